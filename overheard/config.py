@@ -1,0 +1,269 @@
+"""The configuration: ``pipeline.toml``, overridden by ``OVERHEARD_<SECTION>__<KEY>`` and, for secrets, ``…_FILE``.
+
+Every fault is reported at once, each with file, key and a hint; nothing is guessed and nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
+
+from overheard.errors import ConfigError
+
+PREFIX = "OVERHEARD_"
+FILE_SUFFIX = "_FILE"
+# Variables of ours that are no keys: where the configuration is, and where tests find the corpus.
+RESERVED = {"OVERHEARD_CONFIG", "OVERHEARD_CORPUS"}
+
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of pipeline.toml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class Bus(Section):
+    url: SecretStr = SecretStr("memory://")
+    heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
+    blocked_timeout: Annotated[int, Field(ge=5, le=600)] = 30
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("memory://", "amqp://", "amqps://")):
+            raise ValueError("must start with memory://, amqp:// or amqps://")
+        return value
+
+    @property
+    def embedded(self) -> bool:
+        """Whether all stages must live in one process."""
+        return self.url.get_secret_value().startswith("memory://")
+
+
+class Database(Section):
+    url: SecretStr = SecretStr("sqlite:///overheard.db")
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is SQLite, which migrates itself."""
+        return self.url.get_secret_value().startswith("sqlite:///")
+
+
+class Reddit(Section):
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    user_agent: str = ""
+    reddit_url: str = "https://www.reddit.com"
+    oauth_url: str = "https://oauth.reddit.com"
+    requests_per_minute: Annotated[int, Field(gt=0, le=6000)] = 95
+    burst: Positive = 5
+    timeout: Seconds = 15
+
+    @field_validator("reddit_url", "oauth_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+
+class Tick(Section):
+    interval: Seconds = 5
+    jitter: Annotated[float, Field(ge=0, le=3600)] = 10
+    batch: Positive = 500
+    sweep_after: Seconds = 60
+
+
+class Fetch(Section):
+    threads: Positive = 4
+    fresh_for: Annotated[float, Field(ge=0)] = 60
+    group_size: Annotated[int, Field(gt=0, le=200)] = 50
+    overlap: Annotated[float, Field(ge=0)] = 120
+    max_pages: Annotated[int, Field(gt=0, le=10)] = 10
+    lease: Seconds = 120
+    longest_backoff: Seconds = 86400
+
+
+class Match(Section):
+    threads: Positive = 1
+
+
+class Store(Section):
+    threads: Positive = 2
+
+
+class Notify(Section):
+    threads: Positive = 8
+    allow_private: bool = False
+    timeout: Seconds = 20
+    per_minute: Positive = 60
+    burst: Positive = 20
+    batch: Positive = 20
+    lease: Seconds = 600
+    give_up_after: Seconds = 432000
+
+
+class Digest(Section):
+    threads: Positive = 1
+
+
+class Metrics(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65000)] = 9400
+
+
+class Retention(Section):
+    mentions_days: Annotated[int, Field(ge=0)] = 90
+    deliveries_days: Annotated[int, Field(ge=0)] = 30
+    dead_letters_days: Annotated[int, Field(ge=0)] = 90
+
+
+class Log(Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+class Config(Section):
+    """All of it. Attributes are the tables of pipeline.toml."""
+
+    bus: Bus = Bus()
+    database: Database = Database()
+    reddit: Reddit = Reddit()
+    tick: Tick = Tick()
+    fetch: Fetch = Fetch()
+    match: Match = Match()
+    store: Store = Store()
+    notify: Notify = Notify()
+    digest: Digest = Digest()
+    metrics: Metrics = Metrics()
+    retention: Retention = Retention()
+    log: Log = Log()
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration from ``path`` (None: ./pipeline.toml where there is one, else the defaults) and ``environ``.
+
+    Raises ConfigError with every problem found.
+    """
+    path, tables = _read(path, environ)
+    where = str(path) if path is not None else "the defaults"
+    problems = _unknown_keys(tables, where)
+    _override(tables, environ, problems)
+    if problems:
+        raise ConfigError(problems)
+    try:
+        return Config.model_validate(tables)
+    except ValidationError as error:
+        raise ConfigError([_explain(fault, where, environ) for fault in error.errors()]) from None
+
+
+def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+    if path is None and environ.get("OVERHEARD_CONFIG"):
+        path = Path(environ["OVERHEARD_CONFIG"])
+    if path is None:
+        path = Path("pipeline.toml")
+        if not path.exists():
+            return None, {}
+    try:
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file (give its path with --config or OVERHEARD_CONFIG)"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+
+
+def _unknown_keys(tables: dict[str, Any], where: str) -> list[str]:
+    problems = []
+    for section, table in tables.items():
+        if section not in SECTIONS:
+            problems.append(f"{where}: [{section}] is no section of it. {_near(section, SECTIONS)}")
+        elif not isinstance(table, dict):
+            problems.append(f"{where}: {section} must be a table: write [{section}] on a line of its own")
+        else:
+            valid = SECTIONS[section].model_fields
+            for key in table:
+                if key not in valid:
+                    problems.append(f"{where}: [{section}] {key}: unknown key. {_near(key, valid)}")
+    return problems
+
+
+def _override(tables: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable in RESERVED:
+            continue
+        section, _, key = variable.removeprefix(PREFIX).lower().partition("__")
+        if section not in SECTIONS or not key:
+            names = [f"{PREFIX}{name.upper()}__…" for name in SECTIONS]
+            problems.append(f"environment: {variable}: no such setting. {_near(variable, names)}")
+            continue
+        fields = SECTIONS[section].model_fields
+        if key.endswith(FILE_SUFFIX.lower()) and key not in fields:
+            key = key.removesuffix(FILE_SUFFIX.lower())
+            if key in fields and fields[key].annotation is not SecretStr:
+                problems.append(f"environment: {variable}: only secrets can be read from a file")
+                continue
+            try:
+                text = Path(text).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(f"environment: {variable}: the secret's file cannot be read: {error}")
+                continue
+        if key not in fields:
+            problems.append(f"environment: {variable}: [{section}] has no such key. {_near(key, fields)}")
+            continue
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = _from_text(fields[key].annotation, text)
+
+
+def _from_text(annotation: Any, text: str) -> Any:
+    """An environment variable is text: read numbers and booleans from it, and leave the rest to the validation."""
+    plain = annotation if get_origin(annotation) is None else annotation.__args__[0]
+    if plain not in (int, float, bool):
+        return text
+    try:
+        return TypeAdapter(plain).validate_python(text)
+    except ValidationError:
+        return text
+
+
+def _near(word: str, valid: Any) -> str:
+    names = list(valid)
+    close = difflib.get_close_matches(word, names, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Valid: {', '.join(names)}"
+
+
+def _explain(fault: Any, where: str, environ: Mapping[str, str]) -> str:
+    section, key = ([str(part) for part in fault["loc"]] + ["", ""])[:2]
+    variable = f"{PREFIX}{section}__{key}".upper()
+    source = f"environment {variable}" if variable in environ or variable + FILE_SUFFIX in environ else where
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    default = SECTIONS[section].model_fields[key].default if section in SECTIONS and key else None
+    shown = "" if default is None or isinstance(default, SecretStr) else f" (default: {default!r})"
+    return f"{source}: [{section}] {key}: {message}{shown}"

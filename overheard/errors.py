@@ -1,0 +1,85 @@
+"""Errors, whose type says what happens next.
+
+    OverheardError
+    ├── ConfigError            the operator must change something: exit 2, says which file and key
+    ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
+    ├── NotFound               a workspace, channel … that somebody named does not exist
+    ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
+    │   └── Unavailable        a server of ours (bus, database) cannot be reached
+    ├── Postponed              not a failure: the budget has a slot for us later; re-schedule, use no retry
+    └── Permanent              trying again cannot help: park it with its reason
+        ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
+        └── ChannelGone        the receiver asked us to stop (410): disable the channel
+
+Whoever raises says what is wrong; who retries, parks or re-schedules is decided in one place
+(``bus.retries`` for messages, the notify stage for deliveries).
+"""
+
+from __future__ import annotations
+
+
+class OverheardError(Exception):
+    """Base of every error that we raise on purpose."""
+
+
+class ConfigError(OverheardError):
+    """The configuration cannot be used. ``problems`` holds one readable line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class InvalidInput(OverheardError):
+    """Something from outside does not have the promised form; the text says what and where."""
+
+
+class NotFound(OverheardError):
+    """Somebody named a thing that does not exist; the text says what does."""
+
+
+class TryAgain(OverheardError):
+    """A passing fault. ``delay`` (seconds) is set when the other side told us how long to stay away."""
+
+    def __init__(self, reason: str, *, delay: float | None = None) -> None:
+        self.delay = delay
+        super().__init__(reason)
+
+
+class Unavailable(TryAgain):
+    """A server that we depend on does not answer."""
+
+
+class Postponed(OverheardError):
+    """The budget ``key`` has reserved a slot for us ``delay`` seconds from now (at ``slot``, database clock).
+
+    ``slot`` is None when the queue for the budget is so long that none was reserved. ``resume`` is the message
+    to send in place of the one at hand, when a part of its work is done already.
+    """
+
+    def __init__(self, key: str, *, delay: float, slot: float | None, resume: object | None = None) -> None:
+        self.key = key
+        self.delay = delay
+        self.slot = slot
+        self.resume = resume
+        super().__init__(f"budget {key}: next turn in {delay:.1f} s")
+
+
+class Permanent(OverheardError):
+    """Trying again cannot help."""
+
+
+class FeedRefused(Permanent):
+    """Reddit refuses what was asked for. ``reason`` is one of private, quarantined, banned, missing, refused.
+
+    ``names`` are the feeds that were asked for together: with more than one, any of them may be the cause.
+    """
+
+    def __init__(self, reason: str, names: tuple[str, ...]) -> None:
+        self.reason = reason
+        self.names = names
+        super().__init__(f"{reason}: r/{'+'.join(names)}")
+
+
+class ChannelGone(Permanent):
+    """The receiver answered 410: it wants nothing from us any more."""

@@ -1,0 +1,62 @@
+"""Serves one process's ``/metrics`` and ``/healthz``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, exposition
+
+from overheard.errors import ConfigError
+
+
+class Exposition:
+    """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now."""
+
+    def __init__(self, registry: CollectorRegistry, problems: Callable[[], list[str]]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                if path == "/metrics":
+                    encode, content_type = exposition.choose_encoder(self.headers.get("Accept", ""))
+                    self._answer(200, content_type, encode(registry))
+                elif path == "/healthz":
+                    found = problems()
+                    text = "\n".join(found) if found else "ok"
+                    self._answer(503 if found else 200, "text/plain; charset=utf-8", f"{text}\n".encode())
+                else:
+                    self._answer(404, "text/plain; charset=utf-8", b"/metrics or /healthz\n")
+
+            def _answer(self, status: int, content_type: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Scrapes are no events."""
+
+        self._handler = Handler
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self, host: str, port: int) -> int:
+        """Listen on ``host:port`` (0: any free port); returns the port. Raises ConfigError when it is taken."""
+        try:
+            self._server = ThreadingHTTPServer((host, port), self._handler)
+        except OSError as error:
+            raise ConfigError(
+                [f"[metrics] {host}:{port} cannot be used: {error.strerror}. Set [metrics] port, or --process N"]
+            ) from None
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        return int(self._server.server_address[1])
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()

@@ -1,0 +1,52 @@
+"""What Reddit says: an item is a post or a comment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+ItemKind = Literal["post", "comment"]
+FeedKind = Literal["posts", "comments"]
+
+PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
+KIND_OF_FEED: dict[FeedKind, ItemKind] = {"posts": "post", "comments": "comment"}
+ALL = "all"  # the feed of everything, and the word for it in a workspace file
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One post or comment, as its source gave it.
+
+    ``name`` is Reddit's fullname (``t3_…`` or ``t1_…``); ``subreddit`` keeps Reddit's spelling; ``author`` is None
+    when deleted; ``created_at`` is in seconds since the epoch, whole seconds on Reddit.
+    """
+
+    name: str
+    kind: ItemKind
+    subreddit: str
+    author: str | None
+    title: str
+    body: str
+    permalink: str
+    url: str
+    created_at: float
+
+    @property
+    def number(self) -> int:
+        """The base-36 id as a number: it rises with time, separately for posts and comments."""
+        return number_of(self.name)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The texts that queries are matched against. A comment's title is its post's, and not its own words."""
+        if self.kind == "comment":
+            return {"body": self.body}
+        return {"title": self.title, "body": self.body}
+
+
+def number_of(name: str) -> int:
+    """``t3_1abc`` → its id as a number. Raises ValueError for what is not a fullname."""
+    prefix, _, base36 = name.partition("_")
+    if prefix not in PREFIX.values() or not base36:
+        raise ValueError(f"not a fullname: {name!r}")
+    return int(base36, 36)

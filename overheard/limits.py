@@ -1,0 +1,88 @@
+"""Turns at a shared budget. Who must wait holds a reserved slot, so that nobody stampedes.
+
+A ``Limiter`` (the database's: ``db.budgets``) hands out slots on its own clock. A ``Turn`` is what one message holds
+while it is being worked on: it implements the ``Budget`` that sources ask for tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from overheard.errors import Postponed
+
+LONGEST_WAIT = 1.0  # seconds a worker thread may be held (I5)
+SLOT_STALE = 30.0  # a slot that was missed by this much is given up: its token is long spent
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """``delay`` seconds from now the slot comes; ``slot`` is its time on the limiter's clock.
+
+    ``slot`` is None when the line is longer than the limiter's horizon: nothing was reserved.
+    """
+
+    delay: float
+    slot: float | None
+
+
+class Limiter(Protocol):
+    """Shared budgets by key. All times are on the limiter's own clock, never the caller's."""
+
+    def reserve(self, key: str) -> Reservation:
+        """Reserve the next free slot of ``key``."""
+
+    def until(self, key: str, slot: float) -> float:
+        """Seconds from now until ``slot`` or until the key's block ends, whichever is later (negative: passed)."""
+
+    def block(self, key: str, seconds: float) -> None:
+        """Let nobody through for so long."""
+
+    def observe(self, key: str, remaining: float, reset: float) -> None:
+        """The server's own count: ``remaining`` requests until ``reset`` seconds from now."""
+
+
+class Turn:
+    """One message's turns at one budget.
+
+    ``slot`` is the slot the message already holds from an earlier, postponed run; its first ``take`` uses it.
+    ``wait`` blocks for some seconds (at most LONGEST_WAIT); ``on_wait`` is told of every wait, for the metrics.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        key: str,
+        *,
+        slot: float | None = None,
+        wait: Callable[[float], object],
+        on_wait: Callable[[float], object],
+    ) -> None:
+        self.key = key
+        self._limiter = limiter
+        self._slot = slot
+        self._wait = wait
+        self._on_wait = on_wait
+
+    def take(self) -> None:
+        """Take one token. Waits up to a second, else raises Postponed with the reserved slot."""
+        slot, self._slot = self._slot, None
+        delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
+        if slot is None or delay < -SLOT_STALE:
+            reservation = self._limiter.reserve(self.key)
+            delay, slot = reservation.delay, reservation.slot
+        if slot is None or delay > LONGEST_WAIT:
+            self._on_wait(delay)
+            raise Postponed(self.key, delay=delay, slot=slot)
+        if delay > 0:
+            self._on_wait(delay)
+            self._wait(delay)
+
+    def observe(self, remaining: float, reset: float) -> None:
+        """Pass on what the server's headers said."""
+        self._limiter.observe(self.key, remaining, reset)
+
+    def block(self, seconds: float) -> None:
+        """Pass on that the server wants silence."""
+        self._limiter.block(self.key, seconds)

@@ -1,0 +1,56 @@
+"""Logs: one line an event, readable on a terminal, JSON otherwise. Never a secret, never an item's text."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+
+Logger = Any  # structlog's bound loggers are built dynamically
+
+QUIET = ("pika", "prawcore", "praw", "urllib3", "apprise", "requests")
+
+
+def get_logger(name: str) -> Logger:
+    """A logger that binds nothing until it is used, so that modules may hold one."""
+    return structlog.stdlib.get_logger(name)
+
+
+def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None = None) -> None:
+    """Send the whole process's logs, ours and libraries', to ``stream`` (stderr) in one form.
+
+    ``style``: ``text``, ``json``, or ``auto`` (text on a terminal). Called once, by a composition root.
+    """
+    out = stream if stream is not None else sys.stderr
+    as_text = style == "text" or (style == "auto" and out.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+    ]
+    if as_text:
+        renderer: list[Any] = [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+    else:
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,104 @@
+"""What travels between the stages: frozen, typed, versioned. Decoding is the validation.
+
+Ids travel after store; the text of items travels only from fetch to store (DESIGN §2).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from overheard.items import FeedKind, Item
+
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Count = Annotated[int, Meta(ge=0, le=100_000)]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all messages. ``v`` is the version of the form; an unknown one is refused, not guessed at."""
+
+    v: Literal[1] = 1
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a poll has read a feed: up to item ``cursor``, which was created at ``cursor_at``."""
+
+    feed_id: Id
+    cursor: Annotated[int, Meta(ge=0)]
+    cursor_at: float
+
+
+class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a poll goes on that had to wait for the API budget between two pages."""
+
+    poll_id: Text
+    kind: FeedKind
+    feed_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
+    after: Text
+    pages: Count
+    parts: Count
+    newest: Annotated[int, Meta(ge=0)]
+    newest_at: float
+
+
+class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Make this workspace's feeds fresh: each read by a poll that began at or after ``fresh_since`` (epoch seconds).
+
+    ``resume`` carries on a poll that waited for its turn at the budget.
+    """
+
+    workspace_id: Id
+    fresh_since: Annotated[float, Meta(ge=0)]
+    reason: Text = "due"
+    resume: Progress | None = None
+
+
+class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One part of what a poll read. The last part bears ``parts`` (how many there are) and the ``targets``."""
+
+    poll_id: Text
+    part: Count
+    items: tuple[Item, ...]
+    parts: Count | None = None
+    targets: tuple[Target, ...] = ()
+
+
+class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One workspace's interest in an item. ``highlights`` are (field, start, end) in code points of the original."""
+
+    workspace_id: Id
+    query_ids: tuple[Id, ...]
+    highlights: tuple[tuple[str, int, int], ...] = ()
+
+
+class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An item with everybody who wants to hear of it."""
+
+    item: Item
+    matches: tuple[Match, ...]
+
+
+class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One part of a poll after matching: only the items that somebody wants. Parts and targets as in ItemsFetched."""
+
+    poll_id: Text
+    part: Count
+    items: tuple[MatchedItem, ...]
+    parts: Count | None = None
+    targets: tuple[Target, ...] = ()
+
+
+class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Send what is pending for this channel."""
+
+    channel_id: Id
+
+
+class ComposeDigest(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Compose the digest of the period that ended at ``period_end`` (seconds since the epoch)."""
+
+    workspace_id: Id
+    period_end: Annotated[float, Meta(ge=0)]
