@@ -1,0 +1,192 @@
+"""What may be read, and by which path: listings, api/info, about, search. Given a request that may pass already."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from . import listings, render
+from .exchange import Answer, Request
+from .items import SUBREDDIT_NAME, Item, Kind, Post, Subreddit, parse_fullname
+from .store import Store
+from .tokens import Holder
+
+Multi = Literal["refuse", "drop"]
+
+_READ = re.compile(r"/r/([^/]+)/(new|comments|about|search)")
+_MOST_IDS = 100
+_MOST_FOUND = 1000
+
+
+class Refused(Exception):
+    """A request that Reddit answers with something else than data."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, render.error(status, message, **more), dict(headers or {}))
+
+
+class Routes:
+    """Answers reads from the store. `multi` is what becomes of r/a+b when one of them cannot be read:
+
+    refuse   403 or 404 for the whole URL, without saying which (what recent reports describe)
+    drop     it is left out in silence, 404 when nothing is left (Reddit's published source)
+    """
+
+    def __init__(self, store: Store, multi: Multi = "refuse", depth: int = 1000) -> None:
+        self._store = store
+        self._multi = multi
+        self._depth = depth
+
+    def endpoint(self, path: str) -> str:
+        """Return the name under which a path is counted."""
+        match = _READ.fullmatch(path)
+        if match:
+            return match[2]
+        return {"/api/info": "info", "/search": "search", "/api/v1/me": "me"}.get(path, "unknown")
+
+    def read(self, request: Request, holder: Holder) -> Answer:
+        """Answer a request for data; raises Refused."""
+        path, query = request.path, request.query
+        endpoint = self.endpoint(path)
+        if endpoint == "unknown":
+            raise Refused(404, "Not Found")
+        if request.method != "GET":
+            raise Refused(405, "Method Not Allowed", {"allow": "GET"})
+        match = _READ.fullmatch(path)
+        with self._store.lock:
+            if endpoint == "info":
+                text = self._info(query)
+            elif endpoint == "me":
+                text = _me(holder)
+            elif endpoint == "search":
+                text = self._search(match[1] if match and query.get("restrict_sr") else "all", query)
+            elif match and endpoint == "about":
+                text = render.subreddit(self._single(match[1]))
+            else:
+                kind: Kind = "t3" if endpoint == "new" else "t1"
+                text = self._listing(self._columns(match[1] if match else "all", kind), kind, query)
+        if "raw_json" not in query or query["raw_json"] == "0":
+            # None of the three occurs in JSON outside of strings, so the finished text can be escaped.
+            text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return Answer(200, text)
+
+    def _listing(self, columns: listings.Columns, kind: Kind, query: dict[str, str]) -> str:
+        limit = _limit(query.get("limit"))
+        behind, ahead = (_anchor(query.get(name), kind) for name in ("after", "before"))
+        counted = query.get("count", "").isdigit() and int(query["count"]) > 0
+        if ahead is not None:
+            page = listings.before(columns, ahead, limit, self._depth)
+        elif behind is not None:
+            page = listings.after(columns, behind, limit, self._depth)
+        else:
+            page = listings.newest(columns, limit, self._depth)
+        found = [item for number in page.numbers if (item := self._store.find(kind, number))]
+        first, last = (found[0].fullname, found[-1].fullname) if found else (None, None)
+        if ahead is not None:
+            older, newer = (last if counted else None), (first if page.more else None)
+        else:
+            older, newer = (last if page.more else None), (first if counted else None)
+        return render.listing(map(render.thing, found), after=older, before=newer)
+
+    def _info(self, query: dict[str, str]) -> str:
+        if "sr_name" in query:
+            asked = _names(query["sr_name"])
+            homes = [self._store.subreddits.get(name.lower()) for name in asked]
+            shown = [home for home in homes if home and home.state not in ("missing", "banned")]
+            return render.listing(map(render.subreddit, shown))
+        found: list[Item] = []
+        for name in _names(query.get("id", "")):
+            parsed = parse_fullname(name)
+            item = self._store.find(*parsed) if parsed else None
+            if item and item.subreddit.state == "public":
+                found.append(item)
+        return render.listing(map(render.thing, found))
+
+    def _search(self, name: str, query: dict[str, str]) -> str:
+        # Only what a tool needs to be tried out: every word in title or text, newest first whatever the sort.
+        words = query.get("q", "").lower().split()
+        columns = self._columns(name, "t3")
+        numbers: list[int] = []
+        for number in sorted((number for column in columns for number in column), reverse=True):
+            item = self._store.find("t3", number)
+            if item and words and _holds(item, words):
+                numbers.append(number)
+                if len(numbers) == _MOST_FOUND:
+                    break
+        return self._listing([numbers[::-1]], "t3", query)
+
+    def _columns(self, name: str, kind: Kind) -> listings.Columns:
+        names = list(dict.fromkeys(part.lower() for part in name.split("+")))
+        if "all" in names:
+            return [self._store.all[kind]]
+        if self._multi == "drop" and len(names) > 1:
+            known = [self._store.subreddits.get(each) for each in names]
+            homes = [home for home in known if home and home.state not in ("missing", "banned")]
+            if not homes:
+                raise Refused(404, "Not Found")
+            if len(homes) > 1:
+                return [home.listed[kind] for home in homes if home.state == "public"]
+            names = [homes[0].name.lower()]
+        if len(names) == 1:
+            return [self._single(names[0]).listed[kind]]
+        return [self._one_of_many(each).listed[kind] for each in names]
+
+    def _single(self, name: str) -> Subreddit:
+        home = self._store.subreddits.get(name.lower())
+        if home is None or home.state == "missing":
+            if not SUBREDDIT_NAME.fullmatch(name):
+                raise Refused(404, "Not Found")
+            # Reddit names itself in full here; a client that follows redirects shall not leave this machine.
+            raise Refused(302, "Found", {"location": f"/subreddits/search?q={name}"})
+        if home.state == "banned":
+            raise Refused(404, "Not Found", reason="banned")
+        if home.state == "private":
+            raise Refused(403, "Forbidden", reason="private")
+        if home.state == "quarantined":
+            raise Refused(403, "Forbidden", reason="quarantined", quarantine_message="It is quarantined")
+        return home
+
+    def _one_of_many(self, name: str) -> Subreddit:
+        home = self._store.subreddits.get(name)
+        if home is None or home.state in ("missing", "banned"):
+            raise Refused(404, "Not Found")
+        if home.state != "public":
+            raise Refused(403, "Forbidden")
+        return home
+
+
+def _limit(value: str | None) -> int:
+    try:
+        return min(max(int(value or ""), 1), 100)
+    except ValueError:
+        return 25
+
+
+def _anchor(name: str | None, kind: Kind) -> int | None:
+    """Return the anchor's number; None when there is none, -1 (in no listing) when it is of another kind."""
+    parsed = parse_fullname(name) if name else None
+    if parsed is None:
+        return None
+    return parsed[1] if parsed[0] == kind else -1
+
+
+def _names(value: str) -> list[str]:
+    names = [name for name in re.split("[ ,]+", value) if name]
+    if len(names) > _MOST_IDS:
+        # Reddit's published source answers an empty listing here, which hides the mistake: refuse it loudly.
+        raise Refused(400, "Bad Request")
+    return names
+
+
+def _holds(item: Item, words: list[str]) -> bool:
+    text = (f"{item.title} {item.text}" if isinstance(item, Post) else item.text).lower()
+    return all(word in text for word in words)
+
+
+def _me(holder: Holder) -> str:
+    if holder.user is None:
+        raise Refused(403, "Forbidden")
+    return json.dumps({"name": holder.user, "id": "standin", "is_suspended": False})

@@ -1,0 +1,127 @@
+"""The sockets: a threading HTTP/1.1 server that hands requests to the application and sends its answers."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from typing import Any, NoReturn
+
+from .exchange import Answer, Request
+
+_LARGEST_BODY = 1 << 24
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+class Server(ThreadingHTTPServer):
+    """Serves until `stop()`, which also ends open connections and requests that hang."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 256
+
+    def __init__(self, host: str, port: int, application: Callable[[Request], Answer]) -> None:
+        self.application = application
+        self.stopping = Event()
+        self._open: set[socket.socket] = set()
+        self._lock = Lock()
+        super().__init__((host, port), Handler)
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="standin", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.shutdown()
+        self._thread.join()
+        with self._lock:
+            left = list(self._open)
+        for connection in left:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client was quicker
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Clients that go away in the middle are what this server is for; anything else is a fault of its own.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection, kept alive."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+    server_version = "standin"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one answer, one packet: without it the body waits for the ACK of the headers
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        # The application is the one to say 405; what is no method at all is refused by the base class.
+        if name.removeprefix("do_") in _METHODS:
+            return self._serve
+        raise AttributeError(name)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the counters know more."""
+
+    def _serve(self) -> None:
+        body = self._body()
+        if body is None:
+            return self._send(Answer(413, '{"message": "Payload Too Large", "error": 413}'), close=True)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.application(Request(self.command, self.path, headers, body))
+        if answer.manner in ("slow", "hang"):
+            self.server.stopping.wait(answer.seconds)
+        if answer.manner == "reset":
+            self._reset()
+        elif answer.manner == "hang" or self.server.stopping.is_set():
+            self.close_connection = True
+        else:
+            self._send(answer, close=answer.manner == "truncate")
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > _LARGEST_BODY or "transfer-encoding" in self.headers:
+            return None
+        return self.rfile.read(int(length))
+
+    def _send(self, answer: Answer, *, close: bool) -> None:
+        body = answer.text.encode()
+        sent = body[: len(body) // 2] if answer.manner == "truncate" else body
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(body if answer.whole_length else sent)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if close or self.close_connection:
+            # Said even to who asked for it: urllib3 believes only the answer, and would use the connection again.
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(sent)
+        self.wfile.flush()
+
+    def _reset(self) -> NoReturn:
+        # Lingering for no time makes close() send RST; the files hold the socket open, so they go first.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()
+        self.wfile.close()
+        self.connection.close()
+        raise ConnectionResetError("as asked for")

@@ -1,0 +1,167 @@
+"""The stand-in's content: what was posted where, what is visible, what is gone.
+
+An item has a number (its id) that rises with time; posts and comments count separately, as on Reddit. Every
+listing is a sorted list of numbers: one per subreddit and kind, and one per kind for r/all. Adding appends, taking
+away and approving late bisect, so an approved item comes back at its own, older place.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from threading import RLock
+
+from .items import STATES, SUBREDDIT_NAME, Comment, Gone, Item, Kind, Post, State, Subreddit, parse_fullname
+from .items import kind_of as kind_of_item
+
+_FIRST_POST = int("1ma0000", 36)
+_FIRST_COMMENT = int("na00000", 36)
+
+
+class Store:
+    """Thread-safe content. `keep` bounds the items held per kind: the oldest are forgotten altogether."""
+
+    def __init__(self, clock: Callable[[], float], seed: int = 0, keep: int | None = None) -> None:
+        if keep is not None and keep < 1:
+            raise ValueError(f"keep is {keep}; it must be at least 1 item per kind, or None for no bound")
+        draw = random.Random(seed)
+        self.lock = RLock()
+        self.subreddits: dict[str, Subreddit] = {}
+        self.all: dict[Kind, list[int]] = {"t1": [], "t3": []}
+        self._items: dict[str, dict[int, Item]] = {"t1": {}, "t3": {}}
+        self._next: dict[Kind, int] = {
+            "t3": _FIRST_POST + draw.randrange(36**4),
+            "t1": _FIRST_COMMENT + draw.randrange(36**4),
+        }
+        self._clock = clock
+        self._keep = keep
+
+    def add_post(
+        self,
+        subreddit: str,
+        title: str,
+        text: str = "",
+        *,
+        author: str,
+        created: float | None,
+        url: str | None,
+        over_18: bool,
+        held: bool,
+    ) -> str:
+        """Add a submission; a subreddit not seen before is made, public. Returns its fullname."""
+        with self.lock:
+            home = self.subreddit(subreddit)
+            post = Post(self._take_number("t3"), home, author, title, text, url, over_18, self._stamp(created))
+            return self._add(post, held)
+
+    def add_comment(
+        self, link: str, text: str, *, author: str, parent: str | None, created: float | None, held: bool
+    ) -> str:
+        """Add a comment under the post `link` (fullname). Returns its fullname; KeyError when there is none."""
+        with self.lock:
+            post = self.get(link)
+            if not isinstance(post, Post):
+                raise KeyError(f"{link} is not a post")
+            if parent is not None and parent != link and not isinstance(self.get(parent), Comment):
+                raise KeyError(f"{parent} is not a comment")
+            number = self._take_number("t1")
+            comment = Comment(number, post.subreddit, author, text, post, parent or link, self._stamp(created))
+            post.comments += 1
+            return self._add(comment, held)
+
+    def take_away(self, fullname: str, by: Gone) -> None:
+        """Remove an item from every listing; api/info goes on showing that it is gone."""
+        with self.lock:
+            item = self.get(fullname)
+            item.gone = by
+            for column in self._columns(item):
+                place = bisect_left(column, item.number)
+                if column[place : place + 1] == [item.number]:
+                    del column[place]
+
+    def approve(self, fullname: str) -> None:
+        """Show a held or removed item, at the place its id gives it: below whatever came after it."""
+        with self.lock:
+            item = self.get(fullname)
+            if item.gone == "author":
+                raise ValueError(f"{fullname} was deleted by its author: no moderator can approve it")
+            if item.gone is not None:
+                item.gone = None
+                for column in self._columns(item):
+                    insort(column, item.number)
+
+    def edit(self, fullname: str, text: str) -> None:
+        """Change a post's selftext or a comment's body; Reddit lets nobody edit a title."""
+        with self.lock:
+            item = self.get(fullname)
+            item.text = text
+            item.edited = self._stamp(None)
+
+    def get(self, fullname: str) -> Item:
+        """Return an item, visible or not; KeyError when there is none of that name."""
+        found = parse_fullname(fullname)
+        with self.lock:
+            item = self.find(*found) if found else None
+        if item is None:
+            raise KeyError(f"no post or comment is called {fullname}")
+        return item
+
+    def find(self, kind: str, number: int) -> Item | None:
+        """Return an item by what `parse_fullname` makes of its name; None for other kinds than t1 and t3."""
+        items = {"t1": self._items["t1"], "t3": self._items["t3"]}.get(kind)
+        return items.get(number) if items is not None else None
+
+    def subreddit(self, name: str) -> Subreddit:
+        """Return a subreddit by its name in any case, making it when there is none."""
+        if not SUBREDDIT_NAME.fullmatch(name) or name.lower() == "all":
+            raise ValueError(f"{name!r} cannot be a subreddit's name: 3 to 21 of A-Z a-z 0-9 _, not 'all'")
+        with self.lock:
+            if name.lower() not in self.subreddits:
+                number = 0x200000 + len(self.subreddits)
+                self.subreddits[name.lower()] = Subreddit(name, number, "public", self._stamp(None))
+            return self.subreddits[name.lower()]
+
+    def set_state(self, name: str, state: State) -> None:
+        """Make a subreddit public, private, banned, quarantined or missing. Only public ones are in r/all."""
+        if state not in STATES:
+            raise ValueError(f"{state!r} is no state of a subreddit: {', '.join(STATES)}")
+        with self.lock:
+            self.subreddit(name).state = state
+            public = [subreddit for subreddit in self.subreddits.values() if subreddit.state == "public"]
+            for kind in self.all:
+                self.all[kind] = sorted(number for home in public for number in home.listed[kind])
+
+    def _add(self, item: Item, held: bool) -> str:
+        kind = kind_of_item(item)
+        self._items[kind][item.number] = item
+        if held:
+            item.gone = "filter"
+        else:
+            for column in self._columns(item):
+                column.append(item.number)
+        if self._keep is not None and len(self._items[kind]) > self._keep:
+            self._forget(kind)
+        return item.fullname
+
+    def _forget(self, kind: Kind) -> None:
+        # Numbers are given out rising, so the first key of the dict is the oldest, and first in its columns.
+        oldest = self._items[kind].pop(next(iter(self._items[kind])))
+        for column in self._columns(oldest):
+            if column[:1] == [oldest.number]:
+                del column[0]
+
+    def _columns(self, item: Item) -> list[list[int]]:
+        kind = kind_of_item(item)
+        columns = [item.subreddit.listed[kind]]
+        return [*columns, self.all[kind]] if item.subreddit.state == "public" else columns
+
+    def _take_number(self, kind: Kind) -> int:
+        number = self._next[kind]
+        self._next[kind] = number + 1
+        return number
+
+    def _stamp(self, moment: float | None) -> float:
+        # Reddit's times are whole seconds written as floats.
+        return float(math.floor(self._clock() if moment is None else moment))

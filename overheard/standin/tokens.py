@@ -1,0 +1,113 @@
+"""Access tokens: who may have one, and until when it holds. Rules of Reddit's `POST /api/v1/access_token`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from urllib.parse import parse_qsl
+
+from . import render
+from .exchange import Answer, Request
+
+INSTALLED = "https://oauth.reddit.com/grants/installed_client"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a token was given to: a client and, by the password grant, a user. `expires` is in Unix seconds."""
+
+    client: str
+    user: str | None
+    expires: float
+
+
+class Tokens:
+    """Thread-safe. `clients` maps ids to secrets ("" for an installed app), `users` names to passwords."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        clients: Mapping[str, str],
+        users: Mapping[str, str],
+        token_seconds: float = 86_400,
+    ) -> None:
+        self._clock = clock
+        self._clients = dict(clients)
+        self._users = dict(users)
+        self._seconds = token_seconds
+        self._holders: dict[str, Holder] = {}
+        self._lock = Lock()
+
+    def issue(self, request: Request) -> Answer:
+        """Answer a token request. As on Reddit, a refused grant is a 200 with an "error" in it."""
+        client = self._client(request.headers.get("authorization", ""))
+        if client is None:
+            headers = {"www-authenticate": 'Basic realm="reddit"'}
+            return Answer(401, render.error(401, "Unauthorized"), headers)
+        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        grant = form.get("grant_type", "")
+        user = None
+        if grant == "client_credentials":
+            if not self._clients[client]:
+                return _refused("unauthorized_client", "Only confidential clients may use client_credentials auth")
+        elif grant == "password":
+            user = form.get("username", "")
+            password = self._users.get(user)
+            if password is None or not _same(password, form.get("password", "")):
+                return _refused("invalid_grant")
+        elif grant == INSTALLED:
+            if not 20 <= len(form.get("device_id", "")) <= 50:
+                return _refused("invalid_request", "bad device_id")
+        else:
+            return Answer(400, json.dumps({"error": "unsupported_grant_type"}))
+        return self._grant(Holder(client, user, self._clock() + self._seconds), form.get("scope", "*"))
+
+    def holder(self, authorization: str) -> Holder | None:
+        """Return whom a bearer token belongs to; None when it is unknown or its time is over."""
+        scheme, _, token = authorization.partition(" ")
+        with self._lock:
+            holder = self._holders.get(token.strip()) if scheme.lower() == "bearer" else None
+        return holder if holder and holder.expires > self._clock() else None
+
+    def expire(self) -> None:
+        """Make every token given out so far worthless, unknown to those who hold it."""
+        with self._lock:
+            self._holders.clear()
+
+    def _grant(self, holder: Holder, scope: str) -> Answer:
+        token = secrets.token_urlsafe(24)
+        now = self._clock()
+        with self._lock:
+            self._holders = {key: other for key, other in self._holders.items() if other.expires > now}
+            self._holders[token] = holder
+        granted = {
+            "access_token": token,
+            "token_type": "bearer",
+            "expires_in": int(self._seconds),
+            "scope": scope,
+        }
+        return Answer(200, json.dumps(granted))
+
+    def _client(self, authorization: str) -> str | None:
+        scheme, _, encoded = authorization.partition(" ")
+        try:
+            client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        known = self._clients.get(client)
+        return client if scheme.lower() == "basic" and known is not None and _same(known, secret) else None
+
+
+def _refused(error: str, description: str | None = None) -> Answer:
+    body = {"error": error} | ({"error_description": description} if description else {})
+    return Answer(200, json.dumps(body))
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -1,0 +1,108 @@
+"""A stand-in over real HTTP, asked by real PRAW and, where PRAW hides too much, by bare requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import praw
+import pytest
+import requests
+from prawcore.sessions import FiniteRetryStrategy
+
+from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+
+AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
+
+
+class OneAttempt(FiniteRetryStrategy):
+    """PRAW waits seconds between attempts; these tests look at single answers."""
+
+    def should_retry_on_failure(self) -> bool:
+        return False
+
+
+def praw_of(standin: Standin, **options: object) -> praw.Reddit:
+    settings = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "user_agent": AGENT}
+    settings |= {"reddit_url": standin.url, "oauth_url": standin.url, "check_for_updates": False}
+    reddit = praw.Reddit(**(settings | options))
+    reddit._core._retry_strategy_class = OneAttempt
+    return reddit
+
+
+class Bare:
+    """Requests with a token, without anybody's retries, waits or rewriting."""
+
+    def __init__(self, standin: Standin) -> None:
+        self.url = standin.url
+        self.session = requests.Session()
+        self.session.headers["User-Agent"] = AGENT
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        form = {"grant_type": "client_credentials"}
+        granted = self.post("api/v1/access_token", data=form, auth=(CLIENT_ID, CLIENT_SECRET)).json()
+        self.session.headers["Authorization"] = f"bearer {granted['access_token']}"
+
+    def get(self, path: str, **options: object) -> requests.Response:
+        return self.session.get(self.url + path, allow_redirects=False, timeout=10, **options)
+
+    def post(self, path: str, **options: object) -> requests.Response:
+        return self.session.post(self.url + path, timeout=10, **options)
+
+    def names(self, path: str) -> list[str]:
+        return [child["data"]["name"] for child in self.get(path).json()["data"]["children"]]
+
+
+@pytest.fixture
+def make_standin() -> Iterator[Callable[..., Standin]]:
+    started: list[Standin] = []
+
+    def make(**options: object) -> Standin:
+        # PRAW spreads its requests over the budget: a large one keeps it from sleeping.
+        started.append(Standin(**({"requests_per_minute": 1_000_000} | options)).start())
+        return started[-1]
+
+    yield make
+    for standin in started:
+        standin.stop()
+
+
+@pytest.fixture
+def standin(make_standin: Callable[..., Standin]) -> Standin:
+    return make_standin()
+
+
+@pytest.fixture
+def make_bare() -> Iterator[Callable[[Standin], Bare]]:
+    opened: list[Bare] = []
+
+    def make(standin: Standin) -> Bare:
+        opened.append(Bare(standin))
+        return opened[-1]
+
+    yield make
+    for bare in opened:
+        bare.session.close()
+
+
+@pytest.fixture
+def bare(standin: Standin, make_bare: Callable[[Standin], Bare]) -> Bare:
+    return make_bare(standin)
+
+
+@pytest.fixture
+def make_reddit() -> Iterator[Callable[..., praw.Reddit]]:
+    opened: list[praw.Reddit] = []
+
+    def make(standin: Standin, **options: object) -> praw.Reddit:
+        opened.append(praw_of(standin, **options))
+        return opened[-1]
+
+    yield make
+    for reddit in opened:
+        reddit._core.close()
+
+
+@pytest.fixture
+def reddit(standin: Standin, make_reddit: Callable[..., praw.Reddit]) -> praw.Reddit:
+    return make_reddit(standin)

@@ -1,0 +1,90 @@
+"""The control door: the whole Python API from another process."""
+
+import pytest
+import requests
+
+
+@pytest.fixture
+def ask(standin):
+    with requests.Session() as session:
+
+        def ask(name, method="POST", /, **fields):
+            url = f"{standin.url}_standin/{name}"
+            return session.request(method, url, json=fields if method == "POST" else None, timeout=10)
+
+        yield ask
+
+
+def test_content(standin, bare, ask):
+    post = ask("posts", subreddit="python", title="Ünïcode", selftext="text", author="ada", created=5).json()[
+        "fullname"
+    ]
+    comment = ask("comments", link=post, body="hi", hold=True).json()["fullname"]
+    assert bare.names("r/python/new") == [post]
+    assert bare.names("r/python/comments") == []
+    assert ask("approve", fullname=comment).json() == {"ok": True}
+    assert bare.names("r/python/comments") == [comment]
+    ask("edit", fullname=post, text="new")
+    ask("hold", fullname=comment)
+    ask("delete", fullname=comment, by="moderator")
+    shown = [child["data"] for child in bare.get(f"api/info?id={post},{comment}").json()["data"]["children"]]
+    assert (shown[0]["title"], shown[0]["selftext"], shown[0]["created_utc"]) == ("Ünïcode", "new", 5.0)
+    assert (shown[1]["body"], shown[1]["author"]) == ("[removed]", "[deleted]")
+
+
+def test_state_time_tokens_and_counts(standin, bare, ask):
+    ask("subreddits", name="python", state="private")
+    assert bare.get("r/python/new").json()["reason"] == "private"
+    before = standin.now()
+    ask("advance", seconds=1000)
+    assert standin.now() - before >= 1000
+    ask("expire-tokens")
+    assert bare.get("r/python/new").status_code == 401
+    assert ask("counts", "GET").json()["by_status"] == {"200": 1, "403": 1, "401": 1}
+    assert ask("requests", "GET").json()[-1] == "GET /r/python/new"
+    ask("counts/reset")
+    assert standin.counts()["total"] == 0
+
+
+def test_faults(standin, bare, ask):
+    ask("faults", kind="fail", status=429, retry_after="7", path="/r/all")
+    assert bare.get("r/all/new").headers["retry-after"] == "7"
+    ask("faults", kind="reset", times=3)
+    ask("faults/clear")
+    assert bare.get("r/all/new").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "status", "says"),
+    [
+        ("posts", {"subreddit": "python"}, 400, "missing: title"),
+        ("posts", {"subreddit": "python", "title": 5}, 400, "title must be a text"),
+        ("posts", {"subreddit": "a b", "title": "x"}, 400, "cannot be a subreddit's name"),
+        ("posts", {"subreddit": "python", "title": "x", "titel": "x"}, 400, "no field 'titel'"),
+        ("subreddits", {"name": "python", "state": "closed"}, 400, "no state of a subreddit"),
+        ("faults", {"kind": "explode"}, 400, "kind is 'explode'"),
+        ("faults", {"kind": "fail", "times": True}, 400, "times must be a count"),
+        ("delete", {"fullname": "t3_zzz"}, 404, "no post or comment is called t3_zzz"),
+        ("delete", {"fullname": "t3_zzz", "by": "me"}, 400, "by is 'me'"),
+        ("comments", {"link": "t3_zzz", "body": "x"}, 404, "t3_zzz"),
+        ("nothing", {}, 404, "no /_standin/nothing"),
+        ("counts", {}, 405, "takes GET"),
+    ],
+)
+def test_mistakes_are_told(ask, name, fields, status, says):
+    answer = ask(name, **fields)
+    assert answer.status_code == status
+    assert says in answer.json()["error"]
+
+
+def test_a_body_that_is_no_object(standin):
+    for body in (b"{", b"[]", b"\xff"):
+        answer = requests.post(f"{standin.url}_standin/posts", data=body, timeout=10)
+        assert answer.status_code == 400
+
+
+def test_the_door_lists_itself_and_is_never_counted(standin, ask):
+    standin.faults.fail(500, path=".*")
+    assert ask("", "GET").json()["POST /_standin/hold"] == {"fullname": "text*"}
+    assert standin.counts()["total"] == 0
+    assert standin.faults.pending() == 1

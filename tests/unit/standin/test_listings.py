@@ -1,0 +1,172 @@
+"""Paging: Reddit's rules, and the cases in which they surprise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overheard.standin import listings
+
+
+def data(bare, path):
+    return bare.get(path).json()["data"]
+
+
+def test_limit_is_clamped(standin, bare):
+    for _ in range(120):
+        standin.add_post("python", "title")
+    dist = {limit: data(bare, f"r/python/new?limit={limit}")["dist"] for limit in ("0", "7", "100", "500", "x")}
+    assert dist == {"0": 1, "7": 7, "100": 100, "500": 100, "x": 25}
+    assert data(bare, "r/python/new")["dist"] == 25
+
+
+def test_a_full_last_page_still_names_a_next_one_that_is_empty(standin, bare):
+    names = [standin.add_post("python", "title") for _ in range(4)]
+    first = data(bare, "r/python/new?limit=4")
+    assert first["after"] == names[0]
+    last = data(bare, f"r/python/new?limit=4&after={first['after']}")
+    assert (last["children"], last["after"]) == ([], None)
+
+
+def test_a_short_page_names_none(standin, bare):
+    standin.add_post("python", "title")
+    assert data(bare, "r/python/new?limit=4")["after"] is None
+
+
+def test_1000_deep_and_no_deeper(make_standin, make_bare):
+    standin = make_standin()
+    bare = make_bare(standin)
+    names = [standin.add_post(f"sub{number % 7}", "title") for number in range(1050)]
+    read, after = [], ""
+    while True:
+        page = data(bare, f"r/all/new?limit=100&after={after}")
+        if not page["children"]:
+            break
+        read += [child["data"]["name"] for child in page["children"]]
+        after = page["after"]
+    assert read == names[:-1001:-1]
+    assert bare.names(f"r/all/new?after={names[49]}") == []
+
+
+def test_depth_counts_over_all_subreddits_of_a_multi(make_standin, make_bare):
+    standin = make_standin(depth=10)
+    names = [standin.add_post(f"sub{number % 3}", "title") for number in range(30)]
+    bare = make_bare(standin)
+    assert bare.names(f"r/sub0+sub1+sub2/new?after={names[22]}") == names[21:19:-1]
+
+
+@pytest.mark.parametrize("direction", ["after", "before"])
+def test_a_deleted_anchor_gives_an_empty_page(standin, bare, direction):
+    _, anchor, _ = (standin.add_post("python", "title") for _ in range(3))
+    assert len(bare.names(f"r/python/new?{direction}={anchor}")) == 1
+    standin.delete(anchor)
+    assert bare.names(f"r/python/new?{direction}={anchor}") == []
+
+
+def test_an_anchor_of_the_other_kind_gives_an_empty_page(standin, bare):
+    _, anchor = (standin.add_post("python", "title") for _ in range(2))
+    assert bare.names(f"r/python/new?after=t1_{anchor[3:]}") == []
+
+
+@pytest.mark.parametrize("anchor", ["t3_zzzzzz", "t1_1", "t5_1"])
+def test_an_unknown_anchor_gives_an_empty_page(standin, bare, anchor):
+    standin.add_post("python", "title")
+    assert bare.names(f"r/python/new?after={anchor}") == []
+
+
+def test_before_takes_the_ones_next_to_the_anchor(standin, bare):
+    names = [standin.add_post("python", "title") for _ in range(6)]
+    page = data(bare, f"r/python/new?limit=2&before={names[1]}")
+    assert [child["data"]["name"] for child in page["children"]] == [names[3], names[2]]
+    assert page["before"] == names[3]
+
+
+def test_count_brings_before(standin, bare):
+    names = [standin.add_post("python", "title") for _ in range(6)]
+    page = data(bare, f"r/python/new?limit=2&count=2&after={names[4]}")
+    assert (page["before"], page["after"]) == (names[3], names[2])
+
+
+def test_late_approval_comes_below_newer_ones(standin, bare):
+    first = standin.add_post("python", "one")
+    late = standin.add_post("python", "held", hold=True)
+    last = standin.add_post("linux", "three")
+    assert bare.names("r/python+linux/new") == [last, first]
+    standin.approve(late)
+    assert bare.names("r/python+linux/new") == bare.names("r/all/new") == [last, late, first]
+    assert bare.names(f"r/all/new?before={first}") == [last, late]
+
+
+def test_pages_after_a_late_approval_are_in_order(standin, bare):
+    late = standin.add_post("python", "held", hold=True)
+    newer = [standin.add_post("python", "title") for _ in range(3)]
+    standin.approve(late)
+    assert bare.names("r/python/new?limit=1") == [newer[2]]
+    assert bare.names(f"r/python/new?after={newer[0]}") == bare.names(f"r/all/new?after={newer[0]}") == [late]
+
+
+def test_holding_hides_until_approval(standin, bare):
+    name = standin.add_comment(standin.add_post("python", "one"), "two")
+    standin.hold(name)
+    assert bare.names("r/python/comments") == []
+    assert bare.get(f"api/info?id={name}").json()["data"]["children"][0]["data"]["body"] == "[removed]"
+    standin.approve(name)
+    assert bare.names("r/python/comments") == [name]
+
+
+def test_nobody_approves_what_its_author_deleted(standin):
+    name = standin.add_post("python", "one")
+    standin.delete(name)
+    with pytest.raises(ValueError, match="deleted by its author"):
+        standin.approve(name)
+
+
+def test_a_subreddit_is_read_once_however_often_it_is_named(standin, bare):
+    name = standin.add_post("python", "one")
+    assert bare.names("r/python+PYTHON/new") == [name]
+
+
+def test_posts_and_comments_count_separately_and_rise(standin):
+    posts = [standin.add_post("python", "title") for _ in range(3)]
+    comments = [standin.add_comment(posts[0], "body") for _ in range(3)]
+    for names in (posts, comments):
+        numbers = [int(name[3:], 36) for name in names]
+        assert numbers == list(range(numbers[0], numbers[0] + 3))
+
+
+def test_a_closed_subreddit_that_opens_again_is_back_in_all(standin, bare):
+    one, two = standin.add_post("one", "title"), standin.add_post("two", "title")
+    standin.set_subreddit("one", "private")
+    inside = standin.add_post("one", "unseen")
+    assert bare.names("r/all/new") == [two]
+    assert bare.names(f"api/info?id={one}") == []
+    standin.set_subreddit("one", "public")
+    assert bare.names("r/all/new") == [inside, two, one]
+
+
+def test_keep_forgets_the_oldest(make_standin, make_bare):
+    standin = make_standin(keep=3)
+    names = [standin.add_post("python", "title") for _ in range(5)]
+    bare = make_bare(standin)
+    assert bare.names("r/python/new") == bare.names("r/all/new") == names[:1:-1]
+    assert bare.names(f"api/info?id={','.join(names)}") == names[2:]
+    assert len(standin.store.all["t3"]) == len(standin.store.subreddits["python"].listed["t3"]) == 3
+
+
+columns = st.lists(st.integers(0, 60), unique=True, max_size=50).flatmap(
+    lambda numbers: st.lists(st.integers(0, 3), min_size=len(numbers), max_size=len(numbers)).map(
+        lambda homes: [sorted(n for n, h in zip(numbers, homes, strict=True) if h == home) for home in range(4)]
+    )
+)
+
+
+@given(columns, st.integers(0, 60), st.integers(1, 20), st.integers(1, 30))
+def test_pages_are_slices_of_the_whole(columns, anchor, limit, depth):
+    whole = sorted((number for column in columns for number in column), reverse=True)[:depth]
+    assert listings.newest(columns, limit, depth).numbers == whole[:limit]
+    if anchor in whole:
+        place = whole.index(anchor)
+        assert listings.after(columns, anchor, limit, depth).numbers == whole[place + 1 :][:limit]
+        assert listings.before(columns, anchor, limit, depth).numbers == whole[:place][-limit:]
+    else:
+        assert listings.after(columns, anchor, limit, depth).numbers == []
+        assert listings.before(columns, anchor, limit, depth).numbers == []

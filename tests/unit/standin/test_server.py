@@ -1,0 +1,86 @@
+"""Starting, stopping, many at once, and the command line."""
+
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from overheard.standin import Standin
+
+
+def test_starts_and_stops_again(make_bare):
+    standin = Standin()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = standin.url
+    with standin:
+        name = standin.add_post("python", "title")
+        first = standin.url
+        with pytest.raises(RuntimeError, match="running already"):
+            standin.start()
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(first, timeout=5)
+    with standin:
+        assert make_bare(standin).names("r/python/new") == [name]
+
+
+def test_a_taken_port_is_an_oserror(standin):
+    port = int(standin.url.rstrip("/").rpartition(":")[2])
+    with pytest.raises(OSError, match="in use"):
+        Standin().start(port)
+
+
+def test_readers_and_writers_at_once(standin, make_bare):
+    bares = [make_bare(standin) for _ in range(8)]
+
+    def write(number):
+        return [standin.add_post(f"sub{number}", "title") for _ in range(200)]
+
+    def read(bare):
+        for _ in range(20):
+            names = bare.names("r/all/new?limit=100")
+            numbers = [int(name[3:], 36) for name in names]
+            assert numbers == sorted(set(numbers), reverse=True)
+        return []
+
+    with ThreadPoolExecutor(16) as pool:
+        jobs = [pool.submit(write, number) for number in range(8)]
+        jobs += [pool.submit(read, bare) for bare in bares]
+        names = [name for job in jobs for name in job.result()]
+    assert len(set(names)) == 1600
+    assert standin.store.all["t3"] == sorted(int(name[3:], 36) for name in names)
+    assert standin.counts()["by_endpoint"]["new"] == 160
+
+
+def test_same_seed_same_names():
+    names = [Standin(seed=seed).add_post("python", "title") for seed in (1, 1, 2)]
+    assert names[0] == names[1] != names[2]
+
+
+def test_command_line():
+    command = [sys.executable, "-m", "overheard.standin", "--port", "0", "--rate", "50", "--history", "30"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if line.startswith("Stop it"):
+                    break
+            told = "".join(lines)
+            url = re.search(r'reddit_url = "(http://127\.0\.0\.1:\d+/)"', told)[1]
+            assert requests.get(f"{url}_standin/counts", timeout=5).json()["total"] == 0
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    assert "python selfhosted startups" in told
+
+
+def test_command_line_says_why_it_cannot_start(standin):
+    port = standin.url.rstrip("/").rpartition(":")[2]
+    command = [sys.executable, "-m", "overheard.standin", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

@@ -1,0 +1,106 @@
+"""Traffic: the same for the same seed, and about something worth finding."""
+
+import re
+from collections import Counter
+from threading import Semaphore
+
+import pytest
+
+from overheard.standin import Standin, Text, Traffic, sample
+
+
+def everything(standin):
+    store = standin.store
+    return [
+        (kind, number, item.subreddit.name, item.author, item.text)
+        for kind in ("t3", "t1")
+        for number in store.all[kind]
+        for item in [store.find(kind, number)]
+    ]
+
+
+def filled(seed, **options):
+    standin = Standin(clock=lambda: 1_800_000_000.0)
+    Traffic(standin, seed, **options).fill(300)
+    return everything(standin)
+
+
+def test_content_depends_on_the_seed_alone():
+    assert filled(1) == filled(1, rate_per_second=50)
+    assert filled(1) != filled(2)
+
+
+def test_every_text_is_said_before_any_is_repeated():
+    standin = Standin()
+    texts = [Text("python", "ada", f"title {number}", "text") for number in range(20)]
+    Traffic(standin, texts=texts).fill(40)
+    assert set(Counter(store_title(standin)).values()) == {2}
+
+
+def store_title(standin):
+    return [standin.store.find("t3", number).title for number in standin.store.all["t3"]]
+
+
+def test_only_wanted_subreddits():
+    standin = Standin()
+    Traffic(standin, subreddits=["Python", "linux"]).fill(60)
+    assert set(standin.store.subreddits) == {"python", "linux"}
+
+
+def test_comments_without_any_post_to_start_from():
+    standin = Standin()
+    Traffic(standin, texts=[Text("python", "ada", None, "hello")]).fill(3)
+    assert [row[0] for row in everything(standin)] == ["t3", "t1", "t1"]
+
+
+def test_the_thread_adds_at_its_rate_and_stops(standin, bare):
+    traffic = Traffic(standin, rate_per_second=2000)
+    arrived = Signal(standin, 200)
+    traffic.start()
+    try:
+        assert arrived.wait()
+    finally:
+        traffic.stop()
+    size = len(everything(standin))
+    assert len(bare.names("r/all/new?limit=100")) > 10
+    assert len(everything(standin)) == size
+    at_once = Standin()
+    Traffic(at_once).fill(size)
+    assert everything(standin) == everything(at_once)
+
+
+class Signal:
+    """Set when the stand-in was given so many items."""
+
+    def __init__(self, standin, count):
+        self.count, self.arrived = count, Semaphore(0)
+        for name in ("add_post", "add_comment"):
+            setattr(standin, name, self.counting(getattr(standin, name)))
+
+    def counting(self, add):
+        def adding(*args, **options):
+            fullname = add(*args, **options)
+            self.arrived.release()
+            return fullname
+
+        return adding
+
+    def wait(self):
+        return all(self.arrived.acquire(timeout=10) for _ in range(self.count))
+
+
+@pytest.mark.parametrize("options", [{"subreddits": ["nowhere"]}, {"texts": []}, {"rate_per_second": 0}])
+def test_nothing_to_say_is_refused(options):
+    with pytest.raises(ValueError, match=r"no texts|rate_per_second"):
+        Traffic(Standin(), **options)
+
+
+def test_the_sample_is_worth_a_demo():
+    texts = sample()
+    assert 100 <= len(texts) <= 140
+    assert len({text.subreddit for text in texts}) == 8
+    assert len({text.text for text in texts}) == len(texts)
+    about = [text for text in texts if re.search(r"acme ?db", f"{text.title} {text.text}", re.IGNORECASE)]
+    assert len(about) >= 15
+    assert any(re.search(r"[\u3040-\u9fff]", text.text) for text in texts)
+    assert all(re.fullmatch(r"[\w-]{3,20}", text.author, re.ASCII) for text in texts)
