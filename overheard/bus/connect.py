@@ -1,0 +1,67 @@
+"""Opens the bus that a URL names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import dramatiq
+from dramatiq.middleware import CurrentMessage, Middleware, TimeLimit
+
+from overheard.bus import amqp
+from overheard.bus.dead import DeadLetters, Record
+from overheard.bus.envelope import StrictEncoder
+from overheard.bus.memory import MemoryBroker
+from overheard.bus.observe import Observe, silence
+from overheard.bus.rabbit import QuorumBroker
+from overheard.bus.retries import SafeRetries
+from overheard.errors import ConfigError
+from overheard.metrics import Metrics
+from overheard.stages import STAGES, Stage
+
+Broker = QuorumBroker | MemoryBroker
+
+
+def open_broker(
+    url: str,
+    *,
+    stages: Iterable[Stage],
+    metrics: Metrics,
+    record_dead: Record,
+    on_idle: Callable[[], object] | None = None,
+    name: str = "",
+) -> Broker:
+    """The broker for ``memory://`` or ``amqp(s)://``; no connection is made yet. Raises ConfigError.
+
+    ``stages`` are the limits to use; stages that are not named have those of ``stages.py``.
+    """
+    known = {**STAGES, **{stage.name: stage for stage in stages}}
+    # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
+    # knows every stage, a second broker in the process changes nothing.
+    dramatiq.set_encoder(StrictEncoder(known.values()))
+    silence()
+    middleware = stack(tuple(known.values()), metrics, record_dead, on_idle)
+    scheme = url.partition("://")[0]
+    if scheme == "memory":
+        return MemoryBroker(stages=known.values(), middleware=middleware, record=record_dead)
+    if scheme in amqp.SCHEMES:
+        return QuorumBroker(url, middleware=middleware, name=name)
+    raise ConfigError([f"[bus] url: no bus for {scheme!r}; use memory:// or amqp://user:password@host:5672/vhost"])
+
+
+def stack(
+    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, on_idle: Callable[[], object] | None
+) -> list[Middleware]:
+    """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
+
+    1. TimeLimit first disarms, so that it cannot strike while a retry is being published;
+    2. SafeRetries settles the message's fate;
+    3. DeadLetters writes down the fate of what was rejected (``after_nack``);
+    4. Observe counts and logs it, and gives back what the thread holds.
+    """
+    return [
+        Observe(stages, metrics, on_idle),
+        DeadLetters(record_dead),
+        SafeRetries(stages),
+        CurrentMessage(),
+        TimeLimit(),
+    ]

@@ -1,0 +1,82 @@
+"""Consuming a queue on RabbitMQ."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+from dramatiq.brokers.rabbitmq import (
+    RabbitmqBroker,
+    _RabbitmqConsumer,  # what Broker.consumer_class is made to name; it has no public name
+    _RabbitmqMessage,
+)
+from dramatiq.common import q_name
+
+from overheard.bus import amqp
+from overheard.log import get_logger
+
+log = get_logger(__name__)
+
+
+class QuorumConsumer(_RabbitmqConsumer):
+    """A consumer that refuses messages addressed elsewhere, and settles only messages of its own connection.
+
+    Dramatiq looks a message's consumer up by the queue that the message names (a KeyError there kills the worker
+    thread), and by queue alone: after a reconnect it would acknowledge the new connection's message of the same tag.
+    """
+
+    def __init__(self, broker: RabbitmqBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        self.beat = time.monotonic()
+        try:
+            super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        except dramatiq.ConnectionClosed as error:
+            cause: Any = error.message
+            raise amqp.unavailable(broker.parameters, cause) from None
+
+    @property
+    def connected(self) -> bool:
+        return bool(self.connection.is_open)
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        self.beat = time.monotonic()
+        try:
+            method, _, body = next(self.iterator)
+        except (AssertionError, *amqp.LOST) as error:
+            if getattr(error, "reply_code", None) == 404:
+                self.broker.queues_pending.add(q_name(self.queue_name))  # deleted: it is declared again
+            raise amqp.unavailable(self.broker.parameters, error) from None
+        if method is None:
+            return None
+        try:
+            message = dramatiq.Message.decode(body)
+        except dramatiq.DecodeError as error:
+            self._park(method.delivery_tag, str(error.error))
+            return None
+        if message.queue_name != self.queue_name:
+            self._park(method.delivery_tag, f"it is addressed to {message.queue_name}")
+            return None
+        self.known_tags.add(method.delivery_tag)
+        proxy: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, message)  # type: ignore[no-untyped-call]
+        proxy.consumer = self
+        return proxy  # type: ignore[no-any-return]
+
+    def _park(self, tag: int, reason: str) -> None:
+        log.error("message parked", queue=self.queue_name, reason=reason)
+        self._nack(tag)  # type: ignore[no-untyped-call]
+
+    def ack(self, message: Any) -> None:
+        self._settle(message, super().ack)
+
+    def nack(self, message: Any) -> None:
+        self._settle(message, super().nack)
+
+    def _settle(self, message: Any, settle: Callable[[Any], None]) -> None:
+        if message.consumer is self:
+            try:
+                settle(message)
+                return
+            except dramatiq.ConnectionClosed:
+                pass  # nothing to retry: that connection is gone
+        log.info("message will come again", queue=self.queue_name, reason="its connection was lost")

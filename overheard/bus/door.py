@@ -1,0 +1,107 @@
+"""The public door on RabbitMQ: its exchange and queues, and publishing through it (facts/bus.md §3).
+
+overheard.events (topic) ── known types ──► overheard.ingress
+      └─ alternate exchange overheard.unrouted (fanout) ──► overheard.unrouted    mistyped keys
+what the ingress refuses ──► overheard.rejected, with its reason in the headers
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Protocol
+
+import pika
+import pika.exceptions
+
+from overheard.bus import amqp
+from overheard.bus.events import TYPES, encode
+
+EXCHANGE = "overheard.events"
+INGRESS = "overheard.ingress"
+UNROUTED = "overheard.unrouted"
+REJECTED = "overheard.rejected"
+
+# rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
+QUORUM = {"x-queue-type": "quorum"}
+
+
+class Publishes(Protocol):
+    """What tick and trigger need of the door."""
+
+    def publish(self, type: str, body: dict[str, Any]) -> str:
+        """Publish an event; its message id. Raises InvalidInput, Unavailable."""
+
+
+def declare(channel: Any) -> None:
+    """Make the door. Raises QueueMismatch when a part of it exists in another form."""
+    try:
+        channel.exchange_declare(UNROUTED, "fanout", durable=True)
+        channel.exchange_declare(EXCHANGE, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
+        for queue in (INGRESS, UNROUTED, REJECTED):
+            channel.queue_declare(queue, durable=True, arguments=QUORUM)
+        channel.queue_bind(UNROUTED, UNROUTED)
+        for key in TYPES:
+            channel.queue_bind(INGRESS, EXCHANGE, routing_key=key)
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code != 406:
+            raise
+        raise amqp.mismatch(error.reply_text) from None
+
+
+class Events:
+    """Publishes events, confirmed. Thread-safe; connects when it is first used, and again when it has to."""
+
+    def __init__(self, url: str, *, name: str = "events") -> None:
+        self._params = amqp.parameters(url, name=name)
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._channel: Any = None
+        self._used_at = 0.0
+
+    def publish(self, type: str, body: dict[str, Any]) -> str:
+        """Returns when RabbitMQ has the event on disk. Raises InvalidInput for what the ingress would refuse."""
+        raw, message_id = encode(type, body)
+        with self._lock:
+            self._drop_stale()
+            for last in (False, True):
+                try:
+                    self._send(type, raw, message_id)
+                    return message_id
+                except amqp.LOST as error:
+                    self._disconnect()
+                    if last or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
+                        raise amqp.unavailable(self._params, error) from None
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        with self._lock:
+            self._disconnect()
+
+    def _send(self, type: str, body: bytes, message_id: str) -> None:
+        if self._channel is None:
+            self._connection = amqp.connect(self._params)
+            self._channel = self._connection.channel()
+            declare(self._channel)
+            self._channel.confirm_delivery()
+        self._channel.basic_publish(
+            exchange=EXCHANGE, routing_key=type, body=body, properties=persistent(message_id), mandatory=True
+        )
+        self._used_at = time.monotonic()
+
+    def _drop_stale(self) -> None:
+        # Between two publishes nobody sends heartbeats: a connection that was idle for longer is closed or will be.
+        if self._params.heartbeat and time.monotonic() - self._used_at > self._params.heartbeat:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            amqp.close(connection)
+
+
+def persistent(message_id: str | None, headers: dict[str, Any] | None = None) -> Any:
+    """The properties of what we publish here."""
+    return pika.BasicProperties(
+        content_type="application/json", delivery_mode=2, message_id=message_id, headers=headers
+    )

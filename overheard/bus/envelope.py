@@ -1,0 +1,179 @@
+"""The strict envelope: what is on our queues is exactly what we put there, or it is refused with what and where.
+
+Dramatiq trusts what it decodes: ``options: null`` stops a consumer, a wrong queue name kills a worker thread
+(facts/bus.md §1). So decoding is the validation, down to the stage's typed message.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import dramatiq
+import msgspec
+from dramatiq.common import q_name
+from msgspec import UNSET, Meta, UnsetType
+
+from overheard.errors import InvalidInput
+from overheard.messages import Message
+from overheard.stages import STAGE_OF_MESSAGE, STAGES, Stage
+
+MAX_BYTES = 4 * 1024 * 1024
+LONGEST_DELAY = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
+# A delayed message is held unacknowledged; RabbitMQ closes the consumer after 30 minutes of that.
+FARTHEST_ETA = 1_200_000  # milliseconds ahead, with room for a clock that is wrong
+
+Natural = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True):
+    """All that may travel beside a message: Dramatiq's retries and eta, and the slot of ``rate_limit``."""
+
+    retries: Natural | UnsetType = UNSET
+    traceback: str | UnsetType = UNSET
+    requeue_timestamp: Natural | UnsetType = UNSET
+    eta: Natural | UnsetType = UNSET
+    slot: float | UnsetType = UNSET
+    slot_key: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """We use no keyword arguments."""
+
+
+class Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    """Dramatiq's message as it is on the wire."""
+
+    queue_name: str
+    actor_name: str
+    args: tuple[msgspec.Raw]
+    kwargs: Nothing
+    options: Options
+    message_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    message_timestamp: Natural
+
+
+class Payload:
+    """A message as an actor's argument. It prints as its type only, because Dramatiq logs arguments."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"<{type(self.message).__name__}>"
+
+
+class StrictEncoder(dramatiq.Encoder):
+    """JSON, typed. ``decode`` raises DecodeError for anything that this project did not write itself."""
+
+    def __init__(self, stages: Iterable[Stage] = ()) -> None:
+        known = {**STAGES, **{stage.name: stage for stage in stages}}
+        self._queues = {stage.queue: stage for stage in known.values()}
+        self._encoder = msgspec.json.Encoder(enc_hook=_open)
+        self._envelope = msgspec.json.Decoder(Envelope)
+        self._payloads = {stage.queue: msgspec.json.Decoder(stage.message) for stage in known.values()}
+
+    def encode(self, data: dict[str, Any]) -> bytes:
+        """Raises InvalidInput when the result is over 4 MiB."""
+        body = self._encoder.encode(data)
+        if len(body) > MAX_BYTES:
+            raise InvalidInput(f"{data['actor_name']} message is {len(body)} bytes, the limit is {MAX_BYTES}")
+        return body
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        if len(data) > MAX_BYTES:
+            raise _refusal(f"{len(data)} bytes, the limit is {MAX_BYTES}", data)
+        try:
+            envelope = self._envelope.decode(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise _refusal(_words(error, "$"), data) from None
+        stage = self._check(envelope, data)
+        try:
+            message = self._payloads[stage.queue].decode(envelope.args[0])
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise _refusal(_words(error, "$.args[0]"), data) from None
+        return {
+            "queue_name": envelope.queue_name,
+            "actor_name": envelope.actor_name,
+            "args": (Payload(message),),
+            "kwargs": {},
+            "options": envelope.options.as_dict(),
+            "message_id": envelope.message_id,
+            "message_timestamp": envelope.message_timestamp,
+        }
+
+    def _check(self, envelope: Envelope, data: bytes) -> Stage:
+        name = envelope.queue_name
+        stage = self._queues.get(name.removesuffix(".DQ"))
+        if stage is None:
+            raise _refusal(f"no stage has a queue {name[:80]!r} - at `$.queue_name`", data)
+        if envelope.actor_name != stage.name:
+            raise _refusal(f"want {stage.name!r}, got {envelope.actor_name[:80]!r} - at `$.actor_name`", data)
+        eta = envelope.options.eta
+        if eta is not UNSET and not name.endswith(".DQ"):
+            raise _refusal(f"only a message on {stage.queue}.DQ has one - at `$.options.eta`", data)
+        if eta is not UNSET and eta > time.time() * 1000 + FARTHEST_ETA:
+            raise _refusal("too far in the future - at `$.options.eta`", data)
+        return stage
+
+
+def pack(
+    message: Message, *, message_id: str | None = None, options: dict[str, Any] | None = None
+) -> dramatiq.Message[Any]:
+    """The message in an envelope addressed to its stage. Raises InvalidInput for a message of no stage."""
+    stage = STAGE_OF_MESSAGE.get(type(message))
+    if stage is None:
+        raise InvalidInput(f"no stage takes {type(message).__name__}")
+    return dramatiq.Message(
+        queue_name=stage.queue,
+        actor_name=stage.name,
+        args=(Payload(message),),
+        kwargs={},
+        options=options or {},
+        message_id=message_id or str(uuid.uuid4()),
+    )
+
+
+def unpack(stage: Stage, payload: object) -> Message:
+    """The stage's message from what its actor was called with. Raises InvalidInput."""
+    message = payload.message if isinstance(payload, Payload) else payload
+    if isinstance(message, stage.message):
+        return message
+    try:
+        return msgspec.convert(message, stage.message)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"not a message for {stage.name}: {error}") from None
+
+
+def fault(body: bytes, *, queue: str | None = None, encoder: StrictEncoder | None = None) -> str | None:
+    """Why ``body`` cannot be processed (from ``queue``, when given); None when it can."""
+    try:
+        fields = (encoder or StrictEncoder()).decode(body)
+    except dramatiq.DecodeError as error:
+        return str(error)
+    if queue is not None and q_name(fields["queue_name"]) != q_name(queue):
+        return f"addressed to {fields['queue_name']}, but found on {queue}"
+    return None
+
+
+def _open(value: object) -> Message:
+    if isinstance(value, Payload):
+        return value.message
+    raise TypeError(f"{type(value).__name__} does not travel on the bus")
+
+
+def _words(error: Exception, root: str) -> str:
+    text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return text.replace("`$", f"`{root}") if "`$" in text else f"{text} - at `{root}`"
+
+
+def _refusal(reason: str, data: bytes) -> Any:
+    refusal: type[Any] = dramatiq.DecodeError  # untyped there
+    return refusal(f"not an envelope of ours: {reason}", data, None)

@@ -1,0 +1,161 @@
+"""Public events (DESIGN §3): what anybody may publish, with any AMQP client in any language.
+
+The routing key is the event's type, the body a JSON object. What is refused is refused with a reason that the
+publisher, a human as a rule, can act on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import msgspec
+
+from overheard.errors import InvalidInput
+
+MAX_BYTES = 64 * 1024
+MAX_REASON = 200
+MAX_EVENT_ID = 200
+MAX_ID = 2**63 - 1
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+NAMESPACE = uuid.UUID("5f0c9a0e-6c55-5c0b-9c57-0f6d8a3b7c11")  # of message ids; never changes
+
+
+class Event(msgspec.Struct, frozen=True):
+    """``event_id`` is the publisher's: an event that comes twice with the same one is the same event."""
+
+    event_id: str | None = None
+
+
+class WorkspaceDue(Event, frozen=True):
+    """Make this workspace (slug or id) fresh now."""
+
+    workspace: str | int = ""
+    reason: str = "event"
+
+
+class WorkspaceDigest(Event, frozen=True):
+    """Compose this workspace's digest: of the period that ended at ``period_end`` (epoch seconds), or until now."""
+
+    workspace: str | int = ""
+    period_end: float | None = None
+
+
+class ItemRecheck(Event, frozen=True):
+    """Ask Reddit which stored items are gone."""
+
+
+TYPES: dict[str, type[Event]] = {
+    "workspace.due": WorkspaceDue,
+    "workspace.digest": WorkspaceDigest,
+    "item.recheck": ItemRecheck,
+}
+TYPE_OF: dict[type[Event], str] = {event: name for name, event in TYPES.items()}
+
+
+def parse(routing_key: str, body: bytes) -> Event:
+    """The event. Raises InvalidInput that says what is wrong with it."""
+    known = TYPES.get(routing_key)
+    if known is None:
+        raise InvalidInput(unknown_type(routing_key))
+    fields = _object(body)
+    valid = sorted(known.__struct_fields__)
+    if unknown := sorted(set(fields) - set(valid)):
+        raise InvalidInput(f"{routing_key}: unknown key {_shown(unknown[0])}; valid: {', '.join(valid)}")
+    if "workspace" in valid and "workspace" not in fields:
+        raise InvalidInput(f'{routing_key}: "workspace" is missing; want {{"workspace": "its-slug"}}')
+    for name, value in fields.items():
+        CHECKS[name](name, value)
+    return known(**fields)
+
+
+def encode(type: str, body: dict[str, Any]) -> tuple[bytes, str]:
+    """The event's body and message id, for publishing. Raises InvalidInput for what ``parse`` refuses."""
+    raw = json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode()
+    return raw, parse(type, raw).event_id or str(uuid.uuid4())
+
+
+def message_id_of(event: Event) -> str:
+    """The id of the message that this event becomes: always the same for the same ``event_id``."""
+    if event.event_id is None:
+        return str(uuid.uuid4())
+    return str(uuid.uuid5(NAMESPACE, f"{TYPE_OF[type(event)]} {event.event_id}"))
+
+
+def unknown_type(routing_key: str) -> str:
+    """The reason for a mistyped routing key."""
+    return f"no such event type {_shown(routing_key)}; valid: {', '.join(TYPES)}"
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if len(body) > MAX_BYTES:
+        raise InvalidInput(f"body is {len(body)} bytes, the limit is {MAX_BYTES}")
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"body is not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InvalidInput(f"body is not JSON ({where}: {error.msg}); want an object") from None
+    except RecursionError:
+        raise InvalidInput("body is nested too deeply; want a flat object") from None
+    except ValueError:  # a number with thousands of digits
+        raise InvalidInput("body holds a number that is too large") from None
+    if not isinstance(value, dict):
+        raise InvalidInput(f"body is {_kind(value)}; want a JSON object")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise InvalidInput(f"body holds {name}, which is not JSON")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise InvalidInput(f"body has the key {_shown(key)} twice")
+        result[key] = value
+    return result
+
+
+def _workspace(name: str, value: object) -> None:
+    if isinstance(value, str):
+        if not SLUG.fullmatch(value):
+            raise InvalidInput(
+                f'"{name}": {_shown(value)} is not a slug (a-z, 0-9, _ and -, at most 63, no sign first)'
+            )
+    elif isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput(f'"{name}" is {_kind(value)}; want a slug, or an id as a number')
+    elif not 1 <= value <= MAX_ID:
+        raise InvalidInput(f'"{name}": an id is a positive number')
+
+
+def _text(name: str, value: object) -> None:
+    limit = {"reason": MAX_REASON, "event_id": MAX_EVENT_ID}[name]
+    if not isinstance(value, str):
+        raise InvalidInput(f'"{name}" is {_kind(value)}; want a string')
+    if not 1 <= len(value) <= limit:
+        raise InvalidInput(f'"{name}" has {len(value)} characters; want 1 to {limit}')
+    if any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in value):
+        raise InvalidInput(f'"{name}" holds a character that cannot be stored (NUL or half of a surrogate pair)')
+
+
+def _moment(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
+        raise InvalidInput(f'"{name}" is {_shown(str(value))}; want seconds since the epoch')
+
+
+CHECKS = {"workspace": _workspace, "reason": _text, "event_id": _text, "period_end": _moment}
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "null", bool: "a boolean", str: "a string", list: "an array", dict: "an object"}
+    return names.get(type(value), "a number")
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 80 else text[:79] + "…")

@@ -1,0 +1,67 @@
+"""Is this process still consuming? A worker that is alive but no longer works is the field's commonest complaint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import dramatiq
+
+from overheard.bus.observe import Observe
+from overheard.metrics import Metrics
+from overheard.stages import Stage
+
+STUCK_AFTER = 90.0  # seconds: a consumer may be held up by a publish that waits out an alarm (30 s, twice)
+
+
+class Health:
+    """Looks at the worker threads and the consumer threads of Dramatiq's workers."""
+
+    def __init__(self, metrics: Metrics, *, stuck_after: float = STUCK_AFTER) -> None:
+        self._workers: tuple[dramatiq.Worker, ...] = ()
+        self._observe: Observe | None = None
+        self._patience = 0.0
+        self._stuck_after = stuck_after
+        self._alive = {role: metrics.worker_threads_alive.labels(role) for role in ("worker", "consumer")}
+
+    def watch(self, workers: Iterable[dramatiq.Worker], broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
+        """Begin to look at these. A message may take twice its stage's time limit."""
+        self._workers = tuple(workers)
+        self._observe = next((each for each in broker.middleware if isinstance(each, Observe)), None)
+        self._patience = 2 * max(stage.time_limit for stage in stages) / 1000
+
+    def problems(self) -> list[str]:
+        """One line for each thing that is wrong now: for ``/healthz``."""
+        found = [*self.dead(), *self._consumers()]
+        if self._observe is not None and self._observe.longest() > self._patience:
+            found.append(f"a worker thread is stuck: {self._observe.longest():.0f} s with one message")
+        return found
+
+    def dead(self) -> list[str]:
+        """Threads that have ended on their own: no reconnect brings them back, the process has to be restarted."""
+        found = []
+        alive = {"worker": 0, "consumer": 0}
+        for role, name, thread in self._threads():
+            alive[role] += thread.is_alive()
+            if not thread.is_alive():
+                found.append(f"a {role} thread of {name} is dead")
+        for role, count in alive.items():
+            self._alive[role].set(count)
+        return found
+
+    def _threads(self) -> Iterable[tuple[str, str, Any]]:
+        for worker in self._workers:
+            queues = ", ".join(sorted(worker.consumer_whitelist or ()))
+            yield from (("worker", queues, thread) for thread in worker.workers)
+            yield from (("consumer", name, thread) for name, thread in tuple(worker.consumers.items()))
+
+    def _consumers(self) -> Iterable[str]:
+        for role, name, thread in self._threads():
+            if role != "consumer" or not thread.is_alive():
+                continue
+            consumer = thread.consumer
+            if consumer is None or not consumer.connected:
+                yield f"the consumer of {name} is not connected"
+            elif (silent := time.monotonic() - consumer.beat) > self._stuck_after:
+                yield f"the consumer of {name} is stuck: no sign of life for {silent:.0f} s"

@@ -1,0 +1,108 @@
+"""The bus inside one process (``memory://``): Dramatiq's stub broker, made fit to run for weeks.
+
+The same envelopes as on RabbitMQ. What cannot be decoded or fails for good goes to the dead-letter hook and is not
+kept in memory. What is on this bus when the process ends is found again by the tick (I1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from queue import Empty, Queue
+from threading import Semaphore
+from typing import Any
+
+import dramatiq
+from dramatiq.brokers.stub import StubBroker, _StubConsumer
+from dramatiq.common import q_name
+
+from overheard.bus.dead import DeadLetter
+from overheard.bus.envelope import fault
+from overheard.log import get_logger
+from overheard.stages import Stage
+
+log = get_logger(__name__)
+
+
+class MemoryBroker(StubBroker):
+    """All stages' queues exist from the start. ``record`` keeps what cannot even be decoded."""
+
+    def __init__(
+        self,
+        *,
+        stages: Iterable[Stage],
+        middleware: list[dramatiq.Middleware],
+        record: Callable[[DeadLetter], None],
+    ) -> None:
+        super().__init__(middleware, fail_fast_default=False)
+        self.record = record
+        for stage in stages:
+            self.declare_queue(stage.queue)
+
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+        super().declare_queue(queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 100) -> dramatiq.Consumer:
+        try:
+            queue = self.queues[queue_name]
+        except KeyError:
+            raise dramatiq.QueueNotFound(queue_name) from None  # type: ignore[no-untyped-call]
+        return MemoryConsumer(queue, queue_name, prefetch, timeout, self.record)
+
+    def release(self) -> None:
+        """There is no connection to close."""
+
+
+class MemoryConsumer(_StubConsumer):
+    """Hands out a queue's messages; parks what is malformed or addressed elsewhere."""
+
+    connected = True
+
+    def __init__(
+        self,
+        queue: Queue[bytes],
+        queue_name: str,
+        prefetch: int,
+        timeout: int,
+        record: Callable[[DeadLetter], None],
+    ) -> None:
+        super().__init__(queue, [], prefetch, timeout)  # type: ignore[no-untyped-call]
+        self.queue_name = queue_name
+        self.record = record
+        self.beat = time.monotonic()
+        self.prefetch_semaphore: Semaphore
+
+    def nack(self, message: Any) -> None:
+        self.ack(message)  # type: ignore[no-untyped-call]  # the dead-letter hook has it
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        self.beat = time.monotonic()
+        if not self.prefetch_semaphore.acquire(timeout=self.timeout / 1000):
+            return None
+        try:
+            body = self.queue.get(timeout=self.timeout / 1000)
+        except Empty:
+            self.prefetch_semaphore.release()
+            return None
+        reason = None
+        try:
+            message = dramatiq.Message.decode(body)
+            if message.queue_name == self.queue_name:
+                return dramatiq.MessageProxy(message)
+        except dramatiq.DecodeError as error:
+            reason = str(error.error)
+        self._park(body, reason or fault(body, queue=self.queue_name) or "")
+        return None
+
+    def _park(self, body: bytes, reason: str) -> None:
+        stage = q_name(self.queue_name)
+        log.error("message parked", queue=self.queue_name, reason=reason)
+        try:
+            identity = hashlib.sha256(body).hexdigest()
+            self.record(DeadLetter(identity, stage, self.queue_name, body, reason, "", "nack"))
+        except Exception:
+            log.exception("dead letter not recorded", queue=self.queue_name)
+        finally:
+            self.queue.task_done()
+            self.prefetch_semaphore.release()

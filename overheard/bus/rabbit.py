@@ -1,0 +1,150 @@
+"""Dramatiq's RabbitMQ broker with our answers to its faults (facts/bus.md §1 and §2).
+
+Quorum queues, publisher confirms, errors with a meaning.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import dramatiq
+import pika
+import pika.exceptions
+from dramatiq.brokers.rabbitmq import DEAD_MESSAGE_TTL, RabbitmqBroker
+from dramatiq.common import current_millis, dq_name, q_name, xq_name
+
+from overheard.bus import amqp
+from overheard.bus.consumer import QuorumConsumer
+
+DELIVERY_LIMIT = 20  # deliveries of one message: against a message that kills its process each time
+QUORUM = {"x-queue-type": "quorum"}
+
+
+class QuorumBroker(RabbitmqBroker):
+    """Quorum queues and confirms on the RabbitMQ at ``url``. Opens no connection until it is used.
+
+    ``enqueue`` returns when RabbitMQ has the message on disk; else it raises BusUnavailable. Each thread has its own
+    connection: a thread that will not live as long as the process calls ``release()`` when it is done.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        middleware: list[dramatiq.Middleware],
+        name: str = "",
+        heartbeat: int = amqp.HEARTBEAT,
+        blocked_timeout: float = amqp.BLOCKED_TIMEOUT,
+    ) -> None:
+        params = amqp.parameters(url, name=name, heartbeat=heartbeat, blocked_timeout=blocked_timeout)
+        super().__init__(url=url, confirm_delivery=True, middleware=middleware)
+        self.parameters: Any = params
+
+    @property
+    def consumer_class(self) -> type[QuorumConsumer]:
+        return QuorumConsumer
+
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        """Publish and wait for the confirm. ``delay`` is in milliseconds.
+
+        Raises BusUnavailable, QueueMismatch, or InvalidInput for a message that is too large. Two tries, the second
+        on a new connection: the first one finds out that an idle connection was closed by the server.
+        """
+        if delay is not None:
+            eta = current_millis() + delay
+            message = message.copy(queue_name=dq_name(message.queue_name), options={"eta": eta})
+        body = message.encode()
+        self._drop_stale()
+        for last in (False, True):
+            try:
+                self.declare_queue(message.queue_name, ensure=True)
+                self.emit_before("enqueue", message, delay)
+                self._publish(message, body)
+            except amqp.LOST as error:
+                self.release()
+                if isinstance(error, pika.exceptions.UnroutableError):
+                    self.queues_pending.add(q_name(message.queue_name))  # somebody deleted it
+                blocked = isinstance(error, pika.exceptions.ConnectionBlockedTimeout)
+                if last or blocked:
+                    raise amqp.unavailable(self.parameters, error) from None
+            else:
+                self.emit_after("enqueue", message, delay)
+                break
+        return message
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
+        try:
+            self.declare_queue(queue_name, ensure=True)
+            return QuorumConsumer(self, queue_name, prefetch, timeout)
+        except amqp.LOST as error:
+            self.release()
+            raise amqp.unavailable(self.parameters, error) from None
+
+    def release(self) -> None:
+        """Close the connection of the current thread, if it has one."""
+        mine = self.state.__dict__
+        self.channels.discard(mine.pop("channel", None))
+        connection = mine.pop("connection", None)
+        if connection is not None:
+            self.connections.discard(connection)
+            amqp.close(connection)
+
+    def close(self) -> None:
+        for connection in tuple(self.connections):
+            amqp.close(connection)
+        self.connections.clear()
+        self.channels.clear()
+
+    def _publish(self, message: dramatiq.Message[Any], body: bytes) -> None:
+        self.channel.basic_publish(
+            exchange="",
+            routing_key=message.queue_name,
+            body=body,
+            properties=pika.BasicProperties(
+                delivery_mode=2,
+                content_type="application/json",
+                message_id=message.message_id,
+                type=message.actor_name,
+            ),
+            mandatory=True,
+        )
+        self.state.used_at = time.monotonic()
+
+    def _drop_stale(self) -> None:
+        # Nobody sends heartbeats for a thread that is not publishing, so RabbitMQ has closed or will soon close a
+        # connection that was idle for so long. A new one costs milliseconds, finding out later a failed publish.
+        heartbeat = self.parameters.heartbeat
+        if heartbeat and time.monotonic() - getattr(self.state, "used_at", time.monotonic()) > heartbeat:
+            self.release()
+
+    def _ensure_queue(self, canonical_queue_name: str) -> None:
+        if canonical_queue_name not in self.queues_pending:
+            return
+        for declare in (self._declare_queue, self._declare_dq_queue, self._declare_xq_queue):
+            try:
+                declare(canonical_queue_name)
+            except pika.exceptions.ChannelClosedByBroker as error:
+                self.release()
+                if error.reply_code != 406:
+                    raise
+                raise amqp.mismatch(error.reply_text) from None
+        self.queues_pending.discard(canonical_queue_name)
+
+    def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
+        return {
+            **QUORUM,
+            **super()._build_queue_arguments(queue_name),  # type: ignore[no-untyped-call]
+            # A parked message leaves its queue only when the dead-letter queue has confirmed it.
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+
+    def _declare_queue(self, queue_name: str) -> Any:
+        # On the main queue only: every restart of a worker redelivers what waits on the delay queue.
+        arguments = {**self._build_queue_arguments(queue_name), "x-delivery-limit": DELIVERY_LIMIT}
+        return self.channel.queue_declare(queue=queue_name, durable=True, arguments=arguments)
+
+    def _declare_xq_queue(self, queue_name: str) -> Any:
+        arguments = {**QUORUM, "x-message-ttl": DEAD_MESSAGE_TTL}
+        return self.channel.queue_declare(queue=xq_name(queue_name), durable=True, arguments=arguments)

@@ -1,0 +1,38 @@
+"""Refusing an event: why, and where that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from overheard.bus.dead import DeadLetter, Record, told
+from overheard.bus.door import REJECTED
+from overheard.errors import InvalidInput, NotFound, Permanent, TryAgain
+from overheard.log import get_logger
+
+Handle = Callable[[str, bytes, str | None], None]  # routing key, body, message id
+
+log = get_logger(__name__)
+
+
+def outcome(handle: Handle, key: str, body: bytes, message_id: str | None) -> str | None:
+    """Handle an event: None when it was, else the reason to reject it for. Raises TryAgain."""
+    try:
+        handle(key, body, message_id)
+    except TryAgain:
+        raise
+    except (InvalidInput, NotFound, Permanent) as error:
+        return str(error)
+    except Exception as error:
+        log.exception("event handler failed", type=key)
+        return f"internal error: {type(error).__name__}"
+    return None
+
+
+def keep(record: Record, body: bytes, message_id: str | None, reason: str) -> None:
+    """Record a rejected event; on RabbitMQ it is in ``overheard.rejected`` too."""
+    identity = message_id or hashlib.sha256(body).hexdigest()
+    try:
+        record(DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected"))
+    except Exception as error:  # noqa: BLE001  # whatever the recorder may raise
+        log.error("rejected event not recorded", message_id=identity, error=told(error))

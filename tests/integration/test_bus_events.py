@@ -1,0 +1,177 @@
+"""The public door on a real RabbitMQ, as strangers use it (facts/bus.md §3)."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+import pytest
+
+from overheard.bus import amqp
+from overheard.bus.dead import DeadLetter
+from overheard.bus.door import EXCHANGE, INGRESS, REJECTED, UNROUTED, Events, declare
+from overheard.bus.events import message_id_of, parse
+from overheard.bus.ingress import IngressConsumer
+from overheard.errors import InvalidInput, NotFound, Unavailable
+from tests.servers.bus_rig import PATIENCE, depth
+from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
+from tests.servers.rabbitmq import RabbitServer, wait_for
+
+# ruff: noqa: F811
+
+BODIES = [
+    b'{"workspace": "acme"}',
+    b'{"workspace": 7, "event_id": "e"}',
+    b"{bad json",
+    b'{"workspace": "\xff"}',
+    b"[" * 50_000,
+    b"true",
+    b'{"workspace": NaN}',
+    b'{"workspace": "a", "reason": "' + b"x" * 70_000 + b'"}',
+    b'{"workspace": true}',
+    b"{}",
+]
+
+
+class Ingress:
+    """A running ingress, whose handler parses and then does what a test says."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.handled: list[tuple[str, bytes, str | None]] = []
+        self.letters: list[DeadLetter] = []
+        self.fails: list[Exception] = []
+        self.stop = threading.Event()
+        self.consumer = IngressConsumer(url, self.handle, self.letters.append)
+        self.thread = threading.Thread(target=self.consumer.run, args=(self.stop,))
+        self.connection = pika.BlockingConnection(amqp.parameters(url))
+        self.channel = self.connection.channel()
+        declare(self.channel)
+        self.channel.confirm_delivery()
+
+    def handle(self, key: str, body: bytes, message_id: str | None) -> None:
+        parse(key, body)
+        if self.fails:
+            raise self.fails.pop(0)
+        self.handled.append((key, body, message_id))
+
+    def put(self, key: str, body: bytes) -> None:
+        self.channel.basic_publish(EXCHANGE, key, body, mandatory=True)
+
+    def settled(self, handled: int, rejected: int) -> None:
+        wait_for(lambda: (len(self.handled), len(self.letters)) == (handled, rejected), "the events", PATIENCE)
+
+    def rejected(self) -> list[tuple[dict[str, Any], bytes]]:
+        found = []
+        while (got := self.channel.basic_get(REJECTED, auto_ack=True))[0] is not None:
+            found.append((got[1].headers, got[2]))
+        return found
+
+
+@pytest.fixture
+def ingress(rabbit: str) -> Iterator[Ingress]:
+    running = Ingress(rabbit)
+    running.thread.start()
+    yield running
+    running.stop.set()
+    running.thread.join(PATIENCE)
+    running.connection.close()
+    assert not running.thread.is_alive()
+
+
+def test_ten_bodies_two_run_eight_are_kept_with_their_reason(ingress: Ingress) -> None:
+    for body in BODIES:
+        ingress.put("workspace.due", body)
+    ingress.settled(2, 8)
+    assert [body for _, body, _ in ingress.handled] == BODIES[:2]
+    rejected = ingress.rejected()
+    assert [body for _, body in rejected] == BODIES[2:]
+    assert all(headers["x-reason"] and headers["x-routing-key"] == "workspace.due" for headers, _ in rejected)
+    assert [headers["x-reason"] for headers, _ in rejected] == [letter.reason for letter in ingress.letters]
+    assert len({letter.message_id for letter in ingress.letters}) == 8
+    assert {letter.origin for letter in ingress.letters} == {"rejected"}
+    wait_for(lambda: depth(ingress.url, INGRESS) == 0, "an empty ingress")
+
+
+def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, rabbit_server: RabbitServer) -> None:
+    said = rabbit_server.admin(
+        ingress.url, "publish", f"exchange={EXCHANGE}", "routing_key=workspace.due", 'payload={"workspace": "acme"}'
+    )
+    assert "Message published" in said
+    rabbit_server.admin(ingress.url, "publish", f"exchange={EXCHANGE}", "routing_key=workspace.deu", "payload={}")
+    ingress.settled(1, 1)
+    assert ingress.handled[0][:2] == ("workspace.due", b'{"workspace": "acme"}')
+    assert ingress.letters[0].reason.startswith("no such event type 'workspace.deu'; valid: workspace.due")
+    ((headers, _),) = ingress.rejected()
+    assert (headers["x-routing-key"], headers["x-origin"]) == ("workspace.deu", UNROUTED)
+
+
+def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> None:
+    door = Events(ingress.url)
+    threads = [
+        threading.Thread(target=door.publish, args=("workspace.due", {"workspace": number})) for number in range(1, 21)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert door.publish("workspace.digest", {"workspace": "acme", "event_id": "e7"}) == "e7"
+    with pytest.raises(InvalidInput, match=r"valid: workspace\.due"):
+        door.publish("workspace.deu", {})
+    door.close()
+    ingress.settled(21, 0)
+    assert {json.loads(body)["workspace"] for _, body, _ in ingress.handled} == {*range(1, 21), "acme"}
+    key, body, message_id = ingress.handled[-1]
+    assert (key, message_id) == ("workspace.digest", "e7")
+    assert message_id_of(parse(key, body)) == message_id_of(parse(key, body))
+
+
+def test_events_wait_while_something_of_ours_is_away(ingress: Ingress) -> None:
+    ingress.fails += [Unavailable("database away"), Unavailable("database away", delay=0.1)]
+    ingress.put("workspace.due", BODIES[0])
+    ingress.put("workspace.due", BODIES[1])
+    ingress.settled(2, 0)
+    assert ingress.consumer.problems() == []
+
+
+def test_a_handlers_refusals_and_bugs_are_kept_with_a_reason(ingress: Ingress) -> None:
+    ingress.fails += [NotFound("no workspace 'acme'; there are: other"), ZeroDivisionError("secret")]
+    for body in (BODIES[0], BODIES[1], BODIES[0]):
+        ingress.put("workspace.due", body)
+    ingress.settled(1, 2)
+    assert [letter.reason for letter in ingress.letters] == [
+        "no workspace 'acme'; there are: other",
+        "internal error: ZeroDivisionError",
+    ]
+
+
+def test_a_failing_recorder_loses_nothing(rabbit: str) -> None:
+    running = Ingress(rabbit)
+
+    def fail(letter: DeadLetter) -> None:
+        raise Unavailable("database away")
+
+    running.consumer._record = fail
+    running.thread.start()
+    running.put("workspace.due", b"{}")
+    wait_for(lambda: depth(rabbit, REJECTED) == 1 and depth(rabbit, INGRESS) == 0, "the refusal")
+    running.stop.set()
+    running.thread.join(PATIENCE)
+    running.connection.close()
+
+
+def test_the_door_is_quorum_and_a_stranger_in_its_place_is_named(rabbit: str, rabbit_server: RabbitServer) -> None:
+    connection = pika.BlockingConnection(amqp.parameters(rabbit))
+    connection.channel().queue_declare(REJECTED, durable=True)
+    with pytest.raises(amqp.QueueMismatch, match=f"queue {REJECTED} exists"):
+        declare(connection.channel())
+    connection.channel().queue_delete(REJECTED)
+    declare(connection.channel())
+    connection.close()
+    found = rabbit_server.api("GET", f"/queues/{rabbit.rsplit('/', 1)[1]}")
+    assert {each["name"]: each["arguments"]["x-queue-type"] for each in found} == dict.fromkeys(
+        (INGRESS, UNROUTED, REJECTED), "quorum"
+    )

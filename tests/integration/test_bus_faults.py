@@ -1,0 +1,231 @@
+"""RabbitMQ full, killed and restarted: nothing that was confirmed is lost, and everything comes back by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pika
+import pytest
+
+from overheard.bus import amqp
+from overheard.bus.dead import DeadLetter, drain
+from overheard.bus.door import Events
+from overheard.bus.ingress import IngressConsumer
+from overheard.errors import InvalidInput, Postponed, Unavailable
+from overheard.messages import NotifyChannel
+from overheard.stages import STAGES
+from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
+from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
+from tests.servers.rabbitmq import RabbitServer, free_ports, wait_for
+
+# Fixtures are imported until conftest.py has them.
+# ruff: noqa: F811
+
+
+def test_queues_are_quorum_and_persistent(rabbit: str, rabbit_server: RabbitServer) -> None:
+    with Rig(rabbit, quick("notify")) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.next()
+    found = {each["name"]: each for each in rabbit_server.api("GET", f"/queues/{rabbit.rsplit('/', 1)[1]}")}
+    assert found.keys() == {"notify", "notify.DQ", "notify.XQ"}
+    assert {each["arguments"]["x-queue-type"] for each in found.values()} == {"quorum"}
+    assert found["notify"]["arguments"]["x-delivery-limit"] == 20
+    assert "x-delivery-limit" not in found["notify.DQ"]["arguments"]
+    assert found["notify.XQ"]["arguments"]["x-message-ttl"] == 7 * 86_400_000
+
+
+def test_a_queue_with_other_arguments_is_named_with_what_to_do(rabbit: str) -> None:
+    connection = pika.BlockingConnection(amqp.parameters(rabbit))
+    connection.channel().queue_declare("notify.DQ", durable=True)
+    connection.close()
+    rig = Rig(rabbit, quick("notify"))
+    for _ in range(2):
+        with pytest.raises(amqp.QueueMismatch, match=r"queue notify\.DQ .* rabbitmqctl delete_queue notify\.DQ"):
+            rig.sender.send(NotifyChannel(channel_id=1))
+    with pytest.raises(amqp.QueueMismatch):
+        rig._run()
+    rig.end_unstarted()
+
+
+def test_an_unreachable_bus_is_unavailable_and_named(rabbit: str) -> None:
+    (port,) = free_ports(1)
+    rig = Rig(f"amqp://u:hunter2@127.0.0.1:{port}/v", quick("notify"))
+    with pytest.raises(Unavailable, match=f"127.0.0.1:{port}") as caught:
+        rig.sender.send(NotifyChannel(channel_id=1))
+    assert "hunter2" not in str(caught.value)
+    wrong = Rig(rabbit.replace("guest:guest", "guest:hunter2"), quick("notify"))
+    with pytest.raises(Unavailable, match="refuses the login") as caught:
+        wrong.sender.send(NotifyChannel(channel_id=1))
+    assert "hunter2" not in str(caught.value)
+    gone = Rig(rabbit + "nowhere", quick("notify"))
+    with pytest.raises(Unavailable, match=r"refuses the vhost|not found"):
+        gone.sender.send(NotifyChannel(channel_id=1))
+
+
+def test_a_short_lived_thread_leaves_no_connection(rabbit: str) -> None:
+    rig = Rig(rabbit, quick("notify"))
+
+    def publish() -> None:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.broker.release()
+
+    for _ in range(3):
+        thread = threading.Thread(target=publish)
+        thread.start()
+        thread.join(PATIENCE)
+    assert rig.broker.connections == set()  # type: ignore[union-attr]
+    assert depth(rabbit, "notify") == 3
+
+
+def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
+    rabbit: str, rabbit_server: RabbitServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The trap: Dramatiq would swallow the failed publish of the retry, then acknowledge the message."""
+    alarm, started = threading.Event(), threading.Event()
+
+    def fail(message: NotifyChannel, slot: object) -> None:
+        started.set()
+        assert alarm.wait(60)
+        if message.channel_id == 2:
+            raise Postponed("reddit", delay=0.1, slot=1.0)
+        raise ValueError("handler's own")
+
+    with Rig(rabbit + "?blocked_connection_timeout=2", quick("notify", threads=2), handler=fail) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1), message_id="retried")
+        rig.sender.send(NotifyChannel(channel_id=2), message_id="postponed")
+        assert started.wait(PATIENCE)
+        rabbit_server.set_memory_alarm(True)
+        try:
+            alarm.set()
+            letters = {letter.message_id: letter for letter in (rig.letter(), rig.letter())}
+            assert letters.keys() == {"retried", "postponed"}
+            for letter in letters.values():
+                assert letter.reason.startswith("it could not be put back on the bus (BusUnavailable")
+                assert "alarm" in letter.reason
+            assert letters["retried"].reason.endswith("ValueError: handler's own")
+            begun = time.monotonic()
+            with pytest.raises(Unavailable, match="memory or disk alarm"):
+                rig.sender.send(NotifyChannel(channel_id=3))
+            assert time.monotonic() - begun < 3.5  # one timeout, not two or six
+        finally:
+            rabbit_server.set_memory_alarm(False)
+        rig.counted("dead", 2)
+        wait_for(lambda: depth(rabbit, "notify.XQ") == 2, "both in .XQ")
+        assert rig.health.problems() == []
+    assert "after_process_message" in caplog.text
+    assert "handler's own" not in caplog.text  # a foreign error may quote an item
+    found: list[DeadLetter] = []
+    assert drain(rabbit, STAGES.values(), found.append) == 2
+    assert {letter.message_id for letter in found} == {"retried", "postponed"}
+
+
+def test_kill_9_loses_nothing_that_was_confirmed(rabbit: str, rabbit_server: RabbitServer) -> None:
+    rig = Rig(rabbit, quick("notify"))
+    confirmed: set[int] = set()
+    enough, ended = threading.Event(), threading.Event()
+
+    def publish() -> None:
+        try:
+            for number in range(1, 100_000):
+                rig.sender.send(NotifyChannel(channel_id=number))
+                confirmed.add(number)
+                if number == 300:
+                    enough.set()
+        except Unavailable:
+            rig.broker.release()
+            ended.set()
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    assert enough.wait(PATIENCE)
+    rabbit_server.kill9()
+    assert ended.wait(PATIENCE)
+    thread.join(PATIENCE)
+    rabbit_server.start()
+    with rig:
+        seen: set[int] = set()
+        while not confirmed <= seen:
+            seen.add(rig.next()[0].channel_id)
+    assert len(confirmed) >= 300
+
+
+def test_after_a_restart_consumers_and_publishers_come_back(rabbit: str, rabbit_server: RabbitServer) -> None:
+    """Also: work in progress on the old connection is delivered again, and settles nothing of the new one."""
+    started, finish = threading.Event(), threading.Event()
+
+    def slow(message: NotifyChannel, slot: object) -> None:
+        if message.channel_id == 1 and not started.is_set():
+            started.set()
+            assert finish.wait(60)
+
+    with Rig(rabbit, quick("notify", threads=2), handler=slow) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        assert started.wait(PATIENCE)
+        rabbit_server.kill9()
+        wait_for(lambda: any("not connected" in each for each in rig.health.problems()), "the loss to show", PATIENCE)
+        rabbit_server.start()
+        wait_for(lambda: rig.health.problems() == [], "the consumers", PATIENCE)
+        assert rig.exit_code is None
+        assert rig.next()[0] == NotifyChannel(channel_id=1)  # delivered again, while its first run still lasts
+        finish.set()
+        assert rig.next()[0] == NotifyChannel(channel_id=1)
+        rig.sender.send(NotifyChannel(channel_id=2))
+        rig.sender.send(NotifyChannel(channel_id=3), delay=0.2)
+        assert {rig.next()[0].channel_id for _ in range(2)} == {2, 3}
+        rig.counted("ok", 4)
+        wait_for(lambda: depth(rabbit, "notify") == 0, "an empty queue")
+
+
+def test_a_settled_message_of_an_old_connection_touches_nothing(rabbit: str) -> None:
+    """Delivery tags begin at 1 on each connection: Dramatiq would acknowledge somebody else's message."""
+    rig = Rig(rabbit, quick("notify"))
+    rig.sender.send(NotifyChannel(channel_id=1))
+    old = rig.broker.consume("notify", prefetch=1, timeout=2_000)
+    first = next(old)
+    old.close()
+    new = rig.broker.consume("notify", prefetch=1, timeout=2_000)
+    again = next(new)
+    assert first is not None
+    assert again is not None
+    assert first._tag == again._tag
+    new.ack(first)
+    new.close()
+    wait_for(lambda: depth(rabbit, "notify") == 1, "the message to come back")
+    rig.end_unstarted()
+
+
+def test_the_ingress_survives_a_restart(rabbit: str, rabbit_server: RabbitServer) -> None:
+    seen: list[bytes] = []
+    arrived = threading.Event()
+
+    def handle(key: str, body: bytes, message_id: str | None) -> None:
+        seen.append(body)
+        arrived.set()
+
+    def never(letter: DeadLetter) -> None:
+        raise InvalidInput(letter.reason)
+
+    stop, door = threading.Event(), Events(rabbit)
+    consumer = IngressConsumer(rabbit, handle, never)
+    thread = threading.Thread(target=consumer.run, args=(stop,))
+    thread.start()
+    try:
+        wait_for(consumer.alive, "the ingress")
+        door.publish("item.recheck", {"event_id": "1"})
+        assert arrived.wait(PATIENCE)
+        rabbit_server.kill9()
+        wait_for(lambda: not consumer.alive(), "the loss to show")
+        with pytest.raises(Unavailable):
+            door.publish("item.recheck", {"event_id": "2"})
+        rabbit_server.start()
+        arrived.clear()
+        wait_for(consumer.alive, "the ingress", PATIENCE)
+        door.publish("item.recheck", {"event_id": "3"})
+        wait_for(lambda: b'{"event_id":"3"}' in seen, "the event")
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+        door.close()
+    assert not thread.is_alive()

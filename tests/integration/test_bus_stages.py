@@ -1,0 +1,307 @@
+"""Stages on a real RabbitMQ and in memory: each trap of shared/facts/bus.md has its test here or in a neighbour."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+import time
+
+import dramatiq
+import pika
+import pytest
+
+from overheard import log as logs
+from overheard.bus import amqp
+from overheard.bus.dead import DeadLetter, drain
+from overheard.bus.envelope import StrictEncoder, pack
+from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
+from overheard.items import Item
+from overheard.messages import ItemsFetched, NotifyChannel
+from overheard.stages import STAGES
+from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
+from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
+from tests.servers.malformed import GOOD, MALFORMED
+from tests.servers.rabbitmq import wait_for
+
+
+@pytest.fixture(params=["rabbitmq", "memory"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Both buses keep the same promises."""
+    return str(request.getfixturevalue("rabbit")) if request.param == "rabbitmq" else "memory://"
+
+
+def test_a_message_reaches_its_handler_typed(url: str) -> None:
+    with Rig(url, quick("notify")) as rig:
+        sent = rig.sender.send(NotifyChannel(channel_id=5), message_id="mine")
+        assert (sent, rig.next()) == ("mine", (NotifyChannel(channel_id=5), None))
+        rig.counted("ok")
+        assert rig.idle.wait(PATIENCE)
+        assert rig.health.problems() == []
+        assert rig.end() == 0
+
+
+def test_failures_are_retried_then_parked_with_their_reason(url: str) -> None:
+    def fail(message: NotifyChannel, slot: object) -> None:
+        raise ValueError(f"no {message.channel_id}")
+
+    with Rig(url, quick("notify", max_retries=2), handler=fail) as rig:
+        rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
+        letter = rig.letter()
+        assert (letter.message_id, letter.stage, letter.queue, letter.origin) == ("m", "notify", "notify.XQ", "nack")
+        assert letter.reason == "ValueError: no 5 (after 3 tries)"
+        assert "in fail" in letter.traceback
+        rig.counted("dead")
+        assert rig.count("retried") == 2
+
+
+def test_hopeless_errors_are_parked_at_once_and_can_be_replayed(url: str) -> None:
+    broken = threading.Event()
+    broken.set()
+
+    def refuse(message: NotifyChannel, slot: object) -> None:
+        if broken.is_set():
+            raise Permanent("the channel is gone")
+
+    with Rig(url, quick("notify"), handler=refuse) as rig:
+        rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
+        letter = rig.letter()
+        assert letter.reason == "Permanent: the channel is gone"
+        assert rig.count("retried") == 0
+        broken.clear()
+        assert rig.sender.replay(letter.body) == "m"
+        assert rig.next()[0] == NotifyChannel(channel_id=5)
+        with pytest.raises(InvalidInput, match="cannot be replayed"):
+            rig.sender.replay(b"{}")
+
+
+def test_try_again_waits_as_long_as_it_was_told(url: str) -> None:
+    times: list[float] = []
+
+    def busy(message: NotifyChannel, slot: object) -> None:
+        times.append(time.monotonic())
+        if len(times) == 1:
+            raise TryAgain("busy", delay=0.4)
+
+    with Rig(url, quick("notify"), handler=busy) as rig:
+        rig.sender.send(NotifyChannel(channel_id=5))
+        rig.next()
+        assert 0.39 <= times[1] - times[0] < 2.0
+
+
+def test_postponed_blocks_nothing_uses_no_retry_and_keeps_its_slot(url: str) -> None:
+    """One thread, a stage without a single retry: what is postponed comes back, and others pass meanwhile."""
+    seen: list[tuple[int, object]] = []
+
+    def take_turns(message: NotifyChannel, slot: object) -> None:
+        seen.append((message.channel_id, slot))
+        if message.channel_id == 1 and slot is None:
+            error = Postponed("reddit", delay=0.5, slot=123.25)
+            error.resume = NotifyChannel(channel_id=3)  # type: ignore[attr-defined]
+            raise error
+
+    with Rig(url, quick("notify", max_retries=0, threads=1), handler=take_turns) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.sender.send(NotifyChannel(channel_id=2))
+        rig.next(), rig.next()
+        assert seen == [(1, None), (2, None), (3, ("reddit", 123.25))]
+        rig.counted("ok", 2)
+        assert (rig.count("postponed"), rig.count("retried"), rig.count("dead")) == (1, 0, 0)
+
+
+def test_a_slot_is_dropped_after_an_ordinary_failure(url: str) -> None:
+    slots: list[object] = []
+
+    def handler(message: NotifyChannel, slot: object) -> None:
+        slots.append(slot)
+        match len(slots):
+            case 1:
+                raise Postponed("reddit", delay=0, slot=1.0)
+            case 2:
+                raise ValueError
+
+    with Rig(url, quick("notify"), handler=handler) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.next()
+        assert slots == [None, ("reddit", 1.0), None]
+
+
+def test_a_turn_without_a_slot_is_left_to_the_sweep(url: str) -> None:
+    def far(message: NotifyChannel, slot: object) -> None:
+        raise Postponed("reddit", delay=900, slot=None)
+
+    with Rig(url, quick("notify"), handler=far) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.counted("postponed")
+        wait_for(lambda: rig.idle.is_set(), "the acknowledgement")
+    assert rig.letters.empty()
+
+
+def test_time_limit_ends_a_handler_and_the_message_is_tried_again(url: str) -> None:
+    calls: list[int] = []
+
+    def slow(message: NotifyChannel, slot: object) -> None:
+        calls.append(1)
+        until = time.monotonic() + (8 if len(calls) == 1 else 0)
+        while time.monotonic() < until:
+            threading.Event().wait(0.01)
+
+    with Rig(url, quick("notify", time_limit=300), handler=slow) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.next()
+        rig.counted("retried")
+    assert len(calls) == 2
+
+
+def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    logs.configure("DEBUG", style="json", stream=stream)
+    item = Item("t3_a", "post", "python", "bob", "private words", "private words", "", "", 1.0)
+
+    def fail(message: ItemsFetched, slot: object) -> None:
+        raise ValueError(f"bad item {message.items[0].title}")
+
+    try:
+        with Rig(url, quick("match", max_retries=1), handler=fail) as rig:
+            rig.sender.send(ItemsFetched(poll_id="p", part=1, items=(item,)), message_id="m")
+            assert "private words" in rig.letter().reason
+    finally:
+        logging.getLogger().handlers[:], level = before
+        logging.getLogger().setLevel(level)
+    text = stream.getvalue()
+    assert "private" not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    ends = [line for line in lines if line.get("outcome")]
+    assert [(line["outcome"], line["stage"], line["message_id"]) for line in ends] == [
+        ("retried", "match", "m"),
+        ("dead", "match", "m"),
+    ]
+    assert all(line["error"] == "ValueError" and line["at"].endswith(" fail") and line["ms"] >= 0 for line in ends)
+
+
+def test_a_worker_consumes_no_other_stages_queue(url: str) -> None:
+    """Sending to a queue must not start a consumer for it (dramatiq #670)."""
+    with Rig(url, quick("notify")) as rig:
+        rig.sender.send(ItemsFetched(poll_id="p", part=1, items=()))
+        rig.sender.send(NotifyChannel(channel_id=1))
+        rig.next()
+        (worker,) = rig.health._workers
+        assert worker.consumers.keys() == {"notify", "notify.DQ"}
+
+
+def test_stop_lets_the_work_in_progress_finish(url: str) -> None:
+    started, finish = threading.Event(), threading.Event()
+
+    def slow(message: NotifyChannel, slot: object) -> None:
+        started.set()
+        assert finish.wait(PATIENCE)
+
+    with Rig(url, quick("notify", threads=1), handler=slow) as rig:
+        rig.sender.send(NotifyChannel(channel_id=1))
+        assert started.wait(PATIENCE)
+        rig.stop.set()
+        finish.set()
+        assert rig.end() == 0
+        assert rig.handled.get_nowait()[0] == NotifyChannel(channel_id=1)
+        assert rig.count("ok") == 1
+
+
+@pytest.mark.parametrize("role", ["workers", "consumers"])
+def test_a_dead_thread_ends_the_process_with_1(url: str, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overheard.bus.worker.CHECK_EVERY", 0.05)
+    with Rig(url, quick("notify")) as rig:
+        (worker,) = rig.health._workers
+        threads = worker.workers if role == "workers" else list(worker.consumers.values())
+        threads[0].stop()  # it ends, though nobody told the process to
+        threads[0].join(PATIENCE)
+        assert any("is dead" in problem for problem in rig.health.problems())
+        rig._thread.join(PATIENCE)
+        assert rig.end() == 1
+
+
+def test_a_stuck_consumer_is_a_problem(url: str) -> None:
+    with Rig(url, quick("notify")) as rig:
+        rig.health._stuck_after = -1.0
+        assert any("is stuck" in problem for problem in rig.health.problems())
+
+
+def test_malformed_envelopes_stall_nothing(url: str) -> None:
+    """On RabbitMQ they are found by draining .XQ, in memory they are recorded at once; a good one passes them all."""
+    bodies = {**{name: body for name, (body, _) in MALFORMED.items()}, "other queue": OTHER_QUEUE}
+    letters: list[DeadLetter] = []
+    with Rig(url, quick("notify", threads=2), quick("match")) as rig:
+        for body in bodies.values():
+            put(rig.broker, url, "notify", body)
+        put(rig.broker, url, "notify", json.dumps(GOOD).encode())
+        assert rig.next()[0] == NotifyChannel(channel_id=7)
+        if url == "memory://":
+            letters = [rig.letter() for _ in bodies]
+            rig.broker.join("notify", timeout=5_000)
+        else:
+            wait_for(
+                lambda: drain(url, [STAGES["notify"]], letters.append) >= 0 and len(letters) >= len(bodies), "parking"
+            )
+        assert rig.health.problems() == []
+    reasons = {letter.body: letter.reason for letter in letters}
+    assert reasons.keys() == set(bodies.values())
+    for name, (body, where) in MALFORMED.items():
+        assert where in reasons[body], name
+    assert "addressed to match, but found on notify" in reasons[OTHER_QUEUE]
+    assert len({letter.message_id for letter in letters}) == len(bodies)
+
+
+OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(poll_id="p", part=1, items=())).asdict())
+
+
+def drained(url: str, letters: list[DeadLetter]) -> int:
+    drain(url, [STAGES["notify"]], letters.append)
+    return len(letters)
+
+
+def put(broker: dramatiq.Broker, url: str, queue: str, body: bytes) -> None:
+    """Bytes on a stage's queue, as a stranger would."""
+    if url == "memory://":
+        broker.queues[queue].put(body)
+        return
+    connection = pika.BlockingConnection(amqp.parameters(url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_publish("", queue, body)
+    connection.close()
+
+
+def test_the_memory_bus_keeps_no_dead_letters_in_memory() -> None:
+    def refuse(message: NotifyChannel, slot: object) -> None:
+        raise Permanent("no")
+
+    with Rig("memory://", quick("notify"), handler=refuse) as rig:
+        for number in range(20):
+            rig.sender.send(NotifyChannel(channel_id=number + 1))
+        assert {rig.letter().reason for _ in range(20)} == {"Permanent: no"}
+        assert rig.broker.dead_letters == []  # type: ignore[union-attr]
+        rig.broker.join("notify", timeout=5_000)
+        rig.broker.join("notify", timeout=5_000)
+
+
+def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> None:  # noqa: F811
+    def refuse(message: NotifyChannel, slot: object) -> None:
+        raise Permanent("no")
+
+    def fail(letter: DeadLetter) -> None:
+        raise Unavailable("database away")
+
+    with Rig(rabbit, quick("notify"), handler=refuse) as rig:
+        rig.letters.put = fail  # type: ignore[method-assign]
+        next(each for each in rig.broker.middleware if hasattr(each, "_record"))._record = fail  # type: ignore[attr-defined]
+        rig.sender.send(NotifyChannel(channel_id=1), message_id="m")
+        rig.counted("dead")
+        wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the letter")
+    assert drain(rabbit, STAGES.values(), fail) == 0
+    letters: list[DeadLetter] = []
+    assert drain(rabbit, STAGES.values(), letters.append) == 1
+    assert drain(rabbit, STAGES.values(), letters.append) == 0
+    (letter,) = letters
+    assert (letter.message_id, letter.origin, letter.queue) == ("m", "xq", "notify.XQ")
+    assert "rejected by a worker" in letter.reason

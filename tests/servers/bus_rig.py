@@ -1,0 +1,110 @@
+"""A bus with workers in threads of the test: what was handled, parked and counted can be waited for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import pika
+from prometheus_client import CollectorRegistry
+
+from overheard.bus import amqp
+from overheard.bus.actor import register
+from overheard.bus.connect import open_broker
+from overheard.bus.dead import DeadLetter
+from overheard.bus.health import Health
+from overheard.bus.sender import Sender
+from overheard.bus.worker import run
+from overheard.metrics import Metrics
+from overheard.stages import STAGES, Stage
+from tests.servers.rabbitmq import wait_for
+
+PATIENCE = 20.0
+
+
+def quick(name: str, **limits: Any) -> Stage:
+    """A stage whose retries come at once."""
+    return msgspec.structs.replace(STAGES[name], **{"min_backoff": 10, "max_backoff": 20, **limits})
+
+
+class Rig:
+    """``handlers`` maps stages to handlers; without one, a stage's messages are only noted in ``handled``."""
+
+    def __init__(self, url: str, *stages: Stage, handler: Callable[..., object] | None = None) -> None:
+        self.stages = stages
+        self.metrics = Metrics(CollectorRegistry())
+        self.letters: queue.Queue[DeadLetter] = queue.Queue()
+        self.handled: queue.Queue[Any] = queue.Queue()
+        self.idle = threading.Event()
+        self.broker = open_broker(
+            url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, on_idle=self.idle.set, name="test"
+        )  # fmt: skip
+        self.sender = Sender(self.broker)
+        self.health = Health(self.metrics)
+        self.stop = threading.Event()
+        self.exit_code: int | None = None
+        self._handler = handler
+        self._thread = threading.Thread(target=self._run)
+        for stage in stages:
+            register(self.broker, stage, self._handle)
+
+    def __enter__(self) -> Rig:
+        self._thread.start()
+        try:
+            wait_for(lambda: self.health._workers and not self.health.problems(), "the consumers", PATIENCE)
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.end()
+
+    def end_unstarted(self) -> None:
+        """For a rig whose worker was never run."""
+        self.broker.release()
+        self.broker.close()
+
+    def end(self) -> int | None:
+        self.stop.set()
+        self._thread.join(PATIENCE * 2)
+        assert not self._thread.is_alive()
+        self.broker.release()
+        self.broker.close()
+        return self.exit_code
+
+    def next(self, seconds: float = PATIENCE) -> Any:
+        """The next (message, slot) whose handler returned."""
+        return self.handled.get(timeout=seconds)
+
+    def letter(self, seconds: float = PATIENCE) -> DeadLetter:
+        """The next dead letter."""
+        return self.letters.get(timeout=seconds)
+
+    def count(self, outcome: str, stage: str | None = None) -> float:
+        labels = {"stage": stage or self.stages[0].name, "outcome": outcome}
+        return self.metrics.registry.get_sample_value("overheard_stage_messages_total", labels) or 0.0
+
+    def counted(self, outcome: str, times: int = 1, stage: str | None = None) -> None:
+        wait_for(lambda: self.count(outcome, stage) >= times, f"{times} {outcome}", PATIENCE)
+
+    def _handle(self, message: Any, slot: Any) -> None:
+        if self._handler is not None:
+            self._handler(message, slot)
+        self.handled.put((message, slot))
+
+    def _run(self) -> None:
+        self.exit_code = run(self.broker, self.stages, stop=self.stop, health=self.health, shutdown=8)
+
+
+def depth(url: str, queue_name: str) -> int:
+    """How many messages a queue holds, ready or not; asked of the queue itself."""
+    connection = pika.BlockingConnection(amqp.parameters(url))
+    try:
+        return int(connection.channel().queue_declare(queue_name, passive=True).method.message_count)
+    finally:
+        connection.close()

@@ -1,0 +1,195 @@
+"""Overheard's own processes, started as an operator starts them, with a stand-in Reddit and a receiver around them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from overheard import schedule
+from overheard.channels.signing import new_secret
+from overheard.db import migrate, specs
+from overheard.db.connect import Db, open_database
+from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from tests.servers.sink import HttpSink
+
+PYTHON = [sys.executable, "-W", "default", "-m"]
+ALL_STAGES = ("fetch", "match", "store", "notify", "digest")
+
+
+class Farm:
+    """Processes by name. ``settings`` are environment variables on top of the farm's own."""
+
+    def __init__(self, folder: Path, *, bus: str, database: str, **settings: str) -> None:
+        self.folder = folder
+        self.standin = Standin(requests_per_minute=6000)
+        self.sink = HttpSink()
+        self.secret = new_secret()
+        self.bus = bus
+        self.database = database
+        self.db: Db = open_database(database)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        self.standin.start()
+        self.sink.__enter__()
+        migrate.migrate(self.db)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.processes):
+            self.kill9(name)
+        self.db.release()
+        self.sink.__exit__()
+        self.standin.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process of the farm is started with: nothing of the machine's own settings but the path."""
+        ours = {
+            "BUS__URL": self.bus,
+            "DATABASE__URL": self.database,
+            "REDDIT__CLIENT_ID": CLIENT_ID,
+            "REDDIT__CLIENT_SECRET": CLIENT_SECRET,
+            "REDDIT__USER_AGENT": "linux:overheard-tests:1 (by /u/tests)",
+            "REDDIT__REDDIT_URL": self.standin.url,
+            "REDDIT__OAUTH_URL": self.standin.url,
+            "REDDIT__REQUESTS_PER_MINUTE": "6000",
+            "REDDIT__TIMEOUT": "5",
+            "TICK__INTERVAL": "0.2",
+            "TICK__JITTER": "0",
+            "TICK__SWEEP_AFTER": "2",
+            "FETCH__FRESH_FOR": "0.5",
+            "FETCH__LEASE": "3",
+            "NOTIFY__ALLOW_PRIVATE": "true",
+            "NOTIFY__PER_MINUTE": "60000",
+            "NOTIFY__LEASE": "3",
+            "METRICS__PORT": "0",
+            "LOG__FORMAT": "json",
+        } | self._settings
+        base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONUNBUFFERED": "1"}
+        return base | {f"OVERHEARD_{key}": value for key, value in ours.items()}
+
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        """Start ``python -m …`` under a name; its output is added to ``<name>.log``."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*PYTHON, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
+            )
+        self.processes[name] = process
+        return process
+
+    def actors(self, *stages: str, name: str | None = None) -> subprocess.Popen[bytes]:
+        return self.start(name or "+".join(stages), "actors", *stages)
+
+    def producer(self, which: str, name: str | None = None) -> subprocess.Popen[bytes]:
+        return self.start(name or which, "producers", which)
+
+    def everything(self) -> None:
+        """Tick, ingress, and one process for all stages."""
+        self.producer("ingress")
+        self.producer("tick")
+        self.actors(*ALL_STAGES, name="actors")
+
+    def kill9(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def terminate(self, name: str, seconds: float = 30) -> int:
+        """SIGTERM; the exit code."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(seconds)
+
+    def workspace(
+        self,
+        slug: str = "acme",
+        *,
+        subreddits: tuple[str, ...] = ("python",),
+        query: str = "needle",
+        every: str = "2s",
+        mode: str = "instant",
+        url: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Save a workspace that sends to the farm's receiver."""
+        for name in subreddits:
+            if name not in self.standin.store.subreddits and name != "all":
+                self.standin.set_subreddit(name, "public")
+        channel = ChannelSpec("hook", url or f"{self.sink.url}/{slug}", mode, self.secret)  # type: ignore[arg-type]
+        spec = WorkspaceSpec(
+            slug=slug, subreddits=subreddits, every=every, query=(QuerySpec("q", query),), channel=(channel,), **more
+        )
+        now = time.time()
+        with self.db.session():
+            specs.save(
+                self.db,
+                spec,
+                now,
+                following=lambda text, timezone: schedule.next_due(text, timezone, now),
+                secret=lambda channel: channel.secret,
+            )
+            self.db.release()
+
+    def post(self, count: int, subreddit: str = "python", first: int = 0) -> set[str]:
+        """Posts that the query finds; their fullnames."""
+        return {
+            self.standin.add_post(subreddit, f"needle number {number}", "in the haystack")
+            for number in range(first, first + count)
+        }
+
+    def received(self) -> list[str]:
+        """The fullname of each item the receiver was told of, in order, signatures checked."""
+        requests = self.sink.wait_for(0)
+        assert all(request.verified_by(self.secret) for request in requests)
+        return [mention["item"] for request in requests for mention in mentions_in(request.json)]
+
+    def wait_for_items(self, wanted: set[str], seconds: float = 30) -> list[str]:
+        """What was received, once it holds all of ``wanted``."""
+        self.wait(lambda: wanted <= set(self.received()), lambda: f"{self.missing(wanted)} missing", seconds)
+        return self.received()
+
+    def missing(self, wanted: set[str]) -> str:
+        lost = wanted - set(self.received())
+        return f"{len(lost)} of {len(wanted)} items"
+
+    def scalar(self, query: Any) -> Any:
+        """Run a query of one value, in a connection that is not kept."""
+        with self.db.session():
+            value = query.scalar(self.db.peewee)
+            self.db.release()
+        return value
+
+    def wait(
+        self, condition: Callable[[], object], what: Callable[[], str] = lambda: "the condition", seconds: float = 30
+    ) -> None:
+        """Wait for something in other processes, which can signal nothing; fails early when one of them ends."""
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while not condition():
+            ended = [name for name, process in self.processes.items() if process.poll() is not None]
+            assert not ended, f"{ended[0]} has ended:\n{self.log(ended[0])[-3000:]}"
+            assert time.monotonic() < deadline, f"{what()} after {seconds} s\n{self.logs()}"
+            pause.wait(0.02)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failure's message."""
+        return "\n".join(f"== {path.name}\n{path.read_text()[-2500:]}" for path in sorted(self.folder.glob("*.log")))
+
+
+def mentions_in(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The mentions of a webhook's body."""
+    data = body["data"]
+    return [data] if body["type"] == "mention.created" else data["mentions"]

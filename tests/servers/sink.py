@@ -1,0 +1,257 @@
+"""Real receivers for notifications: an HTTP server and a mail server that record what arrives and answer as told.
+
+with HttpSink() as sink:
+    sink.answer(Answer(503, {"Retry-After": "7"}))   # the next request; later ones get 200
+    ...
+    request = sink.wait_for(1)[0]
+    assert request.verified_by(secret)
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import socket
+import socketserver
+import ssl
+import struct
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+Fault = Literal["hang", "reset", "drip headers", "drip body", "endless body"]
+TOLERANCE = 300  # seconds that a webhook's timestamp may be off, from the specification
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``fault``: hang (say nothing), reset, drip (a byte every 20 ms, without end) or endless."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b"ok"
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def verified_by(self, secret: str, *, now: float | None = None) -> bool:
+        """As strict as the specification's libraries: all three headers, a fresh timestamp, a matching signature."""
+        id, sent, signatures = (self.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+        if not id or "." in id or not sent.isdecimal():
+            return False
+        if abs((time.time() if now is None else now) - int(sent)) > TOLERANCE:
+            return False
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        wanted = hmac.new(key, f"{id}.{sent}.".encode() + self.body, hashlib.sha256).digest()
+        given = [base64.b64decode(s.removeprefix("v1,")) for s in signatures.split(" ") if s.startswith("v1,")]
+        return any(hmac.compare_digest(wanted, signature) for signature in given)
+
+
+class Arrivals:
+    """What arrived so far, for tests to wait on."""
+
+    def __init__(self) -> None:
+        self._all: list[Any] = []
+        self._changed = threading.Condition()
+
+    def add(self, arrival: Any) -> None:
+        with self._changed:
+            self._all.append(arrival)
+            self._changed.notify_all()
+
+    def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
+        """All arrivals, once there are ``count``. Raises AssertionError when they don't come."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: len(self._all) >= count, timeout)
+            assert came, f"{len(self._all)} of {count} arrived within {timeout} s"
+            return list(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+class _Server:
+    """A server in a thread, for a ``with`` block."""
+
+    server: socketserver.BaseServer
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()  # joins the handlers, which ``closing`` has let go
+
+    def __init__(self) -> None:
+        self.closing = threading.Event()
+        self.arrived = Arrivals()
+
+    @property
+    def port(self) -> int:
+        port: int = self.server.server_address[1]
+        return port
+
+    def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
+        return self.arrived.wait_for(count, timeout)
+
+
+class HttpSink(_Server):
+    """Answers 200 until told otherwise. ``tls`` serves https; ``answers`` may also be a function of the request."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
+        self.answers: deque[Answer] = deque()
+        self.always: Callable[[Request], Answer] = lambda request: Answer()
+        self.server_names: list[str | None] = []
+        self.tls = tls
+        if tls is not None:
+            tls.sni_callback = lambda sock, name, context: self.server_names.append(name)
+        server = _QuietServer(("127.0.0.1", 0), _HttpHandler)
+        server.daemon_threads = False
+        server.sink = self  # type: ignore[attr-defined]
+        self.server = server
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def answer(self, *answers: Answer) -> None:
+        """Give these to the next requests, one each."""
+        self.answers.extend(answers)
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that refuses our certificate is no error of the sink's."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _HttpHandler(BaseHTTPRequestHandler):
+    def setup(self) -> None:
+        self.sink: HttpSink = self.server.sink  # type: ignore[attr-defined]
+        if self.sink.tls is not None:
+            self.request = self.sink.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self) -> None:
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.request.close()  # the TLS socket, of which the server knows nothing
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):  # the client went away, as some tests want it to
+            super().handle()
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, self.rfile.read(length))
+        answer = self.sink.answers.popleft() if self.sink.answers else self.sink.always(request)
+        self.sink.arrived.add(request)
+        self._give(answer)
+
+    do_GET = do_PUT = do_HEAD = do_POST
+
+    def _give(self, answer: Answer) -> None:
+        self.close_connection = True
+        if answer.fault == "hang":
+            self._until_gone()
+        elif answer.fault == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        elif answer.fault == "drip headers":
+            self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 50_000)
+        else:
+            self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.fault is None:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if answer.fault == "drip body":
+            self._drip(b"x" * 50_000)
+        elif answer.fault == "endless body":
+            while not self.sink.closing.is_set():
+                self.wfile.write(b"x" * 65536)
+        else:
+            self.wfile.write(answer.body)
+
+    def _drip(self, content: bytes) -> None:
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            if self.sink.closing.wait(0.02):
+                return
+
+    def _until_gone(self) -> None:
+        # Until the client gives up (end of file) or the sink closes.
+        self.connection.settimeout(0.05)
+        while not self.sink.closing.is_set():
+            try:
+                if not self.connection.recv(1):
+                    return
+            except TimeoutError:
+                continue
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class MailSink(_Server):
+    """Takes every mail (RFC 5321's minimum, no TLS, no login). Arrivals are ``EmailMessage``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _MailHandler)
+        server.sink = self  # type: ignore[attr-defined]
+        self.server = server
+
+
+class _MailHandler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self._say("220 sink")
+        while line := self.rfile.readline():
+            verb = line[:4].upper().strip()
+            if verb == b"DATA":
+                self._say("354 go on")
+                self._take()
+            elif verb == b"QUIT":
+                return self._say("221 bye")
+            self._say("250 sink" if verb != b"EHLO" else "250-sink\r\n250 8BITMIME")
+
+    def _take(self) -> None:
+        lines = []
+        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+            lines.append(line[1:] if line.startswith(b"..") else line)
+        mail: EmailMessage = message_from_bytes(b"".join(lines), policy=policy.default)  # type: ignore[assignment]
+        self.server.sink.arrived.add(mail)  # type: ignore[attr-defined]
+
+    def _say(self, line: str) -> None:
+        self.wfile.write(line.encode() + b"\r\n")

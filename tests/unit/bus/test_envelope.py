@@ -1,0 +1,92 @@
+"""What is refused, and that the reason says where."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+
+import dramatiq
+import pytest
+
+from overheard.bus.envelope import MAX_BYTES, Payload, StrictEncoder, fault, pack, unpack
+from overheard.errors import InvalidInput
+from overheard.items import Item
+from overheard.messages import ItemsFetched, Message, NotifyChannel
+from overheard.stages import STAGES
+from tests.servers.malformed import GOOD, MALFORMED
+
+
+@pytest.fixture(autouse=True)
+def encoder() -> StrictEncoder:
+    chosen = StrictEncoder()
+    dramatiq.set_encoder(chosen)
+    return chosen
+
+
+def test_a_message_comes_back_typed_and_equal() -> None:
+    item = Item("t3_a", "post", "python", None, "Tïtle", "body", "/r/…", "", 1.0)
+    sent = pack(ItemsFetched(poll_id="p", part=1, items=(item,)), message_id="m", options={"retries": 2, "slot": 1.5})
+    got = dramatiq.Message.decode(sent.encode())
+    assert unpack(STAGES["match"], got.args[0]) == ItemsFetched(poll_id="p", part=1, items=(item,))
+    assert got.options == {"retries": 2, "slot": 1.5}
+    assert (got.message_id, got.message_timestamp) == ("m", sent.message_timestamp)
+
+
+def test_the_good_body_is_good(encoder: StrictEncoder) -> None:
+    assert fault(json.dumps(GOOD).encode(), queue="notify") is None
+
+
+@pytest.mark.parametrize(("body", "where"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_refused_with_a_reason(encoder: StrictEncoder, body: bytes, where: str) -> None:
+    with pytest.raises(dramatiq.DecodeError) as caught:
+        dramatiq.Message.decode(body)
+    assert where in str(caught.value.error)
+
+
+def test_pickle_is_not_run(encoder: StrictEncoder) -> None:
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("unpickled",))
+
+    with pytest.raises(dramatiq.DecodeError):
+        encoder.decode(pickle.dumps(Bomb()))
+
+
+def test_too_large_either_way(encoder: StrictEncoder) -> None:
+    item = Item("t3_a", "post", "python", None, "", "x" * MAX_BYTES, "", "", 1.0)
+    with pytest.raises(InvalidInput, match=r"match message is .* bytes, the limit is"):
+        pack(ItemsFetched(poll_id="p", part=1, items=(item,))).encode()
+    with pytest.raises(dramatiq.DecodeError, match="the limit is"):
+        encoder.decode(b" " * (MAX_BYTES + 1))
+
+
+def test_an_eta_is_for_the_delay_queue_and_near(encoder: StrictEncoder) -> None:
+    now = int(time.time() * 1000)
+    delayed = {**GOOD, "queue_name": "notify.DQ", "options": {"eta": now + 300_000}}
+    encoder.decode(json.dumps(delayed).encode())
+    with pytest.raises(dramatiq.DecodeError, match=r"only a message on notify\.DQ"):
+        encoder.decode(json.dumps({**delayed, "queue_name": "notify"}).encode())
+    with pytest.raises(dramatiq.DecodeError, match="too far"):
+        encoder.decode(json.dumps({**delayed, "options": {"eta": now + 7_200_000}}).encode())
+
+
+def test_found_on_another_queue(encoder: StrictEncoder) -> None:
+    assert fault(json.dumps(GOOD).encode(), queue="fetch") == "addressed to notify, but found on fetch"
+
+
+def test_a_payload_never_prints_its_text() -> None:
+    item = Item("t3_a", "post", "python", None, "secret words", "more", "", "", 1.0)
+    message = pack(ItemsFetched(poll_id="p", part=1, items=(item,)))
+    assert "secret" not in f"{message} {message!r} {message.args!r}"
+
+
+def test_unpack_refuses_what_is_of_another_stage() -> None:
+    with pytest.raises(InvalidInput, match="not a message for fetch"):
+        unpack(STAGES["fetch"], Payload(NotifyChannel(channel_id=1)))
+    assert unpack(STAGES["notify"], {"channel_id": 3}) == NotifyChannel(channel_id=3)
+
+
+def test_pack_refuses_what_no_stage_takes() -> None:
+    with pytest.raises(InvalidInput, match="no stage takes Message"):
+        pack(Message())

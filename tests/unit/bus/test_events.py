@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from overheard.bus.dead import DeadLetter
+from overheard.bus.events import (
+    MAX_BYTES,
+    ItemRecheck,
+    WorkspaceDigest,
+    WorkspaceDue,
+    encode,
+    message_id_of,
+    parse,
+)
+from overheard.bus.memory_door import MemoryEvents
+from overheard.errors import InvalidInput, Unavailable
+
+
+def test_the_three_events() -> None:
+    assert parse("workspace.due", b'{"workspace": "acme"}') == WorkspaceDue(workspace="acme")
+    assert parse("workspace.due", b'{"workspace": 7, "reason": "by hand", "event_id": "e"}') == WorkspaceDue(
+        workspace=7, reason="by hand", event_id="e"
+    )
+    assert parse("workspace.digest", b'{"workspace": "a-b_c"}') == WorkspaceDigest(workspace="a-b_c")
+    assert parse("item.recheck", b"{}") == ItemRecheck()
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "reason"),
+    [
+        ("workspace.deu", b"{}", "no such event type 'workspace.deu'; valid: workspace.due, workspace.digest, item"),
+        ("workspace.due", b"", "not JSON"),
+        ("workspace.due", b"acme", "not JSON (line 1, column 1"),
+        ("workspace.due", b'{"workspace": "\xff"}', "not UTF-8 (byte 15)"),
+        ("workspace.due", b"true", "body is a boolean; want a JSON object"),
+        ("workspace.due", b'["acme"]', "body is an array"),
+        ("workspace.due", b'{"workspace": NaN}', "NaN, which is not JSON"),
+        ("workspace.due", b"[" * 60_000, "nested too deeply"),
+        ("workspace.due", b'{"workspace": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", "nested too deeply"),
+        ("workspace.due", b'{"workspace": [["a"]]}', '"workspace" is an array'),
+        ("workspace.due", b" " * (MAX_BYTES + 1), "the limit is"),
+        ("workspace.due", b'{"workspace": ' + b"9" * 5_000 + b"}", "too large"),
+        ("workspace.due", b"{}", '"workspace" is missing'),
+        ("workspace.due", b'{"workspace": true}', '"workspace" is a boolean'),
+        ("workspace.due", b'{"workspace": 1.5}', '"workspace" is a number'),
+        ("workspace.due", b'{"workspace": null}', '"workspace" is null'),
+        ("workspace.due", b'{"workspace": 0}', "positive"),
+        ("workspace.due", b'{"workspace": 9223372036854775808}', "positive"),
+        ("workspace.due", b'{"workspace": "Acme"}', "not a slug"),
+        ("workspace.due", b'{"workspace": "acme\\n"}', "not a slug"),
+        ("workspace.due", b'{"workspace": "a", "x": 1}', "unknown key 'x'; valid: event_id, reason, workspace"),
+        ("workspace.due", b'{"workspace": "a", "workspace": "b"}', "'workspace' twice"),
+        ("workspace.due", b'{"workspace": "a", "reason": "' + b"x" * 201 + b'"}', "201 characters"),
+        ("workspace.due", b'{"workspace": "a", "reason": 5}', '"reason" is a number'),
+        ("workspace.due", b'{"workspace": "a", "event_id": ""}', "0 characters"),
+        ("workspace.due", b'{"workspace": "a", "event_id": "\\u0000"}', "cannot be stored"),
+        ("workspace.due", b'{"workspace": "a", "event_id": "\\ud800"}', "cannot be stored"),
+        ("item.recheck", b'{"workspace": "a"}', "unknown key 'workspace'; valid: event_id"),
+    ],
+)  # fmt: skip
+def test_refused_with_a_reason_for_humans(key: str, body: bytes, reason: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(key, body)
+    assert reason in str(caught.value)
+
+
+def test_the_same_event_id_gives_the_same_message_id() -> None:
+    one = WorkspaceDue(workspace="a", event_id="e1")
+    assert message_id_of(one) == message_id_of(WorkspaceDue(workspace="a", event_id="e1"))
+    assert message_id_of(one) != message_id_of(WorkspaceDue(workspace="a", event_id="e2"))
+    assert message_id_of(one) != message_id_of(WorkspaceDigest(workspace="a", event_id="e1"))
+    assert message_id_of(WorkspaceDue(workspace="a")) != message_id_of(WorkspaceDue(workspace="a"))
+
+
+def test_encode_refuses_what_the_ingress_would() -> None:
+    assert encode("workspace.due", {"workspace": "a", "event_id": "e"})[1] == "e"
+    for body in ({"workspace": "A b"}, {"workspace": float("nan")}, {"workspace": "a", "reason": "\ud800"}):
+        with pytest.raises(InvalidInput):
+            encode("workspace.due", body)
+
+
+def test_the_memory_door_keeps_the_same_promises() -> None:
+    seen: list[tuple[str, bytes, str | None]] = []
+    letters: list[DeadLetter] = []
+
+    def handle(key: str, body: bytes, message_id: str | None) -> None:
+        seen.append((key, body, message_id))
+        match len(seen):
+            case 2:
+                raise InvalidInput("no workspace 'b'")
+            case 3:
+                raise Unavailable("database away")
+
+    door = MemoryEvents(handle, letters.append)
+    assert door.publish("workspace.due", {"workspace": "a", "event_id": "e"}) == "e"
+    assert seen == [("workspace.due", b'{"workspace":"a","event_id":"e"}', "e")]
+    door.publish("workspace.due", {"workspace": "b"})
+    assert [letter.reason for letter in letters] == ["no workspace 'b'"]
+    with pytest.raises(Unavailable):
+        door.publish("workspace.due", {"workspace": "c"})
+    with pytest.raises(InvalidInput, match="no such event type"):
+        door.publish("workspace.deu", {})
