@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ FeedKind = Literal["posts", "comments"]
 
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 KIND_OF_FEED: dict[FeedKind, ItemKind] = {"posts": "post", "comments": "comment"}
+FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")  # 12 digits are within 63 bits
 ALL = "all"  # the feed of everything, and the word for it in a workspace file
 
 
@@ -46,7 +48,6 @@ class Item(msgspec.Struct, frozen=True):
 
 def number_of(name: str) -> int:
     """``t3_1abc`` → its id as a number. Raises ValueError for what is not a fullname."""
-    prefix, _, base36 = name.partition("_")
-    if prefix not in PREFIX.values() or not base36:
+    if not FULLNAME.fullmatch(name):
         raise ValueError(f"not a fullname: {name!r}")
-    return int(base36, 36)
+    return int(name[3:], 36)

@@ -33,7 +33,9 @@ def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None
         structlog.stdlib.PositionalArgumentsFormatter(),
     ]
     if as_text:
-        renderer: list[Any] = [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # Not rich's tracebacks, which show the locals of each frame: secrets and items' texts would be among them.
+        plain = structlog.dev.plain_traceback
+        renderer: list[Any] = [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)]
     else:
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(

@@ -1,0 +1,105 @@
+"""HTTP answers that come whole, within a time and a size, or not at all.
+
+requests' read timeout is the longest *gap* between two bytes: a server that sends one byte a second holds a thread
+for as long as it likes, in the headers as well as in the body. Here the read timeout is the time for the whole
+answer, counted from the end of the request: before each read the socket's timeout becomes what is left of it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from typing import Any, ClassVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from overheard.errors import TryAgain
+
+CHUNK = 65_536  # bytes
+
+
+class _TimedReader(io.RawIOBase):
+    """A socket's bytes until its timeout, as it was when the answer began, is over."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._end = time.monotonic() + (sock.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock))
+
+    def begin(self) -> None:
+        super().begin()
+        if self.headers.defects or self.headers.get_payload():
+            # urllib3 would go on, and log what it could not parse with a traceback: text of a stranger's.
+            raise http.client.HTTPException("malformed headers")
+
+
+class _Connection(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Mounted on a requests session, makes the read timeout the time for the whole answer. No retries."""
+
+    pools: ClassVar = {"http": _Pool, "https": _SecurePool}
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
+        if type(manager) is ProxyManager:  # a SOCKS proxy's connections are a kind of their own
+            manager.pool_classes_by_scheme = self.pools
+        return manager
+
+
+def whole(response: requests.Response, limit: int) -> requests.Response:
+    """Read a streamed response to its end, as UTF-8. Raises TryAgain above ``limit`` bytes, and what urllib3 raises."""
+    body = bytearray()
+    for chunk in response.raw.stream(CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > limit:
+            raise TryAgain(f"an answer of more than {limit:,} bytes")
+    answer = requests.Response()
+    answer.status_code = response.status_code
+    answer.headers = response.headers
+    answer.encoding = "utf-8"  # requests would otherwise guess, for seconds, on a large body
+    answer.raw = io.BytesIO(body)
+    return answer

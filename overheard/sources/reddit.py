@@ -1,0 +1,94 @@
+"""Reddit, through PRAW: raw JSON, one HTTP request a page (and a login's when there is no token)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from overheard.clock import Clock, system_clock
+from overheard.errors import FeedRefused
+from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item, ItemKind
+from overheard.log import get_logger
+from overheard.metrics import Metrics
+from overheard.sources import Budget, Page
+from overheard.sources.reddit_client import RedditClient, RedditSettings
+from overheard.sources.reddit_http import Call
+from overheard.sources.reddit_items import Reading, listing, readings
+
+__all__ = ["Checked", "RedditSettings", "RedditSource"]
+
+log = get_logger(__name__)
+
+ENDPOINT: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
+MOST_NAMES = 100  # what /api/info takes at once
+_FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Items looked up by name: those that are there, as they are now, and the names of those that are gone."""
+
+    items: tuple[Item, ...]
+    gone: tuple[str, ...]
+
+
+class RedditSource:
+    """Implements ``overheard.sources.Source``. Thread-safe."""
+
+    name = "reddit"
+    page_size = 100
+    depth = 1000
+
+    def __init__(self, settings: RedditSettings, metrics: Metrics, *, clock: Clock = system_clock) -> None:
+        self._client = RedditClient(settings, metrics, clock)
+
+    def read(self, kind: FeedKind, names: Sequence[str], *, after: str | None, budget: Budget) -> Page:
+        """One page of ``r/a+b/new`` or ``r/a+b/comments``, as ``Source.read`` says.
+
+        FeedRefused for several names may also mean that together they are too long for a URL.
+        """
+        for name in names:
+            if not _FEED_NAME.fullmatch(name):
+                raise FeedRefused("missing", (name,))
+        path = f"r/{'+'.join(names)}/{ENDPOINT[kind]}"
+        params = {"limit": str(self.page_size)} | ({"after": after} if after else {})
+        found = listing(self._client.get(path, params, Call(ENDPOINT[kind], budget, tuple(names))))
+        items = _items(readings(found.children, KIND_OF_FEED[kind]), KIND_OF_FEED[kind])
+        return Page(items, found.after, skipped=len(found.children) - len(items))
+
+    def info(self, names: Sequence[str], budget: Budget) -> Checked:
+        """Look up to 100 items by fullname, in one request. Gone is what is erased or not in the answer.
+
+        When a child of the answer cannot be read, what is not in the answer does not count as gone: it may be that.
+        Raises as ``read`` does, but for FeedRefused.
+        """
+        if len(names) > MOST_NAMES:
+            raise ValueError(f"{len(names)} names: Reddit takes {MOST_NAMES} at once")
+        found = listing(self._client.get("api/info", {"id": ",".join(names)}, Call("info", budget)))
+        read = readings(found.children)
+        items = tuple(one.item for one in read if one.item and not one.gone)
+        kept = {item.name for item in items}
+        if any(one.item is None for one in read):
+            kept |= set(names) - {one.item.name for one in read if one.item}
+        return Checked(items, tuple(name for name in names if name not in kept))
+
+    def verify(self, budget: Budget) -> str:
+        """Log in, read one post, and say in a line what works. Raises as ``info`` does."""
+        found = listing(self._client.get(f"r/{ALL}/new", {"limit": "1"}, Call(ENDPOINT["posts"], budget)))
+        items = _items(readings(found.children, "post"), "post")
+        settings = self._client.settings
+        who = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
+        newest = items[0].name if items else "none"
+        return f"{settings.oauth_url} answers {who}; newest post: {newest}"
+
+    def close(self) -> None:
+        """Close every thread's connections. A later read opens new ones."""
+        self._client.close()
+
+
+def _items(read: list[Reading], kind: ItemKind) -> tuple[Item, ...]:
+    wrong = [one.wrong for one in read if one.item is None]
+    if wrong:
+        log.warning("skipped what has not the form of an item", kind=kind, count=len(wrong), first=wrong[0])
+    return tuple(one.item for one in read if one.item is not None)

@@ -1,0 +1,232 @@
+"""What the fetch stage relies on, for every source. A new source is one more world in WORLDS."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, Self, get_args
+
+import msgspec
+import pytest
+
+import overheard.sources
+from overheard.errors import FeedRefused, Postponed, TryAgain
+from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item
+from overheard.sources import Page, Source
+from overheard.standin import Standin
+from tests.unit.sources.reddit_world import RecordingBudget, source_of
+
+KINDS: tuple[FeedKind, ...] = get_args(FeedKind)
+
+
+class World(Protocol):
+    """A source and the server that it asks. Feeds are named by the suite; those not named yet exist all the same."""
+
+    source: Source
+
+    def add(self, kind: FeedKind, feed: str, text: str) -> str:
+        """Publish an item; returns its name."""
+
+    def close_feed(self, feed: str) -> None:
+        """Refuse this feed from now on."""
+
+    def break_down(self) -> None:
+        """Fail the next request, in passing."""
+
+    def requests(self) -> int:
+        """HTTP requests so far, as the server counts them."""
+
+
+class RedditWorld:
+    """The Reddit source and the stand-in."""
+
+    def __init__(self) -> None:
+        self._standin = Standin(requests_per_minute=100_000)
+        self._threads: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._standin.start()
+        self.source = source_of(self._standin)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
+        self._standin.stop()
+
+    def add(self, kind: FeedKind, feed: str, text: str) -> str:
+        if kind == "posts":
+            return self._standin.add_post(feed, "a title", text)
+        if feed not in self._threads:
+            self._threads[feed] = self._standin.add_post(feed, "the thread")
+        return self._standin.add_comment(self._threads[feed], text)
+
+    def close_feed(self, feed: str) -> None:
+        self._standin.set_subreddit(feed, "private")
+
+    def break_down(self) -> None:
+        self._standin.faults.fail(503)
+
+    def requests(self) -> int:
+        return self._standin.counts()["total"]
+
+
+WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {"reddit": RedditWorld}
+
+
+@pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with request.param() as made:
+        yield made
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> FeedKind:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def budget(world: World) -> Iterator[RecordingBudget]:
+    """At the end of every test, the tokens taken are the requests that were made."""
+    made = RecordingBudget()
+    yield made
+    assert made.taken == world.requests()
+
+
+def names_of(page: Page) -> list[str]:
+    return [item.name for item in page.items]
+
+
+def test_every_source_is_tested_here() -> None:
+    found: set[str] = set()
+    for module in pkgutil.iter_modules(overheard.sources.__path__, "overheard.sources."):
+        for each in vars(importlib.import_module(module.name)).values():
+            if (
+                inspect.isclass(each)
+                and each is not Source
+                and {"name", "page_size", "depth", "read"} <= vars(each).keys()
+            ):
+                found.add(each.name)
+    assert found == WORLDS.keys()
+
+
+def test_it_says_what_it_is(world: World) -> None:
+    assert world.source.name in WORLDS
+    assert 0 < world.source.page_size <= world.source.depth
+    wanted = inspect.signature(Source.read).parameters
+    given: Any = inspect.signature(type(world.source).read).parameters
+    assert [(name, each.kind) for name, each in given.items()] == [(name, each.kind) for name, each in wanted.items()]
+
+
+def test_an_item_comes_with_everything(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+    name = world.add(kind, "Python", "café <b>&amp; \U0001f600")
+    page = world.source.read(kind, ["python"], after=None, budget=budget)
+    [item] = page.items
+    assert (item.name, item.kind, item.subreddit) == (name, KIND_OF_FEED[kind], "Python")
+    assert item.body == "café <b>&amp; \U0001f600"
+    assert item.title
+    assert item.author
+    assert item.permalink.startswith("https://")
+    assert item.number > 0
+    assert item.created_at > 1_000_000_000
+    assert (page.after, page.skipped) == (None, 0)
+    assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
+
+
+def test_pages_follow_each_other_to_the_end(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+    size = world.source.page_size
+    added = [world.add(kind, "python", f"text {number}") for number in range(2 * size + 10)]
+    read: list[str] = []
+    after, pages = None, 0
+    while True:
+        page = world.source.read(kind, ["python"], after=after, budget=budget)
+        read += names_of(page)
+        after, pages = page.after, pages + 1
+        if after is None:
+            break
+        assert len(page.items) == size
+    assert read == added[::-1]  # newest first, nothing twice, nothing missed
+    assert pages == 3
+
+
+def test_a_listing_is_as_deep_as_it_says(world: World, budget: RecordingBudget) -> None:
+    for number in range(world.source.depth + world.source.page_size):
+        world.add("posts", "python", f"text {number}")
+    after, count = None, 0
+    while True:
+        page = world.source.read("posts", ["python"], after=after, budget=budget)
+        count += len(page.items)
+        after = page.after
+        if after is None:
+            break
+    assert count == world.source.depth
+
+
+def test_feeds_are_merged_newest_first(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+    added = [world.add(kind, feed, "text") for feed in ("python", "linux", "python", "golang", "linux")]
+    asked = world.source.read(kind, ["python", "linux"], after=None, budget=budget)
+    assert names_of(asked) == [added[4], added[2], added[1], added[0]]
+    everything = world.source.read(kind, [ALL], after=None, budget=budget)
+    assert names_of(everything) == added[::-1]
+
+
+def test_an_empty_feed_is_an_empty_page(world: World, budget: RecordingBudget) -> None:
+    world.add("posts", "python", "text")
+    assert world.source.read("comments", ["python"], after=None, budget=budget) == Page((), None)
+
+
+def test_a_refused_feed_is_told(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+    world.add(kind, "python", "text")
+    world.add(kind, "closed", "text")
+    world.close_feed("closed")
+    with pytest.raises(FeedRefused) as caught:
+        world.source.read(kind, ["closed"], after=None, budget=budget)
+    assert caught.value.names == ("closed",)
+    assert caught.value.reason in ("private", "quarantined", "banned", "missing", "refused")
+    with pytest.raises(FeedRefused) as caught:
+        world.source.read(kind, ["python", "closed"], after=None, budget=budget)
+    assert "closed" in caught.value.names
+    assert world.source.read(kind, ["python"], after=None, budget=budget).items
+
+
+def test_a_passing_fault_is_not_tried_again_here(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+    world.add(kind, "python", "text")
+    world.source.read(kind, ["python"], after=None, budget=budget)
+    before = world.requests()
+    world.break_down()
+    with pytest.raises(TryAgain):
+        world.source.read(kind, ["python"], after=None, budget=budget)
+    assert world.requests() == before + 1
+    assert world.source.read(kind, ["python"], after=None, budget=budget).items
+
+
+def test_a_page_costs_one_request(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+    world.add(kind, "python", "text")
+    world.source.read(kind, ["python"], after=None, budget=budget)
+    before = world.requests()
+    for _ in range(5):
+        world.source.read(kind, ["python"], after=None, budget=budget)
+    assert world.requests() == before + 5
+
+
+def test_without_a_token_nothing_is_asked(world: World, kind: FeedKind) -> None:
+    world.add(kind, "python", "text")
+    with pytest.raises(Postponed):
+        world.source.read(kind, ["python"], after=None, budget=RecordingBudget(tokens=0))
+    assert world.requests() == 0
+
+
+def test_threads_do_not_mix(world: World) -> None:
+    added = {f"feed{number}": world.add("posts", f"feed{number}", "text") for number in range(8)}
+    budgets = [RecordingBudget() for _ in range(80)]
+
+    def read(job: tuple[int, RecordingBudget]) -> bool:
+        feed = f"feed{job[0] % 8}"
+        return names_of(world.source.read("posts", [feed], after=None, budget=job[1])) == [added[feed]]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, enumerate(budgets)))
+    assert sum(budget.taken for budget in budgets) == world.requests()

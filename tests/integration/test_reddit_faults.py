@@ -1,0 +1,584 @@
+"""Reddit's bad days (facts/operations.md, fault 15), with real PRAW over real HTTP against the stand-in.
+
+Always: one token of the budget for each HTTP request, as the stand-in counts them, and no error but our own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+import pytest
+import structlog.testing
+
+from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain
+from overheard.sources import Page
+from overheard.sources.reddit import RedditSource
+from overheard.standin import INSTALLED_ID, Standin
+from tests.unit.sources.reddit_world import (
+    EMPTY,
+    TOKEN,
+    RawServer,
+    RecordingBudget,
+    drips,
+    http,
+    new_metrics,
+    requests_counted,
+    sends,
+    source_at,
+    source_of,
+)
+
+Spoil = Callable[[Standin], None]
+MakeSource = Callable[..., RedditSource]
+
+
+@pytest.fixture
+def standin() -> Iterator[Standin]:
+    with Standin(requests_per_minute=100) as made:
+        post = made.add_post("python", "Hello", "world")
+        made.add_comment(post, "indeed")
+        yield made
+
+
+@pytest.fixture
+def make_source() -> Iterator[MakeSource]:
+    made: list[RedditSource] = []
+
+    def make(standin: Standin | str, *args: object, **settings: object) -> RedditSource:
+        build = source_at if isinstance(standin, str) else source_of
+        made.append(build(standin, *args, **settings))  # type: ignore[operator]
+        return made[-1]
+
+    yield make
+    for source in made:
+        source.close()
+
+
+@pytest.fixture
+def source(standin: Standin, make_source: MakeSource) -> RedditSource:
+    return make_source(standin)
+
+
+@pytest.fixture
+def budget(standin: Standin) -> Iterator[RecordingBudget]:
+    """The budget of every request to the stand-in: at the end, its tokens are the requests that were made."""
+    made = RecordingBudget()
+    yield made
+    assert made.taken == standin.counts()["total"]
+
+
+def read(source: RedditSource, budget: RecordingBudget, *names: str) -> Page:
+    return source.read("posts", names or ("python",), after=None, budget=budget)
+
+
+def tokens(standin: Standin) -> int:
+    return standin.counts()["by_endpoint"].get("token", 0)
+
+
+def data(standin: Standin) -> int:
+    return standin.counts()["total"] - tokens(standin)
+
+
+# Requests that go well
+
+
+def test_a_read_is_one_request_and_the_first_a_login_too(
+    standin: Standin, source: RedditSource, budget: RecordingBudget
+) -> None:
+    for _ in range(5):
+        assert [item.title for item in read(source, budget).items] == ["Hello"]
+    assert source.read("comments", ("python",), after=None, budget=budget).items[0].body == "indeed"
+    assert (tokens(standin), data(standin)) == (1, 6)
+
+
+def test_nothing_sleeps_when_reddits_window_is_used_up(standin: Standin, make_source: MakeSource) -> None:
+    budget = RecordingBudget()
+    source = make_source(standin)
+    standin.faults.ratelimit(
+        {"x-ratelimit-remaining": "0.0", "x-ratelimit-used": "1000", "x-ratelimit-reset": "600"}, times=3
+    )
+    begun = time.monotonic()
+    for _ in range(3):
+        read(source, budget)
+    assert time.monotonic() - begun < 5  # prawcore's limiter would sleep for 600 s
+    assert budget.observed == [(0.0, 600.0)] * 3
+
+
+def test_the_budget_learns_what_reddit_counts(standin: Standin, make_source: MakeSource) -> None:
+    metrics, budget = new_metrics(), RecordingBudget()
+    source = make_source(standin, metrics)
+    read(source, budget)
+    read(source, budget)
+    assert [remaining for remaining, _ in budget.observed] == [999.0, 998.0]
+    assert metrics.registry.get_sample_value("overheard_reddit_budget_remaining") == 998.0
+    assert requests_counted(metrics) == {("token", "200"): 1, ("new", "200"): 2}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-ratelimit-remaining": "99.0"},
+        {"x-ratelimit-remaining": "99.0", "x-ratelimit-used": "?", "x-ratelimit-reset": "?"},
+        {"x-ratelimit-remaining": "nan", "x-ratelimit-used": "1", "x-ratelimit-reset": "1"},
+        {"x-ratelimit-remaining": "-3", "x-ratelimit-used": "-1", "x-ratelimit-reset": "-1"},
+        {"x-ratelimit-remaining": "", "x-ratelimit-used": "", "x-ratelimit-reset": ""},
+    ],
+)
+def test_odd_ratelimit_headers_say_nothing(
+    standin: Standin, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
+) -> None:
+    standin.faults.ratelimit(headers)
+    assert read(source, budget).items
+    assert budget.observed == []
+
+
+def test_fractions_where_whole_numbers_belong_are_read(
+    standin: Standin, source: RedditSource, budget: RecordingBudget
+) -> None:
+    standin.faults.ratelimit(
+        {"x-ratelimit-remaining": "99", "x-ratelimit-used": "1.0", "x-ratelimit-reset": "5.5"}, times=2
+    )
+    assert read(source, budget).items
+    assert read(source, budget).items
+    assert budget.observed == [(99.0, 5.5)] * 2
+
+
+def test_the_logins_host_counts_for_itself(make_source: MakeSource) -> None:
+    told = "x-ratelimit-remaining: {0}\r\nx-ratelimit-reset: {0}\r\nx-ratelimit-used: 1\r\n"
+    token = sends(http(TOKEN, headers=told.format(5)))
+    with RawServer(sends(http(EMPTY, headers=told.format(7))), token=token) as server:
+        budget = RecordingBudget()
+        read(make_source(server.url), budget)
+    assert budget.observed == [(7.0, 7.0)]
+
+
+def test_every_thread_logs_in_once(standin: Standin, source: RedditSource) -> None:
+    barrier = threading.Barrier(4)
+    budgets = [RecordingBudget() for _ in range(4)]
+
+    def work(budget: RecordingBudget) -> int:
+        barrier.wait(10)
+        return sum(len(read(source, budget).items) for _ in range(10))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, budgets)) == [10] * 4
+    assert [budget.taken for budget in budgets] == [11] * 4  # each asked with its own budget
+    assert (tokens(standin), data(standin)) == (4, 40)
+
+
+# 429
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "delay"),
+    [
+        (None, 60.0),
+        ("7", 7.0),
+        ("2.5", 2.5),
+        ("0", 1.0),
+        ("-1", 1.0),
+        ("99999", 3600.0),
+        ("soon", 60.0),
+        ("nan", 60.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 1.0),
+    ],
+)
+@pytest.mark.parametrize("path", [None, "access_token"])
+def test_too_many_requests(
+    standin: Standin,
+    source: RedditSource,
+    budget: RecordingBudget,
+    retry_after: str | None,
+    delay: float,
+    path: str | None,
+) -> None:
+    standin.faults.fail(429, retry_after=retry_after, path=path)
+    with pytest.raises(TryAgain) as caught:
+        read(source, budget)
+    assert caught.value.delay == delay
+    assert budget.blocked == [delay]
+    assert (tokens(standin), data(standin)) == (1, 0 if path else 1)
+    assert read(source, budget).items
+
+
+def test_too_many_requests_until_a_date(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+    standin.faults.fail(429, retry_after=formatdate(time.time() + 120, usegmt=True))
+    with pytest.raises(TryAgain) as caught:
+        read(source, budget)
+    assert caught.value.delay == pytest.approx(120, abs=3)
+
+
+def test_reddits_own_limit_is_a_429_too(make_source: MakeSource) -> None:
+    with Standin(requests_per_minute=1, window_seconds=60) as standin:
+        budget = RecordingBudget()
+        source = make_source(standin)
+        standin.set_subreddit("python")
+        read(source, budget)
+        with pytest.raises(TryAgain) as caught:
+            read(source, budget)
+        assert caught.value.delay == 60.0
+        assert budget.taken == standin.counts()["total"] == 3
+
+
+# Passing faults
+
+
+FAULTS: dict[str, Spoil] = {
+    **{str(status): lambda s, status=status: s.faults.fail(status) for status in (408, 500, 502, 503, 504, 520, 522)},
+    **{f"html {status}": lambda s, status=status: s.faults.html(status) for status in (200, 403, 500, 503)},
+    "reset": lambda s: s.faults.reset(),
+    "truncated": lambda s: s.faults.truncate(),
+    "truncated in secret": lambda s: s.faults.truncate(whole_length=False),
+    "empty": lambda s: s.faults.fail(204),
+    "JSON of another kind": lambda s: s.faults.fail(200),
+    "redirect": lambda s: s.faults.fail(302, headers={"location": "https://www.reddit.com/login"}),
+    "redirect to nowhere": lambda s: s.faults.fail(301),
+    "teapot": lambda s: s.faults.fail(418),
+}
+
+
+@pytest.mark.parametrize("spoil", FAULTS.values(), ids=FAULTS.keys())
+def test_passing_faults_are_tried_again_by_the_caller_only(
+    standin: Standin, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+) -> None:
+    read(source, budget)
+    spoil(standin)
+    with pytest.raises(TryAgain) as caught:
+        read(source, budget)
+    assert caught.value.delay in (None, 60.0)
+    assert (tokens(standin), data(standin)) == (1, 2)
+    assert read(source, budget).items
+    assert (tokens(standin), data(standin)) == (1, 3)
+
+
+TOKEN_FAULTS: dict[str, Spoil] = {
+    **{str(status): lambda s, status=status: s.faults.fail(status, path="access_token") for status in (500, 503, 302)},
+    **{f"html {status}": lambda s, status=status: s.faults.html(status, path="access_token") for status in (200, 403)},
+    "reset": lambda s: s.faults.reset(path="access_token"),
+    "truncated": lambda s: s.faults.truncate(path="access_token"),
+    "truncated in secret": lambda s: s.faults.truncate(path="access_token", whole_length=False),
+    "not a token": lambda s: s.faults.fail(202, path="access_token"),
+}
+
+
+@pytest.mark.parametrize("spoil", TOKEN_FAULTS.values(), ids=TOKEN_FAULTS.keys())
+def test_a_login_that_fails_in_passing(
+    standin: Standin, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+) -> None:
+    spoil(standin)
+    with pytest.raises(TryAgain):
+        read(source, budget)
+    assert (tokens(standin), data(standin)) == (1, 0)
+    assert read(source, budget).items
+
+
+@pytest.mark.parametrize("path", ["new", "access_token"])
+def test_a_hang_ends_with_the_timeout(standin: Standin, make_source: MakeSource, path: str) -> None:
+    metrics, budget = new_metrics(), RecordingBudget()
+    source = make_source(standin, metrics, timeout=0.3)
+    standin.faults.timeout(60, path=path)
+    begun = time.monotonic()
+    with pytest.raises(TryAgain, match="Timeout"):
+        read(source, budget)
+    assert time.monotonic() - begun < 5
+    assert budget.taken == standin.counts()["total"]
+    endpoint = "token" if path == "access_token" else "new"
+    assert requests_counted(metrics)[endpoint, "error"] == 1
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n"])
+@pytest.mark.parametrize("login", [True, False])
+def test_a_drip_ends_with_the_timeout(make_source: MakeSource, head: bytes, login: bool) -> None:
+    budget = RecordingBudget()
+    with RawServer(drips(head, b"x"), token=drips(head, b"x") if login else None) as server:
+        source = make_source(server.url, timeout=0.3)
+        begun = time.monotonic()
+        with pytest.raises(TryAgain, match="no answer"):
+            read(source, budget)
+        assert time.monotonic() - begun < 5
+        assert budget.taken == len(server.heads) == (1 if login else 2)
+
+
+def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
+    with RawServer(sends(b"")) as server:
+        url = server.url
+    with pytest.raises(TryAgain, match=r"NewConnectionError|ConnectionRefusedError"):
+        read(make_source(url), RecordingBudget())
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_too_large_is_no_answer(make_source: MakeSource, head: str) -> None:
+    with RawServer(drips(head.encode(), b" " * 1_000_000, every=0)) as server:
+        source = make_source(server.url)
+        with pytest.raises(TryAgain, match="16,777,216 bytes"):
+            read(source, RecordingBudget())
+
+
+NONSENSE = [
+    b"",
+    b"\r\n\r\n",
+    b"SSH-2.0-OpenSSH\r\n",
+    b"HTTP/1.1 999 ?\r\n\r\n",
+    http("[" * 100_000),
+    http('{"data":' * 100_000),
+    http("null"),
+    http('"\\ud800"'),
+    http(b"\xff\xfe\xfd"),
+    http(EMPTY, headers="content-encoding: gzip\r\n"),
+    http(EMPTY, headers="content-length: 5\r\n"),
+    http("{}", headers="transfer-encoding: chunked\r\n"),
+    http(EMPTY, headers="x: " + "y" * 70_000 + "\r\n"),
+    http(EMPTY, headers="x: y\r\n" * 200),
+    http(EMPTY, 401, "www-authenticate: Bearer\r\n"),
+    http(EMPTY, 204),
+    http("1" * 10_000),
+]
+
+
+@pytest.mark.parametrize("answer", NONSENSE, ids=range(len(NONSENSE)))
+@pytest.mark.parametrize("login", [True, False])
+def test_nonsense_is_tried_again(make_source: MakeSource, answer: bytes, login: bool) -> None:
+    def script(out: object, stop: object) -> None:
+        out.write(answer)  # type: ignore[attr-defined]
+        raise ConnectionError  # closes it
+
+    with RawServer(script, token=script if login else None) as server:
+        source, budget = make_source(server.url), RecordingBudget()
+        with pytest.raises((TryAgain, Permanent)) as caught:
+            read(source, budget)
+        assert not isinstance(caught.value, FeedRefused)
+        assert isinstance(caught.value, TryAgain) or b" 401 " in answer
+        assert budget.taken == len(server.heads)
+
+
+# The token
+
+
+def test_an_expired_token_is_renewed_once(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+    read(source, budget)
+    standin.expire_tokens()
+    assert read(source, budget).items
+    assert (tokens(standin), data(standin)) == (2, 3)
+    assert read(source, budget).items
+    assert (tokens(standin), data(standin)) == (2, 4)
+
+
+@pytest.mark.parametrize("header", [None, 'Bearer realm="reddit", error="invalid_token"', "Bearer", 'error="odd"'])
+def test_a_token_that_is_never_taken_makes_no_loop(
+    standin: Standin, source: RedditSource, budget: RecordingBudget, header: str | None
+) -> None:
+    standin.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
+    with pytest.raises(TryAgain, match="token"):
+        read(source, budget)
+    assert (tokens(standin), data(standin)) == (2, 2)
+    assert read(source, budget).items
+    assert (tokens(standin), data(standin)) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"client_secret": "canary"},
+        {"client_id": "canary", "client_secret": None},
+        {"username": "standin", "password": "canary"},
+        {"client_id": "\u65e5\u672c"},
+    ],
+)
+def test_wrong_credentials_are_for_the_operator(
+    standin: Standin, make_source: MakeSource, settings: dict[str, str | None]
+) -> None:
+    budget = RecordingBudget()
+    with pytest.raises(Permanent, match=r"\[reddit\]") as caught:
+        read(make_source(standin, **settings), budget)
+    assert "canary" not in str(caught.value)
+    assert data(standin) == 0
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "nonsense", "ftp://localhost", "http://\x7f.example"])
+def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str) -> None:
+    with pytest.raises((Permanent, TryAgain)):
+        read(make_source(url), RecordingBudget())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"username": "standin", "password": "standin-password"},
+        {"username": "standin", "password": ""},
+        {"username": "", "password": ""},
+        {"client_id": INSTALLED_ID, "client_secret": None},
+        {"client_id": INSTALLED_ID, "client_secret": ""},
+        {"user_agent": "linux:overheard.tests:1.0 (by /u/standin)\n"},
+    ],
+)
+def test_the_ways_to_log_in(standin: Standin, make_source: MakeSource, settings: dict[str, str | None]) -> None:
+    assert "newest post: t3_" in make_source(standin, **settings).verify(RecordingBudget())
+
+
+# The budget
+
+
+def test_no_token_no_request(standin: Standin, source: RedditSource) -> None:
+    with pytest.raises(Postponed) as caught:
+        read(source, RecordingBudget(tokens=0))
+    assert (caught.value.delay, caught.value.slot) == (30.0, 1.0)
+    assert standin.counts()["total"] == 0
+
+
+def test_a_login_outlives_the_budget(standin: Standin, source: RedditSource) -> None:
+    with pytest.raises(Postponed):
+        read(source, RecordingBudget(tokens=1))
+    assert (tokens(standin), data(standin)) == (1, 0)
+    assert read(source, RecordingBudget(tokens=1)).items  # the same thread needs no second login
+    standin.expire_tokens()
+    for held in (1, 1):  # the refused request, then the login
+        with pytest.raises(Postponed):
+            read(source, RecordingBudget(tokens=held))
+    assert read(source, RecordingBudget(tokens=1)).items
+    assert (tokens(standin), data(standin)) == (2, 3)
+
+
+# Feeds
+
+
+@pytest.mark.parametrize(
+    ("state", "alone", "together"),
+    [
+        ("private", "private", "refused"),
+        ("quarantined", "quarantined", "refused"),
+        ("banned", "banned", "missing"),
+        ("missing", "missing", "missing"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["posts", "comments"])
+def test_refused_feeds(
+    standin: Standin,
+    source: RedditSource,
+    budget: RecordingBudget,
+    state: str,
+    alone: str,
+    together: str,
+    kind: str,
+) -> None:
+    standin.set_subreddit("closed", state)  # type: ignore[arg-type]
+    for names, reason in ((("closed",), alone), (("python", "closed"), together)):
+        with pytest.raises(FeedRefused) as caught:
+            source.read(kind, names, after=None, budget=budget)  # type: ignore[arg-type]
+        assert (caught.value.reason, caught.value.names) == (reason, names)
+    assert (tokens(standin), data(standin)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "reason"),
+    [
+        (451, {}, "refused"),
+        (414, {}, "refused"),
+        (400, {}, "refused"),
+        (410, {}, "refused"),
+        (403, {"www-authenticate": "Bearer"}, "refused"),
+        (403, {"www-authenticate": 'Bearer error="odd"'}, "refused"),
+    ],
+)
+def test_odd_refusals(
+    standin: Standin,
+    source: RedditSource,
+    budget: RecordingBudget,
+    status: int,
+    headers: dict[str, str],
+    reason: str,
+) -> None:
+    standin.faults.fail(status, headers=headers)
+    with pytest.raises(FeedRefused) as caught:
+        read(source, budget, "python", "linux")
+    assert caught.value.reason == reason
+
+
+def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
+    standin: Standin, source: RedditSource, budget: RecordingBudget
+) -> None:
+    names = [f"subreddit_number_{number}" for number in range(600)]
+    for name in names:
+        standin.set_subreddit(name)
+    with pytest.raises(FeedRefused) as caught:
+        read(source, budget, *names)
+    assert caught.value.names == tuple(names)
+    assert read(source, budget, *names[:300]).items == ()
+
+
+def test_a_missing_scope_is_for_the_operator(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+    standin.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
+    with pytest.raises(Permanent, match="scope"):
+        read(source, budget)
+
+
+@pytest.mark.parametrize("name", ["../api/v1/me", "a/b", "a?x=1", "a#b", "", "a+b", "python\n", "pythön", "-x", "."])
+def test_what_is_no_feeds_name_is_asked_of_nobody(
+    standin: Standin, source: RedditSource, budget: RecordingBudget, name: str
+) -> None:
+    with pytest.raises(FeedRefused) as caught:
+        read(source, budget, "python", name)
+    assert caught.value.names == (name,)
+    assert standin.counts()["total"] == 0
+
+
+# Items
+
+
+def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_source: MakeSource) -> None:
+    good = {"name": "t3_1", "subreddit": "a", "title": "x", "permalink": "/r/a/1/", "created_utc": 1e9}
+    children = [{"kind": "t3", "data": each} for each in (good, {"title": "canary"}, good | {"name": "canary"})]
+    answer = http(json.dumps({"data": {"children": children, "after": "t3_1"}}))
+    with RawServer(sends(answer)) as server, structlog.testing.capture_logs() as logs:
+        page = read(make_source(server.url), RecordingBudget())
+    assert ([item.name for item in page.items], page.after, page.skipped) == (["t3_1"], "t3_1", 2)
+    [line] = logs
+    assert (line["count"], line["kind"], line["log_level"]) == (2, "post", "warning")
+    assert "name" in line["first"]
+    assert "canary" not in str(line)
+
+
+# Looking up
+
+
+def test_info_tells_what_is_gone(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+    post = standin.add_post("python", "to be deleted", "text")
+    link = standin.add_post("python", "a link", url="https://example.org/")
+    comment = standin.add_comment(link, "to be removed")
+    kept = standin.add_comment(link, "kept")
+    standin.delete(post)
+    standin.delete(comment, "moderator")
+    checked = source.info([post, link, comment, kept, "t3_1"], budget)
+    assert [item.name for item in checked.items] == [link, kept]
+    assert checked.gone == (post, comment, "t3_1")
+    assert data(standin) == 1
+
+
+def test_info_takes_a_hundred_names(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+    names = [standin.add_post("python", "x") for _ in range(101)]
+    assert len(source.info(names[:100], budget).items) == 100
+    with pytest.raises(ValueError, match="100"):
+        source.info(names, budget)
+    assert data(standin) == 1
+
+
+def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSource) -> None:
+    body = '{"data": {"children": [{"kind": "t3", "data": {"name": 5}}]}}'
+    with RawServer(sends(http(body))) as server:
+        checked = make_source(server.url).info(["t3_1", "t3_2"], RecordingBudget())
+    assert (checked.items, checked.gone) == ((), ())
+
+
+@pytest.mark.parametrize("status", [403, 404, 451])
+def test_a_refused_look_up_names_no_feeds(
+    standin: Standin, source: RedditSource, budget: RecordingBudget, status: int
+) -> None:
+    standin.faults.fail(status)
+    with pytest.raises(Permanent) as caught:
+        source.info(["t3_1"], budget)
+    assert not isinstance(caught.value, FeedRefused)

@@ -1,0 +1,200 @@
+"""What Reddit's refusals mean."""
+
+from __future__ import annotations
+
+import json
+from email.utils import formatdate
+from io import BytesIO
+
+import prawcore
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
+
+from overheard.errors import FeedRefused, OverheardError, Permanent, TryAgain
+from overheard.sources.reddit_faults import TokenRefused, allowance, leftover, refusal, retry_after
+
+NOW = 1_700_000_000.0
+HTML = b"<!doctype html><html>canary</html>"
+
+
+def answer(status: int, body: object = None, **headers: str) -> requests.Response:
+    made = requests.Response()
+    made.status_code = status
+    content = {"message": "canary", "error": status} if body is None else body
+    made.raw = BytesIO(content if isinstance(content, bytes) else json.dumps(content).encode())
+    made.headers = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return made
+
+
+def error_of(made: requests.Response, endpoint: str = "new", names: tuple[str, ...] = ("a", "b")) -> OverheardError:
+    error = refusal(made, endpoint, names, lambda: NOW)
+    assert "canary" not in str(error)  # nothing of what a server says is repeated
+    return error
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("2.5", 2.5),
+        ("0", 1.0),
+        ("-5", 1.0),
+        ("86400", 3600.0),
+        (formatdate(NOW + 90, usegmt=True), 90.0),
+        (formatdate(NOW - 90, usegmt=True), 1.0),
+        (formatdate(NOW + 86_400, usegmt=True), 3600.0),
+        ("Tue, 14 Nov 2023 23:14:50 +0100", 90.0),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        ("Tue, 14 Nov 2023 22:14:50", None),
+        ("Tue, 99 Nov 99999 22:14:50 GMT", None),
+    ],
+)
+def test_retry_after(value: str, seconds: float | None) -> None:
+    assert retry_after({"retry-after": value}, lambda: NOW) == seconds
+
+
+def test_retry_after_goes_by_the_servers_clock() -> None:
+    headers = {"retry-after": formatdate(NOW + 90, usegmt=True), "date": formatdate(NOW, usegmt=True)}
+    assert retry_after(headers, lambda: NOW - 3000) == 90.0
+    assert retry_after(headers | {"date": "today"}, lambda: NOW - 30) == 120.0
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d+:\d+:\d+ [+-]?\w*"))
+def test_no_header_makes_it_fail(value: str) -> None:
+    found = retry_after({"retry-after": value, "date": value}, lambda: NOW)
+    assert found is None or 1 <= found <= 3600
+    allowance({"x-ratelimit-remaining": value, "x-ratelimit-reset": value})
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset", "expected"),
+    [
+        ("99.0", "540", (99.0, 540.0)),
+        ("99", "540.0", (99.0, 540.0)),
+        ("0", "0", (0.0, 0.0)),
+        ("-1", "540", None),
+        ("nan", "540", None),
+        ("99", "inf", None),
+        ("99", "-1", None),
+        ("99", "1e9", None),
+        ("1e300", "540", None),
+        ("many", "540", None),
+        (None, "540", None),
+        ("99", None, None),
+    ],
+)
+def test_allowance(remaining: str | None, reset: str | None, expected: tuple[float, float] | None) -> None:
+    given_ = {"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}
+    assert allowance({name: value for name, value in given_.items() if value is not None}) == expected
+
+
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504, 520, 522, 599, 418, 204, 206])
+@pytest.mark.parametrize("endpoint", ["new", "token"])
+def test_passing_faults(status: int, endpoint: str) -> None:
+    error = error_of(answer(status), endpoint)
+    assert type(error) is TryAgain
+    assert error.delay is None
+
+
+def test_a_passing_fault_may_name_its_time() -> None:
+    error = error_of(answer(503, HTML, retry_after="20"))
+    assert isinstance(error, TryAgain)
+    assert error.delay == 20
+
+
+@pytest.mark.parametrize("endpoint", ["new", "token"])
+@pytest.mark.parametrize(("header", "delay"), [({}, 60.0), ({"retry_after": "9"}, 9.0), ({"retry_after": "?"}, 60.0)])
+def test_too_many_requests(endpoint: str, header: dict[str, str], delay: float) -> None:
+    error = error_of(answer(429, **header), endpoint)
+    assert isinstance(error, TryAgain)
+    assert error.delay == delay
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (answer(403, {"reason": "private"}), "private"),
+        (answer(403, {"reason": "quarantined"}), "quarantined"),
+        (answer(404, {"reason": "banned"}), "banned"),
+        (answer(403, {"reason": "canary"}), "refused"),
+        (answer(403), "refused"),
+        (answer(404), "missing"),
+        (answer(404, HTML), "missing"),
+        (answer(302, b"", location="/subreddits/search?q=a"), "missing"),
+        (answer(302, b"", location="https://www.reddit.com/subreddits/search.json?q=a"), "missing"),
+        (answer(451), "refused"),
+        (answer(414), "refused"),
+        (answer(431, HTML), "refused"),
+        (answer(413), "refused"),
+        (answer(400), "refused"),
+    ],
+)
+def test_refused_feeds(made: requests.Response, reason: str) -> None:
+    error = error_of(made)
+    assert isinstance(error, FeedRefused)
+    assert (error.reason, error.names) == (reason, ("a", "b"))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 451])
+def test_without_feeds_a_refusal_is_permanent(status: int) -> None:
+    assert type(error_of(answer(status), "info", ())) is Permanent
+
+
+def test_a_web_page_with_403_is_not_the_feeds_fault() -> None:
+    error = error_of(answer(403, HTML))
+    assert type(error) is TryAgain
+    assert error.delay == 60
+
+
+@pytest.mark.parametrize("location", ["https://canary.example/", "/login", "http://[", ""])
+def test_other_redirects_are_not_the_feeds_fault(location: str) -> None:
+    error = error_of(answer(302, b"", location=location))
+    assert type(error) is TryAgain
+    assert "reddit_url" in str(error)
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"www_authenticate": 'Bearer error="invalid_token"'}, {"www_authenticate": "?"}]
+)
+def test_a_refused_token(header: dict[str, str]) -> None:
+    assert type(error_of(answer(401, **header))) is TokenRefused
+
+
+def test_a_missing_scope_is_for_the_operator() -> None:
+    error = error_of(answer(403, www_authenticate='Bearer realm="reddit", error="insufficient_scope"'))
+    assert type(error) is Permanent
+    assert "scope" in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refused_login_says_what_to_do(status: int) -> None:
+    error = error_of(answer(status), "token")
+    assert type(error) is Permanent
+    assert "client_id" in str(error)
+
+
+@pytest.mark.parametrize(("given_", "word"), [("invalid_grant", "invalid_grant"), ("canary", "error"), ({}, "error")])
+def test_oauth_errors(given_: str, word: str) -> None:
+    error = leftover(prawcore.OAuthException(answer(200), given_, "canary"))
+    assert type(error) is Permanent
+    assert f"({word})" in str(error)
+    assert "canary" not in str(error)
+
+
+@pytest.mark.parametrize("error", [KeyError("canary"), prawcore.BadJSON(answer(200)), RecursionError("canary")])
+def test_whatever_else_praw_raises_may_be_tried_again(error: Exception) -> None:
+    made = leftover(error)
+    assert type(made) is TryAgain
+    assert type(error).__name__ in str(made)
+    assert "canary" not in str(made)
+
+
+@given(st.integers(100, 599), st.binary(max_size=60), st.sampled_from(["new", "token", "info"]), st.booleans())
+def test_every_answer_has_its_error(status: int, body: bytes, endpoint: str, feeds: bool) -> None:
+    assert isinstance(refusal(answer(status, body), endpoint, ("a",) if feeds else (), lambda: NOW), OverheardError)

@@ -1,0 +1,283 @@
+"""Reddit's JSON as items."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overheard.errors import TryAgain
+from overheard.sources.reddit_items import LONGEST_TEXT, clean, listing, readings
+
+POST: dict[str, Any] = {
+    "kind": "t3",
+    "data": {
+        "name": "t3_1abc",
+        "id": "1abc",
+        "subreddit": "Python",
+        "author": "ann",
+        "title": "A title",
+        "selftext": "A text",
+        "url": "https://example.org/x",
+        "permalink": "/r/Python/comments/1abc/a_title/",
+        "created_utc": 1_700_000_000.0,
+        "removed_by_category": None,
+        "all_awardings": [],
+    },
+}
+COMMENT: dict[str, Any] = {
+    "kind": "t1",
+    "data": {
+        "name": "t1_zz9",
+        "subreddit": "Python",
+        "author": "bob",
+        "body": "I agree",
+        "link_title": "A title",
+        "link_url": "https://example.org/x",
+        "permalink": "/r/Python/comments/1abc/a_title/zz9/",
+        "created_utc": 1_700_000_001,
+    },
+}
+
+
+def altered(thing: dict[str, Any], **data: Any) -> dict[str, Any]:
+    other = copy.deepcopy(thing)
+    other["data"] |= data
+    return other
+
+
+def test_a_post() -> None:
+    [read] = readings([POST], "post")
+    assert read.item is not None
+    assert (read.gone, read.wrong) == (False, "")
+    item = read.item
+    assert (item.name, item.kind, item.subreddit, item.author) == ("t3_1abc", "post", "Python", "ann")
+    assert (item.title, item.body, item.url) == ("A title", "A text", "https://example.org/x")
+    assert item.permalink == "https://www.reddit.com/r/Python/comments/1abc/a_title/"
+    assert item.created_at == 1_700_000_000.0
+
+
+def test_a_comment_bears_its_posts_title() -> None:
+    [read] = readings([COMMENT], "comment")
+    assert read.item is not None
+    item = read.item
+    assert (item.name, item.kind, item.title, item.body) == ("t1_zz9", "comment", "A title", "I agree")
+    assert item.permalink == "https://www.reddit.com/r/Python/comments/1abc/a_title/zz9/"
+    assert item.url == "https://example.org/x"
+    assert isinstance(item.created_at, float)
+
+
+@pytest.mark.parametrize("missing", ["link_title", "link_url"])
+def test_a_comment_may_lack_what_is_its_posts(missing: str) -> None:
+    thing = copy.deepcopy(COMMENT)
+    del thing["data"][missing]
+    [read] = readings([thing], "comment")
+    assert read.item is not None
+    assert (read.item.title if missing == "link_title" else read.item.url) == ""
+
+
+@pytest.mark.parametrize("author", ["[deleted]", None, ""])
+def test_a_deleted_author_is_none(author: str | None) -> None:
+    for thing in (POST, COMMENT):
+        [read] = readings([altered(thing, author=author)])
+        assert read.item is not None
+        assert read.item.author is None
+        assert not read.gone  # who deletes the account leaves the words
+
+
+def test_an_absent_author_is_none() -> None:
+    thing = copy.deepcopy(POST)
+    del thing["data"]["author"]
+    [read] = readings([thing])
+    assert read.item is not None
+    assert read.item.author is None
+
+
+@pytest.mark.parametrize("field", ["name", "subreddit", "title", "permalink", "created_utc"])
+@pytest.mark.parametrize("value", [..., None, [], {}, True])
+def test_a_post_without_a_field_is_skipped_alone(field: str, value: Any) -> None:
+    thing = altered(POST, **{field: value})
+    if value is ...:
+        del thing["data"][field]
+    good, bad, other = readings([POST, thing, altered(POST, name="t3_1abd")], "post")
+    assert good.item is not None
+    assert other.item is not None
+    assert bad.item is None
+    assert bad.wrong
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "t1_1abc"},
+        {"name": "t3_"},
+        {"name": "t3_1_0"},
+        {"name": "t3_ 1abc"},
+        {"name": "t3_1ABC"},
+        {"name": "t3_١"},
+        {"name": "t3_1abc\n"},
+        {"name": "t3_" + "z" * 13},
+        {"name": "1abc"},
+        {"created_utc": math.nan},
+        {"created_utc": math.inf},
+        {"created_utc": -1.0},
+        {"created_utc": 0},
+        {"created_utc": 1e12},
+        {"created_utc": 10**400},
+        {"created_utc": "1700000000"},
+        {"permalink": "https://elsewhere.example/"},
+        {"permalink": "//elsewhere.example/"},
+        {"permalink": ""},
+        {"title": 5},
+        {"selftext": 5},
+        {"url": {}},
+        {"author": 5},
+    ],
+)
+def test_odd_values_are_skipped_and_never_shown(data: dict[str, Any]) -> None:
+    [read] = readings([altered(POST, **data)], "post")
+    assert read.item is None
+    assert read.wrong
+    for value in data.values():
+        assert len(str(value)) < 4 or str(value) not in read.wrong
+
+
+@pytest.mark.parametrize("thing", [None, 5, "t3", [], {}, {"kind": "t3"}, {"kind": "t3", "data": []}, {"data": {}}])
+def test_what_is_no_thing_is_skipped(thing: Any) -> None:
+    [read] = readings([thing], "post")
+    assert read.item is None
+
+
+def test_another_kind_is_skipped_unless_any_will_do() -> None:
+    assert readings([COMMENT], "post")[0].item is None
+    assert readings([POST], "comment")[0].item is None
+    assert readings([{"kind": "t5", "data": POST["data"]}])[0].item is None
+    assert [read.item.kind for read in readings([POST, COMMENT]) if read.item] == ["post", "comment"]
+
+
+@pytest.mark.parametrize(
+    ("thing", "gone"),
+    [
+        (altered(POST, removed_by_category="deleted"), True),
+        (altered(POST, removed_by_category="moderator"), True),
+        (altered(POST, author=None, selftext="[removed]"), True),
+        (altered(POST, selftext="[removed]"), False),
+        (altered(COMMENT, author="[deleted]", body="[deleted]"), True),
+        (altered(COMMENT, author="[deleted]", body="[removed]"), True),
+        (altered(COMMENT, author="bob", body="[removed]"), False),
+        (altered(COMMENT, author="[deleted]"), False),
+    ],
+)
+def test_gone(thing: dict[str, Any], gone: bool) -> None:
+    assert readings([thing])[0].gone is gone
+
+
+def test_text_is_made_safe() -> None:
+    thing = json.loads(json.dumps(altered(POST, title="a\0b", selftext="c\ud800d\U0001f600", author="an\0n")))
+    [read] = readings([thing])
+    assert read.item is not None
+    assert read.item.title == "ab"
+    assert read.item.body == "c\ufffdd\U0001f600"
+    assert read.item.author == "ann"
+    assert len(clean("x" * (LONGEST_TEXT + 1))) == LONGEST_TEXT
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=40))
+def test_clean_text_can_be_encoded_and_stays_clean(text: str) -> None:
+    cleaned = clean(text)
+    cleaned.encode()
+    assert "\0" not in cleaned
+    assert clean(cleaned) == cleaned
+    assert len(cleaned) <= len(text)
+
+
+TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)  # with halves of surrogate pairs, as JSON may
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+)
+
+
+@given(st.lists(JSON | st.fixed_dictionaries({"kind": st.sampled_from(["t1", "t3", "t5"]), "data": JSON}), max_size=5))
+def test_no_children_make_it_fail(children: list[Any]) -> None:
+    assert len(readings(children)) == len(children)
+
+
+@given(
+    st.sampled_from([POST, COMMENT]), st.dictionaries(st.sampled_from(sorted({*POST["data"], *COMMENT["data"]})), JSON)
+)
+def test_no_fields_make_it_fail(thing: dict[str, Any], data: dict[str, Any]) -> None:
+    assert len(readings([altered(thing, **data)])) == 1
+
+
+def test_a_listing() -> None:
+    found = listing({"kind": "Listing", "data": {"children": [POST, 5], "after": "t3_1abc", "dist": 2}})
+    assert (found.children, found.after) == ([POST, 5], "t3_1abc")
+    assert listing({"data": {"children": []}}).after is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        "",
+        5,
+        [],
+        {},
+        {"data": None},
+        {"data": {"children": {}}},
+        {"message": "Forbidden", "error": 403},
+        {"data": {"children": [], "after": 5}},
+        {"data": {"children": [], "after": "&canary"}},
+        {"data": {"children": "canary"}},
+        {"data": "canary"},
+        "canary",
+    ],
+)
+def test_what_is_no_listing_may_be_asked_for_again(answer: Any) -> None:
+    with pytest.raises(TryAgain, match="no listing") as caught:
+        listing(answer)
+    assert "canary" not in str(caught.value)
+
+
+@given(st.fixed_dictionaries({"data": JSON | st.fixed_dictionaries({"children": JSON, "after": JSON})}) | JSON)
+def test_any_answer_is_a_listing_or_may_be_asked_for_again(answer: Any) -> None:
+    try:
+        assert isinstance(listing(answer).children, list)
+    except TryAgain as error:
+        str(error).encode()
+
+
+@pytest.mark.parametrize("answer", ["\ud800", {"\ud800": 1}, {"data": {"children": [], "after": "\ud800"}}])
+def test_half_a_surrogate_pair_is_no_listing(answer: Any) -> None:
+    with pytest.raises(TryAgain):
+        listing(answer)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        "\ud800",
+        {"kind": "\ud800", "data": {}},
+        {"kind": "t3", "data": POST["data"], "\ud800": 1},
+        altered(POST, created_utc="\ud800"),
+        altered(POST, permalink="\ud800"),
+        altered(POST, name="t3_\ud800"),
+    ],
+)
+def test_half_a_surrogate_pair_spoils_one_child_at_most(thing: Any) -> None:
+    assert len(readings([POST, thing])) == 2
+
+
+def test_deep_nesting_is_no_crash() -> None:
+    for depth in range(100, 3000, 100):
+        nested: Any = []
+        for _ in range(depth):
+            nested = [nested]
+        assert len(readings([{"kind": "t3", "data": {"x": nested}}])) == 1
+        assert len(listing({"data": {"children": [nested]}}).children) == 1
