@@ -1,0 +1,98 @@
+"""What is wrong with a query, where, and how to mend it: the messages a user sees who mistyped one."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from lark import Token
+
+_QUOTE_IT = "To search for the word itself, write it in lower case or in quotes."
+_OPERATORS = ("_AND", "_OR", "NOT", "MINUS")
+_SHOWN_LEFT, _SHOWN_RIGHT = 50, 30
+
+# What other search languages offer and this one doesn't: reading it as something else would mislead.
+_FOREIGN = (
+    (r"(title|body|selftext|author|subreddit|flair|url|site):", "one field cannot be searched", "Drop"),
+    (r".*\w\*|\*+\w", "there are no wildcards", "Write the wanted forms out with OR instead of"),
+    (r"!\w", "! does not exclude", "Write a - in front to exclude a word, not"),
+    (r"[~^]\d", "there is no ~ and no ^", "Drop"),
+)
+_MENDS = {"&": "AND", "&&": "AND", "+": "AND", "|": "OR", "||": "OR", "!": "NOT", "-": "NOT"}
+
+
+class QuerySyntaxError(ValueError):
+    """A query that cannot be read. `line` and `column` count from 1; `hint` says how to mend it."""
+
+    def __init__(self, message: str, *, line: int, column: int, text: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.text = text
+        self.hint = hint
+
+    def __str__(self) -> str:
+        shown, before = self._excerpt()
+        # Wide characters take two cells of a terminal: so does the space that stands in for them.
+        gap = "".join("\u3000" if unicodedata.east_asian_width(char) in "WF" else " " for char in before)
+        where = f"line {self.line}, column {self.column}" if self.line > 1 else f"column {self.column}"
+        return f"{self.message} ({where})\n    {shown}\n    {gap}^\n{self.hint}"
+
+    def _excerpt(self) -> tuple[str, str]:
+        """The part of the line around the column, and what of it stands before the column."""
+        line = "".join(char if char.isprintable() else " " for char in self.text.split("\n")[self.line - 1])
+        at = self.column - 1
+        head = line[:at] if at <= _SHOWN_LEFT else "…" + line[at - _SHOWN_LEFT : at]
+        tail = line[at:] if len(line) - at <= _SHOWN_RIGHT else line[at : at + _SHOWN_RIGHT] + "…"
+        return head + tail, head
+
+
+def mistake(text: str, at: int, message: str, hint: str) -> QuerySyntaxError:
+    """An error at an offset into the query."""
+    before = text[:at]
+    line, column = before.count("\n") + 1, at - before.rfind("\n")
+    return QuerySyntaxError(message, line=line, column=column, text=text, hint=hint)
+
+
+def misplaced(text: str, token: Token, before: Sequence[Token]) -> QuerySyntaxError:
+    """Why the grammar has no place for a token ($END: for the end of the query) after those before it."""
+    last = before[-1] if before else None
+    if token.type in ("_AND", "_OR"):
+        at = _at(token)
+        if last is None or last.type == "_OPEN":
+            return mistake(text, at, f"{token} has nothing on its left", f"Put a word before it. {_QUOTE_IT}")
+        return mistake(text, at, f"{token} cannot follow {last}", f"Put a word between them. {_QUOTE_IT}")
+    if last is not None and last.type in _OPERATORS:
+        return mistake(text, _at(last), f"{last} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
+    if token.type == "_CLOSE":
+        if last is not None and last.type == "_OPEN":
+            return mistake(text, _at(last), "nothing between these brackets", "Put a word there.")
+        return mistake(text, _at(token), "this bracket closes nothing", "Drop it, or put a ( before it.")
+    open_at: list[int] = []
+    for earlier in before:
+        if earlier.type == "_OPEN":
+            open_at.append(_at(earlier))
+        elif earlier.type == "_CLOSE":
+            open_at.pop()
+    return mistake(text, open_at[-1], "this bracket is never closed", "Close it with a ).")
+
+
+def foreign(text: str, at: int, word: str) -> QuerySyntaxError | None:
+    """The error for a bare word that means something in other search languages only."""
+    for pattern, message, mend in _FOREIGN:
+        if re.match(pattern, word):
+            hint = f'{mend} {word}; or search for the text as it stands, in quotes: "{word}".'
+            return mistake(text, at, f"{message}: {word}", hint)
+    return None
+
+
+def wordless(text: str, at: int, said: str) -> QuerySyntaxError:
+    """The error for a word or a phrase that is nothing but punctuation."""
+    if said in _MENDS:
+        return mistake(text, at, f"{said} is no word", f"Did you mean {_MENDS[said]}? To exclude: -word.")
+    hint = "A term needs a letter or a digit; other signs alone are not searched."
+    return mistake(text, at, "there is no word in this", hint)
+
+
+def _at(token: Token) -> int:
+    return token.start_pos or 0

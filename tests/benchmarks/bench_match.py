@@ -1,0 +1,179 @@
+"""How fast items are held against all queries, and what the queries cost.
+
+Run: python -m tests.benchmarks.bench_match
+
+Queries are drawn from the text itself, in the mix that users of such tools write: brand-like words,
+phrases, choices, words narrowed down by others. "Flood" rows are the opposite: phrases of any words,
+such as "of the", each of a workspace that watches one of 95 subreddits. Items are the posts and
+comments of the corpus in the proportion in which Reddit gets them (one post to seven comments); without
+the corpus, generated text of the same length.
+"""
+
+import gc
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from overheard.matching.index import QueryIndex
+from overheard.matching.language import parse
+from overheard.matching.text import words
+from tests.benchmarks.figures import Figure, print_table
+
+Fields = dict[str, str]
+
+_CORPUS = Path(os.environ.get("OVERHEARD_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
+_SIZES = {1_000: None, 10_000: 2_000.0, 100_000: 10_000.0}
+_ITEMS = 30_000
+
+
+def run(sizes: dict[int, float | None] | None = None) -> list[Figure]:
+    """Figures for each number of queries; `sizes` maps it to the budget in items a second."""
+    chance = random.Random(2026)
+    items = load_items(chance)
+    figures = [Figure("fold only, no queries", _rate(items, QueryIndex()), "items/s")]
+    for size, budget in (sizes or _SIZES).items():
+        texts = make_queries(items, size, chance)
+        started = time.process_time()
+        queries = [parse(text) for text in texts]
+        parsed = time.process_time()
+        index = QueryIndex()
+        for key, query in enumerate(queries):
+            index.add(key, query)
+        built = time.process_time()
+        hits = sum(len(index.match(item)) for item in items)
+        figures += [
+            Figure(f"match, {size:,} queries", _rate(items, index), "items/s", budget),
+            Figure(f"hits an item, {size:,} queries", hits / len(items), ""),
+            Figure(f"parse {size:,} queries", parsed - started, "s", None, False),
+            Figure(f"index {size:,} queries", built - parsed, "s", None, False),
+        ]
+        figures.append(_change_cost(index, size))
+    figures += _flood(items, max(sizes or _SIZES), chance)
+    figures.append(Figure("process with 10,000 queries", _memory(10_000), "MB", 100, False))
+    return figures
+
+
+def load_items(chance: random.Random, count: int = _ITEMS) -> list[Fields]:
+    """A shuffled mix of posts (title, body) and comments (body)."""
+    if not (_CORPUS / "posts.jsonl.gz").exists():
+        return [_generated(chance) for _ in range(count)]
+    posts = [
+        {"title": row["title"], "body": row["selftext"]}
+        for row in chance.sample(list(_rows("posts.jsonl.gz")), count // 8)
+    ]
+    comments = [{"body": row["body"]} for row in _rows("comments.jsonl.gz")]
+    items = posts + chance.sample(comments, min(len(comments), count - len(posts)))
+    chance.shuffle(items)
+    return items
+
+
+def make_queries(items: list[Fields], count: int, chance: random.Random, flood: bool = False) -> list[str]:
+    """Query texts: 40 % one word, 30 % a phrase, 10 % a choice, 15 % narrowed down, 5 % with symbols.
+
+    Half of the words are in the text, half are not; phrases are, and have a rare word unless it is a flood.
+    """
+    said = [words(" ".join(item.values())) for item in items]
+    seen = Counter(word for one in said for word in set(one))
+    long = [one for one in said if len(one) > 4]
+    # Nobody wants to be told about every "the": rare is what at most one item in 200 contains.
+    rare = {word for word, often in seen.items() if often < len(items) / 200 and len(word) > 3}
+    names = sorted(rare)
+
+    def name() -> str:
+        known = chance.choice(names)
+        return known if chance.random() < 0.5 else known + chance.choice(names)[:4]
+
+    def phrase() -> str:
+        while True:
+            one = chance.choice(long)
+            at = chance.randrange(len(one) - 3)
+            part = one[at : at + chance.choice((2, 2, 3))]
+            if flood or rare.intersection(part):
+                return f'"{" ".join(part)}"'
+
+    def narrowed() -> str:
+        common = chance.choice(long)[0]
+        return f"{name()} AND {common}" if chance.random() < 0.5 else f"({name()} OR {phrase()}) -{common}"
+
+    makers: list[Callable[[], str]] = [name, phrase, lambda: f"{name()} OR {phrase()}", narrowed]
+    makers.append(lambda: chance.choice(("@{}", "#{}", "{}++", ".{}")).format(name()))
+    return [maker() for maker in chance.choices(makers, (40, 30, 10, 15, 5), k=count)]
+
+
+def _rate(items: list[Fields], index: QueryIndex, only: Callable[[int], bool] | None = None) -> float:
+    """Items a second of CPU time, the best of three rounds: other programs on the machine don't count."""
+    best = float("inf")
+    for _ in range(3):
+        gc.collect()
+        started = time.process_time()
+        for item in items:
+            index.match(item, only)
+        best = min(best, time.process_time() - started)
+    return len(items) / best
+
+
+def _flood(items: list[Fields], size: int, chance: random.Random) -> list[Figure]:
+    """The worst mix: an item holds for a hundred queries, of which its subreddit lets a few through."""
+    index = QueryIndex()
+    for key, text in enumerate(make_queries(items, size, chance, flood=True)):
+        index.add(key, parse(text))
+    hits = sum(len(index.match(item)) for item in items) / len(items)
+    watched = _rate(items, index, lambda key: key % 95 == 0)
+    return [
+        Figure(f"flood, {size:,} queries", _rate(items, index), "items/s"),
+        Figure(f"flood, one subreddit of {size:,}", watched, "items/s"),
+        Figure("flood, hits an item", hits, ""),
+    ]
+
+
+def _change_cost(index: QueryIndex, size: int) -> Figure:
+    queries = [parse(f"acme{number} -jobs") for number in range(1_000)]
+    started = time.process_time()
+    for number, query in enumerate(queries):
+        index.add(-1 - number, query)
+    for number in range(1_000):
+        index.remove(-1 - number)
+    took = (time.process_time() - started) / 1_000
+    return Figure(f"add and remove one of {size:,}", took * 1e6, "µs", None, False)
+
+
+def _memory(size: int) -> float:
+    """Peak resident MB of a fresh process that holds so many queries and has matched (Linux)."""
+    script = (
+        "import pathlib, random, re\n"
+        "from tests.benchmarks import bench_match as bench\n"
+        "chance = random.Random(1)\n"
+        "index = bench.QueryIndex()\n"
+        "items = [bench._generated(chance) for _ in range(500)]\n"
+        f"for key, text in enumerate(bench.make_queries(items, {size}, chance)):\n"
+        "    index.add(key, bench.parse(text))\n"
+        "for item in items:\n"
+        "    index.match(item)\n"
+        # Not getrusage: its peak is inherited from the process that started this one.
+        "status = pathlib.Path('/proc/self/status').read_text()\n"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) / 1024)\n"
+    )
+    return float(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stdout)
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with gzip.open(_CORPUS / name, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def _generated(chance: random.Random) -> Fields:
+    """Text with the lengths of Reddit's and words as unequal in frequency as those of English."""
+    count = chance.choice((8, 12, 16, 20, 90))
+    ranks = (int(chance.paretovariate(0.6)) for _ in range(count))
+    return {"body": " ".join(f"w{rank % 50_000:x}rd" for rank in ranks) + "."}
+
+
+if __name__ == "__main__":
+    print_table(run(), "match")

@@ -1,0 +1,345 @@
+"""The index must say what each query alone would say, whatever was added and removed, from any thread."""
+
+import gzip
+import json
+import os
+import random
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overheard.matching.index import Hit, QueryIndex, matches
+from overheard.matching.language import QuerySyntaxError, parse
+from overheard.matching.rarity import anchors
+from overheard.matching.text import spans, words
+from overheard.matching.tree import And, Node, Not, Or, Query, Term
+
+CORPUS = Path(os.environ.get("OVERHEARD_CORPUS") or Path(__file__).parents[4] / "shared" / "corpus")
+
+
+def naive_places(term: Term, text: str) -> list[tuple[int, int]]:
+    """Slides the term over the text, symbols checked by a pattern: slow, and unlike the code under test."""
+    said, where = words(text), spans(text)
+    found = []
+    for at in range(len(said) - len(term.words) + 1):
+        if tuple(said[at : at + len(term.words)]) != term.words:
+            continue
+        start, end = where[at][0], where[at + len(term.words) - 1][1]
+        worn = True
+        for number, (before, behind) in enumerate(term.affixes):
+            left, right = text[: where[at + number][0]], text[where[at + number][1] :]
+            if before:
+                sign = re.escape(before)
+                worn = worn and re.search(rf"(?<!\w)(?<!{sign}){sign}$", left) is not None
+            if behind:
+                run = re.match(r"(?:\\?[+#])*", right)
+                worn = worn and run is not None and run[0].replace("\\", "") == behind
+            if before and number == 0:
+                start -= 1
+            if behind and number == len(term.words) - 1:
+                end += len(re.match(r"(?:\\?[+#])*", right)[0])  # type: ignore[index]
+        if worn:
+            found.append((start, end))
+    return found
+
+
+def naive_holds(node: Node, fields: Mapping[str, str]) -> bool:
+    match node:
+        case Term():
+            return any(naive_places(node, text) for text in fields.values())
+        case Not(part=part):
+            return not naive_holds(part, fields)
+        case And(parts=parts):
+            return all(naive_holds(part, fields) for part in parts)
+        case Or(parts=parts):
+            return any(naive_holds(part, fields) for part in parts)
+
+
+def naive_positive(node: Node, negated: bool = False) -> list[Term]:
+    match node:
+        case Term():
+            return [] if negated else [node]
+        case Not(part=part):
+            return naive_positive(part, not negated)
+        case And(parts=parts) | Or(parts=parts):
+            return [term for part in parts for term in naive_positive(part, negated)]
+
+
+def naive_letters(node: Node, fields: Mapping[str, str]) -> set[tuple[str, int]]:
+    """Each code point that belongs to a positive term."""
+    return {
+        (field, at)
+        for field, text in fields.items()
+        for term in naive_positive(node)
+        for start, end in naive_places(term, text)
+        for at in range(start, end)
+    }
+
+
+_WORDS = [
+    "a",
+    "A",
+    "b",
+    "c",
+    "d",
+    "the",
+    "C++",
+    "c#",
+    ".net",
+    "net",
+    "#a",
+    "don't",
+    "東京",
+    "京",
+    "ß",
+    "ss",
+    "İ",
+    "é",
+]
+_TERM = st.one_of(
+    st.sampled_from(_WORDS),
+    st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(lambda said: f'"{" ".join(said)}"'),
+)
+_QUERY_TEXT = st.recursive(
+    _TERM,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from([" ", " OR ", " AND ", " -"]), inner).map("".join),
+        inner.map("({})".format),
+        inner.map("NOT ({})".format),
+    ),
+    max_leaves=6,
+)
+_BODY = st.lists(
+    st.tuples(
+        st.sampled_from([*_WORDS, "C", "STRASSE", "a\u00ad", "e\u0301"]),
+        st.sampled_from([" ", "-", "'", ".", "", "\n"]),
+    ),
+    max_size=12,
+).map(lambda parts: "".join(map("".join, parts)))
+_FIELDS = st.fixed_dictionaries({"body": _BODY}, optional={"title": _BODY})
+
+
+def readable(texts: list[str]) -> list[Query]:
+    queries = []
+    for text in texts:
+        try:
+            queries.append(parse(text))
+        except QuerySyntaxError:  # no positive term: refused, as test_language says
+            continue
+    return queries
+
+
+@given(st.lists(_QUERY_TEXT, max_size=12), st.lists(_FIELDS, min_size=1, max_size=4), st.randoms())
+def test_agrees_with_asking_each_query_alone(
+    texts: list[str], items: list[dict[str, str]], chance: random.Random
+) -> None:
+    """Through additions, replacements and removals, the index says what the slow evaluator says."""
+    index = QueryIndex()
+    live: dict[int, Query] = {}
+    for query in readable(texts):
+        key = chance.randrange(8)
+        if chance.random() < 0.2:
+            assert index.remove(key) is (live.pop(key, None) is not None)
+        index.add(key, query)
+        live[key] = query
+    assert len(index) == len(live)
+    for fields in items:
+        hits = index.match(fields)
+        assert [hit.key for hit in hits] == sorted(
+            key for key, query in live.items() if naive_holds(query.root, fields)
+        )
+        for hit in hits:
+            covered = {(field, at) for field, start, end in hit.highlights for at in range(start, end)}
+            assert covered == naive_letters(live[hit.key].root, fields)
+            assert list(hit.highlights) == sorted(hit.highlights)
+            alone = matches(live[hit.key], fields)
+            assert alone is not None
+            assert alone.highlights == hit.highlights
+
+
+@given(_TERM, _FIELDS)
+def test_a_highlight_reads_as_its_term(text: str, fields: dict[str, str]) -> None:
+    query = parse(text)
+    assert isinstance(query.root, Term)
+    hit = matches(query, fields)
+    if hit is None:
+        return
+    for field, start, end in hit.highlights:
+        said = tuple(words(fields[field][start:end]))
+        # Overlapping ones are merged: "a a" in a a a.
+        assert said[: len(query.root.words)] == query.root.words
+        assert said[-len(query.root.words) :] == query.root.words
+
+
+def test_a_phrase_does_not_span_title_and_body() -> None:
+    index = QueryIndex()
+    index.add(1, parse('"acme db"'))
+    index.add(2, parse("acme db"))
+    assert [hit.key for hit in index.match({"title": "New: Acme", "body": "DB is out"})] == [2]
+    assert index.match({"title": "New: Acme", "body": "DB is out"})[0].highlights == (
+        ("body", 0, 2),
+        ("title", 5, 9),
+    )
+
+
+def test_highlights_are_places_in_the_original_text() -> None:
+    text = "ﬁﬁ Straße İİ — die STRASSE"
+    hit = matches(parse("strasse -park"), {"body": text})
+    assert hit is not None
+    assert [text[start:end] for _, start, end in hit.highlights] == ["Straße", "STRASSE"]
+
+
+def test_overlapping_highlights_are_merged_and_negative_terms_left_out() -> None:
+    hit = matches(parse('"a b" OR "b c" OR (d -e)'), {"body": "a b c e d"})
+    assert hit == Hit(0, (("body", 0, 5), ("body", 8, 9)))
+
+
+def test_highlights_that_only_touch_stay_apart() -> None:
+    assert matches(parse("東 OR 京"), {"body": "東京"}) == Hit(0, (("body", 0, 1), ("body", 1, 2)))
+
+
+def test_adding_a_key_again_replaces_its_query() -> None:
+    index = QueryIndex()
+    index.add(7, parse("old"))
+    index.add(7, parse("new"))
+    assert len(index) == 1
+    assert index.match({"body": "old"}) == []
+    assert [hit.key for hit in index.match({"body": "new"})] == [7]
+    assert index.remove(7) is True
+    assert index.remove(7) is False
+    assert len(index) == 0
+
+
+def test_equal_queries_of_many_workspaces_are_kept_once_and_all_told() -> None:
+    index = QueryIndex()
+    for key, text in enumerate(("Acme", "acme", '"ACME"')):
+        index.add(key, parse(text))
+    assert len(index._by_root) == 1
+    assert [hit.key for hit in index.match({"body": "acme"})] == [0, 1, 2]
+    index.remove(1)
+    assert [hit.key for hit in index.match({"body": "acme"})] == [0, 2]
+
+
+def test_nothing_is_left_of_removed_queries() -> None:
+    index = QueryIndex()
+    texts = ["a", '"a b"', "a OR b", '"a b c" -d', "C++ OR (x y)", "NOT (NOT a OR b)"]
+    for key, text in enumerate(texts):
+        index.add(key, parse(text))
+    for key in range(len(texts)):
+        assert index.remove(key)
+    assert not any((index._by_key, index._by_root, index._by_word, index._by_pair))
+
+
+def test_only_narrows_what_is_told_and_is_asked_about_matching_queries_only() -> None:
+    index = QueryIndex()
+    for key in range(4):
+        index.add(key, parse("acme" if key < 3 else "other"))
+    asked: list[int] = []
+
+    def only(key: int) -> bool:
+        asked.append(key)
+        return key != 1
+
+    assert [hit.key for hit in index.match({"body": "acme"}, only)] == [0, 2]
+    assert sorted(asked) == [0, 1, 2]
+
+
+def test_a_query_without_any_required_word_is_refused() -> None:
+    with pytest.raises(ValueError, match="match everything"):
+        QueryIndex().add(1, Query(Not(Term(("a",)))))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the AND acme", ("acme",)),
+        ("linux (the OR acme)", ("linux",)),
+        ("acme OR linux", ("acme", "linux")),
+        ("acme OR acme", ("acme",)),
+        ('"the acme db"', (("acme", "db"),)),
+        ("acme -the", ("acme",)),
+        ("NOT (NOT acme OR linux)", ("acme",)),
+        ("NOT NOT acme", ("acme",)),
+        ("東京", (("東", "京"),)),
+    ],
+)
+def test_waits_for_the_rarest_part(text: str, expected: tuple[str, ...]) -> None:
+    assert anchors(parse(text).root) == expected
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns as often as Python lets them, so that a missing lock shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_match_while_another_changes_the_index() -> None:
+    """A query that is there throughout is always found, one that never holds never, and nothing breaks."""
+    index = QueryIndex()
+    index.add(0, parse("steady"))
+    faults: list[object] = []
+    stop = threading.Event()
+    fields = {"body": " ".join(f"w{number} x" for number in range(60)) + " steady"}
+
+    def read() -> None:
+        try:
+            while not stop.is_set():
+                keys = [hit.key for hit in index.match(fields)]
+                if keys[:1] != [0] or len(keys) != len(set(keys)):
+                    faults.append(keys)
+        except (KeyError, RuntimeError) as error:  # from dicts that change under their reader
+            faults.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    forms = ("w{}", '"w{} x"', "w{} OR steady", "w{} -x")
+    queries = [parse(form.format(number)) for number in range(60) for form in forms]
+    for _ in range(10):
+        for key, query in enumerate(queries, start=1):
+            index.add(key, query)
+        for key in range(1, len(queries) + 1):
+            index.remove(key)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert faults == []
+
+
+@pytest.mark.skipif(not (CORPUS / "posts.jsonl.gz").exists(), reason="the corpus is not here")
+def test_agrees_with_asking_each_query_alone_on_real_text() -> None:
+    chance = random.Random(7)
+    with gzip.open(CORPUS / "posts.jsonl.gz", "rt", encoding="utf-8") as lines:
+        posts = chance.sample([json.loads(line) for line in lines], 400)
+    items = [{"title": post["title"], "body": post["selftext"][:600]} for post in posts]
+    said = [one for one in (words(item["title"]) for item in items) if len(one) > 4]
+    vocabulary = [word for one in said for word in one]
+
+    def query() -> str:
+        one = chance.choice(said)
+        phrase = " ".join(one[1 : chance.randrange(3, 5)])
+        a, b, c = (chance.choice(vocabulary) for _ in range(3))
+        return chance.choice(
+            (a, f'"{phrase}"', f"{a} {b}", f"{a} -{b}", f'{a} OR "{phrase}"', f"({a} OR {b}) -{c}", f"#{a}")
+        )
+
+    queries = {key: parse(query()) for key in range(300)}
+    index = QueryIndex()
+    for key, one_query in queries.items():
+        index.add(key, one_query)
+    found = 0
+    for fields in items:
+        expected = [key for key, query in queries.items() if naive_holds(query.root, fields)]
+        assert [hit.key for hit in index.match(fields)] == expected
+        found += len(expected)
+    assert found > 300
