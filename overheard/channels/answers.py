@@ -1,0 +1,59 @@
+"""What a webhook's answer means.
+
+    2xx                 delivered; the body is not looked at
+    410                 ChannelGone: by Standard Webhooks, the receiver asks us to stop
+    3xx                 TryAgain: redirects are never followed, they lead past the egress check and past what was
+                        configured; the text tells the operator so, and what is pending then goes to the new address
+    408 425 429 5xx     TryAgain: a passing fault; Retry-After is kept to
+    other 4xx           TryAgain: Standard Webhooks tries again after all but 2xx. A receiver in the middle of a
+                        deployment, or with a token that someone is about to mend, answers 401, 404 or 413
+
+How often, over how many days, is the notify stage's to decide.
+"""
+
+from __future__ import annotations
+
+import math
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from overheard.errors import ChannelGone, TryAgain
+
+LONGEST_DELAY = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
+
+
+def judge(host: str, status: int, retry_after: str | None, *, now: float) -> None:
+    """Return when delivered, else raise. ``now`` is in seconds since the epoch."""
+    if 200 <= status < 300:
+        return
+    said = f"{host} answered {status} {_phrase(status)}".rstrip()
+    if status == HTTPStatus.GONE:
+        raise ChannelGone(f"{said}: it wants no more messages")
+    if 300 <= status < 400:
+        said += ": redirects are not followed, so set the channel's url to the address that it names"
+    raise TryAgain(said, delay=delay_of(retry_after, now=now))
+
+
+def delay_of(header: str | None, *, now: float) -> float | None:
+    """Seconds that a Retry-After header (RFC 9110 §10.2.3) asks for, at most a day; None when it says nothing."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        seconds = _until(header, now)
+    if math.isnan(seconds) or seconds <= 0:
+        return None
+    return min(seconds, LONGEST_DELAY)
+
+
+def _until(header: str, now: float) -> float:
+    try:
+        return parsedate_to_datetime(header).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return math.nan
+
+
+def _phrase(status: int) -> str:
+    # Never the receiver's own words: they may hold anything, also what we sent.
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""

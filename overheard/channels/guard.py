@@ -1,0 +1,126 @@
+"""The egress check for libraries that open sockets of their own: everything inside ``guarded()`` is held to it.
+
+Why an audit hook (PEP 578): Apprise's 130 services use requests, smtplib, raw sockets and more, follow redirects and
+resolve names themselves. ``socket.connect`` is the one place they all pass, at connect time, with the address that
+will be used. A hook cannot be removed, so it is installed once, at first use, and costs a set lookup per audit event
+(0.1 µs) elsewhere.
+
+A context variable says whether a guard is active, and threads do not inherit it: services whose libraries connect in
+threads of their own are refused by name (``apprise_rules``), and from Python 3.12 on the hook sees and refuses the
+thread too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from overheard.channels.deadline import Deadline
+from overheard.channels.egress import EgressRefused, check, resolve
+
+SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+RUNS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn"})
+THREADS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
+WATCHED = SENDS | RUNS | THREADS | {"socket.getaddrinfo"}
+
+_install_lock = threading.Lock()
+_installed = False
+
+
+class Blocked(OSError):
+    """What the library sees. An OSError, so that it reports a failed connection instead of breaking."""
+
+
+class Guard:
+    """One guarded try. ``refusal`` holds the first reason; after it nothing more is let through."""
+
+    def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
+        self.refusal: EgressRefused | None = None
+        self._deadline = deadline
+        self._allow_private = allow_private
+        self._resolving = False
+
+    def audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if self._resolving:
+            return
+        if self._deadline.passed or self.refusal is not None:
+            raise Blocked("this try is over")
+        if not self._allow_private:
+            try:
+                self._check(event, args)
+            except EgressRefused as error:
+                self.refusal = error
+                raise Blocked(str(error)) from error
+        if event == "socket.connect":
+            self._deadline.watch(args[0])
+
+    def _check(self, event: str, args: tuple[Any, ...]) -> None:
+        if event in RUNS or event in THREADS:
+            what = "start a program" if event in RUNS else "connect from a thread of its own"
+            raise EgressRefused("the service", "the service", f"it tried to {what}, out of our sight")
+        if event == "socket.getaddrinfo":
+            self._check_name(args[0], args[1])
+        elif args[0].family in (socket.AF_INET, socket.AF_INET6):
+            if args[1] is not None:  # a datagram on a socket whose connect() was checked
+                _check_address(str(args[1][0]))
+        else:
+            raise EgressRefused("a local socket", "a local socket", "channels speak to the internet only")
+
+    def _check_name(self, host: object, port: object) -> None:
+        # All of a name's addresses are checked here, and the one that is used again at connect.
+        name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+        self._resolving = True
+        try:
+            addresses = resolve(name, port if isinstance(port, int) else 0)
+        except (OSError, UnicodeError):
+            return  # the library's own lookup will fail and say so
+        finally:
+            self._resolving = False
+        check(name, addresses)
+
+
+def _check_address(address: str) -> None:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:  # connect() would resolve the name itself, after our check
+        raise EgressRefused(address, address, "it is a name where a checked address is needed") from None
+    check(address, [address])
+
+
+_active: ContextVar[Guard | None] = ContextVar("overheard_egress_guard", default=None)
+
+
+@contextmanager
+def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[Guard]:
+    """Hold this thread's connections to the egress rules, and to ``deadline``, until the end of the block.
+
+    Look at ``refusal`` afterwards: libraries swallow the errors they get.
+    """
+    _install()
+    guard = Guard(deadline, allow_private=allow_private)
+    token = _active.set(guard)
+    try:
+        yield guard
+    finally:
+        _active.reset(token)
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if event in WATCHED:
+        guard = _active.get()
+        if guard is not None:
+            guard.audit(event, args)
+
+
+def _install() -> None:
+    global _installed
+    with _install_lock:
+        if not _installed:
+            sys.addaudithook(_hook)
+            _installed = True

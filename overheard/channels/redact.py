@@ -1,0 +1,43 @@
+"""Channel URLs are secrets: Apprise's hold tokens anywhere, webhooks' in their path."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+HIDDEN = "***"
+SHORTEST = 4  # shorter parts are ports, flags and words, and would blank out half of a sentence
+
+PASSWORD = re.compile(r"://[^/?#]*?:([^/?#]+)@")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
+
+
+def redact(url: str) -> str:
+    """What may be shown of a channel's URL: ``https://host/***``, ``slack://***``."""
+    scheme, colon, _ = url.partition("://")
+    if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return HIDDEN
+    scheme = scheme.lower()
+    if scheme in ("http", "https") and not re.search(r"[\\\s]", url):
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            host, port = "", None
+        if re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host):
+            name = f"[{host}]" if ":" in host else host
+            return f"{scheme}://{name}{f':{port}' if port else ''}/{HIDDEN}"
+    return f"{scheme}://{HIDDEN}"
+
+
+def scrub(text: str, url: str) -> str:
+    """``text`` without any part of ``url``, and with every other URL redacted."""
+    text = URL.sub(lambda match: redact(match.group()), text)
+    for password in PASSWORD.findall(url):  # even a short one, as a word of its own
+        text = re.sub(rf"(?<!\w){re.escape(unquote(password))}(?!\w)", HIDDEN, text)
+    rest = url.partition("://")[2]
+    parts = {part for form in (rest, unquote(rest)) for part in re.split(r"[/?&=:@,#\s]+", form)}
+    for part in sorted(parts, key=len, reverse=True):
+        if len(part) >= SHORTEST:
+            text = re.sub(re.escape(part), HIDDEN, text, flags=re.IGNORECASE)
+    return " ".join(text.split())

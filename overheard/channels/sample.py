@@ -1,0 +1,35 @@
+"""A mention that never was, for ``overheard channel test``."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from overheard.channels import Mention, Notice
+
+BODY = (
+    "This is a test message from Overheard. Nobody wrote it: it shows what a mention looks like in this channel, "
+    "with the words that were found marked where the channel can do that."
+)
+FOUND = "what a mention looks like"
+
+
+def sample_notice(workspace: str) -> Notice:
+    """A notice of type ``mention.created`` that says of itself that it is a test; each has an id of its own."""
+    now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    start = BODY.index(FOUND)
+    mention = Mention(
+        workspace=workspace,
+        item="t3_test",
+        kind="post",
+        subreddit="test",
+        author="overheard",
+        title="[Test] Overheard can reach this channel",
+        body=BODY,
+        permalink="/r/test/",
+        created_at=now,
+        stored_at=now,
+        queries=("channel test",),
+        highlights=(("body", start, start + len(FOUND)),),
+    )
+    return Notice(id=f"test_{uuid.uuid4().hex}", type="mention.created", workspace=workspace, mentions=(mention,))

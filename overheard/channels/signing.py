@@ -1,0 +1,46 @@
+"""Signatures and secrets of Standard Webhooks 1.0 (https://www.standardwebhooks.com, symmetric ``v1``)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+
+from overheard.errors import InvalidInput
+
+PREFIX = "whsec_"
+SHORTEST, LONGEST = 24, 64  # bytes of key, from the specification
+
+
+def new_secret() -> str:
+    """A fresh secret of 32 random bytes, in the form that receivers' libraries take."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def key_of(secret: str) -> bytes:
+    """The key in ``secret``, with or without ``whsec_``. Raises InvalidInput, which never shows the secret."""
+    try:
+        key = base64.b64decode(secret.strip().removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidInput(
+            f"secret: not base64; use {PREFIX}… with {SHORTEST} to {LONGEST} random bytes, "
+            "or leave it out and one is made"
+        ) from None
+    if not SHORTEST <= len(key) <= LONGEST:
+        raise InvalidInput(
+            f"secret: {len(key)} bytes of key; use {SHORTEST} to {LONGEST} random bytes in base64, "
+            "or leave it out and one is made"
+        )
+    return key
+
+
+def headers(key: bytes, *, id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The three headers for one try. ``timestamp`` is in whole seconds since the epoch."""
+    signed = hmac.new(key, b"%s.%d.%s" % (id.encode(), timestamp, body), hashlib.sha256).digest()
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": "v1," + base64.b64encode(signed).decode(),
+    }

@@ -1,0 +1,72 @@
+"""Reading mentions from the database: those that are there, and those that come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from overheard.channels import Mention
+from overheard.clock import system_clock
+from overheard.db import mentions as stored
+from overheard.db.connect import Db
+
+PAGE = 1000
+POLL = 1.0  # seconds between two looks
+WINDOW = 60.0  # seconds that a transaction may take between its first id and its end
+
+Found = tuple[int, Mention]
+
+
+def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[Found]:
+    """Page by page: millions are neither held in memory nor read in one long transaction."""
+    after = 0
+    while True:
+        page = list(
+            stored.listing(db, workspace=workspace, since=since, after_id=after, limit=PAGE, newest_first=False)
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1][0]
+
+
+def newest_of(db: Db, workspace: str | None, since: float | None, limit: int) -> Iterator[Found]:
+    """The newest ``limit``, oldest first."""
+    return reversed(list(stored.listing(db, workspace=workspace, since=since, limit=limit)))
+
+
+class Arrivals:
+    """Mentions as they are stored, from when this was made, each once; never ends.
+
+    Ids rise, but of two transactions the one that took its ids first may be the last to become visible. So those of
+    the last minute are looked at again each time, and what was shown is remembered as long.
+    """
+
+    def __init__(self, db: Db, workspace: str | None) -> None:
+        self._db = db
+        self._workspace = workspace
+        recent = [number for number, _ in stored.listing(db, since=system_clock() - WINDOW)]
+        self._floor = min(recent) - 1 if recent else stored.last_id(db)
+        self._seen = dict.fromkeys(recent, system_clock())
+
+    def noted(self, listing: Iterator[Found]) -> Iterator[Mention]:
+        """The mentions of a listing, which are not to come again."""
+        for number, mention in listing:
+            if number > self._floor:
+                self._seen[number] = system_clock()
+            yield mention
+
+    def __iter__(self) -> Iterator[Mention]:
+        pause = threading.Event()
+        while True:
+            news = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
+            for number, mention in news:
+                if number not in self._seen:
+                    self._seen[number] = system_clock()
+                    yield mention
+            self._forget(system_clock() - WINDOW)
+            pause.wait(POLL)
+
+    def _forget(self, before: float) -> None:
+        self._floor = max([self._floor, *(number for number, at in self._seen.items() if at < before)])
+        self._seen = {number: at for number, at in self._seen.items() if number > self._floor}

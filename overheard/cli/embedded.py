@@ -1,0 +1,118 @@
+"""Everything in one process: tick, ingress and all stages, on memory:// or on RabbitMQ. The same code paths."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from actors.wiring import Wiring, threads
+from overheard.bus import worker
+from overheard.bus.actor import register
+from overheard.bus.connect import open_broker
+from overheard.bus.dead import drain
+from overheard.bus.door import Events
+from overheard.bus.health import Health
+from overheard.bus.ingress import IngressConsumer
+from overheard.bus.memory_door import MemoryEvents
+from overheard.bus.sender import Sender
+from overheard.log import get_logger
+from overheard.program import Program
+from overheard.stages import STAGES
+from producers import tick
+from producers.ingress import Ingress
+from producers.wiring import late, ticker_of
+
+log = get_logger(__name__)
+
+
+class Pipeline:
+    """The whole pipeline of one process. ``events`` is its public door."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        config = program.config
+        self.url = config.bus.url.get_secret_value()
+        self.broker = open_broker(
+            self.url,
+            stages=STAGES.values(),
+            metrics=program.metrics,
+            record_dead=program.record_dead,
+            name="overheard run",
+        )
+        self.sender = Sender(self.broker)
+        self.wiring = Wiring(program, self.sender.send)
+        self.ingress = Ingress(db=program.db, sender=self.sender, clock=program.clock, fresh_for=config.fetch.fresh_for)
+        self.consumer: IngressConsumer | None = None
+        if config.bus.embedded:
+            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead)
+        else:
+            self.events = Events(self.url, name="overheard run")
+            self.consumer = IngressConsumer(self.url, self.ingress.handle, program.record_dead)
+        self.ticker = ticker_of(program, self.events, self.sender, self._drain)
+        self.health = Health(program.metrics)
+        self._threads: list[threading.Thread] = []
+
+    def problems(self) -> list[str]:
+        """For /healthz: what is wrong anywhere in the process."""
+        ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
+        ingress = self.consumer.problems() if self.consumer is not None else []
+        return [*ended, *ingress, *late(self.ticker, self.program.clock()), *self.health.problems()]
+
+    def run(self) -> int:
+        """Work until the program is told to stop (0) or a thread has died (1)."""
+        handlers = self.wiring.handlers(STAGES)
+        for name, handler in handlers.items():
+            register(self.broker, STAGES[name], handler)
+        with self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)), self._ingress():
+            return worker.run(
+                self.broker,
+                STAGES.values(),
+                stop=self.program.stop,
+                health=self.health,
+                threads=threads(self.program.config),
+            )
+
+    def close(self) -> None:
+        """Close what the pipeline holds."""
+        self.events.close()
+        self.wiring.close()
+        self.broker.close()
+        self.program.db.release()
+
+    def _drain(self) -> int:
+        if self.program.config.bus.embedded:
+            return 0  # what dies in memory is recorded as it dies; there is no other place for it
+        return drain(self.url, STAGES.values(), self.program.record_dead)
+
+    @contextmanager
+    def _ingress(self) -> Iterator[None]:
+        if self.consumer is None:
+            yield
+            return
+        consumer = self.consumer
+        with self._beside("ingress", lambda: consumer.run(self.program.stop)):
+            yield
+
+    @contextmanager
+    def _beside(self, name: str, work: Callable[[], None]) -> Iterator[None]:
+        """Run ``work`` in a thread meanwhile. When it fails the whole process ends, to be started anew."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Exception:
+                log.critical("giving up, to be restarted", thread=name, exc_info=True)
+                self.program.stop.set()
+                raise
+            finally:
+                self.program.db.release()
+
+        thread = threading.Thread(target=guarded, name=name)
+        self._threads.append(thread)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.program.stop.set()
+            thread.join()

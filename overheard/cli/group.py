@@ -1,0 +1,104 @@
+"""How the command line behaves as a whole: commands loaded when they are called, faults told in plain words."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import click
+
+from overheard.errors import ConfigError, InvalidInput, OverheardError
+
+INTERRUPTED = 130  # as shells count a process that Ctrl-C ended
+READER_GONE = 141  # … and one that wrote to a pipe nobody reads
+
+
+class Entry(NamedTuple):
+    """A command: the attribute that holds it, the line that ``--help`` says of it, and under which heading."""
+
+    target: str
+    help: str
+    heading: str
+
+
+class Fault(click.ClickException):
+    """Told as ``overheard: …`` on stderr, a line for each problem."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        from overheard.cli.output import complain
+
+        complain(self.message)
+
+
+class Misuse(Fault):
+    """What was typed, or configured, can never work."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """The root group. ``entries`` are imported only when they are called: ``--help`` needs none of them."""
+
+    def __init__(self, *args: Any, entries: Mapping[str, Entry], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.entries = entries
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        entry = self.entries.get(name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.entries, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"{error.format_message()}{hint}", context) from None
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading in dict.fromkeys(entry.heading for entry in self.entries.values()):
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(name, entry.help) for name, entry in self.entries.items() if entry.heading == heading],
+                    col_max=14,
+                )
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+        except ConfigError as error:
+            raise Misuse("\n".join(error.problems)) from None
+        except (OverheardError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                _forget_stdout()
+                raise click.exceptions.Exit(READER_GONE) from None
+            raise Fault(_told(error)) from None
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        return result
+
+
+def _told(error: OverheardError | OSError) -> str:
+    if isinstance(error, InvalidInput) or not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or type(error).__name__}"
+
+
+def _forget_stdout() -> None:
+    # What is still buffered has no reader: let the interpreter's last flush go nowhere instead of failing.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,133 @@
+"""``overheard query test``: what a query finds, before anybody is told. Needs no configuration and no database."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+from rich.text import Text
+
+from overheard.cli import output
+from overheard.cli.group import Misuse
+from overheard.cli.item_lines import COMPLAINTS, Found, Tally, matching, unpacked
+from overheard.cli.marks import marked
+from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.matching.index import matches
+from overheard.matching.language import Query, QuerySyntaxError, parse
+
+SHOWN = 50  # rows of a table
+WIDTH = 160  # characters around what was found
+
+
+@click.group
+def query() -> None:
+    """Try queries."""
+
+
+@query.command
+@click.argument("query")
+@click.option("--text", help="A text to hold it against.")
+@click.option("--file", "path", type=click.Path(allow_dash=True), metavar="FILE", help="Items to hold it against.")
+@format_option
+def test(query: str, text: str | None, path: str | None, format: Format) -> None:
+    """Say how QUERY is read, and what it finds in a text or in a file.
+
+    FILE holds a JSON object a line, with a title and selftext, or a body; it may be gzipped; - is stdin. Each matching
+    object is printed as it stood there, with two more keys: "line" (from 1) and "highlights" ([key, start, end] in
+    characters). A line that cannot be read is complained of on stderr, and makes the exit code 1.
+    """
+    if text is not None and path is not None:
+        raise click.UsageError("--text and --file cannot be used together")
+    try:
+        wanted = parse(query)
+    except QuerySyntaxError as error:
+        raise Misuse(str(error)) from None
+    if path is not None:
+        sys.exit(_file(wanted, path, format))
+    if text is not None:
+        _text(wanted, text, format)
+    elif format == "table":
+        line(("✓ ", "green"), "The query is right. It is read as: ", (flat(str(wanted)), "bold"))
+    else:
+        output.show([Reading(str(wanted))], (), format, keys=("query",), empty="")
+
+
+class Reading(msgspec.Struct):
+    """How a query is read."""
+
+    query: str
+
+
+def _text(wanted: Query, text: str, format: Format) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    hit = matches(wanted, {"text": text})
+    if format != "table":
+        given = {"text": msgspec.Raw(msgspec.json.encode(text))}
+        found = [Found(1, given, {"text": text}, hit.highlights)] if hit else []
+        _print(iter(found), format)
+    elif hit:
+        line(("✓ ", "green"), marked(text, hit.highlights, "text", WIDTH))
+    else:
+        line(("✗ ", "red"), "It does not match.")
+
+
+def _file(wanted: Query, path: str, format: Format) -> int:
+    tally = Tally()
+    with click.open_file(path, "rb") as raw:
+        _print(matching(wanted, unpacked(raw), tally), format)
+    if tally.bad > COMPLAINTS:
+        line(f"… and {tally.bad - COMPLAINTS:,} more lines that cannot be read", stderr=True)
+    skipped = f"; {tally.bad:,} could not be read" if tally.bad else ""
+    lines = "line matches" if tally.lines == 1 else "lines match"
+    line(f"{tally.matched:,} of {tally.lines:,} {lines}{skipped}", stderr=True)
+    return 1 if tally.bad else 0
+
+
+def _print(found: Iterator[Found], format: Format) -> None:
+    if format == "json":
+        for each in found:
+            output.print_json({**each.given, "line": each.line, "highlights": each.highlights})
+    elif format == "csv":
+        output.print_csv(map(_row, found), ("line", "subreddit", "found", "text"))
+    else:
+        _print_table(found)
+
+
+def _row(found: Found) -> dict[str, Any]:
+    words = dict.fromkeys(found.texts[field][start:end] for field, start, end in found.highlights)
+    text = "\n".join(found.texts.values())
+    return {"line": found.line, "subreddit": found.subreddit, "found": list(words), "text": text}
+
+
+def _print_table(found: Iterator[Found]) -> None:
+    shown: list[Found] = []
+    more = 0
+    for each in found:
+        if len(shown) < SHOWN:
+            shown.append(each)
+        else:
+            more += 1
+    if shown:
+        output.print_table(output.table(shown, COLUMNS))
+    if more:
+        line((f"… and {more:,} more; --format json prints all", "dim"), stderr=True)
+
+
+def _where(found: Found) -> str:
+    return f"r/{flat(found.subreddit)}" if found.subreddit else ""
+
+
+def _what(found: Found) -> Text:
+    named = {field for field, _, _ in found.highlights}
+    texts = [marked(text, found.highlights, key, WIDTH) for key, text in found.texts.items() if key in named]
+    return Text("\n" if output.console().is_terminal else " | ").join(texts)
+
+
+COLUMNS = (
+    Column("Line", lambda found: f"{found.line:,}", {"justify": "right", "style": "dim"}),
+    Column("Where", _where, {"style": "cyan"}),
+    Column("What", _what, {"ratio": 1}),
+)

@@ -1,0 +1,33 @@
+"""``overheard run``: everything in one process, against real Reddit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from overheard import program
+from overheard.cli.embedded import Pipeline
+from overheard.program import Program
+
+
+@click.command(help="Run everything in one process: tick, ingress and all stages.")
+@click.pass_context
+def run(context: click.Context) -> None:
+    """Embedded, or on RabbitMQ and PostgreSQL, as pipeline.toml says."""
+    path: Path | None = (context.obj or {}).get("config")
+    sys.exit(program.exit_code(lambda: _run(program.start(path, os.environ))))
+
+
+def _run(running: Program) -> int:
+    pipeline = Pipeline(running)
+    running.stop_on_signals()
+    running.ready_database()
+    try:
+        with running.exposed(0, pipeline.problems) as port:
+            click.echo(f"Overheard runs; http://{running.config.metrics.host}:{port}/metrics. Stop it with Ctrl-C.")
+            return pipeline.run()
+    finally:
+        pipeline.close()

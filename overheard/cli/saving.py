@@ -1,0 +1,40 @@
+"""Saving workspaces from the command line: what it takes, and what to tell about it."""
+
+from __future__ import annotations
+
+from overheard import __version__, schedule
+from overheard.channels import ChannelOptions
+from overheard.channels.registry import is_signed, new_secret
+from overheard.config import Config
+from overheard.db import channels, specs
+from overheard.program import Program
+from overheard.workspace_file import ChannelSpec, WorkspaceSpec
+
+Secrets = dict[str, str]  # of channels, by name
+
+
+def options(config: Config) -> ChannelOptions:
+    """What the operator allows channels."""
+    rules = config.notify
+    return ChannelOptions(
+        allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
+    )
+
+
+def save(program: Program, spec: WorkspaceSpec) -> tuple[bool, Secrets]:
+    """Save a checked workspace; whether it is new, and the secrets that were made for its new webhooks."""
+    now = program.clock()
+    made: Secrets = {}
+
+    def secret(channel: ChannelSpec) -> str | None:
+        if channel.secret is not None or not is_signed(channel.url):
+            return channel.secret
+        return made.setdefault(channel.name, new_secret())
+
+    def following(text: str, timezone: str) -> float:
+        return schedule.next_due(text, timezone, now)
+
+    new = specs.save(program.db, spec, now, following=following, secret=secret)
+    # One is asked for even where there is one already: what counts is which one was kept.
+    kept = {row.name: row.secret for row in channels.listing(program.db, spec.slug)}
+    return new, {name: secret for name, secret in made.items() if kept[name] == secret}

@@ -1,0 +1,121 @@
+"""``overheard workspace``: who listens to what."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+from rich.text import Text
+
+from overheard.cli import output
+from overheard.cli.adding import add
+from overheard.cli.opening import opened
+from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.times import ago, ahead
+from overheard.cli.workspace_files import counted, hidden
+from overheard.clock import system_clock
+from overheard.db import mentions, specs, workspaces
+from overheard.db.workspaces import Overview
+
+
+@click.group
+def workspace() -> None:
+    """Workspaces: who listens to what, and who is told."""
+
+
+workspace.add_command(add)
+
+
+@workspace.command("list")
+@format_option
+@click.pass_context
+def list_(context: click.Context, format: Format) -> None:
+    """All workspaces, with how much of everything they have."""
+    with opened(context) as program:
+        keys = Overview.__struct_fields__
+        empty = "No workspaces yet: overheard workspace add, or overheard import."
+        output.show(workspaces.overview(program.db), _columns(), format, keys=keys, empty=empty)
+
+
+def _columns() -> tuple[Column, ...]:
+    now = system_clock()
+
+    def due(row: Overview) -> Text:
+        return Text(ahead(row.next_due_at, now)) if row.active else Text("paused", style="yellow")
+
+    def number(title: str, key: str) -> Column:
+        return Column(title, lambda row: f"{getattr(row, key):,}", {"justify": "right"})
+
+    return (
+        Column("Workspace", lambda row: row.slug, {"style": "bold", "no_wrap": True}),
+        Column("Name", lambda row: flat(row.name), {"overflow": "fold"}),
+        Column("Every", lambda row: row.every, {"no_wrap": True}),
+        Column("Last run", lambda row: ago(row.served_at, now), {"no_wrap": True}),
+        Column("Next run", due, {"no_wrap": True}),
+        number("Feeds", "feeds"),
+        number("Queries", "queries"),
+        number("Channels", "channels"),
+        number("Mentions", "mentions"),
+    )
+
+
+@workspace.command
+@click.argument("slug")
+@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def show(context: click.Context, slug: str, format: str) -> None:
+    """One workspace in full, but for its channels' addresses."""
+    with opened(context) as program:
+        row = workspaces.by_name(program.db, slug)
+        spec = hidden(specs.load(program.db, row.id, secrets=False))
+        found = mentions.count(program.db, row.id)
+    if format == "json":
+        output.print_json({**msgspec.to_builtins(spec), "active": row.active, "mentions": found})
+        return
+    now = system_clock()
+    line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
+    facts = (
+        ("Looks at", f"{', '.join(spec.kinds)} of {', '.join(f'r/{name}' for name in spec.subreddits)}"),
+        ("Every", f"{spec.every} ({spec.timezone})"),
+        ("Last run", ago(row.served_at, now)),
+        ("Next run", ahead(row.next_due_at, now) if row.active else "paused"),
+        ("Digests", f"{spec.digest} ({spec.timezone})"),
+        ("Mentions", f"{found:,}"),
+        *((f"Query {flat(query.name)}", flat(query.text)) for query in spec.query),
+        *((f"Channel {flat(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
+    )
+    output.facts(facts)
+
+
+@workspace.command
+@click.argument("slug")
+@click.pass_context
+def pause(context: click.Context, slug: str) -> None:
+    """Look for nothing any more, and keep everything."""
+    with opened(context) as program:
+        specs.set_active(program.db, workspaces.by_name(program.db, slug).id, False)
+    line(("✓ ", "green"), (slug, "bold"), " is paused. To go on: ", (f"overheard workspace resume {slug}", "bold"))
+
+
+@workspace.command
+@click.argument("slug")
+@click.pass_context
+def resume(context: click.Context, slug: str) -> None:
+    """Go on after a pause."""
+    with opened(context) as program:
+        specs.set_active(program.db, workspaces.by_name(program.db, slug).id, True)
+    line(("✓ ", "green"), (slug, "bold"), " goes on.")
+
+
+@workspace.command
+@click.argument("slug")
+@click.option("--yes", "-y", is_flag=True, help="Without asking.")
+@click.pass_context
+def remove(context: click.Context, slug: str, yes: bool) -> None:
+    """Delete a workspace with its queries, channels and mentions."""
+    with opened(context) as program:
+        row = workspaces.by_name(program.db, slug)
+        found = counted(mentions.count(program.db, row.id), "mention")
+        if not yes:
+            click.confirm(f"Delete {slug} with its queries, channels and {found}?", abort=True, err=True)
+        specs.remove(program.db, row.id)
+    line(("✓ ", "green"), (slug, "bold"), f" is gone, with {found}.")

@@ -1,0 +1,161 @@
+"""What every kind of channel promises, whoever is at the other end. A new kind adds one ``Rig``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from overheard.channels import Channel, ChannelOptions
+from overheard.channels.registry import is_signed, new_secret, open_channel, redact, validate_url
+from overheard.channels.sample import sample_notice
+from overheard.errors import InvalidInput, OverheardError, Permanent, TryAgain
+from tests.servers.sink import Answer, Fault, HttpSink, MailSink
+
+OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
+STRICT = msgspec.structs.replace(OPTIONS, allow_private=False)
+CANARY = "canary"
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A receiver and the URL that leads there; ``name`` instead of the address when ``{host}`` is replaced."""
+
+    kind: str
+    pattern: str
+    sink: Any
+    id_of: Callable[[Any], str]
+    text_of: Callable[[Any], str]
+
+    def url(self, host: str = "127.0.0.1", port: int | None = None) -> str:
+        return self.pattern.format(host=host, port=port or self.sink.port)
+
+    def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Channel:
+        url = self.url(**where)
+        return open_channel(url, new_secret() if is_signed(url) else None, options=options)
+
+
+def webhook() -> Rig:
+    return Rig(
+        "webhook",
+        "http://{host}:{port}/canary",
+        HttpSink(),
+        lambda r: r.headers["webhook-id"],
+        lambda r: r.body.decode(),
+    )
+
+
+def apprise_json() -> Rig:
+    return replace(webhook(), kind="apprise", pattern="json://me:canary@{host}:{port}/canary")
+
+
+def apprise_mail() -> Rig:
+    pattern = "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com"
+    return Rig(
+        "apprise", pattern, MailSink(), lambda m: m["Message-ID"].strip("<>").partition("@")[0], lambda m: str(m)
+    )
+
+
+RIGS = {"webhook": webhook, "apprise json": apprise_json, "apprise mail": apprise_mail}
+OVER_HTTP = ["webhook", "apprise json"]
+
+
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    rig = RIGS[request.param]()
+    with rig.sink:
+        yield rig
+
+
+def over_http(test: Callable[..., None]) -> Callable[..., None]:
+    marked: Callable[..., None] = pytest.mark.parametrize("rig", OVER_HTTP, indirect=True)(test)
+    return marked
+
+
+def test_delivers_what_the_notice_says(rig: Rig) -> None:
+    rig.open().send(sample_notice("acme"))
+    assert "Overheard can reach this channel" in rig.text_of(rig.sink.wait_for(1)[0])
+
+
+def test_its_kind_is_a_fixed_word(rig: Rig) -> None:
+    assert rig.open().kind == rig.kind
+
+
+def test_every_try_carries_the_same_id(rig: Rig) -> None:
+    notice = sample_notice("acme")
+    rig.open().send(notice)
+    rig.open().send(notice)
+    assert [rig.id_of(arrival) for arrival in rig.sink.wait_for(2)] == [notice.id, notice.id]
+
+
+@over_http
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500, 503])
+def test_a_refused_delivery_is_tried_again(rig: Rig, status: int) -> None:
+    rig.sink.answer(Answer(status, body=CANARY.encode()))
+    with pytest.raises(TryAgain, match=str(status)) as error:
+        rig.open().send(sample_notice("acme"))
+    assert CANARY not in str(error.value)
+    rig.open().send(sample_notice("acme"))
+
+
+def test_nobody_listening_is_tried_again(rig: Rig) -> None:
+    with pytest.raises(TryAgain) as error:
+        rig.open(port=1).send(sample_notice("acme"))
+    assert CANARY not in str(error.value)
+
+
+@over_http
+@pytest.mark.parametrize("fault", ["hang", "drip headers", "reset"])
+def test_a_broken_receiver_is_left_in_time(rig: Rig, fault: Fault) -> None:
+    rig.sink.answer(Answer(fault=fault))
+    started = time.monotonic()
+    with pytest.raises(TryAgain) as error:
+        rig.open(msgspec.structs.replace(OPTIONS, timeout=0.4)).send(sample_notice("acme"))
+    assert time.monotonic() - started < 5
+    assert CANARY not in str(error.value)
+
+
+def test_private_addresses_are_refused_when_saved_and_at_connect_time(rig: Rig) -> None:
+    with pytest.raises(InvalidInput, match=r"\[notify\] allow_private") as refused:
+        validate_url(rig.url(), options=STRICT)
+    assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize("rig", ["apprise json", "apprise mail"], indirect=True)
+def test_a_name_of_a_private_address_is_refused_at_connect_time(rig: Rig) -> None:
+    with pytest.raises(Permanent, match=r"\[notify\] allow_private") as error:
+        rig.open(STRICT, host="localhost").send(sample_notice("acme"))
+    assert CANARY not in str(error.value)
+    assert len(rig.sink.arrived) == 0
+
+
+def test_a_valid_url_is_accepted(rig: Rig) -> None:
+    validate_url(rig.url(), options=OPTIONS)
+    validate_url(rig.url(host="example.com"), options=STRICT)
+
+
+def test_what_is_shown_of_a_url_holds_no_secret(rig: Rig) -> None:
+    assert CANARY not in redact(rig.url())
+    assert redact(rig.url()).endswith("***")
+
+
+@pytest.mark.parametrize("url", ["", "canary", "x://", "://canary", "https://canary@example.com/", "slack://canary"])
+def test_a_url_that_is_none_says_where_and_what_to_do(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^acme\.toml, channel 'team': url: ") as error:
+        validate_url(url, options=OPTIONS, where="acme.toml, channel 'team'")
+    assert CANARY not in str(error.value)
+
+
+def test_an_unusable_secret_says_so() -> None:
+    with pytest.raises(InvalidInput, match="secret: ") as error:
+        validate_url("https://example.com/", f"{CANARY}!", options=OPTIONS)
+    assert CANARY not in str(error.value)
+
+
+def test_a_secret_where_nothing_is_signed_is_refused() -> None:
+    with pytest.raises(OverheardError, match="only http:// and https:// channels are signed"):
+        validate_url("json://example.com/", new_secret(), options=OPTIONS)

@@ -1,0 +1,184 @@
+"""The command line against RabbitMQ, PostgreSQL and a stand-in Reddit, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overheard.bus.envelope import StrictEncoder, pack
+from overheard.cli.arrivals import Arrivals
+from overheard.db import dead_letters, storing
+from overheard.db.connect import Db, open_database
+from overheard.messages import FetchWorkspace
+from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from tests.conftest import Clock, World
+from tests.servers.bus_rig import depth
+from tests.servers.rabbitmq import wait_for
+from tests.servers.sink import HttpSink
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def environ(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> dict[str, str]:
+    """What makes a process of ours use this test's servers."""
+    ours = {
+        "OVERHEARD_BUS__URL": rabbit_url,
+        "OVERHEARD_DATABASE__URL": postgresql_url,
+        "OVERHEARD_METRICS__PORT": "0",
+        "OVERHEARD_NOTIFY__ALLOW_PRIVATE": "true",
+        "OVERHEARD_TICK__INTERVAL": "0.2",
+    }
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), **ours}
+
+
+@pytest.fixture
+def run(environ: dict[str, str], tmp_path: Path) -> Run:
+    def invoke(*args: str, **more: str) -> Done:
+        command = [sys.executable, "-m", "overheard.cli", *args]
+        return subprocess.run(
+            command, env={**environ, **more}, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+
+    return invoke
+
+
+@pytest.fixture
+def db(postgresql_url: str) -> Iterator[Db]:
+    opened = open_database(postgresql_url)
+    with opened.session():
+        yield opened
+    opened.release()
+
+
+@contextmanager
+def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """``overheard run``, until the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "overheard.cli", "run"], env=environ, cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Overheard runs")
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+    with Standin() as standin, HttpSink() as sink:
+        environ |= {
+            "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
+            "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
+            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
+            "OVERHEARD_REDDIT__REDDIT_URL": standin.url,
+            "OVERHEARD_REDDIT__OAUTH_URL": standin.url,
+        }
+        standin.add_post("python", "An old post", "nothing")
+        added = run("workspace", "add", "acme", "-s", "python", "-q", "brand=acmedb", "-c", f"team={sink.url}/x")
+        assert added.returncode == 0, added.stderr
+        checked = run("check")
+        assert checked.returncode == 0, checked.stdout
+        with serving(environ, tmp_path):
+            assert run("trigger", "acme", "--wait").returncode == 0
+            standin.add_post("python", "We use acmedb", "and like it")
+            triggered = run("trigger", "acme", "--wait")
+            assert triggered.stdout.startswith("✓ acme: 1 new mention in "), triggered
+            assert sink.wait_for(1)[0].json["data"]["title"] == "We use acmedb"
+            (mention,) = map(json.loads, run("mentions", "--format", "json").stdout.splitlines())
+            assert (mention["title"], mention["queries"]) == ("We use acmedb", ["brand"])
+            status = run("status")
+            assert status.returncode == 0, status.stdout
+            assert "All is well." in status.stdout
+        stopped = run("status", "--format", "json")
+        assert stopped.returncode == 1
+        assert stopped.stderr == ""
+        told = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
+        assert "nobody works on: fetch, match, store, notify, digest" in told
+
+
+def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
+    run: Run, environ: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    server: Any = request.getfixturevalue("postgres_server")
+    environ["OVERHEARD_DATABASE__URL"] = server.create_database("behind")
+    listed = run("workspace", "list")
+    assert (listed.returncode, "overheard migrate" in listed.stderr) == (2, True)
+    assert "run: overheard migrate" in run("check").stdout
+    assert run("migrate").returncode == 0
+    assert run("workspace", "list").returncode == 0
+    server.drop_database("behind")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["workspace list", "workspace show acme", "channel list", "channel enable acme team", "mentions --since 1h",
+     "dead list --stage fetch", "dead show 1", "export", "workspace pause acme", "workspace remove acme --yes"],
+)  # fmt: skip
+def test_every_listing_and_change_works_on_postgresql(run: Run, db: Db, command: str) -> None:
+    world = World(db, Clock())
+    acme = world.workspace()
+    storing.store(db, world.matched((world.item(), (acme,))), world.clock())
+    dead_letters.record(
+        db, message_id="m", stage="fetch", origin="nack", reason="x", traceback=None, body="{}", now=world.clock()
+    )
+    done = run(*command.split())
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_looking_at_an_empty_bus_makes_nothing_there(run: Run, rabbit_url: str) -> None:
+    looks = [run("status", "--format", "json") for _ in range(2)]
+    assert [look.stderr for look in looks] == ["", ""]
+    first, second = (json.loads(look.stdout) for look in looks)
+    assert [queue["workers"] for queue in first["queues"]] == [None] * len(first["queues"])
+    assert first["queues"] == second["queues"]
+    assert first["healthy"]  # nobody listens to anything yet
+
+
+def test_replay_sends_a_dead_letter_again_and_forgets_it(run: Run, db: Db, rabbit_url: str) -> None:
+    envelope = pack(FetchWorkspace(workspace_id=1, fresh_since=0), message_id="m1")
+    bodies = {"m1": StrictEncoder().encode(envelope.asdict()).decode(), "m2": "{}"}
+    for number, (message_id, body) in enumerate(bodies.items()):
+        dead_letters.record(
+            db, message_id=message_id, stage="fetch", origin="nack", reason="x", traceback=None, body=body, now=number
+        )
+    replayed = run("dead", "replay", "--all")
+    assert replayed.returncode == 1
+    assert replayed.stdout == "✓ 1 dead letter sent again.\n"
+    assert "cannot be replayed" in replayed.stderr
+    assert [row.message_id for row in dead_letters.listing(db)] == ["m2"]
+    wait_for(lambda: depth(rabbit_url, "fetch") == 1, "the message")
+
+
+def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_url: str) -> None:
+    world = World(db, Clock())
+    acme = world.workspace()
+    arrivals = iter(Arrivals(db, None))
+    slow = open_database(postgresql_url)
+    with slow.session(), slow.transaction():
+        # It takes the first id, and is visible last.
+        slow.peewee.execute_sql(_copy(acme, "t3_slow"))
+        db.peewee.execute_sql(_copy(acme, "t3_quick"))
+        assert next(arrivals).item == "t3_quick"
+    assert next(arrivals).item == "t3_slow"
+    slow.release()
+
+
+def _copy(workspace: int, name: str) -> str:
+    return (
+        "WITH new AS (INSERT INTO item (name, kind, subreddit, title, body, permalink, url, created_at, stored_at)"
+        f" VALUES ('{name}', 'post', 'python', '', '', '/', '', 0, 0) RETURNING id)"
+        " INSERT INTO mention (workspace_id, item_id, queries, highlights, silent, stored_at)"
+        f" SELECT {workspace}, id, '[]', '[]', false, extract(epoch FROM now()) FROM new"
+    )

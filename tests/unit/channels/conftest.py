@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from overheard.channels import ChannelOptions, Mention, Notice
+from tests.servers.sink import HttpSink, MailSink
+
+BODY = "We moved from Rival to acme db last week and it is great."
+
+
+@pytest.fixture
+def http() -> Iterator[HttpSink]:
+    with HttpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def mail() -> Iterator[MailSink]:
+    with MailSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def options() -> ChannelOptions:
+    return ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
+
+
+@pytest.fixture
+def strict() -> ChannelOptions:
+    return ChannelOptions(allow_private=False, timeout=20.0, user_agent="Overheard/test")
+
+
+@pytest.fixture
+def mention() -> Callable[..., Mention]:
+    def make(**changes: Any) -> Mention:
+        body = changes.get("body", BODY)
+        at = body.find("acme db")
+        values: dict[str, Any] = {
+            "workspace": "acme",
+            "item": "t1_abc",
+            "kind": "comment",
+            "subreddit": "python",
+            "author": "alice",
+            "title": "Which database do you use?",
+            "body": body,
+            "permalink": "/r/python/comments/xyz/which/abc/",
+            "created_at": "2026-03-04T05:06:07Z",
+            "stored_at": "2026-03-04T05:06:09Z",
+            "queries": ("brand",),
+            "highlights": (("body", at, at + 7),) if at >= 0 else (),
+        }
+        return Mention(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def notice(mention: Callable[..., Mention]) -> Callable[..., Notice]:
+    def make(**changes: Any) -> Notice:
+        """One mention, with ``changes`` to it."""
+        one = mention(**changes)
+        return Notice(id="dlv_17", type="mention.created", workspace="acme", mentions=(one,))
+
+    return make

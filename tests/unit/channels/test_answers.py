@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from overheard.channels.answers import delay_of, judge
+from overheard.errors import ChannelGone, TryAgain
+
+NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_2xx_is_delivered(status: int) -> None:
+    judge("h.example", status, None, now=NOW)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 408, 413, 422, 425, 429, 500, 503, 599])
+def test_everything_else_is_tried_again(status: int) -> None:
+    with pytest.raises(TryAgain, match=rf"h\.example answered {status}") as error:
+        judge("h.example", status, "7", now=NOW)
+    assert error.value.delay == 7
+
+
+def test_410_is_a_request_to_stop() -> None:
+    with pytest.raises(ChannelGone, match=r"h\.example answered 410 Gone"):
+        judge("h.example", 410, None, now=NOW)
+
+
+def test_a_redirect_says_what_to_do() -> None:
+    with pytest.raises(TryAgain, match="set the channel's url to the address that it names"):
+        judge("h.example", 308, None, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("header", "delay"),
+    [
+        (None, None),
+        ("120", 120),
+        ("1.5", 1.5),
+        (" 30 ", 30),
+        ("Tue, 14 Nov 2023 22:14:20 GMT", 60),
+        ("Tuesday, 14-Nov-23 22:14:20 GMT", 60),
+        ("Tue, 14 Nov 2023 22:12:20 GMT", None),  # in the past
+        ("0", None),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", 86400),
+        ("1e300", 86400),
+        ("999999999", 86400),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("Tue, 99 Nov 2023 22:14:20 GMT", None),
+    ],
+)
+def test_retry_after_in_every_form(header: str | None, delay: float | None) -> None:
+    assert delay_of(header, now=NOW) == delay

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from overheard.channels import ChannelOptions, Notice
+from overheard.channels.apprise import AppriseChannel
+from overheard.channels.egress import EgressRefused
+from overheard.errors import InvalidInput, TryAgain
+from tests.servers.sink import Answer, HttpSink, MailSink
+
+MakeNotice = Callable[..., Notice]
+HOSTILE = "@everyone @here <@123> <!channel> <!subteam^S1> [x](https://evil) <img onerror=x> {{7*7}} acme db"
+CHATS = {
+    "slack": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general",
+    "discord": "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+    "telegram": "tgram://123456789:abcdefg_hijklmnop/12315544/",
+    "mattermost": "mmost://example.com/3ccdd113474722377935511fc85d3dd4",
+    "google chat": "gchat://space/key/token",
+    "teams": "workflow://example.com:443/workflow/signature",
+    "webex": "webex://" + "0123456789" * 8,
+    "zulip": "zulip://bot@org/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/channel",
+}
+
+
+def test_json_arrives_with_title_text_and_id(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    AppriseChannel(f"json://127.0.0.1:{http.port}/hook", None, options).send(notice())
+    request = http.wait_for(1)[0]
+    assert request.headers["webhook-id"] == "dlv_17"
+    assert request.headers["user-agent"] == "Overheard"
+    assert request.json["title"] == "r/python · “acme db” mentioned"
+    assert request.json["message"].startswith("Re: Which database do you use?")
+    assert request.json["attachments"] == []
+
+
+def test_mail_arrives_as_a_page_with_a_stable_message_id(
+    mail: MailSink, options: ChannelOptions, notice: MakeNotice
+) -> None:
+    url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=boss@example.com,ceo@example.com"
+    channel = AppriseChannel(url, None, options)
+    evil = "Re: {{7*7}}\r\nBcc: evil@example.com"
+    channel.send(notice(title=evil, subreddit="py\r\nBcc: evil@example.com"))
+    for letter in mail.wait_for(2):
+        assert letter["Message-ID"] == "<dlv_17@127.0.0.1>"
+        assert letter.get_all("Message-ID") == [letter["Message-ID"]]
+        assert letter["Bcc"] is None
+        assert letter["Subject"].startswith("r/py Bcc: evil@")
+        assert {part.get_content_type() for part in letter.walk()} >= {"text/plain", "text/html"}
+        html = letter.get_body(("html",)).get_content()
+        assert "acme db</mark>" in html
+        assert "{{7*7}}" in html
+
+
+def test_outside_a_send_apprise_makes_its_own_message_ids(options: ChannelOptions) -> None:
+    AppriseChannel("mailto://127.0.0.1/?from=a@example.com&to=b@example.com", None, options)
+    from apprise.plugins.email import base
+
+    assert base.make_msgid(domain="example.com") != base.make_msgid(domain="example.com")
+
+
+@pytest.mark.parametrize("chat", CHATS)
+def test_chat_services_get_nothing_that_pings(
+    chat: str, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edge of the machine is replaced here: these services exist only on the internet."""
+    sent: list[str] = []
+
+    def request(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+        assert options.get("allow_redirects") is False
+        payload = options.get("data") or options.get("json")
+        sent.append(
+            json.dumps(json.loads(payload) if isinstance(payload, str | bytes) else payload, ensure_ascii=False)
+        )
+        response = requests.Response()
+        response.status_code = 200
+        response.raw = io.BytesIO(b"ok" if chat == "slack" else b'{"ok": true}')
+        return response
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    AppriseChannel(CHATS[chat], None, options).send(notice(title=HOSTILE, body=HOSTILE, author="@everyone"))
+    assert len(sent) == 1
+    for ping in ("@everyone", "@here", "<@123>", "<!channel>", "<!subteam", "](https", "<img"):
+        assert ping not in sent[0]
+    assert "https://www.reddit.com/r/python/comments/xyz/which/abc/" in sent[0].replace("\\\\", "")
+    assert "{{7*7}}" in sent[0].replace("\\", "")
+    assert "github.com/caronc" not in sent[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["json://127.0.0.1:{port}/", "json://2130706433:{port}/", "json://0x7f000001:{port}", "jsons://[::1]:{port}/",
+     "xml://10.0.0.1/", "form://100.64.0.1", "mailto://169.254.169.254/?from=a@b.co&to=c@d.co", "json://0.0.0.0:{port}"],
+)  # fmt: skip
+def test_private_addresses_are_refused_when_saved(url: str, strict: ChannelOptions, http: HttpSink) -> None:
+    with pytest.raises(InvalidInput, match="allow_private"):
+        AppriseChannel(url.format(port=http.port), None, strict)
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost.", "ip6-localhost"])
+def test_names_of_private_addresses_are_refused_at_connect_time(
+    host: str, http: HttpSink, strict: ChannelOptions, notice: MakeNotice
+) -> None:
+    channel = AppriseChannel(f"json://{host}:{http.port}/canary", None, strict)
+    with pytest.raises((EgressRefused, TryAgain)) as error:
+        channel.send(notice())
+    assert len(http.arrived) == 0
+    assert "canary" not in str(error.value)
+    if host == "localhost":
+        assert isinstance(error.value, EgressRefused)
+
+
+def test_a_redirect_is_a_failed_delivery_even_when_the_url_asks_for_it(
+    http: HttpSink, options: ChannelOptions, notice: MakeNotice
+) -> None:
+    http.answer(Answer(302, {"Location": f"{http.url}/elsewhere"}))
+    with pytest.raises(TryAgain):
+        AppriseChannel(f"json://127.0.0.1:{http.port}/?redirect=yes", None, options).send(notice())
+    assert len(http.arrived) == 1
+
+
+def test_options_that_hide_failures_or_repeat_are_not_heard(
+    http: HttpSink, options: ChannelOptions, notice: MakeNotice
+) -> None:
+    http.answer(Answer(500))
+    with pytest.raises(TryAgain):
+        AppriseChannel(f"json://127.0.0.1:{http.port}/?optional=yes&retry=3&wait=1", None, options).send(notice())
+    assert len(http.arrived) == 1
+
+
+def test_the_reason_is_told_without_the_url_and_out_of_the_log(
+    http: HttpSink, options: ChannelOptions, notice: MakeNotice, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="apprise")
+    http.answer(Answer(403))
+    with pytest.raises(TryAgain, match=r"^json:// not delivered: .*403") as error:
+        AppriseChannel(f"json://me:canary1@127.0.0.1:{http.port}/canary2?+X-Key=canary3", None, options).send(notice())
+    assert "canary" not in str(error.value)
+    assert not [record for record in caplog.records if record.name == "apprise"]
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip headers", "drip body", "endless body"])
+def test_a_slow_receiver_ends_at_the_deadline(http: HttpSink, notice: MakeNotice, fault: str) -> None:
+    http.answer(Answer(fault=fault))  # type: ignore[arg-type]
+    quick = ChannelOptions(allow_private=True, timeout=0.5, user_agent="x")
+    started = time.monotonic()
+    with pytest.raises(TryAgain):
+        AppriseChannel(f"json://127.0.0.1:{http.port}/", None, quick).send(notice())
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("url", ["nosuch://canary", "slack://canary", "discord://", "json://", "file:///etc/passwd"])
+def test_what_apprise_does_not_take_is_refused_without_showing_it(url: str, options: ChannelOptions) -> None:
+    with pytest.raises(InvalidInput, match=r"https://appriseit\.com/services") as error:
+        AppriseChannel(url, None, options)
+    assert "canary" not in str(error.value)
+
+
+def test_a_proxy_would_undo_the_check(
+    strict: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://93.184.216.34:3128")
+    with pytest.raises(TryAgain, match="names a proxy"):
+        AppriseChannel("json://example.com", None, strict).send(notice())
+
+
+def test_threads_share_a_channel(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    channel = AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options)
+    failures: list[str] = []
+    http.always = lambda request: Answer(500 if request.headers["webhook-id"] == "dlv_17" else 200)
+
+    def send(which: int) -> None:
+        one = notice() if which % 2 else Notice("other", "mention.created", "acme", notice().mentions)
+        try:
+            channel.send(one)
+        except TryAgain as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(failures) == 4
+    assert all("500" in failure for failure in failures)
+
+
+def test_nothing_is_imported_before_the_first_channel() -> None:
+    code = "import sys, overheard.channels.registry as r; sys.exit('apprise' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("url", [*CHATS.values(), "tgram://3232235777:abcdefg_hijklmnop/12315544/"])
+def test_numbers_in_a_token_are_not_taken_for_an_address(url: str, strict: ChannelOptions) -> None:
+    AppriseChannel(url, None, strict)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from overheard.channels import egress
+from overheard.channels.deadline import Deadline
+from overheard.errors import TryAgain
+from tests.servers.sink import HttpSink
+
+
+@pytest.fixture
+def deadline() -> Iterator[Deadline]:
+    with Deadline(20) as deadline:
+        yield deadline
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [["10.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["127.0.0.1", "93.184.216.34"], ["2606:4700::1", "::1"]],
+)
+def test_one_private_address_among_public_ones_refuses_the_name(answer: list[str], deadline: Deadline) -> None:
+    with pytest.raises(egress.EgressRefused, match=r"refused to connect to evil\.example .*allow_private"):
+        egress.connect("evil.example", 80, deadline=deadline, allow_private=False, resolve=lambda host, port: answer)
+
+
+def test_the_name_is_resolved_once_and_the_answer_used(http: HttpSink, deadline: Deadline) -> None:
+    """Rebinding: a second lookup would get another answer. There is none, and none of the library's own."""
+    asked = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.9"]
+
+    sock = egress.connect("nowhere.invalid", http.port, deadline=deadline, allow_private=True, resolve=resolve)
+    assert sock.getpeername() == ("127.0.0.1", http.port)
+    assert asked == [("nowhere.invalid", http.port)]
+    sock.close()
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(http: HttpSink, deadline: Deadline) -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        return ["::1", "127.0.0.1"]  # the sink listens on IPv4 only
+
+    sock = egress.connect("two.example", http.port, deadline=deadline, allow_private=True, resolve=resolve)
+    assert sock.getpeername()[0] == "127.0.0.1"
+    sock.close()
+
+
+def test_nobody_listening_is_a_passing_fault(deadline: Deadline) -> None:
+    with pytest.raises(TryAgain, match=r"cannot connect to localhost:1: Connection refused"):
+        egress.connect("localhost", 1, deadline=deadline, allow_private=True, resolve=egress.resolve)
+
+
+def test_an_unknown_name_is_a_passing_fault(deadline: Deadline) -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise OSError("no such name")
+
+    with pytest.raises(TryAgain, match="cannot be resolved"):
+        egress.connect("gone.example", 80, deadline=deadline, allow_private=False, resolve=resolve)
+
+
+def test_a_dead_name_server_holds_nobody_up() -> None:
+    answered = threading.Event()
+
+    def resolve(host: str, port: int) -> list[str]:
+        answered.wait(30)
+        return []
+
+    with Deadline(0.05) as deadline, pytest.raises(TryAgain, match="looking its name up took longer"):
+        egress.connect("slow.example", 80, deadline=deadline, allow_private=False, resolve=resolve)
+    answered.set()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overheard.channels.excerpt import Piece, excerpt, plain
+
+
+def test_short_text_is_whole_with_its_hits_marked() -> None:
+    assert excerpt("try acme db now", [(4, 11)], 100) == [
+        Piece("try ", False),
+        Piece("acme db", True),
+        Piece(" now", False),
+    ]
+
+
+def test_long_text_is_cut_at_words_around_the_first_hit() -> None:
+    text = "before " * 100 + "acme db" + " after" * 100
+    at = text.index("acme")
+    pieces = excerpt(text, [(at, at + 7)], 60)
+    assert Piece("acme db", True) in pieces
+    shown = plain(pieces)
+    assert shown.startswith("…before ")
+    assert shown.endswith(" after…")
+    assert len(shown) <= 62
+
+
+def test_white_space_is_folded() -> None:
+    assert plain(excerpt("  a\n\n\tb  ", [], 100)) == "a b"
+
+
+def test_overlapping_spans_are_shown_once() -> None:
+    assert excerpt("abcdef", [(0, 3), (2, 5)], 10) == [Piece("abc", True), Piece("de", True), Piece("f", False)]
+
+
+def test_spans_that_do_not_fit_are_ignored() -> None:
+    assert excerpt("abc", [(2, 99), (-1, 2), (2, 1)], 10) == [Piece("abc", False)]
+
+
+@given(
+    st.text("ab \n\t.", max_size=200),
+    st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), max_size=5),
+    st.integers(0, 100),
+)
+def test_never_too_long_and_never_words_that_are_not_there(text: str, spans: list[tuple[int, int]], width: int) -> None:
+    shown = plain(excerpt(text, spans, width))
+    assert len(shown) <= width + 2
+    assert shown.strip("…") in " ".join(text.split(" ")).replace("\n", " ").replace("\t", " ") or " ".join(
+        shown.strip("…").split()
+    ) in " ".join(text.split())

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from overheard.channels.inert import clean, clip, commonmark, inert, one_line
+
+# What Discord, Slack, Mattermost, Matrix, Google Chat and Telegram look for.
+PINGS = [
+    r"@everyone", r"@here", r"@channel", r"@room", r"@all", r"@[a-z]\w*",
+    r"<@!?\d+>", r"<@&\d+>", r"<#\d+>", r"<![a-z]+",
+    r"<!subteam\^", r"<@[UW]\w+", r"<https?://[^|>]+\|", r"<users/all>", r"</\w+:\d+>", r"<t:\d+", r"<a?:\w+:\d+>",
+    r"\]\([a-z]+://", r"<img",
+]  # fmt: skip
+HOSTILE = """@everyone @here @channel @room @all @bob <@123> <@!123> <@&5> <#42> <!channel> <!here|x> <!subteam^S1>
+<@U024> <https://evil|Bank> <users/all> </run:1> <t:1> <a:b:1> [Bank](https://evil) ![x](https://evil/t.png) [Bank][1]
+foo@everyone <img onerror=x>"""
+
+
+@pytest.mark.parametrize("ping", PINGS)
+def test_no_service_finds_a_command(ping: str) -> None:
+    assert re.search(ping, HOSTILE), "the sample must hold what it is tested for"
+    assert not re.search(ping, inert(HOSTILE))
+    assert not re.search(ping, commonmark(HOSTILE))
+
+
+def test_it_still_reads_the_same() -> None:
+    assert inert(HOSTILE).replace("\u200b", "") == HOSTILE
+
+
+def test_markdown_is_shown_as_written() -> None:
+    shown = re.sub(
+        r"</?p>|\u200b",
+        "",
+        MarkdownIt("commonmark").render(commonmark("**a** _b_ `c` # d [e](http://f) 1. g <b>h</b>")),
+    )
+    assert shown == "**a** _b_ `c` # d [e](http://f) 1. g &lt;b&gt;h&lt;/b&gt;\n"
+
+
+def test_subjects_cannot_hold_a_second_header() -> None:
+    assert one_line("a\r\nBcc: x@example.com\x00\u2028b", 100) == "a Bcc: x@example.comb"
+
+
+def test_control_and_direction_characters_go() -> None:
+    assert clean("a\x1b[31mb\u202ec\u2066d\ud800") == "a[31mbcd"
+    assert clean("a\tb\r\nc\rd") == "a\tb\nc\nd"
+
+
+def test_clip_says_that_something_is_missing() -> None:
+    assert clip("abcdef", 6) == "abcdef"
+    assert clip("abcdefg", 6) == "abcde…"

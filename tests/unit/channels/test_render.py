@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from overheard.channels import Mention, Notice, render
+from overheard.channels.sample import sample_notice
+
+MakeNotice = Callable[..., Notice]
+MakeMention = Callable[..., Mention]
+HOSTILE = (
+    "{{7*7}} {0.__class__} {% raw %} @everyone <@123> <!channel> [x](https://evil) <img src=x onerror=alert(1)> %s"
+)
+FLAVOURS: tuple[render.Flavour, ...] = ("text", "markdown", "html")
+
+
+def digest(*mentions: Mention, omitted: int = 0) -> Notice:
+    return Notice(id="d1", type="digest", workspace="acme", mentions=mentions, omitted=omitted)
+
+
+def test_subjects(notice: MakeNotice, mention: MakeMention) -> None:
+    assert render.subject(notice()) == "r/python · “acme db” mentioned"
+    assert render.subject(notice(highlights=())) == "r/python · “brand” mentioned"
+    assert render.subject(digest(mention(), omitted=4)) == "acme · digest, 5 mentions"
+    assert render.subject(Notice("s", "mentions.summary", "acme", (mention(),))) == "acme · 1 mention"
+
+
+def test_a_mention_as_text(notice: MakeNotice) -> None:
+    assert render.body(notice(), "text", 2000).splitlines() == [
+        "Re: Which database do you use?",
+        "",
+        "We moved from Rival to acme db last week and it is great.",
+        "",
+        "u/alice in r/python · brand",
+        "",
+        "https://www.reddit.com/r/python/comments/xyz/which/abc/",
+    ]
+
+
+def test_a_mention_as_markdown(notice: MakeNotice) -> None:
+    text = render.body(notice(), "markdown", 2000)
+    assert r"We moved from Rival to **acme db** last week and it is great\." in text
+    assert text.endswith("\n\n<https://www.reddit.com/r/python/comments/xyz/which/abc/>")
+
+
+def test_a_mention_as_html(notice: MakeNotice) -> None:
+    page = render.body(notice(), "html", 20_000)
+    assert ">acme db</mark> last week" in page
+    assert 'href="https://www.reddit.com/r/python/comments/xyz/which/abc/"' in page
+
+
+def test_a_deleted_author(notice: MakeNotice) -> None:
+    assert "[deleted] in r/python" in render.body(notice(author=None), "text", 2000)
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_digest_is_grouped_by_subreddit_and_counts(flavour: render.Flavour, mention: MakeMention) -> None:
+    body = render.body(digest(mention(), mention(subreddit="linux"), mention(), omitted=3), flavour, 20_000)
+    assert body.index("r/python") < body.index("r/linux")
+    assert "(2)" in body
+    assert "and 3 more" in body
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("field", ["title", "body", "author", "subreddit", "queries", "permalink"])
+def test_strangers_text_stays_text(flavour: render.Flavour, field: str, mention: MakeMention) -> None:
+    hostile = mention(**{field: (HOSTILE,) if field == "queries" else HOSTILE, "highlights": ()})
+    for notice in (Notice("n", "mention.created", "acme", (hostile,)), digest(hostile)):
+        for shown in (render.body(notice, flavour, 20_000), render.subject(notice)):
+            assert "49" not in shown.replace("#6b6f76", "")
+            assert "<@123>" not in shown
+            assert "<img" not in shown
+            if flavour != "html":
+                assert "@everyone" not in shown
+                assert "](https" not in shown
+
+
+def test_strangers_text_is_all_there(notice: MakeNotice) -> None:
+    text = render.body(notice(body=HOSTILE), "text", 2000)
+    assert HOSTILE in text.replace("\u200b", "")
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.found += [value or "" for name, value in attrs if name in ("href", "src") or name.startswith("on")]
+
+
+@pytest.mark.parametrize(
+    "permalink", ["javascript:alert(1)", 'https://evil/" onmouseover="x', "data:text/html,x", "//evil", "https://a b/"]
+)
+def test_only_web_addresses_become_links(permalink: str, notice: MakeNotice) -> None:
+    links = _Links()
+    links.feed(render.body(notice(permalink=permalink), "html", 20_000))
+    assert all(link.startswith("https://www.reddit.com//") for link in links.found)
+
+
+def test_html_holds_no_tag_of_a_stranger(notice: MakeNotice) -> None:
+    page = _Links()
+    page.feed(render.body(notice(body=HOSTILE, title=HOSTILE), "html", 20_000))
+    assert page.tags == {"div", "p", "a", "b"}
+    assert set(page.found) == {"https://www.reddit.com/r/python/comments/xyz/which/abc/"}
+
+
+def test_a_subject_is_one_short_line(notice: MakeNotice) -> None:
+    evil = "x\r\nBcc: all@example.com\n" * 50
+    subject = render.subject(notice(subreddit=evil, body=evil, highlights=(("body", 0, len(evil)),)))
+    assert "\n" not in subject
+    assert "\r" not in subject
+    assert len(subject) < 200
+
+
+@pytest.mark.parametrize("flavour", ["text", "markdown"])
+@pytest.mark.parametrize("limit", [60, 160, 280, 500, 2000])
+def test_the_body_fits_and_keeps_its_link(flavour: render.Flavour, limit: int, notice: MakeNotice) -> None:
+    body = render.body(notice(body="acme db " * 2000, title="T " * 200), flavour, limit)
+    assert len(body) <= limit
+    assert "https://www.reddit.com/r/python/comments/xyz/which/abc/" in body
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_long_digest_counts_what_it_leaves_out(flavour: render.Flavour, mention: MakeMention) -> None:
+    many = digest(*(mention(item=f"t1_{n}", body="acme db " * 100) for n in range(200)), omitted=50)
+    body = render.body(many, flavour, 5000)
+    assert len(body) <= 5000
+    shown = body.count("/comments/xyz/") // (2 if flavour == "html" else 1)
+    assert 0 < shown < 200
+    assert f"and {250 - shown} more" in body
+
+
+def test_the_sample_says_that_it_is_one() -> None:
+    sample = sample_notice("acme")
+    assert sample.type == "mention.created"
+    assert sample.id != sample_notice("acme").id
+    assert "test message from Overheard" in render.body(sample, "text", 2000)
+    assert render.subject(sample) == "r/test · “what a mention looks like” mentioned"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from overheard.channels.signing import headers, key_of, new_secret
+from overheard.errors import InvalidInput
+
+
+def test_the_specification_example() -> None:
+    """The vector that Standard Webhooks' own libraries are tested with."""
+    key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    signed = headers(key, id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp=1614265330, body=b'{"test": 2432232314}')
+    assert signed == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+def test_a_new_secret_is_random_and_usable() -> None:
+    assert new_secret() != new_secret()
+    assert new_secret().startswith("whsec_")
+    assert len(key_of(new_secret())) == 32
+
+
+def test_the_prefix_is_optional() -> None:
+    secret = new_secret()
+    assert key_of(secret) == key_of(secret.removeprefix("whsec_"))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "whsec_",
+        "canary-secret!",
+        "whsec_" + base64.b64encode(b"x" * 23).decode(),
+        base64.b64encode(b"x" * 65).decode(),
+    ],
+)
+def test_unusable_secrets_are_refused_without_showing_them(secret: str) -> None:
+    with pytest.raises(InvalidInput, match="24 to 64 random bytes") as error:
+        key_of(secret)
+    assert "canary" not in str(error.value)
+    assert not secret or secret not in str(error.value).replace("whsec_…", "")

@@ -1,0 +1,81 @@
+"""``overheard channel``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from overheard.db import channels
+from overheard.program import Program
+from tests.servers.sink import Answer, HttpSink
+
+from .conftest import Run, lines, rows
+
+
+@pytest.fixture
+def sink() -> Iterator[HttpSink]:
+    with HttpSink() as opened:
+        yield opened
+
+
+@pytest.fixture
+def team(run: Run, sink: HttpSink, folder: Path) -> str:
+    """The signing secret of acme's channel ``team``, which leads to the sink."""
+    (folder / "pipeline.toml").write_text("[notify]\nallow_private = true\ntimeout = 5\n")
+    result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", f"team={sink.url}/t0ken")
+    return next(word for word in result.stdout.split() if word.startswith("whsec_"))
+
+
+def test_test_sends_a_signed_message_now(run: Run, team: str, sink: HttpSink) -> None:
+    result = run("channel", "test", "acme", "team")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("✓ acme/team took the test message in ")
+    (request,) = sink.wait_for(1)
+    assert request.path == "/t0ken"
+    assert request.verified_by(team)
+    assert request.json["type"] == "mention.created"
+
+
+def test_test_says_what_the_receiver_answered(run: Run, team: str, sink: HttpSink) -> None:
+    sink.answer(Answer(503))
+    result = run("channel", "test", "acme", "team")
+    assert result.exit_code == 1
+    assert result.stderr == "overheard: acme/team took nothing: 127.0.0.1 answered 503 Service Unavailable\n"
+
+
+def test_test_keeps_to_the_egress_rules(run: Run, team: str) -> None:
+    result = run("channel", "test", "acme", "team", OVERHEARD_NOTIFY__ALLOW_PRIVATE="false")
+    assert result.exit_code == 1
+    assert "allow_private" in result.stderr
+
+
+def test_an_unknown_channel(run: Run, team: str) -> None:
+    result = run("channel", "test", "acme", "tema")
+    assert result.exit_code == 1
+    assert result.stderr == "overheard: workspace acme has no channel 'tema'; there are: team\n"
+
+
+def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: Program) -> None:
+    (row,) = lines(run("channel", "list", "--format", "json").stdout)
+    assert (row["name"], row["state"], row["since_at"], row["reason"]) == ("team", "ok", None, None)
+    assert row["url"].endswith("/***")
+    (stored,) = channels.listing(program.db)
+    channels.failing(program.db, stored.id, "it is \x1b[31mdown", program.clock() - 300)
+    table = run("channel", "list").stdout
+    assert "failing for 5 min" in table
+    assert "it is [31mdown" in table
+    assert rows(run("channel", "list", "--workspace", "acme", "--format", "csv").stdout)[0]["state"] == "failing"
+    assert run("channel", "list", "--workspace", "nobody").exit_code == 1
+
+
+def test_a_disabled_channel_can_be_tried_and_enabled(run: Run, team: str, program: Program) -> None:
+    (stored,) = channels.listing(program.db)
+    channels.disable(program.db, stored.id, "gone", program.clock())
+    result = run("channel", "test", "acme", "team")
+    assert result.exit_code == 0
+    assert "overheard channel enable acme team" in result.stdout
+    assert run("channel", "enable", "acme", "team").exit_code == 0
+    (stored,) = channels.listing(program.db)
+    assert (stored.disabled_at, stored.reason) == (None, None)

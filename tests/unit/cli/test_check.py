@@ -1,0 +1,123 @@
+"""``overheard check``: against the stand-in Reddit, SQLite and memory://."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from overheard.exposition import Exposition
+from overheard.metrics import Metrics
+from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+
+from .conftest import Run, lines
+
+
+@pytest.fixture
+def reddit() -> Iterator[dict[str, str]]:
+    """The environment that leads to a stand-in."""
+    with Standin() as standin:
+        standin.add_post("python", "Hello", "world")
+        yield {
+            "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
+            "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
+            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
+            "OVERHEARD_REDDIT__REDDIT_URL": standin.url,
+            "OVERHEARD_REDDIT__OAUTH_URL": standin.url,
+            "OVERHEARD_METRICS__PORT": "0",
+        }
+
+
+def results(run: Run, **environ: str) -> dict[str, dict[str, Any]]:
+    return {found["part"]: found for found in lines(run("check", "--format", "json", **environ).stdout)}
+
+
+def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folder: Path) -> None:
+    result = run("check", **reddit)
+    assert result.exit_code == 0, result.output
+    assert [line[:17].split() for line in result.stdout.splitlines()] == [
+        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics")
+    ]
+    assert "newest post: t3_" in result.stdout
+    assert list(folder.iterdir()) == []
+
+
+def test_with_a_database_the_request_counts_in_the_shared_budget(run: Run, reddit: dict[str, str]) -> None:
+    assert run("migrate").exit_code == 0
+    assert results(run, **reddit)["Reddit"]["outcome"] == "ok"
+    (status,) = lines(run("status", "--format", "json", **reddit).stdout)
+    assert status["reddit"]["remaining"] is not None
+
+
+def test_without_credentials_it_says_how_to_get_some(run: Run) -> None:
+    result = run("check", OVERHEARD_METRICS__PORT="0")
+    assert result.exit_code == 1
+    assert "✗ Reddit" in result.stdout
+    assert "https://www.reddit.com/prefs/apps" in result.stdout
+
+
+def test_wrong_credentials(run: Run, reddit: dict[str, str]) -> None:
+    found = results(run, **{**reddit, "OVERHEARD_REDDIT__CLIENT_SECRET": "hunter2hunter2"})["Reddit"]
+    assert found["outcome"] == "failed"
+    assert "client_secret" in found["what"]
+    assert "hunter2" not in str(found)
+
+
+def test_reddit_away(run: Run, reddit: dict[str, str]) -> None:
+    away = {**reddit, "OVERHEARD_REDDIT__REDDIT_URL": "http://127.0.0.1:1"}
+    found = results(run, **away)["Reddit"]
+    assert (found["outcome"], found["hint"] is not None) == ("failed", True)
+
+
+def test_a_wrong_configuration(run: Run) -> None:
+    result = run("check", OVERHEARD_BUS__UR="x")
+    assert result.exit_code == 2
+    assert "✗ configuration" in result.stdout
+    assert "Did you mean url?" in result.stdout
+
+
+def test_servers_away(run: Run) -> None:
+    found = results(
+        run,
+        OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard",
+        OVERHEARD_BUS__URL="amqp://me:hunter2@127.0.0.1:1/acme",
+    )
+    assert (found["database"]["outcome"], found["bus"]["outcome"]) == ("failed", "failed")
+    assert "RabbitMQ at 127.0.0.1:1 (vhost acme)" in found["bus"]["what"]
+    assert "hunter2" not in str(found)
+
+
+def test_a_database_that_cannot_be_made(run: Run) -> None:
+    assert results(run, OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")["database"]["outcome"] == "failed"
+
+
+def test_a_file_that_is_no_database(run: Run, folder: Path) -> None:
+    (folder / "overheard.db").write_text("hello" * 500)
+    assert results(run)["database"]["outcome"] == "failed"
+
+
+def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        taken.settimeout(0)
+        port = taken.getsockname()[1]
+        taken.close()
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+            found = results(run, OVERHEARD_METRICS__PORT=str(port))["metrics"]
+    assert found["outcome"] == "failed"
+
+
+def test_the_metrics_port_is_ours(run: Run) -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    server = Exposition(registry, list)
+    port = server.start("127.0.0.1", 0)
+    try:
+        found = results(run, OVERHEARD_METRICS__PORT=str(port))["metrics"]
+    finally:
+        server.stop()
+    assert (found["outcome"], "served by an Overheard" in found["what"]) == ("ok", True)

@@ -1,0 +1,105 @@
+"""``overheard mentions``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from overheard.cli.arrivals import Arrivals
+from overheard.db import mentions as stored
+from overheard.program import Program
+
+from .conftest import Run, lines, rows
+
+Mention = Callable[..., None]
+
+
+def test_json_is_the_contract(run: Run, mention: Mention) -> None:
+    mention("t3_1", title="About python", body="text")
+    (found,) = lines(run("mentions", "--format", "json").stdout)
+    assert list(found) == [
+        "workspace", "item", "kind", "subreddit", "author", "title", "body", "permalink", "created_at", "stored_at",
+        "queries", "highlights",
+    ]  # fmt: skip
+    assert found["queries"] == ["snake"]
+    assert found["highlights"] == [["title", 6, 12]]
+    assert found["created_at"].endswith("Z")
+
+
+def test_oldest_first_and_the_limit_keeps_the_newest(run: Run, mention: Mention) -> None:
+    for number in range(5):
+        mention(f"t3_{number}")
+    assert [each["item"] for each in lines(run("mentions", "--format", "json").stdout)] == [
+        f"t3_{number}" for number in range(5)
+    ]
+    result = run("mentions", "--format", "json", "--limit", "2")
+    assert [each["item"] for each in lines(result.stdout)] == ["t3_3", "t3_4"]
+    assert run("mentions", "--format", "json", "--limit", "0").stdout == ""
+
+
+def test_a_table_shows_fifty_and_json_and_csv_all(run: Run, mention: Mention) -> None:
+    for number in range(60):
+        mention(f"t3_{number}")
+    assert len(run("mentions").stdout.splitlines()) == 51
+    assert len(lines(run("mentions", "--format", "json").stdout)) == 60
+    assert len(rows(run("mentions", "--format", "csv").stdout)) == 60
+
+
+def test_all_of_many_pages(run: Run, mention: Mention, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overheard.cli.arrivals.PAGE", 2)
+    for number in range(4):
+        mention(f"t3_{number}")
+    assert len(lines(run("mentions", "--format", "json").stdout)) == 4
+
+
+def test_narrowed_down(run: Run, mention: Mention) -> None:
+    mention("t3_1", age=7200)
+    mention("t3_2", age=60)
+    assert run("workspace", "add", "other", "-s", "linux", "-q", "linux").exit_code == 0
+    result = run("mentions", "--since", "1h", "--format", "json")
+    assert [each["item"] for each in lines(result.stdout)] == ["t3_2"]
+    assert run("mentions", "--workspace", "other", "--format", "json").stdout == ""
+    assert run("mentions", "--workspace", "other").stdout == "No mentions.\n"
+
+
+def test_hostile_text_is_dead_text(run: Run, mention: Mention) -> None:
+    mention(
+        "t3_1", title="=\x1b[31mpython\x1b[0m [bold]b[/] \u202eevil", author="[red]mallory", permalink="/r/x/\x1b]8;;"
+    )
+    table = run("mentions").stdout
+    assert "\x1b" not in table
+    assert "\u202e" not in table
+    assert "[bold]b[/] evil" in table
+    assert "u/[red]mallory" in table
+    (row,) = rows(run("mentions", "--format", "csv").stdout)
+    assert row["title"].startswith("'=[31mpython")
+
+
+@pytest.mark.parametrize("permalink", ["/r/python/ü/", "https://www.reddit.com/r/python/ü/"])
+def test_a_piped_table_gives_the_address(run: Run, mention: Mention, permalink: str) -> None:
+    mention("t3_1", permalink=permalink)
+    assert "https://www.reddit.com/r/python/%C3%BC/ " in run("mentions").stdout
+
+
+def test_wrong_usage(run: Run, program: Program) -> None:
+    assert run("mentions", "--workspace", "nobody").exit_code == 1
+    assert run("mentions", "--since", "whenever").exit_code == 2
+    assert run("mentions", "--limit", "-1").exit_code == 2
+
+
+def test_following_shows_what_is_stored_from_then_on(program: Program, mention: Mention) -> None:
+    mention("t3_1", age=0)
+    arrivals = Arrivals(program.db, None)
+    mention("t3_2", age=0)
+    mention("t3_3", age=0)
+    coming = iter(arrivals)
+    assert [next(coming).item, next(coming).item] == ["t3_2", "t3_3"]
+
+
+def test_what_the_listing_showed_is_not_shown_again(program: Program, mention: Mention) -> None:
+    arrivals = Arrivals(program.db, None)
+    mention("t3_1", age=0)
+    assert [each.item for each in arrivals.noted(stored.listing(program.db))] == ["t3_1"]
+    mention("t3_2", age=0)
+    assert next(iter(arrivals)).item == "t3_2"

@@ -1,0 +1,178 @@
+"""``overheard workspace``, ``import`` and ``export``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from overheard.db import beats, channels, specs, workspaces
+from overheard.program import Program
+
+from .conftest import Run, lines, rows
+
+FILE = """
+[[workspace]]
+slug = "acme"
+subreddits = ["python", "linux"]
+  [[workspace.query]]
+  name = "brand"
+  text = '"acme db" OR acmedb'
+  [[workspace.channel]]
+  name = "team"
+  url = "https://example.com/t0ken"
+
+[[workspace]]
+slug = "ops"
+subreddits = ["all"]
+kinds = ["posts"]
+every = "*/5 * * * *"
+timezone = "Europe/Berlin"
+  [[workspace.query]]
+  name = "trouble"
+  text = "outage"
+"""
+
+
+def test_add_saves_what_was_said(run: Run, program: Program) -> None:
+    result = run(
+        "workspace", "add", "acme", "--name", "Acme", "-s", "r/Python", "-s", "linux", "-q", "brand=acme OR x=y",
+        "-q", "acmedb", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d", "--digest-channel",
+        "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin", "--kinds", "posts",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    spec = specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
+    assert (spec.name, spec.every, spec.timezone, spec.kinds) == ("Acme", "10m", "Europe/Berlin", ("posts",))
+    assert spec.subreddits == ("linux", "python")
+    assert [(query.name, query.text) for query in spec.query] == [("brand", "acme OR x=y"), ("acmedb", "acmedb")]
+    assert [(channel.name, channel.url, channel.mode) for channel in spec.channel] == [
+        ("webhook", "https://example.com/a?b=c", "instant"),
+        ("team", "https://example.com/d", "instant"),
+        ("mailto", "mailto://me:pw@example.com", "digest"),
+    ]
+
+
+def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program: Program) -> None:
+    result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", "team=https://example.com/d")
+    (row,) = channels.listing(program.db)
+    assert row.secret is not None
+    assert row.secret.startswith("whsec_")
+    assert row.secret in result.stdout
+    assert "overheard run" in result.stdout
+    beats.beat(program.db, "tick", program.clock())
+    result = run("workspace", "add", "other", "-s", "python", "-q", "x")
+    assert "It is due now" in result.stdout
+    assert "overheard mentions --workspace other" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["Acme", "-s", "python", "-q", "x"], "slug 'Acme'"),
+        (["acme", "-s", "py thon", "-q", "x"], "cannot be the name of a subreddit"),
+        (["acme", "-s", "python", "-q", "a OR"], "OR has nothing on its right"),
+        (["acme", "-s", "python", "-q", "x", "--every", "1s"], "too often"),
+        (["acme", "-s", "python", "-q", "x", "--timezone", "Berlin"], "Europe/Berlin"),
+        (["acme", "-s", "python", "-q", "x", "-c", "nonsense"], "channel"),
+        (["acme", "-q", "x"], "Missing option"),
+        (["acme", "-s", "python"], "Missing option"),
+    ],
+)
+def test_what_can_never_work_is_wrong_usage(run: Run, program: Program, given: list[str], told: str) -> None:
+    result = run("workspace", "add", *given)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert workspaces.overview(program.db) == []
+
+
+def test_add_does_not_overwrite(run: Run, acme: int) -> None:
+    result = run("workspace", "add", "acme", "-s", "linux", "-q", "y")
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+
+
+def test_list(run: Run, mention: Callable[..., None]) -> None:
+    mention("t3_1")
+    (row,) = lines(run("workspace", "list", "--format", "json").stdout)
+    assert (row["slug"], row["active"], row["feeds"], row["queries"], row["channels"], row["mentions"]) == (
+        "acme", True, 2, 1, 1, 1
+    )  # fmt: skip
+    assert rows(run("workspace", "list", "--format", "csv").stdout)[0]["active"] == "true"
+    assert run("workspace", "list").stdout.splitlines()[1].split() == [
+        "acme", "acme", "5m", "never", "now", "2", "1", "1", "1"
+    ]  # fmt: skip
+
+
+def test_show_keeps_addresses_to_itself(run: Run, acme: int) -> None:
+    for form in ("table", "json"):
+        shown = run("workspace", "show", "acme", "--format", form).stdout
+        assert "https://example.com/***" in shown
+        assert "t0ken" not in shown
+        assert "whsec_" not in shown
+
+
+def test_pause_resume_remove(run: Run, acme: int, program: Program) -> None:
+    assert run("workspace", "pause", "acme").exit_code == 0
+    assert workspaces.tally(program.db) == (0, 1)
+    assert "paused" in run("workspace", "list").stdout
+    assert run("workspace", "resume", "acme").exit_code == 0
+    assert workspaces.tally(program.db) == (1, 0)
+    assert run("workspace", "remove", "acme", input="n\n").exit_code == 1
+    assert workspaces.tally(program.db) == (1, 0)
+    assert run("workspace", "remove", "acme", input="y\n").exit_code == 0
+    assert workspaces.tally(program.db) == (0, 0)
+    assert run("workspace", "remove", "acme", "--yes").exit_code == 1
+
+
+def test_import_creates_then_updates(run: Run, program: Program, folder: Path) -> None:
+    (folder / "all.toml").write_text(FILE)
+    result = run("import", "all.toml")
+    assert result.exit_code == 0, result.output
+    assert "created acme" in result.stdout
+    assert "a signing secret was made for team" in result.stdout
+    assert "whsec_" not in result.stdout
+    secret = channels.listing(program.db)[0].secret
+    result = run("import", "-", input=FILE)
+    assert "updated acme" in result.stdout
+    assert "secret" not in result.stdout
+    assert channels.listing(program.db)[0].secret == secret
+
+
+def test_import_is_all_or_nothing(run: Run, program: Program) -> None:
+    result = run("import", "-", input=FILE.replace('"outage"', '"outage OR"'))
+    assert result.exit_code == 1
+    assert "stdin: workspace ops: query 'trouble'" in result.stderr
+    assert workspaces.overview(program.db) == []
+
+
+@pytest.mark.parametrize("given", [b"\xff", b"nonsense", b"[[workspaces]]\n", b'workspace = "x"\n'])
+def test_import_refuses_what_is_no_such_file(run: Run, given: bytes) -> None:
+    result = run("import", "-", input=given)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("overheard: stdin: ")
+
+
+def test_export_gives_back_what_was_imported(run: Run, program: Program) -> None:
+    run("import", "-", input=FILE)
+    full = run("export", "--secrets").stdout
+    assert "https://example.com/t0ken" in full
+    assert "whsec_" in full
+    run("workspace", "remove", "acme", "--yes")
+    assert run("import", "-", input=full).exit_code == 0
+    assert run("export", "--secrets").stdout == full
+    (only,) = tomllib.loads(run("export", "ops").stdout)["workspace"]
+    assert only["slug"] == "ops"
+    assert run("export", "nobody").exit_code == 1
+
+
+def test_an_export_without_secrets_has_none_and_is_not_imported(run: Run, acme: int) -> None:
+    exported = run("export").stdout
+    assert "t0ken" not in exported
+    assert "whsec_" not in exported
+    assert tomllib.loads(exported)["workspace"][0]["channel"][0]["url"] == "https://example.com/***"
+    result = run("import", "-", input=exported)
+    assert result.exit_code == 1
+    assert "overheard export --secrets" in result.stderr
+    assert "t0ken" in run("export", "--secrets").stdout
