@@ -93,9 +93,9 @@ class Tick(Section):
 
 class Fetch(Section):
     threads: Positive = 4
-    fresh_for: Annotated[float, Field(ge=0)] = 60
+    fresh_for: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60
     group_size: Annotated[int, Field(gt=0, le=200)] = 50
-    overlap: Annotated[float, Field(ge=0)] = 120
+    overlap: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 120
     max_pages: Annotated[int, Field(gt=0, le=10)] = 10
     lease: Seconds = 120
     longest_backoff: Seconds = 86400
@@ -225,6 +225,9 @@ def _override(tables: dict[str, Any], environ: Mapping[str, str], problems: list
         fields = SECTIONS[section].model_fields
         if key.endswith(FILE_SUFFIX.lower()) and key not in fields:
             key = key.removesuffix(FILE_SUFFIX.lower())
+            if variable.removesuffix(FILE_SUFFIX) in environ:
+                problems.append(f"environment: {variable}: {variable.removesuffix(FILE_SUFFIX)} is set too; unset one")
+                continue
             if key in fields and fields[key].annotation is not SecretStr:
                 problems.append(f"environment: {variable}: only secrets can be read from a file")
                 continue

@@ -44,15 +44,20 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     newest_at: float
 
 
+ON_SCHEDULE = ("due", "sweep")  # reasons of demands that can wait for the next tick; all others are somebody's wish
+
+
 class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Make this workspace's feeds fresh: each read by a poll that began at or after ``fresh_since`` (epoch seconds).
 
-    ``resume`` carries on a poll that waited for its turn at the budget.
+    ``resume`` carries on a poll that waited for its turn at the budget; ``attempt`` counts the passing faults of
+    the source that this demand has met.
     """
 
     workspace_id: Id
     fresh_since: Annotated[float, Meta(ge=0)]
     reason: Text = "due"
+    attempt: Count = 0
     resume: Progress | None = None
 
 

@@ -10,9 +10,11 @@ from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
 from overheard.errors import InvalidInput
 
-INTERVAL = re.compile(r"^(\d{1,6})\s*(s|m|h|d)$")
+INTERVAL = re.compile(r"([0-9]{1,6})\s*([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SHORTEST = 2  # seconds: below this, a schedule only makes work
+LONGEST = 366 * 86400
+HASHED = re.compile(r"(^|,)[hr]", re.IGNORECASE)  # croniter's H and R: another time with each reading
 
 
 def zone(name: str) -> ZoneInfo:
@@ -31,6 +33,8 @@ def check(text: str) -> None:
         return
     if len(text.split()) != 5:
         raise InvalidInput(f"{text!r} is neither an interval (30s, 5m, 2h, 1d) nor a cron expression with five fields")
+    if any(HASHED.search(field) for field in text.split()):
+        raise InvalidInput(f"{text!r}: H and R stand for no time that could be kept; write the number")
     try:
         croniter(text, datetime(2026, 1, 1, tzinfo=UTC)).get_next(datetime)
     except (CroniterBadCronError, CroniterBadDateError, ValueError) as error:
@@ -38,13 +42,15 @@ def check(text: str) -> None:
 
 
 def interval(text: str) -> int | None:
-    """``5m`` → 300 seconds; None when it is no interval. Raises InvalidInput when it is too short."""
-    match = INTERVAL.match(text.strip())
+    """``5m`` → 300 seconds; None when it is no interval. Raises InvalidInput when it is too short or too long."""
+    match = INTERVAL.fullmatch(text.strip())
     if match is None:
         return None
     seconds = int(match[1]) * SECONDS[match[2]]
     if seconds < SHORTEST:
         raise InvalidInput(f"{text!r} is too often: {SHORTEST}s is the shortest interval")
+    if seconds > LONGEST:
+        raise InvalidInput(f"{text!r} is too seldom: {LONGEST // 86400}d is the longest interval")
     return seconds
 
 
@@ -71,7 +77,7 @@ def _fixed(text: str, tz: ZoneInfo, after: float) -> float:
         wall = steps.get_next(datetime)
         moment = wall.replace(tzinfo=tz, fold=0).timestamp()
         if _wall(moment, tz) != wall:  # jumped over: read with the old offset it lies after the jump
-            moment = _change(tz, moment - 6 * 3600, moment)
+            moment = _change(tz, moment - 25 * 3600, moment)  # Samoa once left out a day
         if moment > after:  # the second of two equal wall times is passed over here
             return moment
 

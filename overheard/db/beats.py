@@ -1,0 +1,17 @@
+"""Beats: when a process last did what it is for. The dead man's switch reads them."""
+
+from __future__ import annotations
+
+from overheard.db.connect import Db
+from overheard.db.models import Beat
+
+
+def beat(db: Db, name: str, now: float) -> None:
+    """``name`` has done its work at ``now``."""
+    Beat.insert(name=name, at=now).on_conflict(conflict_target=[Beat.name], update={Beat.at: now}).execute(db.peewee)
+
+
+def last(db: Db, name: str) -> float | None:
+    """When ``name`` last did its work; None when never."""
+    value = Beat.select(Beat.at).where(Beat.name == name).scalar(db.peewee)
+    return None if value is None else float(value)

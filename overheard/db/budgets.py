@@ -1,0 +1,111 @@
+"""Shared budgets: a reservation GCRA in one SQL statement, on the database's clock (ITU-T I.371, "virtual scheduling").
+
+One row a key holds the theoretical arrival time (``tat``) of the next free slot. Reserving moves it on by one period
+and returns how far away the slot is. All processes on all machines line up in the same row, each with a slot of its
+own, so nobody wakes up to find the place taken.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from overheard.db.connect import Db
+from overheard.db.models import Budget
+from overheard.limits import Reservation
+
+HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
+NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
+LOW_WATER = 1.0  # requests left at which Reddit's own count stops us until its window ends
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """``per_minute`` tokens a minute, of which ``burst`` may come at once."""
+
+    per_minute: float
+    burst: int
+
+    @property
+    def period(self) -> float:
+        """Seconds between two tokens."""
+        return 60.0 / self.per_minute
+
+
+class DatabaseLimiter:
+    """``limits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon)."""
+
+    def __init__(self, db: Db, rates: Mapping[str, Rate]) -> None:
+        self._db = db
+        self._rates = rates
+        self._noted: dict[str, float] = {}
+
+    def reserve(self, key: str) -> Reservation:
+        """The next free slot of ``key``; none (``slot`` None, delay HORIZON) when the line is longer than HORIZON."""
+        rate, now = self._rates[key.partition(":")[0]], self._db.now
+        earliest = now - (rate.burst - 1) * rate.period
+        start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
+        row = (
+            Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
+            .on_conflict(
+                conflict_target=[Budget.key],
+                update={Budget.tat: start + rate.period},
+                where=(start < now + HORIZON),
+            )
+            .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
+            .tuples()
+            .execute(self._db.peewee)
+        )
+        for delay, moment in row:
+            wait = max(float(delay), 0.0)
+            return Reservation(delay=wait, slot=float(moment) + wait)
+        return Reservation(delay=HORIZON, slot=None)
+
+    def until(self, key: str, slot: float) -> float:
+        """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.
+
+        Otherwise all who hold a slot within the block would come at once when it ends.
+        """
+        now = self._db.now
+        rows = list(Budget.select(Budget.block_until, now).where(Budget.key == key).tuples().execute(self._db.peewee))
+        if not rows:
+            return slot - self._db.clock()
+        block_until, moment = rows[0]
+        return slot - float(moment) if slot >= float(block_until) else -math.inf
+
+    def block(self, key: str, seconds: float) -> None:
+        """Nobody gets a slot before ``seconds`` from now; a longer block stays."""
+        until = self._db.now + seconds
+        Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
+            conflict_target=[Budget.key],
+            update={Budget.block_until: self._db.greatest(Budget.block_until, until)},
+        ).execute(self._db.peewee)
+
+    def observe(self, key: str, remaining: float, reset: float) -> None:
+        """Keep what the server counted, for ``status``; when nearly nothing is left, block until its window ends.
+
+        Our own pace is below the server's, so this happens only when somebody else uses the same credentials.
+        Each answer bears the count; one in some seconds is enough to show it, a low one is never passed over.
+        """
+        moment = time.monotonic()
+        if remaining >= LOW_WATER and moment - self._noted.get(key, 0.0) < NOTE_EVERY:
+            return
+        self._noted[key] = moment
+        now = self._db.now
+        Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
+            conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
+        ).execute(self._db.peewee)
+        if remaining < LOW_WATER and reset > 0:
+            self.block(key, min(reset, 600.0))
+
+
+def state(db: Db, key: str) -> tuple[float | None, float]:
+    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``."""
+    now = db.now
+    booked = db.greatest(Budget.tat, Budget.block_until) - now
+    rows = list(Budget.select(Budget.remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
+    if not rows:
+        return None, 0.0
+    return rows[0][0], max(float(rows[0][1]), 0.0)

@@ -1,0 +1,86 @@
+"""Channels as the notify stage needs them: opened from the database, marked well, failing or disabled."""
+
+from __future__ import annotations
+
+import msgspec
+from peewee import fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Workspace
+from overheard.db.text import storable
+
+
+class ChannelRow(msgspec.Struct, frozen=True):
+    """A channel. ``url`` and ``secret`` are secrets: they are for ``open_channel`` alone."""
+
+    id: int
+    workspace: str
+    name: str
+    url: str
+    secret: str | None
+    mode: str
+    disabled_at: float | None
+    failing_since: float | None
+    reason: str | None
+
+
+COLUMNS = (
+    Channel.id,
+    Workspace.slug,
+    Channel.name,
+    Channel.url,
+    Channel.secret,
+    Channel.mode,
+    Channel.disabled_at,
+    Channel.failing_since,
+    Channel.reason,
+)
+
+
+def get(db: Db, channel_id: int) -> ChannelRow | None:
+    """The channel, or None when it is gone."""
+    query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
+    rows = list(query.where(Channel.id == channel_id).tuples().execute(db.peewee))
+    return ChannelRow(*rows[0]) if rows else None
+
+
+def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
+    """All channels, or one workspace's, by workspace and name."""
+    query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
+    if workspace is not None:
+        query = query.where(Workspace.slug == workspace)
+    return [ChannelRow(*row) for row in query.order_by(Workspace.slug, Channel.name).tuples().execute(db.peewee)]
+
+
+def well(db: Db, channel_id: int) -> None:
+    """It took a delivery."""
+    Channel.update(failing_since=None, reason=None).where(
+        Channel.id == channel_id, Channel.failing_since.is_null(False)
+    ).execute(db.peewee)
+
+
+def failing(db: Db, channel_id: int, reason: str, now: float) -> float:
+    """It refused a delivery; returns since when it has done nothing else."""
+    rows = list(
+        Channel.update(failing_since=fn.coalesce(Channel.failing_since, now), reason=storable(reason))
+        .where(Channel.id == channel_id)
+        .returning(Channel.failing_since)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return float(rows[0][0]) if rows else now
+
+
+def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
+    """Send nothing there any more, and say so in what was waiting for it. Saving the channel anew enables it."""
+    reason = storable(reason)
+    with db.transaction():
+        Channel.update(disabled_at=now, reason=reason).where(Channel.id == channel_id).execute(db.peewee)
+        Delivery.update(state="failed", lease_until=0, error=reason).where(
+            Delivery.channel == channel_id, Delivery.state.in_(["pending", "held"])
+        ).execute(db.peewee)
+
+
+def enable(db: Db, channel_id: int) -> None:
+    """Send there again, from the next mention on."""
+    Channel.update(disabled_at=None, failing_since=None, reason=None).where(Channel.id == channel_id).execute(db.peewee)

@@ -1,0 +1,112 @@
+"""The database handle: SQLite (WAL) or PostgreSQL by URL, one connection a thread, faults turned into our errors.
+
+Queries are peewee's, built on the models and executed on the handle that is passed in: ``query.execute(db.peewee)``.
+No model is bound to a database, so that nothing is global.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from overheard.errors import ConfigError, Unavailable
+
+BUSY_TIMEOUT = 30_000  # ms that a SQLite writer waits for another
+
+
+class Db:
+    """A database. Times in it are seconds since the epoch (UTC), as double precision."""
+
+    def __init__(self, database: peewee.Database, *, sqlite: bool) -> None:
+        self.peewee = database
+        self.sqlite = sqlite
+
+    @property
+    def now(self) -> Any:
+        """An SQL expression for the database's own clock: the only one that all machines share."""
+        if self.sqlite:
+            return (peewee.fn.julianday("now") - 2440587.5) * 86400.0
+        return peewee.fn.date_part("epoch", peewee.fn.clock_timestamp())
+
+    def greatest(self, *values: Any) -> Any:
+        """An SQL expression for the greatest of ``values``."""
+        return (peewee.fn.max if self.sqlite else peewee.fn.greatest)(*values)
+
+    def kept(self, query: Any) -> Any:
+        """``query``, whose rows others can change but not delete until the transaction ends: they may be referred to.
+
+        SQLite has one writer at a time and needs nothing.
+        """
+        return query if self.sqlite else query.for_update("FOR KEY SHARE")
+
+    def clock(self) -> float:
+        """The database's clock, read now."""
+        return float(peewee.Select(columns=[self.now.alias("now")]).tuples().execute(self.peewee)[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. On SQLite it takes the write lock at once: upgrading a read lock later can deadlock."""
+        with self.peewee.atomic(*(["IMMEDIATE"] if self.sqlite else [])):
+            yield
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Work with the database; a lost connection, a lock held too long or a dead server becomes Unavailable.
+
+        The thread's connection is kept for the next session unless it failed.
+        """
+        try:
+            self.peewee.connect(reuse_if_open=True)
+            yield
+        except (peewee.OperationalError, peewee.InterfaceError, psycopg.OperationalError) as error:
+            self.release()
+            raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+        except peewee.DatabaseError as error:
+            if type(error) is not peewee.DatabaseError:
+                raise
+            # SQLite's own word for a file that is something else, or damaged.
+            self.release()
+            raise ConfigError([f"[database] url: {_first_line(error)}"]) from error
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        if not self.peewee.is_closed():
+            try:
+                self.peewee.close()
+            except (peewee.OperationalError, peewee.InterfaceError, psycopg.Error):
+                # A connection that died cannot be closed politely; forget it, the next session opens another.
+                self.peewee._state.reset()  # type: ignore[attr-defined]
+
+
+def open_database(url: str) -> Db:
+    """A handle for ``sqlite:///path`` or ``postgresql://…``; connects on first use. Raises ConfigError."""
+    if url.startswith("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        if not path or path == ":memory:":
+            raise ConfigError(["[database] url: SQLite needs a file: sqlite:///overheard.db"])
+        pragmas = {
+            "journal_mode": "wal",
+            "synchronous": "normal",
+            "foreign_keys": 1,
+            "busy_timeout": BUSY_TIMEOUT,
+            "cache_size": -8_000,
+        }
+        return Db(peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT / 1000), sqlite=True)
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ConfigError(["[database] url: not a PostgreSQL URL: postgresql://user:password@host:5432/name"]) from None
+    name = str(parts.pop("dbname", "") or "")
+    if not name:
+        raise ConfigError(["[database] url: names no database: postgresql://user:password@host:5432/name"])
+    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "overheard", **parts}
+    return Db(peewee.PostgresqlDatabase(name, prefer_psycopg3=True, **options), sqlite=False)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

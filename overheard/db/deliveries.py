@@ -1,0 +1,268 @@
+"""Deliveries: the outbox between store and the world. Claimed by lease, sent, marked (I4)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.channels import Mention as PublicMention
+from overheard.channels import Notice, NoticeType
+from overheard.db import mentions
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Mention, Workspace
+from overheard.db.text import storable
+
+PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A delivery that is ours to send. ``born`` are the items' creation times, for the metrics."""
+
+    notice: Notice
+    attempts: int
+    created_at: float
+    born: tuple[float, ...]
+
+
+def new_id() -> str:
+    """The stable id of a delivery, which the receiver sees."""
+    return f"msg_{uuid.uuid4().hex}"
+
+
+def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> list[int]:
+    """A delivery for every (mention, workspace) and channel of the workspace; returns the channels to notify now.
+
+    What goes to a channel in digest mode is held until its digest is composed. Runs inside store's transaction.
+    """
+    if not mentions_of:
+        return []
+    workspace_ids = sorted({workspace_id for _, workspace_id in mentions_of})
+    channels: dict[int, list[tuple[int, str]]] = {}
+    ways = (
+        Channel.select(Channel.workspace, Channel.id, Channel.mode)
+        .where(Channel.workspace.in_(workspace_ids), Channel.disabled_at.is_null())
+        .order_by(Channel.id)
+    )
+    for workspace_id, channel_id, mode in db.kept(ways).tuples().execute(db.peewee):
+        channels.setdefault(workspace_id, []).append((channel_id, mode))
+    rows = [
+        {
+            "id": new_id(),
+            "channel": channel_id,
+            "mention": mention_id,
+            "state": HELD if mode == "digest" else PENDING,
+            "due_at": now,
+            "created_at": now,
+        }
+        for mention_id, workspace_id in mentions_of
+        for channel_id, mode in channels.get(workspace_id, ())
+    ]
+    for start in range(0, len(rows), 400):
+        Delivery.insert_many(rows[start : start + 400]).on_conflict_ignore().execute(db.peewee)
+    return sorted({int(str(row["channel"])) for row in rows if row["state"] == PENDING})
+
+
+def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
+    """Claim up to ``limit`` deliveries of the channel that are due, oldest first. Of two claimers one gets them.
+
+    While somebody holds a claim on a channel, nobody else gets one: a receiver that hangs must not take more than one
+    of our threads (I6). Who holds it asks ``more_due`` when done.
+    """
+    with db.transaction():
+        channel: Any = Channel.select(Channel.id).where(Channel.id == channel_id)
+        if not db.sqlite:
+            channel = channel.for_update("FOR NO KEY UPDATE")  # claimers stand in line, store does not
+        if not list(channel.tuples().execute(db.peewee)) or _claimed(db, channel_id, now):
+            return []
+        due = (
+            _due(channel_id, now)
+            .order_by(Delivery.due_at, Delivery.created_at, Delivery.mention)
+            .limit(limit)
+            .tuples()
+            .execute(db.peewee)
+        )
+        rows = (
+            Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
+            .where(Delivery.id.in_([delivery_id for (delivery_id,) in due]))
+            .returning(Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
+            .tuples()
+            .execute(db.peewee)
+        )
+        claimed = sorted(rows, key=lambda row: (row[4], row[1] or 0))
+    return [_with_contents(db, channel_id, *row) for row in claimed]
+
+
+def more_due(db: Db, channel_id: int, now: float) -> bool:
+    """Whether something of the channel is due and nobody has claimed it."""
+    return bool(_due(channel_id, now).exists(db.peewee))
+
+
+def _due(channel_id: int, now: float) -> Any:
+    return Delivery.select(Delivery.id).where(
+        Delivery.channel == channel_id,
+        Delivery.state == PENDING,
+        Delivery.due_at <= now,
+        Delivery.lease_until < now,
+    )
+
+
+def _claimed(db: Db, channel_id: int, now: float) -> bool:
+    held = Delivery.select(Delivery.id).where(
+        Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until >= now
+    )
+    return bool(held.exists(db.peewee))
+
+
+def _with_contents(
+    db: Db, channel_id: int, delivery_id: str, mention: int | None, period_end: float | None, attempts: int, at: float
+) -> Claimed:
+    if period_end is None:
+        rows = mentions.rows().where(Mention.id == mention)
+    else:
+        bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == delivery_id)
+        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id)
+    contents = list(rows.tuples().execute(db.peewee))
+    public: tuple[PublicMention, ...] = tuple(mentions.as_public(row[1:]) for row in contents)
+    slug = (
+        Workspace.select(Workspace.slug)
+        .join(Channel, on=(Channel.workspace == Workspace.id))
+        .where(Channel.id == channel_id)
+        .scalar(db.peewee)
+    )
+    kind: NoticeType = "mention.created" if period_end is None else "digest"
+    notice = Notice(id=delivery_id, type=kind, workspace=str(slug), mentions=public)
+    return Claimed(notice, attempts, at, tuple(row[9] for row in contents))
+
+
+def sent(db: Db, delivery_id: str, now: float) -> None:
+    """It is delivered."""
+    Delivery.update(state=SENT, sent_at=now, lease_until=0, error=None).where(Delivery.id == delivery_id).execute(
+        db.peewee
+    )
+
+
+def failed(db: Db, delivery_id: str, reason: str) -> None:
+    """It will not be tried again."""
+    Delivery.update(state=FAILED, lease_until=0, error=storable(reason)).where(
+        Delivery.id == delivery_id, Delivery.state == PENDING
+    ).execute(db.peewee)
+
+
+def put_off(db: Db, delivery_id: str, until: float, reason: str) -> None:
+    """The try failed: it is due again at ``until``."""
+    Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
+        Delivery.id == delivery_id, Delivery.state == PENDING
+    ).execute(db.peewee)
+
+
+def release(db: Db, delivery_ids: Sequence[str], until: float) -> None:
+    """Give back claimed deliveries that were not tried; they are due at ``until``."""
+    Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1).where(
+        Delivery.id.in_(list(delivery_ids)), Delivery.state == PENDING
+    ).execute(db.peewee)
+
+
+def waiting_channels(db: Db, now: float, older_than: float, limit: int) -> list[int]:
+    """Channels with deliveries that should have been sent by now: due, unclaimed (or the claim ran out), forgotten."""
+    rows = (
+        Delivery.select(Delivery.channel)
+        .join(Channel, on=(Delivery.channel == Channel.id))
+        .where(
+            Delivery.state == PENDING,
+            Delivery.due_at <= now - older_than,
+            Delivery.lease_until < now,
+            Channel.disabled_at.is_null(),
+        )
+        .distinct()
+        .limit(limit)
+    )
+    return sorted(channel_id for (channel_id,) in rows.tuples().execute(db.peewee))
+
+
+def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[int]:
+    """Bundle what is held for each digest channel of the workspace into one delivery; returns those channels.
+
+    Nothing held makes no digest. A period has one digest a channel, however often this is called (I3).
+    """
+    channels = []
+    with db.transaction():
+        held = (
+            Delivery.select(Delivery.channel)
+            .join(Channel, on=(Delivery.channel == Channel.id))
+            .where(Channel.workspace == workspace_id, Channel.disabled_at.is_null(), Delivery.state == HELD)
+            .distinct()
+        )
+        for (channel_id,) in sorted(held.tuples().execute(db.peewee)):
+            row = {"id": new_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
+            made = list(
+                Delivery.insert(**row, due_at=now, created_at=now)
+                .on_conflict_ignore()
+                .returning(Delivery.id)
+                .tuples()
+                .execute(db.peewee)
+            )
+            if not made:
+                continue  # this period's digest is made already: what came since goes into the next
+            taken = (
+                Delivery.update(state=BUNDLED, bundle=row["id"])
+                .where(Delivery.channel == channel_id, Delivery.state == HELD)
+                .execute(db.peewee)
+            )
+            if taken:
+                channels.append(channel_id)
+            else:  # another period's digest, composed at the same time, took them all
+                Delivery.delete().where(Delivery.id == row["id"]).execute(db.peewee)
+        Workspace.update(digest_end=None).where(
+            Workspace.id == workspace_id, Workspace.digest_end <= period_end
+        ).execute(db.peewee)
+    return channels
+
+
+def pending(db: Db) -> int:
+    """How many wait to be sent."""
+    return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
+
+
+def untried(db: Db, workspace_id: int) -> bool:
+    """Whether something of the workspace waits to be sent for the first time."""
+    query = (
+        Delivery.select(Delivery.id)
+        .join(Channel, on=(Delivery.channel == Channel.id))
+        .where(Channel.workspace == workspace_id, Delivery.state == PENDING, Delivery.attempts == 0)
+    )
+    return bool(query.exists(db.peewee))
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that passed unheeded."""
+
+    pending: int
+    held: int
+    overdue_since: float | None
+
+
+def waiting(db: Db, now: float) -> Waiting:
+    """For ``status``."""
+    counts = dict(
+        Delivery.select(Delivery.state, fn.count(Delivery.id))
+        .where(Delivery.state.in_([PENDING, HELD]))
+        .group_by(Delivery.state)
+        .tuples()
+        .execute(db.peewee)
+    )
+    overdue = (
+        Delivery.select(fn.min(Delivery.due_at))
+        .join(Channel, on=(Delivery.channel == Channel.id))
+        .where(
+            Delivery.state == PENDING,
+            Delivery.due_at <= now,
+            Delivery.lease_until < now,
+            Channel.disabled_at.is_null(),
+        )
+        .scalar(db.peewee)
+    )
+    return Waiting(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)

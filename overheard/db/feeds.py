@@ -1,0 +1,242 @@
+"""Feeds: which are stale, who polls them now (a lease), and which Reddit refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from peewee import JOIN, Case, fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Poll, Watch, Workspace
+from overheard.items import FeedKind
+from overheard.messages import Target
+
+FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
+
+
+class FeedRow(msgspec.Struct, frozen=True):
+    """A feed as fetch needs it. ``cursor`` is None before its first poll; ``failures`` counts refusals in a row."""
+
+    id: int
+    kind: FeedKind
+    name: str
+    cursor: int | None
+    cursor_at: float | None
+    failures: int
+
+
+COLUMNS = (Feed.id, Feed.kind, Feed.name, Feed.cursor, Feed.cursor_at, Feed.failures)
+
+
+def _rows(query: object, db: Db) -> list[FeedRow]:
+    return [FeedRow(*row) for row in query.tuples().execute(db.peewee)]  # type: ignore[attr-defined]
+
+
+def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> list[FeedRow]:
+    """The workspace's feeds that nobody has read since ``fresh_since``, nobody is reading, and that may be read."""
+    return _rows(
+        Feed.select(*COLUMNS)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .where(
+            Watch.workspace == workspace_id,
+            Feed.fresh_at < fresh_since,
+            Feed.lease_until < now,
+            Feed.retry_at <= now,
+        )
+        .order_by(Feed.kind, Feed.cursor_at, Feed.id),
+        db,
+    )
+
+
+def also_due(db: Db, kind: FeedKind, *, now: float, fresh_since: float, limit: int) -> list[FeedRow]:
+    """Other healthy feeds of ``kind`` whose workspaces are due by now: they ride along in a request made anyway."""
+    wanted = (
+        Watch.select(Watch.feed)
+        .join(Workspace, on=(Watch.workspace == Workspace.id))
+        .where(Workspace.active, (Workspace.next_due_at <= now) | (Workspace.demanded_at > Workspace.served_at))
+    )
+    return _rows(
+        Feed.select(*COLUMNS)
+        .where(
+            Feed.kind == kind,
+            Feed.id.in_(wanted),
+            Feed.fresh_at < fresh_since,
+            Feed.lease_until < now,
+            Feed.retry_at <= now,
+            Feed.failures == 0,
+            Feed.cursor.is_null(False),
+        )
+        .order_by(Feed.fresh_at)
+        .limit(limit),
+        db,
+    )
+
+
+def still_stale(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> bool:
+    """Whether one of the workspace's readable feeds is neither fresh nor being read by a poll that makes it so."""
+    enough = (Feed.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
+    query = (
+        Feed.select(Feed.id)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .join(Poll, JOIN.LEFT_OUTER, on=(Feed.poll == Poll.id))
+        .where(Watch.workspace == workspace_id, Feed.fresh_at < fresh_since, Feed.retry_at <= now, ~enough)
+    )
+    return bool(query.exists(db.peewee))
+
+
+def by_ids(db: Db, ids: Sequence[int], poll: str) -> list[FeedRow]:
+    """Those of the feeds whose lease ``poll`` still holds."""
+    return _rows(Feed.select(*COLUMNS).where(Feed.id.in_(list(ids)), Feed.poll == poll), db)
+
+
+def claim(db: Db, feeds: Iterable[FeedRow], poll: str, *, now: float, lease: float) -> list[FeedRow]:
+    """Take the lease of these feeds for ``poll``; returns those that were free. One statement, one winner."""
+    rows = list(feeds)
+    with db.transaction():
+        won = {
+            feed_id
+            for (feed_id,) in Feed.update(poll=poll, lease_until=now + lease)
+            .where(Feed.id.in_([row.id for row in rows]), Feed.lease_until < now)
+            .returning(Feed.id)
+            .tuples()
+            .execute(db.peewee)
+        }
+        if won:
+            Poll.insert(id=poll, started_at=now).execute(db.peewee)
+    return [row for row in rows if row.id in won]
+
+
+def extend(db: Db, poll: str, until: float) -> None:
+    """Hold the poll's feeds longer: it waits for its turn at the budget."""
+    Feed.update(lease_until=until).where(Feed.poll == poll).execute(db.peewee)
+
+
+def release(db: Db, poll: str) -> None:
+    """Give the poll's feeds back unread."""
+    with db.transaction():
+        Feed.update(poll=None, lease_until=0).where(Feed.poll == poll).execute(db.peewee)
+        Poll.delete().where(Poll.id == poll).execute(db.peewee)
+
+
+def put_off(db: Db, poll: str, until: float) -> None:
+    """The source cannot be read just now: give the poll's feeds back, to be left alone by everybody until then."""
+    with db.transaction():
+        Feed.update(poll=None, lease_until=0, retry_at=until).where(Feed.poll == poll).execute(db.peewee)
+        Poll.delete().where(Poll.id == poll).execute(db.peewee)
+
+
+def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target]) -> None:
+    """Move the cursors of a poll whose parts are all stored. Runs inside store's transaction (I2).
+
+    A cursor only ever moves forward: what a late or repeated poll has stored is stored, whoever read on meanwhile.
+    But fresh are only the feeds that the poll still holds: of a poll that was given up, the beginning is forgotten.
+    """
+    for target in sorted(targets, key=lambda target: target.feed_id):
+        newer = {
+            "cursor": db.greatest(fn.coalesce(Feed.cursor, 0), target.cursor),
+            "cursor_at": db.greatest(fn.coalesce(Feed.cursor_at, 0.0), target.cursor_at),
+        }
+        Feed.update(**newer).where(Feed.id == target.feed_id).execute(db.peewee)
+    fresh_at = db.greatest(Feed.fresh_at, started_at)
+    Feed.update(fresh_at=fresh_at, poll=None, lease_until=0, failures=0, reason=None, retry_at=0).where(
+        Feed.poll == poll
+    ).execute(db.peewee)
+
+
+def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
+    """Reddit refuses this feed: leave it alone for a while, longer each time. Returns when to try again."""
+    retry_at = now + min(FIRST_BACKOFF * 2.0 ** min(feed.failures, 16), longest)
+    Feed.update(poll=None, lease_until=0, failures=feed.failures + 1, reason=reason, retry_at=retry_at).where(
+        Feed.id == feed.id
+    ).execute(db.peewee)
+    return retry_at
+
+
+def gap(db: Db, feed_ids: Sequence[int]) -> None:
+    """Count that a poll of these feeds could not read back to their cursors."""
+    Feed.update(gaps=Feed.gaps + 1).where(Feed.id.in_(list(feed_ids))).execute(db.peewee)
+
+
+def sweep(db: Db, now: float) -> list[int]:
+    """Free the feeds of polls whose lease ran out; returns one workspace for each, which will want them read again."""
+    with db.transaction():
+        freed = [
+            feed_id
+            for (feed_id,) in Feed.update(poll=None, lease_until=0)
+            .where(Feed.poll.is_null(False), Feed.lease_until < now)
+            .returning(Feed.id)
+            .tuples()
+            .execute(db.peewee)
+        ]
+        if not freed:
+            return []
+        rows = (
+            Watch.select(Watch.feed, fn.min(Watch.workspace))
+            .join(Workspace, on=(Watch.workspace == Workspace.id))
+            .where(Watch.feed.in_(freed), Workspace.active)
+            .group_by(Watch.feed)
+            .tuples()
+            .execute(db.peewee)
+        )
+        workspaces = sorted({workspace_id for _, workspace_id in rows})
+        # The demand outlives this tick: if it dies before it publishes, the sweep of demands finds these again.
+        Workspace.update(demanded_at=now).where(Workspace.id.in_(workspaces)).execute(db.peewee)
+    return workspaces
+
+
+def states(db: Db) -> dict[str, int]:
+    """How many watched feeds are ok, failing or new."""
+    failing = fn.sum(Case(None, [(Feed.failures > 0, 1)], 0))
+    new = fn.sum(Case(None, [((Feed.failures == 0) & Feed.cursor.is_null(), 1)], 0))
+    watched = Feed.id.in_(Watch.select(Watch.feed))
+    counts = Feed.select(fn.count(Feed.id), failing, new).where(watched).tuples().execute(db.peewee)
+    in_all, failing_now, new_now = (int(count or 0) for count in counts[0])
+    return {"ok": in_all - failing_now - new_now, "failing": failing_now, "new": new_now}
+
+
+def oldest_fresh(db: Db) -> float | None:
+    """When the least recently read healthy feed of an active workspace was read; None when there is none."""
+    watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
+    value = (
+        Feed.select(fn.min(Feed.fresh_at))
+        .where(Feed.id.in_(watched), Feed.failures == 0, Feed.fresh_at > 0)
+        .scalar(db.peewee)
+    )
+    return None if value is None else float(value)
+
+
+def unread_since(db: Db, workspace_id: int, since: float) -> bool:
+    """Whether one of the workspace's feeds, refused ones aside, has not been read since ``since``."""
+    query = (
+        Feed.select(Feed.id)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id, Feed.fresh_at < since, Feed.retry_at < since)
+    )
+    return bool(query.exists(db.peewee))
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A feed that Reddit refuses; ``retry_at`` is when it is asked for again."""
+
+    kind: FeedKind
+    name: str
+    reason: str | None
+    failures: int
+    retry_at: float
+
+
+def failing(db: Db) -> list[Refused]:
+    """The watched feeds that Reddit refuses, by name."""
+    rows = (
+        Feed.select(Feed.kind, Feed.name, Feed.reason, Feed.failures, Feed.retry_at)
+        .where(Feed.failures > 0, Feed.id.in_(Watch.select(Watch.feed)))
+        .order_by(Feed.name, Feed.kind)
+    )
+    return [Refused(*row) for row in rows.tuples().execute(db.peewee)]
+
+
+def gaps(db: Db) -> int:
+    """How often a poll of a watched feed could not read back to where the one before had ended."""
+    total = Feed.select(fn.sum(Feed.gaps)).where(Feed.id.in_(Watch.select(Watch.feed)))
+    return int(total.scalar(db.peewee) or 0)

@@ -1,0 +1,94 @@
+"""Mentions as the world sees them: for the command line and for what channels send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.channels import Mention as PublicMention
+from overheard.db.connect import Db
+from overheard.db.models import Item, Mention, Workspace
+
+COLUMNS = (
+    Mention.id,
+    Workspace.slug,
+    Item.name,
+    Item.kind,
+    Item.subreddit,
+    Item.author,
+    Item.title,
+    Item.body,
+    Item.permalink,
+    Item.created_at,
+    Mention.stored_at,
+    Mention.queries,
+    Mention.highlights,
+)
+
+
+def rows() -> Any:
+    """The query of (mention id, then the columns that ``as_public`` takes), to be narrowed down by the caller."""
+    return (
+        Mention.select(*COLUMNS)
+        .join(Item, on=(Mention.item == Item.id))
+        .join(Workspace, on=(Mention.workspace == Workspace.id))
+    )
+
+
+def as_public(row: Sequence[Any]) -> PublicMention:
+    """A row of ``rows`` without its id, as the world sees it."""
+    slug, name, kind, subreddit, author, title, body, permalink, created_at, stored_at, queries, highlights = row
+    return PublicMention(
+        workspace=slug,
+        item=name,
+        kind=kind,
+        subreddit=subreddit,
+        author=author,
+        title=title,
+        body=body,
+        permalink=permalink,
+        created_at=rfc3339(created_at),
+        stored_at=rfc3339(stored_at),
+        queries=msgspec.json.decode(queries, type=tuple[str, ...]),
+        highlights=msgspec.json.decode(highlights, type=tuple[tuple[str, int, int], ...]),
+    )
+
+
+def rfc3339(moment: float) -> str:
+    """Seconds since the epoch → ``2026-11-23T09:00:00.123Z``."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def listing(
+    db: Db,
+    *,
+    workspace: str | None = None,
+    since: float | None = None,
+    after_id: int = 0,
+    limit: int | None = None,
+    newest_first: bool = True,
+) -> Iterator[tuple[int, PublicMention]]:
+    """(id, mention) of what is stored, narrowed down by workspace slug, by time of storing, by id."""
+    query = rows().where(Mention.id > after_id)
+    if workspace is not None:
+        query = query.where(Workspace.slug == workspace)
+    if since is not None:
+        query = query.where(Mention.stored_at >= since)
+    query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)
+    for row in query.tuples().execute(db.peewee):
+        yield row[0], as_public(row[1:])
+
+
+def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:
+    """How many mentions a workspace has, later than ``after_id``."""
+    query = Mention.select(fn.count(Mention.id)).where(Mention.workspace == workspace_id, Mention.id > after_id)
+    return int(query.scalar(db.peewee))
+
+
+def last_id(db: Db) -> int:
+    """The id of the latest mention; 0 when there is none."""
+    return int(Mention.select(fn.max(Mention.id)).scalar(db.peewee) or 0)

@@ -1,0 +1,54 @@
+"""Migrations: the schema's history, applied in order, once, whoever starts first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import peewee
+from playhouse.migrations import Runner
+
+from overheard.db.connect import Db
+from overheard.errors import ConfigError
+
+DIRECTORY = Path(__file__).parent / "migrations"
+LOCK = 0x07E4_4EA4D  # any number: it only has to be ours
+
+
+def pending(db: Db) -> list[str]:
+    """The names of migrations that this database has not seen. Raises ConfigError when it knows newer ones."""
+    rows = Runner(db.peewee, str(DIRECTORY)).status()
+    unknown = [row.name for row in rows if row.path is None]
+    if unknown:
+        raise ConfigError(
+            [f"the database was made by a newer Overheard (migration {unknown[-1]}): install that version or newer"]
+        )
+    return [row.name for row in rows if not row.applied]
+
+
+def migrate(db: Db) -> list[str]:
+    """Bring the schema up to date; returns the migrations applied. Of several processes one does it, the rest wait."""
+    with db.session():
+        if db.sqlite:
+            with db.transaction():
+                return _up(db)
+        peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
+        try:
+            return _up(db)
+        finally:
+            peewee.Select(columns=[peewee.fn.pg_advisory_unlock(LOCK)]).execute(db.peewee)
+
+
+def _up(db: Db) -> list[str]:
+    if not pending(db):
+        return []
+    return list(Runner(db.peewee, str(DIRECTORY)).up())
+
+
+def require_current(db: Db) -> None:
+    """Raise ConfigError unless the schema is up to date, saying what to do."""
+    with db.session():
+        behind = pending(db)
+    if behind:
+        raise ConfigError(
+            [f"the database is {len(behind)} migration(s) behind ({behind[0]} …): run `overheard migrate`"]
+        )

@@ -1,0 +1,244 @@
+"""The tables. Times are seconds since the epoch (UTC); what each table is for stands above it.
+
+The schema itself is made by ``migrations/``: a change here needs a migration, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import (
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CompositeKey,
+    DoubleField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+
+class Table(Model):  # type: ignore[misc,unused-ignore]
+    """Base of all tables."""
+
+    class Meta:
+        legacy_table_names = False
+
+
+def _of(model: Any, backref: str, **kw: Any) -> ForeignKeyField:
+    return ForeignKeyField(model, backref=backref, on_delete="CASCADE", **kw)
+
+
+# Who listens. ``demanded_at``: somebody asked for a run; ``served_at``: the last run that fetch took up.
+# ``digest_end``: the period whose digest was asked for, at ``digest_asked_at``, and is not composed yet.
+class Workspace(Table):
+    id = AutoField()
+    slug = TextField(unique=True)
+    name = TextField()
+    timezone = TextField(default="UTC")
+    every = TextField()
+    digest = TextField(null=True)
+    active = BooleanField(default=True)
+    created_at = DoubleField()
+    next_due_at = DoubleField(index=True)
+    demanded_at = DoubleField(default=0)
+    served_at = DoubleField(default=0)
+    next_digest_at = DoubleField(null=True, index=True)
+    digest_end = DoubleField(null=True, index=True)
+    digest_asked_at = DoubleField(default=0)
+
+
+# What is read: one listing of a source, shared by all who watch it. Everything up to ``cursor`` has been stored.
+class Feed(Table):
+    id = AutoField()
+    source = TextField()
+    kind = TextField()
+    name = TextField()
+    cursor = BigIntegerField(null=True)
+    cursor_at = DoubleField(null=True)
+    fresh_at = DoubleField(default=0)
+    poll = TextField(null=True)
+    lease_until = DoubleField(default=0)
+    failures = IntegerField(default=0)
+    retry_at = DoubleField(default=0)
+    reason = TextField(null=True)
+    gaps = IntegerField(default=0)
+    created_at = DoubleField()
+
+    class Meta:
+        indexes = ((("source", "kind", "name"), True),)
+
+
+# Who watches what. Mentions older than ``created_at`` are stored but not sent: no flood on the first run.
+class Watch(Table):
+    workspace = _of(Workspace, "watches")
+    feed = _of(Feed, "watches", index=True)
+    created_at = DoubleField()
+
+    class Meta:
+        primary_key = CompositeKey("workspace", "feed")
+
+
+class Query(Table):
+    id = AutoField()
+    workspace = _of(Workspace, "queries")
+    name = TextField()
+    text = TextField()
+
+    class Meta:
+        indexes = ((("workspace", "name"), True),)
+
+
+# What the index must load again: the workspace changed (or went) at ``revision``. One counter, one row of it:
+# its row lock makes revisions visible in their own order.
+class Revision(Table):
+    name = TextField(primary_key=True)
+    value = BigIntegerField()
+
+
+class Change(Table):
+    workspace_id = IntegerField(primary_key=True)
+    revision = BigIntegerField(index=True)
+
+
+# Where mentions go. ``url`` and ``secret`` are secrets.
+class Channel(Table):
+    id = AutoField()
+    workspace = _of(Workspace, "channels")
+    name = TextField()
+    url = TextField()
+    secret = TextField(null=True)
+    mode = TextField(default="instant")
+    created_at = DoubleField()
+    disabled_at = DoubleField(null=True)
+    failing_since = DoubleField(null=True)
+    reason = TextField(null=True)
+
+    class Meta:
+        indexes = ((("workspace", "name"), True),)
+
+
+# Only what somebody wanted to hear of is kept.
+class Item(Table):
+    id = BigAutoField()
+    name = TextField(unique=True)
+    kind = TextField()
+    subreddit = TextField()
+    author = TextField(null=True)
+    title = TextField()
+    body = TextField()
+    permalink = TextField()
+    url = TextField()
+    created_at = DoubleField()
+    stored_at = DoubleField(index=True)
+
+
+# One per (workspace, item) (I3). ``queries`` and ``highlights`` are JSON.
+class Mention(Table):
+    id = BigAutoField()
+    workspace = _of(Workspace, "mentions")
+    item = _of(Item, "mentions", index=True)
+    queries = TextField()
+    highlights = TextField()
+    silent = BooleanField(default=False)
+    stored_at = DoubleField(index=True)
+
+    class Meta:
+        indexes = ((("workspace", "item"), True), (("workspace", "stored_at"), False))
+
+
+# The outbox. One per (channel, mention) or (channel, digest period) (I3). Those of a digest channel are ``held``
+# until a digest takes them into its ``bundle``. The id is what receivers see, the same over all tries (I4).
+class Delivery(Table):
+    id = TextField(primary_key=True)
+    channel = _of(Channel, "deliveries", index=False)
+    mention = _of(Mention, "deliveries", null=True, index=True)
+    period_end = DoubleField(null=True)
+    bundle = TextField(null=True, index=True)
+    state = TextField()
+    attempts = IntegerField(default=0)
+    due_at = DoubleField()
+    lease_until = DoubleField(default=0)
+    created_at = DoubleField(index=True)
+    sent_at = DoubleField(null=True)
+    error = TextField(null=True)
+
+    class Meta:
+        indexes = (
+            (("channel", "mention"), True),
+            (("channel", "period_end"), True),
+            (("channel", "state", "due_at"), False),
+            (("state", "due_at"), False),
+        )
+
+
+# A reading of some feeds. It is done, and their cursors move, when all its parts are stored.
+class Poll(Table):
+    id = TextField(primary_key=True)
+    started_at = DoubleField()
+    parts = IntegerField(null=True)
+    targets = TextField(null=True)
+    finished_at = DoubleField(null=True)
+
+    class Meta:
+        indexes = ((("started_at",), False),)
+
+
+class PollPart(Table):
+    poll = _of(Poll, "stored", index=False)
+    part = IntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("poll", "part")
+
+
+# What could not be done, with its reason, until somebody looks at it.
+class DeadLetter(Table):
+    id = BigAutoField()
+    message_id = TextField()
+    stage = TextField()
+    origin = TextField()
+    reason = TextField()
+    traceback = TextField(null=True)
+    body = TextField()
+    created_at = DoubleField(index=True)
+
+    class Meta:
+        indexes = ((("message_id", "stage"), True),)
+
+
+# Shared budgets: theoretical arrival time and block, on the database's clock.
+class Budget(Table):
+    key = TextField(primary_key=True)
+    tat = DoubleField()
+    block_until = DoubleField(default=0)
+    observed_at = DoubleField(default=0)
+    remaining = DoubleField(null=True)
+
+
+# When a process last did what it is for (``tick``).
+class Beat(Table):
+    name = TextField(primary_key=True)
+    at = DoubleField()
+
+
+TABLES: tuple[type[Table], ...] = (
+    Workspace,
+    Feed,
+    Watch,
+    Query,
+    Revision,
+    Change,
+    Channel,
+    Item,
+    Mention,
+    Delivery,
+    Poll,
+    PollPart,
+    DeadLetter,
+    Budget,
+    Beat,
+)

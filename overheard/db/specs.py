@@ -1,0 +1,161 @@
+"""Saving workspaces as their owners write them, and giving them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from overheard.db import queries
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Feed, Query, Watch, Workspace
+from overheard.errors import InvalidInput
+from overheard.items import FeedKind
+from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+
+SOURCE = "reddit"
+
+
+def save(
+    db: Db,
+    spec: WorkspaceSpec,
+    now: float,
+    *,
+    following: Callable[[str, str], float],
+    secret: Callable[[ChannelSpec], str | None],
+) -> bool:
+    """Create the workspace, or make the existing one as ``spec`` says; returns whether it is new.
+
+    ``following(schedule, timezone)`` gives the next due time; ``secret(channel)`` the signing secret of a new channel.
+    What stays the same keeps its history: watches their beginning, channels their deliveries.
+    """
+    with db.transaction():
+        row = Workspace.select().where(Workspace.slug == spec.slug).first(db.peewee)
+        values = {"name": spec.name, "timezone": spec.timezone, "every": spec.every, "digest": spec.digest}
+        if row is None:
+            workspace_id = Workspace.insert(
+                slug=spec.slug,
+                created_at=now,
+                next_due_at=now,  # a newcomer sees something happen at once
+                next_digest_at=following(spec.digest, spec.timezone),
+                **values,
+            ).execute(db.peewee)
+        else:
+            workspace_id = row.id
+            _reschedule(db, row, spec, values, following)
+        # Channels before feeds: store locks them in this order.
+        _save_channels(db, workspace_id, spec.channel, now, secret)
+        _save_queries(db, workspace_id, spec.query)
+        _save_watches(db, workspace_id, spec.feeds, now)
+        queries.changed(db, workspace_id)
+    return row is None
+
+
+def _reschedule(
+    db: Db, row: Workspace, spec: WorkspaceSpec, values: dict[str, str], following: Callable[[str, str], float]
+) -> None:
+    due: dict[str, float] = {}
+    if (row.every, row.timezone) != (spec.every, spec.timezone):
+        due["next_due_at"] = following(spec.every, spec.timezone)
+    if (row.digest, row.timezone) != (spec.digest, spec.timezone) or row.next_digest_at is None:
+        due["next_digest_at"] = following(spec.digest, spec.timezone)
+    Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
+
+
+def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], now: float) -> None:
+    wanted: set[int] = set()
+    for kind, name in sorted(feeds):
+        Feed.insert(source=SOURCE, kind=kind, name=name, created_at=now).on_conflict_ignore().execute(db.peewee)
+        wanted.add(
+            Feed.select(Feed.id).where(Feed.source == SOURCE, Feed.kind == kind, Feed.name == name).scalar(db.peewee)
+        )
+    had = {
+        row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)
+    }
+    Watch.delete().where(Watch.workspace == workspace_id, Watch.feed.in_(had - wanted)).execute(db.peewee)
+    for feed_id in sorted(wanted - had):
+        Watch.insert(workspace=workspace_id, feed=feed_id, created_at=now).execute(db.peewee)
+    # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
+    Feed.update(fresh_at=0).where(Feed.id.in_(wanted - had)).execute(db.peewee)
+
+
+def _save_queries(db: Db, workspace_id: int, wanted: Iterable[QuerySpec]) -> None:
+    names = [query.name for query in wanted]
+    Query.delete().where(Query.workspace == workspace_id, Query.name.not_in(names)).execute(db.peewee)
+    for query in wanted:
+        Query.insert(workspace=workspace_id, name=query.name, text=query.text).on_conflict(
+            conflict_target=[Query.workspace, Query.name], update={Query.text: query.text}
+        ).execute(db.peewee)
+
+
+def _save_channels(
+    db: Db,
+    workspace_id: int,
+    wanted: Iterable[ChannelSpec],
+    now: float,
+    secret: Callable[[ChannelSpec], str | None],
+) -> None:
+    names = [channel.name for channel in wanted]
+    Channel.delete().where(Channel.workspace == workspace_id, Channel.name.not_in(names)).execute(db.peewee)
+    for channel in wanted:
+        same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
+        row = Channel.select(Channel.secret, Channel.url).where(same).tuples().first(db.peewee)
+        values = {"url": channel.url, "mode": channel.mode}
+        if row is None:
+            Channel.insert(
+                workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
+            ).execute(db.peewee)
+        else:
+            made = secret(channel)  # None: this kind of channel signs nothing, and takes no secret
+            kept = channel.secret or (made and (row[0] or made))
+            Channel.update(secret=kept, disabled_at=None, failing_since=None, reason=None, **values).where(
+                same
+            ).execute(db.peewee)
+
+
+def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
+    """The workspace as its owner would write it. Without ``secrets``, what is secret is left out of it."""
+    row = Workspace.select().where(Workspace.id == workspace_id).get(db.peewee)
+    feeds = list(
+        Feed.select(Feed.kind, Feed.name)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id)
+        .order_by(Feed.name)
+        .tuples()
+        .execute(db.peewee)
+    )
+    texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id).order_by(Query.id)
+    ways = (
+        Channel.select(Channel.name, Channel.url, Channel.mode, Channel.secret)
+        .where(Channel.workspace == workspace_id)
+        .order_by(Channel.id)
+    )
+    kinds: list[FeedKind] = ["posts", "comments"]
+    return WorkspaceSpec(
+        slug=row.slug,
+        name=row.name,
+        timezone=row.timezone,
+        every=row.every,
+        digest=row.digest or "",
+        subreddits=tuple(dict.fromkeys(name for _, name in feeds)),
+        kinds=tuple(kind for kind in kinds if any(kind == other for other, _ in feeds)),
+        query=tuple(QuerySpec(*text) for text in texts.tuples().execute(db.peewee)),
+        channel=tuple(
+            ChannelSpec(name, url, mode, secret if secrets else None)
+            for name, url, mode, secret in ways.tuples().execute(db.peewee)
+        ),
+    )
+
+
+def set_active(db: Db, workspace_id: int, active: bool) -> None:
+    """Pause or resume a workspace."""
+    with db.transaction():
+        Workspace.update(active=active).where(Workspace.id == workspace_id).execute(db.peewee)
+        queries.changed(db, workspace_id)
+
+
+def remove(db: Db, workspace_id: int) -> None:
+    """Delete the workspace and all that is its own. Feeds stay: others may watch them."""
+    with db.transaction():
+        changed = Workspace.delete().where(Workspace.id == workspace_id).execute(db.peewee)
+        if changed != 1:
+            raise InvalidInput(f"workspace {workspace_id} is gone already")
+        queries.changed(db, workspace_id)

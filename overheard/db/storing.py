@@ -1,0 +1,158 @@
+"""The transaction of the store stage: what was matched is stored once, and only then do cursors move (I2, I3)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from overheard.db import deliveries, feeds
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Item, Mention, Poll, PollPart, Query, Watch, Workspace
+from overheard.db.text import storable
+from overheard.items import ALL, KIND_OF_FEED
+from overheard.items import Item as FoundItem
+from overheard.messages import ItemsMatched, MatchedItem, Target
+
+ROWS = 400  # rows an INSERT: well under every database's limit of parameters
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What a transaction of store did. ``ages`` are the new mentions' items' ages in seconds."""
+
+    channels: tuple[int, ...] = ()
+    ages: tuple[float, ...] = ()
+
+
+def store(db: Db, message: ItemsMatched, now: float) -> Stored:
+    """Store one part of a poll, in one transaction:
+
+    1. the items, those seen before left as they are;
+    2. a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor;
+    3. a delivery for each new mention and channel of its workspace, unless the item is older than the watch;
+    4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
+    """
+    with db.transaction():
+        created: list[tuple[int, int, int, bool]] = []
+        if message.items:
+            item_ids = _items(db, message.items, now)
+            created = _mentions(db, message.items, item_ids, now)
+        loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
+        channels = deliveries.add(db, loud, now)
+        _part(db, message, now)
+    born = {item_ids[entry.item.name]: entry.item.created_at for entry in message.items} if created else {}
+    return Stored(tuple(channels), tuple(now - born[item_id] for _, _, item_id, _ in created))
+
+
+def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[str, int]:
+    by_name = {entry.item.name: entry.item for entry in entries}
+    missing = sorted(by_name)  # one order of locks for all workers
+    ids: dict[str, int] = {}
+    while missing:  # again, when retention has deleted one between the two statements
+        for start in range(0, len(missing), ROWS):
+            names = missing[start : start + ROWS]
+            rows = [_item_row(by_name[name], now) for name in names]
+            Item.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+            known = Item.select(Item.name, Item.id).where(Item.name.in_(names)).order_by(Item.name)
+            ids.update(db.kept(known).tuples().execute(db.peewee))
+        missing = [name for name in missing if name not in ids]
+    return ids
+
+
+def _item_row(item: FoundItem, now: float) -> dict[str, object]:
+    row = {
+        key: storable(value) if isinstance(value, str) else value for key, value in msgspec.structs.asdict(item).items()
+    }
+    return {**row, "stored_at": now}
+
+
+def _mentions(
+    db: Db, entries: Sequence[MatchedItem], item_ids: dict[str, int], now: float
+) -> list[tuple[int, int, int, bool]]:
+    """Insert the mentions that are new; returns (mention, workspace, item, silent) of each."""
+    workspace_ids = _present(db, sorted({match.workspace_id for entry in entries for match in entry.matches}))
+    query_names = _query_names(db, workspace_ids)
+    since = _watched_since(db, workspace_ids)
+    rows = []
+    for entry in entries:
+        for match in entry.matches:
+            names = [query_names[query] for query in match.query_ids if query in query_names]
+            watched = since[match.workspace_id].get((entry.item.kind, entry.item.subreddit.lower()))
+            everything = since[match.workspace_id].get((entry.item.kind, ALL))
+            starts = [start for start in (watched, everything) if start is not None]
+            if not names or not starts:
+                continue  # the query, the watch or the workspace went while the message was under way
+            rows.append(
+                {
+                    "workspace": match.workspace_id,
+                    "item": item_ids[entry.item.name],
+                    "queries": msgspec.json.encode(names).decode(),
+                    "highlights": msgspec.json.encode(match.highlights).decode(),
+                    # Reddit's times are whole seconds: an item of the second in which the watch began is new.
+                    "silent": entry.item.created_at < int(min(starts)),
+                    "stored_at": now,
+                }
+            )
+    rows.sort(key=lambda row: (row["workspace"], row["item"]))
+    created: list[tuple[int, int, int, bool]] = []
+    for start in range(0, len(rows), ROWS):
+        created.extend(
+            Mention.insert_many(rows[start : start + ROWS])
+            .on_conflict_ignore()
+            .returning(Mention.id, Mention.workspace, Mention.item, Mention.silent)
+            .tuples()
+            .execute(db.peewee)
+        )
+    return created
+
+
+def _present(db: Db, workspace_ids: list[int]) -> list[int]:
+    """Those of the workspaces that are still there, and stay until the transaction ends."""
+    there = Workspace.select(Workspace.id).where(Workspace.id.in_(workspace_ids)).order_by(Workspace.id)
+    return [workspace_id for (workspace_id,) in db.kept(there).tuples().execute(db.peewee)]
+
+
+def _query_names(db: Db, workspace_ids: list[int]) -> dict[int, str]:
+    rows = Query.select(Query.id, Query.name).where(Query.workspace.in_(workspace_ids)).order_by(Query.id)
+    return dict(rows.tuples().execute(db.peewee))
+
+
+def _watched_since(db: Db, workspace_ids: list[int]) -> dict[int, dict[tuple[str, str], float]]:
+    since: dict[int, dict[tuple[str, str], float]] = defaultdict(dict)
+    rows = (
+        Watch.select(Watch.workspace, Feed.kind, Feed.name, Watch.created_at)
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace.in_(workspace_ids))
+    )
+    for workspace_id, kind, name, created_at in rows.tuples().execute(db.peewee):
+        since[workspace_id][(KIND_OF_FEED[kind], name)] = created_at
+    return since
+
+
+def _part(db: Db, message: ItemsMatched, now: float) -> None:
+    # The poll's row is locked first: two workers that store its last two parts at once would each see the other's
+    # part missing, and nobody would finish the poll.
+    last = (
+        {}
+        if message.parts is None
+        else {"parts": message.parts, "targets": msgspec.json.encode(message.targets).decode()}
+    )
+    touched = {"id": message.poll_id, "started_at": now, **last}
+    Poll.insert(**touched).on_conflict(
+        conflict_target=[Poll.id], update=last or {Poll.started_at: Poll.started_at}
+    ).execute(db.peewee)
+    PollPart.insert(poll=message.poll_id, part=message.part).on_conflict_ignore().execute(db.peewee)
+    started_at, parts, targets, finished_at = (
+        Poll.select(Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
+        .where(Poll.id == message.poll_id)
+        .tuples()
+        .execute(db.peewee)[0]
+    )
+    if parts is None or finished_at is not None:
+        return
+    stored = PollPart.select().where(PollPart.poll == message.poll_id, PollPart.part < parts).count(db.peewee)
+    if stored < parts:
+        return
+    feeds.finish(db, message.poll_id, started_at, msgspec.json.decode(targets, type=list[Target]))
+    Poll.update(finished_at=now).where(Poll.id == message.poll_id).execute(db.peewee)

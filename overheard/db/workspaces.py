@@ -1,0 +1,230 @@
+"""Workspaces: who is due, who asked for a run, and who has been served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Feed, Mention, Query, Watch, Workspace
+from overheard.db.text import storable
+from overheard.errors import NotFound
+
+
+class Due:
+    """A due workspace as a tick claims it: ``id``, ``slug``, and the times that its schedules say come next."""
+
+    def __init__(self, row: Workspace) -> None:
+        self.id: int = row.id
+        self.slug: str = row.slug
+        self.every: str = row.every
+        self.digest: str | None = row.digest
+        self.timezone: str = row.timezone
+        self.due_at: float = row.next_due_at
+        self.digest_at: float | None = row.next_digest_at
+
+
+def by_name(db: Db, name: str | int) -> Workspace:
+    """The workspace of this slug or id. Raises NotFound, naming some that exist."""
+    row: Workspace | None = None
+    if isinstance(name, int):
+        if 0 < name < 2**63:  # neither database can even be asked for a larger one
+            row = Workspace.select().where(Workspace.id == name).first(db.peewee)
+    elif storable(name) == name:
+        row = Workspace.select().where(Workspace.slug == name).first(db.peewee)
+    if row is None:
+        some = [slug for (slug,) in Workspace.select(Workspace.slug).limit(5).tuples().execute(db.peewee)]
+        hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
+        raise NotFound(f"no workspace {name!r}; {hint}")
+    return row
+
+
+def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float]) -> list[Due]:
+    """Claim up to ``limit`` workspaces whose time has come; ``following`` gives each its next time.
+
+    Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
+    side exactly one gets it. The claim is also the demand: if the event is lost now, ``unserved`` finds it again.
+    """
+    rows = list(  # read to the end: on SQLite, a reading under way forbids the transaction that follows
+        Workspace.select()
+        .where(Workspace.active, Workspace.next_due_at <= now)
+        .order_by(Workspace.next_due_at)
+        .limit(limit)
+        .execute(db.peewee)
+    )
+    claimed = []
+    with db.transaction():
+        for row in sorted(rows, key=lambda row: row.id):  # one order of locks for all ticks
+            due = Due(row)
+            changed = (
+                Workspace.update(next_due_at=following(due), demanded_at=now)
+                .where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, Workspace.active)
+                .execute(db.peewee)
+            )
+            if changed == 1:
+                claimed.append(due)
+    return claimed
+
+
+def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], float]) -> list[Due]:
+    """Claim up to ``limit`` workspaces whose digest is due; ``digest_at`` of each is the period's end.
+
+    The claim notes the period: if its event is lost, ``undigested`` finds it again.
+    """
+    rows = list(
+        Workspace.select()
+        .where(Workspace.active, Workspace.next_digest_at <= now)
+        .order_by(Workspace.next_digest_at)
+        .limit(limit)
+        .execute(db.peewee)
+    )
+    claimed = []
+    with db.transaction():
+        for row in sorted(rows, key=lambda row: row.id):
+            due = Due(row)
+            changed = (
+                Workspace.update(next_digest_at=following(due), digest_end=due.digest_at, digest_asked_at=now)
+                .where(Workspace.id == due.id, Workspace.next_digest_at == due.digest_at, Workspace.active)
+                .execute(db.peewee)
+            )
+            if changed == 1:
+                claimed.append(due)
+    return claimed
+
+
+def demand(db: Db, workspace_id: int, now: float) -> None:
+    """Somebody asks for a run."""
+    Workspace.update(demanded_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
+
+
+def make_due(db: Db, workspace_id: int, now: float) -> None:
+    """Let the next tick find it due: how a run is asked for where there is no bus to ask through.
+
+    Also forgets that its feeds are fresh: who asks by hand wants to see Reddit asked.
+    """
+    with db.transaction():
+        Workspace.update(next_due_at=now, demanded_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
+        stale(db, workspace_id)
+
+
+def stale(db: Db, workspace_id: int) -> None:
+    """Forget that the workspace's feeds are fresh."""
+    watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
+    Feed.update(fresh_at=0).where(Feed.id.in_(watched)).execute(db.peewee)
+
+
+def served(db: Db, workspace_id: int, at: float) -> None:
+    """Fetch has taken up every demand made until ``at``."""
+    Workspace.update(served_at=at).where(Workspace.id == workspace_id, Workspace.served_at < at).execute(db.peewee)
+
+
+def unserved(db: Db, now: float, older_than: float, limit: int) -> list[int]:
+    """Claim workspaces that were demanded more than ``older_than`` seconds ago and never served: their event is lost.
+
+    Claiming renews the demand, so that the next sweep does not ask again at once.
+    """
+    rows = (
+        Workspace.select(Workspace.id, Workspace.demanded_at)
+        .where(
+            Workspace.active,
+            Workspace.demanded_at > Workspace.served_at,
+            Workspace.demanded_at <= now - older_than,
+        )
+        .limit(limit)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return [
+        workspace_id
+        for workspace_id, demanded_at in sorted(rows)
+        if Workspace.update(demanded_at=now)
+        .where(Workspace.id == workspace_id, Workspace.demanded_at == demanded_at)
+        .execute(db.peewee)
+        == 1
+    ]
+
+
+def undigested(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, float]]:
+    """Claim (workspace, period's end) of digests asked for more than ``older_than`` seconds ago and never composed."""
+    rows = (
+        Workspace.select(Workspace.id, Workspace.digest_end, Workspace.digest_asked_at)
+        .where(Workspace.active, Workspace.digest_end.is_null(False), Workspace.digest_asked_at <= now - older_than)
+        .limit(limit)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return [
+        (workspace_id, digest_end)
+        for workspace_id, digest_end, asked_at in sorted(rows)
+        if Workspace.update(digest_asked_at=now)
+        .where(Workspace.id == workspace_id, Workspace.digest_asked_at == asked_at, Workspace.digest_end == digest_end)
+        .execute(db.peewee)
+        == 1
+    ]
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """A workspace as ``workspace list`` shows it. Times are seconds since the epoch; 0 for never."""
+
+    slug: str
+    name: str
+    active: bool
+    every: str
+    timezone: str
+    next_due_at: float
+    served_at: float
+    feeds: int
+    queries: int
+    channels: int
+    mentions: int
+
+
+def overview(db: Db) -> list[Overview]:
+    """All workspaces by slug, with how much of everything they have."""
+    counts = [_counted(db, table) for table in (Watch, Query, Channel, Mention)]
+    columns = (
+        Workspace.id,
+        *(getattr(Workspace, name) for name in Overview.__struct_fields__[:7]),
+    )
+    rows = Workspace.select(*columns).order_by(Workspace.slug).tuples().execute(db.peewee)
+    return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
+
+
+def _counted(db: Db, table: Any) -> dict[int, int]:
+    rows = table.select(table.workspace, fn.count(table.workspace)).group_by(table.workspace)
+    return dict(rows.tuples().execute(db.peewee))
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A workspace that asked for a run which fetch has not taken up yet. ``since``: its last run, or its creation."""
+
+    slug: str
+    every: str
+    timezone: str
+    since: float
+
+
+def waiting(db: Db, limit: int) -> list[Waiting]:
+    """Up to ``limit`` active workspaces that wait for a run, for ``status``."""
+    rows = (
+        Workspace.select(
+            Workspace.slug,
+            Workspace.every,
+            Workspace.timezone,
+            db.greatest(Workspace.served_at, Workspace.created_at).alias("since"),
+        )
+        .where(Workspace.active, Workspace.demanded_at > Workspace.served_at)
+        .order_by(Workspace.served_at)
+        .limit(limit)
+    )
+    return [Waiting(*row) for row in rows.tuples().execute(db.peewee)]
+
+
+def tally(db: Db) -> tuple[int, int]:
+    """How many workspaces are active, and how many paused."""
+    rows = Workspace.select(Workspace.active, fn.count(Workspace.id)).group_by(Workspace.active)
+    counts = {bool(active): int(count) for active, count in rows.tuples().execute(db.peewee)}
+    return counts.get(True, 0), counts.get(False, 0)

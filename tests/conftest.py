@@ -1,0 +1,330 @@
+"""What all tests share: a database of each kind, a clock that is stepped, the servers, and a recording send."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from overheard.db import migrate, specs
+from overheard.db.connect import Db, open_database
+from overheard.db.models import TABLES, Channel, Feed, Query, Table, Workspace
+from overheard.items import Item
+from overheard.messages import ItemsMatched, Match, MatchedItem, Message, Target
+from overheard.metrics import Metrics
+from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
+from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 (a fixture)
+
+PATIENCE = 30.0  # seconds that a thread of a test may take
+MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: float = MONDAY) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> float:
+        self.now += seconds
+        return self.now
+
+
+class Sent(list[Any]):
+    """A ``Send`` (and a ``Sends``) that records; ``delays`` go with the messages. ``failure`` is raised instead."""
+
+    def __init__(self) -> None:
+        self.delays: list[float | None] = []
+        self.failure: Exception | None = None
+
+    def __call__(self, message: Message, *, delay: float | None = None) -> str:
+        if self.failure is not None:
+            raise self.failure
+        self.append(message)
+        self.delays.append(delay)
+        return f"message-{len(self)}"
+
+    def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
+        return self(message, delay=delay)
+
+    def take(self) -> list[Any]:
+        """What was sent since the last time."""
+        taken = list(self)
+        self.clear()
+        self.delays.clear()
+        return taken
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+def metric(metrics: Metrics) -> Callable[..., float]:
+    """The value of a series of ``metrics``; 0 when it was never touched."""
+
+    def value(name: str, **labels: str) -> float:
+        return metrics.registry.get_sample_value(f"overheard_{name}", labels) or 0.0
+
+    return value
+
+
+@pytest.fixture
+def rabbit_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh vhost on the session's RabbitMQ."""
+    return str(request.getfixturevalue("rabbit_server").vhost())
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "overheard.db"
+    db = open_database(f"sqlite:///{path}")
+    migrate.migrate(db)
+    db.release()  # the last connection takes the WAL's content into the file
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(request: pytest.FixtureRequest) -> str:
+    """The name of a migrated PostgreSQL database, to be cloned."""
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = f"template_{secrets.token_hex(4)}"
+    db = open_database(server.create_database(name))
+    migrate.migrate(db)
+    db.release()
+    return name
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "overheard.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest, postgresql_template: str) -> Iterator[str]:
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = f"test_{secrets.token_hex(6)}"
+    yield server.create_database(name, template=postgresql_template)
+    server.drop_database(name)
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of ``backend`` without tables."""
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = f"empty_{secrets.token_hex(6)}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database: what depends on it runs on each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def db_url(request: pytest.FixtureRequest, backend: str) -> str:
+    """The URL of a migrated database of this test's own, of each kind."""
+    return str(request.getfixturevalue(f"{backend}_url"))
+
+
+@pytest.fixture
+def db(db_url: str) -> Iterator[Db]:
+    """A migrated database of this test's own, of each kind; its session is open."""
+    yield from _opened(db_url)
+
+
+@pytest.fixture
+def sqlite_db(sqlite_url: str) -> Iterator[Db]:
+    """The same on SQLite alone: for what is above the database, such as handlers."""
+    yield from _opened(sqlite_url)
+
+
+def _opened(url: str) -> Iterator[Db]:
+    db = open_database(url)
+    try:
+        with db.session():
+            yield db
+    finally:
+        db.release()
+
+
+Race = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def race(db: Db) -> Race:
+    """Runs functions at the same time, each in a thread with its own connection; returns their results in order."""
+
+    def run(*functions: Callable[[], Any]) -> list[Any]:
+        return in_threads(db, functions)
+
+    return run
+
+
+def in_threads(db: Db, functions: Any) -> list[Any]:
+    """As the fixture ``race``. What a function raises is raised here."""
+    barrier = threading.Barrier(len(functions))
+    results: list[Any] = [None] * len(functions)
+    errors: list[BaseException] = []
+
+    def work(position: int, function: Callable[[], Any]) -> None:
+        try:
+            with db.session():
+                barrier.wait(PATIENCE)
+                results[position] = function()
+        except BaseException as error:  # noqa: BLE001 (raised below)
+            errors.append(error)
+            barrier.abort()
+        finally:
+            db.release()
+
+    threads = [threading.Thread(target=work, args=each) for each in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "a thread hangs"
+    if errors:
+        raise next((error for error in errors if not isinstance(error, threading.BrokenBarrierError)), errors[0])
+    return results
+
+
+class World:
+    """Makes what a test needs in its database, and looks at what became of it."""
+
+    def __init__(self, db: Db, clock: Clock) -> None:
+        self.db = db
+        self.clock = clock
+        self.intervals = {"5m": 300.0}
+
+    def spec(
+        self,
+        slug: str = "acme",
+        *,
+        queries: dict[str, str] | None = None,
+        channels: dict[str, str] | None = None,
+        url: str = "https://example.org/hook",
+        **fields: Any,
+    ) -> WorkspaceSpec:
+        """A workspace on r/python's posts with a query and an instant channel, or as ``fields`` say."""
+        queries = {"brand": "acme"} if queries is None else queries
+        channels = {"team": "instant"} if channels is None else channels
+        return WorkspaceSpec(
+            slug=slug,
+            name=fields.pop("name", slug),
+            subreddits=tuple(fields.pop("subreddits", ("python",))),
+            kinds=tuple(fields.pop("kinds", ("posts",))),
+            query=tuple(QuerySpec(*each) for each in queries.items()),
+            channel=tuple(ChannelSpec(name, url, mode) for name, mode in channels.items()),
+            **fields,
+        )
+
+    def save(self, spec: WorkspaceSpec) -> int:
+        """Save it, due now, its digest tomorrow; its id."""
+        specs.save(
+            self.db, spec, self.clock(),
+            following=lambda text, timezone: self.clock() + self.intervals.get(text, 86_400.0),
+            secret=lambda channel: "whsec_made" if channel.url.startswith("http") else None,
+        )  # fmt: skip
+        return int(Workspace.select(Workspace.id).where(Workspace.slug == spec.slug).scalar(self.db.peewee))
+
+    def workspace(self, slug: str = "acme", **fields: Any) -> int:
+        return self.save(self.spec(slug, **fields))
+
+    def channel(self, workspace_id: int, name: str = "team") -> int:
+        query = Channel.select(Channel.id).where(Channel.workspace == workspace_id, Channel.name == name)
+        return int(query.scalar(self.db.peewee))
+
+    def query(self, workspace_id: int, name: str = "brand") -> int:
+        return int(
+            Query.select(Query.id).where(Query.workspace == workspace_id, Query.name == name).scalar(self.db.peewee)
+        )
+
+    def feed(self, name: str = "python", kind: str = "posts") -> Any:
+        return Feed.select().where(Feed.name == name, Feed.kind == kind).get(self.db.peewee)
+
+    def item(self, number: int = 1000, *, kind: Any = "post", subreddit: str = "Python", **fields: Any) -> Item:
+        """An item of this number, created at this moment unless ``created_at`` says otherwise."""
+        name = f"{'t3' if kind == 'post' else 't1'}_{base36(number)}"
+        values = {
+            "author": "someone",
+            "title": "On acme",
+            "body": f"What do you think of acme number {number}?",
+            "permalink": f"https://www.reddit.com/r/{subreddit}/comments/{name[3:]}/",
+            "url": "https://example.org/",
+            "created_at": self.clock(),
+        }
+        return Item(name=name, kind=kind, subreddit=subreddit, **(values | fields))
+
+    def matched(
+        self,
+        *wanted: tuple[Item, tuple[int, ...]],
+        poll: str = "poll",
+        part: int = 0,
+        parts: int | None = 1,
+        targets: tuple[Target, ...] = (),
+    ) -> ItemsMatched:
+        """A message for store: each item with the workspaces whose query "brand" wants it."""
+        return ItemsMatched(
+            poll_id=poll,
+            part=part,
+            items=tuple(
+                MatchedItem(item, tuple(Match(each, (self.query(each),), (("title", 3, 7),)) for each in workspace_ids))
+                for item, workspace_ids in wanted
+            ),
+            parts=parts,
+            targets=targets,
+        )
+
+    def rows(self, table: type[Table], *columns: str) -> list[Any]:
+        """The table's rows as dicts, or as tuples of ``columns``, by primary key."""
+        query = table.select(*[getattr(table, column) for column in columns]).order_by(*table._meta.get_primary_keys())
+        return list((query.tuples() if columns else query.dicts()).execute(self.db.peewee))
+
+    def row(self, table: type[Table], key: Any) -> Any:
+        return table.select().where(table._meta.primary_key == key).get(self.db.peewee)
+
+    def counts(self) -> dict[str, int]:
+        return {table.__name__: table.select().count(self.db.peewee) for table in TABLES}
+
+
+@pytest.fixture
+def world(db: Db, clock: Clock) -> World:
+    return World(db, clock)
+
+
+def base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits or "0"

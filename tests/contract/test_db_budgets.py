@@ -1,0 +1,215 @@
+"""The shared budgets: a GCRA that reserves, on the database's clock, in one statement (I5)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overheard.db import budgets
+from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
+from overheard.db.connect import Db
+from overheard.db.models import Budget
+from overheard.errors import Postponed
+from overheard.limits import Turn
+
+ROOT = Path(__file__).parents[2]
+TINY = 0.002  # seconds: SQLite's clock counts milliseconds
+PER_MINUTE = 1200  # a slot each 50 ms
+
+RESERVER = """
+import sys
+from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.connect import open_database
+db = open_database(sys.argv[1])
+limiter = DatabaseLimiter(db, {"reddit": Rate(1200, 3)})
+with db.session():
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(25):
+        print(repr(limiter.reserve("reddit:x").slot), flush=True)
+db.release()
+"""
+
+
+def limiter(db: Db, per_minute: float = PER_MINUTE, burst: int = 1) -> DatabaseLimiter:
+    return DatabaseLimiter(db, {"reddit": Rate(per_minute, burst), "channel": Rate(60, 20)})
+
+
+def spaced(slots: list[float], period: float, burst: int) -> None:
+    """No window of any length holds more than ``burst`` + its length / ``period``."""
+    slots = sorted(slots)
+    for first, one in enumerate(slots):
+        for last in range(first + 1, len(slots)):
+            assert last - first + 1 <= burst + (slots[last] - one + TINY) / period
+
+
+def test_slots_are_one_period_apart(db: Db) -> None:
+    one = limiter(db)
+    reservations = [one.reserve("reddit:x") for _ in range(10)]
+
+    assert reservations[0].delay == 0
+    slots = [reservation.slot for reservation in reservations]
+    assert None not in slots
+    for before, after in itertools.pairwise(slots[1:]):
+        assert after - before == pytest.approx(0.05, abs=1e-4)
+    assert reservations[-1].slot - db.clock() <= 9 * 0.05 + TINY
+    assert [reservation.delay for reservation in reservations] == sorted(r.delay for r in reservations)
+
+
+def test_a_burst_comes_at_once_and_the_next_waits(db: Db) -> None:
+    one = limiter(db, per_minute=60, burst=5)
+    delays = [one.reserve("reddit:x").delay for _ in range(7)]
+    assert delays[:5] == [0.0] * 5
+    assert delays[5] == pytest.approx(1.0, abs=0.5)
+    assert delays[6] - delays[5] == pytest.approx(1.0, abs=0.5)
+
+
+def test_a_quiet_time_saves_no_more_than_the_burst(db: Db) -> None:
+    one = limiter(db, per_minute=60, burst=5)
+    one.reserve("reddit:x")
+    Budget.update(tat=Budget.tat - 3600).execute(db.peewee)
+    assert [one.reserve("reddit:x").delay > 0 for _ in range(6)] == [False] * 5 + [True]
+
+
+def test_keys_know_nothing_of_each_other(db: Db) -> None:
+    one = limiter(db, per_minute=60)
+    assert [one.reserve(key).delay > 0 for key in ("reddit:x", "reddit:y", "channel:1", "reddit:x")] == [
+        False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_the_line_ends_at_the_horizon(db: Db) -> None:
+    one = limiter(db, per_minute=1)
+    reservations = [one.reserve("reddit:x") for _ in range(9)]
+    got = [reservation.slot is not None for reservation in reservations]
+    assert got[:5] == [True] * 5
+    assert got[-2:] == [False, False]
+    assert reservations[-1].delay == HORIZON
+    booked = Budget.select(Budget.tat).scalar(db.peewee)
+    assert limiter(db, per_minute=1).reserve("reddit:x").slot is None
+    assert Budget.select(Budget.tat).scalar(db.peewee) == booked, "who is turned away books nothing"
+
+
+def test_threads_share_one_line(db: Db, race: Any) -> None:
+    one = limiter(db, burst=3)
+
+    def ten() -> list[float]:
+        return [reservation.slot for _ in range(10) if (reservation := one.reserve("reddit:x")).slot is not None]
+
+    slots = [slot for taken in race(*[ten] * 6) for slot in taken]
+    assert len(slots) == 60
+    spaced(slots, 0.05, 3)
+
+
+def test_processes_share_one_line(db_url: str, db: Db) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", RESERVER, db_url],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    slots = [float(line) for process in processes for line in process.communicate(timeout=60)[0].split()]
+    assert len(slots) == 75
+    spaced(slots, 0.05, 3)
+
+
+# -- until, block, observe
+
+
+def test_until_is_on_the_database_s_clock(db: Db) -> None:
+    one = limiter(db)
+    slot = one.reserve("reddit:x").slot
+    assert slot is not None
+    assert one.until("reddit:x", slot + 100) == pytest.approx(100, abs=5)
+    assert one.until("reddit:x", slot - 100) == pytest.approx(-100, abs=5)
+    assert one.until("reddit:unknown", db.clock() + 7) == pytest.approx(7, abs=5)
+
+
+def test_nobody_gets_a_slot_within_a_block(db: Db) -> None:
+    one = limiter(db, burst=5)
+    one.block("reddit:x", 100)
+    first, second = one.reserve("reddit:x"), one.reserve("reddit:x")
+    assert first.delay == pytest.approx(100, abs=5)
+    assert second.slot - first.slot == pytest.approx(0.05, abs=1e-3)
+    assert one.reserve("reddit:y").delay == 0
+
+
+def test_a_shorter_block_ends_no_longer_one(db: Db) -> None:
+    one = limiter(db)
+    one.block("reddit:x", 200)
+    one.block("reddit:x", 10)
+    assert one.reserve("reddit:x").delay == pytest.approx(200, abs=5)
+
+
+def test_a_block_beyond_the_horizon_turns_everybody_away(db: Db) -> None:
+    one = limiter(db)
+    one.block("reddit:x", HORIZON + 100)
+    assert one.reserve("reddit:x").slot is None
+
+
+def test_who_held_slots_within_a_block_does_not_come_all_at_once_after_it(db: Db) -> None:
+    """Ten wait in line, one second apart, when Reddit says: nothing for 100 seconds."""
+    one = limiter(db, per_minute=60)
+    held = [one.reserve("reddit:x").slot for _ in range(10)]
+    one.block("reddit:x", 100)
+    ends = db.clock() + 100
+
+    slots = []
+    for slot in held:
+        turn = Turn(one, "reddit:x", slot=slot, wait=pytest.fail, on_wait=lambda seconds: None)
+        with pytest.raises(Postponed) as postponed:
+            turn.take()
+        assert postponed.value.slot is not None
+        slots.append(postponed.value.slot)
+
+    assert min(slots) >= ends - 5
+    spaced(slots, 1.0, 1)
+    assert [one.until("reddit:x", slot) > 0 for slot in slots] == [True] * 10, "and those are good"
+
+
+def test_a_slot_after_the_block_stays_good(db: Db) -> None:
+    one = limiter(db, per_minute=60)
+    one.block("reddit:x", 10)
+    slot = one.reserve("reddit:x").slot
+    assert slot is not None
+    one.block("reddit:x", 5)
+    assert one.until("reddit:x", slot) == pytest.approx(10, abs=5)
+    assert one.until("reddit:x", slot - 3) == -math.inf
+
+
+def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
+    one = limiter(db)
+    one.observe("reddit:x", 42.0, 300)
+    assert budgets.state(db, "reddit:x") == (42.0, 0.0)
+    assert one.reserve("reddit:x").delay == 0
+
+    one.observe("reddit:x", 0.5, 120)
+    remaining, busy = budgets.state(db, "reddit:x")
+    assert (remaining, busy) == (0.5, pytest.approx(120, abs=5))
+    assert one.reserve("reddit:x").delay == pytest.approx(120, abs=5)
+
+
+def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
+    one = limiter(db)
+    one.observe("reddit:x", 0, 10**9)
+    assert budgets.state(db, "reddit:x")[1] <= 601
+    one.observe("reddit:y", 0, -5)
+    assert one.reserve("reddit:y").delay == 0
+
+
+def test_a_budget_nobody_used_is_free(db: Db) -> None:
+    assert budgets.state(db, "reddit:never") == (None, 0.0)

@@ -1,0 +1,284 @@
+"""Work is claimed by conditional UPDATE: of all who try, exactly one gets it; leases run out, and are swept."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from overheard.db import deliveries, feeds, specs, workspaces
+from overheard.db.connect import Db
+from overheard.db.feeds import FeedRow
+from overheard.db.models import Delivery, Feed, Poll, Workspace
+from overheard.errors import NotFound
+
+ROUNDS = 12
+
+
+def row_of(feed: Any) -> FeedRow:
+    return FeedRow(feed.id, feed.kind, feed.name, feed.cursor, feed.cursor_at, feed.failures)
+
+
+def all_feeds(db: Db) -> list[FeedRow]:
+    return [row_of(feed) for feed in Feed.select().order_by(Feed.id).execute(db.peewee)]
+
+
+# -- workspaces
+
+
+def test_a_due_workspace_is_claimed_once(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    world.workspace("later")
+    Workspace.update(next_due_at=clock() + 1).where(Workspace.slug == "later").execute(db.peewee)
+
+    [due] = workspaces.claim_due(db, clock(), 10, lambda due: clock() + 300)
+    assert (due.id, due.slug, due.every, due.timezone) == (acme, "acme", "5m", "UTC")
+    assert workspaces.claim_due(db, clock(), 10, lambda due: clock() + 300) == []
+    [again] = workspaces.claim_due(db, clock.advance(300), 1, lambda due: clock() + 300)
+    assert again.slug == "later", "the longest overdue comes first"
+
+
+def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clock: Any, race: Any) -> None:
+    for number in range(8):
+        world.workspace(f"w{number}", channels={})
+    for _ in range(ROUNDS):
+        clock.advance(300)
+        now = clock()
+
+        def claim(now: float = now) -> list[int]:
+            return [due.id for due in workspaces.claim_due(db, now, 6, lambda due: now + 300)]
+
+        def digests(now: float = now) -> list[int]:
+            return [due.id for due in workspaces.claim_digests(db, now + 90_000, 6, lambda due: now + 90_001)]
+
+        one, two, three, four = race(claim, claim, digests, digests)
+        assert len(one + two) == len(set(one + two)) >= 6
+        assert len(three + four) == len(set(three + four)) >= 6
+
+
+def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    specs.set_active(db, acme, False)
+    workspaces.demand(db, acme, clock())
+    assert workspaces.claim_due(db, clock(), 10, lambda due: clock()) == []
+    assert workspaces.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
+    assert workspaces.unserved(db, clock() + 10**6, 0, 10) == []
+
+
+def test_a_demand_that_nobody_served_is_found_and_found_again(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    workspaces.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
+
+    assert workspaces.unserved(db, clock.advance(59), 60, 10) == []
+    assert workspaces.unserved(db, clock.advance(1), 60, 10) == [acme]
+    assert workspaces.unserved(db, clock(), 60, 10) == [], "asked for again, so it has time again"
+    assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme]
+
+    workspaces.served(db, acme, clock() - 1)
+    assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme], "a run that began before is no answer"
+    workspaces.served(db, acme, clock())
+    assert workspaces.unserved(db, clock.advance(600), 60, 10) == []
+    workspaces.served(db, acme, clock() - 500)
+    assert workspaces.unserved(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
+
+
+def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme = world.workspace()
+    workspaces.demand(db, acme, clock())
+    for _ in range(ROUNDS):
+        now = clock.advance(60)
+        found = race(*[lambda now=now: workspaces.unserved(db, now, 60, 10)] * 3)
+        assert sorted(found) == [[], [], [acme]]
+
+
+def test_a_digest_whose_event_was_lost_is_asked_for_again(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest"})
+    end = clock.advance(86_400)
+    [due] = workspaces.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
+    assert due.digest_at == end
+
+    assert workspaces.undigested(db, clock.advance(59), 60, 10) == []
+    now = clock.advance(1)
+    assert sorted(race(*[lambda: workspaces.undigested(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
+    deliveries.compose(db, acme, end - 1, clock())
+    assert workspaces.undigested(db, clock.advance(60), 60, 10) == [(acme, end)], "another period's is no answer"
+    deliveries.compose(db, acme, end, clock())
+    assert workspaces.undigested(db, clock.advance(600), 60, 10) == []
+
+
+def test_make_due_forgets_that_feeds_are_fresh(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    world.workspace("bolt", subreddits=["rust"])
+    Feed.update(fresh_at=clock()).execute(db.peewee)
+    Workspace.update(next_due_at=clock() + 300).execute(db.peewee)
+    workspaces.make_due(db, acme, clock())
+    assert [due.id for due in workspaces.claim_due(db, clock(), 10, lambda due: clock() + 1)] == [acme]
+    assert (world.feed("python").fresh_at, world.feed("rust").fresh_at) == (0, clock())
+
+
+@pytest.mark.parametrize("name", ["nobody", "a\x00b", "a\ud800b", "Acme", 99_999, 10**30, 0, -1])
+def test_who_does_not_exist_is_not_found(world: Any, db: Db, name: str | int) -> None:
+    acme = world.workspace()
+    assert workspaces.by_name(db, "acme").id == workspaces.by_name(db, acme).id == acme
+    with pytest.raises(NotFound, match="there are: acme"):
+        workspaces.by_name(db, name)
+
+
+def test_the_first_user_is_told_how_to_begin(db: Db) -> None:
+    with pytest.raises(NotFound, match="overheard workspace add"):
+        workspaces.by_name(db, "acme")
+
+
+# -- feeds
+
+
+def test_of_several_polls_each_feed_belongs_to_one(world: Any, db: Db, clock: Any, race: Any) -> None:
+    world.workspace(subreddits=[f"sub{number}" for number in range(10)])
+    rows = all_feeds(db)
+    for turn in range(ROUNDS):
+        now = clock.advance(121)
+        first, second, third = race(
+            partial(feeds.claim, db, rows[:7], f"a{turn}", now=now, lease=120),
+            partial(feeds.claim, db, rows[3:][::-1], f"b{turn}", now=now, lease=120),
+            partial(feeds.claim, db, rows[2:8], f"c{turn}", now=now, lease=120),
+        )
+        ids = [row.id for won in (first, second, third) for row in won]
+        assert len(ids) == len(set(ids))
+        assert set(ids) == {row.id for row in rows}
+        holders = dict(Feed.select(Feed.id, Feed.poll).tuples().execute(db.peewee))
+        assert all(holders[row.id] == f"a{turn}" for row in first)
+        assert Poll.select().where(Poll.id.endswith(str(turn))).count(db.peewee) >= sum(map(bool, (first, second)))
+
+
+def test_nothing_to_claim_is_no_poll(world: Any, db: Db, clock: Any) -> None:
+    world.workspace()
+    rows = all_feeds(db)
+    feeds.claim(db, rows, "a", now=clock(), lease=120)
+    assert feeds.claim(db, rows, "b", now=clock() + 120, lease=120) == []
+    assert feeds.claim(db, [], "c", now=clock(), lease=120) == []
+    assert world.rows(Poll, "id") == [("a",)]
+
+
+def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme = world.workspace(subreddits=["python", "rust"])
+    paused = world.workspace("paused", subreddits=["linux"])
+    specs.set_active(db, paused, False)
+    for turn in range(ROUNDS):
+        feeds.claim(db, all_feeds(db), f"p{turn}", now=clock(), lease=120)
+        workspaces.served(db, acme, clock())
+        assert feeds.sweep(db, clock.advance(120)) == []
+        now = clock.advance(1)
+        assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [acme]]
+        assert Feed.select().where(Feed.poll.is_null(False)).count(db.peewee) == 0
+        # if the sweep's event is lost, the demand is still there
+        assert workspaces.unserved(db, clock() + 60, 60, 10) == [acme]
+
+
+def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
+    world.workspace()
+    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    feeds.extend(db, "p", clock() + 500)
+    assert feeds.sweep(db, clock() + 499) == []
+    assert [row.name for row in feeds.by_ids(db, [1, 2], "p")] == ["python"]
+    assert feeds.by_ids(db, [1, 2], "other") == []
+
+
+def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -> None:
+    world.workspace()
+    waits = []
+    for _ in range(8):
+        waits.append(feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400) - clock())
+        assert feeds.stale_of(db, 1, now=clock() + waits[-1] - 1, fresh_since=clock()) == []
+        assert feeds.stale_of(db, 1, now=clock() + waits[-1], fresh_since=clock()) != []
+    assert waits == [1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]
+    Feed.update(failures=10_000).execute(db.peewee)
+    assert feeds.refuse(db, row_of(world.feed()), "x", now=0.0, longest=86_400) == 86_400
+    assert feeds.states(db) == {"ok": 0, "failing": 1, "new": 0}
+
+
+def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=["fresh", "stale", "taken", "resting"], kinds=["posts", "comments"])
+    world.workspace("other", subreddits=["elsewhere"])
+    now = clock()
+    change = Feed.update(fresh_at=now - 60).where(Feed.name == "fresh")
+    change.execute(db.peewee)
+    Feed.update(lease_until=now).where(Feed.name == "taken").execute(db.peewee)
+    Feed.update(retry_at=now + 1).where(Feed.name == "resting").execute(db.peewee)
+
+    found = feeds.stale_of(db, acme, now=now, fresh_since=now - 60)
+    assert [(feed.kind, feed.name) for feed in found] == [("comments", "stale"), ("posts", "stale")]
+
+
+def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
+    world.workspace("due", subreddits=["due", "new", "failing"])
+    world.workspace("asked", subreddits=["asked"])
+    world.workspace("quiet", subreddits=["quiet"])
+    asleep = world.workspace("asleep", subreddits=["asleep"])
+    specs.set_active(db, asleep, False)
+    Workspace.update(next_due_at=clock() + 100).where(Workspace.slug != "due").execute(db.peewee)
+    workspaces.demand(db, workspaces.by_name(db, "asked").id, clock())
+    Feed.update(cursor=5, cursor_at=1.0, fresh_at=7.0).where(Feed.name != "new").execute(db.peewee)
+    Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
+
+    def riding(limit: int = 10, fresh_since: float = clock()) -> list[str]:
+        found = feeds.also_due(db, "posts", now=clock(), fresh_since=fresh_since, limit=limit)
+        return sorted(feed.name for feed in found)
+
+    assert riding() == ["asked", "due"]
+    assert len(riding(limit=1)) == 1
+    assert riding(fresh_since=7.0) == []
+    assert feeds.also_due(db, "comments", now=clock(), fresh_since=clock(), limit=9) == []
+
+
+def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    wished = clock()
+    assert feeds.still_stale(db, acme, now=clock(), fresh_since=wished)
+    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    assert not feeds.still_stale(db, acme, now=clock(), fresh_since=wished)
+    assert feeds.still_stale(db, acme, now=clock(), fresh_since=wished + 1), "it began before"
+    assert feeds.still_stale(db, acme, now=clock() + 121, fresh_since=wished), "nobody reads it any more"
+    feeds.release(db, "p")
+    feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
+    assert not feeds.still_stale(db, acme, now=clock(), fresh_since=wished), "a refused feed is not waited for"
+
+
+def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=["a", "b"])
+    assert feeds.oldest_fresh(db) is None
+    assert feeds.unread_since(db, acme, clock())
+    Feed.update(fresh_at=clock(), cursor=1).where(Feed.name == "a").execute(db.peewee)
+    Feed.update(retry_at=clock() + 5, failures=1).where(Feed.name == "b").execute(db.peewee)
+    Feed.insert(source="reddit", kind="posts", name="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
+    feeds.gap(db, [world.feed("a").id])
+    assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
+    assert feeds.oldest_fresh(db) == clock()
+    assert not feeds.unread_since(db, acme, clock()), "a refused feed is not waited for"
+    assert world.feed("a").gaps == 1
+
+
+# -- deliveries
+
+
+def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    mine, other = world.channel(acme), world.channel(bolt)
+    for number in range(6):
+        for channel in (mine, other):
+            Delivery.insert(
+                id=f"{channel}-{number}", channel=channel, period_end=number, state="pending",
+                due_at=clock(), created_at=clock(),
+            ).execute(db.peewee)  # fmt: skip
+
+    def claim(channel: int, now: float) -> list[str]:
+        claimed = deliveries.claim(db, channel, now=now, limit=4, lease=60)
+        return sorted(delivery.notice.id for delivery in claimed)
+
+    for _ in range(ROUNDS):
+        now = clock.advance(61)
+        one, two, three, elsewhere = race(
+            *[lambda now=now: claim(mine, now)] * 3, lambda now=now: claim(other, now)
+        )  # fmt: skip
+        assert sorted(map(len, (one, two, three))) == [0, 0, 4]
+        assert len(elsewhere) == 4

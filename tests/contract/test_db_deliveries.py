@@ -1,0 +1,257 @@
+"""The outbox and its channels: claimed by lease, sent, marked (I4); digests once a period, never empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from overheard.db import channels, deliveries, storing
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Item, Mention
+
+
+@pytest.fixture
+def told(world: Any, db: Db, clock: Any) -> Any:
+    """Stores so many mentions for a workspace, one second apart, from item ``first`` on."""
+
+    def store(workspace_id: int, count: int = 1, first: int = 1) -> None:
+        for number in range(first, first + count):
+            clock.advance(1)
+            storing.store(db, world.matched((world.item(number), (workspace_id,)), poll=f"{number}"), clock())
+
+    return store
+
+
+def claim(db: Db, channel: int, now: float, limit: int = 10, lease: float = 60) -> list[str]:
+    return [each.notice.id for each in deliveries.claim(db, channel, now=now, limit=limit, lease=lease)]
+
+
+def states(db: Db) -> list[str]:
+    rows = Delivery.select(Delivery.state).order_by(Delivery.created_at, Delivery.mention)
+    return [state for (state,) in rows.tuples().execute(db.peewee)]
+
+
+def test_what_a_claim_brings(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 3)
+    first, second = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60)
+    assert [each.notice.mentions[0].item for each in (first, second)] == ["t3_1", "t3_2"], "oldest first"
+    assert (first.notice.type, first.notice.workspace, first.attempts) == ("mention.created", "acme", 1)
+    assert first.born == (world.item(1, created_at=clock() - 2).created_at,)
+    mention = first.notice.mentions[0]
+    assert (mention.queries, mention.highlights) == (("brand",), (("title", 3, 7),))
+    assert mention.created_at == "2026-11-23T09:00:01.000Z"
+
+
+def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    told(acme, 3)
+    told(bolt, 1, first=10)
+    channel = world.channel(acme)
+    one = claim(db, channel, clock(), limit=1)
+    assert len(one) == 1
+    assert claim(db, channel, clock()) == []
+    assert len(claim(db, world.channel(bolt), clock())) == 1, "but others are not held up"
+    assert deliveries.more_due(db, channel, clock())
+    deliveries.sent(db, one[0], clock())
+    assert len(claim(db, channel, clock())) == 2
+    assert not deliveries.more_due(db, channel, clock())
+
+
+def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme)
+    before = claim(db, world.channel(acme), clock())
+    assert claim(db, world.channel(acme), clock() + 60) == []
+    [after] = deliveries.claim(db, world.channel(acme), now=clock() + 61, limit=5, lease=60)
+    assert [after.notice.id] == before
+    assert after.attempts == 2
+
+
+def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme)
+    [one] = claim(db, world.channel(acme), clock())
+    deliveries.sent(db, one, clock())
+    # somebody whose lease ran out comes late
+    deliveries.put_off(db, one, clock(), "slow")
+    deliveries.failed(db, one, "slow")
+    deliveries.release(db, [one], clock())
+    row = world.row(Delivery, one)
+    assert (row.state, row.sent_at, row.error, row.attempts) == ("sent", clock(), None, 1)
+    assert claim(db, world.channel(acme), clock() + 10**6) == []
+    assert deliveries.pending(db) == 0
+
+
+def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme)
+    [one] = claim(db, world.channel(acme), clock())
+    deliveries.put_off(db, one, clock() + 30, "no\x00 \ud800 answer")
+    assert world.row(Delivery, one).error == "no� � answer"
+    assert claim(db, world.channel(acme), clock() + 29) == []
+    assert claim(db, world.channel(acme), clock() + 30) == [one]
+
+
+def test_giving_back_costs_no_try(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 2)
+    assert deliveries.untried(db, acme)
+    claimed = claim(db, world.channel(acme), clock())
+    assert not deliveries.untried(db, acme)
+    deliveries.release(db, claimed, clock() + 7)
+    assert deliveries.untried(db, acme)
+    assert claim(db, world.channel(acme), clock() + 6) == []
+    again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
+    assert [each.attempts for each in again] == [1, 1]
+    deliveries.release(db, [], clock())
+
+
+def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme)
+    [one] = claim(db, world.channel(acme), clock())
+    deliveries.failed(db, one, "it said \x00")
+    assert world.row(Delivery, one).error == "it said �"
+    assert claim(db, world.channel(acme), clock() + 10**6) == []
+
+
+def test_forgotten_deliveries_are_found(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme, bolt, gone = (world.workspace(slug) for slug in ("acme", "bolt", "gone"))
+    for number, workspace in enumerate((acme, bolt, gone)):
+        told(workspace, 1, first=10 * number + 1)
+    channels.disable(db, world.channel(gone), "410", clock())
+    told(gone, 1, first=50)
+    now = clock.advance(60)
+    assert deliveries.waiting_channels(db, now, 62.5, 10) == [world.channel(acme)]
+    both = sorted([world.channel(acme), world.channel(bolt)])
+    assert deliveries.waiting_channels(db, now, 60, 10) == both
+    assert len(deliveries.waiting_channels(db, now, 60, 1)) == 1
+    claim(db, world.channel(acme), now)
+    assert deliveries.waiting_channels(db, now, 60, 10) == [world.channel(bolt)]
+    assert deliveries.waiting_channels(db, now + 61, 60, 10) == both, "its claim ran out"
+
+
+def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace(channels={"team": "digest"})
+    told(acme)
+    deliveries.compose(db, acme, clock(), clock())
+    Item.delete().execute(db.peewee)
+    [one] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    assert one.notice.mentions == ()
+
+
+# -- digests
+
+
+def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest", "now": "instant"})
+    bolt = world.workspace("bolt", channels={"daily": "digest"})
+    told(acme, 3)
+    told(bolt, 1, first=10)
+    daily = world.channel(acme, "daily")
+
+    assert deliveries.compose(db, acme, clock(), clock()) == [daily]
+    [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60)
+    assert digest.notice.type == "digest"
+    assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
+    assert len(digest.born) == 3
+    assert deliveries.waiting(db, clock()).held == 1, "the other workspace's waits for its own"
+
+
+def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest"})
+    assert deliveries.compose(db, acme, 1.0, clock()) == []
+    told(acme, 2)
+    assert len(deliveries.compose(db, acme, 2.0, clock())) == 1
+    assert deliveries.compose(db, acme, 2.0, clock()) == []
+    told(acme, 1, first=5)
+    assert deliveries.compose(db, acme, 2.0, clock()) == [], "what came since goes into the next"
+    assert deliveries.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
+    periods = Delivery.select().where(Delivery.period_end.is_null(False)).count(db.peewee)
+    assert periods == 2
+
+
+def test_composing_at_the_same_time(world: Any, db: Db, clock: Any, told: Any, race: Any) -> None:
+    """The same period twice, and a period by hand beside the scheduled one: no mention twice, no digest empty."""
+    acme = world.workspace(channels={"daily": "digest", "other": "digest"})
+    for turn in range(12):
+        told(acme, 3, first=10 * turn + 1)
+        end = float(turn + 1)
+        race(*[lambda end=end: deliveries.compose(db, acme, end, clock())] * 2,
+             lambda end=end: deliveries.compose(db, acme, end + 0.5, clock()))  # fmt: skip
+        for name in ("daily", "other"):
+            digests = deliveries.claim(db, world.channel(acme, name), now=clock(), limit=9, lease=60)
+            assert sum(len(digest.notice.mentions) for digest in digests) == 3
+            assert all(digest.notice.mentions for digest in digests)
+            for digest in digests:
+                deliveries.sent(db, digest.notice.id, clock())
+
+
+def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
+    world: Any, db: Db, clock: Any, told: Any, race: Any
+) -> None:
+    acme = world.workspace(channels={"daily": "digest"})
+    for turn in range(12):
+        told(acme, 1, first=10 * turn + 1)
+        message = world.matched((world.item(10 * turn + 5), (acme,)), poll=f"race {turn}")
+        race(
+            lambda message=message: storing.store(db, message, clock()),
+            lambda end=float(turn + 1): deliveries.compose(db, acme, end, clock()),
+        )
+    deliveries.compose(db, acme, 1000.0, clock())
+    bundled = Delivery.select(Delivery.mention).where(Delivery.state == "bundled", Delivery.bundle.is_null(False))
+    assert bundled.count(db.peewee) == Mention.select().count(db.peewee) == 24
+
+
+# -- channels
+
+
+def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
+    told(acme, 2)
+    [first] = claim(db, world.channel(acme, "now"), clock(), limit=1)
+    deliveries.sent(db, first, clock())
+    for name in ("now", "daily"):
+        channels.disable(db, world.channel(acme, name), "gone\x00", clock())
+
+    rows = Delivery.select(Delivery.state, Delivery.error).order_by(Delivery.state).tuples().execute(db.peewee)
+    assert sorted(rows, key=str) == sorted(
+        [("failed", "gone�")] * 3 + [("pending", None)] * 2 + [("sent", None)], key=str
+    )  # fmt: skip
+    row = channels.get(db, world.channel(acme, "now"))
+    assert row is not None
+    assert (row.disabled_at, row.reason) == (clock(), "gone�")
+    assert claim(db, world.channel(acme, "now"), clock()) == []
+    assert deliveries.compose(db, acme, clock(), clock()) == []
+
+    world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
+    row = channels.get(db, world.channel(acme, "now"))
+    assert row is not None
+    assert (row.disabled_at, row.reason) == (None, None), "saving it anew enables it"
+
+
+def test_since_when_a_channel_fails(world: Any, db: Db, clock: Any) -> None:
+    channel = world.channel(world.workspace())
+    began = clock()
+    assert channels.failing(db, channel, "500", began) == began
+    assert channels.failing(db, channel, "a\x00\ud800", clock.advance(100)) == began
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.failing_since, row.reason) == (began, "a��")
+    channels.well(db, channel)
+    assert channels.failing(db, channel, "500", clock()) == clock()
+    assert channels.failing(db, 99_999, "gone meanwhile", 5.0) == 5.0
+
+
+def test_channels_of_a_workspace(world: Any, db: Db) -> None:
+    world.workspace("bolt")
+    acme = world.workspace("acme", channels={"b": "digest", "a": "instant"})
+    assert [(row.workspace, row.name, row.mode) for row in channels.listing(db)] == [
+        ("acme", "a", "instant"), ("acme", "b", "digest"), ("bolt", "team", "instant"),
+    ]  # fmt: skip
+    assert [row.name for row in channels.listing(db, "bolt")] == ["team"]
+    assert channels.get(db, 99_999) is None
+    Channel.delete().execute(db.peewee)
+    assert channels.get(db, acme) is None

@@ -1,0 +1,313 @@
+"""What is kept, changed and forgotten: workspaces, revisions, mentions, dead letters, beats, old rows."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from overheard.db import beats, dead_letters, deliveries, mentions, queries, retention, specs, storing
+from overheard.db.connect import Db
+from overheard.db.models import Channel, DeadLetter, Delivery, Feed, Item, Mention, Query, Watch
+from overheard.db.models import Workspace as WorkspaceRow
+from overheard.db.retention import BATCH, DAY, Ages
+from overheard.errors import InvalidInput
+from overheard.workspace_file import ChannelSpec
+
+# -- workspaces
+
+
+def test_a_workspace_comes_back_as_it_was_written(world: Any, db: Db) -> None:
+    spec = world.spec(
+        subreddits=["python", "rust"], kinds=["posts", "comments"], timezone="Europe/Berlin", every="*/5 * * * *",
+        queries={"a": 'acme "two words"', "b": "bolt"}, channels={"x": "instant", "y": "digest"},
+    )  # fmt: skip
+    workspace = world.save(spec)
+    assert specs.load(db, workspace, secrets=False) == spec
+    secrets = [channel.secret for channel in specs.load(db, workspace, secrets=True).channel]
+    assert secrets == ["whsec_made", "whsec_made"]
+
+
+def test_the_same_again_changes_no_id(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=["python", "rust"])
+    before = {table: world.rows(table) for table in (Watch, Query, Channel, Feed, WorkspaceRow)}
+    clock.advance(1000)
+    assert world.workspace(subreddits=["python", "rust"]) == acme
+    assert {table: world.rows(table) for table in before} == before
+
+
+def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=["python", "rust"], queries={"a": "x", "b": "y"})
+    other = world.workspace("other", subreddits=["linux", "rust"])
+    Feed.update(fresh_at=clock()).execute(db.peewee)
+    began, kept = clock(), world.query(acme, "a")
+    clock.advance(1000)
+    world.workspace(subreddits=["python", "linux"], queries={"a": "z", "c": "y"})
+
+    feeds = {feed.id: feed.name for feed in Feed.select().execute(db.peewee)}
+    watches = sorted(
+        (work, feeds[feed], at) for work, feed, at in world.rows(Watch, "workspace_id", "feed_id", "created_at")
+    )
+    assert watches == sorted(
+        [(acme, "python", began), (acme, "linux", began + 1000), (other, "linux", began), (other, "rust", began)]
+    )
+    assert world.query(acme, "a") == kept
+    assert sorted(world.rows(Query, "name", "text")) == [("a", "z"), ("brand", "acme"), ("c", "y")]
+    fresh = {feed.name: feed.fresh_at for feed in Feed.select().execute(db.peewee)}
+    assert fresh == {"python": began, "rust": began, "linux": 0}, "a newcomer wants to see linux's latest page too"
+
+
+def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    row = world.row(WorkspaceRow, acme)
+    assert row.next_due_at == clock(), "a newcomer is due at once"
+    WorkspaceRow.update(next_due_at=5.0, next_digest_at=6.0).execute(db.peewee)
+    world.workspace(name="Another name")
+    row = world.row(WorkspaceRow, acme)
+    assert (row.name, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
+    world.workspace(every="1h")
+    row = world.row(WorkspaceRow, acme)
+    assert (row.next_due_at, row.next_digest_at) == (clock() + 86_400, 6.0)
+    world.workspace(every="1h", digest="0 8 * * *")
+    assert world.row(WorkspaceRow, acme).next_digest_at == clock() + 86_400
+
+
+def test_a_channel_s_secret(world: Any, db: Db) -> None:
+    acme = world.workspace()
+
+    def secret_after(url: str, secret: str | None = None) -> Any:
+        spec = msgspec.structs.replace(world.spec(), channel=(ChannelSpec("team", url, "instant", secret),))
+        world.save(spec)
+        return Channel.select(Channel.secret).where(Channel.workspace == acme).scalar(db.peewee)
+
+    Channel.update(secret="whsec_first").execute(db.peewee)
+    assert secret_after("https://example.org/other") == "whsec_first", "receivers know it"
+    assert secret_after("https://example.org/other", "whsec_given") == "whsec_given"
+    assert secret_after("slack://a/b/c") is None, "only webhooks are signed: Apprise's refuse a secret"
+    assert secret_after("https://example.org/hook") == "whsec_made"
+
+
+def test_removing_takes_everything_of_its_own_and_nothing_else(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
+    specs.remove(db, acme)
+    rest = {"Workspace": 1, "Watch": 1, "Query": 1, "Channel": 1, "Mention": 1, "Delivery": 1, "Item": 1, "Feed": 1}
+    assert world.counts() | rest == world.counts()
+    with pytest.raises(InvalidInput, match="gone already"):
+        specs.remove(db, acme)
+
+
+def test_a_workspace_of_hostile_texts(world: Any, db: Db) -> None:
+    name = "👩‍👩‍👧 é̂ \u202e '; DROP TABLE workspace; -- \" \\ %s"
+    spec = world.spec(name=name, queries={name: name * 500}, channels={name: "instant"})
+    assert specs.load(db, world.save(spec), secrets=False) == spec
+
+
+def test_many_saves_at_the_same_time(world: Any, db: Db, race: Any) -> None:
+    for slug in ("a", "b", "c"):
+        world.workspace(slug)
+    names = [f"sub{number}" for number in range(6)]
+    for turn in range(6):
+        race(
+            *[
+                lambda slug=slug, chosen=chosen: world.workspace(slug, subreddits=chosen)
+                for slug, chosen in [("a", names), ("b", names[::-1]), ("c", names[turn:])]
+            ]
+        )
+    assert Feed.select().where(Feed.name.startswith("sub")).count(db.peewee) == 6
+
+
+# -- revisions
+
+
+def test_each_change_has_a_revision_of_its_own(world: Any, db: Db) -> None:
+    assert queries.revision(db) == 0
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    first = queries.revision(db)
+    assert sorted(queries.changed_since(db, 0)) == [acme, bolt]
+    assert queries.changed_since(db, first) == []
+    specs.set_active(db, acme, False)
+    assert queries.changed_since(db, first) == [acme]
+    specs.remove(db, bolt)
+    assert sorted(queries.changed_since(db, first)) == [acme, bolt], "who went is told too"
+    assert queries.interests(db, [bolt]) == [queries.Interest(bolt, (), ())]
+    assert queries.interests(db, [acme])[0].queries == (), "paused: wants nothing"
+
+
+def test_what_a_workspace_wants(world: Any, db: Db) -> None:
+    acme = world.workspace(subreddits=["Python", "all"], kinds=["posts", "comments"], queries={"a": "x", "b": "y"})
+    [wants] = queries.interests(db, [acme])
+    assert sorted(text for _, text in wants.queries) == ["x", "y"]
+    assert sorted(wants.feeds) == [("comments", "all"), ("comments", "python"), ("posts", "all"), ("posts", "python")]
+    assert queries.count(db) == 2
+
+
+def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any) -> None:
+    """Of two changes under way the later waits: were its revision seen first, the index would miss the other."""
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    before = queries.revision(db)
+    changed, done = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        with db.transaction():
+            revision = queries.changed(db, acme)
+            changed.set()
+            done.wait(0.2)  # the other cannot say that it waits: it waits in the database
+            return revision
+
+    def quick() -> tuple[int, list[int]]:
+        assert changed.wait(10)
+        assert queries.revision(db) == before, "what is not committed is not seen"
+        with db.transaction():
+            revision = queries.changed(db, bolt)
+        done.set()
+        return revision, sorted(queries.changed_since(db, before))
+
+    assert race(slow, quick) == [before + 1, (before + 2, [acme, bolt])]
+
+
+# -- mentions
+
+
+def test_mentions_are_listed_newest_or_oldest_first(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    for number in (1, 2, 3):
+        wanted = (acme, bolt) if number == 2 else (acme,)
+        storing.store(db, world.matched((world.item(number), wanted), poll=str(number)), clock.advance(10))
+
+    def listed(**how: Any) -> list[str]:
+        return [mention.item for _, mention in mentions.listing(db, **how)]
+
+    assert listed(workspace="acme") == ["t3_3", "t3_2", "t3_1"]
+    assert listed(workspace="acme", newest_first=False, limit=2) == ["t3_1", "t3_2"]
+    assert listed(workspace="bolt") == ["t3_2"]
+    assert listed(since=clock() - 10) == ["t3_3", "t3_2", "t3_2"]
+    last = max(number for number, _ in mentions.listing(db))
+    assert listed(after_id=last) == []
+    assert listed(after_id=last - 1) == ["t3_3"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [(0.0, "1970-01-01T00:00:00.000Z"), (1795424400.1239, "2026-11-23T09:00:00.123Z"),
+     (253402300799.0, "9999-12-31T23:59:59.000Z")],
+)  # fmt: skip
+def test_rfc3339(moment: float, text: str) -> None:
+    assert mentions.rfc3339(moment) == text
+
+
+# -- dead letters, beats
+
+
+def letter(**fields: Any) -> dict[str, Any]:
+    return {
+        "message_id": "m1", "stage": "fetch", "origin": "nack", "reason": "it broke", "traceback": "line 1",
+        "body": "{}", "now": 5.0,
+    } | fields  # fmt: skip
+
+
+def test_a_dead_letter_is_kept_once_and_what_a_stage_said_counts(db: Db) -> None:
+    dead_letters.record(db, **letter(origin="xq", reason="found in fetch.XQ", traceback=None))
+    dead_letters.record(db, **letter())
+    dead_letters.record(db, **letter(origin="xq", reason="found in fetch.XQ", traceback=None, now=6.0))
+    dead_letters.record(db, **letter(stage="match", now=7.0))
+    match, fetch = dead_letters.listing(db)
+    assert (fetch.reason, fetch.traceback, fetch.origin, fetch.created_at) == ("it broke", "line 1", "nack", 5.0)
+    assert [row.stage for row in dead_letters.listing(db, stage="match")] == ["match"]
+    assert [row.id for row in dead_letters.listing(db, limit=1)] == [match.id]
+    assert dead_letters.count(db) == 2
+    assert dead_letters.get(db, fetch.id) == fetch
+    assert dead_letters.drop(db, fetch.id)
+    assert not dead_letters.drop(db, fetch.id)
+    assert dead_letters.get(db, fetch.id) is None
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(codec=None), max_size=50))
+def test_a_dead_letter_of_any_text(db: Db, text: str) -> None:
+    DeadLetter.delete().execute(db.peewee)
+    dead_letters.record(db, **letter(message_id=text, reason=text, traceback=text, body=text))
+    dead_letters.record(db, **letter(message_id=text, reason=text, traceback=text, body=text))
+    [row] = dead_letters.listing(db)
+    assert row.body == text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def test_at_the_same_time_it_is_still_one_letter(db: Db, race: Any) -> None:
+    race(*[lambda origin=origin: dead_letters.record(db, **letter(origin=origin)) for origin in ("xq", "nack", "nack")])
+    [row] = dead_letters.listing(db)
+    assert row.origin == "nack"
+
+
+def test_beats(db: Db) -> None:
+    assert beats.last(db, "tick") is None
+    beats.beat(db, "tick", 5.0)
+    beats.beat(db, "tick", 6.0)
+    beats.beat(db, "other", 7.0)
+    assert beats.last(db, "tick") == 6.0
+
+
+# -- retention
+
+KEEP = Ages(mentions=90, deliveries=30, dead_letters=60)
+
+
+def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any) -> None:
+    start = clock()
+    clock.now = start - 101 * DAY
+    acme = world.workspace()
+    for number, age in enumerate((100, 95, 89, 31, 29), start=1):
+        clock.now = start - age * DAY
+        storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
+    Delivery.update(state="sent").execute(db.peewee)
+    dead_letters.record(db, **letter(now=start - 61 * DAY))
+    dead_letters.record(db, **letter(stage="x", now=start - 59 * DAY))
+
+    assert retention.forget(db, KEEP, start) > 0
+    assert world.counts() | {"Mention": 3, "Item": 3, "Delivery": 1, "DeadLetter": 1, "Poll": 0} == world.counts()
+    assert retention.forget(db, KEEP, start) == 0
+    assert retention.forget(db, Ages(0, 0, 0), start + 10**9) == 0
+    assert world.counts()["Mention"] == 3
+
+
+def test_a_delivery_that_waits_is_never_too_old(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(channels={"now": "instant", "weekly": "digest"})
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    retention.forget(db, Ages(90, 1, 0), clock.advance(8 * DAY))
+    assert world.counts()["Delivery"] == 2
+
+
+def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(channels={"weekly": "digest"})
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    deliveries.compose(db, acme, clock(), clock.advance(7 * DAY))
+    retention.forget(db, Ages(90, 1, 0), clock())
+    [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
+    assert len(digest.notice.mentions) == 1
+    deliveries.sent(db, digest.notice.id, clock())
+    retention.forget(db, Ages(90, 1, 0), clock())
+    assert Delivery.select().where(Delivery.state == "bundled").count(db.peewee) == 0
+
+
+def test_forgetting_comes_in_batches(world: Any, db: Db) -> None:
+    rows = [
+        {"message_id": str(number), "stage": "x", "origin": "nack", "reason": "", "body": "", "created_at": 0.0}
+        for number in range(BATCH + 5)
+    ]
+    for start in range(0, len(rows), 500):
+        DeadLetter.insert_many(rows[start : start + 500]).execute(db.peewee)
+    assert [retention.forget(db, KEEP, 100 * DAY) for _ in range(3)] == [BATCH, 5, 0]
+
+
+def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    storing.store(db, world.matched((world.item(), (acme,)), poll="a"), clock())
+    storing.store(db, world.matched((world.item(), (bolt,)), poll="b"), clock() + 50 * DAY)
+    retention.forget(db, KEEP, clock() + 91 * DAY)
+    assert world.rows(Mention, "workspace_id") == [(bolt,)]
+    assert world.counts()["Item"] == 1
+    retention.forget(db, KEEP, clock() + 141 * DAY)
+    assert (Item.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)

@@ -1,0 +1,140 @@
+"""The schema: made by the migrations, the same as the models say, once, on both databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playhouse.migrations import Runner
+from playhouse.schema_diff import diff_models
+
+from overheard.db import migrate
+from overheard.db.connect import Db, open_database
+from overheard.db.models import TABLES, Workspace
+from overheard.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+# Waits for the starting shot, so that all of them migrate at once, and says what it did.
+MIGRATOR = """
+import sys
+from overheard.db import migrate
+from overheard.db.connect import open_database
+db = open_database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(*migrate.migrate(db), flush=True)
+db.release()
+"""
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Db]:
+    db = open_database(empty_url)
+    yield db
+    db.release()
+
+
+def test_the_migrations_make_what_the_models_say(empty: Db) -> None:
+    done = migrate.migrate(empty)
+
+    assert done[0] == "0001_initial"
+    with empty.session():
+        assert str(diff_models(empty.peewee, list(TABLES))) == ""
+
+
+def test_a_second_time_does_nothing(empty: Db) -> None:
+    migrate.migrate(empty)
+    assert migrate.migrate(empty) == []
+    with empty.session():
+        assert migrate.pending(empty) == []
+
+
+def test_down_and_up_again(empty: Db) -> None:
+    done = migrate.migrate(empty)
+    with empty.session():
+        assert Runner(empty.peewee, str(migrate.DIRECTORY)).down(done[0]) == done[::-1]
+        assert migrate.pending(empty) == done
+        assert set(empty.peewee.get_tables()) <= {"schema_migration", "sqlite_sequence"}
+    assert migrate.migrate(empty) == done
+
+
+def test_of_several_processes_one_migrates(empty_url: str) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", MIGRATOR, empty_url],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=60)[0].split() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0, 0]
+    assert sorted(map(bool, outputs)) == [False, False, False, True]
+
+
+def test_a_newer_database_is_refused(db: Db) -> None:
+    history = Runner(db.peewee, str(migrate.DIRECTORY)).History
+    history.create(name="9999_from_the_future")
+    for refusing in (migrate.migrate, migrate.require_current):
+        with pytest.raises(ConfigError, match=r"newer Overheard.*9999_from_the_future"):
+            refusing(db)
+
+
+def test_an_old_database_is_told_what_to_do(empty: Db) -> None:
+    with pytest.raises(ConfigError, match=r"behind.*0001_initial.*overheard migrate"):
+        migrate.require_current(empty)
+    migrate.migrate(empty)
+    migrate.require_current(empty)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(
+    empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0001_initial.py").write_text((migrate.DIRECTORY / "0001_initial.py").read_text())
+    (tmp_path / "0002_broken.py").write_text(
+        "def up(migrator, db):\n    db.execute_sql('CREATE TABLE half (id int)')\n    raise RuntimeError('broken')\n"
+    )
+    monkeypatch.setattr(migrate, "DIRECTORY", tmp_path)
+    with pytest.raises(RuntimeError, match="broken"):
+        migrate.migrate(empty)
+    with empty.session():
+        assert "half" not in empty.peewee.get_tables()
+        assert "0002_broken" in migrate.pending(empty)
+
+
+def test_what_points_to_a_big_table_is_as_wide_as_its_key(db: Db) -> None:
+    """A PostgreSQL integer ends at 2³¹: a reference to a BIGINT key must be BIGINT too."""
+    if db.sqlite:
+        assert db.peewee.pragma("foreign_keys") == 1
+        return
+    rows = db.peewee.execute_sql(
+        """SELECT c.conrelid::regclass::text, a.attname, format_type(a.atttypid, NULL), format_type(b.atttypid, NULL)
+           FROM pg_constraint c
+           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+           JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
+           WHERE c.contype = 'f'"""
+    ).fetchall()
+    assert ("delivery", "mention_id", "bigint", "bigint") in rows
+    assert [row for row in rows if row[2] != row[3]] == []
+
+
+def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
+    references = [
+        (table, field.name)
+        for table in TABLES
+        for field in table._meta.refs
+        if field.on_delete != "CASCADE"
+    ]  # fmt: skip
+    assert references == []
+    assert Workspace.select().count(db.peewee) == 0

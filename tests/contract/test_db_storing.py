@@ -1,0 +1,417 @@
+"""Store's transaction: what is new is decided by uniqueness, and cursors move last (I2, I3), on both databases."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from overheard.db import deliveries, feeds, retention, specs, storing
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Poll, PollPart, Watch, Workspace
+from overheard.db.retention import Ages
+from overheard.messages import ItemsMatched, Match, MatchedItem, Target
+
+HOSTILE = {
+    "nul": "a\x00b",
+    "half a surrogate pair": "a\ud800b",
+    "emoji": "👩‍👩‍👧 é̂ \u202e",
+    "long": "ä" * 100_000,
+    "control": "\x01\x7f\r\n\t",
+}
+
+
+@pytest.fixture
+def polled(world: Any, db: Db, clock: Any) -> Any:
+    """Claims the feeds as a poll; its targets."""
+
+    def claim(poll: str, cursor: int = 2000, lease: float = 120.0) -> tuple[Target, ...]:
+        rows = [
+            feeds.FeedRow(row.id, row.kind, row.name, row.cursor, row.cursor_at, row.failures)
+            for row in Feed.select().order_by(Feed.id).execute(db.peewee)
+        ]
+        assert feeds.claim(db, rows, poll, now=clock(), lease=lease) == rows
+        return tuple(Target(row.id, cursor, clock()) for row in rows)
+
+    return claim
+
+
+def test_a_part_becomes_item_mention_and_delivery(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    item = world.item(created_at=clock() + 3)
+    clock.advance(10)
+
+    stored = storing.store(db, world.matched((item, (acme,))), clock())
+
+    assert stored.channels == (world.channel(acme),)
+    assert stored.ages == (7.0,)
+    [row] = world.rows(Item)
+    assert {key: row[key] for key in msgspec.structs.asdict(item)} == msgspec.structs.asdict(item)
+    [mention] = world.rows(Mention)
+    assert mention["queries"] == '["brand"]'
+    assert mention["highlights"] == '[["title",3,7]]'
+    assert not mention["silent"]
+    [delivery] = world.rows(Delivery)
+    assert (delivery["channel"], delivery["mention"], delivery["state"]) == (
+        world.channel(acme), mention["id"], "pending",
+    )  # fmt: skip
+
+
+def test_the_same_again_stores_nothing_and_wakes_nobody(world: Any, db: Db, clock: Any) -> None:
+    message = world.matched((world.item(), (world.workspace(),)))
+    storing.store(db, message, clock())
+    before = world.counts()
+
+    again = storing.store(db, message, clock.advance(60))
+
+    assert again == storing.Stored()
+    assert world.counts() == before
+
+
+def test_two_workspaces_share_an_item_and_each_has_its_own_mention(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt", channels={"a": "instant", "b": "instant"})
+    stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
+
+    assert world.counts() | {"Item": 1, "Mention": 2, "Delivery": 3} == world.counts()
+    assert stored.channels == tuple(
+        sorted([world.channel(acme), world.channel(bolt, "a"), world.channel(bolt, "b")])
+    )  # fmt: skip
+
+
+def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, clock: Any) -> None:
+    clock.now += 0.75  # Reddit's times are whole seconds
+    acme = world.workspace()
+    began = int(clock())
+    entries = [(world.item(number, created_at=float(began + age)), (acme,)) for number, age in [(1, -1), (2, 0)]]
+    stored = storing.store(db, world.matched(*entries), clock())
+
+    assert [silent for (silent,) in world.rows(Mention, "silent")] == [True, False]
+    assert world.counts()["Delivery"] == 1
+    assert len(stored.ages) == 2
+
+
+def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=["all"])
+    clock.advance(100)
+    world.workspace(subreddits=["all", "python"])
+    storing.store(db, world.matched((world.item(created_at=clock() - 50), (acme,))), clock())
+    assert world.rows(Mention, "silent") == [(False,)]
+
+
+def test_a_digest_channel_holds_what_an_instant_one_sends(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(channels={"now": "instant", "daily": "digest"})
+    stored = storing.store(db, world.matched((world.item(), (acme,))), clock())
+
+    assert stored.channels == (world.channel(acme, "now"),)
+    assert sorted(world.rows(Delivery, "channel_id", "state")) == sorted(
+        [(world.channel(acme, "now"), "pending"), (world.channel(acme, "daily"), "held")]
+    )
+
+
+def test_a_disabled_channel_gets_nothing(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    Channel.update(disabled_at=clock()).execute(db.peewee)
+    assert storing.store(db, world.matched((world.item(), (acme,))), clock()).channels == ()
+    assert world.counts() | {"Mention": 1, "Delivery": 0} == world.counts()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_is_stored_without_moving_the_highlights(world: Any, db: Db, clock: Any, kind: str) -> None:
+    text = HOSTILE[kind]
+    acme = world.workspace()
+    fields = dict.fromkeys(("title", "body", "author", "permalink", "url"), text)
+    storing.store(db, world.matched((world.item(**fields), (acme,))), clock())
+
+    [row] = world.rows(Item)
+    for name in fields:
+        assert len(row[name]) == len(text)
+        if kind in ("emoji", "long", "control"):
+            assert row[name] == text
+    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    assert claimed.notice.mentions[0].body == row["body"]
+
+
+def test_more_rows_than_one_statement_takes(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    entries = [(world.item(number), (acme,)) for number in range(1, 2 * storing.ROWS + 50)]
+    stored = storing.store(db, world.matched(*entries), clock())
+    assert len(stored.ages) == len(entries)
+    assert world.counts() | {"Item": len(entries), "Delivery": len(entries)} == world.counts()
+
+
+# -- cursors
+
+
+def test_cursors_move_when_all_parts_are_stored_and_not_before(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    acme = world.workspace()
+    began = clock()
+    targets = polled("p")
+    clock.advance(5)
+    last = world.matched(poll="p", part=2, parts=3, targets=targets)
+    middle = world.matched((world.item(), (acme,)), poll="p", part=1, parts=None)
+    first = world.matched(poll="p", part=0, parts=None)
+
+    for message in (last, middle, last, middle):
+        storing.store(db, message, clock())
+        feed = world.feed()
+        assert (feed.cursor, feed.fresh_at, feed.poll) == (None, 0, "p")
+    storing.store(db, first, clock())
+
+    feed = world.feed()
+    assert (feed.cursor, feed.cursor_at, feed.fresh_at) == (2000, began, began)
+    assert (feed.poll, feed.lease_until) == (None, 0)
+    assert world.row(Poll, "p").finished_at == clock()
+
+
+def test_a_part_that_a_poll_does_not_have_finishes_nothing(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    world.workspace()
+    targets = polled("p")
+    storing.store(db, world.matched(poll="p", part=7, parts=None), clock())
+    storing.store(db, world.matched(poll="p", part=1, parts=2, targets=targets), clock())
+    assert world.feed().cursor is None
+
+
+def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    world.workspace()
+    old = polled("old", cursor=1000)
+    clock.advance(200)
+    feeds.sweep(db, clock())
+    new = polled("new", cursor=2000)
+    storing.store(db, world.matched(poll="new", targets=new), clock())
+    fresh_at = world.feed().fresh_at
+    clock.advance(10)
+    polled("third")
+
+    storing.store(db, world.matched(poll="old", targets=old), clock())
+
+    feed = world.feed()
+    assert (feed.cursor, feed.cursor_at, feed.fresh_at) == (2000, fresh_at, fresh_at)
+    assert feed.poll == "third", "the lease of another poll is not the old one's to end"
+
+
+def test_a_poll_nobody_knows_any_more_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    """Its row is gone (given up, or a day old): when it began is forgotten, so freshness cannot be claimed."""
+    world.workspace()
+    targets = polled("p")
+    feeds.release(db, "p")
+    storing.store(db, world.matched(poll="p", targets=targets), clock.advance(500))
+    feed = world.feed()
+    assert feed.cursor == 2000, "what it read is stored, so the cursor may move"
+    assert feed.fresh_at == 0
+
+
+def test_a_target_that_is_no_feed_does_no_harm(world: Any, db: Db, clock: Any) -> None:
+    world.workspace()
+    storing.store(db, world.matched(targets=(Target(10**12, 5, 5.0),)), clock())
+    assert world.feed().cursor is None
+
+
+def test_an_empty_listing_gives_a_cursor_too(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    world.workspace()
+    targets = polled("p", cursor=0)
+    storing.store(db, world.matched(poll="p", targets=targets), clock())
+    assert world.feed().cursor == 0
+
+
+def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    world.workspace()
+    [row] = feeds.stale_of(db, 1, now=clock(), fresh_since=clock())
+    clock.now = feeds.refuse(db, row, "private", now=clock(), longest=10_000.0)
+    targets = polled("p")
+    storing.store(db, world.matched(poll="p", targets=targets), clock())
+    feed = world.feed()
+    assert (feed.failures, feed.reason, feed.retry_at) == (0, None, 0)
+
+
+def test_two_last_parts_at_once_finish_the_poll(world: Any, db: Db, clock: Any, polled: Any, race: Any) -> None:
+    acme = world.workspace()
+    for turn in range(15):
+        targets = polled(f"p{turn}", cursor=turn + 1)
+        one = world.matched((world.item(2 * turn), (acme,)), poll=f"p{turn}", part=0, parts=None)
+        two = world.matched((world.item(2 * turn + 1), (acme,)), poll=f"p{turn}", part=1, parts=2, targets=targets)
+        race(lambda one=one: storing.store(db, one, clock()), lambda two=two: storing.store(db, two, clock()))
+        assert world.feed().cursor == turn + 1
+        assert world.feed().poll is None
+
+
+def test_the_same_part_at_once_is_stored_once(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    for turn in range(10):
+        items = [world.item(100 * turn + number) for number in range(20)]
+        message = world.matched(*[(item, (acme, bolt)) for item in items], poll=f"p{turn}")
+        backwards = msgspec.structs.replace(message, items=message.items[::-1])
+        results = race(*[lambda m=m: storing.store(db, m, clock()) for m in (message, backwards, message)])
+        assert sorted(len(result.ages) for result in results)[-1] <= 40
+        assert sum(len(result.ages) for result in results) == 40
+    assert world.counts() | {"Item": 200, "Mention": 400, "Delivery": 400} == world.counts()
+
+
+NUMBERS = itertools.count(1_000_000, 1_000)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clock: Any, data: st.DataObject) -> None:
+    """One poll in parts that overlap; each example is a poll of new items, on the same database."""
+    ids = [world.workspace("acme"), world.workspace("bolt", channels={"now": "instant", "daily": "digest"})]
+    base = next(NUMBERS)
+    poll = f"poll {base}"
+    numbers = st.lists(st.integers(0, 8), max_size=5)
+    content = data.draw(st.lists(numbers, min_size=1, max_size=4))
+    wants = data.draw(st.lists(st.sets(st.sampled_from(ids), min_size=1), min_size=9, max_size=9))
+    Feed.update(lease_until=0, poll=None, cursor=None).execute(db.peewee)
+    feed = world.feed()
+    row = feeds.FeedRow(feed.id, "posts", "python", None, None, 0)
+    feeds.claim(db, [row], poll, now=clock(), lease=60)
+    messages = [
+        world.matched(
+            *[(world.item(base + number), tuple(sorted(wants[number]))) for number in part],
+            poll=poll,
+            part=position,
+            parts=len(content) if position == len(content) - 1 else None,
+            targets=(Target(feed.id, base, clock()),) if position == len(content) - 1 else (),
+        )
+        for position, part in enumerate(content)
+    ]
+    repeated = messages + data.draw(st.lists(st.sampled_from(messages), max_size=6))
+    missing = {message.part for message in messages}
+    for message in data.draw(st.permutations(repeated)):
+        assert (world.feed().cursor is None) == bool(missing)
+        storing.store(db, message, clock())
+        missing.discard(message.part)
+
+    expected = {
+        (ids.index(workspace), world.item(base + number).name)
+        for part in content
+        for number in part
+        for workspace in wants[number]
+    }
+    rows = list(
+        Mention.select(Mention.workspace, Item.name)
+        .join(Item, on=(Mention.item == Item.id))
+        .where(Item.name.in_([world.item(base + number).name for number in range(9)]))
+        .tuples()
+        .execute(db.peewee)
+    )
+    assert sorted((ids.index(workspace), name) for workspace, name in rows) == sorted(expected)
+    sent = (
+        Delivery.select()
+        .join(Mention, on=(Delivery.mention == Mention.id))
+        .join(Item, on=(Mention.item == Item.id))
+        .where(Item.name.in_([world.item(base + number).name for number in range(9)]))
+        .count(db.peewee)
+    )
+    assert sent == sum(1 + workspace for workspace, _ in expected)
+    assert (world.feed().cursor, world.feed().poll) == (base, None)
+
+
+# -- what goes while messages are under way
+
+
+def test_a_workspace_removed_before_its_part_is_stored(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    message = world.matched((world.item(), (acme, bolt)))
+    specs.remove(db, acme)
+    storing.store(db, message, clock())
+    assert world.rows(Mention, "workspace_id") == [(bolt,)]
+
+
+def test_a_query_a_watch_or_a_channel_removed_before(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(queries={"brand": "acme", "other": "x"})
+    message = world.matched((world.item(), (acme,)))
+    world.workspace(queries={"other": "x"}, channels={})
+    storing.store(db, message, clock())
+    assert world.counts()["Mention"] == 0, "nobody asks for it any more"
+
+    message = world.matched((world.item(), ()), poll="q")
+    both = Match(acme, (world.query(acme, "other"), 99_999), ())
+    message = msgspec.structs.replace(message, items=(MatchedItem(world.item(), (both,)),))
+    storing.store(db, message, clock())
+    assert world.rows(Mention, "queries") == [('["other"]',)]
+    assert world.counts()["Delivery"] == 0
+
+    Watch.delete().execute(db.peewee)
+    storing.store(db, world.matched((world.item(5), ()), poll="r"), clock())
+    assert world.counts()["Mention"] == 1
+
+
+def test_workspaces_and_channels_removed_at_the_same_time(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """Whoever is first: store does not fail, and nothing of the removed workspace is left."""
+    for turn in range(12):
+        acme, bolt = world.workspace("acme"), world.workspace("bolt", channels={"a": "instant", "b": "instant"})
+        entries = [(world.item(100 * turn + number), (acme, bolt)) for number in range(30)]
+        message = world.matched(*entries, poll=f"p{turn}")
+        race(
+            lambda message=message: storing.store(db, message, clock()),
+            lambda acme=acme: specs.remove(db, acme),
+            lambda: world.workspace("bolt", channels={"b": "instant"}),
+        )
+        assert Mention.select().where(Mention.workspace == acme).count(db.peewee) == 0
+        assert Mention.select().where(Mention.workspace == bolt).count(db.peewee) == 30 * (turn + 1)
+        assert PollPart.select().where(PollPart.poll == f"p{turn}").count(db.peewee) == 1
+
+
+def test_retention_takes_no_item_that_is_mentioned_again(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """An item that nobody mentions any more is forgotten at the moment at which somebody mentions it."""
+    acme = world.workspace()
+    for turn in range(12):
+        message = world.matched(*[(world.item(100 * turn + number), (acme,)) for number in range(40)], poll=f"p{turn}")
+        storing.store(db, message, clock() - 10 * 86400)
+        Mention.delete().execute(db.peewee)
+        results = race(
+            lambda message=message: storing.store(db, message, clock()),
+            lambda: retention.forget(db, Ages(mentions=5, deliveries=5, dead_letters=5), clock()),
+        )
+        assert len(results[0].ages) == 40
+        assert Mention.select().count(db.peewee) == 40
+
+
+def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """The exact moment: the workspace is being deleted, not yet committed, when store looks for it."""
+    if db.sqlite:
+        return  # one writer at a time: there is no such moment
+    acme = world.workspace()
+    message = world.matched((world.item(), (acme,)))
+    deleted, looked = threading.Event(), threading.Event()
+
+    def remove() -> None:
+        with db.transaction():
+            Workspace.delete().where(Workspace.id == acme).execute(db.peewee)
+            deleted.set()
+            looked.wait(0.2)  # store cannot say that it waits: it waits in the server
+
+    def store() -> Any:
+        assert deleted.wait(10)
+        try:
+            return storing.store(db, message, clock())
+        finally:
+            looked.set()
+
+    assert race(remove, store)[1].ages == ()
+    assert world.counts()["Mention"] == 0
+
+
+def test_a_transaction_that_fails_stores_nothing(
+    world: Any, db: Db, clock: Any, polled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = world.workspace()
+    message: ItemsMatched = world.matched((world.item(), (acme,)), poll="p", targets=polled("p"))
+    before = world.counts()
+
+    def broken(*args: Any) -> None:
+        raise RuntimeError("lost power")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feeds, "finish", broken)
+        with pytest.raises(RuntimeError):
+            storing.store(db, message, clock())
+    assert world.counts() == before
+
+    storing.store(db, message, clock())
+    assert world.feed().cursor == 2000
+    assert world.counts()["Delivery"] == 1

@@ -1,0 +1,200 @@
+"""The configuration: pipeline.toml is its defaults, and every mistake is told with file, key and hint."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from overheard.config import SECTIONS, Config, load
+from overheard.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[2] / "pipeline.toml"
+KEYS = [(section, key) for section, table in SECTIONS.items() for key in table.model_fields]
+SECRETS = [(section, key) for section, key in KEYS if SECTIONS[section].model_fields[key].annotation is SecretStr]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Any:
+    def load_text(text: str, **environ: str) -> Config:
+        path = tmp_path / "pipeline.toml"
+        path.write_text(text, encoding="utf-8")
+        return load(path, environ)
+
+    return load_text
+
+
+@pytest.fixture
+def refused(written: Any) -> Any:
+    """The problems of a configuration that is refused."""
+
+    def problems(text: str, **environ: str) -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            written(text, **environ)
+        return error.value.problems
+
+    return problems
+
+
+def test_the_shipped_file_is_the_defaults() -> None:
+    assert load(SHIPPED, {}) == Config()
+
+
+def test_the_shipped_file_has_every_key_in_the_order_of_the_code() -> None:
+    tables = tomllib.loads(SHIPPED.read_text())
+    assert [(section, key) for section, table in tables.items() for key in table] == KEYS
+
+
+def test_every_key_of_the_shipped_file_is_explained() -> None:
+    """A comment stands above it, or above the keys just before it. (What threads are needs no explanation.)"""
+    explained = False
+    for line in SHIPPED.read_text().splitlines():
+        if line.startswith("#"):
+            explained = True
+        elif line.startswith("["):
+            explained = False
+        else:
+            assert explained or line.partition(" ")[0] in ("", "threads"), line
+
+
+def test_without_a_file_it_is_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {}) == Config()
+    (tmp_path / "pipeline.toml").write_text("[tick]\ninterval = 9\n")
+    assert load(None, {}).tick.interval == 9
+    (tmp_path / "other.toml").write_text("[tick]\ninterval = 8\n")
+    assert load(None, {"OVERHEARD_CONFIG": str(tmp_path / "other.toml")}).tick.interval == 8
+    assert load(tmp_path / "pipeline.toml", {"OVERHEARD_CONFIG": "nowhere"}).tick.interval == 9
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere.toml: no such file .*--config"):
+        load(tmp_path / "nowhere.toml", {})
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "hints"),
+    [
+        ("[tick\n", ["not valid TOML", "line 1"]),
+        ("[tock]\n", ["[tock] is no section", "Did you mean tick?", "Valid: bus, database, reddit"]),
+        ("tick = 5\n", ["tick must be a table", "[tick]"]),
+        ("[tick]\nintervall = 5\n", ["[tick] intervall: unknown key", "Did you mean interval?", "jitter"]),
+        ("[tick]\ninterval = \"5\"\n", ["[tick] interval:", "valid number", "(default: 5)"]),
+        ("[tick]\ninterval = 0\n", ["[tick] interval:", "greater than 0"]),
+        ("[tick]\ninterval = inf\n", ["[tick] interval:", "finite"]),
+        ("[tick]\njitter = nan\n", ["[tick] jitter:"]),
+        ("[fetch]\noverlap = inf\n", ["[fetch] overlap:", "finite"]),
+        ("[fetch]\nfresh_for = nan\n", ["[fetch] fresh_for:"]),
+        ("[fetch]\nmax_pages = 11\n", ["[fetch] max_pages:", "less than or equal to 10"]),
+        ("[fetch]\nthreads = true\n", ["[fetch] threads:", "valid integer"]),
+        ("[fetch]\nthreads = 1.5\n", ["[fetch] threads:", "valid integer"]),
+        ("[notify]\nallow_private = 1\n", ["[notify] allow_private:", "boolean"]),
+        ("[bus]\nurl = \"redis://x\"\n", ["[bus] url: must start with memory://, amqp:// or amqps://"]),
+        ("[database]\nurl = \"mysql://x\"\n", ["[database] url: must start with sqlite:/// or postgresql://"]),
+        ("[reddit]\noauth_url = \"oauth.reddit.com\"\n", ["[reddit] oauth_url: must start with http"]),
+        ("[log]\nlevel = \"LOUD\"\n", ["[log] level:", "'DEBUG'", "(default: 'INFO')"]),
+        ("[metrics]\nport = 70000\n", ["[metrics] port:", "65000"]),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_with_file_key_and_hint(refused: Any, text: str, hints: list[str]) -> None:
+    [problem] = refused(text)
+    for hint in ["pipeline.toml: ", *hints]:
+        assert hint in problem
+
+
+def test_all_mistakes_are_told_at_once(refused: Any) -> None:
+    assert len(refused("[tick]\nintervall = 5\n[tock]\n", OVERHEARD_TICK__X="1", OVERHEARD_FOO="1")) == 4
+    assert len(refused("[tick]\ninterval = 0\njitter = -1\n[log]\nlevel = 5\n")) == 3
+
+
+@pytest.mark.parametrize(("section", "key"), KEYS)
+def test_every_key_can_be_overridden_by_the_environment(written: Any, section: str, key: str) -> None:
+    default = getattr(getattr(Config(), section), key)
+    other = {
+        ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
+        ("log", "format"): "json", ("reddit", "reddit_url"): "http://x", ("reddit", "oauth_url"): "http://y",
+    }.get((section, key))  # fmt: skip
+    if other is None:
+        other = "true" if default is False else "7" if isinstance(default, int | float) else "something"
+    config = written("", **{f"OVERHEARD_{section}__{key}".upper(): other})
+    value = getattr(getattr(config, section), key)
+    assert value != default
+    shown = value.get_secret_value() if isinstance(value, SecretStr) else str(value).lower().removesuffix(".0")
+    assert shown == other.lower() or shown == other
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "hints"),
+    [
+        ("OVERHEARD_TICK__INTERVAL", "soon", ["environment OVERHEARD_TICK__INTERVAL", "[tick] interval"]),
+        ("OVERHEARD_TICK__INTERVAL", "-1", ["environment OVERHEARD_TICK__INTERVAL", "greater than 0"]),
+        ("OVERHEARD_TICK__INTERVALL", "1", ["[tick] has no such key", "Did you mean interval?"]),
+        ("OVERHEARD_TOCK__INTERVAL", "1", ["no such setting", "OVERHEARD_TICK__"]),
+        ("OVERHEARD_TICK", "1", ["no such setting"]),
+        ("OVERHEARD_TICK__INTERVAL_FILE", "/x", ["only secrets can be read from a file"]),
+        ("OVERHEARD_BUS__URL_FILE", "/nowhere", ["OVERHEARD_BUS__URL_FILE", "cannot be read"]),
+        ("OVERHEARD_BUS__NOTHING_FILE", "/dev/null", ["[bus] has no such key"]),
+    ],
+)
+def test_mistakes_in_the_environment(refused: Any, variable: str, text: str, hints: list[str]) -> None:
+    [problem] = refused("", **{variable: text})
+    for hint in hints:
+        assert hint in problem
+
+
+def test_other_variables_are_none_of_our_business(written: Any) -> None:
+    assert written("", PATH="/bin", OVERHEARD_CORPUS="/x", OVERHEARD_CONFIG="/y", overheard_x="1") == Config()
+
+
+@pytest.mark.parametrize(("section", "key"), SECRETS)
+def test_a_secret_can_come_from_a_file(written: Any, tmp_path: Path, section: str, key: str) -> None:
+    secret = {"bus": "amqp://u:hunter2@h/v", "database": "postgresql://u:hunter2@h/d"}.get(section, "hunter2")
+    file = tmp_path / "secret"
+    file.write_text(f"{secret}\n")
+    config = written("", **{f"OVERHEARD_{section}__{key}_FILE".upper(): str(file)})
+    assert getattr(getattr(config, section), key).get_secret_value() == secret
+    assert "hunter2" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
+
+
+def test_a_secret_given_twice_is_refused(refused: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("amqp://file/")
+    for order in (1, -1):
+        both = {"OVERHEARD_BUS__URL": "amqp://variable/", "OVERHEARD_BUS__URL_FILE": str(tmp_path / "secret")}
+        [problem] = refused("", **dict(list(both.items())[::order]))
+        assert "is set too" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[bus]\nurl = "hunter2://x"',
+        '[database]\nurl = "hunter2"',
+        '[reddit]\nclient_secret = 5\npassword = ["hunter2"]',
+        '[bus]\nurl = "amqp://u:hunter2@h"\nheartbeat = 1',
+        '[bus]\nurl = "amqp://hunter2',
+    ],
+)
+def test_no_error_shows_a_secret(refused: Any, text: str) -> None:
+    assert "hunter2" not in "\n".join(refused(text))
+    assert "hunter2" not in "\n".join(refused("", OVERHEARD_BUS__URL="hunter2", OVERHEARD_DATABASE__URL="hunter2"))
+
+
+def test_the_list_of_secrets_is_what_it_should_be() -> None:
+    assert SECRETS == [("bus", "url"), ("database", "url"), ("reddit", "client_secret"), ("reddit", "password")]
+
+
+def test_what_lives_in_one_process() -> None:
+    config = Config()
+    assert (config.bus.embedded, config.database.embedded) == (True, True)
+    config = load(SHIPPED, {"OVERHEARD_BUS__URL": "amqps://h/", "OVERHEARD_DATABASE__URL": "postgres://h/d"})
+    assert (config.bus.embedded, config.database.embedded) == (False, False)
+
+
+def test_a_configuration_is_not_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().tick.interval = 1  # type: ignore[misc]

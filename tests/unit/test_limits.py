@@ -1,0 +1,110 @@
+"""A turn: short waits are waited for, long ones postponed with the slot that was reserved (I5)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from overheard.errors import Postponed
+from overheard.limits import LONGEST_WAIT, SLOT_STALE, Reservation, Turn
+
+KEY = "reddit:x"
+
+
+class Line:
+    """A limiter whose answers are written down beforehand, at time 1000."""
+
+    def __init__(self, *delays: float | None) -> None:
+        self.delays = list(delays)
+        self.reserved = 0
+        self.told: list[tuple[object, ...]] = []
+
+    def reserve(self, key: str) -> Reservation:
+        assert key == KEY
+        self.reserved += 1
+        delay = self.delays.pop(0)
+        return Reservation(300.0, None) if delay is None else Reservation(delay, 1000 + delay)
+
+    def until(self, key: str, slot: float) -> float:
+        return slot - 1000
+
+    def block(self, key: str, seconds: float) -> None:
+        self.told.append((key, seconds))
+
+    def observe(self, key: str, remaining: float, reset: float) -> None:
+        self.told.append((key, remaining, reset))
+
+
+class Waits:
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+        self.seen: list[float] = []
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+def turn(line: Line, waits: Waits, slot: float | None = None) -> Turn:
+    return Turn(line, KEY, slot=slot, wait=waits.waited.append, on_wait=waits.seen.append)
+
+
+def test_a_free_slot_is_taken_without_waiting(waits: Waits) -> None:
+    turn(Line(0.0), waits).take()
+    assert (waits.waited, waits.seen) == ([], [])
+
+
+@pytest.mark.parametrize("delay", [0.01, LONGEST_WAIT])
+def test_a_short_wait_is_waited_for(waits: Waits, delay: float) -> None:
+    turn(Line(delay), waits).take()
+    assert waits.waited == waits.seen == [delay]
+
+
+def test_a_longer_wait_is_postponed_with_its_slot(waits: Waits) -> None:
+    with pytest.raises(Postponed) as postponed:
+        turn(Line(7.0), waits).take()
+    assert (postponed.value.key, postponed.value.delay, postponed.value.slot) == (KEY, 7.0, 1007.0)
+    assert postponed.value.resume is None
+    assert (waits.waited, waits.seen) == ([], [7.0])
+
+
+def test_a_line_that_is_too_long_reserves_nothing(waits: Waits) -> None:
+    with pytest.raises(Postponed) as postponed:
+        turn(Line(None), waits).take()
+    assert postponed.value.slot is None
+
+
+@pytest.mark.parametrize(
+    ("slot", "waited"), [(1000.0, []), (1000.5, [0.5]), (1000 - SLOT_STALE, [])]
+)  # fmt: skip
+def test_a_held_slot_is_used_first_and_once(waits: Waits, slot: float, waited: list[float]) -> None:
+    line = Line(0.25)
+    held = turn(line, waits, slot)
+    held.take()
+    assert (line.reserved, waits.waited) == (0, waited)
+    held.take()
+    assert (line.reserved, waits.waited) == (1, [*waited, 0.25])
+
+
+@pytest.mark.parametrize("slot", [1000 - SLOT_STALE - 1, -math.inf])
+def test_a_stale_or_void_slot_is_given_up(waits: Waits, slot: float) -> None:
+    line = Line(0.0)
+    turn(line, waits, slot).take()
+    assert line.reserved == 1
+
+
+def test_a_held_slot_that_is_still_far_is_postponed_again_and_kept(waits: Waits) -> None:
+    line = Line()
+    with pytest.raises(Postponed) as postponed:
+        turn(line, waits, 1020.0).take()
+    assert (postponed.value.delay, postponed.value.slot, line.reserved) == (20.0, 1020.0, 0)
+
+
+def test_what_the_server_says_is_passed_on(waits: Waits) -> None:
+    line = Line()
+    held = turn(line, waits)
+    held.observe(5.0, 60.0)
+    held.block(30.0)
+    assert line.told == [(KEY, 5.0, 60.0), (KEY, 30.0)]

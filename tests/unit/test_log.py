@@ -1,0 +1,113 @@
+"""Logs: ours and the libraries' in one form, JSON or text."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from overheard import log
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    quiet = {name: logging.getLogger(name).level for name in log.QUIET}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in quiet.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_json_one_line_an_event() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    log.get_logger("overheard.x").info("feed refused", feed="pythön\n", reason="private", retry_at=1.5)
+    logging.getLogger("dramatiq").warning("worker %s is %s", 7, "late")
+
+    ours, theirs = lines(stream)
+    assert ours | {"event": "feed refused", "feed": "pythön\n", "retry_at": 1.5, "level": "info"} == ours
+    assert theirs | {"event": "worker 7 is late", "level": "warning", "logger": "dramatiq"} == theirs
+    assert ours["logger"] == "overheard.x"
+    assert ours["timestamp"].endswith("Z")
+    assert ours.keys() - {"feed", "reason", "retry_at"} == theirs.keys()
+
+
+def test_errors_come_with_their_traceback_on_the_same_line() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    for logger in (log.get_logger("ours"), logging.getLogger("theirs")):
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            logger.exception("it failed")
+    for line in lines(stream):
+        assert "ValueError: broken" in line["exception"]
+        assert line["level"] == "error"
+
+
+def test_text_on_a_terminal_and_json_elsewhere() -> None:
+    for stream, is_json in ((Terminal(), False), (io.StringIO(), True)):
+        log.configure("INFO", stream=stream)
+        log.get_logger("x").info("hello", number=5)
+        assert stream.getvalue().startswith("{") == is_json
+        assert "hello" in stream.getvalue()
+    stream = io.StringIO()
+    log.configure("INFO", style="text", stream=stream)
+    log.get_logger("x").info("hello", number=5)
+    assert "number=5" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_levels_and_libraries_that_talk_too_much() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    log.get_logger("x").debug("no")
+    logging.getLogger("pika.connection").info("no")
+    logging.getLogger("pika.connection").warning("yes")
+    log.configure("DEBUG", style="json", stream=stream)
+    log.get_logger("x").debug("yes")
+    assert [line["event"] for line in lines(stream)] == ["yes", "yes"]
+
+
+def test_configuring_twice_says_nothing_twice() -> None:
+    stream = io.StringIO()
+    for _ in range(2):
+        log.configure("INFO", style="json", stream=stream)
+    log.get_logger("x").info("once")
+    assert len(lines(stream)) == 1
+
+
+def test_a_logger_made_before_the_configuration_follows_it() -> None:
+    early = log.get_logger("early")
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    early.info("here")
+    assert lines(stream)[0]["event"] == "here"
+
+
+def test_context_is_on_every_line_of_its_thread() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    structlog.contextvars.bind_contextvars(message_id="m1")
+    log.get_logger("x").info("ours")
+    logging.getLogger("y").info("theirs")
+    assert [line["message_id"] for line in lines(stream)] == ["m1", "m1"]

@@ -1,0 +1,115 @@
+"""What travels between stages: what is written is read back, and nothing else is read at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overheard import messages
+from overheard.items import Item
+from overheard.stages import STAGES
+
+MESSAGES = [stage.message for stage in STAGES.values()]
+WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
+IDS = st.integers(1, 2**63 - 1)
+ITEMS = st.builds(
+    Item, name=WORDS, subreddit=WORDS, author=st.none() | WORDS, title=WORDS, body=WORDS, permalink=WORDS, url=WORDS,
+    created_at=st.floats(0, 1e10),
+)  # fmt: skip
+TARGETS = st.builds(messages.Target, IDS, st.integers(0, 2**62), st.floats(0, 1e10))
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+COUNT = st.integers(0, 100_000)
+PROGRESS = st.builds(
+    messages.Progress, poll_id=TEXT, kind=st.sampled_from(["posts", "comments"]),
+    feed_ids=st.lists(IDS, min_size=1, max_size=4).map(tuple), after=TEXT, pages=COUNT, parts=COUNT,
+    newest=st.integers(0, 2**62), newest_at=st.floats(0, 1e10),
+)  # fmt: skip
+MATCHES = st.builds(
+    messages.Match, IDS, st.lists(IDS, max_size=3).map(tuple),
+    st.lists(st.tuples(WORDS, st.integers(0, 99), st.integers(0, 99)), max_size=3).map(tuple),
+)  # fmt: skip
+POLL = {"poll_id": TEXT, "part": COUNT, "parts": st.none() | COUNT, "targets": st.lists(TARGETS, max_size=2).map(tuple)}
+ANY = st.one_of(
+    st.builds(
+        messages.FetchWorkspace, workspace_id=IDS, fresh_since=st.floats(0, 1e10), reason=TEXT,
+        resume=st.none() | PROGRESS,
+    ),
+    st.builds(messages.ItemsFetched, items=st.lists(ITEMS, max_size=3).map(tuple), **POLL),
+    st.builds(
+        messages.ItemsMatched,
+        items=st.lists(
+            st.builds(messages.MatchedItem, ITEMS, st.lists(MATCHES, max_size=3).map(tuple)), max_size=3
+        ).map(tuple),
+        **POLL,
+    ),
+    st.builds(messages.NotifyChannel, channel_id=IDS),
+    st.builds(messages.ComposeDigest, workspace_id=IDS, period_end=st.floats(0, 1e10)),
+)  # fmt: skip
+
+EXAMPLES: dict[type[Any], dict[str, Any]] = {
+    messages.FetchWorkspace: {"workspace_id": 1, "fresh_since": 0},
+    messages.ItemsFetched: {"poll_id": "p", "part": 0, "items": []},
+    messages.ItemsMatched: {"poll_id": "p", "part": 0, "items": []},
+    messages.NotifyChannel: {"channel_id": 1},
+    messages.ComposeDigest: {"workspace_id": 1, "period_end": 0},
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(ANY)
+def test_a_message_is_read_as_it_was_written(message: Any) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(message), type=type(message)) == message
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_every_stage_s_message_has_an_example(kind: type[Any]) -> None:
+    assert msgspec.convert(EXAMPLES[kind], kind).v == 1
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+@pytest.mark.parametrize(
+    "change", [{"v": 2}, {"v": 0}, {"v": "1"}, {"v": None}, {"unknown": 1}], ids=lambda change: str(change)
+)
+def test_another_version_or_an_unknown_field_is_refused(kind: type[Any], change: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(EXAMPLES[kind] | change, kind)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_every_field_without_a_default_is_needed(kind: type[Any]) -> None:
+    for name in EXAMPLES[kind]:
+        with pytest.raises(msgspec.ValidationError, match=name):
+            msgspec.convert({key: value for key, value in EXAMPLES[kind].items() if key != name}, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (messages.FetchWorkspace, {"workspace_id": 0}),
+        (messages.FetchWorkspace, {"workspace_id": 2**63}),
+        (messages.FetchWorkspace, {"workspace_id": True}),
+        (messages.FetchWorkspace, {"workspace_id": "1"}),
+        (messages.FetchWorkspace, {"fresh_since": -1}),
+        (messages.FetchWorkspace, {"reason": ""}),
+        (messages.FetchWorkspace, {"reason": "x" * 201}),
+        (messages.FetchWorkspace, {"resume": {}}),
+        (messages.ItemsFetched, {"part": -1}),
+        (messages.ItemsFetched, {"part": 100_001}),
+        (messages.ItemsFetched, {"items": [{"name": "t3_a"}]}),
+        (messages.ItemsFetched, {"targets": [[1, 2, 3.0]]}),
+        (messages.NotifyChannel, {"channel_id": -1}),
+        (messages.ComposeDigest, {"period_end": None}),
+    ],
+)
+def test_impossible_values_are_refused(kind: type[Any], change: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(EXAMPLES[kind] | change, kind)
+
+
+def test_a_message_is_not_changed() -> None:
+    with pytest.raises(AttributeError):
+        messages.NotifyChannel(channel_id=1).channel_id = 2  # type: ignore[misc]
