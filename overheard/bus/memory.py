@@ -15,7 +15,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
-from dramatiq.common import q_name
+from dramatiq.common import dq_name, q_name
 
 from overheard.bus.dead import DeadLetter
 from overheard.bus.envelope import fault
@@ -49,6 +49,11 @@ class MemoryBroker(StubBroker):
         except KeyError:
             raise dramatiq.QueueNotFound(queue_name) from None  # type: ignore[no-untyped-call]
         return MemoryConsumer(queue, queue_name, prefetch, timeout, self.record)
+
+    def unfinished(self, names: Iterable[str]) -> int:
+        """How many messages of these queues are not done with, delayed ones included."""
+        known = [queue for name in names for queue in (name, dq_name(name)) if queue in self.queues]
+        return sum(self.queues[queue].unfinished_tasks for queue in known)
 
     def release(self) -> None:
         """There is no connection to close."""

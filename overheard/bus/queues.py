@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -43,6 +44,19 @@ def look(url: str) -> tuple[list[Queue], Door]:
     finally:
         amqp.close(connection)
     return queues, door
+
+
+def waiting(url: str, names: Iterable[str]) -> int:
+    """How many messages wait on these queues, their delayed ones included. Raises BusUnavailable."""
+    params = amqp.parameters(url, name="backlog")
+    connection = amqp.connect(params)
+    try:
+        found = [_queue(connection, name) for name in names]
+    except amqp.LOST as error:
+        raise amqp.unavailable(params, error) from None
+    finally:
+        amqp.close(connection)
+    return sum(queue.waiting + queue.delayed for queue in found)
 
 
 def _queue(connection: Any, name: str) -> Queue:

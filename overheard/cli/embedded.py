@@ -10,7 +10,6 @@ from actors.wiring import Wiring, threads
 from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.connect import open_broker
-from overheard.bus.dead import drain
 from overheard.bus.door import Events
 from overheard.bus.health import Health
 from overheard.bus.ingress import IngressConsumer
@@ -49,7 +48,7 @@ class Pipeline:
         else:
             self.events = Events(self.url, name="overheard run")
             self.consumer = IngressConsumer(self.url, self.ingress.handle, program.record_dead)
-        self.ticker = ticker_of(program, self.events, self.sender, self._drain)
+        self.ticker = ticker_of(program, self.events, self.broker)
         self.health = Health(program.metrics)
         self._threads: list[threading.Thread] = []
 
@@ -79,11 +78,6 @@ class Pipeline:
         self.wiring.close()
         self.broker.close()
         self.program.db.release()
-
-    def _drain(self) -> int:
-        if self.program.config.bus.embedded:
-            return 0  # what dies in memory is recorded as it dies; there is no other place for it
-        return drain(self.url, STAGES.values(), self.program.record_dead)
 
     @contextmanager
     def _ingress(self) -> Iterator[None]:

@@ -6,8 +6,8 @@ import msgspec
 
 from actors.wiring import reddit_budget
 from overheard import schedule
-from overheard.cli import queues
-from overheard.cli.queues import Door, Queue
+from overheard.bus import queues
+from overheard.bus.queues import Door, Queue
 from overheard.config import Config
 from overheard.db import beats, budgets, channels, dead_letters, deliveries, feeds, workspaces
 from overheard.db.channels import ChannelRow

@@ -10,11 +10,11 @@ import click
 import msgspec
 from rich.text import Text
 
+from overheard.bus.queues import Queue
 from overheard.cli import output
 from overheard.cli.health import Health, look
 from overheard.cli.opening import opened
 from overheard.cli.output import Column, flat, line
-from overheard.cli.queues import Queue
 from overheard.cli.times import ago, ahead, rfc3339, span
 from overheard.cli.troubles import Trouble
 from overheard.cli.troubles import troubles as troubles_of

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from actors.wiring import limiter, reddit_budget, reddit_source
-from overheard.cli import queues
+from overheard.bus import queues
 from overheard.cli.times import span
 from overheard.config import Config
 from overheard.db import migrate

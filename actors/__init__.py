@@ -1,0 +1,1 @@
+"""The stages: one module a stage, a plain function each. ``python -m actors fetch match …`` runs them."""

@@ -1,0 +1,65 @@
+"""``python -m actors fetch match …``: one process that works on the named stages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from actors.wiring import Wiring, threads
+from overheard import program
+from overheard.bus import worker
+from overheard.bus.actor import register
+from overheard.bus.connect import open_broker
+from overheard.bus.health import Health
+from overheard.bus.sender import Sender
+from overheard.errors import ConfigError
+from overheard.program import Program
+from overheard.stages import STAGES
+
+
+@click.command(help="Work on the named STAGES until told to stop (SIGTERM).")
+@click.argument("stages", nargs=-1, required=True, type=click.Choice(list(STAGES)))
+@click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
+@click.option("--process", default=0, show_default=True, help="Number of this process: moves the metrics port.")
+def main(stages: tuple[str, ...], config: Path | None, process: int) -> None:
+    sys.exit(program.exit_code(lambda: _run(program.start(config, os.environ), list(dict.fromkeys(stages)), process)))
+
+
+def _run(running: Program, names: list[str], process: int) -> int:
+    """Connect, register the named stages' handlers, work, and close in the reverse order."""
+    config = running.config
+    if config.bus.embedded:
+        raise ConfigError(
+            [
+                "[bus] url is memory://, which lives inside one process: start everything with `overheard run`, "
+                "or set it to amqp://user:password@host:5672/vhost to run the stages as processes of their own"
+            ]
+        )
+    running.stop_on_signals()
+    running.ready_database()
+    chosen = [STAGES[name] for name in names]
+    broker = open_broker(
+        config.bus.url.get_secret_value(),
+        stages=chosen,
+        metrics=running.metrics,
+        record_dead=running.record_dead,
+        name=f"overheard {'+'.join(names)} {process}",
+    )
+    wiring = Wiring(running, Sender(broker).send)
+    try:
+        for name, handler in wiring.handlers(names).items():
+            register(broker, STAGES[name], handler)
+        health = Health(running.metrics)
+        with running.exposed(chosen[0].port_offset + process, health.problems):
+            return worker.run(broker, chosen, stop=running.stop, health=health, threads=threads(config))
+    finally:
+        wiring.close()
+        broker.close()
+        running.db.release()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""digest: composes one delivery from what a digest channel holds since its last one."""
+
+from __future__ import annotations
+
+from overheard.clock import Clock
+from overheard.db import deliveries
+from overheard.db.connect import Db
+from overheard.messages import ComposeDigest, NotifyChannel
+from overheard.sending import Send
+
+
+def compose(message: ComposeDigest, *, db: Db, send: Send, clock: Clock) -> None:
+    """Bundle, then wake the channels. A period has one digest however often the message arrives; never an empty one."""
+    for channel_id in deliveries.compose(db, message.workspace_id, message.period_end, clock()):
+        send(NotifyChannel(channel_id=channel_id))

@@ -1,0 +1,267 @@
+"""fetch: makes a workspace's feeds fresh. One poll serves everybody who watches the same feeds (I7)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from itertools import groupby
+
+import msgspec
+
+from overheard.clock import Clock
+from overheard.config import Fetch as Rules
+from overheard.db import feeds, workspaces
+from overheard.db.connect import Db
+from overheard.db.feeds import FeedRow
+from overheard.errors import FeedRefused, Postponed, TryAgain
+from overheard.items import ALL, FeedKind, Item
+from overheard.log import get_logger
+from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress, Target
+from overheard.metrics import Metrics
+from overheard.sending import Send
+from overheard.sources import Budget, Source
+
+log = get_logger(__name__)
+
+FIRST_RETRY = 2.0  # seconds after a passing fault of the source; doubles
+LONGEST_RETRY = 295.0  # the bus delays up to 300
+LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being read just now
+LONGEST_URL = 1500  # bytes of names in a listing's URL: what is known to work is below 2,000 in all
+NEARLY_ALL = 0.95  # a listing that ends short of this much of its depth was read to its real end
+
+
+class Fetcher:
+    """What the stage works with. Handlers are its methods; each message brings its own turn at the budget."""
+
+    def __init__(self, *, db: Db, source: Source, send: Send, clock: Clock, rules: Rules, metrics: Metrics) -> None:
+        self.db = db
+        self.source = source
+        self.send = send
+        self.clock = clock
+        self.rules = rules
+        self.metrics = metrics
+
+    def fetch(self, message: FetchWorkspace, budget: Budget) -> None:
+        """Poll the workspace's stale feeds, each group once, topped up with other feeds that are due.
+
+        1. a poll that had waited for the budget goes on where it was;
+        2. stale feeds are read in groups, as many as one request can name; a refused group is split until the
+           refused feed stands alone, and only that one backs off;
+        3. a passing fault of the source puts its group off for everybody, and this demand comes back for it then:
+           however long Reddit is away, there is one such message a group, and none that dies of it;
+        4. when a feed was being read already, but from before ``fresh_since``, a wish is looked at again soon;
+        5. the demand is marked as served. A crash before that is found by the sweep.
+
+        Raises Postponed (with the rest of a poll to resume), Unavailable (bus, database) and Permanent.
+        """
+        began = self.clock()
+        try:
+            self._refresh(message, began, budget)
+        except Postponed as wait:
+            # The demand stands in line now: it counts as forgotten only some time after its turn.
+            workspaces.demand(self.db, message.workspace_id, began + max(wait.delay - 1.0, 0.0))
+            raise
+        workspaces.served(self.db, message.workspace_id, began)
+
+    def _refresh(self, message: FetchWorkspace, now: float, budget: Budget) -> None:
+        if message.resume is not None:
+            self._read_on(message, message.resume, budget)
+        fresh_since = message.fresh_since
+        stale = feeds.stale_of(self.db, message.workspace_id, now=now, fresh_since=fresh_since)
+        for kind, same_kind in groupby(stale, key=lambda feed: feed.kind):
+            for group in self._groups(kind, list(same_kind), fresh_since):
+                self._poll(message, kind, group, budget)
+        wish = message.reason not in ON_SCHEDULE
+        if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
+            self.send(msgspec.structs.replace(message, resume=None), delay=LOOK_AGAIN)
+
+    def _groups(self, kind: FeedKind, stale: list[FeedRow], fresh_since: float) -> list[list[FeedRow]]:
+        """Groups that one request can name. "all", and feeds that were refused, are asked for alone."""
+        alone = [feed for feed in stale if feed.name == ALL or feed.failures]
+        together = [feed for feed in stale if feed not in alone]
+        room = -len(together) % self.rules.group_size
+        if together and room:
+            had = {feed.id for feed in together}
+            now = self.clock()
+            since = min(fresh_since, now - self.rules.fresh_for)  # a hand's demand is no reason to hurry the others
+            others = feeds.also_due(self.db, kind, now=now, fresh_since=since, limit=room + len(together))
+            together += [feed for feed in others if feed.id not in had and feed.name != ALL][:room]
+        # Feeds that were last read at about the same time share a request: it has to go back to the oldest cursor.
+        together.sort(key=lambda feed: (feed.cursor_at is None, feed.cursor_at or 0.0))
+        return [*_portions(together, self.rules.group_size), *([feed] for feed in alone)]
+
+    def _poll(self, message: FetchWorkspace, kind: FeedKind, group: Sequence[FeedRow], budget: Budget) -> None:
+        poll = uuid.uuid4().hex
+        claimed = feeds.claim(self.db, group, poll, now=self.clock(), lease=self.rules.lease)
+        if not claimed:
+            return  # somebody else is reading all of them now
+        try:
+            self._read(message, _Reading(poll, kind, claimed), budget)
+        except FeedRefused as refusal:
+            feeds.release(self.db, poll)
+            if len(claimed) == 1:
+                self._refused(claimed[0], refusal)
+                return
+            middle = len(claimed) // 2
+            for half in (claimed[:middle], claimed[middle:]):
+                self._poll(message, kind, half, budget)
+
+    def _refused(self, feed: FeedRow, refusal: FeedRefused) -> None:
+        again = feeds.refuse(self.db, feed, refusal.reason, now=self.clock(), longest=self.rules.longest_backoff)
+        log.warning("feed refused", feed=feed.name, kind=feed.kind, reason=refusal.reason, retry_at=again)
+
+    def _read_on(self, message: FetchWorkspace, progress: Progress, budget: Budget) -> None:
+        held = feeds.by_ids(self.db, progress.feed_ids, progress.poll_id)
+        if not held:
+            return  # the lease ran out meanwhile: whoever took it over reads again from the cursor
+        reading = _Reading(progress.poll_id, progress.kind, held)
+        reading.after, reading.pages, reading.parts = progress.after, progress.pages, progress.parts
+        reading.newest, reading.newest_at = progress.newest, progress.newest_at
+        try:
+            self._read(message, reading, budget)
+        except FeedRefused:
+            feeds.release(self.db, progress.poll_id)  # stale again: read from the top below, and split there
+
+    def _read(self, message: FetchWorkspace, reading: _Reading, budget: Budget) -> None:
+        """Page back to the cursors, sending each page on as it comes; the last bears the targets."""
+        done = False
+        while not done:
+            try:
+                page = self.source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
+            except Postponed as wait:
+                if reading.pages == 0:
+                    feeds.release(self.db, reading.poll)
+                    raise
+                feeds.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
+                wait.resume = msgspec.structs.replace(message, resume=reading.progress())
+                raise
+            except TryAgain as fault:
+                self._put_off(message, reading, fault)
+                return
+            reading.take(page.items, page.after)
+            done = self._is_done(reading, page.items)
+            try:
+                self._send_page(reading, page.items, done)
+            except TryAgain:
+                feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
+                raise
+            self.metrics.items_fetched.labels(self.source.name, reading.kind).inc(len(page.items))
+
+    def _put_off(self, message: FetchWorkspace, reading: _Reading, fault: TryAgain) -> None:
+        delay = fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(message.attempt, 10)
+        delay = min(delay, LONGEST_RETRY)
+        feeds.put_off(self.db, reading.poll, self.clock() + delay)
+        log.warning("source put off", kind=reading.kind, feeds=len(reading.feeds), seconds=delay, reason=str(fault))
+        again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
+        self.send(again, delay=delay + LOOK_AGAIN)
+
+    def _is_done(self, reading: _Reading, items: Sequence[Item]) -> bool:
+        if reading.covered(items, self.rules.overlap):
+            return True
+        deep = reading.pages * self.source.page_size >= NEARLY_ALL * self.source.depth
+        at_the_limit = reading.pages >= self.rules.max_pages
+        if not reading.after and not deep:
+            return True  # the listing's real end: there is nothing older
+        if not reading.after or at_the_limit:
+            self.metrics.coverage_gaps.inc()
+            feeds.gap(self.db, [feed.id for feed in reading.feeds])
+            log.warning("coverage gap", poll=reading.poll, feeds=len(reading.feeds), pages=reading.pages)
+            return True
+        return False
+
+    def _send_page(self, reading: _Reading, items: Sequence[Item], done: bool) -> None:
+        for portion, last in _by_size(items):
+            final = done and last
+            part = ItemsFetched(
+                poll_id=reading.poll,
+                part=reading.parts,
+                items=portion,
+                parts=reading.parts + 1 if final else None,
+                targets=reading.targets() if final else (),
+            )
+            self.send(part)
+            reading.parts += 1
+
+
+class _Reading:
+    """A poll under way: how far it has read, and how far back it must go."""
+
+    def __init__(self, poll: str, kind: FeedKind, claimed: Sequence[FeedRow]) -> None:
+        self.poll = poll
+        self.kind: FeedKind = kind
+        self.feeds = claimed
+        self.after = ""
+        self.pages = 0
+        self.parts = 0
+        self.newest = 0
+        self.newest_at = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        return [feed.name for feed in self.feeds]
+
+    def take(self, items: Sequence[Item], after: str | None) -> None:
+        self.pages += 1
+        self.after = after or ""
+        for item in items:
+            if item.number > self.newest:
+                self.newest, self.newest_at = item.number, item.created_at
+
+    def covered(self, items: Sequence[Item], overlap: float) -> bool:
+        """Whether this page reaches back past every cursor, and by ``overlap`` seconds more.
+
+        Reads overlap because late-approved items appear below newer ones (I3). A feed that was never read has no
+        cursor and asks for its first page only.
+        """
+        cursors = [(feed.cursor, feed.cursor_at or 0.0) for feed in self.feeds if feed.cursor is not None]
+        if not cursors:
+            return True
+        if not items:
+            return False
+        oldest_number = min(item.number for item in items)
+        oldest_at = min(item.created_at for item in items)
+        return all(oldest_number <= cursor and oldest_at <= at - overlap for cursor, at in cursors)
+
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(Target(feed.id, self.newest, self.newest_at) for feed in self.feeds)
+
+    def progress(self) -> Progress:
+        return Progress(
+            poll_id=self.poll,
+            kind=self.kind,
+            feed_ids=tuple(feed.id for feed in self.feeds),
+            after=self.after,
+            pages=self.pages,
+            parts=self.parts,
+            newest=self.newest,
+            newest_at=self.newest_at,
+        )
+
+
+def _portions(group: list[FeedRow], size: int) -> list[list[FeedRow]]:
+    portions: list[list[FeedRow]] = []
+    length = 0
+    for feed in group:
+        length += len(feed.name) + 1
+        if not portions or len(portions[-1]) >= size or length > LONGEST_URL:
+            portions.append([])
+            length = len(feed.name) + 1
+        portions[-1].append(feed)
+    return portions
+
+
+PART_BYTES = 1_500_000  # text a message: well under the bus's 4 MiB, whatever the encoding makes of it
+
+
+def _by_size(items: Sequence[Item]) -> list[tuple[tuple[Item, ...], bool]]:
+    """The page in portions that fit a message, each with whether it is the last. An empty page is one portion."""
+    portions: list[list[Item]] = [[]]
+    size = 0
+    for item in items:
+        length = 2 * len(item.title) + 2 * len(item.body) + 500
+        if portions[-1] and size + length > PART_BYTES:
+            portions.append([])
+            size = 0
+        portions[-1].append(item)
+        size += length
+    return [(tuple(portion), position == len(portions)) for position, portion in enumerate(portions, start=1)]

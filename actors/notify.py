@@ -1,0 +1,147 @@
+"""notify: claims a channel's deliveries, sends them, marks them (I4)."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+
+from overheard.channels import Channel
+from overheard.clock import Clock
+from overheard.config import Notify as Rules
+from overheard.db import channels, deliveries
+from overheard.db.channels import ChannelRow
+from overheard.db.connect import Db
+from overheard.db.deliveries import Claimed
+from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, TryAgain
+from overheard.limits import Turn
+from overheard.log import get_logger
+from overheard.messages import NotifyChannel
+from overheard.metrics import Metrics
+from overheard.sending import Send
+
+log = get_logger(__name__)
+
+FIRST_RETRY = 5.0  # seconds; doubles with each try
+LONGEST_RETRY = 3600.0
+ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
+
+
+class Notifier:
+    """What the stage works with. ``open_channel`` makes a ready channel of a row."""
+
+    def __init__(
+        self,
+        *,
+        db: Db,
+        send: Send,
+        open_channel: Callable[[ChannelRow], Channel],
+        clock: Clock,
+        rules: Rules,
+        metrics: Metrics,
+    ) -> None:
+        self.db = db
+        self.send = send
+        self.open_channel = open_channel
+        self.clock = clock
+        self.rules = rules
+        self.metrics = metrics
+
+    def notify(self, message: NotifyChannel, turn: Turn) -> None:
+        """Send what is due for one channel, oldest first, one turn at the channel's budget each.
+
+        The first failure ends the round: a receiver that is down is not hammered with all that waits for it. And a
+        channel has one round at a time, which asks for the next: whoever comes meanwhile has nothing to do.
+        Raises Postponed when the channel's budget is used up; what was claimed is given back first.
+        """
+        row = channels.get(self.db, message.channel_id)
+        if row is None or row.disabled_at is not None:
+            return
+        claimed = deliveries.claim(self.db, row.id, now=self.clock(), limit=self.rules.batch, lease=self.rules.lease)
+        if not claimed:
+            return
+        try:
+            channel = self.open_channel(row)
+        except InvalidInput as error:
+            self._disable(row, f"cannot be used: {error}", "invalid")
+            return
+        for position, delivery in enumerate(claimed):
+            try:
+                turn.take()
+            except Postponed as wait:
+                self._give_back(claimed[position:], self.clock() + wait.delay)
+                raise
+            pause = self._deliver(row, channel, delivery)
+            if pause is not None:
+                self._end_round(message, claimed[position + 1 :], pause)
+                return
+        if deliveries.more_due(self.db, row.id, self.clock()):
+            self.send(message)
+
+    def _end_round(self, message: NotifyChannel, rest: Sequence[Claimed], pause: float) -> None:
+        """Ask for the next round, once: a failing channel must not have more and more of them under way."""
+        if pause == math.inf:
+            return  # it was disabled, and its deliveries with it
+        if rest:
+            # They come before the failed one's next try: it may be that one which the receiver cannot take.
+            pause = min(pause, FIRST_RETRY)
+            self._give_back(rest, self.clock() + pause)
+        if pause <= ON_THE_BUS:
+            self.send(message, delay=pause)
+
+    def _deliver(self, row: ChannelRow, channel: Channel, delivery: Claimed) -> float | None:
+        """One try. None: the round may go on; else it ends, for so many seconds (infinity: for good)."""
+        notice = delivery.notice
+        if not notice.mentions:
+            deliveries.failed(self.db, notice.id, "what it was to say has been deleted")
+            self._count(channel.kind, "failed")
+            return None
+        try:
+            channel.send(notice)
+        except ChannelGone as error:
+            self._disable(row, str(error), channel.kind)
+            return math.inf
+        except Permanent as error:
+            deliveries.failed(self.db, notice.id, str(error))
+            channels.failing(self.db, row.id, str(error), self.clock())
+            self._count(channel.kind, "failed")
+            log.warning("delivery failed", delivery=notice.id, channel=row.id, reason=str(error))
+            return None
+        except TryAgain as error:
+            return self._retry(row, channel.kind, delivery, error)
+        now = self.clock()
+        deliveries.sent(self.db, notice.id, now)
+        channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
+        self._count(channel.kind, "sent")
+        for born in delivery.born:
+            self.metrics.item_to_delivered.observe(max(now - born, 0.0))
+        return None
+
+    def _retry(self, row: ChannelRow, kind: str, delivery: Claimed, error: TryAgain) -> float:
+        now = self.clock()
+        since = channels.failing(self.db, row.id, str(error), now)
+        if now - since >= self.rules.give_up_after:
+            days = self.rules.give_up_after / 86400
+            self._disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
+            return math.inf
+        delay = error.delay if error.delay is not None else backoff(delivery.attempts)
+        deliveries.put_off(self.db, delivery.notice.id, now + delay, str(error))
+        self._count(kind, "retried")
+        log.info("delivery put off", delivery=delivery.notice.id, channel=row.id, seconds=delay, reason=str(error))
+        return delay
+
+    def _give_back(self, rest: Sequence[Claimed], until: float) -> None:
+        deliveries.release(self.db, [delivery.notice.id for delivery in rest], until)
+
+    def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
+        channels.disable(self.db, row.id, reason, self.clock())
+        self._count(kind, "disabled")
+        log.error("channel disabled", channel=row.id, reason=reason)
+
+    def _count(self, kind: str, outcome: str) -> None:
+        self.metrics.deliveries.labels(kind, outcome).inc()
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next try: doubling, with jitter so that receivers are not hit by all at once."""
+    return min(FIRST_RETRY * 2.0 ** min(attempts - 1, 16), LONGEST_RETRY) * random.uniform(0.8, 1.2)

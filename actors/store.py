@@ -1,0 +1,20 @@
+"""store: one transaction for items, mentions, deliveries, cursors and leases; then the channels are told."""
+
+from __future__ import annotations
+
+from overheard.clock import Clock
+from overheard.db import storing
+from overheard.db.connect import Db
+from overheard.messages import ItemsMatched, NotifyChannel
+from overheard.metrics import Metrics
+from overheard.sending import Send
+
+
+def store(message: ItemsMatched, *, db: Db, send: Send, clock: Clock, metrics: Metrics) -> None:
+    """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""
+    stored = storing.store(db, message, clock())
+    metrics.mentions_stored.inc(len(stored.ages))
+    for age in stored.ages:
+        metrics.item_to_stored.observe(max(age, 0.0))
+    for channel_id in stored.channels:
+        send(NotifyChannel(channel_id=channel_id))

@@ -1,0 +1,197 @@
+"""Builds the stages' handlers from the configuration: used by ``python -m actors`` and by ``overheard run``."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from actors.digest import compose
+from actors.fetch import Fetcher
+from actors.match import Matcher
+from actors.notify import Notifier
+from actors.store import store
+from overheard import __version__
+from overheard.bus.actor import Handler, Slot
+from overheard.channels import Channel, ChannelOptions
+from overheard.channels.registry import open_channel
+from overheard.config import Config
+from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.channels import ChannelRow
+from overheard.db.connect import Db
+from overheard.errors import ConfigError
+from overheard.limits import Turn
+from overheard.messages import FetchWorkspace, NotifyChannel
+from overheard.metrics import Metrics
+from overheard.program import Program
+from overheard.sending import Send
+from overheard.sources import Source
+from overheard.sources.reddit import RedditSettings, RedditSource
+
+NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
+  1. Register an app of the type "script" at https://www.reddit.com/prefs/apps (Reddit approves new ones by hand)
+  2. Put its id and secret into pipeline.toml, [reddit] client_id and client_secret, or into the environment:
+       export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
+  3. Set [reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
+  Without credentials, `overheard demo` shows everything on a Reddit of its own."""
+
+
+def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
+    """The source of items. Raises ConfigError, with what to do, when there are no credentials."""
+    reddit = config.reddit
+    if not reddit.client_id or not reddit.user_agent:
+        raise ConfigError(NO_CREDENTIALS.splitlines())
+    settings = RedditSettings(
+        client_id=reddit.client_id,
+        client_secret=reddit.client_secret.get_secret_value() or None,
+        username=reddit.username or None,
+        password=reddit.password.get_secret_value() or None,
+        user_agent=reddit.user_agent,
+        reddit_url=reddit.reddit_url,
+        oauth_url=reddit.oauth_url,
+        timeout=reddit.timeout,
+    )
+    return RedditSource(settings, metrics)
+
+
+def reddit_budget(config: Config) -> str:
+    """The key of the API budget: one for each set of credentials, without showing them."""
+    return f"reddit:{hashlib.sha256(config.reddit.client_id.encode()).hexdigest()[:12]}"
+
+
+def limiter(config: Config, db: Db) -> DatabaseLimiter:
+    """The shared budgets."""
+    return DatabaseLimiter(
+        db,
+        {
+            "reddit": Rate(config.reddit.requests_per_minute, config.reddit.burst),
+            "channel": Rate(config.notify.per_minute, config.notify.burst),
+        },
+    )
+
+
+def threads(config: Config) -> dict[str, int]:
+    """How many threads each stage has."""
+    return {
+        "fetch": config.fetch.threads,
+        "match": config.match.threads,
+        "store": config.store.threads,
+        "notify": config.notify.threads,
+        "digest": config.digest.threads,
+    }
+
+
+class Wiring:
+    """The handlers of a process, each in a session of the database, each message with its own turn at its budget."""
+
+    def __init__(self, program: Program, send: Send) -> None:
+        self.program = program
+        self.send = send
+        self.limiter = limiter(program.config, program.db)
+        self.sources: list[RedditSource] = []
+
+    def handlers(self, stages: Iterable[str]) -> dict[str, Handler]:
+        """A handler for each of the named stages. Raises ConfigError when one cannot work."""
+        makers: dict[str, Callable[[], Handler]] = {
+            "fetch": self._fetch,
+            "match": self._match,
+            "store": self._store,
+            "notify": self._notify,
+            "digest": self._digest,
+        }
+        return {stage: self._in_session(makers[stage]()) for stage in stages}
+
+    def close(self) -> None:
+        """Close what the handlers hold."""
+        for source in self.sources:
+            source.close()
+
+    def turn(self, key: str, slot: Slot | None) -> Turn:
+        """A message's turn at budget ``key``, with the slot that the message already holds there."""
+        kind = key.partition(":")[0]
+        metrics, stop = self.program.metrics, self.program.stop
+
+        def on_wait(seconds: float) -> None:
+            metrics.rate_limit_waits.labels(kind).inc()
+            metrics.rate_limit_wait.observe(seconds)
+
+        held = slot[1] if slot is not None and slot[0] == key else None
+        return Turn(self.limiter, key, slot=held, wait=_interruptible(stop), on_wait=on_wait)
+
+    def _in_session(self, handler: Handler) -> Handler:
+        def handle(message: Any, slot: Slot | None) -> object:
+            with self.program.db.session():
+                return handler(message, slot)
+
+        return handle
+
+    def _fetch(self) -> Handler:
+        program = self.program
+        source = reddit_source(program.config, program.metrics)
+        self.sources.append(source)
+        return fetch_handler(self, source)
+
+    def _match(self) -> Handler:
+        matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
+        return lambda message, slot: matcher.match(message)
+
+    def _store(self) -> Handler:
+        program = self.program
+
+        def handle(message: Any, slot: Slot | None) -> None:
+            store(message, db=program.db, send=self.send, clock=program.clock, metrics=program.metrics)
+
+        return handle
+
+    def _notify(self) -> Handler:
+        program = self.program
+        rules = program.config.notify
+        options = ChannelOptions(
+            allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
+        )
+
+        def ready(row: ChannelRow) -> Channel:
+            return open_channel(row.url, row.secret, options=options)
+
+        notifier = Notifier(
+            db=program.db,
+            send=self.send,
+            open_channel=ready,
+            clock=program.clock,
+            rules=rules,
+            metrics=program.metrics,
+        )
+
+        def handle(message: NotifyChannel, slot: Slot | None) -> None:
+            notifier.notify(message, self.turn(f"channel:{message.channel_id}", slot))
+
+        return handle
+
+    def _digest(self) -> Handler:
+        program = self.program
+        return lambda message, slot: compose(message, db=program.db, send=self.send, clock=program.clock)
+
+
+def fetch_handler(wiring: Wiring, source: Source) -> Handler:
+    """The fetch stage's handler on a given source."""
+    program = wiring.program
+    fetcher = Fetcher(
+        db=program.db,
+        source=source,
+        send=wiring.send,
+        clock=program.clock,
+        rules=program.config.fetch,
+        metrics=program.metrics,
+    )
+    key = reddit_budget(program.config)
+
+    def handle(message: FetchWorkspace, slot: Slot | None) -> None:
+        fetcher.fetch(message, wiring.turn(key, slot))
+
+    return handle
+
+
+def _interruptible(stop: threading.Event) -> Callable[[float], object]:
+    """Waiting that ends early when the process is to end: the turn is spent then, which errs on the safe side."""
+    return stop.wait

@@ -1,0 +1,60 @@
+"""ingress: turns public events into the stages' messages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from overheard.bus.events import Event, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.sender import Sends
+from overheard.clock import Clock
+from overheard.db import workspaces
+from overheard.db.connect import Db
+from overheard.errors import InvalidInput
+from overheard.log import get_logger
+from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message
+
+log = get_logger(__name__)
+
+
+class Ingress:
+    """Handles one event at a time. ``fresh_for``: how old a reading, in seconds, serves a demand on schedule."""
+
+    def __init__(self, *, db: Db, sender: Sends, clock: Clock, fresh_for: float) -> None:
+        self.db = db
+        self.sender = sender
+        self.clock = clock
+        self.fresh_for = fresh_for
+
+    def handle(self, routing_key: str, body: bytes, message_id: str | None) -> None:
+        """Send the event's message. Raises InvalidInput or NotFound (to be rejected), TryAgain (to be kept)."""
+        event = parse(routing_key, body)
+        with self.db.session():
+            message = self._message(event)
+        if message is not None:
+            # The publisher's own message id counts as the event's: a redelivered event is the same message again.
+            known = event.event_id or message_id
+            self.sender.send(message, message_id=message_id_of(_identified(event, known)))
+
+    def _message(self, event: Event) -> Message | None:
+        now = self.clock()
+        if isinstance(event, WorkspaceDue):
+            workspace = workspaces.by_name(self.db, event.workspace)
+            if not workspace.active:
+                raise InvalidInput(
+                    f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again"
+                )
+            on_schedule = event.reason in ON_SCHEDULE
+            if not on_schedule:  # the tick has noted its own demands
+                workspaces.demand(self.db, workspace.id, now)
+            fresh_since = max(now - self.fresh_for, 0.0) if on_schedule else now
+            return FetchWorkspace(workspace_id=workspace.id, reason=event.reason, fresh_since=fresh_since)
+        if isinstance(event, WorkspaceDigest):
+            workspace = workspaces.by_name(self.db, event.workspace)
+            return ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now)
+        raise InvalidInput("nothing here re-checks items yet")
+
+
+def _identified(event: Event, event_id: str | None) -> Event:
+    if event_id is None or event.event_id is not None:
+        return event
+    return msgspec.structs.replace(event, event_id=event_id)

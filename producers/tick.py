@@ -1,0 +1,180 @@
+"""tick: finds in the database what is due or was left behind, and asks for it (I1)."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from overheard import schedule
+from overheard.bus.door import Publishes
+from overheard.bus.sender import Sends
+from overheard.clock import Clock
+from overheard.config import Tick as Rules
+from overheard.db import beats, dead_letters, deliveries, feeds, retention, workspaces
+from overheard.db.connect import Db
+from overheard.db.retention import Ages
+from overheard.db.workspaces import Due
+from overheard.errors import InvalidInput, TryAgain
+from overheard.log import get_logger
+from overheard.messages import NotifyChannel
+from overheard.metrics import Metrics
+from overheard.workspace_file import DEFAULT_DIGEST
+
+log = get_logger(__name__)
+
+BEAT = "tick"
+CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
+SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+MOST_JITTER = 0.1  # of the time between two runs
+
+
+class Found(msgspec.Struct):
+    """What one tick found and asked for."""
+
+    due: int = 0
+    digests: int = 0
+    swept_workspaces: int = 0
+    swept_polls: int = 0
+    swept_channels: int = 0
+    swept_digests: int = 0
+    dead_letters: int = 0
+    forgotten: int = 0
+
+
+class Ticker:
+    """What a tick works with.
+
+    ``drain`` moves dead letters from the bus to the database and returns how many; ``waiting`` says how many demands
+    the bus still holds.
+    """
+
+    def __init__(
+        self,
+        *,
+        db: Db,
+        events: Publishes,
+        sender: Sends,
+        drain: Callable[[], int],
+        waiting: Callable[[], int],
+        clock: Clock,
+        rules: Rules,
+        ages: Ages,
+        metrics: Metrics,
+    ) -> None:
+        self.db = db
+        self.events = events
+        self.sender = sender
+        self.drain = drain
+        self.waiting = waiting
+        self.clock = clock
+        self.rules = rules
+        self.ages = ages
+        self.metrics = metrics
+        self.last_success: float | None = None
+
+    def tick(self) -> Found:
+        """One round; several tick processes may run side by side, as everything is claimed by conditional UPDATE.
+
+        1. due workspaces, claimed a few at a time and published with confirms;
+        2. due digests;
+        3. what was left behind: demands that nobody served, polls whose lease ran out, forgotten deliveries;
+        4. dead letters that only the bus knows of; rows that are too old;
+        5. the beat, and the gauges that describe the database.
+
+        Raises TryAgain when a server is away: what was claimed and not published is found by step 3 next time.
+        """
+        found = Found()
+        with self.db.session():
+            found.due = self._due()
+            found.digests = self._digests()
+            self._sweep(found)
+            found.dead_letters = self.drain()
+            found.forgotten = retention.forget(self.db, self.ages, self.clock())
+            self._report(found)
+        return found
+
+    def _due(self) -> int:
+        count = 0
+        while count < self.rules.batch:
+            claimed = workspaces.claim_due(self.db, self.clock(), CLAIM, self._next_run)
+            for workspace in claimed:
+                self.events.publish("workspace.due", {"workspace": workspace.id, "reason": "due"})
+            count += len(claimed)
+            if len(claimed) < CLAIM:
+                break
+        return count
+
+    def _next_run(self, due: Due) -> float:
+        now = self.clock()
+        following = self._following(due, due.every)
+        # Everybody's */5 is the same second: spread them, a little, so that the budget's line stays short.
+        return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
+
+    def _digests(self) -> int:
+        claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
+        for workspace in claimed:
+            body = {"workspace": workspace.id, "period_end": workspace.digest_at}
+            self.events.publish("workspace.digest", body)
+        return len(claimed)
+
+    def _next_digest(self, due: Due) -> float:
+        return self._following(due, due.digest or DEFAULT_DIGEST)
+
+    def _following(self, due: Due, text: str) -> float:
+        try:
+            return schedule.next_due(text, due.timezone, self.clock())
+        except InvalidInput as error:
+            # Schedules are checked when they are saved; this one, or the zones of this machine, changed since.
+            # It must stop nobody else (I6).
+            log.error("schedule cannot be read", workspace=due.id, reason=str(error))
+            return self.clock() + SPOILT
+
+    def _sweep(self, found: Found) -> None:
+        now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
+        polls = feeds.sweep(self.db, now)
+        # A demand that waits in a queue is not lost. Asked for again, it would make a long queue longer.
+        demands = workspaces.unserved(self.db, now, patience, most) if not self.waiting() else []
+        for workspace_id in dict.fromkeys([*polls, *demands]):
+            self.events.publish("workspace.due", {"workspace": workspace_id, "reason": "sweep"})
+        digests = workspaces.undigested(self.db, now, patience, most)
+        for workspace_id, period_end in digests:
+            self.events.publish("workspace.digest", {"workspace": workspace_id, "period_end": period_end})
+        channels = deliveries.waiting_channels(self.db, now, patience, most)
+        for channel_id in channels:
+            self.sender.send(NotifyChannel(channel_id=channel_id))
+        found.swept_polls, found.swept_workspaces, found.swept_channels = len(polls), len(demands), len(channels)
+        found.swept_digests = len(digests)
+        if polls or demands or digests or channels:
+            log.warning("swept", polls=len(polls), demands=len(demands), digests=len(digests), channels=len(channels))
+
+    def _report(self, found: Found) -> None:
+        now = self.clock()
+        beats.beat(self.db, BEAT, now)
+        self.last_success = now
+        metrics = self.metrics
+        metrics.tick_last_success.set(now)
+        metrics.due_workspaces.set(found.due)
+        for state, count in feeds.states(self.db).items():
+            metrics.feeds.labels(state).set(count)
+        oldest = feeds.oldest_fresh(self.db)
+        metrics.feed_lag.set(0.0 if oldest is None else max(now - oldest, 0.0))
+        metrics.deliveries_pending.set(deliveries.pending(self.db))
+        metrics.dead_letters.set(dead_letters.count(self.db))
+
+
+def run(ticker: Ticker, stop: threading.Event) -> None:
+    """Tick until ``stop`` is set, every ``[tick] interval`` seconds; a tick that found much is followed at once."""
+    while not stop.is_set():
+        pause = ticker.rules.interval
+        try:
+            found = ticker.tick()
+            if found.due or found.digests:
+                log.info("tick", due=found.due, digests=found.digests)
+            if found.due >= ticker.rules.batch:
+                pause = 0.0
+        except TryAgain as error:
+            log.warning("tick put off", reason=str(error))
+        stop.wait(pause)

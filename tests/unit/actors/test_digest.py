@@ -1,0 +1,33 @@
+"""digest: one a period, never empty, and its channel is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.digest import compose
+from overheard.db import storing
+from overheard.db.connect import Db
+from overheard.messages import ComposeDigest, NotifyChannel
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+def test_a_digest_is_composed_once_a_period(world: Any, db: Db, sent: Any, clock: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest", "now": "instant"})
+    message = ComposeDigest(workspace_id=acme, period_end=clock())
+    compose(message, db=db, send=sent, clock=clock)
+    assert sent == []
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    for _ in range(3):
+        compose(message, db=db, send=sent, clock=clock)
+    assert sent == [NotifyChannel(channel_id=world.channel(acme, "daily"))]
+
+
+def test_a_workspace_that_is_gone_is_no_error(db: Db, sent: Any, clock: Any) -> None:
+    compose(ComposeDigest(workspace_id=4711, period_end=1.0), db=db, send=sent, clock=clock)
+    assert sent == []

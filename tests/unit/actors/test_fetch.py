@@ -1,0 +1,604 @@
+"""fetch: each feed read back to its cursor, once for everybody, and faults stay where they are (I2, I3, I5-I7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from actors.fetch import LOOK_AGAIN, PART_BYTES, Fetcher
+from overheard.config import Fetch as Rules
+from overheard.db import feeds, storing, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Poll, Workspace
+from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
+from overheard.items import Item
+from overheard.messages import FetchWorkspace, ItemsMatched
+from overheard.sources import Page
+
+
+class Reddit:
+    """Listings in memory, with Reddit's manners: merged, newest first, ``page_size`` a page, ``depth`` deep."""
+
+    name = "memory"
+    page_size = 10
+    depth = 100
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.refused: dict[str, str] = {}
+        self.asked: list[tuple[str, tuple[str, ...], str | None]] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def read(self, kind: str, names: Sequence[str], *, after: str | None, budget: Any) -> Page:
+        budget.take()
+        self.asked.append((kind, tuple(names), after))
+        self.before()
+        for name in names:
+            if name in self.refused:
+                raise FeedRefused(self.refused[name], tuple(names))
+        wanted = "post" if kind == "posts" else "comment"
+        listing = [
+            item for item in self.items
+            if item.kind == wanted and ("all" in names or item.subreddit.lower() in names)
+        ]  # fmt: skip
+        listing.sort(key=lambda item: -item.number)
+        listing = listing[: self.depth]
+        start = 0 if after is None else [item.name for item in listing].index(after) + 1
+        page = tuple(listing[start : start + self.page_size])
+        return Page(page, page[-1].name if start + self.page_size < len(listing) else None)
+
+
+class Budget:
+    """Tokens until ``left`` are used up; then the turn is a minute away."""
+
+    def __init__(self, left: int = 10_000) -> None:
+        self.left = left
+
+    def take(self) -> None:
+        if self.left == 0:
+            raise Postponed("reddit:x", delay=60.0, slot=1000.0)
+        self.left -= 1
+
+    def observe(self, remaining: float, reset: float) -> None: ...
+
+    def block(self, seconds: float) -> None: ...
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def reddit() -> Reddit:
+    return Reddit()
+
+
+class Stage:
+    """The fetch stage, and store right behind it."""
+
+    def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: Rules) -> None:
+        self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
+        self.rules = rules
+        self.fetcher = Fetcher(
+            db=world.db, source=reddit, send=sent, clock=world.clock, rules=rules, metrics=metrics
+        )  # fmt: skip
+
+    def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:
+        fresh_since = self.clock() - (self.rules.fresh_for if reason == "due" else 0)
+        return FetchWorkspace(workspace_id=workspace_id, fresh_since=fresh_since, reason=reason, **fields)
+
+    def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
+        """What it sent."""
+        self.fetcher.fetch(self.message(workspace_id, reason), budget or Budget())
+        return list(self.sent.take())
+
+    def store(self, parts: Sequence[Any]) -> None:
+        for part in parts:
+            matched = ItemsMatched(
+                poll_id=part.poll_id, part=part.part, items=(), parts=part.parts, targets=part.targets
+            )
+            storing.store(self.db, matched, self.clock())
+
+    def run(self, workspace_id: int, reason: str = "due") -> list[str]:
+        """The names of the items that a run brings."""
+        parts = self.fetch(workspace_id, reason)
+        self.store(parts)
+        return [item.name for part in parts for item in part.items]
+
+
+@pytest.fixture
+def stage(world: Any, reddit: Reddit, sent: Any, metrics: Any) -> Stage:
+    return Stage(world, reddit, sent, metrics, Rules(overlap=0, group_size=8))
+
+
+@pytest.fixture
+def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
+    """Puts so many posts, one a second, into Reddit; their names, newest first."""
+
+    def put(count: int, subreddit: str = "Python", kind: str = "post") -> list[str]:
+        names = []
+        for _ in range(count):
+            world.clock.advance(1)
+            item = world.item(1000 + len(reddit.items), subreddit=subreddit, kind=kind)
+            reddit.items.append(item)
+            names.append(item.name)
+        return names[::-1]
+
+    return put
+
+
+def test_the_first_run_reads_one_page(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    names = post(25)
+    assert stage.run(acme) == names[:10]
+    feed = world.feed()
+    assert (feed.cursor, feed.poll, feed.fresh_at) == (1024, None, stage.clock())
+    assert reddit.asked == [("posts", ("python",), None)]
+
+
+def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    post(5)
+    stage.run(acme)
+    news = post(34)
+    stage.clock.advance(300)
+    read = stage.run(acme)
+    assert set(news) <= set(read)
+    assert len(reddit.asked) - 1 == 4
+    assert reddit.asked[-1][2] == read[29]
+
+
+def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: Stage, post: Any) -> None:
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    post(25)
+    stage.clock.advance(300)
+    parts = stage.fetch(acme)
+    assert [(part.part, part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
+    assert len({part.poll_id for part in parts}) == 1
+    assert [len(part.targets) for part in parts] == [0, 0, 1]
+    assert (parts[-1].targets[0].cursor, parts[-1].targets[0].cursor_at) == (1025, stage.clock() - 300)
+
+
+def test_a_late_approved_post_is_read_too(world: Any, reddit: Reddit, sent: Any, metrics: Any, post: Any) -> None:
+    """It appears below the newest: an overlap of two minutes finds what was approved within them."""
+    stage = Stage(world, reddit, sent, metrics, Rules(overlap=120))
+    acme = world.workspace()
+    post(200)
+    stage.run(acme)
+    late = reddit.items[-100]
+    stage.clock.advance(300)
+    assert late.name in stage.run(acme)
+
+
+def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    post(3)
+    stage.run(acme)
+    assert stage.run(bolt) == []
+    assert len(reddit.asked) == 1
+    for workspace in (acme, bolt):
+        assert world.row(Workspace, workspace).served_at == stage.clock()
+    stage.clock.advance(61)
+    stage.run(bolt)
+    assert len(reddit.asked) == 2
+
+
+def test_a_wish_reads_even_a_fresh_feed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    post(3)
+    stage.run(acme)
+    stage.clock.advance(1)
+    stage.run(acme, "trigger")
+    assert len(reddit.asked) == 2
+
+
+def test_a_wish_looks_again_when_an_older_reading_is_under_way(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme = world.workspace()
+    post(3)
+    under_way = stage.fetch(acme)
+    stage.clock.advance(2)
+    message = stage.message(acme, "trigger")
+    stage.fetcher.fetch(message, Budget())
+    assert (list(stage.sent), stage.sent.delays) == ([message], [LOOK_AGAIN])
+    assert len(reddit.asked) == 1
+    stage.sent.take()
+
+    stage.store(under_way)
+    stage.clock.advance(1)
+    stage.fetcher.fetch(message, Budget())
+    assert len(reddit.asked) == 2
+    assert all(part != message for part in stage.sent)
+
+
+def test_a_demand_on_schedule_does_not_wait_for_a_reading_under_way(world: Any, stage: Stage) -> None:
+    acme = world.workspace()
+    stage.fetch(acme)
+    stage.clock.advance(100)
+    assert stage.fetch(acme) == []
+
+
+def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
+        stage.run(world.workspace(slug, subreddits=[subreddit]))
+    stage.clock.advance(300)
+    Workspace.update(next_due_at=stage.clock() + 9, demanded_at=0).where(Workspace.slug == "later").execute(
+        world.db.peewee
+    )
+    post(2, "rust")
+    reddit.asked.clear()
+    read = stage.run(1)
+    assert reddit.asked == [("posts", ("python", "rust"), None)]
+    assert len(read) == 2
+    reddit.asked.clear()
+    stage.run(2)
+    assert reddit.asked == [], "rust is fresh by the other's poll"
+
+
+def test_a_group_names_no_more_than_it_may(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace(subreddits=[f"sub{number}" for number in range(20)])
+    stage.run(acme)
+    assert sorted(len(names) for _, names, _ in reddit.asked) == [4, 8, 8]
+    assert len({name for _, names, _ in reddit.asked for name in names}) == 20
+
+
+def test_names_that_are_too_long_for_a_url_are_asked_in_several(
+    world: Any, reddit: Reddit, sent: Any, metrics: Any
+) -> None:
+    stage = Stage(world, reddit, sent, metrics, Rules(group_size=200))
+    stage.run(world.workspace(subreddits=[f"{number:03d}{'x' * 17}" for number in range(150)]))
+    assert len(reddit.asked) == 3
+    assert max(len("+".join(names)) for _, names, _ in reddit.asked) <= 1500
+
+
+def test_posts_comments_and_all_are_asked_for_apart(world: Any, stage: Stage, reddit: Reddit) -> None:
+    stage.run(world.workspace(subreddits=["python", "rust", "all"], kinds=["posts", "comments"]))
+    assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.asked) == [
+        ("comments", 1, True), ("comments", 2, False), ("posts", 1, True), ("posts", 2, False),
+    ]  # fmt: skip
+
+
+# -- refusals
+
+
+@pytest.mark.parametrize("bad", [["c"], ["a"], ["h"], ["b", "g"], list("abcdefgh")])
+def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddit, post: Any, bad: list[str]) -> None:
+    acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
+    reddit.refused = {f"sub_{letter}": "private" for letter in bad}
+    for letter in "abcdefgh":
+        post(1, f"sub_{letter}")
+
+    read = stage.run(acme)
+
+    assert len(read) == len(set(read)) == 8 - len(bad)
+    for letter in "abcdefgh":
+        feed = world.feed(f"sub_{letter}")
+        refused = letter in bad
+        assert (feed.failures, feed.reason) == ((1, "private") if refused else (0, None))
+        assert (feed.retry_at > stage.clock()) == refused
+        assert (feed.cursor is None) == refused
+        assert (feed.poll, feed.lease_until) == (None, 0)
+    assert len(reddit.asked) <= 1 + 2 * 3 * len(bad)
+    assert world.row(Workspace, acme).served_at == stage.clock()
+
+    reddit.asked.clear()
+    stage.clock.advance(600)
+    stage.run(acme)
+    assert all(name not in reddit.refused for _, names, _ in reddit.asked for name in names)
+
+
+def test_a_refused_feed_is_tried_alone_later_and_heals(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace(subreddits=["python", "secret"])
+    reddit.refused = {"secret": "private"}
+    stage.run(acme)
+    reddit.asked.clear()
+    stage.clock.advance(1800)
+    stage.run(acme)
+    assert sorted(names for _, names, _ in reddit.asked) == [("python",), ("secret",)]
+    assert world.feed("secret").retry_at == stage.clock() + 3600
+    reddit.refused = {}
+    stage.clock.advance(3600)
+    post(1, "secret")
+    assert len(stage.run(acme)) == 1
+    assert (world.feed("secret").failures, world.feed("secret").reason) == (0, None)
+
+
+def test_a_refusal_between_two_pages_starts_the_group_again(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme = world.workspace(subreddits=["python", "secret"])
+    post(2)
+    stage.run(acme)
+    news = post(30)
+    stage.clock.advance(300)
+    reddit.asked.clear()
+    reddit.before = lambda: reddit.refused.update(secret="private") if len(reddit.asked) == 2 else None
+    parts = stage.fetch(acme)
+    stage.store(parts)
+    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert world.feed("python").cursor == 1031
+    assert (world.feed("secret").failures, world.feed("secret").cursor) == (1, 1001)
+
+
+# -- the budget
+
+
+def test_without_budget_for_the_first_page_nothing_is_held(world: Any, stage: Stage) -> None:
+    acme = world.workspace()
+    with pytest.raises(Postponed) as wait:
+        stage.fetch(acme, budget=Budget(0))
+    assert wait.value.resume is None
+    assert (world.feed().poll, world.feed().lease_until, Poll.select().count(world.db.peewee)) == (None, 0, 0)
+    assert world.row(Workspace, acme).served_at == 0
+
+
+def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    news = post(45)
+    stage.clock.advance(300)
+    reddit.asked.clear()
+    parts = []
+    message: Any = stage.message(acme)
+    for allowed in (2, 1, 10):
+        try:
+            stage.fetcher.fetch(message, Budget(allowed))
+        except Postponed as wait:
+            message = wait.resume
+            assert world.feed().lease_until == stage.clock() + 60 + stage.rules.lease
+        parts += stage.sent.take()
+        stage.clock.advance(60)
+
+    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert [part.part for part in parts] == [0, 1, 2, 3, 4]
+    assert len({part.poll_id for part in parts}) == 1
+    assert len(reddit.asked) == 5, "no page is read twice"
+    stage.store(parts)
+    assert world.feed().cursor == 1045
+
+
+def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    news = post(25)
+    stage.clock.advance(300)
+    message = stage.message(acme)
+    with pytest.raises(Postponed) as wait:
+        stage.fetcher.fetch(message, Budget(1))
+    lost = stage.sent.take()
+    feeds.sweep(stage.db, stage.clock.advance(1000))
+    resume: Any = wait.value.resume
+    stage.fetcher.fetch(resume, Budget())
+    parts = stage.sent.take()
+    assert {part.poll_id for part in parts}.isdisjoint({part.poll_id for part in lost})
+    stage.store([*lost, *parts])
+    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert world.feed().cursor == 1025
+
+
+def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme = world.workspace(kinds=["posts", "comments"])
+    post(1, kind="comment")
+    post(1)
+    stage.run(acme)
+    post(15, kind="comment")
+    post(15)
+    stage.clock.advance(300)
+    with pytest.raises(Postponed) as wait:
+        stage.fetch(acme, budget=Budget(1))
+    resume: Any = wait.value.resume
+    stage.fetcher.fetch(resume, Budget())
+    stage.store(stage.sent.take())
+    assert world.feed(kind="comments").cursor == 1016
+    assert world.feed(kind="posts").cursor == 1031
+
+
+# -- faults
+
+
+@pytest.mark.parametrize(("error", "seconds"), [(TryAgain("500", delay=7), 7), (TryAgain("reset"), 2)])
+def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, error: TryAgain, seconds: float
+) -> None:
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    news = post(25)
+    stage.clock.advance(300)
+    asked = len(reddit.asked)
+
+    def fail() -> None:
+        if len(reddit.asked) == asked + 2:  # between two pages
+            raise error
+
+    reddit.before = fail
+    stage.fetcher.fetch(stage.message(acme), Budget())
+    again = stage.sent[-1]
+    assert isinstance(again, FetchWorkspace)
+    assert again.attempt == 1
+    assert seconds < (stage.sent.delays[-1] or 0) < seconds + 1
+    stage.sent.take()
+    assert (world.feed().poll, world.feed().lease_until, world.feed().cursor) == (None, 0, 1000)
+    assert world.feed().failures == 0, "it is not the feed that failed"
+
+    reddit.before = lambda: None
+    assert stage.run(acme) == [], "everybody leaves it alone"
+    stage.clock.advance(seconds + 1)
+    stage.fetcher.fetch(again, Budget())
+    parts = stage.sent.take()
+    assert set(news) <= {item.name for part in parts for item in part.items}
+
+
+def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: Stage, reddit: Reddit) -> None:
+    world.workspace()
+
+    def fail() -> None:
+        raise TryAgain("503")
+
+    reddit.before = fail
+    message = FetchWorkspace(workspace_id=1, fresh_since=stage.clock())
+    delays = []
+    for _ in range(10):
+        stage.fetcher.fetch(message, Budget())
+        (message,), (delay,) = list(stage.sent), list(stage.sent.delays)
+        delays.append(delay)
+        stage.sent.take()
+        stage.clock.advance(delay)
+    assert delays[:3] == [2.25, 4.25, 8.25]
+    assert max(delays) <= 300
+
+
+def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: Stage, post: Any) -> None:
+    acme = world.workspace()
+    names = post(5)
+    stage.sent.failure = Unavailable("the bus does not answer")
+    with pytest.raises(Unavailable):
+        stage.fetch(acme)
+    assert world.feed().poll is None
+    assert world.row(Workspace, acme).served_at == 0
+    stage.sent.failure = None
+    assert stage.run(acme) == names
+
+
+def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace()
+
+    def fail() -> None:
+        raise Permanent("401: the credentials are wrong")
+
+    reddit.before = fail
+    with pytest.raises(Permanent):
+        stage.fetch(acme)
+    workspaces.demand(stage.db, acme, stage.clock())
+    assert stage.fetch(acme) == [], "nobody hammers Reddit with wrong credentials"
+    assert feeds.sweep(stage.db, stage.clock.advance(121)) == [acme]
+
+
+def test_a_workspace_that_is_gone_is_no_error(stage: Stage) -> None:
+    assert stage.fetch(4711) == []
+
+
+# -- coverage
+
+
+def test_a_gap_is_counted_when_the_listing_ends_before_the_cursor(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, metric: Any
+) -> None:
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    post(150)
+    stage.clock.advance(300)
+    assert len(stage.run(acme)) == 100
+    assert metric("coverage_gaps_total") == 1
+    assert (world.feed().gaps, world.feed().cursor) == (1, 1150)
+
+
+def test_a_gap_is_counted_at_the_limit_of_pages(
+    world: Any, reddit: Reddit, sent: Any, metrics: Any, metric: Any, post: Any
+) -> None:
+    stage = Stage(world, reddit, sent, metrics, Rules(overlap=0, max_pages=3))
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    post(50)
+    stage.clock.advance(300)
+    assert len(stage.run(acme)) == 30
+    assert (metric("coverage_gaps_total"), world.feed().gaps) == (1, 1)
+
+
+def test_a_cursor_whose_item_was_deleted_is_no_gap(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, metric: Any
+) -> None:
+    acme = world.workspace()
+    post(12)
+    stage.run(acme)
+    del reddit.items[-1]
+    reddit.items.append(world.item(1012))
+    stage.clock.advance(300)
+    stage.run(acme)
+    assert metric("coverage_gaps_total") == 0
+    assert world.feed().cursor == 1012
+
+
+def test_the_real_end_of_a_short_listing_is_no_gap(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, metric: Any
+) -> None:
+    acme = world.workspace()
+    post(3)
+    stage.run(acme)
+    reddit.items.clear()  # somebody deleted everything
+    stage.clock.advance(300)
+    assert stage.run(acme) == []
+    assert metric("coverage_gaps_total") == 0
+    assert (world.feed().cursor, world.feed().fresh_at) == (1002, stage.clock())
+
+
+def test_a_feed_that_was_empty_is_read_from_its_beginning(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    assert stage.run(acme) == []
+    names = post(25)
+    stage.clock.advance(300)
+    assert stage.run(acme) == names
+
+
+def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace()
+    for number in range(10):
+        reddit.items.append(world.item(1000 + number, body="ä" * 200_000))
+    parts = stage.fetch(acme)
+    assert len(parts) > 1
+    assert [part.part for part in parts] == list(range(len(parts)))
+    assert [part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
+    assert [bool(part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [item.number for part in parts for item in part.items] == list(range(1009, 999, -1))
+    for part in parts:
+        assert sum(2 * len(item.body) for item in part.items) <= PART_BYTES
+
+
+def test_one_text_larger_than_a_part_is_a_part_of_its_own(world: Any, stage: Stage, reddit: Reddit) -> None:
+    reddit.items += [world.item(1, body="x" * PART_BYTES), world.item(2), world.item(3, body="x" * PART_BYTES)]
+    parts = stage.fetch(world.workspace())
+    assert [len(part.items) for part in parts] == [1, 1, 1]
+
+
+def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: Any) -> None:
+    acme = world.workspace(kinds=["posts", "comments"])
+    post(4)
+    post(3, kind="comment")
+    stage.run(acme)
+    assert metric("items_fetched_total", source="memory", kind="posts") == 4
+    assert metric("items_fetched_total", source="memory", kind="comments") == 3
+
+
+def test_nothing_is_missed_however_polls_and_posts_interleave(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """Whatever is lost on its way to store (I2): each third poll's parts never arrive."""
+    one, two = world.workspace("one", subreddits=["python", "rust"]), world.workspace("two", subreddits=["rust", "go"])
+    stored: set[str] = set()
+    for workspace in (one, two):
+        stage.run(workspace)
+    for turn in range(12):
+        for subreddit in ("Python", "Rust", "Go"):
+            post(turn % 4, subreddit)
+        stage.clock.advance(130)
+        feeds.sweep(stage.db, stage.clock())
+        for workspace in (one, two):
+            parts = stage.fetch(workspace)
+            if turn % 3 == 1:
+                continue
+            stage.store(parts)
+            stored |= {item.name for part in parts for item in part.items}
+    assert stored == {item.name for item in reddit.items}
+    assert Feed.select().where(Feed.gaps > 0).count(stage.db.peewee) == 0

@@ -1,0 +1,354 @@
+"""notify: claimed, sent, marked; a failing channel costs one thread and one message at a time (I4, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actors.notify import FIRST_RETRY, LONGEST_RETRY, Notifier, backoff
+from overheard.channels import Notice
+from overheard.config import Notify as Rules
+from overheard.db import channels, deliveries, storing
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Item
+from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, TryAgain
+from overheard.messages import NotifyChannel
+
+DAY = 86_400.0
+
+
+class Receiver:
+    """A channel in memory, and the opener of all channels. ``answers``: what each try gets, None is a success."""
+
+    kind = "memory"
+
+    def __init__(self) -> None:
+        self.answers: list[Exception | None] = []
+        self.always: Exception | None = None
+        self.tried: list[str] = []
+        self.got: list[Notice] = []
+        self.before: Callable[[], None] = lambda: None
+        self.broken: Exception | None = None
+
+    def open(self, row: Any) -> Receiver:
+        if self.broken is not None:
+            raise self.broken
+        return self
+
+    def send(self, notice: Notice) -> None:
+        self.before()
+        self.tried.append(notice.id)
+        answer = self.answers.pop(0) if self.answers else self.always
+        if answer is not None:
+            raise answer
+        self.got.append(notice)
+
+
+class Turns:
+    """The channel's budget: turns until ``left`` are used up."""
+
+    def __init__(self, left: int = 10_000) -> None:
+        self.left = left
+
+    def take(self) -> None:
+        if self.left == 0:
+            raise Postponed("channel:1", delay=40.0, slot=1000.0)
+        self.left -= 1
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def rules() -> Rules:
+    return Rules(batch=4, give_up_after=5 * DAY)
+
+
+@pytest.fixture
+def notify(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, metrics: Any) -> Callable[..., list[Any]]:
+    """Lets the stage work on a channel; what it sent, as (message, delay)."""
+    notifier = Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
+
+    def run(channel: int, turns: Any = None) -> list[Any]:
+        try:
+            notifier.notify(NotifyChannel(channel_id=channel), turns or Turns())
+        finally:
+            delays = list(sent.delays)
+            run.sent = list(zip(sent.take(), delays, strict=True))  # type: ignore[attr-defined]
+        return list(run.sent)  # type: ignore[attr-defined]
+
+    return run
+
+
+@pytest.fixture
+def told(world: Any, db: Db, clock: Any) -> Callable[[int], int]:
+    """Makes a workspace with so many mentions to send; its channel."""
+
+    def make(count: int) -> int:
+        acme = world.workspace()
+        for number in range(count):
+            storing.store(db, world.matched((world.item(number + 1), (acme,)), poll=str(number)), clock.advance(1))
+        return int(world.channel(acme))
+
+    return make
+
+
+def states(db: Db) -> list[str]:
+    rows = Delivery.select(Delivery.state).order_by(Delivery.created_at).tuples().execute(db.peewee)
+    return [state for (state,) in rows]
+
+
+def test_everything_is_sent_once_oldest_first(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+) -> None:
+    channel = told(3)
+    clock.advance(10)
+    assert notify(channel) == []
+    assert [notice.mentions[0].item for notice in receiver.got] == ["t3_1", "t3_2", "t3_3"]
+    assert states(db) == ["sent"] * 3
+    assert notify(channel) == []
+    assert len(receiver.tried) == 3
+    assert metric("deliveries_total", channel_kind="memory", outcome="sent") == 3
+    assert metric("item_to_delivered_seconds_count") == 3
+
+
+def test_more_than_a_batch_asks_for_another_round(told: Any, notify: Any, receiver: Receiver) -> None:
+    channel = told(6)
+    assert notify(channel) == [(NotifyChannel(channel_id=channel), None)]
+    assert len(receiver.got) == 4
+    assert notify(channel) == []
+    assert len(receiver.got) == 6
+
+
+def test_what_comes_during_a_round_is_asked_for_by_the_round(
+    world: Any, told: Any, notify: Any, receiver: Receiver, db: Db, clock: Any
+) -> None:
+    """Its own message finds the channel busy and has nothing to do."""
+    channel = told(1)
+    inner: list[Any] = []
+
+    def meanwhile() -> None:
+        receiver.before = lambda: None
+        storing.store(db, world.matched((world.item(50), (1,)), poll="meanwhile"), clock())
+        inner.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+
+    receiver.before = meanwhile
+    assert notify(channel) == [(NotifyChannel(channel_id=channel), None)]
+    assert inner == [[]]
+    notify(channel)
+    assert len(receiver.got) == 2
+
+
+@pytest.mark.parametrize("given", [None, 17.0])
+def test_a_passing_fault_is_tried_again_later_with_the_same_id(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any, given: float | None
+) -> None:
+    channel = told(1)
+    receiver.answers = [TryAgain("503", delay=given)]
+    [(message, delay)] = notify(channel)
+    assert message == NotifyChannel(channel_id=channel)
+    assert delay == pytest.approx(given or FIRST_RETRY, rel=0.21)
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.failing_since, row.reason) == (clock(), "503")
+    clock.advance(delay - 0.1)
+    assert notify(channel) == []
+    assert len(receiver.tried) == 1
+    clock.advance(0.2)
+    assert notify(channel) == []
+    assert len(set(receiver.tried)) == 1
+    assert len(receiver.got) == 1
+    row = channels.get(db, channel)
+    assert row is not None
+    assert row.failing_since is None
+    assert metric("deliveries_total", channel_kind="memory", outcome="retried") == 1
+
+
+def test_one_failure_ends_the_round_and_asks_for_one_more(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(4)
+    receiver.answers = [None, TryAgain("cannot take this one", delay=100)]
+    assert notify(channel) == [(NotifyChannel(channel_id=channel), FIRST_RETRY)]
+    assert len(receiver.tried) == 2
+    attempts = [row.attempts for row in Delivery.select().order_by(Delivery.created_at).execute(db.peewee)]
+    assert attempts == [1, 1, 0, 0], "who was given back has lost no try"
+    clock.advance(FIRST_RETRY)
+    assert notify(channel) == []
+    assert [notice.mentions[0].item for notice in receiver.got] == ["t3_1", "t3_3", "t3_4"], "the others come first"
+    clock.advance(100)
+    notify(channel)
+    assert states(db) == ["sent"] * 4
+
+
+def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
+    told: Any, notify: Any, receiver: Receiver, clock: Any
+) -> None:
+    channel = told(40)
+    receiver.always = TryAgain("timed out")
+    under_way = 1
+    for _ in range(100):
+        tried = len(receiver.tried)
+        under_way += len(notify(channel)) - 1
+        assert under_way == 1
+        assert len(receiver.tried) - tried <= 1
+        clock.advance(FIRST_RETRY)
+        if len(receiver.tried) >= 40:
+            break
+    assert len(set(receiver.tried)) > 10
+
+
+def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db) -> None:
+    channel = told(1)
+    receiver.answers = [TryAgain("Retry-After: 3600", delay=3600)]
+    assert notify(channel) == []
+    assert deliveries.waiting_channels(db, clock() + 3599, 0, 5) == []
+    assert deliveries.waiting_channels(db, clock() + 3600, 0, 5) == [channel]
+
+
+def test_what_cannot_be_delivered_is_given_up_alone(
+    told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
+) -> None:
+    channel = told(3)
+    receiver.answers = [None, Permanent("400: too long"), None]
+    assert notify(channel) == []
+    assert states(db) == ["sent", "failed", "sent"]
+    assert metric("deliveries_total", channel_kind="memory", outcome="failed") == 1
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.failing_since, row.reason) == (None, None), "it took the next one: it is well"
+
+
+def test_a_failure_of_long_ago_disables_nobody(
+    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    """One was given up and the next one taken; a week later a single failure is a first failure."""
+    channel = told(2)
+    receiver.answers = [Permanent("400"), None]
+    notify(channel)
+    clock.advance(7 * DAY)
+    storing.store(db, world.matched((world.item(70), (1,)), poll="later"), clock())
+    receiver.answers = [TryAgain("503")]
+    notify(channel)
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.disabled_at, row.failing_since) == (None, clock())
+
+
+def test_a_receiver_that_wants_nothing_more_is_disabled(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+) -> None:
+    channel = told(3)
+    receiver.answers = [None, ChannelGone("410: gone")]
+    assert notify(channel) == []
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.disabled_at, row.reason) == (clock(), "410: gone")
+    assert states(db) == ["sent", "failed", "failed"]
+    assert notify(channel) == []
+    assert len(receiver.tried) == 2
+    assert metric("deliveries_total", channel_kind="memory", outcome="disabled") == 1
+
+
+def test_after_five_days_of_nothing_else_it_is_disabled(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(1)
+    receiver.always = TryAgain("refused")
+    began = clock()
+    while True:
+        notify(channel)
+        row = channels.get(db, channel)
+        assert row is not None
+        if row.disabled_at is not None:
+            break
+        clock.advance(LONGEST_RETRY * 1.2)
+    assert 5 * DAY <= row.disabled_at - began <= 5 * DAY + 2 * LONGEST_RETRY
+    assert row.reason == "nothing could be delivered for 5 days: refused"
+    assert states(db) == ["failed"]
+
+
+def test_a_channel_that_cannot_be_opened_is_disabled(
+    told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
+) -> None:
+    channel = told(2)
+    receiver.broken = InvalidInput("url: no such scheme")
+    assert notify(channel) == []
+    assert states(db) == ["failed", "failed"]
+    assert metric("deliveries_total", channel_kind="invalid", outcome="disabled") == 1
+
+
+def test_without_budget_what_was_claimed_is_given_back(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(4)
+    with pytest.raises(Postponed):
+        notify(channel, Turns(1))
+    assert notify.sent == [], "the bus sends the message again, for the turn that it has reserved"
+    rows = list(Delivery.select().order_by(Delivery.created_at).execute(db.peewee))
+    assert [(row.state, row.attempts, row.lease_until) for row in rows] == [("sent", 1, 0)] + [("pending", 0, 0)] * 3
+    assert {row.due_at for row in rows[1:]} == {clock() + 40}
+    clock.advance(40)
+    notify(channel)
+    assert states(db) == ["sent"] * 4
+
+
+def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
+    channel = told(2)
+    Item.delete().where(Item.name == "t3_1").execute(db.peewee)
+    notify(channel)
+    assert [notice.mentions[0].item for notice in receiver.got] == ["t3_2"]
+
+
+def test_a_digest_whose_mentions_were_deleted_is_not_sent(
+    world: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    acme = world.workspace(channels={"team": "digest"})
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    deliveries.compose(db, acme, clock(), clock())
+    Item.delete().execute(db.peewee)
+    notify(world.channel(acme))
+    assert receiver.tried == []
+    assert states(db) == ["failed"]
+
+
+def test_an_unknown_error_leaves_the_claim_and_is_raised(
+    told: Any, notify: Any, receiver: Receiver, clock: Any
+) -> None:
+    """A fault of ours: the lease keeps it from being tried at once, and the sweep finds it afterwards."""
+    channel = told(2)
+    receiver.answers = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        notify(channel)
+    assert notify(channel) == []
+    assert len(receiver.tried) == 1
+    clock.advance(601)
+    notify(channel)
+    assert len(receiver.got) == 2
+
+
+@pytest.mark.parametrize("how", ["gone", "disabled"])
+def test_a_channel_that_is_gone_or_disabled_is_no_error(told: Any, notify: Any, db: Db, how: str) -> None:
+    channel = told(1)
+    if how == "gone":
+        Channel.delete().execute(db.peewee)
+    else:
+        Channel.update(disabled_at=1.0).execute(db.peewee)
+    assert notify(channel) == []
+
+
+def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
+    for attempts in range(1, 40):
+        middle = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY)
+        waits = {backoff(attempts) for _ in range(20)}
+        assert len(waits) > 1
+        assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)

@@ -1,0 +1,50 @@
+"""store: the transaction, then its channels are told, and what is new is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.store import store
+from overheard.db import deliveries
+from overheard.db.connect import Db
+from overheard.errors import Unavailable
+from overheard.messages import NotifyChannel
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+def test_channels_are_told_once_each(world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any) -> None:
+    acme = world.workspace(channels={"a": "instant", "b": "instant", "daily": "digest"})
+    message = world.matched(*[(world.item(number), (acme,)) for number in range(5)])
+    clock.advance(30)
+    for _ in range(2):
+        store(message, db=db, send=sent, clock=clock, metrics=metrics)
+
+    assert sent == [NotifyChannel(channel_id=world.channel(acme, name)) for name in ("a", "b")]
+    assert metric("mentions_stored_total") == 5
+    assert metric("item_to_stored_seconds_count") == 5
+    assert metric("item_to_stored_seconds_sum") == 150
+
+
+def test_an_item_from_the_future_has_no_negative_age(
+    world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any
+) -> None:
+    message = world.matched((world.item(created_at=clock() + 100), (world.workspace(),)))
+    store(message, db=db, send=sent, clock=clock, metrics=metrics)
+    assert metric("item_to_stored_seconds_sum") == 0
+
+
+def test_when_the_bus_is_away_after_the_commit_the_sweep_finds_the_channel(
+    world: Any, db: Db, sent: Any, clock: Any, metrics: Any
+) -> None:
+    acme = world.workspace()
+    sent.failure = Unavailable("the bus")
+    with pytest.raises(Unavailable):
+        store(world.matched((world.item(), (acme,))), db=db, send=sent, clock=clock, metrics=metrics)
+    assert world.counts()["Mention"] == 1
+    assert deliveries.waiting_channels(db, clock() + 60, 60, 10) == [world.channel(acme)]

@@ -1,0 +1,291 @@
+"""tick: finds what is due or was left behind, once, and again when nobody heard of it (I1)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard import schedule
+from overheard.bus.events import encode
+from overheard.config import Tick as Rules
+from overheard.db import beats, dead_letters, deliveries, feeds, specs, storing, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Workspace
+from overheard.db.retention import Ages
+from overheard.errors import Unavailable
+from overheard.messages import NotifyChannel
+from producers import tick as tick_module
+from producers.tick import Found, Ticker, run
+
+
+class Events:
+    """The door: takes what the real one takes, and notes it."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, Any]]] = []
+        self.failure: Exception | None = None
+        self.fail_after = 0
+
+    def publish(self, type: str, body: dict[str, Any]) -> str:
+        encode(type, body)  # raises for what the ingress would refuse
+        if self.failure is not None:
+            if self.fail_after == 0:
+                raise self.failure
+            self.fail_after -= 1
+        self.published.append((type, body))
+        return "id"
+
+    def take(self) -> list[tuple[str, dict[str, Any]]]:
+        taken, self.published = self.published, []
+        return taken
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any) -> Callable[..., Ticker]:
+    def ticker(**rules: Any) -> Ticker:
+        return Ticker(
+            db=db, events=events, sender=sent, drain=lambda: 0, waiting=lambda: 0, clock=clock, rules=Rules(**rules),
+            ages=Ages(90, 30, 90), metrics=metrics,
+        )  # fmt: skip
+
+    return ticker
+
+
+def due(workspace_id: int, reason: str = "due") -> tuple[str, dict[str, Any]]:
+    return ("workspace.due", {"workspace": workspace_id, "reason": reason})
+
+
+def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events, clock: Any) -> None:
+    acme = world.workspace()
+    ticker = make(jitter=0)
+    assert ticker.tick().due == 1
+    assert events.take() == [due(acme)]
+    assert ticker.tick() == Found()
+    clock.advance(299)
+    workspaces.served(world.db, acme, clock())
+    assert ticker.tick() == Found()
+    clock.advance(1)
+    assert ticker.tick().due == 1
+
+
+def test_two_ticks_side_by_side_share_the_work(world: Any, make: Any, events: Events) -> None:
+    ids = [world.workspace(f"w{number}", channels={}) for number in range(120)]
+    one, two = make(), make()
+    assert (one.tick().due, two.tick().due) == (120, 0)
+    assert sorted(body["workspace"] for _, body in events.take()) == ids
+
+
+def test_a_batch_is_a_limit(world: Any, make: Any, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tick_module, "CLAIM", 4)
+    ids = [world.workspace(f"w{number:02}", channels={}) for number in range(10)]
+    ticker = make(batch=8)
+    assert [ticker.tick().due for _ in range(3)] == [8, 2, 0]
+    assert sorted(body["workspace"] for _, body in events.take()) == ids
+
+
+@pytest.mark.parametrize(
+    ("every", "spread"), [("5m", 10.0), ("30s", 3.0), ("10s", 1.0), ("*/5 * * * *", 10.0), ("1d", 10.0)]
+)
+def test_due_times_are_spread_a_little(world: Any, make: Any, clock: Any, every: str, spread: float) -> None:
+    acme = world.workspace(every=every)
+    ticker = make(jitter=10)
+    following = schedule.next_due(every, "UTC", clock())
+    found = set()
+    for _ in range(40):
+        Workspace.update(next_due_at=clock()).execute(world.db.peewee)
+        ticker.tick()
+        found.add(world.row(Workspace, acme).next_due_at)
+    assert len(found) > 20
+    assert min(found) >= following
+    assert max(found) <= following + spread
+    assert max(found) > following + spread / 3
+
+
+@pytest.mark.parametrize("every", ["1h", "0 * * * *", "*/5 * * * *"])
+def test_what_was_missed_becomes_one_run(world: Any, make: Any, events: Events, clock: Any, every: str) -> None:
+    acme = world.workspace(every=every, channels={})
+    ticker = make(jitter=0)
+    ticker.tick()
+    workspaces.served(world.db, acme, clock())
+    events.take()
+    clock.advance(7 * 3600 + 11)
+    assert ticker.tick().due == 1
+    assert events.take() == [due(acme)]
+    assert ticker.tick().due == 0
+    assert world.row(Workspace, acme).next_due_at > clock()
+
+
+def test_a_clock_that_was_set_back_causes_no_storm(world: Any, make: Any, clock: Any) -> None:
+    world.workspace()
+    ticker = make()
+    ticker.tick()
+    clock.advance(-3600)
+    assert [ticker.tick().due for _ in range(5)] == [0] * 5
+
+
+def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest"}, digest="0 9 * * *")
+    end = clock() + 86_400  # the world's
+    ticker = make()
+    ticker.tick()
+    workspaces.served(world.db, acme, clock() + 10**7)
+    events.take()
+    clock.advance(86_400 + 3)
+    assert ticker.tick().digests == 1
+    assert ("workspace.digest", {"workspace": acme, "period_end": end}) in events.take()
+    assert ticker.tick().digests == 0
+    assert world.row(Workspace, acme).next_digest_at == end + 86_400, "tomorrow at nine"
+
+
+def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, events: Events, clock: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest"})
+    ticker = make(sweep_after=60)
+    clock.advance(86_400)
+    ticker.tick()
+    asked = [event for event in events.take() if event[0] == "workspace.digest"]
+    workspaces.served(world.db, acme, clock() + 10**7)
+    clock.advance(61)
+    assert ticker.tick().swept_digests == 1
+    assert [event for event in events.take() if event[0] == "workspace.digest"] == asked
+    deliveries.compose(world.db, acme, asked[0][1]["period_end"], clock())
+    clock.advance(61)
+    assert ticker.tick().swept_digests == 0
+
+
+def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any, events: Events, clock: Any) -> None:
+    spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
+    Workspace.update(every="whenever", digest="61 * * * *", timezone="Mars/Olympus", next_digest_at=clock()).where(
+        Workspace.id == spoilt
+    ).execute(world.db.peewee)
+    found = make().tick()
+    assert (found.due, found.digests) == (2, 1)
+    assert due(acme) in events.take()
+    assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
+
+
+# -- what was left behind
+
+
+def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, events: Events, clock: Any) -> None:
+    ids = [world.workspace(f"w{number}", channels={}) for number in range(5)]
+    ticker = make(sweep_after=60)
+    events.failure, events.fail_after = Unavailable("the bus"), 2
+    with pytest.raises(Unavailable):
+        ticker.tick()
+    assert ticker.last_success is None
+    assert beats.last(world.db, "tick") is None
+    heard = [body["workspace"] for _, body in events.take()]
+    for workspace in heard:
+        workspaces.served(world.db, workspace, clock())
+
+    events.failure = None
+    ticker.tick()
+    assert events.take() == [], "they were just asked for: give them time"
+    clock.advance(60)
+    found = ticker.tick()
+    assert found.swept_workspaces == 3
+    assert sorted(events.take(), key=str) == [due(each, "sweep") for each in ids if each not in heard]
+    clock.advance(60)
+    assert ticker.tick().swept_workspaces == 3, "and again, until somebody serves them"
+
+
+def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events: Events, clock: Any) -> None:
+    acme = world.workspace()
+    ticker = make()
+    ticker.tick()
+    row = feeds.stale_of(world.db, acme, now=clock(), fresh_since=clock())
+    feeds.claim(world.db, row, "p", now=clock(), lease=120)
+    workspaces.served(world.db, acme, clock())
+    events.take()
+    clock.advance(121)
+    found = ticker.tick()
+    assert (found.swept_polls, found.swept_workspaces) == (1, 0)
+    assert events.take() == [due(acme, "sweep")]
+    assert ticker.tick().swept_polls == 0
+
+
+def test_forgotten_deliveries_wake_their_channel(world: Any, make: Any, sent: Any, clock: Any) -> None:
+    acme = world.workspace()
+    storing.store(world.db, world.matched((world.item(), (acme,))), clock())
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    assert sent.take() == []
+    clock.advance(60)
+    assert ticker.tick().swept_channels == 1
+    assert sent.take() == [NotifyChannel(channel_id=world.channel(acme))]
+
+
+def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
+    acme = world.workspace()
+    specs.set_active(world.db, acme, False)
+    clock.advance(10**6)
+    make().tick()
+    assert events.take() == []
+
+
+# -- what it tells
+
+
+def test_the_gauges_and_the_beat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> None:
+    acme = world.workspace(subreddits=["a", "b", "c"])
+    Feed.update(fresh_at=clock() - 100, cursor=1).where(Feed.name == "a").execute(db.peewee)
+    Feed.update(failures=1).where(Feed.name == "b").execute(db.peewee)
+    storing.store(db, world.matched((world.item(subreddit="a"), (acme,))), clock())
+    dead_letters.record(
+        db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=clock()
+    )
+    ticker = make()
+    ticker.tick()
+    assert [metric("feeds", state=state) for state in ("ok", "failing", "new")] == [1, 1, 1]
+    assert metric("feed_lag_seconds") == 100
+    assert (metric("deliveries_pending"), metric("dead_letters"), metric("due_workspaces")) == (1, 1, 1)
+    assert metric("tick_last_success_timestamp_seconds") == clock() == ticker.last_success == beats.last(db, "tick")
+
+
+def test_drained_letters_and_forgotten_rows_are_told(world: Any, make: Any, clock: Any) -> None:
+    ticker = make()
+    ticker.drain = lambda: 3
+    dead_letters.record(
+        world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0
+    )
+    found = ticker.tick()
+    assert (found.dead_letters, found.forgotten) == (3, 1)
+
+
+def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticker = make()
+    stop = threading.Event()
+    results: list[Any] = [Unavailable("the bus"), Found(due=500), Found()]
+    waits = []
+
+    def tick() -> Found:
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def wait(seconds: float | None = None) -> bool:
+        waits.append(seconds)
+        if not results:
+            stop.set()
+        return stop.is_set()
+
+    monkeypatch.setattr(ticker, "tick", tick)
+    monkeypatch.setattr(stop, "wait", wait)
+    run(ticker, stop)
+    assert waits == [5, 0.0, 5], "a full batch is followed by the next at once"
