@@ -1,0 +1,87 @@
+# `make demo` and `make test` are all the set-up there is: each brings what it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+# Passed on to the program:  make demo ARGS='--for 20s',  make test ARGS='-k store'
+ARGS ?=
+
+# An environment that is active in the caller's shell is not ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@[ -t 1 ] && bold=$$'\e[1m' plain=$$'\e[0m' || bold= plain=; \
+	awk -v bold="$$bold" -v plain="$$plain" 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s%s%s\n", bold, substr($$0, 5), plain } \
+		/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## Watch Overheard at work on a bundled stand-in for Reddit (ARGS='--for 20s')
+	@$(VENV)/bin/overheard demo $(ARGS)
+
+##@ Work on it
+
+.PHONY: install
+install: $(VENV)/.dev ## Make .venv with Overheard and the development tools
+
+.PHONY: test
+test: servers $(VENV)/.dev ## Run the tests, with private RabbitMQ and PostgreSQL servers (ARGS='-k store')
+	$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check format, style, types and who imports whom
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev ## Put the code into the house's format, and mend what can be mended
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+.PHONY: bench
+bench: servers $(VENV)/.dev ## Measure against the budgets of the design
+	$(PYTHON) -m tests.benchmarks $(ARGS)
+
+.PHONY: faults
+faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and see that nothing is lost
+	$(PYTHON) -m pytest tests/faults $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv, caches and what was built; databases stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The servers' programs are there, or this installs them (as root), or says how.
+.PHONY: servers
+servers:
+	@deploy/install --test
+
+$(PYTHON):
+	@python=$$(deploy/install --python) && \
+	echo "Making $(VENV) with $$python" && \
+	"$$python" -m venv --clear $(VENV)
+
+NO_PIP := { echo "pip failed, see above. It needs PyPI, or an index named in pip.conf. Then run make again." >&2; exit 1; }
+
+# Two stamps, so that a demo needs no development tools. A changed pyproject.toml makes both out of date.
+$(VENV)/.runtime: pyproject.toml | $(PYTHON)
+	@echo "Installing Overheard and its libraries into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --editable . || $(NO_PIP)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(PYTHON)
+	@echo "Installing Overheard, its libraries and the development tools into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --editable '.[dev]' || $(NO_PIP)
+	@touch $(VENV)/.runtime $@

@@ -1,0 +1,239 @@
+"""How fast the pipeline is, end to end, on a RabbitMQ and a PostgreSQL on this machine, and what its processes weigh.
+
+Run: python -m tests.benchmarks.bench_pipeline
+
+Everything shares the machine's cores: the servers, our processes, the stand-in Reddit, the receiver and this script.
+"""
+
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pika
+from peewee import fn
+
+from overheard.bus.envelope import StrictEncoder, pack
+from overheard.db import queries
+from overheard.db.models import Feed, PollPart, Query, Watch, Workspace
+from overheard.items import Item
+from overheard.messages import ItemsFetched
+from overheard.stages import STAGES
+from tests.benchmarks.bench_match import load_items, make_queries
+from tests.benchmarks.figures import Figure, print_table
+from tests.servers.farm import Farm
+from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitServer
+
+TRIGGERS = 200
+MESSAGES = 300
+FRESH_RUNS = 3000
+
+
+def run() -> list[Figure]:
+    """All figures of the pipeline."""
+    with servers() as (rabbit, postgres):
+        return [
+            *latency(rabbit, postgres),
+            *throughput(rabbit, postgres),
+            *fresh_runs(rabbit, postgres),
+            *demo(),
+        ]
+
+
+@contextmanager
+def servers() -> Iterator[tuple[RabbitServer, PostgresServer]]:
+    rabbit = RabbitServer()
+    rabbit.start()
+    try:
+        with PostgresServer() as postgres:
+            yield rabbit, postgres
+    finally:
+        rabbit.stop()
+
+
+@contextmanager
+def farm(rabbit: RabbitServer, postgres: PostgresServer, name: str, **settings: str) -> Iterator[Farm]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Farm(Path(folder), bus=rabbit.vhost(), database=postgres.create_database(name), **settings)
+        with made as farm:
+            yield farm
+
+
+class Door:
+    """A foreign client; ``confirm``: a careful one, which waits for RabbitMQ to have each event."""
+
+    def __init__(self, url: str, *, confirm: bool) -> None:
+        self.connection = pika.BlockingConnection(pika.URLParameters(url))
+        self.channel = self.connection.channel()
+        if confirm:
+            self.channel.confirm_delivery()
+
+    def publish(self, body: bytes) -> None:
+        self.channel.basic_publish("overheard.events", "workspace.due", body, pika.BasicProperties(delivery_mode=2))
+
+
+def latency(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
+    """From publishing an event to the webhook at its receiver; one event at a time; each reads posts and comments."""
+    settings = {"REDDIT__BURST": "1000", "NOTIFY__BURST": "1000"}
+    with farm(rabbit, postgres, "latency", **settings) as it:
+        it.workspace(every="1d")
+        it.producer("ingress")
+        it.producer("tick")
+        for stage in STAGES:
+            it.actors(stage)
+        it.wait(lambda: it.scalar(Workspace.select(fn.min(Workspace.served_at))) > 0)
+        it.wait(lambda: it.scalar(Feed.select(fn.min(Feed.fresh_at))) > 0)
+        door, times = Door(it.bus, confirm=True), []
+        for number in range(TRIGGERS):
+            it.post(1, first=number)
+            began = time.perf_counter()
+            door.publish(b'{"workspace": "acme"}')
+            it.sink.wait_for(number + 1, timeout=30)
+            times.append((time.perf_counter() - began) * 1000)
+        door.connection.close()
+        times.sort()
+        figures = [
+            Figure("trigger → webhook, p50", statistics.median(times), "ms", 150, higher_is_better=False),
+            Figure("trigger → webhook, p99", times[int(len(times) * 0.99)], "ms", 500, higher_is_better=False),
+        ]
+        weights = [(name, resident(process.pid)) for name, process in it.processes.items()]
+    return [*figures, *(Figure(f"memory of {name}", mb, "MB", 100, higher_is_better=False) for name, mb in weights)]
+
+
+def resident(pid: int) -> float:
+    """Resident memory in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else float("nan")
+
+
+def throughput(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
+    """Items a second from the match queue to stored mentions: one match process, one store process."""
+    figures = []
+    for count in (1_000, 10_000):
+        with farm(rabbit, postgres, f"throughput_{count}") as it:
+            _interests(it, count)
+            _preload(it)
+            it.actors("match")
+            it.actors("store")
+            stored = PollPart.select(fn.count(PollPart.part))
+            it.wait(lambda it=it, stored=stored: it.scalar(stored) >= 10, seconds=120)
+            began, first = time.perf_counter(), it.scalar(stored)
+            it.wait(lambda it=it, stored=stored: it.scalar(stored) >= MESSAGES, seconds=300)
+            rate = (MESSAGES - first) * 100 / (time.perf_counter() - began)
+            weight = resident(it.processes["match"].pid)
+        figures += [
+            Figure(f"fetched → stored, {count:,} queries", rate, "items/s", 2_000 if count == 10_000 else None),
+            Figure(f"memory of match, {count:,} queries", weight, "MB", 100, higher_is_better=False),
+        ]
+    return figures
+
+
+def _interests(it: Farm, count: int) -> None:
+    """One workspace for each ten queries, all of which watch everything."""
+    chance = random.Random(7)
+    texts = make_queries(load_items(chance), count, chance)
+    with it.db.session(), it.db.transaction():
+        raw, now = it.db.peewee, time.time()
+        feed = Feed.insert(source="reddit", kind="posts", name="all", created_at=now).execute(raw)
+        for start in range(0, count, 10):
+            slug = f"ws{start}"
+            workspace = Workspace.insert(
+                slug=slug, name=slug, every="1d", created_at=now, next_due_at=now + 86400
+            ).execute(raw)
+            Watch.insert(workspace=workspace, feed=feed, created_at=now).execute(raw)
+            rows = [
+                {"workspace": workspace, "name": f"q{number}", "text": text}
+                for number, text in enumerate(texts[start : start + 10])
+            ]
+            Query.insert_many(rows).execute(raw)
+            queries.changed(it.db, workspace)
+    it.db.release()
+
+
+def _preload(it: Farm) -> None:
+    """Put what a fetch stage would have read onto the queue, before anybody consumes it."""
+    chance, now = random.Random(11), time.time()
+    texts = load_items(chance)
+    it.actors("match", name="declares")
+    it.wait(lambda: "working" in it.log("declares"))
+    it.terminate("declares")
+    encoder = StrictEncoder(STAGES.values())
+    connection = pika.BlockingConnection(pika.URLParameters(it.bus))
+    channel = connection.channel()
+    for message in range(MESSAGES):
+        items = tuple(
+            Item(
+                name=f"t3_{36**5 + message * 100 + number:x}",
+                kind="post",
+                subreddit="python",
+                author="somebody",
+                title=fields.get("title", ""),
+                body=fields.get("body", ""),
+                permalink="/",
+                url="",
+                created_at=now,
+            )
+            for number in range(100)
+            for fields in [texts[(message * 100 + number) % len(texts)]]
+        )
+        envelope = pack(ItemsFetched(poll_id=f"poll{message}", part=0, items=items, parts=1))
+        channel.basic_publish("", "match", encoder.encode(envelope.asdict()), pika.BasicProperties(delivery_mode=2))
+    connection.close()
+
+
+def fresh_runs(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
+    """Runs a second that find their feeds fresh: an ingress and a fetch process."""
+    with farm(rabbit, postgres, "fresh", FETCH__FRESH_FOR="86400") as it:
+        it.workspace(every="1d")
+        it.producer("ingress")
+        it.producer("tick")
+        it.actors("fetch", "match", "store", name="stages")
+        it.wait(lambda: it.scalar(Feed.select(fn.min(Feed.fresh_at))) > 0)
+        log = it.folder / "stages.log"
+        before = log.read_bytes().count(b'"stage": "fetch"')
+        door = Door(it.bus, confirm=False)  # the publisher is not what is measured
+        began = time.perf_counter()
+        for _ in range(FRESH_RUNS):
+            door.publish(b'{"workspace": "acme", "reason": "due"}')
+        it.wait(lambda: log.read_bytes().count(b'"stage": "fetch"') - before >= FRESH_RUNS, seconds=120)
+        rate = FRESH_RUNS / (time.perf_counter() - began)
+        door.connection.close()
+    return [Figure("runs that find their feeds fresh", rate, "runs/s", 300)]
+
+
+def demo() -> list[Figure]:
+    """What the demo says of itself, from the start of its process."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "overheard.cli", "demo", "--for", "10s"],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+        )
+        first, lines = None, []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if first is None and " ago " in line:
+                first = time.monotonic() - began
+        process.wait()
+    memory = re.search(r"(\d+) MB", "".join(lines))
+    if first is None or memory is None:
+        raise RuntimeError("the demo showed no mention:\n" + "".join(lines))
+    return [
+        Figure("demo: first mention on screen", first, "s", 5, higher_is_better=False),
+        Figure("demo: memory, all parts", float(memory[1]), "MB", 200, higher_is_better=False),
+    ]
+
+
+if __name__ == "__main__":
+    print_table(run(), "The pipeline")

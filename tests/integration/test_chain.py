@@ -1,0 +1,228 @@
+"""The whole way of the data, with our own processes on a real RabbitMQ and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pika
+import pytest
+from peewee import SQL, fn
+
+from overheard.db.models import DeadLetter, Delivery, Feed, Mention, Workspace
+from tests.servers.farm import ALL_STAGES, Farm
+from tests.servers.rabbitmq import RabbitServer
+
+
+@pytest.fixture
+def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
+        yield farm
+
+
+def publish(url: str, key: str, body: bytes, **properties: object) -> None:
+    """As a foreign client does it: no confirms, no delivery mode, nothing of ours imported."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    connection.channel().basic_publish("overheard.events", key, body, pika.BasicProperties(**properties))
+    connection.close()
+
+
+def test_a_foreign_clients_event_ends_in_a_signed_webhook(farm: Farm, rabbit_server: RabbitServer) -> None:
+    farm.workspace(every="1d")
+    farm.everything()
+    # The workspace is new, so the tick asks for it once; after that only events do.
+    farm.wait(lambda: farm.scalar(Workspace.select(fn.min(Workspace.served_at))) > 0)
+    posted = farm.post(3)
+    publish(farm.bus, "workspace.due", b'{"workspace": "acme"}')
+    assert set(farm.wait_for_items(posted)) == posted
+
+    comment = farm.standin.add_comment(next(iter(posted)), "another NEEDLE, in a comment")
+    rabbit_server.admin(
+        farm.bus,
+        "publish",
+        "exchange=overheard.events",
+        "routing_key=workspace.due",
+        'payload={"workspace": "acme"}',
+    )
+    farm.wait_for_items({comment})
+    request = farm.sink.wait_for(4)[3]
+    assert request.json["type"] == "mention.created"
+    assert request.json["data"]["highlights"] == [["body", 8, 14]]
+
+
+@pytest.mark.parametrize("victim", ALL_STAGES[:4])
+def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim: str) -> None:
+    farm.workspace()
+    farm.producer("ingress")
+    farm.producer("tick")
+    farm.actors(*(stage for stage in ALL_STAGES if stage != victim), name="others")
+    wanted: set[str] = set()
+    for round_ in range(3):
+        farm.actors(victim)
+        wanted |= farm.post(20, first=20 * round_)
+        # Kill it with work under way: when Reddit was asked once more, the rest lies between two stages.
+        asked = farm.standin.counts()["total"]
+        farm.standin.wait_for_requests(asked + 1, timeout=30)
+        farm.kill9(victim)
+    farm.actors(victim)
+    received = farm.wait_for_items(wanted, seconds=60)
+    assert set(received) == wanted
+    assert farm.scalar(Mention.select(fn.count(Mention.id))) == len(wanted)
+    # Each kill may repeat what was being sent at that moment, with the same id: at most one try for each.
+    repeats = len(received) - len(wanted)
+    ids = [request.headers["webhook-id"] for request in farm.sink.wait_for(0)]
+    assert len(set(ids)) == len(wanted)
+    assert repeats <= 3 * 8, repeats
+
+
+def take_all(farm: Farm, queue: str, count: int) -> list[bytes]:
+    """Take ``count`` messages off a queue that nobody consumes."""
+    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
+    bodies: list[bytes] = []
+
+    def taken() -> bool:
+        channel = connection.channel()
+        try:
+            method, _, body = channel.basic_get(queue, auto_ack=True)
+        except pika.exceptions.ChannelClosedByBroker:
+            return False  # not declared yet
+        if method is not None:
+            bodies.append(body)
+        channel.close()
+        return len(bodies) == count
+
+    farm.wait(taken, lambda: f"only {len(bodies)} of {count} on {queue}")
+    connection.close()
+    return bodies
+
+
+def test_a_duplicated_and_shuffled_bus_adds_no_row(farm: Farm) -> None:
+    farm.workspace(subreddits=("python",), every="1d")
+    farm.producer("ingress")
+    farm.producer("tick")
+    posted = farm.post(90)
+    farm.actors("fetch")
+    bodies = take_all(farm, "match", 2)  # a poll of the posts, and one of the comments
+    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
+    for body in [*bodies, *reversed(bodies), *bodies]:
+        connection.channel().basic_publish("", "match", body)
+    connection.close()
+    farm.actors("match")
+    thrice = take_all(farm, "store", 6)
+    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
+    for body in [*reversed(thrice), *thrice]:
+        connection.channel().basic_publish("", "store", body)
+    connection.close()
+    farm.actors("store", "notify", name="rest")
+    received = farm.wait_for_items(posted)
+    farm.wait(lambda: not farm.scalar(Delivery.select(fn.count(SQL("*"))).where(Delivery.state == "pending")))
+    assert len(received) == len(posted)
+    assert farm.scalar(Mention.select(fn.count(Mention.id))) == len(posted)
+    assert farm.scalar(Delivery.select(fn.count(Delivery.id))) == len(posted)
+
+
+def test_rabbitmq_restarted_in_the_middle_loses_nothing(farm: Farm, rabbit_server: RabbitServer) -> None:
+    farm.workspace()
+    farm.everything()
+    first = farm.post(10)
+    farm.wait_for_items(first)
+    rabbit_server.kill9()
+    second = farm.post(10, first=10)
+    rabbit_server.start()
+    third = farm.post(10, first=20)
+    received = farm.wait_for_items(first | second | third, seconds=90)
+    assert set(received) == first | second | third
+
+
+def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm) -> None:
+    farm.workspace()
+    farm.everything()
+    farm.wait_for_items(farm.post(3))
+    farm.standin.faults.fail(429, times=2, retry_after="1")
+    farm.standin.faults.fail(503, times=3)
+    farm.standin.faults.html(status=200, times=1)
+    farm.standin.faults.truncate(times=1)
+    farm.standin.faults.reset(times=1)
+    wanted = farm.post(5, first=3)
+    farm.wait_for_items(wanted, seconds=60)
+    assert not farm.standin.counts()["violations"]
+    assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+
+
+def test_a_private_subreddit_stops_only_itself(farm: Farm) -> None:
+    farm.standin.set_subreddit("secret", "private")
+    farm.standin.set_subreddit("gone", "banned")
+    farm.workspace(subreddits=("python", "secret", "gone", "linux"))
+    farm.everything()
+    wanted = farm.post(2) | farm.post(2, "linux", first=2)
+    farm.wait_for_items(wanted)
+    farm.wait(
+        lambda: farm.scalar(Feed.select(fn.count(SQL("*"))).where(Feed.failures > 0)) == 4,
+        lambda: "not all of the four refused feeds are marked",
+    )
+
+
+MALFORMED = [
+    ("workspace.due", b"not json", "not JSON"),
+    ("workspace.due", b"\xff\xfe", "UTF-8"),
+    ("workspace.due", b'["acme"]', "want a JSON object"),
+    ("workspace.due", b'{"workspace": true}', "boolean"),
+    ("workspace.due", b'{"workspace": "nobody"}', "no workspace 'nobody'"),
+    ("workspace.due", b'{"workspace": "acme", "x": 1}', "unknown key"),
+    ("workspace.deu", b'{"workspace": "acme"}', "no such event type"),
+]
+
+
+def test_malformed_events_are_parked_with_their_reasons(farm: Farm) -> None:
+    farm.workspace(every="1d")
+    farm.everything()
+    farm.wait(lambda: farm.scalar(Workspace.select(fn.min(Workspace.served_at))) > 0)
+    for key, body, _ in MALFORMED:
+        publish(farm.bus, key, body)
+    farm.wait(lambda: farm.scalar(DeadLetter.select(fn.count(DeadLetter.id))) == len(MALFORMED))
+    for _, _, reason in MALFORMED:
+        found = DeadLetter.select(fn.count(DeadLetter.id)).where(DeadLetter.reason.contains(reason))
+        assert farm.scalar(found) == 1, reason
+    rejected = take_all(farm, "overheard.rejected", len(MALFORMED))
+    assert sorted(rejected) == sorted(body for _, body, _ in MALFORMED)
+    wanted = farm.post(1)
+    publish(farm.bus, "workspace.due", b'{"workspace": "acme"}')
+    farm.wait_for_items(wanted)
+
+
+def test_a_poison_message_is_parked_and_others_are_not_held_up(farm: Farm) -> None:
+    farm.workspace()
+    farm.everything()
+    farm.wait_for_items(farm.post(1))
+    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
+    for body in (b"rubbish", json.dumps({"queue_name": "store", "actor_name": 7}).encode()):
+        connection.channel().basic_publish("", "store", body)
+    connection.close()
+    farm.wait_for_items(farm.post(3, first=1))
+    farm.wait(lambda: farm.scalar(DeadLetter.select(fn.count(DeadLetter.id))) == 2)
+
+
+def test_two_ticks_side_by_side_ask_once(farm: Farm) -> None:
+    for number in range(40):
+        farm.workspace(f"ws{number}", every="1d")
+    farm.producer("tick", name="tick-1")
+    farm.producer("tick", name="tick-2")
+    farm.wait(lambda: not farm.scalar(Workspace.select(fn.count(SQL("*"))).where(Workspace.demanded_at == 0)))
+    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
+
+    def depth() -> int:
+        return connection.channel().queue_declare("overheard.ingress", passive=True).method.message_count
+
+    farm.wait(lambda: depth() >= 40)
+    farm.terminate("tick-1")
+    farm.terminate("tick-2")
+    assert depth() == 40
+    connection.close()
+
+
+def test_sigterm_ends_every_process_in_order(farm: Farm) -> None:
+    farm.workspace()
+    farm.everything()
+    farm.wait_for_items(farm.post(2))
+    assert [farm.terminate(name) for name in ("tick", "ingress", "actors")] == [0, 0, 0]

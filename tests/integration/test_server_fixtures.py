@@ -1,0 +1,118 @@
+"""The tests' own PostgreSQL: it is private, keeps what was committed, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.servers.postgres import PostgresServer, postgres_url  # noqa: F401 (a fixture)
+
+ROOT = Path(__file__).parents[2]
+
+# Starts a server, says where it lives, and waits to be killed.
+VICTIM = """
+import sys
+from tests.servers.postgres import PostgresServer
+with PostgresServer() as server:
+    print(server.home, server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with PostgresServer() as own:
+        yield own
+
+
+def test_databases_know_nothing_of_each_other(server: PostgresServer) -> None:
+    with psycopg.connect(server.create_database("one")) as one, psycopg.connect(server.create_database("two")) as two:
+        one.execute("CREATE TABLE mention (id int)")
+        one.commit()
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            two.execute("SELECT * FROM mention")
+
+
+def test_a_template_is_copied_with_its_content(server: PostgresServer) -> None:
+    with psycopg.connect(server.create_database("original")) as original:
+        original.execute("CREATE TABLE mention AS SELECT 7 AS id")
+    with psycopg.connect(server.create_database("copy", template="original")) as copy:
+        assert copy.execute("SELECT id FROM mention").fetchall() == [(7,)]
+
+
+def test_what_was_committed_outlives_a_crash_and_a_restart(server: PostgresServer) -> None:
+    url = server.create_database("durable")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE mention AS SELECT 1 AS id")
+        connection.commit()
+        connection.execute("INSERT INTO mention VALUES (2)")  # never committed
+        server.stop(immediate=True)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url, connect_timeout=5)
+
+    server.start()
+    server.restart()
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT id FROM mention").fetchall() == [(1,)]
+
+
+def test_the_application_role_is_no_superuser_and_strangers_stay_out(server: PostgresServer) -> None:
+    url = server.create_database("guarded")
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+        assert row == (False,)
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(url.replace(urlsplit(url).password or "", "guess"), connect_timeout=5)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_when_the_test_process_is_killed(how: signal.Signals) -> None:
+    victim = subprocess.Popen(
+        [sys.executable, "-c", VICTIM], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert victim.stdin
+    assert victim.stdout
+    home, url = victim.stdout.readline().split()
+    pid = int((Path(home) / "data/postmaster.pid").read_text().split()[0])
+
+    victim.send_signal(how)
+    victim.communicate()
+
+    deadline = time.monotonic() + 10
+    while Path(home).exists():
+        assert time.monotonic() < deadline, f"{home} is still there"
+        time.sleep(0.02)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url, connect_timeout=5)
+    assert not is_running(pid)
+
+
+def test_each_test_gets_an_empty_database(postgres_url: str) -> None:  # noqa: F811
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE TABLE mention (id int)")
+
+
+def test_and_the_next_one_too(postgres_url: str) -> None:  # noqa: F811
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE TABLE mention (id int)")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # one that has ended may still wait for its parent, which init now is
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
