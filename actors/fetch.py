@@ -18,6 +18,7 @@ from overheard.items import ALL, FeedKind, Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress, Target
 from overheard.metrics import Metrics
+from overheard.portions import item_size, portions
 from overheard.sending import Send
 from overheard.sources import Budget, Source
 
@@ -170,8 +171,10 @@ class Fetcher:
         return False
 
     def _send_page(self, reading: _Reading, items: Sequence[Item], done: bool) -> None:
-        for portion, last in _by_size(items):
-            final = done and last
+        rest = portions(items, item_size)
+        while rest:
+            portion = rest.pop(0)
+            final = done and not rest
             part = ItemsFetched(
                 poll_id=reading.poll,
                 part=reading.parts,
@@ -248,20 +251,3 @@ def _portions(group: list[FeedRow], size: int) -> list[list[FeedRow]]:
             length = len(feed.name) + 1
         portions[-1].append(feed)
     return portions
-
-
-PART_BYTES = 1_500_000  # text a message: well under the bus's 4 MiB, whatever the encoding makes of it
-
-
-def _by_size(items: Sequence[Item]) -> list[tuple[tuple[Item, ...], bool]]:
-    """The page in portions that fit a message, each with whether it is the last. An empty page is one portion."""
-    portions: list[list[Item]] = [[]]
-    size = 0
-    for item in items:
-        length = 2 * len(item.title) + 2 * len(item.body) + 500
-        if portions[-1] and size + length > PART_BYTES:
-            portions.append([])
-            size = 0
-        portions[-1].append(item)
-        size += length
-    return [(tuple(portion), position == len(portions)) for position, portion in enumerate(portions, start=1)]

@@ -15,6 +15,7 @@ from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem
 from overheard.metrics import Metrics
+from overheard.portions import matched_size, portions, spread
 from overheard.sending import Send
 
 log = get_logger(__name__)
@@ -41,15 +42,20 @@ class Matcher:
         """
         self.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
-        self.send(
-            ItemsMatched(
-                poll_id=message.poll_id,
-                part=message.part,
-                items=tuple(matched),
-                parts=message.parts,
-                targets=message.targets,
+        entries = [some for entry in matched for some in spread(entry)]
+        pieces = portions(entries, matched_size)
+        for number, piece in enumerate(pieces):
+            self.send(
+                ItemsMatched(
+                    poll_id=message.poll_id,
+                    part=message.part,
+                    piece=number,
+                    pieces=len(pieces),
+                    items=piece,
+                    parts=message.parts,
+                    targets=message.targets,
+                )
             )
-        )
 
     def _match_item(self, item: Item) -> MatchedItem | None:
         listening = self._listeners(item)

@@ -115,8 +115,8 @@ class Notify(Section):
     timeout: Seconds = 20
     per_minute: Positive = 60
     burst: Positive = 20
-    batch: Positive = 20
-    lease: Seconds = 600
+    batch: Positive = 10
+    lease: Seconds = 240
     give_up_after: Seconds = 432000
 
 

@@ -34,7 +34,7 @@ class Limiter(Protocol):
         """Reserve the next free slot of ``key``."""
 
     def until(self, key: str, slot: float) -> float:
-        """Seconds from now until ``slot`` or until the key's block ends, whichever is later (negative: passed)."""
+        """Seconds from now until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve anew."""
 
     def block(self, key: str, seconds: float) -> None:
         """Let nobody through for so long."""

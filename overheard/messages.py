@@ -27,7 +27,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a poll has read a feed: up to item ``cursor``, which was created at ``cursor_at``."""
 
     feed_id: Id
-    cursor: Annotated[int, Meta(ge=0)]
+    cursor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     cursor_at: float
 
 
@@ -40,7 +40,7 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: Text
     pages: Count
     parts: Count
-    newest: Annotated[int, Meta(ge=0)]
+    newest: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     newest_at: float
 
 
@@ -87,11 +87,16 @@ class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll after matching: only the items that somebody wants. Parts and targets as in ItemsFetched."""
+    """One part of a poll after matching: only the items that somebody wants. Parts and targets as in ItemsFetched.
+
+    Where very many want them, the part comes in several ``pieces``, of which this is number ``piece``.
+    """
 
     poll_id: Text
     part: Count
     items: tuple[MatchedItem, ...]
+    piece: Count = 0
+    pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
     parts: Count | None = None
     targets: tuple[Target, ...] = ()
 

@@ -74,6 +74,8 @@ class Ticker:
         self.ages = ages
         self.metrics = metrics
         self.last_success: float | None = None
+        self._tidied = float("-inf")
+        self._untidy = False
 
     def tick(self) -> Found:
         """One round; several tick processes may run side by side, as everything is claimed by conditional UPDATE.
@@ -81,7 +83,7 @@ class Ticker:
         1. due workspaces, claimed a few at a time and published with confirms;
         2. due digests;
         3. what was left behind: demands that nobody served, polls whose lease ran out, forgotten deliveries;
-        4. dead letters that only the bus knows of; rows that are too old;
+        4. now and then: dead letters that only the bus knows of; rows that are too old;
         5. the beat, and the gauges that describe the database.
 
         Raises TryAgain when a server is away: what was claimed and not published is found by step 3 next time.
@@ -91,10 +93,19 @@ class Ticker:
             found.due = self._due()
             found.digests = self._digests()
             self._sweep(found)
-            found.dead_letters = self.drain()
-            found.forgotten = retention.forget(self.db, self.ages, self.clock())
+            self._tidy(found)
             self._report(found)
         return found
+
+    def _tidy(self, found: Found) -> None:
+        """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""
+        now = self.clock()
+        if now - self._tidied < self.rules.sweep_after and not self._untidy:
+            return
+        self._tidied = now
+        found.dead_letters = self.drain()
+        found.forgotten = retention.forget(self.db, self.ages, now)
+        self._untidy = found.forgotten >= retention.BATCH  # there may be more
 
     def _due(self) -> int:
         count = 0

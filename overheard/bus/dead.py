@@ -106,10 +106,11 @@ def _drain_queue(connection: Any, stage: Stage, encoder: StrictEncoder, record: 
     queue, drained = xq_name(stage.queue), 0
     channel = connection.channel()
     try:
-        channel.queue_declare(queue, passive=True)
+        waiting = channel.queue_declare(queue, passive=True).method.message_count
     except pika.exceptions.ChannelClosedByBroker:
         return 0  # no worker of this stage has run yet
-    while True:
+    # Never ask an empty queue: a quorum queue that has just been restarted keeps the answer back for a minute.
+    while drained < waiting:
         method, properties, body = channel.basic_get(queue)
         if method is None:
             break

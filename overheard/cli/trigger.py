@@ -29,7 +29,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
     """Ask for a run of WORKSPACE (slug or number) now."""
     with opened(context) as program:
         db = program.db
-        row = workspaces.by_name(db, int(workspace) if workspace.isdigit() else workspace)
+        row = workspaces.by_name(db, int(workspace) if workspace.isdecimal() else workspace)
         if not row.active:
             raise Fault(f"workspace {row.slug} is paused; to go on: overheard workspace resume {row.slug}")
         last = mentions.last_id(db)

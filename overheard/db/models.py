@@ -187,12 +187,15 @@ class Poll(Table):
         indexes = ((("started_at",), False),)
 
 
+# What of it is stored. A part is stored when all pieces of one matching of it are.
 class PollPart(Table):
     poll = _of(Poll, "stored", index=False)
     part = IntegerField()
+    pieces = IntegerField()
+    piece = IntegerField()
 
     class Meta:
-        primary_key = CompositeKey("poll", "part")
+        primary_key = CompositeKey("poll", "part", "pieces", "piece")
 
 
 # What could not be done, with its reason, until somebody looks at it.

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
+from peewee import fn
 
 from overheard.db import deliveries, feeds
 from overheard.db.connect import Db
@@ -142,7 +143,8 @@ def _part(db: Db, message: ItemsMatched, now: float) -> None:
     Poll.insert(**touched).on_conflict(
         conflict_target=[Poll.id], update=last or {Poll.started_at: Poll.started_at}
     ).execute(db.peewee)
-    PollPart.insert(poll=message.poll_id, part=message.part).on_conflict_ignore().execute(db.peewee)
+    row = {"poll": message.poll_id, "part": message.part, "pieces": message.pieces, "piece": message.piece}
+    PollPart.insert(row).on_conflict_ignore().execute(db.peewee)
     started_at, parts, targets, finished_at = (
         Poll.select(Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
         .where(Poll.id == message.poll_id)
@@ -151,8 +153,18 @@ def _part(db: Db, message: ItemsMatched, now: float) -> None:
     )
     if parts is None or finished_at is not None:
         return
-    stored = PollPart.select().where(PollPart.poll == message.poll_id, PollPart.part < parts).count(db.peewee)
-    if stored < parts:
+    if _parts_stored(db, message.poll_id, parts) < parts:
         return
     feeds.finish(db, message.poll_id, started_at, msgspec.json.decode(targets, type=list[Target]))
     Poll.update(finished_at=now).where(Poll.id == message.poll_id).execute(db.peewee)
+
+
+def _parts_stored(db: Db, poll: str, parts: int) -> int:
+    """How many parts are stored whole. One that was matched twice may have come in other pieces each time."""
+    whole = (
+        PollPart.select(PollPart.part)
+        .where(PollPart.poll == poll, PollPart.part < parts, PollPart.piece < PollPart.pieces)
+        .group_by(PollPart.part, PollPart.pieces)
+        .having(fn.count(PollPart.piece) == PollPart.pieces)
+    )
+    return len({part for (part,) in whole.tuples().execute(db.peewee)})

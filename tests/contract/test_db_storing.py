@@ -176,6 +176,24 @@ def test_a_part_that_a_poll_does_not_have_finishes_nothing(world: Any, db: Db, c
     assert world.feed().cursor is None
 
 
+def test_a_part_in_pieces_counts_when_all_pieces_of_one_matching_are_stored(
+    world: Any, db: Db, clock: Any, polled: Any
+) -> None:
+    world.workspace()
+    part = world.matched(poll="p", part=0, parts=1, targets=polled("p"))
+
+    def stored(piece: int, pieces: int) -> int | None:
+        storing.store(db, msgspec.structs.replace(part, piece=piece, pieces=pieces), clock())
+        return world.feed().cursor  # type: ignore[no-any-return]
+
+    # The message came twice, and a query that was added in between made three pieces of what had been two.
+    assert stored(0, 2) is None
+    assert stored(1, 3) is None
+    assert stored(2, 3) is None
+    assert stored(2, 3) is None
+    assert stored(0, 3) == 2000
+
+
 def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
     old = polled("old", cursor=1000)

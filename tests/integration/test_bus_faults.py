@@ -17,7 +17,8 @@ from overheard.messages import NotifyChannel
 from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
-from tests.servers.rabbitmq import RabbitServer, free_ports, wait_for
+from tests.servers.ports import free_ports
+from tests.servers.rabbitmq import RabbitServer, wait_for
 
 # Fixtures are imported until conftest.py has them.
 # ruff: noqa: F811

@@ -212,7 +212,13 @@ def test_two_ticks_side_by_side_ask_once(farm: Farm) -> None:
     connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
 
     def depth() -> int:
-        return connection.channel().queue_declare("overheard.ingress", passive=True).method.message_count
+        channel = connection.channel()
+        try:
+            count = int(channel.queue_declare("overheard.ingress", passive=True).method.message_count)
+        except pika.exceptions.ChannelClosedByBroker:
+            return 0  # not declared yet
+        channel.close()
+        return count
 
     farm.wait(lambda: depth() >= 40)
     farm.terminate("tick-1")

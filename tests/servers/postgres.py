@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+
+from tests.servers.ports import free_ports
 
 OLDEST = 15
 START_TIMEOUT = 30.0
@@ -63,7 +64,7 @@ class PostgresServer:
     def __init__(self) -> None:
         self._bin = find_binaries()
         self._user = server_user()
-        self._port = free_port()
+        (self._port,) = free_ports(1)
         self._passwords = {"postgres": secrets.token_urlsafe(18), "overheard": secrets.token_urlsafe(18)}
         self.home: Path | None = None  # while it is in use: data directory, socket and server.log
         self._guard: subprocess.Popen[bytes] | None = None
@@ -237,15 +238,6 @@ def server_user() -> pwd.struct_passwd | None:
         return None
     names = {each.pw_name: each for each in pwd.getpwall()}
     return names.get("postgres") or names["nobody"]
-
-
-def free_port() -> int:
-    """A port nobody uses, outside the range of outgoing connections: none may take it while the server is stopped."""
-    while True:
-        port = 15_000 + secrets.randbelow(15_000)  # `random` may be seeded, alike in every process
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 @pytest.fixture(scope="session")

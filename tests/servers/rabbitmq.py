@@ -20,6 +20,8 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+from tests.servers.ports import free_ports
+
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 START_TIMEOUT = 60.0
 
@@ -188,18 +190,6 @@ def reachable(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def wait_for(condition, what: str, seconds: float = 10.0) -> None:

@@ -199,8 +199,10 @@ class _HttpHandler(BaseHTTPRequestHandler):
         if answer.fault == "drip body":
             self._drip(b"x" * 50_000)
         elif answer.fault == "endless body":
+            self.connection.settimeout(0.05)  # a client may stop reading and not close
             while not self.sink.closing.is_set():
-                self.wfile.write(b"x" * 65536)
+                with contextlib.suppress(TimeoutError):
+                    self.connection.send(b"x" * 65536)
         else:
             self.wfile.write(answer.body)
 
@@ -225,10 +227,11 @@ class _HttpHandler(BaseHTTPRequestHandler):
 
 
 class MailSink(_Server):
-    """Takes every mail (RFC 5321's minimum, no TLS, no login). Arrivals are ``EmailMessage``."""
+    """Takes every mail (RFC 5321's minimum, no TLS, no login), but for ``refused`` recipients."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.refused: set[str] = set()
         server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _MailHandler)
         server.sink = self  # type: ignore[attr-defined]
         self.server = server
@@ -244,7 +247,13 @@ class _MailHandler(socketserver.StreamRequestHandler):
                 self._take()
             elif verb == b"QUIT":
                 return self._say("221 bye")
+            elif verb == b"RCPT" and self._refused(line.decode()):
+                self._say("550 no such mailbox")
+                continue
             self._say("250 sink" if verb != b"EHLO" else "250-sink\r\n250 8BITMIME")
+
+    def _refused(self, line: str) -> bool:
+        return any(recipient in line for recipient in self.server.sink.refused)  # type: ignore[attr-defined]
 
     def _take(self) -> None:
         lines = []

@@ -193,11 +193,13 @@ def up(migrator, db):
     class PollPart(Model):
         poll = ForeignKeyField(Poll, index=False, on_delete="CASCADE")
         part = IntegerField()
+        pieces = IntegerField()
+        piece = IntegerField()
 
         class Meta:
             database = db
             table_name = "poll_part"
-            primary_key = CompositeKey("poll", "part")
+            primary_key = CompositeKey("poll", "part", "pieces", "piece")
 
     db.create_tables([PollPart])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.fetch import LOOK_AGAIN, PART_BYTES, Fetcher
+from actors.fetch import LOOK_AGAIN, Fetcher
 from overheard.config import Fetch as Rules
 from overheard.db import feeds, storing, workspaces
 from overheard.db.connect import Db
@@ -15,6 +15,7 @@ from overheard.db.models import Feed, Poll, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsMatched
+from overheard.portions import PORTION
 from overheard.sources import Page
 
 
@@ -563,11 +564,11 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
     assert [bool(part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
     assert [item.number for part in parts for item in part.items] == list(range(1009, 999, -1))
     for part in parts:
-        assert sum(2 * len(item.body) for item in part.items) <= PART_BYTES
+        assert sum(2 * len(item.body) for item in part.items) <= PORTION
 
 
 def test_one_text_larger_than_a_part_is_a_part_of_its_own(world: Any, stage: Stage, reddit: Reddit) -> None:
-    reddit.items += [world.item(1, body="x" * PART_BYTES), world.item(2), world.item(3, body="x" * PART_BYTES)]
+    reddit.items += [world.item(1, body="x" * PORTION), world.item(2), world.item(3, body="x" * PORTION)]
     parts = stage.fetch(world.workspace())
     assert [len(part.items) for part in parts] == [1, 1, 1]
 

@@ -64,6 +64,23 @@ def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher:
     assert list(sent) == [ItemsMatched(poll_id="p", part=4, items=(), parts=5, targets=(target,))]
 
 
+def test_what_very_many_want_goes_on_in_pieces(
+    matcher: Matcher, sent: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overheard.portions.MATCHES", 3)  # as the budget's 2,000, with fewer workspaces
+    ids = [world.workspace(f"ws{number}", queries={"x": "acme"}) for number in range(7)]
+    texts = [world.item(number, title="acme", body="x" * 300_000) for number in (1, 2)]
+    matcher.match(ItemsFetched(poll_id="p", part=0, items=tuple(texts), parts=1))
+
+    assert [message.piece for message in sent] == list(range(len(sent)))
+    assert {message.pieces for message in sent} == {len(sent)}
+    assert len(sent) > 1
+    for item in texts:
+        entries = [entry for message in sent for entry in message.items if entry.item.name == item.name]
+        assert [match.workspace_id for entry in entries for match in entry.matches] == ids
+        assert all(len(entry.matches) <= 3 for entry in entries)
+
+
 def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wanted: Any) -> None:
     posts = world.workspace("posts", subreddits=["Python"])
     both = world.workspace("both", subreddits=["python"], kinds=["posts", "comments"])

@@ -4,7 +4,7 @@ import pytest
 
 from overheard.bus import amqp
 from overheard.errors import ConfigError
-from tests.servers.rabbitmq import free_ports
+from tests.servers.ports import free_ports
 
 
 def test_heartbeat_and_blocked_timeout_are_never_absent() -> None:
