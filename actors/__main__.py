@@ -42,7 +42,7 @@ def _run(running: Program, names: list[str], process: int) -> int:
     running.ready_database()
     chosen = [STAGES[name] for name in names]
     broker = open_broker(
-        config.bus.url.get_secret_value(),
+        config.bus.address,
         stages=chosen,
         metrics=running.metrics,
         record_dead=running.record_dead,

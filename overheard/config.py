@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
+from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
@@ -41,6 +42,16 @@ class Bus(Section):
         if not value.get_secret_value().startswith(("memory://", "amqp://", "amqps://")):
             raise ValueError("must start with memory://, amqp:// or amqps://")
         return value
+
+    @property
+    def address(self) -> str:
+        """The URL with the heartbeat and the timeout in it; what the URL says itself counts. Secret."""
+        url = self.url.get_secret_value()
+        if self.embedded:
+            return url
+        base, _, given = url.partition("?")
+        settings = {"heartbeat": self.heartbeat, "blocked_connection_timeout": self.blocked_timeout}
+        return f"{base}?{urlencode({**settings, **dict(parse_qsl(given))})}"
 
     @property
     def embedded(self) -> bool:

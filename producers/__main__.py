@@ -47,7 +47,7 @@ def _run(running: Program, producer: str, process: int) -> int:
 
 
 def _tick(running: Program, offset: int) -> int:
-    url = running.config.bus.url.get_secret_value()
+    url = running.config.bus.address
     broker = open_broker(
         url, stages=STAGES.values(), metrics=running.metrics, record_dead=running.record_dead, name="overheard tick"
     )
@@ -64,7 +64,7 @@ def _tick(running: Program, offset: int) -> int:
 
 
 def _ingress(running: Program, offset: int) -> int:
-    url = running.config.bus.url.get_secret_value()
+    url = running.config.bus.address
     broker = open_broker(
         url, stages=STAGES.values(), metrics=running.metrics, record_dead=running.record_dead, name="overheard ingress"
     )

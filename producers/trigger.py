@@ -21,7 +21,7 @@ def trigger(db: Db, config: Config, workspace: str, clock: Clock) -> float:
         if config.bus.embedded:
             workspaces.make_due(db, row.id, asked_at)
             return asked_at
-    events = Events(config.bus.url.get_secret_value(), name="overheard trigger")
+    events = Events(config.bus.address, name="overheard trigger")
     try:
         events.publish("workspace.due", {"workspace": row.id, "reason": "trigger"})
     finally:

@@ -21,7 +21,7 @@ DEMANDS = (INGRESS, STAGES["fetch"].queue)  # where a demand waits until it is s
 
 def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
     """The ticker of a program, on any bus."""
-    url = running.config.bus.url.get_secret_value()
+    url = running.config.bus.address
     kept = running.config.retention
     if isinstance(broker, MemoryBroker):
         drained: Callable[[], int] = _nothing

@@ -65,9 +65,8 @@ def why_refused(address: Address) -> str | None:
     """Why this address is not a public one, in a few words; None when it is."""
     if isinstance(address, ipaddress.IPv4Address):
         return next((why for block, why in V4 if address in block), None)
-    plain = ipaddress.IPv6Address(int(address))  # without its scope (``%eth0``), which would never be "in" a network
-    known = next((why for block, why in V6 if plain in block), None)
-    return known or (None if plain in V6_UNICAST else "not global unicast, RFC 4291")
+    known = next((why for block, why in V6 if address in block), None)
+    return known or (None if address in V6_UNICAST else "not global unicast, RFC 4291")
 
 
 def literal(host: str) -> Address | None:

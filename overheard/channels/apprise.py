@@ -2,7 +2,7 @@
 
 Apprise answers True or False and logs why, follows redirects, retries and reads local files when a URL says so. Here it
 does one try, within a deadline, under the egress guard, and its log lines become the reason. ``import apprise`` and its
-services take 16 MB and half a second, so both wait for the first channel that needs them.
+services take 20 MB and half a second, so both wait for the first channel that needs them.
 
 The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and ``form://`` as the header
 ``webhook-id``; other services have no field for it.

@@ -6,10 +6,8 @@ import functools
 import os
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -17,6 +15,7 @@ from overheard.channels import ChannelOptions, Notice, egress, signing
 from overheard.channels.answers import judge
 from overheard.channels.deadline import Deadline
 from overheard.channels.libraries_log import captured
+from overheard.channels.payload import body_of
 from overheard.channels.target import parse_target
 from overheard.clock import Clock, system_clock
 from overheard.errors import InvalidInput, TryAgain
@@ -119,25 +118,6 @@ class WebhookChannel:
         if isinstance(error, urllib3.exceptions.SSLError | ssl.SSLError):
             return f"{host}: its certificate or TLS setup was not accepted ({_tls_reason(error)})"
         return f"{host} closed the connection without a complete answer ({type(error).__name__})"
-
-
-def body_of(notice: Notice, *, now: float) -> bytes:
-    """The JSON that receivers get (DESIGN §3), the same bytes on every try.
-
-    ``timestamp`` is when it happened (the newest mention was stored), not when it was sent.
-    """
-    times = [datetime.fromisoformat(mention.stored_at) for mention in notice.mentions]
-    happened = max(times, default=datetime.fromtimestamp(now, UTC))
-    data: Any = (
-        notice.mentions[0]
-        if notice.type == "mention.created"
-        else {
-            "workspace": notice.workspace,
-            "mentions": notice.mentions,
-            "omitted": notice.omitted,
-        }
-    )
-    return msgspec.json.encode({"type": notice.type, "timestamp": happened.astimezone(UTC), "data": data})
 
 
 def _dialled(base: type[Any], dial: Callable[[], Any]) -> type[Any]:

@@ -124,7 +124,7 @@ def replay(context: click.Context, ids: tuple[int, ...], stage: str | None, ever
 def _replay(program: Program, rows: Iterable[DeadLetterRow]) -> int:
     """Send each, then forget it: a crash in between sends it twice, which the stages are made for."""
     broker = open_broker(
-        program.config.bus.url.get_secret_value(),
+        program.config.bus.address,
         stages=STAGES.values(),
         metrics=program.metrics,
         record_dead=program.record_dead,

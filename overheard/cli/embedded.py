@@ -31,7 +31,7 @@ class Pipeline:
     def __init__(self, program: Program) -> None:
         self.program = program
         config = program.config
-        self.url = config.bus.url.get_secret_value()
+        self.url = config.bus.address
         self.broker = open_broker(
             self.url,
             stages=STAGES.values(),

@@ -90,7 +90,7 @@ def _bus(config: Config) -> tuple[list[Queue] | None, Door | None, str | None]:
     if config.bus.embedded:
         return None, None, None
     try:
-        found, door = queues.look(config.bus.url.get_secret_value())
+        found, door = queues.look(config.bus.address)
     except Unavailable as error:
         return None, None, str(error)
     return found, door, None

@@ -77,12 +77,12 @@ def bus(config: Config) -> Outcome:
     if config.bus.embedded:
         return Outcome("ok", "memory://, inside one process: for `overheard run`")
     try:
-        found, _ = queues.look(config.bus.url.get_secret_value())
+        found, _ = queues.look(config.bus.address)
     except ConfigError as error:
         return Outcome("failed", str(error))
     except Unavailable as error:
         return Outcome("failed", str(error), "start RabbitMQ (systemctl start rabbitmq-server), or mend [bus] url")
-    place = _server(config.bus.url.get_secret_value())
+    place = _server(config.bus.address)
     busy = sum(1 for queue in found if queue.workers)
     return Outcome("ok", f"RabbitMQ, {place}; {busy} of {len(found)} queues have somebody who works on them")
 

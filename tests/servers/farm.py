@@ -64,6 +64,7 @@ class Farm:
             "REDDIT__OAUTH_URL": self.standin.url,
             "REDDIT__REQUESTS_PER_MINUTE": "6000",
             "REDDIT__TIMEOUT": "5",
+            "BUS__BLOCKED_TIMEOUT": "5",
             "TICK__INTERVAL": "0.2",
             "TICK__JITTER": "0",
             "TICK__SWEEP_AFTER": "2",

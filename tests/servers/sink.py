@@ -130,8 +130,7 @@ class HttpSink(_Server):
         self.tls = tls
         if tls is not None:
             tls.sni_callback = lambda sock, name, context: self.server_names.append(name)
-        server = _QuietServer(("127.0.0.1", 0), _HttpHandler)
-        server.daemon_threads = False
+        server = _HttpServer(("127.0.0.1", 0), _HttpHandler)
         server.sink = self  # type: ignore[attr-defined]
         self.server = server
 
@@ -144,11 +143,19 @@ class HttpSink(_Server):
         self.answers.extend(answers)
 
 
-class _QuietServer(ThreadingHTTPServer):
+class _Quiet(socketserver.TCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that refuses our certificate is no error of the sink's."""
+        """A client that hangs up or refuses our certificate is no error of the sink's."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+class _HttpServer(_Quiet, ThreadingHTTPServer):
+    daemon_threads = False
+
+
+class _MailServer(_Quiet, socketserver.ThreadingTCPServer):
+    pass
 
 
 class _HttpHandler(BaseHTTPRequestHandler):
@@ -232,7 +239,7 @@ class MailSink(_Server):
     def __init__(self) -> None:
         super().__init__()
         self.refused: set[str] = set()
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _MailHandler)
+        server = _MailServer(("127.0.0.1", 0), _MailHandler)
         server.sink = self  # type: ignore[attr-defined]
         self.server = server
 

@@ -31,6 +31,7 @@ CHATS = {
     "webex": "webex://" + "0123456789" * 8,
     "zulip": "zulip://bot@org/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/channel",
 }
+MARKDOWN = {"google chat", "teams", "webex"}
 
 
 def test_json_arrives_with_title_text_and_id(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
@@ -91,7 +92,13 @@ def test_chat_services_get_nothing_that_pings(
     assert len(sent) == 1
     for ping in ("@everyone", "@here", "<@123>", "<!channel>", "<!subteam", "](https", "<img"):
         assert ping not in sent[0]
-    assert "https://www.reddit.com/r/python/comments/xyz/which/abc/" in sent[0].replace("\\\\", "")
+    link = "https://www.reddit.com/r/python/comments/xyz/which/abc/"
+    if chat in MARKDOWN:
+        assert f"<{link}>" in sent[0]
+        assert "**acme db**" in sent[0] or "*acme db*" in sent[0]
+    else:
+        assert link in sent[0]
+        assert "\\\\" not in sent[0], "plain text needs no escapes"
     assert "{{7*7}}" in sent[0].replace("\\", "")
     assert "github.com/caronc" not in sent[0]
 
@@ -148,6 +155,30 @@ def test_the_reason_is_told_without_the_url_and_out_of_the_log(
     assert not [record for record in caplog.records if record.name == "apprise"]
 
 
+def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    mail.refused = {"canary@example.com"}
+    url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
+    with pytest.raises(TryAgain, match=r'^mailto:// not delivered: Sending email to "\*\*\*') as error:
+        AppriseChannel(url, None, options).send(notice())
+    assert "canary" not in str(error.value)
+
+
+def test_outside_a_send_apprise_logs_as_ever(
+    http: HttpSink, options: ChannelOptions, notice: MakeNotice, caplog: pytest.LogCaptureFixture
+) -> None:
+    AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
+    logging.getLogger("apprise").warning("somebody else's")
+    assert "somebody else's" in caplog.text
+
+
+def test_many_recipients_fit_into_the_deadline(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    url = f"ntfy://127.0.0.1:{http.port}/a/b/c"
+    started = time.monotonic()
+    AppriseChannel(url, None, options).send(notice())
+    assert len(http.wait_for(3)) == 3
+    assert time.monotonic() - started < 5  # Apprise itself would take 11 s
+
+
 @pytest.mark.parametrize("fault", ["hang", "drip headers", "drip body", "endless body"])
 def test_a_slow_receiver_ends_at_the_deadline(http: HttpSink, notice: MakeNotice, fault: str) -> None:
     http.answer(Answer(fault=fault))  # type: ignore[arg-type]
@@ -158,11 +189,15 @@ def test_a_slow_receiver_ends_at_the_deadline(http: HttpSink, notice: MakeNotice
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("url", ["nosuch://canary", "slack://canary", "discord://", "json://", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "url",
+    ["nosuch://canary", "slack://canary", "discord://", "json://", "file:///etc/passwd"],
+)
 def test_what_apprise_does_not_take_is_refused_without_showing_it(url: str, options: ChannelOptions) -> None:
     with pytest.raises(InvalidInput, match=r"https://appriseit\.com/services") as error:
         AppriseChannel(url, None, options)
     assert "canary" not in str(error.value)
+    assert "Could not load" not in str(error.value)
 
 
 def test_a_proxy_would_undo_the_check(

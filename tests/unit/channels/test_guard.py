@@ -30,6 +30,15 @@ def test_requests_cannot_reach_a_private_address(host: str) -> None:
         assert "allow_private" in str(guard.refusal)
 
 
+@pytest.mark.parametrize("answer", [["93.184.216.34", "10.0.0.1"], ["10.0.0.1", "93.184.216.34"]])
+def test_a_name_with_one_private_address_is_refused(answer: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overheard.channels.guard.resolve", lambda host, port: answer)
+    with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
+        with pytest.raises(requests.ConnectionError):
+            requests.get("http://mixed.example/", timeout=3)
+        assert "mixed.example (10.0.0.1)" in str(guard.refusal)
+
+
 def test_a_redirect_into_the_private_network_is_refused(http: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first hop is let through by treating the sink's address as public; the second one is not."""
     public = "127.0.0.1"
@@ -119,7 +128,9 @@ def test_the_deadline_ends_what_a_read_timeout_does_not(http: HttpSink, fault: s
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="older Pythons do not audit the start of a thread")
 def test_threads_are_not_started() -> None:
-    with Deadline(5) as deadline, guarded(deadline, allow_private=False), pytest.raises(Blocked):
-        threading.Thread(target=print).start()
+    with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(Blocked):
+        guard.audit("_thread.start_new_thread", (print, (), None))
+    if sys.version_info >= (3, 12):  # older Pythons tell of no thread's start: there the schemes are refused
+        with Deadline(5) as deadline, guarded(deadline, allow_private=False), pytest.raises(Blocked):
+            threading.Thread(target=print).start()

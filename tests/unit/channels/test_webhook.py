@@ -12,8 +12,9 @@ import pytest
 
 from overheard.channels import ChannelOptions, Notice
 from overheard.channels.egress import EgressRefused
+from overheard.channels.payload import body_of
 from overheard.channels.signing import new_secret
-from overheard.channels.webhook import WebhookChannel, body_of
+from overheard.channels.webhook import WebhookChannel
 from overheard.errors import ChannelGone, InvalidInput, TryAgain
 from tests.servers.sink import Answer, HttpSink
 

@@ -1,0 +1,117 @@
+"""Long fault runs (``make faults``): servers and processes are killed and cut off while the whole pipeline works.
+
+The oracle is the stand-in's truth, what was posted, against the receiver's record: every item is delivered, none is
+stored twice, and what is delivered twice bears the same id.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from peewee import SQL, fn
+
+from overheard.db.models import DeadLetter, Delivery, Mention
+from tests.servers.farm import ALL_STAGES, Farm
+from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitServer
+
+pytestmark = pytest.mark.timeout(600)
+PATIENCE = 240.0
+
+
+@pytest.fixture
+def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
+        farm.workspace()
+        yield farm
+
+
+def settle(farm: Farm, posted: set[str], *, repeats: int) -> None:
+    """Wait until everything is delivered, and check the books."""
+    received = farm.wait_for_items(posted, seconds=PATIENCE)
+    waiting = Delivery.select(fn.count(SQL("*"))).where(Delivery.state == "pending")
+    farm.wait(lambda: not farm.scalar(waiting), seconds=PATIENCE)
+    assert set(received) == posted
+    assert farm.scalar(Mention.select(fn.count(Mention.id))) == len(posted)
+    assert farm.scalar(Delivery.select(fn.count(Delivery.id))) == len(posted)
+    ids = Counter(request.headers["webhook-id"] for request in farm.sink.wait_for(0))
+    assert len(ids) == len(posted)
+    assert sum(ids.values()) - len(ids) <= repeats, ids.most_common(5)
+
+
+def test_thirty_kills_at_random_points(farm: Farm) -> None:
+    chance = random.Random(2026)
+    farm.producer("ingress")
+    farm.producer("tick")
+    for stage in ALL_STAGES:
+        farm.actors(stage)
+    posted: set[str] = set()
+    for kill in range(30):
+        posted |= farm.post(4, first=4 * kill)
+        asked = farm.standin.counts()["total"]
+        farm.standin.wait_for_requests(asked + chance.randint(1, 3), timeout=10)
+        victim = chance.choice([*ALL_STAGES[:4], "tick", "ingress"])
+        farm.kill9(victim)
+        if victim in ALL_STAGES:
+            farm.actors(victim)
+        else:
+            farm.producer(victim)
+    settle(farm, posted, repeats=30)
+
+
+def test_rabbitmq_comes_back_without_its_queues(farm: Farm, rabbit_server: RabbitServer) -> None:
+    farm.everything()
+    posted = farm.post(5)
+    farm.wait_for_items(posted)
+    farm.terminate("actors")
+    more = farm.post(10, first=5)
+    vhost = farm.bus.rpartition("/")[2]
+    for queue in rabbit_server.api("GET", f"/queues/{vhost}"):  # type: ignore[attr-defined]
+        rabbit_server.api("DELETE", f"/queues/{vhost}/{queue['name']}")
+    farm.kill9("ingress")
+    farm.producer("ingress")
+    farm.actors(*ALL_STAGES, name="actors")
+    settle(farm, posted | more, repeats=0)
+
+
+def test_postgresql_stops_at_once_and_comes_back(farm: Farm, postgres_server: PostgresServer) -> None:
+    farm.everything()
+    posted = farm.post(5)
+    farm.wait_for_items(posted)
+    for round_ in range(3):
+        posted |= farm.post(10, first=5 + 10 * round_)
+        asked = farm.standin.counts()["total"]
+        farm.standin.wait_for_requests(asked + 1, timeout=20)
+        farm.db.release()
+        postgres_server.stop(immediate=True)
+        postgres_server.start()
+    settle(farm, posted, repeats=3 * 8)
+
+
+def test_a_memory_alarm_makes_everybody_wait(farm: Farm, rabbit_server: RabbitServer) -> None:
+    farm.everything()
+    posted = farm.post(5)
+    farm.wait_for_items(posted)
+    rabbit_server.set_memory_alarm(True)
+    try:
+        posted |= farm.post(10, first=5)
+        farm.wait(lambda: "tick put off" in farm.log("tick"), lambda: "the tick never noticed", PATIENCE)
+    finally:
+        rabbit_server.set_memory_alarm(False)
+    settle(farm, posted, repeats=8)
+
+
+def test_one_dead_receiver_holds_up_nobody_else(farm: Farm, tmp_path: Path) -> None:
+    farm.workspace("dead", url="http://127.0.0.1:9/nobody-listens-here")
+    farm.everything()
+    posted: set[str] = set()
+    for round_ in range(5):
+        posted |= farm.post(10, first=10 * round_)
+        farm.wait_for_items(posted, seconds=20)
+    assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+    sent = Delivery.select(fn.count(Delivery.id)).where(Delivery.state == "sent")
+    farm.wait(lambda: farm.scalar(sent) == len(posted))
