@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ class Screen:
     """Writes to the terminal, or plainly to a pipe."""
 
     def __init__(self, tally: Tally) -> None:
-        self.console = Console(highlight=False, soft_wrap=False)
+        piped = not sys.stdout.isatty()
+        self.console = Console(highlight=False, soft_wrap=False, width=140 if piped else None)
         self.tally = tally
         self._live: Live | None = None
         self._spinner = Spinner("dots", style="cyan")

@@ -11,6 +11,7 @@ import pytest
 from peewee import SQL, fn
 
 from overheard.db.models import DeadLetter, Delivery, Feed, Mention, Workspace
+from overheard.standin import Standin
 from tests.servers.farm import ALL_STAGES, Farm
 from tests.servers.rabbitmq import RabbitServer
 
@@ -148,6 +149,35 @@ def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm)
     farm.wait_for_items(wanted, seconds=60)
     assert not farm.standin.counts()["violations"]
     assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+
+
+def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
+    tmp_path: Path, rabbit_url: str, postgresql_url: str
+) -> None:
+    """Reddit allows 120 requests in a minute; ten feeds, each asked for alone, want about 300."""
+    reddit = Standin(requests_per_minute=120, window_seconds=60)
+    settings = {
+        "REDDIT__REQUESTS_PER_MINUTE": "114",
+        "REDDIT__BURST": "2",
+        "FETCH__GROUP_SIZE": "1",
+        "LOG__LEVEL": "WARNING",
+    }
+    names = ("python", "linux", "rust", "golang", "erlang")
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, standin=reddit, **settings) as farm:
+        farm.workspace(subreddits=names)
+        farm.producer("ingress")
+        farm.producer("tick")
+        farm.actors("fetch", name="fetch-1")
+        farm.actors("fetch", name="fetch-2")
+        farm.actors("match", "store", "notify", name="rest")
+        posted: set[str] = set()
+        for round_ in range(3):
+            for name in names:
+                posted |= farm.post(2, name, first=10 * round_)
+            farm.wait_for_items(posted, seconds=60)
+        assert reddit.counts()["violations"] == 0
+        assert "429" not in reddit.counts()["by_status"]
+        assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
 
 
 def test_a_private_subreddit_stops_only_itself(farm: Farm) -> None:

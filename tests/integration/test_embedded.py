@@ -29,3 +29,30 @@ def test_without_credentials_it_says_what_to_do(tmp_path: Path) -> None:
         assert process.wait(20) == 2
         assert "https://www.reddit.com/prefs/apps" in farm.log("run")
         farm.processes.clear()
+
+
+def test_everything_in_one_process_on_rabbitmq_and_postgresql(
+    tmp_path: Path, rabbit_url: str, postgresql_url: str
+) -> None:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
+        farm.workspace()
+        farm.start("run", "overheard.cli", "run")
+        posted = farm.post(5)
+        assert set(farm.wait_for_items(posted)) == posted
+        assert farm.terminate("run") == 0
+
+
+def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path: Path) -> None:
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db") as farm:
+        farm.workspace(mode="digest", digest="3s")
+        farm.start("run", "overheard.cli", "run")
+        posted = farm.post(12)
+        farm.wait_for_items(posted)
+        later = farm.post(3, first=12)
+        farm.wait_for_items(later)
+        requests = farm.sink.wait_for(2)
+        assert {request.json["type"] for request in requests} == {"digest"}
+        assert all(request.json["data"]["mentions"] for request in requests), "never an empty one"
+        received = farm.received()
+        assert sorted(received) == sorted(posted | later)
+        assert farm.terminate("run") == 0

@@ -27,9 +27,11 @@ ALL_STAGES = ("fetch", "match", "store", "notify", "digest")
 class Farm:
     """Processes by name. ``settings`` are environment variables on top of the farm's own."""
 
-    def __init__(self, folder: Path, *, bus: str, database: str, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, bus: str, database: str, standin: Standin | None = None, **settings: str
+    ) -> None:
         self.folder = folder
-        self.standin = Standin(requests_per_minute=6000)
+        self.standin = standin or Standin(requests_per_minute=6000)
         self.sink = HttpSink()
         self.secret = new_secret()
         self.bus = bus
