@@ -8,6 +8,7 @@ from itertools import groupby
 
 import msgspec
 
+from actors.reading import Reading
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
 from overheard.db import feeds, workspaces
@@ -16,7 +17,7 @@ from overheard.db.feeds import FeedRow
 from overheard.errors import FeedRefused, Postponed, TryAgain
 from overheard.items import ALL, FeedKind, Item
 from overheard.log import get_logger
-from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress, Target
+from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress
 from overheard.metrics import Metrics
 from overheard.portions import item_size, portions
 from overheard.sending import Send
@@ -97,7 +98,7 @@ class Fetcher:
         if not claimed:
             return  # somebody else is reading all of them now
         try:
-            self._read(message, _Reading(poll, kind, claimed), budget)
+            self._read(message, Reading(poll, kind, claimed), budget)
         except FeedRefused as refusal:
             feeds.release(self.db, poll)
             if len(claimed) == 1:
@@ -115,15 +116,12 @@ class Fetcher:
         held = feeds.by_ids(self.db, progress.feed_ids, progress.poll_id)
         if not held:
             return  # the lease ran out meanwhile: whoever took it over reads again from the cursor
-        reading = _Reading(progress.poll_id, progress.kind, held)
-        reading.after, reading.pages, reading.parts = progress.after, progress.pages, progress.parts
-        reading.newest, reading.newest_at = progress.newest, progress.newest_at
         try:
-            self._read(message, reading, budget)
+            self._read(message, Reading.resumed(progress, held), budget)
         except FeedRefused:
             feeds.release(self.db, progress.poll_id)  # stale again: read from the top below, and split there
 
-    def _read(self, message: FetchWorkspace, reading: _Reading, budget: Budget) -> None:
+    def _read(self, message: FetchWorkspace, reading: Reading, budget: Budget) -> None:
         """Page back to the cursors, sending each page on as it comes; the last bears the targets."""
         done = False
         while not done:
@@ -148,7 +146,7 @@ class Fetcher:
                 raise
             self.metrics.items_fetched.labels(self.source.name, reading.kind).inc(len(page.items))
 
-    def _put_off(self, message: FetchWorkspace, reading: _Reading, fault: TryAgain) -> None:
+    def _put_off(self, message: FetchWorkspace, reading: Reading, fault: TryAgain) -> None:
         delay = fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(message.attempt, 10)
         delay = min(delay, LONGEST_RETRY)
         feeds.put_off(self.db, reading.poll, self.clock() + delay)
@@ -156,7 +154,7 @@ class Fetcher:
         again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
         self.send(again, delay=delay + LOOK_AGAIN)
 
-    def _is_done(self, reading: _Reading, items: Sequence[Item]) -> bool:
+    def _is_done(self, reading: Reading, items: Sequence[Item]) -> bool:
         if reading.covered(items, self.rules.overlap):
             return True
         deep = reading.pages * self.source.page_size >= NEARLY_ALL * self.source.depth
@@ -170,7 +168,7 @@ class Fetcher:
             return True
         return False
 
-    def _send_page(self, reading: _Reading, items: Sequence[Item], done: bool) -> None:
+    def _send_page(self, reading: Reading, items: Sequence[Item], done: bool) -> None:
         rest = portions(items, item_size)
         while rest:
             portion = rest.pop(0)
@@ -184,61 +182,6 @@ class Fetcher:
             )
             self.send(part)
             reading.parts += 1
-
-
-class _Reading:
-    """A poll under way: how far it has read, and how far back it must go."""
-
-    def __init__(self, poll: str, kind: FeedKind, claimed: Sequence[FeedRow]) -> None:
-        self.poll = poll
-        self.kind: FeedKind = kind
-        self.feeds = claimed
-        self.after = ""
-        self.pages = 0
-        self.parts = 0
-        self.newest = 0
-        self.newest_at = 0.0
-
-    @property
-    def names(self) -> list[str]:
-        return [feed.name for feed in self.feeds]
-
-    def take(self, items: Sequence[Item], after: str | None) -> None:
-        self.pages += 1
-        self.after = after or ""
-        for item in items:
-            if item.number > self.newest:
-                self.newest, self.newest_at = item.number, item.created_at
-
-    def covered(self, items: Sequence[Item], overlap: float) -> bool:
-        """Whether this page reaches back past every cursor, and by ``overlap`` seconds more.
-
-        Reads overlap because late-approved items appear below newer ones (I3). A feed that was never read has no
-        cursor and asks for its first page only.
-        """
-        cursors = [(feed.cursor, feed.cursor_at or 0.0) for feed in self.feeds if feed.cursor is not None]
-        if not cursors:
-            return True
-        if not items:
-            return False
-        oldest_number = min(item.number for item in items)
-        oldest_at = min(item.created_at for item in items)
-        return all(oldest_number <= cursor and oldest_at <= at - overlap for cursor, at in cursors)
-
-    def targets(self) -> tuple[Target, ...]:
-        return tuple(Target(feed.id, self.newest, self.newest_at) for feed in self.feeds)
-
-    def progress(self) -> Progress:
-        return Progress(
-            poll_id=self.poll,
-            kind=self.kind,
-            feed_ids=tuple(feed.id for feed in self.feeds),
-            after=self.after,
-            pages=self.pages,
-            parts=self.parts,
-            newest=self.newest,
-            newest_at=self.newest_at,
-        )
 
 
 def _portions(group: list[FeedRow], size: int) -> list[list[FeedRow]]:

@@ -176,7 +176,7 @@ def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
                 posted |= farm.post(2, name, first=10 * round_)
             farm.wait_for_items(posted, seconds=60)
         assert reddit.counts()["violations"] == 0
-        assert "429" not in reddit.counts()["by_status"]
+        assert 429 not in reddit.counts()["by_status"]
         assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
 
 
