@@ -27,6 +27,7 @@ log = get_logger(__name__)
 
 FIRST_RETRY = 2.0  # seconds after a passing fault of the source; doubles
 LONGEST_RETRY = 295.0  # the bus delays up to 300
+LOOK_AGAIN_MOST = 5.0
 LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being read just now
 LONGEST_URL = 1500  # bytes of names in a listing's URL: what is known to work is below 2,000 in all
 NEARLY_ALL = 0.95  # a listing that ends short of this much of its depth was read to its real end
@@ -75,7 +76,8 @@ class Fetcher:
                 self._poll(message, kind, group, budget)
         wish = message.reason not in ON_SCHEDULE
         if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
-            self.send(msgspec.structs.replace(message, resume=None), delay=LOOK_AGAIN)
+            again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
+            self.send(again, delay=min(LOOK_AGAIN * 2.0 ** min(message.attempt, 10), LOOK_AGAIN_MOST))
 
     def _groups(self, kind: FeedKind, stale: list[FeedRow], fresh_since: float) -> list[list[FeedRow]]:
         """Groups that one request can name. "all", and feeds that were refused, are asked for alone."""
@@ -101,12 +103,17 @@ class Fetcher:
             self._read(message, Reading(poll, kind, claimed), budget)
         except FeedRefused as refusal:
             feeds.release(self.db, poll)
-            if len(claimed) == 1:
-                self._refused(claimed[0], refusal)
-                return
-            middle = len(claimed) // 2
-            for half in (claimed[:middle], claimed[middle:]):
-                self._poll(message, kind, half, budget)
+            self._split(message, kind, claimed, refusal, budget)
+
+    def _split(
+        self, message: FetchWorkspace, kind: FeedKind, group: Sequence[FeedRow], refusal: FeedRefused, budget: Budget
+    ) -> None:
+        if len(group) == 1:
+            self._refused(group[0], refusal)
+            return
+        middle = len(group) // 2
+        for half in (group[:middle], group[middle:]):
+            self._poll(message, kind, half, budget)
 
     def _refused(self, feed: FeedRow, refusal: FeedRefused) -> None:
         again = feeds.refuse(self.db, feed, refusal.reason, now=self.clock(), longest=self.rules.longest_backoff)
@@ -116,10 +123,14 @@ class Fetcher:
         held = feeds.by_ids(self.db, progress.feed_ids, progress.poll_id)
         if not held:
             return  # the lease ran out meanwhile: whoever took it over reads again from the cursor
+        if not progress.pages:
+            feeds.begin(self.db, progress.poll_id, self.clock())
         try:
             self._read(message, Reading.resumed(progress, held), budget)
-        except FeedRefused:
-            feeds.release(self.db, progress.poll_id)  # stale again: read from the top below, and split there
+        except FeedRefused as refusal:
+            # Split here, not from the top: a group must get smaller with each slot of the budget that it costs.
+            feeds.release(self.db, progress.poll_id)
+            self._split(message, progress.kind, held, refusal, budget)
 
     def _read(self, message: FetchWorkspace, reading: Reading, budget: Budget) -> None:
         """Page back to the cursors, sending each page on as it comes; the last bears the targets."""
@@ -128,9 +139,10 @@ class Fetcher:
             try:
                 page = self.source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
             except Postponed as wait:
-                if reading.pages == 0:
+                if wait.slot is None:
                     feeds.release(self.db, reading.poll)
                     raise
+                # The feeds stay ours, so that nobody else lines up for the same reading.
                 feeds.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
                 wait.resume = msgspec.structs.replace(message, resume=reading.progress())
                 raise

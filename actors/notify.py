@@ -103,12 +103,17 @@ class Notifier:
             return math.inf
         except Permanent as error:
             deliveries.failed(self.db, notice.id, str(error))
-            channels.failing(self.db, row.id, str(error), self.clock())
             self._count(channel.kind, "failed")
             log.warning("delivery failed", delivery=notice.id, channel=row.id, reason=str(error))
             return None
         except TryAgain as error:
             return self._retry(row, channel.kind, delivery, error)
+        except Exception as error:
+            # A fault of ours, or of a library, with this one notice: the others go first, and it is tried for as
+            # long as any other. Left to the bus, it would hold up the channel for ever.
+            log.exception("sending broke", delivery=notice.id, channel=row.id)
+            fault = TryAgain(f"internal error: {type(error).__name__}")
+            return self._retry(row, channel.kind, delivery, fault)
         now = self.clock()
         deliveries.sent(self.db, notice.id, now)
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
@@ -120,7 +125,8 @@ class Notifier:
     def _retry(self, row: ChannelRow, kind: str, delivery: Claimed, error: TryAgain) -> float:
         now = self.clock()
         since = channels.failing(self.db, row.id, str(error), now)
-        if now - since >= self.rules.give_up_after:
+        # Both: a channel that was quiet for days after a fault is not disabled by its next one.
+        if min(now - since, now - delivery.created_at) >= self.rules.give_up_after:
             days = self.rules.give_up_after / 86400
             self._disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf

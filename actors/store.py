@@ -10,9 +10,11 @@ from overheard.metrics import Metrics
 from overheard.sending import Send
 
 
-def store(message: ItemsMatched, *, db: Db, send: Send, clock: Clock, metrics: Metrics) -> None:
+def store(
+    message: ItemsMatched, *, db: Db, send: Send, clock: Clock, metrics: Metrics, news_for: float = storing.NEWS
+) -> None:
     """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""
-    stored = storing.store(db, message, clock())
+    stored = storing.store(db, message, clock(), news_for)
     metrics.mentions_stored.inc(len(stored.ages))
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))

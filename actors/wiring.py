@@ -20,6 +20,7 @@ from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
+from overheard.db.storing import NEWS
 from overheard.errors import ConfigError
 from overheard.limits import Turn
 from overheard.messages import FetchWorkspace, NotifyChannel
@@ -138,9 +139,18 @@ class Wiring:
 
     def _store(self) -> Handler:
         program = self.program
+        # What retention forgets must not come back as news.
+        news_for = min(NEWS, (program.config.retention.mentions_days * 86400.0) or NEWS)
 
         def handle(message: Any, slot: Slot | None) -> None:
-            store(message, db=program.db, send=self.send, clock=program.clock, metrics=program.metrics)
+            store(
+                message,
+                db=program.db,
+                send=self.send,
+                clock=program.clock,
+                metrics=program.metrics,
+                news_for=news_for,
+            )
 
         return handle
 

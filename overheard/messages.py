@@ -37,7 +37,7 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_id: Text
     kind: FeedKind
     feed_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
-    after: Text
+    after: Annotated[str, Meta(max_length=200)]  # empty: the first page
     pages: Count
     parts: Count
     newest: Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -47,8 +47,8 @@ class Found(msgspec.Struct):
 class Ticker:
     """What a tick works with.
 
-    ``drain`` moves dead letters from the bus to the database and returns how many; ``waiting`` says how many demands
-    the bus still holds.
+    ``drain`` moves dead letters from the bus to the database and returns how many; ``waiting`` says how many messages
+    between a demand and its mentions the bus still holds.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Ticker:
         self.ages = ages
         self.metrics = metrics
         self.last_success: float | None = None
+        self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
         self._untidy = False
 
@@ -103,6 +104,7 @@ class Ticker:
         if now - self._tidied < self.rules.sweep_after and not self._untidy:
             return
         self._tidied = now
+        feeds.mend_times(self.db, now)
         found.dead_letters = self.drain()
         found.forgotten = retention.forget(self.db, self.ages, now)
         self._untidy = found.forgotten >= retention.BATCH  # there may be more
@@ -145,17 +147,21 @@ class Ticker:
 
     def _sweep(self, found: Found) -> None:
         now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
-        polls = feeds.sweep(self.db, now)
-        # A demand that waits in a queue is not lost. Asked for again, it would make a long queue longer.
-        demands = workspaces.unserved(self.db, now, patience, most) if not self.waiting() else []
+        # What waits in a queue is not lost. Asked for again, it would make a long queue longer.
+        quiet = not self.waiting()
+        polls = feeds.sweep(self.db, now) if quiet else []
+        demands = workspaces.unserved(self.db, now, patience, most) if quiet else []
         for workspace_id in dict.fromkeys([*polls, *demands]):
             self.events.publish("workspace.due", {"workspace": workspace_id, "reason": "sweep"})
         digests = workspaces.undigested(self.db, now, patience, most)
         for workspace_id, period_end in digests:
             self.events.publish("workspace.digest", {"workspace": workspace_id, "period_end": period_end})
-        channels = deliveries.waiting_channels(self.db, now, patience, most)
+        self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
+        overdue = deliveries.waiting_channels(self.db, now, patience, most)
+        channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:
             self.sender.send(NotifyChannel(channel_id=channel_id))
+            self._woken[channel_id] = now
         found.swept_polls, found.swept_workspaces, found.swept_channels = len(polls), len(demands), len(channels)
         found.swept_digests = len(digests)
         if polls or demands or digests or channels:

@@ -16,7 +16,8 @@ from overheard.program import Program
 from overheard.stages import STAGES
 from producers.tick import Ticker
 
-DEMANDS = (INGRESS, STAGES["fetch"].queue)  # where a demand waits until it is served
+# Where a demand, and then what was read for it, waits.
+DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
 
 
 def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:

@@ -6,6 +6,8 @@ No model is bound to a database, so that nothing is global.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +63,7 @@ class Db:
         The thread's connection is kept for the next session unless it failed.
         """
         try:
-            self.peewee.connect(reuse_if_open=True)
+            self._connect()
             yield
         except (peewee.OperationalError, peewee.InterfaceError, psycopg.OperationalError) as error:
             self.release()
@@ -72,6 +74,20 @@ class Db:
             # SQLite's own word for a file that is something else, or damaged.
             self.release()
             raise ConfigError([f"[database] url: {_first_line(error)}"]) from error
+
+    def _connect(self) -> None:
+        # Two processes that open a new SQLite file at the same moment both turn on its WAL, and the one that comes
+        # second is told "locked" at once: SQLite does not wait for that, however long its timeout.
+        patience = time.monotonic() + BUSY_TIMEOUT / 1000
+        while True:
+            try:
+                self.peewee.connect(reuse_if_open=True)
+                return
+            except peewee.OperationalError as error:
+                if not self.sqlite or "locked" not in str(error) or time.monotonic() > patience:
+                    raise
+                self.release()
+                threading.Event().wait(0.02)
 
     def release(self) -> None:
         """Close this thread's connection."""

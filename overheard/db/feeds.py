@@ -12,6 +12,7 @@ from overheard.db.models import Feed, Poll, Watch, Workspace
 from overheard.items import FeedKind
 from overheard.messages import Target
 
+AHEAD = 300.0  # seconds that the clocks of our machines may differ
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
 
 
@@ -112,6 +113,11 @@ def extend(db: Db, poll: str, until: float) -> None:
     Feed.update(lease_until=until).where(Feed.poll == poll).execute(db.peewee)
 
 
+def begin(db: Db, poll: str, now: float) -> None:
+    """The poll, which had to wait for its turn, begins to read only now."""
+    Poll.update(started_at=now).where(Poll.id == poll).execute(db.peewee)
+
+
 def release(db: Db, poll: str) -> None:
     """Give the poll's feeds back unread."""
     with db.transaction():
@@ -130,18 +136,25 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target]) -> N
     """Move the cursors of a poll whose parts are all stored. Runs inside store's transaction (I2).
 
     A cursor only ever moves forward: what a late or repeated poll has stored is stored, whoever read on meanwhile.
-    But fresh are only the feeds that the poll still holds: of a poll that was given up, the beginning is forgotten.
+    So it is with being fresh: it counts from the poll's beginning, even when its lease ran out before all was stored.
     """
     for target in sorted(targets, key=lambda target: target.feed_id):
         newer = {
             "cursor": db.greatest(fn.coalesce(Feed.cursor, 0), target.cursor),
             "cursor_at": db.greatest(fn.coalesce(Feed.cursor_at, 0.0), target.cursor_at),
+            "fresh_at": db.greatest(Feed.fresh_at, started_at),
         }
         Feed.update(**newer).where(Feed.id == target.feed_id).execute(db.peewee)
-    fresh_at = db.greatest(Feed.fresh_at, started_at)
-    Feed.update(fresh_at=fresh_at, poll=None, lease_until=0, failures=0, reason=None, retry_at=0).where(
-        Feed.poll == poll
-    ).execute(db.peewee)
+    Feed.update(poll=None, lease_until=0, failures=0, reason=None, retry_at=0).where(Feed.poll == poll).execute(
+        db.peewee
+    )
+
+
+def mend_times(db: Db, now: float) -> None:
+    """Take back what a machine with a wrong clock has put into the future, where it would stop all reading."""
+    Feed.update(fresh_at=now).where(Feed.fresh_at > now + AHEAD).execute(db.peewee)
+    Feed.update(lease_until=now).where(Feed.lease_until > now + AHEAD + 86400).execute(db.peewee)
+    Workspace.update(served_at=now).where(Workspace.served_at > now + AHEAD).execute(db.peewee)
 
 
 def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:

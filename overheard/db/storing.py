@@ -16,6 +16,8 @@ from overheard.items import ALL, KIND_OF_FEED
 from overheard.items import Item as FoundItem
 from overheard.messages import ItemsMatched, MatchedItem, Target
 
+NEWS = 30 * 86400.0  # seconds: nobody wants to be told today of what was said a month ago
+UNKNOWN = 0.0  # when a poll began whose row is gone: it makes nothing fresh
 ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 
 
@@ -26,19 +28,20 @@ class Stored(msgspec.Struct, frozen=True):
     ages: tuple[float, ...] = ()
 
 
-def store(db: Db, message: ItemsMatched, now: float) -> Stored:
+def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS) -> Stored:
     """Store one part of a poll, in one transaction:
 
     1. the items, those seen before left as they are;
     2. a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor;
     3. a delivery for each new mention and channel of its workspace, unless the item is older than the watch;
+       or is no news any more (``news_for`` seconds): what retention has forgotten still stands in quiet listings;
     4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
     """
     with db.transaction():
         created: list[tuple[int, int, int, bool]] = []
         if message.items:
             item_ids = _items(db, message.items, now)
-            created = _mentions(db, message.items, item_ids, now)
+            created = _mentions(db, message.items, item_ids, now, news_for)
         loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
         channels = deliveries.add(db, loud, now)
         _part(db, message, now)
@@ -69,7 +72,7 @@ def _item_row(item: FoundItem, now: float) -> dict[str, object]:
 
 
 def _mentions(
-    db: Db, entries: Sequence[MatchedItem], item_ids: dict[str, int], now: float
+    db: Db, entries: Sequence[MatchedItem], item_ids: dict[str, int], now: float, news_for: float
 ) -> list[tuple[int, int, int, bool]]:
     """Insert the mentions that are new; returns (mention, workspace, item, silent) of each."""
     workspace_ids = _present(db, sorted({match.workspace_id for entry in entries for match in entry.matches}))
@@ -91,7 +94,7 @@ def _mentions(
                     "queries": msgspec.json.encode(names).decode(),
                     "highlights": msgspec.json.encode(match.highlights).decode(),
                     # Reddit's times are whole seconds: an item of the second in which the watch began is new.
-                    "silent": entry.item.created_at < int(min(starts)),
+                    "silent": entry.item.created_at < max(int(min(starts)), now - news_for),
                     "stored_at": now,
                 }
             )
@@ -139,7 +142,7 @@ def _part(db: Db, message: ItemsMatched, now: float) -> None:
         if message.parts is None
         else {"parts": message.parts, "targets": msgspec.json.encode(message.targets).decode()}
     )
-    touched = {"id": message.poll_id, "started_at": now, **last}
+    touched = {"id": message.poll_id, "started_at": UNKNOWN, **last}  # where the poll has been given up
     Poll.insert(**touched).on_conflict(
         conflict_target=[Poll.id], update=last or {Poll.started_at: Poll.started_at}
     ).execute(db.peewee)

@@ -95,6 +95,20 @@ def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, 
     assert len(stored.ages) == 2
 
 
+def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    item = world.item(created_at=clock() + 1)
+    clock.advance(10)
+    assert storing.store(db, world.matched((item, (acme,))), clock(), 7 * 86400.0).channels
+    clock.advance(8 * 86400)
+    while retention.forget(db, Ages(7, 7, 7), clock()):
+        pass
+    assert not world.rows(Mention)
+    again = storing.store(db, world.matched((item, (acme,)), poll="later"), clock(), 7 * 86400.0)
+    assert again.channels == ()
+    assert [row["silent"] for row in world.rows(Mention)] == [True]
+
+
 def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["all"])
     clock.advance(100)
@@ -210,6 +224,28 @@ def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled
     feed = world.feed()
     assert (feed.cursor, feed.cursor_at, feed.fresh_at) == (2000, fresh_at, fresh_at)
     assert feed.poll == "third", "the lease of another poll is not the old one's to end"
+
+
+def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
+    world: Any, db: Db, clock: Any, polled: Any
+) -> None:
+    world.workspace()
+    began, slow = clock(), polled("slow")
+    clock.advance(200)
+    feeds.sweep(db, clock())
+    polled("next")
+    storing.store(db, world.matched(poll="slow", targets=slow), clock())
+    assert (world.feed().fresh_at, world.feed().poll) == (began, "next")
+
+
+def test_times_in_the_future_are_taken_back(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    ahead = clock() + 30 * 86400
+    Feed.update(fresh_at=ahead, lease_until=ahead).execute(db.peewee)
+    assert feeds.stale_of(db, acme, now=clock(), fresh_since=clock()) == []
+    feeds.mend_times(db, clock())
+    clock.advance(1)
+    assert feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
 
 
 def test_a_poll_nobody_knows_any_more_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:

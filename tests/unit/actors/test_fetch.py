@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.fetch import LOOK_AGAIN, Fetcher
@@ -56,10 +57,11 @@ class Budget:
 
     def __init__(self, left: int = 10_000) -> None:
         self.left = left
+        self.slot: float | None = 1000.0
 
     def take(self) -> None:
         if self.left == 0:
-            raise Postponed("reddit:x", delay=60.0, slot=1000.0)
+            raise Postponed("reddit:x", delay=60.0, slot=self.slot)
         self.left -= 1
 
     def observe(self, remaining: float, reset: float) -> None: ...
@@ -207,7 +209,8 @@ def test_a_wish_looks_again_when_an_older_reading_is_under_way(
     stage.clock.advance(2)
     message = stage.message(acme, "trigger")
     stage.fetcher.fetch(message, Budget())
-    assert (list(stage.sent), stage.sent.delays) == ([message], [LOOK_AGAIN])
+    again = msgspec.structs.replace(message, attempt=1)
+    assert (list(stage.sent), stage.sent.delays) == ([again], [LOOK_AGAIN])
     assert len(reddit.asked) == 1
     stage.sent.take()
 
@@ -330,13 +333,55 @@ def test_a_refusal_between_two_pages_starts_the_group_again(
 # -- the budget
 
 
-def test_without_budget_for_the_first_page_nothing_is_held(world: Any, stage: Stage) -> None:
-    acme = world.workspace()
+def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_twice(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    names = post(3)
     with pytest.raises(Postponed) as wait:
         stage.fetch(acme, budget=Budget(0))
-    assert wait.value.resume is None
-    assert (world.feed().poll, world.feed().lease_until, Poll.select().count(world.db.peewee)) == (None, 0, 0)
     assert world.row(Workspace, acme).served_at == 0
+    assert stage.fetch(bolt, budget=Budget(0)) == [], "one slot is enough for both"
+
+    stage.clock.advance(60)
+    stage.fetcher.fetch(wait.value.resume, Budget(1))
+    parts = stage.sent.take()
+    assert [item.name for part in parts for item in part.items] == names
+    stage.store(parts)
+    assert world.feed().fresh_at == stage.clock(), "it was read when its turn came"
+
+
+def test_without_a_place_in_line_nothing_is_held(world: Any, stage: Stage) -> None:
+    acme = world.workspace()
+    full = Budget(0)
+    full.slot = None
+    with pytest.raises(Postponed):
+        stage.fetch(acme, budget=full)
+    assert (world.feed().poll, world.feed().lease_until, Poll.select().count(world.db.peewee)) == (None, 0, 0)
+
+
+@pytest.mark.parametrize("bad", ["a", "e", "h"])
+def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, bad: str
+) -> None:
+    acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
+    reddit.refused = {f"sub_{bad}": "private"}
+    wanted = {name for letter in "abcdefgh" if letter != bad for name in post(1, f"sub_{letter}")}
+    message: Any = stage.message(acme)
+    read: set[str] = set()
+    for _ in range(20):
+        try:
+            stage.fetcher.fetch(message, Budget(1))
+            break
+        except Postponed as wait:
+            message = wait.resume or message
+        finally:
+            parts = stage.sent.take()
+            read |= {item.name for part in parts for item in part.items}
+            stage.store(parts)
+            stage.clock.advance(60)
+    assert read == wanted
+    assert world.feed(f"sub_{bad}").failures == 1
 
 
 def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
