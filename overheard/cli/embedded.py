@@ -51,6 +51,7 @@ class Pipeline:
         self.ticker = ticker_of(program, self.events, self.broker)
         self.health = Health(program.metrics)
         self._threads: list[threading.Thread] = []
+        self._failed = False
 
     def problems(self) -> list[str]:
         """For /healthz: what is wrong anywhere in the process."""
@@ -64,13 +65,14 @@ class Pipeline:
         for name, handler in handlers.items():
             register(self.broker, STAGES[name], handler)
         with self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)), self._ingress():
-            return worker.run(
+            code = worker.run(
                 self.broker,
                 STAGES.values(),
                 stop=self.program.stop,
                 health=self.health,
                 threads=threads(self.program.config),
             )
+        return 1 if self._failed else code
 
     def close(self) -> None:
         """Close what the pipeline holds."""
@@ -97,6 +99,7 @@ class Pipeline:
                 work()
             except Exception:
                 log.critical("giving up, to be restarted", thread=name, exc_info=True)
+                self._failed = True
                 self.program.stop.set()
                 raise
             finally:

@@ -56,3 +56,12 @@ def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path:
         received = farm.received()
         assert sorted(received) == sorted(posted | later)
         assert farm.terminate("run") == 0
+
+
+def test_it_ends_with_1_when_its_tick_dies(tmp_path: Path) -> None:
+    """So that supervisord starts it anew. A pause longer than a thread can wait for is what kills the tick here."""
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", TICK__INTERVAL="1e12") as farm:
+        process = farm.start("run", "overheard.cli", "run")
+        assert process.wait(30) == 1
+        assert "giving up" in farm.log("run")
+        farm.processes.clear()
