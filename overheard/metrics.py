@@ -92,9 +92,72 @@ class Metrics:
         )
         self.deliveries_pending = gauge("deliveries_pending", "Deliveries that wait to be sent.")
 
+        # The bus and the oldest work, as the tick sees them.
+        self.queue_messages = gauge(
+            "queue_messages",
+            "Messages on a queue: ready may be worked on now, delayed later, dead were given up.",
+            "queue",
+            "state",
+        )
+        self.queue_consumers = gauge("queue_consumers", "Processes that work on a queue.", "queue")
+        self.oldest_work = gauge(
+            "oldest_work_seconds",
+            "Age of the oldest work that is not done yet; work is run, poll, delivery or digest. 0: none waits.",
+            "work",
+        )
+        self.longest_in_progress = gauge(
+            "longest_in_progress_seconds", "How long the message longest in progress in this process has taken so far."
+        )
+        self.channels = gauge("channels", "Channels by state: ok, failing, disabled.", "state")
+        self.reddit_budget_booked = gauge(
+            "reddit_budget_booked_seconds", "How far ahead requests to Reddit are reserved: the length of the line."
+        )
+
+        # Rechecks and erasure.
+        self.items_rechecked = counter("items_rechecked_total", "Stored items that Reddit was asked about again.")
+        self.items_erased = counter(
+            "items_erased_total", "Items erased; cause is deleted (on Reddit), forgotten (on request) or old.", "cause"
+        )
+        self.recheck_overdue = gauge("recheck_overdue_items", "Stored items whose recheck is overdue.")
+
+        # Canary and alerts.
+        self.canary_last_delivered = gauge(
+            "canary_last_delivered_timestamp_seconds",
+            "When the last canary item came out at the end (Unix time); 0: none yet, or the canary is off.",
+        )
+        self.canary_interval = gauge("canary_interval_seconds", "Time between canary items; 0: the canary is off.")
+        self.alerts = counter(
+            "alerts_total", "Alerts to the operator's channel; outcome is sent, held back or failed.", "outcome"
+        )
+
         # Tick.
         self.tick_last_success = gauge(
             "tick_last_success_timestamp_seconds", "When the last tick was completed (Unix time)."
         )
         self.due_workspaces = gauge("due_workspaces", "Workspaces that the last tick found due.")
         self.dead_letters = gauge("dead_letters", "Dead letters in the database.")
+
+
+class ProcessMetrics:
+    """The series of the one program that watches the others under supervisord."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.processes = Gauge(
+            "overheard_processes",
+            "Processes under supervisord by program and state (running, starting, backoff, stopping, exited, "
+            "stopped, fatal, unknown).",
+            ("program", "state"),
+            registry=registry,
+        )
+        self.process_exits = Counter(
+            "overheard_process_exits_total",
+            "Ends of processes that nobody asked for; expected says whether the exit code was one of success.",
+            ("program", "expected"),
+            registry=registry,
+        )
+        self.supervisor_last_event = Gauge(
+            "overheard_supervisor_last_event_timestamp_seconds",
+            "When supervisord was last heard of (Unix time); it sends a sign of life every minute.",
+            registry=registry,
+        )
