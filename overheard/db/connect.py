@@ -30,10 +30,13 @@ class Db:
 
     @property
     def now(self) -> Any:
-        """An SQL expression for the database's own clock: the only one that all machines share."""
+        """An SQL expression for the database's own clock: the only one that all machines share.
+
+        It stands still during a statement, so that what a statement computes twice from it agrees.
+        """
         if self.sqlite:
             return (peewee.fn.julianday("now") - 2440587.5) * 86400.0
-        return peewee.fn.date_part("epoch", peewee.fn.clock_timestamp())
+        return peewee.fn.date_part("epoch", peewee.fn.statement_timestamp())
 
     def greatest(self, *values: Any) -> Any:
         """An SQL expression for the greatest of ``values``."""
