@@ -105,11 +105,11 @@ class RabbitServer:
         self._reap(signal.SIGTERM)
         self.start()
 
-    def ctl(self, *args: str) -> str:
-        """Run rabbitmqctl; its output."""
+    def ctl(self, *args: str, given: str = "") -> str:
+        """Run rabbitmqctl, with ``given`` on its stdin; its output."""
         done = subprocess.run(
             [SCRIPTS / "rabbitmqctl", "-n", self.node, *args],
-            env=self.env, capture_output=True, text=True, timeout=60, check=False,
+            env=self.env, input=given, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {' '.join(args)}: {done.stdout}{done.stderr}")

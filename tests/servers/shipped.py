@@ -48,7 +48,7 @@ class ShippedRabbit(RabbitServer):
         super().start()
         self.ctl("add_vhost", VHOST)
         for user, regexes in permissions().items():
-            self.ctl("add_user", user, self.passwords[user])
+            self.ctl("add_user", user, given=f"{self.passwords[user]}\n")  # an argument could be read by all, and be "-x"
             self.ctl("set_permissions", "-p", VHOST, user, *regexes)
         self.ctl("set_user_tags", "overheard_trigger", "management")  # for rabbitmqadmin
         self.ctl("delete_user", "guest")
