@@ -1,4 +1,4 @@
-"""Servers with the files that we ship: deploy/rabbitmq and deploy/postgresql, on private ports, and nothing else set."""
+"""Servers with the files that we ship: deploy/rabbitmq and deploy/postgresql, on private ports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class ShippedRabbit(RabbitServer):
         super().start()
         self.ctl("add_vhost", VHOST)
         for user, regexes in permissions().items():
-            self.ctl("add_user", user, given=f"{self.passwords[user]}\n")  # an argument could be read by all, and be "-x"
+            # On stdin: everybody on the machine can read arguments, and a password may begin like an option.
+            self.ctl("add_user", user, given=f"{self.passwords[user]}\n")
             self.ctl("set_permissions", "-p", VHOST, user, *regexes)
         self.ctl("set_user_tags", "overheard_trigger", "management")  # for rabbitmqadmin
         self.ctl("delete_user", "guest")

@@ -1,4 +1,4 @@
-"""deploy/rabbitmq: what the processes' user may do there is what the code declares, and the limits hold our messages."""
+"""deploy/rabbitmq: what the processes' user may do there is what the code declares; our messages fit."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def test_what_the_code_declares_is_allowed(right: str, names: set[str]) -> None:
 @pytest.mark.parametrize("right", ["configure", "write", "read"])
 @pytest.mark.parametrize(
     "name",
-    ["mine", "prefetch", "fetch.DQ2", "fetch2", "fetchXDQ", "store.", "overheard", "overheard.mine", "xoverheard.events",
-     "overheardXevents", "overheard.events.mine", "amq.topic", "amq.defaultx", "amq.rabbitmq.trace", "amq.gen-1"],
+    ["mine", "prefetch", "fetch.DQ2", "fetch2", "fetchXDQ", "store.", "overheard", "overheard.mine",
+     "xoverheard.events", "overheardXevents", "overheard.events.mine", "amq.topic", "amq.defaultx",
+     "amq.rabbitmq.trace", "amq.gen-1"],
 )  # fmt: skip
 def test_other_names_are_not(right: str, name: str) -> None:
     for user in ("overheard", "overheard_trigger"):

@@ -1,4 +1,4 @@
-"""deploy/requirements.lock is what pyproject.toml asks for, and pip can check every file of it. `make lock` writes it."""
+"""deploy/requirements.lock is what pyproject.toml asks for, and pip can check all of it. `make lock` writes it."""
 
 from __future__ import annotations
 
