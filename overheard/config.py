@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
+from overheard.credentials import check_login, read_secret
 from overheard.errors import ConfigError
 
 PREFIX = "OVERHEARD_"
@@ -41,6 +42,7 @@ class Bus(Section):
     def _scheme(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("memory://", "amqp://", "amqps://")):
             raise ValueError("must start with memory://, amqp:// or amqps://")
+        check_login(value.get_secret_value())
         return value
 
     @property
@@ -67,6 +69,8 @@ class Database(Section):
     def _scheme(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("must start with sqlite:/// or postgresql://")
+        if not value.get_secret_value().startswith("sqlite:///"):
+            check_login(value.get_secret_value())
         return value
 
     @property
@@ -243,8 +247,8 @@ def _override(tables: dict[str, Any], environ: Mapping[str, str], problems: list
                 problems.append(f"environment: {variable}: only secrets can be read from a file")
                 continue
             try:
-                text = Path(text).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
+                text = read_secret(text)
+            except ValueError as error:
                 problems.append(f"environment: {variable}: the secret's file cannot be read: {error}")
                 continue
         if key not in fields:

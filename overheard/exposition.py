@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from prometheus_client import CollectorRegistry, exposition
 
 from overheard.errors import ConfigError
+from overheard.http_server import BoundedServer
 
 
 class Exposition:
@@ -16,7 +17,7 @@ class Exposition:
 
     def __init__(self, registry: CollectorRegistry, problems: Callable[[], list[str]]) -> None:
         class Handler(BaseHTTPRequestHandler):
-            timeout = 10
+            server_version, sys_version = "Overheard", ""  # nobody needs to know which Python
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
@@ -41,17 +42,16 @@ class Exposition:
                 """Scrapes are no events."""
 
         self._handler = Handler
-        self._server: ThreadingHTTPServer | None = None
+        self._server: BoundedServer | None = None
 
     def start(self, host: str, port: int) -> int:
         """Listen on ``host:port`` (0: any free port); returns the port. Raises ConfigError when it is taken."""
         try:
-            self._server = ThreadingHTTPServer((host, port), self._handler)
+            self._server = BoundedServer(host, port, self._handler)
         except OSError as error:
             raise ConfigError(
                 [f"[metrics] {host}:{port} cannot be used: {error.strerror}. Set [metrics] port, or --process N"]
             ) from None
-        self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
         return int(self._server.server_address[1])
 

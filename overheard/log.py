@@ -10,7 +10,12 @@ import structlog
 
 Logger = Any  # structlog's bound loggers are built dynamically
 
-QUIET = ("pika", "prawcore", "praw", "urllib3", "apprise", "requests")
+# Below warnings, libraries tell passwords (prawcore), channels' addresses and whole rows (peewee logs every statement
+# with its values), whatever the level. A test sees to it that none is missing here.
+QUIET = (
+    *("apprise", "asyncio", "charset_normalizer", "concurrent", "dramatiq", "lark", "oauthlib", "peewee", "pika"),
+    *("praw", "prawcore", "psycopg", "requests", "requests_oauthlib", "urllib3", "websocket"),
+)
 
 
 def get_logger(name: str) -> Logger:

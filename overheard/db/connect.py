@@ -6,10 +6,12 @@ No model is bound to a database, so that nothing is global.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import peewee
@@ -82,6 +84,8 @@ class Db:
         # Two processes that open a new SQLite file at the same moment both turn on its WAL, and the one that comes
         # second is told "locked" at once: SQLite does not wait for that, however long its timeout.
         patience = time.monotonic() + BUSY_TIMEOUT / 1000
+        if self.sqlite and self.peewee.is_closed():
+            _make_private(Path(self.peewee.database))
         while True:
             try:
                 self.peewee.connect(reuse_if_open=True)
@@ -125,6 +129,15 @@ def open_database(url: str) -> Db:
         raise ConfigError(["[database] url: names no database: postgresql://user:password@host:5432/name"])
     options: dict[str, Any] = {"connect_timeout": 10, "application_name": "overheard", **parts}
     return Db(peewee.PostgresqlDatabase(name, prefer_psycopg3=True, **options), sqlite=False)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file before SQLite does, who would let everybody read it: channels' addresses and secrets are in it.
+
+    Its -wal and -shm files get the same mode. A file that is there keeps the mode that its owner gave it.
+    """
+    with suppress(OSError):  # it is there; or it cannot be made, which SQLite says in its own words
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _first_line(error: BaseException) -> str:

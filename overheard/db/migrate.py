@@ -6,11 +6,16 @@ from pathlib import Path
 
 import peewee
 from playhouse.migrations import Runner
+from psycopg.errors import InsufficientPrivilege
 
 from overheard.db.connect import Db
 from overheard.errors import ConfigError
 
 DIRECTORY = Path(__file__).parent / "migrations"
+HOW = (
+    "migrate as the owner of the tables (overheard_owner, see docs/security.md): give its URL in"
+    " OVERHEARD_DATABASE__URL or …_URL_FILE for this one command"
+)
 LOCK = 0x07E4_4EA4D  # any number: it only has to be ours
 
 
@@ -34,6 +39,10 @@ def migrate(db: Db) -> list[str]:
         peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
         try:
             return _up(db)
+        except peewee.ProgrammingError as error:
+            if not isinstance(error.__context__, InsufficientPrivilege):
+                raise
+            raise ConfigError([f"[database] url: this role may not change the schema; {HOW}"]) from None
         finally:
             peewee.Select(columns=[peewee.fn.pg_advisory_unlock(LOCK)]).execute(db.peewee)
 

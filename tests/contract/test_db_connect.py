@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from overheard.db import beats, connect
+from overheard.db import beats, connect, migrate
 from overheard.db.connect import Db, open_database
 from overheard.db.models import Beat
 from overheard.errors import ConfigError, Unavailable
@@ -76,6 +78,27 @@ def test_urls_that_cannot_be_used(url: str, why: str) -> None:
 def test_sqlite_is_fast_safe_and_strict(sqlite_db: Db) -> None:
     pragmas = {name: sqlite_db.peewee.pragma(name) for name in ("journal_mode", "foreign_keys", "busy_timeout")}
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": connect.BUSY_TIMEOUT}
+
+
+def test_a_new_sqlite_file_is_private_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    """Channels' addresses and secrets are in it."""
+    path = tmp_path / "new.db"
+    before = os.umask(0o022)
+    try:
+        db = open_database(f"sqlite:///{path}")
+        migrate.migrate(db)
+        with db.session():
+            beats.beat(db, "tick", 1.0)
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+        assert modes == {"new.db": 0o600, "new.db-wal": 0o600, "new.db-shm": 0o600}
+        db.release()
+        path.chmod(0o640)
+        with db.session():
+            assert beats.last(db, "tick") == 1.0
+        db.release()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
 
 
 def test_sqlite_locked_for_too_long_is_unavailable(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

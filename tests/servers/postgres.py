@@ -170,14 +170,18 @@ class PostgresServer:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         assert self.home
-        settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.home}
-        options = [f"--{name}={value}" for name, value in (settings | SETTINGS).items()]
+        options = [f"--{name}={value}" for name, value in self._settings().items()]
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [self._bin / "postgres", "-D", "data", *options],
                 **self._as_server(self.home), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,  # Ctrl-C is for the tests, which then stop the server themselves
             )  # fmt: skip
+
+    def _settings(self) -> dict[str, Any]:
+        """What the server is told on its command line."""
+        where = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.home}
+        return where | SETTINGS
 
     def _as_server(self, home: Path) -> dict[str, Any]:
         """How the server's programs are run: in ``home``, by its user, without a PGDATA or PGPORT of the caller."""

@@ -36,6 +36,7 @@ class RabbitServer:
         self.port, self.http_port, dist_port, epmd_port = free_ports(4)
         self.node = f"overheard-{uuid.uuid4().hex[:8]}@localhost"
         self._log = self.home / "server.log"
+        self._sweep = f"sleep 0.2; rm -rf '{self.home}'"  # what the guard of the first process does in the end
         self._processes: list[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]] = []
         (self.home / ".erlang.cookie").write_text(uuid.uuid4().hex)
         (self.home / ".erlang.cookie").chmod(0o400)
@@ -79,12 +80,15 @@ class RabbitServer:
     def start(self) -> None:
         """Start the node and wait until it has said that it is ready."""
         if not self._processes:
-            port = self.env["ERL_EPMD_PORT"]
-            self._spawn(["epmd", "-port", port, "-address", "127.0.0.1"])
-            wait_for(lambda: reachable(int(port)), "epmd", 10)
+            self._start_epmd()
         self._log.write_bytes(b"")
         self._spawn([str(SCRIPTS / "rabbitmq-server")])
         wait_for(self._ready, "RabbitMQ", START_TIMEOUT)
+
+    def _start_epmd(self) -> None:
+        port = self.env["ERL_EPMD_PORT"]
+        self._spawn(["epmd", "-port", port, "-address", "127.0.0.1"])
+        wait_for(lambda: reachable(int(port)), "epmd", 10)
 
     def stop(self) -> None:
         """Stop everything and remove the files."""
@@ -101,11 +105,11 @@ class RabbitServer:
         self._reap(signal.SIGTERM)
         self.start()
 
-    def ctl(self, *args: str) -> str:
-        """Run rabbitmqctl; its output."""
+    def ctl(self, *args: str, given: str = "") -> str:
+        """Run rabbitmqctl, with ``given`` on its stdin; its output."""
         done = subprocess.run(
             [SCRIPTS / "rabbitmqctl", "-n", self.node, *args],
-            env=self.env, capture_output=True, text=True, timeout=60, check=False,
+            env=self.env, input=given, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {' '.join(args)}: {done.stdout}{done.stderr}")
@@ -164,7 +168,7 @@ class RabbitServer:
                 command, env=self.env, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        sweep = "" if self._processes else f"; sleep 0.2; rm -rf '{self.home}'"  # epmd goes last
+        sweep = "" if self._processes else f"; {self._sweep}"  # epmd goes last
         # Our end of the pipe closes when this process dies, however it dies.
         guard = subprocess.Popen(
             ["/bin/sh", "-c", f"cat >/dev/null; kill -9 -{process.pid}{sweep}"],

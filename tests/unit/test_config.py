@@ -147,6 +147,30 @@ def test_mistakes_in_the_environment(refused: Any, variable: str, text: str, hin
         assert hint in problem
 
 
+@pytest.mark.parametrize("text", ["hunter2", "amqp://u:hunter2@h/v", "/x://hunter2", "s3/hunter2", "\0hunter2", ""])
+def test_a_secret_where_its_files_path_belongs_is_not_repeated(refused: Any, text: str) -> None:
+    [problem] = refused("", OVERHEARD_BUS__URL_FILE=text)
+    assert "cannot be read: *** (write a path that begins with /)" in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("section", ["bus", "database"])
+@pytest.mark.parametrize("password", ["hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "12#hun@ter2"])
+def test_a_password_that_ends_early_is_refused_before_anybody_reads_it_wrongly(
+    refused: Any, section: str, password: str
+) -> None:
+    scheme = {"bus": "amqp", "database": "postgresql"}[section]
+    [problem] = refused(f'[{section}]\nurl = "{scheme}://me:{password}@h:1/d"')
+    assert "write / ? # @ in a password as %2F %3F %23 %40" in problem
+    assert "ter2" not in problem
+
+
+def test_a_password_written_right_is_taken(written: Any) -> None:
+    for url in ("postgresql://me:a%2Fb%40@h:1/d?x=1", "postgresql:///d?host=/run", "postgres://h/d"):
+        assert written(f'[database]\nurl = "{url}"').database.url.get_secret_value() == url
+    assert written('[database]\nurl = "sqlite:////a@b/c@d.db"').database.embedded
+
+
 def test_other_variables_are_none_of_our_business(written: Any) -> None:
     assert written("", PATH="/bin", OVERHEARD_CORPUS="/x", OVERHEARD_CONFIG="/y", overheard_x="1") == Config()
 

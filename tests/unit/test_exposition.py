@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from overheard import http_server
 from overheard.errors import ConfigError
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from tests.servers.rabbitmq import wait_for
 
 
 class Process:
@@ -83,3 +88,55 @@ def test_nobody_listens_afterwards() -> None:
 def test_a_client_that_says_nothing_holds_nobody_up(process: Process) -> None:
     with socket.create_connection(("127.0.0.1", process.port)):
         assert process.get("/healthz")[0] == 200
+
+
+def test_who_drips_bytes_is_cut_off(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", process.port)) as slow:
+        slow.settimeout(10)
+        slow.sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+        assert slow.recv(1) == b""
+    assert process.get("/healthz")[0] == 200
+
+
+def test_who_comes_when_it_is_full_is_turned_away_and_later_served(process: Process) -> None:
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", process.port), timeout=10))
+            for _ in range(http_server.MOST + 1)
+        ]
+        assert held[-1].recv(1) == b""
+    wait_for(lambda: served(process), "the end of those that went away")
+    for _ in range(3 * http_server.MOST):
+        assert process.get("/healthz")[0] == 200
+
+
+def served(process: Process) -> bool:
+    try:
+        return process.get("/healthz")[0] == 200
+    except (ConnectionError, http.client.RemoteDisconnected):
+        return False
+
+
+def test_callers_that_go_away_leave_no_traceback(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
+    for sent in (b"", b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01rubbish\r\n\r\n", b"G" * 70_000):
+        with socket.create_connection(("127.0.0.1", process.port)) as rude:
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            rude.sendall(sent)
+    assert process.get("/healthz")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_page_that_breaks_is_one_line_of_the_log(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
+    process.problems = 7  # type: ignore[assignment]
+    with structlog.testing.capture_logs() as lines, pytest.raises(http.client.RemoteDisconnected):
+        process.get("/healthz")
+    assert [line["event"] for line in lines] == ["page not served"]
+    assert capfd.readouterr().err == ""
+
+
+def test_it_does_not_tell_which_python_it_is(process: Process) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=10)
+    connection.request("GET", "/healthz")
+    assert "Python" not in (connection.getresponse().headers["Server"] or "")
+    connection.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,8 +86,31 @@ def test_levels_and_libraries_that_talk_too_much() -> None:
     logging.getLogger("pika.connection").info("no")
     logging.getLogger("pika.connection").warning("yes")
     log.configure("DEBUG", style="json", stream=stream)
+    logging.getLogger("peewee").debug("no: statements with their values")
     log.get_logger("x").debug("yes")
     assert [line["event"] for line in lines(stream)] == ["yes", "yes"]
+
+
+LOGGERS = """
+import importlib, logging, pkgutil, warnings
+import actors, overheard, producers
+from overheard.channels.apprise import _apprise
+warnings.simplefilter("ignore")
+for package in (overheard, actors, producers):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if "migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+_apprise()
+print(*{name.partition(".")[0] for name in logging.root.manager.loggerDict})
+"""
+
+
+def test_every_librarys_logger_is_kept_quiet() -> None:
+    """One that is not would print what it likes at level DEBUG. Add a new library's to ``QUIET``."""
+    found = subprocess.run([sys.executable, "-c", LOGGERS], capture_output=True, text=True, check=True, timeout=60)
+    names = set(found.stdout.split())
+    assert {"peewee", "prawcore", "apprise"} <= names
+    assert names - {"overheard", "actors", "producers"} <= set(log.QUIET)
 
 
 def test_configuring_twice_says_nothing_twice() -> None:

@@ -1,0 +1,33 @@
+"""Secrets in the configuration: files that hold them, and URLs with a password in them. No error here repeats one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def read_secret(path: str) -> str:
+    """The secret in the file at ``path``, without the white space around it. Raises ValueError, fit to be shown."""
+    # Who puts the secret itself where its file's path belongs must not find it in a log.
+    is_path = path.startswith(("/", "./", "../")) and "://" not in path
+    shown = path if is_path else "*** (write a path that begins with /)"
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{shown}: not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no path"
+        raise ValueError(f"{shown}: {reason}") from None
+
+
+def check_login(url: str) -> str:
+    """``url``, when everybody reads the same user, password and host in it. Raises ValueError.
+
+    A raw / ? # or @ in a password ends it early: what follows is taken for a host, a port or a database, which error
+    messages name.
+    """
+    rest = url.partition("://")[2]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if authority.count("@") > 1 or ("@" in rest[len(authority) :] and "@" not in authority):
+        raise ValueError("has an @ that does not end a password: write / ? # @ in a password as %2F %3F %23 %40")
+    return url

@@ -1,0 +1,68 @@
+"""Which addresses processes listen on, as the kernel says: /proc/net and the processes' open files."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+LISTEN, UNCONNECTED = "0A", "07"  # TCP's LISTEN; a UDP socket that takes from anybody
+TABLES = {"tcp": LISTEN, "tcp6": LISTEN, "udp": UNCONNECTED, "udp6": UNCONNECTED}
+
+
+class Listener(NamedTuple):
+    protocol: str
+    address: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        return ipaddress.ip_address(self.address).is_loopback
+
+
+def listeners(pids: Iterable[int]) -> set[Listener]:
+    """What these processes listen on."""
+    inodes = {inode for pid in pids for inode in _sockets(pid)}
+    found = set()
+    for protocol, state in TABLES.items():
+        table = Path("/proc/net") / protocol
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            fields = line.split()
+            if fields[3] == state and fields[9] in inodes:
+                address, port = fields[1].split(":")
+                found.add(Listener(protocol, _address(address), int(port, 16)))
+    return found
+
+
+def started_with(text: str) -> list[int]:
+    """The processes in whose environment ``text`` stands: a server and all that it has started, daemons too."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if text.encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # it has ended, or is another user's
+    return found
+
+
+def _sockets(pid: int) -> set[str]:
+    inodes = set()
+    try:
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            target = os.readlink(handle)
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    except OSError:
+        pass  # it has ended
+    return inodes
+
+
+def _address(text: str) -> str:
+    # In words of 32 bits, each in the machine's own order.
+    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
+    return str(ipaddress.ip_address(struct.pack(f"={len(words)}I", *words)))

@@ -1,0 +1,95 @@
+"""deploy/rabbitmq: what the processes' user may do there is what the code declares; our messages fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from dramatiq.common import dq_name, xq_name
+
+from overheard.bus import envelope, events
+from overheard.bus.door import EXCHANGE, INGRESS, REJECTED, UNROUTED
+from overheard.stages import STAGES
+
+RABBITMQ = Path(__file__).parents[2] / "deploy/rabbitmq"
+DEFAULT_EXCHANGE = "amq.default"  # what RabbitMQ calls the one without a name when it asks for permission
+QUEUES = {form(stage.queue) for stage in STAGES.values() for form in (str, dq_name, xq_name)}
+DOOR = {EXCHANGE, INGRESS, REJECTED, UNROUTED}
+WRITTEN = {EXCHANGE, INGRESS, UNROUTED, DEFAULT_EXCHANGE}  # published to, or bound to something
+
+
+def lines(name: str) -> list[str]:
+    text = (RABBITMQ / name).read_text()
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def permissions(user: str) -> dict[str, str]:
+    rows = {row[0]: row[1:] for row in map(str.split, lines("permissions"))}
+    return dict(zip(("configure", "write", "read"), rows[user], strict=True))
+
+
+def settings() -> dict[str, str]:
+    pairs = (line.split("=", 1) for line in lines("rabbitmq.conf"))
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("right", "names"),
+    [("configure", QUEUES | DOOR), ("read", QUEUES | DOOR), ("write", WRITTEN)],
+)
+def test_what_the_code_declares_is_allowed(right: str, names: set[str]) -> None:
+    regex = permissions("overheard")[right]
+    assert not [name for name in sorted(names) if not re.search(regex, name)]
+
+
+@pytest.mark.parametrize("right", ["configure", "write", "read"])
+@pytest.mark.parametrize(
+    "name",
+    ["mine", "prefetch", "fetch.DQ2", "fetch2", "fetchXDQ", "store.", "overheard", "overheard.mine",
+     "xoverheard.events", "overheardXevents", "overheard.events.mine", "amq.topic", "amq.defaultx",
+     "amq.rabbitmq.trace", "amq.gen-1"],
+)  # fmt: skip
+def test_other_names_are_not(right: str, name: str) -> None:
+    for user in ("overheard", "overheard_trigger"):
+        assert not re.search(permissions(user)[right], name)
+
+
+def test_no_queue_is_named_that_no_stage_has() -> None:
+    stages = re.search(r"\|\(([a-z|]+)\)", permissions("overheard")["configure"])
+    assert stages
+    assert set(stages[1].split("|")) == {*STAGES, "recheck"}
+    assert permissions("overheard")["configure"] == permissions("overheard")["read"]
+
+
+def test_who_triggers_publishes_and_no_more() -> None:
+    allowed = permissions("overheard_trigger")
+    reached = {name for name in QUEUES | DOOR | {DEFAULT_EXCHANGE} if re.search(allowed["write"], name)}
+    assert reached == {EXCHANGE}
+    assert allowed["configure"] == allowed["read"] == "^$"
+
+
+def test_every_regex_stands_for_whole_names() -> None:
+    # RabbitMQ searches, it does not match: without both anchors, a name that only holds ours would do.
+    for user in ("overheard", "overheard_trigger"):
+        for regex in permissions(user).values():
+            assert regex.startswith("^"), regex
+            assert regex.endswith("$"), regex
+            assert "|" not in re.sub(r"\(.*\)", "", regex), regex  # an alternative outside would shed its anchor
+
+
+def test_our_largest_message_fits() -> None:
+    assert int(settings()["max_message_size"]) >= 2 * max(envelope.MAX_BYTES, events.MAX_BYTES)
+
+
+def test_no_message_is_taken_away_from_a_worker_that_is_in_time() -> None:
+    # It waits for its turn, is worked on for as long as its stage allows, and may be held up by an alarm meanwhile.
+    longest = max(2 * (stage.max_backoff + stage.time_limit) for stage in STAGES.values())
+    assert int(settings()["consumer_timeout"]) >= longest
+
+
+def test_everything_is_bound_to_loopback() -> None:
+    conf = settings()
+    assert conf["listeners.tcp.local"].startswith("127.0.0.1:")
+    assert conf["management.tcp.ip"] == conf["prometheus.tcp.ip"] == "127.0.0.1"
+    assert not [key for key in conf if key.startswith("listeners.") and key != "listeners.tcp.local"]
