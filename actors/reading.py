@@ -39,16 +39,13 @@ class Reading:
         """Whether this page reaches back past every cursor, and by ``overlap`` seconds more.
 
         Reads overlap because late-approved items appear below newer ones (I3). A feed that was never read has no
-        cursor and asks for its first page only.
+        cursor: what was said since somebody watches it is news, however long its first poll had to wait.
         """
-        cursors = [(feed.cursor, feed.cursor_at or 0.0) for feed in self.feeds if feed.cursor is not None]
-        if not cursors:
-            return True
         if not items:
             return False
-        oldest_number = min(item.number for item in items)
-        oldest_at = min(item.created_at for item in items)
-        return all(oldest_number <= cursor and oldest_at <= at - overlap for cursor, at in cursors)
+        number = min(item.number for item in items)
+        at = min(item.created_at for item in items)
+        return all(_covered(feed, number, at, overlap) for feed in self.feeds)
 
     def targets(self) -> tuple[Target, ...]:
         """Where the feeds' cursors stand when all of this is stored."""
@@ -74,3 +71,9 @@ class Reading:
         reading.after, reading.pages, reading.parts = progress.after, progress.pages, progress.parts
         reading.newest, reading.newest_at = progress.newest, progress.newest_at
         return reading
+
+
+def _covered(feed: FeedRow, number: int, at: float, overlap: float) -> bool:
+    if feed.cursor is None:
+        return at < int(feed.created_at)  # Reddit's times are whole seconds
+    return number <= feed.cursor and at <= (feed.cursor_at or 0.0) - overlap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -84,8 +85,9 @@ def read(text: str, where: str, options: ChannelOptions = ANY_ADDRESS) -> list[W
         except (msgspec.ValidationError, InvalidInput) as error:
             named = table.get("slug") if isinstance(table.get("slug"), str) else f"number {position}"
             problems.append(f"{where}: workspace {named}: {error}")
-    doubles = {spec.slug for spec in specs if sum(other.slug == spec.slug for other in specs) > 1}
-    problems += [f"{where}: workspace {slug} stands there more than once" for slug in sorted(doubles)]
+    counts = Counter(spec.slug for spec in specs)
+    doubles = sorted(slug for slug, count in counts.items() if count > 1)
+    problems += [f"{where}: workspace {slug} stands there more than once" for slug in doubles]
     if problems:
         raise InvalidInput("\n".join(problems))
     return specs

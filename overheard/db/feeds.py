@@ -17,7 +17,10 @@ FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doub
 
 
 class FeedRow(msgspec.Struct, frozen=True):
-    """A feed as fetch needs it. ``cursor`` is None before its first poll; ``failures`` counts refusals in a row."""
+    """A feed as fetch needs it. ``cursor`` is None before its first poll; ``failures`` counts refusals in a row.
+
+    ``created_at`` is when somebody first watched it.
+    """
 
     id: int
     kind: FeedKind
@@ -25,9 +28,10 @@ class FeedRow(msgspec.Struct, frozen=True):
     cursor: int | None
     cursor_at: float | None
     failures: int
+    created_at: float
 
 
-COLUMNS = (Feed.id, Feed.kind, Feed.name, Feed.cursor, Feed.cursor_at, Feed.failures)
+COLUMNS = (Feed.id, Feed.kind, Feed.name, Feed.cursor, Feed.cursor_at, Feed.failures, Feed.created_at)
 
 
 def _rows(query: object, db: Db) -> list[FeedRow]:
@@ -51,7 +55,10 @@ def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> li
 
 
 def also_due(db: Db, kind: FeedKind, *, now: float, fresh_since: float, limit: int) -> list[FeedRow]:
-    """Other healthy feeds of ``kind`` whose workspaces are due by now: they ride along in a request made anyway."""
+    """Other healthy feeds of ``kind`` whose workspaces are due by now: they ride along in a request made anyway.
+
+    New ones come first. Whoever imports a thousand workspaces must not pay for a request, or two, for each.
+    """
     wanted = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
@@ -66,9 +73,8 @@ def also_due(db: Db, kind: FeedKind, *, now: float, fresh_since: float, limit: i
             Feed.lease_until < now,
             Feed.retry_at <= now,
             Feed.failures == 0,
-            Feed.cursor.is_null(False),
         )
-        .order_by(Feed.fresh_at)
+        .order_by(Feed.fresh_at, Feed.id)
         .limit(limit),
         db,
     )

@@ -12,6 +12,7 @@ from overheard.items import FeedKind
 from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 
 SOURCE = "reddit"
+ROWS = 400  # rows a statement: well under every database's limit of parameters
 
 
 def save(
@@ -61,20 +62,25 @@ def _reschedule(
 
 
 def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], now: float) -> None:
-    wanted: set[int] = set()
-    for kind, name in sorted(feeds):
-        Feed.insert(source=SOURCE, kind=kind, name=name, created_at=now).on_conflict_ignore().execute(db.peewee)
-        wanted.add(
-            Feed.select(Feed.id).where(Feed.source == SOURCE, Feed.kind == kind, Feed.name == name).scalar(db.peewee)
-        )
+    wanted, ordered = set(), sorted(set(feeds))  # one order of locks for all who save
+    for start in range(0, len(ordered), ROWS):
+        some = ordered[start : start + ROWS]
+        rows = [{"source": SOURCE, "kind": kind, "name": name, "created_at": now} for kind, name in some]
+        Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+        names = sorted({name for _, name in some})
+        known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == SOURCE, Feed.name.in_(names))
+        these = set(some)
+        wanted |= {row for row, kind, name in known.tuples().execute(db.peewee) if (kind, name) in these}
     had = {
         row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)
     }
     Watch.delete().where(Watch.workspace == workspace_id, Watch.feed.in_(had - wanted)).execute(db.peewee)
-    for feed_id in sorted(wanted - had):
-        Watch.insert(workspace=workspace_id, feed=feed_id, created_at=now).execute(db.peewee)
+    new = sorted(wanted - had)
+    for start in range(0, len(new), ROWS):
+        watches = [{"workspace": workspace_id, "feed": feed, "created_at": now} for feed in new[start : start + ROWS]]
+        Watch.insert_many(watches).execute(db.peewee)
     # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
-    Feed.update(fresh_at=0).where(Feed.id.in_(wanted - had)).execute(db.peewee)
+    Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
 
 
 def _save_queries(db: Db, workspace_id: int, wanted: Iterable[QuerySpec]) -> None:

@@ -19,7 +19,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the budget; below 1 it is missed."""
+        """How many times better than the budget; below 1 it is missed. None: no budget, or one of nothing at all."""
         if not self.budget:
             return None
         if self.higher_is_better:
@@ -28,7 +28,9 @@ class Figure:
 
     @property
     def kept(self) -> bool:
-        return self.ratio is None or self.ratio >= 1
+        if self.budget is None:
+            return True
+        return self.value >= self.budget if self.higher_is_better else self.value <= self.budget
 
 
 def print_table(figures: Iterable[Figure], title: str | None = None) -> None:
@@ -40,6 +42,8 @@ def print_table(figures: Iterable[Figure], title: str | None = None) -> None:
         bound = "≥" if figure.higher_is_better else "≤"
         budget = "" if figure.budget is None else f"{bound} {_number(figure.budget)} {figure.unit}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.1f} ×"
+        if figure.budget == 0:
+            ratio = "kept" if figure.kept else "missed"
         style = None if figure.kept else "bold red"
         table.add_row(figure.name, f"{_number(figure.value)} {figure.unit}", budget, ratio, style=style)
     Console().print(table)

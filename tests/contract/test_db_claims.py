@@ -17,7 +17,7 @@ ROUNDS = 12
 
 
 def row_of(feed: Any) -> FeedRow:
-    return FeedRow(feed.id, feed.kind, feed.name, feed.cursor, feed.cursor_at, feed.failures)
+    return FeedRow(feed.id, feed.kind, feed.name, feed.cursor, feed.cursor_at, feed.failures, feed.created_at)
 
 
 def all_feeds(db: Db) -> list[FeedRow]:
@@ -225,9 +225,9 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
         found = feeds.also_due(db, "posts", now=clock(), fresh_since=fresh_since, limit=limit)
         return sorted(feed.name for feed in found)
 
-    assert riding() == ["asked", "due"]
-    assert len(riding(limit=1)) == 1
-    assert riding(fresh_since=7.0) == []
+    assert riding() == ["asked", "due", "new"]
+    assert riding(limit=1) == ["new"]
+    assert riding(fresh_since=7.0) == ["new"]
     assert feeds.also_due(db, "comments", now=clock(), fresh_since=clock(), limit=9) == []
 
 

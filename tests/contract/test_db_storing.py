@@ -32,7 +32,7 @@ def polled(world: Any, db: Db, clock: Any) -> Any:
 
     def claim(poll: str, cursor: int = 2000, lease: float = 120.0) -> tuple[Target, ...]:
         rows = [
-            feeds.FeedRow(row.id, row.kind, row.name, row.cursor, row.cursor_at, row.failures)
+            feeds.FeedRow(row.id, row.kind, row.name, row.cursor, row.cursor_at, row.failures, row.created_at)
             for row in Feed.select().order_by(Feed.id).execute(db.peewee)
         ]
         assert feeds.claim(db, rows, poll, now=clock(), lease=lease) == rows
@@ -320,7 +320,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
     wants = data.draw(st.lists(st.sets(st.sampled_from(ids), min_size=1), min_size=9, max_size=9))
     Feed.update(lease_until=0, poll=None, cursor=None).execute(db.peewee)
     feed = world.feed()
-    row = feeds.FeedRow(feed.id, "posts", "python", None, None, 0)
+    row = feeds.FeedRow(feed.id, "posts", "python", None, None, 0, clock())
     feeds.claim(db, [row], poll, now=clock(), lease=60)
     messages = [
         world.matched(

@@ -133,13 +133,35 @@ def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
     return put
 
 
-def test_the_first_run_reads_one_page(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
-    acme = world.workspace()
+def test_the_first_run_reads_one_page_of_what_was_said_before(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
     names = post(25)
+    stage.clock.advance(1)
+    acme = world.workspace()
     assert stage.run(acme) == names[:10]
     feed = world.feed()
     assert (feed.cursor, feed.poll, feed.fresh_at) == (1024, None, stage.clock())
     assert reddit.asked == [("posts", ("python",), None)]
+
+
+def test_the_first_run_reads_back_to_when_it_was_asked_for(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    post(15)
+    acme = world.workspace()
+    news = post(34)
+    assert set(news) <= set(stage.run(acme)), "the first poll may have to wait long for its turn"
+    assert len(reddit.asked) == 4
+    assert world.feed().gaps == 0
+
+
+def test_new_feeds_share_requests_whoever_brings_them(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """As after an import of many workspaces."""
+    many = [world.workspace(f"ws{number}", subreddits=[f"sub{number}", f"other{number}"]) for number in range(12)]
+    for workspace in many:
+        stage.run(workspace)
+    assert [len(names) for _, names, _ in reddit.asked] == [8, 8, 8]
 
 
 def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:

@@ -1,0 +1,144 @@
+"""Looks from outside at what a soak runs: processes, queues, connections, requests."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+
+from overheard.standin import Standin
+from tests.servers.farm import Farm
+from tests.servers.rabbitmq import RabbitServer
+
+DEAD, DELAYED = ".XQ", ".DQ"
+LISTING = re.compile(r"/r/([^/]+)/(new|comments)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    at: float  # monotonic
+    mb: float
+    files: int
+
+
+@dataclass
+class Life:
+    """One process from its start to its kill."""
+
+    kind: str
+    samples: list[Sample] = field(default_factory=list)
+
+    def grown(self, warm_up: float) -> tuple[Sample, Sample]:
+        """The first sample after ``warm_up`` seconds, and the last one."""
+        since = self.samples[0].at + warm_up
+        warm = next((sample for sample in self.samples if sample.at >= since), self.samples[-1])
+        return warm, self.samples[-1]
+
+    @property
+    def seconds(self) -> float:
+        return self.samples[-1].at - self.samples[0].at
+
+
+class Gauges:
+    """``look`` takes a sample of everything; the rest says what was seen."""
+
+    def __init__(self, farm: Farm, rabbit: RabbitServer, postgres_url: str) -> None:
+        self.lives: dict[int, Life] = {}
+        self.depth: dict[str, int] = {}
+        self.deepest: Counter[str] = Counter()
+        self.connections: list[tuple[int, int]] = []  # to RabbitMQ, to PostgreSQL
+        self.busiest = 0  # requests to Reddit in any minute
+        self._farm = farm
+        self._rabbit = rabbit
+        self._vhost = farm.bus.rpartition("/")[2]
+        self._database = farm.database.rpartition("/")[2]
+        self._admin = psycopg.connect(postgres_url, autocommit=True)
+        self._minute: deque[tuple[float, int]] = deque()
+
+    def close(self) -> None:
+        self._admin.close()
+
+    def look(self) -> None:
+        self._look_at_processes()
+        self._look_at_queues()
+        self._look_at_connections()
+        self._look_at_requests(self._farm.standin)
+
+    def longest(self, kind: str) -> Life | None:
+        """The longest life of a process of this kind."""
+        lives = [life for life in self.lives.values() if life.kind == kind]
+        return max(lives, key=lambda life: life.seconds, default=None)
+
+    def database_mb(self) -> float:
+        return float(self._one("SELECT pg_database_size(%s) / 1048576.0", self._database))
+
+    def _look_at_processes(self) -> None:
+        now = time.monotonic()
+        for kind, process in list(self._farm.processes.items()):
+            try:
+                sample = Sample(now, resident(process.pid), len(list(Path(f"/proc/{process.pid}/fd").iterdir())))
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has just ended: the killer sees to it
+            self.lives.setdefault(process.pid, Life(kind)).samples.append(sample)
+
+    def _look_at_queues(self) -> None:
+        queues: Any = self._rabbit.api("GET", f"/queues/{self._vhost}")
+        # A queue that was made just now has no figures yet.
+        self.depth = {queue["name"]: int(queue.get("messages", 0)) for queue in queues}
+        self.deepest |= Counter(self.depth)
+
+    def _look_at_connections(self) -> None:
+        to_rabbit: Any = self._rabbit.api("GET", f"/vhosts/{self._vhost}/connections")
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'overheard' AND datname = %s"
+        self.connections.append((len(to_rabbit), int(self._one(ours, self._database))))
+
+    def _look_at_requests(self, standin: Standin) -> None:
+        now, total = time.monotonic(), standin.counts()["total"]
+        self._minute.append((now, total))
+        while now - self._minute[0][0] > 60:
+            self._minute.popleft()
+        self.busiest = max(self.busiest, total - self._minute[0][1])
+
+    def _one(self, query: str, *values: object) -> Any:
+        row = self._admin.execute(query, values).fetchone()  # type: ignore[arg-type]
+        assert row is not None
+        return row[0]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Requests for listings: all pages, and the feeds that their first pages named."""
+
+    pages: int
+    firsts: int
+    feeds: int
+
+
+def reads(standin: Standin) -> Reads:
+    """What was read, from the stand-in's list of its latest requests (10,000 at most)."""
+    pages = firsts = feeds = 0
+    for line in standin.recent_requests():
+        target = urlsplit(line.partition(" ")[2])
+        listing = LISTING.search(target.path)
+        if listing is None:
+            continue
+        pages += 1
+        if "after" not in parse_qs(target.query):
+            firsts += 1
+            feeds += len(re.split(r"\+|%2B", listing[1]))
+    return Reads(pages, firsts, feeds)
+
+
+def resident(pid: int) -> float:
+    """Resident memory in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    if found is None:
+        raise ProcessLookupError(pid)  # a zombie has none
+    return int(found[1]) / 1024

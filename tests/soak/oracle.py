@@ -1,0 +1,144 @@
+"""Who must hear of what: worked out from marker words, with nothing of Overheard's own matching.
+
+An item is what the stand-in was given; a listener is a workspace as it was written into the file. Words are runs of
+a to z, which is all that the soak's texts consist of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+WORD = re.compile(r"[a-z]+")
+Pair = tuple[str, str]  # workspace's slug, item's fullname
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A query: one of ``any_of`` (words, or phrases of words), and nowhere ``without``."""
+
+    any_of: tuple[str, ...]
+    without: str = ""
+
+    @property
+    def text(self) -> str:
+        """As Overheard's query language has it."""
+        choice = " OR ".join(f'"{each}"' if " " in each else each for each in self.any_of)
+        return f"({choice}) NOT {self.without}" if self.without else choice
+
+    def holds(self, fields: Iterable[str]) -> bool:
+        texts = [f" {' '.join(WORD.findall(text.lower()))} " for text in fields]
+        wanted = any(f" {each} " in text for each in self.any_of for text in texts)
+        return wanted and not (self.without and any(f" {self.without} " in text for text in texts))
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A workspace: what it watches, what for, and whether it hears at once or by digest."""
+
+    slug: str
+    subreddits: tuple[str, ...]
+    kinds: tuple[str, ...]  # posts, comments
+    wishes: tuple[Wish, ...]
+    digest: bool = False
+
+    def wants(self, said: Said) -> bool:
+        if said.kind not in self.kinds or said.subreddit not in self.subreddits:
+            return False
+        return any(wish.holds(said.fields) for wish in self.wishes)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An item as the stand-in has it; ``at`` is the moment at which it was added (epoch seconds)."""
+
+    name: str
+    kind: str  # posts, comments
+    subreddit: str
+    fields: tuple[str, ...]
+    at: float
+
+
+class Oracle:
+    """Answers for one item after another. Only those who listen for one of its words are asked."""
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._by_word: dict[str, list[Listener]] = defaultdict(list)
+        for listener in listeners:
+            for word in {each.split()[0] for wish in listener.wishes for each in wish.any_of}:
+                self._by_word[word].append(listener)
+
+    def audience(self, said: Said) -> set[str]:
+        """The slugs of those who must hear of it."""
+        words = {word for text in said.fields for word in WORD.findall(text.lower())}
+        asked = {listener for word in words for listener in self._by_word.get(word, ())}
+        return {listener.slug for listener in asked if listener.wants(said)}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One mention that the receiver was told of, at ``at``, in the delivery ``id``."""
+
+    slug: str
+    item: str
+    id: str
+    at: float
+
+
+@dataclass
+class Books:
+    """Truth against record: what was to be heard of, what the receiver has, and what the database holds.
+
+    ``stored`` has every mention that is not silent, as often as it is there.
+    """
+
+    expected: Mapping[Pair, float]  # when the item was said
+    arrivals: list[Arrival]
+    stored: Counter[Pair]
+    first: dict[Pair, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = {}
+        for arrival in self.arrivals:
+            self.first.setdefault((arrival.slug, arrival.item), arrival.at)
+
+    @property
+    def lost(self) -> set[Pair]:
+        """Never received."""
+        return self.expected.keys() - self.first.keys()
+
+    @property
+    def unstored(self) -> set[Pair]:
+        return self.expected.keys() - self.stored.keys()
+
+    @property
+    def uncalled_for(self) -> set[Pair]:
+        """Received or stored, and nobody was to hear of it."""
+        return (self.first.keys() | self.stored.keys()) - self.expected.keys()
+
+    @property
+    def stored_twice(self) -> int:
+        return sum(count - 1 for count in self.stored.values())
+
+    @property
+    def repeats(self) -> tuple[int, int]:
+        """Arrivals after the first of the same mention: with an id that it had before, and with another one."""
+        ids: dict[Pair, set[str]] = defaultdict(set)
+        same = other = 0
+        for arrival in self.arrivals:
+            had = ids[(arrival.slug, arrival.item)]
+            if arrival.id in had:
+                same += 1
+            elif had:
+                other += 1
+            had.add(arrival.id)
+        return same, other
+
+    def ages(self, slugs: Iterable[str]) -> list[float]:
+        """Seconds from being said to first being received, sorted, of these workspaces' mentions."""
+        among = set(slugs)
+        return sorted(
+            at - self.expected[pair] for pair, at in self.first.items() if pair in self.expected and pair[0] in among
+        )

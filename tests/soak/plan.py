@@ -1,0 +1,100 @@
+"""What a soak consists of: how much, how long, how often something is killed, and with which settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from overheard import schedule
+from overheard.config import Config
+
+# What the farm sets for tests in a hurry, and a soak runs as it is shipped.
+SHIPPED = (
+    "bus.blocked_timeout",
+    "fetch.fresh_for",
+    "fetch.lease",
+    "notify.lease",
+    "notify.per_minute",
+    "reddit.requests_per_minute",
+    "reddit.timeout",
+    "tick.interval",
+    "tick.jitter",
+    "tick.sweep_after",
+)
+KINDS = 2  # posts and comments: feeds of each subreddit
+NORMAL_RATE = 2.0  # items a second: the stand-in's own, see overheard/standin/traffic.py
+REDDITS_RATE = 100.0  # requests a minute that the stand-in allows, as Reddit does: averaged over ten minutes
+
+
+def shipped() -> dict[str, Any]:
+    """The defaults of pipeline.toml, by ``section.key``."""
+    config = Config()
+    return {key: getattr(getattr(config, key.partition(".")[0]), key.partition(".")[2]) for key in SHIPPED}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Times are seconds unless the name says otherwise. ``settings`` (``section.key``) go over the shipped ones."""
+
+    minutes: float = 10.0
+    workspaces: int = 10_000
+    subreddits: int = 2_000
+    rate: float = 10 * NORMAL_RATE
+    every: str = "5m"
+    digest_every: str = "2m"
+    digests: float = 0.05  # share of the workspaces whose channel gets digests
+    hits: float = 0.5  # share of the items that hold what somebody listens for
+    kill_every: float = 60.0
+    trigger_every: float = 15.0
+    reddits_rate: float = REDDITS_RATE
+    warm_up: float = 30.0  # until a process's memory counts as its size at the start
+    seed: int = 2026
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return self.minutes * 60
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return shipped() | self.settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the farm: ``TICK__INTERVAL`` and its like."""
+        return {key.upper().replace(".", "__"): str(value) for key, value in self.config.items()}
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two runs of a workspace."""
+        return schedule.next_due(self.every, "UTC", 0.0)
+
+    @property
+    def patience(self) -> float:
+        """Seconds after the last item until whatever has not arrived counts as lost.
+
+        The last kill may take a poll's lease, and then a delivery's, with it; each is found by a sweep.
+        """
+        config = self.config
+        leases = float(config["fetch.lease"]) + float(config["notify.lease"])
+        return 60 + self.interval + leases + 3 * float(config["tick.sweep_after"])
+
+    @property
+    def header(self) -> str:
+        """What the figures are figures of."""
+        config, groups = self.config, self.subreddits * KINDS / Config().fetch.group_size
+        items = self.rate * self.interval
+        need, have = groups + items / 100, config["reddit.requests_per_minute"] * self.interval / 60
+        return (
+            f"{self.workspaces:,} workspaces, each due every {self.every} "
+            f"({self.workspaces / self.interval:.0f} runs/s), {self.subreddits:,} subreddits ({KINDS} feeds each)\n"
+            f"{self.rate:g} new items/s (the stand-in's normal rate: {NORMAL_RATE:g}), "
+            f"kill -9 every {self.kill_every:g} s, a run by hand every {self.trigger_every:g} s, "
+            f"for {self.minutes:g} minutes\n"
+            f"[reddit] requests_per_minute = {config['reddit.requests_per_minute']:g}; the stand-in refuses more than "
+            f"{self.reddits_rate:g} a minute, averaged over ten minutes\n"
+            f"A cycle in which every feed is read once needs {groups:.0f} requests for its feeds and about "
+            f"{items / 100:.0f} for its items: {need:.0f} of the {have:.0f} that {self.every} have\n"
+            f"Settings are those of pipeline.toml{', but for ' if self.settings else ''}"
+            + ", ".join(f"{key} = {value}" for key, value in self.settings.items())
+        )

@@ -1,0 +1,143 @@
+"""The table of a soak: each figure beside what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from overheard.config import Config
+from tests.benchmarks.figures import Figure
+from tests.soak.gauges import DELAYED
+from tests.soak.result import SLOW, Result
+
+MOST_MB = 100.0  # of a stage's process, for 10,000 queries
+MOST_GROWTH = 10.0  # MB that a process may grow by once it is warm
+MORE_FILES = 12  # each thread opens its connections when it first needs them
+EFFICIENCY = 1.1  # requests ≤ this × (new items / 100 + groups of feeds)
+
+Table = tuple[str, list[Figure]]
+
+
+def tables(result: Result) -> list[Table]:
+    """Titles and figures, in the order in which they matter."""
+    return [
+        ("Nothing lost, nothing twice", _books(result)),
+        ("Requests to Reddit", _requests(result)),
+        ("Time and room", _time(result)),
+        ("Processes: the longest life of each", _processes(result)),
+    ]
+
+
+def broken(found: Sequence[Table]) -> list[Figure]:
+    return [figure for _, figures in found for figure in figures if not figure.kept]
+
+
+def _info(name: str, value: float, unit: str = "") -> Figure:
+    return Figure(name, value, unit)
+
+
+def _most(name: str, value: float, unit: str, bound: float) -> Figure:
+    return Figure(name, value, unit, bound, higher_is_better=False)
+
+
+def _none(name: str, value: float) -> Figure:
+    return _most(name, value, "", 0)
+
+
+def _books(result: Result) -> list[Figure]:
+    books, left, kills = result.books, result.left, result.killer.kills
+    same, other = books.repeats
+    in_flight = Config().notify.threads
+    # Interrupted, what is missing was under way: a figure, but no verdict.
+    missing = _none if result.complete else _info
+    return [
+        _info("kills", kills.total()),
+        _info("items said", result.said),
+        _info("mentions to arrive", len(books.expected)),
+        missing("lost: never received", len(books.lost)),
+        missing("lost: not in the database", len(books.unstored)),
+        _none("received or stored, and uncalled for", len(books.uncalled_for)),
+        _none("stored more than once", books.stored_twice),
+        _most("repeats with the same id", same, "", kills["notify"] * in_flight),
+        _none("repeats with another id", other),
+        _none("signatures that do not hold", result.forged),
+        missing("deliveries not sent", left.undelivered),
+        _none("coverage gaps", left.gaps),
+        _none("dead letters", left.dead),
+        _none("events refused", left.aside),
+        _none("processes that ended by themselves", len(result.killer.ended)),
+        _none("errors in the logs", result.errors.total()),
+    ]
+
+
+def _requests(result: Result) -> list[Figure]:
+    plan, done, config = result.plan, result.reads, Config()
+    minutes = (result.seconds + (result.drained or 0.0)) / 60
+    rate = float(plan.config["reddit.requests_per_minute"])
+    least = result.said / 100 + done.feeds / config.fetch.group_size
+    cycles = done.feeds / (plan.subreddits * 2)
+    return [
+        _most("requests in all", result.requests, "", rate * minutes + config.reddit.burst),
+        _most("requests in the busiest minute", result.gauges.busiest, "", rate + config.reddit.burst),
+        _none("answers 429", result.statuses.get(429, 0)),
+        _none("other answers than 200", sum(n for status, n in result.statuses.items() if status not in (200, 429))),
+        _info("feeds read", done.feeds),
+        _most("pages read, against items / 100 + feeds / 50", done.pages, "", EFFICIENCY * least),
+        _most("seconds between two readings of a feed", minutes * 60 / (cycles or 1e-9), "s", plan.interval),
+    ]
+
+
+def _time(result: Result) -> list[Figure]:
+    plan, books = result.plan, result.books
+    everybody = {slug for slug, _ in books.expected}
+    instant, digests = books.ages(everybody - result.digests), books.ages(result.digests)
+    figures = [
+        _info(f"overheard import of {plan.workspaces:,} workspaces", result.imported, "s"),
+        _info("age at delivery, p50", _quantile(instant, 0.5), "s"),
+        _most("age at delivery, p99", _quantile(instant, 0.99), "s", plan.interval),
+        _info("age at delivery, most", _quantile(instant, 1.0), "s"),
+        _info(f"age at delivery of digests (every {plan.digest_every}), p99", _quantile(digests, 0.99), "s"),
+        _info("last item → all delivered", result.drained if result.drained is not None else float("nan"), "s"),
+        _info("database", result.database_mb, "MB"),
+        _info(f"statements slower than {SLOW} ms", len(result.slow)),
+    ]
+    for name, most in sorted(result.gauges.deepest.items()):
+        if most:
+            figures.append(_info(f"queue {name}, most", most))
+            figures.append(_at_the_end(result, name))
+    return figures
+
+
+def _at_the_end(result: Result, name: str) -> Figure:
+    left = result.gauges.depth.get(name, 0)
+    label = f"queue {name}, at the end"
+    # Delayed demands wait for their turn at the budget: that line is never empty for long.
+    return _info(label, left) if name.endswith(DELAYED) or not result.complete else _none(label, left)
+
+
+def _processes(result: Result) -> list[Figure]:
+    figures = []
+    for kind in result.killer.kinds:
+        life = result.gauges.longest(kind)
+        if life is None:
+            continue
+        warm, last = life.grown(result.plan.warm_up)
+        minutes = (last.at - warm.at) / 60
+        figures += [
+            _info(f"{kind}: memory when warm", warm.mb, "MB"),
+            _most(f"{kind}: memory at the end", last.mb, "MB", MOST_MB),
+            _most(f"{kind}: growth in {minutes:.1f} min", max(last.mb - warm.mb, 0.0), "MB", MOST_GROWTH),
+            _info(f"{kind}: open files when warm", warm.files),
+            _most(f"{kind}: open files at the end", last.files, "", warm.files + MORE_FILES),
+        ]
+    connections = result.gauges.connections
+    if connections:
+        for position, server in enumerate(("RabbitMQ", "PostgreSQL")):
+            figures.append(_info(f"connections to {server}, most", max(each[position] for each in connections)))
+            figures.append(_info(f"connections to {server}, at the end", connections[-1][position]))
+    return figures
+
+
+def _quantile(sorted_values: Sequence[float], share: float) -> float:
+    if not sorted_values:
+        return float("nan")
+    return sorted_values[min(int(len(sorted_values) * share), len(sorted_values) - 1)]

@@ -1,0 +1,115 @@
+"""What a soak came to, and how it is read off the database and the logs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from overheard.bus.door import REJECTED, UNROUTED
+from overheard.db import feeds
+from overheard.db.models import DeadLetter, Delivery, Item, Mention, Workspace
+from tests.servers.farm import Farm
+from tests.servers.postgres import PostgresServer
+from tests.soak.gauges import DEAD, Gauges, Reads
+from tests.soak.killer import Killer
+from tests.soak.oracle import Books, Pair
+from tests.soak.plan import Plan
+
+SLOW = 250  # milliseconds from which on PostgreSQL notes a statement
+
+
+@dataclass(frozen=True)
+class Left:
+    """What nobody dealt with. ``gaps`` counts polls that could not read back to where the one before had ended."""
+
+    gaps: int
+    dead: int
+    aside: int  # events that were rejected, or whose key nobody knows
+    undelivered: int
+
+
+@dataclass
+class Result:
+    """``complete`` is False when the soak was interrupted: what is missing then may have been under way."""
+
+    plan: Plan
+    complete: bool
+    said: int
+    books: Books
+    forged: int
+    killer: Killer
+    gauges: Gauges
+    reads: Reads
+    statuses: dict[int, int]
+    requests: int
+    left: Left
+    database_mb: float
+    slow: list[float]  # milliseconds
+    errors: Counter[str]
+    imported: float = 0.0  # seconds
+    seconds: float = 0.0  # of traffic
+    drained: float | None = None  # seconds from the last item until all had arrived; None: they did not
+    digests: set[str] = field(default_factory=set)  # who gets digests
+
+
+def stored(farm: Farm) -> Counter[Pair]:
+    """The mentions in the database that are not silent."""
+    rows = (
+        Mention.select(Workspace.slug, Item.name)
+        .join(Workspace, on=(Mention.workspace == Workspace.id))
+        .switch(Mention)
+        .join(Item, on=(Mention.item == Item.id))
+        .where(~Mention.silent)
+    )
+    with farm.db.session():
+        found = Counter((str(slug), str(name)) for slug, name in rows.tuples().execute(farm.db.peewee))
+        farm.db.release()
+    return found
+
+
+def left(farm: Farm, depth: dict[str, int]) -> Left:
+    """``depth``: messages on each queue."""
+    parked = sum(count for name, count in depth.items() if name.endswith(DEAD))
+    with farm.db.session():
+        undelivered = Delivery.select().where(Delivery.state.in_(["pending", "held", "failed"]))
+        found = Left(
+            gaps=feeds.gaps(farm.db),
+            dead=DeadLetter.select().count(farm.db.peewee) + parked,
+            aside=sum(depth.get(queue, 0) for queue in (REJECTED, UNROUTED)),
+            undelivered=undelivered.count(farm.db.peewee),
+        )
+        farm.db.release()
+    return found
+
+
+def errors(folder: Path) -> Counter[str]:
+    """What the processes logged as an error, and tracebacks that no log line holds."""
+    found: Counter[str] = Counter()
+    for path in folder.glob("*.log"):
+        for line in path.read_text().splitlines():
+            if re.search(r'"level": ?"(error|critical)"|^Traceback', line):
+                found[f"{path.stem}: {line[:300]}"] += 1
+    return found
+
+
+def note_slow(postgres: PostgresServer, database: str) -> None:
+    """Let PostgreSQL write down what takes it long in this database."""
+    with psycopg.connect(postgres.url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("ALTER DATABASE {} SET log_min_duration_statement = {}").format(
+                sql.Identifier(database), sql.Literal(SLOW)
+            )
+        )
+
+
+def slow(postgres: PostgresServer, farm: Farm) -> list[float]:
+    """Durations of what was written down, in milliseconds."""
+    assert postgres.home
+    database = farm.database.rpartition("/")[2]
+    pattern = re.compile(rf"\] {re.escape(database)} LOG:  duration: ([0-9.]+) ms")
+    return [float(found[1]) for found in pattern.finditer((postgres.home / "server.log").read_text())]

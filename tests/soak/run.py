@@ -1,0 +1,211 @@
+"""One soak, from an empty machine to its results.
+
+1. A stand-in Reddit with some history, a receiver, a database and a bus, all of its own.
+2. The workspaces come in as users bring them: `overheard import` of one file.
+3. Overheard's processes run as an operator starts them, while people talk, runs are asked for by hand, and one
+   process after the other is killed.
+4. When nobody talks any more, everything said must arrive; then the books are compared.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from overheard import workspace_file
+from overheard.bus.door import Events
+from overheard.standin import Standin
+from tests.servers.farm import Farm
+from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitServer
+from tests.soak import world
+from tests.soak.gauges import DEAD, DELAYED, Gauges, reads
+from tests.soak.killer import Killer
+from tests.soak.oracle import Books, Oracle, Pair
+from tests.soak.plan import Plan
+from tests.soak.record import Record
+from tests.soak.result import Result, errors, left, note_slow, slow, stored
+
+HISTORY = 2  # items for each subreddit that were said before anybody listened
+LONG_AGO = 3600.0
+LOOK_EVERY = 2.0
+TELL_EVERY = 10.0
+
+Say = Callable[[str], None]
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C before there was anything to report."""
+
+
+@contextmanager
+def servers() -> Iterator[tuple[RabbitServer, PostgresServer]]:
+    rabbit = RabbitServer()
+    rabbit.start()
+    try:
+        with PostgresServer() as postgres:
+            yield rabbit, postgres
+    finally:
+        rabbit.stop()
+
+
+class Soak:
+    """Runs a plan on two running servers. ``stop`` ends it early, with the results so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        rabbit: RabbitServer,
+        postgres: PostgresServer,
+        *,
+        stop: threading.Event | None = None,
+        say: Say = print,
+    ) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.rabbit = rabbit
+        self.postgres = postgres
+        self.stop = stop or threading.Event()
+        self.say = say
+        self._ahead = 0.0
+
+    def run(self) -> Result:
+        """Raises Interrupted when it was stopped before the processes ran."""
+        plan = self.plan
+        standin = Standin(clock=lambda: time.time() + self._ahead, requests_per_minute=plan.reddits_rate)
+        name = f"soak_{int(time.time())}"
+        database = self.postgres.create_database(name)
+        note_slow(self.postgres, name)
+        farm = Farm(self.folder, bus=self.rabbit.vhost(), database=database, standin=standin, **plan.environment)
+        with farm:
+            made = world.make(plan, int(plan.subreddits * HISTORY + plan.rate * plan.seconds * 1.5))
+            traffic = self._history(standin, made)
+            imported = self._import(farm, made)
+            self.record = Record(farm.secret)
+            farm.sink.always = self.record.take
+            self.gauges = Gauges(farm, self.rabbit, self.postgres.url)
+            self.killer = Killer(farm, plan.seed)
+            try:
+                result = self._work(farm, traffic, Oracle(made.listeners))
+            finally:
+                traffic.stop()
+                self.gauges.close()
+            result.imported = imported
+            result.digests = {listener.slug for listener in made.listeners if listener.digest}
+            return result
+
+    def _history(self, standin: Standin, made: world.World) -> world.Recorded:
+        """People talked before anybody listened: nobody may be told of that."""
+        for name in sorted({name for listener in made.listeners for name in listener.subreddits}):
+            standin.set_subreddit(name)
+        traffic = world.Recorded(standin, self.plan, made.texts)
+        self._ahead = -LONG_AGO
+        traffic.fill(self.plan.subreddits * HISTORY)
+        self._ahead = 0.0
+        traffic.said.clear()
+        return traffic
+
+    def _import(self, farm: Farm, made: world.World) -> float:
+        path = self.folder / "workspaces.toml"
+        path.write_text(workspace_file.write(world.specs(made.listeners, self.plan, farm.sink.url, farm.secret)))
+        began = time.monotonic()
+        command = [sys.executable, "-m", "overheard.cli", "import", str(path)]
+        done = subprocess.run(command, env=farm.environment, cwd=self.folder, capture_output=True, text=True)
+        if self.stop.is_set():
+            raise Interrupted
+        if done.returncode:
+            raise RuntimeError(f"overheard import failed:\n{done.stderr[-2000:]}")
+        took = time.monotonic() - began
+        self.say(f"imported {len(made.listeners):,} workspaces in {took:.1f} s ({path.stat().st_size / 2**20:.1f} MB)")
+        return took
+
+    def _work(self, farm: Farm, traffic: world.Recorded, oracle: Oracle) -> Result:
+        self.killer.start_all()
+        traffic.start()
+        began = time.monotonic()
+        self._soak(farm, traffic, began)
+        traffic.stop()
+        seconds, ended = time.monotonic() - began, time.monotonic()
+        expected = {(slug, said.name): said.at for said in traffic.said for slug in oracle.audience(said)}
+        self.say(f"{len(traffic.said):,} items said, {len(expected):,} mentions to arrive")
+        drained = self._drain(expected, ended)
+        result = self._result(farm, traffic, expected)
+        result.seconds, result.drained = seconds, drained
+        return result
+
+    def _soak(self, farm: Farm, traffic: world.Recorded, began: float) -> None:
+        plan, chance, events = self.plan, random.Random(self.plan.seed), Events(farm.bus, name="soak")
+        look, tell, kill, wish = 0.0, TELL_EVERY, plan.kill_every, plan.trigger_every
+        while not self.stop.wait(0.2):
+            now = time.monotonic() - began
+            if now >= plan.seconds:
+                break
+            self.killer.revive()
+            if now >= kill:
+                kill += plan.kill_every
+                self.say(f"{now / 60:5.1f} min  kill -9 {self.killer.kill()}")
+            if now >= wish:
+                wish += plan.trigger_every
+                slug = f"ws{chance.randrange(plan.workspaces):05d}"
+                events.publish("workspace.due", {"workspace": slug, "reason": "trigger"})
+            if now >= look:
+                look = now + LOOK_EVERY
+                self.gauges.look()
+            if now >= tell:
+                tell += TELL_EVERY
+                self._tell(now, len(traffic.said))
+        events.close()
+
+    def _drain(self, expected: dict[Pair, float], ended: float) -> float | None:
+        """Wait for what is under way. Seconds until it had all arrived, None when it did not."""
+        tell = arrived = 0.0
+        while not self.stop.wait(0.5) and time.monotonic() - ended < self.plan.patience:
+            self.killer.revive()
+            self.gauges.look()
+            missing = len(expected.keys() - self.record.seen)
+            if not missing:
+                arrived = arrived or time.monotonic() - ended
+                if not any(count for name, count in self.gauges.depth.items() if not name.endswith((DEAD, DELAYED))):
+                    break
+                if time.monotonic() - ended - arrived > 60:
+                    break  # they say in the table what is left in which queue
+            if time.monotonic() - ended >= tell:
+                tell += TELL_EVERY
+                self.say(f"  draining  {missing:,} mentions under way · {self._queues()}")
+        return arrived or None
+
+    def _tell(self, now: float, said: int) -> None:
+        self.say(
+            f"{now / 60:5.1f} min  {said:,} items · {len(self.record.seen):,} received · "
+            f"{self.gauges.busiest} requests in the busiest minute · {self._queues()} · last kill: {self.killer.last}"
+        )
+
+    def _queues(self) -> str:
+        waiting = [f"{name} {count:,}" for name, count in sorted(self.gauges.depth.items()) if count]
+        return f"queues: {', '.join(waiting) or 'empty'}"
+
+    def _result(self, farm: Farm, traffic: world.Recorded, expected: dict[Pair, float]) -> Result:
+        counts = farm.standin.counts()
+        return Result(
+            plan=self.plan,
+            complete=not self.stop.is_set(),
+            said=len(traffic.said),
+            books=Books(expected, list(self.record.arrivals), stored(farm)),
+            forged=self.record.forged,
+            killer=self.killer,
+            gauges=self.gauges,
+            reads=reads(farm.standin),
+            statuses=counts["by_status"],
+            requests=counts["total"],
+            left=left(farm, self.gauges.depth),
+            database_mb=self.gauges.database_mb(),
+            slow=slow(self.postgres, farm),
+            errors=errors(self.folder),
+        )

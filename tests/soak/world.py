@@ -1,0 +1,117 @@
+"""The world of a soak: who listens to what, what is said, and a record of it (the truth log)."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from itertools import accumulate
+
+from overheard.standin import Standin
+from overheard.standin.items import Post
+from overheard.standin.traffic import Text, Traffic
+from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from tests.soak.oracle import Listener, Said, Wish
+from tests.soak.plan import Plan
+
+UNWANTED = "qhiring"
+POSTS = 0.25  # of what is said; the rest are comments
+# Markers begin with a letter with which nothing else begins.
+SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va", "we", "zi"]
+
+
+@dataclass(frozen=True)
+class World:
+    listeners: list[Listener]
+    texts: list[Text]
+
+
+class Recorded(Traffic):
+    """Traffic that keeps what was said."""
+
+    def __init__(self, standin: Standin, plan: Plan, texts: list[Text]) -> None:
+        super().__init__(standin, plan.seed, plan.rate, texts=texts)
+        self.said: list[Said] = []
+
+    def step(self) -> str:
+        at = time.time()
+        name = super().step()
+        item = self._standin.store.get(name)
+        post = isinstance(item, Post)
+        fields = (item.title, item.text) if isinstance(item, Post) else (item.text,)
+        self.said.append(Said(name, "posts" if post else "comments", item.subreddit.name, fields, at))
+        return name
+
+
+def make(plan: Plan, count: int) -> World:
+    """Workspaces, and ``count`` texts of which some hold what one of them listens for."""
+    chance = random.Random(plan.seed)
+    names = [f"soak{number:04d}" for number in range(plan.subreddits)]
+    # As on Reddit, a few subreddits have most of the readers and of the traffic.
+    weights = list(accumulate(1 / (rank + 10) ** 0.9 for rank in range(len(names))))
+    markers = [_marker(number) for number in range(max(50, plan.workspaces // 3))]
+    listeners = [_listener(plan, number, names, weights, markers, chance) for number in range(plan.workspaces)]
+    watchers: dict[str, list[Listener]] = {name: [] for name in names}
+    for listener in listeners:
+        for name in listener.subreddits:
+            watchers[name].append(listener)
+    homes = chance.choices(names, cum_weights=weights, k=count)
+    return World(listeners, [_text(plan, home, watchers[home], chance) for home in homes])
+
+
+def specs(listeners: list[Listener], plan: Plan, sink: str, secret: str) -> list[WorkspaceSpec]:
+    """The workspaces as their owners write them, each with a webhook of its own at ``sink``."""
+    return [
+        WorkspaceSpec(
+            slug=listener.slug,
+            every=plan.every,
+            digest=plan.digest_every if listener.digest else "0 9 * * *",
+            subreddits=listener.subreddits,
+            kinds=listener.kinds,  # type: ignore[arg-type]
+            query=tuple(QuerySpec(f"q{number}", wish.text) for number, wish in enumerate(listener.wishes)),
+            channel=(
+                ChannelSpec("hook", f"{sink}/{listener.slug}", "digest" if listener.digest else "instant", secret),
+            ),
+        )
+        for listener in listeners
+    ]
+
+
+def _listener(
+    plan: Plan, number: int, names: list[str], weights: list[float], markers: list[str], chance: random.Random
+) -> Listener:
+    mine = names[number % len(names)]  # everything is watched by somebody
+    more = chance.choices(names, cum_weights=weights, k=chance.randint(0, 4))
+    kinds = chance.choices([("posts", "comments"), ("posts",), ("comments",)], (80, 10, 10))[0]
+    wishes = tuple(_wish(markers, chance) for _ in range(chance.choices((1, 2, 3), (30, 40, 30))[0]))
+    digest = chance.random() < plan.digests
+    return Listener(f"ws{number:05d}", tuple(dict.fromkeys((mine, *more))), kinds, wishes, digest)
+
+
+def _wish(markers: list[str], chance: random.Random) -> Wish:
+    one, other = chance.sample(markers, 2)
+    shapes = [Wish((one,)), Wish((one, other)), Wish((one,), UNWANTED), Wish((f"{one} {other}",))]
+    return chance.choices(shapes, (40, 20, 20, 20))[0]
+
+
+def _text(plan: Plan, home: str, watchers: list[Listener], chance: random.Random) -> Text:
+    words = [_filler(chance) for _ in range(chance.choice((8, 12, 20, 40)))]
+    if watchers and chance.random() < plan.hits:
+        wish = chance.choice(chance.choice(watchers).wishes)
+        words.insert(chance.randrange(len(words)), chance.choice(wish.any_of))
+        if chance.random() < 0.1:
+            words.append(UNWANTED)
+    if chance.random() < 0.2:  # what only looks like a marker
+        words.append(f"{_marker(chance.randrange(3000))}s")
+    body = " ".join(words).capitalize() + "."
+    title = " ".join(words[:6]) if chance.random() < POSTS else None
+    return Text(home, f"author{chance.randrange(5000)}", title, body)
+
+
+def _marker(number: int) -> str:
+    first, rest = number % 18, number // 18
+    return f"q{SYLLABLES[rest // 324 % 18]}{SYLLABLES[rest // 18 % 18]}{SYLLABLES[rest % 18]}{SYLLABLES[first]}"
+
+
+def _filler(chance: random.Random) -> str:
+    return "".join(chance.choice(SYLLABLES) for _ in range(chance.choice((1, 2, 2, 3))))
