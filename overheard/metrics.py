@@ -100,7 +100,8 @@ class Metrics(Catalogue):
         self.mentions_stored = counter("mentions_stored_total", "Mentions stored for the first time.", "store")
         self.item_to_stored = histogram(
             "item_to_stored_seconds",
-            "Age of an item, since Reddit created it, when its mention was stored.",
+            "Age of an item, since Reddit created it, when its mention was stored; without what was there before "
+            "anybody watched.",
             "store",
             AGES,
         )
