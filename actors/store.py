@@ -15,7 +15,7 @@ def store(
 ) -> None:
     """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""
     stored = storing.store(db, message, clock(), news_for)
-    metrics.mentions_stored.inc(len(stored.ages))
+    metrics.mentions_stored.inc(stored.mentions)
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))
     for channel_id in stored.channels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,7 +16,7 @@ from overheard.bus.actor import Handler, Slot
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.registry import open_channel
 from overheard.config import Config
-from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.budgets import DatabaseLimiter, Rate, reddit_key
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.storing import NEWS
@@ -58,7 +57,7 @@ def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
 
 def reddit_budget(config: Config) -> str:
     """The key of the API budget: one for each set of credentials, without showing them."""
-    return f"reddit:{hashlib.sha256(config.reddit.client_id.encode()).hexdigest()[:12]}"
+    return reddit_key(config.reddit.client_id)
 
 
 def limiter(config: Config, db: Db) -> DatabaseLimiter:

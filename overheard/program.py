@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from overheard import log
 from overheard.bus.dead import DeadLetter
@@ -57,6 +63,7 @@ class Program:
     @contextmanager
     def exposed(self, port_offset: int, problems: Callable[[], list[str]]) -> Iterator[int]:
         """Serve /metrics and /healthz meanwhile, on [metrics] port + ``port_offset`` (port 0: any free one)."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began: as many series again, which nobody asks for
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         server = Exposition(self.registry, problems)

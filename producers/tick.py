@@ -13,7 +13,7 @@ from overheard.bus.door import Publishes
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, dead_letters, deliveries, feeds, retention, workspaces
+from overheard.db import beats, deliveries, feeds, retention, workspaces
 from overheard.db.connect import Db
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
@@ -22,6 +22,7 @@ from overheard.log import get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.workspace_file import DEFAULT_DIGEST
+from producers.gauges import Gauges
 
 log = get_logger(__name__)
 
@@ -63,6 +64,7 @@ class Ticker:
         rules: Rules,
         ages: Ages,
         metrics: Metrics,
+        gauges: Gauges,
     ) -> None:
         self.db = db
         self.events = events
@@ -73,6 +75,7 @@ class Ticker:
         self.rules = rules
         self.ages = ages
         self.metrics = metrics
+        self.gauges = gauges
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -85,7 +88,7 @@ class Ticker:
         2. due digests;
         3. what was left behind: demands that nobody served, polls whose lease ran out, forgotten deliveries;
         4. now and then: dead letters that only the bus knows of; rows that are too old;
-        5. the beat, and the gauges that describe the database.
+        5. the beat.
 
         Raises TryAgain when a server is away: what was claimed and not published is found by step 3 next time.
         """
@@ -171,15 +174,8 @@ class Ticker:
         now = self.clock()
         beats.beat(self.db, BEAT, now)
         self.last_success = now
-        metrics = self.metrics
-        metrics.tick_last_success.set(now)
-        metrics.due_workspaces.set(found.due)
-        for state, count in feeds.states(self.db).items():
-            metrics.feeds.labels(state).set(count)
-        oldest = feeds.oldest_fresh(self.db)
-        metrics.feed_lag.set(0.0 if oldest is None else max(now - oldest, 0.0))
-        metrics.deliveries_pending.set(deliveries.pending(self.db))
-        metrics.dead_letters.set(dead_letters.count(self.db))
+        self.metrics.tick_last_success.set(now)
+        self.metrics.due_workspaces.set(found.due)
 
 
 def run(ticker: Ticker, stop: threading.Event) -> None:
@@ -194,4 +190,5 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
                 pause = 0.0
         except TryAgain as error:
             log.warning("tick put off", reason=str(error))
+        ticker.gauges.gather()
         stop.wait(pause)

@@ -9,11 +9,13 @@ from overheard.bus.connect import Broker
 from overheard.bus.dead import drain
 from overheard.bus.door import INGRESS, Publishes
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.queues import waiting
+from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
+from overheard.db.budgets import reddit_key
 from overheard.db.retention import Ages
 from overheard.program import Program
 from overheard.stages import STAGES
+from producers.gauges import Gauges, Look
 from producers.tick import Ticker
 
 # Where a demand, and then what was read for it, waits.
@@ -26,10 +28,12 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
     kept = running.config.retention
     if isinstance(broker, MemoryBroker):
         drained: Callable[[], int] = _nothing
+        seen: Look = partial(_in_memory, broker)
         waits: Callable[[], int] = partial(broker.unfinished, DEMANDS)
     else:
         drained = partial(drain, url, STAGES.values(), running.record_dead)
         waits = partial(waiting, url, DEMANDS)
+        seen = partial(look, url)
     return Ticker(
         db=running.db,
         events=events,
@@ -40,12 +44,24 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         rules=running.config.tick,
         ages=Ages(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days),
         metrics=running.metrics,
+        gauges=Gauges(
+            db=running.db,
+            look=seen,
+            budget=reddit_key(running.config.reddit.client_id),
+            clock=running.clock,
+            metrics=running.metrics,
+        ),
     )
 
 
 def _nothing() -> int:
     """What dies in memory is recorded as it dies: there is no other place to look for it."""
     return 0
+
+
+def _in_memory(broker: MemoryBroker) -> tuple[list[Queue], Door]:
+    """Nothing passes the public door from outside, and nothing is kept aside there."""
+    return broker.look(), Door(unrouted=0, rejected=0)
 
 
 def late(ticker: Ticker, now: float) -> list[str]:

@@ -59,7 +59,7 @@ def stack(
     4. Observe counts and logs it, and gives back what the thread holds.
     """
     return [
-        Observe(stages, metrics, on_idle),
+        Observe(metrics, on_idle),
         DeadLetters(record_dead),
         SafeRetries(stages),
         CurrentMessage(),

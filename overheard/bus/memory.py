@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from queue import Empty, Queue
 from threading import Semaphore
 from typing import Any
+from weakref import WeakSet
 
 import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
@@ -19,6 +21,7 @@ from dramatiq.common import dq_name, q_name
 
 from overheard.bus.dead import DeadLetter
 from overheard.bus.envelope import fault
+from overheard.bus.queues import Queue as Seen
 from overheard.log import get_logger
 from overheard.stages import Stage
 
@@ -37,6 +40,7 @@ class MemoryBroker(StubBroker):
     ) -> None:
         super().__init__(middleware, fail_fast_default=False)
         self.record = record
+        self._consumers: WeakSet[MemoryConsumer] = WeakSet()
         for stage in stages:
             self.declare_queue(stage.queue)
 
@@ -48,12 +52,23 @@ class MemoryBroker(StubBroker):
             queue = self.queues[queue_name]
         except KeyError:
             raise dramatiq.QueueNotFound(queue_name) from None  # type: ignore[no-untyped-call]
-        return MemoryConsumer(queue, queue_name, prefetch, timeout, self.record)
+        consumer = MemoryConsumer(queue, queue_name, prefetch, timeout, self.record)
+        self._consumers.add(consumer)
+        return consumer
 
     def unfinished(self, names: Iterable[str]) -> int:
         """How many messages of these queues are not done with, delayed ones included."""
         known = [queue for name in names for queue in (name, dq_name(name)) if queue in self.queues]
         return sum(self.queues[queue].unfinished_tasks for queue in known)
+
+    def look(self) -> list[Seen]:
+        """The stages' queues. A dead letter is recorded as it dies, and is on none."""
+        working = Counter(consumer.queue_name for consumer in tuple(self._consumers))
+        return [
+            Seen(name, self.queues[name].qsize(), self.queues[dq_name(name)].unfinished_tasks, 0, working[name])
+            for name in tuple(self.queues)
+            if name not in self.delay_queues
+        ]
 
     def release(self) -> None:
         """There is no connection to close."""

@@ -6,20 +6,18 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
 import structlog
 from dramatiq.middleware import Middleware
+from prometheus_client import Counter, Gauge, Histogram
 
 from overheard.bus.dead import told
 from overheard.bus.retries import fate_of
 from overheard.log import get_logger
-from overheard.metrics import Metrics
-from overheard.stages import Stage
-
-OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
+from overheard.metrics import OUTCOMES, Metrics
 
 # pika's errors come to us as exceptions. Dramatiq's worker repeats every failure with a foreign error's text.
 LEVELS = {
@@ -38,15 +36,21 @@ class Observe(Middleware):
     thread holds (database connections).
     """
 
-    def __init__(self, stages: Iterable[Stage], metrics: Metrics, on_idle: Callable[[], object] | None = None) -> None:
-        names = [stage.name for stage in stages]
-        self._outcomes = {
-            (name, outcome): metrics.stage_messages.labels(name, outcome) for name in names for outcome in OUTCOMES
-        }
-        self._duration = {name: metrics.stage_duration.labels(name) for name in names}
-        self._in_progress = {name: metrics.stage_in_progress.labels(name) for name in names}
+    def __init__(self, metrics: Metrics, on_idle: Callable[[], object] | None = None) -> None:
+        self._metrics = metrics
+        self._outcomes: dict[tuple[str, str], Counter] = {}
+        self._duration: dict[str, Histogram] = {}
+        self._in_progress: dict[str, Gauge] = {}
         self._on_idle = on_idle
         self._busy: dict[int, float] = {}  # thread → when it began
+
+    def after_declare_actor(self, broker: dramatiq.Broker, actor: Any) -> None:
+        """A stage that this process works on: its series begin at 0. Those of other stages are not ours to show."""
+        name, metrics = actor.actor_name, self._metrics
+        self._outcomes |= {(name, outcome): metrics.stage_messages.labels(name, outcome) for outcome in OUTCOMES}
+        self._duration[name] = metrics.stage_duration.labels(name)
+        self._in_progress[name] = metrics.stage_in_progress.labels(name)
+        metrics.longest_in_progress.set_function(self.longest)
 
     def longest(self) -> float:
         """Seconds that the message longest in progress has taken so far."""

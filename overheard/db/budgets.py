@@ -7,6 +7,7 @@ own, so nobody wakes up to find the place taken.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -99,6 +100,11 @@ class DatabaseLimiter:
         ).execute(self._db.peewee)
         if remaining < LOW_WATER and reset > 0:
             self.block(key, min(reset, 600.0))
+
+
+def reddit_key(client_id: str) -> str:
+    """The key of Reddit's budget: one for each set of credentials, without showing them."""
+    return f"reddit:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
 
 
 def state(db: Db, key: str) -> tuple[float | None, float]:

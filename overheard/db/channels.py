@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Workspace
@@ -84,3 +84,12 @@ def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
 def enable(db: Db, channel_id: int) -> None:
     """Send there again, from the next mention on."""
     Channel.update(disabled_at=None, failing_since=None, reason=None).where(Channel.id == channel_id).execute(db.peewee)
+
+
+def states(db: Db) -> dict[str, int]:
+    """How many channels are ok, failing or disabled."""
+    disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
+    failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
+    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).tuples().execute(db.peewee)
+    in_all, off, sick = (int(count or 0) for count in rows[0])
+    return {"ok": in_all - off - sick, "failing": sick, "disabled": off}

@@ -266,3 +266,16 @@ def waiting(db: Db, now: float) -> Waiting:
         .scalar(db.peewee)
     )
     return Waiting(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
+
+
+def oldest_due(db: Db, now: float) -> float | None:
+    """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits."""
+    query = (
+        Delivery.select(Delivery.due_at)
+        .join(Channel, on=(Delivery.channel == Channel.id))
+        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null())
+        .order_by(Delivery.due_at)
+        .limit(1)
+    )
+    value = query.scalar(db.peewee)
+    return None if value is None else float(value)

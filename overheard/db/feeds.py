@@ -9,6 +9,7 @@ from peewee import JOIN, Case, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Poll, Watch, Workspace
+from overheard.db.workspaces import waiting_since
 from overheard.items import FeedKind
 from overheard.messages import Target
 
@@ -200,7 +201,9 @@ def sweep(db: Db, now: float) -> list[int]:
         )
         workspaces = sorted({workspace_id for _, workspace_id in rows})
         # The demand outlives this tick: if it dies before it publishes, the sweep of demands finds these again.
-        Workspace.update(demanded_at=now).where(Workspace.id.in_(workspaces)).execute(db.peewee)
+        Workspace.update(demanded_at=now, waiting_since=waiting_since(now)).where(Workspace.id.in_(workspaces)).execute(
+            db.peewee
+        )
     return workspaces
 
 
@@ -222,6 +225,12 @@ def oldest_fresh(db: Db) -> float | None:
         .where(Feed.id.in_(watched), Feed.failures == 0, Feed.fresh_at > 0)
         .scalar(db.peewee)
     )
+    return None if value is None else float(value)
+
+
+def oldest_poll(db: Db) -> float | None:
+    """When the oldest poll that still holds a feed began; None when none is under way."""
+    value = Feed.select(fn.min(Poll.started_at)).join(Poll, on=(Feed.poll == Poll.id)).scalar(db.peewee)
     return None if value is None else float(value)
 
 

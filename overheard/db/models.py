@@ -32,7 +32,8 @@ def _of(model: Any, backref: str, **kw: Any) -> ForeignKeyField:
     return ForeignKeyField(model, backref=backref, on_delete="CASCADE", **kw)
 
 
-# Who listens. ``demanded_at``: somebody asked for a run; ``served_at``: the last run that fetch took up.
+# Who listens. ``demanded_at``: somebody asked for a run; ``served_at``: the last run that fetch took up;
+# ``waiting_since``: the oldest demand that fetch has not taken up, however often it was repeated since.
 # ``digest_end``: the period whose digest was asked for, at ``digest_asked_at``, and is not composed yet.
 class Workspace(Table):
     id = AutoField()
@@ -46,6 +47,7 @@ class Workspace(Table):
     next_due_at = DoubleField(index=True)
     demanded_at = DoubleField(default=0)
     served_at = DoubleField(default=0)
+    waiting_since = DoubleField(null=True, index=True)
     next_digest_at = DoubleField(null=True, index=True)
     digest_end = DoubleField(null=True, index=True)
     digest_asked_at = DoubleField(default=0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Mention, Query, Watch, Workspace
@@ -60,7 +60,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float])
         for row in sorted(rows, key=lambda row: row.id):  # one order of locks for all ticks
             due = Due(row)
             changed = (
-                Workspace.update(next_due_at=following(due), demanded_at=now)
+                Workspace.update(next_due_at=following(due), demanded_at=now, waiting_since=waiting_since(now))
                 .where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, Workspace.active)
                 .execute(db.peewee)
             )
@@ -97,7 +97,15 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], flo
 
 def demand(db: Db, workspace_id: int, now: float) -> None:
     """Somebody asks for a run."""
-    Workspace.update(demanded_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
+    Workspace.update(demanded_at=now, waiting_since=waiting_since(now)).where(Workspace.id == workspace_id).execute(
+        db.peewee
+    )
+
+
+def waiting_since(now: float) -> Any:
+    """For every UPDATE that demands a run: a demand that nobody has taken up yet stays the oldest."""
+    waits = (Workspace.demanded_at > Workspace.served_at) & Workspace.waiting_since.is_null(False)
+    return Case(None, [(waits, Workspace.waiting_since)], now)
 
 
 def make_due(db: Db, workspace_id: int, now: float) -> None:
@@ -106,7 +114,9 @@ def make_due(db: Db, workspace_id: int, now: float) -> None:
     Also forgets that its feeds are fresh: who asks by hand wants to see Reddit asked.
     """
     with db.transaction():
-        Workspace.update(next_due_at=now, demanded_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
+        Workspace.update(next_due_at=now, demanded_at=now, waiting_since=waiting_since(now)).where(
+            Workspace.id == workspace_id
+        ).execute(db.peewee)
         stale(db, workspace_id)
 
 
@@ -117,8 +127,11 @@ def stale(db: Db, workspace_id: int) -> None:
 
 
 def served(db: Db, workspace_id: int, at: float) -> None:
-    """Fetch has taken up every demand made until ``at``."""
-    Workspace.update(served_at=at).where(Workspace.id == workspace_id, Workspace.served_at < at).execute(db.peewee)
+    """Fetch has taken up every demand made until ``at``; a later one waits on."""
+    later = Case(None, [(Workspace.demanded_at > at, Workspace.demanded_at)], None)
+    Workspace.update(served_at=at, waiting_since=later).where(
+        Workspace.id == workspace_id, Workspace.served_at < at
+    ).execute(db.peewee)
 
 
 def unserved(db: Db, now: float, older_than: float, limit: int) -> list[int]:
@@ -164,6 +177,49 @@ def undigested(db: Db, now: float, older_than: float, limit: int) -> list[tuple[
         .execute(db.peewee)
         == 1
     ]
+
+
+def oldest_demand(db: Db, now: float) -> float | None:
+    """Since when the workspace waits that has waited the longest: due and not asked for, or asked for in vain."""
+    due = (
+        Workspace.select(Workspace.next_due_at)
+        .where(Workspace.active, Workspace.next_due_at <= now)
+        .order_by(Workspace.next_due_at)
+        .limit(1)
+    )
+    asked = (
+        Workspace.select(Workspace.waiting_since)
+        .where(
+            Workspace.active,
+            Workspace.waiting_since.is_null(False),
+            Workspace.demanded_at > Workspace.served_at,
+        )
+        .order_by(Workspace.waiting_since)
+        .limit(1)
+    )
+    return _earliest(db, due, asked)
+
+
+def oldest_digest(db: Db, now: float) -> float | None:
+    """The end of the oldest period whose digest is not composed."""
+    due = (
+        Workspace.select(Workspace.next_digest_at)
+        .where(Workspace.active, Workspace.next_digest_at <= now)
+        .order_by(Workspace.next_digest_at)
+        .limit(1)
+    )
+    asked = (
+        Workspace.select(Workspace.digest_end)
+        .where(Workspace.active, Workspace.digest_end.is_null(False))
+        .order_by(Workspace.digest_end)
+        .limit(1)
+    )
+    return _earliest(db, due, asked)
+
+
+def _earliest(db: Db, *queries: Any) -> float | None:
+    found = [value for query in queries if (value := query.scalar(db.peewee)) is not None]
+    return min(found, default=None)
 
 
 class Overview(msgspec.Struct, frozen=True):

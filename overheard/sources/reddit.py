@@ -14,6 +14,7 @@ from overheard.log import get_logger
 from overheard.metrics import Metrics
 from overheard.sources import Budget, Page
 from overheard.sources.reddit_client import RedditClient, RedditSettings
+from overheard.sources.reddit_faults import TOKEN
 from overheard.sources.reddit_http import Call
 from overheard.sources.reddit_items import Reading, listing, readings
 
@@ -22,6 +23,7 @@ __all__ = ["Checked", "RedditSettings", "RedditSource"]
 log = get_logger(__name__)
 
 ENDPOINT: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
+USUAL = ("200", "429", "error")  # counted from 0; other answers from their first
 MOST_NAMES = 100  # what /api/info takes at once
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
 
@@ -42,6 +44,9 @@ class RedditSource:
 
     def __init__(self, settings: RedditSettings, metrics: Metrics, *, clock: Clock = system_clock) -> None:
         self._client = RedditClient(settings, metrics, clock)
+        for endpoint in (TOKEN, *ENDPOINT.values(), "info"):
+            for status in USUAL:
+                metrics.reddit_requests.labels(endpoint, status)
 
     def read(self, kind: FeedKind, names: Sequence[str], *, after: str | None, budget: Budget) -> Page:
         """One page of ``r/a+b/new`` or ``r/a+b/comments``, as ``Source.read`` says.

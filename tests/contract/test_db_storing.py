@@ -92,7 +92,7 @@ def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, 
 
     assert [silent for (silent,) in world.rows(Mention, "silent")] == [True, False]
     assert world.counts()["Delivery"] == 1
-    assert len(stored.ages) == 2
+    assert (stored.mentions, stored.ages) == (2, (0.75,))
 
 
 def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import Metrics
+from overheard.metrics import Metrics, ProcessMetrics
+from overheard.series import Catalogue
 
 PROMISED = {
     "stage_messages_total": ("stage", "outcome"),
@@ -34,17 +35,15 @@ PROMISED = {
 FORBIDDEN = {"workspace", "slug", "subreddit", "feed", "query", "url", "channel", "author", "name", "id", "user"}
 
 
+OWN = {"overheard_build_info"}  # shown by a process that has done nothing
+
+
 @pytest.fixture
 def series() -> dict[str, tuple[str, ...]]:
     """Every series' name without the prefix, as /metrics shows it, with its labels."""
-    metrics = Metrics(CollectorRegistry())
-    found = {}
-    for metric in vars(metrics).values():
-        if metric is not metrics.registry:
-            name = metric._name + ("_total" if metric._type == "counter" else "")
-            assert name.startswith("overheard_")
-            found[name.removeprefix("overheard_")] = tuple(metric._labelnames)
-    return found
+    defined = [*Metrics(CollectorRegistry()).series, *ProcessMetrics(CollectorRegistry()).series]
+    assert all(each.name.startswith("overheard_") for each in defined)
+    return {each.name.removeprefix("overheard_"): tuple(label for label, _ in each.labels) for each in defined}
 
 
 def test_every_promised_series_is_there_with_its_labels(series: dict[str, tuple[str, ...]]) -> None:
@@ -55,17 +54,37 @@ def test_no_label_is_a_user_s(series: dict[str, tuple[str, ...]]) -> None:
     assert {label for labels in series.values() for label in labels} & FORBIDDEN == set()
 
 
-def test_names_have_units_and_help(series: dict[str, tuple[str, ...]]) -> None:
+@pytest.mark.parametrize("kind", [Metrics, ProcessMetrics])
+def test_what_is_defined_is_what_metrics_shows(kind: type[Catalogue]) -> None:
     registry = CollectorRegistry()
-    Metrics(registry)
-    for family in registry.collect():
-        assert family.documentation.endswith(".")
-        if family.type == "histogram":
-            assert family.name.endswith("_seconds")
+    defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in kind(registry).series}
+    assert defined == {family.name: (family.type, family.documentation) for family in registry.collect()}
+
+
+def test_names_have_units_and_help() -> None:
+    for each in Metrics(CollectorRegistry()).series:
+        assert each.help.endswith(".")
+        assert each.by
+        assert each.name.endswith("_total") is (each.type == "counter")
+        assert each.type != "histogram" or each.unit == "seconds"
+
+
+def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    assert registry.get_sample_value("overheard_alerts_total", {"outcome": "failed"}) == 0
+    deliveries = {"channel_kind": "webhook", "outcome": "disabled"}
+    assert registry.get_sample_value("overheard_deliveries_total", deliveries) == 0
+    shown = {sample.name for family in registry.collect() if family.type == "gauge" for sample in family.samples}
+    assert {name for name in shown if not name.endswith("_created")} == OWN
+    metrics.dead_letters.set(0)
+    metrics.longest_in_progress.set_function(lambda: 2.5)
+    assert registry.get_sample_value("overheard_dead_letters") == 0
+    assert registry.get_sample_value("overheard_longest_in_progress_seconds") == 2.5
 
 
 def test_two_processes_in_one_do_not_meet() -> None:
     one, two = CollectorRegistry(), CollectorRegistry()
     Metrics(one).queries.set(5)
     Metrics(two)
-    assert two.get_sample_value("overheard_queries") == 0
+    assert two.get_sample_value("overheard_queries") is None

@@ -39,6 +39,16 @@ def test_an_item_from_the_future_has_no_negative_age(
     assert metric("item_to_stored_seconds_sum") == 0
 
 
+def test_what_was_there_before_anybody_watched_says_nothing_of_our_speed(
+    world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any
+) -> None:
+    acme = world.workspace()
+    old, new = world.item(1, created_at=clock() - 86_400), world.item(2)
+    store(world.matched((old, (acme,)), (new, (acme,))), db=db, send=sent, clock=clock, metrics=metrics)
+    assert metric("mentions_stored_total") == 2
+    assert metric("item_to_stored_seconds_count") == 1
+
+
 def test_when_the_bus_is_away_after_the_commit_the_sweep_finds_the_channel(
     world: Any, db: Db, sent: Any, clock: Any, metrics: Any
 ) -> None:

@@ -1,0 +1,1 @@
+"""Writes what is generated and committed: docs/metrics.md and the dashboards. ``make generate``."""

@@ -1,0 +1,126 @@
+"""The age of the oldest work, and the states of channels: what the tick's gauges ask of the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overheard.db import budgets, channels, deliveries, feeds, specs, storing, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Workspace
+
+INTERVAL = 300.0
+
+
+def claim(db: Db, clock: Any) -> int:
+    return len(workspaces.claim_due(db, clock(), 50, lambda due: clock() + INTERVAL))
+
+
+def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db, world: Any, clock: Any) -> None:
+    acme, began = world.workspace(), clock()
+    assert workspaces.oldest_demand(db, clock()) == began, "nobody has even asked"
+    clock.advance(7)
+    claim(db, clock)
+    assert workspaces.oldest_demand(db, clock()) == began + 7
+    workspaces.served(db, acme, clock.advance(1))
+    assert workspaces.oldest_demand(db, clock()) is None
+    assert workspaces.oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
+
+
+def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
+    acme = world.workspace()
+    first = clock()
+    claim(db, clock)
+    clock.advance(61)
+    assert workspaces.unserved(db, clock(), 60, 10) == [acme]
+    workspaces.demand(db, acme, clock.advance(10))
+    clock.advance(INTERVAL)
+    claim(db, clock)
+    workspaces.make_due(db, acme, clock())
+    assert workspaces.oldest_demand(db, clock()) == first
+    workspaces.served(db, acme, clock())
+    Workspace.update(next_due_at=clock() + INTERVAL).execute(db.peewee)
+    assert workspaces.oldest_demand(db, clock()) is None
+    workspaces.demand(db, acme, clock.advance(5))
+    assert workspaces.oldest_demand(db, clock()) == clock(), "what was served is forgotten"
+
+
+def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any) -> None:
+    acme = world.workspace()
+    claim(db, clock)
+    began = clock.advance(1)
+    later = clock.advance(1)
+    workspaces.demand(db, acme, later)
+    workspaces.served(db, acme, began)
+    assert workspaces.oldest_demand(db, clock()) == later
+
+
+def test_a_poll_that_is_swept_asks_anew(db: Db, world: Any, clock: Any) -> None:
+    acme = world.workspace()
+    claim(db, clock)
+    workspaces.served(db, acme, clock())
+    assert feeds.oldest_poll(db) is None
+    stale = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
+    feeds.claim(db, stale, "p", now=clock(), lease=120)
+    assert feeds.oldest_poll(db) == clock()
+    clock.advance(121)
+    feeds.sweep(db, clock())
+    assert feeds.oldest_poll(db) is None
+    assert workspaces.oldest_demand(db, clock()) == clock()
+
+
+def test_a_paused_workspace_waits_for_nothing(db: Db, world: Any, clock: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest"})
+    claim(db, clock)
+    clock.advance(10**6)
+    assert workspaces.oldest_demand(db, clock()) is not None
+    assert workspaces.oldest_digest(db, clock()) is not None
+    specs.set_active(db, acme, False)
+    assert workspaces.oldest_demand(db, clock()) is None
+    assert workspaces.oldest_digest(db, clock()) is None
+
+
+def test_a_digest_waits_from_the_end_of_its_period_until_it_is_composed(db: Db, world: Any, clock: Any) -> None:
+    acme = world.workspace(channels={"daily": "digest"})
+    assert workspaces.oldest_digest(db, clock()) is None
+    end = clock.advance(86_400)
+    clock.advance(30)
+    assert workspaces.oldest_digest(db, clock()) == end
+    workspaces.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
+    assert workspaces.oldest_digest(db, clock()) == end
+    deliveries.compose(db, acme, end, clock())
+    assert workspaces.oldest_digest(db, clock()) is None
+
+
+def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock: Any) -> None:
+    acme, began = world.workspace(), clock()
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    clock.advance(5)
+    assert deliveries.oldest_due(db, clock()) == began
+    channel = world.channel(acme)
+    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
+    assert deliveries.oldest_due(db, clock()) == began, "claimed is not sent"
+    deliveries.put_off(db, claimed.notice.id, clock() + 30, "away")
+    assert deliveries.oldest_due(db, clock()) is None, "it waits for its next try"
+    assert deliveries.oldest_due(db, clock.advance(31)) == clock() - 1
+    Channel.update(disabled_at=clock()).execute(db.peewee)
+    assert deliveries.oldest_due(db, clock()) is None
+    Channel.update(disabled_at=None).execute(db.peewee)
+    deliveries.sent(db, claimed.notice.id, clock())
+    assert deliveries.oldest_due(db, clock()) is None
+    assert Delivery.select().count(db.peewee) == 1
+
+
+def test_channels_are_ok_failing_or_disabled(db: Db, world: Any, clock: Any) -> None:
+    assert channels.states(db) == {"ok": 0, "failing": 0, "disabled": 0}
+    acme = world.workspace(channels=dict.fromkeys(("a", "b", "c", "d"), "instant"))
+    channels.failing(db, world.channel(acme, "b"), "away", clock())
+    channels.failing(db, world.channel(acme, "c"), "away", clock())
+    channels.disable(db, world.channel(acme, "c"), "gone", clock())
+    assert channels.states(db) == {"ok": 2, "failing": 1, "disabled": 1}
+
+
+def test_the_key_of_the_budget_shows_no_credentials() -> None:
+    key = budgets.reddit_key("my-app-id")
+    assert key.startswith("reddit:")
+    assert "my-app-id" not in key
+    assert key != budgets.reddit_key("another")

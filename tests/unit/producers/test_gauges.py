@@ -1,0 +1,164 @@
+"""The gauges of the whole system: what they say, and what becomes of them when a server is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from overheard.bus.connect import open_broker
+from overheard.bus.queues import Door, Queue
+from overheard.bus.sender import Sender
+from overheard.db import budgets, channels, dead_letters, feeds, storing, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Workspace
+from overheard.errors import Unavailable
+from overheard.messages import NotifyChannel
+from overheard.stages import STAGES
+from producers import gauges as gauges_module
+from producers.gauges import Gauges
+
+KEY = budgets.reddit_key("an app")
+QUEUES = [Queue("overheard.ingress", 1, 0, 0, 1), Queue("fetch", 7, 2, 3, 4), Queue("match", 0, 0, 0, None)]
+
+
+class Bus:
+    """What ``look`` sees, or raises."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+    def __call__(self) -> tuple[list[Queue], Door]:
+        if self.failure is not None:
+            raise self.failure
+        return QUEUES, Door(unrouted=5, rejected=6)
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> Gauges:
+    monkeypatch.setattr(gauges_module, "SHARE", float("inf"))  # no rest
+    return Gauges(db=db, look=bus, budget=KEY, clock=clock, metrics=metrics)
+
+
+def test_the_queues(gauges: Gauges, metric: Callable[..., float]) -> None:
+    gauges.gather()
+    fetch = [metric("queue_messages", queue="fetch", state=state) for state in ("ready", "delayed", "dead")]
+    assert fetch == [7, 2, 3]
+    assert [metric("queue_consumers", queue=name) for name in ("overheard.ingress", "fetch", "match")] == [1, 4, 0]
+    aside = [metric("queue_messages", queue=f"overheard.{name}", state="dead") for name in ("unrouted", "rejected")]
+    assert aside == [5, 6]
+
+
+def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
+    gauges.gather()
+    works = ("run", "poll", "delivery", "digest")
+    value = gauges.metrics.registry.get_sample_value
+    assert [value("overheard_oldest_work_seconds", {"work": work}) for work in works] == [0] * 4, "shown, at 0"
+
+    acme = world.workspace(channels={"team": "instant", "daily": "digest"})
+    clock.advance(100)
+    feeds.claim(world.db, feeds.stale_of(world.db, acme, now=clock(), fresh_since=clock()), "p", now=clock(), lease=9)
+    clock.advance(20)
+    storing.store(world.db, world.matched((world.item(), (acme,))), clock())
+    Workspace.update(next_digest_at=clock() - 1).execute(world.db.peewee)
+    clock.advance(3)
+    gauges.gather()
+    assert [metric("oldest_work_seconds", work=work) for work in works] == [123, 23, 3, 4]
+    workspaces.served(world.db, acme, clock())
+    Workspace.update(next_due_at=clock() + 1).execute(world.db.peewee)
+    gauges.gather()
+    assert metric("oldest_work_seconds", work="run") == 0
+
+
+def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
+    acme = world.workspace(subreddits=["a", "b", "c"], channels={"a": "instant", "b": "instant", "c": "instant"})
+    Feed.update(fresh_at=clock() - 100, cursor=1).where(Feed.name == "a").execute(world.db.peewee)
+    Feed.update(failures=1).where(Feed.name == "b").execute(world.db.peewee)
+    storing.store(world.db, world.matched((world.item(subreddit="a"), (acme,))), clock())
+    channels.failing(world.db, world.channel(acme, "a"), "away", clock())
+    channels.disable(world.db, world.channel(acme, "b"), "gone", clock())
+    dead_letters.record(
+        world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=clock()
+    )
+    budgets.DatabaseLimiter(world.db, {"reddit": budgets.Rate(60, 1)}).block(KEY, 50)
+    gauges.gather()
+    assert [metric("feeds", state=state) for state in ("ok", "failing", "new")] == [1, 1, 1]
+    assert [metric("channels", state=state) for state in ("ok", "failing", "disabled")] == [1, 1, 1]
+    assert metric("feed_lag_seconds") == 100
+    assert (metric("deliveries_pending"), metric("dead_letters")) == (2, 1)
+    assert metric("reddit_budget_booked_seconds") == pytest.approx(50, abs=5), "on the database's own clock"
+
+
+@pytest.mark.parametrize("failure", [Unavailable("the bus is away"), ZeroDivisionError("a fault of ours")])
+def test_a_bus_that_is_away_hides_nothing_of_the_database(
+    gauges: Gauges, bus: Bus, metric: Callable[..., float], clock: Any, failure: Exception
+) -> None:
+    assert metric("gauges_last_success_timestamp_seconds", of="bus") == 0
+    gauges.gather()
+    first = clock()
+    bus.failure = failure
+    clock.advance(60)
+    structlog.contextvars.clear_contextvars()
+    with capture_logs() as told:
+        gauges.gather()
+    assert [(entry["event"], entry["of"]) for entry in told] == [("gauges not gathered", "bus")]
+    assert metric("gauges_last_success_timestamp_seconds", of="bus") == first
+    assert metric("gauges_last_success_timestamp_seconds", of="database") == clock()
+    assert metric("queue_messages", queue="fetch", state="ready") == 7, "the last that was known"
+
+
+def test_a_database_that_is_away_hides_nothing_of_the_bus(
+    gauges: Gauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gauges, "_oldest", lambda: Workspace.select().where("no such thing").get(gauges.db.peewee))
+    with capture_logs() as told:
+        gauges.gather()
+    assert [entry["of"] for entry in told] == ["database"]
+    assert metric("gauges_last_success_timestamp_seconds", of="database") == 0
+    assert metric("gauges_last_success_timestamp_seconds", of="bus") == clock()
+
+
+def test_it_is_done_less_often_where_it_takes_long(gauges: Gauges, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looks = [1000.0], []
+
+    def look() -> tuple[list[Queue], Door]:
+        looks.append(now[0])
+        now[0] += 0.5
+        return [], Door(0, 0)
+
+    monkeypatch.setattr(gauges_module, "SHARE", 0.05)
+    gauges.timer = lambda: now[0]
+    gauges.look = look
+    for _ in range(40):
+        gauges.gather()
+        now[0] += 1
+    assert len(looks) == 4
+    assert looks[1] - looks[0] == pytest.approx(10, abs=1)
+
+
+def test_in_memory_the_broker_counts_for_itself(metrics: Any) -> None:
+    broker: Any = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letter: None)
+    sender = Sender(broker)
+    sender.send(NotifyChannel(channel_id=1))
+    sender.send(NotifyChannel(channel_id=2))
+    sender.send(NotifyChannel(channel_id=3), delay=60)
+    consumer = broker.consume("notify")
+    seen = {queue.name: queue for queue in broker.look()}
+    assert set(seen) == set(STAGES)
+    assert seen["notify"] == Queue("notify", waiting=2, delayed=1, dead=0, workers=1)
+    assert seen["fetch"] == Queue("fetch", 0, 0, 0, 0)
+    next(consumer)
+    assert {queue.name: queue.waiting for queue in broker.look()}["notify"] == 1
