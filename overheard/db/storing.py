@@ -22,9 +22,12 @@ ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What a transaction of store did. ``ages`` are the new mentions' items' ages in seconds."""
+    """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    channels: tuple[int, ...] = ()
+    ``ages`` are the new mentions' items' ages in seconds.
+    """
+
+    channels: dict[int, str] = {}
     ages: tuple[float, ...] = ()
 
 
@@ -46,7 +49,7 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS) -> 
         channels = deliveries.add(db, loud, now)
         _part(db, message, now)
     born = {item_ids[entry.item.name]: entry.item.created_at for entry in message.items} if created else {}
-    return Stored(tuple(channels), tuple(now - born[item_id] for _, _, item_id, _ in created))
+    return Stored(channels, tuple(now - born[item_id] for _, _, item_id, _ in created))
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[str, int]:
