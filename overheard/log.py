@@ -23,7 +23,7 @@ from overheard.faults import described
 Logger = Any  # structlog's bound loggers are built dynamically
 
 QUIET = ("pika", "prawcore", "praw", "urllib3", "apprise", "requests")
-FIRST = ("timestamp", "level", "logger", "event", "stage")
+FIRST = ("timestamp", "level", "logger", "event", "stage", "run", "workspace", "message_id")
 TRAVELS = ("run", "workspace")
 LONGEST = 2_000  # characters of a value: what a remote server says must not fill the disk
 
