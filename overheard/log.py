@@ -143,7 +143,10 @@ def _as_json(logger: Logger, name: str, event: EventDict) -> str:
 
 
 def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
-    """For people. What would move a terminal's cursor or forge a line is escaped: servers far away write reasons."""
+    """For people, who need not know each id in full.
+
+    What would move a terminal's cursor or forge a line is escaped: servers far away write reasons.
+    """
     bright, dim, green, plain = ("\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m") if colors else ("", "", "", "")
 
     def column(show: Callable[[object], str], style: str, width: int = 0) -> KeyValueColumnFormatter:
@@ -152,10 +155,13 @@ def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
     values = KeyValueColumnFormatter(dim, green, plain, _value)
     columns = [
         Column("", values),
-        Column("timestamp", column(str, dim)),
-        Column("level", column(lambda level: str(level).upper(), bright, 8)),
-        Column("event", column(_words, bright, 22)),
-        Column("stage", column(_value, "", 6)),
+        Column("timestamp", column(lambda moment: f"{str(moment)[11:23]}Z", dim)),
+        Column("level", column(lambda level: str(level).upper(), "", 8)),
+        Column("stage", column(_value, green, 7)),
+        Column("event", column(_words, bright, 16)),
+        Column("workspace", values),
+        Column("run", KeyValueColumnFormatter(dim, green, plain, lambda run: _value(str(run)[:8]))),
+        *(Column(name, lambda key, value: "") for name in ("logger", "message_id")),
     ]
     return structlog.dev.ConsoleRenderer(columns=columns)
 
