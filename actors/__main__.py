@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,7 +26,9 @@ from overheard.stages import STAGES
 @click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
 @click.option("--process", default=0, show_default=True, help="Number of this process: moves the metrics port.")
 def main(stages: tuple[str, ...], config: Path | None, process: int) -> None:
-    sys.exit(program.exit_code(lambda: _run(program.start(config, os.environ), list(dict.fromkeys(stages)), process)))
+    names = list(dict.fromkeys(stages))
+    run = partial(_run, names=names, process=process)
+    sys.exit(program.main("+".join(names), lambda: program.start(config, os.environ), run))
 
 
 def _run(running: Program, names: list[str], process: int) -> int:
@@ -54,7 +57,10 @@ def _run(running: Program, names: list[str], process: int) -> int:
             register(broker, STAGES[name], handler)
         health = Health(running.metrics)
         with running.exposed(chosen[0].port_offset + process, health.problems):
-            return worker.run(broker, chosen, stop=running.stop, health=health, threads=threads(config))
+            code = worker.run(broker, chosen, stop=running.stop, health=health, threads=threads(config))
+            if code:
+                running.gave_up("+".join(names))
+            return code
     finally:
         wiring.close()
         broker.close()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from overheard.clock import Clock
 from overheard.db import deliveries
 from overheard.db.connect import Db
+from overheard.log import note
 from overheard.messages import ComposeDigest, NotifyChannel
 from overheard.sending import Send
 
 
 def compose(message: ComposeDigest, *, db: Db, send: Send, clock: Clock) -> None:
     """Bundle, then wake the channels. A period has one digest however often the message arrives; never an empty one."""
-    for channel_id in deliveries.compose(db, message.workspace_id, message.period_end, clock()):
+    channels = deliveries.compose(db, message.workspace_id, message.period_end, clock())
+    note(channels=len(channels))
+    for channel_id in channels:
         send(NotifyChannel(channel_id=channel_id))

@@ -134,7 +134,7 @@ class Fetcher:
 
     def _read(self, message: FetchWorkspace, reading: Reading, budget: Budget) -> None:
         """Page back to the cursors, sending each page on as it comes; the last bears the targets."""
-        done = False
+        done, count = False, 0
         while not done:
             try:
                 page = self.source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
@@ -157,12 +157,14 @@ class Fetcher:
                 feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
             self.metrics.items_fetched.labels(self.source.name, reading.kind).inc(len(page.items))
+            count += len(page.items)
+        log.info("poll read", **reading.gist, items=count)
 
     def _put_off(self, message: FetchWorkspace, reading: Reading, fault: TryAgain) -> None:
         delay = fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(message.attempt, 10)
         delay = min(delay, LONGEST_RETRY)
         feeds.put_off(self.db, reading.poll, self.clock() + delay)
-        log.warning("source put off", kind=reading.kind, feeds=len(reading.feeds), seconds=delay, reason=str(fault))
+        log.warning("source put off", **reading.gist, seconds=round(delay, 1), exc_info=fault)
         again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
         self.send(again, delay=delay + LOOK_AGAIN)
 
@@ -176,7 +178,7 @@ class Fetcher:
         if not reading.after or at_the_limit:
             self.metrics.coverage_gaps.inc()
             feeds.gap(self.db, [feed.id for feed in reading.feeds])
-            log.warning("coverage gap", poll=reading.poll, feeds=len(reading.feeds), pages=reading.pages)
+            log.warning("coverage gap", **reading.gist)
             return True
         return False
 

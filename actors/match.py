@@ -10,7 +10,7 @@ from overheard.db import queries
 from overheard.db.connect import Db
 from overheard.db.queries import Interest
 from overheard.items import ALL, KIND_OF_FEED, Item
-from overheard.log import get_logger
+from overheard.log import get_logger, note
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem
@@ -42,6 +42,7 @@ class Matcher:
         """
         self.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
+        note(matched=len(matched))
         entries = [some for entry in matched for some in spread(entry)]
         pieces = portions(entries, matched_size)
         for number, piece in enumerate(pieces):
@@ -128,7 +129,7 @@ class Matcher:
         except ValueError as error:
             # Queries are checked when they are saved; this one was changed behind our back, or what was a query
             # once is none any more. It stays alone (I6). The error's text would quote it.
-            log.error("query refused", query=query_id, workspace=workspace_id, error=type(error).__name__)
+            log.error("query refused", query=query_id, workspace=workspace_id, reason=type(error).__name__)
             self._index.remove(query_id)
             self._owner.pop(query_id, None)
 

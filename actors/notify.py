@@ -15,7 +15,7 @@ from overheard.db.connect import Db
 from overheard.db.deliveries import Claimed
 from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.limits import Turn
-from overheard.log import get_logger
+from overheard.log import get_logger, note
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.sending import Send
@@ -57,7 +57,9 @@ class Notifier:
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:
             return
+        note(workspace=row.workspace)
         claimed = deliveries.claim(self.db, row.id, now=self.clock(), limit=self.rules.batch, lease=self.rules.lease)
+        note(deliveries=len(claimed))
         if not claimed:
             return
         try:
@@ -104,14 +106,14 @@ class Notifier:
         except Permanent as error:
             deliveries.failed(self.db, notice.id, str(error))
             self._count(channel.kind, "failed")
-            log.warning("delivery failed", delivery=notice.id, channel=row.id, reason=str(error))
+            log.warning("delivery failed", delivery=notice.id, exc_info=error)
             return None
         except TryAgain as error:
             return self._retry(row, channel.kind, delivery, error)
         except Exception as error:
             # A fault of ours, or of a library, with this one notice: the others go first, and it is tried for as
             # long as any other. Left to the bus, it would hold up the channel for ever.
-            log.exception("sending broke", delivery=notice.id, channel=row.id)
+            log.exception("delivery broke", delivery=notice.id)
             fault = TryAgain(f"internal error: {type(error).__name__}")
             return self._retry(row, channel.kind, delivery, fault)
         now = self.clock()
@@ -133,7 +135,7 @@ class Notifier:
         delay = error.delay if error.delay is not None else backoff(delivery.attempts)
         deliveries.put_off(self.db, delivery.notice.id, now + delay, str(error))
         self._count(kind, "retried")
-        log.info("delivery put off", delivery=delivery.notice.id, channel=row.id, seconds=delay, reason=str(error))
+        log.info("delivery put off", delivery=delivery.notice.id, seconds=round(delay, 1), exc_info=error)
         return delay
 
     def _give_back(self, rest: Sequence[Claimed], until: float) -> None:
@@ -142,7 +144,7 @@ class Notifier:
     def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
         channels.disable(self.db, row.id, reason, self.clock())
         self._count(kind, "disabled")
-        log.error("channel disabled", channel=row.id, reason=reason)
+        log.error("channel disabled", reason=reason)
 
     def _count(self, kind: str, outcome: str) -> None:
         self.metrics.deliveries.labels(kind, outcome).inc()

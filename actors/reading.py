@@ -27,6 +27,11 @@ class Reading:
         """What to ask the source for."""
         return [feed.name for feed in self.feeds]
 
+    @property
+    def gist(self) -> dict[str, str | int]:
+        """What log lines say of it."""
+        return {"poll": self.poll, "kind": self.kind, "feeds": len(self.feeds), "pages": self.pages}
+
     def take(self, items: Sequence[Item], after: str | None) -> None:
         """A page was read; ``after`` is where the next one begins."""
         self.pages += 1

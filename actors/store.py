@@ -5,6 +5,7 @@ from __future__ import annotations
 from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.connect import Db
+from overheard.log import about, note
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.metrics import Metrics
 from overheard.sending import Send
@@ -18,5 +19,7 @@ def store(
     metrics.mentions_stored.inc(stored.mentions)
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))
-    for channel_id in stored.channels:
-        send(NotifyChannel(channel_id=channel_id))
+    note(mentions=len(stored.ages), channels=len(stored.channels))
+    for channel_id, workspace in stored.channels.items():
+        with about(workspace=workspace):  # whose it is: one poll serves many
+            send(NotifyChannel(channel_id=channel_id))

@@ -22,6 +22,11 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     v: Literal[1] = 1
 
+    @property
+    def gist(self) -> dict[str, str | int | float]:
+        """What log lines say of it: ids and counts, never a text."""
+        return {}
+
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a poll has read a feed: up to item ``cursor``, which was created at ``cursor_at``."""
@@ -60,6 +65,10 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     attempt: Count = 0
     resume: Progress | None = None
 
+    @property
+    def gist(self) -> dict[str, str | int | float]:
+        return {"workspace": self.workspace_id, "demand": self.reason}
+
 
 class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One part of what a poll read. The last part bears ``parts`` (how many there are) and the ``targets``."""
@@ -69,6 +78,10 @@ class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     items: tuple[Item, ...]
     parts: Count | None = None
     targets: tuple[Target, ...] = ()
+
+    @property
+    def gist(self) -> dict[str, str | int | float]:
+        return {"poll": self.poll_id, "part": self.part, "items": len(self.items)}
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,11 +113,19 @@ class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     parts: Count | None = None
     targets: tuple[Target, ...] = ()
 
+    @property
+    def gist(self) -> dict[str, str | int | float]:
+        return {"poll": self.poll_id, "part": self.part, "items": len(self.items)}
+
 
 class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Send what is pending for this channel."""
 
     channel_id: Id
+
+    @property
+    def gist(self) -> dict[str, str | int | float]:
+        return {"channel": self.channel_id}
 
 
 class ComposeDigest(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -112,3 +133,7 @@ class ComposeDigest(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     workspace_id: Id
     period_end: Annotated[float, Meta(ge=0)]
+
+    @property
+    def gist(self) -> dict[str, str | int | float]:
+        return {"workspace": self.workspace_id, "period_end": self.period_end}

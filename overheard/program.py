@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -17,7 +18,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from overheard import log
+from overheard import __version__
+from overheard import log as logs
 from overheard.bus.dead import DeadLetter
 from overheard.clock import system_clock
 from overheard.config import Config, load
@@ -25,7 +27,12 @@ from overheard.db import dead_letters, migrate
 from overheard.db.connect import Db, open_database
 from overheard.errors import ConfigError, Unavailable
 from overheard.exposition import Exposition
+from overheard.log import get_logger
 from overheard.metrics import Metrics
+
+log = get_logger(__name__)
+
+LONGEST_REASON = 300  # characters
 
 
 class Program:
@@ -74,6 +81,15 @@ class Program:
         finally:
             server.stop()
 
+    def gave_up(self, name: str, error: BaseException | None = None) -> None:
+        """Tell that the process ``name`` ends without having been asked to, to be started anew.
+
+        The error's own words are told too, as far as one line goes: no item passes through a process's main.
+        """
+        said = str(error).strip().splitlines()[:1] if error is not None else []
+        told = {"reason": said[0][:LONGEST_REASON]} if said else {}
+        log.critical("giving up, to be restarted", process=name, exc_info=error, **told)
+
     def stop_on_signals(self) -> None:
         """SIGTERM and SIGINT ask for a graceful end; a second one ends at once."""
 
@@ -89,18 +105,52 @@ class Program:
 def start(path: Path | None, environ: Mapping[str, str]) -> Program:
     """A program with its configuration loaded and its logs set up. Raises ConfigError."""
     config = load(path, environ)
-    log.configure(config.log.level, style=config.log.format)
+    logs.configure(config.log.level, style=config.log.format)
     return Program(config)
 
 
 def exit_code(run: Callable[[], int]) -> int:
-    """Run a process's main; faults that an operator can mend are told in plain words (exit 2, or 1 for a server)."""
+    """Run a command's main; faults that an operator can mend are told in plain words (exit 2, or 1 for a server)."""
     try:
         return run()
+    except (ConfigError, Unavailable) as error:
+        _complain(error)
+        return _code(error)
+
+
+def main(name: str, begin: Callable[[], Program], run: Callable[[Program], int]) -> int:
+    """Run a process that is to stay; its exit code. From the configuration on, all it says is lines of the log.
+
+    1. begin: what is wrong with the configuration is told in plain words;
+    2. run: faults that an operator can mend end it with 2 (configuration) or 1 (a server);
+    3. whatever else ends it is a fault of ours: 1, to be started anew.
+    """
+    try:
+        running = begin()
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"overheard: {problem}", file=sys.stderr)  # noqa: T201
-        return 2
-    except Unavailable as error:
-        print(f"overheard: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        _complain(error)
+        return _code(error)
+    logs.catch_all()
+    log.info("process started", process=name, pid=os.getpid(), version=__version__)
+    code = 1
+    try:
+        code = run(running)
+    except (ConfigError, Unavailable) as error:
+        code = _code(error)
+        if logs.is_text(running.config.log.format):
+            _complain(error)
+        else:
+            log.critical("giving up", process=name, exc_info=error)
+    except Exception as error:  # noqa: BLE001 (the last one who can tell of it)
+        running.gave_up(name, error)
+    log.info("process ended", process=name, code=code)
+    return code
+
+
+def _complain(error: ConfigError | Unavailable) -> None:
+    for problem in error.problems if isinstance(error, ConfigError) else [str(error)]:
+        print(f"overheard: {problem}", file=sys.stderr)  # noqa: T201
+
+
+def _code(error: ConfigError | Unavailable) -> int:
+    return 2 if isinstance(error, ConfigError) else 1

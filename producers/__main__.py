@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -28,7 +29,8 @@ PORT_OFFSET = {"tick": 0, "ingress": 5}
 @click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
 @click.option("--process", default=0, show_default=True, help="Number of this process: moves the metrics port.")
 def main(producer: str, config: Path | None, process: int) -> None:
-    sys.exit(program.exit_code(lambda: _run(program.start(config, os.environ), producer, process)))
+    run = partial(_run, producer=producer, process=process)
+    sys.exit(program.main(producer, lambda: program.start(config, os.environ), run))
 
 
 def _run(running: Program, producer: str, process: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from overheard.bus.events import Event, WorkspaceDigest, WorkspaceDue, message_id_of, parse
@@ -10,10 +12,12 @@ from overheard.clock import Clock
 from overheard.db import workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput
-from overheard.log import get_logger
+from overheard.log import about, get_logger, note
 from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message
 
 log = get_logger(__name__)
+
+LONGEST_RUN = 200  # characters; foreign clients' message ids may be longer
 
 
 class Ingress:
@@ -26,19 +30,26 @@ class Ingress:
         self.fresh_for = fresh_for
 
     def handle(self, routing_key: str, body: bytes, message_id: str | None) -> None:
-        """Send the event's message. Raises InvalidInput or NotFound (to be rejected), TryAgain (to be kept)."""
-        event = parse(routing_key, body)
-        with self.db.session():
-            message = self._message(event)
-        if message is not None:
-            # The publisher's own message id counts as the event's: a redelivered event is the same message again.
-            known = event.event_id or message_id
-            self.sender.send(message, message_id=message_id_of(_identified(event, known)))
+        """Send the event's message. Raises InvalidInput or NotFound (to be rejected), TryAgain (to be kept).
 
-    def _message(self, event: Event) -> Message | None:
+        The event's id is the run's, which every line of the log bears from here to the last stage.
+        """
+        began = time.monotonic()
+        event = parse(routing_key, body)
+        # The publisher's own message id counts as the event's: a redelivered event is the same message again.
+        known = event.event_id or message_id
+        ours = message_id_of(_identified(event, known))
+        with about(stage="ingress", type=routing_key, message_id=known or ours, run=(known or ours)[:LONGEST_RUN]):
+            with self.db.session():
+                message = self._message(event)
+            sent = self.sender.send(message, message_id=ours)
+            log.info("event done", sent=sent, ms=round((time.monotonic() - began) * 1000, 1))
+
+    def _message(self, event: Event) -> Message:
         now = self.clock()
         if isinstance(event, WorkspaceDue):
             workspace = workspaces.by_name(self.db, event.workspace)
+            note(workspace=workspace.slug)
             if not workspace.active:
                 raise InvalidInput(
                     f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again"
@@ -50,6 +61,7 @@ class Ingress:
             return FetchWorkspace(workspace_id=workspace.id, reason=event.reason, fresh_since=fresh_since)
         if isinstance(event, WorkspaceDigest):
             workspace = workspaces.by_name(self.db, event.workspace)
+            note(workspace=workspace.slug)
             return ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now)
         raise InvalidInput("nothing here re-checks items yet")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -18,7 +19,7 @@ from overheard.db.connect import Db
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
 from overheard.errors import InvalidInput, TryAgain
-from overheard.log import get_logger
+from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.workspace_file import DEFAULT_DIGEST
@@ -145,7 +146,7 @@ class Ticker:
         except InvalidInput as error:
             # Schedules are checked when they are saved; this one, or the zones of this machine, changed since.
             # It must stop nobody else (I6).
-            log.error("schedule cannot be read", workspace=due.id, reason=str(error))
+            log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
             return self.clock() + SPOILT
 
     def _sweep(self, found: Found) -> None:
@@ -163,12 +164,11 @@ class Ticker:
         overdue = deliveries.waiting_channels(self.db, now, patience, most)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:
-            self.sender.send(NotifyChannel(channel_id=channel_id))
+            with about(workspace=overdue[channel_id]):
+                self.sender.send(NotifyChannel(channel_id=channel_id))
             self._woken[channel_id] = now
         found.swept_polls, found.swept_workspaces, found.swept_channels = len(polls), len(demands), len(channels)
         found.swept_digests = len(digests)
-        if polls or demands or digests or channels:
-            log.warning("swept", polls=len(polls), demands=len(demands), digests=len(digests), channels=len(channels))
 
     def _report(self, found: Found) -> None:
         now = self.clock()
@@ -182,13 +182,25 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
     """Tick until ``stop`` is set, every ``[tick] interval`` seconds; a tick that found much is followed at once."""
     while not stop.is_set():
         pause = ticker.rules.interval
+        began = time.monotonic()
         try:
             found = ticker.tick()
-            if found.due or found.digests:
-                log.info("tick", due=found.due, digests=found.digests)
+            _told(found, began)
             if found.due >= ticker.rules.batch:
                 pause = 0.0
         except TryAgain as error:
-            log.warning("tick put off", reason=str(error))
+            log.warning("tick failed", stage=BEAT, ms=_ms(began), exc_info=error)
         ticker.gauges.gather()
         stop.wait(pause)
+
+
+def _told(found: Found, began: float) -> None:
+    counts = {name: count for name, count in msgspec.structs.asdict(found).items() if count}
+    # What had to be swept was lost by somebody. A tick that found nothing is for whoever looks closely.
+    left_behind = any(name.startswith("swept_") for name in counts)
+    level = log.warning if left_behind else log.info if counts else log.debug
+    level("tick done", stage=BEAT, ms=_ms(began), **counts)
+
+
+def _ms(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 1)

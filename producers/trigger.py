@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from overheard.bus.door import Events
 from overheard.clock import Clock
 from overheard.config import Config
@@ -9,8 +11,15 @@ from overheard.db import deliveries, feeds, workspaces
 from overheard.db.connect import Db
 
 
-def trigger(db: Db, config: Config, workspace: str, clock: Clock) -> float:
-    """Ask for a run of the workspace; returns when it was asked for. Raises NotFound, Unavailable.
+class Asked(msgspec.Struct, frozen=True):
+    """When a run was asked for, and by which event: the ``run`` of its log lines. None: the next tick makes it."""
+
+    at: float
+    run: str | None = None
+
+
+def trigger(db: Db, config: Config, workspace: str, clock: Clock) -> Asked:
+    """Ask for a run of the workspace. Raises NotFound, Unavailable.
 
     On RabbitMQ it publishes ``workspace.due``. The embedded bus lives inside another process, so there the wish is
     left in the database, where that process's next tick finds it.
@@ -20,13 +29,13 @@ def trigger(db: Db, config: Config, workspace: str, clock: Clock) -> float:
         asked_at = clock()
         if config.bus.embedded:
             workspaces.make_due(db, row.id, asked_at)
-            return asked_at
+            return Asked(asked_at)
     events = Events(config.bus.address, name="overheard trigger")
     try:
-        events.publish("workspace.due", {"workspace": row.id, "reason": "trigger"})
+        run = events.publish("workspace.due", {"workspace": row.id, "reason": "trigger"})
     finally:
         events.close()
-    return asked_at
+    return Asked(asked_at, run)
 
 
 def is_done(db: Db, workspace_id: int, asked_at: float) -> bool:

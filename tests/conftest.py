@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from overheard import log
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
 from overheard.db.models import TABLES, Channel, Feed, Query, Table, Workspace
@@ -63,6 +64,13 @@ class Sent(list[Any]):
         self.clear()
         self.delays.clear()
         return taken
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What a test's work has noted for its log lines is not on the next one's, nor on the messages that it sends."""
+    yield
+    log.forget()
 
 
 @pytest.fixture

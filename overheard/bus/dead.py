@@ -21,7 +21,6 @@ from overheard.bus import amqp
 from overheard.bus.envelope import StrictEncoder, fault
 from overheard.bus.retries import fate_of
 from overheard.bus.verdict import describe
-from overheard.errors import OverheardError
 from overheard.log import get_logger
 from overheard.stages import Stage
 
@@ -55,13 +54,8 @@ class DeadLetters(Middleware):
     def after_nack(self, broker: dramatiq.Broker, message: Any) -> None:
         try:
             self._record(letter_of(message))
-        except Exception as error:  # noqa: BLE001  # whatever the recorder may raise
-            log.error(
-                "dead letter not recorded",
-                message_id=message.message_id,
-                queue=message.queue_name,
-                error=told(error),
-            )
+        except Exception as error:  # whatever the recorder may raise
+            log.error("dead letter not recorded", queue=message.queue_name, exc_info=error)
 
 
 def letter_of(message: Any) -> DeadLetter:
@@ -77,11 +71,6 @@ def letter_of(message: Any) -> DeadLetter:
         traceback=fate.traceback if fate else "",
         origin="nack",
     )
-
-
-def told(error: BaseException) -> str:
-    """An error for the log: the text only when it is our own, since a foreign one may quote an item."""
-    return describe(error) if isinstance(error, OverheardError) else type(error).__name__
 
 
 def drain(url: str, stages: Iterable[Stage], record: Record) -> int:
@@ -116,8 +105,8 @@ def _drain_queue(connection: Any, stage: Stage, encoder: StrictEncoder, record: 
             break
         try:
             record(_letter_from(stage, queue, body, properties, encoder))
-        except Exception as error:  # noqa: BLE001  # whatever the recorder may raise
-            log.error("dead letter not recorded", queue=queue, error=told(error))
+        except Exception as error:  # whatever the recorder may raise
+            log.error("dead letter not recorded", queue=queue, exc_info=error)
             channel.basic_nack(method.delivery_tag, requeue=True)
             break
         channel.basic_ack(method.delivery_tag)

@@ -26,17 +26,23 @@ LONGEST_DELAY = 300.0  # seconds a message may wait on the bus; anything longer 
 FARTHEST_ETA = 1_200_000  # milliseconds ahead, with room for a clock that is wrong
 
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
-    """All that may travel beside a message: Dramatiq's retries and eta, and the slot of ``rate_limit``."""
+    """All that may travel beside a message: Dramatiq's retries and eta, the slot of a budget, and what the log says.
+
+    ``run`` is the same from the event to the last stage; ``workspace`` is the slug of who is served (or its id).
+    """
 
     retries: Natural | UnsetType = UNSET
     traceback: str | UnsetType = UNSET
     requeue_timestamp: Natural | UnsetType = UNSET
     eta: Natural | UnsetType = UNSET
     slot: float | UnsetType = UNSET
-    slot_key: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    slot_key: Name | UnsetType = UNSET
+    run: Name | UnsetType = UNSET
+    workspace: Name | Natural | UnsetType = UNSET
 
     def as_dict(self) -> dict[str, Any]:
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
@@ -54,7 +60,7 @@ class Envelope(msgspec.Struct, forbid_unknown_fields=True):
     args: tuple[msgspec.Raw]
     kwargs: Nothing
     options: Options
-    message_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    message_id: Name
     message_timestamp: Natural
 
 

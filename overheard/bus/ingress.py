@@ -61,7 +61,7 @@ class IngressConsumer:
                 if self._connected:
                     pause = PAUSES[0]
                 self._connected = False
-                log.warning("ingress waits for the bus", reason=str(error), seconds=round(pause, 1))
+                log.warning("ingress waits for the bus", stage="ingress", exc_info=error, seconds=round(pause, 1))
                 stop.wait(pause)
                 pause = min(pause * 2, PAUSES[1])
 
@@ -116,7 +116,8 @@ class IngressConsumer:
             except TryAgain as error:
                 # Not requeued: a quorum queue counts deliveries. Behind the others, so that none blocks all.
                 self._waiting.append(delivery)
-                log.warning("event waits", type=delivery.key, reason=str(error))
+                told = {"type": delivery.key, "message_id": delivery.message_id}
+                log.warning("event waits", stage="ingress", **told, exc_info=error)
                 self._rest(connection, stop, error.delay)
                 continue
             if reason is not None:
@@ -138,7 +139,6 @@ class IngressConsumer:
             connection.sleep(min(left, LOOK_UP))
 
     def _reject(self, channel: Any, delivery: Delivery, reason: str) -> None:
-        log.warning("event rejected", type=delivery.key, reason=reason, message_id=delivery.message_id)
         headers = {"x-reason": reason, "x-routing-key": delivery.key, "x-origin": delivery.queue}
         channel.basic_publish("", REJECTED, delivery.body, persistent(delivery.message_id, headers), mandatory=True)
-        keep(self._record, delivery.body, delivery.message_id, reason)
+        keep(self._record, delivery.key, delivery.body, delivery.message_id, reason)

@@ -121,8 +121,8 @@ class MemoryConsumer(_StubConsumer):
         try:
             identity = hashlib.sha256(body).hexdigest()
             self.record(DeadLetter(identity, stage, self.queue_name, body, reason, "", "nack"))
-        except Exception:
-            log.exception("dead letter not recorded", queue=self.queue_name)
+        except Exception as error:  # whatever the recorder may raise
+            log.error("dead letter not recorded", queue=self.queue_name, exc_info=error)
         finally:
             self.queue.task_done()
             self.prefetch_semaphore.release()

@@ -21,7 +21,7 @@ class MemoryEvents:
         raw, message_id = encode(type, body)
         reason = outcome(self._handle, type, raw, message_id)
         if reason is not None:
-            keep(self._record, raw, message_id, reason)
+            keep(self._record, type, raw, message_id, reason)
         return message_id
 
     def close(self) -> None:

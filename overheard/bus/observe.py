@@ -1,20 +1,19 @@
-"""What is seen of the bus: metrics by stage, and one log line a message. Never the text of a payload."""
+"""What is seen of the bus: metrics by stage, and a log line as a message begins and as it ends. Never a text of it."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import dramatiq
-import structlog
 from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge, Histogram
 
-from overheard.bus.dead import told
+from overheard import log as logs
+from overheard.bus.envelope import Payload
 from overheard.bus.retries import fate_of
 from overheard.log import get_logger
 from overheard.metrics import OUTCOMES, Metrics
@@ -58,9 +57,11 @@ class Observe(Middleware):
         return 0.0 if began is None else time.monotonic() - began
 
     def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
-        structlog.contextvars.bind_contextvars(message_id=message.message_id, stage=message.actor_name)
         self._in_progress[message.actor_name].inc()
         self._busy[threading.get_ident()] = time.monotonic()
+        logs.forget()
+        logs.note(**about(message))
+        log.info("message started")
 
     def after_process_message(
         self,
@@ -82,9 +83,11 @@ class Observe(Middleware):
         told_of = {"outcome": outcome, "ms": round(seconds * 1000, 1)}
         if exception is None:
             log.info("message done", **told_of)
+        elif outcome == "postponed":
+            log.info("message postponed", **told_of, exc_info=exception)
         else:
-            level = log.info if outcome == "postponed" else log.error if outcome == "dead" else log.warning
-            level("message failed", **told_of, error=told(exception), at=place(exception))
+            level = log.error if outcome == "dead" else log.warning
+            level("message failed", **told_of, exc_info=exception)
 
     def after_skip_message(self, broker: dramatiq.Broker, message: Any) -> None:
         name = message.actor_name
@@ -93,20 +96,26 @@ class Observe(Middleware):
         self._outcomes[name, "dead" if message.failed else "dropped"].inc()
 
     def after_ack(self, broker: dramatiq.Broker, message: Any) -> None:
-        structlog.contextvars.unbind_contextvars("message_id", "stage")
+        logs.forget()
         if self._on_idle is not None:
             self._on_idle()
 
     after_nack = after_ack
 
 
-def place(error: BaseException) -> str:
-    """``file.py:12 function`` where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return ""
-    last = frames[-1]
-    return f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno} {last.name}"
+def about(message: Any) -> dict[str, Any]:
+    """What every line of a message's work bears: which it is, of which run, and what it is about."""
+    options = message.options
+    payload = message.args[0] if message.args else None
+    fields: dict[str, Any] = {"stage": message.actor_name, "message_id": message.message_id}
+    fields["run"] = options.get("run", message.message_id)
+    if isinstance(payload, Payload):
+        fields |= payload.message.gist
+    if "workspace" in options:
+        fields["workspace"] = options["workspace"]
+    if options.get("retries"):
+        fields["retries"] = options["retries"]
+    return fields
 
 
 def silence() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from overheard.bus.dead import DeadLetter, Record, told
+from overheard.bus.dead import DeadLetter, Record
 from overheard.bus.door import REJECTED
 from overheard.errors import InvalidInput, NotFound, Permanent, TryAgain
 from overheard.log import get_logger
@@ -24,15 +24,16 @@ def outcome(handle: Handle, key: str, body: bytes, message_id: str | None) -> st
     except (InvalidInput, NotFound, Permanent) as error:
         return str(error)
     except Exception as error:
-        log.exception("event handler failed", type=key)
+        log.exception("event failed", stage="ingress", type=key, message_id=message_id)
         return f"internal error: {type(error).__name__}"
     return None
 
 
-def keep(record: Record, body: bytes, message_id: str | None, reason: str) -> None:
+def keep(record: Record, key: str, body: bytes, message_id: str | None, reason: str) -> None:
     """Record a rejected event; on RabbitMQ it is in ``overheard.rejected`` too."""
     identity = message_id or hashlib.sha256(body).hexdigest()
+    log.warning("event rejected", stage="ingress", type=key, message_id=identity, reason=reason)
     try:
         record(DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected"))
-    except Exception as error:  # noqa: BLE001  # whatever the recorder may raise
-        log.error("rejected event not recorded", message_id=identity, error=told(error))
+    except Exception as error:  # whatever the recorder may raise
+        log.error("rejected event not recorded", stage="ingress", type=key, message_id=identity, exc_info=error)

@@ -9,6 +9,7 @@ import dramatiq
 
 from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
+from overheard.log import TRAVELS, about, trace
 from overheard.messages import Message
 
 
@@ -29,7 +30,7 @@ class Sender:
         """Returns when the bus has it. Raises Unavailable when it cannot be reached, InvalidInput when too large."""
         if delay is not None and not 0 <= delay <= LONGEST_DELAY:
             raise InvalidInput(f"delay of {delay} s: the bus delays up to {LONGEST_DELAY:g} s")
-        envelope = pack(message, message_id=message_id)
+        envelope = pack(message, message_id=message_id, options=trace())
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
 
@@ -43,4 +44,5 @@ class Sender:
         except dramatiq.DecodeError as error:
             raise InvalidInput(f"cannot be replayed: {error}") from None
         payload: Payload = fields["args"][0]
-        return self.send(payload.message, message_id=fields["message_id"])
+        with about(**{name: fields["options"][name] for name in TRAVELS if name in fields["options"]}):
+            return self.send(payload.message, message_id=fields["message_id"])

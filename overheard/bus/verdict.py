@@ -19,6 +19,7 @@ from dramatiq.common import compute_backoff, current_millis
 
 from overheard.bus.envelope import LONGEST_DELAY
 from overheard.errors import ConfigError, InvalidInput, NotFound, Permanent, Postponed, TryAgain
+from overheard.log import TRAVELS
 from overheard.messages import Message
 from overheard.stages import Stage
 
@@ -59,7 +60,8 @@ def judge(error: BaseException, options: dict[str, Any], stage: Stage, traceback
         return Park(f"{reason} (after {retries + 1} tries)")
     told = {"retries": retries + 1, "traceback": traceback, "requeue_timestamp": current_millis()}
     # Not the slot: it was spent on the try that failed.
-    return Again("retried", _backoff(error, retries, stage), told)
+    kept = {name: options[name] for name in TRAVELS if name in options}
+    return Again("retried", _backoff(error, retries, stage), kept | told)
 
 
 def describe(error: BaseException) -> str:

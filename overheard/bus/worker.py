@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import dramatiq
 import dramatiq.worker
 
+from overheard import __version__
 from overheard.bus.health import Health
 from overheard.errors import Unavailable
 from overheard.log import get_logger
@@ -58,7 +59,7 @@ def run(
         for worker in workers:
             worker.start()
         health.watch(workers, broker, named)
-        log.info("working", stages=[stage.name for stage in named])
+        log.info("working", stages=[stage.name for stage in named], version=__version__)
         return watch(health, stop)
     finally:
         end(workers, shutdown)
@@ -70,7 +71,7 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
         try:
             broker.declare_queue(stage.queue, ensure=True)  # type: ignore[call-arg]
         except Unavailable as error:
-            log.warning("the bus cannot be reached yet", reason=str(error))
+            log.warning("the bus cannot be reached yet", exc_info=error)
             return
 
 
@@ -78,7 +79,7 @@ def watch(health: Health, stop: threading.Event) -> int:
     """Wait for the end: 0 when told to stop, 1 when a thread has died."""
     while not stop.wait(CHECK_EVERY):
         if dead := health.dead():
-            log.critical("giving up, to be restarted", problems=dead)
+            log.critical("threads died", reason="; ".join(dead))
             return 1
     return 0
 

@@ -15,14 +15,11 @@ from overheard.bus.health import Health
 from overheard.bus.ingress import IngressConsumer
 from overheard.bus.memory_door import MemoryEvents
 from overheard.bus.sender import Sender
-from overheard.log import get_logger
 from overheard.program import Program
 from overheard.stages import STAGES
 from producers import tick
 from producers.ingress import Ingress
 from producers.wiring import late, ticker_of
-
-log = get_logger(__name__)
 
 
 class Pipeline:
@@ -72,6 +69,8 @@ class Pipeline:
                 health=self.health,
                 threads=threads(self.program.config),
             )
+        if code:
+            self.program.gave_up("run")
         return 1 if self._failed else code
 
     def close(self) -> None:
@@ -97,11 +96,10 @@ class Pipeline:
         def guarded() -> None:
             try:
                 work()
-            except Exception:
-                log.critical("giving up, to be restarted", thread=name, exc_info=True)
+            except Exception as error:  # noqa: BLE001 (the last one in this thread who can tell of it)
+                self.program.gave_up(name, error)
                 self._failed = True
                 self.program.stop.set()
-                raise
             finally:
                 self.program.db.release()
 

@@ -18,7 +18,7 @@ from overheard.program import Program
 def run(context: click.Context) -> None:
     """Embedded, or on RabbitMQ and PostgreSQL, as pipeline.toml says."""
     path: Path | None = (context.obj or {}).get("config")
-    sys.exit(program.exit_code(lambda: _run(program.start(path, os.environ))))
+    sys.exit(program.main("run", lambda: program.start(path, os.environ), _run))
 
 
 def _run(running: Program) -> int:

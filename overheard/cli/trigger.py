@@ -14,7 +14,7 @@ from overheard.cli.times import ago
 from overheard.cli.workspace_files import counted
 from overheard.db import beats, mentions, workspaces
 from overheard.program import Program
-from producers.trigger import is_done
+from producers.trigger import Asked, is_done
 from producers.trigger import trigger as ask
 
 POLL = 0.2  # seconds
@@ -33,13 +33,13 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
         if not row.active:
             raise Fault(f"workspace {row.slug} is paused; to go on: overheard workspace resume {row.slug}")
         last = mentions.last_id(db)
-        asked_at = ask(db, program.config, workspace, program.clock)
+        asked = ask(db, program.config, workspace, program.clock)
         if not wait:
-            line(("✓ ", "green"), "A run of ", (row.slug, "bold"), " is asked for.", _who(program))
+            line(("✓ ", "green"), "A run of ", (row.slug, "bold"), " is asked for.", _who(asked))
             return
         began = time.monotonic()
         pause = threading.Event()
-        while not is_done(db, row.id, asked_at):
+        while not is_done(db, row.id, asked.at):
             if time.monotonic() - began > timeout:
                 raise Fault(_late(program, row.slug, timeout))
             pause.wait(POLL)
@@ -47,9 +47,9 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
         line(("✓ ", "green"), (row.slug, "bold"), f": {found} in {time.monotonic() - began:.1f} s.")
 
 
-def _who(program: Program) -> str:
-    if not program.config.bus.embedded:
-        return ""
+def _who(asked: Asked) -> str:
+    if asked.run is not None:
+        return f" Its run in the logs: {asked.run}"
     return " The next tick of `overheard run` takes it up."
 
 

@@ -33,22 +33,26 @@ def new_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
-def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> list[int]:
-    """A delivery for every (mention, workspace) and channel of the workspace; returns the channels to notify now.
+def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> dict[int, str]:
+    """A delivery for every (mention, workspace) and channel of the workspace.
 
-    What goes to a channel in digest mode is held until its digest is composed. Runs inside store's transaction.
+    Returns the channels to notify now, each with its workspace's slug. What goes to a channel in digest mode is held
+    until its digest is composed. Runs inside store's transaction.
     """
     if not mentions_of:
-        return []
+        return {}
     workspace_ids = sorted({workspace_id for _, workspace_id in mentions_of})
     channels: dict[int, list[tuple[int, str]]] = {}
+    slugs: dict[int, str] = {}
     ways = (
-        Channel.select(Channel.workspace, Channel.id, Channel.mode)
+        Channel.select(Channel.workspace, Channel.id, Channel.mode, Workspace.slug)
+        .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(Channel.workspace.in_(workspace_ids), Channel.disabled_at.is_null())
         .order_by(Channel.id)
     )
-    for workspace_id, channel_id, mode in db.kept(ways).tuples().execute(db.peewee):
+    for workspace_id, channel_id, mode, slug in db.kept(ways).tuples().execute(db.peewee):
         channels.setdefault(workspace_id, []).append((channel_id, mode))
+        slugs[channel_id] = slug
     rows = [
         {
             "id": new_id(),
@@ -63,7 +67,8 @@ def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> list[int]
     ]
     for start in range(0, len(rows), 400):
         Delivery.insert_many(rows[start : start + 400]).on_conflict_ignore().execute(db.peewee)
-    return sorted({int(str(row["channel"])) for row in rows if row["state"] == PENDING})
+    now_due = sorted({int(str(row["channel"])) for row in rows if row["state"] == PENDING})
+    return {channel_id: slugs[channel_id] for channel_id in now_due}
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
@@ -166,11 +171,15 @@ def release(db: Db, delivery_ids: Sequence[str], until: float) -> None:
     ).execute(db.peewee)
 
 
-def waiting_channels(db: Db, now: float, older_than: float, limit: int) -> list[int]:
-    """Channels with deliveries that should have been sent by now: due, unclaimed (or the claim ran out), forgotten."""
+def waiting_channels(db: Db, now: float, older_than: float, limit: int) -> dict[int, str]:
+    """Channels, and their workspaces' slugs, with deliveries that should have been sent by now.
+
+    That is: due, unclaimed (or the claim ran out), forgotten.
+    """
     rows = (
-        Delivery.select(Delivery.channel)
+        Delivery.select(Delivery.channel, Workspace.slug)
         .join(Channel, on=(Delivery.channel == Channel.id))
+        .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(
             Delivery.state == PENDING,
             Delivery.due_at <= now - older_than,
@@ -180,7 +189,7 @@ def waiting_channels(db: Db, now: float, older_than: float, limit: int) -> list[
         .distinct()
         .limit(limit)
     )
-    return sorted(channel_id for (channel_id,) in rows.tuples().execute(db.peewee))
+    return dict(sorted(rows.tuples().execute(db.peewee)))
 
 
 def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[int]:

@@ -22,13 +22,13 @@ ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What a transaction of store did. ``mentions`` counts the new ones.
+    """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    ``ages`` are their items' ages in seconds; those of silent mentions, which were old before anybody watched, say
-    nothing of how fast we are, and are left out.
+    ``mentions`` counts the new ones. ``ages`` are their items' ages in seconds; those of silent mentions, which were
+    old before anybody watched, say nothing of how fast we are, and are left out.
     """
 
-    channels: tuple[int, ...] = ()
+    channels: dict[int, str] = {}
     mentions: int = 0
     ages: tuple[float, ...] = ()
 
@@ -52,7 +52,7 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS) -> 
         _part(db, message, now)
     born = {item_ids[entry.item.name]: entry.item.created_at for entry in message.items} if created else {}
     ages = tuple(now - born[item_id] for _, _, item_id, silent in created if not silent)
-    return Stored(tuple(channels), len(created), ages)
+    return Stored(channels, len(created), ages)
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[str, int]:

@@ -124,13 +124,13 @@ def test_forgotten_deliveries_are_found(world: Any, db: Db, clock: Any, told: An
     channels.disable(db, world.channel(gone), "410", clock())
     told(gone, 1, first=50)
     now = clock.advance(60)
-    assert deliveries.waiting_channels(db, now, 62.5, 10) == [world.channel(acme)]
+    assert list(deliveries.waiting_channels(db, now, 62.5, 10)) == [world.channel(acme)]
     both = sorted([world.channel(acme), world.channel(bolt)])
-    assert deliveries.waiting_channels(db, now, 60, 10) == both
+    assert list(deliveries.waiting_channels(db, now, 60, 10)) == both
     assert len(deliveries.waiting_channels(db, now, 60, 1)) == 1
     claim(db, world.channel(acme), now)
-    assert deliveries.waiting_channels(db, now, 60, 10) == [world.channel(bolt)]
-    assert deliveries.waiting_channels(db, now + 61, 60, 10) == both, "its claim ran out"
+    assert list(deliveries.waiting_channels(db, now, 60, 10)) == [world.channel(bolt)]
+    assert list(deliveries.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
 
 
 def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: Any, told: Any) -> None:

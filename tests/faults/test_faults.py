@@ -99,7 +99,7 @@ def test_a_memory_alarm_makes_everybody_wait(farm: Farm, rabbit_server: RabbitSe
     rabbit_server.set_memory_alarm(True)
     try:
         posted |= farm.post(10, first=5)
-        farm.wait(lambda: "tick put off" in farm.log("tick"), lambda: "the tick never noticed", PATIENCE)
+        farm.wait(lambda: "tick failed" in farm.log("tick"), lambda: "the tick never noticed", PATIENCE)
     finally:
         rabbit_server.set_memory_alarm(False)
     settle(farm, posted, repeats=8)

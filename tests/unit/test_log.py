@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 import structlog
 
 from overheard import log
+from overheard.errors import TryAgain
 
 
 class Terminal(io.StringIO):
@@ -53,17 +57,102 @@ def test_json_one_line_an_event() -> None:
     assert ours.keys() - {"feed", "reason", "retry_at"} == theirs.keys()
 
 
-def test_errors_come_with_their_traceback_on_the_same_line() -> None:
+def broken(text: str) -> None:
+    secret = "s3cret"  # noqa: F841 (a local that nobody may see)
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize(("level", "reason"), [("INFO", None), ("DEBUG", "what she wrote")])
+def test_a_foreign_error_is_told_without_its_words(level: str, reason: str | None) -> None:
     stream = io.StringIO()
-    log.configure("INFO", style="json", stream=stream)
+    log.configure(level, style="json", stream=stream)
     for logger in (log.get_logger("ours"), logging.getLogger("theirs")):
         try:
-            raise ValueError("broken")
+            broken("what she wrote")
         except ValueError:
             logger.exception("it failed")
     for line in lines(stream):
-        assert "ValueError: broken" in line["exception"]
-        assert line["level"] == "error"
+        assert (line["level"], line["error"], line.get("reason")) == ("error", "ValueError", reason)
+        assert re.fullmatch(r"unit/test_log.py:\d+ broken", line["at"])
+        assert line["frames"] == [line["at"]]
+    assert "s3cret" not in stream.getvalue()
+    assert "raise" not in stream.getvalue(), "a traceback with source lines"
+
+
+def test_an_error_of_ours_speaks_for_itself() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    try:
+        raise TryAgain("the receiver is down")
+    except TryAgain as error:
+        log.get_logger("x").warning("delivery put off", exc_info=error)
+    (line,) = lines(stream)
+    assert (line["error"], line["reason"]) == ("TryAgain", "the receiver is down")
+    assert "frames" not in line
+
+
+FORGED = "down\r\n2026-11-23T09:00:00Z INFO all is well \x1b[2J\x9b31m\u202e" + "x" * 5000
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_remote_servers_words_forge_no_line_and_move_no_cursor(style: str) -> None:
+    stream = Terminal()
+    log.configure("INFO", style=style, stream=stream)
+    log.note(run=FORGED)
+    log.get_logger("x").info("put off", reason=FORGED, several=[FORGED])
+    logging.getLogger("library").warning(FORGED)
+    log.forget()
+    text = re.sub(r"\x1b\[\d*m", "", stream.getvalue())  # our own colours
+    assert text.count("\n") == 2
+    assert all(character.isprintable() for character in text.replace("\n", ""))
+    assert len(text) < 25_000
+
+
+def test_what_is_noted_lasts_as_long_as_what_it_is_about() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    logger = log.get_logger("x")
+    log.note(run="r1", stage="tick")
+    with log.about(run="r2"):
+        log.note(workspace="acme", channel=5)
+        logger.info("within")
+        assert log.trace() == {"run": "r2", "workspace": "acme"}
+    logger.info("after")
+    assert log.trace() == {"run": "r1"}
+    log.forget()
+    logger.info("later")
+    within, after, later = lines(stream)
+    assert within | {"run": "r2", "workspace": "acme", "channel": 5, "stage": "tick"} == within
+    assert after["run"] == "r1"
+    assert not after.keys() & {"workspace", "channel"}
+    assert not later.keys() & {"run", "stage"}
+
+
+def test_the_keys_that_all_have_stand_first() -> None:
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    with log.about(message_id="m", workspace="acme", run="r", stage="fetch"):
+        log.get_logger("x").info("poll read", items=5)
+    assert list(lines(stream)[0]) == [*log.FIRST, "items"]
+
+
+def test_a_threads_end_and_a_warning_are_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    stream = io.StringIO()
+    log.configure("INFO", style="json", stream=stream)
+    log.catch_all()
+    try:
+        thread = threading.Thread(target=broken, args=("text",), name="sender")
+        thread.start()
+        thread.join()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("old", DeprecationWarning, stacklevel=1)
+    finally:
+        logging.captureWarnings(False)
+    ended, warned = lines(stream)
+    assert (ended["event"], ended["thread"], ended["error"]) == ("thread ended", "sender", "ValueError")
+    assert "DeprecationWarning: old" in warned["event"]
 
 
 def test_text_on_a_terminal_and_json_elsewhere() -> None:

@@ -211,8 +211,8 @@ def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Rece
     channel = told(1)
     receiver.answers = [TryAgain("Retry-After: 3600", delay=3600)]
     assert notify(channel) == []
-    assert deliveries.waiting_channels(db, clock() + 3599, 0, 5) == []
-    assert deliveries.waiting_channels(db, clock() + 3600, 0, 5) == [channel]
+    assert list(deliveries.waiting_channels(db, clock() + 3599, 0, 5)) == []
+    assert list(deliveries.waiting_channels(db, clock() + 3600, 0, 5)) == [channel]
 
 
 def test_what_cannot_be_delivered_is_given_up_alone(

@@ -57,4 +57,4 @@ def test_when_the_bus_is_away_after_the_commit_the_sweep_finds_the_channel(
     with pytest.raises(Unavailable):
         store(world.matched((world.item(), (acme,))), db=db, send=sent, clock=clock, metrics=metrics)
     assert world.counts()["Mention"] == 1
-    assert deliveries.waiting_channels(db, clock() + 60, 60, 10) == [world.channel(acme)]
+    assert list(deliveries.waiting_channels(db, clock() + 60, 60, 10)) == [world.channel(acme)]

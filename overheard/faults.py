@@ -1,0 +1,53 @@
+"""What is told of an error: in words where they are ours, else only what it is and where it happened.
+
+A foreign error's text may quote an item, a query or an address; its traceback shows source lines. Neither is for logs.
+"""
+
+from __future__ import annotations
+
+import traceback
+from types import FrameType
+from typing import Any
+
+from overheard.errors import OverheardError
+
+OURS = ("overheard", "actors", "producers")
+MOST = 12  # frames
+
+
+def described(error: BaseException, *, in_full: bool = False) -> dict[str, Any]:
+    """Fields for a log line: ``error`` (its type), ``at``, and our own words as ``reason``, or else our own frames.
+
+    ``in_full``: with the words of foreign errors too.
+    """
+    fields: dict[str, Any] = {"error": type(error).__name__, "at": place(error)}
+    expected = isinstance(error, OverheardError)
+    if (expected or in_full) and str(error):
+        fields["reason"] = str(error)
+    if not expected:
+        fields["frames"] = frames(error)
+    return fields
+
+
+def place(error: BaseException) -> str:
+    """``folder/file.py:12 function`` where it was raised."""
+    lines = [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return lines[-1] if lines else ""
+
+
+def frames(error: BaseException) -> list[str]:
+    """The way through our own code to where it was raised, outermost first; a foreign place stands at the end."""
+    way = list(traceback.walk_tb(error.__traceback__))
+    own = [_told(frame, line) for frame, line in way if _is_ours(frame)]
+    if way and not _is_ours(way[-1][0]):
+        own.append(_told(*way[-1]))
+    return own[-MOST:]
+
+
+def _is_ours(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__package__") or frame.f_globals.get("__name__") or ""
+    return str(module).partition(".")[0] in OURS
+
+
+def _told(frame: FrameType, line: int) -> str:
+    return f"{'/'.join(frame.f_code.co_filename.split('/')[-2:])}:{line} {frame.f_code.co_name}"

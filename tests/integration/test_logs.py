@@ -1,0 +1,108 @@
+"""What processes log: one line an event, the same keys everywhere, a run that can be followed, and nobody's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from peewee import fn
+
+from overheard.db.models import Workspace
+from tests.servers.farm import ALL_STAGES, Farm
+
+EVENT = "order-66"
+WORDS = ("needle", "haystack", "standin_author", "hook-secret")
+
+
+def lines(farm: Farm, name: str) -> list[dict[str, Any]]:
+    """Every line of a process: none that is not JSON."""
+    return [json.loads(line) for line in farm.log(name).splitlines()]
+
+
+@pytest.fixture
+def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
+        yield farm
+
+
+def publish(farm: Farm, body: bytes, key: str = "workspace.due") -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
+    connection.channel().basic_publish("overheard.events", key, body)
+    connection.close()
+
+
+def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> None:
+    farm.workspace(every="1d")
+    farm.producer("ingress")
+    farm.producer("tick")
+    for stage in ALL_STAGES:
+        farm.actors(stage)
+    farm.wait(lambda: farm.scalar(Workspace.select(fn.min(Workspace.served_at))) > 0)
+    posted = farm.post(2)
+    publish(farm, json.dumps({"workspace": "acme", "event_id": EVENT}).encode())
+    farm.wait_for_items(posted)
+    farm.wait(lambda: f'"{EVENT}"' in farm.log("notify") and '"message done"' in farm.log("notify").splitlines()[-1])
+    publish(farm, b"{", "workspace.due")
+    farm.wait(lambda: "event rejected" in farm.log("ingress"))
+    codes = [farm.terminate(name) for name in ("tick", "ingress", *ALL_STAGES)]
+    assert codes == [0] * 7
+
+    told = {name: lines(farm, name) for name in ("tick", "ingress", *ALL_STAGES)}
+    (event,) = [line for line in told["ingress"] if line.get("run") == EVENT]
+    assert event | {"event": "event done", "stage": "ingress", "type": "workspace.due", "workspace": "acme"} == event
+    sent = event["sent"]
+    for stage in ("fetch", "match", "store", "notify"):
+        run = [line for line in told[stage] if line.get("run") == EVENT]
+        assert {line["stage"] for line in run} == {stage}
+        assert {line["workspace"] for line in run} == {"acme"}, stage
+        by_message: dict[str, list[dict[str, Any]]] = {}
+        for line in run:
+            by_message.setdefault(line["message_id"], []).append(line)
+        for of_one in by_message.values():
+            assert of_one[0]["event"] == "message started"
+            assert of_one[-1]["event"] == "message done"
+            assert of_one[-1]["ms"] > 0
+        if stage == "fetch":
+            assert next(iter(by_message)) == sent, "then it may look again, as other messages of the same run"
+    reads = [line for line in told["fetch"] if line["event"] == "poll read" and line["run"] == EVENT]
+    assert {line["poll"] for line in reads} == {line["poll"] for line in told["match"] if line.get("run") == EVENT}
+    assert {line["items"] for line in reads} == {2, 0}
+    stored = [line for line in told["store"] if line.get("run") == EVENT and line["event"] == "message done"]
+    assert sum(line["mentions"] for line in stored) == 2
+    (rejected,) = [line for line in told["ingress"] if line["event"] == "event rejected"]
+    assert "not JSON" in rejected["reason"]
+
+
+def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:
+    farm.workspace(every="1d", query="needle")
+    farm.workspace("sick", every="1d", url=f"http://127.0.0.1:{farm.sink.port}/hook-secret/down")
+    farm.post(3)
+    farm.everything()
+    farm.wait(lambda: len(farm.received()) >= 6)
+    author = farm.sink.wait_for(1)[0].json["data"]["author"]
+    farm.standin.faults.fail(503, times=2)
+    publish(farm, b'{"workspace": "acme", "event_id": "again"}')
+    farm.wait(lambda: "source put off" in farm.log("actors"))
+    text = farm.logs()
+    everything = "".join(farm.log(name) for name in ("tick", "ingress", "actors"))
+    for word in (*WORDS, author, farm.secret, "overheard-tests", farm.bus.rpartition("@")[0].rpartition(":")[2]):
+        assert word not in everything, f"{word}\n{text}"
+    assert all(json.loads(line)["event"] for line in everything.splitlines())
+
+
+def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", TICK__INTERVAL="1e12") as farm:
+        process = farm.start("run", "overheard.cli", "run")
+        assert process.wait(30) == 1
+        farm.processes.clear()
+        told = [json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard runs")]
+    (given_up,) = [line for line in told if line["level"] == "critical"]
+    assert given_up["event"] == "giving up, to be restarted"
+    assert (given_up["process"], given_up["error"]) == ("tick", "OverflowError")
+    assert "timestamp" in given_up["reason"]
+    assert any(frame.startswith("producers/tick.py:") for frame in given_up["frames"])
+    assert told[-1] | {"event": "process ended", "process": "run", "code": 1} == told[-1]

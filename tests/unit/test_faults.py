@@ -1,0 +1,44 @@
+"""What is told of an error: where, and never its words unless they are ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard.errors import ConfigError, Unavailable
+from overheard.faults import described, place
+from overheard.portions import portions
+from overheard.schedule import check
+
+
+def caught(function: Callable[[], Any]) -> BaseException:
+    with pytest.raises(BaseException) as info:  # noqa: PT011 (any)
+        function()
+    return info.value
+
+
+def test_our_own_frames_lead_to_a_foreign_place() -> None:
+    def size(item: str) -> int:
+        return int(json.loads(item))
+
+    told = described(caught(lambda: portions(["what she wrote"], size)))
+    assert told.keys() == {"error", "at", "frames"}
+    assert told["error"] == "JSONDecodeError"
+    first, last = told["frames"]
+    assert first.startswith("overheard/portions.py:")
+    assert last == told["at"]
+    assert last.startswith("json/decoder.py:")
+    assert "wrote" not in str(told)
+
+
+def test_an_error_of_ours_has_words_and_a_place() -> None:
+    told = described(caught(lambda: check("never")))
+    assert told.keys() == {"error", "at", "reason"}
+    assert told["error"] == "InvalidInput"
+    assert told["at"].startswith("overheard/schedule.py:")
+    assert told["reason"].startswith("'never' is neither an interval")
+    assert place(Unavailable("never raised")) == ""
+    assert described(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
