@@ -123,7 +123,7 @@ class Channel(Table):
 
 
 # Only what somebody wanted to hear of is kept. ``checked_at``: when Reddit last said how it is (at first, when it was
-# stored); ``absent_since``: since when Reddit's answers have left it out; ``lease_until``: who re-reads it has it so long.
+# stored); ``absent_since``: since when Reddit's answers leave it out; ``lease_until``: so long it is being re-read.
 class Item(Table):
     id = BigAutoField()
     name = TextField(unique=True)

@@ -63,10 +63,7 @@ def _reschedule(
 def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], now: float) -> None:
     wanted: set[int] = set()
     for kind, name in sorted(feeds):
-        Feed.insert(source=SOURCE, kind=kind, name=name, created_at=now).on_conflict_ignore().execute(db.peewee)
-        wanted.add(
-            Feed.select(Feed.id).where(Feed.source == SOURCE, Feed.kind == kind, Feed.name == name).scalar(db.peewee)
-        )
+        wanted.add(_feed(db, kind, name, now))
     had = {
         row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)
     }
@@ -75,6 +72,14 @@ def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], 
         Watch.insert(workspace=workspace_id, feed=feed_id, created_at=now).execute(db.peewee)
     # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
     Feed.update(fresh_at=0).where(Feed.id.in_(wanted - had)).execute(db.peewee)
+
+
+def _feed(db: Db, kind: FeedKind, name: str, now: float) -> int:
+    while True:  # again, when retention has deleted it between the two statements
+        Feed.insert(source=SOURCE, kind=kind, name=name, created_at=now).on_conflict_ignore().execute(db.peewee)
+        same = Feed.select(Feed.id).where(Feed.source == SOURCE, Feed.kind == kind, Feed.name == name)
+        for (feed_id,) in db.kept(same).tuples().execute(db.peewee):
+            return int(feed_id)
 
 
 def _save_queries(db: Db, workspace_id: int, wanted: Iterable[QuerySpec]) -> None:
