@@ -93,34 +93,36 @@ class Notifier:
 
     def _deliver(self, row: ChannelRow, channel: Channel, delivery: Claimed) -> float | None:
         """One try. None: the round may go on; else it ends, for so many seconds (infinity: for good)."""
-        notice = delivery.notice
-        if not notice.mentions:
-            deliveries.failed(self.db, notice.id, "what it was to say has been deleted")
+        contents = deliveries.contents(self.db, delivery)
+        if contents is None:
+            return None  # what it was to say was erased since it was claimed, and the delivery with it
+        if not contents.notice.mentions:
+            deliveries.failed(self.db, delivery.id, "what it was to say has been deleted")
             self._count(channel.kind, "failed")
             return None
         try:
-            channel.send(notice)
+            channel.send(contents.notice)
         except ChannelGone as error:
             self._disable(row, str(error), channel.kind)
             return math.inf
         except Permanent as error:
-            deliveries.failed(self.db, notice.id, str(error))
+            deliveries.failed(self.db, delivery.id, str(error))
             self._count(channel.kind, "failed")
-            log.warning("delivery failed", delivery=notice.id, exc_info=error)
+            log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
         except TryAgain as error:
             return self._retry(row, channel.kind, delivery, error)
         except Exception as error:
             # A fault of ours, or of a library, with this one notice: the others go first, and it is tried for as
             # long as any other. Left to the bus, it would hold up the channel for ever.
-            log.exception("delivery broke", delivery=notice.id)
+            log.exception("delivery broke", delivery=delivery.id)
             fault = TryAgain(f"internal error: {type(error).__name__}")
             return self._retry(row, channel.kind, delivery, fault)
         now = self.clock()
-        deliveries.sent(self.db, notice.id, now)
+        deliveries.sent(self.db, delivery.id, now)
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
         self._count(channel.kind, "sent")
-        for born in delivery.born:
+        for born in contents.born:
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
         return None
 
@@ -133,13 +135,13 @@ class Notifier:
             self._disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf
         delay = error.delay if error.delay is not None else backoff(delivery.attempts)
-        deliveries.put_off(self.db, delivery.notice.id, now + delay, str(error))
+        deliveries.put_off(self.db, delivery.id, now + delay, str(error))
         self._count(kind, "retried")
-        log.info("delivery put off", delivery=delivery.notice.id, seconds=round(delay, 1), exc_info=error)
+        log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return delay
 
     def _give_back(self, rest: Sequence[Claimed], until: float) -> None:
-        deliveries.release(self.db, [delivery.notice.id for delivery in rest], until)
+        deliveries.release(self.db, [delivery.id for delivery in rest], until)
 
     def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
         channels.disable(self.db, row.id, reason, self.clock())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.connect import Db
@@ -12,10 +14,17 @@ from overheard.sending import Send
 
 
 def store(
-    message: ItemsMatched, *, db: Db, send: Send, clock: Clock, metrics: Metrics, news_for: float = storing.NEWS
+    message: ItemsMatched,
+    *,
+    db: Db,
+    send: Send,
+    clock: Clock,
+    metrics: Metrics,
+    news_for: float = storing.NEWS,
+    kept_for: float = math.inf,
 ) -> None:
     """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""
-    stored = storing.store(db, message, clock(), news_for)
+    stored = storing.store(db, message, clock(), news_for, kept_for)
     metrics.mentions_stored.inc(stored.mentions)
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))

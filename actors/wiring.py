@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,6 +11,7 @@ from actors.digest import compose
 from actors.fetch import Fetcher
 from actors.match import Matcher
 from actors.notify import Notifier
+from actors.recheck import Rechecker
 from actors.store import store
 from overheard import __version__
 from overheard.bus.actor import Handler, Slot
@@ -21,12 +23,12 @@ from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.storing import NEWS
 from overheard.errors import ConfigError
-from overheard.limits import Turn
-from overheard.messages import FetchWorkspace, NotifyChannel
+from overheard.limits import SpareTurn, Turn
+from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
 from overheard.program import Program
 from overheard.sending import Send
-from overheard.sources import Source
+from overheard.sources import LooksUp, Source
 from overheard.sources.reddit import RedditSettings, RedditSource
 
 NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
@@ -60,11 +62,17 @@ def reddit_budget(config: Config) -> str:
     return reddit_key(config.reddit.client_id)
 
 
+def recheck_share(config: Config) -> str:
+    """The key of the part of that budget for which urgent rechecks may stand in line."""
+    return reddit_budget(config).replace("reddit:", "recheck:")
+
+
 def limiter(config: Config, db: Db) -> DatabaseLimiter:
     """The shared budgets."""
     return DatabaseLimiter(
         db,
         {
+            "recheck": Rate(config.reddit.requests_per_minute * config.recheck.share, 1),
             "reddit": Rate(config.reddit.requests_per_minute, config.reddit.burst),
             "channel": Rate(config.notify.per_minute, config.notify.burst),
         },
@@ -79,6 +87,7 @@ def threads(config: Config) -> dict[str, int]:
         "store": config.store.threads,
         "notify": config.notify.threads,
         "digest": config.digest.threads,
+        "recheck": config.recheck.threads,
     }
 
 
@@ -89,7 +98,7 @@ class Wiring:
         self.program = program
         self.send = send
         self.limiter = limiter(program.config, program.db)
-        self.sources: list[RedditSource] = []
+        self._source: RedditSource | None = None
 
     def handlers(self, stages: Iterable[str]) -> dict[str, Handler]:
         """A handler for each of the named stages. Raises ConfigError when one cannot work."""
@@ -99,13 +108,21 @@ class Wiring:
             "store": self._store,
             "notify": self._notify,
             "digest": self._digest,
+            "recheck": self._recheck,
         }
         return {stage: self._in_session(makers[stage]()) for stage in stages}
 
     def close(self) -> None:
         """Close what the handlers hold."""
-        for source in self.sources:
-            source.close()
+        if self._source is not None:
+            self._source.close()
+
+    @property
+    def source(self) -> RedditSource:
+        """Reddit, the same for all stages of the process. Raises ConfigError when there are no credentials."""
+        if self._source is None:
+            self._source = reddit_source(self.program.config, self.program.metrics)
+        return self._source
 
     def turn(self, key: str, slot: Slot | None) -> Turn:
         """A message's turn at budget ``key``, with the slot that the message already holds there."""
@@ -127,10 +144,7 @@ class Wiring:
         return handle
 
     def _fetch(self) -> Handler:
-        program = self.program
-        source = reddit_source(program.config, program.metrics)
-        self.sources.append(source)
-        return fetch_handler(self, source)
+        return fetch_handler(self, self.source)
 
     def _match(self) -> Handler:
         matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
@@ -138,8 +152,10 @@ class Wiring:
 
     def _store(self) -> Handler:
         program = self.program
-        # What retention forgets must not come back as news.
-        news_for = min(NEWS, (program.config.retention.mentions_days * 86400.0) or NEWS)
+        # What retention forgets must not come back, and not as news.
+        ages = program.config.retention
+        kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
+        news_for = min(NEWS, kept_for)
 
         def handle(message: Any, slot: Slot | None) -> None:
             store(
@@ -149,6 +165,7 @@ class Wiring:
                 clock=program.clock,
                 metrics=program.metrics,
                 news_for=news_for,
+                kept_for=kept_for,
             )
 
         return handle
@@ -181,6 +198,9 @@ class Wiring:
         program = self.program
         return lambda message, slot: compose(message, db=program.db, send=self.send, clock=program.clock)
 
+    def _recheck(self) -> Handler:
+        return recheck_handler(self, self.source)
+
 
 def fetch_handler(wiring: Wiring, source: Source) -> Handler:
     """The fetch stage's handler on a given source."""
@@ -197,6 +217,29 @@ def fetch_handler(wiring: Wiring, source: Source) -> Handler:
 
     def handle(message: FetchWorkspace, slot: Slot | None) -> None:
         fetcher.fetch(message, wiring.turn(key, slot))
+
+    return handle
+
+
+def recheck_handler(wiring: Wiring, source: LooksUp) -> Handler:
+    """The recheck stage's handler on a given source."""
+    program = wiring.program
+    rechecker = Rechecker(
+        db=program.db,
+        source=source,
+        send=wiring.send,
+        clock=program.clock,
+        rules=program.config.recheck,
+        metrics=program.metrics,
+    )
+    key, share = reddit_budget(program.config), recheck_share(program.config)
+
+    def handle(message: RecheckItems, slot: Slot | None) -> None:
+        def turn(urgent: bool) -> SpareTurn:
+            wait = _interruptible(program.stop)
+            return SpareTurn(wiring.limiter, wiring.turn(key, slot), share, urgent=urgent, wait=wait)
+
+        rechecker.recheck(message, turn)
 
     return handle
 

@@ -139,12 +139,20 @@ class Digest(Section):
     threads: Positive = 1
 
 
+class Recheck(Section):
+    threads: Positive = 1
+    within_hours: Annotated[float, Field(gt=0, le=720)] = 24
+    batch: Annotated[int, Field(gt=0, le=100)] = 5
+    share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
+
+
 class Metrics(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65000)] = 9400
 
 
 class Retention(Section):
+    items_days: Annotated[int, Field(ge=0)] = 0
     mentions_days: Annotated[int, Field(ge=0)] = 90
     deliveries_days: Annotated[int, Field(ge=0)] = 30
     dead_letters_days: Annotated[int, Field(ge=0)] = 90
@@ -167,6 +175,7 @@ class Config(Section):
     store: Store = Store()
     notify: Notify = Notify()
     digest: Digest = Digest()
+    recheck: Recheck = Recheck()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()
     log: Log = Log()

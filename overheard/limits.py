@@ -36,6 +36,11 @@ class Limiter(Protocol):
     def until(self, key: str, slot: float) -> float:
         """Seconds from now until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve anew."""
 
+    def spare(self, key: str) -> float:
+        """Take a token that nobody else could use any more: 0 when it is taken, else seconds until it may be worth
+        asking again. Nothing is reserved, and who reserves a slot never waits for it.
+        """
+
     def block(self, key: str, seconds: float) -> None:
         """Let nobody through for so long."""
 
@@ -65,6 +70,11 @@ class Turn:
         self._wait = wait
         self._on_wait = on_wait
 
+    @property
+    def holds_slot(self) -> bool:
+        """Whether the next ``take`` has a slot already."""
+        return self._slot is not None
+
     def take(self) -> None:
         """Take one token. Waits up to a second, else raises Postponed with the reserved slot."""
         slot, self._slot = self._slot, None
@@ -86,3 +96,47 @@ class Turn:
     def block(self, seconds: float) -> None:
         """Pass on that the server wants silence."""
         self._limiter.block(self.key, seconds)
+
+
+class SpareTurn:
+    """A turn of work that can wait, and must make nobody else wait: the ``Budget`` of rechecks.
+
+    It takes what the budget would lose otherwise (``Limiter.spare``). Under constant pressure that may be nothing, for
+    days. So work that is ``urgent`` has a share: a small budget of its own, ``share``, whose tokens let it stand in
+    line like everybody.
+    """
+
+    def __init__(
+        self, limiter: Limiter, turn: Turn, share: str, *, urgent: bool, wait: Callable[[float], object]
+    ) -> None:
+        self._limiter = limiter
+        self._turn = turn
+        self._share = share
+        self._urgent = urgent
+        self._wait = wait
+
+    def take(self) -> None:
+        """Take one token, waiting up to a second for a spare one.
+
+        Raises Postponed: with a slot when it stands in line, without one when there is nothing for it now.
+        """
+        if self._turn.holds_slot:
+            self._turn.take()
+            return
+        delay = self._limiter.spare(self._turn.key)
+        if 0 < delay <= LONGEST_WAIT:
+            self._wait(delay)
+            delay = self._limiter.spare(self._turn.key)
+        if delay == 0:
+            return
+        if not self._urgent or self._limiter.spare(self._share) > 0:
+            raise Postponed(self._turn.key, delay=delay, slot=None)
+        self._turn.take()
+
+    def observe(self, remaining: float, reset: float) -> None:
+        """As ``Turn.observe``."""
+        self._turn.observe(remaining, reset)
+
+    def block(self, seconds: float) -> None:
+        """As ``Turn.block``."""
+        self._turn.block(seconds)

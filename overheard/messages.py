@@ -128,6 +128,17 @@ class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return {"channel": self.channel_id}
 
 
+class RecheckItems(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ask Reddit whether these stored items are still there.
+
+    ``lease`` is the claim under which they were taken: whoever comes second with it has nothing to do. Without ids:
+    claim what is due, and go on until nothing is.
+    """
+
+    item_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    lease: Annotated[float, Meta(ge=0)] = 0.0
+
+
 class ComposeDigest(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Compose the digest of the period that ended at ``period_end`` (seconds since the epoch)."""
 

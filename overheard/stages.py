@@ -40,6 +40,7 @@ STAGES: dict[str, Stage] = {
         Stage("store", messages.ItemsMatched, sends=("notify",), threads=2, port_offset=30),
         Stage("notify", messages.NotifyChannel, sends=(), threads=8, port_offset=40),
         Stage("digest", messages.ComposeDigest, sends=("notify",), threads=1, port_offset=50),
+        Stage("recheck", messages.RecheckItems, sends=("recheck",), threads=1, port_offset=60),
     )
 }
 

@@ -6,14 +6,14 @@ import time
 
 import msgspec
 
-from overheard.bus.events import Event, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.events import Event, ItemRecheck, WorkspaceDigest, WorkspaceDue, message_id_of, parse
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
-from overheard.db import workspaces
+from overheard.db import rechecks, workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput
 from overheard.log import about, get_logger, note
-from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message
+from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
 
 log = get_logger(__name__)
 
@@ -63,7 +63,12 @@ class Ingress:
             workspace = workspaces.by_name(self.db, event.workspace)
             note(workspace=workspace.slug)
             return ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now)
-        raise InvalidInput("nothing here re-checks items yet")
+        if isinstance(event, ItemRecheck):
+            if event.item is None:
+                return RecheckItems()  # the stage finds what is due, and goes on until nothing is
+            batch = rechecks.wish(self.db, event.item, now)
+            return RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
+        raise InvalidInput(f"nobody here works on {type(event).__name__}")
 
 
 def _identified(event: Event, event_id: str | None) -> Event:

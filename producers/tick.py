@@ -44,13 +44,14 @@ class Found(msgspec.Struct):
     swept_digests: int = 0
     dead_letters: int = 0
     forgotten: int = 0
+    rechecks: int = 0
 
 
 class Ticker:
     """What a tick works with.
 
     ``drain`` moves dead letters from the bus to the database and returns how many; ``waiting`` says how many messages
-    between a demand and its mentions the bus still holds.
+    between a demand and its mentions the bus still holds; ``recheck`` asks for due rechecks, and returns how many.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Ticker:
         ages: Ages,
         metrics: Metrics,
         gauges: Gauges,
+        recheck: Callable[[], int] = lambda: 0,
     ) -> None:
         self.db = db
         self.events = events
@@ -77,6 +79,7 @@ class Ticker:
         self.ages = ages
         self.metrics = metrics
         self.gauges = gauges
+        self.recheck = recheck
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -88,8 +91,9 @@ class Ticker:
         1. due workspaces, claimed a few at a time and published with confirms;
         2. due digests;
         3. what was left behind: demands that nobody served, polls whose lease ran out, forgotten deliveries;
-        4. now and then: dead letters that only the bus knows of; rows that are too old;
-        5. the beat.
+        4. stored items that Reddit is to be asked about again;
+        5. now and then: dead letters that only the bus knows of; rows that are too old;
+        6. the beat.
 
         Raises TryAgain when a server is away: what was claimed and not published is found by step 3 next time.
         """
@@ -98,6 +102,7 @@ class Ticker:
             found.due = self._due()
             found.digests = self._digests()
             self._sweep(found)
+            found.rechecks = self.recheck()
             self._tidy(found)
             self._report(found)
         return found
@@ -110,7 +115,9 @@ class Ticker:
         self._tidied = now
         feeds.mend_times(self.db, now)
         found.dead_letters = self.drain()
-        found.forgotten = retention.forget(self.db, self.ages, now)
+        gone = retention.forget(self.db, self.ages, now)
+        self.metrics.items_erased.labels("old").inc(gone.items)
+        found.forgotten = gone.rows
         self._untidy = found.forgotten >= retention.BATCH  # there may be more
 
     def _due(self) -> int:

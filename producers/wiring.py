@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from overheard.bus.connect import Broker
@@ -16,6 +16,7 @@ from overheard.db.retention import Ages
 from overheard.program import Program
 from overheard.stages import STAGES
 from producers.gauges import Gauges, Look
+from producers.rechecks import Rechecks
 from producers.tick import Ticker
 
 # Where a demand, and then what was read for it, waits.
@@ -29,20 +30,35 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
     if isinstance(broker, MemoryBroker):
         drained: Callable[[], int] = _nothing
         seen: Look = partial(_in_memory, broker)
-        waits: Callable[[], int] = partial(broker.unfinished, DEMANDS)
+        waits: Callable[[Iterable[str]], int] = broker.unfinished
     else:
         drained = partial(drain, url, STAGES.values(), running.record_dead)
-        waits = partial(waiting, url, DEMANDS)
+        waits = partial(waiting, url)
         seen = partial(look, url)
+    rechecks = Rechecks(
+        db=running.db,
+        sender=Sender(broker),
+        waiting=partial(waits, (STAGES["recheck"].queue,)),
+        clock=running.clock,
+        rules=running.config.recheck,
+        metrics=running.metrics,
+    )
     return Ticker(
         db=running.db,
         events=events,
         sender=Sender(broker),
         drain=drained,
-        waiting=waits,
+        waiting=partial(waits, DEMANDS),
         clock=running.clock,
         rules=running.config.tick,
-        ages=Ages(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days),
+        ages=Ages(
+            kept.mentions_days,
+            kept.deliveries_days,
+            kept.dead_letters_days,
+            kept.items_days,
+            # Nobody asks Reddit about what stands in dead letters only: it goes when Reddit's rules want it gone.
+            texts=2 * 3600.0 * running.config.recheck.within_hours,
+        ),
         metrics=running.metrics,
         gauges=Gauges(
             db=running.db,
@@ -51,6 +67,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             clock=running.clock,
             metrics=running.metrics,
         ),
+        recheck=rechecks.ask,
     )
 
 

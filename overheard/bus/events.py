@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from overheard.errors import InvalidInput
+from overheard.items import FULLNAME
 
 MAX_BYTES = 64 * 1024
 MAX_REASON = 200
@@ -44,7 +45,9 @@ class WorkspaceDigest(Event, frozen=True):
 
 
 class ItemRecheck(Event, frozen=True):
-    """Ask Reddit which stored items are gone."""
+    """Ask Reddit now about the stored items that are due for it, or about one ``item`` (its fullname)."""
+
+    item: str | None = None
 
 
 TYPES: dict[str, type[Event]] = {
@@ -144,12 +147,18 @@ def _text(name: str, value: object) -> None:
         raise InvalidInput(f'"{name}" holds a character that cannot be stored (NUL or half of a surrogate pair)')
 
 
+def _fullname(name: str, value: object) -> None:
+    if not isinstance(value, str) or not FULLNAME.fullmatch(value):
+        shown = _shown(value) if isinstance(value, str) else _kind(value)
+        raise InvalidInput(f'"{name}" is {shown}; want the fullname of a post or comment, such as t3_1abc or t1_1abc')
+
+
 def _moment(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
         raise InvalidInput(f'"{name}" is {_shown(str(value))}; want seconds since the epoch')
 
 
-CHECKS = {"workspace": _workspace, "reason": _text, "event_id": _text, "period_end": _moment}
+CHECKS = {"workspace": _workspace, "reason": _text, "event_id": _text, "period_end": _moment, "item": _fullname}
 
 
 def _kind(value: object) -> str:

@@ -13,12 +13,15 @@ import time
 from collections.abc import Mapping
 
 import msgspec
+from peewee import fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.limits import Reservation
 
 HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
+WINDOW = 600.0  # seconds: Reddit's; what it counted longer ago says nothing any more
+CLOCK_TICK = 0.002  # seconds: SQLite's clock counts milliseconds
 NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
 LOW_WATER = 1.0  # requests left at which Reddit's own count stops us until its window ends
 
@@ -63,6 +66,30 @@ class DatabaseLimiter:
             wait = max(float(delay), 0.0)
             return Reservation(delay=wait, slot=float(moment) + wait)
         return Reservation(delay=HORIZON, slot=None)
+
+    def spare(self, key: str) -> float:
+        """Take a token of ``key`` that would be lost otherwise: 0 when it is taken, else seconds to wait.
+
+        A bucket that is full loses one token each period. Only such a one is taken: afterwards the bucket is as full
+        as before, so that no ``reserve`` is told another slot because of it. Nor is one taken when the server's own
+        count has less than half a minute's requests left: then somebody else uses the same credentials.
+        """
+        rate, now = self._rates[key.partition(":")[0]], self._db.now
+        full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
+        scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
+        lost = (Budget.tat <= full - rate.period) & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
+        taken = (
+            Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
+            .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
+            .returning(Budget.key)
+            .tuples()
+            .execute(self._db.peewee)
+        )
+        if list(taken):
+            return 0.0
+        ahead = self._db.greatest(Budget.tat - full + rate.period, Budget.block_until - now)
+        delay = float(Budget.select(ahead).where(Budget.key == key).scalar(self._db.peewee))
+        return (delay if delay > 0 else rate.period) + CLOCK_TICK
 
     def until(self, key: str, slot: float) -> float:
         """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.

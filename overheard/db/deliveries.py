@@ -20,11 +20,19 @@ PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bun
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A delivery that is ours to send. ``born`` are the items' creation times, for the metrics."""
+    """A delivery that is ours to send: of a mention, or of a digest (whose period ended at ``period_end``)."""
 
-    notice: Notice
+    id: str
+    mention: int | None
+    period_end: float | None
     attempts: int
     created_at: float
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a delivery says. ``born`` are the items' creation times, for the metrics."""
+
+    notice: Notice
     born: tuple[float, ...]
 
 
@@ -97,8 +105,7 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
             .tuples()
             .execute(db.peewee)
         )
-        claimed = sorted(rows, key=lambda row: (row[4], row[1] or 0))
-    return [_with_contents(db, channel_id, *row) for row in claimed]
+        return [Claimed(*row) for row in sorted(rows, key=lambda row: (row[4], row[1] or 0))]
 
 
 def more_due(db: Db, channel_id: int, now: float) -> bool:
@@ -122,25 +129,30 @@ def _claimed(db: Db, channel_id: int, now: float) -> bool:
     return bool(held.exists(db.peewee))
 
 
-def _with_contents(
-    db: Db, channel_id: int, delivery_id: str, mention: int | None, period_end: float | None, attempts: int, at: float
-) -> Claimed:
-    if period_end is None:
-        rows = mentions.rows().where(Mention.id == mention)
-    else:
-        bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == delivery_id)
-        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id)
-    contents = list(rows.tuples().execute(db.peewee))
-    public: tuple[PublicMention, ...] = tuple(mentions.as_public(row[1:]) for row in contents)
+def contents(db: Db, claimed: Claimed) -> Contents | None:
+    """What a claimed delivery says now; None when it has been erased.
+
+    To be read right before it is sent: a round takes minutes, and items are erased meanwhile.
+    """
     slug = (
         Workspace.select(Workspace.slug)
         .join(Channel, on=(Channel.workspace == Workspace.id))
-        .where(Channel.id == channel_id)
+        .join(Delivery, on=(Delivery.channel == Channel.id))
+        .where(Delivery.id == claimed.id)
         .scalar(db.peewee)
     )
-    kind: NoticeType = "mention.created" if period_end is None else "digest"
-    notice = Notice(id=delivery_id, type=kind, workspace=str(slug), mentions=public)
-    return Claimed(notice, attempts, at, tuple(row[9] for row in contents))
+    if slug is None:
+        return None
+    if claimed.period_end is None:
+        rows = mentions.rows().where(Mention.id == claimed.mention)
+    else:
+        bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
+        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id)
+    found = list(rows.tuples().execute(db.peewee))
+    public: tuple[PublicMention, ...] = tuple(mentions.as_public(row[1:]) for row in found)
+    kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
+    notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public)
+    return Contents(notice, tuple(row[9] for row in found))
 
 
 def sent(db: Db, delivery_id: str, now: float) -> None:

@@ -18,6 +18,7 @@ from peewee import (
     IntegerField,
     Model,
     TextField,
+    fn,
 )
 
 
@@ -123,7 +124,8 @@ class Channel(Table):
         indexes = ((("workspace", "name"), True),)
 
 
-# Only what somebody wanted to hear of is kept.
+# Only what somebody wanted to hear of is kept. ``checked_at``: when Reddit last said how it is (at first, when it was
+# stored); ``absent_since``: since when Reddit's answers leave it out; ``lease_until``: so long it is being re-read.
 class Item(Table):
     id = BigAutoField()
     name = TextField(unique=True)
@@ -136,6 +138,19 @@ class Item(Table):
     url = TextField()
     created_at = DoubleField()
     stored_at = DoubleField(index=True)
+    checked_at = DoubleField(default=0, index=True)
+    absent_since = DoubleField(null=True)
+    lease_until = DoubleField(default=0)
+
+
+Item.add_index(fn.LOWER(Item.author), name="item_author_lower")
+
+
+# What must not be stored again: the names of items that were erased, for some days (copies are on the bus), and hashes
+# of the names of authors who asked to be forgotten. ``erasing.py`` makes the keys.
+class Erased(Table):
+    key = TextField(primary_key=True)
+    at = DoubleField()
 
 
 # One per (workspace, item) (I3). ``queries`` and ``highlights`` are JSON.
@@ -239,6 +254,7 @@ TABLES: tuple[type[Table], ...] = (
     Change,
     Channel,
     Item,
+    Erased,
     Mention,
     Delivery,
     Poll,

@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from peewee import fn
 
+from overheard.db import letter_texts
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, FAILED, PENDING, SENT
-from overheard.db.models import DeadLetter, Delivery, Item, Mention, Poll
+from overheard.db.erasing import AUTHOR, REMEMBERED
+from overheard.db.models import DeadLetter, Delivery, Erased, Feed, Item, Mention, Poll, Watch
 
 BATCH = 1000
+LETTERS = 20  # dead letters may be large
 DAY = 86400.0
+UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds where they were
 
 
 class Ages(msgspec.Struct, frozen=True):
-    """How many days each kind of row is kept; 0 keeps it for ever."""
+    """How many days each kind of row is kept; 0 keeps it for ever. ``texts``: items in dead letters, in seconds."""
 
     mentions: int
     deliveries: int
     dead_letters: int
+    items: int = 0
+    texts: float = 0.0
 
 
-def forget(db: Db, ages: Ages, now: float) -> int:
-    """Delete one batch of each kind of row that is too old; returns how many rows went (0: nothing is left to do)."""
-    gone = _batch(db, Poll, Poll.started_at < now - DAY)
-    if ages.deliveries:
-        old = now - ages.deliveries * DAY
-        gone += _batch(db, Delivery, Delivery.state.in_([SENT, FAILED]) & (Delivery.created_at < old))
-        gone += _batch(
-            db, Delivery, (Delivery.state == BUNDLED) & (Delivery.created_at < old) & ~_in_a_digest_to_send()
-        )
+class Forgotten(msgspec.Struct):
+    """How many rows went, and how many of them were items."""
+
+    rows: int = 0
+    items: int = 0
+
+
+def forget(db: Db, ages: Ages, now: float) -> Forgotten:
+    """Delete one batch of each kind of row that is too old; how many went (0: nothing is left to do)."""
+    gone = _items(db, ages, now)
+    gone.rows += _deliveries(db, ages, now)
+    gone.rows += _batch(db, Poll, Poll.started_at < now - DAY)
+    gone.rows += unwatched_feeds(db, (Feed.created_at < now - UNWATCHED) & (Feed.fresh_at < now - UNWATCHED), now)
+    if ages.dead_letters:
+        gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
+    if ages.texts:
+        gone.rows += letter_texts.strip(db, now - ages.texts, LETTERS)
+    names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.startswith(AUTHOR))
+    gone.rows += Erased.delete().where(Erased.key.in_(names.limit(BATCH))).execute(db.peewee)
+    return gone
+
+
+def _items(db: Db, ages: Ages, now: float) -> Forgotten:
+    """Items, mentions, and the items that nobody mentions any more."""
+    old_items = _batch(db, Item, Item.stored_at < now - ages.items * DAY) if ages.items else 0
+    gone = Forgotten(rows=old_items, items=old_items)
     if ages.mentions:
         old = now - ages.mentions * DAY
-        gone += _batch(db, Mention, Mention.stored_at < old)
-        gone += _unwanted_items(db, old)
-    if ages.dead_letters:
-        gone += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
+        mentions = _batch(db, Mention, Mention.stored_at < old)
+        unwanted = _unmentioned(db, Item.stored_at < old)
+        gone.rows += mentions + unwanted
+        gone.items += unwanted
     return gone
+
+
+def _deliveries(db: Db, ages: Ages, now: float) -> int:
+    if not ages.deliveries:
+        return 0
+    old = now - ages.deliveries * DAY
+    gone = _batch(db, Delivery, Delivery.state.in_([SENT, FAILED]) & (Delivery.created_at < old))
+    bundled = (Delivery.state == BUNDLED) & (Delivery.created_at < old) & ~_in_a_digest_to_send()
+    return gone + _batch(db, Delivery, bundled)
 
 
 def _in_a_digest_to_send() -> Any:
@@ -46,19 +79,33 @@ def _in_a_digest_to_send() -> Any:
     return fn.EXISTS(digest.select(digest.id).where(digest.id == Delivery.bundle, digest.state == PENDING))
 
 
-def _unwanted_items(db: Db, old: float) -> int:
-    """Delete items that nobody mentions any more.
+def unmentioned(db: Db, item_ids: Collection[int]) -> int:
+    """Delete those of the items that nobody mentions any more; how many there were."""
+    return _unmentioned(db, Item.id.in_(list(item_ids)))
+
+
+def _unmentioned(db: Db, among: Any) -> int:
+    return _unused(db, Item, among & ~fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id)))
+
+
+def unwatched_feeds(db: Db, among: Any, now: float) -> int:
+    """Delete a batch of those of the feeds that nobody watches any more nor is reading now; how many there were."""
+    watched = fn.EXISTS(Watch.select(Watch.feed).where(Watch.feed == Feed.id))
+    return _unused(db, Feed, among & (Feed.lease_until < now) & ~watched)
+
+
+def _unused(db: Db, table: Any, unused: Any) -> int:
+    """Delete a batch of rows that nothing refers to.
 
     In two steps, because PostgreSQL does not look again at other tables when it had to wait for a row: an item that
     store has just mentioned once more would go, and take the new mention with it.
     """
-    unwanted = (Item.stored_at < old) & ~fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id))
     with db.transaction():
-        rows = Item.select(Item.id).where(unwanted).limit(BATCH)
+        rows = table.select(table.id).where(unused).limit(BATCH)
         if not db.sqlite:
             rows = rows.for_update(skip_locked=True)
-        ids = [item_id for (item_id,) in rows.tuples().execute(db.peewee)]
-        return int(Item.delete().where(Item.id.in_(ids), unwanted).execute(db.peewee))
+        ids = [row_id for (row_id,) in rows.tuples().execute(db.peewee)]
+        return int(table.delete().where(table.id.in_(ids), unused).execute(db.peewee))
 
 
 def _batch(db: Db, table: type, old: object) -> int:

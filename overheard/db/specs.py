@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from overheard.db import queries
 from overheard.db.connect import Db
@@ -62,15 +62,10 @@ def _reschedule(
 
 
 def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], now: float) -> None:
-    wanted, ordered = set(), sorted(set(feeds))  # one order of locks for all who save
+    wanted: set[int] = set()
+    ordered = sorted(set(feeds))  # one order of locks for all who save
     for start in range(0, len(ordered), ROWS):
-        some = ordered[start : start + ROWS]
-        rows = [{"source": SOURCE, "kind": kind, "name": name, "created_at": now} for kind, name in some]
-        Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
-        names = sorted({name for _, name in some})
-        known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == SOURCE, Feed.name.in_(names))
-        these = set(some)
-        wanted |= {row for row, kind, name in known.tuples().execute(db.peewee) if (kind, name) in these}
+        wanted |= _feeds(db, ordered[start : start + ROWS], now)
     had = {
         row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)
     }
@@ -81,6 +76,18 @@ def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], 
         Watch.insert_many(watches).execute(db.peewee)
     # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
+
+
+def _feeds(db: Db, feeds: Sequence[tuple[FeedKind, str]], now: float) -> set[int]:
+    rows = [{"source": SOURCE, "kind": kind, "name": name, "created_at": now} for kind, name in feeds]
+    names = sorted({name for _, name in feeds})
+    known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == SOURCE, Feed.name.in_(names))
+    found: dict[tuple[str, str], int] = {}
+    while len(found) < len(feeds):  # again, when retention has deleted some between the two statements
+        Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+        kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
+        found = {(kind, name): row for row, kind, name in kept if (kind, name) in set(feeds)}
+    return set(found.values())
 
 
 def _save_queries(db: Db, workspace_id: int, wanted: Iterable[QuerySpec]) -> None:

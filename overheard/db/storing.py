@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
 from peewee import fn
 
-from overheard.db import deliveries, feeds
+from overheard.db import deliveries, erasing, feeds
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, PollPart, Query, Watch, Workspace
 from overheard.db.text import storable
@@ -33,26 +34,44 @@ class Stored(msgspec.Struct, frozen=True):
     ages: tuple[float, ...] = ()
 
 
-def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS) -> Stored:
+def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kept_for: float = math.inf) -> Stored:
     """Store one part of a poll, in one transaction:
 
-    1. the items, those seen before left as they are;
+    1. the items, those seen before left as they are; but none that was erased, nor any that is older than
+       ``kept_for`` seconds: in quiet listings stands what retention has forgotten long ago;
     2. a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor;
     3. a delivery for each new mention and channel of its workspace, unless the item is older than the watch;
-       or is no news any more (``news_for`` seconds): what retention has forgotten still stands in quiet listings;
+       or is no news any more (``news_for`` seconds);
     4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
     """
     with db.transaction():
         created: list[tuple[int, int, int, bool]] = []
-        if message.items:
-            item_ids = _items(db, message.items, now)
-            created = _mentions(db, message.items, item_ids, now, news_for)
+        entries = _storable_now(db, message.items, now - kept_for)
+        if entries:
+            item_ids = _items(db, entries, now)
+            entries = _without_erased(db, entries, item_ids)
+            created = _mentions(db, entries, item_ids, now, news_for)
         loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
         channels = deliveries.add(db, loud, now)
         _part(db, message, now)
-    born = {item_ids[entry.item.name]: entry.item.created_at for entry in message.items} if created else {}
+    born = {item_ids[entry.item.name]: entry.item.created_at for entry in entries} if created else {}
     ages = tuple(now - born[item_id] for _, _, item_id, silent in created if not silent)
     return Stored(channels, len(created), ages)
+
+
+def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
+    young = [entry for entry in entries if entry.item.created_at >= oldest]
+    refused = erasing.refused(db, [entry.item for entry in young]) if young else set()
+    return [entry for entry in young if entry.item.name not in refused]
+
+
+def _without_erased(db: Db, entries: list[MatchedItem], item_ids: dict[str, int]) -> list[MatchedItem]:
+    """Look again, now that the items' rows are held: one may have been erased in between, and was made anew here."""
+    refused = erasing.refused(db, [entry.item for entry in entries])
+    if not refused:
+        return entries
+    Item.delete().where(Item.id.in_([item_ids[name] for name in refused])).execute(db.peewee)
+    return [entry for entry in entries if entry.item.name not in refused]
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[str, int]:
@@ -74,7 +93,7 @@ def _item_row(item: FoundItem, now: float) -> dict[str, object]:
     row = {
         key: storable(value) if isinstance(value, str) else value for key, value in msgspec.structs.asdict(item).items()
     }
-    return {**row, "stored_at": now}
+    return {**row, "stored_at": now, "checked_at": now}
 
 
 def _mentions(

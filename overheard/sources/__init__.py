@@ -18,6 +18,19 @@ class Page(msgspec.Struct, frozen=True):
     skipped: int = 0  # children that did not have the promised form
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """Items looked up by name: as they are now, or the names of those that are not there any more.
+
+    ``gone``: the source says that they were deleted or removed. ``absent``: it says nothing of them, be it because
+    they were erased altogether, because nobody may see their subreddit, or by a fault of its own. A name in none of
+    the three is one of which the answer could not be read.
+    """
+
+    items: tuple[Item, ...]
+    gone: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+
 class Budget(Protocol):
     """The shared budget of requests, as a source sees it."""
 
@@ -44,3 +57,10 @@ class Source(Protocol):
         Raises Postponed (budget), TryAgain (passing fault), FeedRefused (one of the names is not to be had),
         Permanent (credentials, say).
         """
+
+
+class LooksUp(Protocol):
+    """What the recheck stage asks of a source."""
+
+    def info(self, names: Sequence[str], budget: Budget) -> Checked:
+        """Look up to 100 items by name. Raises Postponed (budget), TryAgain (passing fault), Permanent."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from overheard.clock import Clock, system_clock
 from overheard.errors import FeedRefused
 from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item, ItemKind
 from overheard.log import get_logger
 from overheard.metrics import Metrics
-from overheard.sources import Budget, Page
+from overheard.sources import Budget, Checked, Page
 from overheard.sources.reddit_client import RedditClient, RedditSettings
 from overheard.sources.reddit_faults import TOKEN
 from overheard.sources.reddit_http import Call
-from overheard.sources.reddit_items import Reading, listing, readings
+from overheard.sources.reddit_items import Reading, emptied, listing, readings
 
 __all__ = ["Checked", "RedditSettings", "RedditSource"]
 
@@ -26,13 +24,6 @@ ENDPOINT: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
 USUAL = ("200", "429", "error")  # counted from 0; other answers from their first
 MOST_NAMES = 100  # what /api/info takes at once
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
-
-
-class Checked(msgspec.Struct, frozen=True):
-    """Items looked up by name: those that are there, as they are now, and the names of those that are gone."""
-
-    items: tuple[Item, ...]
-    gone: tuple[str, ...]
 
 
 class RedditSource:
@@ -63,20 +54,23 @@ class RedditSource:
         return Page(items, found.after, skipped=len(found.children) - len(items))
 
     def info(self, names: Sequence[str], budget: Budget) -> Checked:
-        """Look up to 100 items by fullname, in one request. Gone is what is erased or not in the answer.
+        """Look up to 100 items by fullname, in one request.
 
-        When a child of the answer cannot be read, what is not in the answer does not count as gone: it may be that.
+        When a child of the answer cannot be read, what is not in the answer does not count as absent: it may be that.
         Raises as ``read`` does, but for FeedRefused.
         """
         if len(names) > MOST_NAMES:
             raise ValueError(f"{len(names)} names: Reddit takes {MOST_NAMES} at once")
         found = listing(self._client.get("api/info", {"id": ",".join(names)}, Call("info", budget)))
         read = readings(found.children)
-        items = tuple(one.item for one in read if one.item and not one.gone)
-        kept = {item.name for item in items}
-        if any(one.item is None for one in read):
-            kept |= set(names) - {one.item.name for one in read if one.item}
-        return Checked(items, tuple(name for name in names if name not in kept))
+        shown = {one.item.name: one for one in read if one.item}
+        gone = {name for name, one in shown.items() if one.gone or (one.item and emptied(one.item))}
+        items = tuple(one.item for name, one in shown.items() if one.item and name not in gone)
+        readable = all(one.item for one in read)
+        if not readable:
+            log.warning("an item looked up has not the form of one", count=sum(one.item is None for one in read))
+        absent = tuple(name for name in names if name not in shown) if readable else ()
+        return Checked(items, tuple(name for name in names if name in gone), absent)
 
     def verify(self, budget: Budget) -> str:
         """Log in, read one post, and say in a line what works. Raises as ``info`` does."""

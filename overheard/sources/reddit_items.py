@@ -19,6 +19,7 @@ LONGEST_TEXT = 100_000  # characters; Reddit's own limits are 40,000 for a post 
 LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
 UNREADABLE = (msgspec.ValidationError, UnicodeError)  # msgspec stumbles over half a surrogate pair
 ERASED = ("[deleted]", "[removed]")
+ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
 
 # `number_of` is laxer: int() takes "1_0", " 10" and digits of other scripts. 12 digits still fit 64 bits.
 _FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
@@ -111,6 +112,14 @@ def _read(raw: object, wanted: ItemKind | None) -> Reading:
     comment = msgspec.convert(child.data, _Comment)
     item = _item(kind, comment, comment.link_title or "", comment.body, comment.link_url or "")
     return Reading(item, gone=item.author is None and comment.body in ERASED)
+
+
+def emptied(item: Item) -> bool:
+    """Whether nothing is left of its text but Reddit's word for what was taken away, whoever is named as its author.
+
+    Somebody may have written just that; then nothing is lost with it.
+    """
+    return item.body in ERASED or item.body.startswith(ERASED_BY_REDDIT)
 
 
 def _item(kind: ItemKind, data: _Data, title: str, body: str, url: str) -> Item:

@@ -39,6 +39,8 @@ def commands(standin: Standin) -> dict[str, Command]:
         "hold": Command(standin.hold, _ONE),
         "approve": Command(standin.approve, _ONE),
         "edit": Command(standin.edit, _ONE | {"text": "text*"}),
+        "delete-account": Command(standin.delete_account, {"author": "text*"}),
+        "vanish": Command(standin.vanish, _ONE),
         "subreddits": Command(standin.set_subreddit, {"name": "text*", "state": "text"}),
         "faults": Command(fault, _FAULT),
         "faults/clear": Command(standin.faults.clear, {}),

@@ -49,7 +49,10 @@ class Subreddit:
 
 @dataclass(slots=True)
 class Post:
-    """A submission. `created` and `edited` are Unix seconds; `gone` says who took it away, if anyone did."""
+    """A submission. `created` and `edited` are Unix seconds; `gone` says who took it away, if anyone did.
+
+    `orphaned` when its author has deleted the account: what was said stays, without a name.
+    """
 
     number: int
     subreddit: Subreddit
@@ -62,6 +65,7 @@ class Post:
     edited: float | None = None
     gone: Gone | None = None
     comments: int = 0
+    orphaned: bool = False
 
     @property
     def fullname(self) -> str:
@@ -86,6 +90,7 @@ class Comment:
     created: float
     edited: float | None = None
     gone: Gone | None = None
+    orphaned: bool = False
 
     @property
     def fullname(self) -> str:

@@ -64,7 +64,7 @@ def _post(post: Post) -> str:
     home, is_self = post.subreddit, post.url is None
     text = _text(post)
     varying = _shared(post) | {
-        "title": post.title,
+        "title": _title(post),
         "selftext": text,
         "selftext_html": _markdown(text) if text else None,
         "is_self": is_self,
@@ -87,8 +87,8 @@ def _comment(comment: Comment) -> str:
         "body_html": _markdown(text),
         "parent_id": comment.parent,
         "link_id": comment.link.fullname,
-        "link_title": comment.link.title,
-        "link_author": "[deleted]" if comment.link.gone else comment.link.author,
+        "link_title": _title(comment.link),
+        "link_author": _author(comment.link),
         "link_permalink": SITE + comment.link.permalink,
         "link_url": comment.link.url or SITE + comment.link.permalink,
         "num_comments": comment.link.comments,
@@ -102,7 +102,7 @@ def _shared(item: Item) -> dict[str, Any]:
     data = {
         "id": base36(item.number),
         "name": item.fullname,
-        "author": "[deleted]" if item.gone else item.author,
+        "author": _author(item),
         "subreddit": home.name,
         "subreddit_id": home.fullname,
         "subreddit_name_prefixed": f"r/{home.name}",
@@ -111,10 +111,18 @@ def _shared(item: Item) -> dict[str, Any]:
         "created_utc": item.created,
         "edited": item.edited or False,
     }
-    if not item.gone:
+    if not item.gone and not item.orphaned:
         # Absent, not null, once the author is gone: so it is on Reddit, and code that indexes it falls over there.
         data["author_fullname"] = f"t2_{base36(zlib.crc32(item.author.lower().encode()))}"
     return data
+
+
+def _author(item: Item) -> str:
+    return "[deleted]" if item.gone or item.orphaned else item.author
+
+
+def _title(post: Post) -> str:
+    return "[deleted by user]" if post.gone == "author" else post.title
 
 
 def _text(item: Item) -> str:

@@ -164,6 +164,14 @@ class Standin:
         """Change an item's text."""
         self.store.edit(fullname, text)
 
+    def delete_account(self, author: str) -> None:
+        """Take an author's name off everything that author said; the texts stay."""
+        self.store.delete_account(author)
+
+    def vanish(self, fullname: str) -> None:
+        """Leave no trace of an item, not even in api/info: as after an order of a court."""
+        self.store.vanish(fullname)
+
     def set_subreddit(self, name: str, state: State = "public") -> None:
         """Make a subreddit, or change its state: public, private, banned, quarantined, missing."""
         self.store.set_state(name, state)

@@ -99,6 +99,21 @@ class Store:
             item.text = text
             item.edited = self._stamp(None)
 
+    def delete_account(self, author: str) -> None:
+        """Take an author's name off all that was said; the texts stay. Names are the same in any case."""
+        with self.lock:
+            for items in self._items.values():
+                for item in items.values():
+                    if item.author.lower() == author.lower():
+                        item.orphaned = True
+
+    def vanish(self, fullname: str) -> None:
+        """Leave no trace of an item: not even api/info knows it any more."""
+        with self.lock:
+            item = self.get(fullname)
+            self.take_away(fullname, "filter")
+            del self._items[kind_of_item(item)][item.number]
+
     def get(self, fullname: str) -> Item:
         """Return an item, visible or not; KeyError when there is none of that name."""
         found = parse_fullname(fullname)

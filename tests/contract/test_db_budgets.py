@@ -16,7 +16,7 @@ from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.errors import Postponed
-from overheard.limits import Turn
+from overheard.limits import SpareTurn, Turn
 
 ROOT = Path(__file__).parents[2]
 TINY = 0.002  # seconds: SQLite's clock counts milliseconds
@@ -213,3 +213,97 @@ def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
 
 def test_a_budget_nobody_used_is_free(db: Db) -> None:
     assert budgets.state(db, "reddit:never") == (None, 0.0)
+
+
+# -- spare tokens
+
+
+def test_only_a_token_that_would_be_lost_is_spare(db: Db) -> None:
+    one = limiter(db, per_minute=60, burst=3)
+    assert one.spare("reddit:x") == 0, "an unused budget is full"
+    assert 0 < one.spare("reddit:x") <= 1 + 2 * TINY, "one is lost each period"
+    for idle, spare in [(0.9, False), (0.2, True), (0.9, False), (3600, True), (0.0, False)]:
+        Budget.update(tat=Budget.tat - idle).execute(db.peewee)
+        assert (one.spare("reddit:x") == 0) is spare, (idle, spare)
+
+
+def test_nobody_is_told_another_slot_because_of_a_spare_token(db: Db) -> None:
+    """Two budgets with the same history, one of which spares what it can before every reservation."""
+    one = limiter(db, per_minute=60, burst=3)
+    for key in ("reddit:x", "reddit:y"):
+        one.reserve(key)
+    taken = 0
+    for idle in (0.0, 0.5, 1.0, 1.7, 30.0, 1.5, 0.0, 0.0, 5.0, 0.3, 3600.0):
+        Budget.update(tat=Budget.tat - idle).execute(db.peewee)
+        for _ in range(3):
+            taken += one.spare("reddit:x") == 0
+        assert one.reserve("reddit:x").delay == pytest.approx(one.reserve("reddit:y").delay, abs=0.05)
+    assert taken == 3, "at 30, 5 and 3600: elsewhere the bucket is not full"
+
+
+def test_a_blocked_or_scarce_budget_spares_nothing(db: Db) -> None:
+    one = limiter(db, per_minute=60, burst=3)
+    one.block("reddit:x", 30)
+    assert one.spare("reddit:x") == pytest.approx(30, abs=0.5)
+    Budget.update(block_until=0, remaining=29.0, observed_at=db.clock() - 10).execute(db.peewee)
+    assert one.spare("reddit:x") > 0, "somebody else uses the credentials"
+    assert one.reserve("reddit:x").delay == 0
+    Budget.update(tat=0, remaining=31.0).execute(db.peewee)
+    assert one.spare("reddit:x") == 0
+    Budget.update(tat=0, remaining=0.0, observed_at=db.clock() - 601).execute(db.peewee)
+    assert one.spare("reddit:x") == 0, "that was another window"
+
+
+def test_of_many_at_once_one_gets_the_spare_token(db: Db, race: Any) -> None:
+    one = limiter(db, per_minute=60, burst=3)
+    one.reserve("reddit:x")
+    for _ in range(10):
+        Budget.update(tat=0).execute(db.peewee)
+        assert sorted(race(*[lambda: one.spare("reddit:x")] * 4))[:2] != [0.0, 0.0]
+
+
+def spare_turn(one: DatabaseLimiter, waits: list[float], *, urgent: bool, slot: float | None = None) -> SpareTurn:
+    turn = Turn(one, "reddit:x", slot=slot, wait=waits.append, on_wait=lambda seconds: None)
+    return SpareTurn(one, turn, "channel:share", urgent=urgent, wait=waits.append)
+
+
+def test_what_can_wait_takes_spare_tokens_only(db: Db) -> None:
+    one, waits = limiter(db, per_minute=60, burst=1), []  # type: tuple[DatabaseLimiter, list[float]]
+    spare_turn(one, waits, urgent=False).take()
+    for _ in range(3):
+        one.reserve("reddit:x")
+    with pytest.raises(Postponed) as caught:
+        spare_turn(one, waits, urgent=False).take()
+    assert caught.value.slot is None, "it stands in no line"
+    assert one.reserve("reddit:x").delay == pytest.approx(2.9, abs=0.5), "nor was a token taken"
+
+
+def test_what_is_urgent_stands_in_line_as_often_as_its_share_allows(db: Db) -> None:
+    one, waits = DatabaseLimiter(db, {"reddit": Rate(60, 1), "channel": Rate(6, 1)}), []  # type: Any, list[float]
+    for _ in range(4):
+        one.reserve("reddit:x")
+    with pytest.raises(Postponed) as caught:
+        spare_turn(one, waits, urgent=True).take()
+    slot = caught.value.slot
+    assert slot is not None
+    with pytest.raises(Postponed) as refused:
+        spare_turn(one, waits, urgent=True).take()
+    assert refused.value.slot is None, "its share is used up for ten seconds"
+    Budget.update(tat=Budget.tat - 10).execute(db.peewee)
+    spare_turn(one, waits, urgent=False, slot=slot - 10).take()  # the slot that was waited for
+
+
+def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
+    one = limiter(db, per_minute=120, burst=1)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        Budget.update(tat=Budget.tat - seconds).execute(db.peewee)
+
+    turn = Turn(one, "reddit:x", wait=wait, on_wait=lambda seconds: None)
+    spare = SpareTurn(one, turn, "channel:share", urgent=False, wait=wait)
+    for _ in range(3):
+        spare.take()
+    assert len(waits) == 2
+    assert all(0 < seconds <= 0.51 for seconds in waits)

@@ -273,7 +273,7 @@ def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any
 
     def claim(channel: int, now: float) -> list[str]:
         claimed = deliveries.claim(db, channel, now=now, limit=4, lease=60)
-        return sorted(delivery.notice.id for delivery in claimed)
+        return sorted(delivery.id for delivery in claimed)
 
     for _ in range(ROUNDS):
         now = clock.advance(61)

@@ -555,8 +555,41 @@ def test_info_tells_what_is_gone(standin: Standin, source: RedditSource, budget:
     standin.delete(comment, "moderator")
     checked = source.info([post, link, comment, kept, "t3_1"], budget)
     assert [item.name for item in checked.items] == [link, kept]
-    assert checked.gone == (post, comment, "t3_1")
+    assert checked.gone == (post, comment)
+    assert checked.absent == ("t3_1",)
     assert data(standin) == 1
+
+
+def test_info_tells_a_deleted_account_from_a_deleted_text(
+    standin: Standin, source: RedditSource, budget: RecordingBudget
+) -> None:
+    post = standin.add_post("python", "of an account that goes", "its text", author="Ada")
+    comment = standin.add_comment(post, "hers too", author="ada")
+    standin.delete_account("ADA")
+    checked = source.info([post, comment], budget)
+    assert [(item.author, item.body) for item in checked.items] == [(None, "its text"), (None, "hers too")]
+    assert (checked.gone, checked.absent) == ((), ())
+
+
+def test_info_does_not_call_gone_what_nobody_may_see(
+    standin: Standin, source: RedditSource, budget: RecordingBudget
+) -> None:
+    hidden = standin.add_post("secret", "text")
+    vanished = standin.add_post("python", "text")
+    standin.set_subreddit("secret", "private")
+    standin.vanish(vanished)
+    checked = source.info([hidden, vanished], budget)
+    assert (checked.items, checked.gone, checked.absent) == ((), (), (hidden, vanished))
+
+
+def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
+    standin: Standin, source: RedditSource, budget: RecordingBudget
+) -> None:
+    post = standin.add_post("python", "title", "text")
+    comment = standin.add_comment(post, "text")
+    standin.edit(post, "[ Removed by Reddit on account of violating the content policy. ]")
+    standin.edit(comment, "[removed]")
+    assert source.info([post, comment], budget).gone == (post, comment)
 
 
 def test_info_takes_a_hundred_names(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
@@ -571,7 +604,7 @@ def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSourc
     body = '{"data": {"children": [{"kind": "t3", "data": {"name": 5}}]}}'
     with RawServer(sends(http(body))) as server:
         checked = make_source(server.url).info(["t3_1", "t3_2"], RecordingBudget())
-    assert (checked.items, checked.gone) == ((), ())
+    assert (checked.items, checked.gone, checked.absent) == ((), (), ())
 
 
 @pytest.mark.parametrize("status", [403, 404, 451])

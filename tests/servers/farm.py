@@ -21,7 +21,7 @@ from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
 
 PYTHON = [sys.executable, "-W", "default", "-m"]
-ALL_STAGES = ("fetch", "match", "store", "notify", "digest")
+ALL_STAGES = ("fetch", "match", "store", "notify", "digest", "recheck")
 
 
 class Farm:

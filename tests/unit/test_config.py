@@ -93,6 +93,9 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[fetch]\nmax_pages = 11\n", ["[fetch] max_pages:", "less than or equal to 10"]),
         ("[fetch]\nthreads = true\n", ["[fetch] threads:", "valid integer"]),
         ("[fetch]\nthreads = 1.5\n", ["[fetch] threads:", "valid integer"]),
+        ("[recheck]\nwithin_hours = 0\n", ["[recheck] within_hours:", "greater than 0"]),
+        ("[recheck]\nwithin_hours = nan\n", ["[recheck] within_hours:"]),
+        ("[recheck]\nshare = 0.9\n", ["[recheck] share:", "0.5", "(default: 0.05)"]),
         ("[notify]\nallow_private = 1\n", ["[notify] allow_private:", "boolean"]),
         ("[bus]\nurl = \"redis://x\"\n", ["[bus] url: must start with memory://, amqp:// or amqps://"]),
         ("[database]\nurl = \"mysql://x\"\n", ["[database] url: must start with sqlite:/// or postgresql://"]),
@@ -118,6 +121,7 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
     other = {
         ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
         ("log", "format"): "json", ("reddit", "reddit_url"): "http://x", ("reddit", "oauth_url"): "http://y",
+        ("recheck", "share"): "0.25",
     }.get((section, key))  # fmt: skip
     if other is None:
         other = "true" if default is False else "7" if isinstance(default, int | float) else "something"

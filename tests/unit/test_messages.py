@@ -48,6 +48,7 @@ ANY = st.one_of(
     ),
     st.builds(messages.NotifyChannel, channel_id=IDS),
     st.builds(messages.ComposeDigest, workspace_id=IDS, period_end=st.floats(0, 1e10)),
+    st.builds(messages.RecheckItems, item_ids=st.lists(IDS, max_size=100).map(tuple), lease=st.floats(0, 1e10)),
 )  # fmt: skip
 
 EXAMPLES: dict[type[Any], dict[str, Any]] = {
@@ -56,6 +57,7 @@ EXAMPLES: dict[type[Any], dict[str, Any]] = {
     messages.ItemsMatched: {"poll_id": "p", "part": 0, "items": []},
     messages.NotifyChannel: {"channel_id": 1},
     messages.ComposeDigest: {"workspace_id": 1, "period_end": 0},
+    messages.RecheckItems: {},
 }
 
 
@@ -95,6 +97,9 @@ def test_every_field_without_a_default_is_needed(kind: type[Any]) -> None:
         (messages.FetchWorkspace, {"workspace_id": "1"}),
         (messages.FetchWorkspace, {"fresh_since": -1}),
         (messages.FetchWorkspace, {"reason": ""}),
+        (messages.RecheckItems, {"item_ids": [1] * 101}),
+        (messages.RecheckItems, {"item_ids": [0]}),
+        (messages.RecheckItems, {"lease": -1}),
         (messages.FetchWorkspace, {"reason": "x" * 201}),
         (messages.FetchWorkspace, {"resume": {}}),
         (messages.ItemsFetched, {"part": -1}),

@@ -23,6 +23,7 @@ def test_the_three_events() -> None:
     )
     assert parse("workspace.digest", b'{"workspace": "a-b_c"}') == WorkspaceDigest(workspace="a-b_c")
     assert parse("item.recheck", b"{}") == ItemRecheck()
+    assert parse("item.recheck", b'{"item": "t1_1abc"}') == ItemRecheck(item="t1_1abc")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,12 @@ def test_the_three_events() -> None:
         ("workspace.due", b'{"workspace": "a", "event_id": ""}', "0 characters"),
         ("workspace.due", b'{"workspace": "a", "event_id": "\\u0000"}', "cannot be stored"),
         ("workspace.due", b'{"workspace": "a", "event_id": "\\ud800"}', "cannot be stored"),
-        ("item.recheck", b'{"workspace": "a"}', "unknown key 'workspace'; valid: event_id"),
+        ("item.recheck", b'{"workspace": "a"}', "unknown key 'workspace'; valid: event_id, item"),
+        ("item.recheck", b'{"item": "1abc"}', "want the fullname of a post or comment"),
+        ("item.recheck", b'{"item": "t3_1ABC"}', "want the fullname"),
+        ("item.recheck", b'{"item": "t3_1a,t3_1b"}', "want the fullname"),
+        ("item.recheck", b'{"item": "t2_1abc"}', "want the fullname"),
+        ("item.recheck", b'{"item": 5}', "a number; want the fullname"),
     ],
 )  # fmt: skip
 def test_refused_with_a_reason_for_humans(key: str, body: bytes, reason: str) -> None:

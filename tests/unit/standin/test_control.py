@@ -32,6 +32,28 @@ def test_content(standin, bare, ask):
     assert (shown[1]["body"], shown[1]["author"]) == ("[removed]", "[deleted]")
 
 
+def test_what_goes_for_good(bare, ask):
+    def shown(*names):
+        return [child["data"] for child in bare.get(f"api/info?id={','.join(names)}").json()["data"]["children"]]
+
+    post = ask("posts", subreddit="python", title="A title", selftext="text", author="Ada").json()["fullname"]
+    comment = ask("comments", link=post, body="hers", author="ada").json()["fullname"]
+    other = ask("comments", link=post, body="his", author="bob").json()["fullname"]
+    ask("delete-account", author="ADA")
+    data = shown(post, comment, other)
+    assert [each["author"] for each in data] == ["[deleted]", "[deleted]", "bob"]
+    assert [data[0]["selftext"], data[1]["body"]] == ["text", "hers"], "an account goes, what was said stays"
+    assert "author_fullname" not in data[0]
+    assert bare.names("r/python/new") == [post]
+    ask("delete", fullname=post)
+    data = shown(post, other)
+    assert (data[0]["title"], data[1]["link_title"]) == ("[deleted by user]", "[deleted by user]")
+    ask("vanish", fullname=comment)
+    assert shown(comment) == []
+    assert bare.names("r/python/comments") == [other]
+    assert ask("vanish", fullname=comment).status_code == 404
+
+
 def test_state_time_tokens_and_counts(standin, bare, ask):
     ask("subreddits", name="python", state="private")
     assert bare.get("r/python/new").json()["reason"] == "private"

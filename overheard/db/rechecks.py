@@ -1,0 +1,166 @@
+"""Which stored items Reddit is to be asked about again, who asks now (a lease), and what it said.
+
+Every item is to be asked about within a time, ``within``. From EARLY of it on, an item may be asked about whenever the
+budget has something to spare; from URGENT on, out of the share that rechecks have of the budget; after all of it, it
+is overdue. So the cost is a request for each hundred items, at most twice in that time, whatever order they came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Item, Mention
+from overheard.db.text import storable
+from overheard.errors import NotFound
+from overheard.items import Item as FoundItem
+
+REQUEST = 100  # items that one request asks about
+EARLY = 0.5  # of the time within which an item is to be asked about
+URGENT = 0.75
+LEASE = 300.0  # seconds
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Items claimed for one request, under a lease that names the claim."""
+
+    item_ids: tuple[int, ...]
+    lease: float
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A stored item as the recheck needs it."""
+
+    id: int
+    name: str
+    author: str | None
+    title: str
+    body: str
+    permalink: str
+    url: str
+    checked_at: float
+    absent_since: float | None
+    mentioned: bool  # whether anybody still wants it
+
+
+def due(db: Db, before: float, now: float) -> bool:
+    """Whether an item that nobody has claimed was last asked about before a time."""
+    return bool(Item.select(Item.id).where(Item.checked_at <= before, Item.lease_until < now).exists(db.peewee))
+
+
+def claim(db: Db, *, before: float, now: float, requests: int) -> list[Batch]:
+    """Claim the items asked about the longest time ago, a hundred for each of up to ``requests`` requests.
+
+    A request is made when its first item was last asked about before ``before``; the next in line fill it up. Of two
+    claimers each item goes to one.
+    """
+    lease = now + LEASE
+    oldest: Any = Item.select(Item.id, Item.checked_at).where(Item.lease_until < now).order_by(Item.checked_at)
+    oldest = oldest.limit(REQUEST * requests)
+    if not db.sqlite:
+        oldest = oldest.for_update("FOR NO KEY UPDATE", skip_locked=True)
+    with db.transaction():
+        rows = list(oldest.tuples().execute(db.peewee))
+        portions = [rows[start : start + REQUEST] for start in range(0, len(rows), REQUEST)]
+        wanted = [[item_id for item_id, _ in portion] for portion in portions if portion[0][1] <= before]
+        return [Batch(ids, lease) for portion in wanted if (ids := _lease(db, portion, lease, now=now))]
+
+
+def _lease(db: Db, item_ids: Sequence[int], lease: float, *, now: float) -> tuple[int, ...]:
+    taken = (
+        Item.update(lease_until=lease)
+        .where(Item.id.in_(list(item_ids)), Item.lease_until < now)
+        .returning(Item.id)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return tuple(sorted(item_id for (item_id,) in taken))
+
+
+def wish(db: Db, name: str, now: float) -> Batch:
+    """Claim one item that somebody wants to be asked about now, and put it first in line in case that this is lost.
+
+    Raises NotFound.
+    """
+    lease = now + LEASE
+    found = (
+        Item.update(checked_at=0, lease_until=lease)
+        .where(Item.name == storable(name))
+        .returning(Item.id)
+        .tuples()
+        .execute(db.peewee)
+    )
+    for (item_id,) in found:
+        return Batch((item_id,), lease)
+    raise NotFound(f"no item {name} is stored")
+
+
+def take(db: Db, batch: Batch, now: float) -> tuple[list[Stored], float]:
+    """Those items of the batch that its claim still holds, and the lease under which they are ours from here on.
+
+    Who comes second with the same claim finds nothing.
+    """
+    lease = max(now + LEASE, batch.lease + 0.001)
+    if not batch.item_ids:
+        return [], lease
+    taken = (
+        Item.update(lease_until=lease)
+        .where(Item.id.in_(list(batch.item_ids)), Item.lease_until == batch.lease)
+        .returning(Item.id)
+        .tuples()
+        .execute(db.peewee)
+    )
+    ids = [item_id for (item_id,) in taken]
+    mentioned = fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id))
+    columns = [getattr(Item, name) for name in Stored.__struct_fields__[:-1]]
+    rows = Item.select(*columns, mentioned).where(Item.id.in_(ids)).order_by(Item.id)
+    return [Stored(*row) for row in rows.tuples().execute(db.peewee)], lease
+
+
+def hold(db: Db, item_ids: Sequence[int], lease: float, until: float) -> None:
+    """Hold items under another lease, or leave them alone until then: nobody claims them before."""
+    Item.update(lease_until=until).where(Item.id.in_(list(item_ids)), Item.lease_until == lease).execute(db.peewee)
+
+
+def there(db: Db, item_ids: Sequence[int], now: float) -> None:
+    """Reddit has shown them."""
+    Item.update(checked_at=now, absent_since=None, lease_until=0).where(Item.id.in_(list(item_ids))).execute(db.peewee)
+
+
+def absent(db: Db, item_ids: Sequence[int], now: float) -> None:
+    """Reddit's answer has left them out."""
+    Item.update(checked_at=now, absent_since=fn.COALESCE(Item.absent_since, now), lease_until=0).where(
+        Item.id.in_(list(item_ids))
+    ).execute(db.peewee)
+
+
+def asked(db: Db, item_ids: Sequence[int], now: float) -> None:
+    """Reddit was asked about them, and its answer says nothing either way."""
+    Item.update(checked_at=now, lease_until=0).where(Item.id.in_(list(item_ids))).execute(db.peewee)
+
+
+def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
+    """Keep what Reddit shows now in place of what was stored; says whether that is something else.
+
+    Who has taken words back has taken them back here too. The mention stays, for which they were found; its
+    highlights, which are places in the old text, go. What an answer leaves empty (it may be short of a comment's
+    post's title) stays.
+    """
+    shown = {name: storable(getattr(found, name)) for name in ("title", "body", "permalink", "url")}
+    changed = {name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")}
+    if not changed:
+        return False
+    with db.transaction():
+        Item.update(**changed).where(Item.id == stored.id).execute(db.peewee)
+        if "title" in changed or "body" in changed:
+            Mention.update(highlights="[]").where(Mention.item == stored.id).execute(db.peewee)
+    return True
+
+
+def overdue(db: Db, before: float) -> int:
+    """How many items were last asked about before a time."""
+    return int(Item.select(fn.COUNT(Item.id)).where(Item.checked_at <= before).scalar(db.peewee))

@@ -1,0 +1,344 @@
+"""recheck: what is gone from Reddit goes here, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.recheck import AGAIN, CONFIRMED, CONFIRMED_BY_SILENCE, HOUR, REST, Rechecker
+from overheard.config import Recheck as Rules
+from overheard.db import rechecks, storing
+from overheard.db.connect import Db
+from overheard.db.models import Item as ItemTable
+from overheard.db.models import Mention
+from overheard.errors import Permanent, Postponed, TryAgain
+from overheard.items import Item
+from overheard.messages import RecheckItems
+from overheard.sources import Budget, Checked
+
+
+class Reddit:
+    """Knows some items; ``failure`` is raised instead of an answer."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self.gone: set[str] = set()
+        self.unreadable: set[str] = set()
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+
+    def info(self, names: Sequence[str], budget: Budget) -> Checked:
+        budget.take()
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(list(names))
+        known = self.items.keys() - self.gone
+        absent = set(names) - self.items.keys() if not self.unreadable else set()
+        return Checked(
+            tuple(self.items[name] for name in names if name in known and name not in self.unreadable),
+            tuple(name for name in names if name in self.gone),
+            tuple(name for name in names if name in absent),
+        )
+
+
+class Turns:
+    """The budget: each turn notes whether it was urgent; ``refusal`` is raised by taking."""
+
+    def __init__(self) -> None:
+        self.urgent: list[bool] = []
+        self.refusal: Postponed | None = None
+
+    def __call__(self, urgent: bool) -> Any:
+        self.urgent.append(urgent)
+        return self
+
+    def take(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def reddit() -> Reddit:
+    return Reddit()
+
+
+@pytest.fixture
+def turns() -> Turns:
+    return Turns()
+
+
+@pytest.fixture
+def rechecker(db: Db, reddit: Reddit, sent: Any, clock: Any, metrics: Any) -> Rechecker:
+    return Rechecker(db=db, source=reddit, send=sent, clock=clock, rules=Rules(), metrics=metrics)
+
+
+@pytest.fixture
+def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item]:
+    """Stores an item that Reddit has, too."""
+    acme = world.workspace()
+
+    def store(number: int, **fields: Any) -> Item:
+        item: Item = world.item(number, **fields)
+        storing.store(db, world.matched((item, (acme,)), poll=item.name), clock())
+        reddit.items[item.name] = item
+        return item
+
+    return store
+
+
+@pytest.fixture
+def run(rechecker: Rechecker, turns: Turns, db: Db, clock: Any) -> Callable[..., Any]:
+    """Rechecks everything that is stored, as the tick would have it; the message that it sent."""
+
+    def recheck(message: RecheckItems | None = None) -> RecheckItems:
+        if message is None:
+            [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+            message = RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
+        rechecker.recheck(message, turns)
+        return message
+
+    return recheck
+
+
+def names(world: Any) -> list[str]:
+    return sorted(name for (name,) in world.rows(ItemTable, "name"))
+
+
+def row(db: Db, name: str) -> Any:
+    return ItemTable.select().where(ItemTable.name == name).get(db.peewee)
+
+
+def test_what_is_gone_is_erased_and_the_rest_stays(
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, metric: Any
+) -> None:
+    for number in range(1, 6):
+        stored(number)
+    reddit.gone = {"t3_2", "t3_4"}
+    clock.advance(13 * HOUR)
+    run()
+    assert names(world) == ["t3_1", "t3_3", "t3_5"]
+    assert world.counts() | {"Mention": 3, "Delivery": 3} == world.counts()
+    assert {at for (at,) in world.rows(ItemTable, "checked_at")} == {clock()}
+    assert metric("items_rechecked_total") == 5
+    assert metric("items_erased_total", cause="deleted") == 2
+
+
+def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any) -> None:
+    stored(1)
+    message = run()
+    run(message)
+    clock.advance(1)
+    run(message)
+    assert len(reddit.asked) == 1
+
+
+# -- not in the answer
+
+
+def test_absent_is_gone_only_when_it_is_confirmed_later(
+    stored: Any, run: Any, reddit: Reddit, world: Any, clock: Any
+) -> None:
+    stored(1)
+    stored(2)
+    del reddit.items["t3_1"]
+    run()
+    clock.advance(CONFIRMED - 1)
+    run()
+    assert names(world) == ["t3_1", "t3_2"]
+    clock.advance(1)
+    run()
+    assert names(world) == ["t3_2"]
+
+
+def test_what_is_back_was_never_absent(stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any) -> None:
+    """A subreddit was private for a while, or an answer was short."""
+    item = stored(1)
+    stored(2)
+    for _ in range(3):
+        del reddit.items["t3_1"]
+        run()
+        assert row(db, "t3_1").absent_since == clock()
+        clock.advance(CONFIRMED - 1)
+        reddit.items["t3_1"] = item
+        run()
+        assert row(db, "t3_1").absent_since is None
+        clock.advance(CONFIRMED + 1)
+    assert names(world) == ["t3_1", "t3_2"]
+
+
+def test_an_answer_without_anything_must_be_confirmed_longer(
+    stored: Any, run: Any, reddit: Reddit, world: Any, clock: Any
+) -> None:
+    for number in range(1, 4):
+        stored(number)
+    reddit.items.clear()
+    run()
+    clock.advance(CONFIRMED_BY_SILENCE - 1)
+    run()
+    assert len(names(world)) == 3
+    clock.advance(1)
+    run()
+    assert names(world) == []
+
+
+def test_what_cannot_be_read_is_neither_there_nor_gone(
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
+) -> None:
+    stored(1)
+    stored(2)
+    reddit.unreadable = {"t3_1"}
+    clock.advance(99 * HOUR)
+    run()
+    assert names(world) == ["t3_1", "t3_2"]
+    assert row(db, "t3_1").absent_since is None
+    assert row(db, "t3_1").checked_at == clock(), "it is not asked about all the time"
+
+
+@pytest.mark.parametrize(
+    ("fault", "pause"),
+    [(TryAgain("503"), AGAIN), (TryAgain("429", delay=240.0), 240.0), (Permanent("login refused"), AGAIN)],
+)
+def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, fault: Exception, pause: float, metric: Any
+) -> None:
+    stored(1)
+    stored_at = clock()
+    reddit.failure = fault
+    for _ in range(20):
+        clock.advance(2 * HOUR)
+        run()
+        assert not rechecks.claim(db, before=clock(), now=clock() + pause - 1, requests=1)
+    assert names(world) == ["t3_1"]
+    assert (row(db, "t3_1").checked_at, row(db, "t3_1").absent_since) == (stored_at, None)
+    assert metric("items_rechecked_total") == 0
+
+
+# -- the budget
+
+
+def test_without_a_spare_token_it_is_left_to_a_later_tick(
+    stored: Any, run: Any, reddit: Reddit, turns: Turns, db: Db, clock: Any
+) -> None:
+    stored(1)
+    clock.advance(13 * HOUR)
+    turns.refusal = Postponed("reddit:x", delay=0.6, slot=None)
+    run()
+    assert reddit.asked == []
+    before = clock()
+    assert not rechecks.due(db, before, clock.advance(REST))
+    assert rechecks.due(db, before, clock.advance(1))
+    turns.refusal = None
+    run()
+    assert reddit.asked == [["t3_1"]]
+
+
+def test_who_stands_in_line_keeps_its_claim_and_its_slot(
+    stored: Any, run: Any, reddit: Reddit, turns: Turns, db: Db, clock: Any
+) -> None:
+    stored(1)
+    clock.advance(19 * HOUR)
+    turns.refusal = Postponed("reddit:x", delay=200.0, slot=5.0)
+    with pytest.raises(Postponed) as caught:
+        run()
+    assert not rechecks.due(db, clock(), clock() + 400)
+    clock.advance(200)
+    turns.refusal = None
+    assert isinstance(caught.value.resume, RecheckItems)
+    run(caught.value.resume)
+    assert reddit.asked == [["t3_1"]]
+
+
+@pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])
+def test_it_is_urgent_when_three_quarters_of_its_time_are_over(
+    stored: Any, run: Any, turns: Turns, clock: Any, age: float, urgent: bool
+) -> None:
+    stored(1)
+    clock.advance(age * HOUR)
+    stored(2)
+    run()
+    assert turns.urgent == [urgent]
+
+
+# -- by hand
+
+
+def test_without_ids_it_goes_on_until_nothing_is_due(
+    stored: Any, run: Any, reddit: Reddit, clock: Any, sent: Any, world: Any, db: Db
+) -> None:
+    acme = world.workspace()
+    items = [world.item(number) for number in range(1, 251)]
+    storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll="many"), clock())
+    reddit.items = {item.name: item for item in items}
+    run(RecheckItems())
+    assert reddit.asked == [], "nothing is due"
+    clock.advance(12 * HOUR)
+    rounds = 0
+    message = RecheckItems()
+    while True:
+        run(message)
+        rounds += 1
+        taken = sent.take()
+        if not taken:
+            break
+        [message] = taken
+    assert rounds == 3
+    assert [len(asked) for asked in reddit.asked] == [100, 100, 100], "a request is filled up with the next in line"
+    assert len({name for asked in reddit.asked for name in asked}) == 250
+
+
+# -- what is there
+
+
+def test_the_name_of_an_account_that_is_gone_goes_from_everything(
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
+) -> None:
+    first, _, _ = stored(1, author="Ada"), stored(2, author="ada"), stored(3, author="bob")
+    reddit.items["t3_1"] = msgspec.structs.replace(first, author=None)
+    clock.advance(HOUR)
+    run()
+    assert world.rows(ItemTable, "author") == [(None,), (None,), ("bob",)]
+    assert world.counts()["Mention"] == 3, "what was said is still on Reddit"
+
+
+def test_an_edited_item_is_stored_as_it_is_now_without_highlights(
+    stored: Any, run: Any, reddit: Reddit, db: Db, world: Any, clock: Any
+) -> None:
+    first, second = stored(1), stored(2)
+    reddit.items["t3_1"] = msgspec.structs.replace(first, body="I take that back\x00")
+    reddit.items["t3_2"] = msgspec.structs.replace(second, title="", url="")
+    clock.advance(HOUR)
+    run()
+    assert (row(db, "t3_1").body, row(db, "t3_1").title) == ("I take that back�", first.title)
+    assert row(db, "t3_2").title == second.title, "what the answer leaves out stays"
+    assert world.rows(Mention, "highlights") == [("[]",), ('[["title",3,7]]',)]
+    clock.advance(HOUR)
+    run()
+    assert world.counts()["Mention"] == 2
+
+
+def test_items_that_nobody_mentions_go_unasked(
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, metric: Any, turns: Turns
+) -> None:
+    stored(1)
+    Mention.delete().execute(db.peewee)
+    run()
+    assert (names(world), reddit.asked, turns.urgent) == ([], [], [])
+    assert metric("items_erased_total", cause="old") == 1
+
+
+def test_what_is_not_reddit_s_is_not_asked_about(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
+    stored(1)
+    stored(2)
+    ItemTable.update(name="canary-1").where(ItemTable.name == "t3_1").execute(db.peewee)
+    clock.advance(HOUR)
+    run()
+    assert reddit.asked == [["t3_2"]]
+    assert row(db, "canary-1").checked_at == clock()

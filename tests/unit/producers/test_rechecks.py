@@ -1,0 +1,125 @@
+"""The tick's part in rechecks: which items are asked about, when, and in how many requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard.config import Recheck as Rules
+from overheard.db import rechecks, storing
+from overheard.db.connect import Db
+from overheard.db.models import Item
+from overheard.db.rechecks import LEASE
+from overheard.errors import Unavailable
+from producers.rechecks import Rechecks
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def make(db: Db, sent: Any, clock: Any, metrics: Any) -> Callable[..., Rechecks]:
+    def made(waiting: Callable[[], int] = lambda: 0, **rules: Any) -> Rechecks:
+        return Rechecks(db=db, sender=sent, waiting=waiting, clock=clock, rules=Rules(**rules), metrics=metrics)
+
+    return made
+
+
+@pytest.fixture
+def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
+    acme = world.workspace()
+
+    def store(count: int, first: int = 1) -> None:
+        items = [world.item(number) for number in range(first, first + count)]
+        storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll=f"p{first}"), clock())
+
+    return store
+
+
+def test_a_thousand_items_need_ten_requests(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+    stored(1000)
+    asking = make()
+    clock.advance(12 * HOUR - 1)
+    assert asking.ask() == 0
+    clock.advance(1)
+    assert [asking.ask() for _ in range(4)] == [5, 5, 0, 0]
+    assert [len(message.item_ids) for message in sent] == [100] * 10
+    assert len({item_id for message in sent for item_id in message.item_ids}) == 1000
+
+
+def test_what_is_due_is_filled_up_with_the_next_in_line(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+    stored(30)
+    clock.advance(6 * HOUR)
+    stored(250, first=100)
+    clock.advance(6 * HOUR)
+    assert make().ask() == 1
+    assert len(sent[0].item_ids) == 100
+
+
+def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+    stored(10)
+    clock.advance(12 * HOUR)
+    asking = make()
+    sent.failure = Unavailable("the bus")
+    with pytest.raises(Unavailable):
+        asking.ask()
+    sent.failure = None
+    clock.advance(LEASE)
+    assert asking.ask() == 0
+    clock.advance(1)
+    assert asking.ask() == 1
+
+
+def test_two_ticks_side_by_side_ask_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+    stored(300)
+    clock.advance(13 * HOUR)
+    assert (make(batch=2).ask(), make(batch=2).ask(), make(batch=2).ask()) == (2, 1, 0)
+    assert len({item_id for message in sent for item_id in message.item_ids}) == 300
+
+
+def test_no_more_wait_on_the_bus_than_a_batch(stored: Any, make: Any, clock: Any) -> None:
+    stored(1000)
+    clock.advance(13 * HOUR)
+    assert make(waiting=lambda: 5).ask() == 0
+    assert make(waiting=lambda: 3).ask() == 2
+
+
+def test_the_bus_is_left_alone_when_nothing_is_due(stored: Any, make: Any) -> None:
+    stored(5)
+
+    def unwanted() -> int:
+        raise AssertionError("nobody needs to know")
+
+    assert make(waiting=unwanted).ask() == 0
+
+
+def test_a_shorter_time_counts_at_once(stored: Any, make: Any, clock: Any) -> None:
+    stored(5)
+    clock.advance(2 * HOUR)
+    assert make().ask() == 0
+    assert make(within_hours=3).ask() == 1
+
+
+def test_what_is_overdue_is_told_once_a_minute(stored: Any, make: Any, clock: Any, db: Db, metric: Any) -> None:
+    stored(7)
+    clock.advance(23 * HOUR)
+    stored(5, first=100)
+    asking = make()
+    asking.ask()
+    assert metric("recheck_overdue_items") == 0
+    clock.advance(HOUR)
+    asking.ask()
+    assert metric("recheck_overdue_items") == 7, "also while somebody asks about them"
+    rechecks.there(db, [item_id for (item_id,) in Item.select(Item.id).tuples().execute(db.peewee)], clock())
+    clock.advance(59)
+    asking.ask()
+    assert metric("recheck_overdue_items") == 7
+    clock.advance(1)
+    asking.ask()
+    assert metric("recheck_overdue_items") == 0
