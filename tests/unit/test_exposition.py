@@ -83,3 +83,15 @@ def test_nobody_listens_afterwards() -> None:
 def test_a_client_that_says_nothing_holds_nobody_up(process: Process) -> None:
     with socket.create_connection(("127.0.0.1", process.port)):
         assert process.get("/healthz")[0] == 200
+
+
+def test_a_process_may_have_pages_of_its_own() -> None:
+    running = Process.__new__(Process)
+    running.server = Exposition(CollectorRegistry(), list, {"/targets": lambda: (200, "application/json", b"[]")})
+    running.port = running.server.start("127.0.0.1", 0)
+    try:
+        assert running.get("/targets") == (200, "application/json", "[]")
+        assert running.get("/target")[::2] == (404, "/metrics, /targets or /healthz\n")
+        assert running.get("/healthz")[0] == 200
+    finally:
+        running.server.stop()
