@@ -42,7 +42,8 @@ def _run(running: Program, names: list[str], process: int) -> int:
             ]
         )
     running.stop_on_signals()
-    running.ready_database()
+    if not running.await_database():
+        return 0
     chosen = [STAGES[name] for name in names]
     broker = open_broker(
         config.bus.address,

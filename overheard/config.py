@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import parse_qsl, urlencode
@@ -188,13 +188,17 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], *, only: Collection[str] = ()) -> Config:
     """The configuration from ``path`` (None: ./pipeline.toml where there is one, else the defaults) and ``environ``.
 
+    ``only`` names the sections to read; faults in others are nothing to a program that does not use them.
     Raises ConfigError with every problem found.
     """
     path, tables = _read(path, environ)
     where = str(path) if path is not None else "the defaults"
+    if only:
+        tables = {section: table for section, table in tables.items() if section in only}
+        environ = {name: text for name, text in environ.items() if _section_of(name) in only}
     problems = _unknown_keys(tables, where)
     _override(tables, environ, problems)
     if problems:
@@ -220,6 +224,10 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+
+
+def _section_of(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower().partition("__")[0] if variable.startswith(PREFIX) else ""
 
 
 def _unknown_keys(tables: dict[str, Any], where: str) -> list[str]:

@@ -1,9 +1,9 @@
-"""Serves one process's ``/metrics`` and ``/healthz``."""
+"""Serves one process's ``/metrics`` and ``/healthz``, and what else it has to say."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 
 from prometheus_client import CollectorRegistry, exposition
@@ -11,11 +11,24 @@ from prometheus_client import CollectorRegistry, exposition
 from overheard.errors import ConfigError
 from overheard.http_server import BoundedServer
 
+Page = Callable[[], tuple[int, str, bytes]]  # HTTP status, content type, body
+
 
 class Exposition:
-    """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now."""
+    """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now.
 
-    def __init__(self, registry: CollectorRegistry, problems: Callable[[], list[str]]) -> None:
+    ``pages`` are further paths.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        problems: Callable[[], list[str]],
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
+        more = dict(pages or {})
+        served = " or ".join([", ".join(["/metrics", *more]), "/healthz"])
+
         class Handler(BaseHTTPRequestHandler):
             server_version, sys_version = "Overheard", ""  # nobody needs to know which Python
 
@@ -28,8 +41,10 @@ class Exposition:
                     found = problems()
                     text = "\n".join(found) if found else "ok"
                     self._answer(503 if found else 200, "text/plain; charset=utf-8", f"{text}\n".encode())
+                elif path in more:
+                    self._answer(*more[path]())
                 else:
-                    self._answer(404, "text/plain; charset=utf-8", b"/metrics or /healthz\n")
+                    self._answer(404, "text/plain; charset=utf-8", f"{served}\n".encode())
 
             def _answer(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response(status)

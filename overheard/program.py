@@ -33,6 +33,7 @@ from overheard.metrics import Metrics
 log = get_logger(__name__)
 
 LONGEST_REASON = 300  # characters
+LOOK_AGAIN = 2.0  # seconds between two looks at whether the database is there
 
 
 class Program:
@@ -52,6 +53,20 @@ class Program:
             migrate.migrate(self.db)
         else:
             migrate.require_current(self.db)
+
+    def await_database(self) -> bool:
+        """As ``ready_database``, but a server that is away is waited for. False: told to stop meanwhile.
+
+        For processes that nobody sits before: ending would only have a supervisor start them again and again.
+        """
+        while True:
+            try:
+                self.ready_database()
+                return True
+            except Unavailable as error:
+                log.get_logger(__name__).warning("waiting for the database", reason=str(error))
+            if self.stop.wait(LOOK_AGAIN):
+                return False
 
     def record_dead(self, letter: DeadLetter) -> None:
         """Keep a dead letter in the database."""

@@ -45,3 +45,12 @@ STAGES: dict[str, Stage] = {
 }
 
 STAGE_OF_MESSAGE: dict[type[Message], Stage] = {stage.message: stage for stage in STAGES.values()}
+
+# What each program adds to [metrics] port, its process number aside. Ten processes of a stage, five ticks and three
+# ingresses have room.
+PORT_OFFSETS: dict[str, int] = {
+    "tick": 0,
+    "ingress": 5,
+    "watcher": 8,
+    **{stage.name: stage.port_offset for stage in STAGES.values()},
+}

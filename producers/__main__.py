@@ -16,16 +16,16 @@ from overheard.bus.ingress import IngressConsumer
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
 from overheard.program import Program
-from overheard.stages import STAGES
+from overheard.stages import PORT_OFFSETS, STAGES
 from producers import tick
 from producers.ingress import Ingress
 from producers.wiring import late, ticker_of
 
-PORT_OFFSET = {"tick": 0, "ingress": 5}
+PRODUCERS = ("tick", "ingress")
 
 
 @click.command(help="Run the PRODUCER until told to stop (SIGTERM).")
-@click.argument("producer", type=click.Choice(list(PORT_OFFSET)))
+@click.argument("producer", type=click.Choice(PRODUCERS))
 @click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
 @click.option("--process", default=0, show_default=True, help="Number of this process: moves the metrics port.")
 def main(producer: str, config: Path | None, process: int) -> None:
@@ -43,8 +43,9 @@ def _run(running: Program, producer: str, process: int) -> int:
             ]
         )
     running.stop_on_signals()
-    running.ready_database()
-    offset = PORT_OFFSET[producer] + process
+    if not running.await_database():
+        return 0
+    offset = PORT_OFFSETS[producer] + process
     return _tick(running, offset) if producer == "tick" else _ingress(running, offset)
 
 

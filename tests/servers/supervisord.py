@@ -1,0 +1,193 @@
+"""The real supervisord on the shipped configuration, in folders and on ports of its own, around a farm's servers."""
+
+from __future__ import annotations
+
+import getpass
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import xmlrpc.client
+from pathlib import Path
+from typing import Any, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from overheard.stages import PORT_OFFSETS
+from overheard.supervision.rpc import _Transport
+from tests.servers.farm import Farm
+
+SHIPPED = Path(__file__).parents[2] / "deploy/supervisord/supervisord.conf"
+SUPERVISORD = Path("/usr/bin/supervisord")
+STOP_TIMEOUT = 60.0
+
+# supervisord is told to stop when this process is gone, however it went: its children would outlive a kill.
+GUARD = """
+cat >/dev/null
+kill -TERM "$1" 2>/dev/null || exit 0
+for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || exit 0; sleep 0.1; done
+kill -KILL "$1"
+"""
+
+
+def free_base() -> int:
+    """A [metrics] port from which on every program's port is free, and outside the range of outgoing connections."""
+    for base in range(15_000 + 100 * (os.getpid() % 100), 31_000, 100):
+        if not any(listens(base + offset + number) for offset in PORT_OFFSETS.values() for number in range(2)):
+            return base
+    raise RuntimeError("no free ports")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Supervised:
+    """A farm's processes under supervisord. ``own`` goes where an operator's own changes go."""
+
+    def __init__(self, farm: Farm, base: int, *, own: str = "") -> None:
+        if not SUPERVISORD.exists():
+            raise RuntimeError("supervisord is not installed here; run: deploy/install --test")
+        self.farm = farm
+        self.base = base
+        self.home = Path(tempfile.mkdtemp(prefix="overheard-supervisord-"))  # short, for a socket's path
+        self.logs = self.home / "log"
+        self.conf = self.home / "supervisord.conf"
+        self.own = self.home / "supervisord.d/own.conf"
+        self.url = f"unix://{self.home}/supervisor.sock"
+        self.proxy = xmlrpc.client.ServerProxy(
+            "http://localhost", transport=_Transport(f"{self.home}/supervisor.sock", 10)
+        )
+        for folder in (self.logs, self.own.parent):
+            folder.mkdir()
+        self.own.write_text(own)
+        self.conf.write_text(placed(SHIPPED.read_text(), self.home, self.logs))
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "supervisord" in self.farm.processes:
+            self.terminate()
+        shutil.rmtree(self.home)
+
+    def start(self) -> None:
+        """Start supervisord and wait until it answers."""
+        with (self.farm.folder / "supervisord.log").open("ab") as output:
+            process = subprocess.Popen(
+                [SUPERVISORD, "-n", "-c", self.conf],
+                env=self.farm.environment, cwd=self.home, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+        self.farm.processes["supervisord"] = process
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, "guard", str(process.pid)],
+            stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self.wait(lambda: self.processes(), "supervisord")
+
+    def terminate(self) -> int:
+        """SIGTERM, as systemd does it; the exit code. Fails when it takes too long."""
+        process = self.farm.processes.pop("supervisord")
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_TIMEOUT)
+        finally:
+            assert self._guard is not None
+            assert self._guard.stdin is not None
+            self._guard.stdin.close()
+            self._guard.wait(STOP_TIMEOUT)
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """supervisord's records by name, such as ``fetch_0``; none while it does not answer."""
+        try:
+            answer: Any = self.proxy.supervisor.getAllProcessInfo()
+        except (OSError, http.client.HTTPException):
+            return {}
+        return {process["name"]: process for process in answer}
+
+    def states(self) -> dict[str, str]:
+        return {name: process["statename"] for name, process in self.processes().items()}
+
+    def kill9(self, name: str) -> None:
+        """Kill a process, and wait until supervisord has started another in its place."""
+        pid = self.processes()[name]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: self.processes()[name]["pid"] not in (0, pid), f"another {name}")
+
+    def ctl(self, *command: str) -> str:
+        """supervisorctl, as an operator calls it; what it prints."""
+        done = subprocess.run(
+            ["/usr/bin/supervisorctl", "-c", self.conf, *command],
+            env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    def get(self, port: int, path: str) -> tuple[int, str]:
+        """Status and body; (0, reason) when nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError as error:
+            return 0, str(error)
+        finally:
+            connection.close()
+
+    def watcher(self, path: str) -> tuple[int, str]:
+        return self.get(self.base + PORT_OFFSETS["watcher"], path)
+
+    def targets(self) -> dict[str, str]:
+        """Address → program, as Prometheus finds them; none while the watcher is away."""
+        status, body = self.watcher("/targets")
+        found = json.loads(body) if status == 200 else []
+        return {address: entry["labels"]["program"] for entry in found for address in entry["targets"]}
+
+    def ailing(self) -> dict[str, str]:
+        """What /healthz says of each process that is not well."""
+        answers = {address: self.get(int(address.rpartition(":")[2]), "/healthz") for address in self.targets()}
+        return {address: body for address, (status, body) in answers.items() if status != 200}
+
+    def well(self) -> bool:
+        """Whether every process is there and says that it is well."""
+        return len(self.targets()) == len(self.processes()) and not self.ailing()
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """A series of the watcher's."""
+        status, text = self.watcher("/metrics")
+        families = text_string_to_metric_families(text) if status == 200 else ()
+        samples = (sample for family in families for sample in family.samples)
+        return next((s.value for s in samples if s.name == f"overheard_{name}" and s.labels == labels), None)
+
+    def wait(self, condition: Any, what: str, seconds: float = 45) -> None:
+        self.farm.wait(condition, lambda: f"{what}: {self.states()} {self.ailing()}\n{self.ends()}", seconds)
+
+    def log(self, name: str) -> str:
+        return (self.logs / f"{name}.log").read_text()
+
+    def ends(self) -> str:
+        """The ends of all logs, for a failure's message."""
+        return "\n".join(f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.logs.glob("*.log")))
+
+
+def placed(text: str, home: Path, logs: Path) -> str:
+    """The shipped file with other folders, Python and user. Nothing else is changed."""
+    for there, here in {
+        "/opt/overheard/current/venv/bin/python": sys.executable,
+        "/var/lib/overheard": str(home),
+        "/var/log/overheard": str(logs),
+        "/run/overheard": str(home),
+        "user = overheard": f"user = {getpass.getuser()}",
+    }.items():
+        assert there in text, there
+        text = text.replace(there, here)
+    return text
