@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import dramatiq
 import dramatiq.worker
 
+from overheard.bus import amqp
 from overheard.bus.health import Health
 from overheard.errors import Unavailable
 from overheard.log import get_logger
@@ -69,8 +70,9 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
     for stage in stages:
         try:
             broker.declare_queue(stage.queue, ensure=True)  # type: ignore[call-arg]
-        except Unavailable as error:
-            log.warning("the bus cannot be reached yet", reason=str(error))
+        except (Unavailable, *amqp.LOST) as error:
+            reason = str(error) if isinstance(error, Unavailable) else amqp.reason(error)
+            log.warning("the bus cannot be reached yet", reason=reason)
             return
 
 
