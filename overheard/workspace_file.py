@@ -12,6 +12,7 @@ import msgspec
 
 from overheard import schedule
 from overheard.channels import ChannelOptions
+from overheard.channels.redact import HIDDEN
 from overheard.channels.registry import validate_url
 from overheard.errors import InvalidInput
 from overheard.items import ALL, FeedKind
@@ -20,6 +21,7 @@ from overheard.matching.language import QuerySyntaxError, parse
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 SUBREDDIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{3,20}")
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database takes them
+LONG_VALUE = re.compile(r"(?<=Invalid enum value )'[^']{13,}'")  # a word that is none of ours, or a secret
 DEFAULT_EVERY = "5m"
 DEFAULT_DIGEST = "0 9 * * *"
 
@@ -84,7 +86,7 @@ def read(text: str, where: str, options: ChannelOptions = ANY_ADDRESS) -> list[W
             specs.append(checked(spec, options))
         except (msgspec.ValidationError, InvalidInput) as error:
             named = table.get("slug") if isinstance(table.get("slug"), str) else f"number {position}"
-            problems.append(f"{where}: workspace {named}: {error}")
+            problems.append(f"{where}: workspace {named}: {LONG_VALUE.sub(HIDDEN, str(error))}")
     counts = Counter(spec.slug for spec in specs)
     doubles = sorted(slug for slug, count in counts.items() if count > 1)
     problems += [f"{where}: workspace {slug} stands there more than once" for slug in doubles]

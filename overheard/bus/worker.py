@@ -14,6 +14,7 @@ import dramatiq
 import dramatiq.worker
 
 from overheard import __version__
+from overheard.bus import amqp
 from overheard.bus.health import Health
 from overheard.errors import Unavailable
 from overheard.log import get_logger
@@ -72,6 +73,9 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
             broker.declare_queue(stage.queue, ensure=True)  # type: ignore[call-arg]
         except Unavailable as error:
             log.warning("the bus cannot be reached yet", exc_info=error)
+            return
+        except amqp.LOST as error:
+            log.warning("the bus cannot be reached yet", reason=amqp.reason(error))
             return
 
 

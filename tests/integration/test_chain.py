@@ -136,6 +136,25 @@ def test_rabbitmq_restarted_in_the_middle_loses_nothing(farm: Farm, rabbit_serve
     assert set(received) == first | second | third
 
 
+def test_what_starts_before_rabbitmq_waits_for_it(tmp_path: Path, postgresql_url: str) -> None:
+    server = RabbitServer()
+    try:
+        with Farm(tmp_path, bus=server.url, database=postgresql_url) as farm:
+            farm.workspace()
+            farm.everything()
+            for name, said in (
+                ("actors", "cannot be reached yet"),
+                ("ingress", "waits for the bus"),
+                ("tick", "put off"),
+            ):
+                farm.wait(lambda: said in farm.log(name), lambda: f"{name} has not said so")  # noqa: B023
+            posted = farm.post(2)
+            server.start()
+            farm.wait_for_items(posted, seconds=60)
+    finally:
+        server.stop()
+
+
 def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm) -> None:
     farm.workspace()
     farm.everything()
