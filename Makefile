@@ -58,6 +58,10 @@ bench: servers $(VENV)/.dev ## Measure against the budgets of the design
 faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and see that nothing is lost
 	$(PYTHON) -m pytest tests/faults $(ARGS)
 
+.PHONY: soak
+soak: servers $(VENV)/.dev ## Ten minutes under load with a kill -9 a minute: a table of what came of it (ARGS='--minutes 2')
+	@$(PYTHON) -m tests.soak $(ARGS)
+
 .PHONY: clean
 clean: ## Remove .venv, caches and what was built; databases stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

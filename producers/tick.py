@@ -127,11 +127,16 @@ class Ticker:
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
     def _digests(self) -> int:
-        claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
-        for workspace in claimed:
-            body = {"workspace": workspace.id, "period_end": workspace.digest_at}
-            self.events.publish("workspace.digest", body)
-        return len(claimed)
+        count = 0
+        while count < self.rules.batch:  # everybody's nine o'clock is the same
+            claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
+            for workspace in claimed:
+                body = {"workspace": workspace.id, "period_end": workspace.digest_at}
+                self.events.publish("workspace.digest", body)
+            count += len(claimed)
+            if len(claimed) < CLAIM:
+                break
+        return count
 
     def _next_digest(self, due: Due) -> float:
         return self._following(due, due.digest or DEFAULT_DIGEST)
@@ -190,7 +195,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
             found = ticker.tick()
             if found.due or found.digests:
                 log.info("tick", due=found.due, digests=found.digests)
-            if found.due >= ticker.rules.batch:
+            if max(found.due, found.digests) >= ticker.rules.batch:
                 pause = 0.0
         except TryAgain as error:
             log.warning("tick put off", reason=str(error))

@@ -18,8 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from peewee import fn
+
 from overheard import workspace_file
 from overheard.bus.door import Events
+from overheard.db.models import Workspace
 from overheard.standin import Standin
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
@@ -98,6 +101,7 @@ class Soak:
                 traffic.stop()
                 self.gauges.close()
             result.imported = imported
+            result.queries = sum(len(listener.wishes) for listener in made.listeners)
             result.digests = {listener.slug for listener in made.listeners if listener.digest}
             return result
 
@@ -126,7 +130,18 @@ class Soak:
         self.say(f"imported {len(made.listeners):,} workspaces in {took:.1f} s ({path.stat().st_size / 2**20:.1f} MB)")
         return took
 
+    def _spread(self, farm: Farm) -> None:
+        """Due one after the other, as if they had come over a whole interval, and not all in one file."""
+        with farm.db.session():
+            first = Workspace.select(fn.min(Workspace.id)).scalar(farm.db.peewee)
+            step = self.plan.interval / self.plan.workspaces
+            due = time.time() + (Workspace.id - first) * step
+            Workspace.update(next_due_at=due).execute(farm.db.peewee)
+            farm.db.release()
+
     def _work(self, farm: Farm, traffic: world.Recorded, oracle: Oracle) -> Result:
+        if not self.plan.herd:
+            self._spread(farm)
         self.killer.start_all()
         traffic.start()
         began = time.monotonic()
@@ -137,7 +152,7 @@ class Soak:
         self.say(f"{len(traffic.said):,} items said, {len(expected):,} mentions to arrive")
         drained = self._drain(expected, ended)
         result = self._result(farm, traffic, expected)
-        result.seconds, result.drained = seconds, drained
+        result.seconds, result.elapsed, result.drained = seconds, time.monotonic() - began, drained
         return result
 
     def _soak(self, farm: Farm, traffic: world.Recorded, began: float) -> None:
@@ -204,6 +219,7 @@ class Soak:
             reads=reads(farm.standin),
             statuses=counts["by_status"],
             requests=counts["total"],
+            window=(counts["max_in_window"], counts["budget"]),
             left=left(farm, self.gauges.depth),
             database_mb=self.gauges.database_mb(),
             slow=slow(self.postgres, farm),

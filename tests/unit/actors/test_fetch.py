@@ -145,9 +145,7 @@ def test_the_first_run_reads_one_page_of_what_was_said_before(
     assert reddit.asked == [("posts", ("python",), None)]
 
 
-def test_the_first_run_reads_back_to_when_it_was_asked_for(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
-) -> None:
+def test_the_first_run_reads_back_to_when_it_was_asked_for(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     post(15)
     acme = world.workspace()
     news = post(34)
