@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+from peewee import EXCLUDED
 
 from overheard.db import queries
 from overheard.db.connect import Db
@@ -83,12 +85,13 @@ def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], 
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
 
 
-def _save_queries(db: Db, workspace_id: int, wanted: Iterable[QuerySpec]) -> None:
+def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec]) -> None:
     names = [query.name for query in wanted]
     Query.delete().where(Query.workspace == workspace_id, Query.name.not_in(names)).execute(db.peewee)
-    for query in wanted:
-        Query.insert(workspace=workspace_id, name=query.name, text=query.text).on_conflict(
-            conflict_target=[Query.workspace, Query.name], update={Query.text: query.text}
+    rows = [{"workspace": workspace_id, "name": query.name, "text": query.text} for query in wanted]
+    for start in range(0, len(rows), ROWS):
+        Query.insert_many(rows[start : start + ROWS]).on_conflict(
+            conflict_target=[Query.workspace, Query.name], update={Query.text: EXCLUDED.text}
         ).execute(db.peewee)
 
 
