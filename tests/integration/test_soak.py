@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 from tests.soak.plan import Plan
 from tests.soak.report import broken, tables
 from tests.soak.run import Soak
 
+pytestmark = pytest.mark.timeout(300)
 HURRIED = {
     "fetch.fresh_for": 0.5,
     "fetch.lease": 3,

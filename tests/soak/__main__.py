@@ -18,7 +18,8 @@ from tests.benchmarks.figures import print_table
 from tests.soak.plan import Plan
 from tests.soak.report import broken, tables
 from tests.soak.result import Result
-from tests.soak.run import Interrupted, Soak, servers
+from tests.soak.run import Interrupted, Soak
+from tests.soak.scene import servers
 
 INTERRUPTED = 130
 
