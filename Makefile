@@ -58,6 +58,10 @@ bench: servers $(VENV)/.dev ## Measure against the budgets of the design
 faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and see that nothing is lost
 	$(PYTHON) -m pytest tests/faults $(ARGS)
 
+.PHONY: soak
+soak: servers $(VENV)/.dev ## Ten minutes under load with a kill -9 a minute: a table of what came of it (ARGS='--minutes 2')
+	@$(PYTHON) -m tests.soak $(ARGS)
+
 .PHONY: lock
 lock: ## Write deploy/requirements.lock: versions and hashes for the deployment (ARGS=--upgrade)
 	deploy/lock $(ARGS)

@@ -138,11 +138,16 @@ class Ticker:
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
     def _digests(self) -> int:
-        claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
-        for workspace in claimed:
-            body = {"workspace": workspace.id, "period_end": workspace.digest_at}
-            self.events.publish("workspace.digest", body)
-        return len(claimed)
+        count = 0
+        while count < self.rules.batch:  # everybody's nine o'clock is the same
+            claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
+            for workspace in claimed:
+                body = {"workspace": workspace.id, "period_end": workspace.digest_at}
+                self.events.publish("workspace.digest", body)
+            count += len(claimed)
+            if len(claimed) < CLAIM:
+                break
+        return count
 
     def _next_digest(self, due: Due) -> float:
         return self._following(due, due.digest or DEFAULT_DIGEST)
@@ -193,7 +198,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
         try:
             found = ticker.tick()
             _told(found, began)
-            if found.due >= ticker.rules.batch:
+            if max(found.due, found.digests) >= ticker.rules.batch:
                 pause = 0.0
         except TryAgain as error:
             log.warning("tick failed", stage=BEAT, ms=_ms(began), exc_info=error)

@@ -35,6 +35,8 @@ def save(program: Program, spec: WorkspaceSpec) -> tuple[bool, Secrets]:
         return schedule.next_due(text, timezone, now)
 
     new = specs.save(program.db, spec, now, following=following, secret=secret)
+    if not made:
+        return new, {}
     # One is asked for even where there is one already: what counts is which one was kept.
     kept = {row.name: row.secret for row in channels.listing(program.db, spec.slug)}
     return new, {name: secret for name, secret in made.items() if kept[name] == secret}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from peewee import EXCLUDED
+
 from overheard.db import queries
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
@@ -90,12 +92,13 @@ def _feeds(db: Db, feeds: Sequence[tuple[FeedKind, str]], now: float) -> set[int
     return set(found.values())
 
 
-def _save_queries(db: Db, workspace_id: int, wanted: Iterable[QuerySpec]) -> None:
+def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec]) -> None:
     names = [query.name for query in wanted]
     Query.delete().where(Query.workspace == workspace_id, Query.name.not_in(names)).execute(db.peewee)
-    for query in wanted:
-        Query.insert(workspace=workspace_id, name=query.name, text=query.text).on_conflict(
-            conflict_target=[Query.workspace, Query.name], update={Query.text: query.text}
+    rows = [{"workspace": workspace_id, "name": query.name, "text": query.text} for query in wanted]
+    for start in range(0, len(rows), ROWS):
+        Query.insert_many(rows[start : start + ROWS]).on_conflict(
+            conflict_target=[Query.workspace, Query.name], update={Query.text: EXCLUDED.text}
         ).execute(db.peewee)
 
 

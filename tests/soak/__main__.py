@@ -18,7 +18,8 @@ from tests.benchmarks.figures import print_table
 from tests.soak.plan import Plan
 from tests.soak.report import broken, tables
 from tests.soak.result import Result
-from tests.soak.run import Interrupted, Soak, servers
+from tests.soak.run import Interrupted, Soak
+from tests.soak.scene import servers
 
 INTERRUPTED = 130
 
@@ -79,7 +80,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     if options.requests_per_minute is not None:
         settings["reddit.requests_per_minute"] = options.requests_per_minute
     names = ("minutes", "workspaces", "subreddits", "rate", "every", "digest_every", "kill_every", "trigger_every")
-    chosen = {name: getattr(options, name) for name in (*names, "seed")}
+    chosen = {name: getattr(options, name) for name in (*names, "seed", "herd")}
     # A higher budget is one that Reddit grants: the stand-in keeps the same distance above it.
     most = float(settings.get("reddit.requests_per_minute", 95)) * Plan.reddits_rate / 95
     return Plan(**chosen, reddits_rate=max(most, Plan.reddits_rate), settings=settings)
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--kill-every", float, "seconds between two kills")
     option("--trigger-every", float, "seconds between two runs asked for by hand")
     option("--seed", int, "who listens to what, and what is said")
+    parser.add_argument("--herd", action="store_true", help="all workspaces due at the same moment")
     parser.add_argument("--requests-per-minute", type=int, help="a larger budget than the shipped 95")
     parser.add_argument("--set", type=_setting, action="append", help="another setting: fetch.fresh_for=30")
     parser.add_argument("--keep", action="store_true", help="keep the logs, and say where they are")

@@ -47,6 +47,7 @@ class Plan:
     kill_every: float = 60.0
     trigger_every: float = 15.0
     reddits_rate: float = REDDITS_RATE
+    herd: bool = False  # all workspaces due at the same moment, instead of one after the other
     warm_up: float = 30.0  # until a process's memory counts as its size at the start
     seed: int = 2026
     settings: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +88,8 @@ class Plan:
         need, have = groups + items / 100, config["reddit.requests_per_minute"] * self.interval / 60
         return (
             f"{self.workspaces:,} workspaces, each due every {self.every} "
-            f"({self.workspaces / self.interval:.0f} runs/s), {self.subreddits:,} subreddits ({KINDS} feeds each)\n"
+            f"({'all at once' if self.herd else f'{self.workspaces / self.interval:.0f} runs/s'}), "
+            f"{self.subreddits:,} subreddits ({KINDS} feeds each)\n"
             f"{self.rate:g} new items/s (the stand-in's normal rate: {NORMAL_RATE:g}), "
             f"kill -9 every {self.kill_every:g} s, a run by hand every {self.trigger_every:g} s, "
             f"for {self.minutes:g} minutes\n"

@@ -10,6 +10,7 @@ from tests.soak.gauges import DELAYED
 from tests.soak.result import SLOW, Result
 
 MOST_MB = 100.0  # of a stage's process, for 10,000 queries
+MORE_MB = 2.0  # of match, for each thousand queries more
 MOST_GROWTH = 10.0  # MB that a process may grow by once it is warm
 MORE_FILES = 12  # each thread opens its connections when it first needs them
 EFFICIENCY = 1.1  # requests ≤ this × (new items / 100 + groups of feeds)
@@ -71,16 +72,19 @@ def _books(result: Result) -> list[Figure]:
 
 def _requests(result: Result) -> list[Figure]:
     plan, done, config = result.plan, result.reads, Config()
-    minutes = (result.seconds + (result.drained or 0.0)) / 60
+    minutes = result.elapsed / 60
     rate = float(plan.config["reddit.requests_per_minute"])
     least = result.said / 100 + done.feeds / config.fetch.group_size
     cycles = done.feeds / (plan.subreddits * 2)
     return [
         _most("requests in all", result.requests, "", rate * minutes + config.reddit.burst),
-        _most("requests in the busiest minute", result.gauges.busiest, "", rate + config.reddit.burst),
+        _most("requests in any ten minutes", result.window[0], "", result.window[1]),
+        _info("requests in the busiest minute", result.gauges.busiest),
         _none("answers 429", result.statuses.get(429, 0)),
         _none("other answers than 200", sum(n for status, n in result.statuses.items() if status not in (200, 429))),
         _info("feeds read", done.feeds),
+        _info("feeds in a request's first page", done.feeds / (done.firsts or 1)),
+        _info("further pages", done.pages - done.firsts),
         _most("pages read, against items / 100 + feeds / 50", done.pages, "", EFFICIENCY * least),
         _most("seconds between two readings of a feed", minutes * 60 / (cycles or 1e-9), "s", plan.interval),
     ]
@@ -115,7 +119,7 @@ def _at_the_end(result: Result, name: str) -> Figure:
 
 
 def _processes(result: Result) -> list[Figure]:
-    figures = []
+    figures, more = [], max(0.0, result.queries / 1000 - 10) * MORE_MB
     for kind in result.killer.kinds:
         life = result.gauges.longest(kind)
         if life is None:
@@ -124,7 +128,7 @@ def _processes(result: Result) -> list[Figure]:
         minutes = (last.at - warm.at) / 60
         figures += [
             _info(f"{kind}: memory when warm", warm.mb, "MB"),
-            _most(f"{kind}: memory at the end", last.mb, "MB", MOST_MB),
+            _most(f"{kind}: memory at the end", last.mb, "MB", MOST_MB + (more if kind == "match" else 0.0)),
             _most(f"{kind}: growth in {minutes:.1f} min", max(last.mb - warm.mb, 0.0), "MB", MOST_GROWTH),
             _info(f"{kind}: open files when warm", warm.files),
             _most(f"{kind}: open files at the end", last.files, "", warm.files + MORE_FILES),

@@ -47,12 +47,15 @@ class Result:
     reads: Reads
     statuses: dict[int, int]
     requests: int
+    window: tuple[int, int]  # most requests in any ten minutes, and how many Reddit allows
     left: Left
     database_mb: float
     slow: list[float]  # milliseconds
     errors: Counter[str]
+    queries: int = 0
     imported: float = 0.0  # seconds
     seconds: float = 0.0  # of traffic
+    elapsed: float = 0.0  # of traffic, and of waiting for what was under way
     drained: float | None = None  # seconds from the last item until all had arrived; None: they did not
     digests: set[str] = field(default_factory=set)  # who gets digests
 

@@ -10,30 +10,25 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from overheard import workspace_file
 from overheard.bus.door import Events
 from overheard.standin import Standin
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
-from tests.soak import world
+from tests.soak import scene, world
 from tests.soak.gauges import DEAD, DELAYED, Gauges, reads
 from tests.soak.killer import Killer
 from tests.soak.oracle import Books, Oracle, Pair
 from tests.soak.plan import Plan
 from tests.soak.record import Record
 from tests.soak.result import Result, errors, left, note_slow, slow, stored
+from tests.soak.scene import Clock
 
-HISTORY = 2  # items for each subreddit that were said before anybody listened
-LONG_AGO = 3600.0
 LOOK_EVERY = 2.0
 TELL_EVERY = 10.0
 
@@ -42,17 +37,6 @@ Say = Callable[[str], None]
 
 class Interrupted(Exception):
     """Somebody pressed Ctrl-C before there was anything to report."""
-
-
-@contextmanager
-def servers() -> Iterator[tuple[RabbitServer, PostgresServer]]:
-    rabbit = RabbitServer()
-    rabbit.start()
-    try:
-        with PostgresServer() as postgres:
-            yield rabbit, postgres
-    finally:
-        rabbit.stop()
 
 
 class Soak:
@@ -74,20 +58,20 @@ class Soak:
         self.postgres = postgres
         self.stop = stop or threading.Event()
         self.say = say
-        self._ahead = 0.0
 
     def run(self) -> Result:
         """Raises Interrupted when it was stopped before the processes ran."""
-        plan = self.plan
-        standin = Standin(clock=lambda: time.time() + self._ahead, requests_per_minute=plan.reddits_rate)
+        plan, clock = self.plan, Clock()
+        standin = Standin(clock=clock, requests_per_minute=plan.reddits_rate)
         name = f"soak_{int(time.time())}"
         database = self.postgres.create_database(name)
         note_slow(self.postgres, name)
         farm = Farm(self.folder, bus=self.rabbit.vhost(), database=database, standin=standin, **plan.environment)
         with farm:
-            made = world.make(plan, int(plan.subreddits * HISTORY + plan.rate * plan.seconds * 1.5))
-            traffic = self._history(standin, made)
+            made = scene.make(plan)
+            traffic = scene.history(standin, clock, plan, made)
             imported = self._import(farm, made)
+            self.say(f"imported {plan.workspaces:,} workspaces in {imported:.1f} s")
             self.record = Record(farm.secret)
             farm.sink.always = self.record.take
             self.gauges = Gauges(farm, self.rabbit, self.postgres.url)
@@ -98,35 +82,24 @@ class Soak:
                 traffic.stop()
                 self.gauges.close()
             result.imported = imported
+            result.queries = sum(len(listener.wishes) for listener in made.listeners)
             result.digests = {listener.slug for listener in made.listeners if listener.digest}
             return result
 
-    def _history(self, standin: Standin, made: world.World) -> world.Recorded:
-        """People talked before anybody listened: nobody may be told of that."""
-        for name in sorted({name for listener in made.listeners for name in listener.subreddits}):
-            standin.set_subreddit(name)
-        traffic = world.Recorded(standin, self.plan, made.texts)
-        self._ahead = -LONG_AGO
-        traffic.fill(self.plan.subreddits * HISTORY)
-        self._ahead = 0.0
-        traffic.said.clear()
-        return traffic
-
     def _import(self, farm: Farm, made: world.World) -> float:
-        path = self.folder / "workspaces.toml"
-        path.write_text(workspace_file.write(world.specs(made.listeners, self.plan, farm.sink.url, farm.secret)))
-        began = time.monotonic()
-        command = [sys.executable, "-m", "overheard.cli", "import", str(path)]
-        done = subprocess.run(command, env=farm.environment, cwd=self.folder, capture_output=True, text=True)
+        took = 0.0
+        try:
+            took = scene.bring_in(farm, self.plan, made)
+        except scene.ImportFailed:
+            if not self.stop.is_set():  # Ctrl-C is for the whole group of processes
+                raise
         if self.stop.is_set():
             raise Interrupted
-        if done.returncode:
-            raise RuntimeError(f"overheard import failed:\n{done.stderr[-2000:]}")
-        took = time.monotonic() - began
-        self.say(f"imported {len(made.listeners):,} workspaces in {took:.1f} s ({path.stat().st_size / 2**20:.1f} MB)")
         return took
 
     def _work(self, farm: Farm, traffic: world.Recorded, oracle: Oracle) -> Result:
+        if not self.plan.herd:
+            scene.spread(farm, self.plan)
         self.killer.start_all()
         traffic.start()
         began = time.monotonic()
@@ -137,7 +110,7 @@ class Soak:
         self.say(f"{len(traffic.said):,} items said, {len(expected):,} mentions to arrive")
         drained = self._drain(expected, ended)
         result = self._result(farm, traffic, expected)
-        result.seconds, result.drained = seconds, drained
+        result.seconds, result.elapsed, result.drained = seconds, time.monotonic() - began, drained
         return result
 
     def _soak(self, farm: Farm, traffic: world.Recorded, began: float) -> None:
@@ -204,6 +177,7 @@ class Soak:
             reads=reads(farm.standin),
             statuses=counts["by_status"],
             requests=counts["total"],
+            window=(counts["max_in_window"], counts["budget"]),
             left=left(farm, self.gauges.depth),
             database_mb=self.gauges.database_mb(),
             slow=slow(self.postgres, farm),

@@ -51,6 +51,7 @@ def make(plan: Plan, count: int) -> World:
     weights = list(accumulate(1 / (rank + 10) ** 0.9 for rank in range(len(names))))
     markers = [_marker(number) for number in range(max(50, plan.workspaces // 3))]
     listeners = [_listener(plan, number, names, weights, markers, chance) for number in range(plan.workspaces)]
+    chance.shuffle(listeners)  # they come in no order, so that those who share a subreddit are due at any time
     watchers: dict[str, list[Listener]] = {name: [] for name in names}
     for listener in listeners:
         for name in listener.subreddits:

@@ -157,6 +157,13 @@ def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Ev
     assert world.row(Workspace, acme).next_digest_at == end + 86_400, "tomorrow at nine"
 
 
+def test_everybodys_digest_is_asked_for_in_one_tick(world: Any, make: Any, clock: Any) -> None:
+    for number in range(tick_module.CLAIM + 1):
+        world.workspace(f"ws{number}")
+    clock.advance(86_400 + 3)
+    assert make().tick().digests == tick_module.CLAIM + 1
+
+
 def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     ticker = make(sweep_after=60)

@@ -1,0 +1,120 @@
+"""The soak's oracle and its table must see what goes wrong: a soak that cannot fail says nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.soak.__main__ import tell
+from tests.soak.gauges import Life, Reads, Sample
+from tests.soak.oracle import Arrival, Books, Listener, Oracle, Said, Wish
+from tests.soak.plan import Plan
+from tests.soak.report import broken, tables
+from tests.soak.result import Left, Result
+
+ACME = Listener("acme", ("python",), ("posts", "comments"), (Wish(("qone",)), Wish(("qtwo qtwo", "qsix"), "qhiring")))
+BOLT = Listener("bolt", ("python", "rust"), ("comments",), (Wish(("qone",)),))
+PAIR, LATER = ("acme", "t3_1"), ("acme", "t3_2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "subreddit", "fields", "audience"),
+    [
+        ("posts", "python", ("On Qone.", ""), {"acme"}),
+        ("comments", "python", ("so qone it is",), {"acme", "bolt"}),
+        ("comments", "rust", ("so qone it is",), {"bolt"}),
+        ("comments", "linux", ("so qone it is",), set()),
+        ("posts", "python", ("qones", "myqone"), set()),
+        ("posts", "python", ("", "it is qtwo qtwo"), {"acme"}),
+        ("posts", "python", ("it is qtwo", "qtwo"), set()),
+        ("posts", "python", ("qsix", "we are qhiring"), set()),
+    ],
+)
+def test_who_must_hear_of_it(kind: str, subreddit: str, fields: tuple[str, ...], audience: set[str]) -> None:
+    assert Oracle([ACME, BOLT]).audience(Said("t3_1", kind, subreddit, fields, 0.0)) == audience
+
+
+def arrival(id: str = "msg_1", item: str = "t3_1", at: float = 5.0) -> Arrival:
+    return Arrival("acme", item, id, at)
+
+
+def books(*arrivals: Arrival, stored: Counter[Any] | None = None) -> Books:
+    return Books({PAIR: 1.0}, list(arrivals), Counter([PAIR]) if stored is None else stored)
+
+
+def result(**fields: Any) -> Result:
+    """Of a soak in which all went well, but for ``fields``."""
+    sizes = [Sample(0.0, 80.0, 20), Sample(100.0, 81.0, 21)]
+    gauges = SimpleNamespace(
+        deepest=Counter(fetch=9), depth={"fetch": 0}, connections=[(9, 9)], busiest=10,
+        longest=lambda kind: Life(kind, sizes),
+    )  # fmt: skip
+    fine = {
+        "plan": Plan(), "complete": True, "said": 1, "books": books(arrival()), "forged": 0,
+        "killer": SimpleNamespace(kinds=("fetch", "notify"), kills=Counter(notify=1), ended=[]),
+        "gauges": gauges, "reads": Reads(pages=1, firsts=1, feeds=4000), "statuses": {200: 2}, "requests": 2,
+        "window": (2, 1000), "left": Left(0, 0, 0, 0), "database_mb": 9.0, "slow": [], "errors": Counter(),
+        "seconds": 60.0, "elapsed": 70.0, "drained": 10.0,
+    }  # fmt: skip
+    return Result(**(fine | fields))
+
+
+def test_all_bounds_are_kept_when_all_went_well() -> None:
+    assert broken(tables(result())) == []
+    assert tell(result()) == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"),
+    [
+        ("lost: never received", {"books": Books({PAIR: 1.0, LATER: 1.0}, [arrival()], Counter([PAIR, LATER]))}),
+        ("lost: not in the database", {"books": books(arrival(), stored=Counter())}),
+        ("received or stored, and uncalled for", {"books": books(arrival(), arrival(item="t3_2"))}),
+        ("received or stored, and uncalled for", {"books": books(arrival(), stored=Counter([PAIR, ("acme", "t3_2")]))}),
+        ("stored more than once", {"books": books(arrival(), stored=Counter([PAIR, PAIR]))}),
+        ("repeats with another id", {"books": books(arrival(), arrival("msg_2"))}),
+        ("repeats with the same id", {"books": books(*[arrival()] * 10)}),
+        ("signatures that do not hold", {"forged": 1}),
+        ("deliveries not sent", {"left": Left(0, 0, 0, 1)}),
+        ("coverage gaps", {"left": Left(1, 0, 0, 0)}),
+        ("dead letters", {"left": Left(0, 1, 0, 0)}),
+        ("answers 429", {"statuses": {200: 2, 429: 1}}),
+        ("requests in all", {"requests": 1000}),
+        ("pages read, against items / 100 + feeds / 50", {"reads": Reads(pages=89, firsts=80, feeds=4000)}),
+        ("seconds between two readings of a feed", {"elapsed": 301.0}),
+        ("age at delivery, p99", {"books": books(arrival(at=302.0))}),
+        ("errors in the logs", {"errors": Counter(["fetch: broke"])}),
+    ],
+)
+def test_what_goes_wrong_is_seen(row: str, fields: dict[str, Any]) -> None:
+    wrong = result(**fields)
+    assert [figure.name for figure in broken(tables(wrong))] == [row]
+    assert tell(wrong) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "change"),
+    [
+        ("fetch: growth in 1.7 min", lambda sample: Sample(sample.at, 95.0, 20)),
+        ("fetch: open files at the end", lambda sample: Sample(sample.at, 80.0, 33)),
+        ("fetch: memory at the end", lambda sample: Sample(sample.at, 101.0, 20)),
+    ],
+)
+def test_a_process_that_grows_is_seen(row: str, change: Callable[[Sample], Sample]) -> None:
+    grown = result()
+    grown.killer.kinds = ("fetch",)
+    first, last = Sample(0.0, 80.0 if "memory" not in row else 99.0, 20), Sample(100.0, 0.0, 0)
+    grown.gauges.longest = lambda kind: Life(kind, [first, change(last)])
+    # What is warm is the first sample after the warm-up: here the process is warm from the start.
+    grown.plan = Plan(warm_up=0.0)
+    assert [figure.name for figure in broken(tables(grown))] == [row]
+
+
+def test_interrupted_what_is_under_way_is_not_lost() -> None:
+    stopped = result(books=books(), complete=False)
+    assert "lost: never received" not in [figure.name for figure in broken(tables(stopped))]
+    assert tell(stopped) == 130
