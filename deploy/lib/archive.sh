@@ -18,12 +18,11 @@ make_backup() {
     find "$1" -maxdepth 1 -name '.backup.*' -mmin +600 -exec rm -rf {} +
     local staging
     staging=$(mktemp -d "$1/.backup.XXXXXX")
-    # shellcheck disable=SC2064 # this folder, whatever the variable is then
-    trap "rm -rf '$staging'" EXIT
+    on_exit "rm -rf '$staging'"
     backup=$1/overheard-$(date -u +%Y%m%dT%H%M%SZ).tar
     NEXT_STEP="There is no new backup; older ones are as they were." change "copy the database" dump_database "$staging"
     NEXT_STEP="There is no new backup; older ones are as they were." change "write $backup" write_archive "$staging" "$backup"
-    trap - EXIT
+    off_exit
     rm -rf "$staging"
     verify_backup "$backup"
     note "$backup is whole: $(du -h "$backup" | cut -f 1), $(tar -tf "$backup" | wc -l) files"

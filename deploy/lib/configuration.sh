@@ -61,14 +61,14 @@ write_reddit_settings() { # FILE
     for key in CLIENT_SECRET PASSWORD; do
         local secret=$SECRETS/reddit-${key,,}
         secret=${secret/_/-}
-        if [[ ${reddit[$key]} && ${reddit[$key]} != "$(cat "$secret" 2>/dev/null)" ]]; then
+        if [[ ${reddit[$key]-} && ${reddit[$key]} != "$(cat "$secret" 2>/dev/null)" ]]; then
             change "write $secret" write_secret_text "${reddit[$key]}" "$secret"
         elif [[ ! -e $secret ]]; then
             change "make $secret, empty" write_secret_text "" "$secret"
         fi
     done
     for key in CLIENT_ID USER_AGENT USERNAME; do
-        [[ ! ${reddit[$key]} ]] || set_variable "OVERHEARD_REDDIT__$key" "${reddit[$key]}" "$1"
+        [[ ! ${reddit[$key]-} ]] || set_variable "OVERHEARD_REDDIT__$key" "${reddit[$key]}" "$1"
     done
     [[ ! ${demo_reddit-} ]] || use_standin "$1"
 }

@@ -75,6 +75,32 @@ this_command() {
     echo "$sudo$(realpath "$0")${arguments:+ $arguments}"
 }
 
+# on_exit COMMAND: run when the script ends, however it ends (but for kill -9); the last one given runs first.
+exit_commands=()
+
+on_exit() {
+    exit_commands+=("$1")
+    trap run_exit_commands EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# What the last on_exit asked for is not needed any more.
+off_exit() {
+    unset 'exit_commands[-1]'
+}
+
+run_exit_commands() {
+    local status=$?
+    trap - EXIT
+    while ((${#exit_commands[@]})); do
+        local command=${exit_commands[-1]}
+        off_exit
+        eval "$command"
+    done
+    exit "$status"
+}
+
 # start_log FILE: later lines go there. Only root reads it.
 start_log() {
     [[ ! $dry_run ]] || return 0

@@ -13,9 +13,11 @@ install_monitoring() { # SOURCE
         configure_prometheus "$1"
         [[ $dry_run ]] || check_prometheus
         keep_service prometheus "$(stale prometheus prometheus /etc/default/prometheus $PROMETHEUS_ETC/prometheus.yml $PROMETHEUS_ETC/rules/*.yml)"
+        await_port 9090 Prometheus /var/log/prometheus
     fi
     ship "$1/deploy/default/prometheus-node-exporter" /etc/default/prometheus-node-exporter root:root 644
     keep_service prometheus-node-exporter "$(stale prometheus-node prometheus /etc/default/prometheus-node-exporter)"
+    await_port 9100 "the node exporter" /var/log/prometheus
     install_grafana "$1"
 }
 

@@ -116,9 +116,7 @@ install_packages() {
     read -ra services <<<"$(new_services "$@" | xargs)"
     [[ $log ]] || log=$(mktemp /tmp/overheard-install.XXXXXX)
     say "installing $(titles "$@"): ${wanted[*]} (log: $log)"
-    trap release_services EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
+    on_exit release_services
     hold_services "$@"
     finish_interrupted || give_up "dpkg --configure -a failed"
 
@@ -131,7 +129,7 @@ install_packages() {
     fi
     disable_services "${services[@]}"
     release_services
-    trap - EXIT INT TERM
+    off_exit
     say "installed: ${wanted[*]}"
 }
 

@@ -63,6 +63,16 @@ keep_service() {
     fi
 }
 
+# await_port PORT WHAT LOGS: a service that has started and ended again counts as running for a while.
+await_port() {
+    [[ ! $dry_run ]] || return 0
+    local deadline=$((SECONDS + 30))
+    until listener "$1" >/dev/null; do
+        ((SECONDS < deadline)) || give_up "$2 does not listen on port $1" "Its logs: $3 (or: journalctl -n 50)"
+        sleep 0.2
+    done
+}
+
 # stale PROGRAM USER FILE…: prints "yes" when one of the files was changed after the user's oldest process of that
 # program had started. So an installation that was cut off between the change and the restart is repaired, too.
 stale() {
@@ -71,8 +81,8 @@ stale() {
     [[ $since ]] || return 0
     shift 2
     for file in "$@"; do
-        # of a link, when it was made; a second or two of rounding are no change
-        if [[ -e $file ]] && (($(stat -c %Y "$file") > since + 2)); then
+        # of a link, when it was made; the time of start is known to a second
+        if [[ -e $file ]] && (($(stat -c %Y "$file") > since + 1)); then
             echo yes
             return
         fi

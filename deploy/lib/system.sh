@@ -129,8 +129,7 @@ lock_deployment() {
 open_installation() {
     if [[ ! $installed ]]; then
         log=$(mktemp)
-        # shellcheck disable=SC2064
-        trap "rm -f '$log'" EXIT
+        on_exit "rm -f '$log'"
         return
     fi
     ((EUID == 0)) || fail "only root can read the server's secrets. Run it as root: $(this_command) (or see --config)"
