@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 
 from overheard.cli.opening import configuration
@@ -11,14 +14,33 @@ from overheard.program import Program
 
 
 @click.command
+@click.option("--check", is_flag=True, help="Only say what is to be done: exit code 1 when there is something.")
 @click.pass_context
-def migrate(context: click.Context) -> None:
+def migrate(context: click.Context, check: bool) -> None:
     """Bring the database up to date. SQLite does it by itself; for PostgreSQL, run this after each upgrade."""
     program = Program(configuration(context))
     try:
+        if check:
+            sys.exit(_say_what_is_pending(program))
         applied = migrations.migrate(program.db)
     finally:
         program.db.release()
     for name in applied:
         line(("✓ ", "green"), "applied ", (name, "bold"))
     line("The database is up to date." if applied else "The database was up to date already.")
+
+
+def _say_what_is_pending(program: Program) -> int:
+    """The exit code. A file of SQLite that is not there yet is not made."""
+    url = program.config.database.url.get_secret_value()
+    if program.config.database.embedded and not Path(url.removeprefix("sqlite:///")).exists():
+        line("The database is empty: it is made at the first start.")
+        return 1
+    with program.db.session():
+        pending, first = migrations.pending(program.db), migrations.untouched(program.db)
+    if not pending:
+        line("The database is up to date.")
+        return 0
+    state = "empty" if first else f"{len(pending)} migration(s) behind"
+    line(f"The database is {state}: ", (", ".join(pending), "bold"))
+    return 1

@@ -30,6 +30,11 @@ def pending(db: Db) -> list[str]:
     return [row.name for row in rows if not row.applied]
 
 
+def untouched(db: Db) -> bool:
+    """Whether no migration was ever applied: there is nothing in the database that could be lost."""
+    return not any(row.applied for row in Runner(db.peewee, str(DIRECTORY)).status())
+
+
 def migrate(db: Db) -> list[str]:
     """Bring the schema up to date; returns the migrations applied. Of several processes one does it, the rest wait."""
     with db.session():

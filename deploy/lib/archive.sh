@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+#
+# A backup is one tar file: manifest, SHA256SUMS, the database, and (of an installation) config/, secrets included.
+
+FORMAT="overheard-backup 1"
+backup= # the file that was made last
+
+declare -A manifest=()
+
+# make_backup FOLDER KEEP: a new file in FOLDER; then all but the newest KEEP go (0: all stay).
+make_backup() {
+    part=backup
+    read_facts what
+    mkdir -p "$1"
+    check_room "$1" "${db[megabytes]}" "a backup"
+    stop_for_problems
+    # of runs that were killed
+    find "$1" -maxdepth 1 -name '.backup.*' -mmin +600 -exec rm -rf {} +
+    local staging
+    staging=$(mktemp -d "$1/.backup.XXXXXX")
+    on_exit "rm -rf '$staging'"
+    backup=$1/overheard-$(date -u +%Y%m%dT%H%M%SZ).tar
+    NEXT_STEP="There is no new backup; older ones are as they were." change "copy the database" dump_database "$staging"
+    NEXT_STEP="There is no new backup; older ones are as they were." change "write $backup" write_archive "$staging" "$backup"
+    off_exit
+    rm -rf "$staging"
+    verify_backup "$backup"
+    note "$backup is whole: $(du -h "$backup" | cut -f 1), $(tar -tf "$backup" | wc -l) files"
+    forget_old "$1" "$2"
+}
+
+write_archive() { # STAGING FILE
+    local staging=$1
+    umask 077
+    if [[ $installed ]]; then
+        mkdir "$staging/config"
+        tar -C $ETC --exclude='*.part' --exclude='*.new' -cf - . | tar -C "$staging/config" -xf -
+    elif [[ -f ${OVERHEARD_CONFIG:-pipeline.toml} ]]; then
+        mkdir "$staging/config"
+        cp "${OVERHEARD_CONFIG:-pipeline.toml}" "$staging/config/pipeline.toml"
+    fi
+    cat >"$staging/manifest" <<END
+$FORMAT
+created $(date -u +%FT%TZ)
+host $(uname -n)
+version $(version_of "$SOURCE")
+release $([[ ! $installed ]] || current_release)
+database ${db[kind]}
+schema ${db[schema]}
+megabytes ${db[megabytes]}
+END
+    (
+        cd "$staging"
+        find . -type f ! -name 'SHA256SUMS*' -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >SHA256SUMS
+        local members=(manifest SHA256SUMS database.*)
+        [[ ! -d config ]] || members+=(config)
+        tar -cf backup.tar "${members[@]}"
+    )
+    sync -f "$staging/backup.tar"
+    mv -T "$staging/backup.tar" "$2"
+}
+
+# verify_backup FILE: reads all of it back, and fills `manifest`. Fails with the reason; changes nothing.
+verify_backup() {
+    local line sums
+    [[ -f $1 && -r $1 ]] || fail "$1: no such file, or it cannot be read. Nothing was changed."
+    if [[ $(tar -xOf "$1" manifest 2>/dev/null | head -n 1) != "$FORMAT" ]]; then
+        fail "$1 is no backup of Overheard, or its beginning is damaged. Nothing was changed." \
+            "Backups are called overheard-….tar; they are in $BACKUPS unless you have put them elsewhere."
+    fi
+    # shellcheck disable=SC2016 # expanded by the command that tar calls for each member
+    sums=$(tar -xf "$1" --to-command='printf "%s  %s\n" "$(sha256sum | cut -c 1-64)" "$TAR_FILENAME"' 2>/dev/null) ||
+        fail "$1 is damaged: it ends too early, or is no tar file any more. Nothing was changed." "Use another backup."
+    if ! diff -q <(tar -xOf "$1" SHA256SUMS | LC_ALL=C sort -k 2) \
+        <(grep -v '  SHA256SUMS$' <<<"$sums" | LC_ALL=C sort -k 2) >/dev/null; then
+        fail "$1 is damaged: its content is not what was written. Nothing was changed." "Use another backup."
+    fi
+    manifest=()
+    while IFS= read -r line; do
+        manifest[${line%% *}]=${line#* }
+    done < <(tar -xOf "$1" manifest)
+    if [[ ${manifest[database]} == postgresql ]] && ! tar -xOf "$1" database.dump | pg_restore --list >/dev/null 2>&1; then
+        fail "$1: pg_restore cannot read its database ($(pg_restore --version)). Nothing was changed."
+    fi
+}
+
+forget_old() { # FOLDER KEEP
+    (($2)) || return 0
+    local file
+    while IFS= read -r file; do
+        change "remove the old backup $file" rm -f "$file"
+    done < <(find "$1" -maxdepth 1 -name 'overheard-[0-9]*Z.tar' | LC_ALL=C sort -r | tail -n "+$(($2 + 1))")
+}
+
+# Every night, through systemd's timers or /etc/cron.daily.
+install_backups() { # SOURCE
+    part=backup
+    if has_systemd; then
+        ship "$1/deploy/systemd/overheard-backup.service" /etc/systemd/system/overheard-backup.service root:root 644
+        ship "$1/deploy/systemd/overheard-backup.timer" /etc/systemd/system/overheard-backup.timer root:root 644
+        service_enabled overheard-backup.timer || change "make a backup every night" start_timer
+    else
+        ship "$1/deploy/init.d/backup" /etc/cron.daily/overheard-backup root:root 755
+    fi
+}
+
+start_timer() {
+    systemctl daemon-reload
+    systemctl enable --now overheard-backup.timer
+}

@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+#
+# /etc/overheard: the configuration, the secrets, the environment that names them, and the command that reads it.
+
+STANDIN_PORT=8080 # --demo-reddit: the bundled stand-in for Reddit
+STANDIN_CONF=$ETC/supervisord.d/standin.conf
+
+# Settings of Reddit, from the command's options or Overheard's own environment variables.
+declare -A reddit=()
+
+take_reddit_settings() {
+    local key name
+    for key in CLIENT_ID USER_AGENT USERNAME; do
+        name=OVERHEARD_REDDIT__$key
+        [[ ${reddit[$key]-} ]] || reddit[$key]=${!name-}
+        if [[ ${reddit[$key]} == *$'\n'* ]]; then
+            problem "Reddit's $key has several lines." "Give it on one."
+        fi
+    done
+    for key in CLIENT_SECRET PASSWORD; do
+        name=OVERHEARD_REDDIT__${key}_FILE
+        [[ ${reddit[${key}_FILE]-} ]] || reddit[${key}_FILE]=${!name-}
+        name=OVERHEARD_REDDIT__$key
+        reddit[$key]=${!name-}
+        take_secret_file "$key" "${reddit[${key}_FILE]}"
+    done
+}
+
+take_secret_file() { # KEY FILE
+    [[ $2 && $2 != "$SECRETS"/* ]] || return 0
+    if [[ ! -f $2 || ! -r $2 ]]; then
+        problem "the file $2, with Reddit's ${1,,}, is missing or cannot be read." "Write the secret into it, or name another."
+    else
+        reddit[$1]=$(<"$2")
+    fi
+}
+
+write_configuration() { # SOURCE
+    part=configuration
+    ship "$1/pipeline.toml" $ETC/pipeline.toml root:overheard 640
+    local file=$ETC/environment
+    if [[ ! -e $file ]]; then
+        change "write $file" own_copy "$1/deploy/environment" $file root:overheard 640
+    fi
+    local line
+    while IFS= read -r line; do
+        # a line that an operator has taken out by hand stays out where it is commented
+        grep -qsE "^#? *${line%%=*}=" $file || [[ $dry_run && ! -e $file ]] ||
+            change "add ${line%%=*} to $file" append "$line" $file
+    done < <(grep '^OVERHEARD_' "$1/deploy/environment")
+    write_reddit_settings $file
+    ship "$1/deploy/overheard" $WRAPPER root:root 755
+}
+
+append() {
+    printf '%s\n' "$1" >>"$2"
+}
+
+write_reddit_settings() { # FILE
+    local key
+    for key in CLIENT_SECRET PASSWORD; do
+        local secret=$SECRETS/reddit-${key,,}
+        secret=${secret/_/-}
+        if [[ ${reddit[$key]-} && ${reddit[$key]} != "$(cat "$secret" 2>/dev/null)" ]]; then
+            change "write $secret" write_secret_text "${reddit[$key]}" "$secret"
+        elif [[ ! -e $secret ]]; then
+            change "make $secret, empty" write_secret_text "" "$secret"
+        fi
+    done
+    for key in CLIENT_ID USER_AGENT USERNAME; do
+        [[ ! ${reddit[$key]-} ]] || set_variable "OVERHEARD_REDDIT__$key" "${reddit[$key]}" "$1"
+    done
+    [[ ! ${demo_reddit-} ]] || use_standin "$1"
+}
+
+write_secret_text() {
+    printf '%s\n' "$1" | write_secret "$2" overheard:overheard
+}
+
+# set_variable NAME VALUE FILE
+set_variable() {
+    grep -qsxF "$1=$2" "$3" || change "set $1 in $3" replace_variable "$@"
+}
+
+replace_variable() {
+    {
+        grep -v "^$1=" "$3"
+        printf '%s=%s\n' "$1" "$2"
+    } >"$3.part"
+    own "$3.part" root:overheard 640
+    mv -T "$3.part" "$3"
+}
+
+# A Reddit of our own, under the same supervisord: for a look, and for a proof that everything works.
+use_standin() { # FILE
+    local url=http://127.0.0.1:$STANDIN_PORT key
+    local -A settings=(
+        [CLIENT_ID]=standin [USER_AGENT]="linux:overheard:demo (by /u/standin)" [REDDIT_URL]=$url [OAUTH_URL]=$url
+    )
+    for key in CLIENT_ID USER_AGENT REDDIT_URL OAUTH_URL; do
+        set_variable "OVERHEARD_REDDIT__$key" "${settings[$key]}" "$1"
+    done
+    if [[ $(cat $SECRETS/reddit-client-secret 2>/dev/null) != standin-secret ]]; then
+        change "write the stand-in's client secret" write_secret_text standin-secret $SECRETS/reddit-client-secret
+    fi
+    local conf
+    conf=$(mktemp)
+    cat >"$conf" <<END
+; Written by deploy/install --demo-reddit: a Reddit of our own. Remove this file, and the OVERHEARD_REDDIT__ lines
+; of $ETC/environment, to use the real one.
+[program:standin]
+command = $CURRENT/venv/bin/python -m overheard.standin --port $STANDIN_PORT
+priority = 5
+stdout_logfile = $LOGS/standin.log
+redirect_stderr = true
+END
+    ship "$conf" $STANDIN_CONF root:root 644
+    rm -f "$conf"
+}
+
+# The environment file's lines, as systemd reads them: the rest of the line is the value, nothing is expanded.
+load_environment() {
+    local line
+    unset "${!OVERHEARD_@}" # of the shell this was started from
+    while IFS= read -r line; do
+        [[ $line == [A-Z_]*=* ]] && export "${line?}"
+    done <$ETC/environment
+}
+
+has_reddit_credentials() {
+    grep -qE '^OVERHEARD_REDDIT__CLIENT_ID=.' $ETC/environment 2>/dev/null ||
+        grep -qE '^client_id *= *"[^"]' $ETC/pipeline.toml 2>/dev/null
+}
+
+# sqlite or postgresql, as installed; nothing when there is no installation yet.
+database_kind() {
+    case $(cat $SECRETS/database-url 2>/dev/null) in
+        sqlite:*) echo sqlite ;;
+        postgres*) echo postgresql ;;
+    esac
+}

@@ -1,0 +1,181 @@
+# shellcheck shell=bash
+#
+# The configured database, whichever it is: where it is, its schema, a copy of it, and another in its place.
+
+declare -A db=() # kind, path (SQLite), schema, megabytes, and libpq's variables (PostgreSQL)
+
+# The Python that can read our configuration.
+our_python() {
+    local python
+    for python in "${release:-/nowhere}/venv/bin/python" "$SOURCE/venv/bin/python" "$SOURCE/.venv/bin/python" "$CURRENT/venv/bin/python"; do
+        [[ -x $python ]] && echo "$python" && return
+    done
+    fail "there is no installation of Overheard here: run deploy/install first (or, in a checkout, make install)."
+}
+
+# As the owner of the database, where there is one of its own.
+database_facts() {
+    (
+        local python
+        python=$(our_python)
+        if [[ $installed ]]; then
+            load_environment
+            ! has_owner || export OVERHEARD_DATABASE__URL_FILE=$OPERATOR/database-owner-url
+        fi
+        exec "$python" "$SOURCE/deploy/lib/database_facts.py" "$@" 9>&-
+    )
+}
+
+has_owner() {
+    [[ $(database_kind) == postgresql && -s $OPERATOR/database-owner-url ]]
+}
+
+# read_facts where|what: fills `db`.
+read_facts() {
+    local lines line
+    lines=$(database_facts "$@") || fail "the configured database cannot be read, see above. Nothing was changed."
+    db=()
+    while IFS= read -r line; do
+        db[${line%%=*}]=${line#*=}
+    done <<<"$lines"
+}
+
+# Run one of PostgreSQL's programs on the configured database. Passwords go through the environment.
+with_database() {
+    (
+        local name
+        for name in "${!db[@]}"; do
+            [[ $name != PG* ]] || export "$name=${db[$name]}"
+        done
+        "$@"
+    )
+}
+
+wanted_database() {
+    local kind
+    kind=$(database_kind)
+    echo "${kind:-$([[ $sqlite ]] && echo sqlite || echo postgresql)}"
+}
+
+install_database() { # SOURCE
+    part=database
+    if [[ $(wanted_database) == sqlite ]]; then
+        if [[ ! -s $SECRETS/database-url ]]; then
+            change "keep the data in $STATE/overheard.db" write_sqlite_url
+        fi
+    elif [[ -s $SECRETS/database-url ]] && ! grep -qE '@(127\.0\.0\.1|localhost|\[::1\])[:/]' $SECRETS/database-url; then
+        note "$SECRETS/database-url names another machine's PostgreSQL: nothing to do here"
+    else
+        install_postgresql "$1"
+    fi
+}
+
+write_sqlite_url() {
+    echo "sqlite:///$STATE/overheard.db" | write_secret $SECRETS/database-url overheard:overheard
+}
+
+# Apply what the database has not seen. One that holds data is backed up first; one that is newer than the code is
+# left alone.
+bring_schema_up_to_date() {
+    part=database
+    if [[ ! -x $release/venv/bin/overheard ]]; then
+        note "would apply the migrations that it has not seen"
+        return
+    fi
+    local answer status=0
+    answer=$(as_owner migrate --check 2>&1 9>&-) || status=$?
+    case $status in
+        0) return ;;
+        1) ;;
+        *) fail "the database cannot be used, and was not touched:" "$answer" "What runs was not switched to the new code." ;;
+    esac
+    if [[ $answer != *"is empty"* && ! $dry_run ]]; then
+        make_backup "$BACKUPS" 0
+        part=database
+    fi
+    change "apply its migrations" as_owner migrate
+}
+
+# dump_database FOLDER: a consistent copy, while others work with it.
+dump_database() {
+    if [[ ${db[kind]} == sqlite ]]; then
+        database_facts copy "$1/database.sqlite"
+    else
+        with_database pg_dump --no-password --format=custom --lock-wait-timeout=60000 --file="$1/database.dump"
+    fi
+}
+
+# Administration: databases are made and renamed by a role that may.
+as_admin() {
+    if [[ $admin_url_file ]]; then
+        (
+            local line
+            while IFS= read -r line; do
+                [[ $line != PG* ]] || export "${line?}"
+            done < <(database_facts where "$admin_url_file")
+            "$@"
+        )
+    else
+        (cd / && PGPORT=${db[PGPORT]-5432} runuser -u postgres -- "$@")
+    fi
+}
+
+admin_psql() { # DATABASE [-v NAME=VALUE…], statements on standard input
+    as_admin psql --no-psqlrc --no-password -qXAt -v ON_ERROR_STOP=1 "${@:2}" -d "$1" -f -
+}
+
+# restore_beside FILE NAME: the backup's database, under another name.
+restore_beside() {
+    if [[ ${db[kind]} == sqlite ]]; then
+        tar -xOf "$1" database.sqlite >"$2"
+        chmod --reference="$(dirname "${db[path]}")" "$2"
+        chmod ug=rw,o=,a-x "$2"
+        chown --reference="$(dirname "${db[path]}")" "$2"
+        database_facts sound "$2"
+    else
+        local owner
+        owner=$(printf "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'live';" |
+            admin_psql postgres -v live="${db[PGDATABASE]}")
+        as_admin createdb --no-password --template=template0 --encoding=UTF8 --owner="${owner:-${db[PGUSER]}}" "$2"
+        tar -xOf "$1" database.dump | as_admin pg_restore --no-password --exit-on-error --dbname="$2"
+    fi
+}
+
+drop_beside() { # NAME
+    if [[ ${db[kind]} == sqlite ]]; then
+        rm -f "$1" "$1-wal" "$1-shm"
+    else
+        as_admin dropdb --no-password --if-exists "$1" </dev/null
+    fi
+}
+
+# put_in_place NAME ASIDE: the last step of a restore. The old database is kept under the name ASIDE.
+put_in_place() {
+    if [[ ${db[kind]} == sqlite ]]; then
+        local file=${db[path]} tail
+        for tail in "" -wal -shm; do
+            [[ ! -e $file$tail ]] || ln "$file$tail" "$2$tail"
+        done
+        rm -f "$file-wal" "$file-shm" # of the old file: it would be taken for the new one's
+        mv -T "$1" "$file"
+    else
+        # both or neither
+        admin_psql postgres -v live="${db[PGDATABASE]}" -v beside="$1" -v aside="$2" <<'END'
+BEGIN;
+SELECT format('ALTER DATABASE %I RENAME TO %I', :'live', :'aside')
+WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'live')
+\gexec
+ALTER DATABASE :"beside" RENAME TO :"live";
+COMMIT;
+END
+    fi
+}
+
+# Who is connected to the database besides us: a line for each.
+strangers() {
+    [[ ${db[kind]} == postgresql ]] || return 0
+    admin_psql postgres -v live="${db[PGDATABASE]}" <<'END'
+SELECT format('process %s: %s, %s', pid, usename, application_name)
+FROM pg_stat_activity WHERE datname = :'live' AND backend_type = 'client backend';
+END
+}

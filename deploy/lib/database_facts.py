@@ -1,0 +1,114 @@
+"""Says where the configured database is, as NAME=value lines for the shell.
+
+usage: database_facts.py where              kind, and path (SQLite) or libpq's variables (PostgreSQL)
+       database_facts.py where URL_FILE     the same of the URL in a file
+       database_facts.py what               and, from the database itself: schema (its last migration), megabytes
+       database_facts.py url NAME           the URL of another database on the same server (or another file)
+       database_facts.py copy TARGET        copies a SQLite database that is in use to a file of its own, and checks it
+       database_facts.py sound FILE         checks a file of SQLite
+
+Exit code 1, with the reason on stderr, when that fails; 2 when the configuration is at fault.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import peewee
+import psycopg
+from playhouse.migrations import Runner
+from psycopg.pq import Conninfo
+
+from overheard.config import load
+from overheard.db import migrate
+from overheard.db.connect import open_database
+from overheard.errors import ConfigError, Unavailable
+
+SQLITE = "sqlite:///"
+
+
+def main(command: str, *arguments: str) -> None:
+    if command == "sound":
+        require_sound(Path(arguments[0]))
+        return
+    url = Path(arguments[0]).read_text().strip() if command == "where" and arguments else configured()
+    if command == "url":
+        print(renamed(url, arguments[0]))
+    elif command == "copy":
+        copy(Path(url.removeprefix(SQLITE)), Path(arguments[0]))
+    else:
+        for line in [*where(url), *(what(url) if command == "what" else ())]:
+            print(line)
+
+
+def configured() -> str:
+    """The URL of the configuration, as the processes read it."""
+    return load(None, os.environ).database.url.get_secret_value()
+
+
+def where(url: str) -> Iterator[str]:
+    if url.startswith(SQLITE):
+        yield "kind=sqlite"
+        yield f"path={Path(url.removeprefix(SQLITE)).absolute()}"
+        return
+    yield "kind=postgresql"
+    for option in Conninfo.parse(url.encode()):
+        if option.val is None:
+            continue
+        if not option.envvar:
+            raise ConfigError([f"[database] url: {option.keyword.decode()} cannot be given to pg_dump"])
+        yield f"{option.envvar.decode()}={option.val.decode()}"
+
+
+def what(url: str) -> Iterator[str]:
+    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
+        raise ConfigError([f"[database] url: there is no {url.removeprefix(SQLITE)}"])
+    db = open_database(url)
+    try:
+        with db.session():
+            applied = [row.name for row in Runner(db.peewee, str(migrate.DIRECTORY)).status() if row.applied]
+            yield f"schema={max(applied, default='')}"
+            if db.sqlite:
+                size = Path(url.removeprefix(SQLITE)).stat().st_size
+            else:
+                name = peewee.fn.current_database()
+                size = peewee.Select(columns=[peewee.fn.pg_database_size(name)]).scalar(db.peewee)
+            yield f"megabytes={int(size) // 1_000_000 + 1}"
+    finally:
+        db.release()
+
+
+def renamed(url: str, name: str) -> str:
+    if url.startswith(SQLITE):
+        return f"{SQLITE}{name}"
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+def copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+        new.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+    require_sound(target)
+
+
+def require_sound(path: Path) -> None:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        found = db.execute("PRAGMA integrity_check(3)").fetchall()
+    if found != [("ok",)]:
+        raise ConfigError([f"{path} is damaged: {found[0][0]}"])
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except ConfigError as error:
+        sys.exit("\n".join(error.problems))
+    except (Unavailable, OSError, sqlite3.Error, psycopg.Error) as error:
+        sys.exit(str(error))

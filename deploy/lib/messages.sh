@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+#
+# What a run says: one line for each change, on stderr; what the programs print goes to the log.
+# The entry script sets PROGRAM (deploy/install …) and may set dry_run and log.
+
+part=       # what the lines that follow are about
+changes=0   # made, or to be made in a dry run
+dry_run=${dry_run-}
+log=${log-}
+
+# Everything for people goes to stderr: stdout is the answer of those commands that have one.
+say() {
+    echo "$PROGRAM: $1" >&2
+}
+
+fail() {
+    local line
+    for line in "$@"; do
+        say "$line"
+    done
+    exit 1
+}
+
+wrong_usage() {
+    say "$1"
+    echo "$USAGE" >&2
+    exit 2
+}
+
+# A line of the report that changes nothing.
+note() {
+    printf '  %-13s %s\n' "$part" "$1" >&2
+    [[ ! $log ]] || printf '%s %s: %s\n' "$(date -u +%FT%TZ)" "$part" "$1" >>"$log"
+}
+
+# change TEXT COMMAND…: make one change, or only say so in a dry run. TEXT is an imperative. Never call it where
+# bash ignores failures (in an if, before && or ||): COMMAND may be a function of several steps.
+change() {
+    local text=$1 status
+    shift
+    changes=$((changes + 1))
+    if [[ $dry_run ]]; then
+        printf '  %-13s would %s\n' "$part" "$text" >&2
+        return
+    fi
+    note "$text"
+    set +e
+    (
+        set -e
+        "$@"
+    ) >>"$log" 2>&1 </dev/null 9>&-
+    status=$?
+    set -e
+    ((status == 0)) || give_up "$part: could not $text"
+}
+
+# give_up WHAT [HINT…]: the log's end, and what to do.
+give_up() {
+    local what=$1 hint
+    shift
+    tail -n 15 "$log" | sed 's/^/    /' >&2
+    say "$what; the last lines about it are above, all of them in $log."
+    for hint in "$@"; do
+        say "$hint"
+    done
+    fail "${NEXT_STEP:-Mend that and run it again: $(this_command)}"
+}
+
+# How this run was started, to be typed again.
+this_command() {
+    local sudo=
+    if ((EUID != 0)) && command -v sudo >/dev/null; then
+        sudo="sudo "
+    fi
+    echo "$sudo$(realpath "$0")${arguments:+ $arguments}"
+}
+
+# on_exit COMMAND: run when the script ends, however it ends (but for kill -9); the last one given runs first.
+exit_commands=()
+
+on_exit() {
+    exit_commands+=("$1")
+    trap run_exit_commands EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# What the last on_exit asked for is not needed any more.
+off_exit() {
+    unset 'exit_commands[-1]'
+}
+
+run_exit_commands() {
+    local status=$?
+    trap - EXIT
+    while ((${#exit_commands[@]})); do
+        local command=${exit_commands[-1]}
+        off_exit
+        eval "$command"
+    done
+    exit "$status"
+}
+
+# start_log FILE: later lines go there. Only root reads it.
+start_log() {
+    [[ ! $dry_run ]] || return 0
+    log=$1
+    touch "$log"
+    chmod 600 "$log"
+    printf '\n== %s %s %s\n' "$(date -u +%FT%TZ)" "$PROGRAM" "${arguments-}" >>"$log"
+}

@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+#
+# Prometheus with our rules, the node exporter, and Grafana where it is to be had.
+
+PROMETHEUS_ETC=/etc/prometheus
+GRAFANA_ETC=/etc/grafana/provisioning
+
+install_monitoring() { # SOURCE
+    part=prometheus
+    if prometheus_is_theirs; then
+        tell_how_to_include
+    else
+        configure_prometheus "$1"
+        [[ $dry_run ]] || check_prometheus
+        keep_service prometheus "$(stale prometheus prometheus /etc/default/prometheus $PROMETHEUS_ETC/prometheus.yml $PROMETHEUS_ETC/rules/*.yml)"
+        await_port 9090 Prometheus /var/log/prometheus
+    fi
+    ship "$1/deploy/default/prometheus-node-exporter" /etc/default/prometheus-node-exporter root:root 644
+    keep_service prometheus-node-exporter "$(stale prometheus-node prometheus /etc/default/prometheus-node-exporter)"
+    await_port 9100 "the node exporter" /var/log/prometheus
+    install_grafana "$1"
+}
+
+# A configuration that neither its package nor we have written.
+prometheus_is_theirs() {
+    local file=$PROMETHEUS_ETC/prometheus.yml
+    [[ -e $file && ! -e $file.new ]] && ! recorded $file && ! pristine $file
+}
+
+tell_how_to_include() {
+    note "$PROMETHEUS_ETC/prometheus.yml is your own and stays as it is. Add to it, and reload Prometheus:"
+    note "    rule_files: [$CURRENT/deploy/prometheus/rules/*.yml]"
+    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml"
+}
+
+configure_prometheus() { # SOURCE
+    local rules
+    ship "$1/deploy/default/prometheus" /etc/default/prometheus root:root 644
+    for rules in "$1"/deploy/prometheus/rules/*.yml; do
+        [[ ! -e $rules ]] || ship "$rules" "$PROMETHEUS_ETC/rules/$(basename "$rules")" root:root 644
+    done
+    ship "$1/deploy/prometheus/prometheus.yml" $PROMETHEUS_ETC/prometheus.yml root:root 644
+}
+
+check_prometheus() {
+    promtool check config $PROMETHEUS_ETC/prometheus.yml >>"$log" 2>&1 9>&- ||
+        give_up "Prometheus would not start with its configuration"
+}
+
+install_grafana() { # SOURCE
+    part=grafana
+    if ! have_grafana; then
+        if [[ ! $dry_run ]] || ! known_to_apt grafana; then
+            note "it is not installed, and apt does not know it: docs/operations.md says how to import the dashboards"
+        fi
+        return
+    fi
+    local file target
+    while IFS= read -r file; do
+        ship "$1/deploy/grafana/provisioning/$file" "$GRAFANA_ETC/$file" root:root 644
+    done < <(cd "$1/deploy/grafana/provisioning" 2>/dev/null && find . -type f -printf '%P\n' | sort)
+    if ! grep -qs '^GF_SERVER_HTTP_ADDR=' /etc/default/grafana-server && ! service_runs grafana-server; then
+        change "let Grafana listen on loopback (/etc/default/grafana-server)" \
+            append "GF_SERVER_HTTP_ADDR=127.0.0.1" /etc/default/grafana-server
+    fi
+    target=$(running_since grafana grafana)
+    [[ $target ]] || target=$(running_since grafana-server grafana)
+    if command -v grafana-server >/dev/null; then
+        keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
+    fi
+}

@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+#
+# PostgreSQL: a cluster that runs, our database and its two roles, reachable on this machine only.
+
+cluster= # "VERSION NAME PORT" of the cluster at hand
+
+install_postgresql() { # SOURCE
+    part=postgresql
+    find_cluster
+    if [[ ! $cluster ]]; then
+        change "make a cluster" make_cluster
+        find_cluster
+    fi
+    if [[ ! $cluster ]]; then # a dry run
+        note "would configure and start it, and make the database overheard with its roles"
+        return
+    fi
+    local version name port
+    read -r version name port <<<"$cluster"
+    configure_cluster "$1" "/etc/postgresql/$version/$name"
+    keep_cluster "$version" "$name" "$port"
+    make_database "$1" "$port"
+}
+
+# The one with our database; else the newest.
+find_cluster() {
+    cluster=
+    command -v pg_lsclusters >/dev/null || return 0
+    local version name port rest
+    while read -r version name port rest; do
+        cluster="$version $name $port"
+        if [[ -e $SECRETS/database-url ]] && grep -qs ":$port/overheard" $SECRETS/database-url; then
+            return
+        fi
+    done < <(pg_lsclusters --no-header | sort -n)
+}
+
+make_cluster() {
+    local version
+    version=$(find /usr/lib/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n | tail -n 1)
+    pg_createcluster "$version" main
+}
+
+# Only a cluster that serves nobody else is confined: others may need it from elsewhere.
+configure_cluster() { # SOURCE FOLDER
+    if [[ -e $2/conf.d/overheard.conf ]] || ! others_use_cluster; then
+        ship "$1/deploy/postgresql/postgresql.conf" "$2/conf.d/overheard.conf" postgres:postgres 644
+    else
+        note "it serves other databases, too: its addresses stay as they are"
+    fi
+    if ! grep -qF 'overheard,overheard_owner' "$2/pg_hba.conf"; then
+        change "let each of our roles into our database only ($2/pg_hba.conf)" \
+            put_above "$1/deploy/postgresql/pg_hba.conf" "$2/pg_hba.conf"
+    fi
+}
+
+put_above() {
+    cat "$1" "$2" >"$2.part"
+    own "$2.part" postgres:postgres 640
+    mv -T "$2.part" "$2"
+}
+
+others_use_cluster() {
+    local version name port
+    read -r version name port <<<"$cluster"
+    [[ $(cluster_state "$version" "$name") == online* ]] || return 1
+    [[ $(psql_as_postgres "$port" postgres "SELECT count(*) FROM pg_database
+        WHERE datname NOT IN ('postgres', 'template0', 'template1') AND datname NOT LIKE 'overheard%'") != 0 ]]
+}
+
+cluster_state() {
+    pg_lsclusters --no-header | awk -v version="$1" -v name="$2" '$1 == version && $2 == name { print $4 }'
+}
+
+keep_cluster() { # VERSION NAME PORT
+    local folder=/etc/postgresql/$1/$2
+    service_enabled postgresql || change "start postgresql at boot" enable_service postgresql
+    if [[ $(cluster_state "$1" "$2") != online* ]]; then
+        check_port "$3" "PostgreSQL"
+        stop_for_problems
+        change "start the cluster $1/$2, on port $3" start_cluster "$1" "$2"
+    elif [[ $(stale postgres postgres "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
+        change "restart the cluster $1/$2, whose configuration has changed" restart_cluster "$1" "$2"
+    fi
+}
+
+start_cluster() {
+    if has_systemd; then systemctl start "postgresql@$1-$2"; else pg_ctlcluster "$1" "$2" start; fi
+}
+
+restart_cluster() {
+    if has_systemd; then systemctl restart "postgresql@$1-$2"; else pg_ctlcluster "$1" "$2" restart; fi
+}
+
+psql_as_postgres() { # PORT DATABASE STATEMENT
+    (cd / && runuser -u postgres -- psql --no-psqlrc -qXAt -v ON_ERROR_STOP=1 -p "$1" -d "$2" -c "$3" 9>&-)
+}
+
+# Both roles can log in, and the statements that made them are the ones of this release: nothing to do.
+make_database() { # SOURCE PORT
+    local roles=$1/deploy/postgresql/roles.sql
+    make_database_secret database-url overheard overheard:overheard "$SECRETS" "$2"
+    make_database_secret database-owner-url overheard_owner root:root "$OPERATOR" "$2"
+    if ! cmp -s "$roles" $OPERATOR/roles.sql ||
+        ! can_login $SECRETS/database-url || ! can_login $OPERATOR/database-owner-url; then
+        change "make the database overheard with the roles overheard_owner and overheard, or set them right" \
+            apply_roles "$roles" "$2"
+    fi
+}
+
+make_database_secret() { # NAME ROLE OWNER FOLDER PORT
+    [[ ! -s $4/$1 ]] || return 0
+    change "make a password for the role $2, $4/$1" write_database_url "$@"
+}
+
+write_database_url() {
+    printf 'postgresql://%s:%s@127.0.0.1:%s/overheard\n' "$2" "$(random_password)" "$5" | write_secret "$4/$1" "$3"
+}
+
+apply_roles() { # ROLES PORT
+    local OVERHEARD_OWNER_PASSWORD OVERHEARD_PASSWORD
+    OVERHEARD_OWNER_PASSWORD=$(password_in $OPERATOR/database-owner-url)
+    OVERHEARD_PASSWORD=$(password_in $SECRETS/database-url)
+    export OVERHEARD_OWNER_PASSWORD OVERHEARD_PASSWORD
+    cd /
+    runuser -u postgres -- psql --no-psqlrc -p "$2" --file - postgres <"$1"
+    own_copy "$1" $OPERATOR/roles.sql root:root 600
+}
+
+# can_login FILE: whether the URL in it opens a database. Through the environment: arguments are for all to see.
+can_login() {
+    local url user password rest
+    url=$(cat "$1" 2>/dev/null) || return 1
+    rest=${url#*://}
+    user=${rest%%:*}
+    password=$(password_in "$1")
+    rest=${rest#*@}
+    (cd / && PGUSER=$user PGPASSWORD=$password PGHOST=${rest%%:*} PGPORT=$(port_in "$1") PGCONNECT_TIMEOUT=5 \
+        PGDATABASE=${rest#*/} psql --no-psqlrc -qXAt -c 'SELECT 1' >/dev/null 2>&1 </dev/null 9>&-)
+}
+
+# Of our own URLs, whose passwords need no quoting.
+password_in() {
+    sed -E 's|^[^:]*://[^:]*:([^@]*)@.*|\1|' "$1"
+}
+
+port_in() {
+    sed -E 's|^.*:([0-9]+)/.*|\1|' "$1"
+}

@@ -1,0 +1,199 @@
+# shellcheck shell=bash
+#
+# RabbitMQ: a node on loopback, our vhost, and users with only the permissions they need.
+
+VHOST=overheard
+RABBITMQ_ETC=/etc/rabbitmq
+RABBITMQADMIN=$OPERATOR/rabbitmqadmin.conf
+BROKER_PATIENCE=120 # seconds for the node to start
+# The queues of the stages. What is in them are prompts: the tick finds again what is due.
+STAGE_QUEUES=(fetch match store notify digest recheck)
+
+install_rabbitmq() { # SOURCE
+    part=rabbitmq
+    if [[ $dry_run ]] && ! have_rabbitmq; then
+        note "would configure it for loopback, enable and start it, and make the vhost $VHOST with its users"
+        return
+    fi
+    if broker_is_shared; then
+        note "it serves others, too: its configuration stays as it is. Ours is in $1/deploy/rabbitmq"
+        keep_service rabbitmq-server
+    else
+        configure_broker "$1/deploy/rabbitmq"
+    fi
+    if [[ $dry_run ]] && ! service_runs rabbitmq-server; then
+        note "would make the vhost $VHOST with its users, and delete the user guest"
+        return
+    fi
+    await_broker
+    make_vhost
+    make_users "$1/deploy/rabbitmq/permissions"
+}
+
+# Somebody else's vhosts, or queues in the default one, or a configuration that is not ours.
+broker_is_shared() {
+    if [[ -e $RABBITMQ_ETC/rabbitmq.conf ]]; then
+        recorded $RABBITMQ_ETC/rabbitmq.conf || [[ -e $RABBITMQ_ETC/rabbitmq.conf.new ]] || return 0
+        return 1
+    fi
+    service_runs rabbitmq-server || return 1
+    listing list_vhosts name | grep -qvxE "/|$VHOST" || listing list_queues -p / name | grep -q .
+}
+
+configure_broker() { # FOLDER
+    local was_running=
+    # A new node name would hide a running node from the commands that stop it.
+    if ! cmp -s "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf && only_comments $RABBITMQ_ETC/rabbitmq-env.conf; then
+        if service_runs rabbitmq-server; then
+            was_running=yes
+            change "stop rabbitmq-server, to configure it" stop_service rabbitmq-server
+        fi
+        change "write $RABBITMQ_ETC/rabbitmq-env.conf" place "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf root:root 644
+    fi
+    local name
+    for name in rabbitmq-env.conf advanced.config enabled_plugins rabbitmq.conf; do
+        # rabbitmq-plugins writes this one
+        [[ $name != enabled_plugins ]] || ! all_plugins "$1" || continue
+        ship "$1/$name" $RABBITMQ_ETC/$name root:root 644
+    done
+    if has_systemd; then
+        ship "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf root:root 644
+        [[ ! $shipped ]] || change "restart epmd on loopback" restart_epmd
+    fi
+    if ! has_systemd && epmd_is_open; then
+        change "end epmd, which listens on every address: it starts again on loopback" end_epmd
+    fi
+    keep_service rabbitmq-server "${was_running:-$(stale beam.smp rabbitmq $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
+}
+
+only_comments() {
+    ! grep -qsvE '^[[:space:]]*(#|$)' "$1"
+}
+
+# Whether the plugins that are enabled include ours.
+all_plugins() {
+    local plugin
+    for plugin in $(tr -d '[].' <"$1/enabled_plugins" | tr ',' ' '); do
+        grep -qsw "$plugin" $RABBITMQ_ETC/enabled_plugins || return
+    done
+}
+
+# Whatever speaks to RabbitMQ's node starts epmd, and without our rabbitmq-env.conf, on every address.
+epmd_is_open() {
+    awk '$4 == "0A" && $2 ~ /^0+:1111$/ { open = 1 } END { exit !open }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+end_epmd() {
+    ! service_runs rabbitmq-server || stop_service rabbitmq-server
+    epmd -kill
+}
+
+restart_epmd() {
+    systemctl daemon-reload
+    systemctl stop rabbitmq-server epmd.service epmd.socket
+    systemctl start epmd.socket rabbitmq-server
+}
+
+await_broker() {
+    [[ ! $dry_run ]] || return 0
+    if ! rabbitmqctl -q await_startup --timeout $BROKER_PATIENCE >>"$log" 2>&1 </dev/null 9>&-; then
+        give_up "RabbitMQ does not start" "Its own logs are in /var/log/rabbitmq."
+    fi
+}
+
+ctl() {
+    rabbitmqctl -q "$@" 9>&-
+}
+
+listing() {
+    ctl "$1" --no-table-headers "${@:2}" </dev/null
+}
+
+make_vhost() {
+    listing list_vhosts name | grep -qx $VHOST || change "make the vhost $VHOST" ctl add_vhost $VHOST
+}
+
+make_users() { # PERMISSIONS
+    if [[ ! -s $SECRETS/bus-url ]]; then
+        change "make a password for the user overheard, $SECRETS/bus-url" write_bus_url
+    fi
+    keep_user overheard "$(bus_password)"
+    # For people: publishes events, and looks around in RabbitMQ's management page.
+    if [[ ! -s $RABBITMQADMIN ]]; then
+        change "make a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
+    fi
+    keep_user overheard_trigger "$(sed -n 's/^password = //p' $RABBITMQADMIN)"
+    listing list_users | grep -qE $'^overheard_trigger\t\\[management\\]' ||
+        change "let overheard_trigger use the management page" ctl set_user_tags overheard_trigger management
+    if [[ ! -e /root/.rabbitmqadmin.conf && ! -L /root/.rabbitmqadmin.conf ]]; then
+        change "let root's rabbitmqadmin use it (/root/.rabbitmqadmin.conf)" ln -s $RABBITMQADMIN /root/.rabbitmqadmin.conf
+    fi
+    keep_permissions "$1"
+    remove_guest
+}
+
+write_bus_url() {
+    printf 'amqp://overheard:%s@127.0.0.1:5672/%s\n' "$(random_password)" $VHOST |
+        write_secret $SECRETS/bus-url overheard:overheard
+}
+
+bus_password() {
+    sed -E 's|^[^:]*://[^:]*:([^@]*)@.*|\1|' $SECRETS/bus-url
+}
+
+write_rabbitmqadmin() {
+    write_secret $RABBITMQADMIN root:root <<END
+[default]
+hostname = 127.0.0.1
+port = 15672
+username = overheard_trigger
+password = $(random_password)
+vhost = $VHOST
+END
+}
+
+# Passwords go through standard input: arguments are for all to see.
+keep_user() { # NAME PASSWORD
+    if ! listing list_users | grep -q "^$1"$'\t'; then
+        change "make the user $1" give_password add_user "$@"
+    elif ! ctl authenticate_user "$1" <<<"$2" >/dev/null 2>&1; then
+        change "give the user $1 the password that is in its file" give_password change_password "$@"
+    fi
+}
+
+give_password() { # COMMAND NAME PASSWORD
+    ctl "$1" "$2" <<<"$3"
+}
+
+keep_permissions() { # FILE
+    local user configure write read
+    while read -r user configure write read; do
+        [[ $user && $user != \#* ]] || continue
+        listing list_permissions -p $VHOST | grep -qxF "$user"$'\t'"$configure"$'\t'"$write"$'\t'"$read" ||
+            change "give $user only the permissions it needs" \
+                ctl set_permissions -p $VHOST "$user" "$configure" "$write" "$read"
+    done <"$1"
+}
+
+# Everybody on this machine knows guest's password, and guest may do everything.
+remove_guest() {
+    listing list_users | grep -q $'^guest\t' || return 0
+    if broker_is_shared; then
+        note "the user guest stays, as others use this broker; without need, remove it: rabbitmqctl delete_user guest"
+    else
+        change "delete the user guest, whose password everybody knows" ctl delete_user guest
+    fi
+}
+
+# After a restore, messages on the bus know rows that the database does not, or that are something else in it now.
+# They are prompts: what is due is asked for again.
+empty_stage_queues() {
+    local stage queue
+    for stage in "${STAGE_QUEUES[@]}"; do
+        for queue in "$stage" "$stage.DQ"; do
+            if listing list_queues -p $VHOST name messages | grep -qE "^$queue"$'\t[1-9]'; then
+                change "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
+            fi
+        done
+    done
+}

@@ -1,0 +1,142 @@
+# shellcheck shell=bash
+#
+# A release: the code and its libraries in a folder of their own. `current` names the one that runs.
+
+KEPT_RELEASES=3
+# What a release consists of.
+CODE=(overheard actors producers deploy docs pipeline.toml pyproject.toml README.md ARCHITECTURE.md CHANGELOG.md)
+# Without these there is no installation.
+NEEDED=(
+    deploy/supervisord/supervisord.conf deploy/systemd/overheard.service deploy/init.d/overheard
+    deploy/rabbitmq/rabbitmq.conf deploy/rabbitmq/permissions deploy/postgresql/roles.sql
+    deploy/prometheus/prometheus.yml deploy/requirements.lock
+)
+
+release= # the folder of the release at hand
+
+# check_source SOURCE: whether it is all there.
+check_source() {
+    local file
+    for file in "${CODE[@]}" "${NEEDED[@]}"; do
+        [[ -e $1/$file ]] || problem "$1/$file is missing." "Get a whole copy of Overheard, and run it from there."
+    done
+}
+
+version_of() {
+    sed -n 's/^__version__ = "\(.*\)"/\1/p' "$1/overheard/__init__.py"
+}
+
+# A number that changes with the code: so an installation knows what it is made from.
+digest_of() {
+    (
+        cd "$1"
+        find "${CODE[@]}" -type d \( -name __pycache__ -o -name '*.egg-info' \) -prune -o -type f -print0 |
+            LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16
+    )
+}
+
+current_release() {
+    [[ -L $CURRENT ]] && basename "$(readlink "$CURRENT")"
+}
+
+# A whole release made from code of that digest, if there is one. `.whole` is written last.
+release_of() {
+    local mark
+    for mark in "$RELEASES"/*/.whole; do
+        [[ -e $mark && $(<"$mark") == "$1" ]] && dirname "$mark" && return
+    done
+    return 1
+}
+
+# build_release SOURCE: sets `release`. What runs now is not touched.
+build_release() {
+    part=release
+    local digest folder
+    digest=$(digest_of "$1")
+    release=$(release_of "$digest" || true)
+    if [[ $release ]]; then
+        [[ ! $dry_run ]] || note "$(basename "$release") is whole already"
+        return
+    fi
+    for folder in "$RELEASES"/*/; do
+        [[ -e $folder && ! -e $folder/.whole ]] && change "remove what a broken-off run has left, $folder" rm -rf "$folder"
+    done
+    release=$RELEASES/$(version_of "$1")-$(date -u +%Y%m%dT%H%M%SZ)
+    change "copy the code to $release" copy_code "$1"
+    NEXT_STEP="What runs was not touched. Mend that and run it again: $(this_command)" \
+        change "install its libraries into $release/venv, each checked against its hash" make_venv
+    change "seal $release" seal "$digest"
+}
+
+copy_code() {
+    mkdir "$release"
+    tar -C "$1" --exclude=__pycache__ --exclude='*.egg-info' -cf - "${CODE[@]}" | tar -C "$release" --no-same-owner -xf -
+}
+
+make_venv() {
+    local pip=("$release/venv/bin/python" -m pip --disable-pip-version-check --no-input install --no-cache-dir)
+    "$(find_python)" -m venv "$release/venv"
+    "${pip[@]}" --require-hashes --requirement "$release/deploy/requirements.lock"
+    # What builds it is locked, too, so nothing is asked of an index here. Builds leave things behind: in a copy.
+    local copy=$release/venv/source
+    mkdir "$copy"
+    tar -C "$release" --exclude=./venv -cf - . | tar -C "$copy" -xf -
+    "${pip[@]}" --no-deps --no-build-isolation "$copy"
+    rm -rf "$copy"
+    (cd / && "$release/venv/bin/overheard" --version)
+}
+
+seal() {
+    chown -R root:root "$release"
+    chmod -R u=rwX,go=rX "$release"
+    sync -f "$release" # a power cut must not leave a release that says it is whole, and is not
+    printf '%s\n' "$1" >"$release/.whole.part"
+    mv -T "$release/.whole.part" "$release/.whole"
+}
+
+# Everything that runs is started through this link: it changes in one step.
+switch_current() { # RELEASE
+    part=release
+    [[ $(readlink "$CURRENT" 2>/dev/null) != "$1" ]] || return 0
+    change "switch $CURRENT to $(basename "$1")" point_current "$1"
+}
+
+point_current() {
+    ln -sfn "$1" "$CURRENT.part"
+    mv -T "$CURRENT.part" "$CURRENT"
+}
+
+# Old releases go; the running one, the given one and the newest others stay.
+prune_releases() { # PREVIOUS
+    part=release
+    local folder kept=0
+    while IFS= read -r folder; do
+        kept=$((kept + 1))
+        if ((kept > KEPT_RELEASES)) && [[ $folder != "$(readlink "$CURRENT")" && $folder != "$1" ]]; then
+            change "remove the old release $(basename "$folder")" rm -rf "$folder"
+        fi
+    done < <(find "$RELEASES" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | cut -d ' ' -f 2-)
+}
+
+# Run the release's command line as the processes run it; or as root, with the owner's rights on the database.
+as_overheard() {
+    (
+        load_environment
+        export HOME=$STATE
+        cd "$STATE"
+        exec setpriv --reuid overheard --regid overheard --init-groups "$release/venv/bin/overheard" "$@"
+    )
+}
+
+as_owner() {
+    if ! has_owner; then
+        as_overheard "$@"
+        return
+    fi
+    (
+        load_environment
+        export OVERHEARD_DATABASE__URL_FILE=$OPERATOR/database-owner-url
+        cd /
+        exec "$release/venv/bin/overheard" "$@"
+    )
+}

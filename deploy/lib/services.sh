@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+#
+# System services, through systemd where it runs and through /etc/init.d elsewhere.
+
+has_systemd() {
+    [[ -d /run/systemd/system ]]
+}
+
+service_runs() {
+    if has_systemd; then
+        systemctl --quiet is-active "$1"
+    elif [[ $1 == rabbitmq-server ]]; then
+        # to ask rabbitmqctl would start epmd, before that is configured
+        [[ $(running_since beam.smp rabbitmq) ]]
+    else
+        service "$1" status >/dev/null 2>&1 9>&-
+    fi
+}
+
+service_enabled() {
+    if has_systemd; then
+        systemctl --quiet is-enabled "$1" 2>/dev/null
+    else
+        compgen -G "/etc/rc2.d/S[0-9][0-9]$1" >/dev/null
+    fi
+}
+
+enable_service() {
+    if has_systemd; then
+        systemctl daemon-reload
+        systemctl enable "$1"
+    else
+        update-rc.d "$1" defaults
+        update-rc.d "$1" enable
+    fi
+}
+
+start_service() {
+    if has_systemd; then systemctl start "$1"; else service "$1" start; fi
+}
+
+stop_service() {
+    if has_systemd; then systemctl stop "$1"; else service "$1" stop; fi
+}
+
+restart_service() {
+    if has_systemd; then
+        systemctl daemon-reload
+        systemctl restart "$1"
+    else
+        service "$1" stop || true # the scripts' own restart gives up when it was not running
+        service "$1" start
+    fi
+}
+
+# keep_service NAME [STALE]: enabled at boot and running; restarted when STALE says so.
+keep_service() {
+    service_enabled "$1" || change "start $1 at boot" enable_service "$1"
+    if ! service_runs "$1"; then
+        change "start $1" start_service "$1"
+    elif [[ ${2-} ]]; then
+        change "restart $1, whose configuration has changed" restart_service "$1"
+    fi
+}
+
+# await_port PORT WHAT LOGS: a service that has started and ended again counts as running for a while.
+await_port() {
+    [[ ! $dry_run ]] || return 0
+    local deadline=$((SECONDS + 30))
+    until listener "$1" >/dev/null; do
+        ((SECONDS < deadline)) || give_up "$2 does not listen on port $1" "Its logs: $3 (or: journalctl -n 50)"
+        sleep 0.2
+    done
+}
+
+# stale PROGRAM USER FILE…: prints "yes" when one of the files was changed after the user's oldest process of that
+# program had started. So an installation that was cut off between the change and the restart is repaired, too.
+stale() {
+    local since file
+    since=$(running_since "$1" "$2")
+    [[ $since ]] || return 0
+    shift 2
+    for file in "$@"; do
+        # of a link, when it was made; the time of start is known to a second
+        if [[ -e $file ]] && (($(stat -c %Y "$file") > since + 1)); then
+            echo yes
+            return
+        fi
+    done
+}
+
+# Seconds since the epoch at which the user's oldest process of a program started; nothing when there is none.
+running_since() {
+    local comm boot
+    boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
+    for comm in /proc/[0-9]*/comm; do
+        if [[ $(cat "$comm" 2>/dev/null) == "$1" && $(stat -c %U "$comm" 2>/dev/null) == "$2" ]]; then
+            sed 's/.*) //' "${comm%comm}stat" 2>/dev/null
+        fi
+    done | awk -v boot="$boot" -v ticks="$(getconf CLK_TCK)" '{ print int(boot + $20 / ticks) }' | sort -n | head -n 1
+}

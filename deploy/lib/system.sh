@@ -1,0 +1,148 @@
+# shellcheck shell=bash
+#
+# Whether this machine can take the installation: looked at before anything is changed, all at once.
+
+ROOM_PACKAGES=2000 # MB that the packages take, with what apt downloads (measured: 1,000)
+ROOM_RELEASE=600   # MB of a release with its libraries, and pip's own needs while it builds one (measured: 250)
+OLDEST_YEAR=2026   # a clock before that is wrong: certificates and schedules would be, too
+
+problems=()
+
+problem() { # WHAT DO
+    problems+=("$1" "    $2")
+}
+
+# Stop before anything is changed; a dry run only tells.
+stop_for_problems() {
+    ((${#problems[@]})) || return 0
+    local line
+    for line in "${problems[@]}"; do
+        say "$line"
+    done
+    [[ $dry_run ]] || fail "nothing was changed. Mend that and run it again: $(this_command)"
+    say "with that in the way, nothing would be changed. Otherwise:"
+}
+
+check_root_on_debian() {
+    if ! command -v apt-get >/dev/null || [[ ! -e /etc/debian_version ]]; then
+        problem "this is neither Debian nor Ubuntu." \
+            "Use Debian 12, Ubuntu 24.04 or newer; docs/operations.md says what a hand-made installation needs."
+    elif ((EUID != 0)); then
+        problem "only root can do this." "Run it as root: $(this_command)"
+    fi
+}
+
+# check_room FOLDER MB WHAT: the folder need not be there yet.
+check_room() {
+    local folder=$1 free
+    while [[ ! -d $folder ]]; do folder=$(dirname "$folder"); done
+    free=$(df --output=avail --block-size=1M "$folder" | tail -n 1)
+    if ((free < $2)); then
+        problem "$folder has $((free)) MB free, and $3 needs $2 MB." "Make room there, or mount something larger."
+    fi
+}
+
+# No /etc/localtime is UTC by definition. A broken one makes every program guess for itself.
+check_clock() {
+    local zone=${TZ-}
+    zone=${zone#:}
+    if [[ $zone && ! -e /usr/share/zoneinfo/$zone && ! $zone =~ ^[A-Z]{3,4}[-+]?[0-9]*$ ]]; then
+        problem "the time zone TZ=$TZ of this shell is unknown." "Unset TZ, or set it to a name under /usr/share/zoneinfo."
+    fi
+    if [[ -L /etc/localtime && ! -e /etc/localtime && -d /usr/share/zoneinfo ]] ||
+        [[ -e /etc/localtime && $(head -c 4 /etc/localtime) != TZif ]]; then
+        problem "the machine's time zone is unknown: /etc/localtime names no zone." \
+            "Set it: timedatectl set-timezone Etc/UTC  (or: ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime)"
+    fi
+    if (($(date -u +%Y) < OLDEST_YEAR)); then
+        problem "the clock says $(date -u +%F), which is past." "Set it, or let systemd-timesyncd or chrony do it."
+    fi
+}
+
+# RabbitMQ's node and the tools that control it find each other by name.
+check_names() {
+    if ! getent hosts localhost >/dev/null; then
+        problem "localhost has no address." "Add to /etc/hosts:  127.0.0.1 localhost"
+    fi
+}
+
+# check_port PORT WHAT OWNER…: free, or used by one of these programs (or users, as user:NAME).
+check_port() {
+    local port=$1 what=$2 found
+    shift 2
+    found=$(listener "$port") || return 0
+    local program=${found% *} user=${found#* } owner
+    for owner in "$@"; do
+        # shellcheck disable=SC2053 # OWNER is a pattern
+        [[ $program == $owner || "user:$user" == "$owner" ]] && return 0
+    done
+    problem "port $port, which is for $what, is used by $program (user $user)." \
+        "Stop that program, or give it another port; see: ss -ltnp 'sport = :$port'"
+}
+
+# "PROGRAM USER" of who listens where a server on 127.0.0.1:$1 would; fails when nobody does.
+listener() {
+    local inode link pid
+    inode=$(awk -v port="$(printf ':%04X' "$1")" '
+        $4 == "0A" && substr($2, length($2) - 4) == port {
+            address = substr($2, 1, length($2) - 5)
+            if (address ~ /^0+$/ || address ~ /0100007F$/ || address ~ /^0+1000000$/) { print $10; exit }
+        }' /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+    [[ $inode ]] || return 1
+    link=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" -print -quit 2>/dev/null || true)
+    pid=${link#/proc/}
+    pid=${pid%%/*}
+    if [[ $pid ]]; then
+        echo "$(</proc/"$pid"/comm) $(stat -c %U /proc/"$pid")"
+    else
+        echo "an-unknown-program unknown"
+    fi
+}
+
+check_ports() {
+    local port
+    check_port 5672 "RabbitMQ" beam.smp
+    check_port 15672 "RabbitMQ's management" beam.smp
+    check_port 15692 "RabbitMQ's metrics" beam.smp
+    check_port 25672 "RabbitMQ's tools" beam.smp
+    check_port 4369 "RabbitMQ's port mapper" epmd systemd init
+    check_port 9090 "Prometheus" prometheus
+    check_port 9100 "the node exporter" 'prometheus-node*' node_exporter
+    for port in 9400 9405 9408 {9410..9460..10}; do
+        check_port "$port" "Overheard's metrics" user:overheard
+    done
+}
+
+# One at a time of all that change the installation. Children close descriptor 9: they would hold it for ever.
+lock_deployment() {
+    [[ ! $dry_run ]] || return 0
+    exec 9>/run/lock/overheard-deploy
+    if ! flock --nonblock 9; then
+        [[ ${1-} == wait ]] || fail "another deploy/… command is at work on this machine; run this one when it is done."
+        say "waiting for another deploy/… command to end"
+        flock 9
+    fi
+}
+
+# open_installation now|wait: for the scripts that work on a running installation: root, the lock (which is waited for,
+# or not) and the log; none of it with --config.
+open_installation() {
+    if [[ ! $installed ]]; then
+        log=$(mktemp)
+        on_exit "rm -f '$log'"
+        return
+    fi
+    ((EUID == 0)) || fail "only root can read the server's secrets. Run it as root: $(this_command) (or see --config)"
+    [[ -e $CURRENT/.whole && -e $ETC/environment ]] ||
+        fail "there is no whole installation here. Nothing was changed. Run deploy/install first (or see --config)."
+    lock_deployment "$1"
+    start_log /var/log/overheard-install.log
+}
+
+# --config FILE: another configuration than the server's.
+use_configuration() {
+    [[ -f $1 ]] || wrong_usage "$1: no such file"
+    installed=
+    OVERHEARD_CONFIG=$(realpath "$1")
+    export OVERHEARD_CONFIG
+}
