@@ -50,6 +50,10 @@ format: $(VENV)/.dev ## Put the code into the house's format, and mend what can 
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
+.PHONY: generate
+generate: $(VENV)/.dev ## Write docs/metrics.md and the dashboards anew
+	$(PYTHON) -m deploy.generate
+
 .PHONY: bench
 bench: servers $(VENV)/.dev ## Measure against the budgets of the design
 	$(PYTHON) -m tests.benchmarks $(ARGS)

@@ -23,7 +23,10 @@ query, channel or address is ever shown. Beside these, each process shows `proce
 - **The tick's gauges describe the whole system.** Two ticks side by side both show them: write
   `max by (…) (overheard_…)`, never `sum`. They are gathered after every tick, but in no more than a twentieth of the
   time; `overheard_gauges_last_success_timestamp_seconds` says when that last worked.
-- **Histograms** of times have the buckets {quick}; those of ages have {ages} (seconds).
+- **Histograms** have these buckets, in seconds: of ages
+  {ages};
+  of all other times
+  {quick}.
 
 What is watched with them: [runbook.md](runbook.md).
 """

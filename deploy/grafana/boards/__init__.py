@@ -1,0 +1,16 @@
+"""The boards by their uids, which links and bookmarks rely on. A new one is a module and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from deploy.grafana.boards import delivery, overview, reddit, stages
+
+BOARDS: dict[str, Callable[[], Dashboard]] = {
+    "overheard-overview": overview.make,
+    "overheard-stages": stages.make,
+    "overheard-reddit": reddit.make,
+    "overheard-delivery": delivery.make,
+}

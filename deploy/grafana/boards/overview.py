@@ -1,0 +1,289 @@
+"""Overview: is it working?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from deploy.grafana.colours import QUANTILES, STATES, WORK
+from deploy.grafana.document import Part, Row, board
+from deploy.grafana.panels import Panel, Query, Steps, curves, listing, number
+from deploy.grafana.quantiles import quantiles
+
+DISKS = 'job="node", fstype!~"tmpfs|ramfs|squashfs|fuse.*"'
+
+
+def make() -> Dashboard:
+    """The board for a wall: the first row is green when all is well."""
+    return board(
+        "overheard-overview",
+        "Overview",
+        "Is it working? Freshness, mentions, deliveries, the oldest work, processes, the machine.",
+        Part("Is it working?", (Row(_figures(), height=4),)),
+        Part("Freshness and work", (Row(_freshness()),)),
+        Part("What gets through", (Row(_flow()),)),
+        Part("Alerts and canary", (Row(_alerts(), widths=(14, 5, 5)),)),
+        Part("Processes", (Row(_processes()), Row(_resources()))),
+        Part("Machine", (Row(_machine(), height=7),)),
+        Part("RabbitMQ", (Row(_rabbitmq(), height=7),)),
+    )
+
+
+def _figures() -> tuple[Panel, ...]:
+    return (
+        number(
+            "Alerts firing",
+            "Alerts that fire now, the Watchdog aside. What each means: docs/runbook.md.",
+            "short",
+            Query('count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)'),
+            Steps(bad=1),
+            decimals=0,
+        ),
+        number(
+            "Last tick",
+            "How long ago the last tick succeeded. It looks for what is due every few seconds.",
+            "s",
+            Query('time() - max(overheard_tick_last_success_timestamp_seconds{job="overheard"})'),
+            Steps(30, 120),
+            decimals=0,
+        ),
+        number(
+            "Oldest work",
+            "Age of the oldest run, poll, delivery or digest that should have been done by now.",
+            "s",
+            Query('max(overheard_oldest_work_seconds{job="overheard"})'),
+            Steps(300, 900),
+            decimals=0,
+        ),
+        number(
+            "In time, last hour",
+            "Share of the last hour's mentions that were stored within 15 minutes of being written. Objective: 99 %.",
+            "percentunit",
+            Query("1 - overheard:item_to_stored_late:ratio_rate1h"),
+            Steps(0.99, 0.9, low=True),
+            decimals=1,
+        ),
+        number(
+            "Mentions, 24 h",
+            "Mentions stored for the first time in the last 24 hours.",
+            "short",
+            Query('sum(increase(overheard_mentions_stored_total{job="overheard"}[24h]))'),
+            Steps(),
+            decimals=0,
+        ),
+        number(
+            "Delivered, 24 h",
+            "Deliveries that a receiver took in the last 24 hours.",
+            "short",
+            Query('sum(increase(overheard_deliveries_total{job="overheard", outcome="sent"}[24h]))'),
+            Steps(),
+            decimals=0,
+        ),
+        number(
+            "Dead letters",
+            "Messages and events that could not be worked on, and wait for somebody: overheard dead list.",
+            "short",
+            Query('max(overheard_dead_letters{job="overheard"})'),
+            Steps(warn=1, bad=100),
+            decimals=0,
+        ),
+        number(
+            "Processes not answering",
+            "Processes of Overheard whose metrics cannot be read.",
+            "short",
+            Query('count(up{job="overheard"} == 0) or vector(0)'),
+            Steps(bad=1),
+            decimals=0,
+        ),
+    )
+
+
+def _freshness() -> tuple[Panel, ...]:
+    return (
+        curves(
+            "Age of items when stored",
+            "From being written on Reddit to being stored here. It holds the time between two looks (5 minutes by "
+            "default), the wait for the budget, and our own few seconds.",
+            "s",
+            quantiles("overheard_item_to_stored_seconds"),
+            Steps(warn=900),
+            colours=QUANTILES,
+        ),
+        curves(
+            "Oldest work",
+            "Age of the oldest work that is not done, by kind. It rises in a straight line while nobody does it.",
+            "s",
+            Query('max by (work) (overheard_oldest_work_seconds{job="overheard"})', "{{work}}"),
+            Steps(300, 900),
+            colours=WORK,
+        ),
+    )
+
+
+def _flow() -> tuple[Panel, ...]:
+    rate = "sum(rate({}[$__rate_interval]))"
+    return (
+        curves(
+            "Items read",
+            "Posts and comments read from Reddit a second, seen before or not.",
+            "cps",
+            Query(rate.format('overheard_items_fetched_total{job="overheard"}'), "items read"),
+        ),
+        curves(
+            "Mentions and deliveries",
+            "Mentions stored, and deliveries taken by a receiver, a second. A digest is one delivery of many mentions.",
+            "cps",
+            (
+                Query(rate.format('overheard_mentions_stored_total{job="overheard"}'), "mentions stored"),
+                Query(rate.format('overheard_deliveries_total{job="overheard", outcome="sent"}'), "deliveries sent"),
+            ),
+        ),
+        curves(
+            "Reddit's budget",
+            "How far ahead requests to Reddit are reserved. Above 0, something waits for its turn; 5 minutes is the "
+            "end of the line.",
+            "s",
+            Query('max(overheard_reddit_budget_booked_seconds{job="overheard"})', "line"),
+            Steps(60, 120),
+        ),
+    )
+
+
+def _alerts() -> tuple[Panel, ...]:
+    return (
+        listing(
+            "Alerts now",
+            "Alerts that fire, or are about to (pending). The Watchdog always fires: it shows that alerting works.",
+            Query("ALERTS"),
+            hide=("job", "instance"),
+        ),
+        number(
+            "Canary",
+            "How long ago the last synthetic item came out at the other end. Empty while the canary is off.",
+            "s",
+            Query(
+                'time() - max(overheard_canary_last_delivered_timestamp_seconds{job="overheard"} > 0)',
+            ),
+            Steps(600, 1800),
+            decimals=0,
+        ),
+        number(
+            "supervisord",
+            "How long ago supervisord was last heard of. It sends a sign of life every minute.",
+            "s",
+            Query('time() - max(overheard_supervisor_last_event_timestamp_seconds{job="overheard"})'),
+            Steps(120, 300),
+            decimals=0,
+        ),
+    )
+
+
+def _processes() -> tuple[Panel, ...]:
+    return (
+        curves(
+            "Processes by state",
+            "Processes under supervisord. Fatal: it has given up on them.",
+            "short",
+            Query('sum by (state) (max by (program, state) (overheard_processes{job="overheard"}))', "{{state}}"),
+            colours=STATES,
+            stacked=True,
+        ),
+        curves(
+            "Unasked ends, last hour",
+            "Ends of processes that nobody had asked for, by program. supervisord starts them again.",
+            "short",
+            Query('sum by (program) (increase(overheard_process_exits_total{job="overheard"}[1h]))', "{{program}}"),
+            Steps(1, 4),
+        ),
+    )
+
+
+def _resources() -> tuple[Panel, ...]:
+    return (
+        curves(
+            "Memory",
+            "Resident memory of each process. A stage needs up to 100 MB with 10,000 queries.",
+            "bytes",
+            Query('process_resident_memory_bytes{job="overheard"}', "{{program}} {{instance}}"),
+            Steps(warn=300e6),
+        ),
+        curves(
+            "CPU",
+            "Cores that each process keeps busy. One Python process can use one.",
+            "percentunit",
+            Query('rate(process_cpu_seconds_total{job="overheard"}[$__rate_interval])', "{{program}} {{instance}}"),
+            Steps(warn=0.9),
+        ),
+    )
+
+
+def _machine() -> tuple[Panel, ...]:
+    return (
+        curves(
+            "CPU of the machine",
+            "Share of all cores that is busy.",
+            "percentunit",
+            Query('1 - avg(rate(node_cpu_seconds_total{job="node", mode="idle"}[$__rate_interval]))', "busy"),
+            Steps(0.8, 0.95),
+            most=1,
+        ),
+        curves(
+            "Memory of the machine",
+            "Share of the memory that is in use; caches count as free.",
+            "percentunit",
+            Query('1 - node_memory_MemAvailable_bytes{job="node"} / node_memory_MemTotal_bytes{job="node"}', "in use"),
+            Steps(0.8, 0.95),
+            most=1,
+        ),
+        curves(
+            "Disks",
+            "Share of each file system that is left.",
+            "percentunit",
+            Query(f"node_filesystem_avail_bytes{{{DISKS}}} / node_filesystem_size_bytes{{{DISKS}}}", "{{mountpoint}}"),
+            Steps(0.2, 0.1, low=True),
+            most=1,
+        ),
+    )
+
+
+def _rabbitmq() -> tuple[Panel, ...]:
+    return (
+        number(
+            "Alarms",
+            "RabbitMQ's own alarms: memory, disk, files. While one is raised, nobody can publish.",
+            "short",
+            Query(
+                'max(rabbitmq_alarms_memory_used_watermark{job="rabbitmq"})'
+                ' + max(rabbitmq_alarms_free_disk_space_watermark{job="rabbitmq"})'
+                ' + max(rabbitmq_alarms_file_descriptor_limit{job="rabbitmq"})'
+            ),
+            Steps(bad=1),
+            decimals=0,
+        ),
+        curves(
+            "RabbitMQ's memory",
+            "Memory in use, and the mark at which publishers are blocked.",
+            "bytes",
+            (
+                Query('max(rabbitmq_process_resident_memory_bytes{job="rabbitmq"})', "in use"),
+                Query('max(rabbitmq_resident_memory_limit_bytes{job="rabbitmq"})', "limit"),
+            ),
+            colours={"limit": "red"},
+        ),
+        curves(
+            "RabbitMQ's disk",
+            "Disk that is left, and the mark at which publishers are blocked.",
+            "bytes",
+            (
+                Query('min(rabbitmq_disk_space_available_bytes{job="rabbitmq"})', "left"),
+                Query('max(rabbitmq_disk_space_available_limit_bytes{job="rabbitmq"})', "limit"),
+            ),
+            colours={"limit": "red"},
+        ),
+        curves(
+            "RabbitMQ's connections",
+            "Connections of everybody. A process of Overheard holds a few; a number that climbs for days is a leak.",
+            "short",
+            Query('sum(rabbitmq_connections{job="rabbitmq"})', "connections"),
+            Steps(warn=200),
+        ),
+    )
