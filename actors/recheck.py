@@ -65,6 +65,7 @@ class Rechecker:
         except Postponed as wait:
             if wait.slot is None:
                 rechecks.hold(self.db, ids, lease, now + REST)
+                log.debug("nothing to spare for a recheck", items=len(ids), urgent=urgent)
                 return
             longer = now + wait.delay + LEASE
             rechecks.hold(self.db, ids, lease, longer)

@@ -114,23 +114,26 @@ class SpareTurn:
         self._share = share
         self._urgent = urgent
         self._wait = wait
+        self._in_line = False
 
     def take(self) -> None:
         """Take one token, waiting up to a second for a spare one.
 
         Raises Postponed: with a slot when it stands in line, without one when there is nothing for it now.
         """
-        if self._turn.holds_slot:
+        if self._turn.holds_slot or self._in_line:
+            self._in_line = True  # a login's token is needed as well, and would else cost another of the share's
             self._turn.take()
             return
-        delay = self._limiter.spare(self._turn.key)
-        if 0 < delay <= LONGEST_WAIT:
+        waited, delay = 0.0, self._limiter.spare(self._turn.key)
+        while delay > 0 and waited + delay <= LONGEST_WAIT:  # others may be quicker
             self._wait(delay)
-            delay = self._limiter.spare(self._turn.key)
+            waited, delay = waited + delay, self._limiter.spare(self._turn.key)
         if delay == 0:
             return
         if not self._urgent or self._limiter.spare(self._share) > 0:
             raise Postponed(self._turn.key, delay=delay, slot=None)
+        self._in_line = True
         self._turn.take()
 
     def observe(self, remaining: float, reset: float) -> None:

@@ -313,3 +313,48 @@ def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: A
     assert world.counts()["Item"] == 1
     retention.forget(db, KEEP, clock() + 141 * DAY)
     assert (Item.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)
+
+
+def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
+    storing.store(db, world.matched((world.item(1), (bolt,)), poll="b"), clock.advance(40 * DAY))
+    storing.store(db, world.matched((world.item(2), (bolt,)), poll="c"), clock())
+    gone = retention.forget(db, Ages(90, 30, 90, items=50), clock.advance(11 * DAY))
+    assert gone.items == 1
+    assert world.counts() | {"Item": 1, "Mention": 1} == world.counts()
+
+
+def test_how_many_items_went_is_told(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    storing.store(db, world.matched(*[(world.item(number), (acme,)) for number in range(1, 6)]), clock())
+    assert retention.forget(db, KEEP, clock() + 91 * DAY).items == 5
+
+
+def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace("acme", subreddits=["python", "rust"])
+    world.workspace("bolt", subreddits=["rust"])
+    Feed.update(fresh_at=clock()).execute(db.peewee)
+    specs.remove(db, acme)
+    retention.forget(db, KEEP, clock() + 6 * DAY)
+    assert len(world.rows(Feed)) == 2, "who mends a workspace finds them where they were"
+    Feed.update(lease_until=clock() + 8 * DAY).execute(db.peewee)
+    retention.forget(db, KEEP, clock() + 7.5 * DAY)
+    assert len(world.rows(Feed)) == 2, "one is being read"
+    retention.forget(db, KEEP, clock() + 8.5 * DAY)
+    assert world.rows(Feed, "name") == [("rust",)]
+
+
+def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """It is forgotten at the moment at which a workspace that wants it is saved."""
+    for turn in range(12):
+        acme = world.workspace(f"w{turn}", subreddits=["python", "linux", "rust"])
+        specs.remove(db, acme)
+        race(
+            lambda turn=turn: world.workspace(f"x{turn}", subreddits=["python", "linux", "rust"]),
+            lambda: retention.forget(db, KEEP, clock() + 30 * DAY),
+        )
+        feeds = [name for (name,) in world.rows(Feed, "name")]
+        assert sorted(feeds) == ["linux", "python", "rust"]
+        assert len(world.rows(Watch)) == 3
+        specs.remove(db, int(WorkspaceRow.select(WorkspaceRow.id).scalar(db.peewee)))

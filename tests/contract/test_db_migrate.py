@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from peewee import Table
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
-from overheard.db import migrate
+from overheard.db import migrate, storing
 from overheard.db.connect import Db, open_database
-from overheard.db.models import TABLES, Workspace
+from overheard.db.models import TABLES, Delivery, Item, Mention, Workspace
 from overheard.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -138,3 +140,48 @@ def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
     ]  # fmt: skip
     assert references == []
     assert Workspace.select().count(db.peewee) == 0
+
+
+def test_a_released_database_with_rows_in_it_keeps_them(
+    empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0001 was released: an item, its mention and its delivery are still there after all migrations since."""
+    with monkeypatch.context() as released:
+        (tmp_path / "0001_initial.py").write_text((migrate.DIRECTORY / "0001_initial.py").read_text())
+        released.setattr(migrate, "DIRECTORY", tmp_path)
+        migrate.migrate(empty)
+    rows = {
+        "workspace": {"id": 1, "slug": "acme", "name": "Acme", "every": "5m", "next_due_at": 1.0, "created_at": 1.0,
+                      "timezone": "UTC", "active": True, "demanded_at": 0.0, "served_at": 0.0, "digest_asked_at": 0.0},
+        "channel": {"id": 1, "workspace_id": 1, "name": "team", "url": "http://x", "mode": "digest", "created_at": 1.0},
+        "item": {"id": 7, "name": "t3_1", "kind": "post", "subreddit": "python", "author": "Ada", "title": "t",
+                 "body": "b", "permalink": "p", "url": "u", "created_at": 5.0, "stored_at": 6.5},
+        "mention": {"id": 8, "workspace_id": 1, "item_id": 7, "queries": "[]", "highlights": "[]", "silent": False,
+                    "stored_at": 6.5},
+        "delivery": {"id": "msg_1", "channel_id": 1, "mention_id": 8, "state": "pending", "attempts": 0, "due_at": 6.5,
+                     "lease_until": 0.0, "created_at": 6.5},
+    }  # fmt: skip
+    with empty.session():
+        for name, row in rows.items():
+            Table(name, list(row)).bind(empty.peewee).insert(row).execute()
+    assert migrate.migrate(empty)[0] == "0002_recheck"
+    with empty.session():
+        for name, row in rows.items():
+            table = Table(name, list(row)).bind(empty.peewee)
+            assert list(table.select().dicts()) == [row]
+        [item] = Item.select().execute(empty.peewee)
+        assert (item.checked_at, item.absent_since, item.lease_until) == (6.5, None, 0), "Reddit showed it then"
+        assert Delivery.select().count(empty.peewee) == 1
+        assert str(diff_models(empty.peewee, list(TABLES))) == ""
+
+
+def test_the_last_migration_can_be_taken_back_with_rows_in_it(world: Any, db: Db, clock: Any) -> None:
+    storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
+    runner = Runner(db.peewee, str(migrate.DIRECTORY))
+    done = [row.name for row in runner.status()]
+    while (runner.down() or [""])[0] != "0002_recheck":
+        pass
+    assert Mention.select().count(db.peewee) == 1
+    assert migrate.migrate(db) == done[1:]
+    assert world.rows(Item, "checked_at") == [(clock(),)]
+    assert Mention.select().count(db.peewee) == 1

@@ -351,3 +351,22 @@ def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
         waits = {backoff(attempts) for _ in range(20)}
         assert len(waits) > 1
         assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)
+
+
+def test_what_is_erased_during_a_round_is_not_sent(
+    told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
+) -> None:
+    """A round takes minutes: what is sent is what is stored at that moment."""
+    channel = told(3)
+
+    def erase() -> None:
+        receiver.before = lambda: None
+        Item.delete().where(Item.name == "t3_2").execute(db.peewee)
+        Item.update(author=None, body="taken back").where(Item.name == "t3_3").execute(db.peewee)
+
+    receiver.before = erase
+    assert notify(channel) == []
+    assert [notice.mentions[0].item for notice in receiver.got] == ["t3_1", "t3_3"]
+    assert (receiver.got[1].mentions[0].author, receiver.got[1].mentions[0].body) == (None, "taken back")
+    assert states(db) == ["sent", "sent"]
+    assert metric("deliveries_total", channel_kind="memory", outcome="failed") == 0

@@ -1,0 +1,135 @@
+"""Forgetting on request: all of an author, or all of a workspace, in batches that hold no lock for long.
+
+Both may run beside a working system. First comes what stops more from being stored; the rest can be interrupted
+anywhere, and done again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.db import erasing, letter_texts, retention, specs
+from overheard.db.connect import Db
+from overheard.db.erasing import Tally, author_key, written_by
+from overheard.db.models import Budget, Channel, Delivery, Erased, Feed, Item, Mention, Query, Watch, Workspace
+
+BATCH = 500
+
+
+class OfWorkspace(msgspec.Struct):
+    """How much of a workspace was erased. ``letters``: dead letters dropped; ``shared_letters``: those of others too,
+    that lost its part. ``items`` and ``feeds``: those that nobody else wanted.
+    """
+
+    mentions: int = 0
+    deliveries: int = 0
+    items: int = 0
+    letters: int = 0
+    shared_letters: int = 0
+    channels: int = 0
+    queries: int = 0
+    feeds: int = 0
+
+
+def author(db: Db, name: str, now: float) -> Tally:
+    """Erase everything of an author, and store nothing of theirs any more."""
+    with db.transaction():
+        erasing.remember(db, [author_key(name)], now)
+    tally = Tally()
+    while True:
+        ids = [row for (row,) in Item.select(Item.id).where(written_by(name)).limit(BATCH).tuples().execute(db.peewee)]
+        if not ids:
+            break
+        tally.add(erasing.erase_rows(db, ids, now))
+    tally.letters = letter_texts.forget_author(db, name)
+    return tally
+
+
+def count_author(db: Db, name: str) -> Tally:
+    """What ``author`` would erase; but for digests, which it may leave empty."""
+    its = Item.select(Item.id).where(written_by(name))
+    mentions = Mention.select(Mention.id).where(Mention.item.in_(its))
+    return Tally(
+        items=its.count(db.peewee),
+        mentions=mentions.count(db.peewee),
+        deliveries=Delivery.select(Delivery.id).where(Delivery.mention.in_(mentions)).count(db.peewee),
+        letters=letter_texts.forget_author(db, name, dry=True),
+    )
+
+
+def remember_author(db: Db, name: str) -> bool:
+    """Let what the author writes be stored again; says whether it was not."""
+    return bool(Erased.delete().where(Erased.key == author_key(name)).execute(db.peewee))
+
+
+def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
+    """Erase a workspace with all that is its own, and what nobody else wants.
+
+    1. it is paused: nobody reads or matches for it any more;
+    2. dead letters lose what was for it; its mentions and deliveries go, and the items that nobody else mentions;
+    3. what is left goes with its row, which tells the index; then the feeds that nobody else watches.
+    """
+    specs.set_active(db, workspace_id, False)
+    slug, channels = _identity(db, workspace_id)
+    tally = _counted(db, workspace_id, channels)
+    tally.letters, tally.shared_letters = letter_texts.forget_workspace(db, workspace_id, slug, channels)
+    while True:
+        mentions, items = _some_mentions(db, workspace_id)
+        tally.items += items
+        if mentions < BATCH:
+            break
+    digests = Delivery.select(Delivery.id).where(Delivery.channel.in_(channels)).limit(BATCH)
+    while Delivery.delete().where(Delivery.id.in_(digests)).execute(db.peewee) == BATCH:
+        pass
+    feeds = _watched(db, workspace_id)
+    specs.remove(db, workspace_id)
+    Budget.delete().where(Budget.key.in_([f"channel:{channel}" for channel in channels])).execute(db.peewee)
+    tally.feeds = retention.unwatched_feeds(db, Feed.id.in_(feeds), now)
+    return tally
+
+
+def count_workspace(db: Db, workspace_id: int) -> OfWorkspace:
+    """What ``workspace`` would erase."""
+    slug, channels = _identity(db, workspace_id)
+    tally = _counted(db, workspace_id, channels)
+    tally.letters, tally.shared_letters = letter_texts.forget_workspace(db, workspace_id, slug, channels, dry=True)
+    other = Mention.alias()
+    others = fn.EXISTS(other.select(other.id).where(other.item == Mention.item, other.workspace != workspace_id))
+    tally.items = Mention.select(Mention.id).where(Mention.workspace == workspace_id, ~others).count(db.peewee)
+    another = Watch.alias()
+    watched = fn.EXISTS(
+        another.select(another.feed).where(another.feed == Watch.feed, another.workspace != workspace_id)
+    )
+    tally.feeds = Watch.select(Watch.feed).where(Watch.workspace == workspace_id, ~watched).count(db.peewee)
+    return tally
+
+
+def _identity(db: Db, workspace_id: int) -> tuple[str, list[int]]:
+    """Its slug, and its channels: all that dead letters know it by, besides its id."""
+    slug = Workspace.select(Workspace.slug).where(Workspace.id == workspace_id).scalar(db.peewee)
+    channels = Channel.select(Channel.id).where(Channel.workspace == workspace_id)
+    return str(slug), [channel for (channel,) in channels.tuples().execute(db.peewee)]
+
+
+def _counted(db: Db, workspace_id: int, channels: list[int]) -> OfWorkspace:
+    def count(table: Any) -> int:
+        return int(table.select(fn.COUNT(table.workspace)).where(table.workspace == workspace_id).scalar(db.peewee))
+
+    deliveries = Delivery.select(fn.COUNT(Delivery.id)).where(Delivery.channel.in_(channels)).scalar(db.peewee)
+    return OfWorkspace(mentions=count(Mention), deliveries=deliveries, channels=len(channels), queries=count(Query))
+
+
+def _some_mentions(db: Db, workspace_id: int) -> tuple[int, int]:
+    """Delete a batch of mentions, with their deliveries, and the items nobody else mentions; how many of each."""
+    some = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(BATCH)
+    rows = Mention.delete().where(Mention.id.in_(some)).returning(Mention.item).tuples().execute(db.peewee)
+    items = [item for (item,) in rows]
+    return len(items), retention.unmentioned(db, items)
+
+
+def _watched(db: Db, workspace_id: int) -> list[int]:
+    feeds = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
+    return [feed for (feed,) in feeds.tuples().execute(db.peewee)]

@@ -1,0 +1,342 @@
+"""Erasing: from wherever it stands, at once, and it does not come back; also while others store, send and erase."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from overheard.bus.envelope import Payload, StrictEncoder, pack
+from overheard.db import dead_letters, deliveries, erasing, letter_texts, rechecks, retention, storing
+from overheard.db.connect import Db
+from overheard.db.erasing import Tally
+from overheard.db.models import DeadLetter, Delivery, Item, Mention
+from overheard.db.rechecks import LEASE, Batch
+from overheard.db.retention import DAY, Ages
+from overheard.errors import NotFound
+from overheard.messages import ItemsFetched, Message
+
+ROUNDS = 15
+ENCODER = StrictEncoder()
+
+
+@pytest.fixture
+def told(world: Any, db: Db, clock: Any) -> Callable[..., int]:
+    """Stores so many items for a workspace; the workspace."""
+
+    def store(count: int = 1, slug: str = "acme", first: int = 1, **fields: Any) -> int:
+        channels = fields.pop("channels", {"team": "instant"})
+        acme = int(world.workspace(slug, channels=channels))
+        items = [(world.item(number, **fields), (acme,)) for number in range(first, first + count)]
+        storing.store(db, world.matched(*items, poll=f"{slug} {first}"), clock())
+        return acme
+
+    return store
+
+
+def ids(db: Db, *names: str) -> list[int]:
+    rows = Item.select(Item.id).where(Item.name.in_(names)).order_by(Item.name).tuples().execute(db.peewee)
+    return [item_id for (item_id,) in rows]
+
+
+def letter(db: Db, message: Message, now: float = 5.0, **fields: Any) -> None:
+    envelope = pack(message)
+    body = ENCODER.encode(dict(envelope.asdict())).decode()
+    given = {"reason": "ValueError: it said 'acme number 1'", "traceback": "… acme number 1"} | fields
+    dead_letters.record(
+        db, message_id=envelope.message_id, stage=envelope.actor_name, origin="nack", body=body, now=now, **given
+    )
+
+
+# -- an item
+
+
+def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(4, channels={"now": "instant", "daily": "digest"})
+    told(2, slug="bolt")
+    for number, state in enumerate(("pending", "sent", "failed")):
+        its = Delivery.select(Delivery.id).join(Mention).where(Mention.item == ids(db, f"t3_{number + 1}")[0])
+        Delivery.update(state=state, error="acme number 1").where(
+            Delivery.id.in_(its), Delivery.channel == world.channel(acme, "now")
+        ).execute(db.peewee)
+    gone = erasing.erase(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
+    assert gone == Tally(items=3, mentions=5, deliveries=8)
+    assert world.rows(Item, "name") == [("t3_4",)]
+    assert world.counts() | {"Mention": 1, "Delivery": 2, "Erased": 3} == world.counts()
+    assert erasing.erase(db, [1, 2, 3, 99], clock()) == Tally(), "a second time nothing is left to do"
+
+
+def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
+    world: Any, db: Db, clock: Any, told: Any
+) -> None:
+    acme = told(3, channels={"daily": "digest"})
+    daily = world.channel(acme, "daily")
+    deliveries.compose(db, acme, 1.0, clock())
+    Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
+    told(1, first=10, channels={"daily": "digest"})
+    assert erasing.erase(db, ids(db, "t3_1"), clock()).digests == 0
+    [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60)
+    contents = deliveries.contents(db, digest)
+    assert contents is not None
+    assert [mention.item for mention in contents.notice.mentions] == ["t3_2", "t3_3"]
+    assert world.row(Delivery, digest.id).error is None, "a failed try may have quoted it"
+    assert erasing.erase(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
+    assert deliveries.contents(db, digest) is None
+    assert deliveries.compose(db, acme, 2.0, clock()) == [daily], "what is held goes into the next as ever"
+
+
+def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(1, channels={"daily": "digest"})
+    deliveries.compose(db, acme, 1.0, clock())
+    Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
+    assert erasing.erase(db, ids(db, "t3_1"), clock()).digests == 0
+    assert world.rows(Delivery, "state") == [("sent",)]
+    assert deliveries.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
+
+
+def test_it_goes_from_dead_letters_and_what_they_say_of_their_end(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(2)
+    items = tuple(world.item(number) for number in (1, 2, 3))
+    letter(db, ItemsFetched(poll_id="a", part=0, items=items))
+    letter(db, world.matched(*[(item, (acme,)) for item in items[:2]]))
+    letter(db, ItemsFetched(poll_id="b", part=0, items=items[1:]))
+    untouched = world.rows(DeadLetter)[2]
+    assert erasing.erase(db, ids(db, "t3_1"), clock()).letters == 2
+    first, second, third = world.rows(DeadLetter)
+    assert third == untouched
+    for row in (first, second):
+        assert "acme number 1" not in str(row)
+        assert '"t3_1"' not in str(row)
+        assert row["traceback"] is None
+        assert row["reason"].startswith("ValueError (")
+    payload: Payload = ENCODER.decode(first["body"].encode())["args"][0]
+    assert [item.name for item in payload.message.items] == ["t3_2", "t3_3"], "it can be replayed"  # type: ignore[attr-defined]
+
+
+# -- it does not come back
+
+
+def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(2)
+    erasing.erase(db, ids(db, "t3_1"), clock())
+    late = world.matched(*[(world.item(number), (acme,)) for number in (1, 2, 3)], poll="late")
+    stored = storing.store(db, late, clock())
+    assert sorted(name for (name,) in world.rows(Item, "name")) == ["t3_2", "t3_3"]
+    assert len(stored.ages) == 1
+    later = clock.advance(8 * DAY)
+    retention.forget(db, Ages(90, 90, 90), later)
+    assert world.counts()["Erased"] == 0, "after a week nothing holds a copy any more"
+
+
+def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock: Any) -> None:
+    """In a quiet subreddit's listing stands what retention has forgotten: it must not come back for ever."""
+    acme = world.workspace()
+    old, young = world.item(1, created_at=clock() - 7 * DAY - 1), world.item(2, created_at=clock() - 7 * DAY)
+    stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY)
+    assert world.rows(Item, "name") == [("t3_2",)]
+    assert len(stored.ages) == 1
+
+
+def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+    """Whoever is first, in the end it is not there."""
+    acme = told(0)
+    for turn in range(ROUNDS):
+        items = [(world.item(100 * turn + number), (acme,)) for number in range(1, 31)]
+        storing.store(db, world.matched(*items, poll=f"{turn}"), clock())
+        stored = [item_id for (item_id,) in world.rows(Item, "id")]
+        patient(race,
+            lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn} again"), clock()),
+            lambda stored=stored: erasing.erase(db, stored, clock()),
+            lambda stored=stored: erasing.erase(db, stored[::-1], clock()),
+        )  # fmt: skip
+        assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+
+
+def patient(race: Any, *functions: Callable[[], Any]) -> list[Any]:
+    """As the bus does: what met a deadlock or a server that was away is tried again."""
+
+    def again(function: Callable[[], Any]) -> Callable[[], Any]:
+        def run() -> Any:
+            for _ in range(20):
+                try:
+                    return function()
+                except Exception as error:
+                    if "deadlock" not in str(error):
+                        raise
+            raise AssertionError("it met nothing but deadlocks")
+
+        return run
+
+    return list(race(*[again(function) for function in functions]))
+
+
+def test_postgresql_store_looks_again_when_it_was_erased_in_between(
+    world: Any, db: Db, clock: Any, race: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exact moment: erased after store had looked for what is refused, and before it stored."""
+    if db.sqlite:
+        return  # one writer at a time: there is no such moment
+    acme = told(1)
+    looked, erased = threading.Event(), threading.Event()
+    items = storing._items
+
+    def slowly(*args: Any) -> Any:
+        looked.set()
+        assert erased.wait(10)
+        return items(*args)
+
+    monkeypatch.setattr(storing, "_items", slowly)
+
+    def erase() -> Tally:
+        assert looked.wait(10)
+        tally = erasing.erase(db, ids(db, "t3_1"), clock())
+        erased.set()
+        return tally
+
+    message = world.matched((world.item(1), (acme,)), (world.item(2), (acme,)), poll="late")
+    stored, tally = race(lambda: storing.store(db, message, clock()), erase)
+    assert tally.items == 1
+    assert world.rows(Item, "name") == [("t3_2",)]
+    assert len(stored.ages) == 1
+
+
+def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+    """What is claimed is read right before it is sent: once erased, nothing of it is there to be sent."""
+    acme = told(0)
+    for turn in range(ROUNDS):
+        told(20, first=100 * turn + 1)
+        stored = [item_id for (item_id,) in world.rows(Item, "id")]
+
+        def send() -> list[int]:
+            said = []
+            for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60):
+                contents = deliveries.contents(db, claimed)
+                said.append(-1 if contents is None else len(contents.notice.mentions))
+                deliveries.sent(db, claimed.id, clock())
+            return said
+
+        said, tally = patient(race, send, lambda stored=stored: erasing.erase(db, stored, clock()))
+        assert tally.items == 20
+        assert set(said) <= {1, 0, -1}
+        assert world.counts() | {"Item": 0, "Delivery": 0} == world.counts()
+        clock.advance(100)
+
+
+# -- an author
+
+
+def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, told: Any) -> None:
+    told(2, author="Ada")
+    told(1, slug="bolt", first=10, author="ADA")
+    told(1, slug="coil", first=20, author="Adam")
+    letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(5, author="ada"), world.item(6, author="Adam"))))
+    assert erasing.unname(db, "aDa") == 3
+    assert world.rows(Item, "author") == [(None,), (None,), (None,), ("Adam",)]
+    assert world.counts()["Mention"] == 4
+    [row] = world.rows(DeadLetter)
+    assert '"ada"' not in row["body"]
+    assert '"Adam"' in row["body"]
+
+
+# -- dead letters of which nobody asks Reddit
+
+
+def test_the_texts_of_old_letters_go_and_their_reasons_stay(world: Any, db: Db, clock: Any) -> None:
+    start = clock()
+    for age in (3, 2, 1):
+        letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(),)), now=start - age * DAY)
+    assert retention.forget(db, Ages(90, 90, 90, texts=1.5 * DAY), start).rows == 2
+    old, older, young = world.rows(DeadLetter)
+    assert "acme number" not in str(old) + str(older)
+    assert "acme number" in young["body"]
+    assert old["reason"].startswith("ValueError")
+    assert retention.forget(db, Ages(90, 90, 90, texts=1.5 * DAY), start).rows == 0
+
+
+def test_many_letters_are_looked_through(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letter_texts, "IDS", 3)
+    for number in range(10):
+        letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(number % 2),)))
+    assert letter_texts.erase_items(db, ["t3_1"]) == 5
+    assert letter_texts.erase_items(db, ["t3_1"]) == 0
+
+
+# -- claims
+
+
+def test_each_item_is_claimed_by_one(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+    told(1000)
+    for _ in range(4):
+        now = clock.advance(DAY)
+        results = race(*[lambda now=now: rechecks.claim(db, before=now, now=now, requests=4)] * 4)
+        claimed = [item_id for batches in results for batch in batches for item_id in batch.item_ids]
+        assert len(claimed) == len(set(claimed))
+        assert len(claimed) >= 400
+        assert all(batch.lease == now + LEASE for batches in results for batch in batches)
+
+
+def test_a_claim_is_taken_up_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+    told(150)
+    for _ in range(5):
+        now = clock.advance(DAY)
+        one, two = rechecks.claim(db, before=now, now=now, requests=2)
+        ways = [lambda batch=batch, now=now: rechecks.take(db, batch, now)[0] for batch in (one, one, one, two)]
+        results = race(*ways)
+        assert sorted(len(stored) for stored in results[:3]) == [0, 0, len(one.item_ids)]
+        assert len(results[3]) == len(two.item_ids)
+
+
+def test_the_oldest_come_first_and_only_when_they_are_due(world: Any, db: Db, clock: Any, told: Any) -> None:
+    told(5)
+    clock.advance(100)
+    told(200, slug="bolt", first=1000)
+    now = clock.advance(100)
+    [batch] = rechecks.claim(db, before=now - 150, now=now, requests=3)
+    stored, lease = rechecks.take(db, batch, now)
+    assert sum(each.checked_at == now - 200 for each in stored) == 5
+    assert len(stored) == 100
+    assert rechecks.claim(db, before=now - 201, now=now, requests=3) == []
+    assert rechecks.due(db, now - 100, now)
+    assert not rechecks.due(db, now - 101, now)
+    rechecks.hold(db, list(batch.item_ids), lease, now + 30)
+    assert len(rechecks.claim(db, before=now - 150, now=now + 31, requests=1)) == 1
+
+
+def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> None:
+    told(3)
+    first, second, third = ids(db, "t3_1", "t3_2", "t3_3")
+    now = clock.advance(100)
+    rechecks.absent(db, [first, second], now)
+    rechecks.absent(db, [first], clock.advance(100))
+    rechecks.there(db, [second], clock())
+    rechecks.asked(db, [third], clock())
+    assert world.rows(Item, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]
+    assert rechecks.overdue(db, clock() - 1) == 0
+    assert rechecks.overdue(db, clock()) == 3
+
+
+def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -> None:
+    told(3)
+    batch = rechecks.wish(db, "t3_2", clock())
+    assert batch == Batch((ids(db, "t3_2")[0],), clock() + LEASE)
+    assert rechecks.overdue(db, 0.0) == 1
+    for name in ("t3_9", "t3_\x00", "\ud800"):
+        with pytest.raises(NotFound):
+            rechecks.wish(db, name, clock())
+
+
+def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: Any) -> None:
+    told(1)
+    item = world.item(1)
+    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    [stored], _ = rechecks.take(db, batch, clock())
+    assert not rechecks.refresh(db, stored, item)
+    moved = msgspec.structs.replace(item, permalink="https://www.reddit.com/r/python/x/")
+    assert rechecks.refresh(db, stored, moved)
+    assert world.rows(Mention, "highlights") == [('[["title",3,7]]',)], "the texts are the same"
+    assert rechecks.refresh(db, stored, msgspec.structs.replace(item, body=""))
+    assert world.rows(Item, "body", "title") == [("", item.title)]
+    assert world.rows(Mention, "highlights") == [("[]",)]

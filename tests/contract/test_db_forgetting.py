@@ -1,0 +1,156 @@
+"""Forgetting on request: an author, or a workspace, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard.bus.envelope import StrictEncoder, pack
+from overheard.db import dead_letters, deliveries, forgetting, queries, storing
+from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.connect import Db
+from overheard.db.erasing import Tally
+from overheard.db.models import Budget, DeadLetter, Feed, Item, Mention
+from overheard.messages import FetchWorkspace, ItemsFetched, Message, NotifyChannel
+
+ENCODER = StrictEncoder()
+
+
+@pytest.fixture
+def letter(db: Db) -> Callable[[Message | str], None]:
+    def record(what: Message | str) -> None:
+        body = what if isinstance(what, str) else ENCODER.encode(dict(pack(what).asdict())).decode()
+        number = DeadLetter.select().count(db.peewee)
+        dead_letters.record(
+            db, message_id=str(number), stage="x", origin="nack", reason="", traceback=None, body=body, now=1.0
+        )
+
+    return record
+
+
+def all_text(world: Any) -> str:
+    """Everything in every table."""
+    from overheard.db.models import TABLES
+
+    return str([world.rows(table) for table in TABLES]).lower()
+
+
+def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(forgetting, "BATCH", 4)
+    acme = world.workspace(channels={"now": "instant", "daily": "digest"})
+    hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
+    other = [world.item(number, author="some-one2") for number in range(20, 23)]
+    storing.store(db, world.matched(*[(item, (acme,)) for item in hers], poll="a"), clock())
+    deliveries.compose(db, acme, 1.0, clock())
+    storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
+    letter(ItemsFetched(poll_id="p", part=0, items=(hers[0], other[0])))
+    letter(ItemsFetched(poll_id="p", part=0, items=(other[0],)))
+
+    counted = forgetting.count_author(db, "sOME-one")
+    assert counted == Tally(items=10, mentions=10, deliveries=20, letters=1)
+    assert world.counts()["Item"] == 13, "counting erases nothing"
+    assert forgetting.author(db, "sOME-one", clock()) == Tally(
+        items=10, mentions=10, deliveries=20, digests=1, letters=1
+    )
+    assert "her words" not in all_text(world)
+    assert "'some-one'" not in all_text(world)
+    assert world.counts() | {"Item": 3, "Mention": 3, "DeadLetter": 2} == world.counts()
+    assert forgetting.author(db, "sOME-one", clock()) == Tally()
+
+
+def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    item, other = world.item(1, author="Ada"), world.item(2, author="bob")
+    storing.store(db, world.matched((item, (acme,)), poll="a"), clock())
+    forgetting.author(db, "ADA", clock())
+    both = [(item, (acme,)), (other, (acme,)), (world.item(3, author="aDa"), (acme,)), (world.item(4, author=None), ())]
+    storing.store(db, world.matched(*both, poll="b"), clock.advance(30 * 86400))
+    assert world.rows(Item, "author") == [("bob",), (None,)]
+    assert forgetting.remember_author(db, "ada")
+    assert not forgetting.remember_author(db, "ada")
+    storing.store(db, world.matched((world.item(5, author="Ada"), (acme,)), poll="c"), clock())
+    assert ("Ada",) in world.rows(Item, "author")
+
+
+def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme = world.workspace()
+    for turn in range(12):
+        author = f"ada{turn}"
+        messages = [
+            world.matched(
+                *[(world.item(1000 * turn + 100 * part + number, author=author), (acme,)) for number in range(20)],
+                poll=f"{turn} {part}",
+            )
+            for part in range(4)
+        ]
+        storing.store(db, messages[0], clock())
+
+        def stored(messages: Any = messages) -> None:
+            for message in messages[1:]:
+                storing.store(db, message, clock())
+
+        race(stored, lambda author=author: forgetting.author(db, author, clock()))
+        assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+
+
+def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(forgetting, "BATCH", 4)
+    acme = world.workspace(
+        "acme", subreddits=["python", "secretsub"], queries={"brand": "acmesecret"}, name="Acmename",
+        channels={"now": "instant", "daily": "digest"}, url="https://example.org/secret-path",
+    )  # fmt: skip
+    bolt = world.workspace("bolt", subreddits=["python"], queries={"brand": "bolt"})
+    limiter = DatabaseLimiter(db, {"channel": Rate(60, 1)})
+    for channel in (world.channel(acme, "now"), world.channel(bolt)):
+        limiter.reserve(f"channel:{channel}")
+    shared, own = world.item(1), [world.item(number, body="own words") for number in range(2, 12)]
+    storing.store(db, world.matched((shared, (acme, bolt)), *[(item, (acme,)) for item in own], poll="a"), clock())
+    deliveries.compose(db, acme, 1.0, clock())
+    letter(FetchWorkspace(workspace_id=acme, fresh_since=0))
+    letter(NotifyChannel(channel_id=world.channel(acme, "now")))
+    letter(NotifyChannel(channel_id=world.channel(bolt)))
+    letter(world.matched((shared, (acme, bolt)), (own[0], (acme,))))
+    letter('{"workspace": "acme", "x": 1}')
+    letter('{"workspace": "bolt", "x": 1}')
+
+    expected = forgetting.OfWorkspace(
+        mentions=11, deliveries=23, items=10, letters=3, shared_letters=1, channels=2, queries=1, feeds=1
+    )
+    before = world.counts()
+    assert forgetting.count_workspace(db, acme) == expected
+    assert world.counts() == before
+    revision = queries.revision(db)
+    assert forgetting.workspace(db, acme, clock()) == expected
+
+    left = all_text(world)
+    for secret in ("own words", "acmesecret", "secret-path", "secretsub", "acmename", "'acme'"):
+        assert secret not in left, secret
+    assert world.counts() | {
+        "Workspace": 1, "Channel": 1, "Query": 1, "Item": 1, "Mention": 1, "Delivery": 1, "DeadLetter": 3, "Budget": 1,
+    } == world.counts()  # fmt: skip
+    assert world.rows(Mention, "workspace_id") == [(bolt,)]
+    assert world.rows(Feed, "name") == [("python",)]
+    assert world.rows(Budget, "key") == [(f"channel:{world.channel(bolt)}",)]
+    assert acme in queries.changed_since(db, revision), "match takes it out of its index"
+    late = storing.store(db, world.matched((world.item(50), (bolt,)), poll="late"), clock())
+    assert len(late.ages) == 1
+
+
+def test_forgotten_while_store_stores_for_it(world: Any, db: Db, clock: Any, race: Any) -> None:
+    for turn in range(10):
+        acme = world.workspace("acme")
+        messages = [
+            world.matched(*[(world.item(100 * part + number), (acme,)) for number in range(20)], poll=f"{turn} {part}")
+            for part in range(5)
+        ]
+        storing.store(db, messages[0], clock())
+
+        def stored(messages: Any = messages) -> None:
+            for message in messages[1:]:
+                storing.store(db, message, clock())
+
+        race(stored, lambda acme=acme: forgetting.workspace(db, acme, clock()))
+        assert world.counts() | {"Workspace": 0, "Mention": 0, "Delivery": 0, "Channel": 0} == world.counts()
+        Item.delete().execute(db.peewee)

@@ -1,0 +1,257 @@
+"""Rechecks and erasure, with our own processes, a real RabbitMQ and a Reddit over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from peewee import SQL, fn
+
+from overheard.db import dead_letters
+from overheard.db.models import TABLES, DeadLetter, Delivery, Item, Mention, Workspace
+from tests.integration.test_chain import publish
+from tests.servers.farm import Farm
+from tests.servers.sink import Answer
+
+HOUR = 3600.0
+QUICK = {"RECHECK__WITHIN_HOURS": "0.002"}  # 7.2 s: due after 3.6 s
+
+
+@pytest.fixture
+def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, **QUICK) as farm:
+        yield farm
+
+
+def count(farm: Farm, table: Any, *where: Any) -> int:
+    query = table.select(fn.COUNT(SQL("*")))
+    return int(farm.scalar(query.where(*where) if where else query))
+
+
+def everything(farm: Farm) -> str:
+    """All that is in the database."""
+    with farm.db.session():
+        rows = [list(table.select().tuples().execute(farm.db.peewee)) for table in TABLES]
+        farm.db.release()
+    return str(rows)
+
+
+def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
+    farm.workspace()
+    farm.everything()
+    kept = farm.post(3)
+    by_author = farm.standin.add_post("python", "needle by u/quitter", "WORDS-OF-AUTHOR", "quitter")
+    by_moderator = farm.standin.add_post("python", "needle", "WORDS-REMOVED", "mallory")
+    of_account = farm.standin.add_post("python", "needle", "words that stay", "leaver")
+    comment = farm.standin.add_comment(by_author, "a needle in a comment", "bystander")
+    farm.wait_for_items({by_author, by_moderator, of_account, comment} | kept)
+    with farm.db.session():  # as if it had died on its way to the store
+        body = msgspec.json.encode(
+            {
+                "queue_name": "match", "actor_name": "match", "kwargs": {}, "options": {}, "message_id": "m",
+                "message_timestamp": 1, "args": [{"v": 1, "poll_id": "p", "part": 0, "items": [
+                    {"name": name, "kind": "post", "subreddit": "python", "author": author, "title": "t",
+                     "body": words, "permalink": "p", "url": "", "created_at": 1.0}
+                    for name, author, words in ((by_author, "quitter", "WORDS-OF-AUTHOR"), ("t3_1", "x", "other"))
+                ]}],
+            }
+        ).decode()  # fmt: skip
+        dead_letters.record(
+            farm.db, message_id="m", stage="match", origin="nack", reason="KeyError: 'WORDS-OF-AUTHOR'",
+            traceback="WORDS-OF-AUTHOR", body=body, now=time.time(),
+        )  # fmt: skip
+        farm.db.release()
+    farm.standin.delete(by_author)
+    farm.standin.delete(by_moderator, "moderator")
+    farm.standin.delete_account("leaver")
+
+    farm.wait(lambda: not count(farm, Item, Item.name.in_([by_author, by_moderator])))
+    farm.wait(lambda: not count(farm, Item, Item.author == "leaver"))
+    farm.wait(lambda: not count(farm, Item, Item.title.contains("u/quitter")), lambda: "the comment's title stays")
+    left = everything(farm)
+    for gone in ("WORDS-OF-AUTHOR", "WORDS-REMOVED", "mallory", "leaver", "'quitter'"):
+        assert gone not in left, gone
+    assert count(farm, Mention) == len(kept) + 2
+    assert count(farm, DeadLetter, DeadLetter.body.contains("t3_1")) == 1, "the rest of the dead letter stays"
+    assert "WORDS" not in farm.logs()
+    time_of_last = farm.scalar(Item.select(fn.MAX(Item.checked_at)))
+    farm.wait(lambda: farm.scalar(Item.select(fn.MIN(Item.checked_at))) > time_of_last)
+    assert count(farm, Item) == len(kept) + 2, "what is there stays, however often it is asked about"
+
+
+def test_an_item_in_a_digest_not_sent_yet_disappears_from_it(farm: Farm) -> None:
+    farm.workspace(mode="digest", digest="0 0 1 1 *")
+    farm.everything()
+    kept, gone = farm.post(2), farm.post(2, first=10)
+    farm.wait(lambda: count(farm, Delivery, Delivery.state == "held") == 4)
+    for name in gone:
+        farm.standin.delete(name)
+    farm.wait(lambda: count(farm, Delivery) == 2)
+    publish(farm.bus, "workspace.digest", b'{"workspace": "acme"}')
+    assert set(farm.wait_for_items(kept)) == kept
+
+
+def test_a_delivery_that_waits_for_its_receiver_is_not_sent_any_more(farm: Farm) -> None:
+    farm.workspace()
+    farm.everything()
+    farm.sink.answer(*[Answer(503)] * 50)
+    gone = farm.post(1)
+    farm.wait(lambda: count(farm, Delivery, Delivery.error.is_null(False)) == 1)
+    farm.standin.delete(next(iter(gone)))
+    farm.wait(lambda: not count(farm, Delivery))
+    assert count(farm, Item) == 0
+
+
+def age(farm: Farm, hours: float, *where: Any) -> None:
+    """Let it be so long since Reddit was asked about the items."""
+    with farm.db.session():
+        query = Item.update(checked_at=time.time() - hours * HOUR, lease_until=0)
+        (query.where(*where) if where else query).execute(farm.db.peewee)
+        farm.db.release()
+
+
+def asked(farm: Farm) -> int:
+    """Requests that asked about stored items."""
+    return farm.standin.counts()["by_endpoint"].get("info", 0)
+
+
+def test_a_thousand_items_need_ten_requests(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, FETCH__GROUP_SIZE="1") as farm:
+        names = tuple(f"sub{number}" for number in range(10))
+        for name in names:
+            farm.post(100, name)
+        farm.workspace(every="1d", subreddits=names, mode="digest", digest="0 0 1 1 *")
+        farm.everything()
+        farm.wait(lambda: count(farm, Item) == 1000, lambda: f"{count(farm, Item)} items")
+        age(farm, 13)
+        farm.wait(lambda: not count(farm, Item, Item.checked_at < time.time() - HOUR))
+        assert asked(farm) == 10
+        assert count(farm, Item) == 1000
+
+
+def test_rechecks_wait_while_fetches_need_the_budget_and_have_a_share_when_they_are_urgent(
+    tmp_path: Path, rabbit_url: str, postgresql_url: str
+) -> None:
+    """Five feeds, each asked for alone and always stale, want several times what two requests a second give."""
+    settings = {
+        "REDDIT__REQUESTS_PER_MINUTE": "120",
+        "REDDIT__BURST": "2",
+        "FETCH__GROUP_SIZE": "1",
+        "RECHECK__SHARE": "0.25",
+        "LOG__LEVEL": "WARNING",
+    }
+    names = ("python", "linux", "rust", "golang", "erlang")
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, **settings) as farm:
+        wanted = set().union(*[farm.post(30, name, first=100 * number) for number, name in enumerate(names)])
+        farm.workspace(subreddits=names, every="2s")
+        farm.everything()
+        farm.wait_for_items(wanted, seconds=60)
+        age(farm, 13)
+        before = farm.standin.counts()["total"]
+        farm.standin.wait_for_requests(before + 12, timeout=60)
+        assert asked(farm) == 0, "early ones take what is spare, and nothing is"
+        age(farm, 19)
+        began, before = time.monotonic(), farm.standin.counts()["total"]
+        farm.wait(lambda: not count(farm, Item, Item.checked_at < time.time() - HOUR), seconds=90)
+        seconds, requests = time.monotonic() - began, farm.standin.counts()["total"] - before
+        assert asked(farm) == 2, "150 items"
+        assert requests <= 2 * seconds + 4, "nor is the budget exceeded for it"
+        assert not count(farm, DeadLetter)
+
+
+def test_by_hand_one_item_or_all_that_is_due(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
+        farm.workspace(every="1d")
+        posted = sorted(farm.post(3))
+        farm.everything()
+        farm.wait_for_items(set(posted))
+        farm.standin.delete(posted[0])
+        publish(farm.bus, "item.recheck", f'{{"item": "{posted[0]}"}}'.encode())
+        farm.wait(lambda: count(farm, Item) == 2)
+        assert asked(farm) == 1
+        publish(farm.bus, "item.recheck", b'{"item": "t3_nothing"}')
+        publish(farm.bus, "item.recheck", b'{"items": []}')
+        farm.wait(lambda: count(farm, DeadLetter, DeadLetter.stage == "ingress") == 2)
+        publish(farm.bus, "item.recheck", b"{}")
+        publish(farm.bus, "workspace.due", b'{"workspace": "acme"}')
+        farm.wait_for_items(farm.post(1, first=5))
+        assert asked(farm) == 1, "nothing was due"
+
+
+def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
+    farm.workspace(every="1d")
+    farm.everything()
+    posted = farm.post(5)
+    farm.wait_for_items(posted)
+    farm.standin.faults.fail(503, times=2, path="/api/info")
+    farm.standin.faults.fail(403, times=1, path="/api/info")
+    farm.standin.faults.html(status=200, times=1, path="/api/info")
+    farm.standin.faults.truncate(times=1, path="/api/info")
+    since = asked(farm)
+    for _ in range(6):  # each is put off for a minute: let that be over
+        seen = asked(farm)
+        age(farm, 1)
+        farm.wait(lambda seen=seen: asked(farm) > seen)
+    farm.wait(lambda: not count(farm, Item, Item.checked_at < time.time() - HOUR / 2))
+    assert asked(farm) >= since + 6
+    farm.standin.set_subreddit("python", "private")
+    seen = asked(farm)
+    farm.wait(lambda: asked(farm) > seen + 2)
+    assert count(farm, Item, Item.absent_since.is_null(False)) == 5
+    farm.standin.set_subreddit("python", "public")
+    farm.wait(lambda: not count(farm, Item, Item.absent_since.is_null(False)))
+    assert count(farm, Item) == len(posted)
+    assert not count(farm, DeadLetter)
+
+
+def test_a_recheck_whose_process_is_killed_is_found_again(farm: Farm) -> None:
+    farm.workspace(every="1d")
+    farm.producer("ingress")
+    farm.producer("tick")
+    farm.actors("fetch", "match", "store", "notify", name="others")
+    posted = sorted(farm.post(3))
+    farm.wait_for_items(set(posted))
+    farm.standin.faults.timeout(times=1, path="/api/info")
+    farm.actors("recheck")
+    farm.wait(lambda: asked(farm) > 0)
+    farm.kill9("recheck")
+    farm.standin.delete(posted[0])
+    age(farm, 1)  # its claim has run out
+    farm.actors("recheck")
+    farm.wait(lambda: count(farm, Item) == 2)
+    assert count(farm, Workspace) == 1
+
+
+def test_a_forgotten_author_is_not_stored_again_by_the_next_poll(farm: Farm) -> None:
+    """The posts are still on Reddit, in a listing that every poll reads again."""
+    farm.workspace(every="2s")
+    farm.everything()
+    hers = {farm.standin.add_post("python", f"needle {number}", "her words", "Ada") for number in range(5)}
+    farm.wait_for_items(hers)
+    done = subprocess.run(
+        [sys.executable, "-m", "overheard.cli", "forget", "--author", "u/ada", "--yes"],
+        env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert count(farm, Item) == 0
+    other = farm.post(2)
+    received = farm.wait_for_items(other)
+    assert len(received) == 7
+    assert count(farm, Item) == 2
+
+
+def test_it_works_in_one_process_on_sqlite(tmp_path: Path) -> None:
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", **QUICK) as farm:
+        farm.workspace()
+        farm.start("run", "overheard.cli", "run")
+        posted = sorted(farm.post(3))
+        farm.wait_for_items(set(posted))
+        farm.standin.delete(posted[0])
+        farm.wait(lambda: count(farm, Item) == 2)
+        assert farm.terminate("run") == 0

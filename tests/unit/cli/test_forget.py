@@ -1,0 +1,101 @@
+"""``overheard forget``: erases, says what, asks first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from overheard.db.models import Item, Workspace
+from overheard.program import Program
+
+from .conftest import Run, lines
+
+
+@pytest.fixture(autouse=True)
+def said(mention: Any) -> None:
+    mention("t3_1", author="Alice")
+    mention("t3_2", author="alice")
+    mention("t3_3", author="bob")
+
+
+def items(program: Program) -> list[str]:
+    rows = Item.select(Item.name).order_by(Item.name).tuples().execute(program.db.peewee)
+    return [name for (name,) in rows]
+
+
+@pytest.mark.parametrize("name", ["alice", "u/alice", "/u/ALICE"])
+def test_an_author(run: Run, program: Program, name: str) -> None:
+    result = run("forget", "--author", name, "--yes")
+    assert result.exit_code == 0, result.output
+    table = result.stdout.splitlines()
+    assert table[0].endswith("is forgotten. What was erased:")
+    assert [row.split() for row in table[1:4]] == [
+        ["Posts", "and", "comments", "2"], ["Mentions", "2"], ["Deliveries", "0"],
+    ]  # fmt: skip
+    assert "--undo" in table[-1]
+    assert items(program) == ["t3_3"]
+    assert lines(run("forget", "--author", name, "-y", "--format", "json").stdout) == [
+        {
+            "author": name.removeprefix("/").removeprefix("u/"), "dry_run": False,
+            "erased": {"items": 0, "mentions": 0, "deliveries": 0, "digests": 0, "letters": 0},
+        }
+    ]  # fmt: skip
+
+
+def test_it_asks_first(run: Run, program: Program) -> None:
+    result = run("forget", "--author", "alice", input="n\n")
+    assert result.exit_code == 1
+    assert "Erase 2 items of u/alice, and store nothing of theirs any more?" in result.stderr
+    result = run("forget", "--workspace", "acme", input="\n")
+    assert result.exit_code == 1
+    assert "Erase the workspace acme for good (3 mentions, 1 channel)?" in result.stderr
+    assert len(items(program)) == 3
+    assert run("forget", "--author", "alice", input="y\n").exit_code == 0
+    assert len(items(program)) == 1
+
+
+def test_a_dry_run_counts_and_erases_nothing(run: Run, program: Program) -> None:
+    for whom in (["--author", "alice"], ["--workspace", "acme"]):
+        result = run("forget", *whom, "--dry-run")
+        assert result.exit_code == 0
+        assert "nothing has been erased" in result.stdout
+    assert len(items(program)) == 3
+    [told] = lines(run("forget", "--workspace", "acme", "--dry-run", "--format", "json").stdout)
+    assert (told["dry_run"], told["erased"]["mentions"], told["erased"]["items"]) == (True, 3, 3)
+
+
+def test_a_workspace(run: Run, program: Program) -> None:
+    result = run("forget", "--workspace", "acme", "--yes", "--format", "json")
+    assert result.exit_code == 0, result.output
+    [told] = lines(result.stdout)
+    assert told["workspace"] == "acme"
+    assert told["erased"] == {
+        "mentions": 3, "deliveries": 0, "items": 3, "letters": 0, "shared_letters": 0, "channels": 1, "queries": 1,
+        "feeds": 2,
+    }  # fmt: skip
+    assert items(program) == []
+    assert Workspace.select().count(program.db.peewee) == 0
+    again = run("forget", "--workspace", "acme", "--yes")
+    assert (again.exit_code, "no workspace 'acme'" in again.stderr) == (1, True)
+
+
+def test_undo(run: Run) -> None:
+    assert "was not forgotten" in run("forget", "--author", "alice", "--undo").stdout
+    run("forget", "--author", "alice", "--yes")
+    assert "is stored again" in run("forget", "--author", "Alice", "--undo").stdout
+    assert lines(run("forget", "--author", "alice", "--undo", "--format", "json").stdout) == [
+        {"author": "alice", "was_forgotten": False}
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [], ["--author", "a", "--workspace", "b"], ["--author", "[deleted]"], ["--author", "a b"], ["--author", ""],
+        ["--author", "u/"], ["--workspace", "acme", "--undo"], ["--author", "a", "--undo", "--dry-run"], ["alice"],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused(run: Run, program: Program, given: list[str]) -> None:
+    assert run("forget", *given, "--yes").exit_code == 2
+    assert len(items(program)) == 3
