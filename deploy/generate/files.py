@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from deploy.generate.metrics_page import page
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.document import as_json
-
-from deploy.generate.metrics_page import page
 
 FOLDER = "deploy/grafana/dashboards"
 
