@@ -209,7 +209,7 @@ class ProcessMetrics(Catalogue):
             "Ends of processes that nobody asked for; expected says whether the exit code was one of success.",
             watcher,
             program="a program of supervisord.conf",
-            expected="yes or no",
+            expected=("yes", "no"),
         )
         self.supervisor_last_event = self.gauge(
             "supervisor_last_event_timestamp_seconds",

@@ -11,7 +11,19 @@ def free_ports(count: int) -> list[int]:
     ports: set[int] = set()
     while len(ports) < count:
         port = 15_000 + secrets.randbelow(15_000)  # `random` may be seeded, alike in every process
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                ports.add(port)
+        if _is_free(port):
+            ports.add(port)
     return list(ports)
+
+
+def free_range(count: int) -> int:
+    """The first of ``count`` ports in a row that nobody uses: for processes that number their own."""
+    while True:
+        first = 15_000 + secrets.randbelow(15_000 - count)
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

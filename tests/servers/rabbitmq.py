@@ -33,19 +33,20 @@ class RabbitServer:
         if not (SCRIPTS / "rabbitmq-server").exists() or not shutil.which("epmd"):
             raise RuntimeError("RabbitMQ is not installed here; run: deploy/install --test")
         self.home = Path(tempfile.mkdtemp(prefix="overheard-rabbit-"))
-        self.port, self.http_port, dist_port, epmd_port = free_ports(4)
+        self.port, self.http_port, self.metrics_port, dist_port, epmd_port = free_ports(5)
         self.node = f"overheard-{uuid.uuid4().hex[:8]}@localhost"
         self._log = self.home / "server.log"
         self._sweep = f"sleep 0.2; rm -rf '{self.home}'"  # what the guard of the first process does in the end
         self._processes: list[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]] = []
         (self.home / ".erlang.cookie").write_text(uuid.uuid4().hex)
         (self.home / ".erlang.cookie").chmod(0o400)
-        (self.home / "plugins").write_text("[rabbitmq_management].\n")
+        (self.home / "plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
         (self.home / "advanced.config").write_text("[].\n")
         (self.home / "env.conf").write_text("")
         (self.home / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.http_port}\n"
+            f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {self.metrics_port}\n"
             "loopback_users.guest = true\n"
             "vm_memory_high_watermark.absolute = 1GB\n"
             "disk_free_limit.absolute = 10MB\n"

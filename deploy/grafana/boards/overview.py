@@ -55,7 +55,7 @@ def _figures() -> tuple[Panel, ...]:
             decimals=0,
         ),
         number(
-            "In time, last hour",
+            "In time, 1 h",
             "Share of the last hour's mentions that were stored within 15 minutes of being written. Objective: 99 %.",
             "percentunit",
             Query("1 - overheard:item_to_stored_late:ratio_rate1h"),
@@ -87,7 +87,7 @@ def _figures() -> tuple[Panel, ...]:
             decimals=0,
         ),
         number(
-            "Processes not answering",
+            "Not answering",
             "Processes of Overheard whose metrics cannot be read.",
             "short",
             Query('count(up{job="overheard"} == 0) or vector(0)'),
@@ -154,7 +154,7 @@ def _alerts() -> tuple[Panel, ...]:
             "Alerts now",
             "Alerts that fire, or are about to (pending). The Watchdog always fires: it shows that alerting works.",
             Query("ALERTS"),
-            hide=("job", "instance"),
+            hide=("job",),
         ),
         number(
             "Canary",

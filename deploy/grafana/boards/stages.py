@@ -97,7 +97,7 @@ def _queues() -> tuple[Panel, ...]:
             colours=STAGES,
         ),
         curves(
-            "Oldest message's stage",
+            "Oldest run and poll",
             "Age of the oldest run (waits for fetch) and poll (waits for match and store).",
             "s",
             Query('max by (work) (overheard_oldest_work_seconds{job="overheard", work=~"run|poll"})', "{{work}}"),

@@ -303,3 +303,12 @@ def test_this_would_find_a_secret() -> None:
             leaky.request(method="GET", path="x")
         leaky._core.close()
     assert "password-canary" in everything_about(leak.value)
+
+
+def test_usual_answers_are_counted_from_0() -> None:
+    metrics = new_metrics()
+    source_at("http://127.0.0.1:9", metrics=metrics)
+    for endpoint in ("token", "new", "comments", "info"):
+        for status in ("200", "429", "error"):
+            labels = {"endpoint": endpoint, "status": status}
+            assert metrics.registry.get_sample_value("overheard_reddit_requests_total", labels) == 0
