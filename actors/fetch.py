@@ -73,7 +73,7 @@ class Fetcher:
         stale = feeds.stale_of(self.db, message.workspace_id, now=now, fresh_since=fresh_since)
         for kind, same_kind in groupby(stale, key=lambda feed: feed.kind):
             for group in self._groups(kind, list(same_kind), fresh_since):
-                self._poll(message, kind, group, budget)
+                self._poll(message, kind, group, budget, refill=True)
         wish = message.reason not in ON_SCHEDULE
         if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
@@ -86,24 +86,49 @@ class Fetcher:
         room = -len(together) % self.rules.group_size
         if together and room:
             had = {feed.id for feed in together}
-            now = self.clock()
-            since = min(fresh_since, now - self.rules.fresh_for)  # a hand's demand is no reason to hurry the others
-            others = feeds.also_due(self.db, kind, now=now, fresh_since=since, limit=room + len(together))
-            together += [feed for feed in others if feed.id not in had and feed.name != ALL][:room]
+            others = self._others(kind, fresh_since, room + len(together))
+            together += [feed for feed in others if feed.id not in had][:room]
         # Feeds that were last read at about the same time share a request: it has to go back to the oldest cursor.
         together.sort(key=lambda feed: (feed.cursor_at is None, feed.cursor_at or 0.0))
         return [*_portions(together, self.rules.group_size), *([feed] for feed in alone)]
 
-    def _poll(self, message: FetchWorkspace, kind: FeedKind, group: Sequence[FeedRow], budget: Budget) -> None:
+    def _others(self, kind: FeedKind, fresh_since: float, limit: int) -> list[FeedRow]:
+        """Feeds that may ride along: those of others that are due, or will be while this reading still counts as fresh.
+
+        Half of that time, as a demand comes some seconds after its workspace is due.
+        """
+        now = self.clock()
+        since = min(fresh_since, now - self.rules.fresh_for)  # a hand's demand is no reason to hurry the others
+        due_by = now + self.rules.fresh_for / 2
+        others = feeds.also_due(self.db, kind, now=now, due_by=due_by, fresh_since=since, limit=limit + 1)
+        return [feed for feed in others if feed.name != ALL][:limit]
+
+    def _poll(
+        self,
+        message: FetchWorkspace,
+        kind: FeedKind,
+        group: Sequence[FeedRow],
+        budget: Budget,
+        *,
+        refill: bool = False,
+    ) -> None:
         poll = uuid.uuid4().hex
         claimed = feeds.claim(self.db, group, poll, now=self.clock(), lease=self.rules.lease)
         if not claimed:
             return  # somebody else is reading all of them now
+        if refill and len(claimed) < len(group):
+            claimed += self._refill(message, poll, kind, claimed)
         try:
             self._read(message, Reading(poll, kind, claimed), budget)
         except FeedRefused as refusal:
             feeds.release(self.db, poll)
             self._split(message, kind, claimed, refusal, budget)
+
+    def _refill(self, message: FetchWorkspace, poll: str, kind: FeedKind, had: Sequence[FeedRow]) -> list[FeedRow]:
+        """Others were quicker with some of the group: a request costs the same, however many feeds it names."""
+        others = self._others(kind, message.fresh_since, self.rules.group_size - len(had))
+        fitting = _portions([*had, *others], self.rules.group_size)[0][len(had) :]
+        return feeds.claim(self.db, fitting, poll, now=self.clock(), lease=self.rules.lease)
 
     def _split(
         self, message: FetchWorkspace, kind: FeedKind, group: Sequence[FeedRow], refusal: FeedRefused, budget: Budget

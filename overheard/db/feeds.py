@@ -55,15 +55,15 @@ def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> li
     )
 
 
-def also_due(db: Db, kind: FeedKind, *, now: float, fresh_since: float, limit: int) -> list[FeedRow]:
-    """Other healthy feeds of ``kind`` whose workspaces are due by now: they ride along in a request made anyway.
+def also_due(db: Db, kind: FeedKind, *, now: float, due_by: float, fresh_since: float, limit: int) -> list[FeedRow]:
+    """Other healthy feeds of ``kind`` whose workspaces are due by ``due_by``: they ride along in a request made anyway.
 
     New ones come first. Whoever imports a thousand workspaces must not pay for a request, or two, for each.
     """
     wanted = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Workspace.active, (Workspace.next_due_at <= now) | (Workspace.demanded_at > Workspace.served_at))
+        .where(Workspace.active, (Workspace.next_due_at <= due_by) | (Workspace.demanded_at > Workspace.served_at))
     )
     return _rows(
         Feed.select(*COLUMNS)
@@ -111,7 +111,8 @@ def claim(db: Db, feeds: Iterable[FeedRow], poll: str, *, now: float, lease: flo
             .execute(db.peewee)
         }
         if won:
-            Poll.insert(id=poll, started_at=now).execute(db.peewee)
+            # A poll may claim more, when others were quicker with some of what it wanted.
+            Poll.insert(id=poll, started_at=now).on_conflict_ignore().execute(db.peewee)
     return [row for row in rows if row.id in won]
 
 

@@ -221,14 +221,15 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     Feed.update(cursor=5, cursor_at=1.0, fresh_at=7.0).where(Feed.name != "new").execute(db.peewee)
     Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
 
-    def riding(limit: int = 10, fresh_since: float = clock()) -> list[str]:
-        found = feeds.also_due(db, "posts", now=clock(), fresh_since=fresh_since, limit=limit)
+    def riding(limit: int = 10, fresh_since: float = clock(), due_by: float = clock()) -> list[str]:
+        found = feeds.also_due(db, "posts", now=clock(), due_by=due_by, fresh_since=fresh_since, limit=limit)
         return sorted(feed.name for feed in found)
 
     assert riding() == ["asked", "due", "new"]
     assert riding(limit=1) == ["new"]
     assert riding(fresh_since=7.0) == ["new"]
-    assert feeds.also_due(db, "comments", now=clock(), fresh_since=clock(), limit=9) == []
+    assert riding(due_by=clock() + 100) == ["asked", "due", "new", "quiet"]
+    assert feeds.also_due(db, "comments", now=clock(), due_by=clock(), fresh_since=clock(), limit=9) == []
 
 
 def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:

@@ -65,8 +65,8 @@ def _books(result: Result) -> list[Figure]:
         _none("coverage gaps", left.gaps),
         _none("dead letters", left.dead),
         _none("events refused", left.aside),
-        _none("processes that ended by themselves", len(result.killer.ended)),
-        _none("errors in the logs", result.errors.total()),
+        missing("processes that ended by themselves", len(result.killer.ended)),
+        missing("errors in the logs", result.errors.total()),
     ]
 
 

@@ -252,7 +252,7 @@ def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddi
     for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 9, demanded_at=0).where(Workspace.slug == "later").execute(
+    Workspace.update(next_due_at=stage.clock() + 33, demanded_at=0).where(Workspace.slug == "later").execute(
         world.db.peewee
     )
     post(2, "rust")
@@ -263,6 +263,39 @@ def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddi
     reddit.asked.clear()
     stage.run(2)
     assert reddit.asked == [], "rust is fresh by the other's poll"
+
+
+def test_feeds_that_will_be_due_soon_ride_along(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """So that their own demand finds them fresh."""
+    for slug, subreddit in (("acme", "python"), ("soon", "linux")):
+        stage.run(world.workspace(slug, subreddits=[subreddit]))
+    stage.clock.advance(300)
+    Workspace.update(next_due_at=stage.clock() + 30, demanded_at=0).where(Workspace.slug == "soon").execute(
+        world.db.peewee
+    )
+    reddit.asked.clear()
+    stage.run(1)
+    stage.clock.advance(30)
+    stage.run(2)
+    assert reddit.asked == [("posts", ("python", "linux"), None)]
+
+
+def test_who_was_too_slow_for_some_of_its_feeds_takes_others(
+    world: Any, stage: Stage, reddit: Reddit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = world.workspace(subreddits=["python"])
+    world.workspace("bolt", subreddits=[f"sub{number}" for number in range(14)])
+    real, calls = feeds.claim, []
+
+    def claim(db: Db, rows: Any, poll: str, **when: Any) -> Any:
+        calls.append(poll)
+        if len(calls) == 1:  # another thread takes what this one has just seen to be free
+            real(db, [row for row in rows if row.name != "python"], "the others' poll", **when)
+        return real(db, rows, poll, **when)
+
+    monkeypatch.setattr(feeds, "claim", claim)
+    stage.run(acme)
+    assert [len(names) for _, names, _ in reddit.asked] == [8]
 
 
 def test_a_group_names_no_more_than_it_may(world: Any, stage: Stage, reddit: Reddit) -> None:
