@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
@@ -71,16 +72,24 @@ class Program:
     def record_dead(self, letter: DeadLetter) -> None:
         """Keep a dead letter in the database."""
         with self.db.session():
-            dead_letters.record(
-                self.db,
-                message_id=letter.message_id,
-                stage=letter.stage,
-                origin=letter.origin,
-                reason=letter.reason,
-                traceback=letter.traceback or None,
-                body=letter.body.decode("utf-8", "backslashreplace"),
-                now=self.clock(),
-            )
+            dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
+
+    def record_found(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep dead letters that were found on the bus, or none of them."""
+        with self.db.session(), self.db.transaction():
+            dead_letters.record_found(self.db, [self._kept(letter) for letter in letters])
+
+    def _kept(self, letter: DeadLetter) -> dead_letters.New:
+        return dead_letters.New(
+            message_id=letter.message_id,
+            stage=letter.stage,
+            origin=letter.origin,
+            reason=letter.reason,
+            traceback=letter.traceback or None,
+            body=letter.body.decode("utf-8", "backslashreplace"),
+            now=self.clock(),
+            routing_key=letter.routing_key,
+        )
 
     @contextmanager
     def exposed(self, port_offset: int, problems: Callable[[], list[str]]) -> Iterator[int]:

@@ -30,6 +30,7 @@ log = get_logger(__name__)
 BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
 SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+MANY = 200  # dead letters moved at once, after which the next tick looks for more
 MOST_JITTER = 0.1  # of the time between two runs
 
 
@@ -118,7 +119,7 @@ class Ticker:
         gone = retention.forget(self.db, self.ages, now)
         self.metrics.items_erased.labels("old").inc(gone.items)
         found.forgotten = gone.rows
-        self._untidy = found.forgotten >= retention.BATCH  # there may be more
+        self._untidy = found.forgotten >= retention.BATCH or found.dead_letters >= MANY  # there may be more
 
     def _due(self) -> int:
         count = 0

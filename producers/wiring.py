@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from overheard.bus.connect import Broker
-from overheard.bus.dead import drain
 from overheard.bus.door import INGRESS, Publishes
+from overheard.bus.drain import drain
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
@@ -32,7 +32,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         seen: Look = partial(_in_memory, broker)
         waits: Callable[[Iterable[str]], int] = broker.unfinished
     else:
-        drained = partial(drain, url, STAGES.values(), running.record_dead)
+        drained = partial(drain, url, STAGES.values(), running.record_found)
         waits = partial(waiting, url)
         seen = partial(look, url)
     rechecks = Rechecks(

@@ -15,7 +15,7 @@ import pika
 import pika.exceptions
 
 from overheard.bus import amqp
-from overheard.bus.events import TYPES, encode
+from overheard.bus.events import TYPES, encode, parse
 
 EXCHANGE = "overheard.events"
 INGRESS = "overheard.ingress"
@@ -62,21 +62,29 @@ class Events:
     def publish(self, type: str, body: dict[str, Any]) -> str:
         """Returns when RabbitMQ has the event on disk. Raises InvalidInput for what the ingress would refuse."""
         raw, message_id = encode(type, body)
-        with self._lock:
-            self._drop_stale()
-            for last in (False, True):
-                try:
-                    self._send(type, raw, message_id)
-                    return message_id
-                except amqp.LOST as error:
-                    self._disconnect()
-                    if last or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
-                        raise amqp.unavailable(self._params, error) from None
-        raise AssertionError("unreachable")
+        self._publish(type, raw, message_id)
+        return message_id
+
+    def replay(self, type: str, body: bytes, message_id: str) -> None:
+        """Publish an event that was refused once more, as it was. Raises InvalidInput where that is of no use."""
+        parse(type, body)
+        self._publish(type, body, message_id)
 
     def close(self) -> None:
         with self._lock:
             self._disconnect()
+
+    def _publish(self, type: str, body: bytes, message_id: str) -> None:
+        with self._lock:
+            self._drop_stale()
+            for last in (False, True):
+                try:
+                    self._send(type, body, message_id)
+                    return
+                except amqp.LOST as error:
+                    self._disconnect()
+                    if last or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
+                        raise amqp.unavailable(self._params, error) from None
 
     def _send(self, type: str, body: bytes, message_id: str) -> None:
         if self._channel is None:

@@ -30,10 +30,10 @@ def outcome(handle: Handle, key: str, body: bytes, message_id: str | None) -> st
 
 
 def keep(record: Record, key: str, body: bytes, message_id: str | None, reason: str) -> None:
-    """Record a rejected event; on RabbitMQ it is in ``overheard.rejected`` too."""
+    """Record a rejected event; on RabbitMQ it is in ``overheard.rejected`` too, until that is drained."""
     identity = message_id or hashlib.sha256(body).hexdigest()
     log.warning("event rejected", stage="ingress", type=key, message_id=identity, reason=reason)
     try:
-        record(DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected"))
+        record(DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected", key))
     except Exception as error:  # whatever the recorder may raise
         log.error("rejected event not recorded", stage="ingress", type=key, message_id=identity, exc_info=error)

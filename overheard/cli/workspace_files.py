@@ -11,6 +11,7 @@ import msgspec
 from overheard.channels.redact import HIDDEN
 from overheard.channels.registry import redact
 from overheard.cli.opening import opened
+from overheard.cli.output import counted as counted
 from overheard.cli.output import line
 from overheard.cli.saving import options, save
 from overheard.db import specs, workspaces
@@ -73,12 +74,6 @@ def _tables(value: object) -> list[dict[str, object]]:
 def _contents(spec: WorkspaceSpec) -> str:
     counts = ((len(spec.subreddits), "subreddit"), (len(spec.query), "query"), (len(spec.channel), "channel"))
     return "  " + ", ".join(counted(number, noun) for number, noun in counts)
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 query``, ``3 queries``."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 @click.command

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,9 +12,15 @@ from peewee import fn
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
+LEASE = 300.0  # seconds that somebody may take to send a few again; longer than RabbitMQ may hold up a publisher
+BATCH = 500  # rows of one DELETE
+
 
 class DeadLetterRow(msgspec.Struct, frozen=True):
-    """``origin``: nack (a stage gave up), xq (found in a dead-letter queue), rejected (a public event was refused)."""
+    """``origin``: nack (a stage gave up), xq (found in a dead-letter queue), rejected (a public event was refused).
+
+    ``routing_key`` is the type of a refused event; None where it is not known.
+    """
 
     id: int
     message_id: str
@@ -23,32 +30,97 @@ class DeadLetterRow(msgspec.Struct, frozen=True):
     traceback: str | None
     body: str
     created_at: float
+    routing_key: str | None = None
+
+
+class Which(msgspec.Struct, frozen=True):
+    """Which dead letters: those to which all of this applies. Times are seconds since the epoch.
+
+    ``reason`` is a part of theirs, in any case; ``ids`` None is any; ``last_id`` leaves out what came later.
+    """
+
+    stage: str | None = None
+    origin: str | None = None
+    reason: str | None = None
+    since: float | None = None
+    before: float | None = None
+    ids: tuple[int, ...] | None = None
+    last_id: int | None = None
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """How many there are of a kind, and when the first and the last of them died."""
+
+    stage: str
+    origin: str
+    reason: str
+    count: int
+    oldest_at: float
+    newest_at: float
 
 
 COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterRow.__struct_fields__)
+ALL = Which()
 
 
-def record(
-    db: Db, *, message_id: str, stage: str, origin: str, reason: str, traceback: str | None, body: str, now: float
-) -> None:
-    """Keep a dead letter. One a (message, stage): what was found in ``.XQ`` adds nothing to what a stage said of it."""
-    row = {
-        "message_id": _storable(message_id),
-        "stage": stage,
-        "origin": origin,
-        "reason": _storable(reason),
-        "traceback": None if traceback is None else _storable(traceback),
-        "body": _storable(body),
-        "created_at": now,
-    }
-    insert = DeadLetter.insert(**row)
-    if origin == "xq":
-        insert.on_conflict_ignore().execute(db.peewee)
-        return
-    insert.on_conflict(
-        conflict_target=[DeadLetter.message_id, DeadLetter.stage],
-        update={key: row[key] for key in ("origin", "reason", "traceback", "body", "created_at")},
-    ).execute(db.peewee)
+class New(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter to be kept, at ``now``."""
+
+    message_id: str
+    stage: str
+    origin: str
+    reason: str
+    traceback: str | None
+    body: str
+    now: float
+    routing_key: str | None = None
+
+
+def record(db: Db, **fields: Any) -> None:
+    """Keep a dead letter, with the fields of ``New``. One a (message, stage).
+
+    One that dies anew while somebody sends it again is a new one: it loses its lease, and so is not taken for sent.
+    """
+    letter = New(**fields)
+    if letter.origin == "xq":
+        record_found(db, [letter])
+    else:
+        _record(db, letter, found=False)
+
+
+def record_found(db: Db, letters: Sequence[New]) -> None:
+    """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
+    parked = [_row(letter) for letter in letters if letter.origin != "rejected"]
+    if parked:
+        DeadLetter.insert_many(parked).on_conflict_ignore().execute(db.peewee)
+    for letter in letters:
+        if letter.origin == "rejected":
+            _record(db, letter, found=True)
+
+
+def _record(db: Db, letter: New, *, found: bool) -> None:
+    row = _row(letter)
+    if not _kept(db, row, found=found):
+        # Another event of the same id: publishers may name theirs as they like, and nothing must be lost by it.
+        row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
+        _kept(db, row, found=found)
+
+
+def _row(letter: New) -> dict[str, Any]:
+    values = msgspec.structs.asdict(letter)
+    row = {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
+    created_at = row.pop("now")
+    return {**row, "created_at": created_at, "lease_until": 0.0}
+
+
+def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
+    """Whether the letter is in the table now: not when another event has its place."""
+    same = (DeadLetter.body == row["body"]) if row["origin"] == "rejected" else None
+    news: dict[str, Any] = {"stage": DeadLetter.stage} if found else row
+    insert = DeadLetter.insert(**row).on_conflict(
+        conflict_target=[DeadLetter.message_id, DeadLetter.stage], update=news, where=same
+    )
+    return bool(list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)))
 
 
 def _storable(text: str) -> str:
@@ -56,36 +128,93 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def listing(db: Db, *, stage: str | None = None, limit: int | None = None) -> Iterator[DeadLetterRow]:
+def listing(db: Db, which: Which = ALL, *, limit: int | None = None) -> Iterator[DeadLetterRow]:
     """The dead letters, newest first."""
-    query: Any = DeadLetter.select(*COLUMNS).order_by(DeadLetter.id.desc()).limit(limit)
-    if stage is not None:
-        query = query.where(DeadLetter.stage == stage)
+    query = _chosen(DeadLetter.select(*COLUMNS), which).order_by(DeadLetter.id.desc()).limit(limit)
     for row in query.tuples().execute(db.peewee):
         yield DeadLetterRow(*row)
 
 
 def get(db: Db, letter_id: int) -> DeadLetterRow | None:
     """One dead letter, or None."""
-    rows = list(DeadLetter.select(*COLUMNS).where(DeadLetter.id == letter_id).tuples().execute(db.peewee))
-    return DeadLetterRow(*rows[0]) if rows else None
+    return next(listing(db, Which(ids=(letter_id,))), None)
 
 
-def drop(db: Db, letter_id: int) -> bool:
-    """Forget one; says whether it was there."""
-    return bool(DeadLetter.delete().where(DeadLetter.id == letter_id).execute(db.peewee))
-
-
-def count(db: Db) -> int:
+def count(db: Db, which: Which = ALL) -> int:
     """How many there are."""
-    return int(DeadLetter.select(fn.count(DeadLetter.id)).scalar(db.peewee))
+    return int(_chosen(DeadLetter.select(fn.count(DeadLetter.id)), which).scalar(db.peewee))
 
 
-def reasons(db: Db, *, stage: str | None = None) -> list[tuple[str, str, int]]:
-    """(stage, reason, how many), the commonest first."""
-    number = fn.count(DeadLetter.id)
-    query: Any = DeadLetter.select(DeadLetter.stage, DeadLetter.reason, number)
-    if stage is not None:
-        query = query.where(DeadLetter.stage == stage)
-    query = query.group_by(DeadLetter.stage, DeadLetter.reason).order_by(number.desc(), DeadLetter.stage)
-    return [(name, reason, int(count)) for name, reason, count in query.tuples().execute(db.peewee)]
+def last_id(db: Db) -> int:
+    """The newest one's id; 0 when there is none."""
+    return int(DeadLetter.select(fn.max(DeadLetter.id)).scalar(db.peewee) or 0)
+
+
+def reasons(db: Db, which: Which = ALL) -> list[Reason]:
+    """How many of each (stage, origin, reason), the commonest first."""
+    number, kind = fn.count(DeadLetter.id), (DeadLetter.stage, DeadLetter.origin, DeadLetter.reason)
+    times = (fn.min(DeadLetter.created_at), fn.max(DeadLetter.created_at))
+    query = _chosen(DeadLetter.select(*kind, number, *times), which).group_by(*kind).order_by(number.desc(), *kind)
+    return [Reason(*row) for row in query.tuples().execute(db.peewee)]
+
+
+def drop(db: Db, which: Which) -> int:
+    """Forget them; returns how many. In batches, so that no lock is held for long."""
+    gone, batch = 0, BATCH
+    while batch == BATCH:
+        some = _chosen(DeadLetter.select(DeadLetter.id), which).order_by(DeadLetter.id).limit(BATCH)
+        batch = int(DeadLetter.delete().where(DeadLetter.id.in_(some)).execute(db.peewee))
+        gone += batch
+    return gone
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A dead letter that is ours to send again, until ``lease_until``."""
+
+    letter: DeadLetterRow
+    lease_until: float
+
+
+def claim(db: Db, which: Which, *, after_id: int, limit: int) -> list[Claimed]:
+    """Claim up to ``limit`` of them with ids above ``after_id``, by id. Of two claimers one gets each."""
+    free = DeadLetter.lease_until < db.now
+    some = _chosen(DeadLetter.select(DeadLetter.id), which).where(DeadLetter.id > after_id, free)
+    rows = (
+        DeadLetter.update(lease_until=db.now + LEASE)
+        .where(DeadLetter.id.in_(some.order_by(DeadLetter.id).limit(limit)), free)
+        .returning(*COLUMNS, DeadLetter.lease_until)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return [Claimed(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
+
+
+def settled(db: Db, claimed: Claimed) -> bool:
+    """It was sent again: forget it, unless it has died anew meanwhile; says whether it went."""
+    return bool(DeadLetter.delete().where(_ours(claimed)).execute(db.peewee))
+
+
+def release(db: Db, claims: Iterable[Claimed]) -> None:
+    """Give back what was not sent."""
+    for claimed in claims:
+        DeadLetter.update(lease_until=0).where(_ours(claimed)).execute(db.peewee)
+
+
+def _ours(claimed: Claimed) -> Any:
+    return (DeadLetter.id == claimed.letter.id) & (DeadLetter.lease_until == claimed.lease_until)
+
+
+def _chosen(query: Any, which: Which) -> Any:
+    conditions = (
+        (which.stage, DeadLetter.stage == which.stage),
+        (which.origin, DeadLetter.origin == which.origin),
+        (which.reason, DeadLetter.reason.contains(_storable(which.reason or ""))),
+        (which.since, DeadLetter.created_at >= which.since),
+        (which.before, DeadLetter.created_at < which.before),
+        (which.ids, DeadLetter.id.in_(which.ids or ())),
+        (which.last_id, DeadLetter.id <= which.last_id),
+    )
+    for given, condition in conditions:
+        if given is not None:
+            query = query.where(condition)
+    return query

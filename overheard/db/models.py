@@ -215,7 +215,8 @@ class PollPart(Table):
         primary_key = CompositeKey("poll", "part", "pieces", "piece")
 
 
-# What could not be done, with its reason, until somebody looks at it.
+# What could not be done, with its reason, until somebody looks at it. ``routing_key`` is a refused event's type;
+# ``lease_until`` (the database's clock): somebody is sending it again.
 class DeadLetter(Table):
     id = BigAutoField()
     message_id = TextField()
@@ -225,6 +226,8 @@ class DeadLetter(Table):
     traceback = TextField(null=True)
     body = TextField()
     created_at = DoubleField(index=True)
+    routing_key = TextField(null=True)
+    lease_until = DoubleField(default=0)
 
     class Meta:
         indexes = ((("message_id", "stage"), True),)

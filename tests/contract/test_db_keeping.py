@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from overheard.db import beats, dead_letters, deliveries, mentions, queries, retention, specs, storing
 from overheard.db.connect import Db
+from overheard.db.dead_letters import Which
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, Item, Mention, Query, Watch
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import BATCH, DAY, Ages
@@ -217,12 +218,12 @@ def test_a_dead_letter_is_kept_once_and_what_a_stage_said_counts(db: Db) -> None
     dead_letters.record(db, **letter(stage="match", now=7.0))
     match, fetch = dead_letters.listing(db)
     assert (fetch.reason, fetch.traceback, fetch.origin, fetch.created_at) == ("it broke", "line 1", "nack", 5.0)
-    assert [row.stage for row in dead_letters.listing(db, stage="match")] == ["match"]
+    assert [row.stage for row in dead_letters.listing(db, Which(stage="match"))] == ["match"]
     assert [row.id for row in dead_letters.listing(db, limit=1)] == [match.id]
     assert dead_letters.count(db) == 2
     assert dead_letters.get(db, fetch.id) == fetch
-    assert dead_letters.drop(db, fetch.id)
-    assert not dead_letters.drop(db, fetch.id)
+    assert dead_letters.drop(db, Which(ids=(fetch.id,))) == 1
+    assert dead_letters.drop(db, Which(ids=(fetch.id,))) == 0
     assert dead_letters.get(db, fetch.id) is None
 
 
@@ -240,6 +241,94 @@ def test_at_the_same_time_it_is_still_one_letter(db: Db, race: Any) -> None:
     race(*[lambda origin=origin: dead_letters.record(db, **letter(origin=origin)) for origin in ("xq", "nack", "nack")])
     [row] = dead_letters.listing(db)
     assert row.origin == "nack"
+
+
+def test_another_refused_event_of_the_same_id_is_another_letter(db: Db) -> None:
+    event = {"origin": "rejected", "stage": "ingress", "routing_key": "workspace.due"}
+    dead_letters.record(db, **letter(**event, body="one"))
+    dead_letters.record(db, **letter(**event, body="two"))
+    for body in ("one", "two"):  # what the bus holds of them adds nothing
+        dead_letters.record_found(db, [dead_letters.New(**letter(**event, body=body, reason="late", now=9.0))])
+    rows = sorted(dead_letters.listing(db), key=lambda row: row.body)
+    assert [(row.body, row.reason, row.created_at) for row in rows] == [
+        ("one", "it broke", 5.0),
+        ("two", "it broke", 5.0),
+    ]
+    assert (rows[0].message_id, len(rows[1].message_id)) == ("m1", 64)
+
+
+def three(db: Db) -> None:
+    """1 and 2 of fetch, at 1 and 2; 3 of store, found in .XQ, at 3."""
+    dead_letters.record(db, **letter(message_id="m1", reason="no workspace 17", now=1.0))
+    dead_letters.record(db, **letter(message_id="m2", reason="100% Slow", now=2.0))
+    dead_letters.record(db, **letter(message_id="m3", reason="slow", stage="store", origin="xq", now=3.0))
+
+
+@pytest.mark.parametrize(
+    ("which", "ids"),
+    [
+        (Which(), [3, 2, 1]),
+        (Which(stage="fetch"), [2, 1]),
+        (Which(origin="xq"), [3]),
+        (Which(reason="SLOW"), [3, 2]),
+        (Which(reason="0% s"), [2]),
+        (Which(reason="_"), []),
+        (Which(since=2.0), [3, 2]),
+        (Which(before=2.0), [1]),
+        (Which(ids=(1, 3, 9)), [3, 1]),
+        (Which(ids=()), []),
+        (Which(last_id=2, stage="fetch", since=2.0), [2]),
+    ],
+)
+def test_dead_letters_are_chosen(db: Db, which: Which, ids: list[int]) -> None:
+    three(db)
+    assert [row.id for row in dead_letters.listing(db, which)] == ids
+    assert dead_letters.count(db, which) == len(ids) == sum(each.count for each in dead_letters.reasons(db, which))
+    assert dead_letters.drop(db, which) == len(ids)
+    assert dead_letters.count(db) == 3 - len(ids)
+
+
+def test_many_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    three(db)
+    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    assert dead_letters.drop(db, Which()) == 3
+
+
+def test_of_two_who_send_them_again_one_gets_each(db: Db, race: Any) -> None:
+    for number in range(40):
+        dead_letters.record(db, **letter(message_id=f"m{number}"))
+
+    def claims() -> list[int]:
+        got, after_id = [], 0
+        while some := dead_letters.claim(db, Which(), after_id=after_id, limit=5):
+            after_id = some[-1].letter.id
+            got += [each.letter.id for each in some]
+        return got
+
+    one, other = race(claims, claims)
+    assert sorted(one + other) == list(range(1, 41))
+
+
+def test_a_claim_is_given_back_or_settled(db: Db) -> None:
+    three(db)
+    first, second, _ = dead_letters.claim(db, Which(), after_id=0, limit=9)
+    dead_letters.release(db, [second])
+    assert dead_letters.settled(db, first)
+    (again,) = dead_letters.claim(db, Which(), after_id=0, limit=9)
+    assert again.letter == second.letter
+    assert not dead_letters.settled(db, first)
+    assert [row.id for row in dead_letters.listing(db)] == [3, 2]
+
+
+def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
+    three(db)
+    (claimed,) = dead_letters.claim(db, Which(ids=(1,)), after_id=0, limit=1)
+    dead_letters.record(db, **letter(message_id="m1", reason="again", now=8.0))
+    assert not dead_letters.settled(db, claimed)
+    dead_letters.release(db, [claimed])
+    row = dead_letters.get(db, 1)
+    assert row is not None
+    assert row.reason == "again"
 
 
 def test_beats(db: Db) -> None:

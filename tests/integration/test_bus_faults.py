@@ -9,8 +9,9 @@ import pika
 import pytest
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter, drain
+from overheard.bus.dead import DeadLetter
 from overheard.bus.door import Events
+from overheard.bus.drain import drain
 from overheard.bus.ingress import IngressConsumer
 from overheard.errors import InvalidInput, Postponed, Unavailable
 from overheard.messages import NotifyChannel
@@ -117,7 +118,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
     assert "after_process_message" in caplog.text
     assert "handler's own" not in caplog.text  # a foreign error may quote an item
     found: list[DeadLetter] = []
-    assert drain(rabbit, STAGES.values(), found.append) == 2
+    assert drain(rabbit, STAGES.values(), found.extend) == 2
     assert {letter.message_id for letter in found} == {"retried", "postponed"}
 
 

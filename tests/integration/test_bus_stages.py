@@ -14,7 +14,8 @@ import pytest
 
 from overheard import log as logs
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter, drain
+from overheard.bus.dead import DeadLetter
+from overheard.bus.drain import drain
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
@@ -241,7 +242,7 @@ def test_malformed_envelopes_stall_nothing(url: str) -> None:
             rig.broker.join("notify", timeout=5_000)
         else:
             wait_for(
-                lambda: drain(url, [STAGES["notify"]], letters.append) >= 0 and len(letters) >= len(bodies), "parking"
+                lambda: drain(url, [STAGES["notify"]], letters.extend) >= 0 and len(letters) >= len(bodies), "parking"
             )
         assert rig.health.problems() == []
     reasons = {letter.body: letter.reason for letter in letters}
@@ -256,7 +257,7 @@ OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(poll_id="p", part=1, item
 
 
 def drained(url: str, letters: list[DeadLetter]) -> int:
-    drain(url, [STAGES["notify"]], letters.append)
+    drain(url, [STAGES["notify"]], letters.extend)
     return len(letters)
 
 
@@ -300,8 +301,8 @@ def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> Non
         wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the letter")
     assert drain(rabbit, STAGES.values(), fail) == 0
     letters: list[DeadLetter] = []
-    assert drain(rabbit, STAGES.values(), letters.append) == 1
-    assert drain(rabbit, STAGES.values(), letters.append) == 0
+    assert drain(rabbit, STAGES.values(), letters.extend) == 1
+    assert drain(rabbit, STAGES.values(), letters.extend) == 0
     (letter,) = letters
     assert (letter.message_id, letter.origin, letter.queue) == ("m", "xq", "notify.XQ")
     assert "rejected by a worker" in letter.reason

@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pika
 import pytest
+from prometheus_client import CollectorRegistry
 
+from overheard.bus import amqp
+from overheard.bus.connect import open_broker
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.cli.arrivals import Arrivals
 from overheard.db import dead_letters, storing
 from overheard.db.connect import Db, open_database
 from overheard.messages import FetchWorkspace
+from overheard.metrics import Metrics
+from overheard.stages import STAGES
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock, World
 from tests.servers.bus_rig import depth
@@ -146,19 +152,101 @@ def test_looking_at_an_empty_bus_makes_nothing_there(run: Run, rabbit_url: str) 
     assert first["healthy"]  # nobody listens to anything yet
 
 
-def test_replay_sends_a_dead_letter_again_and_forgets_it(run: Run, db: Db, rabbit_url: str) -> None:
-    envelope = pack(FetchWorkspace(workspace_id=1, fresh_since=0), message_id="m1")
-    bodies = {"m1": StrictEncoder().encode(envelope.asdict()).decode(), "m2": "{}"}
-    for number, (message_id, body) in enumerate(bodies.items()):
-        dead_letters.record(
-            db, message_id=message_id, stage="fetch", origin="nack", reason="x", traceback=None, body=body, now=number
-        )
-    replayed = run("dead", "replay", "--all")
+def dead(db: Db, message_id: str, body: str | bytes, **fields: Any) -> None:
+    given = {"stage": "fetch", "origin": "nack", "reason": "x", "traceback": None, "now": 1.0, **fields}
+    text = body.decode() if isinstance(body, bytes) else body
+    dead_letters.record(db, message_id=message_id, body=text, **given)
+
+
+def envelope(message_id: str, **options: Any) -> bytes:
+    message = pack(FetchWorkspace(workspace_id=1, fresh_since=0), message_id=message_id, options=options)
+    return StrictEncoder().encode(message.asdict())
+
+
+def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
+    """(message id, body) of all that the queue holds; it is empty then."""
+    connection = pika.BlockingConnection(amqp.parameters(url))
+    channel = connection.channel()
+    got = []
+    while (answer := channel.basic_get(queue, auto_ack=True))[0] is not None:
+        got.append((answer[1].message_id, json.loads(answer[2])))
+    connection.close()
+    return got
+
+
+def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: Db, rabbit_url: str) -> None:
+    used = {"retries": 8, "traceback": "old", "requeue_timestamp": 1, "slot": 5.0, "slot_key": "reddit:x"}
+    dead(db, "m1", envelope("m1", **used))
+    delayed = json.loads(envelope("m2")) | {"queue_name": "fetch.DQ", "options": {"eta": 1}}
+    dead(db, "m2", json.dumps(delayed))
+    for number in range(3):
+        dead(db, f"broken{number}", "{}" + " " * number)
+    dead(db, "other", envelope("other"), stage="match")
+    replayed = run("dead", "replay", "--stage", "fetch", "--yes")
     assert replayed.returncode == 1
+    assert replayed.stdout == "✓ 2 dead letters sent again.\n"
+    summary, last = replayed.stderr.splitlines()
+    assert summary.startswith("! 3 dead letters not sent: cannot be replayed: not an envelope of ours")
+    assert last == "overheard: 3 dead letters stay where they are"
+    assert sorted(row.message_id for row in dead_letters.listing(db)) == ["broken0", "broken1", "broken2", "other"]
+    wait_for(lambda: depth(rabbit_url, "fetch") == 2, "the messages")
+    sent = taken(rabbit_url, "fetch")
+    assert [(message_id, body["message_id"], body["options"]) for message_id, body in sent] == [
+        ("m1", "m1", {}), ("m2", "m2", {})
+    ]  # fmt: skip
+
+
+def test_replay_publishes_refused_events_again_where_that_may_help(run: Run, db: Db, rabbit_url: str) -> None:
+    event: dict[str, Any] = {"stage": "ingress", "origin": "rejected"}
+    dead(db, "e1", '{"workspace": "acme"}', routing_key="workspace.due", **event)
+    dead(db, "e2", "nonsense", routing_key="workspace.due", **event)
+    dead(db, "e3", "{}", routing_key="workspace.deu", **event)
+    dead(db, "e4", "{}", **event)
+    replayed = run("dead", "replay", "--all", "--yes")
     assert replayed.stdout == "✓ 1 dead letter sent again.\n"
-    assert "cannot be replayed" in replayed.stderr
-    assert [row.message_id for row in dead_letters.listing(db)] == ["m2"]
-    wait_for(lambda: depth(rabbit_url, "fetch") == 1, "the message")
+    assert "it would be refused again: body is not JSON" in replayed.stderr
+    assert "no such event type" in replayed.stderr
+    assert "type was not kept" in replayed.stderr
+    assert taken(rabbit_url, "overheard.ingress") == [("e1", {"workspace": "acme"})]
+    assert sorted(row.message_id for row in dead_letters.listing(db)) == ["e2", "e3", "e4"]
+
+
+def test_two_replays_at_once_send_nothing_twice(
+    environ: dict[str, str], tmp_path: Path, db: Db, rabbit_url: str
+) -> None:
+    for number in range(300):
+        dead(db, f"m{number}", envelope(f"m{number}"))
+    command = [sys.executable, "-m", "overheard.cli", "dead", "replay", "--all", "--yes"]
+    both = [
+        subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    wait_for(lambda: depth(rabbit_url, "fetch") == 300, "the messages")
+    assert len({message_id for message_id, _ in taken(rabbit_url, "fetch")}) == 300
+    assert dead_letters.count(db) == 0
+
+
+def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Run, db: Db, rabbit_url: str) -> None:
+    connection = pika.BlockingConnection(amqp.parameters(rabbit_url))
+    broker = open_broker(
+        rabbit_url, stages=STAGES.values(), metrics=Metrics(CollectorRegistry()), record_dead=lambda letter: None
+    )
+    broker.declare_queue("fetch", ensure=True)
+    broker.release()
+    broken = b"\xff\x00broken"
+    channel = connection.channel()
+    for body in (envelope("m1"), broken):
+        channel.basic_publish("", "fetch.XQ", body, pika.BasicProperties(delivery_mode=2))
+    connection.close()
+    dead(db, "m1", envelope("m1"))  # as its stage has recorded it
+    replayed = run("dead", "replay", "--all", "--yes")
+    assert replayed.stdout == "✓ 1 dead letter sent again.\n"
+    (left,) = dead_letters.listing(db)
+    assert (left.body, left.origin) == ("\\xff\\x00broken", "xq")
+    assert depth(rabbit_url, "fetch.XQ") == 0
+    assert [message_id for message_id, _ in taken(rabbit_url, "fetch")] == ["m1"]
 
 
 def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_url: str) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from overheard.db import dead_letters
@@ -24,13 +30,43 @@ def letters(program: Program) -> None:
 
 def test_list(run: Run) -> None:
     table = run("dead", "list").stdout
-    assert table.splitlines()[1].split(maxsplit=5) == ["3", "3", "min", "ago", "store", "late"]
+    assert table.splitlines()[0].split() == ["Count", "Last", "Stage", "Origin", "Reason"]
+    assert table.splitlines()[6].split(maxsplit=6) == ["3", "3", "min", "ago", "store", "nack", "late"]
     assert "\x1b" not in table
-    assert "Count   Stage   Reason" in table
     assert [row["id"] for row in lines(run("dead", "list", "--format", "json").stdout)] == [3, 2, 1]
     assert [row["id"] for row in rows(run("dead", "list", "--stage", "fetch", "--format", "csv").stdout)] == ["2", "1"]
     assert len(lines(run("dead", "list", "--limit", "1", "--format", "json").stdout)) == 1
+    assert "… and 2 older ones; --limit shows more" in run("dead", "list", "--limit", "1").stdout
     assert run("dead", "list", "--stage", "nothing").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        (["--reason", "LATE"], [3, 2]),
+        (["--origin", "xq"], []),
+        (["--since", "1m"], []),
+        (["--before", "1m", "--stage", "store"], [3]),
+    ],
+)
+def test_list_what_is_asked_for(run: Run, given: list[str], ids: list[int]) -> None:
+    assert [row["id"] for row in lines(run("dead", "list", *given, "--format", "json").stdout)] == ids
+    if not ids:
+        assert run("dead", "list", *given).stdout == "No such dead letters.\n"
+
+
+def test_counts(run: Run, program: Program) -> None:
+    for number in (17, 18):
+        dead_letters.record(
+            program.db, message_id=f"n{number}", stage="fetch", origin="nack", traceback=None, body=BODY,
+            reason=f"no workspace {number} 'a{number}'", now=program.clock(),
+        )  # fmt: skip
+    counts = lines(run("dead", "list", "--by", "reason", "--format", "json").stdout)
+    assert (counts[0]["count"], counts[0]["reason"]) == (2, "no workspace … …")
+    assert (len(counts), counts[0]["newest_at"][-1]) == (4, "Z")
+    stages = rows(run("dead", "list", "--by", "stage", "--format", "csv").stdout)
+    assert [(row["stage"], row["count"], row["origin"]) for row in stages] == [("fetch", "4", ""), ("store", "1", "")]
+    assert run("dead", "list", "--by", "origin").stdout.splitlines()[1].split() == ["5", "just", "now", "nack"]
 
 
 def test_show(run: Run) -> None:
@@ -48,18 +84,39 @@ def test_drop(run: Run, program: Program) -> None:
     assert run("dead", "drop", "1", "1").stdout == "✓ 1 dead letter dropped.\n"
     assert run("dead", "drop", "2", "9").exit_code == 1
     assert dead_letters.count(program.db) == 2
-    assert run("dead", "drop", "--all", "--stage", "store", input="y\n").exit_code == 0
+    assert run("dead", "drop", "--stage", "store", "--yes").exit_code == 0
     assert dead_letters.count(program.db) == 1
-    assert run("dead", "drop", "--all", input="n\n").exit_code == 1
     assert run("dead", "drop", "--all", "--yes").exit_code == 0
     assert dead_letters.count(program.db) == 0
     assert run("dead", "list").stdout == "No dead letters.\n"
 
 
-@pytest.mark.parametrize("given", [[], ["1", "--all"], ["1", "--stage", "fetch"], ["x"]])
+@pytest.mark.parametrize("given", [[], ["1", "--all"], ["1", "--stage", "fetch"], ["--stage", "fetch", "--all"], ["x"]])
 def test_what_to_drop_must_be_clear(run: Run, program: Program, given: list[str]) -> None:
     assert run("dead", "drop", *given).exit_code == 2
     assert dead_letters.count(program.db) == 3
+
+
+def test_a_script_must_say_yes(run: Run, program: Program) -> None:
+    result = run("dead", "drop", "--reason", "late", input="y\n")
+    assert (result.exit_code, "add --yes" in result.stderr, "2 dead letters" in result.stderr) == (2, True, True)
+    assert dead_letters.count(program.db) == 3
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 1, 3), ("y\n", 0, 1)])
+def test_on_a_terminal_it_shows_what_and_asks(
+    folder: Path, program: Program, answer: str, code: int, left: int
+) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "overheard.cli", "dead", "drop", "--reason", "late"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    shown, asked = process.communicate(timeout=60)
+    os.close(ours)
+    assert (process.returncode, dead_letters.count(program.db)) == (code, left)
+    assert shown.splitlines()[1].split(maxsplit=6) == ["1", "3", "min", "ago", "fetch", "nack", "late"]
+    assert "Drop these 2 dead letters? [y/N]" in asked
 
 
 def test_replay_needs_a_bus_to_send_on(run: Run, program: Program) -> None:

@@ -1,0 +1,133 @@
+"""Moves what only the bus knows of to the table of dead letters, where people find it and nothing expires.
+
+Those are the stages' ``.XQ`` queues, whose messages RabbitMQ throws away after seven days, and ``overheard.rejected``,
+which would grow for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pika.exceptions
+from dramatiq.common import q_name, xq_name
+
+from overheard.bus import amqp
+from overheard.bus.dead import DeadLetter
+from overheard.bus.door import REJECTED
+from overheard.bus.envelope import StrictEncoder, fault
+from overheard.log import get_logger
+from overheard.stages import Stage
+
+SECONDS = 2.0  # of one drain: the tick has other things to do, and comes again
+BATCH = 200  # letters recorded at once
+BATCH_BYTES = 8 * 1024 * 1024
+ARRIVAL = 1.0  # seconds to wait for a letter that should be there
+
+RecordAll = Callable[[Sequence[DeadLetter]], None]
+LetterOf = Callable[[Any, bytes], DeadLetter]  # of a message's properties and body
+
+log = get_logger(__name__)
+
+
+def drain(url: str, stages: Iterable[Stage], record: RecordAll, *, seconds: float = SECONDS) -> int:
+    """Move what is in the dead-letter queues to ``record``; how many were. After ``seconds`` the rest stays for later.
+
+    Letters are removed after they were recorded; the first failure to record leaves the rest where it is.
+    Raises BusUnavailable.
+    """
+    known = tuple(stages)
+    until = time.monotonic() + seconds
+    params = amqp.parameters(url, name="drain")
+    connection = amqp.connect(params)
+    try:
+        return sum(_drain_queue(connection, queue, letter_of, record, until) for queue, letter_of in _queues(known))
+    except amqp.LOST as error:
+        raise amqp.unavailable(params, error) from None
+    finally:
+        amqp.close(connection)
+
+
+def _queues(stages: tuple[Stage, ...]) -> Iterator[tuple[str, LetterOf]]:
+    encoder = StrictEncoder(stages)
+    for stage in stages:
+        queue = xq_name(stage.queue)
+
+        def of_stage(properties: Any, body: bytes, queue: str = queue) -> DeadLetter:
+            return _parked(queue, body, properties, encoder)
+
+        yield queue, of_stage
+    yield REJECTED, _refused
+
+
+def _drain_queue(connection: Any, queue: str, letter_of: LetterOf, record: RecordAll, until: float) -> int:
+    channel = connection.channel()
+    try:
+        left = channel.queue_declare(queue, passive=True).method.message_count
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == 404:
+            return 0  # no worker of this stage has run yet
+        raise
+    if not left:
+        channel.close()
+        return 0
+    drained = 0
+    channel.basic_qos(prefetch_count=BATCH)
+    # Consumed, not asked for one by one: each answer of a quorum queue costs it a write to its log.
+    arriving = channel.consume(queue, inactivity_timeout=ARRIVAL)
+    while drained < left and time.monotonic() < until:
+        letters, last_tag = _some(arriving, letter_of, left - drained)
+        if not letters:
+            break
+        try:
+            record(letters)
+        except Exception as error:  # whatever the recorder may raise
+            log.error("dead letters not recorded", queue=queue, letters=len(letters), exc_info=error)
+            break
+        channel.basic_ack(last_tag, multiple=True)
+        drained += len(letters)
+    channel.cancel()  # what has arrived and is not recorded goes back
+    channel.close()
+    return drained
+
+
+def _some(arriving: Iterator[Any], letter_of: LetterOf, left: int) -> tuple[list[DeadLetter], int]:
+    """The next letters, not acknowledged yet, and the tag of the last of them."""
+    letters: list[DeadLetter] = []
+    size, tag = 0, 0
+    while len(letters) < min(left, BATCH) and size < BATCH_BYTES:
+        method, properties, body = next(arriving)
+        if method is None:
+            break
+        letters.append(letter_of(properties, body))
+        size, tag = size + len(body), method.delivery_tag
+    return letters, tag
+
+
+def _refused(properties: Any, body: bytes) -> DeadLetter:
+    headers = properties.headers or {}
+    identity = properties.message_id or hashlib.sha256(body).hexdigest()
+    reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")
+    key = headers.get("x-routing-key")
+    return DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected", None if key is None else str(key))
+
+
+def _parked(queue: str, body: bytes, properties: Any, encoder: StrictEncoder) -> DeadLetter:
+    deaths = (properties.headers or {}).get("x-death") or [{}]
+    found_on = deaths[0].get("queue", q_name(queue))
+    reason = fault(body, queue=found_on, encoder=encoder)
+    if reason is None:
+        identity = encoder.decode(body)["message_id"]
+        why = deaths[0].get("reason", "unknown")
+        reason = DEATHS.get(why, f"dead-lettered by RabbitMQ: {why}")
+    else:
+        identity = hashlib.sha256(body).hexdigest()
+    return DeadLetter(identity, q_name(queue), queue, body, reason, "", "xq")
+
+
+DEATHS = {
+    "rejected": "rejected by a worker that could not record why; see its log",
+    "delivery_limit": "delivered too often without an answer: it may crash its workers",
+}

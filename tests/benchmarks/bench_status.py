@@ -1,0 +1,183 @@
+"""How long `overheard status` takes, from the shell's point of view, on a database that has grown large.
+
+Run: python -m tests.benchmarks.bench_status
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import peewee
+from peewee import Case, Value
+
+from overheard.db import migrate
+from overheard.db.connect import Db, open_database
+from overheard.db.models import (
+    Beat,
+    Channel,
+    DeadLetter,
+    Delivery,
+    Feed,
+    Item,
+    Mention,
+    Query,
+    Watch,
+    Workspace,
+)
+from tests.benchmarks.figures import Figure, print_table
+from tests.servers.postgres import PostgresServer
+
+WORKSPACES, CHANNELS, FEEDS, MENTIONS, DELIVERIES, DEAD = 100_000, 300_000, 200_000, 100_000, 1_000_000, 20_000
+BUDGET = 1000  # milliseconds
+RUNS = 5
+
+
+# 0 to 999, joined with itself: as many numbers as anybody wants, 1 the first.
+LOW, HIGH = (peewee.ValuesList([(number,) for number in range(1000)]).alias(name) for name in ("low", "high"))
+NUMBER = LOW.c.column1.cast("bigint") + HIGH.c.column1.cast("bigint") * 1000 + 1
+
+
+def run() -> list[Figure]:
+    """The command on each database: while all is well, and with everything behind."""
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        figures += _measured("SQLite", f"sqlite:///{folder}/large.db", Path(folder))
+        with PostgresServer() as postgres:
+            figures += _measured("PostgreSQL", postgres.create_database("large"), Path(folder))
+    return figures
+
+
+def _measured(name: str, url: str, folder: Path) -> list[Figure]:
+    db = open_database(url)
+    fill(db)
+    well = _status(url, folder)
+    trouble(db)
+    ill = _status(url, folder)
+    db.release()
+    return [
+        Figure(f"status, {name}, {WORKSPACES:,} workspaces", well, "ms", BUDGET, higher_is_better=False),
+        Figure(f"status, {name}, all of them behind", ill, "ms", BUDGET, higher_is_better=False),
+    ]
+
+
+def _status(url: str, folder: Path) -> float:
+    """Milliseconds of the whole command, the median of some; the first one warms the caches."""
+    times = []
+    for _ in range(RUNS + 1):
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "overheard.cli", "status"],
+            env={**os.environ, "OVERHEARD_DATABASE__URL": url, "OVERHEARD_METRICS__PORT": "0"},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        times.append((time.perf_counter() - began) * 1000)
+        if done.returncode not in (0, 1):
+            raise RuntimeError(done.stderr)
+    return statistics.median(times[1:])
+
+
+def fill(db: Db) -> None:
+    """A database in which all is well: everybody was looked at in the last minutes, one delivery in fifty waits."""
+    migrate.migrate(db)
+    now, raw = time.time(), db.peewee
+    n = NUMBER
+    with db.session(), db.transaction():
+        times = {
+            Workspace.created_at: now - 86400.0 * 30,
+            Workspace.next_due_at: now + _rest(n, 300),
+            Workspace.demanded_at: now - 300 + _rest(n, 299),
+            Workspace.served_at: now - 299 + _rest(n, 299),
+        }
+        every = Case(None, [(_rest(n, 4) == 0, "*/5 * * * *"), (_rest(n, 4) == 1, "0 9 * * 1-5")], "5m")
+        words = {Workspace.slug: _named("ws", n), Workspace.name: _named("Workspace ", n), Workspace.every: every}
+        _insert(raw, Workspace, WORKSPACES, {**words, **times, Workspace.active: True, Workspace.timezone: "UTC",
+                                             Workspace.digest_asked_at: 0.0})  # fmt: skip
+        _insert(raw, Feed, FEEDS, {
+            Feed.source: "reddit", Feed.kind: Case(None, [(_rest(n, 2) == 0, "posts")], "comments"),
+            Feed.name: _named("r", n), Feed.cursor: n, Feed.cursor_at: now - 60, Feed.fresh_at: now - 1 - _rest(n, 300),
+            Feed.lease_until: 0.0, Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0), Feed.retry_at: 0.0,
+            Feed.reason: "private", Feed.gaps: 0, Feed.created_at: now,
+        })  # fmt: skip
+        _insert(raw, Watch, WORKSPACES * 2, {
+            Watch.workspace: 1 + _rest(n, WORKSPACES), Watch.feed: 1 + _rest(n, FEEDS), Watch.created_at: now,
+        })  # fmt: skip
+        _insert(raw, Query, WORKSPACES, {Query.workspace: n, Query.name: "q", Query.text: "acme"})
+        _insert(raw, Channel, CHANNELS, {
+            Channel.workspace: 1 + _rest(n, WORKSPACES), Channel.name: _named("c", n), Channel.url: "https://example.org/hook",
+            Channel.mode: "instant", Channel.created_at: now,
+            Channel.failing_since: Case(None, [(_rest(n, 1000) == 0, now - 600)], None), Channel.reason: "is down",
+        })  # fmt: skip
+        _insert(raw, Item, MENTIONS, {
+            Item.name: _named("t3_", n), Item.kind: "post", Item.subreddit: "python", Item.title: "On acme",
+            Item.body: "acme " * 60, Item.permalink: "/", Item.url: "", Item.created_at: now, Item.stored_at: now,
+        })  # fmt: skip
+        _insert(raw, Mention, MENTIONS, {
+            Mention.workspace: 1 + _rest(n, WORKSPACES), Mention.item: n, Mention.queries: "[]",
+            Mention.highlights: "[]", Mention.silent: False, Mention.stored_at: now - _rest(n, 86400),
+        })  # fmt: skip
+        _insert(raw, Delivery, DELIVERIES, {
+            Delivery.id: _named("msg_", n), Delivery.channel: 1 + _rest(n, CHANNELS),
+            Delivery.mention: 1 + (n - 1) / 10, Delivery.attempts: 1, Delivery.lease_until: 0.0,
+            Delivery.state: Case(None, [(_rest(n, 50) == 0, "pending")], "sent"),
+            Delivery.due_at: now + 60 + _rest(n, 600), Delivery.created_at: now - _rest(n, 86400),
+        })  # fmt: skip
+        _insert(raw, DeadLetter, DEAD, {
+            DeadLetter.message_id: _named("m", n), DeadLetter.stage: "fetch", DeadLetter.origin: "nack",
+            DeadLetter.reason: "NotFound: no workspace", DeadLetter.body: "x" * 2000, DeadLetter.created_at: now,
+        })  # fmt: skip
+        Beat.insert(name="tick", at=now + 86400).execute(raw)  # it must not grow old while we measure
+    _analyse(db)
+
+
+def trouble(db: Db) -> None:
+    """Nothing has run for an hour: everybody waits, half of the feeds are refused, channels fail, deliveries queue."""
+    now, raw = time.time(), db.peewee
+    with db.session(), db.transaction():
+        Workspace.update(demanded_at=now, served_at=now - 3600).execute(raw)
+        Feed.update(failures=5).where(_rest(Feed.id, 2) == 0).execute(raw)
+        Channel.update(failing_since=now - 600).where(_rest(Channel.id, 2) == 0).execute(raw)
+        Delivery.update(state="pending", due_at=now - 600).execute(raw)
+    _analyse(db)
+
+
+def _named(prefix: str, number: Any) -> Any:
+    return Value(prefix).concat(number.cast("text"))
+
+
+def _rest(number: Any, divisor: int) -> Any:
+    # Not %, which is LIKE to peewee.
+    return number - number / divisor * divisor
+
+
+def _insert(raw: Any, table: Any, count: int, columns: dict[Any, Any]) -> None:
+    """``count`` rows in one statement; the columns are expressions of ``NUMBER``, from 1 on."""
+    source = peewee.Select([LOW, HIGH], [_typed(field, value) for field, value in columns.items()])
+    table.insert_from(source.where(count >= NUMBER), list(columns)).execute(raw)
+
+
+def _typed(field: Any, value: Any) -> Any:
+    kinds = {"TEXT": "text", "DOUBLE": "double precision", "BOOL": "boolean"}
+    kind = kinds.get(field.field_type, "bigint")
+    return (value if isinstance(value, peewee.Node) else Value(value)).cast(kind)
+
+
+def _analyse(db: Db) -> None:
+    """As autovacuum would have done by then."""
+    with db.session():
+        if db.sqlite:
+            db.peewee.execute_sql("ANALYZE")
+        else:
+            db.peewee.execute_sql("VACUUM ANALYZE")
+    db.release()
+
+
+if __name__ == "__main__":
+    print_table(run(), "Status")
