@@ -79,7 +79,7 @@ verify_backup() {
     while IFS= read -r line; do
         manifest[${line%% *}]=${line#* }
     done < <(tar -xOf "$1" manifest)
-    if [[ ${manifest[database]} == postgresql ]] && ! tar -xOf "$1" database.dump | pg_restore --list >/dev/null 2>&1; then
+    if [[ ${manifest[database]} == postgresql ]] && ! pg_restore --list < <(tar -xOf "$1" database.dump 2>/dev/null) >/dev/null 2>&1; then
         fail "$1: pg_restore cannot read its database ($(pg_restore --version)). Nothing was changed."
     fi
 }

@@ -39,12 +39,12 @@ def main(command: str, *arguments: str) -> None:
         return
     url = Path(arguments[0]).read_text().strip() if command == "where" and arguments else configured()
     if command == "url":
-        print(renamed(url, arguments[0]))
+        sys.stdout.write(f"{renamed(url, arguments[0])}\n")
     elif command == "copy":
         copy(Path(url.removeprefix(SQLITE)), Path(arguments[0]))
     else:
-        for line in [*where(url), *(what(url) if command == "what" else ())]:
-            print(line)
+        lines = [*where(url), *(what(url) if command == "what" else ())]
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def configured() -> str:

@@ -100,7 +100,7 @@ record() {
 pristine() {
     local sum
     sum=$(md5sum <"$1")
-    dpkg-query --show --showformat='${Conffiles}\n' 2>/dev/null | grep -qF " $1 ${sum%% *}"
+    grep -qF " $1 ${sum%% *}" < <(dpkg-query --show --showformat='${Conffiles}\n' 2>/dev/null)
 }
 
 # write_secret PATH OWNER: standard input into a file of mode 0600, whole or not at all.

@@ -37,7 +37,7 @@ broker_is_shared() {
         return 1
     fi
     service_runs rabbitmq-server || return 1
-    listing list_vhosts name | grep -qvxE "/|$VHOST" || listing list_queues -p / name | grep -q .
+    listed "" list_queues -p / name || [[ $(listing list_vhosts name | grep -vxE "/|$VHOST") ]]
 }
 
 configure_broker() { # FOLDER
@@ -105,12 +105,18 @@ ctl() {
     rabbitmqctl -q "$@" 9>&-
 }
 
+# listed PATTERN COMMAND…: whether a line of the listing matches. (Not a pipe: grep would end before its writer.)
+listed() {
+    local found
+    found=$(listing "${@:2}") && [[ $found ]] && grep -qE "$1" <<<"$found"
+}
+
 listing() {
     ctl "$1" --no-table-headers "${@:2}" </dev/null
 }
 
 make_vhost() {
-    listing list_vhosts name | grep -qx $VHOST || change "make the vhost $VHOST" ctl add_vhost $VHOST
+    listed "^$VHOST\$" list_vhosts name || change "make the vhost $VHOST" ctl add_vhost $VHOST
 }
 
 make_users() { # PERMISSIONS
@@ -123,7 +129,7 @@ make_users() { # PERMISSIONS
         change "make a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
     fi
     keep_user overheard_trigger "$(sed -n 's/^password = //p' $RABBITMQADMIN)"
-    listing list_users | grep -qE $'^overheard_trigger\t\\[management\\]' ||
+    listed $'^overheard_trigger\t\\[management\\]' list_users ||
         change "let overheard_trigger use the management page" ctl set_user_tags overheard_trigger management
     if [[ ! -e /root/.rabbitmqadmin.conf && ! -L /root/.rabbitmqadmin.conf ]]; then
         change "let root's rabbitmqadmin use it (/root/.rabbitmqadmin.conf)" ln -s $RABBITMQADMIN /root/.rabbitmqadmin.conf
@@ -154,7 +160,7 @@ END
 
 # Passwords go through standard input: arguments are for all to see.
 keep_user() { # NAME PASSWORD
-    if ! listing list_users | grep -q "^$1"$'\t'; then
+    if ! listed "^$1"$'\t' list_users; then
         change "make the user $1" give_password add_user "$@"
     elif ! ctl authenticate_user "$1" <<<"$2" >/dev/null 2>&1; then
         change "give the user $1 the password that is in its file" give_password change_password "$@"
@@ -169,7 +175,7 @@ keep_permissions() { # FILE
     local user configure write read
     while read -r user configure write read; do
         [[ $user && $user != \#* ]] || continue
-        listing list_permissions -p $VHOST | grep -qxF "$user"$'\t'"$configure"$'\t'"$write"$'\t'"$read" ||
+        grep -qxF "$user"$'\t'"$configure"$'\t'"$write"$'\t'"$read" <<<"$(listing list_permissions -p $VHOST)" ||
             change "give $user only the permissions it needs" \
                 ctl set_permissions -p $VHOST "$user" "$configure" "$write" "$read"
     done <"$1"
@@ -177,7 +183,7 @@ keep_permissions() { # FILE
 
 # Everybody on this machine knows guest's password, and guest may do everything.
 remove_guest() {
-    listing list_users | grep -q $'^guest\t' || return 0
+    listed $'^guest\t' list_users || return 0
     if broker_is_shared; then
         note "the user guest stays, as others use this broker; without need, remove it: rabbitmqctl delete_user guest"
     else
@@ -191,7 +197,7 @@ empty_stage_queues() {
     local stage queue
     for stage in "${STAGE_QUEUES[@]}"; do
         for queue in "$stage" "$stage.DQ"; do
-            if listing list_queues -p $VHOST name messages | grep -qE "^$queue"$'\t[1-9]'; then
+            if listed "^${queue/./\\.}"$'\t[1-9]' list_queues -p $VHOST name messages; then
                 change "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
             fi
         done

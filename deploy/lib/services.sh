@@ -97,5 +97,5 @@ running_since() {
         if [[ $(cat "$comm" 2>/dev/null) == "$1" && $(stat -c %U "$comm" 2>/dev/null) == "$2" ]]; then
             sed 's/.*) //' "${comm%comm}stat" 2>/dev/null
         fi
-    done | awk -v boot="$boot" -v ticks="$(getconf CLK_TCK)" '{ print int(boot + $20 / ticks) }' | sort -n | head -n 1
+    done | awk -v boot="$boot" -v ticks="$(getconf CLK_TCK)" '{ print int(boot + $20 / ticks) }' | sort -n | sed -n 1p
 }
