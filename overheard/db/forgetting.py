@@ -38,6 +38,7 @@ def author(db: Db, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
     with db.transaction():
         erasing.remember(db, [author_key(name)], now)
+    db.await_writers(Item)  # store may have looked for the key just before
     tally = Tally()
     while True:
         ids = [row for (row,) in Item.select(Item.id).where(written_by(name)).limit(BATCH).tuples().execute(db.peewee)]

@@ -9,7 +9,7 @@ from overheard.db import letter_bodies
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
-IDS = 500  # looked up at once
+IDS = 100  # looked up at once
 
 Change = Callable[[str], str | None]
 
@@ -62,7 +62,7 @@ def rewrite(db: Db, change: Change, *, dry: bool = False) -> int:
 def strip(db: Db, older_than: float, limit: int) -> int:
     """Erase the items' texts from up to ``limit`` letters recorded before ``older_than``; how many there were."""
     old = DeadLetter.select(DeadLetter.id, DeadLetter.body).where(
-        DeadLetter.created_at < older_than, DeadLetter.body.contains(letter_bodies.HOLDS_ITEMS)
+        DeadLetter.created_at < older_than, db.holds(DeadLetter.body, letter_bodies.HOLDS_ITEMS)
     )
     count = 0
     for letter_id, body in list(old.limit(limit).tuples().execute(db.peewee)):
@@ -77,7 +77,7 @@ def _letters(db: Db, *, holding: str | None) -> Iterator[tuple[int, str]]:
     while True:
         ids: Any = DeadLetter.select(DeadLetter.id).where(DeadLetter.id > last).order_by(DeadLetter.id).limit(IDS)
         if holding is not None:
-            ids = ids.where(DeadLetter.body.contains(holding))
+            ids = ids.where(db.holds(DeadLetter.body, holding))
         found = [letter_id for (letter_id,) in ids.tuples().execute(db.peewee)]
         for letter_id in found:
             body = DeadLetter.select(DeadLetter.body).where(DeadLetter.id == letter_id).scalar(db.peewee)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,35 @@ def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race
 
         race(stored, lambda author=author: forgetting.author(db, author, clock()))
         assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+
+
+def test_postgresql_forgetting_waits_for_who_stores_right_now(
+    world: Any, db: Db, clock: Any, race: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exact moment: store has looked for who is forgotten, and has not committed yet."""
+    if db.sqlite:
+        return  # one writer at a time: there is no such moment
+    acme = world.workspace()
+    looked, forgotten = threading.Event(), threading.Event()
+    mentions = storing._mentions
+
+    def slowly(*args: Any) -> Any:
+        looked.set()
+        forgotten.wait(0.3)  # it cannot say that it waits: it waits in the server
+        return mentions(*args)
+
+    monkeypatch.setattr(storing, "_mentions", slowly)
+
+    def forget() -> Tally:
+        assert looked.wait(10)
+        tally = forgetting.author(db, "ada", clock())
+        forgotten.set()
+        return tally
+
+    message = world.matched((world.item(1, author="Ada"), (acme,)))
+    _, tally = race(lambda: storing.store(db, message, clock()), forget)
+    assert tally.items == 1
+    assert world.counts()["Item"] == 0
 
 
 def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
