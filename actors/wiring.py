@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from actors.digest import compose
@@ -23,12 +23,17 @@ from overheard.db.connect import Db
 from overheard.db.storing import NEWS
 from overheard.errors import ConfigError
 from overheard.limits import Turn
+from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel
 from overheard.metrics import Metrics
 from overheard.program import Program
 from overheard.sending import Send
 from overheard.sources import Source
+from overheard.sources.canary import CanarySource
 from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.unready import UnreadySource
+
+log = get_logger(__name__)
 
 NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
   1. Register an app of the type "script" at https://www.reddit.com/prefs/apps (Reddit approves new ones by hand)
@@ -54,6 +59,23 @@ def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
         timeout=reddit.timeout,
     )
     return RedditSource(settings, metrics)
+
+
+def sources(config: Config, metrics: Metrics) -> dict[str, Source]:
+    """Every source, by its name. Raises ConfigError.
+
+    Without credentials nothing of Reddit can be read, and a process that cannot do its work had better not start. But
+    who waits for Reddit's approval and has the canary on sees that all else works: then Reddit's feeds are put off.
+    """
+    found: dict[str, Source] = {CanarySource.name: CanarySource()}
+    try:
+        found[RedditSource.name] = reddit_source(config, metrics)
+    except ConfigError as error:
+        if not config.canary.interval:
+            raise
+        log.error("only the canary is read", exc_info=error)
+        found[RedditSource.name] = UnreadySource(RedditSource.name, error.problems[0])
+    return found
 
 
 def reddit_budget(config: Config) -> str:
@@ -90,7 +112,7 @@ class Wiring:
         self.program = program
         self.send = send
         self.limiter = limiter(program.config, program.db)
-        self.sources: list[RedditSource] = []
+        self.sources: list[Source] = []
 
     def handlers(self, stages: Iterable[str]) -> dict[str, Handler]:
         """A handler for each of the named stages. Raises ConfigError when one cannot work."""
@@ -129,9 +151,9 @@ class Wiring:
 
     def _fetch(self) -> Handler:
         program = self.program
-        source = reddit_source(program.config, program.metrics)
-        self.sources.append(source)
-        return fetch_handler(self, source)
+        found = sources(program.config, program.metrics)
+        self.sources.extend(found.values())
+        return fetch_handler(self, found)
 
     def _match(self) -> Handler:
         matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
@@ -183,12 +205,12 @@ class Wiring:
         return lambda message, slot: compose(message, db=program.db, send=self.send, clock=program.clock)
 
 
-def fetch_handler(wiring: Wiring, source: Source) -> Handler:
-    """The fetch stage's handler on a given source."""
+def fetch_handler(wiring: Wiring, sources: Mapping[str, Source]) -> Handler:
+    """The fetch stage's handler on given sources."""
     program = wiring.program
     fetcher = Fetcher(
         db=program.db,
-        source=source,
+        sources=sources,
         send=wiring.send,
         clock=program.clock,
         rules=program.config.fetch,

@@ -23,6 +23,7 @@ from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.workspace_file import DEFAULT_DIGEST
+from producers.canary import Canary
 
 log = get_logger(__name__)
 
@@ -64,6 +65,7 @@ class Ticker:
         rules: Rules,
         ages: Ages,
         metrics: Metrics,
+        canary: Canary | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -74,6 +76,7 @@ class Ticker:
         self.rules = rules
         self.ages = ages
         self.metrics = metrics
+        self.canary = canary
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -92,6 +95,8 @@ class Ticker:
         """
         found = Found()
         with self.db.session():
+            if self.canary is not None:
+                self.canary.step()
             found.due = self._due()
             found.digests = self._digests()
             self._sweep(found)

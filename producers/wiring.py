@@ -14,6 +14,7 @@ from overheard.bus.sender import Sender
 from overheard.db.retention import Ages
 from overheard.program import Program
 from overheard.stages import STAGES
+from producers.canary import Canary
 from producers.tick import Ticker
 
 # Where a demand, and then what was read for it, waits.
@@ -40,6 +41,12 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         rules=running.config.tick,
         ages=Ages(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days),
         metrics=running.metrics,
+        canary=Canary(
+            db=running.db,
+            clock=running.clock,
+            interval=running.config.canary.interval,
+            metrics=running.metrics,
+        ),
     )
 
 

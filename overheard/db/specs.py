@@ -21,6 +21,7 @@ def save(
     *,
     following: Callable[[str, str], float],
     secret: Callable[[ChannelSpec], str | None],
+    source: str = SOURCE,
 ) -> bool:
     """Create the workspace, or make the existing one as ``spec`` says; returns whether it is new.
 
@@ -44,7 +45,7 @@ def save(
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
         _save_queries(db, workspace_id, spec.query)
-        _save_watches(db, workspace_id, spec.feeds, now)
+        _save_watches(db, workspace_id, source, spec.feeds, now)
         queries.changed(db, workspace_id)
     return row is None
 
@@ -60,12 +61,12 @@ def _reschedule(
     Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
 
 
-def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], now: float) -> None:
+def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[FeedKind, str]], now: float) -> None:
     wanted: set[int] = set()
     for kind, name in sorted(feeds):
-        Feed.insert(source=SOURCE, kind=kind, name=name, created_at=now).on_conflict_ignore().execute(db.peewee)
+        Feed.insert(source=source, kind=kind, name=name, created_at=now).on_conflict_ignore().execute(db.peewee)
         wanted.add(
-            Feed.select(Feed.id).where(Feed.source == SOURCE, Feed.kind == kind, Feed.name == name).scalar(db.peewee)
+            Feed.select(Feed.id).where(Feed.source == source, Feed.kind == kind, Feed.name == name).scalar(db.peewee)
         )
     had = {
         row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)

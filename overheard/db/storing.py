@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from peewee import fn
 
+from overheard.canary import is_canary
 from overheard.db import deliveries, feeds
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, PollPart, Query, Watch, Workspace
@@ -24,7 +25,7 @@ ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 class Stored(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    ``ages`` are the new mentions' items' ages in seconds.
+    ``ages`` are the new mentions' items' ages in seconds, the canary's left out: nobody said it.
     """
 
     channels: dict[int, str] = {}
@@ -48,8 +49,9 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS) -> 
         loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
         channels = deliveries.add(db, loud, now)
         _part(db, message, now)
-    born = {item_ids[entry.item.name]: entry.item.created_at for entry in message.items} if created else {}
-    return Stored(channels, tuple(now - born[item_id] for _, _, item_id, _ in created))
+    said = [entry.item for entry in message.items if not is_canary(entry.item.name)] if created else []
+    born = {item_ids[item.name]: item.created_at for item in said}
+    return Stored(channels, tuple(now - born[item_id] for _, _, item_id, _ in created if item_id in born))
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[str, int]:

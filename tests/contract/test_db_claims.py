@@ -17,7 +17,7 @@ ROUNDS = 12
 
 
 def row_of(feed: Any) -> FeedRow:
-    return FeedRow(feed.id, feed.kind, feed.name, feed.cursor, feed.cursor_at, feed.failures)
+    return FeedRow(feed.id, feed.kind, feed.name, feed.cursor, feed.cursor_at, feed.failures, feed.source)
 
 
 def all_feeds(db: Db) -> list[FeedRow]:
@@ -222,13 +222,13 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
 
     def riding(limit: int = 10, fresh_since: float = clock()) -> list[str]:
-        found = feeds.also_due(db, "posts", now=clock(), fresh_since=fresh_since, limit=limit)
+        found = feeds.also_due(db, "reddit", "posts", now=clock(), fresh_since=fresh_since, limit=limit)
         return sorted(feed.name for feed in found)
 
     assert riding() == ["asked", "due"]
     assert len(riding(limit=1)) == 1
     assert riding(fresh_since=7.0) == []
-    assert feeds.also_due(db, "comments", now=clock(), fresh_since=clock(), limit=9) == []
+    assert feeds.also_due(db, "reddit", "comments", now=clock(), fresh_since=clock(), limit=9) == []
 
 
 def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
