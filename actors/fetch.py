@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -15,7 +15,7 @@ from overheard.db import feeds, workspaces
 from overheard.db.connect import Db
 from overheard.db.feeds import FeedRow
 from overheard.errors import FeedRefused, Postponed, TryAgain
-from overheard.items import ALL, FeedKind, Item
+from overheard.items import ALL, Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress
 from overheard.metrics import Metrics
@@ -34,11 +34,23 @@ NEARLY_ALL = 0.95  # a listing that ends short of this much of its depth was rea
 
 
 class Fetcher:
-    """What the stage works with. Handlers are its methods; each message brings its own turn at the budget."""
+    """What the stage works with. Handlers are its methods; each message brings its own turn at the budget.
 
-    def __init__(self, *, db: Db, source: Source, send: Send, clock: Clock, rules: Rules, metrics: Metrics) -> None:
+    ``sources`` are those of the feeds, by name; a request names feeds of one source and kind.
+    """
+
+    def __init__(
+        self,
+        *,
+        db: Db,
+        sources: Mapping[str, Source],
+        send: Send,
+        clock: Clock,
+        rules: Rules,
+        metrics: Metrics,
+    ) -> None:
         self.db = db
-        self.source = source
+        self.sources = sources
         self.send = send
         self.clock = clock
         self.rules = rules
@@ -71,28 +83,28 @@ class Fetcher:
             self._read_on(message, message.resume, budget)
         fresh_since = message.fresh_since
         stale = feeds.stale_of(self.db, message.workspace_id, now=now, fresh_since=fresh_since)
-        for kind, same_kind in groupby(stale, key=lambda feed: feed.kind):
-            for group in self._groups(kind, list(same_kind), fresh_since):
-                self._poll(message, kind, group, budget, refill=True)
+        for _, alike in groupby(stale, key=lambda feed: (feed.source, feed.kind)):
+            for group in self._groups(list(alike), fresh_since):
+                self._poll(message, group, budget, refill=True)
         wish = message.reason not in ON_SCHEDULE
         if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
             self.send(again, delay=min(LOOK_AGAIN * 2.0 ** min(message.attempt, 10), LOOK_AGAIN_MOST))
 
-    def _groups(self, kind: FeedKind, stale: list[FeedRow], fresh_since: float) -> list[list[FeedRow]]:
+    def _groups(self, stale: list[FeedRow], fresh_since: float) -> list[list[FeedRow]]:
         """Groups that one request can name. "all", and feeds that were refused, are asked for alone."""
         alone = [feed for feed in stale if feed.name == ALL or feed.failures]
         together = [feed for feed in stale if feed not in alone]
         room = -len(together) % self.rules.group_size
         if together and room:
             had = {feed.id for feed in together}
-            others = self._others(kind, fresh_since, room + len(together))
+            others = self._others(together[0], fresh_since, room + len(together))
             together += [feed for feed in others if feed.id not in had][:room]
         # Feeds that were last read at about the same time share a request: it has to go back to the oldest cursor.
         together.sort(key=lambda feed: (feed.cursor_at is None, feed.cursor_at or 0.0))
         return [*_portions(together, self.rules.group_size), *([feed] for feed in alone)]
 
-    def _others(self, kind: FeedKind, fresh_since: float, limit: int) -> list[FeedRow]:
+    def _others(self, alike: FeedRow, fresh_since: float, limit: int) -> list[FeedRow]:
         """Feeds that may ride along: those of others that are due, or will be while this reading still counts as fresh.
 
         Half of that time, as a demand comes some seconds after its workspace is due.
@@ -100,45 +112,37 @@ class Fetcher:
         now = self.clock()
         since = min(fresh_since, now - self.rules.fresh_for)  # a hand's demand is no reason to hurry the others
         due_by = now + self.rules.fresh_for / 2
-        others = feeds.also_due(self.db, kind, now=now, due_by=due_by, fresh_since=since, limit=limit + 1)
+        others = feeds.also_due(
+            self.db, alike.source, alike.kind, now=now, due_by=due_by, fresh_since=since, limit=limit + 1
+        )
         return [feed for feed in others if feed.name != ALL][:limit]
 
-    def _poll(
-        self,
-        message: FetchWorkspace,
-        kind: FeedKind,
-        group: Sequence[FeedRow],
-        budget: Budget,
-        *,
-        refill: bool = False,
-    ) -> None:
+    def _poll(self, message: FetchWorkspace, group: Sequence[FeedRow], budget: Budget, *, refill: bool = False) -> None:
         poll = uuid.uuid4().hex
         claimed = feeds.claim(self.db, group, poll, now=self.clock(), lease=self.rules.lease)
         if not claimed:
             return  # somebody else is reading all of them now
         if refill and len(claimed) < len(group):
-            claimed += self._refill(message, poll, kind, claimed)
+            claimed += self._refill(message, poll, claimed)
         try:
-            self._read(message, Reading(poll, kind, claimed), budget)
+            self._read(message, Reading(poll, claimed[0].kind, claimed), budget)
         except FeedRefused as refusal:
             feeds.release(self.db, poll)
-            self._split(message, kind, claimed, refusal, budget)
+            self._split(message, claimed, refusal, budget)
 
-    def _refill(self, message: FetchWorkspace, poll: str, kind: FeedKind, had: Sequence[FeedRow]) -> list[FeedRow]:
+    def _refill(self, message: FetchWorkspace, poll: str, had: Sequence[FeedRow]) -> list[FeedRow]:
         """Others were quicker with some of the group: a request costs the same, however many feeds it names."""
-        others = self._others(kind, message.fresh_since, self.rules.group_size - len(had))
+        others = self._others(had[0], message.fresh_since, self.rules.group_size - len(had))
         fitting = _portions([*had, *others], self.rules.group_size)[0][len(had) :]
         return feeds.claim(self.db, fitting, poll, now=self.clock(), lease=self.rules.lease)
 
-    def _split(
-        self, message: FetchWorkspace, kind: FeedKind, group: Sequence[FeedRow], refusal: FeedRefused, budget: Budget
-    ) -> None:
+    def _split(self, message: FetchWorkspace, group: Sequence[FeedRow], refusal: FeedRefused, budget: Budget) -> None:
         if len(group) == 1:
             self._refused(group[0], refusal)
             return
         middle = len(group) // 2
         for half in (group[:middle], group[middle:]):
-            self._poll(message, kind, half, budget)
+            self._poll(message, half, budget)
 
     def _refused(self, feed: FeedRow, refusal: FeedRefused) -> None:
         again = feeds.refuse(self.db, feed, refusal.reason, now=self.clock(), longest=self.rules.longest_backoff)
@@ -155,14 +159,15 @@ class Fetcher:
         except FeedRefused as refusal:
             # Split here, not from the top: a group must get smaller with each slot of the budget that it costs.
             feeds.release(self.db, progress.poll_id)
-            self._split(message, progress.kind, held, refusal, budget)
+            self._split(message, held, refusal, budget)
 
     def _read(self, message: FetchWorkspace, reading: Reading, budget: Budget) -> None:
         """Page back to the cursors, sending each page on as it comes; the last bears the targets."""
+        source = self.sources[reading.source]
         done, count = False, 0
         while not done:
             try:
-                page = self.source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
+                page = source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
             except Postponed as wait:
                 if wait.slot is None:
                     feeds.release(self.db, reading.poll)
@@ -175,13 +180,13 @@ class Fetcher:
                 self._put_off(message, reading, fault)
                 return
             reading.take(page.items, page.after)
-            done = self._is_done(reading, page.items)
+            done = self._is_done(source, reading, page.items)
             try:
                 self._send_page(reading, page.items, done)
             except TryAgain:
                 feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
-            self.metrics.items_fetched.labels(self.source.name, reading.kind).inc(len(page.items))
+            self.metrics.items_fetched.labels(source.name, reading.kind).inc(len(page.items))
             count += len(page.items)
         log.info("poll read", **reading.gist, items=count)
 
@@ -193,10 +198,10 @@ class Fetcher:
         again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
         self.send(again, delay=delay + LOOK_AGAIN)
 
-    def _is_done(self, reading: Reading, items: Sequence[Item]) -> bool:
+    def _is_done(self, source: Source, reading: Reading, items: Sequence[Item]) -> bool:
         if reading.covered(items, self.rules.overlap):
             return True
-        deep = reading.pages * self.source.page_size >= NEARLY_ALL * self.source.depth
+        deep = reading.pages * source.page_size >= NEARLY_ALL * source.depth
         at_the_limit = reading.pages >= self.rules.max_pages
         if not reading.after and not deep:
             return True  # the listing's real end: there is nothing older

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 
+from overheard.canary import is_canary
 from overheard.db import queries
 from overheard.db.connect import Db
 from overheard.db.queries import Interest
@@ -83,7 +84,8 @@ class Matcher:
 
     def _listeners(self, item: Item) -> set[int] | frozenset[int]:
         here = self._watchers.get((item.kind, item.subreddit.lower()))
-        everywhere = self._watchers.get((item.kind, ALL))
+        # "All of Reddit" is what people say there, not what we say to ourselves.
+        everywhere = None if is_canary(item.name) else self._watchers.get((item.kind, ALL))
         if here and everywhere:
             return here | everywhere
         return here or everywhere or frozenset()

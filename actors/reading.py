@@ -23,6 +23,11 @@ class Reading:
         self.newest_at = 0.0
 
     @property
+    def source(self) -> str:
+        """Whom to ask: a poll has feeds of one source."""
+        return self.feeds[0].source
+
+    @property
     def names(self) -> list[str]:
         """What to ask the source for."""
         return [feed.name for feed in self.feeds]
@@ -30,7 +35,13 @@ class Reading:
     @property
     def gist(self) -> dict[str, str | int]:
         """What log lines say of it."""
-        return {"poll": self.poll, "kind": self.kind, "feeds": len(self.feeds), "pages": self.pages}
+        return {
+            "poll": self.poll,
+            "source": self.source,
+            "kind": self.kind,
+            "feeds": len(self.feeds),
+            "pages": self.pages,
+        }
 
     def take(self, items: Sequence[Item], after: str | None) -> None:
         """A page was read; ``after`` is where the next one begins."""

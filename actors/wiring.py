@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from actors.digest import compose
@@ -24,12 +24,17 @@ from overheard.db.connect import Db
 from overheard.db.storing import NEWS
 from overheard.errors import ConfigError
 from overheard.limits import SpareTurn, Turn
+from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
 from overheard.program import Program
 from overheard.sending import Send
 from overheard.sources import LooksUp, Source
+from overheard.sources.canary import CanarySource
 from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.unready import UnreadySource
+
+log = get_logger(__name__)
 
 NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
   1. Register an app of the type "script" at https://www.reddit.com/prefs/apps (Reddit approves new ones by hand)
@@ -55,6 +60,21 @@ def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
         timeout=reddit.timeout,
     )
     return RedditSource(settings, metrics)
+
+
+def reddit_or_unready(config: Config, metrics: Metrics) -> RedditSource | UnreadySource:
+    """Reddit, or what stands in for it. Raises ConfigError.
+
+    Without credentials nothing of Reddit can be read, and a process that cannot do its work had better not start. But
+    who waits for Reddit's approval and has the canary on sees that all else works: then Reddit's feeds are put off.
+    """
+    try:
+        return reddit_source(config, metrics)
+    except ConfigError as error:
+        if not config.canary.interval:
+            raise
+        log.error("only the canary is read", exc_info=error)
+        return UnreadySource(RedditSource.name, error.problems[0])
 
 
 def reddit_budget(config: Config) -> str:
@@ -98,7 +118,7 @@ class Wiring:
         self.program = program
         self.send = send
         self.limiter = limiter(program.config, program.db)
-        self._source: RedditSource | None = None
+        self._reddit: RedditSource | UnreadySource | None = None
 
     def handlers(self, stages: Iterable[str]) -> dict[str, Handler]:
         """A handler for each of the named stages. Raises ConfigError when one cannot work."""
@@ -114,15 +134,15 @@ class Wiring:
 
     def close(self) -> None:
         """Close what the handlers hold."""
-        if self._source is not None:
-            self._source.close()
+        if self._reddit is not None:
+            self._reddit.close()
 
     @property
-    def source(self) -> RedditSource:
+    def reddit(self) -> RedditSource | UnreadySource:
         """Reddit, the same for all stages of the process. Raises ConfigError when there are no credentials."""
-        if self._source is None:
-            self._source = reddit_source(self.program.config, self.program.metrics)
-        return self._source
+        if self._reddit is None:
+            self._reddit = reddit_or_unready(self.program.config, self.program.metrics)
+        return self._reddit
 
     def turn(self, key: str, slot: Slot | None) -> Turn:
         """A message's turn at budget ``key``, with the slot that the message already holds there."""
@@ -144,7 +164,7 @@ class Wiring:
         return handle
 
     def _fetch(self) -> Handler:
-        return fetch_handler(self, self.source)
+        return fetch_handler(self, {CanarySource.name: CanarySource(), RedditSource.name: self.reddit})
 
     def _match(self) -> Handler:
         matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
@@ -199,15 +219,15 @@ class Wiring:
         return lambda message, slot: compose(message, db=program.db, send=self.send, clock=program.clock)
 
     def _recheck(self) -> Handler:
-        return recheck_handler(self, self.source)
+        return recheck_handler(self, self.reddit)
 
 
-def fetch_handler(wiring: Wiring, source: Source) -> Handler:
-    """The fetch stage's handler on a given source."""
+def fetch_handler(wiring: Wiring, sources: Mapping[str, Source]) -> Handler:
+    """The fetch stage's handler on given sources."""
     program = wiring.program
     fetcher = Fetcher(
         db=program.db,
-        source=source,
+        sources=sources,
         send=wiring.send,
         clock=program.clock,
         rules=program.config.fetch,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import parse_qsl, urlencode
@@ -158,6 +158,31 @@ class Retention(Section):
     dead_letters_days: Annotated[int, Field(ge=0)] = 90
 
 
+class Canary(Section):
+    interval: Annotated[int, Field(ge=0, le=86400)] = 0
+
+    @field_validator("interval")
+    @classmethod
+    def _schedule(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0 (off), or at least 2 seconds")
+        return value
+
+
+class Alerts(Section):
+    url: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")
+    every: Annotated[int, Field(ge=1, le=86400)] = 300
+    allow_private: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and "://" not in value.get_secret_value():
+            raise ValueError("must be a channel's address: https://… (a signed webhook), or Apprise's (slack://…)")
+        return value
+
+
 class Log(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "text", "json"] = "auto"
@@ -178,6 +203,8 @@ class Config(Section):
     recheck: Recheck = Recheck()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()
+    canary: Canary = Canary()
+    alerts: Alerts = Alerts()
     log: Log = Log()
 
 
@@ -204,9 +231,25 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: Collection[str]
     if problems:
         raise ConfigError(problems)
     try:
-        return Config.model_validate(tables)
+        config = Config.model_validate(tables)
     except ValidationError as error:
         raise ConfigError([_explain(fault, where, environ) for fault in error.errors()]) from None
+    if problems := [f"{where}: {problem}" for problem in _contradictions(config)]:
+        raise ConfigError(problems)
+    return config
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """What is possible alone and not together."""
+    if 0 < config.canary.interval < config.fetch.fresh_for:
+        least = f"{config.fetch.fresh_for:g}"
+        yield f"[canary] interval: must be 0 (off), or at least [fetch] fresh_for ({least}): nothing is read more often"
+    url, secret = config.alerts.url.get_secret_value().lower(), config.alerts.secret.get_secret_value()
+    signed = url.startswith(("http://", "https://"))
+    if signed and not secret:
+        yield '[alerts] secret: a webhook is signed with one; make it with: echo "whsec_$(openssl rand -base64 24)"'
+    if url and secret and not signed:
+        yield "[alerts] secret: only an http:// or https:// url is signed; remove it"
 
 
 def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:

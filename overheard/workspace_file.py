@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from overheard import schedule
+from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.redact import HIDDEN
 from overheard.channels.registry import validate_url
@@ -99,6 +99,8 @@ def checked(spec: WorkspaceSpec, options: ChannelOptions = ANY_ADDRESS) -> Works
     """The same workspace, tidied; raises InvalidInput for what can never work."""
     if not SLUG.fullmatch(spec.slug):
         raise InvalidInput(f"slug {spec.slug!r}: lower-case letters, digits, - and _ only, at most 63")
+    if spec.slug == canary.WORKSPACE:
+        raise InvalidInput(f"slug {spec.slug!r}: Overheard's own ([canary] in pipeline.toml); take another")
     checks = (("timezone", spec.timezone, schedule.zone), ("every", spec.every, schedule.check))
     for field, text, check in (*checks, ("digest", spec.digest, schedule.check)):
         try:

@@ -23,6 +23,7 @@ from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.workspace_file import DEFAULT_DIGEST
+from producers.canary import Canary
 from producers.gauges import Gauges
 
 log = get_logger(__name__)
@@ -69,6 +70,7 @@ class Ticker:
         metrics: Metrics,
         gauges: Gauges,
         recheck: Callable[[], int] = lambda: 0,
+        canary: Canary | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -81,6 +83,7 @@ class Ticker:
         self.metrics = metrics
         self.gauges = gauges
         self.recheck = recheck
+        self.canary = canary
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -100,6 +103,8 @@ class Ticker:
         """
         found = Found()
         with self.db.session():
+            if self.canary is not None:
+                self.canary.step()
             found.due = self._due()
             found.digests = self._digests()
             self._sweep(found)

@@ -15,6 +15,7 @@ from overheard.db.budgets import reddit_key
 from overheard.db.retention import Ages
 from overheard.program import Program
 from overheard.stages import STAGES
+from producers.canary import Canary
 from producers.gauges import Gauges, Look
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
@@ -68,6 +69,12 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             metrics=running.metrics,
         ),
         recheck=rechecks.ask,
+        canary=Canary(
+            db=running.db,
+            clock=running.clock,
+            interval=running.config.canary.interval,
+            metrics=running.metrics,
+        ),
     )
 
 

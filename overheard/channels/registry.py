@@ -7,6 +7,7 @@ from typing import Protocol
 
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.apprise import AppriseChannel
+from overheard.channels.null import NullChannel
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
@@ -26,6 +27,7 @@ class Kind(Protocol):
 KINDS: dict[str, Kind] = {
     "http": WebhookChannel,
     "https": WebhookChannel,
+    "null": NullChannel,
 }
 OTHERS: Kind = AppriseChannel
 SCHEME = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*)://")

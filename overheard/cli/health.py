@@ -9,7 +9,7 @@ from overheard import schedule
 from overheard.bus import queues
 from overheard.bus.queues import Door, Queue
 from overheard.config import Config
-from overheard.db import beats, budgets, channels, dead_letters, deliveries, feeds, workspaces
+from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, workspaces
 from overheard.db.channels import ChannelRow
 from overheard.db.deliveries import Waiting
 from overheard.db.feeds import Refused
@@ -50,6 +50,7 @@ class Health(msgspec.Struct, frozen=True):
     sick: list[Sick]
     deliveries: Waiting
     dead_letters: int
+    canary: canaries.State | None
 
     @property
     def lag(self) -> float | None:
@@ -83,6 +84,7 @@ def look(program: Program) -> Health:
         sick=[_sick(row) for row in rows if row.disabled_at or row.failing_since],
         deliveries=deliveries.waiting(db, now),
         dead_letters=dead_letters.count(db),
+        canary=canaries.state(db),
     )
 
 

@@ -6,14 +6,18 @@ import click
 import msgspec
 from rich.text import Text
 
+from overheard import canary
 from overheard.cli import output
 from overheard.cli.adding import add
+from overheard.cli.group import Fault
 from overheard.cli.opening import opened
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.cli.times import ago, ahead
 from overheard.cli.workspace_files import counted, hidden
 from overheard.clock import system_clock
 from overheard.db import mentions, specs, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Workspace
 from overheard.db.workspaces import Overview
 
 
@@ -86,13 +90,19 @@ def show(context: click.Context, slug: str, format: str) -> None:
     output.facts(facts)
 
 
+def _theirs(db: Db, slug: str) -> Workspace:
+    if slug == canary.WORKSPACE:
+        raise Fault(f"{slug} is Overheard's own\nturn it off with [canary] interval = 0 in pipeline.toml")
+    return workspaces.by_name(db, slug)
+
+
 @workspace.command
 @click.argument("slug")
 @click.pass_context
 def pause(context: click.Context, slug: str) -> None:
     """Look for nothing any more, and keep everything."""
     with opened(context) as program:
-        specs.set_active(program.db, workspaces.by_name(program.db, slug).id, False)
+        specs.set_active(program.db, _theirs(program.db, slug).id, False)
     line(("✓ ", "green"), (slug, "bold"), " is paused. To go on: ", (f"overheard workspace resume {slug}", "bold"))
 
 
@@ -113,7 +123,7 @@ def resume(context: click.Context, slug: str) -> None:
 def remove(context: click.Context, slug: str, yes: bool) -> None:
     """Delete a workspace with its queries, channels and mentions."""
     with opened(context) as program:
-        row = workspaces.by_name(program.db, slug)
+        row = _theirs(program.db, slug)
         found = counted(mentions.count(program.db, row.id), "mention")
         if not yes:
             click.confirm(f"Delete {slug} with its queries, channels and {found}?", abort=True, err=True)

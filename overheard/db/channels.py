@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from peewee import Case, fn
 
+from overheard import canary
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Workspace
 from overheard.db.text import storable
@@ -45,10 +46,9 @@ def get(db: Db, channel_id: int) -> ChannelRow | None:
 
 
 def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
-    """All channels, or one workspace's, by workspace and name."""
+    """All channels but the canary's, or one workspace's, by workspace and name."""
     query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
-    if workspace is not None:
-        query = query.where(Workspace.slug == workspace)
+    query = query.where(Workspace.slug != canary.WORKSPACE if workspace is None else Workspace.slug == workspace)
     return [ChannelRow(*row) for row in query.order_by(Workspace.slug, Channel.name).tuples().execute(db.peewee)]
 
 

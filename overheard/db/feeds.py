@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from peewee import JOIN, Case, fn
 
+from overheard import canary
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Poll, Watch, Workspace
 from overheard.db.workspaces import waiting_since
@@ -30,9 +31,13 @@ class FeedRow(msgspec.Struct, frozen=True):
     cursor_at: float | None
     failures: int
     created_at: float
+    source: str
 
 
-COLUMNS = (Feed.id, Feed.kind, Feed.name, Feed.cursor, Feed.cursor_at, Feed.failures, Feed.created_at)
+# What people say. The canary's feed is in no count of theirs: it would look fresh whatever becomes of the others.
+PEOPLES = Feed.source != canary.SOURCE
+
+COLUMNS = tuple(getattr(Feed, name) for name in FeedRow.__struct_fields__)
 
 
 def _rows(query: object, db: Db) -> list[FeedRow]:
@@ -50,13 +55,16 @@ def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> li
             Feed.lease_until < now,
             Feed.retry_at <= now,
         )
-        .order_by(Feed.kind, Feed.cursor_at, Feed.id),
+        .order_by(Feed.source, Feed.kind, Feed.cursor_at, Feed.id),
         db,
     )
 
 
-def also_due(db: Db, kind: FeedKind, *, now: float, due_by: float, fresh_since: float, limit: int) -> list[FeedRow]:
-    """Other healthy feeds of ``kind`` whose workspaces are due by ``due_by``: they ride along in a request made anyway.
+def also_due(
+    db: Db, source: str, kind: FeedKind, *, now: float, due_by: float, fresh_since: float, limit: int
+) -> list[FeedRow]:
+    """Other healthy feeds of a source and kind whose workspaces are due by ``due_by``: they ride along in a request
+    made anyway.
 
     New ones come first. Whoever imports a thousand workspaces must not pay for a request, or two, for each.
     """
@@ -68,6 +76,7 @@ def also_due(db: Db, kind: FeedKind, *, now: float, due_by: float, fresh_since: 
     return _rows(
         Feed.select(*COLUMNS)
         .where(
+            Feed.source == source,
             Feed.kind == kind,
             Feed.id.in_(wanted),
             Feed.fresh_at < fresh_since,
@@ -212,7 +221,7 @@ def states(db: Db) -> dict[str, int]:
     """How many watched feeds are ok, failing or new."""
     failing = fn.sum(Case(None, [(Feed.failures > 0, 1)], 0))
     new = fn.sum(Case(None, [((Feed.failures == 0) & Feed.cursor.is_null(), 1)], 0))
-    watched = Feed.id.in_(Watch.select(Watch.feed))
+    watched = Feed.id.in_(Watch.select(Watch.feed)) & PEOPLES
     counts = Feed.select(fn.count(Feed.id), failing, new).where(watched).tuples().execute(db.peewee)
     in_all, failing_now, new_now = (int(count or 0) for count in counts[0])
     return {"ok": in_all - failing_now - new_now, "failing": failing_now, "new": new_now}
@@ -223,7 +232,7 @@ def oldest_fresh(db: Db) -> float | None:
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
     value = (
         Feed.select(fn.min(Feed.fresh_at))
-        .where(Feed.id.in_(watched), Feed.failures == 0, Feed.fresh_at > 0)
+        .where(Feed.id.in_(watched), PEOPLES, Feed.failures == 0, Feed.fresh_at > 0)
         .scalar(db.peewee)
     )
     return None if value is None else float(value)
@@ -259,7 +268,7 @@ def failing(db: Db) -> list[Refused]:
     """The watched feeds that Reddit refuses, by name."""
     rows = (
         Feed.select(Feed.kind, Feed.name, Feed.reason, Feed.failures, Feed.retry_at)
-        .where(Feed.failures > 0, Feed.id.in_(Watch.select(Watch.feed)))
+        .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
         .order_by(Feed.name, Feed.kind)
     )
     return [Refused(*row) for row in rows.tuples().execute(db.peewee)]
@@ -267,5 +276,5 @@ def failing(db: Db) -> list[Refused]:
 
 def gaps(db: Db) -> int:
     """How often a poll of a watched feed could not read back to where the one before had ended."""
-    total = Feed.select(fn.sum(Feed.gaps)).where(Feed.id.in_(Watch.select(Watch.feed)))
+    total = Feed.select(fn.sum(Feed.gaps)).where(PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
     return int(total.scalar(db.peewee) or 0)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
+from overheard import canary
 from overheard.channels import Mention as PublicMention
 from overheard.db.connect import Db
 from overheard.db.models import Item, Mention, Workspace
@@ -74,8 +75,8 @@ def listing(
 ) -> Iterator[tuple[int, PublicMention]]:
     """(id, mention) of what is stored, narrowed down by workspace slug, by time of storing, by id."""
     query = rows().where(Mention.id > after_id)
-    if workspace is not None:
-        query = query.where(Workspace.slug == workspace)
+    # Nobody said what the canary's are about.
+    query = query.where(Workspace.slug != canary.WORKSPACE if workspace is None else Workspace.slug == workspace)
     if since is not None:
         query = query.where(Mention.stored_at >= since)
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)

@@ -24,6 +24,7 @@ def save(
     *,
     following: Callable[[str, str], float],
     secret: Callable[[ChannelSpec], str | None],
+    source: str = SOURCE,
 ) -> bool:
     """Create the workspace, or make the existing one as ``spec`` says; returns whether it is new.
 
@@ -47,7 +48,7 @@ def save(
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
         _save_queries(db, workspace_id, spec.query)
-        _save_watches(db, workspace_id, spec.feeds, now)
+        _save_watches(db, workspace_id, source, spec.feeds, now)
         queries.changed(db, workspace_id)
     return row is None
 
@@ -63,11 +64,11 @@ def _reschedule(
     Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
 
 
-def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], now: float) -> None:
+def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[FeedKind, str]], now: float) -> None:
     wanted: set[int] = set()
     ordered = sorted(set(feeds))  # one order of locks for all who save
     for start in range(0, len(ordered), ROWS):
-        wanted |= _feeds(db, ordered[start : start + ROWS], now)
+        wanted |= _feeds(db, source, ordered[start : start + ROWS], now)
     had = {
         row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)
     }
@@ -80,10 +81,10 @@ def _save_watches(db: Db, workspace_id: int, feeds: list[tuple[FeedKind, str]], 
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
 
 
-def _feeds(db: Db, feeds: Sequence[tuple[FeedKind, str]], now: float) -> set[int]:
-    rows = [{"source": SOURCE, "kind": kind, "name": name, "created_at": now} for kind, name in feeds]
+def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: float) -> set[int]:
+    rows = [{"source": source, "kind": kind, "name": name, "created_at": now} for kind, name in feeds]
     names = sorted({name for _, name in feeds})
-    known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == SOURCE, Feed.name.in_(names))
+    known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == source, Feed.name.in_(names))
     found: dict[tuple[str, str], int] = {}
     while len(found) < len(feeds):  # again, when retention has deleted some between the two statements
         Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)

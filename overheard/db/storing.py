@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from peewee import fn
 
+from overheard.canary import is_canary
 from overheard.db import deliveries, erasing, feeds
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, PollPart, Query, Watch, Workspace
@@ -25,8 +26,8 @@ ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 class Stored(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    ``mentions`` counts the new ones. ``ages`` are their items' ages in seconds; those of silent mentions, which were
-    old before anybody watched, say nothing of how fast we are, and are left out.
+    ``mentions`` counts the new ones. ``ages`` are their items' ages in seconds. Those of silent mentions, which were
+    old before anybody watched, say nothing of how fast we are, and nobody said the canary's: both are left out.
     """
 
     channels: dict[int, str] = {}
@@ -54,8 +55,9 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
         loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
         channels = deliveries.add(db, loud, now)
         _part(db, message, now)
-    born = {item_ids[entry.item.name]: entry.item.created_at for entry in entries} if created else {}
-    ages = tuple(now - born[item_id] for _, _, item_id, silent in created if not silent)
+    said = [entry.item for entry in entries if not is_canary(entry.item.name)] if created else []
+    born = {item_ids[item.name]: item.created_at for item in said}
+    ages = tuple(now - born[item_id] for _, _, item_id, silent in created if item_id in born and not silent)
     return Stored(channels, len(created), ages)
 
 

@@ -8,10 +8,14 @@ from typing import Any
 import msgspec
 from peewee import Case, fn
 
+from overheard import canary
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Mention, Query, Watch, Workspace
 from overheard.db.text import storable
 from overheard.errors import NotFound
+
+# The canary's is Overheard's own: who wants to see it asks for it by its name.
+PEOPLES = Workspace.slug != canary.WORKSPACE
 
 
 class Due:
@@ -36,7 +40,8 @@ def by_name(db: Db, name: str | int) -> Workspace:
     elif storable(name) == name:
         row = Workspace.select().where(Workspace.slug == name).first(db.peewee)
     if row is None:
-        some = [slug for (slug,) in Workspace.select(Workspace.slug).limit(5).tuples().execute(db.peewee)]
+        few = Workspace.select(Workspace.slug).where(PEOPLES).limit(5)
+        some = [slug for (slug,) in few.tuples().execute(db.peewee)]
         hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {name!r}; {hint}")
     return row
@@ -239,13 +244,13 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 def overview(db: Db) -> list[Overview]:
-    """All workspaces by slug, with how much of everything they have."""
+    """All workspaces but the canary's by slug, with how much of everything they have."""
     counts = [_counted(db, table) for table in (Watch, Query, Channel, Mention)]
     columns = (
         Workspace.id,
         *(getattr(Workspace, name) for name in Overview.__struct_fields__[:7]),
     )
-    rows = Workspace.select(*columns).order_by(Workspace.slug).tuples().execute(db.peewee)
+    rows = Workspace.select(*columns).where(PEOPLES).order_by(Workspace.slug).tuples().execute(db.peewee)
     return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
 
 
@@ -281,6 +286,6 @@ def waiting(db: Db, limit: int) -> list[Waiting]:
 
 def tally(db: Db) -> tuple[int, int]:
     """How many workspaces are active, and how many paused."""
-    rows = Workspace.select(Workspace.active, fn.count(Workspace.id)).group_by(Workspace.active)
+    rows = Workspace.select(Workspace.active, fn.count(Workspace.id)).where(PEOPLES).group_by(Workspace.active)
     counts = {bool(active): int(count) for active, count in rows.tuples().execute(db.peewee)}
     return counts.get(True, 0), counts.get(False, 0)

@@ -1,4 +1,4 @@
-"""Sources: where items come from. A new source is one module here and one line in ``actors/__main__.py``."""
+"""Sources: where items come from. A new source is one module here and one line in ``actors/wiring.py``."""
 
 from __future__ import annotations
 
@@ -52,11 +52,14 @@ class Source(Protocol):
     depth: int  # how many items deep a listing goes
 
     def read(self, kind: FeedKind, names: Sequence[str], *, after: str | None, budget: Budget) -> Page:
-        """One page of the merged listing of these feeds, one HTTP request.
+        """One page of the merged listing of these feeds, one HTTP request and so one token of the budget (or none).
 
         Raises Postponed (budget), TryAgain (passing fault), FeedRefused (one of the names is not to be had),
         Permanent (credentials, say).
         """
+
+    def close(self) -> None:
+        """Close what it holds."""
 
 
 class LooksUp(Protocol):

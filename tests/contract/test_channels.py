@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from overheard.channels import Channel, ChannelOptions
-from overheard.channels.registry import is_signed, new_secret, open_channel, redact, validate_url
+from overheard.channels.registry import KINDS, is_signed, new_secret, open_channel, redact, validate_url
 from overheard.channels.sample import sample_notice
 from overheard.errors import InvalidInput, OverheardError, Permanent, TryAgain
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
@@ -32,7 +33,7 @@ class Rig:
     text_of: Callable[[Any], str]
 
     def url(self, host: str = "127.0.0.1", port: int | None = None) -> str:
-        return self.pattern.format(host=host, port=port or self.sink.port)
+        return self.pattern.format(host=host, port=port or getattr(self.sink, "port", 0))
 
     def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Channel:
         url = self.url(**where)
@@ -60,13 +61,19 @@ def apprise_mail() -> Rig:
     )
 
 
+def null() -> Rig:
+    """Nobody is there, and that is what is promised."""
+    return Rig("null", "null://", nullcontext(), lambda r: "", lambda r: "")
+
+
 RIGS = {"webhook": webhook, "apprise json": apprise_json, "apprise mail": apprise_mail}
+ALL_RIGS = {**RIGS, "null": null}
 OVER_HTTP = ["webhook", "apprise json"]
 
 
 @pytest.fixture(params=RIGS)
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    rig = RIGS[request.param]()
+    rig = ALL_RIGS[request.param]()
     with rig.sink:
         yield rig
 
@@ -81,6 +88,21 @@ def test_delivers_what_the_notice_says(rig: Rig) -> None:
     assert "Overheard can reach this channel" in rig.text_of(rig.sink.wait_for(1)[0])
 
 
+def every_rig(test: Callable[..., None]) -> Callable[..., None]:
+    marked: Callable[..., None] = pytest.mark.parametrize("rig", ALL_RIGS, indirect=True)(test)
+    return marked
+
+
+def test_every_kind_is_tested_here() -> None:
+    found = set()
+    for make in ALL_RIGS.values():
+        rig = make()
+        with rig.sink:
+            found.add(rig.pattern.partition("://")[0])
+    assert found >= KINDS.keys() - {"https"}
+
+
+@every_rig
 def test_its_kind_is_a_fixed_word(rig: Rig) -> None:
     assert rig.open().kind == rig.kind
 
@@ -133,11 +155,13 @@ def test_a_name_of_a_private_address_is_refused_at_connect_time(rig: Rig) -> Non
     assert len(rig.sink.arrived) == 0
 
 
+@every_rig
 def test_a_valid_url_is_accepted(rig: Rig) -> None:
     validate_url(rig.url(), options=OPTIONS)
     validate_url(rig.url(host="example.com"), options=STRICT)
 
 
+@every_rig
 def test_what_is_shown_of_a_url_holds_no_secret(rig: Rig) -> None:
     assert CANARY not in redact(rig.url())
     assert redact(rig.url()).endswith("***")
@@ -148,6 +172,16 @@ def test_a_url_that_is_none_says_where_and_what_to_do(url: str) -> None:
     with pytest.raises(InvalidInput, match=r"^acme\.toml, channel 'team': url: ") as error:
         validate_url(url, options=OPTIONS, where="acme.toml, channel 'team'")
     assert CANARY not in str(error.value)
+
+
+def test_null_takes_everything_and_says_that_it_leads_nowhere() -> None:
+    channel = open_channel("null://", None, options=STRICT)
+    channel.send(sample_notice("acme"))
+    with pytest.raises(InvalidInput, match="nothing can stand after it") as error:
+        validate_url(f"null://{CANARY}", options=STRICT)
+    assert CANARY not in str(error.value)
+    with pytest.raises(InvalidInput, match="only http:// and https:// channels are signed"):
+        open_channel("null://", new_secret(), options=STRICT)
 
 
 def test_an_unusable_secret_says_so() -> None:

@@ -17,7 +17,7 @@ ROUNDS = 12
 
 
 def row_of(feed: Any) -> FeedRow:
-    return FeedRow(feed.id, feed.kind, feed.name, feed.cursor, feed.cursor_at, feed.failures, feed.created_at)
+    return FeedRow(*(getattr(feed, name) for name in FeedRow.__struct_fields__))
 
 
 def all_feeds(db: Db) -> list[FeedRow]:
@@ -222,14 +222,14 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
 
     def riding(limit: int = 10, fresh_since: float = clock(), due_by: float = clock()) -> list[str]:
-        found = feeds.also_due(db, "posts", now=clock(), due_by=due_by, fresh_since=fresh_since, limit=limit)
+        found = feeds.also_due(db, "reddit", "posts", now=clock(), due_by=due_by, fresh_since=fresh_since, limit=limit)
         return sorted(feed.name for feed in found)
 
     assert riding() == ["asked", "due", "new"]
     assert riding(limit=1) == ["new"]
     assert riding(fresh_since=7.0) == ["new"]
     assert riding(due_by=clock() + 100) == ["asked", "due", "new", "quiet"]
-    assert feeds.also_due(db, "comments", now=clock(), due_by=clock(), fresh_since=clock(), limit=9) == []
+    assert feeds.also_due(db, "reddit", "comments", now=clock(), due_by=clock(), fresh_since=clock(), limit=9) == []
 
 
 def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:

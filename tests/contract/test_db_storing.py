@@ -32,7 +32,7 @@ def polled(world: Any, db: Db, clock: Any) -> Any:
 
     def claim(poll: str, cursor: int = 2000, lease: float = 120.0) -> tuple[Target, ...]:
         rows = [
-            feeds.FeedRow(row.id, row.kind, row.name, row.cursor, row.cursor_at, row.failures, row.created_at)
+            feeds.FeedRow(*(getattr(row, name) for name in feeds.FeedRow.__struct_fields__))
             for row in Feed.select().order_by(Feed.id).execute(db.peewee)
         ]
         assert feeds.claim(db, rows, poll, now=clock(), lease=lease) == rows
@@ -105,7 +105,7 @@ def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: An
         pass
     assert not world.rows(Mention)
     again = storing.store(db, world.matched((item, (acme,)), poll="later"), clock(), 7 * 86400.0)
-    assert again.channels == ()
+    assert again.channels == {}
     assert [row["silent"] for row in world.rows(Mention)] == [True]
 
 
@@ -130,7 +130,7 @@ def test_a_digest_channel_holds_what_an_instant_one_sends(world: Any, db: Db, cl
 def test_a_disabled_channel_gets_nothing(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     Channel.update(disabled_at=clock()).execute(db.peewee)
-    assert storing.store(db, world.matched((world.item(), (acme,))), clock()).channels == ()
+    assert storing.store(db, world.matched((world.item(), (acme,))), clock()).channels == {}
     assert world.counts() | {"Mention": 1, "Delivery": 0} == world.counts()
 
 
@@ -322,7 +322,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
     wants = data.draw(st.lists(st.sets(st.sampled_from(ids), min_size=1), min_size=9, max_size=9))
     Feed.update(lease_until=0, poll=None, cursor=None).execute(db.peewee)
     feed = world.feed()
-    row = feeds.FeedRow(feed.id, "posts", "python", None, None, 0, clock())
+    row = feeds.FeedRow(feed.id, "posts", "python", None, None, 0, clock(), "reddit")
     feeds.claim(db, [row], poll, now=clock(), lease=60)
     messages = [
         world.matched(

@@ -1,4 +1,7 @@
-"""What the fetch stage relies on, for every source. A new source is one more world in WORLDS."""
+"""What the fetch stage relies on, for every source. A new source is one more world in WORLDS.
+
+A world whose items somebody writes is in WRITTEN too, which asks more of it.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,18 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol, Self, get_args
 
 import msgspec
 import pytest
 
 import overheard.sources
+from overheard import canary
 from overheard.errors import FeedRefused, Postponed, TryAgain
 from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item
 from overheard.sources import Page, Source
+from overheard.sources.canary import CanarySource
 from overheard.standin import Standin
 from tests.unit.sources.reddit_world import RecordingBudget, source_of
 
@@ -24,9 +30,19 @@ KINDS: tuple[FeedKind, ...] = get_args(FeedKind)
 
 
 class World(Protocol):
-    """A source and the server that it asks. Feeds are named by the suite; those not named yet exist all the same."""
+    """A source and the server that it asks, if it asks one."""
 
     source: Source
+
+    def news(self) -> tuple[FeedKind, str, str]:
+        """Let there be a new item; its feed's kind and name, and its own name."""
+
+    def requests(self) -> int:
+        """HTTP requests so far, as the server counts them."""
+
+
+class Written(World, Protocol):
+    """Feeds are named by the suite; those not named yet exist all the same."""
 
     def add(self, kind: FeedKind, feed: str, text: str) -> str:
         """Publish an item; returns its name."""
@@ -36,9 +52,6 @@ class World(Protocol):
 
     def break_down(self) -> None:
         """Fail the next request, in passing."""
-
-    def requests(self) -> int:
-        """HTTP requests so far, as the server counts them."""
 
 
 class RedditWorld:
@@ -57,6 +70,9 @@ class RedditWorld:
         self.source.close()
         self._standin.stop()
 
+    def news(self) -> tuple[FeedKind, str, str]:
+        return "posts", "Python", self.add("posts", "Python", "text")
+
     def add(self, kind: FeedKind, feed: str, text: str) -> str:
         if kind == "posts":
             return self._standin.add_post(feed, "a title", text)
@@ -74,11 +90,39 @@ class RedditWorld:
         return self._standin.counts()["total"]
 
 
-WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {"reddit": RedditWorld}
+class CanaryWorld:
+    """The canary's source, which asks nobody, and its clock."""
+
+    def __init__(self) -> None:
+        self._now = 1_795_424_400.0
+        self.source = CanarySource(clock=lambda: self._now)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
+
+    def news(self) -> tuple[FeedKind, str, str]:
+        self._now += 1
+        return "posts", canary.FEED, canary.name_at(self._now)
+
+    def requests(self) -> int:
+        return 0
+
+
+WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {"reddit": RedditWorld}
+WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {**WRITTEN, "canary": CanaryWorld}
 
 
 @pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
+def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with request.param() as made:
+        yield made
+
+
+@pytest.fixture(params=WRITTEN.values(), ids=WRITTEN.keys())
+def world(request: pytest.FixtureRequest) -> Iterator[Written]:
     with request.param() as made:
         yield made
 
@@ -89,7 +133,7 @@ def kind(request: pytest.FixtureRequest) -> FeedKind:
 
 
 @pytest.fixture
-def budget(world: World) -> Iterator[RecordingBudget]:
+def budget(world: Written) -> Iterator[RecordingBudget]:
     """At the end of every test, the tokens taken are the requests that were made."""
     made = RecordingBudget()
     yield made
@@ -113,15 +157,43 @@ def test_every_source_is_tested_here() -> None:
     assert found == WORLDS.keys()
 
 
-def test_it_says_what_it_is(world: World) -> None:
-    assert world.source.name in WORLDS
-    assert 0 < world.source.page_size <= world.source.depth
+def test_it_says_what_it_is(any_world: World) -> None:
+    assert any_world.source.name in WORLDS
+    assert 0 < any_world.source.page_size <= any_world.source.depth
     wanted = inspect.signature(Source.read).parameters
-    given: Any = inspect.signature(type(world.source).read).parameters
+    given: Any = inspect.signature(type(any_world.source).read).parameters
     assert [(name, each.kind) for name, each in given.items()] == [(name, each.kind) for name, each in wanted.items()]
 
 
-def test_an_item_comes_with_everything(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_news_come_with_everything_and_newest_first(any_world: World) -> None:
+    tokens = RecordingBudget()
+    read = partial(any_world.source.read, after=None, budget=tokens)
+    kind, feed, first = any_world.news()
+    item = read(kind, [feed]).items[0]
+    assert (item.name, item.kind, item.subreddit) == (first, KIND_OF_FEED[kind], feed)
+    assert item.title
+    assert item.body
+    assert item.author
+    assert item.permalink.startswith("https://")
+    assert item.created_at > 1_000_000_000
+    assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
+    _, _, second = any_world.news()
+    newer = read(kind, [feed]).items[0]
+    assert newer.name == second
+    assert newer.number > item.number > 0
+    assert tokens.taken == any_world.requests(), "a token for every request"
+
+
+def test_what_it_has_not_it_says(any_world: World) -> None:
+    kind, feed, _ = any_world.news()
+    other: FeedKind = "comments" if kind == "posts" else "posts"
+    assert any_world.source.read(other, [feed], after=None, budget=RecordingBudget()) == Page((), None)
+    with pytest.raises(FeedRefused) as caught:
+        any_world.source.read(kind, ["no/such feed"], after=None, budget=RecordingBudget())
+    assert (caught.value.reason, caught.value.names) == ("missing", ("no/such feed",))
+
+
+def test_an_item_comes_with_everything(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     name = world.add(kind, "Python", "café <b>&amp; \U0001f600")
     page = world.source.read(kind, ["python"], after=None, budget=budget)
     [item] = page.items
@@ -136,7 +208,7 @@ def test_an_item_comes_with_everything(world: World, kind: FeedKind, budget: Rec
     assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
 
 
-def test_pages_follow_each_other_to_the_end(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_pages_follow_each_other_to_the_end(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     size = world.source.page_size
     added = [world.add(kind, "python", f"text {number}") for number in range(2 * size + 10)]
     read: list[str] = []
@@ -152,7 +224,7 @@ def test_pages_follow_each_other_to_the_end(world: World, kind: FeedKind, budget
     assert pages == 3
 
 
-def test_a_listing_is_as_deep_as_it_says(world: World, budget: RecordingBudget) -> None:
+def test_a_listing_is_as_deep_as_it_says(world: Written, budget: RecordingBudget) -> None:
     for number in range(world.source.depth + world.source.page_size):
         world.add("posts", "python", f"text {number}")
     after, count = None, 0
@@ -165,7 +237,7 @@ def test_a_listing_is_as_deep_as_it_says(world: World, budget: RecordingBudget) 
     assert count == world.source.depth
 
 
-def test_feeds_are_merged_newest_first(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_feeds_are_merged_newest_first(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     added = [world.add(kind, feed, "text") for feed in ("python", "linux", "python", "golang", "linux")]
     asked = world.source.read(kind, ["python", "linux"], after=None, budget=budget)
     assert names_of(asked) == [added[4], added[2], added[1], added[0]]
@@ -173,12 +245,12 @@ def test_feeds_are_merged_newest_first(world: World, kind: FeedKind, budget: Rec
     assert names_of(everything) == added[::-1]
 
 
-def test_an_empty_feed_is_an_empty_page(world: World, budget: RecordingBudget) -> None:
+def test_an_empty_feed_is_an_empty_page(world: Written, budget: RecordingBudget) -> None:
     world.add("posts", "python", "text")
     assert world.source.read("comments", ["python"], after=None, budget=budget) == Page((), None)
 
 
-def test_a_refused_feed_is_told(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_refused_feed_is_told(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
     world.add(kind, "closed", "text")
     world.close_feed("closed")
@@ -192,7 +264,7 @@ def test_a_refused_feed_is_told(world: World, kind: FeedKind, budget: RecordingB
     assert world.source.read(kind, ["python"], after=None, budget=budget).items
 
 
-def test_a_passing_fault_is_not_tried_again_here(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_passing_fault_is_not_tried_again_here(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
     world.source.read(kind, ["python"], after=None, budget=budget)
     before = world.requests()
@@ -203,7 +275,7 @@ def test_a_passing_fault_is_not_tried_again_here(world: World, kind: FeedKind, b
     assert world.source.read(kind, ["python"], after=None, budget=budget).items
 
 
-def test_a_page_costs_one_request(world: World, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_page_costs_one_request(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
     world.source.read(kind, ["python"], after=None, budget=budget)
     before = world.requests()
@@ -212,14 +284,14 @@ def test_a_page_costs_one_request(world: World, kind: FeedKind, budget: Recordin
     assert world.requests() == before + 5
 
 
-def test_without_a_token_nothing_is_asked(world: World, kind: FeedKind) -> None:
+def test_without_a_token_nothing_is_asked(world: Written, kind: FeedKind) -> None:
     world.add(kind, "python", "text")
     with pytest.raises(Postponed):
         world.source.read(kind, ["python"], after=None, budget=RecordingBudget(tokens=0))
     assert world.requests() == 0
 
 
-def test_threads_do_not_mix(world: World) -> None:
+def test_threads_do_not_mix(world: Written) -> None:
     added = {f"feed{number}": world.add("posts", f"feed{number}", "text") for number in range(8)}
     budgets = [RecordingBudget() for _ in range(80)]
 

@@ -38,7 +38,7 @@ class Farm:
         self.database = database
         self.db: Db = open_database(database)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._settings = settings
+        self.settings = settings
 
     def __enter__(self) -> Self:
         self.standin.start()
@@ -77,7 +77,7 @@ class Farm:
             "NOTIFY__LEASE": "3",
             "METRICS__PORT": "0",
             "LOG__FORMAT": "json",
-        } | self._settings
+        } | self.settings
         base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONUNBUFFERED": "1"}
         return base | {f"OVERHEARD_{key}": value for key, value in ours.items()}
 

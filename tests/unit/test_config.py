@@ -102,6 +102,11 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[reddit]\noauth_url = \"oauth.reddit.com\"\n", ["[reddit] oauth_url: must start with http"]),
         ("[log]\nlevel = \"LOUD\"\n", ["[log] level:", "'DEBUG'", "(default: 'INFO')"]),
         ("[metrics]\nport = 70000\n", ["[metrics] port:", "65000"]),
+        ("[canary]\ninterval = 1\n", ["[canary] interval: must be 0 (off)", "2 seconds"]),
+        ("[canary]\ninterval = 59\n", ["[canary] interval: must be 0 (off)", "[fetch] fresh_for (60)"]),
+        ("[alerts]\nurl = \"slack\"\n", ["[alerts] url: must be a channel's address"]),
+        ("[alerts]\nurl = \"https://h/\"\n", ["[alerts] secret:", "openssl rand"]),
+        ("[alerts]\nurl = \"slack://h\"\nsecret = \"x\"\n", ["[alerts] secret:", "remove it"]),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_with_file_key_and_hint(refused: Any, text: str, hints: list[str]) -> None:
@@ -122,9 +127,18 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
         ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
         ("log", "format"): "json", ("reddit", "reddit_url"): "http://x", ("reddit", "oauth_url"): "http://y",
         ("recheck", "share"): "0.25",
+        ("alerts", "url"): "json://h", ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
     if other is None:
-        other = "true" if default is False else "7" if isinstance(default, int | float) else "something"
+        other = (
+            "90"
+            if key == "interval"
+            else "true"
+            if default is False
+            else "7"
+            if isinstance(default, int | float)
+            else "something"
+        )
     config = written("", **{f"OVERHEARD_{section}__{key}".upper(): other})
     value = getattr(getattr(config, section), key)
     assert value != default
@@ -182,6 +196,8 @@ def test_other_variables_are_none_of_our_business(written: Any) -> None:
 @pytest.mark.parametrize(("section", "key"), SECRETS)
 def test_a_secret_can_come_from_a_file(written: Any, tmp_path: Path, section: str, key: str) -> None:
     secret = {"bus": "amqp://u:hunter2@h/v", "database": "postgresql://u:hunter2@h/d"}.get(section, "hunter2")
+    if (section, key) == ("alerts", "url"):
+        secret = "json://hunter2@h/"
     file = tmp_path / "secret"
     file.write_text(f"{secret}\n")
     config = written("", **{f"OVERHEARD_{section}__{key}_FILE".upper(): str(file)})
@@ -205,6 +221,8 @@ def test_a_secret_given_twice_is_refused(refused: Any, tmp_path: Path) -> None:
         '[reddit]\nclient_secret = 5\npassword = ["hunter2"]',
         '[bus]\nurl = "amqp://u:hunter2@h"\nheartbeat = 1',
         '[bus]\nurl = "amqp://hunter2',
+        '[alerts]\nurl = "hunter2"\nsecret = 5',
+        '[alerts]\nurl = "slack://hunter2"\nsecret = "hunter2"',
     ],
 )
 def test_no_error_shows_a_secret(refused: Any, text: str) -> None:
@@ -213,7 +231,8 @@ def test_no_error_shows_a_secret(refused: Any, text: str) -> None:
 
 
 def test_the_list_of_secrets_is_what_it_should_be() -> None:
-    assert SECRETS == [("bus", "url"), ("database", "url"), ("reddit", "client_secret"), ("reddit", "password")]
+    found = " ".join(f"{section}.{key}" for section, key in SECRETS)
+    assert found == "bus.url database.url reddit.client_secret reddit.password alerts.url alerts.secret"
 
 
 def test_what_lives_in_one_process() -> None:

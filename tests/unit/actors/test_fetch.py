@@ -86,7 +86,7 @@ class Stage:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.rules = rules
         self.fetcher = Fetcher(
-            db=world.db, source=reddit, send=sent, clock=world.clock, rules=rules, metrics=metrics
+            db=world.db, sources={"reddit": reddit}, send=sent, clock=world.clock, rules=rules, metrics=metrics
         )  # fmt: skip
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:

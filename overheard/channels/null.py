@@ -1,0 +1,22 @@
+"""A channel that takes everything and keeps nothing (``null://``): where the canary ends, and for trying things out."""
+
+from __future__ import annotations
+
+from overheard.channels import ChannelOptions, Notice
+from overheard.errors import InvalidInput
+
+
+class NullChannel:
+    """Nowhere. Raises InvalidInput for a URL that says more, or a secret: somebody thinks that it leads somewhere."""
+
+    kind = "null"
+    signed = False
+
+    def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
+        if url.partition("://")[2]:
+            raise InvalidInput("url: null:// leads nowhere, so nothing can stand after it")
+        if secret is not None:
+            raise InvalidInput("secret: only http:// and https:// channels are signed; remove it")
+
+    def send(self, notice: Notice) -> None:
+        """It is delivered."""

@@ -1,0 +1,130 @@
+"""The canary's workspace: made, changed and removed as the configuration says, whoever comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import peewee
+from peewee import fn
+
+from overheard import canary
+from overheard.db import beats, specs
+from overheard.db.connect import Db
+from overheard.db.models import Beat, Channel, Delivery, Feed, Item, Mention, Watch, Workspace
+from overheard.errors import InvalidInput
+from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+
+BEAT = "canary"  # when the last one came out at the end: it outlives the delivery's row
+DAY = 86400.0
+BATCH = 1000
+
+Following = Callable[[str, str], float]
+
+
+class State(msgspec.Struct, frozen=True):
+    """``every`` seconds, since ``begun_at``; ``delivered_at`` is when the last one came out at the end."""
+
+    every: int
+    begun_at: float
+    delivered_at: float | None
+
+    def late_since(self, now: float) -> float | None:
+        """When one should have come out that did not; None while all is well."""
+        due = max(self.begun_at, self.delivered_at or 0.0) + canary.LATE_AFTER * self.every
+        return due if now > due else None
+
+
+def state(db: Db) -> State | None:
+    """How it is; None when it is off."""
+    row = (
+        Workspace.select(Workspace.every, Workspace.created_at)
+        .where(Workspace.slug == canary.WORKSPACE, Workspace.active)
+        .tuples()
+        .first(db.peewee)
+    )
+    if row is None:
+        return None
+    return State(int(row[0].removesuffix("s")), row[1], beats.last(db, BEAT))
+
+
+def keep(db: Db, interval: int, now: float, following: Following) -> None:
+    """Let there be its workspace, due every ``interval`` seconds. Raises InvalidInput when the slug is somebody's."""
+    spec = WorkspaceSpec(
+        slug=canary.WORKSPACE,
+        name="Overheard's canary",
+        every=f"{interval}s",
+        subreddits=(canary.FEED,),
+        kinds=("posts",),
+        query=(QuerySpec("canary", canary.QUERY),),
+        channel=(ChannelSpec("null", "null://"),),
+    )
+    try:
+        with db.transaction():
+            _refuse_strangers(db)
+            specs.save(db, spec, now, following=following, secret=lambda channel: None, source=canary.SOURCE)
+            # A new beginning: what was, at another pace, says nothing of what comes.
+            Workspace.update(created_at=now, next_due_at=now, active=True).where(
+                Workspace.slug == canary.WORKSPACE
+            ).execute(db.peewee)
+    except peewee.IntegrityError:
+        return  # another tick has just made it
+
+
+def _refuse_strangers(db: Db) -> None:
+    """A workspace of this slug from before it was reserved is not ours to change."""
+    watched = (
+        Feed.select(Feed.source)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .join(Workspace, on=(Watch.workspace == Workspace.id))
+        .where(Workspace.slug == canary.WORKSPACE, Feed.source != canary.SOURCE)
+    )
+    if watched.exists(db.peewee):
+        raise InvalidInput(
+            f"the canary cannot begin: there is a workspace {canary.WORKSPACE} of somebody's; "
+            f"give it another name (overheard export, import, workspace remove)"
+        )
+
+
+def note_delivered(db: Db) -> None:
+    """Remember when the last one came out."""
+    latest = (
+        Delivery.select(fn.max(Delivery.sent_at))
+        .join(Channel, on=(Delivery.channel == Channel.id))
+        .join(Workspace, on=(Channel.workspace == Workspace.id))
+        .where(Workspace.slug == canary.WORKSPACE)
+        .scalar(db.peewee)
+    )
+    known = beats.last(db, BEAT)
+    if latest is not None and (known is None or latest > known):
+        beats.beat(db, BEAT, float(latest))
+
+
+def forget(db: Db, before: float) -> int:
+    """Delete its items that were stored before then, with their mentions and deliveries; how many went."""
+    old = (
+        Mention.select(Mention.item)
+        .join(Workspace, on=(Mention.workspace == Workspace.id))
+        .where(Workspace.slug == canary.WORKSPACE, Mention.stored_at < before)
+        .limit(BATCH)
+    )
+    ids = [item_id for (item_id,) in old.tuples().execute(db.peewee)]
+    return int(Item.delete().where(Item.id.in_(ids)).execute(db.peewee)) if ids else 0
+
+
+def remove(db: Db, now: float) -> bool:
+    """Take it away with all that it left; says whether there was anything to take."""
+    row = Workspace.select(Workspace.id).where(Workspace.slug == canary.WORKSPACE).tuples().first(db.peewee)
+    if row is None:
+        return False
+    _refuse_strangers(db)
+    while forget(db, now + DAY) == BATCH:
+        pass
+    with db.transaction():
+        try:
+            specs.remove(db, row[0])
+        except InvalidInput:
+            return False  # another tick was faster
+        Feed.delete().where(Feed.source == canary.SOURCE).execute(db.peewee)
+        Beat.delete().where(Beat.name == BEAT).execute(db.peewee)
+    return True

@@ -1,0 +1,156 @@
+"""The canary's workspace in the database: whoever comes first makes it, and it is nobody's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from overheard import canary
+from overheard.db import beats, canaries, channels, deliveries, feeds, mentions, queries, specs, storing, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Query, Workspace
+from overheard.errors import InvalidInput
+from overheard.messages import ItemsMatched, Match, MatchedItem
+from overheard.sources.canary import CanarySource
+
+
+def keep(db: Db, clock: Any, interval: int = 300) -> None:
+    canaries.keep(db, interval, clock(), lambda text, timezone: clock() + 300)
+
+
+def arrive(world: Any, *, sent: bool = True) -> str:
+    """Store a canary as the stages do, and deliver it."""
+    db, now = world.db, world.clock()
+    workspace = workspaces.by_name(db, canary.WORKSPACE).id
+    (item,) = CanarySource(clock=world.clock).read("posts", [canary.FEED], after=None, budget=None).items  # type: ignore[arg-type]
+    entry = MatchedItem(item, (Match(workspace, (world.query(workspace, "canary"),)),))
+    message = ItemsMatched(poll_id=item.name, part=0, items=(entry,), parts=1)
+    stored = storing.store(db, message, now)
+    assert list(stored.channels.values()) == [canary.WORKSPACE]
+    assert stored.ages == (), "nobody said it"
+    ((channel_id, _),) = stored.channels.items()
+    (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
+    if sent:
+        deliveries.sent(db, claimed.notice.id, now)
+    return str(item.name)
+
+
+def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db: Db, clock: Any) -> None:
+    assert canaries.state(db) is None
+    keep(db, clock)
+    assert canaries.state(db) == canaries.State(300, clock(), None)
+    assert [due.slug for due in workspaces.claim_due(db, clock(), 5, lambda due: clock() + 300)] == [canary.WORKSPACE]
+    begun = clock.advance(1000)
+    keep(db, clock, 60)
+    assert canaries.state(db) == canaries.State(60, begun, None)
+    assert world.counts()["Workspace"] == 1
+    assert world.rows(Feed, "source", "kind", "name") == [("canary", "posts", canary.FEED)]
+    assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
+    ((watched,),) = [
+        interest.feeds for interest in queries.interests(db, [workspaces.by_name(db, canary.WORKSPACE).id])
+    ]
+    assert watched == ("posts", canary.FEED)
+
+
+def test_ticks_that_make_it_at_once_make_one(world: Any, db: Db, clock: Any, race: Any) -> None:
+    race(*[lambda: keep(db, clock) for _ in range(4)])
+    assert world.counts() | {"Workspace": 1, "Channel": 1, "Query": 1, "Feed": 1, "Watch": 1} == world.counts()
+
+
+def test_ticks_that_remove_it_at_once_leave_nothing(world: Any, db: Db, clock: Any, race: Any) -> None:
+    acme = world.workspace()
+    keep(db, clock)
+    arrive(world)
+    canaries.note_delivered(db)
+    removed = race(*[lambda: canaries.remove(db, clock()) for _ in range(4)])
+    assert removed.count(True) == 1
+    assert canaries.state(db) is None
+    assert beats.last(db, canaries.BEAT) is None
+    assert world.rows(Workspace, "id") == [(acme,)]
+    left = world.counts()
+    assert (left["Item"], left["Mention"], left["Delivery"], left["Feed"], left["Query"]) == (0, 0, 0, 1, 1)
+    assert canaries.remove(db, clock()) is False
+
+
+def test_it_is_late_after_three_intervals_without_a_delivery(world: Any, db: Db, clock: Any) -> None:
+    keep(db, clock)
+    state = canaries.state(db)
+    assert state is not None
+    assert state.late_since(clock() + 900) is None
+    assert state.late_since(clock() + 901) == clock() + 900
+    clock.advance(2000)
+    arrive(world, sent=False)
+    canaries.note_delivered(db)
+    state = canaries.state(db)
+    assert state is not None
+    assert state.delivered_at is None, "stored is not delivered"
+    arrived = clock.advance(1)
+    arrive_again = Delivery.update(state="sent", sent_at=arrived)
+    arrive_again.execute(db.peewee)
+    canaries.note_delivered(db)
+    state = canaries.state(db)
+    assert state is not None
+    assert (state.delivered_at, state.late_since(arrived + 900)) == (arrived, None)
+
+
+def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock: Any) -> None:
+    keep(db, clock)
+    arrived = clock()
+    arrive(world)
+    canaries.note_delivered(db)
+    clock.advance(86_401)
+    assert canaries.forget(db, clock() - canaries.DAY) == 1
+    assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+    canaries.note_delivered(db)
+    assert beats.last(db, canaries.BEAT) == arrived
+    assert canaries.forget(db, clock() - canaries.DAY) == 0
+
+
+def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    keep(db, clock)
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    arrive(world)
+    canaries.forget(db, clock() + 1)
+    assert [name for (name,) in world.rows(Item, "name")] == [world.item().name]
+    assert world.counts()["Mention"] == 1
+
+
+def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> None:
+    keep(db, clock)
+    name = arrive(world)
+    assert workspaces.overview(db) == []
+    assert workspaces.tally(db) == (0, 0)
+    assert channels.listing(db) == []
+    assert list(mentions.listing(db)) == []
+    assert feeds.states(db) == {"ok": 0, "failing": 0, "new": 0}
+    Feed.update(fresh_at=5, gaps=3, failures=1).execute(db.peewee)
+    assert (feeds.oldest_fresh(db), feeds.gaps(db), feeds.failing(db)) == (None, 0, [])
+    # Who asks for it by its name sees it.
+    assert [mention.item for _, mention in mentions.listing(db, workspace=canary.WORKSPACE)] == [name]
+    assert [channel.name for channel in channels.listing(db, canary.WORKSPACE)] == ["null"]
+    assert workspaces.by_name(db, canary.WORKSPACE).slug == canary.WORKSPACE
+
+
+def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    keep(db, clock)
+    Feed.update(cursor=1).execute(db.peewee)
+    (own,) = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
+    found = feeds.also_due(db, own.source, own.kind, now=clock(), fresh_since=clock(), limit=9)
+    assert [feed.name for feed in found] == ["python"]
+    (its,) = feeds.also_due(db, canary.SOURCE, "posts", now=clock(), fresh_since=clock(), limit=9)
+    assert (its.source, its.name) == (canary.SOURCE, canary.FEED)
+
+
+def test_a_workspace_of_that_name_from_before_is_left_alone(world: Any, db: Db, clock: Any) -> None:
+    world.workspace(canary.WORKSPACE)
+    with pytest.raises(InvalidInput, match=f"there is a workspace {canary.WORKSPACE} of somebody's"):
+        keep(db, clock)
+    with pytest.raises(InvalidInput):
+        canaries.remove(db, clock())
+    assert world.rows(Query, "text") == [("acme",)]
+    assert world.counts()["Mention"] == 0
+    assert specs.load(db, workspaces.by_name(db, canary.WORKSPACE).id, secrets=False).subreddits == ("python",)
+    assert Mention.select().count(db.peewee) == 0

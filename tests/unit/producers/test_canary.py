@@ -1,0 +1,64 @@
+"""The canary's part of a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard import canary
+from overheard.db import beats, canaries, workspaces
+from overheard.db.connect import Db
+from overheard.db.models import Workspace
+from producers.canary import Canary
+
+Metric = Callable[..., float]
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def make(db: Db, clock: Any, metrics: Any) -> Callable[[int], Canary]:
+    return lambda interval: Canary(db=db, clock=clock, interval=interval, metrics=metrics)
+
+
+def test_it_comes_and_goes_with_the_configuration(world: Any, make: Any, clock: Any, metric: Metric) -> None:
+    acme = world.workspace()
+    make(0).step()
+    assert world.rows(Workspace, "id") == [(acme,)]
+    on = make(300)
+    on.step()
+    begun = workspaces.by_name(world.db, canary.WORKSPACE)
+    assert (begun.every, begun.next_due_at) == ("300s", clock())
+    assert metric("canary_interval_seconds") == 300
+    assert metric("canary_last_delivered_timestamp_seconds") == 0
+    clock.advance(10)
+    on.step()
+    assert workspaces.by_name(world.db, canary.WORKSPACE).created_at == begun.created_at, "it is left alone"
+    beats.beat(world.db, canaries.BEAT, clock())
+    on.step()
+    assert metric("canary_last_delivered_timestamp_seconds") == clock()
+    make(0).step()
+    assert world.rows(Workspace, "id") == [(acme,)]
+    assert metric("canary_interval_seconds") == 0
+    assert metric("canary_last_delivered_timestamp_seconds") == 0
+
+
+def test_a_second_tick_finds_it_there(world: Any, make: Any, clock: Any) -> None:
+    make(300).step()
+    workspaces.claim_due(world.db, clock(), 5, lambda due: clock() + 300)
+    make(300).step()
+    assert workspaces.by_name(world.db, canary.WORKSPACE).next_due_at == clock() + 300
+
+
+def test_somebodys_workspace_of_that_name_stops_the_canary_and_nothing_else(world: Any, make: Any) -> None:
+    world.workspace(canary.WORKSPACE)
+    for interval in (300, 0):
+        made = make(interval)
+        made.step()
+        made.step()
+    assert workspaces.by_name(world.db, canary.WORKSPACE).every == "5m"
