@@ -51,31 +51,36 @@ class Watch:
         known = self._processes
         return None if known is None else list(known.values())
 
-    def sync(self) -> None:
-        """Ask supervisord for everything: at the start, at each of its signs of life, and when in doubt."""
+    def sync(self) -> bool:
+        """Ask supervisord for everything, at the start and whenever it has said something; whether it answered."""
         try:
             found = {process.full_name: process for process in self._ask()}
         except Unavailable as error:
             if not self._stopping:  # then it answers nobody
                 log.warning("supervisord cannot be asked", reason=str(error))
                 self._unanswered = str(error)
-            return
+            return False
         self._unanswered = None
         self._hear()
         self._ends.keep_only(found)
         self._know(found)
+        return True
 
     def handle(self, event: Event) -> None:
-        """Take note of an event. One that cannot be read costs a question, not the watcher."""
+        """Count what an event tells of, and ask how things are now: events may have waited for us.
+
+        One that cannot be read costs no more than that question.
+        """
         self._hear()
         self._stopping = self._stopping or event.name == SHUTDOWN_EVENT
+        process = None
         if event.name.startswith(STATE_EVENT):
             try:
-                self._moved(event.name.removeprefix(STATE_EVENT).lower(), fields(event.payload))
-                return
+                process = self._noted(event.name.removeprefix(STATE_EVENT).lower(), fields(event.payload))
             except (InvalidInput, KeyError) as error:
                 log.error("supervisord's event cannot be read", type=event.name, reason=repr(error))
-        self.sync()
+        if not self.sync() and process is not None and self._processes is not None:
+            self._know({**self._processes, process.full_name: process})
 
     def problems(self) -> list[str]:
         """One line for each thing that is wrong now: for ``/healthz``."""
@@ -97,18 +102,13 @@ class Watch:
         self._heard = self._clock()
         self._metrics.supervisor_last_event.set(self._heard)
 
-    def _moved(self, state: str, said: dict[str, str]) -> None:
-        """Note the new state at once, and ask about what no event tells: the reason, and unknown processes."""
+    def _noted(self, state: str, said: dict[str, str]) -> Process:
         named = Process(said["groupname"], said["processname"], state)
-        known = self._processes or {}
-        before = known.get(named.full_name)
-        process = named if before is None else msgspec.structs.replace(before, state=state)
+        known = (self._processes or {}).get(named.full_name, named)
+        process = msgspec.structs.replace(known, state=state)
         if state in ("exited", "backoff"):
             self._ended(process, expected=state == "exited" and said["expected"] == "1")
-        if before is not None:
-            self._know({**known, process.full_name: process})
-        if before is None or state in AILING:
-            self.sync()
+        return process
 
     def _ended(self, process: Process, *, expected: bool) -> None:
         self._metrics.process_exits.labels(process.program, _label(expected)).inc()

@@ -6,6 +6,7 @@ import getpass
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ from tests.servers.farm import Farm
 
 SHIPPED = Path(__file__).parents[2] / "deploy/supervisord/supervisord.conf"
 SUPERVISORD = Path("/usr/bin/supervisord")
-STOP_TIMEOUT = 60.0
+STOP_TIMEOUT = 120.0
 
 # supervisord is told to stop when this process is gone, however it went: its children would outlive a kill.
 GUARD = """
@@ -37,10 +38,10 @@ kill -KILL "$1"
 
 def free_base() -> int:
     """A [metrics] port from which on every program's port is free, and outside the range of outgoing connections."""
-    for base in range(15_000 + 100 * (os.getpid() % 100), 31_000, 100):
+    while True:
+        base = 15_000 + 100 * secrets.randbelow(150)
         if not any(listens(base + offset + number) for offset in PORT_OFFSETS.values() for number in range(2)):
             return base
-    raise RuntimeError("no free ports")
 
 
 def listens(port: int) -> bool:
@@ -61,9 +62,6 @@ class Supervised:
         self.conf = self.home / "supervisord.conf"
         self.own = self.home / "supervisord.d/own.conf"
         self.url = f"unix://{self.home}/supervisor.sock"
-        self.proxy = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=_Transport(f"{self.home}/supervisor.sock", 10)
-        )
         for folder in (self.logs, self.own.parent):
             folder.mkdir()
         self.own.write_text(own)
@@ -109,7 +107,9 @@ class Supervised:
     def processes(self) -> dict[str, dict[str, Any]]:
         """supervisord's records by name, such as ``fetch_0``; none while it does not answer."""
         try:
-            answer: Any = self.proxy.supervisor.getAllProcessInfo()
+            transport = _Transport(f"{self.home}/supervisor.sock", 10)
+            with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+                answer: Any = proxy.supervisor.getAllProcessInfo()
         except (OSError, http.client.HTTPException):
             return {}
         return {process["name"]: process for process in answer}
@@ -168,7 +168,7 @@ class Supervised:
         samples = (sample for family in families for sample in family.samples)
         return next((s.value for s in samples if s.name == f"overheard_{name}" and s.labels == labels), None)
 
-    def wait(self, condition: Any, what: str, seconds: float = 45) -> None:
+    def wait(self, condition: Any, what: str, seconds: float = 90) -> None:
         self.farm.wait(condition, lambda: f"{what}: {self.states()} {self.ailing()}\n{self.ends()}", seconds)
 
     def log(self, name: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from overheard.errors import Unavailable
 from overheard.metrics import ProcessMetrics
@@ -52,6 +56,13 @@ class World:
 
 
 @pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """The lines of the log, as dicts."""
+    with capture_logs() as lines:
+        yield lines
+
+
+@pytest.fixture
 def world(clock: Clock) -> World:
     made = World(clock)
     made.watch.sync()
@@ -66,13 +77,29 @@ def test_it_asks_before_it_was_told(world: World) -> None:
     assert world.series("supervisor_last_event_timestamp_seconds") == world.clock.now
 
 
-def test_events_move_a_process(world: World) -> None:
+def test_an_event_is_a_reason_to_ask(world: World) -> None:
+    world.answer = [Process("fetch", "fetch_0", "stopping"), SECOND, WATCHER]
     world.event("STOPPING", pid=7)
     assert world.states() == {"running": 1, "stopping": 1}
+    world.answer = [Process("fetch", "fetch_0", "stopped"), SECOND, WATCHER]
     world.event("STOPPED", pid=7)
     assert world.states() == {"running": 1, "stopped": 1}
     assert world.watch.problems() == []  # somebody wanted it
-    assert world.asked == 1
+
+
+def test_old_events_do_not_bring_back_the_past(world: World, logged: list[Any]) -> None:
+    world.answer = [Process("fetch", "fetch_0", "fatal"), SECOND, WATCHER]
+    for state in ("BACKOFF", "STARTING", "BACKOFF", "FATAL"):  # which waited while the watcher was busy
+        world.event(state, tries=1)
+        assert world.states() == {"running": 1, "fatal": 1}
+    assert [line["event"] for line in logged].count("supervisord gave a process up") == 1
+    assert world.exits() == 2
+
+
+def test_an_event_s_word_counts_while_supervisord_cannot_be_asked(world: World) -> None:
+    world.answer = Unavailable("supervisord does not answer on /x: timed out")
+    world.event("FATAL")
+    assert world.states() == {"running": 1, "fatal": 1}
 
 
 def test_ends_that_nobody_asked_for_are_counted(world: World) -> None:
@@ -82,7 +109,7 @@ def test_ends_that_nobody_asked_for_are_counted(world: World) -> None:
     assert (world.exits("no"), world.exits("yes")) == (2, 1)
 
 
-def test_what_ails_is_a_problem_with_advice(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_ails_is_a_problem_with_advice(world: World, logged: list[Any]) -> None:
     world.answer = [Process("fetch", "fetch_0", "fatal", "/logs/fetch_0.log", "Exited too quickly"), SECOND]
     world.event("FATAL")
     assert world.states() == {"running": 1, "fatal": 1}
@@ -92,18 +119,18 @@ def test_what_ails_is_a_problem_with_advice(world: World, caplog: pytest.LogCapt
         "then: supervisorctl restart fetch:fetch_0"
     )
     world.watch.sync()
-    told = [record for record in caplog.records if record.levelname == "CRITICAL"]
-    assert len(told) == 1
-    assert "restart fetch:fetch_0" in caplog.text
+    (told,) = [line for line in logged if line["log_level"] == "critical"]
+    assert told["process"] == "fetch:fetch_0"
+    assert told["hint"].endswith("supervisorctl restart fetch:fetch_0")
 
 
-def test_a_crash_loop_is_told_once_and_is_over_in_time(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_crash_loop_is_told_once_and_is_over_in_time(world: World, logged: list[Any]) -> None:
     for _ in range(LOOP + 2):
         world.clock.advance(10)
         world.event("EXITED", expected=0, pid=7)
         world.event("STARTING", tries=0)
         world.event("RUNNING", pid=8)
-    assert caplog.text.count("keeps ending") == 1
+    assert [line["event"] for line in logged].count("a process keeps ending") == 1
     assert world.watch.problems()[0].startswith("fetch:fetch_0 keeps ending: see the end of /logs/fetch_0.log")
     world.clock.advance(WITHIN)
     world.watch.sync()
@@ -153,20 +180,18 @@ def test_silence_is_a_problem(world: World) -> None:
     assert world.watch.problems() == []
 
 
-def test_the_end_of_everything_is_no_alarm(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_end_of_everything_is_no_alarm(world: World, logged: list[Any]) -> None:
     world.watch.handle(Event("SUPERVISOR_STATE_CHANGE_STOPPING", ""))
     world.answer = Unavailable("SHUTDOWN_STATE")
     world.event("FATAL")  # as supervisord calls what waited to be started again
     world.event("EXITED", expected=0, pid=7)
-    assert caplog.text == ""
+    assert logged == []
     assert all("answer" not in problem for problem in world.watch.problems())
 
 
 @pytest.mark.parametrize("payload", ["", "rubbish", "processname:fetch_0", "processname:fetch_0 groupname:fetch"])
-def test_an_event_that_cannot_be_read_costs_a_question(
-    world: World, payload: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_event_that_cannot_be_read_costs_a_question(world: World, payload: str, logged: list[Any]) -> None:
     world.answer = [FETCH, WATCHER]
     world.watch.handle(Event("PROCESS_STATE_EXITED", payload))
-    assert "cannot be read" in caplog.text
+    assert logged[0]["event"] == "supervisord's event cannot be read"
     assert world.watch.processes == [FETCH, WATCHER]

@@ -1,0 +1,171 @@
+"""The shipped supervisord configuration under the real supervisord, with real servers around it.
+
+Every process is killed, servers stop and start, and the books must balance: the stand-in's truth, what was posted,
+against the receiver's record. Only folders, ports, Python and the user are the test's own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from peewee import SQL, fn
+
+from overheard.db.models import Delivery, Mention
+from overheard.stages import PORT_OFFSETS
+from tests.servers.farm import Farm
+from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitServer
+from tests.servers.sink import Answer, Request
+from tests.servers.supervisord import Supervised, free_base
+
+pytestmark = pytest.mark.timeout(300)
+PROGRAMS = sorted(PORT_OFFSETS.keys() - {"watcher"})
+
+
+@pytest.fixture
+def base() -> int:
+    return free_base()
+
+
+@pytest.fixture
+def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int) -> Iterator[Farm]:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, METRICS__PORT=str(base)) as farm:
+        farm.workspace()
+        yield farm
+
+
+def settle(farm: Farm, posted: set[str], *, repeats: int) -> None:
+    """Wait until everything is delivered, and check the books."""
+    received = farm.wait_for_items(posted, seconds=60)
+    farm.wait(lambda: not farm.scalar(Delivery.select(fn.count(SQL("*"))).where(Delivery.state == "pending")))
+    assert set(received) == posted
+    assert farm.scalar(Mention.select(fn.count(Mention.id))) == len(posted)
+    assert farm.scalar(Delivery.select(fn.count(Delivery.id))) == len(posted)
+    ids = Counter(request.headers["webhook-id"] for request in farm.sink.wait_for(0))
+    assert len(ids) == len(posted)
+    assert sum(ids.values()) - len(ids) <= repeats, ids.most_common(5)
+
+
+def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
+    farm: Farm, base: int, rabbit_server: RabbitServer, postgres_server: PostgresServer
+) -> None:
+    posted: set[str] = set()
+
+    def post() -> None:
+        nonlocal posted
+        posted |= farm.post(3, first=len(posted))
+
+    with Supervised(farm, base) as supervised:
+        supervised.wait(supervised.well, "the first start")
+        assert set(supervised.states()) == {"watcher", *(f"{program}_0" for program in PROGRAMS)}
+        post()
+        supervised.kill9("watcher")  # first, as it counts the others' ends
+        supervised.wait(lambda: supervised.watcher("/healthz")[0] == 200, "the watcher")
+        for program in PROGRAMS:
+            post()
+            supervised.kill9(f"{program}_0")
+        rabbit_server.kill9()
+        post()
+        supervised.kill9("store_0")  # it has to start without RabbitMQ
+        farm.db.release()
+        postgres_server.stop(immediate=True)
+        supervised.kill9("match_0")  # and without PostgreSQL
+        supervised.wait(lambda: "waiting for the database" in supervised.log("match_0"), "match waiting")
+        postgres_server.start()
+        rabbit_server.start()
+        post()
+        supervised.wait(supervised.well, "the return of everything")
+        settle(farm, posted, repeats=10)
+
+        kills = dict.fromkeys([*PROGRAMS, "watcher"], 1) | {"store": 2, "match": 2}
+        for program, count in kills.items():
+            assert supervised.sample("process_exits_total", program=program, expected="no") == count, program
+            states = [supervised.sample("processes", program=program, state=state) for state in ("running", "starting")]
+            assert sum(count or 0 for count in states) == 1, program
+        assert supervised.targets() == {f"127.0.0.1:{base + PORT_OFFSETS[program]}": program for program in kills}
+
+
+def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int) -> None:
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def slowly(request: Request) -> Answer:
+        under_way.set()
+        assert go_on.wait(60)
+        return Answer()
+
+    farm.sink.always = slowly
+    with Supervised(farm, base) as supervised:
+        supervised.wait(supervised.well, "the first start")
+        posted = farm.post(3)
+        assert under_way.wait(30)
+        stopping = threading.Thread(target=supervised.terminate)
+        stopping.start()
+        more = farm.post(3, first=3)
+        # One program after the other, from the source to the sink: notify's turn comes when the others have ended.
+        supervised.farm.wait(
+            lambda: "waiting for watcher, notify_0 to die" in supervised.log("supervisord"), lambda: supervised.ends()
+        )
+        go_on.set()
+        stopping.join(30)
+        assert not stopping.is_alive()
+        log = supervised.log("supervisord")
+        assert "SIGKILL" not in log
+        order = [line.split("stopped: ")[1] for line in log.splitlines() if "stopped: " in line]
+        names = ["tick_0", "ingress_0", "digest_0", "recheck_0", "fetch_0", "match_0", "store_0", "notify_0", "watcher"]
+        assert order == [f"{name} (exit status 0)" for name in names]
+
+        supervised.start()
+        supervised.wait(supervised.well, "the second start")
+        settle(farm, posted | more, repeats=0)
+
+
+OWN = """
+[program:fetch]
+startretries = 1
+startsecs = 60
+
+[program:tick]
+stdout_logfile_maxbytes = 500
+stdout_logfile_backups = 2
+"""
+
+
+def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
+    tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int
+) -> None:
+    settings = {"METRICS__PORT": str(base), "REDDIT__CLIENT_ID": ""}
+    with (
+        Farm(tmp_path, bus=rabbit_url, database=postgresql_url, **settings) as farm,
+        Supervised(farm, base, own=OWN) as supervised,
+    ):
+        for number in range(10):
+            farm.workspace(f"ws{number}", every="1s")
+        supervised.wait(lambda: supervised.sample("processes", program="fetch", state="fatal") == 1, "FATAL")
+        assert supervised.states()["fetch_0"] == "FATAL"
+        assert supervised.sample("process_exits_total", program="fetch", expected="no") == 2
+        assert "[reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
+        status, told = supervised.watcher("/healthz")
+        assert status == 503
+        advice = (
+            f"see the end of {supervised.logs}/fetch_0.log, mend the cause, then: supervisorctl -s {supervised.url}"
+        )
+        assert "fetch:fetch_0 is FATAL" in told
+        assert f"{advice} restart fetch:fetch_0" in told
+        lines = [json.loads(line) for line in supervised.log("watcher").splitlines()]
+        assert [line["process"] for line in lines if line["level"] == "critical"] == ["fetch:fetch_0"]
+        assert supervised.targets()[f"127.0.0.1:{base + PORT_OFFSETS['fetch']}"] == "fetch"  # so that up is 0
+
+        supervised.wait(lambda: (supervised.logs / "tick_0.log.2").exists(), "two old logs of tick")
+        assert not (supervised.logs / "tick_0.log.3").exists()
+
+        # Two of a kind, as the operator's notes say.
+        supervised.own.write_text(f"{OWN}\n[program:match]\nnumprocs = 2\n")
+        assert "match: updated process group" in supervised.ctl("update")
+        second = base + PORT_OFFSETS["match"] + 1
+        supervised.wait(lambda: supervised.get(second, "/healthz")[0] == 200, "the second match")
+        assert supervised.targets()[f"127.0.0.1:{second}"] == "match"
