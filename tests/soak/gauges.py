@@ -54,6 +54,9 @@ class Gauges:
         self.deepest: Counter[str] = Counter()
         self.connections: list[tuple[int, int]] = []  # to RabbitMQ, to PostgreSQL
         self.busiest = 0  # requests to Reddit in any minute
+        self.pause = 0.0  # longest time in seconds between two looks: a machine that stood still
+        self.unanswered = 0  # looks at RabbitMQ that got no answer
+        self._looked = time.monotonic()
         self._farm = farm
         self._rabbit = rabbit
         self._vhost = farm.bus.rpartition("/")[2]
@@ -65,10 +68,15 @@ class Gauges:
         self._admin.close()
 
     def look(self) -> None:
+        began = time.monotonic()
+        self.pause, self._looked = max(self.pause, began - self._looked), began
         self._look_at_processes()
-        self._look_at_queues()
-        self._look_at_connections()
         self._look_at_requests(self._farm.standin)
+        try:
+            self._look_at_queues()
+            self._look_at_connections()
+        except OSError:  # urllib's, or a timeout: what RabbitMQ cannot tell now it tells next time
+            self.unanswered += 1
 
     def longest(self, kind: str) -> Life | None:
         """The longest life of a process of this kind."""

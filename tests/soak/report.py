@@ -12,7 +12,7 @@ from tests.soak.result import SLOW, Result
 MOST_MB = 100.0  # of a stage's process, for 10,000 queries
 MORE_MB = 2.0  # of match, for each thousand queries more
 MOST_GROWTH = 10.0  # MB that a process may grow by once it is warm
-MORE_FILES = 12  # each thread opens its connections when it first needs them
+MORE_FILES = 30  # each thread opens its connections when it first needs them
 EFFICIENCY = 1.1  # requests ≤ this × (new items / 100 + groups of feeds)
 
 Table = tuple[str, list[Figure]]
@@ -101,6 +101,8 @@ def _time(result: Result) -> list[Figure]:
         _info("age at delivery, most", _quantile(instant, 1.0), "s"),
         _info(f"age at delivery of digests (every {plan.digest_every}), p99", _quantile(digests, 0.99), "s"),
         _info("last item → all delivered", result.drained if result.drained is not None else float("nan"), "s"),
+        _info("longest time that the machine stood still", result.gauges.pause, "s"),
+        _info("looks at RabbitMQ without an answer", result.gauges.unanswered),
         _info("database", result.database_mb, "MB"),
         _info(f"statements slower than {SLOW} ms", len(result.slow)),
     ]

@@ -122,17 +122,17 @@ class Soak:
                 break
             self.killer.revive()
             if now >= kill:
-                kill += plan.kill_every
+                kill = now + plan.kill_every
                 self.say(f"{now / 60:5.1f} min  kill -9 {self.killer.kill()}")
             if now >= wish:
-                wish += plan.trigger_every
+                wish = now + plan.trigger_every
                 slug = f"ws{chance.randrange(plan.workspaces):05d}"
                 events.publish("workspace.due", {"workspace": slug, "reason": "trigger"})
             if now >= look:
                 look = now + LOOK_EVERY
                 self.gauges.look()
             if now >= tell:
-                tell += TELL_EVERY
+                tell = now + TELL_EVERY
                 self._tell(now, len(traffic.said))
         events.close()
 
@@ -150,7 +150,7 @@ class Soak:
                 if time.monotonic() - ended - arrived > 60:
                     break  # they say in the table what is left in which queue
             if time.monotonic() - ended >= tell:
-                tell += TELL_EVERY
+                tell = time.monotonic() - ended + TELL_EVERY
                 self.say(f"  draining  {missing:,} mentions under way · {self._queues()}")
         return arrived or None
 

@@ -50,7 +50,7 @@ def result(**fields: Any) -> Result:
     """Of a soak in which all went well, but for ``fields``."""
     sizes = [Sample(0.0, 80.0, 20), Sample(100.0, 81.0, 21)]
     gauges = SimpleNamespace(
-        deepest=Counter(fetch=9), depth={"fetch": 0}, connections=[(9, 9)], busiest=10,
+        deepest=Counter(fetch=9), depth={"fetch": 0}, connections=[(9, 9)], busiest=10, pause=2.0, unanswered=0,
         longest=lambda kind: Life(kind, sizes),
     )  # fmt: skip
     fine = {
@@ -100,7 +100,7 @@ def test_what_goes_wrong_is_seen(row: str, fields: dict[str, Any]) -> None:
     ("row", "change"),
     [
         ("fetch: growth in 1.7 min", lambda sample: Sample(sample.at, 95.0, 20)),
-        ("fetch: open files at the end", lambda sample: Sample(sample.at, 80.0, 33)),
+        ("fetch: open files at the end", lambda sample: Sample(sample.at, 80.0, 51)),
         ("fetch: memory at the end", lambda sample: Sample(sample.at, 101.0, 20)),
     ],
 )
