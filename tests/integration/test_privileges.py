@@ -27,7 +27,7 @@ from overheard.db.models import TABLES, DeadLetter, Workspace
 from overheard.errors import ConfigError
 from tests.servers.farm import Farm
 from tests.servers.listeners import listeners, started_with
-from tests.servers.rabbitmq import wait_for
+from tests.servers.rabbitmq import SCRIPTS, wait_for
 from tests.servers.shipped import DEPLOY, VHOST, ShippedPostgres, ShippedRabbit
 
 APP, TRIGGER = "overheard", "overheard_trigger"
@@ -240,6 +240,19 @@ def test_the_shipped_rabbitmq_listens_on_loopback_only(rabbit: ShippedRabbit) ->
     erlang = {int(rabbit.env[name]) for name in ("RABBITMQ_DIST_PORT", "ERL_EPMD_PORT")}
     assert ports == {rabbit.port, rabbit.http_port, rabbit.prometheus_port} | erlang
     assert not [each for each in found if not each.loopback]
+
+
+def test_rabbitmqctl_listens_on_loopback_only(rabbit: ShippedRabbit) -> None:
+    """It is an Erlang node itself while it runs."""
+    node = set(started_with(str(rabbit.home)))
+    command = [SCRIPTS / "rabbitmqctl", "-n", rabbit.node, "eval", "timer:sleep(60000)."]
+    running = subprocess.Popen(command, env=rabbit.env, cwd=rabbit.home, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: listeners({*started_with(str(rabbit.home))} - node), "rabbitmqctl", 30)
+        assert all(each.loopback for each in listeners({*started_with(str(rabbit.home))} - node))
+    finally:
+        running.kill()
+        running.wait()
 
 
 def test_the_shipped_alarms_and_timeouts_are_in_force(rabbit: ShippedRabbit) -> None:
