@@ -9,9 +9,8 @@ import click
 from overheard.cli import given
 from overheard.cli.group import Fault, Misuse
 from overheard.cli.opening import opened
-from overheard.cli.output import line
+from overheard.cli.output import counted, line
 from overheard.cli.saving import Secrets, options, save
-from overheard.cli.workspace_files import counted
 from overheard.db import beats, workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput, NotFound

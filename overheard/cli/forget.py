@@ -11,8 +11,7 @@ import msgspec
 
 from overheard.cli import output
 from overheard.cli.opening import opened
-from overheard.cli.output import Column, line
-from overheard.cli.workspace_files import counted
+from overheard.cli.output import Column, counted, line
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
 from overheard.program import Program

@@ -9,9 +9,8 @@ import click
 
 from overheard.cli.group import Fault
 from overheard.cli.opening import opened
-from overheard.cli.output import line
+from overheard.cli.output import counted, line
 from overheard.cli.times import ago
-from overheard.cli.workspace_files import counted
 from overheard.db import beats, mentions, workspaces
 from overheard.program import Program
 from producers.trigger import Asked, is_done

@@ -11,8 +11,7 @@ import msgspec
 from overheard.channels.redact import HIDDEN
 from overheard.channels.registry import redact
 from overheard.cli.opening import opened
-from overheard.cli.output import counted as counted
-from overheard.cli.output import line
+from overheard.cli.output import counted, line
 from overheard.cli.saving import options, save
 from overheard.db import specs, workspaces
 from overheard.errors import InvalidInput

@@ -11,9 +11,9 @@ from overheard.cli import output
 from overheard.cli.adding import add
 from overheard.cli.group import Fault
 from overheard.cli.opening import opened
-from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.output import Column, Format, counted, flat, format_option, line
 from overheard.cli.times import ago, ahead
-from overheard.cli.workspace_files import counted, hidden
+from overheard.cli.workspace_files import hidden
 from overheard.clock import system_clock
 from overheard.db import mentions, specs, workspaces
 from overheard.db.connect import Db
