@@ -242,7 +242,7 @@ def test_no_secret_is_in_any_output_whatever_goes_wrong(rig: Rig) -> None:
     locked_out(rig)
     rig.logs()
     assert rig.heard > 100
-    assert rig.leaks == []
+    assert not rig.leaks, "\n".join(f"{leak.secret} in {leak.where}: …{leak.around}…" for leak in rig.leaks)
 
 
 def count(farm: Farm, query: Any) -> int:
