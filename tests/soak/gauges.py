@@ -54,7 +54,9 @@ class Gauges:
         self.deepest: Counter[str] = Counter()
         self.connections: list[tuple[int, int]] = []  # to RabbitMQ, to PostgreSQL
         self.busiest = 0  # requests to Reddit in any minute
-        self.pause = 0.0  # longest time in seconds between two looks: a machine that stood still
+        self.pause = (
+            0.0  # longest time in seconds between two looks: long where the machine is busy with others, or stood still
+        )
         self.unanswered = 0  # looks at RabbitMQ that got no answer
         self._looked = time.monotonic()
         self._farm = farm

@@ -101,7 +101,7 @@ def _time(result: Result) -> list[Figure]:
         _info("age at delivery, most", _quantile(instant, 1.0), "s"),
         _info(f"age at delivery of digests (every {plan.digest_every}), p99", _quantile(digests, 0.99), "s"),
         _info("last item → all delivered", result.drained if result.drained is not None else float("nan"), "s"),
-        _info("longest time that the machine stood still", result.gauges.pause, "s"),
+        _info("longest time between two looks, 2 s apart", result.gauges.pause, "s"),
         _info("looks at RabbitMQ without an answer", result.gauges.unanswered),
         _info("database", result.database_mb, "MB"),
         _info(f"statements slower than {SLOW} ms", len(result.slow)),
