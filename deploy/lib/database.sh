@@ -130,7 +130,7 @@ restore_beside() {
         tar -xOf "$1" database.sqlite >"$2"
         chmod --reference="$(dirname "${db[path]}")" "$2"
         chmod ug=rw,o=,a-x "$2"
-        chown --reference="$(dirname "${db[path]}")" "$2"
+        chown --reference="$(dirname "${db[path]}")" "$2" # the processes' user, who owns the folder
         database_facts sound "$2"
     else
         local owner
@@ -166,6 +166,27 @@ SELECT format('ALTER DATABASE %I RENAME TO %I', :'live', :'aside')
 WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'live')
 \gexec
 ALTER DATABASE :"beside" RENAME TO :"live";
+COMMIT;
+END
+    fi
+}
+
+# put_back BESIDE ASIDE: undoes put_in_place.
+put_back() {
+    if [[ ${db[kind]} == sqlite ]]; then
+        local file=${db[path]} tail
+        rm -f "$file-wal" "$file-shm"
+        mv -T "$file" "$1"
+        for tail in -wal -shm ""; do
+            [[ ! -e $2$tail ]] || mv -T "$2$tail" "$file$tail"
+        done
+    else
+        admin_psql postgres -v live="${db[PGDATABASE]}" -v beside="$1" -v aside="$2" <<'END'
+BEGIN;
+ALTER DATABASE :"live" RENAME TO :"beside";
+SELECT format('ALTER DATABASE %I RENAME TO %I', :'aside', :'live')
+WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'aside')
+\gexec
 COMMIT;
 END
     fi

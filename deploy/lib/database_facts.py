@@ -3,7 +3,6 @@
 usage: database_facts.py where              kind, and path (SQLite) or libpq's variables (PostgreSQL)
        database_facts.py where URL_FILE     the same of the URL in a file
        database_facts.py what               and, from the database itself: schema (its last migration), megabytes
-       database_facts.py url NAME           the URL of another database on the same server (or another file)
        database_facts.py copy TARGET        copies a SQLite database that is in use to a file of its own, and checks it
        database_facts.py sound FILE         checks a file of SQLite
 
@@ -18,7 +17,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import peewee
 import psycopg
@@ -38,9 +36,7 @@ def main(command: str, *arguments: str) -> None:
         require_sound(Path(arguments[0]))
         return
     url = Path(arguments[0]).read_text().strip() if command == "where" and arguments else configured()
-    if command == "url":
-        sys.stdout.write(f"{renamed(url, arguments[0])}\n")
-    elif command == "copy":
+    if command == "copy":
         copy(Path(url.removeprefix(SQLITE)), Path(arguments[0]))
     else:
         lines = [*where(url), *(what(url) if command == "what" else ())]
@@ -82,13 +78,6 @@ def what(url: str) -> Iterator[str]:
             yield f"megabytes={int(size) // 1_000_000 + 1}"
     finally:
         db.release()
-
-
-def renamed(url: str, name: str) -> str:
-    if url.startswith(SQLITE):
-        return f"{SQLITE}{name}"
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}"))
 
 
 def copy(source: Path, target: Path) -> None:

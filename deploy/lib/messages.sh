@@ -7,6 +7,7 @@ part=       # what the lines that follow are about
 changes=0   # made, or to be made in a dry run
 dry_run=${dry_run-}
 log=${log-}
+log_mark=0  # lines of the log before what is being done
 
 # Everything for people goes to stderr: stdout is the answer of those commands that have one.
 say() {
@@ -44,6 +45,7 @@ change() {
         return
     fi
     note "$text"
+    log_mark=$(wc -l <"$log")
     set +e
     (
         set -e
@@ -58,7 +60,7 @@ change() {
 give_up() {
     local what=$1 hint
     shift
-    tail -n 15 "$log" | sed 's/^/    /' >&2
+    tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /' >&2
     say "$what; the last lines about it are above, all of them in $log."
     for hint in "$@"; do
         say "$hint"

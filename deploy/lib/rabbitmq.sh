@@ -37,7 +37,7 @@ broker_is_shared() {
         return 1
     fi
     service_runs rabbitmq-server || return 1
-    listed "" list_queues -p / name || [[ $(listing list_vhosts name | grep -vxE "/|$VHOST") ]]
+    listed "" list_queues -p / name || grep -qvxE "/|$VHOST" <<<"$(listing list_vhosts name)"
 }
 
 configure_broker() { # FOLDER

@@ -288,7 +288,7 @@ def test_a_restore_that_fails_half_way_leaves_what_was_there(
     done = operator.restore(file)
 
     assert done.returncode == 1
-    assert "The present database is as it was." in done.stderr
+    assert "the present database is as it was." in done.stderr
     assert tables_of(operator.url) == now
     if backend == "sqlite":
         assert [path.name for path in operator.folder.glob("*.restore-*")] == []
