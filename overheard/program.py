@@ -65,7 +65,7 @@ class Program:
                 self.ready_database()
                 return True
             except Unavailable as error:
-                log.get_logger(__name__).warning("waiting for the database", reason=str(error))
+                log.warning("waiting for the database", reason=str(error))
             if self.stop.wait(LOOK_AGAIN):
                 return False
 

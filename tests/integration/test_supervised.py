@@ -10,6 +10,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int) -> Ite
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, METRICS__PORT=str(base)) as farm:
         farm.workspace()
         yield farm
+
+
+@contextmanager
+def away(rabbit: RabbitServer, postgres: PostgresServer) -> Iterator[None]:
+    """Both servers end as in a power cut, and come back. Other tests need them, too."""
+    rabbit.kill9()
+    postgres.stop(immediate=True)
+    try:
+        yield
+    finally:
+        postgres.start()
+        rabbit.start()
 
 
 def settle(farm: Farm, posted: set[str], *, repeats: int) -> None:
@@ -69,15 +82,12 @@ def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
         for program in PROGRAMS:
             post()
             supervised.kill9(f"{program}_0")
-        rabbit_server.kill9()
-        post()
-        supervised.kill9("store_0")  # it has to start without RabbitMQ
         farm.db.release()
-        postgres_server.stop(immediate=True)
-        supervised.kill9("match_0")  # and without PostgreSQL
-        supervised.wait(lambda: "waiting for the database" in supervised.log("match_0"), "match waiting")
-        postgres_server.start()
-        rabbit_server.start()
+        with away(rabbit_server, postgres_server):
+            post()
+            supervised.kill9("store_0")  # they have to start without servers
+            supervised.kill9("match_0")
+            supervised.wait(lambda: "waiting for the database" in supervised.log("match_0"), "match waiting")
         post()
         supervised.wait(supervised.well, "the return of everything")
         settle(farm, posted, repeats=10)

@@ -27,13 +27,8 @@ SHIPPED = Path(__file__).parents[2] / "deploy/supervisord/supervisord.conf"
 SUPERVISORD = Path("/usr/bin/supervisord")
 STOP_TIMEOUT = 120.0
 
-# supervisord is told to stop when this process is gone, however it went: its children would outlive a kill.
-GUARD = """
-cat >/dev/null
-kill -TERM "$1" 2>/dev/null || exit 0
-for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || exit 0; sleep 0.1; done
-kill -KILL "$1"
-"""
+# supervisord and all it has started are one session, which is killed when this process is gone, however it went.
+GUARD = 'cat >/dev/null; pkill -KILL -s "$1"'
 
 
 def free_base() -> int:
@@ -73,8 +68,9 @@ class Supervised:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if "supervisord" in self.farm.processes:
-            self.terminate()
+        if (process := self.farm.processes.pop("supervisord", None)) is not None:
+            self._sweep()
+            process.wait()
         shutil.rmtree(self.home)
 
     def start(self) -> None:
@@ -99,10 +95,12 @@ class Supervised:
         try:
             return process.wait(STOP_TIMEOUT)
         finally:
-            assert self._guard is not None
-            assert self._guard.stdin is not None
-            self._guard.stdin.close()
-            self._guard.wait(STOP_TIMEOUT)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Kill what is left of the session."""
+        assert self._guard is not None
+        self._guard.communicate()
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """supervisord's records by name, such as ``fetch_0``; none while it does not answer."""

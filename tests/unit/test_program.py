@@ -1,0 +1,43 @@
+"""What every process begins with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from overheard.config import Config, Database
+from overheard.errors import ConfigError
+from overheard.program import Program
+from tests.servers.ports import free_ports
+
+
+def program(url: str) -> Program:
+    return Program(Config(database=Database(url=SecretStr(url))))
+
+
+def test_a_database_that_is_away_is_waited_for_until_told_to_stop() -> None:
+    (port,) = free_ports(1)
+    made = program(f"postgresql://overheard:hunter2@127.0.0.1:{port}/overheard")
+    made.stop.set()
+    lines: list[Any]
+    with capture_logs() as lines:
+        assert made.await_database() is False
+    assert [line["event"] for line in lines] == ["waiting for the database"]
+    assert "hunter2" not in str(lines)
+
+
+def test_a_database_that_is_there_is_made_ready(tmp_path: Path) -> None:
+    made = program(f"sqlite:///{tmp_path}/overheard.db")
+    assert made.await_database() is True
+    made.db.release()
+
+
+def test_a_database_that_is_something_else_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "overheard.db").write_bytes(b"something else, and long enough to be taken for a database file " * 20)
+    made = program(f"sqlite:///{tmp_path}/overheard.db")
+    with pytest.raises(ConfigError):
+        made.await_database()
