@@ -57,10 +57,12 @@ def _items(db: Db, ages: Ages, now: float) -> Forgotten:
     old_items = _batch(db, Item, Item.stored_at < now - ages.items * DAY) if ages.items else 0
     gone = Forgotten(rows=old_items, items=old_items)
     if ages.mentions:
-        old = now - ages.mentions * DAY
-        mentions = _batch(db, Mention, Mention.stored_at < old)
-        unwanted = _unmentioned(db, Item.stored_at < old)
-        gone.rows += mentions + unwanted
+        old = Mention.select(Mention.id).where(Mention.stored_at < now - ages.mentions * DAY).limit(BATCH)
+        rows = Mention.delete().where(Mention.id.in_(old)).returning(Mention.item).tuples().execute(db.peewee)
+        items = [item for (item,) in rows]
+        # Should we die here, the recheck stage finds that nobody mentions them.
+        unwanted = unmentioned(db, items)
+        gone.rows += len(items) + unwanted
         gone.items += unwanted
     return gone
 
@@ -81,11 +83,10 @@ def _in_a_digest_to_send() -> Any:
 
 def unmentioned(db: Db, item_ids: Collection[int]) -> int:
     """Delete those of the items that nobody mentions any more; how many there were."""
-    return _unmentioned(db, Item.id.in_(list(item_ids)))
-
-
-def _unmentioned(db: Db, among: Any) -> int:
-    return _unused(db, Item, among & ~fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id)))
+    if not item_ids:
+        return 0
+    mentioned = fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id))
+    return _unused(db, Item, Item.id.in_(list(item_ids)) & ~mentioned)
 
 
 def unwatched_feeds(db: Db, among: Any, now: float) -> int:
