@@ -83,30 +83,29 @@ def _in_a_digest_to_send() -> Any:
 
 def unmentioned(db: Db, item_ids: Collection[int]) -> int:
     """Delete those of the items that nobody mentions any more; how many there were."""
-    if not item_ids:
-        return 0
-    mentioned = fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id))
-    return _unused(db, Item, Item.id.in_(list(item_ids)) & ~mentioned)
+    return _unused(db, Item.id.in_(list(item_ids)), Mention.item) if item_ids else 0
 
 
 def unwatched_feeds(db: Db, among: Any, now: float) -> int:
     """Delete a batch of those of the feeds that nobody watches any more nor is reading now; how many there were."""
     watched = fn.EXISTS(Watch.select(Watch.feed).where(Watch.feed == Feed.id))
-    return _unused(db, Feed, among & (Feed.lease_until < now) & ~watched)
+    return _unused(db, among & (Feed.lease_until < now) & ~watched, Watch.feed)
 
 
-def _unused(db: Db, table: Any, unused: Any) -> int:
-    """Delete a batch of rows that nothing refers to.
+def _unused(db: Db, among: Any, reference: Any) -> int:
+    """Delete a batch of rows to which no ``reference`` refers.
 
-    In two steps, because PostgreSQL does not look again at other tables when it had to wait for a row: an item that
-    store has just mentioned once more would go, and take the new mention with it.
+    They are locked first, and looked at again then: an item that store has just mentioned once more would go, and take
+    the new mention with it.
     """
+    table = reference.rel_model
     with db.transaction():
-        rows = table.select(table.id).where(unused).limit(BATCH)
+        rows = table.select(table.id).where(among).limit(BATCH)
         if not db.sqlite:
             rows = rows.for_update(skip_locked=True)
-        ids = [row_id for (row_id,) in rows.tuples().execute(db.peewee)]
-        return int(table.delete().where(table.id.in_(ids), unused).execute(db.peewee))
+        ids = {row_id for (row_id,) in rows.tuples().execute(db.peewee)}
+        used = reference.model.select(reference).where(reference.in_(ids)).distinct().tuples().execute(db.peewee)
+        return int(table.delete().where(table.id.in_(ids - {row_id for (row_id,) in used})).execute(db.peewee))
 
 
 def _batch(db: Db, table: type, old: object) -> int:
