@@ -57,10 +57,12 @@ def _items(db: Db, ages: Ages, now: float) -> Forgotten:
     old_items = _batch(db, Item, Item.stored_at < now - ages.items * DAY) if ages.items else 0
     gone = Forgotten(rows=old_items, items=old_items)
     if ages.mentions:
-        old = now - ages.mentions * DAY
-        mentions = _batch(db, Mention, Mention.stored_at < old)
-        unwanted = _unmentioned(db, Item.stored_at < old)
-        gone.rows += mentions + unwanted
+        old = Mention.select(Mention.id).where(Mention.stored_at < now - ages.mentions * DAY).limit(BATCH)
+        rows = Mention.delete().where(Mention.id.in_(old)).returning(Mention.item).tuples().execute(db.peewee)
+        items = [item for (item,) in rows]
+        # Should we die here, the recheck stage finds that nobody mentions them.
+        unwanted = unmentioned(db, items)
+        gone.rows += len(items) + unwanted
         gone.items += unwanted
     return gone
 
@@ -81,31 +83,29 @@ def _in_a_digest_to_send() -> Any:
 
 def unmentioned(db: Db, item_ids: Collection[int]) -> int:
     """Delete those of the items that nobody mentions any more; how many there were."""
-    return _unmentioned(db, Item.id.in_(list(item_ids)))
-
-
-def _unmentioned(db: Db, among: Any) -> int:
-    return _unused(db, Item, among & ~fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id)))
+    return _unused(db, Item.id.in_(list(item_ids)), Mention.item) if item_ids else 0
 
 
 def unwatched_feeds(db: Db, among: Any, now: float) -> int:
     """Delete a batch of those of the feeds that nobody watches any more nor is reading now; how many there were."""
     watched = fn.EXISTS(Watch.select(Watch.feed).where(Watch.feed == Feed.id))
-    return _unused(db, Feed, among & (Feed.lease_until < now) & ~watched)
+    return _unused(db, among & (Feed.lease_until < now) & ~watched, Watch.feed)
 
 
-def _unused(db: Db, table: Any, unused: Any) -> int:
-    """Delete a batch of rows that nothing refers to.
+def _unused(db: Db, among: Any, reference: Any) -> int:
+    """Delete a batch of rows to which no ``reference`` refers.
 
-    In two steps, because PostgreSQL does not look again at other tables when it had to wait for a row: an item that
-    store has just mentioned once more would go, and take the new mention with it.
+    They are locked first, and looked at again then: an item that store has just mentioned once more would go, and take
+    the new mention with it.
     """
+    table = reference.rel_model
     with db.transaction():
-        rows = table.select(table.id).where(unused).limit(BATCH)
+        rows = table.select(table.id).where(among).limit(BATCH)
         if not db.sqlite:
             rows = rows.for_update(skip_locked=True)
-        ids = [row_id for (row_id,) in rows.tuples().execute(db.peewee)]
-        return int(table.delete().where(table.id.in_(ids), unused).execute(db.peewee))
+        ids = {row_id for (row_id,) in rows.tuples().execute(db.peewee)}
+        used = reference.model.select(reference).where(reference.in_(ids)).distinct().tuples().execute(db.peewee)
+        return int(table.delete().where(table.id.in_(ids - {row_id for (row_id,) in used})).execute(db.peewee))
 
 
 def _batch(db: Db, table: type, old: object) -> int:

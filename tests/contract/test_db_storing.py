@@ -419,9 +419,10 @@ def test_retention_takes_no_item_that_is_mentioned_again(world: Any, db: Db, clo
         message = world.matched(*[(world.item(100 * turn + number), (acme,)) for number in range(40)], poll=f"p{turn}")
         storing.store(db, message, clock() - 10 * 86400)
         Mention.delete().execute(db.peewee)
+        ids = [item_id for (item_id,) in world.rows(Item, "id")]
         results = race(
             lambda message=message: storing.store(db, message, clock()),
-            lambda: retention.forget(db, Ages(mentions=5, deliveries=5, dead_letters=5), clock()),
+            lambda ids=ids: retention.unmentioned(db, ids),
         )
         assert len(results[0].ages) == 40
         assert Mention.select().count(db.peewee) == 40

@@ -111,7 +111,7 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
         assert stopped.returncode == 1
         assert stopped.stderr == ""
         told = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
-        assert "nobody works on: fetch, match, store, notify, digest" in told
+        assert "nobody works on: fetch, match, store, notify, digest, recheck" in told
 
 
 def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
