@@ -26,13 +26,8 @@ class Trouble(msgspec.Struct, frozen=True):
 
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
-    found = [
-        *_tick(health, config),
-        *_flow(health, config),
-        *_bus_troubles(health),
-        *_canary(health, config),
-        *_rest(health),
-    ]
+    found = [*_tick(health, config), *_flow(health, config), *_bus_troubles(health), *_rest(health)]
+    found += _canary(health, config)
     return sorted(found, key=lambda trouble: not trouble.severe)
 
 
@@ -82,7 +77,7 @@ def _canary(health: Health, config: Config) -> Iterator[Trouble]:
     if late is not None:
         what = f"the canary is late: it should have come out at the end {span(health.now - late)} ago at least"
         yield Trouble(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
-    if health.active and not (config.reddit.client_id and config.reddit.user_agent):
+    if config.canary.interval and health.active and not (config.reddit.client_id and config.reddit.user_agent):
         yield Trouble(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
 
 
