@@ -127,7 +127,7 @@ class Metrics:
         )
         self.canary_interval = gauge("canary_interval_seconds", "Time between canary items; 0: the canary is off.")
         self.alerts = counter(
-            "alerts_total", "Alerts to the operator's channel; outcome is sent, held back or failed.", "outcome"
+            "alerts_total", "Alerts to the operator's channel; outcome is sent, held (told later) or failed.", "outcome"
         )
 
         # Tick.

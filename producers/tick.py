@@ -23,6 +23,7 @@ from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.workspace_file import DEFAULT_DIGEST
+from producers.alerts import Alerts
 from producers.canary import Canary
 
 log = get_logger(__name__)
@@ -66,6 +67,7 @@ class Ticker:
         ages: Ages,
         metrics: Metrics,
         canary: Canary | None = None,
+        alerts: Alerts | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -77,6 +79,7 @@ class Ticker:
         self.ages = ages
         self.metrics = metrics
         self.canary = canary
+        self.alerts = alerts
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -191,14 +194,17 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
     """Tick until ``stop`` is set, every ``[tick] interval`` seconds; a tick that found much is followed at once."""
     while not stop.is_set():
         pause = ticker.rules.interval
-        began = time.monotonic()
+        began, failed = time.monotonic(), False
         try:
             found = ticker.tick()
             _told(found, began)
             if found.due >= ticker.rules.batch:
                 pause = 0.0
         except TryAgain as error:
+            failed = True
             log.warning("tick failed", stage=BEAT, ms=_ms(began), exc_info=error)
+        if ticker.alerts is not None:
+            ticker.alerts.step(failed=failed)
         stop.wait(pause)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
+from overheard.db import incidents
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
@@ -43,12 +44,15 @@ def record(
     }
     insert = DeadLetter.insert(**row)
     if origin == "xq":
-        insert.on_conflict_ignore().execute(db.peewee)
-        return
-    insert.on_conflict(
-        conflict_target=[DeadLetter.message_id, DeadLetter.stage],
-        update={key: row[key] for key in ("origin", "reason", "traceback", "body", "created_at")},
-    ).execute(db.peewee)
+        insert = insert.on_conflict_ignore()
+    else:
+        insert = insert.on_conflict(
+            conflict_target=[DeadLetter.message_id, DeadLetter.stage],
+            update={key: row[key] for key in ("origin", "reason", "traceback", "body", "created_at")},
+        )
+    with db.transaction():
+        if list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)):
+            incidents.note(db, "dead letter", stage, now)
 
 
 def _storable(text: str) -> str:
