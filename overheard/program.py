@@ -24,7 +24,7 @@ from overheard import log as logs
 from overheard.bus.dead import DeadLetter
 from overheard.clock import system_clock
 from overheard.config import Config, load
-from overheard.db import dead_letters, migrate
+from overheard.db import dead_letters, incidents, migrate
 from overheard.db.connect import Db, open_database
 from overheard.errors import ConfigError, Unavailable
 from overheard.exposition import Exposition
@@ -113,6 +113,11 @@ class Program:
         said = str(error).strip().splitlines()[:1] if error is not None else []
         told = {"reason": said[0][:LONGEST_REASON]} if said else {}
         log.critical("giving up, to be restarted", process=name, exc_info=error, **told)
+        try:
+            with self.db.session():
+                incidents.note(self.db, "process gave up", name, self.clock())
+        except Exception as error:
+            log.warning("the operator will not be told", process=name, exc_info=error)
 
     def stop_on_signals(self) -> None:
         """SIGTERM and SIGINT ask for a graceful end; a second one ends at once."""

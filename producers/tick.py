@@ -23,6 +23,7 @@ from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
 from overheard.workspace_file import DEFAULT_DIGEST
+from producers.alerts import Alerts
 from producers.canary import Canary
 from producers.gauges import Gauges
 
@@ -71,6 +72,7 @@ class Ticker:
         gauges: Gauges,
         recheck: Callable[[], int] = lambda: 0,
         canary: Canary | None = None,
+        alerts: Alerts | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -84,6 +86,7 @@ class Ticker:
         self.gauges = gauges
         self.recheck = recheck
         self.canary = canary
+        self.alerts = alerts
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -200,14 +203,17 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
     """Tick until ``stop`` is set, every ``[tick] interval`` seconds; a tick that found much is followed at once."""
     while not stop.is_set():
         pause = ticker.rules.interval
-        began = time.monotonic()
+        began, failed = time.monotonic(), False
         try:
             found = ticker.tick()
             _told(found, began)
             if max(found.due, found.digests) >= ticker.rules.batch:
                 pause = 0.0
         except TryAgain as error:
+            failed = True
             log.warning("tick failed", stage=BEAT, ms=_ms(began), exc_info=error)
+        if ticker.alerts is not None:
+            ticker.alerts.step(failed=failed)
         ticker.gauges.gather()
         stop.wait(pause)
 

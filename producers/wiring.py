@@ -15,6 +15,7 @@ from overheard.db.budgets import reddit_key
 from overheard.db.retention import Ages
 from overheard.program import Program
 from overheard.stages import STAGES
+from producers.alerts import Alerts, alert_channel
 from producers.canary import Canary
 from producers.gauges import Gauges, Look
 from producers.rechecks import Rechecks
@@ -73,6 +74,13 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             db=running.db,
             clock=running.clock,
             interval=running.config.canary.interval,
+            metrics=running.metrics,
+        ),
+        alerts=Alerts(
+            db=running.db,
+            clock=running.clock,
+            every=running.config.alerts.every,
+            open=partial(alert_channel, running.config) if running.config.alerts.url.get_secret_value() else None,
             metrics=running.metrics,
         ),
     )

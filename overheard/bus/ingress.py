@@ -86,6 +86,7 @@ class IngressConsumer:
             for queue in (INGRESS, UNROUTED):
                 channel.basic_consume(queue, self._receiver(queue))
             self._connected = True
+            log.info("working", stage="ingress")
             while not stop.is_set():
                 self._beat = time.monotonic()
                 connection.process_data_events(time_limit=LOOK_UP)

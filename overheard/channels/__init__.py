@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-NoticeType = Literal["mention.created", "mentions.summary", "digest"]
+NoticeType = Literal["mention.created", "mentions.summary", "digest", "alert"]
 
 
 class Mention(msgspec.Struct, frozen=True):
@@ -29,6 +29,23 @@ class Mention(msgspec.Struct, frozen=True):
     highlights: tuple[tuple[str, int, int], ...]
 
 
+class Incident(msgspec.Struct, frozen=True):
+    """What went wrong, ``count`` times, and where: stages, channels, feeds by name. ``do``: what to do about it."""
+
+    kind: str
+    count: int
+    where: tuple[str, ...]
+    last_at: str
+    do: str
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """What the operator of the Overheard on machine ``host`` is told."""
+
+    host: str
+    incidents: tuple[Incident, ...]
+
+
 class Notice(msgspec.Struct, frozen=True):
     """What one delivery says. ``id`` stays the same over all tries: receivers drop repeats by it (I4)."""
 
@@ -37,6 +54,7 @@ class Notice(msgspec.Struct, frozen=True):
     workspace: str
     mentions: tuple[Mention, ...]
     omitted: int = 0  # mentions that a summary or digest counts but does not show
+    alert: Alert | None = None  # what one of type "alert" says, and no other
 
 
 class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):

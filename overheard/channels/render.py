@@ -35,6 +35,9 @@ class Trusted(str):
 
 def subject(notice: Notice) -> str:
     """One line, safe in a mail header and in a chat."""
+    if notice.alert is not None:
+        told = ", ".join(f"{incident.count} × {incident.kind}" for incident in notice.alert.incidents)
+        return inert(one_line(f"Overheard on {notice.alert.host}: {told}", SUBJECT_LIMIT))
     if notice.type == "mention.created":
         mention = notice.mentions[0]
         found = one_line(_found(mention), FOUND_LIMIT)
@@ -57,6 +60,9 @@ def body(notice: Notice, flavour: Flavour, limit: int) -> str:
 def _sizes(notice: Notice) -> Iterator[tuple[int, int]]:
     """What to try, from the fullest: (mentions shown, width of an excerpt)."""
     count = len(notice.mentions)
+    if notice.alert is not None:
+        yield from ((shown, 0) for shown in (10, 3, 0))
+        return
     if notice.type == "mention.created":
         yield from ((1, width) for width in (320, 160, 80, 0, LINK_ONLY))
         return
@@ -67,6 +73,9 @@ def _sizes(notice: Notice) -> Iterator[tuple[int, int]]:
 
 
 def _render(notice: Notice, flavour: Flavour, count: int, width: int) -> str:
+    if notice.alert is not None:
+        alert = _environment(flavour).get_template(f"alert.{flavour}.j2")
+        return alert.render(alert=notice.alert, subject=subject(notice), shown=count).strip()
     shown = notice.mentions[:count]
     omitted = notice.omitted + len(notice.mentions) - count
     name = "mention" if notice.type == "mention.created" else "mentions"

@@ -26,6 +26,7 @@ ENTRIES = {
     "status": Entry(f"{HERE}.status:status", "How everything is, and what to do about what is not well.", OPERATE),
     "dead": Entry(f"{HERE}.dead:dead", "Look at, replay or drop what could not be done.", OPERATE),
     "forget": Entry(f"{HERE}.forget:forget", "Erase all of an author, or of a workspace.", OPERATE),
+    "alert": Entry(f"{HERE}.alerts:alert", "Send a test alert to the operator's channel.", OPERATE),
     "migrate": Entry(f"{HERE}.migrate:migrate", "Bring the database up to date.", OPERATE),
 }
 

@@ -74,6 +74,7 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "bus", trials.bus(config)
     yield "Reddit", trials.reddit(program, budgeted=database.ready)
     yield "metrics", trials.metrics(config)
+    yield "alerts", trials.alerts(config)
 
 
 def _print(result: Result) -> None:

@@ -15,13 +15,15 @@ import msgspec
 
 from actors.wiring import limiter, reddit_budget, reddit_source
 from overheard.bus import queues
+from overheard.channels.registry import redact
 from overheard.cli.times import span
 from overheard.config import Config
 from overheard.db import migrate
-from overheard.errors import ConfigError, Permanent, Postponed, TryAgain, Unavailable
+from overheard.errors import ConfigError, InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
 from overheard.sources import Budget
+from producers.alerts import alert_channel, said
 
 PATIENCE = 5.0  # seconds
 
@@ -146,6 +148,18 @@ def metrics(config: Config) -> Outcome:
             return Outcome("ok", f"{place} is served by an Overheard that runs")
         reason = error.strerror or type(error).__name__
         return Outcome("failed", f"{place}: {reason}", "set [metrics] port, or host, to another")
+
+
+def alerts(config: Config) -> Outcome:
+    """Whether the operator's channel can be used. Nothing is sent: `overheard alert test` does that."""
+    url = config.alerts.url.get_secret_value()
+    if not url:
+        return Outcome("ok", "off: the operator is told nothing ([alerts] url)")
+    try:
+        alert_channel(config)
+    except InvalidInput as error:
+        return Outcome("failed", f"[alerts] {said(error)}")
+    return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
 
 
 def _ours(place: str) -> bool:

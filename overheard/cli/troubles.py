@@ -26,13 +26,8 @@ class Trouble(msgspec.Struct, frozen=True):
 
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
-    found = [
-        *_tick(health, config),
-        *_flow(health, config),
-        *_bus_troubles(health),
-        *_canary(health, config),
-        *_rest(health),
-    ]
+    found = [*_tick(health, config), *_flow(health, config), *_bus_troubles(health), *_rest(health)]
+    found += _canary(health, config)
     return sorted(found, key=lambda trouble: not trouble.severe)
 
 
@@ -78,11 +73,12 @@ def _bus_troubles(health: Health) -> Iterator[Trouble]:
 
 
 def _canary(health: Health, config: Config) -> Iterator[Trouble]:
-    late = health.canary.late_since(health.now) if health.canary is not None else None
-    if late is not None:
-        what = f"the canary is late: it should have come out at the end {span(health.now - late)} ago at least"
+    bird = health.canary
+    if bird is not None and bird.late_since(health.now) is not None:
+        silent = span(health.now - max(bird.delivered_at or 0.0, bird.begun_at))
+        what = f"the canary is late: nothing has come out at the end for {silent}"
         yield Trouble(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
-    if health.active and not (config.reddit.client_id and config.reddit.user_agent):
+    if config.canary.interval and health.active and not (config.reddit.client_id and config.reddit.user_agent):
         yield Trouble(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
 
 

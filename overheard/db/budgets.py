@@ -134,6 +134,19 @@ def reddit_key(client_id: str) -> str:
     return f"reddit:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
 
 
+def take(db: Db, key: str, seconds: float) -> bool:
+    """Take the one slot of ``key`` there is in so many seconds; says whether it was free. Nobody waits in a line."""
+    now = db.now
+    taken = (
+        Budget.insert(key=key, tat=now + seconds, block_until=0, observed_at=0)
+        .on_conflict(conflict_target=[Budget.key], update={Budget.tat: now + seconds}, where=(Budget.tat <= now))
+        .returning(Budget.key)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return bool(list(taken))
+
+
 def state(db: Db, key: str) -> tuple[float | None, float]:
     """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``."""
     now = db.now

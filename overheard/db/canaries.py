@@ -39,7 +39,9 @@ def state(db: Db) -> State | None:
     """How it is; None when it is off."""
     row = (
         Workspace.select(Workspace.every, Workspace.created_at)
-        .where(Workspace.slug == canary.WORKSPACE, Workspace.active)
+        .join(Watch, on=(Watch.workspace == Workspace.id))
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Workspace.slug == canary.WORKSPACE, Workspace.active, Feed.source == canary.SOURCE)
         .tuples()
         .first(db.peewee)
     )

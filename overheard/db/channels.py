@@ -6,6 +6,7 @@ import msgspec
 from peewee import Case, fn
 
 from overheard import canary
+from overheard.db import incidents
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Workspace
 from overheard.db.text import storable
@@ -75,10 +76,13 @@ def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
     """Send nothing there any more, and say so in what was waiting for it. Saving the channel anew enables it."""
     reason = storable(reason)
     with db.transaction():
+        row = get(db, channel_id)
         Channel.update(disabled_at=now, reason=reason).where(Channel.id == channel_id).execute(db.peewee)
         Delivery.update(state="failed", lease_until=0, error=reason).where(
             Delivery.channel == channel_id, Delivery.state.in_(["pending", "held"])
         ).execute(db.peewee)
+        if row is not None and row.disabled_at is None:
+            incidents.note(db, "channel disabled", f"{row.workspace}/{row.name}", now)
 
 
 def enable(db: Db, channel_id: int) -> None:

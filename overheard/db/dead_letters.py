@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
+from overheard.db import incidents
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
@@ -92,7 +93,10 @@ def record_found(db: Db, letters: Sequence[New]) -> None:
     """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
     parked = [_row(letter) for letter in letters if letter.origin != "rejected"]
     if parked:
-        DeadLetter.insert_many(parked).on_conflict_ignore().execute(db.peewee)
+        with db.transaction():
+            insert = DeadLetter.insert_many(parked).on_conflict_ignore().returning(DeadLetter.stage)
+            for (stage,) in insert.tuples().execute(db.peewee):
+                incidents.note(db, "dead letter", stage, letters[0].now)
     for letter in letters:
         if letter.origin == "rejected":
             _record(db, letter, found=True)
@@ -120,7 +124,11 @@ def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
     insert = DeadLetter.insert(**row).on_conflict(
         conflict_target=[DeadLetter.message_id, DeadLetter.stage], update=news, where=same
     )
-    return bool(list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)))
+    with db.transaction():
+        kept = bool(list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)))
+        if kept:
+            incidents.note(db, "dead letter", row["stage"], row["created_at"])
+    return kept
 
 
 def _storable(text: str) -> str:

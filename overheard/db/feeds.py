@@ -8,6 +8,7 @@ import msgspec
 from peewee import JOIN, Case, fn
 
 from overheard import canary
+from overheard.db import incidents
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Poll, Watch, Workspace
 from overheard.db.workspaces import waiting_since
@@ -15,6 +16,7 @@ from overheard.items import FeedKind
 from overheard.messages import Target
 
 AHEAD = 300.0  # seconds that the clocks of our machines may differ
+TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
 
 
@@ -180,6 +182,8 @@ def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) ->
     Feed.update(poll=None, lease_until=0, failures=feed.failures + 1, reason=reason, retry_at=retry_at).where(
         Feed.id == feed.id
     ).execute(db.peewee)
+    if feed.failures + 1 == TOLD_AFTER:
+        incidents.note(db, "feed refused", f"r/{feed.name} {feed.kind} ({reason})", now)
     return retry_at
 
 

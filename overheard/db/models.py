@@ -242,6 +242,17 @@ class Budget(Table):
     remaining = DoubleField(null=True)
 
 
+# What went wrong and the operator has not been told yet. ``what`` is the place: a stage, a channel, a feed.
+class Incident(Table):
+    kind = TextField()
+    what = TextField()
+    count = IntegerField()
+    last_at = DoubleField()
+
+    class Meta:
+        primary_key = CompositeKey("kind", "what")
+
+
 # When a process last did what it is for (``tick``).
 class Beat(Table):
     name = TextField(primary_key=True)
@@ -264,5 +275,6 @@ TABLES: tuple[type[Table], ...] = (
     PollPart,
     DeadLetter,
     Budget,
+    Incident,
     Beat,
 )

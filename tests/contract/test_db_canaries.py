@@ -47,10 +47,8 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
     assert world.counts()["Workspace"] == 1
     assert world.rows(Feed, "source", "kind", "name") == [("canary", "posts", canary.FEED)]
     assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
-    ((watched,),) = [
-        interest.feeds for interest in queries.interests(db, [workspaces.by_name(db, canary.WORKSPACE).id])
-    ]
-    assert watched == ("posts", canary.FEED)
+    (interest,) = queries.interests(db, [workspaces.by_name(db, canary.WORKSPACE).id])
+    assert interest.feeds == (("posts", canary.FEED),)
 
 
 def test_ticks_that_make_it_at_once_make_one(world: Any, db: Db, clock: Any, race: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +32,14 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]
 
 
 def metric(farm: Farm, name: str) -> float:
-    """A gauge of the tick's."""
+    """A gauge of the tick's; 0 while it does not answer yet."""
     url = f"http://127.0.0.1:{farm.environment['OVERHEARD_METRICS__PORT']}/metrics"
-    with urllib.request.urlopen(url) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
-        return next(family.samples[0].value for family in families if family.name == f"overheard_{name}")
+    try:
+        with urllib.request.urlopen(url) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+    except urllib.error.URLError:
+        return 0.0
+    return next(family.samples[0].value for family in families if family.name == f"overheard_{name}")
 
 
 def delivered_at(farm: Farm) -> float:
@@ -58,7 +62,6 @@ def test_it_arrives_is_late_when_a_stage_dies_and_comes_back(farm: Farm) -> None
     farm.producer("tick")
     farm.actors(*STAGES, name="stages")
     farm.actors("notify")
-    farm.wait(lambda: metric(farm, "tick_last_success_timestamp_seconds") > 0)
     farm.wait(lambda: delivered_at(farm) > 0)
     first = delivered_at(farm)
     farm.wait(lambda: delivered_at(farm) > first)
@@ -97,7 +100,6 @@ def test_it_costs_no_request_and_is_nobodys_mention(farm: Farm) -> None:
 
 def test_turned_off_it_is_gone(farm: Farm) -> None:
     farm.everything()
-    farm.wait(lambda: metric(farm, "tick_last_success_timestamp_seconds") > 0)
     farm.wait(lambda: delivered_at(farm) > 0)
     farm.terminate("tick")
     farm.settings["CANARY__INTERVAL"] = "0"

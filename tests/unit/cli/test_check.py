@@ -40,7 +40,7 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
     result = run("check", **reddit)
     assert result.exit_code == 0, result.output
     assert [line[:17].split() for line in result.stdout.splitlines()] == [
-        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics")
+        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts")
     ]
     assert "newest post: t3_" in result.stdout
     assert list(folder.iterdir()) == []

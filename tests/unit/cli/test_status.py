@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from overheard.db import beats, channels, dead_letters, deliveries, feeds, models, workspaces
+from overheard.db import beats, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
 from overheard.program import Program
 
 from .conftest import Run, lines
@@ -86,6 +86,20 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     assert found["feeds"] == {"ok": 0, "failing": 1, "new": 1}
     assert found["failing_feeds"][0]["retry_at"].endswith("Z")
     assert found["sick_channels"][0]["disabled"] is True
+
+
+def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> None:
+    db, now = program.db, program.clock()
+    canaries.keep(db, 300, now - 1000, lambda text, zone: now)
+    beats.beat(db, "tick", now)
+    ((severe, what),) = troubles(run)
+    assert severe
+    assert what == "the canary is late: nothing has come out at the end for 17 min"
+    found = facts(run)
+    assert found["workspaces"] == {"active": 0, "paused": 0}
+    assert (found["channels"], found["feeds"]) == (0, {"ok": 0, "failing": 0, "new": 0})
+    beats.beat(db, canaries.BEAT, now)
+    assert troubles(run) == []
 
 
 def test_migrate(run: Run) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from overheard.db import beats, channels, specs, workspaces
+from overheard import canary
+from overheard.db import beats, canaries, channels, specs, workspaces
 from overheard.program import Program
 
 from .conftest import Run, lines, rows
@@ -34,6 +35,18 @@ timezone = "Europe/Berlin"
   name = "trouble"
   text = "outage"
 """
+
+
+@pytest.mark.parametrize("command", ["pause", "remove"])
+def test_the_canarys_is_overheards_own(run: Run, program: Program, command: str) -> None:
+    canaries.keep(program.db, 300, program.clock(), lambda text, zone: program.clock())
+    result = run("workspace", command, canary.WORKSPACE)
+    assert result.exit_code == 1
+    assert "[canary] interval = 0" in result.stderr
+    assert run("workspace", "list").stdout == "No workspaces yet: overheard workspace add, or overheard import.\n"
+    assert run("workspace", "show", canary.WORKSPACE).exit_code == 0
+    assert run("export").stdout == ""
+    assert run("channel", "list").stdout == "No channels.\n"
 
 
 def test_add_saves_what_was_said(run: Run, program: Program) -> None:

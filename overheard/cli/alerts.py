@@ -1,0 +1,35 @@
+"""``overheard alert``: whether the operator can be told."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from overheard.cli.group import Fault
+from overheard.cli.opening import configuration
+from overheard.cli.output import line
+from overheard.clock import system_clock
+from overheard.db.incidents import Noted
+from overheard.errors import InvalidInput, Permanent, TryAgain
+from producers.alerts import TEST, alert_channel, compose, said
+
+
+@click.group
+def alert() -> None:
+    """Alerts: the operator is told what went wrong."""
+
+
+@alert.command
+@click.pass_context
+def test(context: click.Context) -> None:
+    """Send a test alert to [alerts] url now, and say what the receiver answered."""
+    config = configuration(context)
+    if not config.alerts.url.get_secret_value():
+        raise Fault("no alerts are sent: [alerts] url in pipeline.toml is empty")
+    began = time.monotonic()
+    try:
+        alert_channel(config).send(compose([Noted(TEST, "overheard alert test", 1, system_clock())]))
+    except (TryAgain, Permanent, InvalidInput) as error:
+        raise Fault(f"[alerts] url took nothing: {said(error)}") from None
+    line(("✓ ", "green"), f"The operator's channel took the test alert in {time.monotonic() - began:.1f} s.")

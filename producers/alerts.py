@@ -1,0 +1,170 @@
+"""The operator's alerts: what went wrong is told to one channel, together and not often, beside a tick's work.
+
+What is to be told is in the database (``db/incidents.py``), and so is who may tell it when: one alert in ``[alerts]
+every`` seconds, whichever tick sends it. It is sent in a thread of its own, so that no tick waits for a receiver, and
+taken away when it was sent: an alert channel that is down, or a tick that dies, leaves it to the next alert. A failed
+alert is logged and counted, and never becomes an incident itself.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from overheard import __version__
+from overheard.channels import Alert, Channel, ChannelOptions, Incident, Notice
+from overheard.channels.registry import open_channel
+from overheard.clock import Clock
+from overheard.config import Config
+from overheard.db import beats, budgets, canaries, incidents
+from overheard.db.connect import Db
+from overheard.db.incidents import Noted
+from overheard.db.mentions import rfc3339
+from overheard.errors import InvalidInput, Permanent, TryAgain
+from overheard.log import get_logger
+from overheard.metrics import Metrics
+
+log = get_logger(__name__)
+
+BUDGET = "alerts"
+FAILING = 3  # ticks in a row
+UNTOLD_FOR = 86400.0  # seconds for which incidents wait for somebody to be told
+
+TEST = "test alert"
+# What to do about each kind.
+DO = {
+    TEST: "nothing: you are told",
+    "dead letter": "overheard dead list",
+    "channel disabled": "overheard channel list",
+    "feed refused": "overheard status",
+    "process gave up": "see its log; supervisorctl status",
+    "tick failing": "see the tick's log; overheard check",
+    "canary late": "overheard status",
+}
+
+Start = Callable[[Callable[[], None]], None]
+
+
+def alert_channel(config: Config) -> Channel:
+    """The operator's channel. Raises InvalidInput, whose text shows neither address nor secret."""
+    rules = config.alerts
+    options = ChannelOptions(
+        allow_private=rules.allow_private, timeout=config.notify.timeout, user_agent=f"Overheard/{__version__}"
+    )
+    return open_channel(rules.url.get_secret_value(), rules.secret.get_secret_value() or None, options=options)
+
+
+def said(error: Exception) -> str:
+    """What is wrong with the alert channel. The rule that channels speak of has a namesake for this one."""
+    return str(error).replace("[notify]", "[alerts]")
+
+
+def compose(noted: Sequence[Noted]) -> Notice:
+    """One message about all of it, by kind."""
+    kinds = []
+    for kind, group in groupby(sorted(noted, key=lambda each: each.kind), key=lambda each: each.kind):
+        of_kind = list(group)
+        kinds.append(
+            Incident(
+                kind=kind,
+                count=sum(each.count for each in of_kind),
+                where=tuple(each.what for each in of_kind),
+                last_at=rfc3339(max(each.last_at for each in of_kind)),
+                do=DO.get(kind, "overheard status"),
+            )
+        )
+    alert = Alert(host=socket.gethostname(), incidents=tuple(kinds))
+    return Notice(id=f"alert_{uuid.uuid4().hex}", type="alert", workspace="", mentions=(), alert=alert)
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    # A daemon: a receiver that hangs does not keep the process from ending.
+    threading.Thread(target=work, name="alert", daemon=True).start()
+
+
+class Alerts:
+    """``open`` makes the operator's channel; None: there is none."""
+
+    def __init__(
+        self,
+        *,
+        db: Db,
+        clock: Clock,
+        every: float,
+        open: Callable[[], Channel] | None,
+        metrics: Metrics,
+        start: Start = _in_a_thread,
+    ) -> None:
+        self.db = db
+        self.clock = clock
+        self.every = every
+        self.open = open
+        self.metrics = metrics
+        self._start = start
+        self._sending = threading.Lock()
+        self._failures = 0
+        self._held = 0
+
+    def step(self, *, failed: bool = False) -> None:
+        """After each tick. ``failed``: the tick did not get to its end. Raises nothing: alerts stop no work."""
+        try:
+            with self.db.session():
+                self._note(failed)
+                self._tell()
+        except TryAgain as error:
+            log.debug("alerts put off", stage="tick", exc_info=error)
+        except Exception:
+            log.exception("alerts broke", stage="tick")
+
+    def _note(self, failed: bool) -> None:
+        now = self.clock()
+        self._failures = self._failures + 1 if failed else 0
+        if self._failures == FAILING:
+            incidents.note(self.db, "tick failing", socket.gethostname(), now)
+        state = canaries.state(self.db)
+        late_since = state.late_since(now) if state is not None else None
+        # Once for each silence, however long it lasts and whoever looks.
+        if late_since is not None and beats.first(self.db, "canary late", late_since):
+            incidents.note(self.db, "canary late", "canary", now)
+
+    def _tell(self) -> None:
+        noted = incidents.untold(self.db)
+        if not noted:
+            self._held = 0
+            return
+        if self.open is None:
+            incidents.forget(self.db, self.clock() - UNTOLD_FOR)
+            return
+        if not self._sending.acquire(blocking=False):
+            return
+        if not budgets.take(self.db, BUDGET, self.every):
+            self._sending.release()
+            self._hold(sum(each.count for each in noted))
+            return
+        self._held = 0
+        open = self.open
+        self._start(lambda: self._send(open, noted))
+
+    def _hold(self, count: int) -> None:
+        if count > self._held:
+            self.metrics.alerts.labels("held back").inc()
+        self._held = count
+
+    def _send(self, open: Callable[[], Channel], noted: Sequence[Noted]) -> None:
+        outcome = "failed"
+        try:
+            open().send(compose(noted))
+            outcome = "sent"
+            with self.db.session():
+                incidents.tell(self.db, noted)
+            log.info("alert sent", stage="tick", incidents=sum(each.count for each in noted))
+        except (InvalidInput, Permanent, TryAgain) as error:
+            log.warning("alert failed", stage="tick", error=type(error).__name__, reason=said(error))
+        except Exception:
+            log.exception("alert failed", stage="tick")
+        finally:
+            self.metrics.alerts.labels(outcome).inc()
+            self._sending.release()
