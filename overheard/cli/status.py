@@ -35,10 +35,10 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
 
     Exit code 1 when nothing, or too little, gets through: a server away, no tick, nobody at a queue, runs or
     deliveries left behind. Feeds that Reddit refuses, channels that fail and dead letters are told, and are no reason
-    for it; nor is a fresh installation on memory:// of which `overheard run` was never started.
+    for it; nor is a fresh installation, in the first minute after its first workspace was added.
 
     With --watch it stays on the screen, or, where stdout is no terminal, prints anew each time; the exit code is 0.
-    As JSON it is one object on a line each time; of refused feeds and sick channels, the first 100 are named.
+    As JSON it is one object on a line; of refused feeds and channels that take nothing, 100 are named.
     """
     config = configuration(context)
     observer = Observer(Program(config))

@@ -52,10 +52,10 @@ def _tick(stored: Stored, config: Config) -> Iterator[Trouble]:
         return
     start = "overheard run" if config.bus.embedded else "supervisorctl status, or: python -m producers tick"
     if stored.last_tick_at is None:
-        # In one process, "never" is what a fresh installation looks like, and no fault.
-        yield Trouble(
-            not config.bus.embedded, "no tick has ever run: nobody looks for what is due", f"start it: {start}"
-        )
+        # In one process, "never" is what it looks like between adding the first workspace and `overheard run`.
+        waited = stored.waiting is not None and stored.at - stored.waiting.since > TICK_LATE
+        severe = waited or not config.bus.embedded
+        yield Trouble(severe, "no tick has ever run: nobody looks for what is due", f"start it: {start}")
     elif (age := stored.at - stored.last_tick_at) > max(TICK_LATE, 3 * config.tick.interval):
         yield Trouble(True, f"the last tick was {span(age)} ago: nobody looks for what is due", f"start it: {start}")
     elif age < -LATE:

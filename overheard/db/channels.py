@@ -119,9 +119,10 @@ def sick(db: Db, limit: int) -> list[Sick]:
 
 
 def states(db: Db) -> dict[str, int]:
-    """How many channels are ok, failing or disabled."""
+    """How many channels but the canary's are ok, failing or disabled."""
     disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
     failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
-    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).tuples().execute(db.peewee)
+    others = Channel.workspace.not_in(Workspace.select(Workspace.id).where(Workspace.slug == canary.WORKSPACE))
+    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(others).tuples().execute(db.peewee)
     in_all, off, sick = (int(count or 0) for count in rows[0])
     return {"ok": in_all - off - sick, "failing": sick, "disabled": off}

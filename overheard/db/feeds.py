@@ -236,7 +236,7 @@ def oldest_fresh(db: Db) -> float | None:
     )
     query = (
         Feed.select(Feed.fresh_at)
-        .where(Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
+        .where(PEOPLES, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
         .order_by(Feed.fresh_at)
         .limit(1)
     )
@@ -274,7 +274,7 @@ def failing(db: Db, limit: int) -> list[Refused]:
     """Up to ``limit`` of the watched feeds that Reddit refuses, by name."""
     rows = (
         Feed.select(Feed.kind, Feed.name, Feed.reason, Feed.failures, Feed.retry_at)
-        .where(Feed.failures > 0, Feed.id.in_(Watch.select(Watch.feed)))
+        .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
         .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
         .limit(limit)
     )
@@ -283,5 +283,5 @@ def failing(db: Db, limit: int) -> list[Refused]:
 
 def gaps(db: Db) -> int:
     """How often a poll of a watched feed could not read back to where the one before had ended."""
-    total = Feed.select(fn.sum(Feed.gaps)).where(Feed.gaps > 0, Feed.id.in_(Watch.select(Watch.feed)))
+    total = Feed.select(fn.sum(Feed.gaps)).where(Feed.gaps > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
     return int(total.scalar(db.peewee) or 0)
