@@ -1,52 +1,40 @@
-"""How everything is: facts from the database and the bus. What they mean: ``troubles.py``."""
+"""How everything is: facts from the database, the bus and the processes. What they mean: ``troubles.py``."""
 
 from __future__ import annotations
 
 import msgspec
 
-from actors.wiring import reddit_budget
-from overheard import schedule
-from overheard.bus import queues
-from overheard.bus.queues import Door, Queue
+from overheard.bus.queues import Door, Looker, Queue
+from overheard.cli import processes
+from overheard.cli.processes import Process
 from overheard.config import Config
 from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, workspaces
-from overheard.db.channels import ChannelRow
+from overheard.db.channels import Sick
+from overheard.db.connect import Db
 from overheard.db.deliveries import Waiting
 from overheard.db.feeds import Refused
 from overheard.errors import Unavailable
 from overheard.program import Program
 
-LOOKED_AT = 1000  # workspaces that wait for a run
+NAMED = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
-class Sick(msgspec.Struct, frozen=True):
-    """A channel that takes nothing."""
+class Stored(msgspec.Struct, frozen=True):
+    """What the database knows at ``at``. Times are seconds since the epoch; ``oldest`` is None where nothing waits."""
 
-    workspace: str
-    name: str
-    disabled: bool
-    since: float
-    reason: str
-
-
-class Health(msgspec.Struct, frozen=True):
-    """The facts at ``now``. Times are seconds since the epoch; ``queues`` and ``door`` are None without RabbitMQ."""
-
-    now: float
+    at: float
     last_tick_at: float | None
     active: int
     paused: int
-    late: tuple[str, float] | None  # the workspace whose run is the most overdue, and since when
+    waiting: workspaces.Waiting | None
+    oldest: dict[str, float | None]  # run, poll, delivery, digest
     feeds: dict[str, int]
-    failing_feeds: list[Refused]
+    refused: list[Refused]
     oldest_fresh_at: float | None
     gaps: int
     remaining: float | None
     booked: float
-    queues: list[Queue] | None
-    door: Door | None
-    bus_fault: str | None
-    channels: int
+    channels: dict[str, int]
     sick: list[Sick]
     deliveries: Waiting
     dead_letters: int
@@ -55,61 +43,98 @@ class Health(msgspec.Struct, frozen=True):
     @property
     def lag(self) -> float | None:
         """Seconds since the least recently read healthy feed was read."""
-        return None if self.oldest_fresh_at is None else max(self.now - self.oldest_fresh_at, 0.0)
+        return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
 
 
-def look(program: Program) -> Health:
-    """The facts, now."""
-    db, config, now = program.db, program.config, program.clock()
+class Health(msgspec.Struct, frozen=True):
+    """The facts at ``now``.
+
+    ``stored`` is None, and ``database_fault`` says why, when the database does not answer; ``queues`` and ``door`` are
+    None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where nobody can know.
+    """
+
+    now: float
+    stored: Stored | None
+    database_fault: str | None
+    queues: list[Queue] | None
+    door: Door | None
+    bus_fault: str | None
+    processes: list[Process] | None
+
+
+class Observer:
+    """Looks at everything, again and again, on the connections that it has. For one thread."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._ready = False
+        self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
+
+    def look(self) -> Health:
+        """The facts, now. Raises ConfigError when the database's schema is another one."""
+        now = self.program.clock()
+        stored, database_fault = self._database(now)
+        queues, door, bus_fault = self._look_at_bus()
+        found = processes.look(self.program.config.metrics)
+        return Health(now, stored, database_fault, queues, door, bus_fault, found)
+
+    def close(self) -> None:
+        if self._bus is not None:
+            self._bus.close()
+        self.program.db.release()
+
+    def _database(self, now: float) -> tuple[Stored | None, str | None]:
+        program = self.program
+        try:
+            if not self._ready:
+                program.ready_database()
+                self._ready = True
+            with program.db.session():
+                return stored(program.db, program.config, now), None
+        except Unavailable as error:
+            return None, str(error)
+
+    def _look_at_bus(self) -> tuple[list[Queue] | None, Door | None, str | None]:
+        if self._bus is None:
+            return None, None, None
+        try:
+            queues, door = self._bus.look()
+            fault = None if self._bus.takes_messages() else ALARM
+        except Unavailable as error:
+            return None, None, str(error)
+        return queues, door, fault
+
+
+ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-diagnostics alarms)"
+
+
+def stored(db: Db, config: Config, now: float) -> Stored:
+    """What the database knows."""
     active, paused = workspaces.tally(db)
-    remaining, booked = budgets.state(db, reddit_budget(config))
-    rows = channels.listing(db)
-    found, door, fault = _bus(config)
-    return Health(
-        now=now,
+    remaining, booked = budgets.state(db, budgets.reddit_key(config.reddit.client_id))
+    waiting = workspaces.longest_waiting(db, now)
+    of_feeds, of_channels = feeds.states(db), channels.states(db)
+    return Stored(
+        at=now,
         last_tick_at=beats.last(db, "tick"),
         active=active,
         paused=paused,
-        late=_late(program, now),
-        feeds=feeds.states(db),
-        failing_feeds=feeds.failing(db),
+        waiting=waiting,
+        oldest={
+            "run": None if waiting is None else waiting.since,
+            "poll": feeds.oldest_poll(db),
+            "delivery": deliveries.oldest_due(db, now),
+            "digest": workspaces.oldest_digest(db, now),
+        },
+        feeds=of_feeds,
+        refused=feeds.failing(db, NAMED) if of_feeds["failing"] else [],
         oldest_fresh_at=feeds.oldest_fresh(db),
         gaps=feeds.gaps(db),
         remaining=remaining,
         booked=booked,
-        queues=found,
-        door=door,
-        bus_fault=fault,
-        channels=len(rows),
-        sick=[_sick(row) for row in rows if row.disabled_at or row.failing_since],
+        channels=of_channels,
+        sick=channels.sick(db, NAMED) if of_channels["failing"] + of_channels["disabled"] else [],
         deliveries=deliveries.waiting(db, now),
         dead_letters=dead_letters.count(db),
         canary=canaries.state(db),
     )
-
-
-def _bus(config: Config) -> tuple[list[Queue] | None, Door | None, str | None]:
-    if config.bus.embedded:
-        return None, None, None
-    try:
-        found, door = queues.look(config.bus.address)
-    except Unavailable as error:
-        return None, None, str(error)
-    return found, door, None
-
-
-def _late(program: Program, now: float) -> tuple[str, float] | None:
-    """Sweeps ask again and again for a run nobody takes up; how late it is, only its schedule says."""
-    due = [
-        (schedule.next_due(row.every, row.timezone, row.since), row.slug)
-        for row in workspaces.waiting(program.db, LOOKED_AT)
-    ]
-    if not due or min(due)[0] > now:
-        return None
-    since, slug = min(due)
-    return slug, since
-
-
-def _sick(row: ChannelRow) -> Sick:
-    since = row.disabled_at or row.failing_since or 0.0
-    return Sick(row.workspace, row.name, row.disabled_at is not None, since, row.reason or "")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator
 
 import msgspec
 
 from overheard.bus.door import INGRESS
-from overheard.cli.health import Health
+from overheard.cli.health import ALARM, Health, Stored
+from overheard.cli.output import counted
 from overheard.cli.times import span
 from overheard.config import Config
 
 LATE = 120.0  # seconds after which what should have been done by now is a trouble
 TICK_LATE = 60.0
+NAMED = 5  # channels
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -26,76 +29,115 @@ class Trouble(msgspec.Struct, frozen=True):
 
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
-    found = [*_tick(health, config), *_flow(health, config), *_bus_troubles(health), *_rest(health)]
-    found += _canary(health, config)
+    found = [*_database(health, config), *_bus(health), *_processes(health)]
+    if health.stored is not None:
+        stored = health.stored
+        found += [*_tick(stored, config), *_flow(stored), *_outside(stored, config), *_rest(stored)]
     return sorted(found, key=lambda trouble: not trouble.severe)
 
 
-def _tick(health: Health, config: Config) -> Iterator[Trouble]:
-    if not health.active:
+def is_healthy(found: list[Trouble]) -> bool:
+    """Whether all that is not well may be left as it is."""
+    return not any(trouble.severe for trouble in found)
+
+
+def _database(health: Health, config: Config) -> Iterator[Trouble]:
+    if health.database_fault is not None:
+        start = "free the file, or the disk" if config.database.embedded else "start PostgreSQL, or mend [database] url"
+        yield Trouble(True, health.database_fault, f"{start}; meanwhile nothing is lost")
+
+
+def _tick(stored: Stored, config: Config) -> Iterator[Trouble]:
+    if not stored.active:
         return
-    start = "overheard run" if config.bus.embedded else "python -m producers tick (supervisorctl status)"
-    if health.last_tick_at is None:
-        # In one process, "never" is what a fresh installation looks like, and no fault.
-        yield Trouble(
-            not config.bus.embedded, "no tick has ever run: nobody looks for what is due", f"start it: {start}"
-        )
-    elif (age := health.now - health.last_tick_at) > max(TICK_LATE, 3 * config.tick.interval):
+    start = "overheard run" if config.bus.embedded else "supervisorctl status, or: python -m producers tick"
+    if stored.last_tick_at is None:
+        # In one process, "never" is what it looks like between adding the first workspace and `overheard run`.
+        waited = stored.waiting is not None and stored.at - stored.waiting.since > TICK_LATE
+        severe = waited or not config.bus.embedded
+        yield Trouble(severe, "no tick has ever run: nobody looks for what is due", f"start it: {start}")
+    elif (age := stored.at - stored.last_tick_at) > max(TICK_LATE, 3 * config.tick.interval):
         yield Trouble(True, f"the last tick was {span(age)} ago: nobody looks for what is due", f"start it: {start}")
+    elif age < -LATE:
+        yield Trouble(
+            False,
+            f"the last tick is {span(-age)} in the future: a clock is, or was, wrong",
+            "see `overheard check`, and whether all machines keep time (NTP); the tick mends its own times",
+        )
 
 
-def _flow(health: Health, config: Config) -> Iterator[Trouble]:
-    if health.late is not None and (age := health.now - health.late[1]) > LATE + config.tick.jitter:
+def _flow(stored: Stored) -> Iterator[Trouble]:
+    ages = {work: stored.at - since for work, since in stored.oldest.items() if since is not None}
+    if stored.waiting is not None and ages["run"] > LATE:
         yield Trouble(
             True,
-            f"runs are late: {health.late[0]} should have been looked at {span(age)} ago",
+            f"runs are late: {stored.waiting.slug} has waited for {span(ages['run'])}",
             "see the fetch stage's log; when the Reddit budget is booked out, look less often or at fewer feeds",
         )
-    overdue = health.deliveries.overdue_since
-    if overdue is not None and (age := health.now - overdue) > LATE:
+    if (age := ages.get("poll", 0.0)) > 5 * LATE:
+        yield Trouble(True, f"a poll that began {span(age)} ago is not stored", "see the logs of match and store")
+    overdue = stored.deliveries.overdue_since
+    if overdue is not None and (age := stored.at - overdue) > LATE:
         yield Trouble(True, f"deliveries wait for {span(age)} and nobody sends them", "see the notify stage's log")
+    if (age := ages.get("digest", 0.0)) > 5 * LATE:
+        yield Trouble(True, f"a digest has been due for {span(age)}", "see the digest stage's log")
 
 
-def _bus_troubles(health: Health) -> Iterator[Trouble]:
-    if health.bus_fault is not None:
-        yield Trouble(True, health.bus_fault, "start RabbitMQ, or mend [bus] url; meanwhile nothing is lost")
-    idle = [queue.name for queue in health.queues or () if not queue.workers and health.active]
-    if INGRESS in idle:
-        yield Trouble(True, "nobody takes in public events", "start it: python -m producers ingress")
-    if stages := [name for name in idle if name != INGRESS]:
-        start = f"start: python -m actors {' '.join(stages)} (under supervisord, one process each)"
-        yield Trouble(True, f"nobody works on: {', '.join(stages)}", start)
-    if health.door is not None and health.door.unrouted:
-        what = f"{health.door.unrouted:,} event(s) with an unknown routing key are in overheard.unrouted"
-        yield Trouble(
-            False, what, "look at them in RabbitMQ's management page, tell who publishes them, purge the queue"
-        )
-
-
-def _canary(health: Health, config: Config) -> Iterator[Trouble]:
-    bird = health.canary
-    if bird is not None and bird.late_since(health.now) is not None:
-        silent = span(health.now - max(bird.delivered_at or 0.0, bird.begun_at))
+def _outside(stored: Stored, config: Config) -> Iterator[Trouble]:
+    bird = stored.canary
+    if bird is not None and bird.late_since(stored.at) is not None:
+        silent = span(stored.at - max(bird.delivered_at or 0.0, bird.begun_at))
         what = f"the canary is late: nothing has come out at the end for {silent}"
         yield Trouble(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
-    if config.canary.interval and health.active and not (config.reddit.client_id and config.reddit.user_agent):
+    if stored.active and not (config.reddit.client_id and config.reddit.user_agent):
         yield Trouble(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
 
 
-def _rest(health: Health) -> Iterator[Trouble]:
-    if health.failing_feeds:
-        number = len(health.failing_feeds)
+def _bus(health: Health) -> Iterator[Trouble]:
+    if health.bus_fault is not None:
+        do = (
+            "free disk or memory; the pipeline goes on by itself, and nothing is lost"
+            if health.bus_fault == ALARM
+            else "start RabbitMQ, or mend [bus] url; meanwhile nothing is lost"
+        )
+        yield Trouble(True, health.bus_fault, do)
+    listening = health.stored is None or health.stored.active
+    idle = [queue.name for queue in health.queues or () if not queue.workers and listening]
+    if INGRESS in idle:
+        waits = health.door.unrouted if health.door is not None else 0
+        kept = f" ({counted(waits, 'event')} of no known type with them)" if waits else ""
+        yield Trouble(True, f"nobody takes in public events{kept}", "start it: python -m producers ingress")
+    if stages := [name for name in idle if name != INGRESS]:
+        start = f"start: python -m actors {' '.join(stages)} (under supervisord, one process each)"
+        yield Trouble(True, f"nobody works on: {', '.join(stages)}", start)
+
+
+def _processes(health: Health) -> Iterator[Trouble]:
+    if health.bus_fault is not None or health.database_fault is not None:
+        return  # which they all complain of
+    said: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for process in health.processes or ():
+        for problem in process.problems:
+            said[process.program, problem].append(process.port)
+    for (program, problem), ports in said.items():
+        places = ", ".join(f":{port}" for port in ports)
+        yield Trouble(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
+
+
+def _rest(stored: Stored) -> Iterator[Trouble]:
+    if number := stored.feeds["failing"]:
         yield Trouble(
             False,
-            f"Reddit refuses {number:,} feed{'' if number == 1 else 's'} (listed above)",
+            f"Reddit refuses {counted(number, 'feed')} (listed above)",
             "take what is private or gone out of its workspace; all are tried again by themselves",
         )
-    for sick in health.sick:
+    for sick in stored.sick[:NAMED]:
         state = "disabled" if sick.disabled else "failing"
         named = f"{sick.workspace} {shlex.quote(sick.name)}"
         mend = f"overheard channel test {named}"
         again = f", then: overheard channel enable {named}" if sick.disabled else ""
         yield Trouble(False, f"channel {sick.workspace}/{sick.name} is {state}: {sick.reason}", f"{mend}{again}")
-    if health.dead_letters:
-        number = health.dead_letters
-        yield Trouble(False, f"{number:,} dead letter{'' if number == 1 else 's'}", "overheard dead list")
+    if (more := stored.channels["failing"] + stored.channels["disabled"] - len(stored.sick[:NAMED])) > 0:
+        yield Trouble(False, f"{counted(more, 'more channel')} not well", "overheard channel list")
+    if stored.dead_letters:
+        yield Trouble(False, counted(stored.dead_letters, "dead letter"), "overheard dead list")

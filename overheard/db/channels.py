@@ -90,10 +90,43 @@ def enable(db: Db, channel_id: int) -> None:
     Channel.update(disabled_at=None, failing_since=None, reason=None).where(Channel.id == channel_id).execute(db.peewee)
 
 
+class Sick(msgspec.Struct, frozen=True):
+    """A channel that takes nothing, since when, and why."""
+
+    workspace: str
+    name: str
+    disabled: bool
+    since: float
+    reason: str
+
+
+def sick(db: Db, limit: int) -> list[Sick]:
+    """Up to ``limit`` channels that fail or are disabled, the disabled first, by workspace and name."""
+    off = Channel.disabled_at.is_null(False)
+    # By id first: where very many are, to sort them all by name takes long.
+    some = (
+        Channel.select(Channel.id)
+        .where(off | Channel.failing_since.is_null(False))
+        .order_by(off.desc(), Channel.id)
+        .limit(limit)
+    )
+    rows = (
+        Channel.select(Workspace.slug, Channel.name, Channel.disabled_at, Channel.failing_since, Channel.reason)
+        .join(Workspace, on=(Channel.workspace == Workspace.id))
+        .where(Channel.id.in_(some))
+        .order_by(off.desc(), Workspace.slug, Channel.name)
+    )
+    return [
+        Sick(slug, name, disabled_at is not None, disabled_at or failing_since or 0.0, reason or "")
+        for slug, name, disabled_at, failing_since, reason in rows.tuples().execute(db.peewee)
+    ]
+
+
 def states(db: Db) -> dict[str, int]:
-    """How many channels are ok, failing or disabled."""
+    """How many channels but the canary's are ok, failing or disabled."""
     disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
     failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
-    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).tuples().execute(db.peewee)
+    others = Channel.workspace.not_in(Workspace.select(Workspace.id).where(Workspace.slug == canary.WORKSPACE))
+    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(others).tuples().execute(db.peewee)
     in_all, off, sick = (int(count or 0) for count in rows[0])
     return {"ok": in_all - off - sick, "failing": sick, "disabled": off}

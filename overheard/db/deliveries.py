@@ -275,26 +275,20 @@ def waiting(db: Db, now: float) -> Waiting:
         .tuples()
         .execute(db.peewee)
     )
-    overdue = (
-        Delivery.select(fn.min(Delivery.due_at))
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(
-            Delivery.state == PENDING,
-            Delivery.due_at <= now,
-            Delivery.lease_until < now,
-            Channel.disabled_at.is_null(),
-        )
-        .scalar(db.peewee)
-    )
+    overdue = _oldest(db, now, Delivery.lease_until < now)
     return Waiting(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
 
 
 def oldest_due(db: Db, now: float) -> float | None:
     """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits."""
+    return _oldest(db, now)
+
+
+def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
     query = (
         Delivery.select(Delivery.due_at)
         .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null())
+        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null(), *conditions)
         .order_by(Delivery.due_at)
         .limit(1)
     )

@@ -233,12 +233,18 @@ def states(db: Db) -> dict[str, int]:
 
 def oldest_fresh(db: Db) -> float | None:
     """When the least recently read healthy feed of an active workspace was read; None when there is none."""
-    watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
-    value = (
-        Feed.select(fn.min(Feed.fresh_at))
-        .where(Feed.id.in_(watched), PEOPLES, Feed.failures == 0, Feed.fresh_at > 0)
-        .scalar(db.peewee)
+    watched = (
+        Watch.select(Watch.feed)
+        .join(Workspace, on=(Watch.workspace == Workspace.id))
+        .where(Watch.feed == Feed.id, Workspace.active)
     )
+    query = (
+        Feed.select(Feed.fresh_at)
+        .where(PEOPLES, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
+        .order_by(Feed.fresh_at)
+        .limit(1)
+    )
+    value = query.scalar(db.peewee)
     return None if value is None else float(value)
 
 
@@ -268,17 +274,18 @@ class Refused(msgspec.Struct, frozen=True):
     retry_at: float
 
 
-def failing(db: Db) -> list[Refused]:
-    """The watched feeds that Reddit refuses, by name."""
+def failing(db: Db, limit: int) -> list[Refused]:
+    """Up to ``limit`` of the watched feeds that Reddit refuses, by name."""
     rows = (
         Feed.select(Feed.kind, Feed.name, Feed.reason, Feed.failures, Feed.retry_at)
         .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
-        .order_by(Feed.name, Feed.kind)
+        .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
+        .limit(limit)
     )
-    return [Refused(*row) for row in rows.tuples().execute(db.peewee)]
+    return sorted((Refused(*row) for row in rows.tuples().execute(db.peewee)), key=lambda row: (row.name, row.kind))
 
 
 def gaps(db: Db) -> int:
     """How often a poll of a watched feed could not read back to where the one before had ended."""
-    total = Feed.select(fn.sum(Feed.gaps)).where(PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
+    total = Feed.select(fn.sum(Feed.gaps)).where(Feed.gaps > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
     return int(total.scalar(db.peewee) or 0)

@@ -72,7 +72,7 @@ class Feed(Table):
     created_at = DoubleField()
 
     class Meta:
-        indexes = ((("source", "kind", "name"), True),)
+        indexes = ((("source", "kind", "name"), True), (("failures", "fresh_at"), False))
 
 
 # Who watches what. Mentions older than ``created_at`` are stored but not sent: no flood on the first run.

@@ -184,16 +184,23 @@ def undigested(db: Db, now: float, older_than: float, limit: int) -> list[tuple[
     ]
 
 
-def oldest_demand(db: Db, now: float) -> float | None:
-    """Since when the workspace waits that has waited the longest: due and not asked for, or asked for in vain."""
+class Waiting(msgspec.Struct, frozen=True):
+    """A workspace that waits for a run, and since when."""
+
+    slug: str
+    since: float
+
+
+def longest_waiting(db: Db, now: float) -> Waiting | None:
+    """The workspace that has waited the longest: due and not asked for, or asked for in vain. None when none waits."""
     due = (
-        Workspace.select(Workspace.next_due_at)
+        Workspace.select(Workspace.next_due_at, Workspace.slug)
         .where(Workspace.active, Workspace.next_due_at <= now)
         .order_by(Workspace.next_due_at)
         .limit(1)
     )
     asked = (
-        Workspace.select(Workspace.waiting_since)
+        Workspace.select(Workspace.waiting_since, Workspace.slug)
         .where(
             Workspace.active,
             Workspace.waiting_since.is_null(False),
@@ -202,7 +209,17 @@ def oldest_demand(db: Db, now: float) -> float | None:
         .order_by(Workspace.waiting_since)
         .limit(1)
     )
-    return _earliest(db, due, asked)
+    rows = [row for query in (due, asked) for row in query.tuples().execute(db.peewee)]
+    if not rows:
+        return None
+    since, slug = min(rows)
+    return Waiting(slug, float(since))
+
+
+def oldest_demand(db: Db, now: float) -> float | None:
+    """Since when that workspace waits."""
+    found = longest_waiting(db, now)
+    return None if found is None else found.since
 
 
 def oldest_digest(db: Db, now: float) -> float | None:
@@ -257,31 +274,6 @@ def overview(db: Db) -> list[Overview]:
 def _counted(db: Db, table: Any) -> dict[int, int]:
     rows = table.select(table.workspace, fn.count(table.workspace)).group_by(table.workspace)
     return dict(rows.tuples().execute(db.peewee))
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A workspace that asked for a run which fetch has not taken up yet. ``since``: its last run, or its creation."""
-
-    slug: str
-    every: str
-    timezone: str
-    since: float
-
-
-def waiting(db: Db, limit: int) -> list[Waiting]:
-    """Up to ``limit`` active workspaces that wait for a run, for ``status``."""
-    rows = (
-        Workspace.select(
-            Workspace.slug,
-            Workspace.every,
-            Workspace.timezone,
-            db.greatest(Workspace.served_at, Workspace.created_at).alias("since"),
-        )
-        .where(Workspace.active, Workspace.demanded_at > Workspace.served_at)
-        .order_by(Workspace.served_at)
-        .limit(limit)
-    )
-    return [Waiting(*row) for row in rows.tuples().execute(db.peewee)]
 
 
 def tally(db: Db) -> tuple[int, int]:

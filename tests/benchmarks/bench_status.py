@@ -92,7 +92,7 @@ def fill(db: Db) -> None:
     with db.session(), db.transaction():
         times = {
             Workspace.created_at: now - 86400.0 * 30,
-            Workspace.next_due_at: now + _rest(n, 300),
+            Workspace.next_due_at: now + 86400 + _rest(n, 300),
             Workspace.demanded_at: now - 300 + _rest(n, 299),
             Workspace.served_at: now - 299 + _rest(n, 299),
         }
@@ -118,6 +118,7 @@ def fill(db: Db) -> None:
         _insert(raw, Item, MENTIONS, {
             Item.name: _named("t3_", n), Item.kind: "post", Item.subreddit: "python", Item.title: "On acme",
             Item.body: "acme " * 60, Item.permalink: "/", Item.url: "", Item.created_at: now, Item.stored_at: now,
+            Item.checked_at: now, Item.lease_until: 0.0,
         })  # fmt: skip
         _insert(raw, Mention, MENTIONS, {
             Mention.workspace: 1 + _rest(n, WORKSPACES), Mention.item: n, Mention.queries: "[]",
@@ -132,6 +133,7 @@ def fill(db: Db) -> None:
         _insert(raw, DeadLetter, DEAD, {
             DeadLetter.message_id: _named("m", n), DeadLetter.stage: "fetch", DeadLetter.origin: "nack",
             DeadLetter.reason: "NotFound: no workspace", DeadLetter.body: "x" * 2000, DeadLetter.created_at: now,
+            DeadLetter.lease_until: 0.0,
         })  # fmt: skip
         Beat.insert(name="tick", at=now + 86400).execute(raw)  # it must not grow old while we measure
     _analyse(db)
@@ -141,7 +143,7 @@ def trouble(db: Db) -> None:
     """Nothing has run for an hour: everybody waits, half of the feeds are refused, channels fail, deliveries queue."""
     now, raw = time.time(), db.peewee
     with db.session(), db.transaction():
-        Workspace.update(demanded_at=now, served_at=now - 3600).execute(raw)
+        Workspace.update(demanded_at=now, served_at=now - 3600, waiting_since=now - 3000).execute(raw)
         Feed.update(failures=5).where(_rest(Feed.id, 2) == 0).execute(raw)
         Channel.update(failing_since=now - 600).where(_rest(Channel.id, 2) == 0).execute(raw)
         Delivery.update(state="pending", due_at=now - 600).execute(raw)

@@ -32,7 +32,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     ((channel_id, _),) = stored.channels.items()
     (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
     if sent:
-        deliveries.sent(db, claimed.notice.id, now)
+        deliveries.sent(db, claimed.id, now)
     return str(item.name)
 
 
@@ -124,7 +124,7 @@ def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> No
     assert list(mentions.listing(db)) == []
     assert feeds.states(db) == {"ok": 0, "failing": 0, "new": 0}
     Feed.update(fresh_at=5, gaps=3, failures=1).execute(db.peewee)
-    assert (feeds.oldest_fresh(db), feeds.gaps(db), feeds.failing(db)) == (None, 0, [])
+    assert (feeds.oldest_fresh(db), feeds.gaps(db), feeds.failing(db, 9)) == (None, 0, [])
     # Who asks for it by its name sees it.
     assert [mention.item for _, mention in mentions.listing(db, workspace=canary.WORKSPACE)] == [name]
     assert [channel.name for channel in channels.listing(db, canary.WORKSPACE)] == ["null"]
@@ -136,9 +136,9 @@ def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> Non
     keep(db, clock)
     Feed.update(cursor=1).execute(db.peewee)
     (own,) = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
-    found = feeds.also_due(db, own.source, own.kind, now=clock(), fresh_since=clock(), limit=9)
+    found = feeds.also_due(db, own.source, own.kind, now=clock(), due_by=clock(), fresh_since=clock(), limit=9)
     assert [feed.name for feed in found] == ["python"]
-    (its,) = feeds.also_due(db, canary.SOURCE, "posts", now=clock(), fresh_since=clock(), limit=9)
+    (its,) = feeds.also_due(db, canary.SOURCE, "posts", now=clock(), due_by=clock(), fresh_since=clock(), limit=9)
     assert (its.source, its.name) == (canary.SOURCE, canary.FEED)
 
 

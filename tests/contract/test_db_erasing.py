@@ -137,7 +137,7 @@ def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock
     old, young = world.item(1, created_at=clock() - 7 * DAY - 1), world.item(2, created_at=clock() - 7 * DAY)
     stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY)
     assert world.rows(Item, "name") == [("t3_2",)]
-    assert len(stored.ages) == 1
+    assert stored.mentions == 1
 
 
 def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
@@ -200,7 +200,7 @@ def test_postgresql_store_looks_again_when_it_was_erased_in_between(
     stored, tally = race(lambda: storing.store(db, message, clock()), erase)
     assert tally.items == 1
     assert world.rows(Item, "name") == [("t3_2",)]
-    assert len(stored.ages) == 1
+    assert stored.mentions == 1
 
 
 def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:

@@ -164,7 +164,7 @@ def test_a_released_database_with_rows_in_it_keeps_them(
     with empty.session():
         for name, row in rows.items():
             Table(name, list(row)).bind(empty.peewee).insert(row).execute()
-    assert migrate.migrate(empty)[0] == "0002_recheck"
+    assert "0003_recheck" in migrate.migrate(empty)
     with empty.session():
         for name, row in rows.items():
             table = Table(name, list(row)).bind(empty.peewee)
@@ -175,12 +175,11 @@ def test_a_released_database_with_rows_in_it_keeps_them(
         assert str(diff_models(empty.peewee, list(TABLES))) == ""
 
 
-def test_the_last_migration_can_be_taken_back_with_rows_in_it(world: Any, db: Db, clock: Any) -> None:
+def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any, db: Db, clock: Any) -> None:
     storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
     runner = Runner(db.peewee, str(migrate.DIRECTORY))
     done = [row.name for row in runner.status()]
-    while (runner.down() or [""])[0] != "0002_recheck":
-        pass
+    assert runner.down(done[1]) == done[:0:-1]
     assert Mention.select().count(db.peewee) == 1
     assert migrate.migrate(db) == done[1:]
     assert world.rows(Item, "checked_at") == [(0,)]

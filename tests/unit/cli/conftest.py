@@ -26,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory, nothing of ours in the environment, and the logs as they were afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OVERHEARD_CONFIG", raising=False)
+    monkeypatch.setenv("OVERHEARD_METRICS__PORT", "0")  # nobody else's processes
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield tmp_path

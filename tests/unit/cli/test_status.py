@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from overheard.db import beats, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
 from overheard.program import Program
 
@@ -13,8 +15,8 @@ from .conftest import Run, lines
 Mention = Callable[..., None]
 
 
-def facts(run: Run) -> dict[str, Any]:
-    (found,) = lines(run("status", "--format", "json").stdout)
+def facts(run: Run, **environ: str) -> dict[str, Any]:
+    (found,) = lines(run("status", "--format", "json", **environ).stdout)
     return found
 
 
@@ -22,17 +24,50 @@ def troubles(run: Run) -> list[tuple[bool, str]]:
     return [(trouble["severe"], trouble["what"]) for trouble in facts(run)["troubles"]]
 
 
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERHEARD_REDDIT__CLIENT_ID", "id")
+    monkeypatch.setenv("OVERHEARD_REDDIT__USER_AGENT", "linux:overheard:test (by /u/standin)")
+
+
 def test_a_fresh_installation_is_well(run: Run) -> None:
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.endswith("✓ All is well.\n")
+    assert result.stdout.startswith("✓ All is well.")
     assert facts(run)["queues"] is None
 
 
-def test_nothing_has_run_yet(run: Run, acme: int) -> None:
+def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
+    assert list(facts(run)) == [
+        "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
+        "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
+        "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
+    ]  # fmt: skip
+    away = facts(run, OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
+    assert list(away) == list(facts(run))
+    assert (away["healthy"], away["feeds"], "hunter2" in str(away)) == (False, None, False)
+    assert facts(run)["waiting_longest"]["slug"] == "acme"
+    assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
+
+
+def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
+    result = run("status", OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("✗ 1 trouble ")
+    assert "start PostgreSQL, or mend [database] url" in result.stdout
+
+
+def test_nothing_has_run_yet(run: Run, acme: int, program: Program) -> None:
     result = run("status")
     assert result.exit_code == 0
     assert "start it: overheard run" in result.stdout
+    models.Workspace.update(next_due_at=program.clock() - 61).execute(program.db.peewee)
+    assert run("status").exit_code == 1
+
+
+def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OVERHEARD_REDDIT__CLIENT_ID")
+    assert (True, "Reddit cannot be read: there are no credentials") in troubles(run)
 
 
 def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: Program) -> None:
@@ -44,13 +79,31 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
     assert run("status").exit_code == 0
 
 
+def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: Program) -> None:
+    beats.beat(program.db, "tick", program.clock() + 7200)
+    assert troubles(run) == [(False, "the last tick is 2 h in the future: a clock is, or was, wrong")]
+
+
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Program) -> None:
     now = program.clock()
     beats.beat(program.db, "tick", now)
-    models.Workspace.update(created_at=now - 9000, served_at=now - 1000, demanded_at=now).execute(program.db.peewee)
-    assert troubles(run) == [(True, "runs are late: acme should have been looked at 12 min ago")]
-    models.Workspace.update(served_at=now - 310).execute(program.db.peewee)
+    waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720, "next_due_at": now + 300}
+    models.Workspace.update(**waits).execute(program.db.peewee)
+    assert troubles(run) == [(True, "runs are late: acme has waited for 12 min")]
+    assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
+    models.Workspace.update(waiting_since=now - 60).execute(program.db.peewee)
     assert troubles(run) == []
+
+
+def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    feeds.claim(db, feeds.stale_of(db, acme, now=now, fresh_since=now), "p1", now=now - 3600, lease=7200)
+    models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
+    assert troubles(run) == [
+        (True, "a poll that began 60 min ago is not stored"),
+        (True, "a digest has been due for 2 h"),
+    ]
 
 
 def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: Program) -> None:
@@ -78,6 +131,7 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     )
     result = run("status")
     assert result.exit_code == 0
+    assert result.stdout.startswith("✓ It works.  ! 3 things to look at")
     assert "r/python" in result.stdout
     assert "private" in result.stdout
     assert "overheard channel enable acme team" in result.stdout
@@ -85,6 +139,7 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     found = facts(run)
     assert found["feeds"] == {"ok": 0, "failing": 1, "new": 1}
     assert found["failing_feeds"][0]["retry_at"].endswith("Z")
+    assert found["channels"] == {"ok": 0, "failing": 0, "disabled": 1}
     assert found["sick_channels"][0]["disabled"] is True
 
 
@@ -92,14 +147,28 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> 
     db, now = program.db, program.clock()
     canaries.keep(db, 300, now - 1000, lambda text, zone: now)
     beats.beat(db, "tick", now)
-    ((severe, what),) = troubles(run)
+    (_, (severe, what)) = troubles(run)
     assert severe
     assert what == "the canary is late: nothing has come out at the end for 17 min"
     found = facts(run)
     assert found["workspaces"] == {"active": 0, "paused": 0}
-    assert (found["channels"], found["feeds"]) == (0, {"ok": 0, "failing": 0, "new": 0})
+    assert found["channels"] == {"ok": 0, "failing": 0, "disabled": 0}
+    assert found["feeds"] == {"ok": 0, "failing": 0, "new": 0}
     beats.beat(db, canaries.BEAT, now)
     assert troubles(run) == []
+
+
+def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    models.Channel.delete().execute(db.peewee)
+    rows = [
+        {"workspace": acme, "name": f"c{n}", "url": "x", "created_at": now, "failing_since": now} for n in range(300)
+    ]
+    models.Channel.insert_many(rows).execute(db.peewee)
+    told = [what for _, what in troubles(run)]
+    assert (len(told), told[-1]) == (6, "295 more channels not well")
+    assert (len(facts(run)["sick_channels"]), facts(run)["channels"]["failing"]) == (100, 300)
 
 
 def test_migrate(run: Run) -> None:

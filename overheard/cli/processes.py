@@ -1,0 +1,99 @@
+"""The processes on this machine, as their own pages say: asked where they listen, all at once, for a moment."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from overheard.config import Metrics
+from overheard.stages import PORT_OFFSETS, STAGES
+
+PATIENCE = 0.5  # seconds for an answer
+CONNECT = 0.1  # on this machine
+ROOM = {**dict.fromkeys(STAGES, 10), "tick": 5, "ingress": 3, "watcher": 1}  # ports of each program (stages.py)
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask who listens there
+OURS = b"overheard_"
+RUN = "run"  # everything in one process, on the tick's port
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process. ``began`` is Unix time, ``memory`` resident bytes, ``done`` the messages it has finished with.
+
+    ``problems`` are those of its ``/healthz``; None where it has not said.
+    """
+
+    program: str
+    port: int
+    problems: tuple[str, ...]
+    began: float | None = None
+    memory: float | None = None
+    done: int = 0
+
+
+def look(rules: Metrics) -> list[Process] | None:
+    """Who is there, by port. None where nobody can know: with [metrics] port = 0 each takes any port."""
+    if not rules.port:
+        return None
+    host = EVERYWHERE.get(rules.host, rules.host)
+    places = [(program, port) for program, port in _places(rules.port) if _listens(host, port)]
+    if not places:
+        return []
+    with ThreadPoolExecutor(len(places)) as pool:
+        found = pool.map(lambda place: _ask(host, *place), places)
+        return sorted((process for process in found if process is not None), key=lambda process: process.port)
+
+
+def _places(base: int) -> Iterator[tuple[str, int]]:
+    for program, offset in PORT_OFFSETS.items():
+        for number in range(ROOM[program]):
+            yield program, base + offset + number
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), CONNECT):
+            return True
+    except OSError:
+        return False
+
+
+def _ask(host: str, program: str, port: int) -> Process | None:
+    """The process there; None when it is somebody else's."""
+    try:
+        _, page = _get(host, port, "/metrics")
+        if OURS not in page:
+            return None
+        status, said = _get(host, port, "/healthz")
+    except (OSError, http.client.HTTPException):
+        return Process(program, port, (f"it listens, and gave no answer within {PATIENCE:g} s",))
+    problems = () if status == 200 else tuple(said.decode("utf-8", "replace").split("\n"))
+    is_run = program == "tick" and _sum(page, b"overheard_worker_threads_alive") > 0
+    return Process(
+        program=RUN if is_run else program,
+        port=port,
+        problems=tuple(problem for problem in problems if problem),
+        began=_sum(page, b"process_start_time_seconds") or None,
+        memory=_sum(page, b"process_resident_memory_bytes") or None,
+        done=int(_sum(page, b"overheard_stage_messages_total")),
+    )
+
+
+def _get(host: str, port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def _sum(page: bytes, series: bytes) -> float:
+    """The sum of a series over its labels, in Prometheus's text format."""
+    lines = re.finditer(rb"^" + series + rb"(?:\{[^}]*\})? (\S+)", page, re.MULTILINE)
+    return sum(float(line[1]) for line in lines)

@@ -1,0 +1,203 @@
+"""How ``overheard status`` looks: from 80 columns on, once or again and again in the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from overheard.bus.queues import Queue
+from overheard.channels.inert import clean
+from overheard.cli import output
+from overheard.cli.health import Health, Stored
+from overheard.cli.output import Column, flat
+from overheard.cli.processes import Process
+from overheard.cli.times import ago, ahead, span
+from overheard.cli.troubles import Trouble, is_healthy
+
+SHOWN = 5  # refused feeds; --format json has more
+NOTHING = Text("–", style="dim")
+Styled = tuple[str, str]
+
+
+class View(msgspec.Struct, frozen=True):
+    """What is to be seen. ``last``: what was known before the database went away; ``note`` stands at the end."""
+
+    health: Health
+    troubles: list[Trouble]
+    last: Stored | None = None
+    note: str = ""
+
+
+def parts(view: View, *, troubles_first: bool = False) -> Iterator[RenderableType]:
+    """From the top to the bottom. On a screen that may be too short, what is wrong must not be what is cut off."""
+    told = list(_troubles(view.troubles))
+    yield _headline(view)
+    if troubles_first and told:
+        yield from ("", *told)
+    if (stored := view.health.stored or view.last) is not None:
+        style = "" if view.health.stored is not None else "dim"
+        yield from ("", Padding(_facts(stored, view.health.now), 0, style=style))
+    if (rows := _rows(view.health)) and (columns := _columns(view.health)):
+        yield from ("", output.table(rows, columns))
+    if stored is not None and stored.refused:
+        yield from ("", output.table(stored.refused[:SHOWN], _refused_columns(view.health.now)))
+        if (more := stored.feeds["failing"] - SHOWN) > 0:
+            yield Text(f"… and {more:,} more; --format json names a hundred", style="dim")
+    if not troubles_first and told:
+        yield from ("", *told)
+    if view.note:
+        yield from ("", Text(view.note, style="dim"))
+
+
+def _headline(view: View) -> RenderableType:
+    severe = sum(trouble.severe for trouble in view.troubles)
+    if not is_healthy(view.troubles):
+        said = Text(f"✗ {output.counted(severe, 'trouble')}", style="bold red")
+    elif view.troubles:
+        said = Text("✓ It works.", style="bold green")
+    else:
+        said = Text("✓ All is well.", style="bold green")
+    if minor := len(view.troubles) - severe:
+        said.append(f"  ! {output.counted(minor, 'thing')} to look at", style="not bold yellow")
+    when = datetime.fromtimestamp(view.health.now).astimezone()
+    line = Table.grid(padding=(0, 3, 0, 0))
+    line.add_row(said, Text(f"{when:%a %d %b %H:%M:%S %Z}", style="dim"))
+    return line
+
+
+def _facts(stored: Stored, now: float) -> Table:
+    columns = (Column("", lambda fact: fact[0], {"style": "dim"}), Column("", lambda fact: fact[1]))
+    return output.table(_lines(stored, now), columns, header=False)
+
+
+def _lines(stored: Stored, now: float) -> Iterator[tuple[str, Text]]:
+    yield "Last tick", Text(ago(stored.last_tick_at, now))
+    yield "Workspaces", _counts(("active", stored.active, ""), ("paused", stored.paused, ""))
+    feeds = stored.feeds
+    yield "Feeds", _counts(("ok", feeds["ok"], ""), ("failing", feeds["failing"], "yellow"), ("new", feeds["new"], ""))
+    yield "Lag", Text("–" if stored.lag is None else f"{span(stored.lag)} since the feed that waits longest was read")
+    if stored.gaps:
+        yield "Gaps", Text(f"{stored.gaps:,} times a feed had more news than Reddit lists: look more often")
+    yield "Reddit", Text(_budget(stored))
+    yield "Oldest work", _ages(stored, now)
+    states = stored.channels
+    yield (
+        "Channels",
+        _counts(
+            ("ok", states["ok"], ""),
+            ("failing", states["failing"], "yellow"),
+            ("disabled", states["disabled"], "bold red"),
+        ),
+    )
+    waiting = stored.deliveries
+    yield "Deliveries", _counts(("pending", waiting.pending, ""), ("held for digests", waiting.held, ""))
+    if stored.canary is not None:
+        yield "Canary", Text(f"came out {ago(stored.canary.delivered_at, now)}, one every {span(stored.canary.every)}")
+    yield "Dead letters", Text(f"{stored.dead_letters:,}", style="yellow" if stored.dead_letters else "")
+
+
+def _counts(*counts: tuple[str, int, str]) -> Text:
+    """``3 ok, 1 failing``: a number has its colour where it is not zero."""
+    found = [Text(f"{number:,} {name}", style=style if number else "") for name, number, style in counts]
+    return Text(", ").join(found)
+
+
+def _budget(stored: Stored) -> str:
+    left = "not asked yet" if stored.remaining is None else f"{stored.remaining:,.0f} requests left"
+    return f"{left}, booked for the next {span(stored.booked)}" if stored.booked >= 1 else left
+
+
+def _ages(stored: Stored, now: float) -> Text:
+    found = [f"{work} {span(now - since)}" for work, since in stored.oldest.items() if since is not None]
+    return Text(", ".join(found) or "nothing waits")
+
+
+class Row(msgspec.Struct):
+    """A program: its queue on RabbitMQ, and its processes on this machine."""
+
+    name: str
+    queue: Queue | None
+    processes: list[Process]
+
+
+def _rows(health: Health) -> list[Row]:
+    rows = {
+        name: Row(name, queue, []) for queue in health.queues or () if (name := queue.name.removeprefix("overheard."))
+    }
+    for process in health.processes or ():
+        rows.setdefault(process.program, Row(process.program, None, [])).processes.append(process)
+    return list(rows.values())
+
+
+def _columns(health: Health) -> list[Column]:
+    right = {"justify": "right", "no_wrap": True}
+    columns = [Column("Stage" if health.queues else "Process", lambda row: row.name, {"no_wrap": True})]
+    if health.queues:
+        columns += [
+            Column("Waiting", lambda row: _number(row.queue and row.queue.waiting), right),
+            Column("Delayed", lambda row: _number(row.queue and row.queue.delayed), right),
+            Column("Workers", _workers, right),
+        ]
+    if health.processes:
+        columns += [
+            Column("Processes", _processes, right),
+            Column("Up", lambda row: _up(row, health.now), right),
+            Column("Memory", _memory, right),
+            Column("Done", lambda row: _number(sum(process.done for process in row.processes) or None), right),
+        ]
+    return columns if len(columns) > 1 else []
+
+
+def _number(number: int | None) -> Text:
+    return NOTHING if number is None else Text(f"{number:,}", style="" if number else "dim")
+
+
+def _workers(row: Row) -> Text:
+    if row.queue is None:
+        return NOTHING
+    return Text(f"{row.queue.workers or 0:,}", style="" if row.queue.workers else "bold red")
+
+
+def _processes(row: Row) -> Text:
+    ill = sum(bool(process.problems) for process in row.processes)
+    if not row.processes:
+        return NOTHING
+    return Text(f"{ill} of {len(row.processes)} ill", style="bold red") if ill else Text(f"{len(row.processes)}")
+
+
+def _up(row: Row, now: float) -> Text:
+    """Of the youngest: the one that may have been restarted."""
+    began = max((process.began for process in row.processes if process.began), default=None)
+    return NOTHING if began is None else Text(span(now - began))
+
+
+def _memory(row: Row) -> Text:
+    most = max((process.memory for process in row.processes if process.memory), default=None)
+    return NOTHING if most is None else Text(f"{most / 1e6:,.0f} MB")
+
+
+def _refused_columns(now: float) -> Iterable[Column]:
+    return (
+        Column("Refused feed", lambda row: f"r/{row.name}"),
+        Column("Of", lambda row: row.kind),
+        Column("Reason", lambda row: flat(row.reason)),
+        Column("Tries", lambda row: f"{row.failures:,}", {"justify": "right"}),
+        Column("Next try", lambda row: ahead(row.retry_at, now)),
+    )
+
+
+def _troubles(troubles: list[Trouble]) -> Iterator[RenderableType]:
+    for trouble in troubles:
+        sign: Styled = ("✗", "bold red") if trouble.severe else ("!", "yellow")
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(*sign), flat(trouble.what))
+        grid.add_row("", Text(clean(trouble.do), style="dim"))
+        yield grid

@@ -1,0 +1,141 @@
+"""``overheard status --watch``: the same facts again and again, through whatever comes and goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from rich.console import Group
+from rich.live import Live
+
+from overheard.cli import output
+from overheard.cli.health import Health, Observer, Stored
+from overheard.cli.status_view import View, parts
+from overheard.cli.troubles import Trouble, troubles
+
+REFRESH = 1.0  # seconds: how soon it shows that no answer comes
+LATE = 5.0  # seconds beyond which no answer is news
+
+
+class Gathering(threading.Thread):
+    """Looks again and again, in a thread of its own: a server that hangs must not hang the screen.
+
+    It rests at least as long as a look takes, so that it never is what a large database mostly does.
+    """
+
+    def __init__(self, observer: Observer, interval: float) -> None:
+        super().__init__(name="look", daemon=True)
+        self.health: Health | None = None
+        self.error: BaseException | None = None
+        self.news = threading.Event()
+        self.began = time.monotonic()
+        self._observer = observer
+        self._interval = interval
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.began = time.monotonic()
+                self.health = self._observer.look()
+                self.news.set()
+                took = time.monotonic() - self.began
+                self._stop.wait(max(self._interval - took, took))
+        except BaseException as error:  # noqa: BLE001 - told by the thread that shows
+            self.error = error
+        finally:
+            self._observer.close()
+            self.news.set()
+
+    def end(self) -> None:
+        """Ask it to end; one that hangs ends with the process."""
+        self._stop.set()
+
+    def next(self) -> Health | None:
+        """Wait for news, a moment at most; the latest facts. Raises what a look raised."""
+        self.news.wait(REFRESH)
+        self.news.clear()
+        if self.error is not None:
+            raise self.error
+        return self.health
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the look under way began; 0 while they come in time."""
+        since = time.monotonic() - self.began
+        return since if since > self._interval + LATE else 0.0
+
+
+def follow(observer: Observer, *, interval: float, render: Callable[[Health], None] | None) -> None:
+    """Show it until Ctrl-C, SIGTERM, or the end of the terminal. ``render`` prints one; None: it has the screen."""
+    gathering = Gathering(observer, interval)
+    try:
+        with _told_to_end():
+            gathering.start()
+            if render is None:
+                _screen(gathering, observer, interval)
+            else:
+                _lines(gathering, render)
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        _leave()  # the terminal is gone
+    finally:
+        gathering.end()
+
+
+def _screen(gathering: Gathering, observer: Observer, interval: float) -> None:
+    last: Stored | None = None
+    config = observer.program.config
+    with Live(console=output.console(), screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            health = gathering.next()
+            if health is None:
+                continue
+            last = health.stored or last
+            found = [*_silence(gathering), *troubles(health, config)]
+            view = View(health, found, last, f"every {interval:g} s, Ctrl-C ends")
+            live.update(Group(*parts(view, troubles_first=True)), refresh=True)
+
+
+def _lines(gathering: Gathering, render: Callable[[Health], None]) -> None:
+    shown: Health | None = None
+    while True:
+        health = gathering.next()
+        if health is not None and health is not shown:
+            shown = health
+            render(health)
+
+
+def _silence(gathering: Gathering) -> Iterator[Trouble]:
+    if gathering.silent:
+        yield Trouble(
+            True, f"no answer for {gathering.silent:.0f} s: what is below is old", "a server hangs, or the network"
+        )
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM and the end of the terminal (SIGHUP) end it as Ctrl-C does: the screen is put back."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave() -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
