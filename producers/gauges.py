@@ -45,6 +45,7 @@ class Gauges:
         self.metrics = metrics
         self.timer = timer
         self._rest_until = 0.0
+        self._failing: set[str] = set()
         for of in ("database", "bus"):
             metrics.gauges_last_success.labels(of).set(0)
 
@@ -65,10 +66,14 @@ class Gauges:
         try:
             look()
         except TryAgain as error:
-            log.warning("gauges not gathered", of=of, reason=str(error))
+            # A server that is away is told once, not at every tick.
+            tell = log.debug if of in self._failing else log.warning
+            tell("gauges not gathered", of=of, reason=str(error))
+            self._failing.add(of)
         except Exception:
             log.exception("gauges not gathered", of=of)
         else:
+            self._failing.discard(of)
             self.metrics.gauges_last_success.labels(of).set(self.clock())
 
     def _database(self) -> None:

@@ -119,16 +119,19 @@ def _row(letter: New) -> dict[str, Any]:
 
 def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
     """Whether the letter is in the table now: not when another event has its place."""
-    same = (DeadLetter.body == row["body"]) if row["origin"] == "rejected" else None
-    news: dict[str, Any] = {"stage": DeadLetter.stage} if found else row
-    insert = DeadLetter.insert(**row).on_conflict(
-        conflict_target=[DeadLetter.message_id, DeadLetter.stage], update=news, where=same
-    )
+    same = DeadLetter.body == row["body"]
+    insert = DeadLetter.insert(**row)
+    if found:
+        insert = insert.on_conflict_ignore()
+    else:
+        where = same if row["origin"] == "rejected" else None
+        insert = insert.on_conflict(conflict_target=[DeadLetter.message_id, DeadLetter.stage], update=row, where=where)
     with db.transaction():
-        kept = bool(list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)))
-        if kept:
+        if list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)):
             incidents.note(db, "dead letter", row["stage"], row["created_at"])
-    return kept
+            return True
+    this = (DeadLetter.message_id == row["message_id"]) & (DeadLetter.stage == row["stage"])
+    return found and bool(DeadLetter.select().where(this, same).exists(db.peewee))
 
 
 def _storable(text: str) -> str:

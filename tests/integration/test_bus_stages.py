@@ -158,7 +158,7 @@ def test_time_limit_ends_a_handler_and_the_message_is_tried_again(url: str) -> N
 def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
     stream = io.StringIO()
     before = logging.getLogger().handlers[:], logging.getLogger().level
-    logs.configure("DEBUG", style="json", stream=stream)
+    logs.configure("INFO", style="json", stream=stream)
     item = Item("t3_a", "post", "python", "bob", "private words", "private words", "", "", 1.0)
 
     def fail(message: ItemsFetched, slot: object) -> None:

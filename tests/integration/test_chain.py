@@ -145,7 +145,7 @@ def test_what_starts_before_rabbitmq_waits_for_it(tmp_path: Path, postgresql_url
             for name, said in (
                 ("actors", "cannot be reached yet"),
                 ("ingress", "waits for the bus"),
-                ("tick", "put off"),
+                ("tick", "tick failed"),
             ):
                 farm.wait(lambda: said in farm.log(name), lambda: f"{name} has not said so")  # noqa: B023
             posted = farm.post(2)

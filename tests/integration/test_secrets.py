@@ -23,6 +23,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
+from overheard.channels.signing import new_secret
 from overheard.config import SECTIONS
 from overheard.db.models import TABLES, Channel, DeadLetter, Workspace
 from overheard.standin import CLIENT_ID, Standin
@@ -135,7 +136,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
         "NOTIFY__TIMEOUT": "1",
     }
     farm = Farm(tmp_path, bus=bus, database=database, standin=reddit, **settings)
-    secrets_of(farm)
+    secrets_of(farm, canaries)
     with farm:
         farm.sink.always = lambda request: ANSWERS.get(f"/{request.path.split('/')[1]}", Answer())
         yield Rig(canaries, farm, rabbit_server, postgres)
@@ -143,9 +144,9 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
         admin.execute("ALTER ROLE canary NOLOGIN")
 
 
-def secrets_of(farm: Farm) -> None:
+def secrets_of(farm: Farm, canaries: Canaries) -> None:
     """Every secret of the configuration is one of this test's; a new one needs its canary."""
-    mine = {"bus.url", "database.url", "reddit.client_secret", "reddit.password", "alerts.url"}
+    mine = {"bus.url", "database.url", "reddit.client_secret", "reddit.password", "alerts.url", "alerts.secret"}
     fields = {
         f"{section}.{key}"
         for section, table in SECTIONS.items()
@@ -153,8 +154,9 @@ def secrets_of(farm: Farm) -> None:
         if field.annotation is SecretStr
     }
     assert fields <= mine, f"plant a canary for {fields - mine}"
-    if "alerts.url" in fields:
-        farm._settings["ALERTS__URL"] = f"json://u:{farm.secret[6:30]}@127.0.0.1:{farm.sink.port}/missing/"
+    farm.settings["ALERTS__URL"] = f"{farm.sink.url}/missing/{canaries.plant('alerts url')}"
+    farm.settings["ALERTS__SECRET"] = canaries.known("alerts secret", new_secret())
+    farm.settings["ALERTS__ALLOW_PRIVATE"] = "true"
 
 
 def login(postgres: PostgresServer, url: str, password: str) -> str:
@@ -223,7 +225,7 @@ def test_no_secret_is_in_any_output_whatever_goes_wrong(rig: Rig) -> None:
     farm = rig.farm
     urls = imported(rig)
     farm.everything()
-    farm._settings["LOG__FORMAT"] = "text"
+    farm.settings["LOG__FORMAT"] = "text"
     farm.actors(*ALL_STAGES, name="in text")  # side by side with those that log JSON
     farm.wait(lambda: all(listeners([process.pid]) for process in farm.processes.values()))
     rig.pages()

@@ -1,4 +1,4 @@
-"""A private Prometheus with the rules and scrape jobs that we ship, a node exporter beside it, and what lists targets.
+"""A private Prometheus with the rules and scrape jobs that we ship, and a node exporter beside it.
 
 Only addresses and intervals differ from the shipped configuration. All of it dies with the test process.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,16 +23,16 @@ SHIPPED = Path(__file__).parents[2] / "deploy/prometheus"
 
 
 class PrometheusServer:
-    """Scrapes ``targets`` (port → program) every second, as if supervisord's watcher had named them."""
+    """Scrapes every second what the watcher under supervisord names on its port."""
 
-    def __init__(self, folder: Path, *, targets: Mapping[int, str], rabbit_port: int) -> None:
+    def __init__(self, folder: Path, *, watcher_port: int, rabbit_port: int) -> None:
         for program in ("prometheus", "prometheus-node-exporter"):
             if not shutil.which(program):
                 raise RuntimeError(f"{program} is not installed here; run: deploy/install --test")
         self.folder = folder
         self.port, self.node_port = free_ports(2)
+        self.watcher_port = watcher_port
         self.rabbit_port = rabbit_port
-        self._discovery = Discovery(targets)
         self._processes: list[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]] = []
 
     def __enter__(self) -> Self:
@@ -52,7 +49,6 @@ class PrometheusServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._discovery.close()
         for process, guard in self._processes:
             process.kill()
             process.wait()
@@ -72,7 +68,8 @@ class PrometheusServer:
             else:
                 (found,) = job["http_sd_configs"]
                 assert found["url"] == "http://127.0.0.1:9408/targets"
-                job["http_sd_configs"] = [{"url": self._discovery.url, "refresh_interval": "1s"}]
+                url = f"http://127.0.0.1:{self.watcher_port}/targets"
+                job["http_sd_configs"] = [{"url": url, "refresh_interval": "1s"}]
         return shipped
 
     def query(self, expr: str) -> list[dict[str, Any]]:
@@ -113,34 +110,3 @@ class PrometheusServer:
             start_new_session=True,
         )
         self._processes.append((process, guard))
-
-
-class Discovery:
-    """Lists the targets in the form of Prometheus' HTTP service discovery."""
-
-    def __init__(self, targets: Mapping[int, str]) -> None:
-        listed = [
-            {"targets": [f"127.0.0.1:{port}"], "labels": {"program": program}} for port, program in targets.items()
-        ]
-        body = json.dumps(listed).encode()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Requests are no events."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/targets"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)

@@ -6,10 +6,8 @@ import getpass
 import http.client
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from overheard.stages import PORT_OFFSETS
 from overheard.supervision.rpc import _Transport
 from tests.servers.farm import Farm
+from tests.servers.ports import free_range
 
 SHIPPED = Path(__file__).parents[2] / "deploy/supervisord/supervisord.conf"
 SUPERVISORD = Path("/usr/bin/supervisord")
@@ -32,16 +31,8 @@ GUARD = 'cat >/dev/null; pkill -KILL -s "$1"'
 
 
 def free_base() -> int:
-    """A [metrics] port from which on every program's port is free, and outside the range of outgoing connections."""
-    while True:
-        base = 15_000 + 100 * secrets.randbelow(150)
-        if not any(listens(base + offset + number) for offset in PORT_OFFSETS.values() for number in range(2)):
-            return base
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """A [metrics] port from which on every program's port is free, for two processes of each."""
+    return free_range(max(PORT_OFFSETS.values()) + 2)
 
 
 class Supervised:

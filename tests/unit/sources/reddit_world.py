@@ -54,7 +54,7 @@ def requests_counted(metrics: Metrics) -> dict[tuple[str, str], float]:
         (sample.labels["endpoint"], sample.labels["status"]): sample.value
         for family in metrics.registry.collect()
         for sample in family.samples
-        if sample.name == "overheard_reddit_requests_total"
+        if sample.name == "overheard_reddit_requests_total" and sample.value
     }
 
 
