@@ -36,7 +36,7 @@ install: $(VENV)/.dev ## Make .venv with Overheard and the development tools
 
 .PHONY: test
 test: servers $(VENV)/.dev ## Run the tests, with private RabbitMQ and PostgreSQL servers (ARGS='-k store')
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check format, style, types and who imports whom

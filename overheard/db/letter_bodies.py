@@ -20,10 +20,10 @@ Entry = dict[str, Any]  # an item, or {"item": …, "matches": …}
 
 def without_items(body: str, names: Collection[str]) -> str | None:
     """The body without the items of these names; None when it has none of them."""
+    names = tuple(names)  # no set: a foreign body may have anything for a name
     if not any(f'"{name}"' in body for name in names):
         return None
-    wanted = set(names)
-    return _changed(body, lambda item, entry: None if item.get("name") in wanted else entry)
+    return _changed(body, lambda item, entry: None if item.get("name") in names else entry)
 
 
 def without_author(body: str, author: str, *, items_too: bool) -> str | None:
