@@ -22,8 +22,13 @@ FILE_SUFFIX = "_FILE"
 # Variables of ours that are no keys: where the configuration is, and where tests find the corpus.
 RESERVED = {"OVERHEARD_CONFIG", "OVERHEARD_CORPUS"}
 
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# What is beyond these bounds is a slip of the pen: a timer or a thread pool would fail on it, later and darkly.
+YEAR = 31_536_000
+Positive = Annotated[int, Field(gt=0, le=100_000)]
+Threads = Annotated[int, Field(gt=0, le=64)]
+Seconds = Annotated[float, Field(gt=0, le=YEAR, allow_inf_nan=False)]
+Soon = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 
 
 class Section(BaseModel):
@@ -89,7 +94,7 @@ class Reddit(Section):
     oauth_url: str = "https://oauth.reddit.com"
     requests_per_minute: Annotated[int, Field(gt=0, le=6000)] = 95
     burst: Positive = 5
-    timeout: Seconds = 15
+    timeout: Soon = 15
 
     @field_validator("reddit_url", "oauth_url")
     @classmethod
@@ -100,34 +105,34 @@ class Reddit(Section):
 
 
 class Tick(Section):
-    interval: Seconds = 5
+    interval: Soon = 5
     jitter: Annotated[float, Field(ge=0, le=3600)] = 10
     batch: Positive = 500
     sweep_after: Seconds = 60
 
 
 class Fetch(Section):
-    threads: Positive = 4
-    fresh_for: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60
+    threads: Threads = 4
+    fresh_for: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 60
     group_size: Annotated[int, Field(gt=0, le=200)] = 50
-    overlap: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 120
+    overlap: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 120
     max_pages: Annotated[int, Field(gt=0, le=10)] = 10
     lease: Seconds = 120
     longest_backoff: Seconds = 86400
 
 
 class Match(Section):
-    threads: Positive = 1
+    threads: Threads = 1
 
 
 class Store(Section):
-    threads: Positive = 2
+    threads: Threads = 2
 
 
 class Notify(Section):
-    threads: Positive = 8
+    threads: Threads = 8
     allow_private: bool = False
-    timeout: Seconds = 20
+    timeout: Soon = 20
     per_minute: Positive = 60
     burst: Positive = 20
     batch: Positive = 10
@@ -136,11 +141,11 @@ class Notify(Section):
 
 
 class Digest(Section):
-    threads: Positive = 1
+    threads: Threads = 1
 
 
 class Recheck(Section):
-    threads: Positive = 1
+    threads: Threads = 1
     within_hours: Annotated[float, Field(gt=0, le=720)] = 24
     batch: Annotated[int, Field(gt=0, le=100)] = 5
     share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
@@ -152,10 +157,10 @@ class Metrics(Section):
 
 
 class Retention(Section):
-    items_days: Annotated[int, Field(ge=0)] = 0
-    mentions_days: Annotated[int, Field(ge=0)] = 90
-    deliveries_days: Annotated[int, Field(ge=0)] = 30
-    dead_letters_days: Annotated[int, Field(ge=0)] = 90
+    items_days: Days = 0
+    mentions_days: Days = 90
+    deliveries_days: Days = 30
+    dead_letters_days: Days = 90
 
 
 class Canary(Section):

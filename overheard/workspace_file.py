@@ -99,6 +99,8 @@ def checked(spec: WorkspaceSpec, options: ChannelOptions = ANY_ADDRESS) -> Works
     """The same workspace, tidied; raises InvalidInput for what can never work."""
     if not SLUG.fullmatch(spec.slug):
         raise InvalidInput(f"slug {spec.slug!r}: lower-case letters, digits, - and _ only, at most 63")
+    if spec.slug.isdecimal():
+        raise InvalidInput(f"slug {spec.slug!r}: digits alone are a workspace's number; put a letter into it")
     if spec.slug == canary.WORKSPACE:
         raise InvalidInput(f"slug {spec.slug!r}: Overheard's own ([canary] in pipeline.toml); take another")
     checks = (("timezone", spec.timezone, schedule.zone), ("every", spec.every, schedule.check))
@@ -137,7 +139,7 @@ def _subreddits(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _subreddit(name: str) -> str:
-    bare = re.sub(r"^/?r/", "", name.strip(), flags=re.IGNORECASE)
+    bare = re.sub(r"^/?r/|/$", "", name.strip(), flags=re.IGNORECASE)
     if bare.lower() != ALL and not SUBREDDIT.fullmatch(bare):
         raise InvalidInput(f"subreddits: {name!r} cannot be the name of a subreddit")
     return bare

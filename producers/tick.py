@@ -33,6 +33,7 @@ BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
 SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
 MANY = 200  # dead letters moved at once, after which the next tick looks for more
+AHEAD = 60.0  # seconds that the last beat may be in the future: clocks of several machines differ a little
 MOST_JITTER = 0.1  # of the time between two runs
 
 
@@ -87,6 +88,7 @@ class Ticker:
         self.recheck = recheck
         self.canary = canary
         self.alerts = alerts
+        self.began = clock()
         self.last_success: float | None = None
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
@@ -95,6 +97,7 @@ class Ticker:
     def tick(self) -> Found:
         """One round; several tick processes may run side by side, as everything is claimed by conditional UPDATE.
 
+        0. due times that a wrong clock has put too far into the future;
         1. due workspaces, claimed a few at a time and published with confirms;
         2. due digests;
         3. what was left behind: demands that nobody served, polls whose lease ran out, forgotten deliveries;
@@ -108,6 +111,7 @@ class Ticker:
         with self.db.session():
             if self.canary is not None:
                 self.canary.step()
+            self._mend_times()
             found.due = self._due()
             found.digests = self._digests()
             self._sweep(found)
@@ -115,6 +119,14 @@ class Ticker:
             self._tidy(found)
             self._report(found)
         return found
+
+    def _mend_times(self) -> None:
+        """A clock that was ahead has put due times where nobody would look for as long as it was ahead."""
+        last, now = beats.last(self.db, BEAT), self.clock()
+        if last is None or last <= now + AHEAD:
+            return
+        mended = workspaces.mend_times(self.db, now, AHEAD, self._next_run, self._next_digest)
+        log.warning("the clock went back", stage=BEAT, seconds=round(last - now), workspaces=mended)
 
     def _tidy(self, found: Found) -> None:
         """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""

@@ -99,6 +99,8 @@ def _in_memory(broker: MemoryBroker) -> tuple[list[Queue], Door]:
 def late(ticker: Ticker, now: float) -> list[str]:
     """For /healthz: the tick is late when three in a row did not succeed."""
     longest = max(3 * ticker.rules.interval, 30.0)
-    if ticker.last_success is not None and now - ticker.last_success > longest:
-        return [f"the last successful tick was {now - ticker.last_success:.0f} s ago"]
-    return []
+    if now - max(ticker.last_success or 0.0, ticker.began) <= longest:
+        return []
+    if ticker.last_success is None:
+        return [f"no tick has succeeded since the start, {now - ticker.began:.0f} s ago"]
+    return [f"the last successful tick was {now - ticker.last_success:.0f} s ago"]

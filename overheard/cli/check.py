@@ -35,7 +35,7 @@ class Result(msgspec.Struct, frozen=True):
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def check(context: click.Context, format: str) -> None:
-    """Try configuration, database, bus, Reddit and the metrics port, and say how to mend what fails.
+    """Try configuration, servers, Reddit, port, clock and disk, and say how to mend what fails.
 
     Nothing is changed: a database that is not there yet is not made. Exit code 1 when something fails, 2 when it is
     the configuration.
@@ -75,6 +75,8 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "Reddit", trials.reddit(program, budgeted=database.ready)
     yield "metrics", trials.metrics(config)
     yield "alerts", trials.alerts(config)
+    yield "clock", trials.clock(program, known=database.ready)
+    yield "disk", trials.disk(config)
 
 
 def _print(result: Result) -> None:

@@ -79,7 +79,8 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             result = super().invoke(context)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as it is when it was closed before we began
+                sys.stdout.flush()
         except ConfigError as error:
             raise Misuse("\n".join(error.problems)) from None
         except (OverheardError, OSError) as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import textwrap
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -26,6 +28,11 @@ from overheard.sources import Budget
 from producers.alerts import alert_channel, said
 
 PATIENCE = 5.0  # seconds
+APART = 5.0  # seconds that two machines' clocks may differ
+RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
+VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
+LEAST_ROOM = 500_000_000  # bytes
+SCARCE = 0.1  # of a file system
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -160,6 +167,41 @@ def alerts(config: Config) -> Outcome:
     except InvalidInput as error:
         return Outcome("failed", f"[alerts] {said(error)}")
     return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
+
+
+def clock(program: Program, *, known: bool) -> Outcome:
+    """Whether this machine's clock can be right, and is that of the database's machine."""
+    now = time.time()
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    if now < RELEASED:
+        return Outcome("failed", f"{when}, which is past", "set it, or let NTP do it (timedatectl set-ntp true)")
+    if not known or program.config.database.embedded:
+        return Outcome("ok", when)
+    try:
+        with program.db.session():
+            ahead = time.time() - program.db.now
+    except Unavailable as error:
+        return Outcome("failed", f"the database's cannot be asked: {error}")
+    if abs(ahead) > APART:
+        what = f"{when}, which is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
+        return Outcome("failed", what, "let NTP set both (timedatectl set-ntp true)")
+    return Outcome("ok", f"{when}, as the database's")
+
+
+def disk(config: Config) -> Outcome:
+    """Whether there is room where data are kept on this machine."""
+    folder = VAR
+    if config.database.embedded:
+        folder = Path(config.database.url.get_secret_value().removeprefix("sqlite:///")).absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    room = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.0f} GB in {folder}"
+    if usage.free < LEAST_ROOM:
+        return Outcome("failed", room, f"make room: RabbitMQ and databases stop below {LEAST_ROOM / 1e9:g} GB")
+    if usage.free < SCARCE * usage.total:
+        return Outcome("warning", room, "make room soon: du -xsh /var/* shows what takes it")
+    return Outcome("ok", room)
 
 
 def _ours(place: str) -> bool:

@@ -18,7 +18,8 @@ from overheard.bus.ingress import IngressConsumer
 from overheard.errors import InvalidInput, NotFound, Unavailable
 from tests.servers.bus_rig import PATIENCE, depth
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
-from tests.servers.rabbitmq import RabbitServer, wait_for
+from tests.servers.rabbitmq import RabbitServer
+from tests.servers.waiting import wait_for
 
 # ruff: noqa: F811
 

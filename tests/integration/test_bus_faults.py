@@ -19,7 +19,8 @@ from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 from tests.servers.ports import free_ports
-from tests.servers.rabbitmq import RabbitServer, wait_for
+from tests.servers.rabbitmq import RabbitServer
+from tests.servers.waiting import wait_for
 
 # Fixtures are imported until conftest.py has them.
 # ruff: noqa: F811

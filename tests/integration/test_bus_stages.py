@@ -24,7 +24,7 @@ from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 from tests.servers.malformed import GOOD, MALFORMED
-from tests.servers.rabbitmq import wait_for
+from tests.servers.waiting import wait_for
 
 
 @pytest.fixture(params=["rabbitmq", "memory"])

@@ -79,22 +79,18 @@ def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim
 
 def take_all(farm: Farm, queue: str, count: int) -> list[bytes]:
     """Take ``count`` messages off a queue that nobody consumes."""
-    connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
     bodies: list[bytes] = []
 
     def taken() -> bool:
-        channel = connection.channel()
-        try:
-            method, _, body = channel.basic_get(queue, auto_ack=True)
-        except pika.exceptions.ChannelClosedByBroker:
-            return False  # not declared yet
-        if method is not None:
-            bodies.append(body)
-        channel.close()
+        with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:
+            try:
+                while (got := connection.channel().basic_get(queue, auto_ack=True))[0] is not None:
+                    bodies.append(got[2])
+            except (pika.exceptions.ChannelClosedByBroker, pika.exceptions.ConnectionClosedByBroker):
+                return False  # not declared yet, or being declared
         return len(bodies) == count
 
-    farm.wait(taken, lambda: f"only {len(bodies)} of {count} on {queue}")
-    connection.close()
+    farm.wait(taken, lambda: f"{len(bodies)} of {count} on {queue}")
     return bodies
 
 

@@ -28,8 +28,8 @@ from overheard.stages import STAGES
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock, World
 from tests.servers.bus_rig import depth
-from tests.servers.rabbitmq import wait_for
 from tests.servers.sink import HttpSink
+from tests.servers.waiting import wait_for
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]

@@ -27,8 +27,9 @@ from overheard.db.models import TABLES, DeadLetter, Workspace
 from overheard.errors import ConfigError
 from tests.servers.farm import Farm
 from tests.servers.listeners import listeners, started_with
-from tests.servers.rabbitmq import SCRIPTS, wait_for
+from tests.servers.rabbitmq import SCRIPTS
 from tests.servers.shipped import DEPLOY, VHOST, ShippedPostgres, ShippedRabbit
+from tests.servers.waiting import wait_for
 
 APP, TRIGGER = "overheard", "overheard_trigger"
 

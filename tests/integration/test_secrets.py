@@ -32,8 +32,9 @@ from tests.servers.farm import ALL_STAGES, PYTHON, Farm
 from tests.servers.listeners import listeners
 from tests.servers.ports import free_ports
 from tests.servers.postgres import PostgresServer
-from tests.servers.rabbitmq import RabbitServer, wait_for
+from tests.servers.rabbitmq import RabbitServer
 from tests.servers.sink import Answer
+from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 ANSWERS = {

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.servers.postgres import PostgresServer, postgres_url  # noqa: F401 (a fixture)
+from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,10 +90,7 @@ def test_nothing_is_left_when_the_test_process_is_killed(how: signal.Signals) ->
     victim.send_signal(how)
     victim.communicate()
 
-    deadline = time.monotonic() + 10
-    while Path(home).exists():
-        assert time.monotonic() < deadline, f"{home} is still there"
-        time.sleep(0.02)
+    wait_for(lambda: not Path(home).exists(), f"the end of {home}")
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url, connect_timeout=5)
     assert not is_running(pid)

@@ -21,7 +21,7 @@ from overheard.bus.sender import Sender
 from overheard.bus.worker import run
 from overheard.metrics import Metrics
 from overheard.stages import STAGES, Stage
-from tests.servers.rabbitmq import wait_for
+from tests.servers.waiting import wait_for
 
 PATIENCE = 20.0
 

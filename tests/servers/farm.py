@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from overheard.db.connect import Db, open_database
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
+from tests.servers.waiting import wait_for
 
 PYTHON = [sys.executable, "-W", "default", "-m"]
 ALL_STAGES = ("fetch", "match", "store", "notify", "digest", "recheck")
@@ -176,13 +176,18 @@ class Farm:
         self, condition: Callable[[], object], what: Callable[[], str] = lambda: "the condition", seconds: float = 30
     ) -> None:
         """Wait for something in other processes, which can signal nothing; fails early when one of them ends."""
-        deadline = time.monotonic() + seconds
-        pause = threading.Event()
-        while not condition():
+
+        def holds() -> bool:
+            if condition():
+                return True
             ended = [name for name, process in self.processes.items() if process.poll() is not None]
             assert not ended, f"{ended[0]} has ended:\n{self.log(ended[0])[-3000:]}"
-            assert time.monotonic() < deadline, f"{what()} after {seconds} s\n{self.logs()}"
-            pause.wait(0.02)
+            return False
+
+        try:
+            wait_for(holds, "the condition", seconds)
+        except TimeoutError:
+            raise AssertionError(f"{what()} after {seconds} s\n{self.logs()}") from None
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

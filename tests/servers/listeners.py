@@ -32,9 +32,16 @@ def listeners(pids: Iterable[int]) -> set[Listener]:
         for line in table.read_text().splitlines()[1:] if table.exists() else ():
             fields = line.split()
             if fields[3] == state and fields[9] in inodes:
-                address, port = fields[1].split(":")
-                found.add(Listener(protocol, _address(address), int(port, 16)))
+                address, port = _address(fields[1].split(":")[0]), int(fields[1].split(":")[1], 16)
+                if not (protocol.startswith("udp") and port in _outgoing()):
+                    found.add(Listener(protocol, address, port))
     return found
+
+
+def _outgoing() -> range:
+    """The ports from which the kernel lets programs ask: a UDP socket there waits for an answer (a resolver's)."""
+    first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    return range(int(first), int(last) + 1)
 
 
 def started_with(text: str) -> list[int]:

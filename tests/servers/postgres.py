@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ import pytest
 from psycopg import sql
 
 from tests.servers.ports import free_ports
+from tests.servers.waiting import wait_for
 
 OLDEST = 15
 START_TIMEOUT = 30.0
@@ -194,18 +194,17 @@ class PostgresServer:
         return how
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
+        def answers() -> bool:
             assert self._process
             if self._process.poll() is not None:
                 raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()[-4000:]}")
             try:
                 psycopg.connect(self.url, connect_timeout=5).close()
-                return
             except psycopg.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)  # another process, which can signal nothing else
+                return False
+            return True
+
+        wait_for(answers, "PostgreSQL", START_TIMEOUT)
 
     def _make_role(self) -> None:
         with psycopg.connect(self.url, autocommit=True) as admin:

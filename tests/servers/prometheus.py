@@ -17,7 +17,8 @@ from typing import Any, Self
 import yaml
 
 from tests.servers.ports import free_ports
-from tests.servers.rabbitmq import reachable, wait_for
+from tests.servers.rabbitmq import reachable
+from tests.servers.waiting import wait_for
 
 SHIPPED = Path(__file__).parents[2] / "deploy/prometheus"
 

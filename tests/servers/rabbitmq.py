@@ -14,13 +14,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
 
 from tests.servers.ports import free_ports
+from tests.servers.waiting import wait_for
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 START_TIMEOUT = 60.0
@@ -195,12 +195,3 @@ def reachable(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(condition, what: str, seconds: float = 10.0) -> None:
-    """Poll until ``condition()`` holds; for other processes, which can signal nothing else."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.02)

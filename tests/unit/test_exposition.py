@@ -17,7 +17,7 @@ from overheard import http_server
 from overheard.errors import ConfigError
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
-from tests.servers.rabbitmq import wait_for
+from tests.servers.waiting import wait_for
 
 
 class Process:

@@ -22,7 +22,7 @@ name = "Acme"
 timezone = "Europe/Berlin"
 every = "*/5 * * * *"
 digest = "0 9 * * *"
-subreddits = ["python", "r/linux", "/r/Python", "selfhosted"]
+subreddits = ["python", "r/linux", "/r/Python/", "selfhosted"]
 kinds = ["posts", "comments", "posts"]
   [[workspace.query]]
   name = "brand"
@@ -85,6 +85,7 @@ def inline(value: Any) -> str:
         ({"every": "0 0 31 2 *"}, ["workspace acme: every: ", "ever due"]),
         ({"digest": "@daily"}, ["workspace acme: digest: "]),
         ({"digest": ""}, ["workspace acme: digest: "]),
+        ({"slug": "123"}, ["slug '123'", "a workspace's number"]),
         ({"subreddits": []}, ["workspace acme: subreddits", '["all"]']),
         ({"subreddits": None}, ["workspace acme", "subreddits"]),
         ({"subreddits": "python"}, ["workspace acme", "subreddits"]),
@@ -167,7 +168,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=100).filter(str.strip)
 SPECS = st.builds(
     WorkspaceSpec,
-    slug=st.from_regex(workspace_file.SLUG, fullmatch=True),
+    slug=st.from_regex(workspace_file.SLUG, fullmatch=True).filter(lambda slug: not slug.isdecimal()),
     name=TEXTS,
     timezone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
     every=st.sampled_from(["5m", "*/5 * * * *", "0 9 * * mon-fri"]),

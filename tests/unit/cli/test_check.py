@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from overheard.cli import trials
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
@@ -40,7 +42,7 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
     result = run("check", **reddit)
     assert result.exit_code == 0, result.output
     assert [line[:17].split() for line in result.stdout.splitlines()] == [
-        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts")
+        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts", "clock", "disk")
     ]
     assert "newest post: t3_" in result.stdout
     assert list(folder.iterdir()) == []
@@ -121,3 +123,17 @@ def test_the_metrics_port_is_ours(run: Run) -> None:
     finally:
         server.stop()
     assert (found["outcome"], "served by an Overheard" in found["what"]) == ("ok", True)
+
+
+def test_a_wrong_clock_and_a_full_disk_are_told(
+    run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "RELEASED", time.time() + 60)
+    monkeypatch.setattr(trials, "LEAST_ROOM", 1 << 60)
+    found = results(run, **reddit)
+    assert (found["clock"]["outcome"], "which is past" in found["clock"]["what"]) == ("failed", True)
+    assert (found["disk"]["outcome"], "make room" in found["disk"]["hint"]) == ("failed", True)
+    assert run("check", **reddit).exit_code == 1
+    monkeypatch.setattr(trials, "LEAST_ROOM", 0)
+    monkeypatch.setattr(trials, "SCARCE", 2)
+    assert results(run, **reddit)["disk"]["outcome"] == "warning"

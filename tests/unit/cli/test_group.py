@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,9 @@ def test_a_reader_that_goes_away_is_no_fault(folder: Path) -> None:
     os.close(read)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (141, "")
+
+
+def test_a_stdout_that_was_closed_before_is_no_fault(folder: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m overheard.cli workspace list >&-"
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, stderr=subprocess.PIPE, text=True)
+    assert "Traceback" not in done.stderr

@@ -21,6 +21,9 @@ from overheard.messages import NotifyChannel
 from producers import tick as tick_module
 from producers.gauges import Gauges
 from producers.tick import Found, Ticker, run
+from producers.wiring import late
+
+DAY = 86400.0
 
 
 class Events:
@@ -141,6 +144,37 @@ def test_a_clock_that_was_set_back_causes_no_storm(world: Any, make: Any, clock:
     ticker.tick()
     clock.advance(-3600)
     assert [ticker.tick().due for _ in range(5)] == [0] * 5
+
+
+def test_what_a_clock_that_was_ahead_has_put_off_is_taken_back(world: Any, make: Any, clock: Any, db: Db) -> None:
+    acme = world.workspace()
+    daily = world.workspace("daily", every="30 9 * * *")
+    other = world.workspace("other", every="30 9 * * *")
+    make(jitter=0).tick()
+    expected = world.rows(Workspace, "id", "next_due_at", "next_digest_at")
+    clock.advance(30 * DAY)
+    make(jitter=0).tick()
+    assert world.rows(Workspace, "id", "next_due_at", "next_digest_at") != expected
+    Workspace.update(active=False).where(Workspace.id == other).execute(db.peewee)
+    clock.advance(-30 * DAY + 1)
+    make(jitter=0).tick()
+    mended = {row[0]: row[1:] for row in world.rows(Workspace, "id", "next_due_at", "next_digest_at")}
+    assert mended[acme] == (expected[0][1] + 1, expected[0][2]), "every 5 minutes from now on"
+    assert mended[daily] == expected[1][1:]
+    assert mended[other] != expected[2][1:], "it is paused"
+    clock.advance(2)
+    before = world.rows(Workspace, "id", "next_due_at")
+    make(jitter=0).tick()
+    assert world.rows(Workspace, "id", "next_due_at") == before, "once"
+
+
+def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
+    ticker = make(interval=20)
+    assert late(ticker, clock.advance(60)) == []
+    assert late(ticker, clock.advance(1)) == ["no tick has succeeded since the start, 61 s ago"]
+    ticker.tick()
+    assert late(ticker, clock.advance(60)) == []
+    assert late(ticker, clock.advance(1)) == ["the last successful tick was 61 s ago"]
 
 
 def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
