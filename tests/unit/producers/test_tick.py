@@ -274,6 +274,23 @@ def test_forgotten_deliveries_wake_their_channel(world: Any, make: Any, sent: An
     clock.advance(60)
     assert ticker.tick().swept_channels == 1
     assert sent.take() == [NotifyChannel(channel_id=world.channel(acme))]
+    clock.advance(59)
+    assert ticker.tick().swept_channels == 0, "it was just woken"
+    clock.advance(1)
+    assert ticker.tick().swept_channels == 1
+
+
+def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any, events: Events, clock: Any) -> None:
+    acme = world.workspace()
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    events.take()
+    clock.advance(61)
+    ticker.waiting = lambda: 1
+    assert ticker.tick() == Found()
+    ticker.waiting = lambda: 0
+    assert ticker.tick().swept_workspaces == 1
+    assert events.take() == [due(acme, "sweep")]
 
 
 def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
