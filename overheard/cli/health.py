@@ -16,6 +16,7 @@ from overheard.db.feeds import Refused
 from overheard.errors import Unavailable
 from overheard.program import Program
 
+LATE = 120.0  # seconds after which what should have been done by now is a trouble
 NAMED = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
@@ -134,7 +135,7 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         booked=booked,
         channels=of_channels,
         sick=channels.sick(db, NAMED) if of_channels["failing"] + of_channels["disabled"] else [],
-        deliveries=deliveries.waiting(db, now),
+        deliveries=deliveries.waiting(db, now, LATE),
         dead_letters=dead_letters.count(db),
         canary=canaries.state(db),
     )

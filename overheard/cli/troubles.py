@@ -9,12 +9,11 @@ from collections.abc import Iterator
 import msgspec
 
 from overheard.bus.door import INGRESS
-from overheard.cli.health import ALARM, Health, Stored
+from overheard.cli.health import ALARM, LATE, Health, Stored
 from overheard.cli.output import counted
 from overheard.cli.times import span
 from overheard.config import Config
 
-LATE = 120.0  # seconds after which what should have been done by now is a trouble
 TICK_LATE = 60.0
 NAMED = 5  # channels
 
@@ -77,8 +76,10 @@ def _flow(stored: Stored) -> Iterator[Trouble]:
     if (age := ages.get("poll", 0.0)) > 5 * LATE:
         yield Trouble(True, f"a poll that began {span(age)} ago is not stored", "see the logs of match and store")
     overdue = stored.deliveries.overdue_since
-    if overdue is not None and (age := stored.at - overdue) > LATE:
-        yield Trouble(True, f"deliveries wait for {span(age)} and nobody sends them", "see the notify stage's log")
+    if overdue is not None:
+        yield Trouble(
+            True, f"deliveries wait for {span(stored.at - overdue)} and nobody sends them", "see the notify stage's log"
+        )
     if (age := ages.get("digest", 0.0)) > 5 * LATE:
         yield Trouble(True, f"a digest has been due for {span(age)}", "see the digest stage's log")
 

@@ -17,6 +17,7 @@ from overheard.db.models import Channel, Delivery, Mention, Workspace
 from overheard.db.text import storable
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
+MOST_LOOKED_AT = 50  # channels that may be stuck
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -259,15 +260,15 @@ def untried(db: Db, workspace_id: int) -> bool:
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that passed unheeded."""
+    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that nobody heeds."""
 
     pending: int
     held: int
     overdue_since: float | None
 
 
-def waiting(db: Db, now: float) -> Waiting:
-    """For ``status``."""
+def waiting(db: Db, now: float, older_than: float) -> Waiting:
+    """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out."""
     counts = dict(
         Delivery.select(Delivery.state, fn.count(Delivery.id))
         .where(Delivery.state.in_([PENDING, HELD]))
@@ -275,8 +276,25 @@ def waiting(db: Db, now: float) -> Waiting:
         .tuples()
         .execute(db.peewee)
     )
-    overdue = _oldest(db, now, Delivery.lease_until < now)
+    stuck = [
+        channel_id
+        for channel_id in waiting_channels(db, now, older_than, MOST_LOOKED_AT)
+        # More may wait there than [notify] per_minute lets out at once.
+        if not _claimed(db, channel_id, now) and _last_sent(db, channel_id) <= now - older_than
+    ]
+    overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
     return Waiting(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
+
+
+def _last_sent(db: Db, channel_id: int) -> float:
+    """When the channel's delivery that was sent last went out, as they go in the order of their due times; 0: never."""
+    latest = (
+        Delivery.select(Delivery.sent_at)
+        .where(Delivery.channel == channel_id, Delivery.state == SENT)
+        .order_by(Delivery.due_at.desc())
+        .limit(1)
+    )
+    return float(latest.scalar(db.peewee) or 0.0)
 
 
 def oldest_due(db: Db, now: float) -> float | None:

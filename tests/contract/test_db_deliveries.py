@@ -143,6 +143,19 @@ def test_forgotten_deliveries_are_found(world: Any, db: Db, clock: Any, told: An
     assert list(deliveries.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
 
 
+def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    storing.store(db, world.matched(*((world.item(number), (acme,)) for number in (1, 2, 3))), clock())
+    channel, began = world.channel(acme), clock()
+    assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None
+    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.Waiting(3, 0, began)
+    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
+    assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
+    deliveries.sent(db, claimed.id, clock())
+    assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None, "one has just gone out"
+    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.Waiting(2, 0, began)
+
+
 def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"team": "digest"})
     told(acme)
@@ -178,7 +191,7 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
     assert digest.notice.type == "digest"
     assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
     assert len(digest.born) == 3
-    assert deliveries.waiting(db, clock()).held == 1, "the other workspace's waits for its own"
+    assert deliveries.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
 
 
 def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
