@@ -98,7 +98,13 @@ run_exit_commands() {
     while ((${#exit_commands[@]})); do
         local command=${exit_commands[-1]}
         off_exit
-        eval "$command"
+        # Each in a shell of its own: one that fails keeps none of the others from being run, and in the trap itself,
+        # bash 5.2 ends at a `return` from a loop over <(…) ("pop_var_context").
+        set +e
+        (
+            set -e
+            eval "$command"
+        )
     done
     exit "$status"
 }

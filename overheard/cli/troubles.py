@@ -121,6 +121,10 @@ def _processes(health: Health) -> Iterator[Trouble]:
         for problem in process.problems:
             said[process.program, problem].append(process.port)
     for (program, problem), ports in said.items():
+        if program == "watcher":  # it speaks of another, and says what to do
+            what, _, do = problem.partition(": see ")
+            yield Trouble(True, what, f"see {do}" if do else "see its log")
+            continue
         places = ", ".join(f":{port}" for port in ports)
         yield Trouble(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
 

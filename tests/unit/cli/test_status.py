@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from overheard.cli.health import Health
+from overheard.cli.processes import Process
+from overheard.cli.troubles import troubles as troubles_of
+from overheard.config import Config
 from overheard.db import beats, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
 from overheard.program import Program
 
@@ -155,6 +159,17 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> 
     assert found["feeds"] == {"ok": 0, "failing": 0, "new": 0}
     beats.beat(db, canaries.BEAT, now)
     assert late not in troubles(run)
+
+
+def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
+    ill = Process("watcher", 9408, ("fetch:fetch_0 is FATAL (spawn error): see the end of /var/log/f, mend the cause",))
+    health = Health(0.0, None, None, None, None, None, [ill, Process("tick", 9400, ("late",))])
+    first, second = troubles_of(health, Config())
+    assert (first.what, first.do) == (
+        "fetch:fetch_0 is FATAL (spawn error)",
+        "see the end of /var/log/f, mend the cause",
+    )
+    assert (second.what, second.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
 
 
 def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:
