@@ -211,6 +211,11 @@ class ProcessMetrics(Catalogue):
             program="a program of supervisord.conf",
             expected=("yes", "no"),
         )
+        self.disk_free = self.gauge(
+            "disk_free_ratio",
+            "Share of the file system of supervisord's folder (/var/lib/overheard) that is left.",
+            watcher,
+        )
         self.supervisor_last_event = self.gauge(
             "supervisor_last_event_timestamp_seconds",
             "When supervisord was last heard of (Unix time); it sends a sign of life every minute.",

@@ -179,7 +179,7 @@ def clock(program: Program, *, known: bool) -> Outcome:
         return Outcome("ok", when)
     try:
         with program.db.session():
-            ahead = time.time() - program.db.now
+            ahead = time.time() - program.db.clock()
     except Unavailable as error:
         return Outcome("failed", f"the database's cannot be asked: {error}")
     if abs(ahead) > APART:

@@ -56,7 +56,9 @@ def run(path: Path | None, environ: Mapping[str, str]) -> None:
         raise ConfigError([NOT_ALONE])
     registry = CollectorRegistry()
     control = f"supervisorctl -s {url}"
-    watch = Watch(ask=Supervisord(url).processes, metrics=ProcessMetrics(registry), clock=system_clock, control=control)
+    metrics = ProcessMetrics(registry)
+    metrics.disk_free.set_function(disk_free)
+    watch = Watch(ask=Supervisord(url).processes, metrics=metrics, clock=system_clock, control=control)
     server = exposition(config, registry, watch, faults)
     watch.sync()
     server.start(config.metrics.host, config.metrics.port + PORT_OFFSETS["watcher"])
@@ -64,6 +66,12 @@ def run(path: Path | None, environ: Mapping[str, str]) -> None:
         listen(Listener(sys.stdin.fileno(), own_stdout()), watch)
     finally:
         server.stop()
+
+
+def disk_free() -> float:
+    """Where we are: supervisord's folder. Counted as for an ordinary user."""
+    found = os.statvfs(".")
+    return found.f_bavail / found.f_blocks if found.f_blocks else 1.0
 
 
 def configuration(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, list[str]]:

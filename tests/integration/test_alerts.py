@@ -95,10 +95,12 @@ def test_dead_letters_are_told_together_by_two_ticks(farm: Farm, operator: HttpS
 def test_a_process_that_gives_up_is_told(tmp_path: Path, operator: HttpSink) -> None:
     url = f"sqlite:///{tmp_path}/o.db"
     settings = {"ALERTS__URL": f"{operator.url}/x", "ALERTS__SECRET": SECRET, "ALERTS__ALLOW_PRIVATE": "true"}
-    with Farm(tmp_path, bus="memory://", database=url, TICK__INTERVAL="1e12", **settings) as farm:
+    with Farm(tmp_path, bus="memory://", database=url, **settings) as farm:
+        farm.workspace()
+        farm.spoil()
         assert farm.start("run", "overheard.cli", "run").wait(30) == 1
         farm.processes.clear()
-        farm.settings["TICK__INTERVAL"] = "0.2"
+        farm.spoil("UTC")
         farm.start("run", "overheard.cli", "run")
         (alert,) = operator.wait_for(1, timeout=30)
         assert told(alert) == {"process gave up": 1}

@@ -20,6 +20,7 @@ def test_the_memory_mode_killed_and_restarted_loses_nothing(tmp_path: Path) -> N
         farm.start("run", "overheard.cli", "run")
         received = farm.wait_for_items(wanted)
         assert set(received) == wanted
+        farm.wait(lambda: farm.log("run").count("Overheard runs") == 4)  # then it hears signals
         assert farm.terminate("run") == 0
 
 
@@ -59,8 +60,10 @@ def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path:
 
 
 def test_it_ends_with_1_when_its_tick_dies(tmp_path: Path) -> None:
-    """So that supervisord starts it anew. A pause longer than a thread can wait for is what kills the tick here."""
-    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", TICK__INTERVAL="1e12") as farm:
+    """So that supervisord starts it anew. A damaged row is what kills the tick here."""
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
+        farm.workspace()
+        farm.spoil()
         process = farm.start("run", "overheard.cli", "run")
         assert process.wait(30) == 1
         assert "giving up" in farm.log("run")

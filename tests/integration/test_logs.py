@@ -95,14 +95,16 @@ def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:
 
 
 def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
-    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", TICK__INTERVAL="1e12") as farm:
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
+        farm.workspace()
+        farm.spoil()
         process = farm.start("run", "overheard.cli", "run")
         assert process.wait(30) == 1
         farm.processes.clear()
         told = [json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard runs")]
     (given_up,) = [line for line in told if line["level"] == "critical"]
     assert given_up["event"] == "giving up, to be restarted"
-    assert (given_up["process"], given_up["error"]) == ("tick", "OverflowError")
-    assert "timestamp" in given_up["reason"]
+    assert (given_up["process"], given_up["error"]) == ("tick", "UnicodeDecodeError")
+    assert "codec" in given_up["reason"]
     assert any(frame.startswith("producers/tick.py:") for frame in given_up["frames"])
     assert told[-1] | {"event": "process ended", "process": "run", "code": 1} == told[-1]

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from peewee import SQL
+
 from overheard import schedule
 from overheard.channels.signing import new_secret
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
+from overheard.db.models import Workspace
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
@@ -141,6 +144,12 @@ class Farm:
                 following=lambda text, timezone: schedule.next_due(text, timezone, now),
                 secret=lambda channel: channel.secret,
             )
+            self.db.release()
+
+    def spoil(self, timezone: str | None = None) -> None:
+        """Damage every workspace on SQLite, so that a tick that reads one dies; or put them right again."""
+        with self.db.session():
+            Workspace.update(timezone=timezone or SQL("x'ff'"), next_due_at=0).execute(self.db.peewee)
             self.db.release()
 
     def post(self, count: int, subreddit: str = "python", first: int = 0) -> set[str]:
