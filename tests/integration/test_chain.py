@@ -169,10 +169,10 @@ def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm)
 def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
     tmp_path: Path, rabbit_url: str, postgresql_url: str
 ) -> None:
-    """Reddit allows 120 requests in a minute; ten feeds, each asked for alone, want about 300."""
-    reddit = Standin(requests_per_minute=120, window_seconds=60)
+    """Reddit allows 240 requests in a minute; ten feeds, each asked for alone, want about 300."""
+    reddit = Standin(requests_per_minute=240, window_seconds=60)
     settings = {
-        "REDDIT__REQUESTS_PER_MINUTE": "114",
+        "REDDIT__REQUESTS_PER_MINUTE": "228",
         "REDDIT__BURST": "2",
         "FETCH__GROUP_SIZE": "1",
         "LOG__LEVEL": "WARNING",
