@@ -29,6 +29,7 @@ FIRST_RETRY = 2.0  # seconds after a passing fault of the source; doubles
 LONGEST_RETRY = 295.0  # the bus delays up to 300
 LOOK_AGAIN_MOST = 5.0
 LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being read just now
+READ_AHEAD = 0.75  # of [fetch] fresh_for: who falls due so soon is served by a reading made now
 LONGEST_URL = 1500  # bytes of names in a listing's URL: what is known to work is below 2,000 in all
 NEARLY_ALL = 0.95  # a listing that ends short of this much of its depth was read to its real end
 
@@ -84,36 +85,44 @@ class Fetcher:
         fresh_since = message.fresh_since
         stale = feeds.stale_of(self.db, message.workspace_id, now=now, fresh_since=fresh_since)
         for _, alike in groupby(stale, key=lambda feed: (feed.source, feed.kind)):
-            for group in self._groups(list(alike), fresh_since):
+            for group in self._groups(message, list(alike)):
                 self._poll(message, group, budget, refill=True)
         wish = message.reason not in ON_SCHEDULE
         if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
             self.send(again, delay=min(LOOK_AGAIN * 2.0 ** min(message.attempt, 10), LOOK_AGAIN_MOST))
 
-    def _groups(self, stale: list[FeedRow], fresh_since: float) -> list[list[FeedRow]]:
+    def _groups(self, message: FetchWorkspace, stale: list[FeedRow]) -> list[list[FeedRow]]:
         """Groups that one request can name. "all", and feeds that were refused, are asked for alone."""
         alone = [feed for feed in stale if feed.name == ALL or feed.failures]
         together = [feed for feed in stale if feed not in alone]
         room = -len(together) % self.rules.group_size
         if together and room:
             had = {feed.id for feed in together}
-            others = self._others(together[0], fresh_since, room + len(together))
+            others = self._others(message, together[0], room + len(together))
             together += [feed for feed in others if feed.id not in had][:room]
         # Feeds that were last read at about the same time share a request: it has to go back to the oldest cursor.
         together.sort(key=lambda feed: (feed.cursor_at is None, feed.cursor_at or 0.0))
         return [*_portions(together, self.rules.group_size), *([feed] for feed in alone)]
 
-    def _others(self, alike: FeedRow, fresh_since: float, limit: int) -> list[FeedRow]:
-        """Feeds that may ride along: those of others that are due, or will be while this reading still counts as fresh.
+    def _others(self, message: FetchWorkspace, alike: FeedRow, limit: int) -> list[FeedRow]:
+        """Feeds that may ride along: those that others need now, or will while this reading still counts as fresh.
 
-        Half of that time, as a demand comes some seconds after its workspace is due.
+        Three quarters of that time, as a demand comes some seconds after its workspace is due. A hand's demand is no
+        reason to hurry the others. What this demand has read already does not ride again, however long it waits for
+        its turns: a refused group would never get smaller.
         """
-        now = self.clock()
-        since = min(fresh_since, now - self.rules.fresh_for)  # a hand's demand is no reason to hurry the others
-        due_by = now + self.rules.fresh_for / 2
+        now, fresh_for = self.clock(), self.rules.fresh_for
+        asked_at = message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
         others = feeds.also_due(
-            self.db, alike.source, alike.kind, now=now, due_by=due_by, fresh_since=since, limit=limit + 1
+            self.db,
+            alike.source,
+            alike.kind,
+            now=now,
+            due_by=now + READ_AHEAD * fresh_for,
+            fresh_for=fresh_for,
+            unread_since=asked_at,
+            limit=limit + 1,
         )
         return [feed for feed in others if feed.name != ALL][:limit]
 
@@ -132,7 +141,7 @@ class Fetcher:
 
     def _refill(self, message: FetchWorkspace, poll: str, had: Sequence[FeedRow]) -> list[FeedRow]:
         """Others were quicker with some of the group: a request costs the same, however many feeds it names."""
-        others = self._others(had[0], message.fresh_since, self.rules.group_size - len(had))
+        others = self._others(message, had[0], self.rules.group_size - len(had))
         fitting = _portions([*had, *others], self.rules.group_size)[0][len(had) :]
         return feeds.claim(self.db, fitting, poll, now=self.clock(), lease=self.rules.lease)
 

@@ -63,25 +63,30 @@ def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> li
 
 
 def also_due(
-    db: Db, source: str, kind: FeedKind, *, now: float, due_by: float, fresh_since: float, limit: int
+    db: Db, source: str, kind: FeedKind, *, now: float, due_by: float, fresh_for: float, unread_since: float, limit: int
 ) -> list[FeedRow]:
-    """Other healthy feeds of a source and kind whose workspaces are due by ``due_by``: they ride along in a request
-    made anyway.
+    """Other healthy feeds of a source and kind that ride along in a request made anyway: each saves its own later.
 
-    New ones come first. Whoever imports a thousand workspaces must not pay for a request, or two, for each.
+    Those are the feeds, not read since ``unread_since``, that would be older than ``fresh_for`` seconds when one of
+    their workspaces falls due, now or until ``due_by``. New ones come first: whoever imports a thousand workspaces must
+    not pay for a request, or two, for each. Then come those that were read the longest ago.
     """
+    waits = Workspace.demanded_at > Workspace.served_at
+    needed_at = Case(None, [(waits, now)], db.greatest(Workspace.next_due_at, now))
     wanted = (
-        Watch.select(Watch.feed)
+        Watch.select(Watch.feed, fn.max(needed_at).alias("needed_at"))
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Workspace.active, (Workspace.next_due_at <= due_by) | (Workspace.demanded_at > Workspace.served_at))
+        .where(Workspace.active, (Workspace.next_due_at <= due_by) | waits)
+        .group_by(Watch.feed)
     )
     return _rows(
         Feed.select(*COLUMNS)
+        .join(wanted, on=(wanted.c.feed_id == Feed.id))
         .where(
             Feed.source == source,
             Feed.kind == kind,
-            Feed.id.in_(wanted),
-            Feed.fresh_at < fresh_since,
+            Feed.fresh_at < unread_since,
+            Feed.fresh_at < wanted.c.needed_at - fresh_for,
             Feed.lease_until < now,
             Feed.retry_at <= now,
             Feed.failures == 0,

@@ -136,9 +136,10 @@ def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> Non
     keep(db, clock)
     Feed.update(cursor=1).execute(db.peewee)
     (own,) = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
-    found = feeds.also_due(db, own.source, own.kind, now=clock(), due_by=clock(), fresh_since=clock(), limit=9)
+    terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "limit": 9}
+    found = feeds.also_due(db, own.source, own.kind, **terms)
     assert [feed.name for feed in found] == ["python"]
-    (its,) = feeds.also_due(db, canary.SOURCE, "posts", now=clock(), due_by=clock(), fresh_since=clock(), limit=9)
+    (its,) = feeds.also_due(db, canary.SOURCE, "posts", **terms)
     assert (its.source, its.name) == (canary.SOURCE, canary.FEED)
 
 

@@ -12,6 +12,7 @@ from overheard.db.connect import Db
 from overheard.db.feeds import FeedRow
 from overheard.db.models import Delivery, Feed, Poll, Workspace
 from overheard.errors import NotFound
+from overheard.items import FeedKind
 
 ROUNDS = 12
 
@@ -221,15 +222,38 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     Feed.update(cursor=5, cursor_at=1.0, fresh_at=7.0).where(Feed.name != "new").execute(db.peewee)
     Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
 
-    def riding(limit: int = 10, fresh_since: float = clock(), due_by: float = clock()) -> list[str]:
-        found = feeds.also_due(db, "reddit", "posts", now=clock(), due_by=due_by, fresh_since=fresh_since, limit=limit)
-        return sorted(feed.name for feed in found)
+    def riding(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
+        now = clock()
+        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "limit": 10} | changed
+        return sorted(feed.name for feed in feeds.also_due(db, "reddit", kind, **terms))
 
     assert riding() == ["asked", "due", "new"]
     assert riding(limit=1) == ["new"]
-    assert riding(fresh_since=7.0) == ["new"]
-    assert riding(due_by=clock() + 100) == ["asked", "due", "new", "quiet"]
-    assert feeds.also_due(db, "reddit", "comments", now=clock(), due_by=clock(), fresh_since=clock(), limit=9) == []
+    assert riding(fresh_for=clock() - 7.0) == ["new"]
+    assert riding(ahead=100) == ["asked", "due", "new", "quiet"]
+    assert riding(unread_since=7.0) == ["new"]
+    assert riding(kind="comments") == []
+
+
+def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, clock: Any) -> None:
+    """A feed that is fresh now, and would not be when its workspace falls due."""
+    for slug, due_in in (("soon", 10), ("later", 30)):
+        world.workspace(slug, subreddits=["both", slug])
+        Workspace.update(next_due_at=clock() + due_in).where(Workspace.slug == slug).execute(db.peewee)
+    Feed.update(cursor=5, cursor_at=1.0, fresh_at=clock() - 40.0).execute(db.peewee)
+
+    def riding(ahead: float) -> list[str]:
+        now = clock()
+        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "limit": 9}
+        found = feeds.also_due(db, "reddit", "posts", **terms)
+        return [feed.name for feed in found]
+
+    assert riding(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
+    assert riding(ahead=29) == []
+    clock.advance(15)
+    assert sorted(riding(ahead=9)) == [], "neither is due by then, but soon, whose feeds are fresh"
+    clock.advance(6)
+    assert sorted(riding(ahead=0)) == ["both", "soon"]
 
 
 def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:

@@ -252,7 +252,7 @@ def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddi
     for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 33, demanded_at=0).where(Workspace.slug == "later").execute(
+    Workspace.update(next_due_at=stage.clock() + 48, demanded_at=0).where(Workspace.slug == "later").execute(
         world.db.peewee
     )
     post(2, "rust")
@@ -278,6 +278,22 @@ def test_feeds_that_will_be_due_soon_ride_along(world: Any, stage: Stage, reddit
     stage.clock.advance(30)
     stage.run(2)
     assert reddit.asked == [("posts", ("python", "linux"), None)]
+
+
+def test_feeds_that_are_fresh_still_ride_along_when_that_saves_their_own_request(
+    world: Any, stage: Stage, reddit: Reddit
+) -> None:
+    world.workspace("acme", subreddits=["python"])
+    stage.run(world.workspace("soon", subreddits=["linux"]))
+    stage.clock.advance(40)
+    Workspace.update(next_due_at=stage.clock() + 40, demanded_at=0).where(Workspace.slug == "soon").execute(
+        world.db.peewee
+    )
+    reddit.asked.clear()
+    stage.run(1)
+    stage.clock.advance(45)
+    stage.run(2)
+    assert reddit.asked == [("posts", ("linux", "python"), None)]
 
 
 def test_who_was_too_slow_for_some_of_its_feeds_takes_others(
