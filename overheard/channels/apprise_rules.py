@@ -29,7 +29,9 @@ THREADED = {
 # Options that name a file of this machine.
 FILE_OPTIONS = frozenset({"template", "pgppub", "pgpprv", "keyfile", "subfile"})
 # Services whose ``template`` is an id at the provider.
-REMOTE_TEMPLATES = frozenset({"gupshup", "kaleyra", "notifyre", "one_signal", "sendgrid", "sendpulse", "whatsapp"})
+REMOTE_TEMPLATES = frozenset(
+    {"gupshup", "kaleyra", "notifyre", "one_signal", "pushplus", "sendgrid", "sendpulse", "whatsapp"}
+)
 # Services that name a file in the URL's path.
 FILE_PATHS = {"fcm": "takes its key from a file", "vapid": "takes its key from a file"}
 
