@@ -67,7 +67,7 @@ soak: servers $(VENV)/.dev ## Ten minutes under load with a kill -9 a minute: a 
 	@$(PYTHON) -m tests.soak $(ARGS)
 
 .PHONY: lock
-lock: ## Write deploy/requirements.lock: versions and hashes for the deployment (ARGS=--upgrade)
+lock: ## Write the lock files: versions for deployment and tests (ARGS=--upgrade)
 	deploy/lock $(ARGS)
 
 .PHONY: clean
@@ -87,13 +87,16 @@ $(PYTHON):
 
 NO_PIP := { echo "pip failed, see above. It needs PyPI, or an index named in pip.conf. Then run make again." >&2; exit 1; }
 
-# Two stamps, so that a demo needs no development tools. A changed pyproject.toml makes both out of date.
-$(VENV)/.runtime: pyproject.toml | $(PYTHON)
+# The versions that get deployed, and those of the tools that check them: `make lock` writes it.
+LOCK := deploy/development.lock
+
+# Two stamps, so that a demo needs no development tools. A changed pyproject.toml or lock makes both out of date.
+$(VENV)/.runtime: pyproject.toml $(LOCK) | $(PYTHON)
 	@echo "Installing Overheard and its libraries into $(VENV)"
-	@$(PYTHON) -m pip install --quiet --editable . || $(NO_PIP)
+	@$(PYTHON) -m pip install --quiet --constraint $(LOCK) --editable . || $(NO_PIP)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(PYTHON)
+$(VENV)/.dev: pyproject.toml $(LOCK) | $(PYTHON)
 	@echo "Installing Overheard, its libraries and the development tools into $(VENV)"
-	@$(PYTHON) -m pip install --quiet --editable '.[dev]' || $(NO_PIP)
+	@$(PYTHON) -m pip install --quiet --constraint $(LOCK) --editable '.[dev]' || $(NO_PIP)
 	@touch $(VENV)/.runtime $@

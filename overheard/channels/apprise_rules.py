@@ -30,7 +30,7 @@ THREADED = {
 FILE_OPTIONS = frozenset({"template", "pgppub", "pgpprv", "keyfile", "subfile"})
 # Services whose ``template`` is an id at the provider.
 REMOTE_TEMPLATES = frozenset(
-    {"gupshup", "kaleyra", "notifyre", "one_signal", "pushplus", "sendgrid", "sendpulse", "whatsapp"}
+    {"awswhatsapp", "gupshup", "kaleyra", "notifyre", "one_signal", "pushplus", "sendgrid", "sendpulse", "whatsapp"}
 )
 # Services that name a file in the URL's path.
 FILE_PATHS = {"fcm": "takes its key from a file", "vapid": "takes its key from a file"}

@@ -1,4 +1,5 @@
-"""deploy/requirements.lock is what pyproject.toml asks for, and pip can check all of it. `make lock` writes it."""
+"""deploy/requirements.lock is what pyproject.toml asks for, and pip can check all of it; the tests run on the same
+versions, from deploy/development.lock. `make lock` writes both."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import re
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -13,28 +15,32 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "deploy/requirements.lock"
+DEVELOPMENT = ROOT / "deploy/development.lock"
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 PINNED = re.compile(r"([a-z0-9-]+)==([^\s;]+)(?: ; .+)?")
 
 
-def logical_lines() -> list[str]:
+def logical_lines(lock: Path = LOCK) -> list[str]:
     """As pip reads them: without comments, continued lines joined."""
-    joined = LOCK.read_text().replace("\\\n", " ")
+    joined = lock.read_text().replace("\\\n", " ")
     return [line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def pinned() -> dict[str, str]:
+def pinned(lock: Path = LOCK) -> dict[str, str]:
     found = {}
-    for line in logical_lines():
+    for line in logical_lines(lock):
         match = PINNED.match(line)
         assert match, line
         found[match[1]] = match[2]
     return found
 
 
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
 def wanted() -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    return [Requirement(each) for each in (*project["project"]["dependencies"], *project["build-system"]["requires"])]
+    return [Requirement(each) for each in (*project()["project"]["dependencies"], *project()["build-system"]["requires"])]
 
 
 @pytest.mark.parametrize("requirement", wanted(), ids=lambda each: each.name)
@@ -73,3 +79,12 @@ def test_libraries_of_libraries_are_locked_too() -> None:
                 todo += [(needed.name, each) for each in ("", *needed.extras)]
     assert len(seen) > 30
     assert {canonicalize_name(name) for name, _ in seen} <= pinned().keys()
+
+
+def test_what_is_tested_is_what_gets_deployed() -> None:
+    tested = pinned(DEVELOPMENT)
+    deployed = {name: version for name, version in pinned().items() if name != "setuptools"}
+    assert {name: tested.get(name) for name in deployed} == deployed, "run: make lock"
+    for each in project()["project"]["optional-dependencies"]["dev"]:
+        requirement = Requirement(each)
+        assert requirement.specifier.contains(tested[canonicalize_name(requirement.name)]), f"{each}; run: make lock"
