@@ -40,7 +40,9 @@ def project() -> dict[str, Any]:
 
 
 def wanted() -> list[Requirement]:
-    return [Requirement(each) for each in (*project()["project"]["dependencies"], *project()["build-system"]["requires"])]
+    return [
+        Requirement(each) for each in (*project()["project"]["dependencies"], *project()["build-system"]["requires"])
+    ]
 
 
 @pytest.mark.parametrize("requirement", wanted(), ids=lambda each: each.name)
