@@ -26,6 +26,7 @@ log = get_logger(__name__)
 FIRST_RETRY = 5.0  # seconds; doubles with each try
 LONGEST_RETRY = 3600.0
 ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
+MARGIN = 5.0  # seconds of the lease that must be left when a try has taken its whole time
 
 
 class Notifier:
@@ -59,7 +60,8 @@ class Notifier:
         if row is None or row.disabled_at is not None:
             return
         note(workspace=row.workspace)
-        claimed = deliveries.claim(self.db, row.id, now=self.clock(), limit=self.rules.batch, lease=self.rules.lease)
+        now = self.clock()
+        claimed = deliveries.claim(self.db, row.id, now=now, limit=self.rules.batch, lease=self.rules.lease)
         note(deliveries=len(claimed))
         if not claimed:
             return
@@ -68,7 +70,12 @@ class Notifier:
         except InvalidInput as error:
             self._disable(row, f"cannot be used: {error}", "invalid")
             return
+        held_until = now + self.rules.lease
         for position, delivery in enumerate(claimed):
+            longer = self._hold(claimed[position:], held_until)
+            if longer is None:
+                break
+            held_until = longer
             try:
                 turn.take()
             except Postponed as wait:
@@ -80,6 +87,19 @@ class Notifier:
                 return
         if deliveries.more_due(self.db, row.id, self.clock()):
             self.send(message)
+
+    def _hold(self, rest: Sequence[Claimed], until: float) -> float | None:
+        """Until when the rest of the round is ours, held for longer when the next try might outlast the lease.
+
+        So a lease is short, and a killed process keeps nobody waiting for long. None: it ran out, and somebody else
+        has taken the deliveries over.
+        """
+        now = self.clock()
+        if now + self.rules.timeout + MARGIN <= until:
+            return until
+        longer = now + self.rules.lease
+        ours = deliveries.extend(self.db, [delivery.id for delivery in rest], until, longer)
+        return longer if ours else None
 
     def _end_round(self, message: NotifyChannel, rest: Sequence[Claimed], pause: float) -> None:
         """Ask for the next round, once: a failing channel must not have more and more of them under way."""

@@ -136,7 +136,7 @@ class Notify(Section):
     per_minute: Positive = 60
     burst: Positive = 20
     batch: Positive = 10
-    lease: Seconds = 240
+    lease: Seconds = 60
     give_up_after: Seconds = 432000
 
 

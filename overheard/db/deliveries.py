@@ -109,6 +109,12 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
         return [Claimed(*row) for row in sorted(rows, key=lambda row: (row[4], row[1] or 0))]
 
 
+def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:
+    """Hold claimed deliveries longer; whether any of them still was under the claim that ends at ``held_until``."""
+    held = Delivery.id.in_(list(delivery_ids)) & (Delivery.state == PENDING) & (Delivery.lease_until == held_until)
+    return bool(Delivery.update(lease_until=until).where(held).execute(db.peewee))
+
+
 def more_due(db: Db, channel_id: int, now: float) -> bool:
     """Whether something of the channel is due and nobody has claimed it."""
     return bool(_due(channel_id, now).exists(db.peewee))

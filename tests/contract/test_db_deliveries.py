@@ -79,6 +79,20 @@ def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(world: Any, db: Db,
     assert after.attempts == 2
 
 
+def test_a_claim_is_held_longer_by_who_has_it(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 2)
+    channel = world.channel(acme)
+    ids = claim(db, channel, clock(), lease=60)
+    until = clock() + 60
+    assert deliveries.extend(db, ids, until, until + 30)
+    assert claim(db, channel, until + 30) == []
+    assert not deliveries.extend(db, ids, until, until + 900), "somebody else's claim, or a later one of ours"
+    deliveries.sent(db, ids[0], clock())
+    assert deliveries.extend(db, ids, until + 30, until + 40)
+    assert claim(db, channel, until + 41) == ids[1:]
+
+
 def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)

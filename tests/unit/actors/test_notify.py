@@ -148,6 +148,44 @@ def test_what_comes_during_a_round_is_asked_for_by_the_round(
     assert len(receiver.got) == 2
 
 
+def test_a_slow_round_holds_what_it_has_yet_to_send(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    """The lease is for the killed: whoever is at work keeps its deliveries, however long the receiver takes."""
+    channel = told(4)
+    stolen: list[Any] = []
+
+    def slow() -> None:
+        clock.advance(rules.timeout)
+        stolen.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+
+    receiver.before = slow
+    assert 4 * rules.timeout > rules.lease
+    assert notify(channel) == []
+    assert stolen == [[]] * 4
+    assert len(receiver.got) == 4
+    assert states(db) == ["sent"] * 4
+
+
+def test_a_round_whose_lease_ran_out_ends(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    """A machine that stood still: somebody else has taken over the rest, and sends it."""
+    channel = told(3)
+    others: list[Any] = []
+
+    def stand_still() -> None:
+        clock.advance(rules.lease + 1)
+        others.extend(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+
+    receiver.before = stand_still
+    assert notify(channel) == []
+    assert len(others) == 3
+    assert len(receiver.got) == 1
+    assert states(db) == ["sent", "pending", "pending"]
+    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other's claim stands"
+
+
 @pytest.mark.parametrize("given", [None, 17.0])
 def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any, given: float | None
