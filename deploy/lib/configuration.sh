@@ -13,8 +13,8 @@ take_reddit_settings() {
     for key in CLIENT_ID USER_AGENT USERNAME; do
         name=OVERHEARD_REDDIT__$key
         [[ ${reddit[$key]-} ]] || reddit[$key]=${!name-}
-        if [[ ${reddit[$key]} == *$'\n'* ]]; then
-            problem "Reddit's $key has several lines." "Give it on one."
+        if [[ ${reddit[$key]} == *$'\n'* || ${reddit[$key]} =~ $READ_DIFFERENTLY ]]; then
+            problem "Reddit's $key has several lines, quotes around it, a backslash, or blanks at its ends." "Give it bare, on one line."
         fi
     done
     for key in CLIENT_SECRET PASSWORD; do
@@ -132,10 +132,44 @@ has_reddit_credentials() {
         grep -qE '^client_id *= *"[^"]' $ETC/pipeline.toml 2>/dev/null
 }
 
-# sqlite or postgresql, as installed; nothing when there is no installation yet.
+# sqlite or postgresql, as installed; nothing when there is no installation yet. Of one that has lost the file that
+# says so, what else there is tells it: an empty database of the other kind would look like the loss of everything.
 database_kind() {
     case $(cat $SECRETS/database-url 2>/dev/null) in
         sqlite:*) echo sqlite ;;
         postgres*) echo postgresql ;;
+        *)
+            if [[ -s $OPERATOR/database-owner-url ]]; then
+                echo postgresql
+            elif [[ -s $STATE/overheard.db ]]; then
+                echo sqlite
+            fi
+            ;;
     esac
+}
+
+# A password that is not of our making cannot be made anew.
+check_database_url() {
+    if [[ ! -s $SECRETS/database-url && -s $OPERATOR/database-owner-url ]] && ! on_this_machine $OPERATOR/database-owner-url; then
+        problem "$SECRETS/database-url is missing or empty, and the database is on another machine." \
+            "Write the URL of the role overheard there into it: postgresql://overheard:PASSWORD@HOST:5432/overheard"
+    fi
+}
+
+on_this_machine() { # FILE
+    grep -qE '@(127\.0\.0\.1|localhost|\[::1\])[:/]' "$1"
+}
+
+# systemd reads the file of the environment in its own way: it takes off quotes, blanks at the ends, and backslashes.
+# Whoever else reads it does not, so they have no place there.
+READ_DIFFERENTLY='^["'"'"'[:space:]]|\\|[[:space:]]$'
+
+check_environment() {
+    local line
+    while IFS= read -r line; do
+        if [[ $line == OVERHEARD_*=* && ${line#*=} =~ $READ_DIFFERENTLY ]]; then
+            problem "$ETC/environment: the value of ${line%%=*} is quoted, or has a backslash, or blanks at its ends." \
+                "Write it bare, as not everybody reads that in the same way; a secret goes into a file: ${line%%=*}_FILE."
+        fi
+    done < <(cat $ETC/environment 2>/dev/null)
 }

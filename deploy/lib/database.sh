@@ -2,6 +2,8 @@
 #
 # The configured database, whichever it is: where it is, its schema, a copy of it, and another in its place.
 
+BEHIND=3 # what `overheard migrate --check` ends with when there are migrations to apply
+
 declare -A db=() # kind, path (SQLite), schema, megabytes, and libpq's variables (PostgreSQL)
 
 # The Python that can read our configuration.
@@ -63,7 +65,7 @@ install_database() { # SOURCE
         if [[ ! -s $SECRETS/database-url ]]; then
             change "keep the data in $STATE/overheard.db" write_sqlite_url
         fi
-    elif [[ -s $SECRETS/database-url ]] && ! grep -qE '@(127\.0\.0\.1|localhost|\[::1\])[:/]' $SECRETS/database-url; then
+    elif [[ -s $SECRETS/database-url ]] && ! on_this_machine $SECRETS/database-url; then
         note "$SECRETS/database-url names another machine's PostgreSQL: nothing to do here"
     else
         install_postgresql "$1"
@@ -86,13 +88,14 @@ bring_schema_up_to_date() {
     answer=$(as_owner migrate --check 2>&1 9>&-) || status=$?
     case $status in
         0) return ;;
-        1) ;;
+        "$BEHIND") ;;
         *) fail "the database cannot be used, and was not touched:" "$answer" "What runs was not switched to the new code." ;;
     esac
     if [[ $answer != *"is empty"* && ! $dry_run ]]; then
         make_backup "$BACKUPS" 0
         part=database
     fi
+    migrating=yes
     change "apply its migrations" as_owner migrate
 }
 
@@ -137,8 +140,22 @@ restore_beside() {
         owner=$(printf "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'live';" |
             admin_psql postgres -v live="${db[PGDATABASE]}")
         as_admin createdb --no-password --template=template0 --encoding=UTF8 --owner="${owner:-${db[PGUSER]}}" "$2"
+        same_rights "$2"
         tar -xOf "$1" database.dump | as_admin pg_restore --no-password --exit-on-error --dbname="$2"
     fi
+}
+
+# Who may connect to the database that is there may connect to the one that takes its place, and nobody else.
+same_rights() { # NAME
+    admin_psql postgres -v live="${db[PGDATABASE]}" -v beside="$1" <<'END'
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'beside')
+WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'live')
+\gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, :'beside', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+WHERE datname = :'live'
+\gexec
+END
 }
 
 drop_beside() { # NAME

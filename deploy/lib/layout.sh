@@ -90,7 +90,7 @@ recorded() {
 
 record() {
     {
-        grep -vF "  $1" "$SHIPPED" 2>/dev/null || true
+        awk -v path="$1" 'substr($0, 67) != path' "$SHIPPED" 2>/dev/null || true
         sha256sum "$1"
     } >"$SHIPPED.part"
     mv -T "$SHIPPED.part" "$SHIPPED"

@@ -9,9 +9,24 @@ dry_run=${dry_run-}
 log=${log-}
 log_mark=0  # lines of the log before what is being done
 
-# Everything for people goes to stderr: stdout is the answer of those commands that have one.
+# Who started this may be gone before it has ended (a connection that was cut, a closed pipe): the work goes on, and so
+# do the programs that it calls. What is said is in the log, too.
+trap '' HUP PIPE
+
+# tell FORMAT ARGUMENT…: everything for people goes to stderr; stdout is the answer of those commands that have one.
+tell() {
+    # shellcheck disable=SC2059 # FORMAT is one
+    printf "$@" >&2 2>/dev/null || true
+}
+
 say() {
-    echo "$PROGRAM: $1" >&2
+    tell '%s: %s\n' "$PROGRAM" "$1"
+    keep_in_log "$1"
+}
+
+# A disk that is full must not keep an upgrade from going back.
+keep_in_log() {
+    [[ ! $log || $dry_run ]] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$1" 2>/dev/null >>"$log" || true
 }
 
 fail() {
@@ -24,14 +39,14 @@ fail() {
 
 wrong_usage() {
     say "$1"
-    echo "$USAGE" >&2
+    tell '%s\n' "$USAGE"
     exit 2
 }
 
 # A line of the report that changes nothing.
 note() {
-    printf '  %-13s %s\n' "$part" "$1" >&2
-    [[ ! $log ]] || printf '%s %s: %s\n' "$(date -u +%FT%TZ)" "$part" "$1" >>"$log"
+    tell '  %-13s %s\n' "$part" "$1"
+    keep_in_log "$part: $1"
 }
 
 # change TEXT COMMAND…: make one change, or only say so in a dry run. TEXT is an imperative. Never call it where
@@ -41,11 +56,11 @@ change() {
     shift
     changes=$((changes + 1))
     if [[ $dry_run ]]; then
-        printf '  %-13s would %s\n' "$part" "$text" >&2
+        tell '  %-13s would %s\n' "$part" "$text"
         return
     fi
     note "$text"
-    log_mark=$(wc -l <"$log")
+    log_mark=$(wc -l <"$log" || echo 0)
     set +e
     (
         set -e
@@ -60,7 +75,7 @@ change() {
 give_up() {
     local what=$1 hint
     shift
-    tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /' >&2
+    tell '%s\n' "$(tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /')"
     say "$what; the last lines about it are above, all of them in $log."
     for hint in "$@"; do
         say "$hint"

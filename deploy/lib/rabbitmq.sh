@@ -58,9 +58,8 @@ configure_broker() { # FOLDER
     done
     if has_systemd; then
         ship "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf root:root 644
-        [[ ! $shipped ]] || change "restart epmd on loopback" restart_epmd
     fi
-    if ! has_systemd && epmd_is_open; then
+    if epmd_is_open; then
         change "end epmd, which listens on every address: it starts again on loopback" end_epmd
     fi
     keep_service rabbitmq-server "${was_running:-$(stale beam.smp rabbitmq $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
@@ -85,13 +84,13 @@ epmd_is_open() {
 
 end_epmd() {
     ! service_runs rabbitmq-server || stop_service rabbitmq-server
-    epmd -kill
-}
-
-restart_epmd() {
-    systemctl daemon-reload
-    systemctl stop rabbitmq-server epmd.service epmd.socket
-    systemctl start epmd.socket rabbitmq-server
+    if has_systemd; then
+        systemctl daemon-reload
+        systemctl stop epmd.service epmd.socket
+        systemctl start epmd.socket
+    else
+        epmd -kill
+    fi
 }
 
 await_broker() {
@@ -102,7 +101,13 @@ await_broker() {
 }
 
 ctl() {
-    rabbitmqctl -q "$@" 9>&-
+    timeout $BROKER_PATIENCE rabbitmqctl -q "$@" 9>&-
+}
+
+# with_password COMMAND NAME PASSWORD: passwords go through standard input, as arguments are for all to see. Those of
+# RabbitMQ 4 read it only when there is nothing but COMMAND and NAME, and wait for ever otherwise.
+with_password() {
+    timeout $BROKER_PATIENCE rabbitmqctl "$1" "$2" <<<"$3" 9>&-
 }
 
 # listed PATTERN COMMAND…: whether a line of the listing matches. (Not a pipe: grep would end before its writer.)
@@ -117,6 +122,19 @@ listing() {
 
 make_vhost() {
     listed "^$VHOST\$" list_vhosts name || change "make the vhost $VHOST" ctl add_vhost $VHOST
+    # From RabbitMQ 4 on, a quorum queue gives a message up that came back twenty times, and without a dead-letter
+    # exchange that is the end of it. Events come back whenever the ingress is killed, or waits long for a database;
+    # delayed messages, whenever a stage restarts. (Before 4 there is no such limit, and -1 is not a number.)
+    if (($(broker_version) >= 4)) && ! listed "^$VHOST"$'\t'"keep"$'\t' list_policies -p $VHOST; then
+        change "let queues keep what was delivered often" ctl set_policy -p $VHOST --apply-to quorum_queues \
+            keep '^overheard\.|\.DQ$' '{"delivery-limit": -1}'
+    fi
+}
+
+broker_version() { # the first number of it
+    local version
+    version=$(ctl version </dev/null)
+    echo "${version%%.*}"
 }
 
 make_users() { # PERMISSIONS
@@ -158,17 +176,12 @@ vhost = $VHOST
 END
 }
 
-# Passwords go through standard input: arguments are for all to see.
 keep_user() { # NAME PASSWORD
     if ! listed "^$1"$'\t' list_users; then
-        change "make the user $1" give_password add_user "$@"
-    elif ! ctl authenticate_user "$1" <<<"$2" >/dev/null 2>&1; then
-        change "give the user $1 the password that is in its file" give_password change_password "$@"
+        change "make the user $1" with_password add_user "$@"
+    elif ! with_password authenticate_user "$@" >/dev/null 2>&1; then
+        change "give the user $1 the password that is in its file" with_password change_password "$@"
     fi
-}
-
-give_password() { # COMMAND NAME PASSWORD
-    ctl "$1" "$2" <<<"$3"
 }
 
 keep_permissions() { # FILE

@@ -12,7 +12,8 @@ NEEDED=(
     deploy/prometheus/prometheus.yml deploy/requirements.lock
 )
 
-release= # the folder of the release at hand
+release=        # the folder of the release at hand
+other_settings= # a pipeline.toml to be read in the place of the server's
 
 # check_source SOURCE: whether it is all there.
 check_source() {
@@ -39,13 +40,21 @@ current_release() {
     [[ -L $CURRENT ]] && basename "$(readlink "$CURRENT")"
 }
 
-# A whole release made from code of that digest, if there is one. `.whole` is written last.
+# A whole release made from code of that digest, if there is one. `.whole` is written last. And it has to work: after
+# an upgrade of the system to another Python, the libraries of an older release are not found any more.
 release_of() {
     local mark
     for mark in "$RELEASES"/*/.whole; do
-        [[ -e $mark && $(<"$mark") == "$1" ]] && dirname "$mark" && return
+        if [[ -e $mark && $(<"$mark") == "$1" ]] && works "$(dirname "$mark")"; then
+            dirname "$mark"
+            return
+        fi
     done
     return 1
+}
+
+works() { # RELEASE
+    (cd / && "$1/venv/bin/overheard" --version) >/dev/null 2>&1 9>&-
 }
 
 # build_release SOURCE: sets `release`. What runs now is not touched.
@@ -83,7 +92,7 @@ make_venv() {
     tar -C "$release" --exclude=./venv -cf - . | tar -C "$copy" -xf -
     "${pip[@]}" --no-deps --no-build-isolation "$copy"
     rm -rf "$copy"
-    (cd / && "$release/venv/bin/overheard" --version)
+    works "$release"
 }
 
 seal() {
@@ -122,6 +131,7 @@ prune_releases() { # PREVIOUS
 as_overheard() {
     (
         load_environment
+        [[ ! $other_settings ]] || export OVERHEARD_CONFIG=$other_settings
         export HOME=$STATE
         cd "$STATE"
         exec setpriv --reuid overheard --regid overheard --init-groups "$release/venv/bin/overheard" "$@"
@@ -135,6 +145,7 @@ as_owner() {
     fi
     (
         load_environment
+        [[ ! $other_settings ]] || export OVERHEARD_CONFIG=$other_settings
         export OVERHEARD_DATABASE__URL_FILE=$OPERATOR/database-owner-url
         cd /
         exec "$release/venv/bin/overheard" "$@"

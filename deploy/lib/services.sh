@@ -17,6 +17,14 @@ service_runs() {
     fi
 }
 
+service_installed() {
+    if has_systemd; then
+        [[ $(systemctl show --property LoadState --value "$1") == loaded ]]
+    else
+        [[ -x /etc/init.d/$1 ]]
+    fi
+}
+
 service_enabled() {
     if has_systemd; then
         systemctl --quiet is-enabled "$1" 2>/dev/null
@@ -33,6 +41,11 @@ enable_service() {
         update-rc.d "$1" defaults
         update-rc.d "$1" enable
     fi
+}
+
+# For people.
+service_command() { # start|stop
+    if has_systemd; then echo "systemctl $1 overheard"; else echo "service overheard $1"; fi
 }
 
 start_service() {
@@ -53,8 +66,21 @@ restart_service() {
     fi
 }
 
+# systemd goes by the unit files that it has read, until it is told that they have changed.
+reload_units() { # UNIT…
+    has_systemd || return 0
+    local unit
+    for unit in "$@"; do
+        if [[ $(systemctl show --property NeedDaemonReload --value "$unit") == yes ]]; then
+            change "let systemd read its changed units" systemctl daemon-reload
+            return
+        fi
+    done
+}
+
 # keep_service NAME [STALE]: enabled at boot and running; restarted when STALE says so.
 keep_service() {
+    reload_units "$1"
     service_enabled "$1" || change "start $1 at boot" enable_service "$1"
     if ! service_runs "$1"; then
         change "start $1" start_service "$1"

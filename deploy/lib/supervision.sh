@@ -38,7 +38,7 @@ await_processes() {
     excuse=$(excused)
     until ill=$(ill_processes "$excuse") && [[ ! $ill ]]; do
         if ((SECONDS > deadline)); then
-            printf '%s\n' "$ill" | sed 's/^/    /' >&2
+            tell '%s\n' "$(sed 's/^/    /' <<<"$ill")"
             return 1
         fi
         sleep 1
@@ -66,11 +66,28 @@ metrics_port() {
 # Stop what makes work first, then what does it, each when it has ended what it holds. Messages stay in RabbitMQ.
 drain() {
     part=supervisord
-    service_runs overheard || return 0
-    change "stop the tick: nothing new falls due" ctl_stop tick
-    change "stop the ingress: events wait in RabbitMQ" ctl_stop ingress
-    change "stop the stages when they have ended what they hold" stop_service overheard
-    [[ $dry_run ]] || await_end
+    if service_runs overheard; then
+        change "stop the tick: nothing new falls due" ctl_stop tick
+        change "stop the ingress: events wait in RabbitMQ" ctl_stop ingress
+    fi
+    # Whatever the service says of itself: one that is about to be started again does not run, and processes may have
+    # outlived their supervisord.
+    if ! quiet; then
+        change "stop the stages when they have ended what they hold" stop_all
+        [[ $dry_run ]] || await_end
+    fi
+}
+
+quiet() {
+    if has_systemd; then
+        [[ $(systemctl is-active overheard) == @(inactive|failed|unknown) ]] || return
+    fi
+    [[ ! $(running_since supervisord overheard) && ! $(running_since python overheard) ]]
+}
+
+stop_all() {
+    ! service_installed overheard || stop_service overheard
+    start-stop-daemon --stop --oknodo --quiet --user overheard --name python --retry TERM/40/KILL/5
 }
 
 # A program that has not come up has nothing to stop.
@@ -80,7 +97,7 @@ ctl_stop() {
 
 await_end() {
     local deadline=$((SECONDS + DRAIN_PATIENCE))
-    while [[ $(running_since supervisord overheard) || $(running_since python overheard) ]]; do
+    until quiet; do
         ((SECONDS < deadline)) || give_up "processes of Overheard do not end" "See: ps -u overheard"
         sleep 0.2
     done

@@ -113,14 +113,18 @@ check_ports() {
     done
 }
 
+LOCK=/run/overheard-deploy.lock # not in /run/lock, where anybody could hold it
+LOCK_WAIT=7200                  # seconds: an upgrade with a large database takes its time
+
 # One at a time of all that change the installation. Children close descriptor 9: they would hold it for ever.
 lock_deployment() {
     [[ ! $dry_run ]] || return 0
-    exec 9>/run/lock/overheard-deploy
+    (umask 077 && : >>$LOCK)
+    exec 9>>$LOCK
     if ! flock --nonblock 9; then
         [[ ${1-} == wait ]] || fail "another deploy/… command is at work on this machine; run this one when it is done."
         say "waiting for another deploy/… command to end"
-        flock 9
+        flock --timeout $LOCK_WAIT 9 || fail "it has not ended in two hours: see what hangs, ps ax | grep deploy/"
     fi
 }
 

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 from peewee import SchemaManager
+from psycopg import sql
 
 from overheard.db import migrate
 from overheard.db.connect import Db, open_database
@@ -271,6 +272,38 @@ def test_a_backup_of_the_other_kind_of_database_is_refused(operator: Operator, b
     assert done.returncode == 1
     assert "and the configuration names one of" in done.stderr
     assert not (operator.folder / "other.db").exists()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_another_machines_database_is_not_restored_into_this_machines(operator: Operator) -> None:
+    file = operator.backup()
+    elsewhere = Operator("postgresql://overheard@db.example.invalid:5432/overheard", operator.folder, "")
+
+    done = elsewhere.run("restore", file)
+
+    assert done.returncode == 1
+    assert "the database is on db.example.invalid" in done.stderr
+    assert "--admin-url-file FILE" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_who_may_connect_stays_the_same(operator: Operator) -> None:
+    name = operator.url.rpartition("/")[2].partition("?")[0]
+
+    def rights() -> object:
+        with psycopg.connect(operator.admin.read_text().strip()) as admin:
+            return admin.execute("SELECT datacl::text FROM pg_database WHERE datname = %s", [name]).fetchone()
+
+    with psycopg.connect(operator.admin.read_text().strip(), autocommit=True) as admin:
+        admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO pg_monitor").format(sql.Identifier(name)))
+    before = rights()
+    assert "pg_monitor" in str(before)
+
+    done = operator.restore(operator.backup())
+
+    assert done.returncode == 0, done.stderr
+    assert rights() == before
 
 
 def test_a_restore_that_fails_half_way_leaves_what_was_there(

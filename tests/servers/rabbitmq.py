@@ -107,9 +107,12 @@ class RabbitServer:
         self.start()
 
     def ctl(self, *args: str, given: str = "") -> str:
-        """Run rabbitmqctl, with ``given`` on its stdin; its output."""
+        """Run rabbitmqctl, with ``given`` on its stdin; its output.
+
+        The node is named in the environment: RabbitMQ 4 reads stdin only for a command with one argument and no option.
+        """
         done = subprocess.run(
-            [SCRIPTS / "rabbitmqctl", "-n", self.node, *args],
+            [SCRIPTS / "rabbitmqctl", *args],
             env=self.env, input=given, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -190,6 +190,15 @@ def test_migrate(run: Run) -> None:
     assert run("migrate").stdout == "The database was up to date already.\n"
 
 
+def test_migrate_check_tells_what_is_to_be_done_from_what_cannot_be_known(run: Run) -> None:
+    pending = run("migrate", "--check")
+    assert (pending.exit_code, pending.stdout) == (3, "The database is empty: it is made at the first start.\n")
+    run("migrate")
+    assert run("migrate", "--check").exit_code == 0
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2"
+    assert run("migrate", "--check", OVERHEARD_DATABASE__URL=nowhere).exit_code == 1
+
+
 def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program: Program) -> None:
     models.Workspace.update(next_due_at=program.clock() + 900).execute(program.db.peewee)
     result = run("trigger", "acme")

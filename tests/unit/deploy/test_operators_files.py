@@ -1,0 +1,82 @@
+"""What the installer makes of the files in /etc/overheard: those it wrote, those an operator changed or lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.deploy.shell import shell
+
+
+def test_the_record_of_one_file_is_not_that_of_another_whose_name_begins_like_it(tmp_path: Path) -> None:
+    body = """
+    for name in prometheus prometheus-node-exporter; do echo 1 >"$1/$name"; record "$1/$name"; done
+    echo 2 >"$1/prometheus"
+    record "$1/prometheus"
+    recorded "$1/prometheus-node-exporter" && recorded "$1/prometheus" && wc -l <"$SHIPPED"
+    """
+    assert shell(tmp_path, body).strip() == "2"
+
+
+@pytest.mark.parametrize(
+    ("there", "kind"),
+    [
+        ("", ""),
+        ("echo sqlite:///x >$SECRETS/database-url", "sqlite"),
+        ("echo postgresql://x >$SECRETS/database-url", "postgresql"),
+        ("echo x >$STATE/overheard.db", "sqlite"),
+        ("echo postgresql://x >$OPERATOR/database-owner-url", "postgresql"),
+        (": >$SECRETS/database-url; echo x >$STATE/overheard.db", "sqlite"),
+    ],
+)
+def test_a_lost_url_does_not_change_the_kind_of_the_database(tmp_path: Path, there: str, kind: str) -> None:
+    assert shell(tmp_path, f"{there}\ndatabase_kind").strip() == kind
+
+
+def test_a_lost_url_of_another_machine_is_asked_for(tmp_path: Path) -> None:
+    body = """
+    echo "postgresql://overheard_owner:x@$2:5432/overheard" >$OPERATOR/database-owner-url
+    check_database_url
+    printf '%s\\n' "${problems[@]}"
+    """
+    elsewhere = shell(tmp_path, body.replace("$2", "db.example.org"))
+    assert "database-url is missing or empty, and the database is on another machine" in elsewhere
+    assert "postgresql://overheard:PASSWORD@HOST:5432/overheard" in elsewhere
+    assert shell(tmp_path, body.replace("$2", "127.0.0.1")).strip() == ""
+
+
+@pytest.mark.parametrize("value", ['"quoted"', "'quoted'", "back\\slash", "blank ", " blank"])
+def test_what_systemd_would_read_differently_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/environment").write_text(f"# a 'comment'\nOVERHEARD_LOG__LEVEL={value}\nHOME='x'\n")
+    told = shell(tmp_path, "check_environment\nprintf '%s\\n' \"${problems[@]}\"")
+    assert "environment: the value of OVERHEARD_LOG__LEVEL is quoted, or has a backslash" in told
+    assert "OVERHEARD_LOG__LEVEL_FILE" in told
+
+
+def test_bare_values_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    text = (
+        'OVERHEARD_REDDIT__USER_AGENT=linux:x:1.0 (by /u/o\'neil) "so"\nOVERHEARD_BUS__URL_FILE=/a/b\nOVERHEARD_A__B=\n'
+    )
+    (tmp_path / "etc/environment").write_text(text)
+    assert shell(tmp_path, "check_environment\nprintf '%s\\n' \"${problems[@]}\"").strip() == ""
+
+
+def test_a_release_whose_python_is_gone_is_no_release(tmp_path: Path) -> None:
+    body = """
+    RELEASES=$1/releases
+    for name in old new; do
+        mkdir -p "$RELEASES/$name/venv/bin"
+        echo digest >"$RELEASES/$name/.whole"
+        printf '#!/bin/sh\\nexit 0\\n' >"$RELEASES/$name/venv/bin/overheard"
+        chmod +x "$RELEASES/$name/venv/bin/overheard"
+    done
+    release_of digest
+    printf '#!/nowhere/python\\n' >"$RELEASES/new/venv/bin/overheard"
+    release_of digest
+    rm "$RELEASES/old/venv/bin/overheard"
+    release_of digest || echo none
+    """
+    assert [Path(line).name for line in shell(tmp_path, body).splitlines()] == ["new", "old", "none"]
