@@ -88,6 +88,11 @@ recorded() {
     [[ -e $SHIPPED ]] && grep -qsxF "$(sha256sum "$1")" "$SHIPPED"
 }
 
+# Whether it was ever written there by us, whatever became of it.
+shipped_once() {
+    [[ -e $SHIPPED ]] && cut -c 67- "$SHIPPED" | grep -xF "$1" >/dev/null
+}
+
 record() {
     {
         awk -v path="$1" 'substr($0, 67) != path' "$SHIPPED" 2>/dev/null || true

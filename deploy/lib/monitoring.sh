@@ -21,10 +21,10 @@ install_monitoring() { # SOURCE
     install_grafana "$1"
 }
 
-# A configuration that neither its package nor we have written.
+# A configuration that neither its package nor we have written. Ours may have been changed since.
 prometheus_is_theirs() {
     local file=$PROMETHEUS_ETC/prometheus.yml
-    [[ -e $file && ! -e $file.new ]] && ! recorded $file && ! pristine $file
+    [[ -e $file ]] && ! shipped_once $file && ! pristine $file
 }
 
 tell_how_to_include() {

@@ -33,8 +33,8 @@ install_rabbitmq() { # SOURCE
 # Somebody else's vhosts, or queues in the default one, or a configuration that is not ours.
 broker_is_shared() {
     if [[ -e $RABBITMQ_ETC/rabbitmq.conf ]]; then
-        recorded $RABBITMQ_ETC/rabbitmq.conf || [[ -e $RABBITMQ_ETC/rabbitmq.conf.new ]] || return 0
-        return 1
+        ! shipped_once $RABBITMQ_ETC/rabbitmq.conf
+        return
     fi
     service_runs rabbitmq-server || return 1
     listed "" list_queues -p / name || grep -qvxE "/|$VHOST" <<<"$(listing list_vhosts name)"

@@ -80,3 +80,19 @@ def test_a_release_whose_python_is_gone_is_no_release(tmp_path: Path) -> None:
     release_of digest || echo none
     """
     assert [Path(line).name for line in shell(tmp_path, body).splitlines()] == ["new", "old", "none"]
+
+
+def test_a_changed_configuration_of_ours_is_not_somebody_elses(tmp_path: Path) -> None:
+    """Who uncomments `alerting:` still gets the rules of new releases."""
+    body = """
+    PROMETHEUS_ETC=$1/prometheus
+    mkdir "$PROMETHEUS_ETC"
+    theirs() { if prometheus_is_theirs; then echo theirs; else echo ours; fi; }
+    echo 'global: {}' >"$PROMETHEUS_ETC/prometheus.yml"
+    theirs
+    record "$PROMETHEUS_ETC/prometheus.yml"
+    theirs
+    echo 'alerting: {}' >>"$PROMETHEUS_ETC/prometheus.yml"
+    theirs
+    """
+    assert shell(tmp_path, body).split() == ["theirs", "ours", "ours"]
