@@ -216,6 +216,12 @@ class ProcessMetrics(Catalogue):
             "Share of the file system of supervisord's folder (/var/lib/overheard) that is left.",
             watcher,
         )
+        self.backup_last_success = self.gauge(
+            "backup_last_success_timestamp_seconds",
+            "When deploy/backup last made a backup of the server and read it back (Unix time); before the first, when "
+            "the nightly backups were set up. Not shown where deploy/install has set none up.",
+            watcher,
+        )
         self.supervisor_last_event = self.gauge(
             "supervisor_last_event_timestamp_seconds",
             "When supervisord was last heard of (Unix time); it sends a sign of life every minute.",

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from overheard.metrics import EVERY, TICK, Metrics
 from overheard.stages import PORT_OFFSETS
+from overheard.supervision.__main__ import BACKUP_MARK
 from tests.monitoring import boards, panels
 from tests.servers.farm import Farm
 from tests.servers.prometheus import PrometheusServer
@@ -39,7 +40,8 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]
     settings = {"REDDIT__REQUESTS_PER_MINUTE": "60", "REDDIT__BURST": "1", "CANARY__INTERVAL": "5"}
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, METRICS__PORT=str(base), **settings) as farm:
         farm.workspace("acme-workspace", subreddits=(SUBREDDIT,))
-        with Supervised(farm, base):
+        with Supervised(farm, base) as supervised:
+            (supervised.home / BACKUP_MARK).touch()
             yield farm
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -81,6 +83,8 @@ def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() ->
     metrics.longest_in_progress.set_function(lambda: 2.5)
     assert registry.get_sample_value("overheard_dead_letters") == 0
     assert registry.get_sample_value("overheard_longest_in_progress_seconds") == 2.5
+    metrics.longest_in_progress.set_function(lambda: math.nan)
+    assert registry.get_sample_value("overheard_longest_in_progress_seconds") is None
 
 
 def test_two_processes_in_one_do_not_meet() -> None:

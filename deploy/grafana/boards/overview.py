@@ -21,7 +21,7 @@ def make() -> Dashboard:
         Part("Is it working?", (Row(_figures(), height=4),)),
         Part("Freshness and work", (Row(_freshness()),)),
         Part("What gets through", (Row(_flow()),)),
-        Part("Alerts and canary", (Row(_alerts(), widths=(14, 5, 5)),)),
+        Part("Alerts and canary", (Row(_alerts(), widths=(12, 4, 4, 4)),)),
         Part("Processes", (Row(_processes()), Row(_resources()))),
         Part("Machine", (Row(_machine(), height=7),)),
         Part("RabbitMQ", (Row(_rabbitmq(), height=7),)),
@@ -172,6 +172,15 @@ def _alerts() -> tuple[Panel, ...]:
             "s",
             Query('time() - max(overheard_supervisor_last_event_timestamp_seconds{job="overheard"})'),
             Steps(120, 300),
+            decimals=0,
+        ),
+        number(
+            "Last backup",
+            "How long ago the last backup was made and read back; before the first, how long ago they were set up. "
+            "There is one every night.",
+            "s",
+            Query('time() - max(overheard_backup_last_success_timestamp_seconds{job="overheard"})'),
+            Steps(25 * 3600, 26 * 3600),
             decimals=0,
         ),
     )

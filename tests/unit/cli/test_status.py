@@ -172,6 +172,14 @@ def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
     assert (second.what, second.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
 
 
+@pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
+def test_a_backup_that_is_missing_is_told(age: float, told: list[tuple[bool, str]]) -> None:
+    watcher = Process("watcher", 9408, (), backed_up=1e9)
+    health = Health(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
+    found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
+    assert found == told
+
+
 def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
     beats.beat(db, "tick", now)
