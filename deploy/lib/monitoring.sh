@@ -30,16 +30,24 @@ prometheus_is_theirs() {
 tell_how_to_include() {
     note "$PROMETHEUS_ETC/prometheus.yml is your own and stays as it is. Add to it, and reload Prometheus:"
     note "    rule_files: [$CURRENT/deploy/prometheus/rules/*.yml]"
-    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml"
+    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml, with $(targets_url)"
+}
+
+# Where the watcher tells which processes there are.
+targets_url() {
+    echo "http://$(metrics_host):$(($(metrics_port) + METRICS_WATCHER))/targets"
 }
 
 configure_prometheus() { # SOURCE
-    local rules
+    local rules conf
     ship "$1/deploy/default/prometheus" /etc/default/prometheus root:root 644
     for rules in "$1"/deploy/prometheus/rules/*.yml; do
         [[ ! -e $rules ]] || ship "$rules" "$PROMETHEUS_ETC/rules/$(basename "$rules")" root:root 644
     done
-    ship "$1/deploy/prometheus/prometheus.yml" $PROMETHEUS_ETC/prometheus.yml root:root 644
+    conf=$(mktemp)
+    sed "s|http://127\.0\.0\.1:9408/targets|$(targets_url)|" "$1/deploy/prometheus/prometheus.yml" >"$conf"
+    ship "$conf" $PROMETHEUS_ETC/prometheus.yml root:root 644
+    rm -f "$conf"
 }
 
 check_prometheus() {
