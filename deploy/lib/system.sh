@@ -109,6 +109,8 @@ check_ports() {
     check_port 4369 "RabbitMQ's port mapper" epmd systemd init
     check_port 9090 "Prometheus" prometheus
     check_port 9100 "the node exporter" 'prometheus-node*' node_exporter
+    # One that runs may have been moved by its operator.
+    ! starts_grafana || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
     base=$(metrics_port)
     for offset in "${METRICS_OFFSETS[@]}"; do
         MOVE="Stop that program, or let Overheard have others: run this with OVERHEARD_METRICS__PORT=$((base + 100)) (or another)" \
