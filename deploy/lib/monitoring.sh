@@ -52,6 +52,8 @@ configure_prometheus() { # SOURCE
     sed "s|http://127\.0\.0\.1:9408/targets|$(targets_url)|" "$1/deploy/prometheus/prometheus.yml" >"$conf"
     ship "$conf" $PROMETHEUS_ETC/prometheus.yml root:root 644
     rm -f "$conf"
+    [[ $dry_run ]] || grep -qF "$(targets_url)" $PROMETHEUS_ETC/prometheus.yml ||
+        note "$PROMETHEUS_ETC/prometheus.yml was changed here, and does not ask $(targets_url), where the processes are told: put that in"
 }
 
 check_prometheus() {

@@ -1,4 +1,4 @@
-"""Runs what deploy/lib/ consists of, in a folder of the test's own and without its users."""
+"""The shell library with the rest of the server set aside: users, services, and places that no test may write to."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.unit.deploy.shell import ROOT, script
+
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
-# Constants that are paths lead into the folder; what files would be given away goes to the file `owners`.
-PREAMBLE = """
-set -euo pipefail
-PROGRAM=test SOURCE=$PWD goal=full installed=yes dry_run= sqlite=
-HERE=$1 log=$1/log
-: >"$log"
-for library in deploy/lib/*.sh; do
-    [[ $library == */layout.sh ]] || libraries+=" $library"
+# What files would be given away goes to the file `owners`.
+ASIDE = """
+HERE=$1
+BACKUPS=$1/backups BACKUP_MARK=$STATE/${BACKUP_MARK##*/}
+for place in GRAFANA_INI GRAFANA_DEFAULTS GRAFANA_DATABASE GRAFANA_PASSWORD; do
+    declare -n path=$place
+    path=$1/${path##*/}
 done
-for library in deploy/lib/layout.sh $libraries; do
-    source <(sed -E "s|^([A-Z_]+)=/|\\1=$HERE/|" "$library")
-done
-mkdir -p "$ETC/operator" "$ETC/secrets" "$STATE"
 install() {
     [[ $1 == -o && $3 == -g && $5 == -m ]]
     echo "${@: -1} $2:$4 $6" >>"$HERE/owners"
@@ -39,11 +35,11 @@ service_runs() { false; }
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """Runs a script after all libraries; ``environ`` are variables of its environment."""
+    """Runs a script after the library; ``environ`` are variables of its environment."""
 
-    def run(script: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(body: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", PREAMBLE + script, "test", str(tmp_path)],
+            [*script(ASIDE + body), str(tmp_path)],
             env={"PATH": os.environ["PATH"], **environ}, cwd=ROOT, capture_output=True, text=True, timeout=60,
             check=False,
         )  # fmt: skip

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from overheard.supervision.__main__ import BACKUP_MARK
-
-from .conftest import Shell
+from tests.unit.deploy.conftest import Shell
 
 # The parts around: a database of 101 MB, and 1,702 MB that are free.
 BACKUP = """
@@ -24,7 +23,7 @@ echo '[tick]' >"$ETC/pipeline.toml"
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Path:
-    return tmp_path / "var/lib/overheard" / BACKUP_MARK
+    return tmp_path / "state" / BACKUP_MARK
 
 
 def test_a_backup_of_the_server_leaves_a_mark_that_the_watcher_may_read(

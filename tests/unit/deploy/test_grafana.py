@@ -7,26 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Shell
+from tests.unit.deploy.conftest import Shell
 
-FIRST = 'mkdir -p "$HERE/etc/default" "$HERE/etc/grafana"\nconfigure_grafana'
 FOUND_BY_ITS_INIT_SCRIPT = ["bash", "-c", '. "$1"; env', "init"]
 
 
 @pytest.fixture
 def defaults(tmp_path: Path) -> Path:
-    return tmp_path / "etc/default/grafana-server"
+    return tmp_path / "grafana-server"
 
 
 @pytest.fixture
 def password(tmp_path: Path) -> Path:
-    return tmp_path / "etc/grafana/overheard-admin-password"
+    return tmp_path / "overheard-admin-password"
 
 
 def test_it_gets_a_password_of_our_making_and_loopback(
     shell: Shell, tmp_path: Path, defaults: Path, password: Path
 ) -> None:
-    done = shell(f"has_systemd() {{ true; }}\n{FIRST}")
+    done = shell("has_systemd() { true; }\nconfigure_grafana")
     assert done.returncode == 0, done.stderr
     assert len(password.read_text().strip()) == 32
     assert password.stat().st_mode & 0o777 == 0o640
@@ -38,7 +37,7 @@ def test_it_gets_a_password_of_our_making_and_loopback(
 
 
 def test_without_systemd_its_init_script_hands_them_on(shell: Shell, defaults: Path, password: Path) -> None:
-    assert shell(FIRST).returncode == 0
+    assert shell("configure_grafana").returncode == 0
     done = subprocess.run(
         [*FOUND_BY_ITS_INIT_SCRIPT, defaults], env={}, capture_output=True, text=True, timeout=60, check=True
     )
@@ -48,17 +47,16 @@ def test_without_systemd_its_init_script_hands_them_on(shell: Shell, defaults: P
 
 
 def test_once_is_enough(shell: Shell, defaults: Path, password: Path) -> None:
-    shell(FIRST)
+    shell("configure_grafana")
     first = password.read_text(), defaults.read_text()
-    done = shell(f"{FIRST}; echo $changes")
+    done = shell("configure_grafana; echo $changes")
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
     assert (password.read_text(), defaults.read_text()) == first
 
 
 def test_one_that_was_cut_off_is_completed(shell: Shell, defaults: Path, password: Path) -> None:
-    password.parent.mkdir(parents=True)
     password.write_text("an old one")
-    assert shell(FIRST).returncode == 0
+    assert shell("configure_grafana").returncode == 0
     assert password.read_text() != "an old one"
     assert str(password) in defaults.read_text()
 
@@ -66,13 +64,13 @@ def test_one_that_was_cut_off_is_completed(shell: Shell, defaults: Path, passwor
 @pytest.mark.parametrize(
     "before",
     [
-        'mkdir -p "${GRAFANA_DATABASE%/*}"; touch "$GRAFANA_DATABASE"',
+        'touch "$GRAFANA_DATABASE"',
         'echo "admin_password = mine" >"$GRAFANA_INI"',
         'echo "GF_SECURITY_ADMIN_PASSWORD=mine" >"$GRAFANA_DEFAULTS"',
     ],
 )
 def test_an_operators_own_password_counts(shell: Shell, defaults: Path, password: Path, before: str) -> None:
-    done = shell(FIRST.replace("configure_grafana", f"{before}\nconfigure_grafana"))
+    done = shell(f"{before}\nconfigure_grafana")
     assert done.returncode == 0, done.stderr
     assert not password.exists()
     assert "$__file" not in defaults.read_text()
@@ -80,14 +78,12 @@ def test_an_operators_own_password_counts(shell: Shell, defaults: Path, password
 
 
 def test_the_packages_own_example_is_no_password(shell: Shell, password: Path) -> None:
-    example = 'echo ";admin_password = admin" >"$GRAFANA_INI"\nconfigure_grafana'
-    assert shell(FIRST.replace("configure_grafana", example)).returncode == 0
+    assert shell('echo ";admin_password = admin" >"$GRAFANA_INI"\nconfigure_grafana').returncode == 0
     assert password.exists()
 
 
 def test_one_that_runs_is_left_alone(shell: Shell, defaults: Path, password: Path) -> None:
     script = """
-    mkdir -p "$HERE/etc/default" "$HERE/etc/grafana"
     have_grafana() { true; }
     service_runs() { true; }
     keep_service() { :; }

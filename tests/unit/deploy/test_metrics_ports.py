@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from overheard.stages import PORT_OFFSETS
-
-from .conftest import ROOT, Shell
+from tests.unit.deploy.conftest import Shell
+from tests.unit.deploy.shell import ROOT
 
 SHIPPED = ROOT / "deploy/prometheus/prometheus.yml"
 WHERE = 'echo "$(metrics_host) $(metrics_port)"'
@@ -45,8 +45,8 @@ def test_the_installer_knows_every_programs_port(shell: Shell) -> None:
 def test_where_the_processes_will_be(
     shell: Shell, tmp_path: Path, toml: str | None, environment: str, given: dict[str, str], where: str
 ) -> None:
-    etc = tmp_path / "etc/overheard"
-    etc.mkdir(parents=True)
+    etc = tmp_path / "etc"
+    etc.mkdir()
     if toml is not None:
         (etc / "pipeline.toml").write_text(toml)
         (etc / "environment").write_text(environment)
@@ -69,8 +69,8 @@ def test_impossible_settings_are_refused(shell: Shell, key: str, value: str) -> 
 
 
 def test_what_was_given_is_kept(shell: Shell, tmp_path: Path) -> None:
-    file = tmp_path / "etc/overheard/environment"
-    file.parent.mkdir(parents=True)
+    file = tmp_path / "etc/environment"
+    file.parent.mkdir()
     file.write_text("OVERHEARD_CONFIG=x\nOVERHEARD_METRICS__PORT=9600\n")
     keep = f"take_metrics_settings; write_metrics_settings $ETC/environment; metrics=(); {WHERE}"
     done = shell(keep, OVERHEARD_METRICS__PORT="9500", OVERHEARD_METRICS__HOST="0.0.0.0")
@@ -103,11 +103,17 @@ def test_moved_ones_are_free(shell: Shell) -> None:
     assert (done.returncode, done.stdout) == (0, "free\n"), done.stderr
 
 
+CONFIGURED = """
+PROMETHEUS_ETC=$HERE
+ship() { [[ ${KEPT-} ]] || cp "$1" "$HERE/${2##*/}"; }
+take_metrics_settings; configure_prometheus "$SOURCE"
+"""
+
+
 def configured(shell: Shell, tmp_path: Path, **environ: str) -> str:
     """The prometheus.yml that is installed."""
-    script = 'ship() { cp "$1" "$HERE/${2##*/}"; }\ntake_metrics_settings; configure_prometheus "$SOURCE"'
-    done = shell(script, **environ)
-    assert done.returncode == 0, done.stderr
+    done = shell(CONFIGURED, **environ)
+    assert (done.returncode, done.stderr) == (0, "")
     return (tmp_path / "prometheus.yml").read_text()
 
 
@@ -120,6 +126,14 @@ def test_prometheus_is_told_where_the_watcher_is(shell: Shell, tmp_path: Path) -
 
 def test_prometheus_gets_the_shipped_file_where_nothing_was_moved(shell: Shell, tmp_path: Path) -> None:
     assert configured(shell, tmp_path) == SHIPPED.read_text()
+
+
+def test_a_prometheus_yml_that_was_changed_here_is_to_be_changed_by_hand(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "prometheus.yml").write_text(SHIPPED.read_text())
+    done = shell(CONFIGURED, KEPT="yes", OVERHEARD_METRICS__PORT="9500")
+    assert done.returncode == 0, done.stderr
+    assert "does not ask http://127.0.0.1:9508/targets" in done.stderr
+    assert shell(CONFIGURED, KEPT="yes").stderr == ""
 
 
 @pytest.fixture
