@@ -34,6 +34,7 @@ class Pipeline:
             stages=STAGES.values(),
             metrics=program.metrics,
             record_dead=program.record_dead,
+            give_back=program.db.release,
             name="overheard run",
         )
         self.sender = Sender(self.broker)
