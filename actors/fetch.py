@@ -14,7 +14,7 @@ from overheard.config import Fetch as Rules
 from overheard.db import feeds, workspaces
 from overheard.db.connect import Db
 from overheard.db.feeds import FeedRow
-from overheard.errors import FeedRefused, Postponed, TryAgain
+from overheard.errors import FeedRefused, Postponed, TryAgain, Unavailable
 from overheard.items import ALL, Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress
@@ -185,6 +185,8 @@ class Fetcher:
                 feeds.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
                 wait.resume = msgspec.structs.replace(message, resume=reading.progress())
                 raise
+            except Unavailable:
+                raise  # the database, where the budget is: not the source
             except TryAgain as fault:
                 self._put_off(message, reading, fault)
                 return

@@ -145,6 +145,14 @@ class Story:
         self.await_well()
         assert "acme" in self.machine.sh("overheard workspace list")
 
+    def another_python_gets_a_release_of_its_own(self) -> None:
+        """An upgrade of the system leaves the old release's libraries where its new Python does not look."""
+        old = self.release()
+        self.machine.sh("rm /opt/overheard/current/venv/bin/python3")
+        self.machine.sh("/opt/overheard/current/deploy/install", timeout=1200)
+        assert self.release() != old
+        self.await_well()
+
     # -- backup, restore, upgrade
 
     def a_backup_brings_back_what_was_removed(self) -> None:
@@ -228,6 +236,7 @@ STEPS: tuple[Step, ...] = (
     Story.its_servers_may_stop_and_start,
     Story.it_starts_with_the_machine,
     Story.a_lost_secret_is_made_anew,
+    Story.another_python_gets_a_release_of_its_own,
     Story.a_backup_brings_back_what_was_removed,
     Story.an_upgrade_survives_a_cut_connection,
     Story.a_release_that_does_not_work_goes_back,

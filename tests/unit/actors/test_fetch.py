@@ -521,6 +521,21 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
 # -- faults
 
 
+def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """The budget is in the database, and asked for in the middle of a request."""
+    workspace = world.workspace("acme", subreddits=["python"])
+
+    class Away(Budget):
+        def take(self) -> None:
+            raise Unavailable("the database does not answer: disk is full")
+
+    with pytest.raises(Unavailable):
+        stage.fetch(workspace, budget=Away())
+    puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
+    assert {retry_at for (retry_at,) in puts} == {0}
+    assert world.row(Workspace, workspace).served_at == 0
+
+
 @pytest.mark.parametrize(("error", "seconds"), [(TryAgain("500", delay=7), 7), (TryAgain("reset"), 2)])
 def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     world: Any, stage: Stage, reddit: Reddit, post: Any, error: TryAgain, seconds: float
