@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,17 +11,11 @@ import pytest
 import yaml
 
 from overheard.cli import cli
-from tests.monitoring import PROMETHEUS, ROOT, alerts, known, named_in, records, rules
+from tests.monitoring import PROMETHEUS, ROOT, alerts, known, named_in, promtool, records, rules
 
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 OTHER_SECTIONS = {"Where to look first", "Having alerts sent"}
-
-
-def promtool(*args: str, folder: Path) -> None:
-    assert shutil.which("promtool"), "promtool is not installed here; run: deploy/install --test"
-    done = subprocess.run(["promtool", *args], cwd=folder, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"promtool {' '.join(args)}\n{done.stdout}{done.stderr}"
 
 
 def test_the_configuration_and_the_rules_are_valid() -> None:
