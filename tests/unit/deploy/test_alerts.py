@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from overheard.cli import cli
+from overheard.supervision import listener, watch
 from tests.monitoring import PROMETHEUS, ROOT, alerts, known, named_in, promtool, records, rules
 
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
@@ -62,6 +63,15 @@ def test_an_alert_says_what_is_wrong_and_where_to_read_on(name: str) -> None:
     assert section
     for part in ("Means:", "Lost meanwhile:") if name == "Watchdog" else ("Look", "lost"):
         assert part.lower() in section[1].lower(), part
+
+
+def test_a_silent_supervisord_is_told_of_before_the_watcher_gives_up() -> None:
+    rule = alerts()["SupervisorSilent"]
+    (seconds,) = re.findall(r"> (\d+)$", rule["expr"].strip())
+    assert int(seconds) == watch.SILENT, "as /healthz has it"
+    each = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["global"]["evaluation_interval"]
+    held, late = int(rule["for"].removesuffix("s")), int(each.removesuffix("s"))
+    assert int(seconds) + held + late < listener.PATIENCE
 
 
 def test_links_within_the_runbook_lead_somewhere() -> None:
