@@ -65,6 +65,11 @@ def test_an_alert_says_what_is_wrong_and_where_to_read_on(name: str) -> None:
         assert part.lower() in section[1].lower(), part
 
 
+def test_no_advice_throws_away_what_would_become_a_dead_letter() -> None:
+    assert "purge_queue" not in RUNBOOK
+    assert "rabbitmqadmin" not in RUNBOOK, "root's login may not read the queues"
+
+
 def test_a_silent_supervisord_is_told_of_before_the_watcher_gives_up() -> None:
     rule = alerts()["SupervisorSilent"]
     (seconds,) = re.findall(r"> (\d+)$", rule["expr"].strip())
