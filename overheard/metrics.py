@@ -20,6 +20,7 @@ STAGES = "every stage"
 TICK = "tick"
 
 STAGE = "a stage"
+INVALID = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 
 
@@ -60,7 +61,7 @@ class Metrics(Catalogue):
         # Reddit.
         self.items_fetched = counter(
             "items_fetched_total",
-            "Items read from a source, seen before or not.",
+            "Items read from a source, seen before or not; without the canary's.",
             "fetch",
             source=("reddit",),
             kind=("posts", "comments"),
@@ -97,7 +98,9 @@ class Metrics(Catalogue):
         # Matching and mentions.
         self.queries = gauge("queries", "Queries in the index.", "match")
         self.index_build = histogram("index_build_seconds", "Time to bring the index up to date.", "match", QUICK)
-        self.mentions_stored = counter("mentions_stored_total", "Mentions stored for the first time.", "store")
+        self.mentions_stored = counter(
+            "mentions_stored_total", "Mentions stored for the first time; without the canary's.", "store"
+        )
         self.item_to_stored = histogram(
             "item_to_stored_seconds",
             "Age of an item, since Reddit created it, when its mention was stored; without what was there before "
@@ -109,9 +112,10 @@ class Metrics(Catalogue):
         # Delivery.
         self.deliveries = counter(
             "deliveries_total",
-            "Tries to deliver; outcome is sent, retried, failed or disabled.",
+            "Tries to deliver, without the canary's; outcome is sent, retried, failed or disabled. A channel that "
+            "could not be opened, and was disabled, is of the kind invalid.",
             "notify",
-            channel_kind=("webhook", "apprise"),
+            channel_kind=("webhook", "apprise", "null", INVALID),
             outcome=("sent", "retried", "failed", "disabled"),
         )
         self.item_to_delivered = histogram(
@@ -160,9 +164,9 @@ class Metrics(Catalogue):
         )
         self.items_erased = counter(
             "items_erased_total",
-            "Items erased; cause is deleted (on Reddit), forgotten (on request) or old.",
+            "Items erased; cause is deleted (on Reddit) or old. What `overheard forget` erases is not among them.",
             "recheck, tick",
-            cause=("deleted", "forgotten", "old"),
+            cause=("deleted", "old"),
         )
         self.recheck_overdue = gauge("recheck_overdue_items", "Stored items whose recheck is overdue.", TICK)
 

@@ -192,7 +192,7 @@ def _rechecks() -> tuple[Panel, ...]:
         ),
         curves(
             "Erased, last hour",
-            "Items erased because they were deleted on Reddit, forgotten on request, or old.",
+            "Items erased because they were deleted on Reddit, or old. What overheard forget erases is not shown.",
             "short",
             Query('sum by (cause) (increase(overheard_items_erased_total{job="overheard"}[1h]))', "{{cause}}"),
         ),
