@@ -17,11 +17,13 @@ AGES = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 8640
 # Who sets a series.
 EVERY = "every process"
 STAGES = "every stage"
+STAGES_AND_INGRESS = "every stage, ingress"
 TICK = "tick"
 
 STAGE = "a stage"
 INVALID = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
+EVENT_OUTCOMES = ("ok", "retried", "rejected")  # of the ingress
 
 
 class Metrics(Catalogue):
@@ -37,15 +39,18 @@ class Metrics(Catalogue):
         # Every stage: rate, errors, duration.
         self.stage_messages = counter(
             "stage_messages_total",
-            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped.",
-            STAGES,
+            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped; ok, retried or "
+            "rejected with the ingress, whose messages are public events.",
+            STAGES_AND_INGRESS,
             stage=STAGE,
-            outcome=OUTCOMES,
+            outcome=(*OUTCOMES, "rejected"),
         )
         self.stage_duration = histogram(
-            "stage_duration_seconds", "Time a stage spent on one message.", STAGES, QUICK, stage=STAGE
+            "stage_duration_seconds", "Time a stage spent on one message.", STAGES_AND_INGRESS, QUICK, stage=STAGE
         )
-        self.stage_in_progress = gauge("stage_in_progress", "Messages a stage is working on now.", STAGES, stage=STAGE)
+        self.stage_in_progress = gauge(
+            "stage_in_progress", "Messages a stage is working on now.", STAGES_AND_INGRESS, stage=STAGE
+        )
         self.longest_in_progress = gauge(
             "longest_in_progress_seconds",
             "How long the message longest in progress in this process has taken so far. 0: none is.",

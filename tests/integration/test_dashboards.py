@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import EVERY, TICK, Metrics
+from overheard.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics
 from overheard.stages import PORT_OFFSETS
 from overheard.supervision.__main__ import BACKUP_MARK
 from tests.monitoring import boards, panels
@@ -109,6 +109,8 @@ def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServ
             continue
         if series.by == TICK:
             assert shown[series.name] == {"tick"}, series.name
+        elif series.by == STAGES_AND_INGRESS:
+            assert shown[series.name] & {"tick", "ingress"} == {"ingress"}, series.name
         elif series.by != EVERY:
             assert not shown[series.name] & {"tick", "ingress"}, series.name
 
