@@ -79,7 +79,9 @@ class Metrics(Catalogue):
             status="an HTTP status, or error",
         )
         self.reddit_budget_remaining = gauge(
-            "reddit_budget_remaining", "Requests left in Reddit's window, as its last answer said.", "fetch, recheck"
+            "reddit_budget_remaining",
+            "Requests left in Reddit's window of ten minutes, as its last answer within them said.",
+            TICK,
         )
         self.coverage_gaps = counter(
             "coverage_gaps_total",

@@ -116,10 +116,10 @@ def _budget() -> tuple[Panel, ...]:
     return (
         curves(
             "Requests left",
-            "What Reddit's last answers said is left in its window of ten minutes. It falls faster than we ask when "
-            "somebody else uses the same credentials.",
+            "What Reddit's last answer said is left in its window of ten minutes. It falls faster than we ask when "
+            "somebody else uses the same credentials. A gap: it was not asked for so long.",
             "short",
-            Query('min(overheard_reddit_budget_remaining{job="overheard"})', "left"),
+            Query('max(overheard_reddit_budget_remaining{job="overheard"})', "left"),
             Steps(50, 10, low=True),
         ),
         curves(
