@@ -186,7 +186,7 @@ def _alerts() -> tuple[Panel, ...]:
             "How long ago the last backup was made and read back; before the first, how long ago they were set up. "
             "There is one every night.",
             "s",
-            Query('time() - max(overheard_backup_last_success_timestamp_seconds{job="overheard"})'),
+            age_of("overheard_backup_last_success_timestamp_seconds"),
             Steps(25 * 3600, 26 * 3600),
             decimals=0,
         ),

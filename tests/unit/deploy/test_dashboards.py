@@ -81,6 +81,7 @@ MOMENTS = {
     "Last tick": "overheard_tick_last_success_timestamp_seconds",
     "Canary": "overheard_canary_last_delivered_timestamp_seconds",
     "supervisord": "overheard_supervisor_last_event_timestamp_seconds",
+    "Last backup": "overheard_backup_last_success_timestamp_seconds",
 }
 INTERVAL = 'overheard_canary_interval_seconds{job="overheard"}'
 
