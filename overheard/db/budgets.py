@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Budget
@@ -166,10 +166,14 @@ def take(db: Db, key: str, seconds: float) -> bool:
 
 
 def state(db: Db, key: str) -> tuple[float | None, float]:
-    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``."""
+    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``.
+
+    What it said longer ago than its window lasts is not known any more: None.
+    """
     now = db.now
     booked = db.greatest(Budget.tat, Budget.block_until) - now
-    rows = list(Budget.select(Budget.remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
+    remaining = Case(None, [(Budget.observed_at > now - WINDOW, Budget.remaining)], None)
+    rows = list(Budget.select(remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
     if not rows:
         return None, 0.0
     return rows[0][0], max(float(rows[0][1]), 0.0)

@@ -203,6 +203,15 @@ def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
     assert one.reserve("reddit:x").delay == pytest.approx(120, abs=5)
 
 
+def test_what_reddit_counted_longer_ago_than_its_window_is_not_known(db: Db) -> None:
+    one = limiter(db)
+    one.observe("reddit:x", 42.0, 300)
+    Budget.update(observed_at=Budget.observed_at - budgets.WINDOW + 30).execute(db.peewee)
+    assert budgets.state(db, "reddit:x")[0] == 42.0
+    Budget.update(observed_at=Budget.observed_at - 31).execute(db.peewee)
+    assert budgets.state(db, "reddit:x")[0] is None
+
+
 def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 0, 10**9)
