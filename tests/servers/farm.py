@@ -131,7 +131,8 @@ class Farm:
         for name in subreddits:
             if name not in self.standin.store.subreddits and name != "all":
                 self.standin.set_subreddit(name, "public")
-        channel = ChannelSpec("hook", url or f"{self.sink.url}/{slug}", mode, self.secret)  # type: ignore[arg-type]
+        url = url or f"{self.sink.url}/{slug}"
+        channel = ChannelSpec("hook", url, mode, self.secret if url.startswith("http") else None)  # type: ignore[arg-type]
         spec = WorkspaceSpec(
             slug=slug, subreddits=subreddits, every=every, query=(QuerySpec("q", query),), channel=(channel,), **more
         )
