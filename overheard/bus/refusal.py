@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from overheard.bus.dead import DeadLetter, Record
+from overheard.bus.dead import DeadLetter, Record, bounded
 from overheard.bus.door import REJECTED
 from overheard.errors import InvalidInput, NotFound, Permanent, TryAgain
 from overheard.log import get_logger
@@ -34,6 +34,6 @@ def keep(record: Record, key: str, body: bytes, message_id: str | None, reason: 
     identity = message_id or hashlib.sha256(body).hexdigest()
     log.warning("event rejected", stage="ingress", type=key, message_id=identity, reason=reason)
     try:
-        record(DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected", key))
+        record(DeadLetter(identity, "ingress", REJECTED, bounded(body), reason, "", "rejected", key))
     except Exception as error:  # whatever the recorder may raise
         log.error("rejected event not recorded", stage="ingress", type=key, message_id=identity, exc_info=error)
