@@ -124,7 +124,7 @@ def test_what_services_said_before_is_kept_no_longer(db: Db, world: Any) -> None
             Channel.update(reason=reason).where(Channel.name == name).execute(db.peewee)
             its = Delivery.channel == world.channel(acme, name)
             Delivery.update(error=reason).where(its).execute(db.peewee)
-        Runner(db.peewee, str(migrate.DIRECTORY)).down("0008_what_services_said")
+        Runner(db.peewee, str(migrate.DIRECTORY)).down("0007_what_services_said")
         migrate.migrate(db)
         reasons = dict(world.rows(Channel, "name", "reason"))
         errors = [error for (error,) in world.rows(Delivery, "error")]
