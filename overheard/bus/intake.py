@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from overheard.bus.dead import DeadLetter, Record
+from overheard.bus.dead import DeadLetter, Record, bounded
 from overheard.bus.door import REJECTED
 from overheard.bus.events import readable
 from overheard.errors import InvalidInput, NotFound, Permanent, TryAgain
@@ -76,7 +76,8 @@ class Intake:
         """Record it; on RabbitMQ it is in ``overheard.rejected`` too, until that is drained."""
         log.warning("event rejected", reason=reason, ms=round((time.monotonic() - began) * 1000, 1))
         try:
-            self._record(DeadLetter(_identity(body, message_id), STAGE, REJECTED, body, reason, "", "rejected", key))
+            identity = _identity(body, message_id)
+            self._record(DeadLetter(identity, STAGE, REJECTED, bounded(body), reason, "", "rejected", key))
         except Exception as error:  # whatever the recorder may raise
             log.error("rejected event not recorded", exc_info=error)
 

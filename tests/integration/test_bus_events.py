@@ -18,6 +18,7 @@ from overheard.bus.events import message_id_of, parse
 from overheard.bus.ingress import IngressConsumer
 from overheard.errors import InvalidInput, NotFound, Unavailable
 from overheard.metrics import EVENT_OUTCOMES, Metrics
+from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, depth
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 from tests.servers.rabbitmq import RabbitServer
@@ -149,6 +150,15 @@ def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> N
     key, body, message_id = ingress.handled[-1]
     assert (key, message_id) == ("workspace.digest", "e7")
     assert message_id_of(parse(key, body)) == message_id_of(parse(key, body))
+
+
+def test_an_event_with_odd_headers_is_one_like_all(ingress: Ingress) -> None:
+    for headers in odd_headers.ODD.values():
+        with odd_headers.writable():
+            ingress.channel.basic_publish(
+                EXCHANGE, "workspace.due", BODIES[0], pika.BasicProperties(headers=headers), mandatory=True
+            )
+    ingress.settled(len(odd_headers.ODD), 0)
 
 
 def test_events_wait_while_something_of_ours_is_away(ingress: Ingress) -> None:
