@@ -143,16 +143,25 @@ def begin(db: Db, poll: str, now: float) -> None:
 
 
 def release(db: Db, poll: str) -> None:
-    """Give the poll's feeds back unread."""
+    """Give the poll's feeds back unread, to whoever comes first.
+
+    They keep its name, as a lease that ran out does: who asked for them meanwhile was told that they are being read,
+    so the sweep has to find those that nobody takes.
+    """
     with db.transaction():
-        Feed.update(poll=None, lease_until=0).where(Feed.poll == poll).execute(db.peewee)
+        Feed.update(lease_until=0).where(Feed.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
-def put_off(db: Db, poll: str, until: float) -> None:
-    """The source cannot be read just now: give the poll's feeds back, to be left alone by everybody until then."""
+def put_off(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
+    """The source cannot be read just now: the poll's feeds go to the poll ``later``, which begins at ``until``.
+
+    They are its own until then and for ``lease`` seconds more. The parts of the old one that are stored count for
+    nothing in the new one, which begins with the newest page.
+    """
     with db.transaction():
-        Feed.update(poll=None, lease_until=0, retry_at=until).where(Feed.poll == poll).execute(db.peewee)
+        Poll.insert(id=later, started_at=until).execute(db.peewee)
+        Feed.update(poll=later, lease_until=until + lease).where(Feed.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
@@ -253,9 +262,10 @@ def oldest_fresh(db: Db) -> float | None:
     return None if value is None else float(value)
 
 
-def oldest_poll(db: Db) -> float | None:
-    """When the oldest poll that still holds a feed began; None when none is under way."""
-    value = Feed.select(fn.min(Poll.started_at)).join(Poll, on=(Feed.poll == Poll.id)).scalar(db.peewee)
+def oldest_poll(db: Db, now: float) -> float | None:
+    """When the oldest poll that holds a feed began; None when none is under way: one that was put off has yet to."""
+    held = Feed.select(fn.min(Poll.started_at)).join(Poll, on=(Feed.poll == Poll.id)).where(Poll.started_at <= now)
+    value = held.scalar(db.peewee)
     return None if value is None else float(value)
 
 
