@@ -32,6 +32,8 @@ log = get_logger(__name__)
 BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
 SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+LONG = 5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
+FEW = 10  # of them in a tick
 MANY = 200  # dead letters moved at once, after which the next tick looks for more
 AHEAD = 60.0  # seconds that the last beat may be in the future: clocks of several machines differ a little
 MOST_JITTER = 0.1  # of the time between two runs
@@ -112,9 +114,10 @@ class Ticker:
             if self.canary is not None:
                 self.canary.step()
             self._mend_times()
+            quiet = not self.waiting()  # before this tick's own demands wait there
             found.due = self._due()
             found.digests = self._digests()
-            self._sweep(found)
+            self._sweep(found, quiet)
             found.rechecks = self.recheck()
             self._tidy(found)
             self._report(found)
@@ -182,12 +185,13 @@ class Ticker:
             log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
             return self.clock() + SPOILT
 
-    def _sweep(self, found: Found) -> None:
+    def _sweep(self, found: Found, quiet: bool) -> None:
         now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
-        # What waits in a queue is not lost. Asked for again, it would make a long queue longer.
-        quiet = not self.waiting()
-        polls = feeds.sweep(self.db, now) if quiet else []
-        demands = workspaces.unserved(self.db, now, patience, most) if quiet else []
+        # What waits in a queue is not lost. Asked for again, it would make a long queue longer. But where the queues
+        # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
+        spared, some = (0.0, most) if quiet else (LONG * patience, FEW)
+        polls = feeds.sweep(self.db, now, spared, some)
+        demands = workspaces.unserved(self.db, now, max(patience, spared), some)
         for workspace_id in dict.fromkeys([*polls, *demands]):
             self.events.publish("workspace.due", {"workspace": workspace_id, "reason": "sweep"})
         digests = workspaces.undigested(self.db, now, patience, most)

@@ -206,13 +206,18 @@ def gap(db: Db, feed_ids: Sequence[int]) -> None:
     Feed.update(gaps=Feed.gaps + 1).where(Feed.id.in_(list(feed_ids))).execute(db.peewee)
 
 
-def sweep(db: Db, now: float) -> list[int]:
-    """Free the feeds of polls whose lease ran out; returns one workspace for each, which will want them read again."""
+def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None) -> list[int]:
+    """Free the feeds of polls whose lease ran out; returns one workspace for each, which will want them read again.
+
+    Up to ``limit`` feeds, whose lease ran out more than ``older_than`` seconds ago, the oldest first.
+    """
+    over = Feed.poll.is_null(False) & (Feed.lease_until < now - older_than)
+    oldest = Feed.select(Feed.id).where(over).order_by(Feed.lease_until).limit(limit)
     with db.transaction():
         freed = [
             feed_id
             for (feed_id,) in Feed.update(poll=None, lease_until=0)
-            .where(Feed.poll.is_null(False), Feed.lease_until < now)
+            .where(Feed.id.in_(oldest), over)
             .returning(Feed.id)
             .tuples()
             .execute(db.peewee)

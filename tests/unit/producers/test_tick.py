@@ -293,6 +293,42 @@ def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any
     assert events.take() == [due(acme, "sweep")]
 
 
+def test_a_ticks_own_demands_do_not_keep_it_from_sweeping(world: Any, make: Any, events: Events, clock: Any) -> None:
+    lost = world.workspace("lost", every="1d")
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    events.take()
+    clock.advance(61)
+    busy = world.workspace("busy")
+    ticker.waiting = lambda: len(events.published)
+    assert ticker.tick().swept_workspaces == 1
+    assert events.take() == [due(busy), due(lost, "sweep")]
+
+
+def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_for(
+    world: Any, make: Any, events: Events, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tick_module, "FEW", 2)
+    for number in range(5):
+        world.workspace(f"w{number}", every="1d", subreddits=[f"sub{number}"], channels={})
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    for each in range(1, 4):
+        row = feeds.stale_of(world.db, each, now=clock(), fresh_since=clock())
+        feeds.claim(world.db, row, f"p{each}", now=clock(), lease=60 + each)
+        workspaces.served(world.db, each, clock() + 1)
+    events.take()
+    ticker.waiting = lambda: 1
+    clock.advance(299)
+    assert ticker.tick() == Found()
+    clock.advance(1)
+    assert (ticker.tick().swept_workspaces, ticker.tick().swept_workspaces) == (2, 0), "4 and 5"
+    assert sorted(event[1]["workspace"] for event in events.take()) == [4, 5]
+    clock.advance(64)
+    assert [ticker.tick().swept_polls for _ in range(3)] == [2, 1, 0]
+    assert [event[1]["workspace"] for event in events.take()] == [1, 2, 3]
+
+
 def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace()
     specs.set_active(world.db, acme, False)
