@@ -14,8 +14,9 @@ from overheard.bus.door import Publishes
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, deliveries, feeds, retention, workspaces
+from overheard.db import beats, deliveries, feeds, mending, retention, workspaces
 from overheard.db.connect import Db
+from overheard.db.mending import Longest
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
 from overheard.errors import InvalidInput, TryAgain
@@ -71,6 +72,7 @@ class Ticker:
         clock: Clock,
         rules: Rules,
         ages: Ages,
+        longest: Longest,
         metrics: Metrics,
         gauges: Gauges,
         recheck: Callable[[], int] = lambda: 0,
@@ -85,6 +87,7 @@ class Ticker:
         self.clock = clock
         self.rules = rules
         self.ages = ages
+        self.longest = longest
         self.metrics = metrics
         self.gauges = gauges
         self.recheck = recheck
@@ -124,20 +127,26 @@ class Ticker:
         return found
 
     def _mend_times(self) -> None:
-        """A clock that was ahead has put due times where nobody would look for as long as it was ahead."""
+        """A clock that was ahead has put due times where nobody would look for as long as it was ahead.
+
+        What else it has written (``mending.mend``) is looked for now and then: it may have been another machine's.
+        """
         last, now = beats.last(self.db, BEAT), self.clock()
         if last is None or last <= now + AHEAD:
             return
         mended = workspaces.mend_times(self.db, now, AHEAD, self._next_run, self._next_digest)
+        mending.went_back(self.db, now, last - now)
+        beats.beat(self.db, BEAT, now)  # once: a tick that fails from here on must not bring all that nearer again
         log.warning("the clock went back", stage=BEAT, seconds=round(last - now), workspaces=mended)
 
     def _tidy(self, found: Found) -> None:
         """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""
         now = self.clock()
-        if now - self._tidied < self.rules.sweep_after and not self._untidy:
+        if 0 <= now - self._tidied < self.rules.sweep_after and not self._untidy:  # negative: the clock went back
             return
         self._tidied = now
-        feeds.mend_times(self.db, now)
+        if mended := mending.mend(self.db, now, self.longest):
+            log.warning("times too far in the future are taken back", stage=BEAT, changes=mended)
         found.dead_letters = self.drain()
         gone = retention.forget(self.db, self.ages, now)
         self.metrics.items_erased.labels("old").inc(gone.items)
@@ -197,7 +206,7 @@ class Ticker:
         digests = workspaces.undigested(self.db, now, patience, most)
         for workspace_id, period_end in digests:
             self.events.publish("workspace.digest", {"workspace": workspace_id, "period_end": period_end})
-        self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
+        self._woken = {channel: at for channel, at in self._woken.items() if now - patience < at <= now}
         overdue = deliveries.waiting_channels(self.db, now, patience, most)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:

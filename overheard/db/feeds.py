@@ -15,7 +15,6 @@ from overheard.db.workspaces import waiting_since
 from overheard.items import FeedKind
 from overheard.messages import Target
 
-AHEAD = 300.0  # seconds that the clocks of our machines may differ
 TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
 
@@ -181,13 +180,6 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target]) -> N
     Feed.update(poll=None, lease_until=0, failures=0, reason=None, retry_at=0).where(Feed.poll == poll).execute(
         db.peewee
     )
-
-
-def mend_times(db: Db, now: float) -> None:
-    """Take back what a machine with a wrong clock has put into the future, where it would stop all reading."""
-    Feed.update(fresh_at=now).where(Feed.fresh_at > now + AHEAD).execute(db.peewee)
-    Feed.update(lease_until=now).where(Feed.lease_until > now + AHEAD + 86400).execute(db.peewee)
-    Workspace.update(served_at=now).where(Workspace.served_at > now + AHEAD).execute(db.peewee)
 
 
 def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
