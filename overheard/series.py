@@ -1,12 +1,14 @@
 """How series are defined: once, with all that `/metrics`, docs/metrics.md and the tests say of them.
 
 A counter whose labels have known values begins with all of them at 0, so that the first event is a rise that
-``increase()`` sees. A gauge is shown only after it was set: a process shows no 0 for what it does not know.
+``increase()`` sees. A gauge is shown only after it was set: a process shows no 0 for what it does not know. One whose
+value is NaN is not known now.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -35,7 +37,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class KnownGauge(Gauge):
-    """A gauge without a value until it was set, where the library's has 0."""
+    """A gauge without a value until it was set, where the library's has 0; and while its value is NaN."""
 
     _known = False
 
@@ -51,6 +53,7 @@ class KnownGauge(Gauge):
         for family in super().collect():
             if not self._known and not self._labelnames:
                 family.samples.clear()
+            family.samples[:] = [sample for sample in family.samples if not math.isnan(sample.value)]
             yield family
 
 

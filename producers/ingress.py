@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from overheard.bus.events import Event, ItemRecheck, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.intake import LONGEST_RUN
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.db import rechecks, workspaces
@@ -16,8 +17,6 @@ from overheard.log import about, get_logger, note
 from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
 
 log = get_logger(__name__)
-
-LONGEST_RUN = 200  # characters; foreign clients' message ids may be longer
 
 
 class Ingress:

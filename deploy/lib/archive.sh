@@ -3,6 +3,12 @@
 # A backup is one tar file: manifest, SHA256SUMS, the database, and (of an installation) config/, secrets included.
 
 FORMAT="overheard-backup 1"
+# Its time is that of the last backup of the server. The watcher reads it (overheard/supervision), and an alert is told of
+# one that is too old.
+BACKUP_MARK=$STATE/last-backup
+# MB that a backup on RabbitMQ's disk leaves: below 1,000 MB (rabbitmq.conf) RabbitMQ blocks everybody who publishes, and
+# others go on writing meanwhile.
+BACKUP_RESERVE=1500
 backup= # the file that was made last
 
 declare -A manifest=()
@@ -12,7 +18,7 @@ make_backup() {
     part=backup
     read_facts what
     mkdir -p "$1"
-    check_room "$1" "${db[megabytes]}" "a backup"
+    check_room "$1" "$(backup_room "$1")" "a backup"
     stop_for_problems
     # of runs that were killed
     find "$1" -maxdepth 1 -name '.backup.*' -mmin +600 -exec rm -rf {} +
@@ -26,7 +32,25 @@ make_backup() {
     rm -rf "$staging"
     verify_backup "$backup"
     note "$backup is whole: $(du -h "$backup" | cut -f 1), $(tar -tf "$backup" | wc -l) files"
+    [[ ! $installed ]] || change "note the time of it ($BACKUP_MARK)" mark_backup
     forget_old "$1" "$2"
+}
+
+# backup_room FOLDER: the MB to be free there. The copy of the database and the archive that holds it are there at once.
+backup_room() {
+    local room=$((2 * db[megabytes]))
+    if [[ $installed ]] && shares_disk "$1" /var/lib/rabbitmq; then
+        room=$((room + BACKUP_RESERVE))
+    fi
+    echo "$room"
+}
+
+shares_disk() {
+    [[ $(stat -c %d "$1") == "$(stat -c %d "$2" 2>/dev/null)" ]]
+}
+
+mark_backup() {
+    own_copy /dev/null "$BACKUP_MARK" overheard:overheard 640
 }
 
 write_archive() { # STAGING FILE
@@ -92,7 +116,8 @@ forget_old() { # FOLDER KEEP
     done < <(find "$1" -maxdepth 1 -name 'overheard-[0-9]*Z.tar' | LC_ALL=C sort -r | tail -n "+$(($2 + 1))")
 }
 
-# Every night, through systemd's timers or /etc/cron.daily.
+# Every night, through systemd's timers or /etc/cron.daily. The mark is there from the beginning: from then on, not from
+# the first backup on, too long without one is noticed.
 install_backups() { # SOURCE
     part=backup
     if has_systemd; then
@@ -102,6 +127,17 @@ install_backups() { # SOURCE
         service_enabled overheard-backup.timer || change "make a backup every night" start_timer
     else
         ship "$1/deploy/init.d/backup" /etc/cron.daily/overheard-backup root:root 755
+        keep_cron
+    fi
+    [[ -e $BACKUP_MARK ]] || change "count from now on how old the last backup is ($BACKUP_MARK)" mark_backup
+}
+
+# An upgrade brings no packages: it must not end because of a cron that is not there.
+keep_cron() {
+    if have_cron || [[ $dry_run && $goal == full ]]; then
+        keep_service cron
+    else
+        note "there is no cron, so no backup is made at night: deploy/install brings it"
     fi
 }
 

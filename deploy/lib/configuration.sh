@@ -49,6 +49,7 @@ write_configuration() { # SOURCE
             change "add ${line%%=*} to $file" append "$line" $file
     done < <(grep '^OVERHEARD_' "$1/deploy/environment")
     write_reddit_settings $file
+    write_metrics_settings $file
     ship "$1/deploy/overheard" $WRAPPER root:root 755
 }
 

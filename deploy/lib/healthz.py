@@ -1,6 +1,8 @@
 """Asks every process that Prometheus would scrape how it is. Prints a line for each that is not well.
 
-usage: healthz.py METRICS_PORT EXCUSED    (EXCUSED: names of programs, `fetch:|recheck:`, that need not be up)
+usage: healthz.py METRICS_PORT EXCUSED [HOST]    (EXCUSED: names of programs, `fetch:|recheck:`, that need not be up)
+
+HOST comes last and may be missing: an upgrade that goes back asks with the old release's copy of this.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ PATIENCE = 5.0  # seconds for an answer
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy of the environment
 
 
-def main(port: int, excused: set[str]) -> None:
-    watcher = f"127.0.0.1:{port + WATCHER}"
+def main(port: int, excused: set[str], host: str = "127.0.0.1") -> None:
+    watcher = f"{host}:{port + WATCHER}"
     try:
         targets = json.loads(get(f"http://{watcher}/targets"))
     except (OSError, ValueError) as error:
@@ -49,4 +51,4 @@ def get(url: str) -> bytes:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), set(sys.argv[2].replace(":", "").split("|")))
+    main(int(sys.argv[1]), set(sys.argv[2].replace(":", "").split("|")), *sys.argv[3:])

@@ -4,6 +4,10 @@
 
 PROMETHEUS_ETC=/etc/prometheus
 GRAFANA_ETC=/etc/grafana/provisioning
+GRAFANA_INI=/etc/grafana/grafana.ini
+GRAFANA_DEFAULTS=/etc/default/grafana-server
+GRAFANA_DATABASE=/var/lib/grafana/grafana.db
+GRAFANA_PASSWORD=/etc/grafana/overheard-admin-password
 
 install_monitoring() { # SOURCE
     part=prometheus
@@ -30,16 +34,26 @@ prometheus_is_theirs() {
 tell_how_to_include() {
     note "$PROMETHEUS_ETC/prometheus.yml is your own and stays as it is. Add to it, and reload Prometheus:"
     note "    rule_files: [$CURRENT/deploy/prometheus/rules/*.yml]"
-    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml"
+    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml, with $(targets_url)"
+}
+
+# Where the watcher tells which processes there are.
+targets_url() {
+    echo "http://$(metrics_host):$(($(metrics_port) + METRICS_WATCHER))/targets"
 }
 
 configure_prometheus() { # SOURCE
-    local rules
+    local rules conf
     ship "$1/deploy/default/prometheus" /etc/default/prometheus root:root 644
     for rules in "$1"/deploy/prometheus/rules/*.yml; do
         [[ ! -e $rules ]] || ship "$rules" "$PROMETHEUS_ETC/rules/$(basename "$rules")" root:root 644
     done
-    ship "$1/deploy/prometheus/prometheus.yml" $PROMETHEUS_ETC/prometheus.yml root:root 644
+    conf=$(mktemp)
+    sed "s|http://127\.0\.0\.1:9408/targets|$(targets_url)|" "$1/deploy/prometheus/prometheus.yml" >"$conf"
+    ship "$conf" $PROMETHEUS_ETC/prometheus.yml root:root 644
+    rm -f "$conf"
+    [[ $dry_run ]] || grep -qF "$(targets_url)" $PROMETHEUS_ETC/prometheus.yml ||
+        note "$PROMETHEUS_ETC/prometheus.yml was changed here, and does not ask $(targets_url), where the processes are told: put that in"
 }
 
 check_prometheus() {
@@ -59,13 +73,43 @@ install_grafana() { # SOURCE
     while IFS= read -r file; do
         ship "$1/deploy/grafana/provisioning/$file" "$GRAFANA_ETC/$file" root:root 644
     done < <(cd "$1/deploy/grafana/provisioning" 2>/dev/null && find . -type f -printf '%P\n' | sort)
-    if ! grep -qs '^GF_SERVER_HTTP_ADDR=' /etc/default/grafana-server && ! service_runs grafana-server; then
-        change "let Grafana listen on loopback (/etc/default/grafana-server)" \
-            append "GF_SERVER_HTTP_ADDR=127.0.0.1" /etc/default/grafana-server
-    fi
+    service_runs grafana-server || configure_grafana
     target=$(running_since grafana grafana)
     [[ $target ]] || target=$(running_since grafana-server grafana)
     if command -v grafana-server >/dev/null; then
         keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
     fi
+}
+
+# Before Grafana's first start: on loopback, and with another password than admin's admin.
+configure_grafana() {
+    grep -qs '^GF_SERVER_HTTP_ADDR=' $GRAFANA_DEFAULTS ||
+        change "let Grafana listen on loopback ($GRAFANA_DEFAULTS)" append "GF_SERVER_HTTP_ADDR=127.0.0.1" $GRAFANA_DEFAULTS
+    if ! has_grafana_password; then
+        change "make a password for Grafana's user admin, $GRAFANA_PASSWORD" write_grafana_password
+        # Grafana itself reads the file. Only its container images know names that end in __FILE.
+        change "let Grafana read it ($GRAFANA_DEFAULTS)" \
+            append "GF_SECURITY_ADMIN_PASSWORD='\$__file{$GRAFANA_PASSWORD}'" $GRAFANA_DEFAULTS
+    fi
+    # The init script reads the variables and keeps them to itself. systemd takes no notice of the line.
+    has_systemd || grep -qs '^export GF_' $GRAFANA_DEFAULTS ||
+        change "let Grafana's init script hand that on ($GRAFANA_DEFAULTS)" \
+            append "export GF_SERVER_HTTP_ADDR GF_SECURITY_ADMIN_PASSWORD" $GRAFANA_DEFAULTS
+}
+
+# Its operator's, or ours. Grafana takes a password when it makes its database, and never again.
+has_grafana_password() {
+    [[ -e $GRAFANA_DATABASE ]] || grep -qs '^GF_SECURITY_ADMIN_PASSWORD' $GRAFANA_DEFAULTS ||
+        grep -qsE '^ *admin_password *=' $GRAFANA_INI
+}
+
+write_grafana_password() {
+    install -o root -g grafana -m 640 /dev/null "$GRAFANA_PASSWORD.part"
+    random_password >"$GRAFANA_PASSWORD.part"
+    mv -T "$GRAFANA_PASSWORD.part" "$GRAFANA_PASSWORD"
+}
+
+# Whether the installation starts a Grafana: not one in a container, say, of which there are only the folders.
+starts_grafana() {
+    command -v grafana-server >/dev/null || { ! have_grafana && known_to_apt grafana; }
 }

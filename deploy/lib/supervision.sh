@@ -53,14 +53,7 @@ ill_processes() { # EXCUSED
         return
     fi
     printf '%s\n' "$states" | grep -vE " RUNNING |^(${1:-none:})" || true
-    "$CURRENT/venv/bin/python" "$CURRENT/deploy/lib/healthz.py" "$(metrics_port)" "${1:-none:}"
-}
-
-metrics_port() {
-    local port
-    port=$(sed -n 's/^OVERHEARD_METRICS__PORT=//p' $ETC/environment)
-    [[ $port ]] || port=$(sed -nE '/^\[metrics\]/,/^\[/ s/^port *= *([0-9]+).*/\1/p' $ETC/pipeline.toml)
-    echo "${port:-9400}"
+    "$CURRENT/venv/bin/python" "$CURRENT/deploy/lib/healthz.py" "$(metrics_port)" "${1:-none:}" "$(metrics_host)"
 }
 
 # Stop what makes work first, then what does it, each when it has ended what it holds. Messages stay in RabbitMQ.

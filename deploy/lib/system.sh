@@ -66,7 +66,8 @@ check_names() {
     fi
 }
 
-# check_port PORT WHAT OWNER…: free, or used by one of these programs (or users, as user:NAME).
+# check_port PORT WHAT OWNER…: free, or used by one of these programs (or users, as user:NAME). MOVE is what to do when
+# it is not.
 check_port() {
     local port=$1 what=$2 found
     shift 2
@@ -77,7 +78,7 @@ check_port() {
         [[ $program == $owner || "user:$user" == "$owner" ]] && return 0
     done
     problem "port $port, which is for $what, is used by $program (user $user)." \
-        "Stop that program, or give it another port; see: ss -ltnp 'sport = :$port'"
+        "${MOVE:-Stop that program, or give it another port}; see: ss -ltnp 'sport = :$port'"
 }
 
 # "PROGRAM USER" of who listens where a server on 127.0.0.1:$1 would; fails when nobody does.
@@ -100,7 +101,7 @@ listener() {
 }
 
 check_ports() {
-    local port
+    local base offset
     check_port 5672 "RabbitMQ" beam.smp
     check_port 15672 "RabbitMQ's management" beam.smp
     check_port 15692 "RabbitMQ's metrics" beam.smp
@@ -108,8 +109,12 @@ check_ports() {
     check_port 4369 "RabbitMQ's port mapper" epmd systemd init
     check_port 9090 "Prometheus" prometheus
     check_port 9100 "the node exporter" 'prometheus-node*' node_exporter
-    for port in 9400 9405 9408 {9410..9460..10}; do
-        check_port "$port" "Overheard's metrics" user:overheard
+    # One that runs may have been moved by its operator.
+    ! starts_grafana || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
+    base=$(metrics_port)
+    for offset in "${METRICS_OFFSETS[@]}"; do
+        MOVE="Stop that program, or let Overheard have others: run this with OVERHEARD_METRICS__PORT=$((base + 100)) (or another)" \
+            check_port "$((base + offset))" "Overheard's metrics" user:overheard
     done
 }
 

@@ -24,7 +24,8 @@ RUN = "run"  # everything in one process, on the tick's port
 class Process(msgspec.Struct, frozen=True):
     """A process. ``began`` is Unix time, ``memory`` resident bytes, ``done`` the messages it has finished with.
 
-    ``problems`` are those of its ``/healthz``; None where it has not said.
+    ``problems`` are those of its ``/healthz``; ``backed_up`` is when the watcher has seen the last backup made (Unix
+    time). None where it has not said.
     """
 
     program: str
@@ -33,6 +34,7 @@ class Process(msgspec.Struct, frozen=True):
     began: float | None = None
     memory: float | None = None
     done: int = 0
+    backed_up: float | None = None
 
 
 def look(rules: Metrics) -> list[Process] | None:
@@ -80,6 +82,7 @@ def _ask(host: str, program: str, port: int) -> Process | None:
         began=_sum(page, b"process_start_time_seconds") or None,
         memory=_sum(page, b"process_resident_memory_bytes") or None,
         done=int(_sum(page, b"overheard_stage_messages_total")),
+        backed_up=_sum(page, b"overheard_backup_last_success_timestamp_seconds") or None,
     )
 
 

@@ -10,7 +10,7 @@ from overheard.cli.health import Health, Stored
 from overheard.cli.times import rfc3339
 from overheard.cli.troubles import Trouble, is_healthy
 
-MOMENTS = ("since", "retry_at", "overdue_since", "began", "begun_at", "delivered_at")
+MOMENTS = ("since", "retry_at", "overdue_since", "began", "backed_up", "begun_at", "delivered_at")
 
 
 def as_json(health: Health, troubles: list[Trouble]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from overheard.cli.times import span
 from overheard.config import Config
 
 TICK_LATE = 60.0
+BACKUP_LATE = 26 * 3600.0  # the alert BackupMissing has the same
 NAMED = 5  # channels
 
 
@@ -28,7 +29,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
-    found = [*_database(health, config), *_bus(health), *_processes(health)]
+    found = [*_database(health, config), *_bus(health), *_processes(health), *_backups(health)]
     if health.stored is not None:
         stored = health.stored
         found += [*_tick(stored, config), *_flow(stored), *_outside(stored, config), *_rest(stored)]
@@ -127,6 +128,13 @@ def _processes(health: Health) -> Iterator[Trouble]:
             continue
         places = ", ".join(f":{port}" for port in ports)
         yield Trouble(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
+
+
+def _backups(health: Health) -> Iterator[Trouble]:
+    last = max((process.backed_up for process in health.processes or () if process.backed_up), default=None)
+    if last is not None and (age := health.now - last) > BACKUP_LATE:
+        see = "run deploy/backup, which says what is wrong, or see journalctl -u overheard-backup"
+        yield Trouble(False, f"no backup was made for {span(age)}", see)
 
 
 def _rest(stored: Stored) -> Iterator[Trouble]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ NOT_ALONE = (
     "the watcher has to be started by supervisord, as an event listener: see [eventlistener:watcher] in "
     "deploy/supervisord/supervisord.conf"
 )
+BACKUP_MARK = Path("last-backup")  # in supervisord's folder; deploy/lib/archive.sh leaves it there
 PORT_ZERO = "[metrics] port is 0, any free port, where Prometheus cannot find a process: set it to 9400 or another"
 
 logger = log.get_logger(__name__)
@@ -58,6 +60,7 @@ def run(path: Path | None, environ: Mapping[str, str]) -> None:
     control = f"supervisorctl -s {url}"
     metrics = ProcessMetrics(registry)
     metrics.disk_free.set_function(disk_free)
+    metrics.backup_last_success.set_function(last_backup)
     watch = Watch(ask=Supervisord(url).processes, metrics=metrics, clock=system_clock, control=control)
     server = exposition(config, registry, watch, faults)
     watch.sync()
@@ -72,6 +75,14 @@ def disk_free() -> float:
     """Where we are: supervisord's folder. Counted as for an ordinary user."""
     found = os.statvfs(".")
     return found.f_bavail / found.f_blocks if found.f_blocks else 1.0
+
+
+def last_backup() -> float:
+    """When the last backup was made, by the mark it has left (Unix time); NaN where there is no mark."""
+    try:
+        return BACKUP_MARK.stat().st_mtime
+    except OSError:
+        return math.nan
 
 
 def configuration(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, list[str]]:

@@ -43,6 +43,22 @@ def test_a_message_reaches_its_handler_typed(url: str) -> None:
         assert rig.end() == 0
 
 
+def test_what_a_thread_holds_is_given_back_by_that_thread_as_it_ends(url: str) -> None:
+    worked: set[int] = set()
+
+    def note(message: NotifyChannel, slot: object) -> None:
+        worked.add(threading.get_ident())
+
+    with Rig(url, quick("notify"), handler=note) as rig:
+        rig.sender.send(NotifyChannel(channel_id=5))
+        rig.counted("ok")
+        assert rig.ended.empty()
+        assert rig.end() == 0
+    ended = {rig.ended.get(timeout=PATIENCE) for _ in range(STAGES["notify"].threads)}
+    assert worked <= ended
+    assert len(ended) == STAGES["notify"].threads
+
+
 def test_failures_are_retried_then_parked_with_their_reason(url: str) -> None:
     def fail(message: NotifyChannel, slot: object) -> None:
         raise ValueError(f"no {message.channel_id}")

@@ -15,6 +15,7 @@ from overheard.db.models import Workspace
 from tests.servers.farm import ALL_STAGES, Farm
 
 EVENT = "order-66"
+REFUSED = "order-67"
 WORDS = ("needle", "haystack", "standin_author", "hook-secret")
 
 
@@ -47,7 +48,8 @@ def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> Non
     farm.wait_for_items(posted)
     farm.wait(lambda: f'"{EVENT}"' in farm.log("notify") and '"message done"' in farm.log("notify").splitlines()[-1])
     publish(farm, b"{", "workspace.due")
-    farm.wait(lambda: "event rejected" in farm.log("ingress"))
+    publish(farm, json.dumps({"workspace": "acme", "event_id": REFUSED, "urgent": True}).encode())
+    farm.wait(lambda: farm.log("ingress").count('"event rejected"') == 2)
     codes = [farm.terminate(name) for name in ("tick", "ingress", *ALL_STAGES)]
     assert codes == [0] * (2 + len(ALL_STAGES))
 
@@ -73,8 +75,11 @@ def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> Non
     assert {line["items"] for line in reads} == {2, 0}
     stored = [line for line in told["store"] if line.get("run") == EVENT and line["event"] == "message done"]
     assert sum(line["mentions"] for line in stored) == 2
-    (rejected,) = [line for line in told["ingress"] if line["event"] == "event rejected"]
-    assert "not JSON" in rejected["reason"]
+    rejected = [line for line in told["ingress"] if line["event"] == "event rejected"]
+    assert "not JSON" in rejected[0]["reason"]
+    (found,) = [line for line in told["ingress"] if REFUSED in str(line)]
+    assert found | {"event": "event rejected", "run": REFUSED, "workspace": "acme", "stage": "ingress"} == found
+    assert found["ms"] >= 0
 
 
 def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:

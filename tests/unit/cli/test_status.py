@@ -11,7 +11,7 @@ from overheard.cli.health import Health
 from overheard.cli.processes import Process
 from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
-from overheard.db import beats, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
+from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
 from overheard.program import Program
 
 from .conftest import Run, lines
@@ -52,6 +52,15 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
     assert (away["healthy"], away["feeds"], "hunter2" in str(away)) == (False, None, False)
     assert facts(run)["waiting_longest"]["slug"] == "acme"
     assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
+
+
+def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: Program) -> None:
+    budgets.DatabaseLimiter(program.db, {}).observe(budgets.reddit_key("id"), 321.0, 300)
+    assert facts(run)["reddit"]["remaining"] == 321
+    assert "321 requests left" in run("status").stdout
+    models.Budget.update(observed_at=models.Budget.observed_at - budgets.WINDOW).execute(program.db.peewee)
+    assert facts(run)["reddit"]["remaining"] is None
+    assert "requests left: not known" in run("status").stdout
 
 
 def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
@@ -170,6 +179,14 @@ def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
         "see the end of /var/log/f, mend the cause",
     )
     assert (second.what, second.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+
+
+@pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
+def test_a_backup_that_is_missing_is_told(age: float, told: list[tuple[bool, str]]) -> None:
+    watcher = Process("watcher", 9408, (), backed_up=1e9)
+    health = Health(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
+    found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
+    assert found == told
 
 
 def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 LIBRARY = ("messages", "packages", "system", "services", "layout", "release", "configuration", "database", "archive",
-           "postgresql", "rabbitmq", "supervision", "monitoring")  # fmt: skip
+           "postgresql", "rabbitmq", "metrics", "supervision", "monitoring")  # fmt: skip
 # Where everything is, below the folder $1 instead of below /.
 PLACES = """
 set -euo pipefail

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from overheard.errors import ConfigError
-from overheard.supervision.__main__ import configuration
+from overheard.metrics import ProcessMetrics
+from overheard.supervision.__main__ import BACKUP_MARK, configuration, last_backup
 from tests.servers.ports import free_ports
 
 
@@ -33,6 +37,19 @@ def test_without_a_readable_configuration_it_is_where_the_defaults_are(tmp_path:
 def test_any_free_port_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="port is 0"):
         configuration(None, {"OVERHEARD_METRICS__PORT": "0"})
+
+
+def test_the_last_backup_is_as_old_as_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = CollectorRegistry()
+    ProcessMetrics(registry).backup_last_success.set_function(last_backup)
+    shown = partial(registry.get_sample_value, "overheard_backup_last_success_timestamp_seconds")
+    assert shown() is None
+    BACKUP_MARK.touch()
+    os.utime(BACKUP_MARK, (1e9, 1e9))
+    assert shown() == 1e9
+    BACKUP_MARK.unlink()
+    assert shown() is None
 
 
 def started(tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,105 @@
+"""A backup of a server leaves a mark, so that a missing one is noticed. The rest: tests/integration/test_backup.py."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from overheard.supervision.__main__ import BACKUP_MARK
+from tests.unit.deploy.conftest import Shell
+
+# The parts around: a database of 101 MB, and 1,702 MB that are free.
+BACKUP = """
+read_facts() { db=([kind]=sqlite [schema]=0001 [megabytes]=101); }
+df() { printf 'Avail\\n1702\\n'; }
+shares_disk() { [[ $2 == /var/lib/rabbitmq ]]; }
+dump_database() { echo data >"$1/database.sqlite"; }
+echo '[tick]' >"$ETC/pipeline.toml"
+"""
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "state" / BACKUP_MARK
+
+
+def test_a_backup_of_the_server_leaves_a_mark_that_the_watcher_may_read(
+    shell: Shell, tmp_path: Path, mark: Path
+) -> None:
+    done = shell(BACKUP + 'touch -d 2026-01-01 "$BACKUP_MARK"; make_backup "$BACKUPS" 14; ls "$BACKUPS"')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("overheard-2")
+    assert time.time() - mark.stat().st_mtime < 60
+    assert f"{mark}.part overheard:overheard 640\n" in (tmp_path / "owners").read_text()
+
+
+@pytest.mark.parametrize("failure", ["dump_database() { false; }", "verify_backup() { fail damaged; }"])
+def test_one_that_failed_leaves_none(shell: Shell, mark: Path, failure: str) -> None:
+    done = shell(f'{BACKUP}{failure}\nmake_backup "$BACKUPS" 14')
+    assert done.returncode == 1, done.stderr
+    assert not mark.exists()
+
+
+def test_one_of_another_database_leaves_none(shell: Shell, mark: Path) -> None:
+    done = shell(f'{BACKUP}installed=; cd "$HERE"; make_backup "$BACKUPS" 14')
+    assert done.returncode == 0, done.stderr
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "needed"),
+    [
+        ("db[megabytes]=102", 1704),
+        ("db[megabytes]=852; shares_disk() { false; }", 1704),  # on a disk of its own
+        ("db[megabytes]=852; installed=", 1704),  # in a checkout
+        ("db[megabytes]=101", None),
+        ("db[megabytes]=851; installed=", None),
+    ],
+)
+def test_it_needs_room_for_copy_and_archive_and_what_rabbitmq_needs(
+    shell: Shell, change: str, needed: int | None
+) -> None:
+    done = shell(
+        f'{BACKUP}cd "$HERE"\nread_facts() {{ db=([kind]=sqlite [schema]=1); {change}; }}\nmake_backup "$BACKUPS" 14'
+    )
+    if needed is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1
+        assert f"has 1702 MB free, and a backup needs {needed} MB" in done.stderr
+
+
+SET_UP = 'ship() { :; }; start_timer() { :; }; have_cron() { [[ ${CRON-} ]]; }\ninstall_backups "$SOURCE"'
+
+
+def test_the_mark_is_there_before_the_first_backup_and_stays_when_it_is_set_up_again(shell: Shell, mark: Path) -> None:
+    assert shell(SET_UP).returncode == 0
+    os.utime(mark, (1e9, 1e9))
+    done = shell(SET_UP)
+    assert done.returncode == 0, done.stderr
+    assert mark.stat().st_mtime == 1e9
+    assert "count from now on" not in done.stderr
+
+
+def test_without_systemd_cron_is_started(shell: Shell) -> None:
+    kept = 'enable_service() { echo "enable $1"; }; start_service() { echo "start $1"; }\n'
+    done = shell(f"{kept}{SET_UP}; cat $log", CRON="yes")
+    assert done.returncode == 0, done.stderr
+    assert "start cron at boot" in done.stderr
+    assert {"enable cron", "start cron"} <= set(done.stdout.splitlines())
+    assert "would start cron\n" in shell(f"dry_run=yes; {SET_UP}").stderr
+
+
+def test_an_upgrade_where_cron_is_missing_says_so_and_goes_on(shell: Shell) -> None:
+    done = shell(f"goal=upgrade; {SET_UP}")
+    assert done.returncode == 0, done.stderr
+    assert "there is no cron, so no backup is made at night: deploy/install brings it" in done.stderr
+
+
+def test_with_systemd_cron_is_not_needed(shell: Shell) -> None:
+    done = shell(f"has_systemd() {{ true; }}; {SET_UP}")
+    assert done.returncode == 0, done.stderr
+    assert "start cron" not in done.stderr
