@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 import msgspec
@@ -187,8 +188,10 @@ class Fetcher:
                 feeds.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
                 wait.resume = msgspec.structs.replace(message, resume=reading.progress())
                 raise
-            except Unavailable:
-                raise  # the database, where the budget is: not the source
+            except Unavailable:  # the database, where the budget is: not the source
+                with suppress(Unavailable), self.db.session():
+                    feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
+                raise
             except TryAgain as fault:
                 self._put_off(message, reading, fault)
                 return

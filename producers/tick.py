@@ -229,6 +229,7 @@ class Ticker:
             return self.clock() + SPOILT
 
     def _look_at_queues(self, found: Found) -> None:
+        self._quiet = False
         self._quiet = not self.waiting()  # before this tick's own demands wait there
 
     def _sweep_demands(self, found: Found) -> None:

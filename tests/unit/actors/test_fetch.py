@@ -549,6 +549,9 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
     puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
     assert {retry_at for (retry_at,) in puts} == {0}
     assert world.row(Workspace, workspace).served_at == 0
+    reddit.asked.clear()
+    stage.fetch(workspace)
+    assert reddit.asked == [("posts", ("python",), None)], "the retry finds them free"
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(TryAgain("500", delay=7), 7), (TryAgain("reset"), 2)])
