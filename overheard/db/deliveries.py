@@ -18,6 +18,7 @@ from overheard.db.text import storable
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck
+UNTRIED = 600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -190,7 +191,7 @@ def release(db: Db, delivery_ids: Sequence[str], until: float) -> None:
     ).execute(db.peewee)
 
 
-def waiting_channels(db: Db, now: float, older_than: float, limit: int) -> dict[int, str]:
+def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
     """Channels, and their workspaces' slugs, with deliveries that should have been sent by now.
 
     That is: due, unclaimed (or the claim ran out), forgotten.
@@ -204,6 +205,7 @@ def waiting_channels(db: Db, now: float, older_than: float, limit: int) -> dict[
             Delivery.due_at <= now - older_than,
             Delivery.lease_until < now,
             Channel.disabled_at.is_null(),
+            *conditions,
         )
         .distinct()
         .limit(limit)
@@ -274,7 +276,10 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def waiting(db: Db, now: float, older_than: float) -> Waiting:
-    """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out."""
+    """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out.
+
+    To a failing channel nothing goes out, however often it is tried: there, nobody heeds what is not even tried.
+    """
     counts = dict(
         Delivery.select(Delivery.state, fn.count(Delivery.id))
         .where(Delivery.state.in_([PENDING, HELD]))
@@ -284,12 +289,31 @@ def waiting(db: Db, now: float, older_than: float) -> Waiting:
     )
     stuck = [
         channel_id
-        for channel_id in waiting_channels(db, now, older_than, MOST_LOOKED_AT)
+        for channel_id in waiting_channels(db, now, older_than, MOST_LOOKED_AT, Channel.failing_since.is_null())
         # More may wait there than [notify] per_minute lets out at once.
         if not _claimed(db, channel_id, now) and _last_sent(db, channel_id) <= now - older_than
     ]
+    stuck += _untried(db, now, max(UNTRIED, older_than))
     overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
     return Waiting(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
+
+
+def _untried(db: Db, now: float, older_than: float) -> list[int]:
+    """Some failing channels at which nobody is, although something has been due there for so many seconds.
+
+    A try puts what it cannot deliver off to a later time: where all such times are long past, there was no try since.
+    """
+    of_it = (Delivery.channel == Channel.id) & (Delivery.state == PENDING)
+    # Asked channel by channel: one that is dead may have very many.
+    overdue = Delivery.select(Delivery.id).where(of_it, Delivery.due_at <= now - older_than, Delivery.lease_until < now)
+    tried = Delivery.select(Delivery.id).where(of_it, Delivery.due_at > now - older_than, Delivery.attempts > 0)
+    rows = (
+        Channel.select(Channel.id)
+        .where(Channel.failing_since.is_null(False), Channel.disabled_at.is_null(), fn.EXISTS(overdue))
+        .where(~fn.EXISTS(tried))
+        .limit(MOST_LOOKED_AT)
+    )
+    return [channel_id for (channel_id,) in rows.tuples().execute(db.peewee) if not _claimed(db, channel_id, now)]
 
 
 def _last_sent(db: Db, channel_id: int) -> float:
@@ -304,8 +328,11 @@ def _last_sent(db: Db, channel_id: int) -> float:
 
 
 def oldest_due(db: Db, now: float) -> float | None:
-    """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits."""
-    return _oldest(db, now)
+    """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits.
+
+    What waits for a channel that fails is aside: it waits for its receiver, not for us.
+    """
+    return _oldest(db, now, Channel.failing_since.is_null())
 
 
 def _oldest(db: Db, now: float, *conditions: Any) -> float | None:

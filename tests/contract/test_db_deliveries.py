@@ -170,6 +170,49 @@ def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: D
     assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.Waiting(2, 0, began)
 
 
+def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
+    """A round of the channel as notify makes it, ended by its first failure."""
+    first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
+    channels.failing(db, channel, "it does not answer", clock())
+    deliveries.put_off(db, first.id, clock() + delay, "it does not answer")
+    deliveries.release(db, [delivery.id for delivery in rest], clock() + 5)
+
+
+def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 15)
+    channel = world.channel(acme)
+    clock.advance(3600)
+    for _ in range(3):
+        fail(db, channel, clock)
+        clock.advance(25)
+        assert deliveries.waiting(db, clock(), 60) == deliveries.Waiting(15, 0, None)
+
+
+def test_a_dead_receiver_that_is_not_even_tried_is_told(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 15)
+    channel, eleventh = world.channel(acme), clock() - 4
+    fail(db, channel, clock, delay=300)
+    assert deliveries.waiting(db, clock.advance(300 + deliveries.UNTRIED - 1), 60).overdue_since is None
+    assert deliveries.waiting(db, clock.advance(1), 60).overdue_since == eleventh
+    claim(db, channel, clock())
+    assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
+
+
+def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told: Any) -> None:
+    many = deliveries.MOST_LOOKED_AT + 5
+    dead = world.workspace("dead", channels={f"c{number}": "instant" for number in range(many)})
+    bolt = world.workspace("bolt")
+    told(dead, 2)
+    Channel.update(failing_since=clock()).where(Channel.workspace == dead).execute(db.peewee)
+    told(bolt, 1, first=50)
+    began = clock()
+    clock.advance(60)
+    assert deliveries.waiting(db, clock(), 60) == deliveries.Waiting(2 * many + 1, 0, began)
+    assert deliveries.oldest_due(db, clock()) == began
+
+
 def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"team": "digest"})
     told(acme)

@@ -105,6 +105,10 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock
     Channel.update(disabled_at=clock()).execute(db.peewee)
     assert deliveries.oldest_due(db, clock()) is None
     Channel.update(disabled_at=None).execute(db.peewee)
+    channels.failing(db, channel, "away", clock())
+    assert deliveries.oldest_due(db, clock()) is None, "it waits for its receiver, not for us"
+    channels.well(db, channel)
+    assert deliveries.oldest_due(db, clock()) == clock() - 1
     deliveries.sent(db, claimed.id, clock())
     assert deliveries.oldest_due(db, clock()) is None
     assert Delivery.select().count(db.peewee) == 1
