@@ -21,7 +21,7 @@ __all__ = ["Checked", "RedditSettings", "RedditSource"]
 log = get_logger(__name__)
 
 ENDPOINT: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
-USUAL = ("200", "429", "error")  # counted from 0; other answers from their first
+USUAL = ("200", "429", "blocked", "error")  # counted from 0; other answers from their first
 MOST_NAMES = 100  # what /api/info takes at once
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
 

@@ -52,6 +52,11 @@ class _Body(msgspec.Struct):
     reason: str | None = None
 
 
+def is_blocked(answer: requests.Response) -> bool:
+    """Whether Reddit's edge turns this machine away: Reddit itself refuses a feed in JSON."""
+    return answer.status_code == 403 and _body(answer.content) is None
+
+
 def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], clock: Clock) -> OverheardError:
     """The error for an answer whose status is not 200. ``names``: the feeds asked for; () when none were."""
     status, headers = answer.status_code, answer.headers
@@ -61,10 +66,10 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
         return TryAgain(f"{what}: too many requests", delay=delay or DEFAULT_DELAY)
     if status >= 500 or status in TRANSIENT:
         return TryAgain(what, delay=delay)
-    body = _body(answer.content)
-    if status == 403 and body is None:
+    if is_blocked(answer):
         text = f"{what} with a web page: it blocks this machine's address or [reddit] user_agent for now"
         return TryAgain(text, delay=delay or DEFAULT_DELAY)
+    body = _body(answer.content)
     if endpoint == TOKEN:
         return login_refusal(str(status)) if status in (400, 401, 403, 404) else TryAgain(what)
     if status == 401:

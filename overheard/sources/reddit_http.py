@@ -21,7 +21,7 @@ from overheard.errors import OverheardError, Permanent, TryAgain
 from overheard.metrics import Metrics
 from overheard.sources import Budget
 from overheard.sources.deadline import DeadlineAdapter, whole
-from overheard.sources.reddit_faults import TOKEN, allowance, refusal
+from overheard.sources.reddit_faults import TOKEN, allowance, is_blocked, refusal
 
 UNSENDABLE = (
     requests.exceptions.InvalidURL,
@@ -75,8 +75,7 @@ class BudgetedRequestor(prawcore.Requestor):
         endpoint = TOKEN if url.endswith(ACCESS_TOKEN_PATH) else call.endpoint
         call.budget.take()
         answer = self._exchange(method, url, endpoint, kwargs)
-        status = "error" if isinstance(answer, OverheardError) else str(answer.status_code)
-        self._metrics.reddit_requests.labels(endpoint, status).inc()
+        self._metrics.reddit_requests.labels(endpoint, _status(answer)).inc()
         if isinstance(answer, OverheardError):
             raise answer
         self._heed(answer, endpoint, call.budget)
@@ -109,6 +108,13 @@ class BudgetedRequestor(prawcore.Requestor):
             del answer.headers[name]
         if allowed is not None and endpoint != TOKEN:  # the login's host counts in a window of its own
             budget.observe(*allowed)
+
+
+def _status(answer: requests.Response | OverheardError) -> str:
+    """As it is counted. A private subreddit and a server that is turned away are both a 403, and nothing alike."""
+    if isinstance(answer, OverheardError):
+        return "error"
+    return "blocked" if is_blocked(answer) else str(answer.status_code)
 
 
 def _innermost(error: BaseException) -> str:

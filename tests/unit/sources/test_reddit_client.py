@@ -17,7 +17,7 @@ import pytest
 import structlog
 from praw.config import Config
 
-from overheard.errors import OverheardError
+from overheard.errors import FeedRefused, OverheardError, TryAgain
 from overheard.log import QUIET, configure
 from overheard.sources.reddit import RedditSettings, RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
@@ -305,10 +305,23 @@ def test_this_would_find_a_secret() -> None:
     assert "password-canary" in everything_about(leak.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"), [("<html>whoa there, pardner!</html>", "blocked"), ('{"reason": "private"}', "403")]
+)
+def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body: str, status: str) -> None:
+    metrics = new_metrics()
+    with RawServer(sends(http(body, 403))) as server:
+        source = source_at(server.url, metrics)
+        with pytest.raises(TryAgain if status == "blocked" else FeedRefused):
+            source.read("posts", ["python"], after=None, budget=RecordingBudget())
+        source.close()
+    assert requests_counted(metrics) == {("token", "200"): 1, ("new", status): 1}
+
+
 def test_usual_answers_are_counted_from_0() -> None:
     metrics = new_metrics()
     source_at("http://127.0.0.1:9", metrics=metrics)
     for endpoint in ("token", "new", "comments", "info"):
-        for status in ("200", "429", "error"):
+        for status in ("200", "429", "blocked", "error"):
             labels = {"endpoint": endpoint, "status": status}
             assert metrics.registry.get_sample_value("overheard_reddit_requests_total", labels) == 0
