@@ -13,17 +13,17 @@ from actors.reading import Reading
 from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
-from overheard.db import feeds, workspaces
+from overheard.db import feeds, sources, workspaces
 from overheard.db.connect import Db
 from overheard.db.feeds import FeedRow
-from overheard.errors import FeedRefused, Postponed, TryAgain, Unavailable
+from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import ALL, Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress
 from overheard.metrics import Metrics
 from overheard.portions import item_size, portions
 from overheard.sending import Send
-from overheard.sources import Budget, Source
+from overheard.sources import Budget, Page, Source
 
 log = get_logger(__name__)
 
@@ -178,7 +178,7 @@ class Fetcher:
         done, count = False, 0
         while not done:
             try:
-                page = source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
+                page = self._page(source, reading, budget)
             except Postponed as wait:
                 if wait.slot is None:
                     log.info("no place in line", **reading.gist, seconds=LONGEST_RETRY)
@@ -206,6 +206,22 @@ class Fetcher:
                 self.metrics.items_fetched.labels(source.name, reading.kind).inc(len(page.items))
             count += len(page.items)
         log.info("poll read", **reading.gist, items=count)
+
+    def _page(self, source: Source, reading: Reading, budget: Budget) -> Page:
+        """The next page. Whether the source answers is noted: who looks at us from outside sees nothing else of it."""
+        now, name = self.clock, reading.source
+        try:
+            page = source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
+        except FeedRefused:
+            sources.answered(self.db, name)
+            raise
+        except Unavailable:
+            raise  # a server of ours, which has faults of its own
+        except (TryAgain, Permanent) as fault:
+            sources.failed(self.db, name, str(fault), now(), now() + (getattr(fault, "delay", None) or 0.0))
+            raise
+        sources.read(self.db, name, now())
+        return page
 
     def _put_off(self, message: FetchWorkspace, reading: Reading, fault: TryAgain) -> None:
         delay = fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(message.attempt, 10)

@@ -73,10 +73,11 @@ class Metrics(Catalogue):
         )
         self.reddit_requests = counter(
             "reddit_requests_total",
-            "HTTP requests to Reddit; status is the HTTP status, or error when there was no answer.",
+            "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (this server is "
+            "turned away), or error when there was no answer.",
             "fetch, recheck",
             endpoint=("token", "new", "comments", "info"),
-            status="an HTTP status, or error",
+            status="an HTTP status, blocked or error",
         )
         self.reddit_budget_remaining = gauge(
             "reddit_budget_remaining",
@@ -87,6 +88,16 @@ class Metrics(Catalogue):
             "coverage_gaps_total",
             "Polls that could not read back to the cursor (listings end at 1,000 items).",
             "fetch",
+        )
+        self.reddit_last_success = gauge(
+            "reddit_last_success_timestamp_seconds",
+            "When something was last read of Reddit (Unix time); 0: never, as far as this process knows.",
+            TICK,
+        )
+        self.reddit_failing = gauge(
+            "reddit_failing_seconds",
+            "For how long each try to read something of Reddit has failed. 0: it answers, or nobody asks.",
+            TICK,
         )
         self.feeds = gauge("feeds", "Feeds by state: ok, failing, new.", TICK, state=("ok", "failing", "new"))
         self.feed_lag = gauge("feed_lag_seconds", "How long ago the least recently polled healthy feed was read.", TICK)
@@ -146,7 +157,8 @@ class Metrics(Catalogue):
         )
         self.oldest_work = gauge(
             "oldest_work_seconds",
-            "Age of the oldest work that is not done yet; work is run, poll, delivery or digest. 0: none waits.",
+            "Age of the oldest work that is not done yet; work is run, poll, delivery (to a channel that does not "
+            "fail) or digest. 0: none waits.",
             TICK,
             work=("run", "poll", "delivery", "digest"),
         )

@@ -19,10 +19,11 @@ from overheard.channels import Alert, Channel, ChannelOptions, Incident, Notice
 from overheard.channels.registry import open_channel
 from overheard.clock import Clock
 from overheard.config import Config
-from overheard.db import beats, budgets, canaries, incidents
+from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.incidents import Noted
 from overheard.db.mentions import rfc3339
+from overheard.db.specs import SOURCE
 from overheard.errors import InvalidInput, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
@@ -31,6 +32,7 @@ log = get_logger(__name__)
 
 BUDGET = "alerts"
 FAILING = 3  # ticks in a row
+AWAY = 600.0  # seconds for which Reddit must have answered nobody
 UNTOLD_FOR = 86400.0  # seconds for which incidents wait for somebody to be told
 
 TEST = "test alert"
@@ -43,6 +45,7 @@ DO = {
     "process gave up": "see its log; supervisorctl status",
     "tick failing": "see the tick's log; overheard check",
     "canary late": "overheard status",
+    "reddit away": "overheard check",
 }
 
 Start = Callable[[Callable[[], None]], None]
@@ -129,6 +132,9 @@ class Alerts:
         # Once for each silence, however long it lasts and whoever looks.
         if late_since is not None and beats.first(self.db, "canary late", late_since):
             incidents.note(self.db, "canary late", "canary", now)
+        source = sources.state(self.db, SOURCE)
+        if source.failing_for(now) > AWAY and beats.first(self.db, "reddit away", source.failing_since or now):
+            incidents.note(self.db, "reddit away", source.reason or "no answer", now)
 
     def _tell(self) -> None:
         noted = incidents.untold(self.db)

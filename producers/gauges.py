@@ -13,8 +13,9 @@ from collections.abc import Callable
 from overheard.bus.door import REJECTED, UNROUTED
 from overheard.bus.queues import Door, Queue
 from overheard.clock import Clock
-from overheard.db import budgets, channels, dead_letters, deliveries, feeds, workspaces
+from overheard.db import budgets, channels, dead_letters, deliveries, feeds, sources, workspaces
 from overheard.db.connect import Db
+from overheard.db.specs import SOURCE
 from overheard.errors import TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
@@ -80,6 +81,7 @@ class Gauges:
     def _database(self) -> None:
         with self.db.session():
             self._oldest()
+            self._reddit()
             self._counts()
 
     def _oldest(self) -> None:
@@ -94,6 +96,14 @@ class Gauges:
             metrics.oldest_work.labels(work).set(_age(since, now))
         metrics.feed_lag.set(_age(feeds.oldest_fresh(db), now))
 
+    def _reddit(self) -> None:
+        state = sources.state(self.db, SOURCE)
+        self.metrics.reddit_last_success.set(state.read_at or 0.0)
+        self.metrics.reddit_failing.set(state.failing_for(self.clock()))
+        remaining, booked = budgets.state(self.db, self.budget)
+        self.metrics.reddit_budget_booked.set(booked)
+        self.metrics.reddit_budget_remaining.set(math.nan if remaining is None else remaining)
+
     def _counts(self) -> None:
         db, metrics = self.db, self.metrics
         for state, count in feeds.states(db).items():
@@ -102,9 +112,6 @@ class Gauges:
             metrics.channels.labels(state).set(count)
         metrics.deliveries_pending.set(deliveries.pending(db))
         metrics.dead_letters.set(dead_letters.count(db))
-        remaining, booked = budgets.state(db, self.budget)
-        metrics.reddit_budget_booked.set(booked)
-        metrics.reddit_budget_remaining.set(math.nan if remaining is None else remaining)
 
     def _bus(self) -> None:
         queues, door = self.look()

@@ -43,4 +43,4 @@ STATES = {
 }
 WORK = {"run": "blue", "poll": "purple", "delivery": "orange", "digest": "yellow"}
 QUANTILES = {"half": "green", "95 %": "yellow", "99 %": "red"}
-STATUS = {"200": "green", "403": "purple", "404": "purple", "429": "orange", "error": "red"}
+STATUS = {"200": "green", "403": "purple", "404": "purple", "429": "orange", "blocked": "dark-red", "error": "red"}

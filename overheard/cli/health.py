@@ -8,11 +8,12 @@ from overheard.bus.queues import Door, Looker, Queue
 from overheard.cli import processes
 from overheard.cli.processes import Process
 from overheard.config import Config
-from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, workspaces
+from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, sources, workspaces
 from overheard.db.channels import Sick
 from overheard.db.connect import Db
 from overheard.db.deliveries import Waiting
 from overheard.db.feeds import Refused
+from overheard.db.specs import SOURCE
 from overheard.errors import Unavailable
 from overheard.program import Program
 
@@ -35,6 +36,7 @@ class Stored(msgspec.Struct, frozen=True):
     gaps: int
     remaining: float | None
     booked: float
+    reddit: sources.State
     channels: dict[str, int]
     sick: list[Sick]
     deliveries: Waiting
@@ -133,6 +135,7 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         gaps=feeds.gaps(db),
         remaining=remaining,
         booked=booked,
+        reddit=sources.state(db, SOURCE),
         channels=of_channels,
         sick=channels.sick(db, NAMED) if of_channels["failing"] + of_channels["disabled"] else [],
         deliveries=deliveries.waiting(db, now, LATE),

@@ -33,7 +33,7 @@ INTERVAL = 2.0
 def status(context: click.Context, watch: bool, interval: float, format: str) -> None:
     """How everything is, and what to do about what is not well.
 
-    Exit code 1 when nothing, or too little, gets through: a server away, no tick, nobody at a queue, runs or
+    Exit code 1 when nothing, or too little, gets through: a server or Reddit away, no tick, nobody at a queue, runs or
     deliveries left behind. Feeds that Reddit refuses, channels that fail and dead letters are told, and are no reason
     for it; nor is a fresh installation, in the first minute after its first workspace was added.
 

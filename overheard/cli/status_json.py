@@ -10,7 +10,17 @@ from overheard.cli.health import Health, Stored
 from overheard.cli.times import rfc3339
 from overheard.cli.troubles import Trouble, is_healthy
 
-MOMENTS = ("since", "retry_at", "overdue_since", "began", "backed_up", "begun_at", "delivered_at")
+MOMENTS = (
+    "since",
+    "retry_at",
+    "overdue_since",
+    "began",
+    "backed_up",
+    "begun_at",
+    "delivered_at",
+    "read_at",
+    "failing_since",
+)
 
 
 def as_json(health: Health, troubles: list[Trouble]) -> dict[str, Any]:
@@ -40,7 +50,7 @@ def _stored(stored: Stored) -> dict[str, Any]:
         stored.lag,
         stored.gaps,
         _timed(stored.refused),
-        {"remaining": stored.remaining, "booked_seconds": stored.booked},
+        {"remaining": stored.remaining, "booked_seconds": stored.booked, **_reddit(stored)},
         stored.channels,
         _timed(stored.sick),
         _timed(stored.deliveries),
@@ -48,6 +58,10 @@ def _stored(stored: Stored) -> dict[str, Any]:
         _timed(stored.canary),
     )
     return dict(zip(KEYS, values, strict=True))
+
+
+def _reddit(stored: Stored) -> dict[str, Any]:
+    return {**_timed(stored.reddit), "failing_seconds": stored.reddit.failing_for(stored.at)}
 
 
 KEYS = (

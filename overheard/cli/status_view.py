@@ -19,6 +19,7 @@ from overheard.cli.output import Column, flat
 from overheard.cli.processes import Process
 from overheard.cli.times import ago, ahead, span
 from overheard.cli.troubles import Trouble, is_healthy
+from overheard.db.sources import AWAY
 
 SHOWN = 5  # refused feeds; --format json has more
 NOTHING = Text("–", style="dim")
@@ -84,7 +85,7 @@ def _lines(stored: Stored, now: float) -> Iterator[tuple[str, Text]]:
     yield "Lag", Text("–" if stored.lag is None else f"{span(stored.lag)} since the feed that waits longest was read")
     if stored.gaps:
         yield "Gaps", Text(f"{stored.gaps:,} times a feed had more news than Reddit lists: look more often")
-    yield "Reddit", Text(_budget(stored))
+    yield "Reddit", _reddit(stored, now)
     yield "Oldest work", _ages(stored, now)
     states = stored.channels
     yield (
@@ -108,9 +109,16 @@ def _counts(*counts: tuple[str, int, str]) -> Text:
     return Text(", ").join(found)
 
 
-def _budget(stored: Stored) -> str:
-    left = "requests left: not known" if stored.remaining is None else f"{stored.remaining:,.0f} requests left"
-    return f"{left}, booked for the next {span(stored.booked)}" if stored.booked >= 1 else left
+def _reddit(stored: Stored, now: float) -> Text:
+    state, left = stored.reddit, stored.remaining
+    away = state.failing_for(now)
+    facts = [
+        Text(f"no answer for {span(away)}" if away else "", style="bold red" if away > AWAY else "yellow"),
+        Text(f"last read {ago(state.read_at, now)}" if state.read_at else ""),
+        Text("requests left: not known" if left is None else f"{left:,.0f} requests left"),
+        Text(f"booked for the next {span(stored.booked)}" if stored.booked >= 1 else ""),
+    ]
+    return Text(", ").join(fact for fact in facts if fact)
 
 
 def _ages(stored: Stored, now: float) -> Text:

@@ -13,6 +13,7 @@ from overheard.cli.health import ALARM, LATE, Health, Stored
 from overheard.cli.output import counted
 from overheard.cli.times import span
 from overheard.config import Config
+from overheard.db.sources import AWAY
 
 TICK_LATE = 60.0
 BACKUP_LATE = 26 * 3600.0  # the alert BackupMissing has the same
@@ -93,6 +94,12 @@ def _outside(stored: Stored, config: Config) -> Iterator[Trouble]:
         yield Trouble(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
     if stored.active and not (config.reddit.client_id and config.reddit.user_agent):
         yield Trouble(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
+    elif stored.active and (age := stored.reddit.failing_for(stored.at)) > AWAY:
+        yield Trouble(
+            True,
+            f"Reddit cannot be read, for {span(age)} now: {stored.reddit.reason}",
+            "overheard check; docs/runbook.md (RedditAway) says what helps; meanwhile it is asked again by itself",
+        )
 
 
 def _bus(health: Health) -> Iterator[Trouble]:

@@ -14,13 +14,24 @@ from overheard.db.connect import Db
 from overheard.db.models import Incident
 from overheard.db.text import storable
 
-Kind = Literal["dead letter", "channel disabled", "feed refused", "process gave up", "tick failing", "canary late"]
+Kind = Literal[
+    "dead letter",
+    "channel disabled",
+    "feed refused",
+    "process gave up",
+    "tick failing",
+    "canary late",
+    "reddit away",
+]
 
 LONGEST = 200  # characters of a place
 
 
 class Noted(msgspec.Struct, frozen=True):
-    """``count`` times ``kind`` at ``what`` (a stage, ``acme/team``, ``r/python``), the last time at ``last_at``."""
+    """``count`` times ``kind``, the last time at ``last_at``.
+
+    ``what`` is the place, or the reason: a stage, ``acme/team``, ``r/python``, how Reddit fails.
+    """
 
     kind: str
     what: str

@@ -75,6 +75,16 @@ class Feed(Table):
         indexes = ((("source", "kind", "name"), True), (("failures", "fresh_at"), False))
 
 
+# Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when each try has failed, the
+# last one for ``reason``, at ``retry_at`` or wanting to be left alone until then. None: it answered the last time.
+class Source(Table):
+    name = TextField(primary_key=True)
+    read_at = DoubleField(null=True)
+    failing_since = DoubleField(null=True)
+    retry_at = DoubleField(null=True)
+    reason = TextField(null=True)
+
+
 # Who watches what. Mentions older than ``created_at`` are stored but not sent: no flood on the first run.
 class Watch(Table):
     workspace = _of(Workspace, "watches")
@@ -262,6 +272,7 @@ class Beat(Table):
 TABLES: tuple[type[Table], ...] = (
     Workspace,
     Feed,
+    Source,
     Watch,
     Query,
     Revision,

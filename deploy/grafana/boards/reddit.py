@@ -39,9 +39,9 @@ def _figures() -> tuple[Panel, ...]:
         ),
         number(
             "Failing",
-            "Share of the requests without answer, or with 5xx, 401 or 429.",
+            "Share of the requests without answer, with 5xx, 401 or 429, or with a page that turns this server away.",
             "percentunit",
-            Query("overheard:reddit_failures:ratio_rate5m"),
+            Query("overheard:reddit_failures:ratio_rate15m"),
             Steps(0.1, 0.5),
             decimals=1,
         ),
@@ -84,7 +84,8 @@ def _requests() -> tuple[Panel, ...]:
     return (
         curves(
             "Requests by status",
-            "200: answered. 403, 404: a subreddit refuses. 429: too fast. error: no answer at all.",
+            "200: answered. 403, 404: a subreddit refuses. 429: too fast. blocked: this server is turned away. error: "
+            "no answer at all.",
             "reqps",
             Query(f"sum by (status) (rate({REQUESTS}[$__rate_interval]))", "{{status}}"),
             colours=STATUS,
@@ -161,9 +162,16 @@ def _feeds() -> tuple[Panel, ...]:
         ),
         curves(
             "Lag",
-            "How long ago the least recently read healthy feed was read.",
+            "How long ago the least recently read healthy feed was read, and any of them. No answer: for how long each "
+            "try has failed.",
             "s",
-            Query('max(overheard_feed_lag_seconds{job="overheard"})', "lag"),
+            (
+                Query('max(overheard_feed_lag_seconds{job="overheard"})', "lag"),
+                Query(
+                    'time() - max(overheard_reddit_last_success_timestamp_seconds{job="overheard"} > 0)', "last reading"
+                ),
+                Query('max(overheard_reddit_failing_seconds{job="overheard"})', "no answer"),
+            ),
         ),
         curves(
             "Items read",

@@ -11,7 +11,7 @@ import pytest
 from actors.fetch import LOOK_AGAIN, Fetcher
 from overheard import canary
 from overheard.config import Fetch as Rules
-from overheard.db import canaries, feeds, storing, workspaces
+from overheard.db import canaries, feeds, sources, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
@@ -607,6 +607,51 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
         stage.clock.advance(delay)
     assert delays[:3] == [2, 4, 8]
     assert max(delays) <= 300
+
+
+def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace(subreddits=["python"])
+    faults: list[Exception] = [TryAgain("503"), TryAgain("blocked", delay=60.0), Permanent("401: wrong credentials")]
+
+    def fail() -> None:
+        if faults:
+            raise faults.pop(0)
+
+    reddit.before = fail
+    began = stage.clock.advance(5)
+    for reason, retry_at in (("503", 0), ("blocked", 60), ("401: wrong credentials", 0)):
+        message = stage.message(acme)
+        if reason.startswith("401"):
+            with pytest.raises(Permanent):
+                stage.fetcher.fetch(message, Budget())
+        else:
+            stage.fetcher.fetch(message, Budget())
+        seen = sources.state(world.db, "reddit")
+        assert seen == sources.State(None, began, stage.clock() + retry_at, reason)
+        stage.clock.advance(300)
+    stage.sent.take()
+    stage.run(acme)
+    assert sources.state(world.db, "reddit") == sources.State(read_at=stage.clock())
+
+
+def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace(subreddits=["python"])
+    sources.failed(world.db, "reddit", "503", stage.clock(), stage.clock())
+    reddit.refused["python"] = "private"
+    stage.fetch(acme)
+    assert sources.state(world.db, "reddit") == sources.State()
+
+
+def test_a_fault_of_our_own_servers_is_none_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace(subreddits=["python"])
+
+    def fail() -> None:
+        raise Unavailable("the database, asked for a turn, does not answer")
+
+    reddit.before = fail
+    with pytest.raises(Unavailable):
+        stage.fetch(acme)
+    assert sources.state(world.db, "reddit") == sources.State()
 
 
 def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: Stage, post: Any) -> None:

@@ -11,7 +11,18 @@ from overheard.cli.health import Health
 from overheard.cli.processes import Process
 from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
-from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
+from overheard.db import (
+    beats,
+    budgets,
+    canaries,
+    channels,
+    dead_letters,
+    deliveries,
+    feeds,
+    models,
+    sources,
+    workspaces,
+)
 from overheard.program import Program
 
 from .conftest import Run, lines
@@ -83,6 +94,40 @@ def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatc
     assert (True, "Reddit cannot be read: there are no credentials") in troubles(run)
 
 
+BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's address"
+
+
+def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    sources.read(db, "reddit", now - 430)
+    assert "Reddit         last read 7 min ago" in run("status").stdout
+    sources.failed(db, "reddit", BLOCKED, now - 420, now)
+    assert troubles(run) == [(True, f"Reddit cannot be read, for 7 min now: {BLOCKED}")]
+    result = run("status")
+    assert result.exit_code == 1
+    assert "Reddit         no answer for 7 min, last read 7 min ago" in result.stdout
+    found = facts(run)["reddit"]
+    assert list(found) == [
+        "remaining", "booked_seconds", "read_at", "failing_since", "retry_at", "reason", "failing_seconds",
+    ]  # fmt: skip
+    assert (found["reason"], found["failing_since"][-1]) == (BLOCKED, "Z")
+    assert 420 <= found["failing_seconds"] < 480
+    run("workspace", "pause", "acme")
+    assert troubles(run) == [], "nobody wants anything of it"
+
+
+def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    sources.failed(db, "reddit", "503", now - 100, now)
+    result = run("status")
+    assert (result.exit_code, "no answer for 2 min" in result.stdout) == (0, True)
+    assert troubles(run) == []
+
+
 def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: Program) -> None:
     beats.beat(program.db, "tick", program.clock() - 300)
     result = run("status")
@@ -131,6 +176,21 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
     )
     deliveries.put_off(program.db, delivery.id, program.clock() + 60, "receiver is down")
     assert troubles(run) == []
+
+
+def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(run: Run, mention: Mention, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    mention("t3_1", age=0)
+    mention("t3_2", age=0)
+    models.Delivery.update(due_at=now - 400).execute(db.peewee)
+    channel = channels.listing(db)[0].id
+    (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
+    channels.failing(db, channel, "no answer within 20 s", now)
+    deliveries.put_off(db, tried.id, now + 5, "no answer within 20 s")
+    assert troubles(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
+    assert run("status").exit_code == 0
+    assert facts(run)["oldest_work_seconds"]["delivery"] is None
 
 
 def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: Program) -> None:

@@ -11,7 +11,7 @@ import pytest
 from overheard.channels import Channel, Notice
 from overheard.config import Alerts as Rules
 from overheard.config import Config
-from overheard.db import beats, canaries, incidents
+from overheard.db import beats, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, Permanent, TryAgain, Unavailable
@@ -181,6 +181,29 @@ def test_a_late_canary_is_told_once_a_silence(
         clock.advance(600)
         next_slot()
     assert operator.told() == [[("canary late", 1)]] * 2
+
+
+def test_that_reddit_is_away_is_told_once_an_outage(
+    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+) -> None:
+    def outage(minutes: int) -> None:
+        for _ in range(minutes):
+            sources.failed(db, "reddit", "Reddit answers 403 (new) with a web page", clock(), clock())
+            make().step()
+            next_slot()
+            clock.advance(60)
+
+    outage(11)
+    assert operator.told() == [], "it may pass by"
+    outage(30)
+    assert operator.told() == [[("reddit away", 1)]]
+    assert operator.got[0].alert is not None
+    assert operator.got[0].alert.incidents[0].where == ("Reddit answers 403 (new) with a web page",)
+    sources.read(db, "reddit", clock())
+    outage(5)
+    sources.read(db, "reddit", clock())
+    outage(12)
+    assert operator.told() == [[("reddit away", 1)]] * 2
 
 
 def test_a_tick_that_fails_again_and_again_is_told_once(make: Any, operator: Operator, next_slot: Any) -> None:

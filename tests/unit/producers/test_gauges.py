@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from overheard.bus.connect import open_broker
 from overheard.bus.queues import Door, Queue
 from overheard.bus.sender import Sender
-from overheard.db import budgets, channels, dead_letters, feeds, storing, workspaces
+from overheard.db import budgets, channels, dead_letters, feeds, sources, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Budget, Feed, Workspace
 from overheard.errors import Unavailable
@@ -81,6 +81,25 @@ def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: An
     Workspace.update(next_due_at=clock() + 1).execute(world.db.peewee)
     gauges.gather()
     assert metric("oldest_work_seconds", work="run") == 0
+
+
+def test_reddit(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
+    def shown() -> tuple[float, float]:
+        gauges.gather()
+        return metric("reddit_last_success_timestamp_seconds"), metric("reddit_failing_seconds")
+
+    assert shown() == (0, 0)
+    sources.read(db, "canary", clock())
+    assert shown() == (0, 0), "the canary is not of Reddit"
+    read_at = clock()
+    sources.read(db, "reddit", read_at)
+    clock.advance(86_400)
+    assert shown() == (read_at, 0), "nobody wants anything"
+    sources.failed(db, "reddit", "503", clock(), clock())
+    clock.advance(700)
+    assert shown() == (read_at, 700)
+    sources.read(db, "reddit", clock())
+    assert shown() == (clock(), 0)
 
 
 def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:

@@ -1,0 +1,73 @@
+"""Sources: when each was last read, and since when it gives no answer. What fetch sees here all can see.
+
+A feed that is refused is an answer; a source that answers nobody is away.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from peewee import Case
+
+from overheard.db.connect import Db
+from overheard.db.models import Source
+from overheard.db.text import storable
+
+NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
+UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
+AWAY = 180.0  # seconds of failures in a row: until then a passing fault, which passes by itself
+
+
+class State(msgspec.Struct, frozen=True):
+    """``read_at``: when it last gave what was asked for. ``failing_since``: since when each try failed.
+
+    ``reason`` is that of the last try; ``retry_at`` its time, or the later one until which it wants to be left alone.
+    """
+
+    read_at: float | None = None
+    failing_since: float | None = None
+    retry_at: float | None = None
+    reason: str | None = None
+
+    def failing_for(self, now: float) -> float:
+        """Seconds for which it has answered nobody; 0 when it answers, or nobody has asked for long."""
+        if self.failing_since is None or now > (self.retry_at or 0.0) + UNTRIED:
+            return 0.0
+        return max(now - self.failing_since, 0.0)
+
+
+def state(db: Db, name: str) -> State:
+    """What is known of the source."""
+    columns = (Source.read_at, Source.failing_since, Source.retry_at, Source.reason)
+    row = Source.select(*columns).where(Source.name == name).tuples().first(db.peewee)
+    return State() if row is None else State(*row)
+
+
+def read(db: Db, name: str, now: float) -> None:
+    """It was read. A source that is read all the time is noted once in some seconds."""
+    # Both ways: a time that a wrong clock has put into the future does not stay.
+    noted = Source.read_at.between(now - NOTE_EVERY, now + NOTE_EVERY) & Source.failing_since.is_null()
+    if Source.select(Source.name).where(Source.name == name, noted).exists(db.peewee):
+        return
+    well = {Source.read_at: now, Source.failing_since: None, Source.retry_at: None, Source.reason: None}
+    Source.insert(name=name, read_at=now).on_conflict(conflict_target=[Source.name], update=well).execute(db.peewee)
+
+
+def answered(db: Db, name: str) -> None:
+    """It has refused what was asked for: it is there."""
+    Source.update(failing_since=None, retry_at=None, reason=None).where(
+        Source.name == name, Source.failing_since.is_null(False)
+    ).execute(db.peewee)
+
+
+def failed(db: Db, name: str, reason: str, now: float, retry_at: float) -> None:
+    """It gave no answer, or none to work with; ``reason`` is in our own words."""
+    reason = storable(reason)
+    anew = Source.failing_since.is_null() | (Source.failing_since > now) | (Source.retry_at < now - UNTRIED)
+    failing = {
+        Source.failing_since: Case(None, [(anew, now)], Source.failing_since),
+        Source.retry_at: retry_at,
+        Source.reason: reason,
+    }
+    Source.insert(name=name, failing_since=now, retry_at=retry_at, reason=reason).on_conflict(
+        conflict_target=[Source.name], update=failing
+    ).execute(db.peewee)
