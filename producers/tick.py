@@ -139,7 +139,7 @@ class Ticker:
         gone = retention.forget(self.db, self.ages, now)
         self.metrics.items_erased.labels("old").inc(gone.items)
         found.forgotten = gone.rows
-        self._untidy = found.forgotten >= retention.BATCH or found.dead_letters >= MANY  # there may be more
+        self._untidy = gone.more or found.dead_letters >= MANY  # there may be more
 
     def _due(self) -> int:
         count = 0

@@ -14,7 +14,19 @@ from peewee import fn
 from overheard.db import erasing, letter_texts, retention, specs
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally, author_key, written_by
-from overheard.db.models import Budget, Channel, Delivery, Erased, Feed, Item, Mention, Query, Watch, Workspace
+from overheard.db.models import (
+    Budget,
+    Channel,
+    DeadLetter,
+    Delivery,
+    Erased,
+    Feed,
+    Item,
+    Mention,
+    Query,
+    Watch,
+    Workspace,
+)
 
 BATCH = 500
 
@@ -38,7 +50,8 @@ def author(db: Db, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
     with db.transaction():
         erasing.remember(db, [author_key(name)], now)
-    db.await_writers(Item)  # store may have looked for the key just before
+    for table in (Item, DeadLetter):  # who is storing or recording right now may have looked for the key before
+        db.await_writers(table)
     tally = Tally()
     while True:
         ids = [row for (row,) in Item.select(Item.id).where(written_by(name)).limit(BATCH).tuples().execute(db.peewee)]
