@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 from peewee import fn
 
-from overheard.db import letter_bodies, letter_texts
+from overheard.db import letter_bodies, letter_texts, threads
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, PENDING
 from overheard.db.models import Delivery, Erased, Item, Mention
 from overheard.items import Item as FoundItem
+from overheard.items import post_of
 
 REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
 KEYS = 400  # in one statement
@@ -47,20 +48,26 @@ def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
 
     1. the items' names are remembered: a letter that comes from here on loses them as it is recorded;
-    2. they go from dead letters: should we die in between, the items are still there to be found again;
+    2. they go from dead letters, and posts' titles from the comments below them: should we die in between, the items
+       are still there to be found again;
     3. then, in one transaction, from where they are stored, with their mentions and deliveries.
     """
-    names = [name for (name,) in Item.select(Item.name).where(Item.id.in_(list(item_ids))).tuples().execute(db.peewee)]
+    names = _names(db, item_ids)
     if not names and not nameless:
         return Tally()
     with db.transaction():
         remember(db, names, now)
     letters = letter_texts.erase(db, names, nameless)
+    threads.erase_titles(db, names)
     tally = erase_rows(db, item_ids, now)
     tally.letters = letters
     for author in sorted(nameless):
         Item.update(author=None).where(written_by(author)).execute(db.peewee)
     return tally
+
+
+def _names(db: Db, item_ids: Collection[int]) -> list[str]:
+    return [name for (name,) in Item.select(Item.name).where(Item.id.in_(list(item_ids))).tuples().execute(db.peewee)]
 
 
 def erase_rows(db: Db, item_ids: Collection[int], now: float) -> Tally:
@@ -127,6 +134,13 @@ def refused(db: Db, items: Iterable[FoundItem]) -> set[str]:
         if item.author is not None:
             by_key.setdefault(author_key(item.author), set()).add(item.name)
     return {name for key in _remembered(db, by_key) for name in by_key[key]}
+
+
+def posts_refused(db: Db, comments: Iterable[FoundItem]) -> set[str]:
+    """The names of those comments whose posts must not be stored again."""
+    posts = {comment.name: post for comment in comments if (post := post_of(comment)) is not None}
+    gone = _remembered(db, set(posts.values()))
+    return {name for name, post in posts.items() if post in gone}
 
 
 def without_refused(db: Db, body: str) -> str | None:

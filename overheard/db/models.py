@@ -144,6 +144,12 @@ class Item(Table):
 
 
 Item.add_index(fn.LOWER(Item.author), name="item_author_lower")
+# The post of a comment (``threads.py``); SQLite has other words for it.
+Item.add_index(
+    fn.SPLIT_PART(fn.SPLIT_PART(Item.permalink, "/comments/", 2), "/", 1),
+    where=Item.kind == "comment",
+    name="item_post",
+)
 
 
 # What must not be stored again: the names of items that were erased, for some days (copies are on the bus), and hashes

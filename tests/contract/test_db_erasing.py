@@ -20,6 +20,7 @@ from overheard.db import (
     rechecks,
     retention,
     storing,
+    threads,
 )
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally
@@ -128,6 +129,74 @@ def test_it_goes_from_dead_letters_and_what_they_say_of_their_end(world: Any, db
         assert row["reason"].startswith("ValueError (")
     payload: Payload = ENCODER.decode(first["body"].encode())["args"][0]
     assert [item.name for item in payload.message.items] == ["t3_2", "t3_3"], "it can be replayed"  # type: ignore[attr-defined]
+
+
+# -- a post's title in other people's comments
+
+
+def below(world: Any, number: int, post: str, **fields: Any) -> Any:
+    link = f"https://www.reddit.com/r/Python/comments/{post}/her_secret/{number}/"
+    given = {"author": "eve", "title": "Her secret", "url": "https://her.example/secret", "permalink": link} | fields
+    return world.item(number, kind="comment", **given)
+
+
+@pytest.mark.parametrize("way", ["erase", "forget"])
+def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock: Any, way: str) -> None:
+    acme = world.workspace()
+    post = world.item(1, title="Her secret", author="ada")
+    link = "https://www.reddit.com/comments/1/"
+    comments = [below(world, 2, "1"), below(world, 3, "1", permalink=link), below(world, 4, "11", title="Another")]
+    other = world.item(5, title="Her secret?", permalink="https://www.reddit.com/r/Python/comments/1/her_secret/")
+    storing.store(db, world.matched(*[(item, (acme,)) for item in (post, other, *comments)]), clock())
+    if way == "erase":
+        erasing.erase(db, ids(db, "t3_1"), clock())
+    else:
+        forgetting.author(db, "Ada", clock())
+    rows = {row["name"]: row for row in world.rows(Item)}
+    assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
+    first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
+    assert (first["title"], first["url"], first["author"]) == ("", "", "eve")
+    assert first["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
+    assert (bare["title"], bare["permalink"]) == ("", link)
+    assert (another["title"], another["permalink"]) == ("Another", comments[2].permalink), "it is below another post"
+    assert post_too["title"] == "Her secret?"
+
+
+def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(1)
+    erasing.erase(db, ids(db, "t3_1"), clock())
+    late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
+    storing.store(db, late, clock())
+    assert world.rows(Item, "name", "title") == [("t1_2", ""), ("t1_3", "Her secret")]
+    assert "her_secret" not in world.rows(Item, "permalink")[0][0]
+
+
+def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(1)
+    comment = below(world, 2, "1")
+    storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
+    erasing.erase(db, ids(db, "t3_1"), clock())
+    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    [stored], _ = rechecks.take(db, batch, clock())
+    assert not rechecks.refresh(db, stored, comment)
+    assert rechecks.refresh(db, stored, msgspec.structs.replace(comment, body="other words"))
+    [row] = world.rows(Item)
+    assert (row["body"], row["title"], row["url"]) == ("other words", "", "")
+    assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
+
+
+def test_comments_below_a_post_are_found_by_an_index(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    comments = [(below(world, 1000 + number, f"{number}"), (acme,)) for number in range(300)]
+    storing.store(db, world.matched(*comments), clock())
+    post = threads.POST_SQLITE if db.sqlite else threads.POST
+    query = Item.select(Item.id).where(threads.COMMENTS, post.in_(["7", "8"]))
+    sql, params = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
+    if not db.sqlite:
+        db.peewee.execute_sql("ANALYZE item")
+        db.peewee.execute_sql("SET enable_seqscan = off")  # so few rows are read quicker as they stand
+    explain = "EXPLAIN QUERY PLAN" if db.sqlite else "EXPLAIN"
+    assert "item_post" in str(db.peewee.execute_sql(f"{explain} {sql}", params).fetchall())
 
 
 # -- it does not come back
