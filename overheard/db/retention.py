@@ -15,7 +15,7 @@ from overheard.db.erasing import AUTHOR, REMEMBERED
 from overheard.db.models import DeadLetter, Delivery, Erased, Feed, Item, Mention, Poll, Watch
 
 BATCH = 1000
-LETTERS = 100  # dead letters may be large
+LETTERS = 50  # dead letters may be large
 DAY = 86400.0
 UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds where they were
 
