@@ -18,7 +18,7 @@ from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, Tr
 from overheard.limits import Turn
 from overheard.log import get_logger, note
 from overheard.messages import NotifyChannel
-from overheard.metrics import Metrics
+from overheard.metrics import INVALID, Metrics
 from overheard.sending import Send
 
 log = get_logger(__name__)
@@ -68,7 +68,7 @@ class Notifier:
         try:
             channel = self.open_channel(row)
         except InvalidInput as error:
-            self._disable(row, f"cannot be used: {error}", "invalid")
+            self._disable(row, f"cannot be used: {error}", INVALID)
             return
         held_until = now + self.rules.lease
         for position, delivery in enumerate(claimed):
@@ -119,7 +119,7 @@ class Notifier:
             return None  # what it was to say was erased since it was claimed, and the delivery with it
         if not contents.notice.mentions:
             deliveries.failed(self.db, delivery.id, "what it was to say has been deleted")
-            self._count(channel.kind, "failed")
+            self._count(row, channel.kind, "failed")
             return None
         try:
             channel.send(contents.notice)
@@ -128,7 +128,7 @@ class Notifier:
             return math.inf
         except Permanent as error:
             deliveries.failed(self.db, delivery.id, str(error))
-            self._count(channel.kind, "failed")
+            self._count(row, channel.kind, "failed")
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
         except TryAgain as error:
@@ -142,7 +142,7 @@ class Notifier:
         now = self.clock()
         deliveries.sent(self.db, delivery.id, now)
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
-        self._count(channel.kind, "sent")
+        self._count(row, channel.kind, "sent")
         for born in contents.born if row.workspace != canary.WORKSPACE else ():
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
         return None
@@ -157,7 +157,7 @@ class Notifier:
             return math.inf
         delay = error.delay if error.delay is not None else backoff(delivery.attempts)
         deliveries.put_off(self.db, delivery.id, now + delay, str(error))
-        self._count(kind, "retried")
+        self._count(row, kind, "retried")
         log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return delay
 
@@ -166,10 +166,12 @@ class Notifier:
 
     def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
         channels.disable(self.db, row.id, reason, self.clock())
-        self._count(kind, "disabled")
+        self._count(row, kind, "disabled")
         log.error("channel disabled", reason=reason)
 
-    def _count(self, kind: str, outcome: str) -> None:
+    def _count(self, row: ChannelRow, kind: str, outcome: str) -> None:
+        if row.workspace == canary.WORKSPACE:
+            return  # nobody's: it has gauges of its own
         self.metrics.deliveries.labels(kind, outcome).inc()
 
 

@@ -6,6 +6,7 @@ the age of the oldest work. Two ticks side by side set the same values; queries 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -101,8 +102,9 @@ class Gauges:
             metrics.channels.labels(state).set(count)
         metrics.deliveries_pending.set(deliveries.pending(db))
         metrics.dead_letters.set(dead_letters.count(db))
-        _, booked = budgets.state(db, self.budget)
+        remaining, booked = budgets.state(db, self.budget)
         metrics.reddit_budget_booked.set(booked)
+        metrics.reddit_budget_remaining.set(math.nan if remaining is None else remaining)
 
     def _bus(self) -> None:
         queues, door = self.look()

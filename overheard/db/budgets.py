@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Budget
@@ -39,7 +39,11 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class DatabaseLimiter:
-    """``limits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon)."""
+    """``limits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon).
+
+    Raises Unavailable: who asks for a turn is deep in a library of somebody else's, which would take the database's
+    error for one of its own.
+    """
 
     def __init__(self, db: Db, rates: Mapping[str, Rate]) -> None:
         self._db = db
@@ -48,6 +52,10 @@ class DatabaseLimiter:
 
     def reserve(self, key: str) -> Reservation:
         """The next free slot of ``key``; none (``slot`` None, delay HORIZON) when the line is longer than HORIZON."""
+        with self._db.session():
+            return self._reserve(key)
+
+    def _reserve(self, key: str) -> Reservation:
         rate, now = self._rates[key.partition(":")[0]], self._db.now
         earliest = now - (rate.burst - 1) * rate.period
         start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
@@ -74,6 +82,10 @@ class DatabaseLimiter:
         as before, so that no ``reserve`` is told another slot because of it. Nor is one taken when the server's own
         count has less than half a minute's requests left: then somebody else uses the same credentials.
         """
+        with self._db.session():
+            return self._spare(key)
+
+    def _spare(self, key: str) -> float:
         rate, now = self._rates[key.partition(":")[0]], self._db.now
         full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
         scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
@@ -96,6 +108,10 @@ class DatabaseLimiter:
 
         Otherwise all who hold a slot within the block would come at once when it ends.
         """
+        with self._db.session():
+            return self._until(key, slot)
+
+    def _until(self, key: str, slot: float) -> float:
         now = self._db.now
         rows = list(Budget.select(Budget.block_until, now).where(Budget.key == key).tuples().execute(self._db.peewee))
         if not rows:
@@ -106,10 +122,11 @@ class DatabaseLimiter:
     def block(self, key: str, seconds: float) -> None:
         """Nobody gets a slot before ``seconds`` from now; a longer block stays."""
         until = self._db.now + seconds
-        Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
-            conflict_target=[Budget.key],
-            update={Budget.block_until: self._db.greatest(Budget.block_until, until)},
-        ).execute(self._db.peewee)
+        with self._db.session():
+            Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
+                conflict_target=[Budget.key],
+                update={Budget.block_until: self._db.greatest(Budget.block_until, until)},
+            ).execute(self._db.peewee)
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
         """Keep what the server counted, for ``status``; when nearly nothing is left, block until its window ends.
@@ -122,9 +139,10 @@ class DatabaseLimiter:
             return
         self._noted[key] = moment
         now = self._db.now
-        Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
-            conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
-        ).execute(self._db.peewee)
+        with self._db.session():
+            Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
+                conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
+            ).execute(self._db.peewee)
         if remaining < LOW_WATER and reset > 0:
             self.block(key, min(reset, 600.0))
 
@@ -148,10 +166,14 @@ def take(db: Db, key: str, seconds: float) -> bool:
 
 
 def state(db: Db, key: str) -> tuple[float | None, float]:
-    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``."""
+    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``.
+
+    What it said longer ago than its window lasts is not known any more: None.
+    """
     now = db.now
     booked = db.greatest(Budget.tat, Budget.block_until) - now
-    rows = list(Budget.select(Budget.remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
+    remaining = Case(None, [(Budget.observed_at > now - WINDOW, Budget.remaining)], None)
+    rows = list(Budget.select(remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
     if not rows:
         return None, 0.0
     return rows[0][0], max(float(rows[0][1]), 0.0)

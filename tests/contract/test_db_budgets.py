@@ -15,7 +15,7 @@ from overheard.db import budgets
 from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.db.models import Budget
-from overheard.errors import Postponed
+from overheard.errors import Postponed, Unavailable
 from overheard.limits import SpareTurn, Turn
 
 ROOT = Path(__file__).parents[2]
@@ -203,6 +203,15 @@ def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
     assert one.reserve("reddit:x").delay == pytest.approx(120, abs=5)
 
 
+def test_what_reddit_counted_longer_ago_than_its_window_is_not_known(db: Db) -> None:
+    one = limiter(db)
+    one.observe("reddit:x", 42.0, 300)
+    Budget.update(observed_at=Budget.observed_at - budgets.WINDOW + 30).execute(db.peewee)
+    assert budgets.state(db, "reddit:x")[0] == 42.0
+    Budget.update(observed_at=Budget.observed_at - 31).execute(db.peewee)
+    assert budgets.state(db, "reddit:x")[0] is None
+
+
 def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 0, 10**9)
@@ -313,3 +322,22 @@ def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
         spare.take()
     assert len(waits) == 2
     assert all(0 < seconds <= 0.51 for seconds in waits)
+
+
+def test_a_database_that_fails_is_told_as_one_of_ours(db: Db) -> None:
+    """Who asks is deep in PRAW, whose own errors these are not."""
+    one = limiter(db)
+    calls = (
+        lambda: one.reserve("reddit:x"),
+        lambda: one.spare("reddit:x"),
+        lambda: one.until("reddit:x", 1.0),
+        lambda: one.block("reddit:x", 1.0),
+        lambda: one.observe("reddit:x", 1.0, 1.0),
+    )
+    if db.sqlite:
+        db.peewee.execute_sql("ALTER TABLE budget RENAME TO elsewhere")
+    for call in calls:
+        if not db.sqlite:
+            db.peewee.connection().close()  # as if the server had: the next session makes a new one
+        with pytest.raises(Unavailable):
+            call()

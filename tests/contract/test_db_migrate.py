@@ -15,7 +15,7 @@ from playhouse.schema_diff import diff_models
 
 from overheard.db import dead_letters, migrate, specs, storing
 from overheard.db.connect import Db, open_database
-from overheard.db.models import TABLES, Delivery, Item, Mention, Workspace
+from overheard.db.models import TABLES, Channel, Delivery, Item, Mention, Workspace
 from overheard.errors import ConfigError
 from tests.conftest import Clock, World
 
@@ -116,6 +116,24 @@ def test_a_migration_that_fails_leaves_nothing_behind(
         assert "0002_broken" in migrate.pending(empty)
 
 
+def test_what_services_said_before_is_kept_no_longer(db: Db, world: Any) -> None:
+    with db.session():
+        acme = world.workspace(channels={"ntfy": "instant", "hook": "instant"})
+        storing.store(db, world.matched((world.item(), (acme,))), world.clock())
+        said = {"ntfy": "nothing for 3 days: ntfy:// not delivered: 'On acme', error=400.", "hook": "x answered 503"}
+        for name, reason in said.items():
+            Channel.update(reason=reason).where(Channel.name == name).execute(db.peewee)
+            its = Delivery.channel == world.channel(acme, name)
+            Delivery.update(error=reason).where(its).execute(db.peewee)
+        Runner(db.peewee, str(migrate.DIRECTORY)).down("0007_what_services_said")
+        migrate.migrate(db)
+        reasons = dict(world.rows(Channel, "name", "reason"))
+        errors = [error for (error,) in world.rows(Delivery, "error")]
+        gone = "not delivered; what the service said is kept no longer"
+        assert reasons == {"ntfy": gone, "hook": said["hook"]}
+        assert sorted(errors) == [gone, said["hook"]]
+
+
 def test_what_points_to_a_big_table_is_as_wide_as_its_key(db: Db) -> None:
     """A PostgreSQL integer ends at 2³¹: a reference to a BIGINT key must be BIGINT too."""
     if db.sqlite:
@@ -181,9 +199,9 @@ ONCE = ("workspace", "query", "channel", "feed", "mention", "dead_letter")
 
 @pytest.fixture
 def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of migrations, in which the last that ``empty`` has seen is the one before 0008; and rows in it."""
+    """The folder of migrations, in which the last that ``empty`` has seen is the one before 0009; and rows in it."""
     for path in sorted(migrate.DIRECTORY.glob("0*.py")):
-        if path.name < "0008":
+        if path.name < "0009":
             (tmp_path / path.name).write_text(path.read_text())
     shipped = migrate.DIRECTORY
     monkeypatch.setattr(migrate, "DIRECTORY", tmp_path)
@@ -199,7 +217,7 @@ def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         newest = world.workspace("newest")
         specs.remove(empty, gone)
         specs.remove(empty, newest)
-    for path in shipped.glob("0008*.py"):
+    for path in shipped.glob("0009*.py"):
         (tmp_path / path.name).write_text(path.read_text())
     return tmp_path
 
@@ -236,7 +254,7 @@ def test_tables_that_are_made_anew_keep_their_rows_and_indexes(empty: Db) -> Non
 
 
 def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: Path) -> None:
-    (before_ids / "0009_broken.py").write_text("def up(migrator, db):\n    raise RuntimeError('broken')\n")
+    (before_ids / "0010_broken.py").write_text("def up(migrator, db):\n    raise RuntimeError('broken')\n")
     with empty.session():
         before = everything(empty)
         with pytest.raises(RuntimeError, match="broken"):
@@ -244,7 +262,7 @@ def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: 
         if empty.sqlite:  # PostgreSQL keeps what came before the one that fails
             assert everything(empty) == before
             assert empty.peewee.pragma("foreign_keys") == 1
-        (before_ids / "0009_broken.py").unlink()
+        (before_ids / "0010_broken.py").unlink()
         migrate.migrate(empty)
         assert everything(empty)["Mention"] == before["Mention"]
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from actors.fetch import LOOK_AGAIN, Fetcher
+from overheard import canary
 from overheard.config import Fetch as Rules
-from overheard.db import feeds, storing, workspaces
+from overheard.db import canaries, feeds, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Poll, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
@@ -18,6 +19,7 @@ from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsMatched
 from overheard.portions import PORTION
 from overheard.sources import Page
+from overheard.sources.canary import CanarySource
 
 
 class Reddit:
@@ -521,6 +523,21 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
 # -- faults
 
 
+def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """The budget is in the database, and asked for in the middle of a request."""
+    workspace = world.workspace("acme", subreddits=["python"])
+
+    class Away(Budget):
+        def take(self) -> None:
+            raise Unavailable("the database does not answer: disk is full")
+
+    with pytest.raises(Unavailable):
+        stage.fetch(workspace, budget=Away())
+    puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
+    assert {retry_at for (retry_at,) in puts} == {0}
+    assert world.row(Workspace, workspace).served_at == 0
+
+
 @pytest.mark.parametrize(("error", "seconds"), [(TryAgain("500", delay=7), 7), (TryAgain("reset"), 2)])
 def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     world: Any, stage: Stage, reddit: Reddit, post: Any, error: TryAgain, seconds: float
@@ -694,6 +711,15 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
     stage.run(acme)
     assert metric("items_fetched_total", source="memory", kind="posts") == 4
     assert metric("items_fetched_total", source="memory", kind="comments") == 3
+
+
+def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
+    canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
+    stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
+    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [canary.name_at(clock())]
+    (counted,) = metrics.items_fetched.collect()
+    assert {sample.labels["source"] for sample in counted.samples} == {"reddit"}
+    assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 
 
 def test_nothing_is_missed_however_polls_and_posts_interleave(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from peewee import SQL, Case
 
 from overheard import schedule
 from overheard.bus.events import encode
@@ -224,6 +226,86 @@ def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any,
     assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
 
 
+@pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", ""])
+def test_nor_does_one_of_which_the_libraries_say_something_else(
+    world: Any, make: Any, events: Events, clock: Any, every: str
+) -> None:
+    spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
+    Workspace.update(every=every).where(Workspace.id == spoilt).execute(world.db.peewee)
+    found = make().tick()
+    assert (found.due, found.broken) == (2, 0)
+    assert due(acme) in events.take()
+    assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
+
+
+def test_a_digest_that_cannot_be_asked_for_stops_nobody_elses(
+    world: Any, make: Any, events: Events, clock: Any
+) -> None:
+    spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
+    Workspace.update(next_digest_at=Case(None, [(Workspace.id == spoilt, -1.0)], clock())).execute(world.db.peewee)
+    ticker = make(sweep_after=60)
+    asked = ("workspace.digest", {"workspace": acme, "period_end": clock()})
+    assert (ticker.tick().digests, asked in events.take()) == (2, True)
+    clock.advance(61)
+    found = ticker.tick()
+    assert (found.swept_digests, found.broken, asked in events.take()) == (2, 0, True)
+
+
+def broken(*_: Any) -> Any:
+    raise ZeroDivisionError("nobody has thought of this")
+
+
+def spoil_workspace(ticker: Ticker) -> None:
+    Workspace.update(timezone=SQL("x'ff'")).where(Workspace.slug == "spoilt").execute(ticker.db.peewee)
+
+
+FAULTS: dict[str, Callable[[Ticker], None]] = {
+    "a row that cannot be read": spoil_workspace,
+    "drain": lambda ticker: setattr(ticker, "drain", broken),
+    "waiting": lambda ticker: setattr(ticker, "waiting", broken),
+    "recheck": lambda ticker: setattr(ticker, "recheck", broken),
+    "canary": lambda ticker: setattr(ticker, "canary", SimpleNamespace(step=broken)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_step_that_breaks_stops_no_other(
+    world: Any, make: Any, events: Events, sent: Any, clock: Any, db: Db, fault: str
+) -> None:
+    """What is due, what was left behind, and what is too old: all of it is done but for the one."""
+    world.workspace("spoilt", channels={})
+    acme = world.workspace(channels={"team": "instant", "daily": "digest"})
+    Workspace.update(digest_end=clock() - 1000, digest_asked_at=clock() - 1000).where(Workspace.id == acme).execute(
+        db.peewee
+    )
+    storing.store(db, world.matched((world.item(), (acme,))), clock() - 1000)
+    dead_letters.record(db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0)
+    ticker = make()
+    rechecked: list[int] = []
+    ticker.drain, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
+    FAULTS[fault](ticker)
+    found = ticker.tick()
+    done = {
+        "a row that cannot be read": found.due == 2,
+        "drain": found.dead_letters == 3,
+        "recheck": found.rechecks == 1,
+        "digests": found.swept_digests == 1,
+        "channels": sent.take() == [NotifyChannel(channel_id=world.channel(acme))],
+        "old rows": dead_letters.count(db) == 0,
+    }
+    assert [name for name, right in done.items() if not right] == ([fault] if fault in done else [])
+    assert (found.broken, ticker.last_success, beats.last(db, "tick")) == (1, None, None)
+
+
+def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
+    ticker = make(sweep_after=600)
+    ticker.drain = broken
+    assert [ticker.tick().broken for _ in range(2)] == [1, 1]
+    ticker.drain = lambda: 3
+    assert ticker.tick() == Found(dead_letters=3)
+    assert beats.last(db, "tick") == clock()
+
+
 # -- what was left behind
 
 
@@ -341,8 +423,10 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
 ) -> None:
     ticker = make()
     stop = threading.Event()
-    results: list[Any] = [Unavailable("the bus"), Found(due=500), Found()]
+    results: list[Any] = [Unavailable("the bus"), Found(due=500), Found(broken=1), Found()]
     waits = []
+    told: list[bool] = []
+    ticker.alerts = SimpleNamespace(step=lambda *, failed: told.append(failed))
 
     def tick() -> Found:
         result = results.pop(0)
@@ -361,5 +445,6 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
     gathered = []
     monkeypatch.setattr(ticker.gauges, "gather", lambda: gathered.append(len(waits)))
     run(ticker, stop)
-    assert waits == [5, 0.0, 5], "a full batch is followed by the next at once"
-    assert gathered == [0, 1, 2], "after each, whether or not it succeeded"
+    assert told == [True, False, True, False]
+    assert waits == [5, 0.0, 5, 5], "a full batch is followed by the next at once"
+    assert gathered == [0, 1, 2, 3], "after each, whether or not it succeeded"
