@@ -86,7 +86,7 @@ class Gauges:
         db, now, metrics = self.db, self.clock(), self.metrics
         oldest = {
             "run": workspaces.oldest_demand(db, now),
-            "poll": feeds.oldest_poll(db),
+            "poll": feeds.oldest_poll(db, now),
             "delivery": deliveries.oldest_due(db, now),
             "digest": workspaces.oldest_digest(db, now),
         }

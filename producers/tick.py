@@ -15,8 +15,9 @@ from overheard.bus.door import Publishes
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, deliveries, feeds, retention, workspaces
+from overheard.db import beats, deliveries, feeds, mending, retention, workspaces
 from overheard.db.connect import Db
+from overheard.db.mending import Longest
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
 from overheard.errors import ConfigError, InvalidInput, TryAgain
@@ -33,6 +34,8 @@ log = get_logger(__name__)
 BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
 SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+LONG = 5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
+FEW = 10  # of them in a tick
 MANY = 200  # dead letters moved at once, after which the next tick looks for more
 AHEAD = 60.0  # seconds that the last beat may be in the future: clocks of several machines differ a little
 MOST_JITTER = 0.1  # of the time between two runs
@@ -74,6 +77,7 @@ class Ticker:
         clock: Clock,
         rules: Rules,
         ages: Ages,
+        longest: Longest,
         metrics: Metrics,
         gauges: Gauges,
         recheck: Callable[[], int] = lambda: 0,
@@ -88,6 +92,7 @@ class Ticker:
         self.clock = clock
         self.rules = rules
         self.ages = ages
+        self.longest = longest
         self.metrics = metrics
         self.gauges = gauges
         self.recheck = recheck
@@ -98,8 +103,9 @@ class Ticker:
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
         self._untidy = False
+        self._quiet = False  # whether the bus held nothing as this tick began
         self._steps: tuple[Step, ...] = (
-            *(self._canary, self._mend_times, self._due, self._digests),
+            *(self._canary, self._mend_times, self._look_at_queues, self._due, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
             *(self._recheck, self._tidy),
         )
@@ -141,27 +147,33 @@ class Ticker:
             self.canary.step()
 
     def _mend_times(self, found: Found) -> None:
-        """A clock that was ahead has put due times where nobody would look for as long as it was ahead."""
+        """A clock that was ahead has put due times where nobody would look for as long as it was ahead.
+
+        What else it has written (``mending.mend``) is looked for now and then: it may have been another machine's.
+        """
         last, now = beats.last(self.db, BEAT), self.clock()
         if last is None or last <= now + AHEAD:
             return
         mended = workspaces.mend_times(self.db, now, AHEAD, self._next_run, self._next_digest)
+        mending.went_back(self.db, now, last - now)
+        beats.beat(self.db, BEAT, now)  # once: a tick that fails from here on must not bring all that nearer again
         log.warning("the clock went back", stage=BEAT, seconds=round(last - now), workspaces=mended)
 
     def _tidy(self, found: Found) -> None:
         """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""
         now = self.clock()
-        if now - self._tidied < self.rules.sweep_after and not self._untidy:
+        if 0 <= now - self._tidied < self.rules.sweep_after and not self._untidy:  # negative: the clock went back
             return
         self._tidied = now
         broken, self._untidy = found.broken, False
-        for step in (self._mend_feeds, self._drain, self._forget):
+        for step in (self._mend_others, self._drain, self._forget):
             self._take(step, found)
         # What broke is tried again at once, and so is told of soon.
         self._untidy |= found.dead_letters >= MANY or found.broken > broken
 
-    def _mend_feeds(self, found: Found) -> None:
-        feeds.mend_times(self.db, self.clock())
+    def _mend_others(self, found: Found) -> None:
+        if mended := mending.mend(self.db, self.clock(), self.longest):
+            log.warning("times too far in the future are taken back", stage=BEAT, changes=mended)
 
     def _drain(self, found: Found) -> None:
         found.dead_letters = self.drain()
@@ -217,13 +229,17 @@ class Ticker:
             log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
             return self.clock() + SPOILT
 
+    def _look_at_queues(self, found: Found) -> None:
+        self._quiet = False
+        self._quiet = not self.waiting()  # before this tick's own demands wait there
+
     def _sweep_demands(self, found: Found) -> None:
-        # What waits in a queue is not lost. Asked for again, it would make a long queue longer.
-        if self.waiting():
-            return
-        now = self.clock()
-        polls = feeds.sweep(self.db, now)
-        demands = workspaces.unserved(self.db, now, self.rules.sweep_after, self.rules.batch)
+        now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
+        # What waits in a queue is not lost. Asked for again, it would make a long queue longer. But where the queues
+        # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
+        spared, some = (0.0, most) if self._quiet else (LONG * patience, FEW)
+        polls = feeds.sweep(self.db, now, spared, some)
+        demands = workspaces.unserved(self.db, now, max(patience, spared), some)
         for workspace_id in dict.fromkeys([*polls, *demands]):
             self._publish("workspace.due", workspace=workspace_id, reason="sweep")
         found.swept_polls, found.swept_workspaces = len(polls), len(demands)
@@ -236,7 +252,7 @@ class Ticker:
 
     def _sweep_channels(self, found: Found) -> None:
         now, patience = self.clock(), self.rules.sweep_after
-        self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
+        self._woken = {channel: at for channel, at in self._woken.items() if now - patience < at <= now}
         overdue = deliveries.waiting_channels(self.db, now, patience, self.rules.batch)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:

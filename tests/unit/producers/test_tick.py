@@ -16,7 +16,8 @@ from overheard.bus.queues import Door
 from overheard.config import Tick as Rules
 from overheard.db import beats, dead_letters, deliveries, feeds, retention, specs, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Workspace
+from overheard.db.mending import Longest
+from overheard.db.models import Delivery, Workspace
 from overheard.db.retention import Ages
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
@@ -70,7 +71,7 @@ def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: Ga
     def ticker(**rules: Any) -> Ticker:
         return Ticker(
             db=db, events=events, sender=sent, drain=lambda: 0, waiting=lambda: 0, clock=clock, rules=Rules(**rules),
-            ages=Ages(90, 30, 90), metrics=metrics, gauges=gauges,
+            ages=Ages(90, 30, 90), longest=Longest(120, 60, 86_400), metrics=metrics, gauges=gauges,
         )  # fmt: skip
 
     return ticker
@@ -168,6 +169,57 @@ def test_what_a_clock_that_was_ahead_has_put_off_is_taken_back(world: Any, make:
     before = world.rows(Workspace, "id", "next_due_at")
     make(jitter=0).tick()
     assert world.rows(Workspace, "id", "next_due_at") == before, "once"
+
+
+@pytest.mark.parametrize("ahead", [3600.0, DAY])
+def test_what_was_lost_while_a_clock_was_ahead_is_found_soon_after(
+    world: Any, make: Any, events: Events, sent: Any, clock: Any, ahead: float
+) -> None:
+    lost, taken = world.workspace("lost", every="1d"), world.workspace("taken", every="1d", subreddits=["rust"])
+    channel = world.channel(lost)
+    ticker = make(sweep_after=60, jitter=0)
+    drained: list[float] = []
+    ticker.drain = lambda: drained.append(clock()) or 0
+    clock.advance(ahead)
+    ticker.tick()
+    rows = feeds.stale_of(world.db, taken, now=clock(), fresh_since=clock())
+    feeds.claim(world.db, rows, "p", now=clock(), lease=120)
+    workspaces.served(world.db, taken, clock())
+    storing.store(world.db, world.matched((world.item(1), (lost,)), (world.item(2), (lost,))), clock())
+    deliveries.claim(world.db, channel, now=clock(), limit=1, lease=60)
+    events.take()
+
+    clock.advance(-ahead)
+    found = []
+    for _ in range(20):
+        clock.advance(10)
+        found.append(ticker.tick())
+    assert sum(each.swept_polls for each in found) == 1
+    asked = [body["workspace"] for of, body in events.take() if of == "workspace.due"]
+    assert set(asked) == {lost, taken}
+    assert len(asked) <= 2 * 4, "nobody serves them: again each minute, and no oftener"
+    assert sent.take()[:1] == [NotifyChannel(channel_id=channel)]
+    assert len(deliveries.claim(world.db, channel, now=clock(), limit=10, lease=60)) == 2
+    assert len(drained) == 5, "once a minute, by the clock as it is now"
+
+
+def test_deliveries_come_nearer_once_when_the_clock_went_back(world: Any, make: Any, clock: Any) -> None:
+    acme = world.workspace()
+    storing.store(world.db, world.matched((world.item(1), (acme,))), clock())
+    ticker = make()
+    ticker.tick()
+    [claimed] = deliveries.claim(world.db, world.channel(acme), now=clock(), limit=1, lease=60)
+    deliveries.put_off(world.db, claimed.id, clock() + 7200, "away")
+    clock.advance(-3600)
+
+    def away() -> int:
+        raise Unavailable("the bus")
+
+    ticker.waiting = away
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            ticker.tick()
+    assert world.row(Delivery, claimed.id).due_at == clock() + 7200
 
 
 def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
@@ -373,6 +425,42 @@ def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any
     ticker.waiting = lambda: 0
     assert ticker.tick().swept_workspaces == 1
     assert events.take() == [due(acme, "sweep")]
+
+
+def test_a_ticks_own_demands_do_not_keep_it_from_sweeping(world: Any, make: Any, events: Events, clock: Any) -> None:
+    lost = world.workspace("lost", every="1d")
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    events.take()
+    clock.advance(61)
+    busy = world.workspace("busy")
+    ticker.waiting = lambda: len(events.published)
+    assert ticker.tick().swept_workspaces == 1
+    assert events.take() == [due(busy), due(lost, "sweep")]
+
+
+def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_for(
+    world: Any, make: Any, events: Events, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tick_module, "FEW", 2)
+    for number in range(5):
+        world.workspace(f"w{number}", every="1d", subreddits=[f"sub{number}"], channels={})
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    for each in range(1, 4):
+        row = feeds.stale_of(world.db, each, now=clock(), fresh_since=clock())
+        feeds.claim(world.db, row, f"p{each}", now=clock(), lease=60 + each)
+        workspaces.served(world.db, each, clock() + 1)
+    events.take()
+    ticker.waiting = lambda: 1
+    clock.advance(299)
+    assert ticker.tick() == Found()
+    clock.advance(1)
+    assert (ticker.tick().swept_workspaces, ticker.tick().swept_workspaces) == (2, 0), "4 and 5"
+    assert sorted(event[1]["workspace"] for event in events.take()) == [4, 5]
+    clock.advance(64)
+    assert [ticker.tick().swept_polls for _ in range(3)] == [2, 1, 0]
+    assert [event[1]["workspace"] for event in events.take()] == [1, 2, 3]
 
 
 def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
