@@ -104,12 +104,10 @@ class Rechecker:
         gone = [by_name[name].id for name in checked.gone if name in by_name]
         missing = [by_name[name] for name in checked.absent if name in by_name]
         lost = [item.id for item in missing if self._confirmed(item, checked, now)]
-        erased = erasing.erase(self.db, [*gone, *lost], now) if gone or lost else erasing.Tally()
         shown = [(by_name[item.name], item) for item in checked.items if item.name in by_name]
-        changed = sum(rechecks.refresh(self.db, before, item) for before, item in shown)
         authors = {before.author for before, item in shown if before.author is not None and item.author is None}
-        for author in sorted(authors):
-            erasing.unname(self.db, author)
+        erased = erasing.erase(self.db, [*gone, *lost], now, nameless=authors)
+        changed = sum(rechecks.refresh(self.db, before, item) for before, item in shown)
         rechecks.absent(self.db, [item.id for item in missing if item.id not in lost], now)
         rechecks.there(self.db, [before.id for before, _ in shown], now)
         told = {*checked.gone, *checked.absent, *(item.name for item in checked.items)}

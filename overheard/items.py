@@ -13,6 +13,8 @@ FeedKind = Literal["posts", "comments"]
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 KIND_OF_FEED: dict[FeedKind, ItemKind] = {"posts": "post", "comments": "comment"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")  # 12 digits are within 63 bits
+POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
+TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # words of the post's title, in a comment's link
 ALL = "all"  # the feed of everything, and the word for it in a workspace file
 
 
@@ -44,6 +46,17 @@ class Item(msgspec.Struct, frozen=True):
         if self.kind == "comment":
             return {"body": self.body}
         return {"title": self.title, "body": self.body}
+
+
+def post_of(comment: Item) -> str | None:
+    """The name of a comment's post, as its link tells it; None of what is no comment, or where it does not."""
+    found = POST_IN_LINK.search(comment.permalink) if comment.kind == "comment" else None
+    return f"{PREFIX['post']}_{found[1]}" if found else None
+
+
+def untitled(permalink: str) -> str:
+    """A comment's link without the words of its post's title; Reddit takes it all the same."""
+    return TITLE_IN_LINK.sub(r"\1_", permalink, count=1)
 
 
 def number_of(name: str) -> int:

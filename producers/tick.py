@@ -165,11 +165,11 @@ class Ticker:
         if 0 <= now - self._tidied < self.rules.sweep_after and not self._untidy:  # negative: the clock went back
             return
         self._tidied = now
-        broken = found.broken
+        broken, self._untidy = found.broken, False
         for step in (self._mend_others, self._drain, self._forget):
             self._take(step, found)
-        more = found.forgotten >= retention.BATCH or found.dead_letters >= MANY
-        self._untidy = more or found.broken > broken  # what broke is tried again at once, and so is told of soon
+        # What broke is tried again at once, and so is told of soon.
+        self._untidy |= found.dead_letters >= MANY or found.broken > broken
 
     def _mend_others(self, found: Found) -> None:
         if mended := mending.mend(self.db, self.clock(), self.longest):
@@ -182,6 +182,7 @@ class Ticker:
         gone = retention.forget(self.db, self.ages, self.clock())
         self.metrics.items_erased.labels("old").inc(gone.items)
         found.forgotten = gone.rows
+        self._untidy = gone.more
 
     def _recheck(self, found: Found) -> None:
         found.rechecks = self.recheck()

@@ -125,10 +125,12 @@ make_vhost() {
     listed "^$VHOST\$" list_vhosts name || change "make the vhost $VHOST" ctl add_vhost $VHOST
     # From RabbitMQ 4 on, a quorum queue gives a message up that came back twenty times, and without a dead-letter
     # exchange that is the end of it. Events come back whenever the ingress is killed, or waits long for a database;
-    # delayed messages, whenever a stage restarts. (Before 4 there is no such limit, and -1 is not a number.)
-    if (($(broker_version) >= 4)) && ! listed "^$VHOST"$'\t'"keep"$'\t' list_policies -p $VHOST; then
+    # delayed messages, whenever a stage restarts; dead letters, whenever they cannot be recorded. (Before 4 there is no
+    # such limit, and -1 is not a number.)
+    local often='^overheard\.|\.(DQ|XQ)$'
+    if (($(broker_version) >= 4)) && ! grep -qF $'\tkeep\t'"$often"$'\t' <<<"$(listing list_policies -p $VHOST)"; then
         change "let queues keep what was delivered often" ctl set_policy -p $VHOST --apply-to quorum_queues \
-            keep '^overheard\.|\.DQ$' '{"delivery-limit": -1}'
+            keep "$often" '{"delivery-limit": -1}'
     fi
 }
 

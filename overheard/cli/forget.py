@@ -12,6 +12,7 @@ import msgspec
 from overheard.cli import output
 from overheard.cli.opening import opened
 from overheard.cli.output import Column, counted, line
+from overheard.cli.settling import gather
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
 from overheard.program import Program
@@ -65,7 +66,9 @@ def forget(
     with opened(context) as program:
         if author is not None and undo:
             _undo(program.db, author, format)
-        elif author is not None:
+            return
+        gather(program)
+        if author is not None:
             _author(program, author, dry_run, yes, format)
         elif slug is not None:
             _workspace(program, slug, dry_run, yes, format)

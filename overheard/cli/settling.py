@@ -53,7 +53,7 @@ def drop(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bool
     """Forget those with these IDs, those that the options choose, or --all."""
     which = _which(ids, every, given)
     with opened(context) as program:
-        _gather(program)
+        gather(program)
         which = _settled_on(program.db, which, "Drop", yes)
         number = dead_letters.drop(program.db, which)
     line(("✓ ", "green"), f"{counted(number, 'dead letter')} dropped.")
@@ -75,7 +75,7 @@ def replay(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bo
     with opened(context) as program:
         if program.config.bus.embedded:
             raise Fault(MEMORY)
-        _gather(program)
+        gather(program)
         which = _settled_on(program.db, which, "Send", yes, "again")
         with _sending(program) as send:
             outcome = _replay(program.db, which, send)
@@ -101,7 +101,7 @@ def _which(ids: tuple[int, ...], every: bool, given: dict[str, Any]) -> Which:
     return msgspec.structs.replace(which, ids=tuple(dict.fromkeys(ids))) if ids else which
 
 
-def _gather(program: Program) -> None:
+def gather(program: Program) -> None:
     """Have all of it in the table: a copy that the bus still holds would come back as a dead letter of its own."""
     if program.config.bus.embedded:
         return

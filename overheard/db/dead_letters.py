@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import incidents
+from overheard.db import erasing, incidents, letter_texts
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
 LEASE = 300.0  # seconds that somebody may take to send a few again; longer than RabbitMQ may hold up a publisher
-BATCH = 500  # rows of one DELETE
+BATCH = 500  # rows of one DELETE, or one page of a listing
 
 
-class DeadLetterRow(msgspec.Struct, frozen=True):
+class Listed(msgspec.Struct, frozen=True):
     """``origin``: nack (a stage gave up), xq (found in a dead-letter queue), rejected (a public event was refused).
 
     ``routing_key`` is the type of a refused event; None where it is not known.
@@ -28,10 +28,15 @@ class DeadLetterRow(msgspec.Struct, frozen=True):
     stage: str
     origin: str
     reason: str
+    created_at: float
+    routing_key: str | None
+
+
+class DeadLetterRow(Listed, frozen=True):
+    """One in full: these two may be megabytes."""
+
     traceback: str | None
     body: str
-    created_at: float
-    routing_key: str | None = None
 
 
 class Which(msgspec.Struct, frozen=True):
@@ -61,6 +66,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterRow.__struct_fields__)
+LISTED = tuple(getattr(DeadLetter, name) for name in Listed.__struct_fields__)
 ALL = Which()
 
 
@@ -91,9 +97,9 @@ def record(db: Db, **fields: Any) -> None:
 
 def record_found(db: Db, letters: Sequence[New]) -> None:
     """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
-    parked = [_row(letter) for letter in letters if letter.origin != "rejected"]
-    if parked:
-        with db.transaction():
+    with db.transaction():
+        parked = [_row(db, letter) for letter in letters if letter.origin != "rejected"]
+        if parked:
             insert = DeadLetter.insert_many(parked).on_conflict_ignore().returning(DeadLetter.stage)
             for (stage,) in insert.tuples().execute(db.peewee):
                 incidents.note(db, "dead letter", stage, letters[0].now)
@@ -103,14 +109,21 @@ def record_found(db: Db, letters: Sequence[New]) -> None:
 
 
 def _record(db: Db, letter: New, *, found: bool) -> None:
-    row = _row(letter)
-    if not _kept(db, row, found=found):
-        # Another event of the same id: publishers may name theirs as they like, and nothing must be lost by it.
-        row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
-        _kept(db, row, found=found)
+    with db.transaction():
+        row = _row(db, letter)
+        if not _kept(db, row, found=found):
+            # Another event of the same id: publishers may name theirs as they like, and nothing must be lost by it.
+            row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
+            _kept(db, row, found=found)
 
 
-def _row(letter: New) -> dict[str, Any]:
+def _row(db: Db, letter: New) -> dict[str, Any]:
+    """What is kept of it: nothing of what was erased before it came. Runs inside the transaction that keeps it."""
+    db.will_write(DeadLetter)
+    left = erasing.without_refused(db, letter.body)
+    if left is not None:
+        reason = letter_texts.unquoted(letter.reason)
+        letter = msgspec.structs.replace(letter, body=left, reason=reason, traceback=None)
     values = msgspec.structs.asdict(letter)
     row = {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
     created_at = row.pop("now")
@@ -139,16 +152,23 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def listing(db: Db, which: Which = ALL, *, limit: int | None = None) -> Iterator[DeadLetterRow]:
-    """The dead letters, newest first."""
-    query = _chosen(DeadLetter.select(*COLUMNS), which).order_by(DeadLetter.id.desc()).limit(limit)
-    for row in query.tuples().execute(db.peewee):
-        yield DeadLetterRow(*row)
+def listing(db: Db, which: Which = ALL, *, limit: int | None = None) -> Iterator[Listed]:
+    """The dead letters, newest first. In pages, as there may be very many after a bad night."""
+    query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc())
+    left, below = limit, last_id(db) + 1
+    while left is None or left > 0:
+        size = BATCH if left is None else min(left, BATCH)
+        page = [Listed(*row) for row in query.where(DeadLetter.id < below).limit(size).tuples().execute(db.peewee)]
+        yield from page
+        if len(page) < size:
+            return
+        left, below = (None if left is None else left - size), page[-1].id
 
 
 def get(db: Db, letter_id: int) -> DeadLetterRow | None:
-    """One dead letter, or None."""
-    return next(listing(db, Which(ids=(letter_id,))), None)
+    """One dead letter in full, or None."""
+    row = DeadLetter.select(*COLUMNS).where(DeadLetter.id == letter_id).tuples().first(db.peewee)
+    return DeadLetterRow(*row) if row else None
 
 
 def count(db: Db, which: Which = ALL) -> int:

@@ -8,20 +8,23 @@ hash of the name of an author who asked to be forgotten for good.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 from peewee import fn
 
-from overheard.db import letter_texts
+from overheard.db import letter_bodies, letter_texts, threads
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, PENDING
 from overheard.db.models import Delivery, Erased, Item, Mention
 from overheard.items import Item as FoundItem
+from overheard.items import post_of
 
 REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
 KEYS = 400  # in one statement
 AUTHOR = "u/"
+NAME = re.compile(r"[\w-]{1,50}", re.ASCII)  # of an item or an author
 
 
 class Tally(msgspec.Struct):
@@ -39,23 +42,36 @@ class Tally(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def erase(db: Db, item_ids: Collection[int], now: float) -> Tally:
+def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[str] = ()) -> Tally:
     """Erase items that are gone from Reddit, up to a few hundred at once.
 
-    1. from dead letters first: should we die in between, the items are still there to be found again;
-    2. then, in one transaction, their names are remembered, and their mentions and deliveries go with them.
+    ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
+
+    1. the items' names are remembered: a letter that comes from here on loses them as it is recorded;
+    2. they go from dead letters, and posts' titles from the comments below them: should we die in between, the items
+       are still there to be found again;
+    3. then, in one transaction, from where they are stored, with their mentions and deliveries.
     """
-    names = [name for (name,) in Item.select(Item.name).where(Item.id.in_(list(item_ids))).tuples().execute(db.peewee)]
-    if not names:
+    names = _names(db, item_ids)
+    if not names and not nameless:
         return Tally()
-    letters = letter_texts.erase_items(db, names)
+    with db.transaction():
+        remember(db, names, now)
+    letters = letter_texts.erase(db, names, nameless)
+    threads.erase_titles(db, names)
     tally = erase_rows(db, item_ids, now)
     tally.letters = letters
+    for author in sorted(nameless):
+        Item.update(author=None).where(written_by(author)).execute(db.peewee)
     return tally
 
 
+def _names(db: Db, item_ids: Collection[int]) -> list[str]:
+    return [name for (name,) in Item.select(Item.name).where(Item.id.in_(list(item_ids))).tuples().execute(db.peewee)]
+
+
 def erase_rows(db: Db, item_ids: Collection[int], now: float) -> Tally:
-    """Step 2 of ``erase``. Store, which may be storing one of them again, has done so before, or finds its key."""
+    """Step 3 of ``erase``. Store, which may be storing one of them again, has done so before, or finds its key."""
     with db.transaction():
         rows = Item.select(Item.id, Item.name).where(Item.id.in_(list(item_ids))).order_by(Item.name)
         found = dict((rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee))
@@ -91,12 +107,6 @@ def _emptied(db: Db, digests: Sequence[str]) -> int:
     return int(empty.execute(db.peewee))
 
 
-def unname(db: Db, author: str) -> int:
-    """Take the name of an author who has no account any more off all that is stored; how many items bore it."""
-    letter_texts.erase_author(db, author)
-    return int(Item.update(author=None).where(written_by(author)).execute(db.peewee))
-
-
 def written_by(author: str) -> object:
     """The condition of being an author's item. Reddit's names are the same in any case."""
     return fn.LOWER(Item.author) == author.lower()
@@ -123,10 +133,37 @@ def refused(db: Db, items: Iterable[FoundItem]) -> set[str]:
         by_key.setdefault(item.name, set()).add(item.name)
         if item.author is not None:
             by_key.setdefault(author_key(item.author), set()).add(item.name)
-    keys = list(by_key)
+    return {name for key in _remembered(db, by_key) for name in by_key[key]}
+
+
+def posts_refused(db: Db, comments: Iterable[FoundItem]) -> set[str]:
+    """The names of those comments whose posts must not be stored again."""
+    posts = {comment.name: post for comment in comments if (post := post_of(comment)) is not None}
+    gone = _remembered(db, set(posts.values()))
+    return {name for name, post in posts.items() if post in gone}
+
+
+def without_refused(db: Db, body: str) -> str | None:
+    """A dead letter's body without what must not be stored again; None when it has nothing of it.
+
+    Whatever stands in it as a name does may be an item's or an author's: so a body that cannot be read is looked
+    through just like one that can.
+    """
+    if letter_bodies.HOLDS_ITEMS not in body:
+        return None
+    names = {text for text in letter_bodies.quoted(body) if NAME.fullmatch(text)}
+    authors = {author_key(name): name for name in names}
+    found = _remembered(db, [*names, *authors])
+    left = letter_bodies.without_items(body, found & names)
+    theirs = [authors[key] for key in found if key in authors]
+    return letter_bodies.without_authors(left or body, theirs, items_too=True) or left
+
+
+def _remembered(db: Db, keys: Collection[str]) -> set[str]:
+    """Those of the keys that were remembered."""
     found: set[str] = set()
-    for start in range(0, len(keys), KEYS):
-        rows = Erased.select(Erased.key).where(Erased.key.in_(keys[start : start + KEYS]))
-        for (key,) in rows.tuples().execute(db.peewee):
-            found |= by_key[key]
+    ordered = list(keys)
+    for start in range(0, len(ordered), KEYS):
+        rows = Erased.select(Erased.key).where(Erased.key.in_(ordered[start : start + KEYS]))
+        found.update(key for (key,) in rows.tuples().execute(db.peewee))
     return found

@@ -11,10 +11,22 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import erasing, letter_texts, retention, specs
+from overheard.db import erasing, letter_texts, retention, specs, threads
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally, author_key, written_by
-from overheard.db.models import Budget, Channel, Delivery, Erased, Feed, Item, Mention, Query, Watch, Workspace
+from overheard.db.models import (
+    Budget,
+    Channel,
+    DeadLetter,
+    Delivery,
+    Erased,
+    Feed,
+    Item,
+    Mention,
+    Query,
+    Watch,
+    Workspace,
+)
 
 BATCH = 500
 
@@ -38,13 +50,16 @@ def author(db: Db, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
     with db.transaction():
         erasing.remember(db, [author_key(name)], now)
-    db.await_writers(Item)  # store may have looked for the key just before
+    for table in (Item, DeadLetter):  # who is storing or recording right now may have looked for the key before
+        db.await_writers(table)
     tally = Tally()
     while True:
-        ids = [row for (row,) in Item.select(Item.id).where(written_by(name)).limit(BATCH).tuples().execute(db.peewee)]
-        if not ids:
+        some = Item.select(Item.id, Item.name).where(written_by(name)).limit(BATCH)
+        names = dict(some.tuples().execute(db.peewee))
+        if not names:
             break
-        tally.add(erasing.erase_rows(db, ids, now))
+        threads.erase_titles(db, names.values())
+        tally.add(erasing.erase_rows(db, list(names), now))
     tally.letters = letter_texts.forget_author(db, name)
     return tally
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import peewee
@@ -39,7 +41,7 @@ def migrate(db: Db) -> list[str]:
     """Bring the schema up to date; returns the migrations applied. Of several processes one does it, the rest wait."""
     with db.session():
         if db.sqlite:
-            with db.transaction():
+            with _foreign_keys_off(db), db.transaction():
                 return _up(db)
         peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
         try:
@@ -50,6 +52,16 @@ def migrate(db: Db) -> list[str]:
             raise ConfigError([f"[database] url: this role may not change the schema; {HOW}"]) from None
         finally:
             peewee.Select(columns=[peewee.fn.pg_advisory_unlock(LOCK)]).execute(db.peewee)
+
+
+@contextmanager
+def _foreign_keys_off(db: Db) -> Iterator[None]:
+    """SQLite makes tables anew to change them: what refers to one must not go with it. (No transaction may be open.)"""
+    db.peewee.execute_sql("PRAGMA foreign_keys = OFF")  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        db.peewee.execute_sql("PRAGMA foreign_keys = ON")  # type: ignore[no-untyped-call]
 
 
 def _up(db: Db) -> list[str]:

@@ -17,6 +17,7 @@ from overheard import canary
 from overheard.db.connect import Db
 from overheard.db.models import Item, Mention
 from overheard.db.text import storable
+from overheard.db.threads import without_title
 from overheard.errors import NotFound
 from overheard.items import Item as FoundItem
 
@@ -152,8 +153,10 @@ def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
 
     Who has taken words back has taken them back here too. The mention stays, for which they were found; its
     highlights, which are places in the old text, go. What an answer leaves empty (it may be short of a comment's
-    post's title) stays.
+    post's title) stays; so does what a comment has lost with its post.
     """
+    bare = without_title(found)
+    found = bare if found.kind == "comment" and stored.permalink == bare.permalink else found
     shown = {name: storable(getattr(found, name)) for name in ("title", "body", "permalink", "url")}
     changed = {name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")}
     if not changed:

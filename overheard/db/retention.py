@@ -15,7 +15,7 @@ from overheard.db.erasing import AUTHOR, REMEMBERED
 from overheard.db.models import DeadLetter, Delivery, Erased, Feed, Item, Mention, Poll, Watch
 
 BATCH = 1000
-LETTERS = 20  # dead letters may be large
+LETTERS = 50  # dead letters may be large
 DAY = 86400.0
 UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds where they were
 
@@ -31,10 +31,11 @@ class Ages(msgspec.Struct, frozen=True):
 
 
 class Forgotten(msgspec.Struct):
-    """How many rows went, and how many of them were items."""
+    """How many rows went, and how many of them were items. ``more``: a batch was full, and there may be more."""
 
     rows: int = 0
     items: int = 0
+    more: bool = False
 
 
 def forget(db: Db, ages: Ages, now: float) -> Forgotten:
@@ -45,10 +46,11 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
     gone.rows += unwatched_feeds(db, (Feed.created_at < now - UNWATCHED) & (Feed.fresh_at < now - UNWATCHED), now)
     if ages.dead_letters:
         gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
-    if ages.texts:
-        gone.rows += letter_texts.strip(db, now - ages.texts, LETTERS)
+    stripped = letter_texts.strip(db, now - ages.texts, LETTERS) if ages.texts else 0
+    gone.rows += stripped
     names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.startswith(AUTHOR))
     gone.rows += Erased.delete().where(Erased.key.in_(names.limit(BATCH))).execute(db.peewee)
+    gone.more = gone.rows >= BATCH or stripped == LETTERS
     return gone
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 from peewee import fn
 
 from overheard.canary import is_canary
@@ -14,6 +15,7 @@ from overheard.db import deliveries, erasing, feeds
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, PollPart, Query, Watch, Workspace
 from overheard.db.text import storable
+from overheard.db.threads import without_title
 from overheard.items import ALL, KIND_OF_FEED
 from overheard.items import Item as FoundItem
 from overheard.messages import ItemsMatched, MatchedItem, Target
@@ -65,7 +67,9 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
     young = [entry for entry in entries if entry.item.created_at >= oldest]
     refused = erasing.refused(db, [entry.item for entry in young]) if young else set()
-    return [entry for entry in young if entry.item.name not in refused]
+    kept = [entry for entry in young if entry.item.name not in refused]
+    bare = erasing.posts_refused(db, [entry.item for entry in kept])
+    return [replace(entry, item=without_title(entry.item)) if entry.item.name in bare else entry for entry in kept]
 
 
 def _without_erased(db: Db, entries: list[MatchedItem], item_ids: dict[str, int]) -> list[MatchedItem]:

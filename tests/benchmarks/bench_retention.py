@@ -128,7 +128,7 @@ def _measured(db: Db) -> list[Figure]:
             erasing.erase(db, batch.item_ids, NOW)
     with slowest.of("an account that is gone, 20 times"):
         for number in range(20):
-            erasing.unname(db, f"author{number}")
+            erasing.erase(db, [], NOW, nameless=[f"author{number}"])
     with slowest.of("forget --author"):
         forgetting.author(db, "AUTHOR99", NOW)
     workspace_id = _a_workspace(db)

@@ -10,7 +10,18 @@ import msgspec
 import pytest
 
 from overheard.bus.envelope import Payload, StrictEncoder, pack
-from overheard.db import dead_letters, deliveries, erasing, letter_texts, rechecks, retention, storing
+from overheard.db import (
+    dead_letters,
+    deliveries,
+    erasing,
+    forgetting,
+    letter_bodies,
+    letter_texts,
+    rechecks,
+    retention,
+    storing,
+    threads,
+)
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally
 from overheard.db.models import DeadLetter, Delivery, Item, Mention
@@ -42,12 +53,16 @@ def ids(db: Db, *names: str) -> list[int]:
     return [item_id for (item_id,) in rows]
 
 
+def envelope(message: Message) -> str:
+    return ENCODER.encode(dict(pack(message).asdict())).decode()
+
+
 def letter(db: Db, message: Message, now: float = 5.0, **fields: Any) -> None:
-    envelope = pack(message)
-    body = ENCODER.encode(dict(envelope.asdict())).decode()
+    packed = pack(message)
+    body = ENCODER.encode(dict(packed.asdict())).decode()
     given = {"reason": "ValueError: it said 'acme number 1'", "traceback": "… acme number 1"} | fields
     dead_letters.record(
-        db, message_id=envelope.message_id, stage=envelope.actor_name, origin="nack", body=body, now=now, **given
+        db, message_id=packed.message_id, stage=packed.actor_name, origin="nack", body=body, now=now, **given
     )
 
 
@@ -114,6 +129,74 @@ def test_it_goes_from_dead_letters_and_what_they_say_of_their_end(world: Any, db
         assert row["reason"].startswith("ValueError (")
     payload: Payload = ENCODER.decode(first["body"].encode())["args"][0]
     assert [item.name for item in payload.message.items] == ["t3_2", "t3_3"], "it can be replayed"  # type: ignore[attr-defined]
+
+
+# -- a post's title in other people's comments
+
+
+def below(world: Any, number: int, post: str, **fields: Any) -> Any:
+    link = f"https://www.reddit.com/r/Python/comments/{post}/her_secret/{number}/"
+    given = {"author": "eve", "title": "Her secret", "url": "https://her.example/secret", "permalink": link} | fields
+    return world.item(number, kind="comment", **given)
+
+
+@pytest.mark.parametrize("way", ["erase", "forget"])
+def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock: Any, way: str) -> None:
+    acme = world.workspace()
+    post = world.item(1, title="Her secret", author="ada")
+    link = "https://www.reddit.com/comments/1/"
+    comments = [below(world, 2, "1"), below(world, 3, "1", permalink=link), below(world, 4, "11", title="Another")]
+    other = world.item(5, title="Her secret?", permalink="https://www.reddit.com/r/Python/comments/1/her_secret/")
+    storing.store(db, world.matched(*[(item, (acme,)) for item in (post, other, *comments)]), clock())
+    if way == "erase":
+        erasing.erase(db, ids(db, "t3_1"), clock())
+    else:
+        forgetting.author(db, "Ada", clock())
+    rows = {row["name"]: row for row in world.rows(Item)}
+    assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
+    first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
+    assert (first["title"], first["url"], first["author"]) == ("", "", "eve")
+    assert first["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
+    assert (bare["title"], bare["permalink"]) == ("", link)
+    assert (another["title"], another["permalink"]) == ("Another", comments[2].permalink), "it is below another post"
+    assert post_too["title"] == "Her secret?"
+
+
+def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(1)
+    erasing.erase(db, ids(db, "t3_1"), clock())
+    late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
+    storing.store(db, late, clock())
+    assert world.rows(Item, "name", "title") == [("t1_2", ""), ("t1_3", "Her secret")]
+    assert "her_secret" not in world.rows(Item, "permalink")[0][0]
+
+
+def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(1)
+    comment = below(world, 2, "1")
+    storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
+    erasing.erase(db, ids(db, "t3_1"), clock())
+    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    [stored], _ = rechecks.take(db, batch, clock())
+    assert not rechecks.refresh(db, stored, comment)
+    assert rechecks.refresh(db, stored, msgspec.structs.replace(comment, body="other words"))
+    [row] = world.rows(Item)
+    assert (row["body"], row["title"], row["url"]) == ("other words", "", "")
+    assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
+
+
+def test_comments_below_a_post_are_found_by_an_index(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    comments = [(below(world, 1000 + number, f"{number}"), (acme,)) for number in range(300)]
+    storing.store(db, world.matched(*comments), clock())
+    post = threads.POST_SQLITE if db.sqlite else threads.POST
+    query = Item.select(Item.id).where(threads.COMMENTS, post.in_(["7", "8"]))
+    sql, params = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
+    if not db.sqlite:
+        db.peewee.execute_sql("ANALYZE item")
+        db.peewee.execute_sql("SET enable_seqscan = off")  # so few rows are read quicker as they stand
+    explain = "EXPLAIN QUERY PLAN" if db.sqlite else "EXPLAIN"
+    assert "item_post" in str(db.peewee.execute_sql(f"{explain} {sql}", params).fetchall())
 
 
 # -- it does not come back
@@ -233,7 +316,7 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
     letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(5, author="ada"), world.item(6, author="Adam"))))
-    assert erasing.unname(db, "aDa") == 3
+    assert erasing.erase(db, [], 5.0, nameless=["aDa"]) == Tally(letters=1)
     assert world.rows(Item, "author") == [(None,), (None,), (None,), ("Adam",)]
     assert world.counts()["Mention"] == 4
     [row] = world.rows(DeadLetter)
@@ -257,11 +340,98 @@ def test_the_texts_of_old_letters_go_and_their_reasons_stay(world: Any, db: Db, 
 
 
 def test_many_letters_are_looked_through(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letter_texts, "IDS", 3)
+    monkeypatch.setattr(letter_texts, "PAGE", 3)
+    monkeypatch.setattr(letter_texts, "BYTES", 600)
     for number in range(10):
-        letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(number % 2),)))
-    assert letter_texts.erase_items(db, ["t3_1"]) == 5
-    assert letter_texts.erase_items(db, ["t3_1"]) == 0
+        letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(number % 2, author=f"u{number}"),)))
+    assert letter_texts.erase(db, ["t3_1"], ["U2", "u4"]) == 7
+    assert letter_texts.erase(db, ["t3_1"], ["u2"]) == 0
+
+
+def test_one_pass_over_the_letters_for_all_that_one_answer_takes_away(
+    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(3)
+    letter(db, ItemsFetched(poll_id="a", part=0, items=tuple(world.item(n, author=f"u{n}") for n in range(1, 7))))
+    passes = []
+    rewrite = letter_texts.rewrite
+    monkeypatch.setattr(letter_texts, "rewrite", lambda *given: (passes.append(given), rewrite(*given))[1])
+    erasing.erase(db, ids(db, "t3_1", "t3_2"), clock(), nameless=["u3", "U4"])
+    assert len(passes) == 1
+    [(body,)] = world.rows(DeadLetter, "body")
+    items = ENCODER.decode(body.encode())["args"][0].message.items  # type: ignore[attr-defined]
+    assert [(item.name, item.author) for item in items] == [
+        ("t3_3", None),
+        ("t3_4", None),
+        ("t3_5", "u5"),
+        ("t3_6", "u6"),
+    ]
+
+
+def test_the_texts_of_very_many_letters_go_without_a_pause(
+    world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came in one bad night comes of age in one night, too: whoever strips them is told that there are more."""
+    monkeypatch.setattr(retention, "LETTERS", 3)
+    for _ in range(7):
+        letter(db, ItemsFetched(poll_id="a", part=0, items=(world.item(),)), now=clock() - 3 * DAY)
+    ages = Ages(90, 90, 90, texts=2 * DAY)
+    assert [retention.forget(db, ages, clock()).more for _ in range(3)] == [True, True, False]
+    assert "acme number" not in str(world.rows(DeadLetter))
+
+
+# -- dead letters that come after what is in them was erased
+
+
+@pytest.fixture(params=["nack", "xq"])
+def late(request: pytest.FixtureRequest, db: Db, clock: Any) -> Callable[..., None]:
+    """Records letters that a stage gave up, or that were found on the bus."""
+
+    def record(*bodies: str) -> None:
+        letters = [
+            dead_letters.New(
+                message_id=f"late {number}", stage="match", origin=request.param, body=body, now=clock(),
+                reason="ValueError: it said 'acme number 1'", traceback="… acme number 1",
+            )
+            for number, body in enumerate(bodies)
+        ]  # fmt: skip
+        if request.param == "xq":
+            dead_letters.record_found(db, letters)
+        else:
+            for each in letters:
+                dead_letters.record(db, **msgspec.structs.asdict(each))
+
+    return record
+
+
+def test_a_letter_that_comes_late_has_nothing_of_what_was_erased(
+    world: Any, db: Db, clock: Any, told: Any, late: Any
+) -> None:
+    told(1)
+    erasing.erase(db, ids(db, "t3_1"), clock())
+    forgetting.author(db, "ADA", clock())
+    items = (world.item(1), world.item(2), world.item(3, author="Ada", body="her words"))
+    body = envelope(ItemsFetched(poll_id="a", part=0, items=items))
+    cut = body[: body.index('"her words"') + 5]
+    late(body, envelope(ItemsFetched(poll_id="b", part=0, items=(world.item(2),))), cut, "rubbish")
+    first, untouched, unreadable, rubbish = world.rows(DeadLetter)
+    assert [item.name for item in ENCODER.decode(first["body"].encode())["args"][0].message.items] == ["t3_2"]  # type: ignore[attr-defined]
+    assert (first["traceback"], first["reason"]) == (None, "ValueError (the rest was erased with an item)")
+    assert "number 2" in untouched["body"]
+    assert (untouched["traceback"], rubbish["body"]) == ("… acme number 1", "rubbish")
+    assert unreadable["body"] == letter_bodies.UNREADABLE
+
+
+def test_forgotten_while_their_letter_is_recorded(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """Whoever is first, in the end nothing of it stands there."""
+    for turn in range(ROUNDS):
+        author = f"ada{turn}"
+        message = ItemsFetched(poll_id="a", part=0, items=(world.item(turn, author=author),))
+        patient(race,
+            *[lambda message=message: letter(db, message)] * 3,
+            lambda author=author: forgetting.author(db, author, clock()),
+        )  # fmt: skip
+        assert author not in str(world.rows(DeadLetter, "body"))
 
 
 # -- claims

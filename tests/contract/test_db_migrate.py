@@ -13,10 +13,11 @@ from peewee import Table
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
-from overheard.db import migrate, storing
+from overheard.db import dead_letters, migrate, specs, storing
 from overheard.db.connect import Db, open_database
 from overheard.db.models import TABLES, Channel, Delivery, Item, Mention, Workspace
 from overheard.errors import ConfigError
+from tests.conftest import Clock, World
 
 ROOT = Path(__file__).parents[2]
 
@@ -191,6 +192,107 @@ def test_a_released_database_with_rows_in_it_keeps_them(
         assert (item.checked_at, item.absent_since, item.lease_until) == (0, None, 0), "nobody has ever asked"
         assert Delivery.select().count(empty.peewee) == 1
         assert str(diff_models(empty.peewee, list(TABLES))) == ""
+
+
+ONCE = ("workspace", "query", "channel", "feed", "mention", "dead_letter")
+
+
+@pytest.fixture
+def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of migrations, in which the last that ``empty`` has seen is the one before 0009; and rows in it."""
+    for path in sorted(migrate.DIRECTORY.glob("0*.py")):
+        if path.name < "0009":
+            (tmp_path / path.name).write_text(path.read_text())
+    shipped = migrate.DIRECTORY
+    monkeypatch.setattr(migrate, "DIRECTORY", tmp_path)
+    migrate.migrate(empty)
+    with empty.session():
+        clock = Clock()
+        world = World(empty, clock)
+        gone, acme = world.workspace("gone"), world.workspace("acme", channels={"now": "instant", "daily": "digest"})
+        storing.store(empty, world.matched(*[(world.item(n), (acme,)) for n in range(1, 200)]), clock())
+        letter = {"stage": "x", "origin": "nack", "reason": "r", "traceback": None, "now": 1.0}
+        for number in range(3):
+            dead_letters.record(empty, message_id=str(number), body="{}", **letter)
+        newest = world.workspace("newest")
+        specs.remove(empty, gone)
+        specs.remove(empty, newest)
+    for path in shipped.glob("0009*.py"):
+        (tmp_path / path.name).write_text(path.read_text())
+    return tmp_path
+
+
+def everything(db: Db) -> dict[str, Any]:
+    """All rows of all tables, and, as SQLite has it, the schema."""
+    rows = {table.__name__: sorted(table.select().tuples().execute(db.peewee), key=repr) for table in TABLES}
+    if db.sqlite:
+        rows["schema"] = sorted(db.peewee.execute_sql("SELECT name, sql FROM sqlite_master").fetchall(), key=repr)
+    return rows
+
+
+@pytest.mark.usefixtures("before_ids")
+def test_tables_that_are_made_anew_keep_their_rows_and_indexes(empty: Db) -> None:
+    with empty.session():
+        before = everything(empty)
+        migrate.migrate(empty)
+        after = everything(empty)
+        assert len(before["Mention"]) == 199
+        assert len(before["Delivery"]) == 398
+        if empty.sqlite:
+            made, remade = dict(before.pop("schema")), dict(after.pop("schema"))
+            for table in ONCE:
+                remade[table] = remade[table].replace(" AUTOINCREMENT", "")
+            remade.pop("sqlite_sequence")
+            assert remade == made
+            assert empty.peewee.pragma("foreign_keys") == 1
+            assert empty.peewee.execute_sql("PRAGMA foreign_key_check").fetchall() == []
+            assert empty.peewee.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert after == before
+        assert World(empty, Clock()).workspace("another") == 4, "the newest was removed; its id is known all the same"
+        specs.remove(empty, 2)
+        assert Delivery.select().count(empty.peewee) == 0, "what refers to a row goes with it as before"
+
+
+def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: Path) -> None:
+    (before_ids / "0010_broken.py").write_text("def up(migrator, db):\n    raise RuntimeError('broken')\n")
+    with empty.session():
+        before = everything(empty)
+        with pytest.raises(RuntimeError, match="broken"):
+            migrate.migrate(empty)
+        if empty.sqlite:  # PostgreSQL keeps what came before the one that fails
+            assert everything(empty) == before
+            assert empty.peewee.pragma("foreign_keys") == 1
+        (before_ids / "0010_broken.py").unlink()
+        migrate.migrate(empty)
+        assert everything(empty)["Mention"] == before["Mention"]
+
+
+def test_without_foreign_keys_turned_off_no_table_is_made_anew(empty: Db, before_ids: Path) -> None:
+    if not empty.sqlite:
+        return
+    with empty.session():
+        before = everything(empty)
+        with pytest.raises(RuntimeError, match="foreign keys are on"), empty.transaction():
+            Runner(empty.peewee, str(before_ids)).up()
+        assert everything(empty) == before
+
+
+def test_no_id_is_given_twice(world: Any, db: Db, clock: Any) -> None:
+    """What was under way for a workspace that is gone must not become another's; who follows mentions must see all."""
+    acme = world.workspace("acme")
+    late = world.matched((world.item(1), (acme,)), poll="late")
+    storing.store(db, world.matched((world.item(2), (acme,))), clock())
+    [(mention,)] = world.rows(Mention, "id")
+    specs.remove(db, acme)
+    bolt = world.workspace("bolt")
+    storing.store(db, late, clock())
+    assert world.counts()["Mention"] == 0
+    storing.store(db, world.matched((world.item(3), (bolt,)), poll="c"), clock())
+    [(newer,)] = world.rows(Mention, "id")
+    assert newer > mention
+    if db.sqlite:
+        made = dict(db.peewee.execute_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
+        assert {table for table, sql in made.items() if sql and "AUTOINCREMENT" in sql} == set(ONCE)
 
 
 def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any, db: Db, clock: Any) -> None:

@@ -175,6 +175,20 @@ def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
     return got
 
 
+def parked(url: str, queue: str, *bodies: bytes) -> None:
+    """Put them where RabbitMQ puts what a stage could not work on."""
+    broker = open_broker(
+        url, stages=STAGES.values(), metrics=Metrics(CollectorRegistry()), record_dead=lambda letter: None
+    )
+    broker.declare_queue(queue, ensure=True)
+    broker.release()
+    connection = pika.BlockingConnection(amqp.parameters(url))
+    channel = connection.channel()
+    for body in bodies:
+        channel.basic_publish("", f"{queue}.XQ", body, pika.BasicProperties(delivery_mode=2))
+    connection.close()
+
+
 def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: Db, rabbit_url: str) -> None:
     used = {"retries": 8, "traceback": "old", "requeue_timestamp": 1, "slot": 5.0, "slot_key": "reddit:x"}
     dead(db, "m1", envelope("m1", **used))
@@ -251,24 +265,33 @@ def test_a_letter_that_a_killed_replay_holds_is_told(run: Run, db: Db, rabbit_ur
 
 
 def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Run, db: Db, rabbit_url: str) -> None:
-    connection = pika.BlockingConnection(amqp.parameters(rabbit_url))
-    broker = open_broker(
-        rabbit_url, stages=STAGES.values(), metrics=Metrics(CollectorRegistry()), record_dead=lambda letter: None
-    )
-    broker.declare_queue("fetch", ensure=True)
-    broker.release()
     broken = b"\xff\x00broken"
-    channel = connection.channel()
-    for body in (envelope("m1"), broken):
-        channel.basic_publish("", "fetch.XQ", body, pika.BasicProperties(delivery_mode=2))
-    connection.close()
+    parked(rabbit_url, "fetch", envelope("m1"), broken)
     dead(db, "m1", envelope("m1"))  # as its stage has recorded it
     replayed = run("dead", "replay", "--all", "--yes")
     assert replayed.stdout == "✓ 1 dead letter sent again.\n"
-    (left,) = dead_letters.listing(db)
+    (listed,) = dead_letters.listing(db)
+    left = dead_letters.get(db, listed.id)
+    assert left is not None
     assert (left.body, left.origin) == ("\\xff\\x00broken", "xq")
     assert depth(rabbit_url, "fetch.XQ") == 0
     assert [message_id for message_id, _ in taken(rabbit_url, "fetch")] == ["m1"]
+
+
+def test_what_only_the_bus_holds_is_forgotten_too(run: Run, db: Db, rabbit_url: str) -> None:
+    world = World(db, Clock())
+    acme, bolt = world.workspace(), world.workspace("bolt")
+    matched = world.matched((world.item(1), (acme,)), (world.item(2, author="Ada"), (bolt,)))
+    parked(rabbit_url, "store", StrictEncoder().encode(pack(matched).asdict()))
+    forgotten = run("forget", "--workspace", "acme", "--yes", "--format", "json")
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert json.loads(forgotten.stdout)["erased"]["shared_letters"] == 1
+    assert depth(rabbit_url, "store.XQ") == 0
+    parked(rabbit_url, "store", StrictEncoder().encode(pack(matched).asdict()))
+    forgotten = run("forget", "--author", "ada", "--yes", "--format", "json")
+    assert json.loads(forgotten.stdout)["erased"]["letters"] == 2
+    rows = [dead_letters.get(db, row.id) for row in dead_letters.listing(db)]
+    assert "ada" not in str(rows).lower()
 
 
 def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_url: str) -> None:

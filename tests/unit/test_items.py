@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.items import Item, number_of
+from overheard.items import Item, number_of, post_of, untitled
 
 
 @pytest.mark.parametrize(("name", "number"), [("t3_0", 0), ("t3_z", 35), ("t1_10", 36), ("t3_1abc", 60_024)])
@@ -39,3 +41,22 @@ def test_a_comment_s_title_is_not_its_own_words() -> None:
     comment = Item(name="t1_a", kind="comment", title="T", body="B", **values)  # type: ignore[arg-type]
     assert (post.fields, comment.fields) == ({"title": "T", "body": "B"}, {"body": "B"})
     assert post.number == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "link", "post", "bare"),
+    [
+        ("comment", "https://www.reddit.com/r/x/comments/1abc/a_title/zz9/", "t3_1abc", "/r/x/comments/1abc/_/zz9/"),
+        ("comment", "https://www.reddit.com/r/x/comments/1abc/a_title/zz9", "t3_1abc", "/r/x/comments/1abc/_/zz9"),
+        ("comment", "https://www.reddit.com/r/x/comments/1abc/", "t3_1abc", "/r/x/comments/1abc/"),
+        ("comment", "https://www.reddit.com/r/comments/x/", "t3_x", "/r/comments/x/"),
+        ("comment", "https://www.reddit.com/r/x/", None, "/r/x/"),
+        ("post", "https://www.reddit.com/r/x/comments/1abc/a_title/", None, None),
+    ],
+)
+def test_a_comments_link_names_its_post(kind: Any, link: str, post: str | None, bare: str | None) -> None:
+    item = Item("t1_zz9", kind, "x", None, "T", "B", link, "", 0.0)
+    assert post_of(item) == post
+    if bare is not None:
+        assert untitled(link) == f"https://www.reddit.com{bare}"
+        assert untitled(untitled(link)) == untitled(link)

@@ -67,19 +67,26 @@ def test_the_traceback_that_travels_with_a_retry_goes_too() -> None:
 def test_a_body_without_it_stays_as_it_is() -> None:
     for body in (fetched(item(1)), "rubbish", "[]", '{"workspace_id": 1}', ""):
         assert bodies.without_items(body, ["t3_12"]) is None
-        assert bodies.without_author(body, "bob", items_too=True) is None
+        assert bodies.without_authors(body, ["bob"], items_too=True) is None
 
 
 @pytest.mark.parametrize("name", ["Ada", "ada", "ADA"])
 def test_an_author_is_taken_off_or_out(name: str) -> None:
     body = fetched(item(1), item(2, "bob"), item(3, None))
-    assert [one.author for one in left(bodies.without_author(body, name, items_too=False))] == [None, "bob", None]
-    assert [one.name for one in left(bodies.without_author(body, name, items_too=True))] == ["t3_2", "t3_3"]
+    assert [one.author for one in left(bodies.without_authors(body, [name], items_too=False))] == [None, "bob", None]
+    assert [one.name for one in left(bodies.without_authors(body, [name], items_too=True))] == ["t3_2", "t3_3"]
+
+
+def test_several_authors_at_once() -> None:
+    body = fetched(item(1), item(2, "bob"), item(3, "Eve"))
+    kept = left(bodies.without_authors(body, {"EVE", "ada"}, items_too=False))
+    assert [one.author for one in kept] == [None, "bob", None]
+    assert bodies.without_authors(body, [], items_too=True) is None
 
 
 def test_who_is_only_spoken_of_stays_as_it_is() -> None:
     body = fetched(item(1, "bob") | {"title": '"Ada"', "body": "ada"})
-    assert bodies.without_author(body, "ada", items_too=True) is None
+    assert bodies.without_authors(body, ["ada"], items_too=True) is None
 
 
 @pytest.mark.parametrize("cut", [100, 200, 300])
@@ -134,7 +141,7 @@ def test_no_body_makes_it_fail(value: Any) -> None:
     body = json.dumps(value)
     for changed in (
         bodies.without_items(body + '"t3_1"', ["t3_1"]), bodies.without_items(body, ["name"]),
-        bodies.without_author(body, "author", items_too=True), bodies.without_workspace(body, 1, "items", [2]),
+        bodies.without_authors(body, ["author"], items_too=True), bodies.without_workspace(body, 1, "items", [2]),
         bodies.without_texts(body),
     ):  # fmt: skip
         assert changed is None or isinstance(changed, str)

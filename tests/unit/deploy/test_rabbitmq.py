@@ -1,0 +1,55 @@
+"""What the installer asks of RabbitMQ 4, of which the tests have no server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from dramatiq.common import dq_name, xq_name
+
+from overheard.bus.door import REJECTED
+from overheard.stages import STAGES
+
+from .shell import shell
+
+VHOST = """
+ctl() {
+    case $1 in
+        version) echo $VERSION ;;
+        list_vhosts) echo overheard ;;
+        list_policies) echo "$POLICIES" ;;
+        *) printf '%s|' "$@" && echo ;;
+    esac
+}
+make_vhost
+"""
+OLD = r"^overheard\.|\.DQ$"
+NEW = r"^overheard\.|\.(DQ|XQ)$"
+
+
+def asked(folder: Path, version: str, pattern: str | None) -> str:
+    """What else than looks it asked for, on a server with the policy of this pattern."""
+    rows = "" if pattern is None else f"overheard\tkeep\t{pattern}\tquorum_queues\t{{}}\t0"
+    given = f"VERSION='{version}' POLICIES='{rows}'\n"
+    shell(folder, given + VHOST)
+    return "".join(line for line in (folder / "log").read_text().splitlines() if "set_policy" in line)
+
+
+@pytest.mark.parametrize("before", [None, OLD])
+def test_queues_that_have_nowhere_to_give_up_to_keep_what_was_delivered_often(
+    tmp_path: Path, before: str | None
+) -> None:
+    command = asked(tmp_path, "4.1.0", before).split("|keep|")
+    pattern, definition, _ = command[1].rsplit("|", 2)
+    assert (pattern, definition) == (NEW, '{"delivery-limit": -1}')
+    for stage in STAGES.values():
+        assert re.search(pattern, dq_name(stage.queue))
+        assert re.search(pattern, xq_name(stage.queue))
+        assert not re.search(pattern, stage.queue), "it has a dead-letter exchange"
+    assert re.search(pattern, REJECTED)
+
+
+def test_it_looks_first_and_knows_what_older_servers_do_not(tmp_path: Path) -> None:
+    assert asked(tmp_path, "4.0.3", NEW) == ""
+    assert asked(tmp_path, "3.10.8", None) == ""
