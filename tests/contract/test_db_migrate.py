@@ -199,11 +199,11 @@ ONCE = ("workspace", "query", "channel", "feed", "mention", "dead_letter")
 
 @pytest.fixture
 def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of migrations, in which the last that ``empty`` has seen is the one before 0009; and rows in it."""
+    """The folder of migrations, in which the last that ``empty`` has seen is the one before ids_once; and rows in it."""
+    (ids_once,) = migrate.DIRECTORY.glob("*_ids_once.py")
     for path in sorted(migrate.DIRECTORY.glob("0*.py")):
-        if path.name < "0009":
+        if path.name < ids_once.name:
             (tmp_path / path.name).write_text(path.read_text())
-    shipped = migrate.DIRECTORY
     monkeypatch.setattr(migrate, "DIRECTORY", tmp_path)
     migrate.migrate(empty)
     with empty.session():
@@ -217,8 +217,7 @@ def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         newest = world.workspace("newest")
         specs.remove(empty, gone)
         specs.remove(empty, newest)
-    for path in shipped.glob("0009*.py"):
-        (tmp_path / path.name).write_text(path.read_text())
+    (tmp_path / ids_once.name).write_text(ids_once.read_text())
     return tmp_path
 
 
@@ -254,7 +253,7 @@ def test_tables_that_are_made_anew_keep_their_rows_and_indexes(empty: Db) -> Non
 
 
 def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: Path) -> None:
-    (before_ids / "0010_broken.py").write_text("def up(migrator, db):\n    raise RuntimeError('broken')\n")
+    (before_ids / "9999_broken.py").write_text("def up(migrator, db):\n    raise RuntimeError('broken')\n")
     with empty.session():
         before = everything(empty)
         with pytest.raises(RuntimeError, match="broken"):
@@ -262,7 +261,7 @@ def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: 
         if empty.sqlite:  # PostgreSQL keeps what came before the one that fails
             assert everything(empty) == before
             assert empty.peewee.pragma("foreign_keys") == 1
-        (before_ids / "0010_broken.py").unlink()
+        (before_ids / "9999_broken.py").unlink()
         migrate.migrate(empty)
         assert everything(empty)["Mention"] == before["Mention"]
 
