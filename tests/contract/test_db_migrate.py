@@ -199,7 +199,7 @@ ONCE = ("workspace", "query", "channel", "feed", "mention", "dead_letter")
 
 @pytest.fixture
 def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of migrations, in which the last that ``empty`` has seen is the one before ids_once; and rows in it."""
+    """The folder of migrations, of which ``empty``, which has rows, has seen those before ids_once."""
     (ids_once,) = migrate.DIRECTORY.glob("*_ids_once.py")
     for path in sorted(migrate.DIRECTORY.glob("0*.py")):
         if path.name < ids_once.name:
