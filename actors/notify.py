@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from overheard import canary
 from overheard.channels import Channel
 from overheard.clock import Clock
+from overheard.config import LEASE_MARGIN
 from overheard.config import Notify as Rules
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
@@ -26,7 +27,6 @@ log = get_logger(__name__)
 FIRST_RETRY = 5.0  # seconds; doubles with each try
 LONGEST_RETRY = 3600.0
 ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
-MARGIN = 5.0  # seconds of the lease that must be left when a try has taken its whole time
 
 
 class Notifier:
@@ -95,7 +95,7 @@ class Notifier:
         has taken the deliveries over.
         """
         now = self.clock()
-        if now + self.rules.timeout + MARGIN <= until:
+        if now + self.rules.timeout + LEASE_MARGIN <= until:
             return until
         longer = now + self.rules.lease
         ours = deliveries.extend(self.db, [delivery.id for delivery in rest], until, longer)
