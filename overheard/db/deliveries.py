@@ -111,8 +111,12 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
 
 def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:
     """Hold claimed deliveries longer; whether any of them still was under the claim that ends at ``held_until``."""
-    held = Delivery.id.in_(list(delivery_ids)) & (Delivery.state == PENDING) & (Delivery.lease_until == held_until)
-    return bool(Delivery.update(lease_until=until).where(held).execute(db.peewee))
+    return bool(Delivery.update(lease_until=until).where(_held(delivery_ids, held_until)).execute(db.peewee))
+
+
+def _held(delivery_ids: Sequence[str], held_until: float) -> Any:
+    """That of these deliveries which the claim that ends at ``held_until`` still holds."""
+    return Delivery.id.in_(list(delivery_ids)) & (Delivery.state == PENDING) & (Delivery.lease_until == held_until)
 
 
 def more_due(db: Db, channel_id: int, now: float) -> bool:
@@ -163,30 +167,30 @@ def contents(db: Db, claimed: Claimed) -> Contents | None:
 
 
 def sent(db: Db, delivery_id: str, now: float) -> None:
-    """It is delivered."""
+    """It is delivered, whoever has claimed it by now."""
     Delivery.update(state=SENT, sent_at=now, lease_until=0, error=None).where(Delivery.id == delivery_id).execute(
         db.peewee
     )
 
 
-def failed(db: Db, delivery_id: str, reason: str) -> None:
-    """It will not be tried again."""
+def failed(db: Db, delivery_id: str, held_until: float, reason: str) -> None:
+    """It will not be tried again, unless its claim ran out and somebody else is trying it."""
     Delivery.update(state=FAILED, lease_until=0, error=storable(reason)).where(
-        Delivery.id == delivery_id, Delivery.state == PENDING
+        _held([delivery_id], held_until)
     ).execute(db.peewee)
 
 
-def put_off(db: Db, delivery_id: str, until: float, reason: str) -> None:
-    """The try failed: it is due again at ``until``."""
+def put_off(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
+    """The try failed: it is due again at ``until``. Not when its claim ran out: that of who took it over stands."""
     Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
-        Delivery.id == delivery_id, Delivery.state == PENDING
+        _held([delivery_id], held_until)
     ).execute(db.peewee)
 
 
-def release(db: Db, delivery_ids: Sequence[str], until: float) -> None:
-    """Give back claimed deliveries that were not tried; they are due at ``until``."""
+def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> None:
+    """Give back what was claimed until ``held_until`` and not tried; it is due at ``until``."""
     Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1).where(
-        Delivery.id.in_(list(delivery_ids)), Delivery.state == PENDING
+        _held(delivery_ids, held_until)
     ).execute(db.peewee)
 
 

@@ -97,11 +97,13 @@ def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
+    held_until = clock() + 60
     deliveries.sent(db, one, clock())
     # somebody whose lease ran out comes late
-    deliveries.put_off(db, one, clock(), "slow")
-    deliveries.failed(db, one, "slow")
-    deliveries.release(db, [one], clock())
+    for late in (held_until, 0.0):
+        deliveries.put_off(db, one, late, clock(), "slow")
+        deliveries.failed(db, one, late, "slow")
+        deliveries.release(db, [one], late, clock())
     row = world.row(Delivery, one)
     assert (row.state, row.sent_at, row.error, row.attempts) == ("sent", clock(), None, 1)
     assert claim(db, world.channel(acme), clock() + 10**6) == []
@@ -112,7 +114,7 @@ def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> No
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.put_off(db, one, clock() + 30, "no\x00 \ud800 answer")
+    deliveries.put_off(db, one, clock() + 60, clock() + 30, "no\x00 \ud800 answer")
     assert world.row(Delivery, one).error == "no� � answer"
     assert claim(db, world.channel(acme), clock() + 29) == []
     assert claim(db, world.channel(acme), clock() + 30) == [one]
@@ -124,19 +126,36 @@ def test_giving_back_costs_no_try(world: Any, db: Db, clock: Any, told: Any) -> 
     assert deliveries.untried(db, acme)
     claimed = claim(db, world.channel(acme), clock())
     assert not deliveries.untried(db, acme)
-    deliveries.release(db, claimed, clock() + 7)
+    deliveries.release(db, claimed, clock() + 60, clock() + 7)
     assert deliveries.untried(db, acme)
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
     assert [each.attempts for each in again] == [1, 1]
-    deliveries.release(db, [], clock())
+    deliveries.release(db, [], clock() + 60, clock())
+
+
+def test_who_comes_late_takes_nothing_from_who_took_over(world: Any, db: Db, clock: Any, told: Any) -> None:
+    """Else a third one would claim, and send, what the second one is sending."""
+    acme = world.workspace()
+    told(acme, 3)
+    channel, late = world.channel(acme), clock() + 60
+    one, two, three = claim(db, channel, clock())
+    clock.advance(61)
+    assert len(claim(db, channel, clock())) == 3
+    deliveries.put_off(db, one, late, clock(), "slow")
+    deliveries.failed(db, two, late, "slow")
+    deliveries.release(db, [three], late, clock())
+    assert claim(db, channel, clock()) == []
+    assert world.rows(Delivery, "state", "attempts", "lease_until", "error") == [("pending", 2, clock() + 60, None)] * 3
+    deliveries.sent(db, one, clock())
+    assert world.row(Delivery, one).state == "sent", "what is out is out"
 
 
 def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.failed(db, one, "it said \x00")
+    deliveries.failed(db, one, clock() + 60, "it said \x00")
     assert world.row(Delivery, one).error == "it said �"
     assert claim(db, world.channel(acme), clock() + 10**6) == []
 

@@ -186,6 +186,24 @@ def test_a_round_whose_lease_ran_out_ends(
     assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other's claim stands"
 
 
+def test_a_try_that_failed_after_its_lease_gives_back_nothing_of_who_took_over(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    channel = told(3)
+    until = 0.0
+
+    def stand_still() -> None:
+        nonlocal until
+        until = clock.advance(rules.lease + 1) + 60
+        assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60)) == 3
+
+    receiver.before = stand_still
+    receiver.answers = [TryAgain("timed out")]
+    notify(channel)
+    rows = Delivery.select(Delivery.state, Delivery.lease_until).tuples().execute(db.peewee)
+    assert list(rows) == [("pending", until)] * 3
+
+
 @pytest.mark.parametrize("given", [None, 17.0])
 def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any, given: float | None
