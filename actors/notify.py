@@ -6,6 +6,8 @@ import math
 import random
 from collections.abc import Callable
 
+import msgspec
+
 from actors.round import Round
 from overheard import canary
 from overheard.channels import Channel
@@ -55,35 +57,58 @@ class Notifier:
 
         The first failure ends the round: a receiver that is down is not hammered with all that waits for it. And a
         channel has one round at a time, which asks for the next: whoever comes meanwhile has nothing to do.
-        Raises Postponed when the channel's budget is used up; what was claimed is given back first.
+        Raises Postponed when the channel's budget is used up: the round waits on the bus, not in a thread, and keeps
+        its claim, so that nobody begins another beside it.
         """
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:
             return
         note(workspace=row.workspace)
-        now = self.clock()
-        claimed = deliveries.claim(self.db, row.id, now=now, limit=self.rules.batch, lease=self.rules.lease)
-        note(deliveries=len(claimed))
-        if not claimed:
+        ours = self._claim(message)
+        note(deliveries=len(ours.rest))
+        if not ours.rest:
             return
         try:
             channel = self.open_channel(row)
         except InvalidInput as error:
             self._disable(row, f"cannot be used: {error}", "invalid")
             return
-        ours = Round(self.db, claimed, now + self.rules.lease)
         while ours.rest and self._hold(ours):
             try:
                 turn.take()
             except Postponed as wait:
-                ours.give_back(self.clock() + wait.delay)
-                raise
+                if self._wait(message, ours, wait):
+                    raise
+                return
             pause = self._deliver(row, channel, ours, ours.rest.pop(0))
             if pause is not None:
                 self._end_round(message, ours, pause)
                 return
         if deliveries.more_due(self.db, row.id, self.clock()):
-            self.send(message)
+            self._ask_again(message)
+
+    def _claim(self, message: NotifyChannel) -> Round:
+        """The round that the message goes on with, or a new one; an empty one when somebody else has the channel's."""
+        now, lease = self.clock(), self.rules.lease
+        held: list[Claimed] = []
+        if message.lease:
+            held = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
+        claimed = held or deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
+        return Round(self.db, claimed, now + lease)
+
+    def _wait(self, message: NotifyChannel, ours: Round, wait: Postponed) -> bool:
+        """Whether the message is to come back, and when: with its claim, for the turn that it has reserved."""
+        moment = self.clock() + wait.delay
+        if wait.slot is None or wait.delay > ON_THE_BUS:
+            ours.give_back(moment)  # the bus lets go of it, and the sweep finds them then
+            return True
+        if not ours.hold(moment + self.rules.lease):
+            return False
+        wait.resume = msgspec.structs.replace(message, lease=ours.held_until)
+        return True
+
+    def _ask_again(self, message: NotifyChannel, delay: float | None = None) -> None:
+        self.send(msgspec.structs.replace(message, lease=0.0), delay=delay)
 
     def _hold(self, ours: Round) -> bool:
         """Whether the rest of the round is ours, held for longer when the next try might outlast the lease.
@@ -102,7 +127,7 @@ class Notifier:
             pause = min(pause, FIRST_RETRY)
             ours.give_back(self.clock() + pause)
         if pause <= ON_THE_BUS:
-            self.send(message, delay=pause)
+            self._ask_again(message, pause)
 
     def _deliver(self, row: ChannelRow, channel: Channel, ours: Round, delivery: Claimed) -> float | None:
         """One try. None: the round may go on; else it ends, for so many seconds (infinity: for good)."""

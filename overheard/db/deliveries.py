@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from overheard.db.text import storable
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck
+CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -102,11 +103,29 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
         rows = (
             Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
             .where(Delivery.id.in_([delivery_id for (delivery_id,) in due]))
-            .returning(Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
+            .returning(*CLAIMED)
             .tuples()
             .execute(db.peewee)
         )
-        return [Claimed(*row) for row in sorted(rows, key=lambda row: (row[4], row[1] or 0))]
+        return _in_turn(Claimed(*row) for row in rows)
+
+
+def _in_turn(claimed: Iterable[Claimed]) -> list[Claimed]:
+    return sorted(claimed, key=lambda delivery: (delivery.created_at, delivery.mention or 0))
+
+
+def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: float) -> list[Claimed]:
+    """What the claim that ends at ``held_until`` still holds, held for a new lease now; nothing when it ran out."""
+    if held_until < now:
+        return []  # others may have claimed some of it, or are about to
+    rows = (
+        Delivery.update(lease_until=now + lease)
+        .where(Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until == held_until)
+        .returning(*CLAIMED)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return _in_turn(Claimed(*row) for row in rows)
 
 
 def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:

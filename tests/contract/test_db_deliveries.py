@@ -93,6 +93,24 @@ def test_a_claim_is_held_longer_by_who_has_it(world: Any, db: Db, clock: Any, to
     assert claim(db, channel, until + 41) == ids[1:]
 
 
+def test_a_claim_is_resumed_by_who_knows_when_it_ends(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    told(acme, 3)
+    told(bolt, 1, first=10)
+    channel, held = world.channel(acme), clock() + 60
+    ids = claim(db, channel, clock(), limit=2)
+    claim(db, world.channel(bolt), clock())
+    now = clock.advance(60)
+    again = deliveries.resume(db, channel, held, now=now, lease=60)
+    assert [(each.id, each.attempts) for each in again] == [(each, 1) for each in ids], (
+        "in the same order, the same try"
+    )
+    assert deliveries.resume(db, channel, held, now=now, lease=60) == [], "it has another end now"
+    clock.advance(61)
+    assert deliveries.resume(db, channel, now + 60, now=clock(), lease=60) == [], "it ran out"
+    assert len(claim(db, channel, clock())) == 3
+
+
 def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)

@@ -49,12 +49,13 @@ class Receiver:
 class Turns:
     """The channel's budget: turns until ``left`` are used up."""
 
-    def __init__(self, left: int = 10_000) -> None:
+    def __init__(self, left: int = 10_000, slot: float | None = 1000.0) -> None:
         self.left = left
+        self.slot = slot
 
     def take(self) -> None:
         if self.left == 0:
-            raise Postponed("channel:1", delay=40.0, slot=1000.0)
+            raise Postponed("channel:1", delay=40.0, slot=self.slot)
         self.left -= 1
 
 
@@ -75,12 +76,13 @@ def rules() -> Rules:
 
 @pytest.fixture
 def notify(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, metrics: Any) -> Callable[..., list[Any]]:
-    """Lets the stage work on a channel; what it sent, as (message, delay)."""
+    """Lets the stage work on a channel, or on a message; what it sent, as (message, delay)."""
     notifier = Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
-    def run(channel: int, turns: Any = None) -> list[Any]:
+    def run(what: int | NotifyChannel, turns: Any = None) -> list[Any]:
+        message = NotifyChannel(channel_id=what) if isinstance(what, int) else what
         try:
-            notifier.notify(NotifyChannel(channel_id=channel), turns or Turns())
+            notifier.notify(message, turns or Turns())
         finally:
             delays = list(sent.delays)
             run.sent = list(zip(sent.take(), delays, strict=True))  # type: ignore[attr-defined]
@@ -343,19 +345,67 @@ def test_a_channel_that_cannot_be_opened_is_disabled(
     assert metric("deliveries_total", channel_kind="invalid", outcome="disabled") == 1
 
 
-def test_without_budget_what_was_claimed_is_given_back(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
 ) -> None:
-    channel = told(4)
-    with pytest.raises(Postponed):
+    channel = told(6)
+    with pytest.raises(Postponed) as postponed:
         notify(channel, Turns(1))
     assert notify.sent == [], "the bus sends the message again, for the turn that it has reserved"
-    rows = list(Delivery.select().order_by(Delivery.created_at).execute(db.peewee))
-    assert [(row.state, row.attempts, row.lease_until) for row in rows] == [("sent", 1, 0)] + [("pending", 0, 0)] * 3
-    assert {row.due_at for row in rows[1:]} == {clock() + 40}
-    clock.advance(40)
-    notify(channel)
-    assert states(db) == ["sent"] * 4
+    resume = postponed.value.resume
+    assert resume == NotifyChannel(channel_id=channel, lease=clock() + 40 + rules.lease)
+    for _ in range(3):  # the sweep, and what is stored meanwhile
+        assert notify(channel) == []
+    clock.advance(40 + 25)
+    assert notify(channel) == []
+    assert len(receiver.tried) == 1
+    assert notify(resume) == [(NotifyChannel(channel_id=channel), None)], "the round ends, and asks for the next"
+    assert states(db) == ["sent"] * 4 + ["pending"] * 2
+    assert notify(resume) == [], "the same again is as good as any other"
+    assert states(db) == ["sent"] * 6
+    attempts = Delivery.select(Delivery.attempts).distinct().tuples().execute(db.peewee)
+    assert list(attempts) == [(1,)], "waiting is no try"
+
+
+def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    channel = told(2)
+    with pytest.raises(Postponed) as postponed:
+        notify(channel, Turns(0))
+    clock.advance(40 + rules.lease + 1)
+    others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
+    assert notify(postponed.value.resume) == []
+    assert receiver.tried == [], "somebody else has the channel"
+    deliveries.sent(db, others[0].id, clock())
+    notify(postponed.value.resume)
+    assert states(db) == ["sent"] * 2
+
+
+def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_back(
+    told: Any, notify: Any, clock: Any, db: Db
+) -> None:
+    channel = told(2)
+
+    class Paused(Turns):
+        def take(self) -> None:
+            clock.advance(61)
+            deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
+            super().take()
+
+    assert notify(channel, Paused(0)) == []
+
+
+def test_where_no_turn_could_be_reserved_what_was_claimed_is_given_back(
+    told: Any, notify: Any, clock: Any, db: Db
+) -> None:
+    """The bus lets go of such a message: the sweep is to find the channel."""
+    channel = told(2)
+    with pytest.raises(Postponed) as postponed:
+        notify(channel, Turns(0, slot=None))
+    assert postponed.value.resume is None
+    rows = Delivery.select(Delivery.attempts, Delivery.due_at, Delivery.lease_until).tuples().execute(db.peewee)
+    assert list(rows) == [(0, clock() + 40, 0)] * 2
 
 
 def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
