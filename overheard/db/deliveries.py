@@ -82,8 +82,10 @@ def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> dict[int,
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
-    """Claim up to ``limit`` deliveries of the channel that are due, oldest first. Of two claimers one gets them.
+    """Claim up to ``limit`` deliveries of the channel that are due. Of two claimers one gets them.
 
+    What was tried least comes first, oldest first: however many the receiver refuses again and again, they hold up
+    nothing that it would take. Last comes the one that was tried most: these, too, have their turn, and their end.
     While somebody holds a claim on a channel, nobody else gets one: a receiver that hangs must not take more than one
     of our threads (I6). Who holds it asks ``more_due`` when done.
     """
@@ -93,16 +95,20 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
             channel = channel.for_update("FOR NO KEY UPDATE")  # claimers stand in line, store does not
         if not list(channel.tuples().execute(db.peewee)) or _claimed(db, channel_id, now):
             return []
-        due = (
-            _due(channel_id, now)
-            .order_by(Delivery.due_at, Delivery.created_at, Delivery.mention)
-            .limit(limit)
-            .tuples()
-            .execute(db.peewee)
+        first = _due(channel_id, now).order_by(
+            Delivery.attempts, Delivery.due_at, Delivery.created_at, Delivery.mention
         )
+        chosen = [delivery_id for (delivery_id,) in first.limit(limit).tuples().execute(db.peewee)]
+        if limit > 1 and len(chosen) == limit:
+            most = (
+                _due(channel_id, now).where(Delivery.attempts > 0).order_by(Delivery.attempts.desc(), Delivery.due_at)
+            )
+            for (delivery_id,) in most.limit(1).tuples().execute(db.peewee):
+                if delivery_id not in chosen:
+                    chosen[-1] = delivery_id
         rows = (
             Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
-            .where(Delivery.id.in_([delivery_id for (delivery_id,) in due]))
+            .where(Delivery.id.in_(chosen))
             .returning(*CLAIMED)
             .tuples()
             .execute(db.peewee)
@@ -111,7 +117,7 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
 
 
 def _in_turn(claimed: Iterable[Claimed]) -> list[Claimed]:
-    return sorted(claimed, key=lambda delivery: (delivery.created_at, delivery.mention or 0))
+    return sorted(claimed, key=lambda delivery: (delivery.attempts, delivery.created_at, delivery.mention or 0))
 
 
 def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: float) -> list[Claimed]:
@@ -153,10 +159,14 @@ def _due(channel_id: int, now: float) -> Any:
 
 
 def _claimed(db: Db, channel_id: int, now: float) -> bool:
-    held = Delivery.select(Delivery.id).where(
-        Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until >= now
+    # Not "is there one": PostgreSQL expects to find it soon, and reads all that waits when there is none.
+    longest = (
+        Delivery.select(Delivery.lease_until)
+        .where(Delivery.channel == channel_id, Delivery.state == PENDING)
+        .order_by(Delivery.lease_until.desc())
+        .limit(1)
     )
-    return bool(held.exists(db.peewee))
+    return bool((longest.scalar(db.peewee) or 0.0) >= now)
 
 
 def contents(db: Db, claimed: Claimed) -> Contents | None:

@@ -54,6 +54,29 @@ def test_what_a_claim_brings(world: Any, db: Db, clock: Any, told: Any) -> None:
     assert mention.created_at == "2026-11-23T09:00:01.000Z"
 
 
+def test_what_was_tried_least_comes_first_and_what_was_tried_most_has_its_turn(
+    world: Any, db: Db, clock: Any, told: Any
+) -> None:
+    acme = world.workspace()
+    told(acme, 7)
+    channel = world.channel(acme)
+    ids = [row.id for row in Delivery.select(Delivery.id).order_by(Delivery.created_at).execute(db.peewee)]
+    for delivery_id, attempts, due_in in [(ids[0], 9, -50), (ids[1], 3, -90), (ids[2], 9, -10), (ids[3], 20, 10)]:
+        Delivery.update(attempts=attempts, due_at=clock() + due_in).where(Delivery.id == delivery_id).execute(db.peewee)
+
+    def turn(limit: int) -> list[str]:
+        now, lease = clock(), 60.0
+        claimed = claim(db, channel, now, limit=limit, lease=lease)
+        Delivery.update(lease_until=0, attempts=Delivery.attempts - 1).where(Delivery.id.in_(claimed)).execute(
+            db.peewee
+        )
+        return claimed
+
+    assert turn(3) == [ids[4], ids[5], ids[0]], "of those tried most, the one that has been due longest"
+    assert turn(1)[0] in ids[4:], "one alone is no room for those"
+    assert turn(9) == [*ids[4:], ids[1], ids[0], ids[2]], "and what is due later, later"
+
+
 def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     told(acme, 3)

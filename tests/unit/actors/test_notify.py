@@ -248,6 +248,36 @@ def test_one_failure_ends_the_round_and_asks_for_one_more(
     assert states(db) == ["sent"] * 4
 
 
+def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
+    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    """More of them fall due in an hour than rounds that end with one of them can try."""
+    channel = told(200)
+    bad = {delivery_id for (delivery_id,) in world.rows(Delivery, "id")}
+    Delivery.update(attempts=20).execute(db.peewee)
+    send = receiver.send
+
+    def picky(notice: Notice) -> None:
+        receiver.answers = [TryAgain("400")] if notice.id in bad else [None]
+        send(notice)
+
+    receiver.send = picky  # type: ignore[method-assign]
+    for number in range(3):
+        storing.store(db, world.matched((world.item(500 + number), (1,)), poll=f"good {number}"), clock())
+    notify(channel)
+    assert [notice.mentions[0].item for notice in receiver.got] == [world.item(500 + n).name for n in range(3)]
+    assert len(receiver.tried) == 4, "and one of the others has its turn"
+    clock.advance(FIRST_RETRY)
+    storing.store(db, world.matched((world.item(600), (1,)), poll="shaky"), clock())
+    receiver.send = send  # type: ignore[method-assign]
+    receiver.answers = [TryAgain("503")]
+    notify(channel)
+    receiver.send = picky  # type: ignore[method-assign]
+    clock.advance(FIRST_RETRY * 1.2)
+    notify(channel)
+    assert receiver.got[-1].mentions[0].item == world.item(600).name, "tried once is not tried twenty times"
+
+
 def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
     told: Any, notify: Any, receiver: Receiver, clock: Any
 ) -> None:
