@@ -29,6 +29,7 @@ log = get_logger(__name__)
 
 FIRST_RETRY = 5.0  # seconds; doubles with each try
 LONGEST_RETRY = 3600.0
+TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
 ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
 
 
@@ -172,6 +173,12 @@ class Notifier:
             days = self.rules.give_up_after / 86400
             self._disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf
+        if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
+            # The channel takes others: it is this one that it cannot take, and never will.
+            ours.fail(delivery, str(error))
+            self._count(kind, "failed")
+            log.warning("delivery given up", delivery=delivery.id, tries=delivery.attempts, exc_info=error)
+            return FIRST_RETRY
         delay = error.delay if error.delay is not None else backoff(delivery.attempts)
         ours.put_off(delivery, now + delay, str(error))
         self._count(kind, "retried")

@@ -365,6 +365,47 @@ def test_after_five_days_of_nothing_else_it_is_disabled(
     assert states(db) == ["failed"]
 
 
+def test_what_is_never_taken_is_given_up_alone_while_others_are_taken(
+    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+) -> None:
+    """Each success says that the channel is well: it is never disabled for the one that it cannot take."""
+    channel, began = told(1), clock()
+    bad = world.rows(Delivery, "id")[0][0]
+    receiver.answers = [TryAgain("500: always the same")]
+    notify(channel)
+    number = 100
+    while world.row(Delivery, bad).state == "pending":
+        clock.advance(LONGEST_RETRY * 1.2)
+        number += 1
+        storing.store(db, world.matched((world.item(number), (1,)), poll=str(number)), clock())
+        receiver.answers = [None, TryAgain("500: always the same")]
+        notify(channel)
+        assert clock() - began < 6 * DAY
+    row = world.row(Delivery, bad)
+    assert (row.state, row.error) == ("failed", "500: always the same")
+    assert clock() - began >= 5 * DAY
+    assert metric("deliveries_total", channel_kind="memory", outcome="failed") == 1
+    assert len(receiver.got) == number - 100
+    state = channels.get(db, channel)
+    assert state is not None
+    assert state.disabled_at is None
+
+
+def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    """A machine that was off, and a receiver that is not up yet."""
+    channel = told(2)
+    clock.advance(6 * DAY)
+    receiver.always = TryAgain("503")
+    for _ in range(4):
+        notify(channel)
+        clock.advance(LONGEST_RETRY)
+    receiver.always = None
+    notify(channel)
+    assert states(db) == ["sent"] * 2
+
+
 def test_a_channel_that_cannot_be_opened_is_disabled(
     told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
 ) -> None:
