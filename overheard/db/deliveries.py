@@ -18,6 +18,7 @@ from overheard.db.text import storable
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck
+MOST_IN_A_DIGEST = 200  # mentions, the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
@@ -183,15 +184,16 @@ def contents(db: Db, claimed: Claimed) -> Contents | None:
     )
     if slug is None:
         return None
+    bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
     if claimed.period_end is None:
         rows = mentions.rows().where(Mention.id == claimed.mention)
     else:
-        bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
-        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id)
-    found = list(rows.tuples().execute(db.peewee))
+        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(MOST_IN_A_DIGEST)
+    found = list(rows.tuples().execute(db.peewee))[::-1]
+    omitted = bundled.count(db.peewee) - len(found) if len(found) == MOST_IN_A_DIGEST else 0
     public: tuple[PublicMention, ...] = tuple(mentions.as_public(row[1:]) for row in found)
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
-    notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public)
+    notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
     return Contents(notice, tuple(row[9] for row in found))
 
 

@@ -268,6 +268,22 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
     assert deliveries.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
 
 
+def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
+    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_IN_A_DIGEST", 3)
+    acme = world.workspace(channels={"team": "digest"})
+    for period, (count, first, shown, omitted) in enumerate(
+        [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
+    ):
+        told(acme, count, first=first)
+        deliveries.compose(db, acme, float(period), clock())
+        [digest] = claim_contents(db, world.channel(acme), clock())
+        assert [mention.item for mention in digest.notice.mentions] == shown
+        assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
+        deliveries.sent(db, digest.notice.id, clock())
+
+
 def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     assert deliveries.compose(db, acme, 1.0, clock()) == []
