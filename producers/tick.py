@@ -138,6 +138,8 @@ class Ticker:
         found.dead_letters = self.drain()
         gone = retention.forget(self.db, self.ages, now)
         self.metrics.items_erased.labels("old").inc(gone.items)
+        if gone.unsent:
+            log.warning("too old to be sent", stage=BEAT, deliveries=gone.unsent)
         found.forgotten = gone.rows
         self._untidy = found.forgotten >= retention.BATCH or found.dead_letters >= MANY  # there may be more
 
