@@ -66,6 +66,10 @@ faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and see 
 soak: servers $(VENV)/.dev ## Ten minutes under load with a kill -9 a minute: a table of what came of it (ARGS='--minutes 2')
 	@$(PYTHON) -m tests.soak $(ARGS)
 
+.PHONY: machine
+machine: $(VENV)/.dev ## Install it on a fresh Debian with systemd, and break it there (as root; ARGS='--suite bookworm')
+	@$(PYTHON) -m tests.machine $(ARGS)
+
 .PHONY: lock
 lock: ## Write the lock files: versions for deployment and tests (ARGS=--upgrade)
 	deploy/lock $(ARGS)

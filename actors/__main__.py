@@ -50,6 +50,7 @@ def _run(running: Program, names: list[str], process: int) -> int:
         stages=chosen,
         metrics=running.metrics,
         record_dead=running.record_dead,
+        give_back=running.db.release,
         name=f"overheard {'+'.join(names)} {process}",
     )
     wiring = Wiring(running, Sender(broker).send)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 import msgspec
 
 from actors.reading import Reading
+from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
 from overheard.db import feeds, workspaces
 from overheard.db.connect import Db
 from overheard.db.feeds import FeedRow
-from overheard.errors import FeedRefused, Postponed, TryAgain
+from overheard.errors import FeedRefused, Postponed, TryAgain, Unavailable
 from overheard.items import ALL, Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress
@@ -63,7 +65,7 @@ class Fetcher:
         1. a poll that had waited for the budget goes on where it was;
         2. stale feeds are read in groups, as many as one request can name; a refused group is split until the
            refused feed stands alone, and only that one backs off;
-        3. a passing fault of the source puts its group off for everybody, and this demand comes back for it then:
+        3. a passing fault of the source puts its group off for everybody, and a message comes back for the group then:
            however long Reddit is away, there is one such message a group, and none that dies of it;
         4. when a feed was being read already, but from before ``fresh_since``, a wish is looked at again soon;
         5. the demand is marked as served. A crash before that is found by the sweep.
@@ -179,11 +181,16 @@ class Fetcher:
                 page = source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
             except Postponed as wait:
                 if wait.slot is None:
-                    feeds.release(self.db, reading.poll)
-                    raise
+                    log.info("no place in line", **reading.gist, seconds=LONGEST_RETRY)
+                    self._read_later(message, reading, LONGEST_RETRY)
+                    return
                 # The feeds stay ours, so that nobody else lines up for the same reading.
                 feeds.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
                 wait.resume = msgspec.structs.replace(message, resume=reading.progress())
+                raise
+            except Unavailable:  # the database, where the budget is: not the source
+                with suppress(Unavailable), self.db.session():
+                    feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
             except TryAgain as fault:
                 self._put_off(message, reading, fault)
@@ -195,17 +202,26 @@ class Fetcher:
             except TryAgain:
                 feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
-            self.metrics.items_fetched.labels(source.name, reading.kind).inc(len(page.items))
+            if source.name != canary.SOURCE:  # which nobody wrote
+                self.metrics.items_fetched.labels(source.name, reading.kind).inc(len(page.items))
             count += len(page.items)
         log.info("poll read", **reading.gist, items=count)
 
     def _put_off(self, message: FetchWorkspace, reading: Reading, fault: TryAgain) -> None:
         delay = fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(message.attempt, 10)
         delay = min(delay, LONGEST_RETRY)
-        feeds.put_off(self.db, reading.poll, self.clock() + delay)
         log.warning("source put off", **reading.gist, seconds=round(delay, 1), exc_info=fault)
-        again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
-        self.send(again, delay=delay + LOOK_AGAIN)
+        self._read_later(msgspec.structs.replace(message, attempt=message.attempt + 1), reading, delay)
+
+    def _read_later(self, message: FetchWorkspace, reading: Reading, delay: float) -> None:
+        """Let the message come back for the whole group, which is then read from its newest page again.
+
+        The feeds stay leased until then, to a poll that has yet to begin. Whoever falls due meanwhile finds them taken
+        and is served by it, and if the message is lost, the sweep finds a lease that ran out.
+        """
+        later = Reading(uuid.uuid4().hex, reading.kind, reading.feeds)
+        feeds.put_off(self.db, reading.poll, later.poll, until=self.clock() + delay, lease=self.rules.lease)
+        self.send(msgspec.structs.replace(message, resume=later.progress()), delay=delay)
 
     def _is_done(self, source: Source, reading: Reading, items: Sequence[Item]) -> bool:
         if reading.covered(items, self.rules.overlap):

@@ -22,7 +22,7 @@ from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, Tr
 from overheard.limits import Turn
 from overheard.log import get_logger, note
 from overheard.messages import NotifyChannel
-from overheard.metrics import Metrics
+from overheard.metrics import INVALID, Metrics
 from overheard.sending import Send
 
 log = get_logger(__name__)
@@ -72,7 +72,7 @@ class Notifier:
         try:
             channel = self.open_channel(row)
         except InvalidInput as error:
-            self._disable(row, f"cannot be used: {error}", "invalid")
+            self._disable(row, f"cannot be used: {error}", INVALID)
             return
         while ours.rest and self._hold(ours):
             try:
@@ -137,7 +137,7 @@ class Notifier:
             return None  # what it was to say was erased since it was claimed, and the delivery with it
         if not contents.notice.mentions:
             ours.fail(delivery, "what it was to say has been deleted")
-            self._count(channel.kind, "failed")
+            self._count(row, channel.kind, "failed")
             return None
         try:
             channel.send(contents.notice)
@@ -146,7 +146,7 @@ class Notifier:
             return math.inf
         except Permanent as error:
             ours.fail(delivery, str(error))
-            self._count(channel.kind, "failed")
+            self._count(row, channel.kind, "failed")
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
         except TryAgain as error:
@@ -160,7 +160,7 @@ class Notifier:
         now = self.clock()
         deliveries.sent(self.db, delivery.id, now)
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
-        self._count(channel.kind, "sent")
+        self._count(row, channel.kind, "sent")
         for born in contents.born if row.workspace != canary.WORKSPACE else ():
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
         return None
@@ -176,21 +176,23 @@ class Notifier:
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
             # The channel takes others: it is this one that it cannot take, and never will.
             ours.fail(delivery, str(error))
-            self._count(kind, "failed")
+            self._count(row, kind, "failed")
             log.warning("delivery given up", delivery=delivery.id, tries=delivery.attempts, exc_info=error)
             return FIRST_RETRY
         delay = error.delay if error.delay is not None else backoff(delivery.attempts)
         ours.put_off(delivery, now + delay, str(error))
-        self._count(kind, "retried")
+        self._count(row, kind, "retried")
         log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return delay
 
     def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
         channels.disable(self.db, row.id, reason, self.clock())
-        self._count(kind, "disabled")
+        self._count(row, kind, "disabled")
         log.error("channel disabled", reason=reason)
 
-    def _count(self, kind: str, outcome: str) -> None:
+    def _count(self, row: ChannelRow, kind: str, outcome: str) -> None:
+        if row.workspace == canary.WORKSPACE:
+            return  # nobody's: it has gauges of its own
         self.metrics.deliveries.labels(kind, outcome).inc()
 
 

@@ -11,7 +11,7 @@ from overheard.config import Recheck as Rules
 from overheard.db import erasing, rechecks, retention
 from overheard.db.connect import Db
 from overheard.db.rechecks import EARLY, LEASE, URGENT, Batch, Stored
-from overheard.errors import Permanent, Postponed, TryAgain
+from overheard.errors import Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import FULLNAME
 from overheard.log import get_logger
 from overheard.messages import RecheckItems
@@ -71,6 +71,8 @@ class Rechecker:
             rechecks.hold(self.db, ids, lease, longer)
             wait.resume = RecheckItems(item_ids=tuple(ids), lease=longer)
             raise
+        except Unavailable:
+            raise  # the database, where the budget is
         except (TryAgain, Permanent) as fault:
             delay = max(getattr(fault, "delay", None) or AGAIN, AGAIN)
             rechecks.hold(self.db, ids, lease, now + delay)

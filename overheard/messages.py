@@ -37,7 +37,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a poll goes on that had to wait for the API budget between two pages."""
+    """Where a poll goes on that had to wait for the API budget between two pages, or begins that was put off."""
 
     poll_id: Text
     kind: FeedKind
@@ -55,8 +55,8 @@ ON_SCHEDULE = ("due", "sweep")  # reasons of demands that can wait for the next 
 class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Make this workspace's feeds fresh: each read by a poll that began at or after ``fresh_since`` (epoch seconds).
 
-    ``resume`` carries on a poll that waited for its turn at the budget; ``attempt`` counts the passing faults of
-    the source that this demand has met.
+    ``resume`` carries on a poll that waited for its turn at the budget, or was put off; ``attempt`` counts the passing
+    faults of the source that this demand has met.
     """
 
     workspace_id: Id

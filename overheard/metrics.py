@@ -17,10 +17,13 @@ AGES = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 8640
 # Who sets a series.
 EVERY = "every process"
 STAGES = "every stage"
+STAGES_AND_INGRESS = "every stage, ingress"
 TICK = "tick"
 
 STAGE = "a stage"
+INVALID = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
+EVENT_OUTCOMES = ("ok", "retried", "rejected")  # of the ingress
 
 
 class Metrics(Catalogue):
@@ -36,15 +39,18 @@ class Metrics(Catalogue):
         # Every stage: rate, errors, duration.
         self.stage_messages = counter(
             "stage_messages_total",
-            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped.",
-            STAGES,
+            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped; ok, retried or "
+            "rejected with the ingress, whose messages are public events.",
+            STAGES_AND_INGRESS,
             stage=STAGE,
-            outcome=OUTCOMES,
+            outcome=(*OUTCOMES, "rejected"),
         )
         self.stage_duration = histogram(
-            "stage_duration_seconds", "Time a stage spent on one message.", STAGES, QUICK, stage=STAGE
+            "stage_duration_seconds", "Time a stage spent on one message.", STAGES_AND_INGRESS, QUICK, stage=STAGE
         )
-        self.stage_in_progress = gauge("stage_in_progress", "Messages a stage is working on now.", STAGES, stage=STAGE)
+        self.stage_in_progress = gauge(
+            "stage_in_progress", "Messages a stage is working on now.", STAGES_AND_INGRESS, stage=STAGE
+        )
         self.longest_in_progress = gauge(
             "longest_in_progress_seconds",
             "How long the message longest in progress in this process has taken so far. 0: none is.",
@@ -60,7 +66,7 @@ class Metrics(Catalogue):
         # Reddit.
         self.items_fetched = counter(
             "items_fetched_total",
-            "Items read from a source, seen before or not.",
+            "Items read from a source, seen before or not; without the canary's.",
             "fetch",
             source=("reddit",),
             kind=("posts", "comments"),
@@ -73,7 +79,9 @@ class Metrics(Catalogue):
             status="an HTTP status, or error",
         )
         self.reddit_budget_remaining = gauge(
-            "reddit_budget_remaining", "Requests left in Reddit's window, as its last answer said.", "fetch, recheck"
+            "reddit_budget_remaining",
+            "Requests left in Reddit's window of ten minutes, as its last answer within them said.",
+            TICK,
         )
         self.coverage_gaps = counter(
             "coverage_gaps_total",
@@ -97,7 +105,9 @@ class Metrics(Catalogue):
         # Matching and mentions.
         self.queries = gauge("queries", "Queries in the index.", "match")
         self.index_build = histogram("index_build_seconds", "Time to bring the index up to date.", "match", QUICK)
-        self.mentions_stored = counter("mentions_stored_total", "Mentions stored for the first time.", "store")
+        self.mentions_stored = counter(
+            "mentions_stored_total", "Mentions stored for the first time; without the canary's.", "store"
+        )
         self.item_to_stored = histogram(
             "item_to_stored_seconds",
             "Age of an item, since Reddit created it, when its mention was stored; without what was there before "
@@ -109,9 +119,10 @@ class Metrics(Catalogue):
         # Delivery.
         self.deliveries = counter(
             "deliveries_total",
-            "Tries to deliver; outcome is sent, retried, failed or disabled.",
+            "Tries to deliver, without the canary's; outcome is sent, retried, failed or disabled. A channel that "
+            "could not be opened, and was disabled, is of the kind invalid.",
             "notify",
-            channel_kind=("webhook", "apprise"),
+            channel_kind=("webhook", "apprise", "null", INVALID),
             outcome=("sent", "retried", "failed", "disabled"),
         )
         self.item_to_delivered = histogram(
@@ -160,9 +171,9 @@ class Metrics(Catalogue):
         )
         self.items_erased = counter(
             "items_erased_total",
-            "Items erased; cause is deleted (on Reddit), forgotten (on request) or old.",
+            "Items erased; cause is deleted (on Reddit) or old. What `overheard forget` erases is not among them.",
             "recheck, tick",
-            cause=("deleted", "forgotten", "old"),
+            cause=("deleted", "old"),
         )
         self.recheck_overdue = gauge("recheck_overdue_items", "Stored items whose recheck is overdue.", TICK)
 

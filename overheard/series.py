@@ -2,7 +2,7 @@
 
 A counter whose labels have known values begins with all of them at 0, so that the first event is a rise that
 ``increase()`` sees. A gauge is shown only after it was set: a process shows no 0 for what it does not know. One whose
-function returns NaN is not known now.
+value is NaN is not known now.
 """
 
 from __future__ import annotations

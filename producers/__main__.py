@@ -74,7 +74,9 @@ def _ingress(running: Program, offset: int) -> int:
     ingress = Ingress(
         db=running.db, sender=Sender(broker), clock=running.clock, fresh_for=running.config.fetch.fresh_for
     )
-    consumer = IngressConsumer(url, ingress.handle, running.record_dead, name="overheard ingress")
+    consumer = IngressConsumer(
+        url, ingress.handle, running.record_dead, metrics=running.metrics, name="overheard ingress"
+    )
     try:
         with running.exposed(offset, consumer.problems):
             consumer.run(running.stop)

@@ -6,6 +6,7 @@ the age of the oldest work. Two ticks side by side set the same values; queries 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -85,7 +86,7 @@ class Gauges:
         db, now, metrics = self.db, self.clock(), self.metrics
         oldest = {
             "run": workspaces.oldest_demand(db, now),
-            "poll": feeds.oldest_poll(db),
+            "poll": feeds.oldest_poll(db, now),
             "delivery": deliveries.oldest_due(db, now),
             "digest": workspaces.oldest_digest(db, now),
         }
@@ -101,8 +102,9 @@ class Gauges:
             metrics.channels.labels(state).set(count)
         metrics.deliveries_pending.set(deliveries.pending(db))
         metrics.dead_letters.set(dead_letters.count(db))
-        _, booked = budgets.state(db, self.budget)
+        remaining, booked = budgets.state(db, self.budget)
         metrics.reddit_budget_booked.set(booked)
+        metrics.reddit_budget_remaining.set(math.nan if remaining is None else remaining)
 
     def _bus(self) -> None:
         queues, door = self.look()

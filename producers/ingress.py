@@ -7,17 +7,16 @@ import time
 import msgspec
 
 from overheard.bus.events import Event, ItemRecheck, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.intake import LONGEST_RUN
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.db import rechecks, workspaces
 from overheard.db.connect import Db
-from overheard.errors import InvalidInput
+from overheard.errors import InvalidInput, NotFound
 from overheard.log import about, get_logger, note
 from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
 
 log = get_logger(__name__)
-
-LONGEST_RUN = 200  # characters; foreign clients' message ids may be longer
 
 
 class Ingress:
@@ -32,6 +31,8 @@ class Ingress:
     def handle(self, routing_key: str, body: bytes, message_id: str | None) -> None:
         """Send the event's message. Raises InvalidInput or NotFound (to be rejected), TryAgain (to be kept).
 
+        What the tick asked for, for a workspace that is paused or gone by now, is let go.
+
         The event's id is the run's, which every line of the log bears from here to the last stage.
         """
         began = time.monotonic()
@@ -40,8 +41,16 @@ class Ingress:
         known = event.event_id or message_id
         ours = message_id_of(_identified(event, known))
         with about(stage="ingress", type=routing_key, message_id=known or ours, run=(known or ours)[:LONGEST_RUN]):
-            with self.db.session():
-                message = self._message(event)
+            try:
+                with self.db.session():
+                    message = self._message(event)
+            except (InvalidInput, NotFound) as error:
+                if not _on_schedule(event):
+                    raise
+                # It was paused or removed while the event was waiting. Nothing is lost: the tick asks for whoever is
+                # there. A letter of each would be many, after an outage.
+                log.info("event passed over", reason="gone" if isinstance(error, NotFound) else "paused")
+                return
             sent = self.sender.send(message, message_id=ours)
             log.info("event done", sent=sent, ms=round((time.monotonic() - began) * 1000, 1))
 
@@ -54,7 +63,7 @@ class Ingress:
                 raise InvalidInput(
                     f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again"
                 )
-            on_schedule = event.reason in ON_SCHEDULE
+            on_schedule = _on_schedule(event)
             if not on_schedule:  # the tick has noted its own demands
                 workspaces.demand(self.db, workspace.id, now)
             fresh_since = max(now - self.fresh_for, 0.0) if on_schedule else now
@@ -69,6 +78,13 @@ class Ingress:
             batch = rechecks.wish(self.db, event.item, now)
             return RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
         raise InvalidInput(f"nobody here works on {type(event).__name__}")
+
+
+def _on_schedule(event: Event) -> bool:
+    """Whether it is as the tick publishes it; others may do so too, and are asked again as little."""
+    if isinstance(event, WorkspaceDue):
+        return event.reason in ON_SCHEDULE
+    return isinstance(event, WorkspaceDigest) and event.period_end is not None
 
 
 def _identified(event: Event, event_id: str | None) -> Event:

@@ -36,7 +36,7 @@ class Rechecks:
         A message that is lost, or that found the budget used up, leaves its items to a later tick.
         """
         now, within = self.clock(), self.rules.within_hours * 3600.0
-        if now - self._reported >= REPORTED:
+        if not 0 <= now - self._reported < REPORTED:
             self._reported = now
             self.metrics.recheck_overdue.set(rechecks.overdue(self.db, now - within))
         before = now - EARLY * within

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -14,11 +15,12 @@ from overheard.bus.door import Publishes
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, deliveries, feeds, retention, workspaces
+from overheard.db import beats, deliveries, feeds, mending, retention, workspaces
 from overheard.db.connect import Db
+from overheard.db.mending import Longest
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import ConfigError, InvalidInput, TryAgain
 from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
@@ -32,6 +34,8 @@ log = get_logger(__name__)
 BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
 SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+LONG = 5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
+FEW = 10  # of them in a tick
 MANY = 200  # dead letters moved at once, after which the next tick looks for more
 AHEAD = 60.0  # seconds that the last beat may be in the future: clocks of several machines differ a little
 MOST_JITTER = 0.1  # of the time between two runs
@@ -49,6 +53,10 @@ class Found(msgspec.Struct):
     dead_letters: int = 0
     forgotten: int = 0
     rechecks: int = 0
+    broken: int = 0  # steps that did not get to their end
+
+
+Step = Callable[[Found], None]
 
 
 class Ticker:
@@ -69,6 +77,7 @@ class Ticker:
         clock: Clock,
         rules: Rules,
         ages: Ages,
+        longest: Longest,
         metrics: Metrics,
         gauges: Gauges,
         recheck: Callable[[], int] = lambda: 0,
@@ -83,6 +92,7 @@ class Ticker:
         self.clock = clock
         self.rules = rules
         self.ages = ages
+        self.longest = longest
         self.metrics = metrics
         self.gauges = gauges
         self.recheck = recheck
@@ -93,6 +103,12 @@ class Ticker:
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
         self._untidy = False
+        self._quiet = False  # whether the bus held nothing as this tick began
+        self._steps: tuple[Step, ...] = (
+            *(self._canary, self._mend_times, self._look_at_queues, self._due, self._digests),
+            *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
+            *(self._recheck, self._tidy),
+        )
 
     def tick(self) -> Found:
         """One round; several tick processes may run side by side, as everything is claimed by conditional UPDATE.
@@ -105,54 +121,87 @@ class Ticker:
         5. now and then: dead letters that only the bus knows of; rows that are too old;
         6. the beat.
 
+        A step that breaks keeps none of the others from its work (I6); the tick is no success then: no beat.
         Raises TryAgain when a server is away: what was claimed and not published is found by step 3 next time.
         """
         found = Found()
         with self.db.session():
-            if self.canary is not None:
-                self.canary.step()
-            self._mend_times()
-            found.due = self._due()
-            found.digests = self._digests()
-            self._sweep(found)
-            found.rechecks = self.recheck()
-            self._tidy(found)
-            self._report(found)
+            for step in self._steps:
+                self._take(step, found)
+            if not found.broken:
+                self._report(found)
         return found
 
-    def _mend_times(self) -> None:
-        """A clock that was ahead has put due times where nobody would look for as long as it was ahead."""
+    def _take(self, step: Step, found: Found) -> None:
+        try:
+            with self.db.session():
+                step(found)
+        except (TryAgain, ConfigError):
+            raise
+        except Exception:  # a row of a kind that nobody has thought of: it would break each tick
+            log.exception("tick step failed", stage=BEAT, step=step.__name__.strip("_"))
+            found.broken += 1
+
+    def _canary(self, found: Found) -> None:
+        if self.canary is not None:
+            self.canary.step()
+
+    def _mend_times(self, found: Found) -> None:
+        """A clock that was ahead has put due times where nobody would look for as long as it was ahead.
+
+        What else it has written (``mending.mend``) is looked for now and then: it may have been another machine's.
+        """
         last, now = beats.last(self.db, BEAT), self.clock()
         if last is None or last <= now + AHEAD:
             return
         mended = workspaces.mend_times(self.db, now, AHEAD, self._next_run, self._next_digest)
+        mending.went_back(self.db, now, last - now)
+        beats.beat(self.db, BEAT, now)  # once: a tick that fails from here on must not bring all that nearer again
         log.warning("the clock went back", stage=BEAT, seconds=round(last - now), workspaces=mended)
 
     def _tidy(self, found: Found) -> None:
         """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""
         now = self.clock()
-        if now - self._tidied < self.rules.sweep_after and not self._untidy:
+        if 0 <= now - self._tidied < self.rules.sweep_after and not self._untidy:  # negative: the clock went back
             return
         self._tidied = now
-        feeds.mend_times(self.db, now)
+        broken = found.broken
+        for step in (self._mend_others, self._drain, self._forget):
+            self._take(step, found)
+        more = found.forgotten >= retention.BATCH or found.dead_letters >= MANY
+        self._untidy = more or found.broken > broken  # what broke is tried again at once, and so is told of soon
+
+    def _mend_others(self, found: Found) -> None:
+        if mended := mending.mend(self.db, self.clock(), self.longest):
+            log.warning("times too far in the future are taken back", stage=BEAT, changes=mended)
+
+    def _drain(self, found: Found) -> None:
         found.dead_letters = self.drain()
-        gone = retention.forget(self.db, self.ages, now)
+
+    def _forget(self, found: Found) -> None:
+        gone = retention.forget(self.db, self.ages, self.clock())
         self.metrics.items_erased.labels("old").inc(gone.items)
         if gone.unsent:
             log.warning("too old to be sent", stage=BEAT, deliveries=gone.unsent)
         found.forgotten = gone.rows
-        self._untidy = found.forgotten >= retention.BATCH or found.dead_letters >= MANY  # there may be more
 
-    def _due(self) -> int:
-        count = 0
-        while count < self.rules.batch:
+    def _recheck(self, found: Found) -> None:
+        found.rechecks = self.recheck()
+
+    def _publish(self, type: str, **body: Any) -> None:
+        try:
+            self.events.publish(type, body)
+        except InvalidInput as error:  # nobody can have saved such a row; it must stop nobody else (I6)
+            log.error("event cannot be published", stage=BEAT, type=type, workspace=body["workspace"], exc_info=error)
+
+    def _due(self, found: Found) -> None:
+        while found.due < self.rules.batch:
             claimed = workspaces.claim_due(self.db, self.clock(), CLAIM, self._next_run)
             for workspace in claimed:
-                self.events.publish("workspace.due", {"workspace": workspace.id, "reason": "due"})
-            count += len(claimed)
+                self._publish("workspace.due", workspace=workspace.id, reason="due")
+            found.due += len(claimed)
             if len(claimed) < CLAIM:
                 break
-        return count
 
     def _next_run(self, due: Due) -> float:
         now = self.clock()
@@ -160,17 +209,14 @@ class Ticker:
         # Everybody's */5 is the same second: spread them, a little, so that the budget's line stays short.
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
-    def _digests(self) -> int:
-        count = 0
-        while count < self.rules.batch:  # everybody's nine o'clock is the same
+    def _digests(self, found: Found) -> None:
+        while found.digests < self.rules.batch:  # everybody's nine o'clock is the same
             claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
             for workspace in claimed:
-                body = {"workspace": workspace.id, "period_end": workspace.digest_at}
-                self.events.publish("workspace.digest", body)
-            count += len(claimed)
+                self._publish("workspace.digest", workspace=workspace.id, period_end=workspace.digest_at)
+            found.digests += len(claimed)
             if len(claimed) < CLAIM:
                 break
-        return count
 
     def _next_digest(self, due: Due) -> float:
         return self._following(due, due.digest or DEFAULT_DIGEST)
@@ -178,32 +224,43 @@ class Ticker:
     def _following(self, due: Due, text: str) -> float:
         try:
             return schedule.next_due(text, due.timezone, self.clock())
-        except InvalidInput as error:
+        except Exception as error:
             # Schedules are checked when they are saved; this one, or the zones of this machine, changed since.
-            # It must stop nobody else (I6).
+            # It must stop nobody else (I6), whatever the libraries raise for it.
             log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
             return self.clock() + SPOILT
 
-    def _sweep(self, found: Found) -> None:
+    def _look_at_queues(self, found: Found) -> None:
+        self._quiet = False
+        self._quiet = not self.waiting()  # before this tick's own demands wait there
+
+    def _sweep_demands(self, found: Found) -> None:
         now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
-        # What waits in a queue is not lost. Asked for again, it would make a long queue longer.
-        quiet = not self.waiting()
-        polls = feeds.sweep(self.db, now) if quiet else []
-        demands = workspaces.unserved(self.db, now, patience, most) if quiet else []
+        # What waits in a queue is not lost. Asked for again, it would make a long queue longer. But where the queues
+        # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
+        spared, some = (0.0, most) if self._quiet else (LONG * patience, FEW)
+        polls = feeds.sweep(self.db, now, spared, some)
+        demands = workspaces.unserved(self.db, now, max(patience, spared), some)
         for workspace_id in dict.fromkeys([*polls, *demands]):
-            self.events.publish("workspace.due", {"workspace": workspace_id, "reason": "sweep"})
-        digests = workspaces.undigested(self.db, now, patience, most)
+            self._publish("workspace.due", workspace=workspace_id, reason="sweep")
+        found.swept_polls, found.swept_workspaces = len(polls), len(demands)
+
+    def _sweep_digests(self, found: Found) -> None:
+        digests = workspaces.undigested(self.db, self.clock(), self.rules.sweep_after, self.rules.batch)
         for workspace_id, period_end in digests:
-            self.events.publish("workspace.digest", {"workspace": workspace_id, "period_end": period_end})
-        self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
-        overdue = deliveries.waiting_channels(self.db, now, patience, most)
+            self._publish("workspace.digest", workspace=workspace_id, period_end=period_end)
+        found.swept_digests = len(digests)
+
+    def _sweep_channels(self, found: Found) -> None:
+        now, patience = self.clock(), self.rules.sweep_after
+        self._woken = {channel: at for channel, at in self._woken.items() if now - patience < at <= now}
+        overdue = deliveries.waiting_channels(self.db, now, patience, self.rules.batch)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:
             with about(workspace=overdue[channel_id]):
                 self.sender.send(NotifyChannel(channel_id=channel_id))
             self._woken[channel_id] = now
-        found.swept_polls, found.swept_workspaces, found.swept_channels = len(polls), len(demands), len(channels)
-        found.swept_digests = len(digests)
+        found.swept_channels = len(channels)
 
     def _report(self, found: Found) -> None:
         now = self.clock()
@@ -220,6 +277,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
         began, failed = time.monotonic(), False
         try:
             found = ticker.tick()
+            failed = found.broken > 0
             _told(found, began)
             if max(found.due, found.digests) >= ticker.rules.batch:
                 pause = 0.0
@@ -235,7 +293,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
 def _told(found: Found, began: float) -> None:
     counts = {name: count for name, count in msgspec.structs.asdict(found).items() if count}
     # What had to be swept was lost by somebody. A tick that found nothing is for whoever looks closely.
-    left_behind = any(name.startswith("swept_") for name in counts)
+    left_behind = any(name.startswith(("swept_", "broken")) for name in counts)
     level = log.warning if left_behind else log.info if counts else log.debug
     level("tick done", stage=BEAT, ms=_ms(began), **counts)
 

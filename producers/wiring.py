@@ -12,6 +12,7 @@ from overheard.bus.memory import MemoryBroker
 from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
 from overheard.db.budgets import reddit_key
+from overheard.db.mending import Longest
 from overheard.db.retention import Ages
 from overheard.program import Program
 from overheard.stages import STAGES
@@ -60,6 +61,11 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             kept.items_days,
             # Nobody asks Reddit about what stands in dead letters only: it goes when Reddit's rules want it gone.
             texts=2 * 3600.0 * running.config.recheck.within_hours,
+        ),
+        longest=Longest(
+            fetch=running.config.fetch.lease,
+            notify=running.config.notify.lease,
+            refused=running.config.fetch.longest_backoff,
         ),
         metrics=running.metrics,
         gauges=Gauges(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,13 @@ FOREIGN = {
     "rabbitmq_resident_memory_limit_bytes",
     "up",
 }
+
+
+def promtool(*args: str, folder: Path) -> None:
+    """Run it, which must succeed."""
+    assert shutil.which("promtool"), "promtool is not installed here; run: deploy/install --test"
+    done = subprocess.run(["promtool", *args], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"promtool {' '.join(args)}\n{done.stdout}{done.stderr}"
 
 
 def rules() -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ What is watched with them: [runbook.md](runbook.md).
 
 HEADS = {
     "every process": "Every process",
+    "every stage, ingress": "Every stage's process, and the ingress",
     "every stage": "Every stage's process",
     "tick": "The tick: the whole system",
 }

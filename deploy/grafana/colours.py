@@ -13,6 +13,7 @@ OUTCOMES = {
     "dropped": "purple",
     "failed": "red",
     "dead": "red",
+    "rejected": "dark-red",
     "disabled": "dark-red",
 }
 STAGES = {
@@ -22,6 +23,7 @@ STAGES = {
     "notify": "orange",
     "digest": "yellow",
     "recheck": "light-red",
+    "ingress": "light-blue",
     "overheard.ingress": "light-blue",
     "tick": "text",
 }

@@ -20,7 +20,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colours import BAD, GOOD, WARN
+from deploy.grafana.colours import BAD, GOOD, QUIET, WARN
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -46,10 +46,12 @@ class Steps(NamedTuple):
 ALWAYS_GOOD = Steps()
 
 
-def number(
-    title: str, says: str, unit: Unit, query: Query, steps: Steps, *, decimals: int | None = None, spark: bool = True
-) -> Panel:
-    """One figure, coloured by its thresholds, over its recent course."""
+def number(title: str, says: str, unit: Unit, query: Query, steps: Steps, *, decimals: int | None = None) -> Panel:
+    """One figure, as it is now, coloured by its thresholds; where nobody knows it, a dash that is not green.
+
+    Asked for this moment alone: the last value of a course would stay on the wall, green, for as long as the course
+    reaches back, after whoever showed it has died. So there is no small curve behind it.
+    """
     panel = (
         stat.Panel()
         .title(title)
@@ -60,9 +62,10 @@ def number(
         .color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
         .color_mode(BigValueColorMode.VALUE)
-        .graph_mode(BigValueGraphMode.AREA if spark else BigValueGraphMode.NONE)
+        .graph_mode(BigValueGraphMode.NONE)
         .no_value("–")
-        .with_target(_target(query, "A"))
+        .mappings([_unknown()])
+        .with_target(_target(query, "A").instant())
     )
     return panel if decimals is None else panel.decimals(decimals)
 
@@ -126,6 +129,13 @@ def listing(title: str, says: str, query: Query, *, hide: Sequence[str]) -> Pane
 
 def _target(query: Query, letter: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(letter).range()
+
+
+def _unknown() -> model.SpecialValueMap:
+    # Without it, Grafana gives what is no number the colour of the lowest step.
+    dash = model.ValueMappingResult(text="–", color=QUIET)
+    match = model.SpecialValueMatch.NULL_AND_NAN
+    return model.SpecialValueMap(model.DashboardSpecialValueMapOptions(match=match, result=dash))
 
 
 def _thresholds(steps: Steps) -> build.ThresholdsConfig:

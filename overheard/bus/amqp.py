@@ -10,6 +10,7 @@ import dramatiq
 import pika
 import pika.exceptions
 
+from overheard.bus import headers
 from overheard.errors import ConfigError, Unavailable
 
 HEARTBEAT = 30
@@ -35,6 +36,7 @@ def parameters(
 
     ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for a URL that cannot be used.
     """
+    headers.tolerate()  # every connection of ours begins here
     try:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES or not parts.hostname:

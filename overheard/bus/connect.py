@@ -27,19 +27,20 @@ def open_broker(
     stages: Iterable[Stage],
     metrics: Metrics,
     record_dead: Record,
-    on_idle: Callable[[], object] | None = None,
+    give_back: Callable[[], object] = lambda: None,
     name: str = "",
 ) -> Broker:
     """The broker for ``memory://`` or ``amqp(s)://``; no connection is made yet. Raises ConfigError.
 
-    ``stages`` are the limits to use; stages that are not named have those of ``stages.py``.
+    ``stages`` are the limits to use; stages that are not named have those of ``stages.py``. ``give_back`` runs on
+    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database).
     """
     known = {**STAGES, **{stage.name: stage for stage in stages}}
     # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
     # knows every stage, a second broker in the process changes nothing.
     dramatiq.set_encoder(StrictEncoder(known.values()))
     silence()
-    middleware = stack(tuple(known.values()), metrics, record_dead, on_idle)
+    middleware = stack(tuple(known.values()), metrics, record_dead, give_back)
     scheme = url.partition("://")[0]
     if scheme == "memory":
         return MemoryBroker(stages=known.values(), middleware=middleware, record=record_dead)
@@ -49,17 +50,17 @@ def open_broker(
 
 
 def stack(
-    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, on_idle: Callable[[], object] | None
+    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, give_back: Callable[[], object]
 ) -> list[Middleware]:
     """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
 
     1. TimeLimit first disarms, so that it cannot strike while a retry is being published;
     2. SafeRetries settles the message's fate;
     3. DeadLetters writes down the fate of what was rejected (``after_nack``);
-    4. Observe counts and logs it, and gives back what the thread holds.
+    4. Observe counts and logs it.
     """
     return [
-        Observe(metrics, on_idle),
+        Observe(metrics, give_back),
         DeadLetters(record_dead),
         SafeRetries(stages),
         CurrentMessage(),

@@ -15,6 +15,7 @@ import msgspec
 from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
+from overheard.bus.envelope import MAX_BYTES
 from overheard.bus.retries import fate_of
 from overheard.bus.verdict import describe
 from overheard.log import get_logger
@@ -36,6 +37,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
     traceback: str
     origin: Literal["nack", "xq", "rejected"]
     routing_key: str | None = None
+
+
+def bounded(body: bytes) -> bytes:
+    """What is kept of a body: RabbitMQ takes much larger ones than our largest message, and they are none of ours."""
+    return body[:MAX_BYTES]
 
 
 Record = Callable[[DeadLetter], None]

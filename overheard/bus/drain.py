@@ -15,9 +15,10 @@ import pika.exceptions
 from dramatiq.common import q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter
+from overheard.bus.dead import DeadLetter, bounded
 from overheard.bus.door import REJECTED
 from overheard.bus.envelope import StrictEncoder, fault
+from overheard.errors import TryAgain
 from overheard.log import get_logger
 from overheard.stages import Stage
 
@@ -25,6 +26,8 @@ SECONDS = 2.0  # of one drain: the tick has other things to do, and comes again
 BATCH = 200  # letters recorded at once
 BATCH_BYTES = 8 * 1024 * 1024
 ARRIVAL = 1.0  # seconds to wait for a letter that should be there
+LONGEST_REASON = 2_000  # characters
+LONGEST_KEY = 255  # bytes of a routing key, in AMQP
 
 RecordAll = Callable[[Sequence[DeadLetter]], None]
 LetterOf = Callable[[Any, bytes], DeadLetter]  # of a message's properties and body
@@ -78,11 +81,11 @@ def _drain_queue(connection: Any, queue: str, letter_of: LetterOf, record: Recor
     # Consumed, not asked for one by one: each answer of a quorum queue costs it a write to its log.
     arriving = channel.consume(queue, inactivity_timeout=ARRIVAL)
     while drained < left and time.monotonic() < until:
-        letters, last_tag = _some(arriving, letter_of, left - drained)
+        letters, last_tag = _some(arriving, queue, letter_of, left - drained)
         if not letters:
             break
         try:
-            record(letters)
+            _record(letters, record)
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letters not recorded", queue=queue, letters=len(letters), exc_info=error)
             break
@@ -93,7 +96,23 @@ def _drain_queue(connection: Any, queue: str, letter_of: LetterOf, record: Recor
     return drained
 
 
-def _some(arriving: Iterator[Any], letter_of: LetterOf, left: int) -> tuple[list[DeadLetter], int]:
+def _record(letters: list[DeadLetter], record: RecordAll) -> None:
+    """Record them all; where one cannot be, it is kept as what can be. Raises what the recorder does."""
+    try:
+        record(letters)
+    except TryAgain:
+        raise
+    except Exception:
+        if len(letters) > 1:  # one of them is to blame, or the recorder: then each fails
+            for letter in letters:
+                _record([letter], record)
+            return
+        (letter,) = letters
+        log.exception("dead letter cannot be kept as it is", queue=letter.queue)
+        record([_unreadable(letter.queue, letter.body, "cannot be kept as it was")])
+
+
+def _some(arriving: Iterator[Any], queue: str, letter_of: LetterOf, left: int) -> tuple[list[DeadLetter], int]:
     """The next letters, not acknowledged yet, and the tag of the last of them."""
     letters: list[DeadLetter] = []
     size, tag = 0, 0
@@ -101,30 +120,65 @@ def _some(arriving: Iterator[Any], letter_of: LetterOf, left: int) -> tuple[list
         method, properties, body = next(arriving)
         if method is None:
             break
-        letters.append(letter_of(properties, body))
+        letters.append(_read(queue, letter_of, properties, body))
         size, tag = size + len(body), method.delivery_tag
     return letters, tag
 
 
+def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> DeadLetter:
+    try:
+        return letter_of(properties, body)
+    except Exception as error:  # anybody may have put it there; it must not be the end of every tick
+        log.warning("dead letter cannot be read", queue=queue, exc_info=error)
+        return _unreadable(queue, body, f"cannot be read: {type(error).__name__}")
+
+
+def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetter:
+    if queue == REJECTED:
+        return DeadLetter(_hash(body), "ingress", queue, bounded(body), reason, "", "rejected")
+    return DeadLetter(_hash(body), q_name(queue), queue, bounded(body), reason, "", "xq")
+
+
 def _refused(properties: Any, body: bytes) -> DeadLetter:
-    headers = properties.headers or {}
-    identity = properties.message_id or hashlib.sha256(body).hexdigest()
-    reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")
+    headers = _headers(properties)
+    reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")[:LONGEST_REASON]
     key = headers.get("x-routing-key")
-    return DeadLetter(identity, "ingress", REJECTED, body, reason, "", "rejected", None if key is None else str(key))
+    known = key if isinstance(key, str) and len(key.encode()) <= LONGEST_KEY else None
+    identity = _identity(properties, body)
+    return DeadLetter(identity, "ingress", REJECTED, bounded(body), reason, "", "rejected", known)
 
 
 def _parked(queue: str, body: bytes, properties: Any, encoder: StrictEncoder) -> DeadLetter:
-    deaths = (properties.headers or {}).get("x-death") or [{}]
-    found_on = deaths[0].get("queue", q_name(queue))
-    reason = fault(body, queue=found_on, encoder=encoder)
+    death = _death(properties)
+    reason = fault(body, queue=death.get("queue") or q_name(queue), encoder=encoder)
     if reason is None:
         identity = encoder.decode(body)["message_id"]
-        why = deaths[0].get("reason", "unknown")
+        why = death.get("reason", "unknown")
         reason = DEATHS.get(why, f"dead-lettered by RabbitMQ: {why}")
     else:
-        identity = hashlib.sha256(body).hexdigest()
-    return DeadLetter(identity, q_name(queue), queue, body, reason, "", "xq")
+        identity = _hash(body)
+    return DeadLetter(identity, q_name(queue), queue, bounded(body), reason[:LONGEST_REASON], "", "xq")
+
+
+def _death(properties: Any) -> dict[str, str]:
+    """How it died last, as RabbitMQ notes it: nothing where somebody else wrote that header."""
+    deaths = _headers(properties).get("x-death")
+    if not isinstance(deaths, list) or not deaths or not isinstance(deaths[0], dict):
+        return {}
+    return {name: value for name, value in deaths[0].items() if isinstance(value, str)}
+
+
+def _headers(properties: Any) -> dict[str, Any]:
+    return properties.headers if isinstance(properties.headers, dict) else {}
+
+
+def _identity(properties: Any, body: bytes) -> str:
+    given = properties.message_id  # bytes, where it is not UTF-8
+    return given if given and isinstance(given, str) else _hash(body)
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 DEATHS = {

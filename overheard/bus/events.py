@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -72,6 +73,20 @@ def parse(routing_key: str, body: bytes) -> Event:
     for name, value in fields.items():
         CHECKS[name](name, value)
     return known(**fields)
+
+
+def readable(body: bytes) -> dict[str, str]:
+    """The ``event_id`` and the workspace's slug of an event that may be refused: each only where it is well-formed."""
+    found: dict[str, str] = {}
+    with suppress(InvalidInput):
+        fields = _object(body)
+        for name in ("event_id", "workspace"):
+            value = fields.get(name)
+            if isinstance(value, str):
+                with suppress(InvalidInput):
+                    CHECKS[name](name, value)
+                    found[name] = value
+    return found
 
 
 def encode(type: str, body: dict[str, Any]) -> tuple[bytes, str]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,9 +20,10 @@ from overheard.bus import amqp
 from overheard.bus.dead import Record
 from overheard.bus.door import INGRESS, REJECTED, UNROUTED, declare, persistent
 from overheard.bus.events import unknown_type
-from overheard.bus.refusal import Handle, keep, outcome
+from overheard.bus.intake import Handle, Intake, said_of
 from overheard.errors import TryAgain
 from overheard.log import get_logger
+from overheard.metrics import Metrics
 
 PREFETCH = 50
 LOOK_UP = 0.2  # seconds until a stop is seen
@@ -42,10 +44,9 @@ class Delivery(msgspec.Struct, frozen=True):
 class IngressConsumer:
     """Consumes the door's queues. ``run`` is for one thread; ``problems`` may be asked from any."""
 
-    def __init__(self, url: str, handle: Handle, record: Record, *, name: str = "ingress") -> None:
+    def __init__(self, url: str, handle: Handle, record: Record, *, metrics: Metrics, name: str = "ingress") -> None:
         self._params = amqp.parameters(url, name=name)
-        self._handle = handle
-        self._record = record
+        self._intake = Intake(handle, record, metrics)
         self._waiting: deque[Delivery] = deque()
         self._connected = False
         self._beat = time.monotonic()
@@ -113,24 +114,25 @@ class IngressConsumer:
             self._beat = time.monotonic()
             delivery = self._waiting.popleft()
             try:
-                reason = self._refusal(delivery)
+                self._take(refusals, delivery)
             except TryAgain as error:
                 # Not requeued: a quorum queue counts deliveries. Behind the others, so that none blocks all.
                 self._waiting.append(delivery)
-                told = {"type": delivery.key, "message_id": delivery.message_id}
-                log.warning("event waits", stage="ingress", **told, exc_info=error)
+                log.warning("event waits", **said_of(delivery.key, delivery.body, delivery.message_id), exc_info=error)
                 self._rest(connection, stop, error.delay)
                 continue
-            if reason is not None:
-                self._reject(refusals, delivery, reason)
             channel.basic_ack(delivery.tag)
             self._pause = PAUSES[0]
 
-    def _refusal(self, delivery: Delivery) -> str | None:
-        """Handle it; the reason when it is refused. Raises TryAgain."""
-        if delivery.queue == UNROUTED:
-            return unknown_type(delivery.key)
-        return outcome(self._handle, delivery.key, delivery.body, delivery.message_id)
+    def _take(self, refusals: Any, delivery: Delivery) -> None:
+        """Handle it, or have it refused. Raises TryAgain."""
+        self._intake.take(
+            delivery.key,
+            delivery.body,
+            delivery.message_id,
+            refuse=unknown_type(delivery.key) if delivery.queue == UNROUTED else None,
+            aside=partial(self._reject, refusals, delivery),
+        )
 
     def _rest(self, connection: Any, stop: threading.Event, delay: float | None) -> None:
         """Pause on the connection, which keeps its heartbeats."""
@@ -142,4 +144,3 @@ class IngressConsumer:
     def _reject(self, channel: Any, delivery: Delivery, reason: str) -> None:
         headers = {"x-reason": reason, "x-routing-key": delivery.key, "x-origin": delivery.queue}
         channel.basic_publish("", REJECTED, delivery.body, persistent(delivery.message_id, headers), mandatory=True)
-        keep(self._record, delivery.key, delivery.body, delivery.message_id, reason)

@@ -6,22 +6,20 @@ from typing import Any
 
 from overheard.bus.dead import Record
 from overheard.bus.events import encode
-from overheard.bus.refusal import Handle, keep, outcome
+from overheard.bus.intake import Handle, Intake
+from overheard.metrics import Metrics
 
 
 class MemoryEvents:
     """The same promises as ``door.Events``; the handler is called at once."""
 
-    def __init__(self, handle: Handle, record: Record) -> None:
-        self._handle = handle
-        self._record = record
+    def __init__(self, handle: Handle, record: Record, metrics: Metrics) -> None:
+        self._intake = Intake(handle, record, metrics)
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
         """Raises InvalidInput like ``Events``, and TryAgain when the handler does."""
         raw, message_id = encode(type, body)
-        reason = outcome(self._handle, type, raw, message_id)
-        if reason is not None:
-            keep(self._record, type, raw, message_id, reason)
+        self._intake.take(type, raw, message_id)
         return message_id
 
     def close(self) -> None:

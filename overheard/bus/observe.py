@@ -31,16 +31,16 @@ log = get_logger(__name__)
 class Observe(Middleware):
     """Stands first, so that its ``after_…`` hooks run last and know the message's fate.
 
-    ``on_idle`` runs on the thread that is done with a message, after everything else: it gives back what the
-    thread holds (database connections).
+    ``give_back`` runs on a worker's thread as the last thing it does: what belongs to the thread is closed by it, or
+    by nobody.
     """
 
-    def __init__(self, metrics: Metrics, on_idle: Callable[[], object] | None = None) -> None:
+    def __init__(self, metrics: Metrics, give_back: Callable[[], object] = lambda: None) -> None:
         self._metrics = metrics
         self._outcomes: dict[tuple[str, str], Counter] = {}
         self._duration: dict[str, Histogram] = {}
         self._in_progress: dict[str, Gauge] = {}
-        self._on_idle = on_idle
+        self._give_back = give_back
         self._busy: dict[int, float] = {}  # thread → when it began
 
     def after_declare_actor(self, broker: dramatiq.Broker, actor: Any) -> None:
@@ -97,10 +97,11 @@ class Observe(Middleware):
 
     def after_ack(self, broker: dramatiq.Broker, message: Any) -> None:
         logs.forget()
-        if self._on_idle is not None:
-            self._on_idle()
 
     after_nack = after_ack
+
+    def before_worker_thread_shutdown(self, broker: dramatiq.Broker, thread: Any) -> None:
+        self._give_back()
 
 
 def about(message: Any) -> dict[str, Any]:

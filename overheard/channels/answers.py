@@ -27,7 +27,7 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
     """Return when delivered, else raise TryAgain, Permanent or ChannelGone. ``now`` is in seconds since the epoch."""
     if 200 <= status < 300:
         return
-    said = f"{host} answered {status} {_phrase(status)}".rstrip()
+    said = f"{host} answered {status} {phrase(status)}".rstrip()
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{said}: it wants no more messages")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
@@ -57,6 +57,6 @@ def _until(header: str, now: float) -> float:
         return math.nan
 
 
-def _phrase(status: int) -> str:
-    # Never the receiver's own words: they may hold anything, also what we sent.
+def phrase(status: int) -> str:
+    """What the status means. Never the receiver's own words: they may hold anything, also what we sent."""
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""

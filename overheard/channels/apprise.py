@@ -1,8 +1,9 @@
 """Any service that Apprise speaks to: mail, Slack, Discord, Telegram and 130 more (https://appriseit.com/services).
 
 Apprise answers True or False and logs why, follows redirects, retries and reads local files when a URL says so. Here it
-does one try, within a deadline, under the egress guard, and its log lines become the reason. ``import apprise`` and its
-services take 20 MB and half a second, so both wait for the first channel that needs them.
+does one try, within a deadline, under the egress guard, and its log lines become the reason, as far as they cannot be
+an echo of what was sent (``apprise_words``). ``import apprise`` and its services take 20 MB and half a second, so both
+wait for the first channel that needs them.
 
 The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and ``form://`` as the header
 ``webhook-id``; other services have no field for it.
@@ -69,7 +70,8 @@ class AppriseChannel:
         # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
         if deadline.passed or not delivered:
             late = f"no complete answer within {options.timeout:g} s" if deadline.passed else None
-            reason = late or scrub("; ".join(said), self._url) or "the service did not say why"
+            why = "; ".join(dict.fromkeys(filter(None, said.reasons)))
+            reason = late or scrub(why, self._url) or "the service did not say why"
             raise TryAgain(f"{self._scheme}:// not delivered: {reason}")
 
     def _notify(self, notice: Notice) -> bool:
@@ -97,7 +99,7 @@ class AppriseChannel:
             service = _apprise().Apprise.instantiate(self._url, asset=_asset()) if parsed else None
         if service is None:
             # Lines that speak of the URL repeat it, in forms that nobody can promise to clean.
-            why = scrub("; ".join(line for line in said if "URL" not in line), self._url)
+            why = scrub("; ".join(line for line in said.lines if "URL" not in line), self._url)
             raise InvalidInput(
                 f"url: Apprise does not accept this {self._scheme}:// address{why and f' ({why})'}; "
                 "compare it with https://appriseit.com/services"

@@ -7,24 +7,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import msgspec
+
+from overheard.channels.apprise_words import reason_of, text_of
+
 # urllib3 warns of malformed headers with the whole URL. Filters don't apply to a logger's children, so each is named.
 LOGGERS = ("apprise", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 REASONS = "apprise"
 LINES = 3  # more are repetitions per recipient
 
-_lines: ContextVar[list[str] | None] = ContextVar("overheard_library_lines", default=None)
+
+class Said(msgspec.Struct):
+    """Apprise's warnings and errors. ``lines`` hold all of them, for a service that has not sent anything yet: later
+    they may repeat what was sent. ``reasons`` hold only what can be no echo.
+    """
+
+    lines: list[str] = []
+    reasons: list[str] = []
+
+
+_said: ContextVar[Said | None] = ContextVar("overheard_library_lines", default=None)
 
 
 class _Capture(logging.Filter):
     """Other threads' records, and records outside ``captured()``, pass untouched."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        lines = _lines.get()
-        if lines is None:
+        said = _said.get()
+        if said is None:
             return True
         # Swallowed, because even warnings name recipients, and the debug level shows whole URLs and payloads.
-        if record.name == REASONS and record.levelno >= logging.WARNING and len(lines) < LINES:
-            lines.append(record.getMessage().strip())
+        if record.name == REASONS and record.levelno >= logging.WARNING and len(said.lines) < LINES:
+            said.lines.append(text_of(record))
+            said.reasons.append(reason_of(record))
         return False
 
 
@@ -32,13 +47,13 @@ _capture = _Capture()
 
 
 @contextmanager
-def captured() -> Iterator[list[str]]:
+def captured() -> Iterator[Said]:
     """Collect Apprise's warnings and errors of this thread; nothing the libraries say reaches the log meanwhile."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_capture)  # adding it again changes nothing
-    lines: list[str] = []
-    token = _lines.set(lines)
+    said = Said()
+    token = _said.set(said)
     try:
-        yield lines
+        yield said
     finally:
-        _lines.reset(token)
+        _said.reset(token)

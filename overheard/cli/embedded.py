@@ -34,6 +34,7 @@ class Pipeline:
             stages=STAGES.values(),
             metrics=program.metrics,
             record_dead=program.record_dead,
+            give_back=program.db.release,
             name="overheard run",
         )
         self.sender = Sender(self.broker)
@@ -41,10 +42,10 @@ class Pipeline:
         self.ingress = Ingress(db=program.db, sender=self.sender, clock=program.clock, fresh_for=config.fetch.fresh_for)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
-            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead)
+            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead, program.metrics)
         else:
             self.events = Events(self.url, name="overheard run")
-            self.consumer = IngressConsumer(self.url, self.ingress.handle, program.record_dead)
+            self.consumer = IngressConsumer(self.url, self.ingress.handle, program.record_dead, metrics=program.metrics)
         self.ticker = ticker_of(program, self.events, self.broker)
         self.health = Health(program.metrics)
         self._threads: list[threading.Thread] = []

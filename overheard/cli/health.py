@@ -123,7 +123,7 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         waiting=waiting,
         oldest={
             "run": None if waiting is None else waiting.since,
-            "poll": feeds.oldest_poll(db),
+            "poll": feeds.oldest_poll(db, now),
             "delivery": deliveries.oldest_due(db, now),
             "digest": workspaces.oldest_digest(db, now),
         },

@@ -19,6 +19,7 @@ from overheard.cli import output
 from overheard.cli.group import Fault, Misuse
 from overheard.cli.opening import opened
 from overheard.cli.output import counted, line
+from overheard.cli.times import span
 from overheard.cli.which import alike, chosen, filters, grouped, print_kinds
 from overheard.db import dead_letters
 from overheard.db.connect import Db
@@ -82,10 +83,14 @@ def replay(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bo
 
 
 class Outcome(msgspec.Struct):
-    """What became of a replay. ``fault``: why it ended before its time."""
+    """What became of a replay. ``held``: how many somebody else is sending, for ``held_for`` seconds at most.
+    ``fault``: why it ended before its time.
+    """
 
     sent: int = 0
     stay: Counter[str] = msgspec.field(default_factory=Counter)
+    held: int = 0
+    held_for: float = 0.0
     fault: str | None = None
 
 
@@ -171,6 +176,7 @@ def _replay(db: Db, which: Which, send: Send) -> Outcome:
                 return outcome
             finally:
                 dead_letters.release(db, left)
+    outcome.held, outcome.held_for = dead_letters.held(db, which)
     return outcome
 
 
@@ -204,10 +210,21 @@ def _bar(console: Any, total: int) -> Iterator[Callable[[], None]]:
 
 
 def _tell(outcome: Outcome) -> None:
-    line(("✓ ", "green"), f"{counted(outcome.sent, 'dead letter')} sent again.")
+    failed = outcome.fault is not None or outcome.stay or outcome.held
+    if outcome.sent or not failed:
+        line(("✓ ", "green"), f"{counted(outcome.sent, 'dead letter')} sent again.")
     for reason, number in outcome.stay.most_common():
         line(("! ", "yellow"), f"{counted(number, 'dead letter')} not sent: {output.flat(reason)}", stderr=True)
     if outcome.fault is not None:
         raise Fault(f"{outcome.fault}\nthe others stay where they are; replay them when it is back")
+    problems = []
     if number := outcome.stay.total():
-        raise Fault(f"{counted(number, 'dead letter')} stay where they are")
+        problems.append(f"{counted(number, 'dead letter')} stay where they are")
+    if number := outcome.held:
+        are = "is" if number == 1 else "are"
+        problems.append(
+            f"{counted(number, 'dead letter')} {are} being sent by somebody else just now; "
+            f"what is left then can be sent again in {span(outcome.held_for)}"
+        )
+    if problems:
+        raise Fault("\n".join(problems))

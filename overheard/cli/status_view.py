@@ -109,7 +109,7 @@ def _counts(*counts: tuple[str, int, str]) -> Text:
 
 
 def _budget(stored: Stored) -> str:
-    left = "not asked yet" if stored.remaining is None else f"{stored.remaining:,.0f} requests left"
+    left = "requests left: not known" if stored.remaining is None else f"{stored.remaining:,.0f} requests left"
     return f"{left}, booked for the next {span(stored.booked)}" if stored.booked >= 1 else left
 
 

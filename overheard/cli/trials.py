@@ -1,4 +1,4 @@
-"""What ``overheard check`` tries. Each trial takes seconds at most, and changes nothing."""
+"""What ``overheard check`` tries. Each trial takes seconds at most, and changes nothing that anybody uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from overheard.bus import queues
 from overheard.channels.registry import redact
 from overheard.cli.times import span
 from overheard.config import Config
-from overheard.db import migrate
+from overheard.db import beats, migrate
 from overheard.errors import ConfigError, InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
@@ -61,10 +61,16 @@ def database(program: Program) -> Outcome:
     try:
         with program.db.session(), program.db.transaction():
             pending = migrate.pending(program.db)
+            if not pending:
+                beats.beat(program.db, "check", program.clock())  # a full disk shows in what is written only
     except ConfigError as error:
         return Outcome("failed", f"{name}, {place}: {error}")
     except Unavailable as error:
-        hint = "is the file writable?" if program.config.database.embedded else "start it, or mend [database] url"
+        hint = (
+            "is the file writable, and is there room?"
+            if program.config.database.embedded
+            else "start it, or mend [database] url"
+        )
         return Outcome("failed", f"{name}, {place}: {error}", hint)
     if not pending:
         return Outcome("ok", f"{name}, {place}", ready=True)

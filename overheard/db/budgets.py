@@ -11,15 +11,18 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.limits import Reservation
 
 HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
+LONGEST_BLOCK = 3600.0  # seconds: what a Retry-After may ask for
+MARGIN = 60.0  # seconds by which a line may be longer than HORIZON: a slower pace was configured before
 WINDOW = 600.0  # seconds: Reddit's; what it counted longer ago says nothing any more
 CLOCK_TICK = 0.002  # seconds: SQLite's clock counts milliseconds
 NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
@@ -39,7 +42,11 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class DatabaseLimiter:
-    """``limits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon)."""
+    """``limits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon).
+
+    Raises Unavailable: who asks for a turn is deep in a library of somebody else's, which would take the database's
+    error for one of its own.
+    """
 
     def __init__(self, db: Db, rates: Mapping[str, Rate]) -> None:
         self._db = db
@@ -48,14 +55,19 @@ class DatabaseLimiter:
 
     def reserve(self, key: str) -> Reservation:
         """The next free slot of ``key``; none (``slot`` None, delay HORIZON) when the line is longer than HORIZON."""
+        with self._db.session():
+            return self._reserve(key)
+
+    def _reserve(self, key: str) -> Reservation:
         rate, now = self._rates[key.partition(":")[0]], self._db.now
         earliest = now - (rate.burst - 1) * rate.period
-        start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
+        block = _block(now)
+        start = self._db.greatest(Case(None, [(_beyond(rate, now), now)], Budget.tat), earliest, block)
         row = (
             Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
             .on_conflict(
                 conflict_target=[Budget.key],
-                update={Budget.tat: start + rate.period},
+                update={Budget.tat: start + rate.period, Budget.block_until: block},
                 where=(start < now + HORIZON),
             )
             .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
@@ -74,10 +86,15 @@ class DatabaseLimiter:
         as before, so that no ``reserve`` is told another slot because of it. Nor is one taken when the server's own
         count has less than half a minute's requests left: then somebody else uses the same credentials.
         """
+        with self._db.session():
+            return self._spare(key)
+
+    def _spare(self, key: str) -> float:
         rate, now = self._rates[key.partition(":")[0]], self._db.now
         full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
         scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
-        lost = (Budget.tat <= full - rate.period) & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
+        unused = (Budget.tat <= full - rate.period) | _beyond(rate, now)
+        lost = unused & (_block(now) <= now) & ~fn.coalesce(scarce, False)
         taken = (
             Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
             .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
@@ -94,22 +111,29 @@ class DatabaseLimiter:
     def until(self, key: str, slot: float) -> float:
         """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.
 
-        Otherwise all who hold a slot within the block would come at once when it ends.
+        Otherwise all who hold a slot within the block would come at once when it ends. Void is also what lies beyond
+        every line: the clock went back since.
         """
+        with self._db.session():
+            return self._until(key, slot)
+
+    def _until(self, key: str, slot: float) -> float:
         now = self._db.now
         rows = list(Budget.select(Budget.block_until, now).where(Budget.key == key).tuples().execute(self._db.peewee))
         if not rows:
             return slot - self._db.clock()
         block_until, moment = rows[0]
-        return slot - float(moment) if slot >= float(block_until) else -math.inf
+        wait = slot - float(moment)
+        return wait if slot >= float(block_until) and wait <= HORIZON + MARGIN else -math.inf
 
     def block(self, key: str, seconds: float) -> None:
         """Nobody gets a slot before ``seconds`` from now; a longer block stays."""
         until = self._db.now + seconds
-        Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
-            conflict_target=[Budget.key],
-            update={Budget.block_until: self._db.greatest(Budget.block_until, until)},
-        ).execute(self._db.peewee)
+        with self._db.session():
+            Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
+                conflict_target=[Budget.key],
+                update={Budget.block_until: self._db.greatest(_block(self._db.now), until)},
+            ).execute(self._db.peewee)
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
         """Keep what the server counted, for ``status``; when nearly nothing is left, block until its window ends.
@@ -122,11 +146,25 @@ class DatabaseLimiter:
             return
         self._noted[key] = moment
         now = self._db.now
-        Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
-            conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
-        ).execute(self._db.peewee)
+        with self._db.session():
+            Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
+                conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
+            ).execute(self._db.peewee)
         if remaining < LOW_WATER and reset > 0:
             self.block(key, min(reset, 600.0))
+
+
+def _beyond(rate: Rate, now: Any) -> Any:
+    """Whether the line is longer than any can be: it was written before the database's clock went back.
+
+    Taken for true, it would let nobody through until the clock is there again.
+    """
+    return Budget.tat > now + HORIZON + rate.period + MARGIN
+
+
+def _block(now: Any) -> Any:
+    """Until when the key is blocked; 0 when that is farther off than any block is."""
+    return Case(None, [(Budget.block_until > now + LONGEST_BLOCK + MARGIN, 0.0)], Budget.block_until)
 
 
 def reddit_key(client_id: str) -> str:
@@ -139,7 +177,11 @@ def take(db: Db, key: str, seconds: float) -> bool:
     now = db.now
     taken = (
         Budget.insert(key=key, tat=now + seconds, block_until=0, observed_at=0)
-        .on_conflict(conflict_target=[Budget.key], update={Budget.tat: now + seconds}, where=(Budget.tat <= now))
+        .on_conflict(
+            conflict_target=[Budget.key],
+            update={Budget.tat: now + seconds},
+            where=(Budget.tat <= now) | (Budget.tat > now + seconds + MARGIN),  # the clock went back
+        )
         .returning(Budget.key)
         .tuples()
         .execute(db.peewee)
@@ -148,10 +190,14 @@ def take(db: Db, key: str, seconds: float) -> bool:
 
 
 def state(db: Db, key: str) -> tuple[float | None, float]:
-    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``."""
+    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``.
+
+    What it said longer ago than its window lasts is not known any more: None.
+    """
     now = db.now
     booked = db.greatest(Budget.tat, Budget.block_until) - now
-    rows = list(Budget.select(Budget.remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
+    remaining = Case(None, [(Budget.observed_at > now - WINDOW, Budget.remaining)], None)
+    rows = list(Budget.select(remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
     if not rows:
         return None, 0.0
     return rows[0][0], max(float(rows[0][1]), 0.0)

@@ -156,4 +156,7 @@ def _make_private(path: Path) -> None:
 
 
 def _first_line(error: BaseException) -> str:
+    # When the disk is full, SQLite rolls back by itself, and what is raised is that nothing is left to be rolled back.
+    while "no transaction is active" in str(error) and error.__context__ is not None:
+        error = error.__context__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

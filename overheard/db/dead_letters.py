@@ -200,6 +200,14 @@ def claim(db: Db, which: Which, *, after_id: int, limit: int) -> list[Claimed]:
     return [Claimed(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
 
 
+def held(db: Db, which: Which) -> tuple[int, float]:
+    """How many of them somebody has claimed, and in how many seconds the last of the claims runs out."""
+    columns = (fn.count(DeadLetter.id), fn.max(DeadLetter.lease_until) - db.now)
+    query = _chosen(DeadLetter.select(*columns), which).where(DeadLetter.lease_until >= db.now)
+    ((number, seconds),) = query.tuples().execute(db.peewee)
+    return int(number), float(seconds or 0.0)
+
+
 def settled(db: Db, claimed: Claimed) -> bool:
     """It was sent again: forget it, unless it has died anew meanwhile; says whether it went."""
     return bool(DeadLetter.delete().where(_ours(claimed)).execute(db.peewee))

@@ -15,7 +15,6 @@ from overheard.db.workspaces import waiting_since
 from overheard.items import FeedKind
 from overheard.messages import Target
 
-AHEAD = 300.0  # seconds that the clocks of our machines may differ
 TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
 
@@ -143,16 +142,25 @@ def begin(db: Db, poll: str, now: float) -> None:
 
 
 def release(db: Db, poll: str) -> None:
-    """Give the poll's feeds back unread."""
+    """Give the poll's feeds back unread, to whoever comes first.
+
+    They keep its name, as a lease that ran out does: who asked for them meanwhile was told that they are being read,
+    so the sweep has to find those that nobody takes.
+    """
     with db.transaction():
-        Feed.update(poll=None, lease_until=0).where(Feed.poll == poll).execute(db.peewee)
+        Feed.update(lease_until=0).where(Feed.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
-def put_off(db: Db, poll: str, until: float) -> None:
-    """The source cannot be read just now: give the poll's feeds back, to be left alone by everybody until then."""
+def put_off(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
+    """The source cannot be read just now: the poll's feeds go to the poll ``later``, which begins at ``until``.
+
+    They are its own until then and for ``lease`` seconds more. The parts of the old one that are stored count for
+    nothing in the new one, which begins with the newest page.
+    """
     with db.transaction():
-        Feed.update(poll=None, lease_until=0, retry_at=until).where(Feed.poll == poll).execute(db.peewee)
+        Poll.insert(id=later, started_at=until).execute(db.peewee)
+        Feed.update(poll=later, lease_until=until + lease).where(Feed.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
@@ -174,13 +182,6 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target]) -> N
     )
 
 
-def mend_times(db: Db, now: float) -> None:
-    """Take back what a machine with a wrong clock has put into the future, where it would stop all reading."""
-    Feed.update(fresh_at=now).where(Feed.fresh_at > now + AHEAD).execute(db.peewee)
-    Feed.update(lease_until=now).where(Feed.lease_until > now + AHEAD + 86400).execute(db.peewee)
-    Workspace.update(served_at=now).where(Workspace.served_at > now + AHEAD).execute(db.peewee)
-
-
 def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
     """Reddit refuses this feed: leave it alone for a while, longer each time. Returns when to try again."""
     retry_at = now + min(FIRST_BACKOFF * 2.0 ** min(feed.failures, 16), longest)
@@ -197,13 +198,18 @@ def gap(db: Db, feed_ids: Sequence[int]) -> None:
     Feed.update(gaps=Feed.gaps + 1).where(Feed.id.in_(list(feed_ids))).execute(db.peewee)
 
 
-def sweep(db: Db, now: float) -> list[int]:
-    """Free the feeds of polls whose lease ran out; returns one workspace for each, which will want them read again."""
+def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None) -> list[int]:
+    """Free the feeds of polls whose lease ran out; returns one workspace for each, which will want them read again.
+
+    Up to ``limit`` feeds, whose lease ran out more than ``older_than`` seconds ago, the oldest first.
+    """
+    over = Feed.poll.is_null(False) & (Feed.lease_until < now - older_than)
+    oldest = Feed.select(Feed.id).where(over).order_by(Feed.lease_until).limit(limit)
     with db.transaction():
         freed = [
             feed_id
             for (feed_id,) in Feed.update(poll=None, lease_until=0)
-            .where(Feed.poll.is_null(False), Feed.lease_until < now)
+            .where(Feed.id.in_(oldest), over)
             .returning(Feed.id)
             .tuples()
             .execute(db.peewee)
@@ -253,9 +259,10 @@ def oldest_fresh(db: Db) -> float | None:
     return None if value is None else float(value)
 
 
-def oldest_poll(db: Db) -> float | None:
-    """When the oldest poll that still holds a feed began; None when none is under way."""
-    value = Feed.select(fn.min(Poll.started_at)).join(Poll, on=(Feed.poll == Poll.id)).scalar(db.peewee)
+def oldest_poll(db: Db, now: float) -> float | None:
+    """When the oldest poll that holds a feed began; None when none is under way: one that was put off has yet to."""
+    held = Feed.select(fn.min(Poll.started_at)).join(Poll, on=(Feed.poll == Poll.id)).where(Poll.started_at <= now)
+    value = held.scalar(db.peewee)
     return None if value is None else float(value)
 
 

@@ -26,8 +26,9 @@ ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 class Stored(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    ``mentions`` counts the new ones. ``ages`` are their items' ages in seconds. Those of silent mentions, which were
-    old before anybody watched, say nothing of how fast we are, and nobody said the canary's: both are left out.
+    ``mentions`` counts the new ones, ``ages`` are their items' ages in seconds: without the canary's, which nobody
+    said, and without the ages of silent mentions, which were old before anybody watched, and say nothing of how fast
+    we are.
     """
 
     channels: dict[int, str] = {}
@@ -58,7 +59,7 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
     said = [entry.item for entry in entries if not is_canary(entry.item.name)] if created else []
     born = {item_ids[item.name]: item.created_at for item in said}
     ages = tuple(now - born[item_id] for _, _, item_id, silent in created if item_id in born and not silent)
-    return Stored(channels, len(created), ages)
+    return Stored(channels, sum(item_id in born for _, _, item_id, _ in created), ages)
 
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:

@@ -177,7 +177,8 @@ def served(db: Db, workspace_id: int, at: float) -> None:
 
 
 def unserved(db: Db, now: float, older_than: float, limit: int) -> list[int]:
-    """Claim workspaces that were demanded more than ``older_than`` seconds ago and never served: their event is lost.
+    """Claim workspaces that were demanded more than ``older_than`` seconds ago and never served, the oldest first:
+    their event is lost.
 
     Claiming renews the demand, so that the next sweep does not ask again at once.
     """
@@ -188,6 +189,7 @@ def unserved(db: Db, now: float, older_than: float, limit: int) -> list[int]:
             Workspace.demanded_at > Workspace.served_at,
             Workspace.demanded_at <= now - older_than,
         )
+        .order_by(Workspace.demanded_at)
         .limit(limit)
         .tuples()
         .execute(db.peewee)

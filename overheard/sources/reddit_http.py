@@ -109,7 +109,6 @@ class BudgetedRequestor(prawcore.Requestor):
             del answer.headers[name]
         if allowed is not None and endpoint != TOKEN:  # the login's host counts in a window of its own
             budget.observe(*allowed)
-            self._metrics.reddit_budget_remaining.set(allowed[0])
 
 
 def _innermost(error: BaseException) -> str:

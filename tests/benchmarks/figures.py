@@ -19,12 +19,10 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the budget; below 1 it is missed. None: no budget, or one of nothing at all."""
-        if not self.budget:
+        """How many times better than the budget; below 1 it is missed. None: no budget, or nothing to divide by."""
+        if not self.budget or not (self.value or self.higher_is_better):
             return None
-        if self.higher_is_better:
-            return self.value / self.budget
-        return self.budget / self.value if self.value else float("inf")
+        return self.value / self.budget if self.higher_is_better else self.budget / self.value
 
     @property
     def kept(self) -> bool:
@@ -41,9 +39,9 @@ def print_table(figures: Iterable[Figure], title: str | None = None) -> None:
     for figure in figures:
         bound = "≥" if figure.higher_is_better else "≤"
         budget = "" if figure.budget is None else f"{bound} {_number(figure.budget)} {figure.unit}"
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.1f} ×"
-        if figure.budget == 0:
-            ratio = "kept" if figure.kept else "missed"
+        ratio = "" if figure.budget is None else "kept" if figure.kept else "missed"
+        if figure.ratio is not None:
+            ratio = f"{figure.ratio:.{1 if figure.ratio >= 10 else 2}f} ×"
         style = None if figure.kept else "bold red"
         table.add_row(figure.name, f"{_number(figure.value)} {figure.unit}", budget, ratio, style=style)
     Console().print(table)

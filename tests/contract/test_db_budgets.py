@@ -15,7 +15,7 @@ from overheard.db import budgets
 from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.db.models import Budget
-from overheard.errors import Postponed
+from overheard.errors import Postponed, Unavailable
 from overheard.limits import SpareTurn, Turn
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +191,34 @@ def test_a_slot_after_the_block_stays_good(db: Db) -> None:
     assert one.until("reddit:x", slot - 3) == -math.inf
 
 
+@pytest.mark.parametrize("ahead", [3600.0, 86_400.0])
+def test_a_clock_that_goes_back_closes_no_budget(db: Db, ahead: float) -> None:
+    """The line, a block and a slot that somebody holds, all as they were written by a clock that was ahead."""
+    one = limiter(db, per_minute=60)
+    held = [one.reserve("reddit:x").slot for _ in range(10)][-1]
+    assert held is not None
+    one.block("reddit:x", 120)
+    Budget.update(tat=Budget.tat + ahead, block_until=Budget.block_until + ahead).execute(db.peewee)
+
+    first, second = one.reserve("reddit:x"), one.reserve("reddit:x")
+    assert first.delay == pytest.approx(0, abs=0.1)
+    assert first.slot is not None
+    assert second.slot == pytest.approx(first.slot + 1.0, abs=0.1)
+    assert one.until("reddit:x", first.slot) == pytest.approx(0, abs=5), "no block is before it"
+    assert one.until("reddit:x", held + ahead) == -math.inf
+    one.block("reddit:x", 100)
+    assert one.reserve("reddit:x").delay == pytest.approx(100, abs=5)
+
+
+def test_a_clock_that_goes_back_leaves_spare_tokens_and_turns_to_be_taken(db: Db) -> None:
+    one = limiter(db, per_minute=60)
+    assert one.spare("reddit:x") == 0
+    assert budgets.take(db, "alerts", 600)
+    Budget.update(tat=Budget.tat + 3600, block_until=db.clock() + 7200).execute(db.peewee)
+    assert (one.spare("reddit:x"), one.spare("reddit:x") > 0) == (0, True)
+    assert (budgets.take(db, "alerts", 600), budgets.take(db, "alerts", 600)) == (True, False)
+
+
 def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 42.0, 300)
@@ -201,6 +229,15 @@ def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
     remaining, busy = budgets.state(db, "reddit:x")
     assert (remaining, busy) == (0.5, pytest.approx(120, abs=5))
     assert one.reserve("reddit:x").delay == pytest.approx(120, abs=5)
+
+
+def test_what_reddit_counted_longer_ago_than_its_window_is_not_known(db: Db) -> None:
+    one = limiter(db)
+    one.observe("reddit:x", 42.0, 300)
+    Budget.update(observed_at=Budget.observed_at - budgets.WINDOW + 30).execute(db.peewee)
+    assert budgets.state(db, "reddit:x")[0] == 42.0
+    Budget.update(observed_at=Budget.observed_at - 31).execute(db.peewee)
+    assert budgets.state(db, "reddit:x")[0] is None
 
 
 def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
@@ -313,3 +350,22 @@ def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
         spare.take()
     assert len(waits) == 2
     assert all(0 < seconds <= 0.51 for seconds in waits)
+
+
+def test_a_database_that_fails_is_told_as_one_of_ours(db: Db) -> None:
+    """Who asks is deep in PRAW, whose own errors these are not."""
+    one = limiter(db)
+    calls = (
+        lambda: one.reserve("reddit:x"),
+        lambda: one.spare("reddit:x"),
+        lambda: one.until("reddit:x", 1.0),
+        lambda: one.block("reddit:x", 1.0),
+        lambda: one.observe("reddit:x", 1.0, 1.0),
+    )
+    if db.sqlite:
+        db.peewee.execute_sql("ALTER TABLE budget RENAME TO elsewhere")
+    for call in calls:
+        if not db.sqlite:
+            db.peewee.connection().close()  # as if the server had: the next session makes a new one
+        with pytest.raises(Unavailable):
+            call()

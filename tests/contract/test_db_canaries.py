@@ -28,7 +28,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     message = ItemsMatched(poll_id=item.name, part=0, items=(entry,), parts=1)
     stored = storing.store(db, message, now)
     assert list(stored.channels.values()) == [canary.WORKSPACE]
-    assert stored.ages == (), "nobody said it"
+    assert (stored.mentions, stored.ages) == (0, ()), "nobody said it"
     ((channel_id, _),) = stored.channels.items()
     (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
     if sent:

@@ -176,6 +176,35 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
         assert workspaces.unserved(db, clock() + 60, 60, 10) == [acme]
 
 
+def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=["acme"])
+    bolt = world.workspace("bolt", subreddits=["bolt"])
+    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    for each in (acme, bolt):
+        workspaces.served(db, each, clock())
+    feeds.release(db, "p")
+    assert world.rows(Poll, "id") == []
+    assert len(feeds.claim(db, all_feeds(db)[:1], "q", now=clock(), lease=120)) == 1
+    assert feeds.sweep(db, clock()) == [bolt]
+    assert feeds.sweep(db, clock()) == []
+
+
+def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    begins = clock() + 200
+    feeds.put_off(db, "p", "later", until=begins, lease=120)
+    feeds.put_off(db, "p", "never", until=begins, lease=120)
+    assert feeds.by_ids(db, [1], "p") == feeds.by_ids(db, [1], "never") == []
+    assert feeds.oldest_poll(db, clock()) is None
+    assert not feeds.still_stale(db, acme, now=clock(), fresh_since=clock()), "a wish is served by it"
+    clock.advance(200)
+    assert [row.name for row in feeds.by_ids(db, [1], "later")] == ["python"]
+    assert feeds.oldest_poll(db, clock()) == begins
+    assert feeds.sweep(db, clock.advance(120)) == []
+    assert feeds.sweep(db, clock.advance(1)) == [acme]
+
+
 def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
     feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)

@@ -120,6 +120,21 @@ def test_sqlite_locked_for_too_long_is_unavailable(sqlite_url: str, monkeypatch:
         db.release()
 
 
+def test_a_full_disk_is_told_as_such(sqlite_url: str) -> None:
+    db = open_database(sqlite_url)
+    try:
+        with db.session():
+            (pages,) = db.peewee.execute_sql("PRAGMA page_count").fetchone()
+            db.peewee.execute_sql(f"PRAGMA max_page_count = {pages}")
+        large = "x" * 1_000_000
+        with pytest.raises(Unavailable, match="database or disk is full"), db.session(), db.transaction():
+            beats.beat(db, large, 1.0)
+        with db.session():
+            assert beats.last(db, large) is None
+    finally:
+        db.release()
+
+
 def test_a_reader_disturbs_no_writer(sqlite_url: str, tmp_path: Path) -> None:
     db, other = open_database(sqlite_url), open_database(sqlite_url)
     try:

@@ -15,7 +15,7 @@ from playhouse.schema_diff import diff_models
 
 from overheard.db import migrate, storing
 from overheard.db.connect import Db, open_database
-from overheard.db.models import TABLES, Delivery, Item, Mention, Workspace
+from overheard.db.models import TABLES, Channel, Delivery, Item, Mention, Workspace
 from overheard.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +113,24 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     with empty.session():
         assert "half" not in empty.peewee.get_tables()
         assert "0002_broken" in migrate.pending(empty)
+
+
+def test_what_services_said_before_is_kept_no_longer(db: Db, world: Any) -> None:
+    with db.session():
+        acme = world.workspace(channels={"ntfy": "instant", "hook": "instant"})
+        storing.store(db, world.matched((world.item(), (acme,))), world.clock())
+        said = {"ntfy": "nothing for 3 days: ntfy:// not delivered: 'On acme', error=400.", "hook": "x answered 503"}
+        for name, reason in said.items():
+            Channel.update(reason=reason).where(Channel.name == name).execute(db.peewee)
+            its = Delivery.channel == world.channel(acme, name)
+            Delivery.update(error=reason).where(its).execute(db.peewee)
+        Runner(db.peewee, str(migrate.DIRECTORY)).down("0007_what_services_said")
+        migrate.migrate(db)
+        reasons = dict(world.rows(Channel, "name", "reason"))
+        errors = [error for (error,) in world.rows(Delivery, "error")]
+        gone = "not delivered; what the service said is kept no longer"
+        assert reasons == {"ntfy": gone, "hook": said["hook"]}
+        assert sorted(errors) == [gone, said["hook"]]
 
 
 def test_what_points_to_a_big_table_is_as_wide_as_its_key(db: Db) -> None:

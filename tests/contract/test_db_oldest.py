@@ -58,13 +58,13 @@ def test_a_poll_that_is_swept_asks_anew(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
     workspaces.served(db, acme, clock())
-    assert feeds.oldest_poll(db) is None
+    assert feeds.oldest_poll(db, clock()) is None
     stale = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
     feeds.claim(db, stale, "p", now=clock(), lease=120)
-    assert feeds.oldest_poll(db) == clock()
+    assert feeds.oldest_poll(db, clock()) == clock()
     clock.advance(121)
     feeds.sweep(db, clock())
-    assert feeds.oldest_poll(db) is None
+    assert feeds.oldest_poll(db, clock()) is None
     assert workspaces.oldest_demand(db, clock()) == clock()
 
 

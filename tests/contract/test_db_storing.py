@@ -240,16 +240,6 @@ def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
     assert (world.feed().fresh_at, world.feed().poll) == (began, "next")
 
 
-def test_times_in_the_future_are_taken_back(world: Any, db: Db, clock: Any) -> None:
-    acme = world.workspace()
-    ahead = clock() + 30 * 86400
-    Feed.update(fresh_at=ahead, lease_until=ahead).execute(db.peewee)
-    assert feeds.stale_of(db, acme, now=clock(), fresh_since=clock()) == []
-    feeds.mend_times(db, clock())
-    clock.advance(1)
-    assert feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
-
-
 def test_a_poll_nobody_knows_any_more_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:
     """Its row is gone (given up, or a day old): when it began is forgotten, so freshness cannot be claimed."""
     world.workspace()

@@ -100,7 +100,7 @@ def test_a_process_that_gives_up_is_told(tmp_path: Path, operator: HttpSink) -> 
         farm.spoil()
         assert farm.start("run", "overheard.cli", "run").wait(30) == 1
         farm.processes.clear()
-        farm.spoil("UTC")
+        farm.mend()
         farm.start("run", "overheard.cli", "run")
         (alert,) = operator.wait_for(1, timeout=30)
         assert told(alert) == {"process gave up": 1}

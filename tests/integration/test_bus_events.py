@@ -9,6 +9,7 @@ from typing import Any
 
 import pika
 import pytest
+from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead import DeadLetter
@@ -16,6 +17,8 @@ from overheard.bus.door import EXCHANGE, INGRESS, REJECTED, UNROUTED, Events, de
 from overheard.bus.events import message_id_of, parse
 from overheard.bus.ingress import IngressConsumer
 from overheard.errors import InvalidInput, NotFound, Unavailable
+from overheard.metrics import EVENT_OUTCOMES, Metrics
+from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, depth
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 from tests.servers.rabbitmq import RabbitServer
@@ -45,8 +48,10 @@ class Ingress:
         self.handled: list[tuple[str, bytes, str | None]] = []
         self.letters: list[DeadLetter] = []
         self.fails: list[Exception] = []
+        self.record_fails: Exception | None = None
         self.stop = threading.Event()
-        self.consumer = IngressConsumer(url, self.handle, self.letters.append)
+        self.metrics = Metrics(CollectorRegistry())
+        self.consumer = IngressConsumer(url, self.handle, self.record, metrics=self.metrics)
         self.thread = threading.Thread(target=self.consumer.run, args=(self.stop,))
         self.connection = pika.BlockingConnection(amqp.parameters(url))
         self.channel = self.connection.channel()
@@ -58,6 +63,18 @@ class Ingress:
         if self.fails:
             raise self.fails.pop(0)
         self.handled.append((key, body, message_id))
+
+    def record(self, letter: DeadLetter) -> None:
+        if self.record_fails is not None:
+            raise self.record_fails
+        self.letters.append(letter)
+
+    def counted(self) -> dict[str, float]:
+        """Its events by outcome, as the metrics have them, once all are done with."""
+        value = self.metrics.registry.get_sample_value
+        wait_for(lambda: value("overheard_stage_in_progress", {"stage": "ingress"}) == 0, "the last event", PATIENCE)
+        labels = [{"stage": "ingress", "outcome": outcome} for outcome in EVENT_OUTCOMES]
+        return {each["outcome"]: value("overheard_stage_messages_total", each) or 0.0 for each in labels}
 
     def put(self, key: str, body: bytes) -> None:
         self.channel.basic_publish(EXCHANGE, key, body, mandatory=True)
@@ -95,6 +112,10 @@ def test_ten_bodies_two_run_eight_are_kept_with_their_reason(ingress: Ingress) -
     assert len({letter.message_id for letter in ingress.letters}) == 8
     assert {letter.origin for letter in ingress.letters} == {"rejected"}
     wait_for(lambda: depth(ingress.url, INGRESS) == 0, "an empty ingress")
+    assert ingress.counted() == {"ok": 2, "retried": 0, "rejected": 8}
+    assert (
+        ingress.metrics.registry.get_sample_value("overheard_stage_duration_seconds_count", {"stage": "ingress"}) == 10
+    )
 
 
 def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, rabbit_server: RabbitServer) -> None:
@@ -108,6 +129,7 @@ def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, ra
     assert ingress.letters[0].reason.startswith("no such event type 'workspace.deu'; valid: workspace.due")
     ((headers, _),) = ingress.rejected()
     assert (headers["x-routing-key"], headers["x-origin"]) == ("workspace.deu", UNROUTED)
+    assert ingress.counted() == {"ok": 1, "retried": 0, "rejected": 1}
 
 
 def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> None:
@@ -130,12 +152,22 @@ def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> N
     assert message_id_of(parse(key, body)) == message_id_of(parse(key, body))
 
 
+def test_an_event_with_odd_headers_is_one_like_all(ingress: Ingress) -> None:
+    for headers in odd_headers.ODD.values():
+        with odd_headers.writable():
+            ingress.channel.basic_publish(
+                EXCHANGE, "workspace.due", BODIES[0], pika.BasicProperties(headers=headers), mandatory=True
+            )
+    ingress.settled(len(odd_headers.ODD), 0)
+
+
 def test_events_wait_while_something_of_ours_is_away(ingress: Ingress) -> None:
     ingress.fails += [Unavailable("database away"), Unavailable("database away", delay=0.1)]
     ingress.put("workspace.due", BODIES[0])
     ingress.put("workspace.due", BODIES[1])
     ingress.settled(2, 0)
     assert ingress.consumer.problems() == []
+    assert ingress.counted() == {"ok": 2, "retried": 2, "rejected": 0}
 
 
 def test_a_handlers_refusals_and_bugs_are_kept_with_a_reason(ingress: Ingress) -> None:
@@ -151,11 +183,7 @@ def test_a_handlers_refusals_and_bugs_are_kept_with_a_reason(ingress: Ingress) -
 
 def test_a_failing_recorder_loses_nothing(rabbit: str) -> None:
     running = Ingress(rabbit)
-
-    def fail(letter: DeadLetter) -> None:
-        raise Unavailable("database away")
-
-    running.consumer._record = fail
+    running.record_fails = Unavailable("database away")
     running.thread.start()
     running.put("workspace.due", b"{}")
     wait_for(lambda: depth(rabbit, REJECTED) == 1 and depth(rabbit, INGRESS) == 0, "the refusal")

@@ -7,6 +7,7 @@ import time
 
 import pika
 import pytest
+from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead import DeadLetter
@@ -15,6 +16,7 @@ from overheard.bus.drain import drain
 from overheard.bus.ingress import IngressConsumer
 from overheard.errors import InvalidInput, Postponed, Unavailable
 from overheard.messages import NotifyChannel
+from overheard.metrics import Metrics
 from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
@@ -210,7 +212,7 @@ def test_the_ingress_survives_a_restart(rabbit: str, rabbit_server: RabbitServer
         raise InvalidInput(letter.reason)
 
     stop, door = threading.Event(), Events(rabbit)
-    consumer = IngressConsumer(rabbit, handle, never)
+    consumer = IngressConsumer(rabbit, handle, never, metrics=Metrics(CollectorRegistry()))
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     try:

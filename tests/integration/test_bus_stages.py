@@ -7,20 +7,24 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import dramatiq
 import pika
 import pytest
 
 from overheard import log as logs
-from overheard.bus import amqp
+from overheard.bus import amqp, door
+from overheard.bus import drain as drain_module
 from overheard.bus.dead import DeadLetter
 from overheard.bus.drain import drain
-from overheard.bus.envelope import StrictEncoder, pack
+from overheard.bus.envelope import MAX_BYTES, StrictEncoder, pack
 from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import ItemsFetched, NotifyChannel
 from overheard.stages import STAGES
+from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 from tests.servers.malformed import GOOD, MALFORMED
@@ -41,6 +45,22 @@ def test_a_message_reaches_its_handler_typed(url: str) -> None:
         assert rig.idle.wait(PATIENCE)
         assert rig.health.problems() == []
         assert rig.end() == 0
+
+
+def test_what_a_thread_holds_is_given_back_by_that_thread_as_it_ends(url: str) -> None:
+    worked: set[int] = set()
+
+    def note(message: NotifyChannel, slot: object) -> None:
+        worked.add(threading.get_ident())
+
+    with Rig(url, quick("notify"), handler=note) as rig:
+        rig.sender.send(NotifyChannel(channel_id=5))
+        rig.counted("ok")
+        assert rig.ended.empty()
+        assert rig.end() == 0
+    ended = {rig.ended.get(timeout=PATIENCE) for _ in range(STAGES["notify"].threads)}
+    assert worked <= ended
+    assert len(ended) == STAGES["notify"].threads
 
 
 def test_failures_are_retried_then_parked_with_their_reason(url: str) -> None:
@@ -306,3 +326,66 @@ def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> Non
     (letter,) = letters
     assert (letter.message_id, letter.origin, letter.queue) == ("m", "xq", "notify.XQ")
     assert "rejected by a worker" in letter.reason
+
+
+def put_odd(url: str, queue: str, body: bytes, **properties: Any) -> None:
+    with odd_headers.writable(), pika.BlockingConnection(amqp.parameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("", queue, body, pika.BasicProperties(**properties))
+
+
+@pytest.mark.parametrize("queue", ["match.XQ", "overheard.rejected"])
+def test_an_odd_dead_letter_is_kept_and_stops_no_other(rabbit: str, queue: str) -> None:  # noqa: F811
+    with Rig(rabbit, quick("match")), pika.BlockingConnection(amqp.parameters(rabbit)) as connection:
+        door.declare(connection.channel())
+    for name, headers in odd_headers.ODD.items():
+        put_odd(rabbit, queue, name.encode(), headers=headers)
+    put_odd(rabbit, queue, b"an id", message_id=b"\xff")
+    put_odd(rabbit, queue, b"large" * 1_000_000)
+    put_odd(rabbit, queue, b"good", message_id="m")
+    letters: list[DeadLetter] = []
+    assert drain(rabbit, STAGES.values(), letters.extend) == len(odd_headers.ODD) + 3
+    assert depth(rabbit, queue) == 0
+    bodies = [letter.body for letter in letters]
+    assert bodies == [
+        *(name.encode() for name in odd_headers.ODD),
+        b"an id",
+        (b"large" * 1_000_000)[:MAX_BYTES],
+        b"good",
+    ]
+    for letter in letters:
+        assert isinstance(letter.message_id, str)
+        assert letter.reason
+        assert len(letter.reason) <= 2_000
+        assert letter.routing_key is None
+
+
+def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
+    rabbit: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Rig(rabbit, quick("match")):
+        pass
+    for body in (b"one", b"unreadable", b"unkept", b"two"):
+        put_odd(rabbit, "match.XQ", body)
+    found = drain_module.fault
+
+    def fault(body: bytes, **more: Any) -> str | None:
+        if body == b"unreadable":
+            raise ZeroDivisionError("nobody has thought of this")
+        return found(body, **more)
+
+    monkeypatch.setattr(drain_module, "fault", fault)
+    kept: list[DeadLetter] = []
+
+    def record(letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            if letter.body == b"unkept" and "kept" not in letter.reason:
+                raise ValueError("nor of this")
+        kept.extend(letters)
+
+    assert drain(rabbit, [STAGES["match"]], record) == 4
+    assert [letter.body for letter in kept] == [b"one", b"unreadable", b"unkept", b"two"]
+    assert (kept[1].reason, kept[2].reason) == ("cannot be read: ZeroDivisionError", "cannot be kept as it was")
+    assert depth(rabbit, "match.XQ") == 0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import EVERY, TICK, Metrics
+from overheard.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics, ProcessMetrics
 from overheard.stages import PORT_OFFSETS
 from overheard.supervision.__main__ import BACKUP_MARK
 from tests.monitoring import boards, panels
@@ -81,6 +81,7 @@ def test_every_panel_has_data_and_nothing_is_alarmed(farm: Farm, prometheus: Pro
     everything_is_scraped(prometheus)
     the_whole_systems_gauges_come_from_the_tick_alone(prometheus)
     nothing_of_a_users_is_shown(prometheus)
+    every_value_is_documented(prometheus)
 
 
 def no_alert_fires_but_the_watchdog(prometheus: PrometheusServer) -> None:
@@ -109,6 +110,8 @@ def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServ
             continue
         if series.by == TICK:
             assert shown[series.name] == {"tick"}, series.name
+        elif series.by == STAGES_AND_INGRESS:
+            assert shown[series.name] & {"tick", "ingress"} == {"ingress"}, series.name
         elif series.by != EVERY:
             assert not shown[series.name] & {"tick", "ingress"}, series.name
 
@@ -118,3 +121,12 @@ def nothing_of_a_users_is_shown(prometheus: PrometheusServer) -> None:
     texts = {text for labels in listed for text in labels.values()}
     secret = ("acme", "needle", SUBREDDIT, "://", "whsec")
     assert not [text for text in texts if any(word in text for word in secret)]
+
+
+def every_value_is_documented(prometheus: PrometheusServer) -> None:
+    defined = [*Metrics(CollectorRegistry()).series, *ProcessMetrics(CollectorRegistry()).series]
+    for series in defined:
+        for label, values in series.labels:
+            if isinstance(values, tuple):
+                shown = prometheus.query(f"count by ({label}) ({series.name})")
+                assert {sample["metric"][label] for sample in shown} <= set(values), series.name

@@ -60,7 +60,7 @@ def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path:
 
 
 def test_it_ends_with_1_when_its_tick_dies(tmp_path: Path) -> None:
-    """So that supervisord starts it anew. A damaged row is what kills the tick here."""
+    """So that supervisord starts it anew. A beat that the database refuses is what kills the tick here."""
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
         farm.workspace()
         farm.spoil()

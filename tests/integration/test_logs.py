@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pika
 import pytest
 from peewee import fn
 
-from overheard.db.models import Workspace
-from tests.servers.farm import ALL_STAGES, Farm
+from overheard.db.models import Channel, Delivery, Workspace
+from tests.servers.farm import ALL_STAGES, PYTHON, Farm
+from tests.servers.sink import HttpSink, echo
 
 EVENT = "order-66"
+REFUSED = "order-67"
 WORDS = ("needle", "haystack", "standin_author", "hook-secret")
 
 
@@ -47,7 +50,8 @@ def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> Non
     farm.wait_for_items(posted)
     farm.wait(lambda: f'"{EVENT}"' in farm.log("notify") and '"message done"' in farm.log("notify").splitlines()[-1])
     publish(farm, b"{", "workspace.due")
-    farm.wait(lambda: "event rejected" in farm.log("ingress"))
+    publish(farm, json.dumps({"workspace": "acme", "event_id": REFUSED, "urgent": True}).encode())
+    farm.wait(lambda: farm.log("ingress").count('"event rejected"') == 2)
     codes = [farm.terminate(name) for name in ("tick", "ingress", *ALL_STAGES)]
     assert codes == [0] * (2 + len(ALL_STAGES))
 
@@ -73,8 +77,11 @@ def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> Non
     assert {line["items"] for line in reads} == {2, 0}
     stored = [line for line in told["store"] if line.get("run") == EVENT and line["event"] == "message done"]
     assert sum(line["mentions"] for line in stored) == 2
-    (rejected,) = [line for line in told["ingress"] if line["event"] == "event rejected"]
-    assert "not JSON" in rejected["reason"]
+    rejected = [line for line in told["ingress"] if line["event"] == "event rejected"]
+    assert "not JSON" in rejected[0]["reason"]
+    (found,) = [line for line in told["ingress"] if REFUSED in str(line)]
+    assert found | {"event": "event rejected", "run": REFUSED, "workspace": "acme", "stage": "ingress"} == found
+    assert found["ms"] >= 0
 
 
 def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:
@@ -94,6 +101,24 @@ def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:
     assert all(json.loads(line)["event"] for line in everything.splitlines())
 
 
+def test_a_receiver_that_repeats_what_it_got_has_nobodys_words_kept(farm: Farm) -> None:
+    with HttpSink() as sink:
+        sink.always = echo
+        farm.workspace(every="1d", query="needle", url=f"ntfy://127.0.0.1:{sink.port}/topic")
+        farm.post(1)
+        farm.everything()
+        farm.wait(lambda: "delivery put off" in farm.log("actors"))
+        (sent,) = sink.wait_for(1)[:1]
+    assert "needle number 0" in sent.body.decode(), "the receiver has something to repeat"
+    command = [*PYTHON, "overheard.cli", "status"]
+    shown = subprocess.run(command, env=farm.environment, cwd=farm.folder, capture_output=True, text=True).stdout
+    assert "ntfy:// not delivered: the service answered 400 Bad Request" in shown
+    kept = [str(farm.scalar(query)) for query in (Channel.select(Channel.reason), Delivery.select(Delivery.error))]
+    for where in (shown, *kept, *(farm.log(name) for name in ("tick", "ingress", "actors"))):
+        for word in WORDS:
+            assert word not in where
+
+
 def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
         farm.workspace()
@@ -104,7 +129,7 @@ def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
         told = [json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard runs")]
     (given_up,) = [line for line in told if line["level"] == "critical"]
     assert given_up["event"] == "giving up, to be restarted"
-    assert (given_up["process"], given_up["error"]) == ("tick", "UnicodeDecodeError")
-    assert "codec" in given_up["reason"]
+    assert (given_up["process"], given_up["error"]) == ("tick", "IntegrityError")
+    assert given_up["reason"] == "spoilt"
     assert any(frame.startswith("producers/tick.py:") for frame in given_up["frames"])
     assert told[-1] | {"event": "process ended", "process": "run", "code": 1} == told[-1]

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+import dramatiq
 import msgspec
 import pika
+from dramatiq.middleware import Middleware
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
@@ -17,6 +19,7 @@ from overheard.bus.actor import register
 from overheard.bus.connect import open_broker
 from overheard.bus.dead import DeadLetter
 from overheard.bus.health import Health
+from overheard.bus.observe import Observe
 from overheard.bus.sender import Sender
 from overheard.bus.worker import run
 from overheard.metrics import Metrics
@@ -31,6 +34,18 @@ def quick(name: str, **limits: Any) -> Stage:
     return msgspec.structs.replace(STAGES[name], **{"min_backoff": 10, "max_backoff": 20, **limits})
 
 
+class Settled(Middleware):
+    """Tells when a message was acknowledged or rejected, after everybody else has heard of it."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def after_ack(self, broker: dramatiq.Broker, message: Any) -> None:
+        self._event.set()
+
+    after_nack = after_ack
+
+
 class Rig:
     """``handlers`` maps stages to handlers; without one, a stage's messages are only noted in ``handled``."""
 
@@ -40,9 +55,12 @@ class Rig:
         self.letters: queue.Queue[DeadLetter] = queue.Queue()
         self.handled: queue.Queue[Any] = queue.Queue()
         self.idle = threading.Event()
+        self.ended: queue.Queue[int] = queue.Queue()  # worker threads, as they end
         self.broker = open_broker(
-            url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, on_idle=self.idle.set, name="test"
+            url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, name="test",
+            give_back=lambda: self.ended.put(threading.get_ident()),
         )  # fmt: skip
+        self.broker.add_middleware(Settled(self.idle), before=Observe)
         self.sender = Sender(self.broker)
         self.health = Health(self.metrics)
         self.stop = threading.Event()

@@ -11,13 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from peewee import SQL
-
 from overheard import schedule
 from overheard.channels.signing import new_secret
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
-from overheard.db.models import Workspace
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
@@ -132,7 +129,8 @@ class Farm:
         for name in subreddits:
             if name not in self.standin.store.subreddits and name != "all":
                 self.standin.set_subreddit(name, "public")
-        channel = ChannelSpec("hook", url or f"{self.sink.url}/{slug}", mode, self.secret)  # type: ignore[arg-type]
+        url = url or f"{self.sink.url}/{slug}"
+        channel = ChannelSpec("hook", url, mode, self.secret if url.startswith("http") else None)  # type: ignore[arg-type]
         spec = WorkspaceSpec(
             slug=slug, subreddits=subreddits, every=every, query=(QuerySpec("q", query),), channel=(channel,), **more
         )
@@ -147,10 +145,18 @@ class Farm:
             )
             self.db.release()
 
-    def spoil(self, timezone: str | None = None) -> None:
-        """Damage every workspace on SQLite, so that a tick that reads one dies; or put them right again."""
+    def spoil(self) -> None:
+        """Let SQLite refuse the tick's beat, so that a tick that comes so far dies."""
+        when, then = "BEFORE INSERT ON beat WHEN NEW.name = 'tick'", "SELECT RAISE(ABORT, 'spoilt');"
+        self._execute(f"CREATE TRIGGER spoilt {when} BEGIN {then} END")
+
+    def mend(self) -> None:
+        """Put right what ``spoil`` did."""
+        self._execute("DROP TRIGGER spoilt")
+
+    def _execute(self, statement: str) -> None:
         with self.db.session():
-            Workspace.update(timezone=timezone or SQL("x'ff'"), next_due_at=0).execute(self.db.peewee)
+            self.db.peewee.execute_sql(statement)
             self.db.release()
 
     def post(self, count: int, subreddit: str = "python", first: int = 0) -> set[str]:

@@ -67,6 +67,13 @@ class Request:
         return any(hmac.compare_digest(wanted, signature) for signature in given)
 
 
+def echo(request: Request) -> Answer:
+    """Refuse what came, and repeat it wherever a service may look for the reason."""
+    said = request.body.decode(errors="replace")
+    names = ("error", "errors", "message", "description", "errmsg", "msg", "detail", "error_msg", "reason")
+    return Answer(400, {"Content-Type": "application/json"}, json.dumps(dict.fromkeys(names, said)).encode())
+
+
 class Arrivals:
     """What arrived so far, for tests to wait on."""
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import math
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import Metrics, ProcessMetrics
-from overheard.series import Catalogue
+from overheard import canary
+from overheard.channels.registry import KINDS, OTHERS
+from overheard.metrics import INVALID, Metrics, ProcessMetrics
+from overheard.series import Catalogue, Values
+from overheard.sources.canary import CanarySource
+from overheard.sources.reddit import RedditSource
+
+ROOT = Path(__file__).parents[2]
 
 PROMISED = {
     "stage_messages_total": ("stage", "outcome"),
@@ -85,6 +94,49 @@ def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() ->
     assert registry.get_sample_value("overheard_longest_in_progress_seconds") == 2.5
     metrics.longest_in_progress.set_function(lambda: math.nan)
     assert registry.get_sample_value("overheard_longest_in_progress_seconds") is None
+
+
+def documented() -> dict[str, list[Values]]:
+    """What the labels of each metric may be, by its name in the code."""
+    found = {}
+    for made in (Metrics(CollectorRegistry()), ProcessMetrics(CollectorRegistry())):
+        values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.series}
+        for name, metric in vars(made).items():
+            if hasattr(metric, "describe"):
+                found[name] = values[metric.describe()[0].name]
+    return found
+
+
+def written() -> dict[tuple[str, int], set[str | None]]:
+    """The values that the code gives to each label, by metric and place; None stands for one that it computes."""
+    found = defaultdict(set)
+    for folder in ("overheard", "actors", "producers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text())):
+                match call:
+                    case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=metric), attr="labels"), args=args):
+                        for place, given in enumerate(args):
+                            literal = given.value if isinstance(given, ast.Constant) else None
+                            found[metric, place].add(literal if isinstance(literal, str) else None)
+    return found
+
+
+def test_each_value_in_the_code_is_a_documented_one_and_each_documented_one_is_in_the_code() -> None:
+    known = documented()
+    assert {("items_erased", 0), ("alerts", 0), ("deliveries", 1)} <= set(written())
+    for (metric, place), values in written().items():
+        documented_ones = known[metric][place]
+        if isinstance(documented_ones, str):
+            continue
+        assert values - {None} <= set(documented_ones), metric
+        assert None in values or values == set(documented_ones), f"{metric}: a documented value is never set"
+
+
+def test_the_kinds_of_channels_and_sources_are_documented() -> None:
+    kinds = {kind.kind for kind in (*KINDS.values(), OTHERS)}  # type: ignore[attr-defined]
+    assert set(documented()["deliveries"][0]) == kinds | {INVALID}
+    assert documented()["items_fetched"][0] == (RedditSource.name,)
+    assert CanarySource.name == canary.SOURCE, "which is counted nowhere"
 
 
 def test_two_processes_in_one_do_not_meet() -> None:

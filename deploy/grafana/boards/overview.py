@@ -28,6 +28,12 @@ def make() -> Dashboard:
     )
 
 
+def age_of(moment: str, *, unless: str = "") -> Query:
+    """How long ago ``moment`` was. The newest of a day: it grows old, and does not vanish, with who showed it."""
+    age = f'time() - (max(max_over_time({moment}{{job="overheard"}}[1d])) > 0)'
+    return Query(f"{age} unless {unless}" if unless else age)
+
+
 def _figures() -> tuple[Panel, ...]:
     return (
         number(
@@ -42,7 +48,7 @@ def _figures() -> tuple[Panel, ...]:
             "Last tick",
             "How long ago the last tick succeeded. It looks for what is due every few seconds.",
             "s",
-            Query('time() - max(overheard_tick_last_success_timestamp_seconds{job="overheard"})'),
+            age_of("overheard_tick_last_success_timestamp_seconds"),
             Steps(30, 120),
             decimals=0,
         ),
@@ -88,9 +94,9 @@ def _figures() -> tuple[Panel, ...]:
         ),
         number(
             "Not answering",
-            "Processes of Overheard whose metrics cannot be read.",
+            "Processes of Overheard whose metrics cannot be read. Empty: Prometheus knows of none at all.",
             "short",
-            Query('count(up{job="overheard"} == 0) or vector(0)'),
+            Query('count(up{job="overheard"} == 0) or 0 * count(up{job="overheard"})'),
             Steps(bad=1),
             decimals=0,
         ),
@@ -160,8 +166,9 @@ def _alerts() -> tuple[Panel, ...]:
             "Canary",
             "How long ago the last synthetic item came out at the other end. Empty while the canary is off.",
             "s",
-            Query(
-                'time() - max(overheard_canary_last_delivered_timestamp_seconds{job="overheard"} > 0)',
+            age_of(
+                "overheard_canary_last_delivered_timestamp_seconds",
+                unless='max(overheard_canary_interval_seconds{job="overheard"}) == 0',
             ),
             Steps(600, 1800),
             decimals=0,
@@ -170,8 +177,8 @@ def _alerts() -> tuple[Panel, ...]:
             "supervisord",
             "How long ago supervisord was last heard of. It sends a sign of life every minute.",
             "s",
-            Query('time() - max(overheard_supervisor_last_event_timestamp_seconds{job="overheard"})'),
-            Steps(120, 300),
+            age_of("overheard_supervisor_last_event_timestamp_seconds"),
+            Steps(100, 150),
             decimals=0,
         ),
         number(
@@ -179,7 +186,7 @@ def _alerts() -> tuple[Panel, ...]:
             "How long ago the last backup was made and read back; before the first, how long ago they were set up. "
             "There is one every night.",
             "s",
-            Query('time() - max(overheard_backup_last_success_timestamp_seconds{job="overheard"})'),
+            age_of("overheard_backup_last_success_timestamp_seconds"),
             Steps(25 * 3600, 26 * 3600),
             decimals=0,
         ),

@@ -116,10 +116,10 @@ def _budget() -> tuple[Panel, ...]:
     return (
         curves(
             "Requests left",
-            "What Reddit's last answers said is left in its window of ten minutes. It falls faster than we ask when "
-            "somebody else uses the same credentials.",
+            "What Reddit's last answer said is left in its window of ten minutes. It falls faster than we ask when "
+            "somebody else uses the same credentials. A gap: it was not asked for so long.",
             "short",
-            Query('min(overheard_reddit_budget_remaining{job="overheard"})', "left"),
+            Query('max(overheard_reddit_budget_remaining{job="overheard"})', "left"),
             Steps(50, 10, low=True),
         ),
         curves(
@@ -192,7 +192,7 @@ def _rechecks() -> tuple[Panel, ...]:
         ),
         curves(
             "Erased, last hour",
-            "Items erased because they were deleted on Reddit, forgotten on request, or old.",
+            "Items erased because they were deleted on Reddit, or old. What overheard forget erases is not shown.",
             "short",
             Query('sum by (cause) (increase(overheard_items_erased_total{job="overheard"}[1h]))', "{{cause}}"),
         ),

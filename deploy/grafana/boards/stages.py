@@ -39,7 +39,7 @@ def _rates() -> tuple[Panel, ...]:
         curves(
             "Messages by outcome",
             "How they ended: ok; retried (a fault, tried again); postponed (its turn at the budget comes later); dead "
-            "(given up); dropped (no longer needed).",
+            "(given up); dropped (no longer needed); rejected (a public event that was refused).",
             "cps",
             Query(f"sum by (outcome) (rate({MESSAGES}[$__rate_interval]))", "{{outcome}}"),
             colours=OUTCOMES,

@@ -9,15 +9,17 @@ import msgspec
 import pytest
 
 from actors.fetch import LOOK_AGAIN, Fetcher
+from overheard import canary
 from overheard.config import Fetch as Rules
-from overheard.db import feeds, storing, workspaces
+from overheard.db import canaries, feeds, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Feed, Poll, Workspace
+from overheard.db.models import Feed, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsMatched
 from overheard.portions import PORTION
 from overheard.sources import Page
+from overheard.sources.canary import CanarySource
 
 
 class Reddit:
@@ -96,6 +98,11 @@ class Stage:
     def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
         """What it sent."""
         self.fetcher.fetch(self.message(workspace_id, reason), budget or Budget())
+        return list(self.sent.take())
+
+    def resume(self, message: FetchWorkspace, budget: Budget | None = None) -> list[Any]:
+        """What a message that came back sent."""
+        self.fetcher.fetch(message, budget or Budget())
         return list(self.sent.take())
 
     def store(self, parts: Sequence[Any]) -> None:
@@ -420,13 +427,21 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
     assert world.feed().fresh_at == stage.clock(), "it was read when its turn came"
 
 
-def test_without_a_place_in_line_nothing_is_held(world: Any, stage: Stage) -> None:
-    acme = world.workspace()
+def test_without_a_place_in_line_the_group_comes_back_later(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"])
+    names = post(2) + post(2, "rust")
     full = Budget(0)
     full.slot = None
-    with pytest.raises(Postponed):
-        stage.fetch(acme, budget=full)
-    assert (world.feed().poll, world.feed().lease_until, Poll.select().count(world.db.peewee)) == (None, 0, 0)
+    [again] = stage.fetch(acme, budget=full)
+    stage.clock.advance(100)
+    assert stage.fetch(bolt, budget=full) == stage.fetch(bolt, "trigger", budget=full) == [], "one message for all"
+    stage.clock.advance(195)
+    [again] = stage.resume(again, full)
+    stage.clock.advance(295)
+    assert {item.name for part in stage.resume(again) for item in part.items} == set(names)
+    assert len(reddit.asked) == 1
 
 
 @pytest.mark.parametrize("bad", ["a", "e", "h"])
@@ -521,6 +536,24 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
 # -- faults
 
 
+def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """The budget is in the database, and asked for in the middle of a request."""
+    workspace = world.workspace("acme", subreddits=["python"])
+
+    class Away(Budget):
+        def take(self) -> None:
+            raise Unavailable("the database does not answer: disk is full")
+
+    with pytest.raises(Unavailable):
+        stage.fetch(workspace, budget=Away())
+    puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
+    assert {retry_at for (retry_at,) in puts} == {0}
+    assert world.row(Workspace, workspace).served_at == 0
+    reddit.asked.clear()
+    stage.fetch(workspace)
+    assert reddit.asked == [("posts", ("python",), None)], "the retry finds them free"
+
+
 @pytest.mark.parametrize(("error", "seconds"), [(TryAgain("500", delay=7), 7), (TryAgain("reset"), 2)])
 def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     world: Any, stage: Stage, reddit: Reddit, post: Any, error: TryAgain, seconds: float
@@ -541,16 +574,19 @@ def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     again = stage.sent[-1]
     assert isinstance(again, FetchWorkspace)
     assert again.attempt == 1
-    assert seconds < (stage.sent.delays[-1] or 0) < seconds + 1
+    assert stage.sent.delays[-1] == seconds
     stage.sent.take()
-    assert (world.feed().poll, world.feed().lease_until, world.feed().cursor) == (None, 0, 1000)
+    assert again.resume is not None
+    assert (world.feed().poll, world.feed().cursor) == (again.resume.poll_id, 1000)
+    assert world.feed().lease_until == stage.clock() + seconds + stage.rules.lease
     assert world.feed().failures == 0, "it is not the feed that failed"
 
     reddit.before = lambda: None
     assert stage.run(acme) == [], "everybody leaves it alone"
-    stage.clock.advance(seconds + 1)
+    stage.clock.advance(seconds)
     stage.fetcher.fetch(again, Budget())
     parts = stage.sent.take()
+    assert {part.poll_id for part in parts} == {again.resume.poll_id}
     assert set(news) <= {item.name for part in parts for item in part.items}
 
 
@@ -569,7 +605,7 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
         delays.append(delay)
         stage.sent.take()
         stage.clock.advance(delay)
-    assert delays[:3] == [2.25, 4.25, 8.25]
+    assert delays[:3] == [2, 4, 8]
     assert max(delays) <= 300
 
 
@@ -579,10 +615,93 @@ def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: 
     stage.sent.failure = Unavailable("the bus does not answer")
     with pytest.raises(Unavailable):
         stage.fetch(acme)
-    assert world.feed().poll is None
+    assert world.feed().lease_until == 0
     assert world.row(Workspace, acme).served_at == 0
     stage.sent.failure = None
     assert stage.run(acme) == names
+
+
+def test_what_rode_along_comes_back_with_the_group(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    """Whoever falls due while the group is put off is served by it, however many there are and how they ask."""
+    acme, bolt, clio = (world.workspace(name, subreddits=[name]) for name in ("acme", "bolt", "clio"))
+    stage.run(acme)
+    stage.clock.advance(300)
+    news = post(1, "acme") + post(1, "bolt") + post(1, "clio")
+
+    def fail() -> None:
+        raise TryAgain("503")
+
+    reddit.before = fail
+    [again] = stage.fetch(acme)
+    for attempt in range(1, 20):
+        assert (again.attempt, len(again.resume.feed_ids)) == (attempt, 3)
+        stage.clock.advance(1)
+        assert stage.fetch(bolt) == stage.fetch(clio, "trigger") == [], "one message a group"
+        stage.clock.advance(1)
+        [again] = stage.resume(again)
+
+    reddit.before = lambda: None
+    reddit.asked.clear()
+    parts = stage.resume(again)
+    assert {item.name for part in parts for item in part.items} == set(news)
+    assert reddit.asked == [("posts", ("acme", "bolt", "clio"), None)]
+    stage.store(parts)
+    assert {world.feed(name).fresh_at for name in ("acme", "bolt", "clio")} == {stage.clock()}
+
+
+def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_it(
+    world: Any, stage: Stage, reddit: Reddit
+) -> None:
+    acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
+
+    def fail() -> None:
+        raise TryAgain("503", delay=200)
+
+    reddit.before = fail
+    [lost] = stage.fetch(acme)
+    assert stage.fetch(bolt) == []
+    assert feeds.sweep(stage.db, stage.clock.advance(200 + stage.rules.lease)) == [], "it may still come"
+    assert feeds.sweep(stage.db, stage.clock.advance(1)) == [acme, bolt]
+    assert workspaces.unserved(stage.db, stage.clock() + 60, 60, 10) == [acme, bolt], "the demand outlives the tick"
+    reddit.before = lambda: None
+    assert len(stage.fetch(bolt)) == 1
+    assert stage.resume(lost) == [], "what came late after all has nothing left to read"
+
+
+def test_a_message_that_comes_twice_brings_no_second_one(world: Any, stage: Stage, reddit: Reddit) -> None:
+    acme = world.workspace()
+
+    def fail() -> None:
+        raise TryAgain("503")
+
+    reddit.before = fail
+    [again] = stage.fetch(acme)
+    stage.clock.advance(2)
+    [last] = stage.resume(again)
+    assert stage.resume(again) == []
+    reddit.before = lambda: None
+    stage.clock.advance(4)
+    assert len(stage.resume(last)) == 1
+
+
+@pytest.mark.parametrize("lost", ["the bus is away", "the other half stands in line"])
+def test_riders_of_a_poll_that_is_given_up_are_swept(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, lost: str
+) -> None:
+    acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
+    post(1, "acme")
+    if lost == "the bus is away":
+        stage.sent.failure = Unavailable("the bus does not answer")
+        with pytest.raises(Unavailable):
+            stage.fetch(acme)
+        stage.sent.failure = None
+    else:
+        reddit.refused = {"acme": "private"}
+        with pytest.raises(Postponed):
+            stage.fetch(acme, budget=Budget(1))
+    workspaces.served(stage.db, bolt, stage.clock())  # it asked in the meantime
+    assert bolt in feeds.sweep(stage.db, stage.clock())
+    assert len(stage.fetch(bolt)) == 1
 
 
 def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, reddit: Reddit) -> None:
@@ -694,6 +813,15 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
     stage.run(acme)
     assert metric("items_fetched_total", source="memory", kind="posts") == 4
     assert metric("items_fetched_total", source="memory", kind="comments") == 3
+
+
+def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
+    canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
+    stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
+    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [canary.name_at(clock())]
+    (counted,) = metrics.items_fetched.collect()
+    assert {sample.labels["source"] for sample in counted.samples} == {"reddit"}
+    assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 
 
 def test_nothing_is_missed_however_polls_and_posts_interleave(

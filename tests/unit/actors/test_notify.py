@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from actors.notify import FIRST_RETRY, LONGEST_RETRY, Notifier, backoff
+from overheard import canary
 from overheard.channels import Notice
 from overheard.config import Notify as Rules
-from overheard.db import channels, deliveries, storing
+from overheard.db import canaries, channels, deliveries, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, TryAgain
-from overheard.messages import NotifyChannel
+from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel
+from overheard.sources.canary import CanarySource
 
 DAY = 86_400.0
 
@@ -407,13 +409,29 @@ def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
 
 
 def test_a_channel_that_cannot_be_opened_is_disabled(
-    told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
+    told: Any, notify: Any, receiver: Receiver, db: Db, metrics: Any
 ) -> None:
     channel = told(2)
     receiver.broken = InvalidInput("url: no such scheme")
+    series = "overheard_deliveries_total", {"channel_kind": "invalid", "outcome": "disabled"}
+    assert metrics.registry.get_sample_value(*series) == 0, "the first one is a rise"
     assert notify(channel) == []
     assert states(db) == ["failed", "failed"]
-    assert metric("deliveries_total", channel_kind="invalid", outcome="disabled") == 1
+    assert metrics.registry.get_sample_value(*series) == 1
+
+
+def test_the_canary_is_delivered_and_not_counted(
+    world: Any, notify: Any, receiver: Receiver, db: Db, clock: Any, metrics: Any
+) -> None:
+    canaries.keep(db, 300, clock(), lambda text, zone: clock() + 300)
+    workspace = workspaces.by_name(db, canary.WORKSPACE).id
+    [post] = CanarySource(clock=clock).read("posts", [canary.FEED], after=None, budget=cast(Any, None)).items
+    entry = MatchedItem(post, (Match(workspace, (world.query(workspace, "canary"),)),))
+    storing.store(db, ItemsMatched(poll_id="p", part=0, items=(entry,), parts=1), clock())
+    notify(world.channel(workspace, "null"))
+    assert [notice.mentions[0].item for notice in receiver.got] == [post.name]
+    (counted,) = metrics.deliveries.collect()
+    assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 
 
 def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from overheard.bus.dead import DeadLetter
@@ -11,9 +13,11 @@ from overheard.bus.events import (
     encode,
     message_id_of,
     parse,
+    readable,
 )
 from overheard.bus.memory_door import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
+from overheard.metrics import EVENT_OUTCOMES
 
 
 def test_the_three_events() -> None:
@@ -85,7 +89,7 @@ def test_encode_refuses_what_the_ingress_would() -> None:
             encode("workspace.due", body)
 
 
-def test_the_memory_door_keeps_the_same_promises() -> None:
+def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> None:
     seen: list[tuple[str, bytes, str | None]] = []
     letters: list[DeadLetter] = []
 
@@ -97,7 +101,7 @@ def test_the_memory_door_keeps_the_same_promises() -> None:
             case 3:
                 raise Unavailable("database away")
 
-    door = MemoryEvents(handle, letters.append)
+    door = MemoryEvents(handle, letters.append, metrics)
     assert door.publish("workspace.due", {"workspace": "a", "event_id": "e"}) == "e"
     assert seen == [("workspace.due", b'{"workspace":"a","event_id":"e"}', "e")]
     door.publish("workspace.due", {"workspace": "b"})
@@ -106,3 +110,26 @@ def test_the_memory_door_keeps_the_same_promises() -> None:
         door.publish("workspace.due", {"workspace": "c"})
     with pytest.raises(InvalidInput, match="no such event type"):
         door.publish("workspace.deu", {})
+    outcomes = {each: metric("stage_messages_total", stage="ingress", outcome=each) for each in EVENT_OUTCOMES}
+    assert outcomes == {"ok": 1, "retried": 1, "rejected": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (b'{"workspace": "acme", "event_id": "order-66"}', {"event_id": "order-66", "workspace": "acme"}),
+        (b'{"event_id": "order-66", "urgent": true}', {"event_id": "order-66"}),
+        (b'{"event_id": "order-66", "workspace": "No Slug"}', {"event_id": "order-66"}),
+        (b'{"event_id": 66, "workspace": 7}', {}),
+        (b'{"event_id": "", "workspace": ["acme"]}', {}),
+        (b'{"event_id": "nul \\u0000", "workspace": "acme"}', {"workspace": "acme"}),
+        (b'{"event_id": "' + b"x" * 201 + b'", "workspace": "acme"}', {"workspace": "acme"}),
+        (b'{"event_id": "order-66", "event_id": "order-67"}', {}),
+        (b'{"event_id": "order-66"', {}),
+        (b'["event_id"]', {}),
+        (b"\xff", {}),
+        (b'{"event_id": "order-66", "reason": "' + b"x" * 70_000 + b'"}', {}),
+    ],
+)
+def test_what_can_be_read_of_an_event_that_is_refused(body: bytes, read: dict[str, str]) -> None:
+    assert readable(body) == read

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from overheard.channels import ChannelOptions, Notice
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.egress import EgressRefused
 from overheard.errors import InvalidInput, TryAgain
-from tests.servers.sink import Answer, HttpSink, MailSink
+from tests.servers.ports import free_ports
+from tests.servers.sink import Answer, HttpSink, MailSink, Request, echo
 
 MakeNotice = Callable[..., Notice]
 HOSTILE = "@everyone @here <@123> <!channel> <!subteam^S1> [x](https://evil) <img onerror=x> {{7*7}} acme db"
@@ -155,10 +157,94 @@ def test_the_reason_is_told_without_the_url_and_out_of_the_log(
     assert not [record for record in caplog.records if record.name == "apprise"]
 
 
+LOCAL = [
+    "ntfy://127.0.0.1:{port}/topic",
+    "gotify://127.0.0.1:{port}/tokentoken",
+    "mmost://127.0.0.1:{port}/" + 32 * "a",
+]
+LOCAL += ["rocket://user:pass@127.0.0.1:{port}/#chan", "mastodon://token@127.0.0.1:{port}"]
+LOCAL += ["matrix://user:pass@127.0.0.1:{port}/#room", "synology://127.0.0.1:{port}/token", "form://127.0.0.1:{port}"]
+REMOTE = [*CHATS.values(), "lark://" + 32 * "a", "kook://" + 32 * "a" + "/123", "pover://" + 30 * "a" + "@" + 30 * "b"]
+REMOTE += ["twitter://aaaaaaaa/bbbbbbbb/cccccccc/dddddddd", "dapnet://user:pass@DF1ABC", "wxpusher://AT_appid/123/"]
+
+
+def assert_nobodys_words(reason: str, notice: Notice) -> None:
+    (mention,) = notice.mentions
+    said = f"{mention.title} {mention.body} {mention.author} {mention.permalink}".lower().split()
+    words = {word for word in said if len(word) > 3} - {"with", "from"}
+    assert not words & set(re.findall(r"[\w/]+", reason.lower())), reason
+
+
+@pytest.mark.parametrize("url", LOCAL)
+def test_a_receiver_that_repeats_what_it_got_is_not_quoted(
+    url: str, http: HttpSink, options: ChannelOptions, notice: MakeNotice
+) -> None:
+    http.always = echo
+    with pytest.raises(TryAgain, match=r"^\w+:// not delivered: the service answered 400 Bad Request$") as error:
+        AppriseChannel(url.format(port=http.port), None, options).send(notice())
+    assert_nobodys_words(str(error.value), notice())
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("url", REMOTE)
+def test_nor_is_a_service_on_the_internet(
+    url: str, status: int, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edge of the machine is replaced here."""
+
+    def request(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+        payload = options.get("data") or options.get("json") or ""
+        sent = payload if isinstance(payload, bytes) else str(payload).encode()
+        response = requests.Response()
+        response.status_code = status
+        response.raw = io.BytesIO(echo(Request(method, url, {}, sent)).body)
+        return response
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    try:
+        AppriseChannel(url, None, options).send(notice())
+    except TryAgain as error:
+        assert_nobodys_words(str(error), notice())
+    else:
+        assert status == 200, "some look at nothing else"
+
+
+def test_a_text_that_apprise_puts_into_its_own_words_is_left_out(
+    options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = logging.getLogger("apprise")
+
+    def request(self: requests.Session, *args: Any, **options: Any) -> requests.Response:
+        said.warning("The service has %s to say", notice().mentions[0].body)
+        said.error(f"The service wanted to say: {notice().mentions[0].body}")
+        said.error(notice().mentions[0].title)
+        raise OSError(notice().mentions[0].body)
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    with pytest.raises(TryAgain) as error:
+        AppriseChannel("json://example.com", None, options).send(notice())
+    assert str(error.value) == "json:// not delivered: The service has … to say; The service wanted to say …"
+
+
+def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    def reason(url: str) -> str:
+        with pytest.raises(TryAgain) as error:
+            AppriseChannel(url, None, options).send(notice())
+        return str(error.value).partition(" not delivered: ")[2]
+
+    (closed,) = free_ports(1)
+    assert reason(f"json://127.0.0.1:{closed}") == "connection refused"
+    assert reason(f"mailto://127.0.0.1:{closed}/?from=a@example.com&to=b@example.com") == "connection refused"
+    assert reason("json://nowhere.invalid") == "its name cannot be resolved"
+    assert reason(f"jsons://127.0.0.1:{http.port}").startswith("its certificate or TLS setup was not accepted")
+    http.answer(Answer(fault="reset"))
+    assert reason(f"json://127.0.0.1:{http.port}") == "connection reset by peer"
+
+
 def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
     mail.refused = {"canary@example.com"}
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
-    with pytest.raises(TryAgain, match=r'^mailto:// not delivered: Sending email to "\*\*\*') as error:
+    with pytest.raises(TryAgain, match=r'^mailto:// not delivered: Sending email to "…" failed') as error:
         AppriseChannel(url, None, options).send(notice())
     assert "canary" not in str(error.value)
 

@@ -11,7 +11,7 @@ from overheard.cli.health import Health
 from overheard.cli.processes import Process
 from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
-from overheard.db import beats, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
+from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, models, workspaces
 from overheard.program import Program
 
 from .conftest import Run, lines
@@ -52,6 +52,15 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
     assert (away["healthy"], away["feeds"], "hunter2" in str(away)) == (False, None, False)
     assert facts(run)["waiting_longest"]["slug"] == "acme"
     assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
+
+
+def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: Program) -> None:
+    budgets.DatabaseLimiter(program.db, {}).observe(budgets.reddit_key("id"), 321.0, 300)
+    assert facts(run)["reddit"]["remaining"] == 321
+    assert "321 requests left" in run("status").stdout
+    models.Budget.update(observed_at=models.Budget.observed_at - budgets.WINDOW).execute(program.db.peewee)
+    assert facts(run)["reddit"]["remaining"] is None
+    assert "requests left: not known" in run("status").stdout
 
 
 def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:

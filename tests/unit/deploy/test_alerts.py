@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,17 +11,12 @@ import pytest
 import yaml
 
 from overheard.cli import cli
-from tests.monitoring import PROMETHEUS, ROOT, alerts, known, named_in, records, rules
+from overheard.supervision import listener, watch
+from tests.monitoring import PROMETHEUS, ROOT, alerts, known, named_in, promtool, records, rules
 
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 OTHER_SECTIONS = {"Where to look first", "Having alerts sent"}
-
-
-def promtool(*args: str, folder: Path) -> None:
-    assert shutil.which("promtool"), "promtool is not installed here; run: deploy/install --test"
-    done = subprocess.run(["promtool", *args], cwd=folder, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"promtool {' '.join(args)}\n{done.stdout}{done.stderr}"
 
 
 def test_the_configuration_and_the_rules_are_valid() -> None:
@@ -70,6 +63,20 @@ def test_an_alert_says_what_is_wrong_and_where_to_read_on(name: str) -> None:
     assert section
     for part in ("Means:", "Lost meanwhile:") if name == "Watchdog" else ("Look", "lost"):
         assert part.lower() in section[1].lower(), part
+
+
+def test_no_advice_throws_away_what_would_become_a_dead_letter() -> None:
+    assert "purge_queue" not in RUNBOOK
+    assert "rabbitmqadmin" not in RUNBOOK, "root's login may not read the queues"
+
+
+def test_a_silent_supervisord_is_told_of_before_the_watcher_gives_up() -> None:
+    rule = alerts()["SupervisorSilent"]
+    (seconds,) = re.findall(r"> (\d+)$", rule["expr"].strip())
+    assert int(seconds) == watch.SILENT, "as /healthz has it"
+    each = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["global"]["evaluation_interval"]
+    held, late = int(rule["for"].removesuffix("s")), int(each.removesuffix("s"))
+    assert int(seconds) + held + late < listener.PATIENCE
 
 
 def test_links_within_the_runbook_lead_somewhere() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from deploy.generate.files import generated
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.panels import Steps, _thresholds
 from overheard.metrics import Metrics, ProcessMetrics
-from tests.monitoring import DASHBOARDS, PROMETHEUS, ROOT, boards, known, named_in, panels, records, rules
+from tests.monitoring import DASHBOARDS, PROMETHEUS, ROOT, boards, known, named_in, panels, promtool, records, rules
 
 COLUMNS = 24
 PANELS = [(name, panel) for name, board in boards().items() for panel in panels(board)]
@@ -59,6 +61,67 @@ def test_a_panel_says_what_it_shows_and_in_what_unit(name: str, panel: dict[str,
 def test_a_panel_asks_the_prometheus_that_was_chosen(name: str, panel: dict[str, Any]) -> None:
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert all("datasource" not in target for target in panel["targets"])
+
+
+FIGURES = {panel["title"]: panel for name, panel in PANELS if name == "overview" and panel["type"] == "stat"}
+KIND = {"stat": "instant", "gauge": "instant", "table": "instant", "timeseries": "range"}
+
+
+@pytest.mark.parametrize(("name", "panel"), PANELS, ids=IDS)
+def test_a_figure_is_of_now_and_not_the_last_that_was_known(name: str, panel: dict[str, Any]) -> None:
+    wanted = {"instant": KIND[panel["type"]] == "instant", "range": KIND[panel["type"]] == "range"}
+    assert all({**target, **wanted} == target for target in panel["targets"])
+    if panel["type"] == "stat":
+        assert panel["options"]["graphMode"] == "none", "there is no course to draw"
+        (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
+        assert mapping["options"] == {"match": "null+nan", "result": {"text": "–", "color": "text"}}
+
+
+MOMENTS = {
+    "Last tick": "overheard_tick_last_success_timestamp_seconds",
+    "Canary": "overheard_canary_last_delivered_timestamp_seconds",
+    "supervisord": "overheard_supervisor_last_event_timestamp_seconds",
+    "Last backup": "overheard_backup_last_success_timestamp_seconds",
+}
+INTERVAL = 'overheard_canary_interval_seconds{job="overheard"}'
+
+
+def figure(title: str, at: str, value: float | None) -> dict[str, Any]:
+    """What promtool is to find."""
+    (target,) = FIGURES[title]["targets"]
+    return {"expr": target["expr"], "eval_time": at, "exp_samples": [] if value is None else [{"value": value}]}
+
+
+def evaluate(folder: Path, series: dict[str, str], *figures: dict[str, Any]) -> None:
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": given, "promql_expr_test": figures}
+    (folder / "figures.yml").write_text(json.dumps({"evaluation_interval": "1m", "tests": [test]}))
+    promtool("test", "rules", "figures.yml", folder=folder)
+
+
+@pytest.mark.parametrize("title", MOMENTS)
+def test_an_age_grows_when_who_showed_it_has_died(title: str, tmp_path: Path) -> None:
+    """Its last sign was at 10 minutes, its process ended at 12."""
+    series = {MOMENTS[title] + '{job="overheard"}': "0+60x10 600x2 stale", INTERVAL: "300x12 stale"}
+    evaluate(tmp_path, series, figure(title, "11m", 60), figure(title, "30m", 1200), figure(title, "6h", 21000))
+
+
+def test_a_canary_that_is_off_has_no_age(tmp_path: Path) -> None:
+    """It was switched off at 10 minutes: nobody waits for it, though it was seen not long ago."""
+    series = {MOMENTS["Canary"] + '{job="overheard"}': "0+60x10 0x20", INTERVAL: "300x10 0x20"}
+    evaluate(tmp_path, series, figure("Canary", "9m", 0), figure("Canary", "20m", None))
+    evaluate(tmp_path, {MOMENTS["Canary"] + '{job="overheard"}': "0x20"}, figure("Canary", "20m", None))
+
+
+def test_what_only_the_living_know_is_not_known_when_they_are_gone(tmp_path: Path) -> None:
+    series = {
+        'overheard_dead_letters{job="overheard"}': "0x10 stale",
+        'overheard_oldest_work_seconds{job="overheard",work="run"}': "3x10 stale",
+        'up{job="overheard",program="fetch"}': "1x5 0x5 stale",
+    }
+    known_then = figure("Dead letters", "9m", 0), figure("Oldest work", "9m", 3), figure("Not answering", "9m", 1)
+    not_now = (figure(title, "12m", None) for title in ("Dead letters", "Oldest work", "Not answering"))
+    evaluate(tmp_path, series, *known_then, figure("Not answering", "3m", 0), *not_now)
 
 
 @pytest.mark.parametrize("name", boards())

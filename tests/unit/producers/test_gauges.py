@@ -14,7 +14,7 @@ from overheard.bus.queues import Door, Queue
 from overheard.bus.sender import Sender
 from overheard.db import budgets, channels, dead_letters, feeds, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Feed, Workspace
+from overheard.db.models import Budget, Feed, Workspace
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.stages import STAGES
@@ -100,6 +100,22 @@ def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, cl
     assert metric("feed_lag_seconds") == 100
     assert (metric("deliveries_pending"), metric("dead_letters")) == (2, 1)
     assert metric("reddit_budget_booked_seconds") == pytest.approx(50, abs=5), "on the database's own clock"
+
+
+def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: Gauges, db: Db) -> None:
+    """It is the database's: a process that asks twice a day does not keep an old count on show until it asks again."""
+
+    def shown() -> float | None:
+        gauges.gather()
+        return gauges.metrics.registry.get_sample_value("overheard_reddit_budget_remaining")
+
+    assert shown() is None, "it was never asked"
+    budgets.DatabaseLimiter(db, {}).observe(KEY, 7.0, 300)
+    assert shown() == 7
+    Budget.update(observed_at=Budget.observed_at - budgets.WINDOW).execute(db.peewee)
+    assert shown() is None
+    budgets.DatabaseLimiter(db, {}).observe(KEY, 990.0, 600)
+    assert shown() == 990
 
 
 @pytest.mark.parametrize("failure", [Unavailable("the bus is away"), ZeroDivisionError("a fault of ours")])

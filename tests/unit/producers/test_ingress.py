@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from overheard.db import rechecks, storing
+from overheard.db import rechecks, specs, storing, workspaces
 from overheard.db.connect import Db
-from overheard.errors import NotFound
-from overheard.messages import RecheckItems
+from overheard.errors import InvalidInput, NotFound
+from overheard.messages import FetchWorkspace, RecheckItems
 from producers.ingress import Ingress
 
 
@@ -46,3 +46,55 @@ def test_an_item_that_is_not_stored_is_refused(ingress: Ingress, sent: Any) -> N
     with pytest.raises(NotFound, match="no item t1_zz is stored"):
         ingress.handle("item.recheck", b'{"item": "t1_zz"}', None)
     assert sent == []
+
+
+ON_SCHEDULE = [
+    ("workspace.due", b'{"workspace": 1, "reason": "due"}'),
+    ("workspace.due", b'{"workspace": 1, "reason": "sweep"}'),
+    ("workspace.digest", b'{"workspace": 1, "period_end": 1795424400}'),
+]
+BY_HAND = [
+    ("workspace.due", b'{"workspace": 1}'),
+    ("workspace.due", b'{"workspace": "acme", "reason": "trigger"}'),
+    ("workspace.digest", b'{"workspace": 1}'),
+]
+
+
+@pytest.mark.parametrize(("key", "body"), ON_SCHEDULE)
+def test_what_the_tick_asked_for_a_workspace_that_is_gone_by_now_is_let_go(
+    ingress: Ingress, sent: Any, world: Any, db: Db, key: str, body: bytes
+) -> None:
+    acme = world.workspace()
+    ingress.handle(key, body, None)
+    assert len(sent.take()) == 1
+    specs.remove(db, acme)
+    ingress.handle(key, body, None)
+    assert sent.take() == []
+
+
+@pytest.mark.parametrize(("key", "body"), ON_SCHEDULE[:2])
+def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_when_it_is_resumed(
+    ingress: Ingress, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
+) -> None:
+    acme = world.workspace()
+    workspaces.demand(db, acme, clock())
+    specs.set_active(db, acme, False)
+    ingress.handle(key, body, None)
+    assert sent.take() == []
+    specs.set_active(db, acme, True)
+    assert workspaces.unserved(db, clock.advance(300), 60, 10) == [acme]
+    ingress.handle(key, body, None)
+    assert [type(message) for message in sent.take()] == [FetchWorkspace]
+
+
+@pytest.mark.parametrize(("key", "body"), BY_HAND)
+def test_what_somebody_asks_for_by_hand_is_refused_with_the_reason(
+    ingress: Ingress, sent: Any, world: Any, db: Db, key: str, body: bytes
+) -> None:
+    with pytest.raises(NotFound, match="no workspace"):
+        ingress.handle(key, body, None)
+    specs.set_active(db, world.workspace(), False)
+    if key == "workspace.due":
+        with pytest.raises(InvalidInput, match="acme is paused"):
+            ingress.handle(key, body, None)
+    assert sent.take() == []

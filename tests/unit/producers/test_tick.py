@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from peewee import SQL, Case
 
 from overheard import schedule
 from overheard.bus.events import encode
@@ -14,7 +16,8 @@ from overheard.bus.queues import Door
 from overheard.config import Tick as Rules
 from overheard.db import beats, dead_letters, deliveries, feeds, specs, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Workspace
+from overheard.db.mending import Longest
+from overheard.db.models import Delivery, Workspace
 from overheard.db.retention import Ages
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
@@ -68,7 +71,7 @@ def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: Ga
     def ticker(**rules: Any) -> Ticker:
         return Ticker(
             db=db, events=events, sender=sent, drain=lambda: 0, waiting=lambda: 0, clock=clock, rules=Rules(**rules),
-            ages=Ages(90, 30, 90), metrics=metrics, gauges=gauges,
+            ages=Ages(90, 30, 90), longest=Longest(120, 60, 86_400), metrics=metrics, gauges=gauges,
         )  # fmt: skip
 
     return ticker
@@ -168,6 +171,57 @@ def test_what_a_clock_that_was_ahead_has_put_off_is_taken_back(world: Any, make:
     assert world.rows(Workspace, "id", "next_due_at") == before, "once"
 
 
+@pytest.mark.parametrize("ahead", [3600.0, DAY])
+def test_what_was_lost_while_a_clock_was_ahead_is_found_soon_after(
+    world: Any, make: Any, events: Events, sent: Any, clock: Any, ahead: float
+) -> None:
+    lost, taken = world.workspace("lost", every="1d"), world.workspace("taken", every="1d", subreddits=["rust"])
+    channel = world.channel(lost)
+    ticker = make(sweep_after=60, jitter=0)
+    drained: list[float] = []
+    ticker.drain = lambda: drained.append(clock()) or 0
+    clock.advance(ahead)
+    ticker.tick()
+    rows = feeds.stale_of(world.db, taken, now=clock(), fresh_since=clock())
+    feeds.claim(world.db, rows, "p", now=clock(), lease=120)
+    workspaces.served(world.db, taken, clock())
+    storing.store(world.db, world.matched((world.item(1), (lost,)), (world.item(2), (lost,))), clock())
+    deliveries.claim(world.db, channel, now=clock(), limit=1, lease=60)
+    events.take()
+
+    clock.advance(-ahead)
+    found = []
+    for _ in range(20):
+        clock.advance(10)
+        found.append(ticker.tick())
+    assert sum(each.swept_polls for each in found) == 1
+    asked = [body["workspace"] for of, body in events.take() if of == "workspace.due"]
+    assert set(asked) == {lost, taken}
+    assert len(asked) <= 2 * 4, "nobody serves them: again each minute, and no oftener"
+    assert sent.take()[:1] == [NotifyChannel(channel_id=channel)]
+    assert len(deliveries.claim(world.db, channel, now=clock(), limit=10, lease=60)) == 2
+    assert len(drained) == 5, "once a minute, by the clock as it is now"
+
+
+def test_deliveries_come_nearer_once_when_the_clock_went_back(world: Any, make: Any, clock: Any) -> None:
+    acme = world.workspace()
+    storing.store(world.db, world.matched((world.item(1), (acme,))), clock())
+    ticker = make()
+    ticker.tick()
+    [claimed] = deliveries.claim(world.db, world.channel(acme), now=clock(), limit=1, lease=60)
+    deliveries.put_off(world.db, claimed.id, clock() + 60, clock() + 7200, "away")
+    clock.advance(-3600)
+
+    def away() -> int:
+        raise Unavailable("the bus")
+
+    ticker.waiting = away
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            ticker.tick()
+    assert world.row(Delivery, claimed.id).due_at == clock() + 7200
+
+
 def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
     ticker = make(interval=20)
     assert late(ticker, clock.advance(60)) == []
@@ -222,6 +276,86 @@ def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any,
     assert (found.due, found.digests) == (2, 1)
     assert due(acme) in events.take()
     assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
+
+
+@pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", ""])
+def test_nor_does_one_of_which_the_libraries_say_something_else(
+    world: Any, make: Any, events: Events, clock: Any, every: str
+) -> None:
+    spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
+    Workspace.update(every=every).where(Workspace.id == spoilt).execute(world.db.peewee)
+    found = make().tick()
+    assert (found.due, found.broken) == (2, 0)
+    assert due(acme) in events.take()
+    assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
+
+
+def test_a_digest_that_cannot_be_asked_for_stops_nobody_elses(
+    world: Any, make: Any, events: Events, clock: Any
+) -> None:
+    spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
+    Workspace.update(next_digest_at=Case(None, [(Workspace.id == spoilt, -1.0)], clock())).execute(world.db.peewee)
+    ticker = make(sweep_after=60)
+    asked = ("workspace.digest", {"workspace": acme, "period_end": clock()})
+    assert (ticker.tick().digests, asked in events.take()) == (2, True)
+    clock.advance(61)
+    found = ticker.tick()
+    assert (found.swept_digests, found.broken, asked in events.take()) == (2, 0, True)
+
+
+def broken(*_: Any) -> Any:
+    raise ZeroDivisionError("nobody has thought of this")
+
+
+def spoil_workspace(ticker: Ticker) -> None:
+    Workspace.update(timezone=SQL("x'ff'")).where(Workspace.slug == "spoilt").execute(ticker.db.peewee)
+
+
+FAULTS: dict[str, Callable[[Ticker], None]] = {
+    "a row that cannot be read": spoil_workspace,
+    "drain": lambda ticker: setattr(ticker, "drain", broken),
+    "waiting": lambda ticker: setattr(ticker, "waiting", broken),
+    "recheck": lambda ticker: setattr(ticker, "recheck", broken),
+    "canary": lambda ticker: setattr(ticker, "canary", SimpleNamespace(step=broken)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_step_that_breaks_stops_no_other(
+    world: Any, make: Any, events: Events, sent: Any, clock: Any, db: Db, fault: str
+) -> None:
+    """What is due, what was left behind, and what is too old: all of it is done but for the one."""
+    world.workspace("spoilt", channels={})
+    acme = world.workspace(channels={"team": "instant", "daily": "digest"})
+    Workspace.update(digest_end=clock() - 1000, digest_asked_at=clock() - 1000).where(Workspace.id == acme).execute(
+        db.peewee
+    )
+    storing.store(db, world.matched((world.item(), (acme,))), clock() - 1000)
+    dead_letters.record(db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0)
+    ticker = make()
+    rechecked: list[int] = []
+    ticker.drain, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
+    FAULTS[fault](ticker)
+    found = ticker.tick()
+    done = {
+        "a row that cannot be read": found.due == 2,
+        "drain": found.dead_letters == 3,
+        "recheck": found.rechecks == 1,
+        "digests": found.swept_digests == 1,
+        "channels": sent.take() == [NotifyChannel(channel_id=world.channel(acme))],
+        "old rows": dead_letters.count(db) == 0,
+    }
+    assert [name for name, right in done.items() if not right] == ([fault] if fault in done else [])
+    assert (found.broken, ticker.last_success, beats.last(db, "tick")) == (1, None, None)
+
+
+def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
+    ticker = make(sweep_after=600)
+    ticker.drain = broken
+    assert [ticker.tick().broken for _ in range(2)] == [1, 1]
+    ticker.drain = lambda: 3
+    assert ticker.tick() == Found(dead_letters=3)
+    assert beats.last(db, "tick") == clock()
 
 
 # -- what was left behind
@@ -293,6 +427,42 @@ def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any
     assert events.take() == [due(acme, "sweep")]
 
 
+def test_a_ticks_own_demands_do_not_keep_it_from_sweeping(world: Any, make: Any, events: Events, clock: Any) -> None:
+    lost = world.workspace("lost", every="1d")
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    events.take()
+    clock.advance(61)
+    busy = world.workspace("busy")
+    ticker.waiting = lambda: len(events.published)
+    assert ticker.tick().swept_workspaces == 1
+    assert events.take() == [due(busy), due(lost, "sweep")]
+
+
+def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_for(
+    world: Any, make: Any, events: Events, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tick_module, "FEW", 2)
+    for number in range(5):
+        world.workspace(f"w{number}", every="1d", subreddits=[f"sub{number}"], channels={})
+    ticker = make(sweep_after=60)
+    ticker.tick()
+    for each in range(1, 4):
+        row = feeds.stale_of(world.db, each, now=clock(), fresh_since=clock())
+        feeds.claim(world.db, row, f"p{each}", now=clock(), lease=60 + each)
+        workspaces.served(world.db, each, clock() + 1)
+    events.take()
+    ticker.waiting = lambda: 1
+    clock.advance(299)
+    assert ticker.tick() == Found()
+    clock.advance(1)
+    assert (ticker.tick().swept_workspaces, ticker.tick().swept_workspaces) == (2, 0), "4 and 5"
+    assert sorted(event[1]["workspace"] for event in events.take()) == [4, 5]
+    clock.advance(64)
+    assert [ticker.tick().swept_polls for _ in range(3)] == [2, 1, 0]
+    assert [event[1]["workspace"] for event in events.take()] == [1, 2, 3]
+
+
 def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace()
     specs.set_active(world.db, acme, False)
@@ -327,8 +497,10 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
 ) -> None:
     ticker = make()
     stop = threading.Event()
-    results: list[Any] = [Unavailable("the bus"), Found(due=500), Found()]
+    results: list[Any] = [Unavailable("the bus"), Found(due=500), Found(broken=1), Found()]
     waits = []
+    told: list[bool] = []
+    ticker.alerts = SimpleNamespace(step=lambda *, failed: told.append(failed))
 
     def tick() -> Found:
         result = results.pop(0)
@@ -347,5 +519,6 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
     gathered = []
     monkeypatch.setattr(ticker.gauges, "gather", lambda: gathered.append(len(waits)))
     run(ticker, stop)
-    assert waits == [5, 0.0, 5], "a full batch is followed by the next at once"
-    assert gathered == [0, 1, 2], "after each, whether or not it succeeded"
+    assert told == [True, False, True, False]
+    assert waits == [5, 0.0, 5, 5], "a full batch is followed by the next at once"
+    assert gathered == [0, 1, 2, 3], "after each, whether or not it succeeded"

@@ -1,0 +1,1 @@
+"""A whole server, from nothing: `make machine` installs Overheard on a fresh Debian under its own systemd."""
