@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+import msgspec
+
+from actors.round import Round
 from overheard import canary
 from overheard.channels import Channel
 from overheard.clock import Clock
+from overheard.config import LEASE_MARGIN
 from overheard.config import Notify as Rules
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
@@ -25,8 +29,8 @@ log = get_logger(__name__)
 
 FIRST_RETRY = 5.0  # seconds; doubles with each try
 LONGEST_RETRY = 3600.0
+TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
 ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
-MARGIN = 5.0  # seconds of the lease that must be left when a try has taken its whole time
 
 
 class Notifier:
@@ -54,71 +58,85 @@ class Notifier:
 
         The first failure ends the round: a receiver that is down is not hammered with all that waits for it. And a
         channel has one round at a time, which asks for the next: whoever comes meanwhile has nothing to do.
-        Raises Postponed when the channel's budget is used up; what was claimed is given back first.
+        Raises Postponed when the channel's budget is used up: the round waits on the bus, not in a thread, and keeps
+        its claim, so that nobody begins another beside it.
         """
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:
             return
         note(workspace=row.workspace)
-        now = self.clock()
-        claimed = deliveries.claim(self.db, row.id, now=now, limit=self.rules.batch, lease=self.rules.lease)
-        note(deliveries=len(claimed))
-        if not claimed:
+        ours = self._claim(message)
+        note(deliveries=len(ours.rest))
+        if not ours.rest:
             return
         try:
             channel = self.open_channel(row)
         except InvalidInput as error:
             self._disable(row, f"cannot be used: {error}", INVALID)
             return
-        held_until = now + self.rules.lease
-        for position, delivery in enumerate(claimed):
-            longer = self._hold(claimed[position:], held_until)
-            if longer is None:
-                break
-            held_until = longer
+        while ours.rest and self._hold(ours):
             try:
                 turn.take()
             except Postponed as wait:
-                self._give_back(claimed[position:], self.clock() + wait.delay)
-                raise
-            pause = self._deliver(row, channel, delivery)
+                if self._wait(message, ours, wait):
+                    raise
+                return
+            pause = self._deliver(row, channel, ours, ours.rest.pop(0))
             if pause is not None:
-                self._end_round(message, claimed[position + 1 :], pause)
+                self._end_round(message, ours, pause)
                 return
         if deliveries.more_due(self.db, row.id, self.clock()):
-            self.send(message)
+            self._ask_again(message)
 
-    def _hold(self, rest: Sequence[Claimed], until: float) -> float | None:
-        """Until when the rest of the round is ours, held for longer when the next try might outlast the lease.
+    def _claim(self, message: NotifyChannel) -> Round:
+        """The round that the message goes on with, or a new one; an empty one when somebody else has the channel's."""
+        now, lease = self.clock(), self.rules.lease
+        held: list[Claimed] = []
+        if message.lease:
+            held = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
+        claimed = held or deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
+        return Round(self.db, claimed, now + lease)
 
-        So a lease is short, and a killed process keeps nobody waiting for long. None: it ran out, and somebody else
-        has taken the deliveries over.
+    def _wait(self, message: NotifyChannel, ours: Round, wait: Postponed) -> bool:
+        """Whether the message is to come back, and when: with its claim, for the turn that it has reserved."""
+        moment = self.clock() + wait.delay
+        if wait.slot is None or wait.delay > ON_THE_BUS:
+            ours.give_back(moment)  # the bus lets go of it, and the sweep finds them then
+            return True
+        if not ours.hold(moment + self.rules.lease):
+            return False
+        wait.resume = msgspec.structs.replace(message, lease=ours.held_until)
+        return True
+
+    def _ask_again(self, message: NotifyChannel, delay: float | None = None) -> None:
+        self.send(msgspec.structs.replace(message, lease=0.0), delay=delay)
+
+    def _hold(self, ours: Round) -> bool:
+        """Whether the rest of the round is ours, held for longer when the next try might outlast the lease.
+
+        So a lease is short, and a killed process keeps nobody waiting for long.
         """
         now = self.clock()
-        if now + self.rules.timeout + MARGIN <= until:
-            return until
-        longer = now + self.rules.lease
-        ours = deliveries.extend(self.db, [delivery.id for delivery in rest], until, longer)
-        return longer if ours else None
+        return now + self.rules.timeout + LEASE_MARGIN <= ours.held_until or ours.hold(now + self.rules.lease)
 
-    def _end_round(self, message: NotifyChannel, rest: Sequence[Claimed], pause: float) -> None:
+    def _end_round(self, message: NotifyChannel, ours: Round, pause: float) -> None:
         """Ask for the next round, once: a failing channel must not have more and more of them under way."""
         if pause == math.inf:
             return  # it was disabled, and its deliveries with it
-        if rest:
+        if ours.rest:
             # They come before the failed one's next try: it may be that one which the receiver cannot take.
             pause = min(pause, FIRST_RETRY)
-            self._give_back(rest, self.clock() + pause)
+            ours.give_back(self.clock() + pause)
         if pause <= ON_THE_BUS:
-            self.send(message, delay=pause)
+            self._ask_again(message, pause)
 
-    def _deliver(self, row: ChannelRow, channel: Channel, delivery: Claimed) -> float | None:
+    def _deliver(self, row: ChannelRow, channel: Channel, ours: Round, delivery: Claimed) -> float | None:
         """One try. None: the round may go on; else it ends, for so many seconds (infinity: for good)."""
         contents = deliveries.contents(self.db, delivery)
         if contents is None:
             return None  # what it was to say was erased since it was claimed, and the delivery with it
         if not contents.notice.mentions:
-            deliveries.failed(self.db, delivery.id, "what it was to say has been deleted")
+            ours.fail(delivery, "what it was to say has been deleted")
             self._count(row, channel.kind, "failed")
             return None
         try:
@@ -127,18 +145,18 @@ class Notifier:
             self._disable(row, str(error), channel.kind)
             return math.inf
         except Permanent as error:
-            deliveries.failed(self.db, delivery.id, str(error))
+            ours.fail(delivery, str(error))
             self._count(row, channel.kind, "failed")
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
         except TryAgain as error:
-            return self._retry(row, channel.kind, delivery, error)
+            return self._retry(row, channel.kind, ours, delivery, error)
         except Exception as error:
             # A fault of ours, or of a library, with this one notice: the others go first, and it is tried for as
             # long as any other. Left to the bus, it would hold up the channel for ever.
             log.exception("delivery broke", delivery=delivery.id)
             fault = TryAgain(f"internal error: {type(error).__name__}")
-            return self._retry(row, channel.kind, delivery, fault)
+            return self._retry(row, channel.kind, ours, delivery, fault)
         now = self.clock()
         deliveries.sent(self.db, delivery.id, now)
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
@@ -147,7 +165,7 @@ class Notifier:
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
         return None
 
-    def _retry(self, row: ChannelRow, kind: str, delivery: Claimed, error: TryAgain) -> float:
+    def _retry(self, row: ChannelRow, kind: str, ours: Round, delivery: Claimed, error: TryAgain) -> float:
         now = self.clock()
         since = channels.failing(self.db, row.id, str(error), now)
         # Both: a channel that was quiet for days after a fault is not disabled by its next one.
@@ -155,14 +173,17 @@ class Notifier:
             days = self.rules.give_up_after / 86400
             self._disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf
+        if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
+            # The channel takes others: it is this one that it cannot take, and never will.
+            ours.fail(delivery, str(error))
+            self._count(row, kind, "failed")
+            log.warning("delivery given up", delivery=delivery.id, tries=delivery.attempts, exc_info=error)
+            return FIRST_RETRY
         delay = error.delay if error.delay is not None else backoff(delivery.attempts)
-        deliveries.put_off(self.db, delivery.id, now + delay, str(error))
+        ours.put_off(delivery, now + delay, str(error))
         self._count(row, kind, "retried")
         log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return delay
-
-    def _give_back(self, rest: Sequence[Claimed], until: float) -> None:
-        deliveries.release(self.db, [delivery.id for delivery in rest], until)
 
     def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
         channels.disable(self.db, row.id, reason, self.clock())

@@ -23,7 +23,7 @@ from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.storing import NEWS
 from overheard.errors import ConfigError
-from overheard.limits import SpareTurn, Turn
+from overheard.limits import LONGEST_WAIT, SpareTurn, Turn
 from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
@@ -35,6 +35,10 @@ from overheard.sources.reddit import RedditSettings, RedditSource
 from overheard.sources.unready import UnreadySource
 
 log = get_logger(__name__)
+
+# Seconds. Channels have budgets of their own, and as many may be used up as there are channels: if each held a thread
+# for a second, those that have turns left would wait for the threads.
+A_MOMENT = 0.1
 
 NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
   1. Register an app of the type "script" at https://www.reddit.com/prefs/apps (Reddit approves new ones by hand)
@@ -144,7 +148,7 @@ class Wiring:
             self._reddit = reddit_or_unready(self.program.config, self.program.metrics)
         return self._reddit
 
-    def turn(self, key: str, slot: Slot | None) -> Turn:
+    def turn(self, key: str, slot: Slot | None, patience: float = LONGEST_WAIT) -> Turn:
         """A message's turn at budget ``key``, with the slot that the message already holds there."""
         kind = key.partition(":")[0]
         metrics, stop = self.program.metrics, self.program.stop
@@ -154,7 +158,7 @@ class Wiring:
             metrics.rate_limit_wait.observe(seconds)
 
         held = slot[1] if slot is not None and slot[0] == key else None
-        return Turn(self.limiter, key, slot=held, wait=_interruptible(stop), on_wait=on_wait)
+        return Turn(self.limiter, key, slot=held, patience=patience, wait=_interruptible(stop), on_wait=on_wait)
 
     def _in_session(self, handler: Handler) -> Handler:
         def handle(message: Any, slot: Slot | None) -> object:
@@ -210,7 +214,7 @@ class Wiring:
         )
 
         def handle(message: NotifyChannel, slot: Slot | None) -> None:
-            notifier.notify(message, self.turn(f"channel:{message.channel_id}", slot))
+            notifier.notify(message, self.turn(f"channel:{message.channel_id}", slot, A_MOMENT))
 
         return handle
 

@@ -30,6 +30,8 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR, allow_inf_nan=False)]
 Soon = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 
+LEASE_MARGIN = 5.0  # seconds of [notify] lease that must be left when a try has taken its whole [notify] timeout
+
 
 class Section(BaseModel):
     """A table of pipeline.toml."""
@@ -246,6 +248,12 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: Collection[str]
 
 def _contradictions(config: Config) -> Iterator[str]:
     """What is possible alone and not together."""
+    timeout, lease = config.notify.timeout, config.notify.lease
+    if lease <= timeout + LEASE_MARGIN:
+        yield (
+            f"[notify] lease: {lease:g} must be more than [notify] timeout ({timeout:g}) and {LEASE_MARGIN:g} seconds: "
+            "else another process takes over what is still being sent, and sends it again"
+        )
     if 0 < config.canary.interval < config.fetch.fresh_for:
         least = f"{config.fetch.fresh_for:g}"
         yield f"[canary] interval: must be 0 (off), or at least [fetch] fresh_for ({least}): nothing is read more often"

@@ -119,9 +119,13 @@ class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Send what is pending for this channel."""
+    """Send what is pending for this channel.
+
+    ``lease``: go on with the round whose claim ends then, which waited for its turn at the channel's budget.
+    """
 
     channel_id: Id
+    lease: Annotated[float, Meta(ge=0)] = 0.0
 
     @property
     def gist(self) -> dict[str, str | int | float]:

@@ -146,13 +146,22 @@ class Alerts:
             return
         if not self._sending.acquire(blocking=False):
             return
+        begun = False
+        try:
+            begun = self._begin(self.open, noted)
+        finally:
+            # A locked database, or a machine without a thread to spare, must not silence all that is to come.
+            if not begun:
+                self._sending.release()
+
+    def _begin(self, open: Callable[[], Channel], noted: Sequence[Noted]) -> bool:
+        """Whether it is being sent now: not before its time. Whoever sends it says when it is done."""
         if not budgets.take(self.db, BUDGET, self.every):
-            self._sending.release()
             self._hold(sum(each.count for each in noted))
-            return
+            return False
         self._held = 0
-        open = self.open
         self._start(lambda: self._send(open, noted))
+        return True
 
     def _hold(self, count: int) -> None:
         if count > self._held:

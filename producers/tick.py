@@ -181,6 +181,8 @@ class Ticker:
     def _forget(self, found: Found) -> None:
         gone = retention.forget(self.db, self.ages, self.clock())
         self.metrics.items_erased.labels("old").inc(gone.items)
+        if gone.unsent:
+            log.warning("too old to be sent", stage=BEAT, deliveries=gone.unsent)
         found.forgotten = gone.rows
         self._untidy = gone.more
 

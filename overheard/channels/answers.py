@@ -4,9 +4,10 @@
     410                 ChannelGone: by Standard Webhooks, the receiver asks us to stop
     3xx                 TryAgain: redirects are never followed, they lead past the egress check and past what was
                         configured; the text tells the operator so, and what is pending then goes to the new address
+    413                 Permanent: what is too large stays too large; another notice may well be taken
     408 425 429 5xx     TryAgain: a passing fault; Retry-After is kept to
     other 4xx           TryAgain: Standard Webhooks tries again after all but 2xx. A receiver in the middle of a
-                        deployment, or with a token that someone is about to mend, answers 401, 404 or 413
+                        deployment, or with a token that someone is about to mend, answers 401 or 404
 
 How often, over how many days, is the notify stage's to decide.
 """
@@ -17,18 +18,20 @@ import math
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from overheard.errors import ChannelGone, TryAgain
+from overheard.errors import ChannelGone, Permanent, TryAgain
 
 LONGEST_DELAY = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
 
 
 def judge(host: str, status: int, retry_after: str | None, *, now: float) -> None:
-    """Return when delivered, else raise. ``now`` is in seconds since the epoch."""
+    """Return when delivered, else raise TryAgain, Permanent or ChannelGone. ``now`` is in seconds since the epoch."""
     if 200 <= status < 300:
         return
     said = f"{host} answered {status} {phrase(status)}".rstrip()
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{said}: it wants no more messages")
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        raise Permanent(f"{said}: allow bodies of 1 MB there")
     if 300 <= status < 400:
         said += ": redirects are not followed, so set the channel's url to the address that it names"
     raise TryAgain(said, delay=delay_of(retry_after, now=now))

@@ -53,7 +53,7 @@ class WebhookChannel:
         self._tls = tls
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises TryAgain, ChannelGone, or EgressRefused (Permanent)."""
+        """Deliver once. Raises TryAgain, ChannelGone, or Permanent (413; EgressRefused)."""
         body = body_of(notice, now=self._clock())
         headers = {
             "Content-Type": "application/json",

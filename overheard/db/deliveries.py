@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,8 @@ from overheard.db.text import storable
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck
 UNTRIED = 600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
+MOST_IN_A_DIGEST = 200  # mentions, the newest; the others are only counted
+CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -82,8 +84,10 @@ def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> dict[int,
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
-    """Claim up to ``limit`` deliveries of the channel that are due, oldest first. Of two claimers one gets them.
+    """Claim up to ``limit`` deliveries of the channel that are due. Of two claimers one gets them.
 
+    What was tried least comes first, oldest first: however many the receiver refuses again and again, they hold up
+    nothing that it would take. Last comes the one that was tried most: these, too, have their turn, and their end.
     While somebody holds a claim on a channel, nobody else gets one: a receiver that hangs must not take more than one
     of our threads (I6). Who holds it asks ``more_due`` when done.
     """
@@ -93,27 +97,53 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
             channel = channel.for_update("FOR NO KEY UPDATE")  # claimers stand in line, store does not
         if not list(channel.tuples().execute(db.peewee)) or _claimed(db, channel_id, now):
             return []
-        due = (
-            _due(channel_id, now)
-            .order_by(Delivery.due_at, Delivery.created_at, Delivery.mention)
-            .limit(limit)
-            .tuples()
-            .execute(db.peewee)
+        first = _due(channel_id, now).order_by(
+            Delivery.attempts, Delivery.due_at, Delivery.created_at, Delivery.mention
         )
+        chosen = [delivery_id for (delivery_id,) in first.limit(limit).tuples().execute(db.peewee)]
+        if limit > 1 and len(chosen) == limit:
+            most = (
+                _due(channel_id, now).where(Delivery.attempts > 0).order_by(Delivery.attempts.desc(), Delivery.due_at)
+            )
+            for (delivery_id,) in most.limit(1).tuples().execute(db.peewee):
+                if delivery_id not in chosen:
+                    chosen[-1] = delivery_id
         rows = (
             Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
-            .where(Delivery.id.in_([delivery_id for (delivery_id,) in due]))
-            .returning(Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
+            .where(Delivery.id.in_(chosen))
+            .returning(*CLAIMED)
             .tuples()
             .execute(db.peewee)
         )
-        return [Claimed(*row) for row in sorted(rows, key=lambda row: (row[4], row[1] or 0))]
+        return _in_turn(Claimed(*row) for row in rows)
+
+
+def _in_turn(claimed: Iterable[Claimed]) -> list[Claimed]:
+    return sorted(claimed, key=lambda delivery: (delivery.attempts, delivery.created_at, delivery.mention or 0))
+
+
+def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: float) -> list[Claimed]:
+    """What the claim that ends at ``held_until`` still holds, held for a new lease now; nothing when it ran out."""
+    if held_until < now:
+        return []  # others may have claimed some of it, or are about to
+    rows = (
+        Delivery.update(lease_until=now + lease)
+        .where(Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until == held_until)
+        .returning(*CLAIMED)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return _in_turn(Claimed(*row) for row in rows)
 
 
 def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:
     """Hold claimed deliveries longer; whether any of them still was under the claim that ends at ``held_until``."""
-    held = Delivery.id.in_(list(delivery_ids)) & (Delivery.state == PENDING) & (Delivery.lease_until == held_until)
-    return bool(Delivery.update(lease_until=until).where(held).execute(db.peewee))
+    return bool(Delivery.update(lease_until=until).where(_held(delivery_ids, held_until)).execute(db.peewee))
+
+
+def _held(delivery_ids: Sequence[str], held_until: float) -> Any:
+    """That of these deliveries which the claim that ends at ``held_until`` still holds."""
+    return Delivery.id.in_(list(delivery_ids)) & (Delivery.state == PENDING) & (Delivery.lease_until == held_until)
 
 
 def more_due(db: Db, channel_id: int, now: float) -> bool:
@@ -131,10 +161,14 @@ def _due(channel_id: int, now: float) -> Any:
 
 
 def _claimed(db: Db, channel_id: int, now: float) -> bool:
-    held = Delivery.select(Delivery.id).where(
-        Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until >= now
+    # Not "is there one": PostgreSQL expects to find it soon, and reads all that waits when there is none.
+    longest = (
+        Delivery.select(Delivery.lease_until)
+        .where(Delivery.channel == channel_id, Delivery.state == PENDING)
+        .order_by(Delivery.lease_until.desc())
+        .limit(1)
     )
-    return bool(held.exists(db.peewee))
+    return bool((longest.scalar(db.peewee) or 0.0) >= now)
 
 
 def contents(db: Db, claimed: Claimed) -> Contents | None:
@@ -151,43 +185,44 @@ def contents(db: Db, claimed: Claimed) -> Contents | None:
     )
     if slug is None:
         return None
+    bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
     if claimed.period_end is None:
         rows = mentions.rows().where(Mention.id == claimed.mention)
     else:
-        bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
-        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id)
-    found = list(rows.tuples().execute(db.peewee))
+        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(MOST_IN_A_DIGEST)
+    found = list(rows.tuples().execute(db.peewee))[::-1]
+    omitted = bundled.count(db.peewee) - len(found) if len(found) == MOST_IN_A_DIGEST else 0
     public: tuple[PublicMention, ...] = tuple(mentions.as_public(row[1:]) for row in found)
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
-    notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public)
+    notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
     return Contents(notice, tuple(row[9] for row in found))
 
 
 def sent(db: Db, delivery_id: str, now: float) -> None:
-    """It is delivered."""
+    """It is delivered, whoever has claimed it by now."""
     Delivery.update(state=SENT, sent_at=now, lease_until=0, error=None).where(Delivery.id == delivery_id).execute(
         db.peewee
     )
 
 
-def failed(db: Db, delivery_id: str, reason: str) -> None:
-    """It will not be tried again."""
+def failed(db: Db, delivery_id: str, held_until: float, reason: str) -> None:
+    """It will not be tried again, unless its claim ran out and somebody else is trying it."""
     Delivery.update(state=FAILED, lease_until=0, error=storable(reason)).where(
-        Delivery.id == delivery_id, Delivery.state == PENDING
+        _held([delivery_id], held_until)
     ).execute(db.peewee)
 
 
-def put_off(db: Db, delivery_id: str, until: float, reason: str) -> None:
-    """The try failed: it is due again at ``until``."""
+def put_off(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
+    """The try failed: it is due again at ``until``. Not when its claim ran out: that of who took it over stands."""
     Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
-        Delivery.id == delivery_id, Delivery.state == PENDING
+        _held([delivery_id], held_until)
     ).execute(db.peewee)
 
 
-def release(db: Db, delivery_ids: Sequence[str], until: float) -> None:
-    """Give back claimed deliveries that were not tried; they are due at ``until``."""
+def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> None:
+    """Give back what was claimed until ``held_until`` and not tried; it is due at ``until``."""
     Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1).where(
-        Delivery.id.in_(list(delivery_ids)), Delivery.state == PENDING
+        _held(delivery_ids, held_until)
     ).execute(db.peewee)
 
 

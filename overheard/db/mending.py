@@ -68,8 +68,8 @@ def _outbox(db: Db, now: float, latest: float, longest: Longest) -> int:
     wrong = (
         Delivery.update(due_at=now).where(pending, untried, Delivery.due_at > latest + HORIZON),
         Delivery.update(due_at=now).where(pending, Delivery.due_at > latest + LEFT_ALONE),
-        # One of them keeps its whole channel waiting.
-        Delivery.update(lease_until=now).where(pending, Delivery.lease_until > latest + longest.notify),
+        # One of them keeps its whole channel waiting. A round in line has its lease from when its turn comes.
+        Delivery.update(lease_until=now).where(pending, Delivery.lease_until > latest + HORIZON + longest.notify),
         Item.update(checked_at=now).where(Item.checked_at > latest),
     )
     return sum(query.execute(db.peewee) for query in wrong)

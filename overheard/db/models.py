@@ -206,6 +206,8 @@ class Delivery(Table):
             (("channel", "mention"), True),
             (("channel", "period_end"), True),
             (("channel", "state", "due_at"), False),
+            (("channel", "state", "attempts", "due_at"), False),
+            (("channel", "state", "lease_until"), False),
             (("state", "due_at"), False),
         )
 

@@ -6,17 +6,18 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from peewee import fn
+from peewee import JOIN, fn
 
 from overheard.db import letter_texts
 from overheard.db.connect import Db
-from overheard.db.deliveries import BUNDLED, FAILED, PENDING, SENT
+from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
 from overheard.db.erasing import AUTHOR, REMEMBERED
 from overheard.db.models import DeadLetter, Delivery, Erased, Feed, Item, Mention, Poll, Watch
 
 BATCH = 1000
 LETTERS = 50  # dead letters may be large
 DAY = 86400.0
+UNSENT = 31 * DAY  # longer than any receiver may be away, and than most digests' periods
 UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds where they were
 
 
@@ -31,10 +32,14 @@ class Ages(msgspec.Struct, frozen=True):
 
 
 class Forgotten(msgspec.Struct):
-    """How many rows went, and how many of them were items. ``more``: a batch was full, and there may be more."""
+    """How many rows went, how many of them were items, and how many deliveries had not been sent.
+
+    ``more``: a batch was full, and there may be more.
+    """
 
     rows: int = 0
     items: int = 0
+    unsent: int = 0
     more: bool = False
 
 
@@ -55,12 +60,24 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
 
 
 def _items(db: Db, ages: Ages, now: float) -> Forgotten:
-    """Items, mentions, and the items that nobody mentions any more."""
-    old_items = _batch(db, Item, Item.stored_at < now - ages.items * DAY) if ages.items else 0
-    gone = Forgotten(rows=old_items, items=old_items)
+    """Items, mentions, and the items that nobody mentions any more.
+
+    A mention that somebody is yet to be told of goes when it was sent, or given up, or ``UNSENT`` seconds later: a
+    paused workspace's digest may never be sent. For an item its age alone counts.
+    """
+    gone = Forgotten()
+    if ages.items:
+        over = Item.select(Item.id).where(Item.stored_at < now - ages.items * DAY).limit(BATCH)
+        ids = [item for (item,) in over.tuples().execute(db.peewee)]
+        gone.unsent = _unsent(db, Mention.item.in_(ids)) if ids else 0
+        gone.rows = gone.items = int(Item.delete().where(Item.id.in_(ids)).execute(db.peewee)) if ids else 0
     if ages.mentions:
-        old = Mention.select(Mention.id).where(Mention.stored_at < now - ages.mentions * DAY).limit(BATCH)
-        rows = Mention.delete().where(Mention.id.in_(old)).returning(Mention.item).tuples().execute(db.peewee)
+        of_age = Mention.stored_at < now - ages.mentions * DAY
+        too_old = Mention.stored_at < now - ages.mentions * DAY - UNSENT
+        old = Mention.select(Mention.id).where(of_age, too_old | ~_to_be_told()).limit(BATCH)
+        ids = [mention for (mention,) in old.tuples().execute(db.peewee)]
+        gone.unsent += _unsent(db, Mention.id.in_(ids)) if ids else 0
+        rows = Mention.delete().where(Mention.id.in_(ids)).returning(Mention.item).tuples().execute(db.peewee)
         items = [item for (item,) in rows]
         # Should we die here, the recheck stage finds that nobody mentions them.
         unwanted = unmentioned(db, items)
@@ -76,6 +93,23 @@ def _deliveries(db: Db, ages: Ages, now: float) -> int:
     gone = _batch(db, Delivery, Delivery.state.in_([SENT, FAILED]) & (Delivery.created_at < old))
     bundled = (Delivery.state == BUNDLED) & (Delivery.created_at < old) & ~_in_a_digest_to_send()
     return gone + _batch(db, Delivery, bundled)
+
+
+def _to_be_told() -> Any:
+    """Whether a delivery of the mention, or the digest that it is in, is still to be sent."""
+    delivery, digest = Delivery.alias(), Delivery.alias()
+    waits = delivery.state.in_([HELD, PENDING]) | (digest.state == PENDING)
+    return fn.EXISTS(
+        delivery.select(delivery.id)
+        .join(digest, JOIN.LEFT_OUTER, on=(digest.id == delivery.bundle))
+        .where(delivery.mention == Mention.id, waits)
+    )
+
+
+def _unsent(db: Db, mentions: Any) -> int:
+    waits = Delivery.state.in_([HELD, PENDING])
+    query = Delivery.select(Delivery.id).join(Mention, on=(Delivery.mention == Mention.id))
+    return int(query.where(mentions, waits).count(db.peewee))
 
 
 def _in_a_digest_to_send() -> Any:

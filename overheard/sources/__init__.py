@@ -35,7 +35,7 @@ class Budget(Protocol):
     """The shared budget of requests, as a source sees it."""
 
     def take(self) -> None:
-        """Take one token for one HTTP request. Raises Postponed when the turn is more than a second away."""
+        """Take one token for one HTTP request. Raises Postponed when the turn is too far away to wait."""
 
     def observe(self, remaining: float, reset: float) -> None:
         """The server said: ``remaining`` requests are left until ``reset`` seconds from now."""

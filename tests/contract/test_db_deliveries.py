@@ -54,6 +54,29 @@ def test_what_a_claim_brings(world: Any, db: Db, clock: Any, told: Any) -> None:
     assert mention.created_at == "2026-11-23T09:00:01.000Z"
 
 
+def test_what_was_tried_least_comes_first_and_what_was_tried_most_has_its_turn(
+    world: Any, db: Db, clock: Any, told: Any
+) -> None:
+    acme = world.workspace()
+    told(acme, 7)
+    channel = world.channel(acme)
+    ids = [row.id for row in Delivery.select(Delivery.id).order_by(Delivery.created_at).execute(db.peewee)]
+    for delivery_id, attempts, due_in in [(ids[0], 9, -50), (ids[1], 3, -90), (ids[2], 9, -10), (ids[3], 20, 10)]:
+        Delivery.update(attempts=attempts, due_at=clock() + due_in).where(Delivery.id == delivery_id).execute(db.peewee)
+
+    def turn(limit: int) -> list[str]:
+        now, lease = clock(), 60.0
+        claimed = claim(db, channel, now, limit=limit, lease=lease)
+        Delivery.update(lease_until=0, attempts=Delivery.attempts - 1).where(Delivery.id.in_(claimed)).execute(
+            db.peewee
+        )
+        return claimed
+
+    assert turn(3) == [ids[4], ids[5], ids[0]], "of those tried most, the one that has been due longest"
+    assert turn(1)[0] in ids[4:], "one alone is no room for those"
+    assert turn(9) == [*ids[4:], ids[1], ids[0], ids[2]], "and what is due later, later"
+
+
 def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     told(acme, 3)
@@ -93,15 +116,35 @@ def test_a_claim_is_held_longer_by_who_has_it(world: Any, db: Db, clock: Any, to
     assert claim(db, channel, until + 41) == ids[1:]
 
 
+def test_a_claim_is_resumed_by_who_knows_when_it_ends(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    told(acme, 3)
+    told(bolt, 1, first=10)
+    channel, held = world.channel(acme), clock() + 60
+    ids = claim(db, channel, clock(), limit=2)
+    claim(db, world.channel(bolt), clock())
+    now = clock.advance(60)
+    again = deliveries.resume(db, channel, held, now=now, lease=60)
+    assert [(each.id, each.attempts) for each in again] == [(each, 1) for each in ids], (
+        "in the same order, the same try"
+    )
+    assert deliveries.resume(db, channel, held, now=now, lease=60) == [], "it has another end now"
+    clock.advance(61)
+    assert deliveries.resume(db, channel, now + 60, now=clock(), lease=60) == [], "it ran out"
+    assert len(claim(db, channel, clock())) == 3
+
+
 def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
+    held_until = clock() + 60
     deliveries.sent(db, one, clock())
     # somebody whose lease ran out comes late
-    deliveries.put_off(db, one, clock(), "slow")
-    deliveries.failed(db, one, "slow")
-    deliveries.release(db, [one], clock())
+    for late in (held_until, 0.0):
+        deliveries.put_off(db, one, late, clock(), "slow")
+        deliveries.failed(db, one, late, "slow")
+        deliveries.release(db, [one], late, clock())
     row = world.row(Delivery, one)
     assert (row.state, row.sent_at, row.error, row.attempts) == ("sent", clock(), None, 1)
     assert claim(db, world.channel(acme), clock() + 10**6) == []
@@ -112,7 +155,7 @@ def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> No
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.put_off(db, one, clock() + 30, "no\x00 \ud800 answer")
+    deliveries.put_off(db, one, clock() + 60, clock() + 30, "no\x00 \ud800 answer")
     assert world.row(Delivery, one).error == "no� � answer"
     assert claim(db, world.channel(acme), clock() + 29) == []
     assert claim(db, world.channel(acme), clock() + 30) == [one]
@@ -124,19 +167,36 @@ def test_giving_back_costs_no_try(world: Any, db: Db, clock: Any, told: Any) -> 
     assert deliveries.untried(db, acme)
     claimed = claim(db, world.channel(acme), clock())
     assert not deliveries.untried(db, acme)
-    deliveries.release(db, claimed, clock() + 7)
+    deliveries.release(db, claimed, clock() + 60, clock() + 7)
     assert deliveries.untried(db, acme)
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
     assert [each.attempts for each in again] == [1, 1]
-    deliveries.release(db, [], clock())
+    deliveries.release(db, [], clock() + 60, clock())
+
+
+def test_who_comes_late_takes_nothing_from_who_took_over(world: Any, db: Db, clock: Any, told: Any) -> None:
+    """Else a third one would claim, and send, what the second one is sending."""
+    acme = world.workspace()
+    told(acme, 3)
+    channel, late = world.channel(acme), clock() + 60
+    one, two, three = claim(db, channel, clock())
+    clock.advance(61)
+    assert len(claim(db, channel, clock())) == 3
+    deliveries.put_off(db, one, late, clock(), "slow")
+    deliveries.failed(db, two, late, "slow")
+    deliveries.release(db, [three], late, clock())
+    assert claim(db, channel, clock()) == []
+    assert world.rows(Delivery, "state", "attempts", "lease_until", "error") == [("pending", 2, clock() + 60, None)] * 3
+    deliveries.sent(db, one, clock())
+    assert world.row(Delivery, one).state == "sent", "what is out is out"
 
 
 def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.failed(db, one, "it said \x00")
+    deliveries.failed(db, one, clock() + 60, "it said \x00")
     assert world.row(Delivery, one).error == "it said �"
     assert claim(db, world.channel(acme), clock() + 10**6) == []
 
@@ -249,6 +309,22 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
     assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
     assert len(digest.born) == 3
     assert deliveries.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
+
+
+def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
+    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_IN_A_DIGEST", 3)
+    acme = world.workspace(channels={"team": "digest"})
+    for period, (count, first, shown, omitted) in enumerate(
+        [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
+    ):
+        told(acme, count, first=first)
+        deliveries.compose(db, acme, float(period), clock())
+        [digest] = claim_contents(db, world.channel(acme), clock())
+        assert [mention.item for mention in digest.notice.mentions] == shown
+        assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
+        deliveries.sent(db, digest.notice.id, clock())
 
 
 def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:

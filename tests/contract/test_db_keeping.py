@@ -397,6 +397,55 @@ def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) 
     assert Delivery.select().where(Delivery.state == "bundled").count(db.peewee) == 0
 
 
+@pytest.mark.parametrize("waits", ["held", "pending", "in a digest"])
+def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db, clock: Any, waits: str) -> None:
+    acme = world.workspace(channels={"team": "instant" if waits == "pending" else "digest"})
+    storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
+    if waits == "in a digest":
+        deliveries.compose(db, acme, clock(), clock())
+    keep = Ages(mentions=3, deliveries=30, dead_letters=0)
+    assert retention.forget(db, keep, clock.advance(4 * DAY)).unsent == 0
+    assert world.counts() | {"Mention": 1, "Item": 1} == world.counts()
+    if waits == "held":
+        deliveries.compose(db, acme, clock(), clock())
+    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    deliveries.sent(db, claimed.id, clock())
+    gone = retention.forget(db, keep, clock())
+    assert (gone.items, gone.unsent) == (1, 0)
+    assert world.counts() | {"Mention": 0, "Item": 0} == world.counts()
+
+
+@pytest.mark.parametrize("mode", ["digest", "instant"])
+def test_what_is_never_sent_goes_at_last_and_is_told(world: Any, db: Db, clock: Any, mode: str) -> None:
+    acme = world.workspace(channels={"team": mode})
+    storing.store(db, world.matched((world.item(1), (acme,)), (world.item(2), (acme,))), clock())
+    retention.forget(db, Ages(3, 30, 0), clock.advance(33 * DAY))
+    assert world.counts()["Mention"] == 2
+    gone = retention.forget(db, Ages(3, 30, 0), clock.advance(2 * DAY))
+    assert (gone.items, gone.unsent) == (2, 2)
+
+
+def test_an_item_s_days_are_kept_to_whatever_is_still_to_be_sent(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(channels={"team": "digest", "now": "instant"})
+    storing.store(db, world.matched((world.item(1), (acme,))), clock())
+    gone = retention.forget(db, Ages(90, 30, 0, items=3), clock.advance(4 * DAY))
+    assert (gone.items, gone.unsent) == (1, 2)
+    assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+
+
+def test_what_waits_holds_up_nothing_behind_it(world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    acme, bolt = world.workspace("acme", channels={"team": "digest"}), world.workspace("bolt")
+    for number in range(1, 11):
+        storing.store(
+            db, world.matched((world.item(number), (acme if number < 6 else bolt,)), poll=str(number)), clock()
+        )
+    Delivery.update(state="sent").where(Delivery.state == "pending").execute(db.peewee)
+    clock.advance(4 * DAY)
+    assert [retention.forget(db, Ages(3, 0, 0), clock()).items for _ in range(4)] == [2, 2, 1, 0]
+    assert world.rows(Mention, "workspace_id") == [(acme,)] * 5
+
+
 def test_forgetting_comes_in_batches(world: Any, db: Db) -> None:
     rows = [
         {"message_id": str(number), "stage": "x", "origin": "nack", "reason": "", "body": "", "created_at": 0.0}
@@ -411,6 +460,7 @@ def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: A
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme,)), poll="a"), clock())
     storing.store(db, world.matched((world.item(), (bolt,)), poll="b"), clock() + 50 * DAY)
+    Delivery.update(state="sent").execute(db.peewee)
     retention.forget(db, KEEP, clock() + 91 * DAY)
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
     assert world.counts()["Item"] == 1
@@ -431,6 +481,7 @@ def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db
 def test_how_many_items_went_is_told(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*[(world.item(number), (acme,)) for number in range(1, 6)]), clock())
+    Delivery.update(state="sent").execute(db.peewee)
     assert retention.forget(db, KEEP, clock() + 91 * DAY).items == 5
 
 

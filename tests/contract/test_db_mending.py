@@ -35,7 +35,7 @@ FARTHEST = [
     (Workspace, {"digest_asked_at": 0.0, "digest_end": 1.0}),
     (Delivery, {"due_at": HORIZON, "attempts": 0}),
     (Delivery, {"due_at": LEFT_ALONE, "attempts": 1}),
-    (Delivery, {"lease_until": 60.0}),
+    (Delivery, {"lease_until": HORIZON + 60}),
     (Item, {"checked_at": 0.0}),
 ]
 

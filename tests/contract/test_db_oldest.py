@@ -99,7 +99,7 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock
     channel = world.channel(acme)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
     assert deliveries.oldest_due(db, clock()) == began, "claimed is not sent"
-    deliveries.put_off(db, claimed.id, clock() + 30, "away")
+    deliveries.put_off(db, claimed.id, clock() + 60, clock() + 30, "away")
     assert deliveries.oldest_due(db, clock()) is None, "it waits for its next try"
     assert deliveries.oldest_due(db, clock.advance(31)) == clock() - 1
     Channel.update(disabled_at=clock()).execute(db.peewee)

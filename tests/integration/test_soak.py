@@ -16,8 +16,9 @@ pytestmark = pytest.mark.timeout(300)
 HURRIED = {
     "fetch.fresh_for": 0.5,
     "fetch.lease": 3,
-    "notify.lease": 3,
+    "notify.lease": 9,
     "notify.per_minute": 60_000,
+    "notify.timeout": 3,
     "reddit.requests_per_minute": 6_000,
     "tick.interval": 0.2,
     "tick.jitter": 0,

@@ -74,7 +74,8 @@ class Farm:
             "FETCH__LEASE": "3",
             "NOTIFY__ALLOW_PRIVATE": "true",
             "NOTIFY__PER_MINUTE": "60000",
-            "NOTIFY__LEASE": "3",
+            "NOTIFY__TIMEOUT": "3",
+            "NOTIFY__LEASE": "9",
             "METRICS__PORT": "0",
             "LOG__FORMAT": "json",
         } | self.settings

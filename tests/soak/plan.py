@@ -15,6 +15,7 @@ SHIPPED = (
     "fetch.lease",
     "notify.lease",
     "notify.per_minute",
+    "notify.timeout",
     "reddit.requests_per_minute",
     "reddit.timeout",
     "tick.interval",

@@ -106,6 +106,8 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[metrics]\nport = 70000\n", ["[metrics] port:", "65000"]),
         ("[canary]\ninterval = 1\n", ["[canary] interval: must be 0 (off)", "2 seconds"]),
         ("[canary]\ninterval = 59\n", ["[canary] interval: must be 0 (off)", "[fetch] fresh_for (60)"]),
+        ("[notify]\ntimeout = 55\n", ["[notify] lease: 60 must be more", "[notify] timeout (55) and 5 seconds"]),
+        ("[notify]\nlease = 20\n", ["[notify] lease: 20 must be more", "[notify] timeout (20)"]),
         ("[alerts]\nurl = \"slack\"\n", ["[alerts] url: must be a channel's address"]),
         ("[alerts]\nurl = \"https://h/\"\n", ["[alerts] secret:", "openssl rand"]),
         ("[alerts]\nurl = \"slack://h\"\nsecret = \"x\"\n", ["[alerts] secret:", "remove it"]),
@@ -128,7 +130,7 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
     other = {
         ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
         ("log", "format"): "json", ("reddit", "reddit_url"): "http://x", ("reddit", "oauth_url"): "http://y",
-        ("recheck", "share"): "0.25",
+        ("recheck", "share"): "0.25", ("notify", "lease"): "70",
         ("alerts", "url"): "json://h", ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
     if other is None:

@@ -62,6 +62,17 @@ def test_a_short_wait_is_waited_for(waits: Waits, delay: float) -> None:
     assert waits.waited == waits.seen == [delay]
 
 
+def test_all_waits_of_a_message_together_are_short(waits: Waits) -> None:
+    """Else a round of ten holds its thread for ten seconds, and everybody else's work with it."""
+    held = turn(Line(0.6, 0.3, 0.2), waits)
+    held.take()
+    held.take()
+    with pytest.raises(Postponed) as postponed:
+        held.take()
+    assert (postponed.value.delay, postponed.value.slot) == (0.2, 1000.2)
+    assert waits.waited == [0.6, 0.3]
+
+
 def test_a_longer_wait_is_postponed_with_its_slot(waits: Waits) -> None:
     with pytest.raises(Postponed) as postponed:
         turn(Line(7.0), waits).take()

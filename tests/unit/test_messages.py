@@ -46,7 +46,7 @@ ANY = st.one_of(
         ).map(tuple),
         **POLL,
     ),
-    st.builds(messages.NotifyChannel, channel_id=IDS),
+    st.builds(messages.NotifyChannel, channel_id=IDS, lease=st.floats(0, 1e10)),
     st.builds(messages.ComposeDigest, workspace_id=IDS, period_end=st.floats(0, 1e10)),
     st.builds(messages.RecheckItems, item_ids=st.lists(IDS, max_size=100).map(tuple), lease=st.floats(0, 1e10)),
 )  # fmt: skip

@@ -51,12 +51,13 @@ class Receiver:
 class Turns:
     """The channel's budget: turns until ``left`` are used up."""
 
-    def __init__(self, left: int = 10_000) -> None:
+    def __init__(self, left: int = 10_000, slot: float | None = 1000.0) -> None:
         self.left = left
+        self.slot = slot
 
     def take(self) -> None:
         if self.left == 0:
-            raise Postponed("channel:1", delay=40.0, slot=1000.0)
+            raise Postponed("channel:1", delay=40.0, slot=self.slot)
         self.left -= 1
 
 
@@ -77,12 +78,13 @@ def rules() -> Rules:
 
 @pytest.fixture
 def notify(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, metrics: Any) -> Callable[..., list[Any]]:
-    """Lets the stage work on a channel; what it sent, as (message, delay)."""
+    """Lets the stage work on a channel, or on a message; what it sent, as (message, delay)."""
     notifier = Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
-    def run(channel: int, turns: Any = None) -> list[Any]:
+    def run(what: int | NotifyChannel, turns: Any = None) -> list[Any]:
+        message = NotifyChannel(channel_id=what) if isinstance(what, int) else what
         try:
-            notifier.notify(NotifyChannel(channel_id=channel), turns or Turns())
+            notifier.notify(message, turns or Turns())
         finally:
             delays = list(sent.delays)
             run.sent = list(zip(sent.take(), delays, strict=True))  # type: ignore[attr-defined]
@@ -188,6 +190,24 @@ def test_a_round_whose_lease_ran_out_ends(
     assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other's claim stands"
 
 
+def test_a_try_that_failed_after_its_lease_gives_back_nothing_of_who_took_over(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    channel = told(3)
+    until = 0.0
+
+    def stand_still() -> None:
+        nonlocal until
+        until = clock.advance(rules.lease + 1) + 60
+        assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60)) == 3
+
+    receiver.before = stand_still
+    receiver.answers = [TryAgain("timed out")]
+    notify(channel)
+    rows = Delivery.select(Delivery.state, Delivery.lease_until).tuples().execute(db.peewee)
+    assert list(rows) == [("pending", until)] * 3
+
+
 @pytest.mark.parametrize("given", [None, 17.0])
 def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any, given: float | None
@@ -228,6 +248,36 @@ def test_one_failure_ends_the_round_and_asks_for_one_more(
     clock.advance(100)
     notify(channel)
     assert states(db) == ["sent"] * 4
+
+
+def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
+    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    """More of them fall due in an hour than rounds that end with one of them can try."""
+    channel = told(200)
+    bad = {delivery_id for (delivery_id,) in world.rows(Delivery, "id")}
+    Delivery.update(attempts=20).execute(db.peewee)
+    send = receiver.send
+
+    def picky(notice: Notice) -> None:
+        receiver.answers = [TryAgain("400")] if notice.id in bad else [None]
+        send(notice)
+
+    receiver.send = picky  # type: ignore[method-assign]
+    for number in range(3):
+        storing.store(db, world.matched((world.item(500 + number), (1,)), poll=f"good {number}"), clock())
+    notify(channel)
+    assert [notice.mentions[0].item for notice in receiver.got] == [world.item(500 + n).name for n in range(3)]
+    assert len(receiver.tried) == 4, "and one of the others has its turn"
+    clock.advance(FIRST_RETRY)
+    storing.store(db, world.matched((world.item(600), (1,)), poll="shaky"), clock())
+    receiver.send = send  # type: ignore[method-assign]
+    receiver.answers = [TryAgain("503")]
+    notify(channel)
+    receiver.send = picky  # type: ignore[method-assign]
+    clock.advance(FIRST_RETRY * 1.2)
+    notify(channel)
+    assert receiver.got[-1].mentions[0].item == world.item(600).name, "tried once is not tried twenty times"
 
 
 def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
@@ -317,6 +367,47 @@ def test_after_five_days_of_nothing_else_it_is_disabled(
     assert states(db) == ["failed"]
 
 
+def test_what_is_never_taken_is_given_up_alone_while_others_are_taken(
+    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+) -> None:
+    """Each success says that the channel is well: it is never disabled for the one that it cannot take."""
+    channel, began = told(1), clock()
+    bad = world.rows(Delivery, "id")[0][0]
+    receiver.answers = [TryAgain("500: always the same")]
+    notify(channel)
+    number = 100
+    while world.row(Delivery, bad).state == "pending":
+        clock.advance(LONGEST_RETRY * 1.2)
+        number += 1
+        storing.store(db, world.matched((world.item(number), (1,)), poll=str(number)), clock())
+        receiver.answers = [None, TryAgain("500: always the same")]
+        notify(channel)
+        assert clock() - began < 6 * DAY
+    row = world.row(Delivery, bad)
+    assert (row.state, row.error) == ("failed", "500: always the same")
+    assert clock() - began >= 5 * DAY
+    assert metric("deliveries_total", channel_kind="memory", outcome="failed") == 1
+    assert len(receiver.got) == number - 100
+    state = channels.get(db, channel)
+    assert state is not None
+    assert state.disabled_at is None
+
+
+def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    """A machine that was off, and a receiver that is not up yet."""
+    channel = told(2)
+    clock.advance(6 * DAY)
+    receiver.always = TryAgain("503")
+    for _ in range(4):
+        notify(channel)
+        clock.advance(LONGEST_RETRY)
+    receiver.always = None
+    notify(channel)
+    assert states(db) == ["sent"] * 2
+
+
 def test_a_channel_that_cannot_be_opened_is_disabled(
     told: Any, notify: Any, receiver: Receiver, db: Db, metrics: Any
 ) -> None:
@@ -343,19 +434,67 @@ def test_the_canary_is_delivered_and_not_counted(
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 
 
-def test_without_budget_what_was_claimed_is_given_back(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
 ) -> None:
-    channel = told(4)
-    with pytest.raises(Postponed):
+    channel = told(6)
+    with pytest.raises(Postponed) as postponed:
         notify(channel, Turns(1))
     assert notify.sent == [], "the bus sends the message again, for the turn that it has reserved"
-    rows = list(Delivery.select().order_by(Delivery.created_at).execute(db.peewee))
-    assert [(row.state, row.attempts, row.lease_until) for row in rows] == [("sent", 1, 0)] + [("pending", 0, 0)] * 3
-    assert {row.due_at for row in rows[1:]} == {clock() + 40}
-    clock.advance(40)
-    notify(channel)
-    assert states(db) == ["sent"] * 4
+    resume = postponed.value.resume
+    assert resume == NotifyChannel(channel_id=channel, lease=clock() + 40 + rules.lease)
+    for _ in range(3):  # the sweep, and what is stored meanwhile
+        assert notify(channel) == []
+    clock.advance(40 + 25)
+    assert notify(channel) == []
+    assert len(receiver.tried) == 1
+    assert notify(resume) == [(NotifyChannel(channel_id=channel), None)], "the round ends, and asks for the next"
+    assert states(db) == ["sent"] * 4 + ["pending"] * 2
+    assert notify(resume) == [], "the same again is as good as any other"
+    assert states(db) == ["sent"] * 6
+    attempts = Delivery.select(Delivery.attempts).distinct().tuples().execute(db.peewee)
+    assert list(attempts) == [(1,)], "waiting is no try"
+
+
+def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    channel = told(2)
+    with pytest.raises(Postponed) as postponed:
+        notify(channel, Turns(0))
+    clock.advance(40 + rules.lease + 1)
+    others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
+    assert notify(postponed.value.resume) == []
+    assert receiver.tried == [], "somebody else has the channel"
+    deliveries.sent(db, others[0].id, clock())
+    notify(postponed.value.resume)
+    assert states(db) == ["sent"] * 2
+
+
+def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_back(
+    told: Any, notify: Any, clock: Any, db: Db
+) -> None:
+    channel = told(2)
+
+    class Paused(Turns):
+        def take(self) -> None:
+            clock.advance(61)
+            deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
+            super().take()
+
+    assert notify(channel, Paused(0)) == []
+
+
+def test_where_no_turn_could_be_reserved_what_was_claimed_is_given_back(
+    told: Any, notify: Any, clock: Any, db: Db
+) -> None:
+    """The bus lets go of such a message: the sweep is to find the channel."""
+    channel = told(2)
+    with pytest.raises(Postponed) as postponed:
+        notify(channel, Turns(0, slot=None))
+    assert postponed.value.resume is None
+    rows = Delivery.select(Delivery.attempts, Delivery.due_at, Delivery.lease_until).tuples().execute(db.peewee)
+    assert list(rows) == [(0, clock() + 40, 0)] * 2
 
 
 def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:

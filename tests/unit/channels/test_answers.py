@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.channels.answers import delay_of, judge
-from overheard.errors import ChannelGone, TryAgain
+from overheard.errors import ChannelGone, Permanent, TryAgain
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -13,11 +13,17 @@ def test_2xx_is_delivered(status: int) -> None:
     judge("h.example", status, None, now=NOW)
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 408, 413, 422, 425, 429, 500, 503, 599])
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 408, 422, 425, 429, 500, 503, 599])
 def test_everything_else_is_tried_again(status: int) -> None:
     with pytest.raises(TryAgain, match=rf"h\.example answered {status}") as error:
         judge("h.example", status, "7", now=NOW)
     assert error.value.delay == 7
+
+
+def test_413_is_no_better_next_time() -> None:
+    with pytest.raises(Permanent, match=r"h\.example answered 413 .*: allow bodies of 1 MB") as error:
+        judge("h.example", 413, "7", now=NOW)
+    assert not isinstance(error.value, ChannelGone), "another notice may well be taken"
 
 
 def test_410_is_a_request_to_stop() -> None:

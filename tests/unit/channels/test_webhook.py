@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from overheard.channels import ChannelOptions, Notice
@@ -58,6 +59,20 @@ def test_many_mentions_come_as_a_list(type: str, notice: MakeNotice) -> None:
     body = body_of(many, now=0.0).decode()
     assert body.startswith(f'{{"type":"{type}","timestamp":"2026-03-04T23:00:00Z","data":{{"workspace":"acme"')
     assert body.endswith('"omitted":5}}')
+
+
+def test_a_body_holds_the_newest_mentions_that_fit_and_counts_the_others(notice: MakeNotice) -> None:
+    largest = notice(body="\u0001" * 40_000).mentions[0]  # six bytes each, as JSON
+    mentions = tuple(msgspec.structs.replace(largest, item=f"t1_{number}") for number in range(200))
+    body = body_of(Notice(id="x", type="digest", workspace="acme", mentions=mentions, omitted=5), now=0.0)
+    data = msgspec.json.decode(body)["data"]
+    assert [mention["item"] for mention in data["mentions"]] == ["t1_198", "t1_199"]
+    assert data["omitted"] == 5 + 198
+    assert len(body) < 600_000
+    huge = msgspec.structs.replace(largest, body="x" * 2_000_000)
+    for kind, said in (("digest", b'"omitted":0}}'), ("mention.created", b"}}")):
+        alone = Notice(id="x", type=kind, workspace="acme", mentions=(huge,))  # type: ignore[arg-type]
+        assert body_of(alone, now=0.0).endswith(said), "one is never left out"
 
 
 def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(

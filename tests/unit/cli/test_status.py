@@ -174,7 +174,7 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
     (delivery,) = (
         models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
     )
-    deliveries.put_off(program.db, delivery.id, program.clock() + 60, "receiver is down")
+    deliveries.put_off(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
     assert troubles(run) == []
 
 

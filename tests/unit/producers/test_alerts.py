@@ -11,7 +11,7 @@ import pytest
 from overheard.channels import Channel, Notice
 from overheard.config import Alerts as Rules
 from overheard.config import Config
-from overheard.db import beats, canaries, incidents, sources
+from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, Permanent, TryAgain, Unavailable
@@ -222,6 +222,33 @@ def test_a_database_that_is_away_fails_nothing(make: Any, monkeypatch: pytest.Mo
 
         monkeypatch.setattr(incidents, "untold", fail)
         make().step()
+
+
+def test_a_fault_before_it_is_sent_silences_no_later_one(
+    make: Any, db: Db, clock: Any, operator: Operator, monkeypatch: pytest.MonkeyPatch, next_slot: Any
+) -> None:
+    """The database is locked for a moment as the slot is taken; the machine has no thread to spare."""
+    starts: list[Exception] = [Unavailable("locked"), RuntimeError("can't start new thread")]
+
+    def start(work: Callable[[], None]) -> None:
+        if len(starts) == 1:
+            raise starts.pop()
+        work()
+
+    alerts = make(start=start)
+    incidents.note(db, "dead letter", "fetch", clock())
+    with monkeypatch.context() as patched:
+
+        def locked(*_: object) -> bool:
+            raise starts.pop(0)
+
+        patched.setattr(budgets, "take", locked)
+        alerts.step()
+    alerts.step()
+    assert (operator.told(), starts) == ([], [])
+    next_slot()
+    alerts.step()
+    assert operator.told() == [[("dead letter", 1)]]
 
 
 def test_the_channel_has_rules_of_its_own() -> None:

@@ -209,7 +209,7 @@ def test_deliveries_come_nearer_once_when_the_clock_went_back(world: Any, make: 
     ticker = make()
     ticker.tick()
     [claimed] = deliveries.claim(world.db, world.channel(acme), now=clock(), limit=1, lease=60)
-    deliveries.put_off(world.db, claimed.id, clock() + 7200, "away")
+    deliveries.put_off(world.db, claimed.id, clock() + 60, clock() + 7200, "away")
     clock.advance(-3600)
 
     def away() -> int:
