@@ -233,9 +233,10 @@ def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: D
 def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
     """A round of the channel as notify makes it, ended by its first failure."""
     first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
+    held_until = clock() + 30
     channels.failing(db, channel, "it does not answer", clock())
-    deliveries.put_off(db, first.id, clock() + delay, "it does not answer")
-    deliveries.release(db, [delivery.id for delivery in rest], clock() + 5)
+    deliveries.put_off(db, first.id, held_until, clock() + delay, "it does not answer")
+    deliveries.release(db, [delivery.id for delivery in rest], held_until, clock() + 5)
 
 
 def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any, told: Any) -> None:
