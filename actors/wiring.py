@@ -23,7 +23,7 @@ from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.storing import NEWS
 from overheard.errors import ConfigError
-from overheard.limits import LONGEST_WAIT, SpareTurn, Turn
+from overheard.limits import SpareTurn, Turn
 from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
@@ -148,7 +148,7 @@ class Wiring:
             self._reddit = reddit_or_unready(self.program.config, self.program.metrics)
         return self._reddit
 
-    def turn(self, key: str, slot: Slot | None, patience: float = LONGEST_WAIT) -> Turn:
+    def turn(self, key: str, slot: Slot | None, patience: float | None = None) -> Turn:
         """A message's turn at budget ``key``, with the slot that the message already holds there."""
         kind = key.partition(":")[0]
         metrics, stop = self.program.metrics, self.program.stop

@@ -13,7 +13,7 @@ import msgspec
 
 from overheard.errors import Postponed
 
-LONGEST_WAIT = 1.0  # seconds a worker thread may be held, by one message (I5)
+LONGEST_WAIT = 1.0  # seconds a worker thread may be held (I5)
 SLOT_STALE = 30.0  # a slot that was missed by this much is given up: its token is long spent
 
 
@@ -52,7 +52,9 @@ class Turn:
     """One message's turns at one budget.
 
     ``slot`` is the slot the message already holds from an earlier, postponed run; its first ``take`` uses it.
-    ``wait`` blocks for some seconds (``patience`` in all); ``on_wait`` is told of every wait, for the metrics.
+    ``wait`` blocks for some seconds, at most LONGEST_WAIT for each token: all who would use the thread meanwhile wait
+    for the same budget. Where they have others, ``patience`` is how long it may block for all tokens together.
+    ``on_wait`` is told of every wait, for the metrics.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Turn:
         key: str,
         *,
         slot: float | None = None,
-        patience: float = LONGEST_WAIT,
+        patience: float | None = None,
         wait: Callable[[float], object],
         on_wait: Callable[[float], object],
     ) -> None:
@@ -78,17 +80,19 @@ class Turn:
         return self._slot is not None
 
     def take(self) -> None:
-        """Take one token. Waits for as long as the message may still wait, else raises Postponed with the slot."""
+        """Take one token. Waits when its turn is near, else raises Postponed with the reserved slot."""
         slot, self._slot = self._slot, None
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
         if slot is None or delay < -SLOT_STALE:
             reservation = self._limiter.reserve(self.key)
             delay, slot = reservation.delay, reservation.slot
-        if slot is None or delay > self._patience:
+        longest = LONGEST_WAIT if self._patience is None else self._patience
+        if slot is None or delay > longest:
             self._on_wait(delay)
             raise Postponed(self.key, delay=delay, slot=slot)
         if delay > 0:
-            self._patience -= delay
+            if self._patience is not None:
+                self._patience -= delay
             self._on_wait(delay)
             self._wait(delay)
 

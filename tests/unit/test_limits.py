@@ -47,8 +47,8 @@ def waits() -> Waits:
     return Waits()
 
 
-def turn(line: Line, waits: Waits, slot: float | None = None) -> Turn:
-    return Turn(line, KEY, slot=slot, wait=waits.waited.append, on_wait=waits.seen.append)
+def turn(line: Line, waits: Waits, slot: float | None = None, patience: float | None = None) -> Turn:
+    return Turn(line, KEY, slot=slot, patience=patience, wait=waits.waited.append, on_wait=waits.seen.append)
 
 
 def test_a_free_slot_is_taken_without_waiting(waits: Waits) -> None:
@@ -62,9 +62,16 @@ def test_a_short_wait_is_waited_for(waits: Waits, delay: float) -> None:
     assert waits.waited == waits.seen == [delay]
 
 
-def test_all_waits_of_a_message_together_are_short(waits: Waits) -> None:
+def test_where_all_wait_for_the_same_budget_each_token_is_waited_for(waits: Waits) -> None:
+    held = turn(Line(0.6, 0.7, 0.8), waits)
+    for _ in range(3):
+        held.take()
+    assert waits.waited == [0.6, 0.7, 0.8]
+
+
+def test_with_patience_all_waits_of_a_message_together_are_short(waits: Waits) -> None:
     """Else a round of ten holds its thread for ten seconds, and everybody else's work with it."""
-    held = turn(Line(0.6, 0.3, 0.2), waits)
+    held = turn(Line(0.6, 0.3, 0.2), waits, patience=1.0)
     held.take()
     held.take()
     with pytest.raises(Postponed) as postponed:
