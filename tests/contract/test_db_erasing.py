@@ -425,7 +425,7 @@ def test_a_letter_that_comes_late_has_nothing_of_what_was_erased(
 def test_forgotten_while_their_letter_is_recorded(world: Any, db: Db, clock: Any, race: Any) -> None:
     """Whoever is first, in the end nothing of it stands there."""
     for turn in range(ROUNDS):
-        author = f"ada{turn}"
+        author = f"quill{turn}"  # in no hexadecimal id
         message = ItemsFetched(poll_id="a", part=0, items=(world.item(turn, author=author),))
         patient(race,
             *[lambda message=message: letter(db, message)] * 3,

@@ -78,7 +78,7 @@ def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db
 def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace()
     for turn in range(12):
-        author = f"ada{turn}"
+        author = f"quill{turn}"  # in no hexadecimal id
         messages = [
             world.matched(
                 *[(world.item(1000 * turn + 100 * part + number, author=author), (acme,)) for number in range(20)],

@@ -109,6 +109,7 @@ def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int
         return Answer()
 
     farm.sink.always = slowly
+    farm.settings |= {"NOTIFY__TIMEOUT": "20", "NOTIFY__LEASE": "30"}  # as long as all the others take to end
     with Supervised(farm, base) as supervised:
         supervised.wait(supervised.well, "the first start")
         posted = farm.post(3)

@@ -187,7 +187,7 @@ def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(run: Run, mentio
     channel = channels.listing(db)[0].id
     (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
     channels.failing(db, channel, "no answer within 20 s", now)
-    deliveries.put_off(db, tried.id, now + 5, "no answer within 20 s")
+    deliveries.put_off(db, tried.id, now + 30, now + 5, "no answer within 20 s")
     assert troubles(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
