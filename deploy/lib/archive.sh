@@ -121,9 +121,10 @@ forget_old() { # FOLDER KEEP
 install_backups() { # SOURCE
     part=backup
     if has_systemd; then
-        ship "$1/deploy/systemd/overheard-backup.service" /etc/systemd/system/overheard-backup.service root:root 644
-        ship "$1/deploy/systemd/overheard-backup.timer" /etc/systemd/system/overheard-backup.timer root:root 644
-        reload_units overheard-backup.service overheard-backup.timer
+        local unit
+        for unit in overheard-backup.service overheard-backup.timer; do
+            ship_unit "$1/deploy/systemd/$unit" "/etc/systemd/system/$unit" "$unit"
+        done
         service_enabled overheard-backup.timer || change "make a backup every night" start_timer
     else
         ship "$1/deploy/init.d/backup" /etc/cron.daily/overheard-backup root:root 755

@@ -57,8 +57,7 @@ configure_broker() { # FOLDER
         ship "$1/$name" $RABBITMQ_ETC/$name root:root 644
     done
     if has_systemd; then
-        ship "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf root:root 644
-        reload_units epmd.socket
+        ship_unit "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf epmd.socket
     fi
     if epmd_is_open; then
         change "end epmd, which listens on every address: it starts again on loopback" end_epmd

@@ -66,21 +66,17 @@ restart_service() {
     fi
 }
 
-# systemd goes by the unit files that it has read, until it is told that they have changed.
-reload_units() { # UNIT…
-    has_systemd || return 0
-    local unit
-    for unit in "$@"; do
-        if [[ $(systemctl show --property NeedDaemonReload --value "$unit") == yes ]]; then
-            change "let systemd read its changed units" systemctl daemon-reload
-            return
-        fi
-    done
+# ship_unit SOURCE PATH UNIT: systemd goes by the unit files that it has read, until it is told that they have changed. It
+# says itself when it has to be told (a run may have been cut off here), but not of every drop-in.
+ship_unit() {
+    ship "$1" "$2" root:root 644
+    if [[ ${shipped-} || $(systemctl show --property NeedDaemonReload --value "$3") == yes ]]; then
+        change "let systemd read its changed units" systemctl daemon-reload
+    fi
 }
 
 # keep_service NAME [STALE]: enabled at boot and running; restarted when STALE says so.
 keep_service() {
-    reload_units "$1"
     service_enabled "$1" || change "start $1 at boot" enable_service "$1"
     if ! service_runs "$1"; then
         change "start $1" start_service "$1"

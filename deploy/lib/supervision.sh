@@ -10,7 +10,7 @@ install_supervision() { # SOURCE
     part=supervisord
     ship "$1/deploy/supervisord/supervisord.conf" $SUPERVISORD_CONF root:root 644
     if has_systemd; then
-        ship "$1/deploy/systemd/overheard.service" /etc/systemd/system/overheard.service root:root 644
+        ship_unit "$1/deploy/systemd/overheard.service" /etc/systemd/system/overheard.service overheard
     else
         ship "$1/deploy/init.d/overheard" /etc/init.d/overheard root:root 755
     fi
