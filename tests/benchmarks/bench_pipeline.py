@@ -228,7 +228,7 @@ def demo() -> list[Figure]:
             if first is None and " ago " in line:
                 first = time.monotonic() - began
         process.wait()
-    memory = re.search(r"(\d+) MB", "".join(lines))
+    memory = re.search(r"(\d+) MB at most", "".join(lines))  # people talk of megabytes, too
     if first is None or memory is None:
         raise RuntimeError("the demo showed no mention:\n" + "".join(lines))
     return [
