@@ -1,25 +1,26 @@
-"""fetch: makes a workspace's feeds fresh. One poll serves everybody who watches the same feeds (I7)."""
+"""fetch: makes a workspace's feeds fresh. One poll of a group serves everybody who watches its feeds."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby
 
 import msgspec
 
+from actors.grouping import excess, halves, joining
 from actors.reading import Reading
+from actors.refusals import Refusals, Refused, Run
 from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
-from overheard.db import feeds, sources, workspaces
+from overheard.db import feeds, groups, sources, workspaces
 from overheard.db.connect import Db
-from overheard.db.feeds import FeedRow
+from overheard.db.groups import Group
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.items import ALL, Item
+from overheard.items import Item
 from overheard.log import get_logger
-from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Progress
+from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Missed, Progress, Target
 from overheard.metrics import Metrics
 from overheard.portions import item_size, portions
 from overheard.sending import Send
@@ -32,8 +33,8 @@ LONGEST_RETRY = 295.0  # the bus delays up to 300
 LOOK_AGAIN_MOST = 5.0
 LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being read just now
 READ_AHEAD = 0.75  # of [fetch] fresh_for: who falls due so soon is served by a reading made now
-LONGEST_URL = 1500  # bytes of names in a listing's URL: what is known to work is below 2,000 in all
-NEARLY_ALL = 0.95  # a listing that ends short of this much of its depth was read to its real end
+PROBE_SECONDS = 30.0  # between two tries of what was refused while it is not known whether everybody is
+EASY = 0.25  # of the pages that may be read: a group that needs no more may have twice as many feeds again
 
 
 class Fetcher:
@@ -58,13 +59,14 @@ class Fetcher:
         self.clock = clock
         self.rules = rules
         self.metrics = metrics
+        self.refusals = Refusals(clock)
 
     def fetch(self, message: FetchWorkspace, budget: Budget) -> None:
-        """Poll the workspace's stale feeds, each group once, topped up with other feeds that are due.
+        """Poll the groups of the workspace's stale feeds, each once, joined by other groups that are due.
 
         1. a poll that had waited for the budget goes on where it was;
-        2. stale feeds are read in groups, as many as one request can name; a refused group is split until the
-           refused feed stands alone, and only that one backs off;
+        2. a group is read back to its cursor. A refused one is divided until the refused feed stands alone, and only
+           that one backs off; one that has more news than its source lists is divided too;
         3. a passing fault of the source puts its group off for everybody, and a message comes back for the group then:
            however long Reddit is away, there is one such message a group, and none that dies of it;
         4. when a feed was being read already, but from before ``fresh_since``, a wish is looked at again soon;
@@ -72,210 +74,247 @@ class Fetcher:
 
         Raises Postponed (with the rest of a poll to resume), Unavailable (bus, database) and Permanent.
         """
-        began = self.clock()
+        began, run = self.clock(), Run(message, budget)
         try:
-            self._refresh(message, began, budget)
+            self._refresh(run, began)
         except Postponed as wait:
             # The demand stands in line now: it counts as forgotten only some time after its turn.
             workspaces.demand(self.db, message.workspace_id, began + max(wait.delay - 1.0, 0.0))
+            self._settle(run, probe=False)
             raise
+        self._settle(run, probe=True)
         workspaces.served(self.db, message.workspace_id, began)
 
-    def _refresh(self, message: FetchWorkspace, now: float, budget: Budget) -> None:
+    def _refresh(self, run: Run, now: float) -> None:
+        message = run.message
         if message.resume is not None:
-            self._read_on(message, message.resume, budget)
+            self._read_on(run, message.resume)
         fresh_since = message.fresh_since
         stale = feeds.stale_of(self.db, message.workspace_id, now=now, fresh_since=fresh_since)
-        for _, alike in groupby(stale, key=lambda feed: (feed.source, feed.kind)):
-            for group in self._groups(message, list(alike)):
-                self._poll(message, group, budget, refill=True)
+        for group_id in dict.fromkeys(feed.group_id for feed in stale):
+            self._poll(run, group_id, alone=False)
         wish = message.reason not in ON_SCHEDULE
         if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
             self.send(again, delay=min(LOOK_AGAIN * 2.0 ** min(message.attempt, 10), LOOK_AGAIN_MOST))
 
-    def _groups(self, message: FetchWorkspace, stale: list[FeedRow]) -> list[list[FeedRow]]:
-        """Groups that one request can name. "all", and feeds that were refused, are asked for alone."""
-        alone = [feed for feed in stale if feed.name == ALL or feed.failures]
-        together = [feed for feed in stale if feed not in alone]
-        room = -len(together) % self.rules.group_size
-        if together and room:
-            had = {feed.id for feed in together}
-            others = self._others(message, together[0], room + len(together))
-            together += [feed for feed in others if feed.id not in had][:room]
-        # Feeds that were last read at about the same time share a request: it has to go back to the oldest cursor.
-        together.sort(key=lambda feed: (feed.cursor_at is None, feed.cursor_at or 0.0))
-        return [*_portions(together, self.rules.group_size), *([feed] for feed in alone)]
+    def _poll(self, run: Run, group_id: int, *, alone: bool) -> None:
+        """Read a group, unless somebody else is reading it; others that are due join it, unless it is to stay alone."""
+        poll = uuid.uuid4().hex
+        group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
+        if group is None:
+            return
+        if rest := excess(group, self.rules.group_size):
+            groups.divide(self.db, group, [feed.id for feed in rest])
+            group = groups.load(self.db, [group_id])[0]
+        elif not alone:
+            group = self._joined(run.message, group, poll)
+        self._read(run, Reading(poll, group))
 
-    def _others(self, message: FetchWorkspace, alike: FeedRow, limit: int) -> list[FeedRow]:
-        """Feeds that may ride along: those that others need now, or will while this reading still counts as fresh.
+    def _joined(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
+        """The group with the feeds of others that others need now, or will while this reading still counts as fresh.
 
         Three quarters of that time, as a demand comes some seconds after its workspace is due. A hand's demand is no
-        reason to hurry the others. What this demand has read already does not ride again, however long it waits for
+        reason to hurry the others. What this demand has read already does not join again, however long it waits for
         its turns: a refused group would never get smaller.
         """
-        now, fresh_for = self.clock(), self.rules.fresh_for
+        size, fresh_for, now = self.rules.group_size, self.rules.fresh_for, self.clock()
+        if len(group.feeds) >= min(size, group.room or size):
+            return group
         asked_at = message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
         others = feeds.also_due(
             self.db,
-            alike.source,
-            alike.kind,
+            group,
             now=now,
             due_by=now + READ_AHEAD * fresh_for,
             fresh_for=fresh_for,
             unread_since=asked_at,
-            limit=limit + 1,
+            limit=2 * size,
         )
-        return [feed for feed in others if feed.name != ALL][:limit]
+        chosen = joining(group, others, size)
+        if not chosen:
+            return group
+        join = self.sources[group.source].join
+        return groups.join(self.db, group, chosen, poll, now=now, lease=self.rules.lease, cursor=join)
 
-    def _poll(self, message: FetchWorkspace, group: Sequence[FeedRow], budget: Budget, *, refill: bool = False) -> None:
-        poll = uuid.uuid4().hex
-        claimed = feeds.claim(self.db, group, poll, now=self.clock(), lease=self.rules.lease)
-        if not claimed:
-            return  # somebody else is reading all of them now
-        if refill and len(claimed) < len(group):
-            claimed += self._refill(message, poll, claimed)
+    def _divide(self, run: Run, reading: Reading, load: Mapping[str, int] | None = None) -> None:
+        """Read a group in two parts.
+
+        ``load``: it has more news than one listing holds, and stays divided for a while.
+        """
+        group = reading.group
+        first, second = halves(group, load or {})
+        room = max(len(first), len(second)) if load is not None else None
+        groups.release(self.db, reading.poll)
+        other = groups.divide(self.db, group, [feed.id for feed in second], room=room)
+        for group_id in (group.id, other):
+            self._poll(run, group_id, alone=True)
+
+    def _settle(self, run: Run, *, probe: bool) -> None:
+        """Decide about feeds that were refused when asked for alone: is it them, or is it everybody?
+
+        When the source has answered something since, it is them. Else they are tried again soon, and something that is
+        always there with them: what lasts for seconds must put no feed away for half an hour.
+        """
+        for each in run.refused:
+            group = each.reading.group
+            known = self.refusals.answered_since(group.source, each.at)
+            if not known and not (each.again and probe and self._answers(group.source, run.budget)):
+                self._put_off(run.message, each.reading, PROBE_SECONDS, refused_at=each.at)
+                continue
+            (feed,), reason = group.feeds, each.refusal.reason
+            again = feeds.refuse(self.db, feed, reason, now=self.clock(), longest=self.rules.longest_backoff)
+            log.warning("feed refused", feed=feed.name, kind=feed.kind, reason=reason, retry_at=again)
+
+    def _answers(self, name: str, budget: Budget) -> bool:
         try:
-            self._read(message, Reading(poll, claimed[0].kind, claimed), budget)
-        except FeedRefused as refusal:
-            feeds.release(self.db, poll)
-            self._split(message, claimed, refusal, budget)
+            self.sources[name].probe(budget)
+        except (FeedRefused, Postponed, TryAgain, Permanent):
+            return False
+        self._answered(name)
+        return True
 
-    def _refill(self, message: FetchWorkspace, poll: str, had: Sequence[FeedRow]) -> list[FeedRow]:
-        """Others were quicker with some of the group: a request costs the same, however many feeds it names."""
-        others = self._others(message, had[0], self.rules.group_size - len(had))
-        fitting = _portions([*had, *others], self.rules.group_size)[0][len(had) :]
-        return feeds.claim(self.db, fitting, poll, now=self.clock(), lease=self.rules.lease)
+    def _answered(self, name: str) -> None:
+        self.refusals.answered(name)
+        sources.read(self.db, name, self.clock())
 
-    def _split(self, message: FetchWorkspace, group: Sequence[FeedRow], refusal: FeedRefused, budget: Budget) -> None:
-        if len(group) == 1:
-            self._refused(group[0], refusal)
-            return
-        middle = len(group) // 2
-        for half in (group[:middle], group[middle:]):
-            self._poll(message, half, budget)
-
-    def _refused(self, feed: FeedRow, refusal: FeedRefused) -> None:
-        again = feeds.refuse(self.db, feed, refusal.reason, now=self.clock(), longest=self.rules.longest_backoff)
-        log.warning("feed refused", feed=feed.name, kind=feed.kind, reason=refusal.reason, retry_at=again)
-
-    def _read_on(self, message: FetchWorkspace, progress: Progress, budget: Budget) -> None:
-        held = feeds.by_ids(self.db, progress.feed_ids, progress.poll_id)
-        if not held:
+    def _read_on(self, run: Run, progress: Progress) -> None:
+        group = groups.held(self.db, progress.group_id, progress.poll_id)
+        if group is None:
             return  # the lease ran out meanwhile: whoever took it over reads again from the cursor
         if not progress.pages:
-            feeds.begin(self.db, progress.poll_id, self.clock())
-        try:
-            self._read(message, Reading.resumed(progress, held), budget)
-        except FeedRefused as refusal:
-            # Split here, not from the top: a group must get smaller with each slot of the budget that it costs.
-            feeds.release(self.db, progress.poll_id)
-            self._split(message, held, refusal, budget)
+            groups.begin(self.db, progress.poll_id, self.clock())
+        run.refused_at = progress.refused_at
+        self._read(run, Reading.resumed(progress, group))
+        run.refused_at = None
 
-    def _read(self, message: FetchWorkspace, reading: Reading, budget: Budget) -> None:
-        """Page back to the cursors, sending each page on as it comes; the last bears the targets."""
-        source = self.sources[reading.source]
+    def _read(self, run: Run, reading: Reading) -> None:
+        try:
+            self._read_pages(run, reading)
+        except FeedRefused as refusal:
+            self._refused(run, reading, refusal)
+
+    def _refused(self, run: Run, reading: Reading, refusal: FeedRefused) -> None:
+        source, again = reading.group.source, run.refused_at is not None
+        at = run.refused_at if run.refused_at is not None else self.clock()
+        if self.refusals.everybody(source) and not (again and self._answers(source, run.budget)):
+            now = self.clock()
+            sources.failed(self.db, source, f"it refuses every feed ({refusal.reason})", now, now + PROBE_SECONDS)
+            log.warning("source refuses everybody", **reading.gist, seconds=PROBE_SECONDS)
+            self._put_off(run.message, reading, PROBE_SECONDS, refused_at=at)
+        elif len(reading.group.feeds) > 1:
+            # Here, not from the top: a group must get smaller with each slot of the budget that it costs.
+            self._divide(run, reading)
+        else:
+            run.refused.append(Refused(reading, refusal, at, again))
+
+    def _read_pages(self, run: Run, reading: Reading) -> None:
+        """Read back to the cursor, sending each page on as it comes; the last bears the target."""
+        source = self.sources[reading.group.source]
         done, count = False, 0
         while not done:
             try:
-                page = self._page(source, reading, budget)
+                page = self._page(source, reading, run.budget)
             except Postponed as wait:
                 if wait.slot is None:
                     log.info("no place in line", **reading.gist, seconds=LONGEST_RETRY)
-                    self._read_later(message, reading, LONGEST_RETRY)
+                    self._put_off(run.message, reading, LONGEST_RETRY)
                     return
                 # The feeds stay ours, so that nobody else lines up for the same reading.
-                feeds.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
-                wait.resume = msgspec.structs.replace(message, resume=reading.progress())
+                groups.extend(self.db, reading.poll, self.clock() + wait.delay + self.rules.lease)
+                wait.resume = msgspec.structs.replace(run.message, resume=reading.progress())
                 raise
             except Unavailable:  # the database, where the budget is: not the source
                 with suppress(Unavailable), self.db.session():
-                    feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
+                    groups.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
             except TryAgain as fault:
-                self._put_off(message, reading, fault)
+                self._put_off_for(run.message, reading, fault)
                 return
-            reading.take(page.items, page.after)
-            done = self._is_done(source, reading, page.items)
+            reading.take(page, self.clock())
+            done = page.complete or page.position is None or reading.pages >= self.rules.max_pages
+            too_much = done and not page.complete and len(reading.group.feeds) > 1
+            target = None if not done or too_much else self._target(reading, page)
             try:
-                self._send_page(reading, page.items, done)
+                self._send_page(reading, page.items, target)
             except TryAgain:
-                feeds.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
+                groups.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
             if source.name != canary.SOURCE:  # which nobody wrote
-                self.metrics.items_fetched.labels(source.name, reading.kind).inc(len(page.items))
+                self.metrics.items_fetched.labels(source.name, reading.group.kind).inc(len(page.items))
             count += len(page.items)
         log.info("poll read", **reading.gist, items=count)
+        if too_much:
+            log.info("more news than a listing holds", **reading.gist)
+            self._divide(run, reading, page.load)
 
     def _page(self, source: Source, reading: Reading, budget: Budget) -> Page:
         """The next page. Whether the source answers is noted: who looks at us from outside sees nothing else of it."""
-        now, name = self.clock, reading.source
+        now, group = self.clock, reading.group
         try:
-            page = source.read(reading.kind, reading.names, after=reading.after or None, budget=budget)
+            page = source.read(
+                group.kind,
+                group.names,
+                cursor=group.cursor,
+                position=reading.position,
+                since=group.began_at,
+                budget=budget,
+            )
         except FeedRefused:
-            sources.answered(self.db, name)
+            self.refusals.refused(group.source)
+            if not self.refusals.everybody(group.source):
+                sources.answered(self.db, group.source)
             raise
         except Unavailable:
             raise  # a server of ours, which has faults of its own
         except (TryAgain, Permanent) as fault:
-            sources.failed(self.db, name, str(fault), now(), now() + (getattr(fault, "delay", None) or 0.0))
+            sources.failed(self.db, group.source, str(fault), now(), now() + (getattr(fault, "delay", None) or 0.0))
             raise
-        sources.read(self.db, name, now())
+        self._answered(group.source)
         return page
 
-    def _put_off(self, message: FetchWorkspace, reading: Reading, fault: TryAgain) -> None:
+    def _put_off_for(self, message: FetchWorkspace, reading: Reading, fault: TryAgain) -> None:
         delay = fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(message.attempt, 10)
         delay = min(delay, LONGEST_RETRY)
         log.warning("source put off", **reading.gist, seconds=round(delay, 1), exc_info=fault)
-        self._read_later(msgspec.structs.replace(message, attempt=message.attempt + 1), reading, delay)
+        self._put_off(msgspec.structs.replace(message, attempt=message.attempt + 1), reading, delay)
 
-    def _read_later(self, message: FetchWorkspace, reading: Reading, delay: float) -> None:
+    def _put_off(
+        self, message: FetchWorkspace, reading: Reading, delay: float, *, refused_at: float | None = None
+    ) -> None:
         """Let the message come back for the whole group, which is then read from its newest page again.
 
         The feeds stay leased until then, to a poll that has yet to begin. Whoever falls due meanwhile finds them taken
         and is served by it, and if the message is lost, the sweep finds a lease that ran out.
         """
-        later = Reading(uuid.uuid4().hex, reading.kind, reading.feeds)
-        feeds.put_off(self.db, reading.poll, later.poll, until=self.clock() + delay, lease=self.rules.lease)
-        self.send(msgspec.structs.replace(message, resume=later.progress()), delay=delay)
+        later = reading.anew()
+        groups.put_off(self.db, reading.poll, later.poll, until=self.clock() + delay, lease=self.rules.lease)
+        progress = msgspec.structs.replace(later.progress(), refused_at=refused_at)
+        self.send(msgspec.structs.replace(message, resume=progress), delay=delay)
 
-    def _is_done(self, source: Source, reading: Reading, items: Sequence[Item]) -> bool:
-        if reading.covered(items, self.rules.overlap):
-            return True
-        deep = reading.pages * source.page_size >= NEARLY_ALL * source.depth
-        at_the_limit = reading.pages >= self.rules.max_pages
-        if not reading.after and not deep:
-            return True  # the listing's real end: there is nothing older
-        if not reading.after or at_the_limit:
-            self.metrics.coverage_gaps.inc()
-            feeds.gap(self.db, [feed.id for feed in reading.feeds])
-            log.warning("coverage gap", **reading.gist)
-            return True
-        return False
+    def _target(self, reading: Reading, page: Page) -> Target:
+        """What store makes of the group when all is stored; with a gap, when the reading ends short of the cursor."""
+        missed = None
+        if page.unread is not None:
+            reason = page.unread.reason if page.position is None else "pages"
+            missed = Missed(reason, page.unread.since, page.unread.until)
+            log.warning("coverage gap", **reading.gist, reason=reason)
+        room = reading.group.room
+        if room is not None and reading.pages <= EASY * self.rules.max_pages:
+            room = 2 * room if 2 * room < self.rules.group_size else None
+        return reading.target(page, missed, room)
 
-    def _send_page(self, reading: Reading, items: Sequence[Item], done: bool) -> None:
+    def _send_page(self, reading: Reading, items: Sequence[Item], target: Target | None) -> None:
         rest = portions(items, item_size)
         while rest:
             portion = rest.pop(0)
-            final = done and not rest
+            final = target is not None and not rest
             part = ItemsFetched(
                 poll_id=reading.poll,
                 part=reading.parts,
                 items=portion,
                 parts=reading.parts + 1 if final else None,
-                targets=reading.targets() if final else (),
+                targets=(target,) if target is not None and final else (),
             )
             self.send(part)
             reading.parts += 1
-
-
-def _portions(group: list[FeedRow], size: int) -> list[list[FeedRow]]:
-    portions: list[list[FeedRow]] = []
-    length = 0
-    for feed in group:
-        length += len(feed.name) + 1
-        if not portions or len(portions[-1]) >= size or length > LONGEST_URL:
-            portions.append([])
-            length = len(feed.name) + 1
-        portions[-1].append(feed)
-    return portions

@@ -117,7 +117,6 @@ class Fetch(Section):
     threads: Threads = 4
     fresh_for: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 60
     group_size: Annotated[int, Field(gt=0, le=200)] = 50
-    overlap: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 120
     max_pages: Annotated[int, Field(gt=0, le=10)] = 10
     lease: Seconds = 120
     longest_backoff: Seconds = 86400
@@ -213,12 +212,19 @@ class Config(Section):
     canary: Canary = Canary()
     alerts: Alerts = Alerts()
     log: Log = Log()
+    # Keys that are set and no longer mean anything: accepted for one release, so that an upgrade starts.
+    deprecated: tuple[str, ...] = ()
 
 
 SECTIONS: dict[str, type[Section]] = {
     name: field.annotation
     for name, field in Config.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+REMOVED: dict[tuple[str, str], str] = {
+    ("fetch", "overlap"): "readings end where they meet what was read before, and need no overlap",
 }
 
 
@@ -233,12 +239,13 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: Collection[str]
     if only:
         tables = {section: table for section, table in tables.items() if section in only}
         environ = {name: text for name, text in environ.items() if _section_of(name) in only}
+    deprecated, environ = _without_removed(tables, where, environ)
     problems = _unknown_keys(tables, where)
     _override(tables, environ, problems)
     if problems:
         raise ConfigError(problems)
     try:
-        config = Config.model_validate(tables)
+        config = Config.model_validate({**tables, "deprecated": tuple(deprecated)})
     except ValidationError as error:
         raise ConfigError([_explain(fault, where, environ) for fault in error.errors()]) from None
     if problems := [f"{where}: {problem}" for problem in _contradictions(config)]:
@@ -280,6 +287,22 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+
+
+def _without_removed(
+    tables: dict[str, Any], where: str, environ: Mapping[str, str]
+) -> tuple[list[str], Mapping[str, str]]:
+    """Take removed keys out of the tables and the environment; a line for each, and what is left of the environment."""
+    found = []
+    for (section, key), why in REMOVED.items():
+        variable = f"{PREFIX}{section}__{key}".upper()
+        table = tables.get(section)
+        if isinstance(table, dict) and table.pop(key, None) is not None:
+            found.append(f"{where}: [{section}] {key} is no longer used ({why}): remove it")
+        if variable in environ:
+            environ = {name: text for name, text in environ.items() if name != variable}
+            found.append(f"environment: {variable} is no longer used ({why}): unset it")
+    return found, environ
 
 
 def _section_of(variable: str) -> str:

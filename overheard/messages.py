@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from overheard.items import FeedKind, Item
+from overheard.items import Item
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=100_000)]
+Cursor = Annotated[str, Meta(max_length=200_000)]  # a source's own text
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,25 +29,43 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return {}
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a poll has read a feed: up to item ``cursor``, which was created at ``cursor_at``."""
+class Missed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a reading could not reach: from behind ``since`` (item and time) to before ``until``."""
 
-    feed_id: Id
-    cursor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    cursor_at: float
+    reason: Text
+    since: tuple[str, float] | None = None
+    until: tuple[str, float] | None = None
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a poll has read: these feeds of a group, whose next reading begins with ``cursor``.
+
+    ``read_at``: when the first page was there. ``room``: how many feeds the group may have (None: as configured).
+    ``missed`` is set when the reading of a single feed leaves a gap.
+    """
+
+    group_id: Id
+    feed_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
+    cursor: Cursor
+    read_at: float
+    room: Count | None = None
+    missed: Missed | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a poll goes on that had to wait for the API budget between two pages, or begins that was put off."""
+    """Where a poll goes on that had to wait for the API budget between two pages, or begins that was put off.
+
+    ``position`` is the source's own; None: the first page. ``refused_at``: when the source first refused the feed, and
+    it is not known yet whether it refuses everybody.
+    """
 
     poll_id: Text
-    kind: FeedKind
-    feed_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
-    after: Annotated[str, Meta(max_length=200)]  # empty: the first page
-    pages: Count
-    parts: Count
-    newest: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    newest_at: float
+    group_id: Id
+    position: Cursor | None = None
+    pages: Count = 0
+    parts: Count = 0
+    read_at: float = 0.0
+    refused_at: float | None = None
 
 
 ON_SCHEDULE = ("due", "sweep")  # reasons of demands that can wait for the next tick; all others are somebody's wish

@@ -86,8 +86,11 @@ class Metrics(Catalogue):
         )
         self.coverage_gaps = counter(
             "coverage_gaps_total",
-            "Polls that could not read back to the cursor (listings end at 1,000 items).",
-            "fetch",
+            "Gaps between two readings of a feed; reason is horizon (more news than a listing holds), anchor (the "
+            "place where the reading was has disappeared) or pages ([fetch] max_pages).",
+            "store",
+            source=("reddit",),
+            reason=("horizon", "anchor", "pages"),
         )
         self.reddit_last_success = gauge(
             "reddit_last_success_timestamp_seconds",

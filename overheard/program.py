@@ -135,6 +135,8 @@ def start(path: Path | None, environ: Mapping[str, str]) -> Program:
     """A program with its configuration loaded and its logs set up. Raises ConfigError."""
     config = load(path, environ)
     logs.configure(config.log.level, style=config.log.format)
+    for line in config.deprecated:
+        log.warning("deprecated setting", reason=line)
     return Program(config)
 
 

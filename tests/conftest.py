@@ -13,9 +13,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard import log
-from overheard.db import migrate, specs
+from overheard.db import groups, migrate, specs
 from overheard.db.connect import Db, open_database
-from overheard.db.models import TABLES, Channel, Feed, Query, Table, Workspace
+from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, Message, Target
 from overheard.metrics import Metrics
@@ -294,6 +294,20 @@ class World:
 
     def feed(self, name: str = "python", kind: str = "posts") -> Any:
         return Feed.select().where(Feed.name == name, Feed.kind == kind).get(self.db.peewee)
+
+    def group(self, name: str = "python", kind: str = "posts") -> Any:
+        """The group in which the feed is read."""
+        return FeedGroup.select().where(FeedGroup.id == self.feed(name, kind).group_id).get(self.db.peewee)
+
+    def claim(self, poll: str, name: str = "python", *, lease: float = 120.0) -> None:
+        """Let the poll take the group of this feed's posts now."""
+        assert groups.claim(self.db, self.group(name).id, poll, now=self.clock(), lease=lease)
+
+    def target(self, name: str = "python", kind: str = "posts", cursor: str = "", **fields: Any) -> Target:
+        """What a poll says that has read the whole group of this feed until now."""
+        group = self.group(name, kind)
+        feeds = Feed.select(Feed.id).where(Feed.group == group.id).order_by(Feed.id).tuples().execute(self.db.peewee)
+        return Target(group.id, tuple(feed for (feed,) in feeds), cursor, self.clock(), **fields)
 
     def item(self, number: int = 1000, *, kind: Any = "post", subreddit: str = "Python", **fields: Any) -> Item:
         """An item of this number, created at this moment unless ``created_at`` says otherwise."""

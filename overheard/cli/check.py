@@ -61,6 +61,8 @@ def _results(context: click.Context) -> Iterator[Result]:
         return
     path: Path | None = context.obj["config"]
     yield Result("configuration", "ok", trials.where(path), None)
+    for deprecated in config.deprecated:
+        yield Result("configuration", "warning", deprecated, None)
     try:
         for part, outcome in _tried(program, config):
             yield Result(part, outcome.sign, outcome.what, outcome.hint)

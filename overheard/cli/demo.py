@@ -154,7 +154,7 @@ def _configuration(folder: Path, reddit: str) -> Config:
         ),
         metrics=configuration.Metrics(port=_metrics_port()),
         tick=configuration.Tick(interval=0.5, jitter=0),
-        fetch=configuration.Fetch(fresh_for=1, overlap=5, threads=2),
+        fetch=configuration.Fetch(fresh_for=1, threads=2),
         notify=configuration.Notify(allow_private=True, per_minute=6000, burst=100, threads=4),
     )
 

@@ -8,7 +8,7 @@ from overheard.bus.queues import Door, Looker, Queue
 from overheard.cli import processes
 from overheard.cli.processes import Process
 from overheard.config import Config
-from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, sources, workspaces
+from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, gaps, sources, workspaces
 from overheard.db.channels import Sick
 from overheard.db.connect import Db
 from overheard.db.deliveries import Waiting
@@ -132,7 +132,7 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         feeds=of_feeds,
         refused=feeds.failing(db, NAMED) if of_feeds["failing"] else [],
         oldest_fresh_at=feeds.oldest_fresh(db),
-        gaps=feeds.gaps(db),
+        gaps=gaps.count_open(db),
         remaining=remaining,
         booked=booked,
         reddit=sources.state(db, SOURCE),

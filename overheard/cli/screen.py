@@ -144,7 +144,7 @@ class Screen:
         tally = self.tally
         rows = [
             ("ran for", f"{tally.elapsed:.0f} s"),
-            ("items read", f"{tally.total('items_fetched_total')}, overlaps included"),
+            ("items read", str(tally.total("items_fetched_total"))),
             ("requests to Reddit", str(tally.total("reddit_requests_total"))),
             ("mentions stored", f"{tally.total('mentions_stored_total')}, those from before the start not sent"),
             ("delivered and verified", str(len(tally.ages))),

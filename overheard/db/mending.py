@@ -11,7 +11,7 @@ from peewee import Case
 from overheard.db.budgets import HORIZON
 from overheard.db.connect import Db
 from overheard.db.deliveries import PENDING
-from overheard.db.models import Delivery, Feed, Item, Workspace
+from overheard.db.models import Delivery, Feed, FeedGroup, Item, Workspace
 
 AHEAD = 300.0  # seconds that the clocks of our machines may differ
 LEFT_ALONE = 86400.0  # seconds: the longest that a receiver is not tried again
@@ -35,7 +35,9 @@ def _feeds(db: Db, now: float, latest: float, longest: Longest) -> int:
     wrong = (
         Feed.update(fresh_at=now).where(Feed.fresh_at > latest),
         # Who stands in line, or is put off, has its lease from when its turn comes.
-        Feed.update(lease_until=now).where(Feed.lease_until > latest + HORIZON + longest.fetch),
+        FeedGroup.update(lease_until=now).where(FeedGroup.lease_until > latest + HORIZON + longest.fetch),
+        # A reading that began in the future would let none that begins now move the cursor.
+        FeedGroup.update(began_at=now, read_at=now).where(FeedGroup.began_at > latest),
         Feed.update(retry_at=now).where(Feed.failures == 0, Feed.retry_at > latest),
         Feed.update(retry_at=now).where(Feed.failures > 0, Feed.retry_at > latest + longest.refused),
     )

@@ -56,25 +56,51 @@ class Workspace(Table):
     digest_asked_at = DoubleField(default=0)
 
 
-# What is read: one listing of a source, shared by all who watch it. Everything up to ``cursor`` has been stored.
+# Feeds that are read together. ``cursor`` is their source's own text: with it the next reading begins, and everything
+# listed before ``began_at`` has been stored (while it is None: whatever is listed from then on is news). ``read_at`` is
+# when that reading had its first page. ``room``: how many feeds it may have; None: as many as is configured.
+class FeedGroup(Table):
+    id = AutoField()
+    source = TextField()
+    kind = TextField()
+    cursor = TextField(null=True)
+    began_at = DoubleField()
+    read_at = DoubleField()
+    room = IntegerField(null=True)
+    poll = TextField(null=True, index=True)
+    lease_until = DoubleField(default=0)
+
+
+# One listing of a source, shared by all who watch it. ``failures``: how often in a row the source has refused it.
 class Feed(Table):
     id = AutoField()
     source = TextField()
     kind = TextField()
     name = TextField()
-    cursor = BigIntegerField(null=True)
-    cursor_at = DoubleField(null=True)
     fresh_at = DoubleField(default=0)
-    poll = TextField(null=True)
-    lease_until = DoubleField(default=0)
     failures = IntegerField(default=0)
     retry_at = DoubleField(default=0)
     reason = TextField(null=True)
-    gaps = IntegerField(default=0)
     created_at = DoubleField()
+    group = _of(FeedGroup, "feeds", null=True, index=True)
 
     class Meta:
         indexes = ((("source", "kind", "name"), True), (("failures", "fresh_at"), False))
+
+
+# What could not be read: between ``from_item`` and ``to_item``, neither of which is missing. ``state``: open, filled
+# or lost.
+class Gap(Table):
+    id = BigAutoField()
+    feed = _of(Feed, "gaps", index=True)
+    from_item = TextField(null=True)
+    from_at = DoubleField(null=True)
+    to_item = TextField(null=True)
+    to_at = DoubleField(null=True)
+    reason = TextField()
+    found_at = DoubleField(index=True)
+    state = TextField(default="open")
+    filled_at = DoubleField(null=True)
 
 
 # Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when each try has failed, the
@@ -281,7 +307,9 @@ class Beat(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Workspace,
+    FeedGroup,
     Feed,
+    Gap,
     Source,
     Watch,
     Query,

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 from peewee import JOIN, fn
 
-from overheard.db import letter_texts
+from overheard.db import groups, letter_texts
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
 from overheard.db.erasing import AUTHOR, REMEMBERED
-from overheard.db.models import DeadLetter, Delivery, Erased, Feed, Item, Mention, Poll, Watch
+from overheard.db.models import DeadLetter, Delivery, Erased, Feed, FeedGroup, Gap, Item, Mention, Poll, Watch
 
 BATCH = 1000
 LETTERS = 50  # dead letters may be large
 DAY = 86400.0
 UNSENT = 31 * DAY  # longer than any receiver may be away, and than most digests' periods
+GAPS = 90 * DAY
 UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds where they were
 
 
@@ -49,6 +50,8 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
     gone.rows += _deliveries(db, ages, now)
     gone.rows += _batch(db, Poll, Poll.started_at < now - DAY)
     gone.rows += unwatched_feeds(db, (Feed.created_at < now - UNWATCHED) & (Feed.fresh_at < now - UNWATCHED), now)
+    gone.rows += groups.forget_empty(db, now)
+    gone.rows += _batch(db, Gap, Gap.found_at < now - GAPS)
     if ages.dead_letters:
         gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
     stripped = letter_texts.strip(db, now - ages.texts, LETTERS) if ages.texts else 0
@@ -125,7 +128,8 @@ def unmentioned(db: Db, item_ids: Collection[int]) -> int:
 def unwatched_feeds(db: Db, among: Any, now: float) -> int:
     """Delete a batch of those of the feeds that nobody watches any more nor is reading now; how many there were."""
     watched = fn.EXISTS(Watch.select(Watch.feed).where(Watch.feed == Feed.id))
-    return _unused(db, among & (Feed.lease_until < now) & ~watched, Watch.feed)
+    idle = Feed.group.not_in(FeedGroup.select(FeedGroup.id).where(FeedGroup.lease_until >= now))
+    return _unused(db, among & idle & ~watched, Watch.feed)
 
 
 def _unused(db: Db, among: Any, reference: Any) -> int:

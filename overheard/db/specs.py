@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from peewee import EXCLUDED
 
-from overheard.db import queries
+from overheard.db import groups, queries
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -82,15 +82,22 @@ def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[Feed
 
 
 def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: float) -> set[int]:
-    rows = [{"source": source, "kind": kind, "name": name, "created_at": now} for kind, name in feeds]
     names = sorted({name for _, name in feeds})
     known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == source, Feed.name.in_(names))
     found: dict[tuple[str, str], int] = {}
-    while len(found) < len(feeds):  # again, when retention has deleted some between the two statements
-        Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+    while True:  # again, when retention has deleted some between the two statements
         kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
         found = {(kind, name): row for row, kind, name in kept if (kind, name) in set(feeds)}
-    return set(found.values())
+        missing = [feed for feed in feeds if feed not in found]
+        if not missing:
+            return set(found.values())
+        for kind in sorted({kind for kind, _ in missing}):
+            new = [name for each, name in missing if each == kind]
+            rows = [
+                {"source": source, "kind": kind, "name": name, "created_at": now, "group": group}
+                for name, group in zip(new, groups.make(db, source, kind, len(new), now), strict=True)
+            ]
+            Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
 
 
 def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec]) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from peewee import fn
 
 from overheard.canary import is_canary
-from overheard.db import deliveries, erasing, feeds
+from overheard.db import deliveries, erasing, groups
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, PollPart, Query, Watch, Workspace
 from overheard.db.text import storable
@@ -30,12 +30,13 @@ class Stored(msgspec.Struct, frozen=True):
 
     ``mentions`` counts the new ones, ``ages`` are their items' ages in seconds: without the canary's, which nobody
     said, and without the ages of silent mentions, which were old before anybody watched, and say nothing of how fast
-    we are.
+    we are. ``gaps``: (source, reason) of each gap that the poll has left.
     """
 
     channels: dict[int, str] = {}
     mentions: int = 0
     ages: tuple[float, ...] = ()
+    gaps: tuple[tuple[str, str], ...] = ()
 
 
 def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kept_for: float = math.inf) -> Stored:
@@ -57,11 +58,11 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
             created = _mentions(db, entries, item_ids, now, news_for)
         loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
         channels = deliveries.add(db, loud, now)
-        _part(db, message, now)
+        gaps = _part(db, message, now)
     said = [entry.item for entry in entries if not is_canary(entry.item.name)] if created else []
     born = {item_ids[item.name]: item.created_at for item in said}
     ages = tuple(now - born[item_id] for _, _, item_id, silent in created if item_id in born and not silent)
-    return Stored(channels, sum(item_id in born for _, _, item_id, _ in created), ages)
+    return Stored(channels, sum(item_id in born for _, _, item_id, _ in created), ages, tuple(gaps))
 
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
@@ -166,7 +167,7 @@ def _watched_since(db: Db, workspace_ids: list[int]) -> dict[int, dict[tuple[str
     return since
 
 
-def _part(db: Db, message: ItemsMatched, now: float) -> None:
+def _part(db: Db, message: ItemsMatched, now: float) -> list[tuple[str, str]]:
     # The poll's row is locked first: two workers that store its last two parts at once would each see the other's
     # part missing, and nobody would finish the poll.
     last = (
@@ -187,11 +188,12 @@ def _part(db: Db, message: ItemsMatched, now: float) -> None:
         .execute(db.peewee)[0]
     )
     if parts is None or finished_at is not None:
-        return
+        return []
     if _parts_stored(db, message.poll_id, parts) < parts:
-        return
-    feeds.finish(db, message.poll_id, started_at, msgspec.json.decode(targets, type=list[Target]))
+        return []
+    gaps = groups.finish(db, message.poll_id, started_at, msgspec.json.decode(targets, type=list[Target]), now)
     Poll.update(finished_at=now).where(Poll.id == message.poll_id).execute(db.peewee)
+    return gaps
 
 
 def _parts_stored(db: Db, poll: str, parts: int) -> int:

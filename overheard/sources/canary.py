@@ -15,20 +15,35 @@ class CanarySource:
     """Implements ``overheard.sources.Source``. Thread-safe."""
 
     name = canary.SOURCE
-    page_size = 1
-    depth = 100  # as deep as no poll goes: it never ends short of a cursor
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
         self._clock = clock
 
-    def read(self, kind: FeedKind, names: Sequence[str], *, after: str | None, budget: Budget) -> Page:
-        """The one post of this second; there are no comments and no second page. The budget stays untouched."""
+    def read(
+        self,
+        kind: FeedKind,
+        names: Sequence[str],
+        *,
+        cursor: str | None,
+        position: str | None,
+        since: float,
+        budget: Budget,
+    ) -> Page:
+        """Return the one post of this second; there are no comments. The budget stays untouched."""
         unknown = tuple(name for name in names if name != canary.FEED)
         if unknown:
             raise FeedRefused("missing", unknown)
-        if kind != "posts" or after is not None:
-            return Page((), None)
-        return Page((self._item(self._clock()),), None)
+        if kind != "posts":
+            return Page(items=())
+        item = self._item(self._clock())
+        return Page(items=(item,), cursor=item.name)
+
+    def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
+        """Return the older cursor: it has one feed, and nothing to remember."""
+        return older
+
+    def probe(self, budget: Budget) -> None:
+        """Do nothing: it always answers."""
 
     def _item(self, now: float) -> Item:
         name = canary.name_at(now)

@@ -11,6 +11,7 @@ from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item, ItemKind
 from overheard.log import get_logger
 from overheard.metrics import Metrics
 from overheard.sources import Budget, Checked, Page
+from overheard.sources.backward import BackwardReader, joined
 from overheard.sources.reddit_client import RedditClient, RedditSettings
 from overheard.sources.reddit_faults import TOKEN
 from overheard.sources.reddit_http import Call
@@ -20,6 +21,8 @@ __all__ = ["Checked", "RedditSettings", "RedditSource"]
 
 log = get_logger(__name__)
 
+PAGE_ITEMS = 100
+LISTING_ITEMS = 1000  # as deep as Reddit's listings go
 ENDPOINT: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
 USUAL = ("200", "429", "blocked", "error")  # counted from 0; other answers from their first
 MOST_NAMES = 100  # what /api/info takes at once
@@ -30,8 +33,6 @@ class RedditSource:
     """Implements ``overheard.sources.Source``. Thread-safe."""
 
     name = "reddit"
-    page_size = 100
-    depth = 1000
 
     def __init__(self, settings: RedditSettings, metrics: Metrics, *, clock: Clock = system_clock) -> None:
         self._client = RedditClient(settings, metrics, clock)
@@ -39,19 +40,38 @@ class RedditSource:
             for status in USUAL:
                 metrics.reddit_requests.labels(endpoint, status)
 
-    def read(self, kind: FeedKind, names: Sequence[str], *, after: str | None, budget: Budget) -> Page:
-        """One page of ``r/a+b/new`` or ``r/a+b/comments``, as ``Source.read`` says.
+    def read(
+        self,
+        kind: FeedKind,
+        names: Sequence[str],
+        *,
+        cursor: str | None,
+        position: str | None,
+        since: float,
+        budget: Budget,
+    ) -> Page:
+        """Read a page of ``r/a+b/new`` or ``r/a+b/comments``, as ``Source.read`` and ``backward`` say.
 
         FeedRefused for several names may also mean that together they are too long for a URL.
         """
         for name in names:
             if not _FEED_NAME.fullmatch(name):
                 raise FeedRefused("missing", (name,))
+        reader = BackwardReader(
+            names, cursor=cursor, position=position, since=since, page_size=PAGE_ITEMS, depth=LISTING_ITEMS
+        )
         path = f"r/{'+'.join(names)}/{ENDPOINT[kind]}"
-        params = {"limit": str(self.page_size)} | ({"after": after} if after else {})
+        params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
         found = listing(self._client.get(path, params, Call(ENDPOINT[kind], budget, tuple(names))))
-        items = _items(readings(found.children, KIND_OF_FEED[kind]), KIND_OF_FEED[kind])
-        return Page(items, found.after, skipped=len(found.children) - len(items))
+        return reader.take(_items(readings(found.children, KIND_OF_FEED[kind]), KIND_OF_FEED[kind]), found.after)
+
+    def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
+        """Return the cursor of a group to which the feeds of others are added."""
+        return joined(older, newer)
+
+    def probe(self, budget: Budget) -> None:
+        """Ask for the newest post of all. Raises FeedRefused when Reddit refuses even that."""
+        self._client.get(f"r/{ALL}/new", {"limit": "1"}, Call(ENDPOINT["posts"], budget, (ALL,)))
 
     def info(self, names: Sequence[str], budget: Budget) -> Checked:
         """Look up to 100 items by fullname, in one request.

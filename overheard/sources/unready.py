@@ -17,10 +17,26 @@ class UnreadySource:
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
-        self.page_size = self.depth = 1
         self._reason = reason
 
-    def read(self, kind: FeedKind, names: Sequence[str], *, after: str | None, budget: Budget) -> NoReturn:
+    def read(
+        self,
+        kind: FeedKind,
+        names: Sequence[str],
+        *,
+        cursor: str | None,
+        position: str | None,
+        since: float,
+        budget: Budget,
+    ) -> NoReturn:
+        """Raises TryAgain with what is missing."""
+        raise TryAgain(self._reason, delay=ASK_AGAIN)
+
+    def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
+        """Return no cursor: the feeds keep those that they have."""
+        return older
+
+    def probe(self, budget: Budget) -> NoReturn:
         """Raises TryAgain with what is missing."""
         raise TryAgain(self._reason, delay=ASK_AGAIN)
 

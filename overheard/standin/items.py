@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Literal
 
 Kind = Literal["t1", "t3"]
 State = Literal["public", "private", "banned", "quarantined", "missing"]
 Gone = Literal["author", "moderator", "filter"]
+Place = int | Fraction  # where an item stands in listings: its number, unless it was released late
 
 STATES: tuple[State, ...] = ("public", "private", "banned", "quarantined", "missing")
 SUBREDDIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{2,20}")
@@ -34,13 +36,13 @@ def parse_fullname(name: str) -> tuple[str, int] | None:
 
 @dataclass(slots=True)
 class Subreddit:
-    """A subreddit and the numbers of its visible items, oldest first, for each kind."""
+    """A subreddit and the places of its visible items, lowest first, for each kind."""
 
     name: str
     number: int
     state: State
     created: float
-    listed: dict[Kind, list[int]] = field(default_factory=lambda: {"t1": [], "t3": []})
+    listed: dict[Kind, list[Place]] = field(default_factory=lambda: {"t1": [], "t3": []})
 
     @property
     def fullname(self) -> str:
@@ -66,10 +68,15 @@ class Post:
     gone: Gone | None = None
     comments: int = 0
     orphaned: bool = False
+    released: Fraction | None = None  # its place, when a filter held it at first
 
     @property
     def fullname(self) -> str:
         return f"t3_{base36(self.number)}"
+
+    @property
+    def place(self) -> Place:
+        return self.number if self.released is None else self.released
 
     @property
     def permalink(self) -> str:
@@ -95,6 +102,10 @@ class Comment:
     @property
     def fullname(self) -> str:
         return f"t1_{base36(self.number)}"
+
+    @property
+    def place(self) -> Place:
+        return self.number
 
     @property
     def permalink(self) -> str:

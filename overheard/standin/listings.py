@@ -1,6 +1,6 @@
 """Paging through listings the way Reddit does.
 
-A listing is given as columns: lists of item numbers, each sorted oldest first (one column per subreddit). The rules
+A listing is given as columns: lists of the items' places, each sorted lowest first (one column per subreddit). The rules
 are those of Reddit's published source (`IDBuilder`): an anchor that is not in the listing any more gives an empty
 page, for `before` and `after` alike; a full page always names a next one, even when that will turn out empty; and
 whatever lies deeper than the depth (1,000) does not exist.
@@ -12,53 +12,55 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Columns = Sequence[list[int]]
+from .items import Place
+
+Columns = Sequence[list[Place]]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Item numbers, newest first, and whether there may be more in the direction that was asked for."""
+    """Places of items, highest first, and whether there may be more in the direction that was asked for."""
 
-    numbers: list[int]
+    places: list[Place]
     more: bool
 
 
 def newest(columns: Columns, limit: int, depth: int = 1000) -> Page:
     """Return the first page."""
     want = min(limit, depth)
-    numbers = sorted((number for column in columns for number in column[-want:]), reverse=True)[:want]
-    return Page(numbers, len(numbers) == limit)
+    places = sorted((place for column in columns for place in column[-want:]), reverse=True)[:want]
+    return Page(places, len(places) == limit)
 
 
-def after(columns: Columns, anchor: int, limit: int, depth: int = 1000) -> Page:
+def after(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> Page:
     """Return the page of items older than the anchor."""
     rank = _rank(columns, anchor)
     if rank is None or rank >= depth:
         return Page([], False)
     want = min(limit, depth - rank - 1)
-    older: list[int] = []
+    older: list[Place] = []
     for column in columns:
         end = bisect_left(column, anchor)
         older += column[max(0, end - want) : end]
-    numbers = sorted(older, reverse=True)[:want]
-    return Page(numbers, len(numbers) == limit)
+    places = sorted(older, reverse=True)[:want]
+    return Page(places, len(places) == limit)
 
 
-def before(columns: Columns, anchor: int, limit: int, depth: int = 1000) -> Page:
+def before(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> Page:
     """Return the page of items just newer than the anchor (newest first, like every page)."""
     rank = _rank(columns, anchor)
     if rank is None or rank >= depth:
         return Page([], False)
-    newer: list[int] = []
+    newer: list[Place] = []
     for column in columns:
         start = bisect_right(column, anchor)
         newer += column[start : start + limit]
-    numbers = sorted(newer)[:limit]
-    numbers.reverse()
-    return Page(numbers, len(numbers) == limit)
+    places = sorted(newer)[:limit]
+    places.reverse()
+    return Page(places, len(places) == limit)
 
 
-def _rank(columns: Columns, anchor: int) -> int | None:
+def _rank(columns: Columns, anchor: Place) -> int | None:
     """Return how many items are newer than the anchor, or None when it is not in the listing."""
     rank, present = 0, False
     for column in columns:

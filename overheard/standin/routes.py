@@ -9,7 +9,7 @@ from typing import Literal
 
 from . import listings, render
 from .exchange import Answer, Request
-from .items import SUBREDDIT_NAME, Item, Kind, Post, Subreddit, parse_fullname
+from .items import SUBREDDIT_NAME, Item, Kind, Place, Post, Subreddit, parse_fullname
 from .store import Store
 from .tokens import Holder
 
@@ -75,7 +75,7 @@ class Routes:
 
     def _listing(self, columns: listings.Columns, kind: Kind, query: dict[str, str]) -> str:
         limit = _limit(query.get("limit"))
-        behind, ahead = (_anchor(query.get(name), kind) for name in ("after", "before"))
+        behind, ahead = (self._anchor(query.get(name), kind) for name in ("after", "before"))
         counted = query.get("count", "").isdigit() and int(query["count"]) > 0
         if ahead is not None:
             page = listings.before(columns, ahead, limit, self._depth)
@@ -83,7 +83,7 @@ class Routes:
             page = listings.after(columns, behind, limit, self._depth)
         else:
             page = listings.newest(columns, limit, self._depth)
-        found = [item for number in page.numbers if (item := self._store.find(kind, number))]
+        found = [item for place in page.places if (item := self._store.at(kind, place))]
         first, last = (found[0].fullname, found[-1].fullname) if found else (None, None)
         if ahead is not None:
             older, newer = (last if counted else None), (first if page.more else None)
@@ -109,14 +109,22 @@ class Routes:
         # Only what a tool needs to be tried out: every word in title or text, newest first whatever the sort.
         words = query.get("q", "").lower().split()
         columns = self._columns(name, "t3")
-        numbers: list[int] = []
-        for number in sorted((number for column in columns for number in column), reverse=True):
-            item = self._store.find("t3", number)
+        places: list[Place] = []
+        for place in sorted((place for column in columns for place in column), reverse=True):
+            item = self._store.at("t3", place)
             if item and words and _holds(item, words):
-                numbers.append(number)
-                if len(numbers) == _MOST_FOUND:
+                places.append(place)
+                if len(places) == _MOST_FOUND:
                     break
-        return self._listing([numbers[::-1]], "t3", query)
+        return self._listing([places[::-1]], "t3", query)
+
+    def _anchor(self, name: str | None, kind: Kind) -> Place | None:
+        """Return the anchor's place; None when there is none, -1 (in no listing) when it is of another kind."""
+        parsed = parse_fullname(name) if name else None
+        if parsed is None:
+            return None
+        item = self._store.find(*parsed) if parsed[0] == kind else None
+        return item.place if item else -1
 
     def _columns(self, name: str, kind: Kind) -> listings.Columns:
         names = list(dict.fromkeys(part.lower() for part in name.split("+")))
@@ -163,14 +171,6 @@ def _limit(value: str | None) -> int:
         return min(max(int(value or ""), 1), 100)
     except ValueError:
         return 25
-
-
-def _anchor(name: str | None, kind: Kind) -> int | None:
-    """Return the anchor's number; None when there is none, -1 (in no listing) when it is of another kind."""
-    parsed = parse_fullname(name) if name else None
-    if parsed is None:
-        return None
-    return parsed[1] if parsed[0] == kind else -1
 
 
 def _names(value: str) -> list[str]:

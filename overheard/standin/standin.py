@@ -16,7 +16,7 @@ from .items import Gone, State
 from .limits import RateLimit
 from .routes import Multi, Routes
 from .server import Server
-from .store import Store
+from .store import Release, Store
 from .tokens import Tokens
 
 CLIENT_ID = "standin"
@@ -36,6 +36,7 @@ class Standin:
     multi                       r/a+b with an unreadable one: "refuse" the URL or "drop" the one
     depth                       how deep a listing can be read
     keep                        items held per kind; None for all
+    release                     where a post goes that was held: to the "top", as on Reddit, or to its own "place"
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class Standin:
         multi: Multi = "refuse",
         depth: int = 1000,
         keep: int | None = None,
+        release: Release = "top",
     ) -> None:
         self._clock = clock
         self._ahead = 0.0
         self._lock = Lock()
         self._server: Server | None = None
-        self.store = Store(self.now, seed, keep)
+        self.store = Store(self.now, seed, keep, release)
         self.faults = Faults()
         self._limit = RateLimit(requests_per_minute, window_seconds)
         self._counters = Counters()
@@ -157,7 +159,7 @@ class Standin:
         self.store.take_away(fullname, "filter")
 
     def approve(self, fullname: str) -> None:
-        """Show a held or removed item at its own place, below newer ones."""
+        """Show a held or removed item at its own place, below newer ones; a post that was held at first, at the top."""
         self.store.approve(fullname)
 
     def edit(self, fullname: str, text: str) -> None:

@@ -1,8 +1,10 @@
 """The stand-in's content: what was posted where, what is visible, what is gone.
 
 An item has a number (its id) that rises with time; posts and comments count separately, as on Reddit. Every
-listing is a sorted list of numbers: one per subreddit and kind, and one per kind for r/all. Adding appends, taking
-away and approving late bisect, so an approved item comes back at its own, older place.
+listing is a sorted list of places: one per subreddit and kind, and one per kind for r/all. An item's place is its
+number, so what a moderator approves or restores comes back where it was, below newer items. Only a post that a filter
+held from the beginning is different: Reddit enters it at the time of its approval, above all others, with its old id
+and date. Adding appends, taking away and approving bisect.
 """
 
 from __future__ import annotations
@@ -11,25 +13,37 @@ import math
 import random
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from fractions import Fraction
 from threading import RLock
+from typing import Literal
 
-from .items import STATES, SUBREDDIT_NAME, Comment, Gone, Item, Kind, Post, State, Subreddit, parse_fullname
+from .items import STATES, SUBREDDIT_NAME, Comment, Gone, Item, Kind, Place, Post, State, Subreddit, parse_fullname
 from .items import kind_of as kind_of_item
+
+Release = Literal["top", "place"]
 
 _FIRST_POST = int("1ma0000", 36)
 _FIRST_COMMENT = int("na00000", 36)
 
 
 class Store:
-    """Thread-safe content. `keep` bounds the items held per kind: the oldest are forgotten altogether."""
+    """Thread-safe content. `keep` bounds the items held per kind: the oldest are forgotten altogether.
 
-    def __init__(self, clock: Callable[[], float], seed: int = 0, keep: int | None = None) -> None:
+    `release` is where a post goes that a filter held: to the "top", as on Reddit, or to its own "place".
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], seed: int = 0, keep: int | None = None, release: Release = "top"
+    ) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; it must be at least 1 item per kind, or None for no bound")
         draw = random.Random(seed)
         self.lock = RLock()
         self.subreddits: dict[str, Subreddit] = {}
-        self.all: dict[Kind, list[int]] = {"t1": [], "t3": []}
+        self.all: dict[Kind, list[Place]] = {"t1": [], "t3": []}
+        self._released: dict[Place, Post] = {}
+        self._held: set[int] = set()  # numbers of posts that no listing has shown yet
+        self._release = release
         self._items: dict[str, dict[int, Item]] = {"t1": {}, "t3": {}}
         self._next: dict[Kind, int] = {
             "t3": _FIRST_POST + draw.randrange(36**4),
@@ -77,20 +91,30 @@ class Store:
             item = self.get(fullname)
             item.gone = by
             for column in self._columns(item):
-                place = bisect_left(column, item.number)
-                if column[place : place + 1] == [item.number]:
-                    del column[place]
+                at = bisect_left(column, item.place)
+                if column[at : at + 1] == [item.place]:
+                    del column[at]
 
     def approve(self, fullname: str) -> None:
-        """Show a held or removed item, at the place its id gives it: below whatever came after it."""
+        """Show a held or removed item: at its place, or at the top when it is a post that was never shown."""
         with self.lock:
             item = self.get(fullname)
             if item.gone == "author":
                 raise ValueError(f"{fullname} was deleted by its author: no moderator can approve it")
             if item.gone is not None:
                 item.gone = None
+                if isinstance(item, Post) and item.number in self._held:
+                    self._held.discard(item.number)
+                    if self._release == "top":
+                        self._to_the_top(item)
                 for column in self._columns(item):
-                    insort(column, item.number)
+                    insort(column, item.place)
+
+    def _to_the_top(self, post: Post) -> None:
+        """Give the post a place above all that there is, and below the next post."""
+        highest = max(self._next["t3"] - 1, max(self._released, default=0))
+        post.released = Fraction(highest + self._next["t3"]) / 2
+        self._released[post.released] = post
 
     def edit(self, fullname: str, text: str) -> None:
         """Change a post's selftext or a comment's body; Reddit lets nobody edit a title."""
@@ -113,6 +137,7 @@ class Store:
             item = self.get(fullname)
             self.take_away(fullname, "filter")
             del self._items[kind_of_item(item)][item.number]
+            self._released.pop(item.place, None)
 
     def get(self, fullname: str) -> Item:
         """Return an item, visible or not; KeyError when there is none of that name."""
@@ -127,6 +152,10 @@ class Store:
         """Return an item by what `parse_fullname` makes of its name; None for other kinds than t1 and t3."""
         items = {"t1": self._items["t1"], "t3": self._items["t3"]}.get(kind)
         return items.get(number) if items is not None else None
+
+    def at(self, kind: Kind, place: Place) -> Item | None:
+        """Return the item at this place in the listings."""
+        return self._released.get(place) if isinstance(place, Fraction) else self._items[kind].get(place)
 
     def subreddit(self, name: str) -> Subreddit:
         """Return a subreddit by its name in any case, making it when there is none."""
@@ -146,28 +175,32 @@ class Store:
             self.subreddit(name).state = state
             public = [subreddit for subreddit in self.subreddits.values() if subreddit.state == "public"]
             for kind in self.all:
-                self.all[kind] = sorted(number for home in public for number in home.listed[kind])
+                self.all[kind] = sorted(place for home in public for place in home.listed[kind])
 
     def _add(self, item: Item, held: bool) -> str:
         kind = kind_of_item(item)
         self._items[kind][item.number] = item
         if held:
             item.gone = "filter"
+            self._held.add(item.number)
         else:
             for column in self._columns(item):
-                column.append(item.number)
+                column.append(item.place)
         if self._keep is not None and len(self._items[kind]) > self._keep:
             self._forget(kind)
         return item.fullname
 
     def _forget(self, kind: Kind) -> None:
-        # Numbers are given out rising, so the first key of the dict is the oldest, and first in its columns.
+        # Numbers are given out rising, so the first key of the dict is the oldest.
         oldest = self._items[kind].pop(next(iter(self._items[kind])))
+        self._released.pop(oldest.place, None)
+        self._held.discard(oldest.number)
         for column in self._columns(oldest):
-            if column[:1] == [oldest.number]:
-                del column[0]
+            at = bisect_left(column, oldest.place)
+            if column[at : at + 1] == [oldest.place]:
+                del column[at]
 
-    def _columns(self, item: Item) -> list[list[int]]:
+    def _columns(self, item: Item) -> list[list[Place]]:
         kind = kind_of_item(item)
         columns = [item.subreddit.listed[kind]]
         return [*columns, self.all[kind]] if item.subreddit.state == "public" else columns

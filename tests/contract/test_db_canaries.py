@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from overheard import canary
-from overheard.db import beats, canaries, channels, deliveries, feeds, mentions, queries, specs, storing, workspaces
+from overheard.db import (
+    beats,
+    canaries,
+    channels,
+    deliveries,
+    feeds,
+    groups,
+    mentions,
+    queries,
+    specs,
+    storing,
+    workspaces,
+)
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Query, Workspace
 from overheard.errors import InvalidInput
@@ -23,7 +36,11 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     """Store a canary as the stages do, and deliver it."""
     db, now = world.db, world.clock()
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
-    (item,) = CanarySource(clock=world.clock).read("posts", [canary.FEED], after=None, budget=None).items  # type: ignore[arg-type]
+    (item,) = (
+        CanarySource(clock=world.clock)
+        .read("posts", [canary.FEED], cursor=None, position=None, since=0.0, budget=None)
+        .items
+    )  # type: ignore[arg-type]
     entry = MatchedItem(item, (Match(workspace, (world.query(workspace, "canary"),)),))
     message = ItemsMatched(poll_id=item.name, part=0, items=(entry,), parts=1)
     stored = storing.store(db, message, now)
@@ -123,8 +140,8 @@ def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> No
     assert channels.listing(db) == []
     assert list(mentions.listing(db)) == []
     assert feeds.states(db) == {"ok": 0, "failing": 0, "new": 0}
-    Feed.update(fresh_at=5, gaps=3, failures=1).execute(db.peewee)
-    assert (feeds.oldest_fresh(db), feeds.gaps(db), feeds.failing(db, 9)) == (None, 0, [])
+    Feed.update(fresh_at=5, failures=1).execute(db.peewee)
+    assert (feeds.oldest_fresh(db), feeds.failing(db, 9)) == (None, [])
     # Who asks for it by its name sees it.
     assert [mention.item for _, mention in mentions.listing(db, workspace=canary.WORKSPACE)] == [name]
     assert [channel.name for channel in channels.listing(db, canary.WORKSPACE)] == ["null"]
@@ -134,13 +151,12 @@ def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> No
 def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     keep(db, clock)
-    Feed.update(cursor=1).execute(db.peewee)
     (own,) = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
     terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "limit": 9}
-    found = feeds.also_due(db, own.source, own.kind, **terms)
-    assert [feed.name for feed in found] == ["python"]
-    (its,) = feeds.also_due(db, canary.SOURCE, "posts", **terms)
-    assert (its.source, its.name) == (canary.SOURCE, canary.FEED)
+    group = groups.Group(0, own.source, own.kind, None, 0.0, 0.0, None)
+    assert [other.names for other in feeds.also_due(db, group, **terms)] == [["python"]]
+    group = msgspec.structs.replace(group, source=canary.SOURCE)
+    assert [other.names for other in feeds.also_due(db, group, **terms)] == [[canary.FEED]]
 
 
 def test_a_workspace_of_that_name_from_before_is_left_alone(world: Any, db: Db, clock: Any) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
-from overheard.db import deliveries, feeds, specs, workspaces
+from overheard.db import deliveries, feeds, groups, specs, workspaces
 from overheard.db.connect import Db
-from overheard.db.feeds import FeedRow
-from overheard.db.models import Delivery, Feed, Poll, Workspace
+from overheard.db.groups import FeedRow
+from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
 from overheard.errors import NotFound
 from overheard.items import FeedKind
 
@@ -21,8 +23,14 @@ def row_of(feed: Any) -> FeedRow:
     return FeedRow(*(getattr(feed, name) for name in FeedRow.__struct_fields__))
 
 
-def all_feeds(db: Db) -> list[FeedRow]:
-    return [row_of(feed) for feed in Feed.select().order_by(Feed.id).execute(db.peewee)]
+def all_groups(db: Db) -> list[int]:
+    return [group for (group,) in FeedGroup.select(FeedGroup.id).order_by(FeedGroup.id).tuples().execute(db.peewee)]
+
+
+def claim_all(db: Db, poll: str, now: float, ids: Sequence[int] | None = None) -> list[int]:
+    """The groups that the poll got."""
+    wanted = all_groups(db) if ids is None else ids
+    return [group for group in wanted if groups.claim(db, group, poll, now=now, lease=120)]
 
 
 # -- workspaces
@@ -134,30 +142,90 @@ def test_the_first_user_is_told_how_to_begin(db: Db) -> None:
 # -- feeds
 
 
-def test_of_several_polls_each_feed_belongs_to_one(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_of_several_polls_each_group_belongs_to_one(world: Any, db: Db, clock: Any, race: Any) -> None:
     world.workspace(subreddits=[f"sub{number}" for number in range(10)])
-    rows = all_feeds(db)
+    ids = all_groups(db)
     for turn in range(ROUNDS):
         now = clock.advance(121)
         first, second, third = race(
-            partial(feeds.claim, db, rows[:7], f"a{turn}", now=now, lease=120),
-            partial(feeds.claim, db, rows[3:][::-1], f"b{turn}", now=now, lease=120),
-            partial(feeds.claim, db, rows[2:8], f"c{turn}", now=now, lease=120),
+            partial(claim_all, db, f"a{turn}", now, ids[:7]),
+            partial(claim_all, db, f"b{turn}", now, ids[3:][::-1]),
+            partial(claim_all, db, f"c{turn}", now, ids[2:8]),
         )
-        ids = [row.id for won in (first, second, third) for row in won]
-        assert len(ids) == len(set(ids))
-        assert set(ids) == {row.id for row in rows}
-        holders = dict(Feed.select(Feed.id, Feed.poll).tuples().execute(db.peewee))
-        assert all(holders[row.id] == f"a{turn}" for row in first)
+        won = [*first, *second, *third]
+        assert len(won) == len(set(won))
+        assert set(won) == set(ids)
+        holders = dict(FeedGroup.select(FeedGroup.id, FeedGroup.poll).tuples().execute(db.peewee))
+        assert all(holders[group] == f"a{turn}" for group in first)
         assert Poll.select().where(Poll.id.endswith(str(turn))).count(db.peewee) >= sum(map(bool, (first, second)))
+
+
+def test_polls_that_take_each_others_groups_in_neither_wait_nor_lose_a_feed(
+    world: Any, db: Db, clock: Any, race: Any
+) -> None:
+    world.workspace(subreddits=[f"sub{number}" for number in range(10)])
+
+    def take(number: int) -> int:
+        poll, ids = f"p{number}", all_groups(db)
+        mine = groups.claim(db, ids[number % len(ids)], poll, now=clock(), lease=120)
+        if mine is None:
+            return 0
+        others = groups.load(db, [group for group in ids if group != mine.id])
+        return len(groups.join(db, mine, others, poll, now=clock(), lease=120, cursor=lambda older, newer: older).feeds)
+
+    counts = race(*[partial(take, number) for number in (0, 4, 9)])
+    assert sum(counts) == 10
+    assert Feed.select().where(Feed.group.is_null()).count(db.peewee) == 0
+    assert len(all_groups(db)) == sum(map(bool, counts))
+
+
+def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, clock: Any) -> None:
+    world.workspace(subreddits=["a", "b"])
+    first, second = groups.load(db, all_groups(db))
+    assert groups.may_join(first, second), "nobody has read either"
+
+    def read(group: Any, began_at: float) -> Any:
+        return msgspec.structs.replace(group, cursor="x", began_at=began_at, read_at=began_at + 2.0)
+
+    assert not groups.may_join(first, read(second, 5.0)), "what is not read yet has no place to go on from"
+    assert groups.may_join(read(first, clock() - 10), second), "it is watched only since then"
+    assert not groups.may_join(read(first, clock() + 10), second)
+    assert groups.may_join(read(first, 5.0), read(second, 7.0))
+    assert not groups.may_join(read(first, 5.0), read(second, 6.9)), "it was read while the first page was on its way"
+
+
+def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock: Any) -> None:
+    world.workspace(subreddits=["python"])
+    paused = world.workspace("paused", subreddits=["rust", "go"])
+    one = all_groups(db)[0]
+    Feed.update(group=one).execute(db.peewee)
+    FeedGroup.update(cursor="x", began_at=5.0).where(FeedGroup.id == one).execute(db.peewee)
+    specs.set_active(db, paused, False)
+    taken = groups.claim(db, one, "p", now=clock(), lease=120)
+    assert taken is not None
+    assert taken.names == ["python"]
+    left = world.group("rust")
+    assert left.id == world.group("go").id != one
+    assert (left.cursor, left.began_at, left.lease_until) == ("x", 5.0, 0)
+    specs.set_active(db, paused, True)
+    again = groups.claim(db, left.id, "q", now=clock(), lease=120)
+    assert again is not None
+    assert sorted(again.names) == ["go", "rust"]
+
+
+def test_groups_without_feeds_are_forgotten(world: Any, db: Db, clock: Any) -> None:
+    world.workspace(subreddits=["a", "b"])
+    groups.make(db, "reddit", "posts", 2, clock())
+    assert groups.forget_empty(db, clock() + 3600) == 0, "its feed may be about to be made"
+    assert groups.forget_empty(db, clock() + 3601) == 2
+    assert len(all_groups(db)) == 2
 
 
 def test_nothing_to_claim_is_no_poll(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
-    rows = all_feeds(db)
-    feeds.claim(db, rows, "a", now=clock(), lease=120)
-    assert feeds.claim(db, rows, "b", now=clock() + 120, lease=120) == []
-    assert feeds.claim(db, [], "c", now=clock(), lease=120) == []
+    claim_all(db, "a", clock())
+    assert claim_all(db, "b", clock() + 120) == []
+    assert claim_all(db, "c", clock(), [10**9]) == []
     assert world.rows(Poll, "id") == [("a",)]
 
 
@@ -166,12 +234,12 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
     paused = world.workspace("paused", subreddits=["linux"])
     specs.set_active(db, paused, False)
     for turn in range(ROUNDS):
-        feeds.claim(db, all_feeds(db), f"p{turn}", now=clock(), lease=120)
+        claim_all(db, f"p{turn}", clock())
         workspaces.served(db, acme, clock())
         assert feeds.sweep(db, clock.advance(120)) == []
         now = clock.advance(1)
         assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [acme]]
-        assert Feed.select().where(Feed.poll.is_null(False)).count(db.peewee) == 0
+        assert FeedGroup.select().where(FeedGroup.poll.is_null(False)).count(db.peewee) == 0
         # if the sweep's event is lost, the demand is still there
         assert workspaces.unserved(db, clock() + 60, 60, 10) == [acme]
 
@@ -179,27 +247,27 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
 def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["acme"])
     bolt = world.workspace("bolt", subreddits=["bolt"])
-    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    claim_all(db, "p", clock())
     for each in (acme, bolt):
         workspaces.served(db, each, clock())
-    feeds.release(db, "p")
+    groups.release(db, "p")
     assert world.rows(Poll, "id") == []
-    assert len(feeds.claim(db, all_feeds(db)[:1], "q", now=clock(), lease=120)) == 1
+    assert len(claim_all(db, "q", clock(), all_groups(db)[:1])) == 1
     assert feeds.sweep(db, clock()) == [bolt]
     assert feeds.sweep(db, clock()) == []
 
 
 def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
-    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    claim_all(db, "p", clock())
     begins = clock() + 200
-    feeds.put_off(db, "p", "later", until=begins, lease=120)
-    feeds.put_off(db, "p", "never", until=begins, lease=120)
-    assert feeds.by_ids(db, [1], "p") == feeds.by_ids(db, [1], "never") == []
+    groups.put_off(db, "p", "later", until=begins, lease=120)
+    groups.put_off(db, "p", "never", until=begins, lease=120)
+    assert groups.held(db, 1, "p") is groups.held(db, 1, "never") is None
     assert feeds.oldest_poll(db, clock()) is None
     assert not feeds.still_stale(db, acme, now=clock(), fresh_since=clock()), "a wish is served by it"
     clock.advance(200)
-    assert [row.name for row in feeds.by_ids(db, [1], "later")] == ["python"]
+    assert groups.held(db, 1, "later") == groups.load(db, [1])[0]
     assert feeds.oldest_poll(db, clock()) == begins
     assert feeds.sweep(db, clock.advance(120)) == []
     assert feeds.sweep(db, clock.advance(1)) == [acme]
@@ -207,11 +275,11 @@ def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world
 
 def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
-    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
-    feeds.extend(db, "p", clock() + 500)
+    claim_all(db, "p", clock())
+    groups.extend(db, "p", clock() + 500)
     assert feeds.sweep(db, clock() + 499) == []
-    assert [row.name for row in feeds.by_ids(db, [1, 2], "p")] == ["python"]
-    assert feeds.by_ids(db, [1, 2], "other") == []
+    assert groups.held(db, 1, "p") is not None
+    assert groups.held(db, 1, "other") is groups.held(db, 2, "p") is None
 
 
 def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -> None:
@@ -233,7 +301,8 @@ def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
     now = clock()
     change = Feed.update(fresh_at=now - 60).where(Feed.name == "fresh")
     change.execute(db.peewee)
-    Feed.update(lease_until=now).where(Feed.name == "taken").execute(db.peewee)
+    taken = Feed.select(Feed.group).where(Feed.name == "taken")
+    FeedGroup.update(lease_until=now).where(FeedGroup.id.in_(taken)).execute(db.peewee)
     Feed.update(retry_at=now + 1).where(Feed.name == "resting").execute(db.peewee)
 
     found = feeds.stale_of(db, acme, now=now, fresh_since=now - 60)
@@ -248,13 +317,14 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     specs.set_active(db, asleep, False)
     Workspace.update(next_due_at=clock() + 100).where(Workspace.slug != "due").execute(db.peewee)
     workspaces.demand(db, workspaces.by_name(db, "asked").id, clock())
-    Feed.update(cursor=5, cursor_at=1.0, fresh_at=7.0).where(Feed.name != "new").execute(db.peewee)
+    Feed.update(fresh_at=7.0).where(Feed.name != "new").execute(db.peewee)
     Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
 
     def riding(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "limit": 10} | changed
-        return sorted(feed.name for feed in feeds.also_due(db, "reddit", kind, **terms))
+        group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
+        return sorted(name for other in feeds.also_due(db, group, **terms) for name in other.names)
 
     assert riding() == ["asked", "due", "new"]
     assert riding(limit=1) == ["new"]
@@ -269,13 +339,13 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
     for slug, due_in in (("soon", 10), ("later", 30)):
         world.workspace(slug, subreddits=["both", slug])
         Workspace.update(next_due_at=clock() + due_in).where(Workspace.slug == slug).execute(db.peewee)
-    Feed.update(cursor=5, cursor_at=1.0, fresh_at=clock() - 40.0).execute(db.peewee)
+    Feed.update(fresh_at=clock() - 40.0).execute(db.peewee)
 
     def riding(ahead: float) -> list[str]:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "limit": 9}
-        found = feeds.also_due(db, "reddit", "posts", **terms)
-        return [feed.name for feed in found]
+        found = feeds.also_due(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
+        return [name for other in found for name in other.names]
 
     assert riding(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
     assert riding(ahead=29) == []
@@ -289,11 +359,11 @@ def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, cloc
     acme = world.workspace()
     wished = clock()
     assert feeds.still_stale(db, acme, now=clock(), fresh_since=wished)
-    feeds.claim(db, all_feeds(db), "p", now=clock(), lease=120)
+    claim_all(db, "p", clock())
     assert not feeds.still_stale(db, acme, now=clock(), fresh_since=wished)
     assert feeds.still_stale(db, acme, now=clock(), fresh_since=wished + 1), "it began before"
     assert feeds.still_stale(db, acme, now=clock() + 121, fresh_since=wished), "nobody reads it any more"
-    feeds.release(db, "p")
+    groups.release(db, "p")
     feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
     assert not feeds.still_stale(db, acme, now=clock(), fresh_since=wished), "a refused feed is not waited for"
 
@@ -302,14 +372,13 @@ def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b"])
     assert feeds.oldest_fresh(db) is None
     assert feeds.unread_since(db, acme, clock())
-    Feed.update(fresh_at=clock(), cursor=1).where(Feed.name == "a").execute(db.peewee)
+    Feed.update(fresh_at=clock()).where(Feed.name == "a").execute(db.peewee)
+    FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(db.peewee)
     Feed.update(retry_at=clock() + 5, failures=1).where(Feed.name == "b").execute(db.peewee)
     Feed.insert(source="reddit", kind="posts", name="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
-    feeds.gap(db, [world.feed("a").id])
     assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
     assert feeds.oldest_fresh(db) == clock()
     assert not feeds.unread_since(db, acme, clock()), "a refused feed is not waited for"
-    assert world.feed("a").gaps == 1
 
 
 # -- deliveries

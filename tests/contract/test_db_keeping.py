@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from overheard.db import beats, dead_letters, deliveries, mentions, queries, retention, specs, storing
 from overheard.db.connect import Db
 from overheard.db.dead_letters import Which
-from overheard.db.models import Channel, DeadLetter, Delivery, Feed, Item, Mention, Query, Watch
+from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Item, Mention, Query, Watch
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import BATCH, DAY, Ages
 from overheard.errors import InvalidInput
@@ -492,7 +492,7 @@ def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, cl
     specs.remove(db, acme)
     retention.forget(db, KEEP, clock() + 6 * DAY)
     assert len(world.rows(Feed)) == 2, "who mends a workspace finds them where they were"
-    Feed.update(lease_until=clock() + 8 * DAY).execute(db.peewee)
+    FeedGroup.update(lease_until=clock() + 8 * DAY).where(FeedGroup.id == world.group().id).execute(db.peewee)
     retention.forget(db, KEEP, clock() + 7.5 * DAY)
     assert len(world.rows(Feed)) == 2, "one is being read"
     retention.forget(db, KEEP, clock() + 8.5 * DAY)

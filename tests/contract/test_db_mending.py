@@ -10,7 +10,7 @@ from overheard.db import deliveries, feeds, mending, rechecks, storing, workspac
 from overheard.db.budgets import HORIZON
 from overheard.db.connect import Db
 from overheard.db.mending import AHEAD, LEFT_ALONE, Longest
-from overheard.db.models import Delivery, Feed, Item, Workspace
+from overheard.db.models import Delivery, Feed, FeedGroup, Item, Workspace
 
 LONGEST = Longest(fetch=120, notify=60, refused=86_400)
 DAY = 86_400.0
@@ -27,7 +27,7 @@ def acme(world: Any, db: Db, clock: Any) -> int:
 # How far off each may be by right.
 FARTHEST = [
     (Feed, {"fresh_at": 0.0}),
-    (Feed, {"lease_until": HORIZON + 120}),
+    (FeedGroup, {"lease_until": HORIZON + 120}),
     (Feed, {"retry_at": 0.0, "failures": 0}),
     (Feed, {"retry_at": 86_400.0, "failures": 3}),
     (Workspace, {"served_at": 0.0}),
@@ -56,7 +56,8 @@ def test_each_time_is_taken_back_when_it_is_farther_off_than_by_right(
 
 def test_a_feed_that_seemed_fresh_and_taken_can_be_read(db: Db, clock: Any, acme: int) -> None:
     ahead = clock() + 30 * DAY
-    Feed.update(fresh_at=ahead, lease_until=ahead, poll="p").execute(db.peewee)
+    Feed.update(fresh_at=ahead).execute(db.peewee)
+    FeedGroup.update(lease_until=ahead, poll="p").execute(db.peewee)
     assert feeds.stale_of(db, acme, now=clock(), fresh_since=clock()) == []
     mending.mend(db, clock(), LONGEST)
     assert feeds.sweep(db, clock.advance(1)) == [acme]

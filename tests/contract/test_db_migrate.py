@@ -199,10 +199,13 @@ ONCE = ("workspace", "query", "channel", "feed", "mention", "dead_letter")
 
 @pytest.fixture
 def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of migrations, of which ``empty``, which has rows, has seen those before ids_once."""
+    """The folder of migrations, of which ``empty``, which has rows, has seen all but ids_once.
+
+    Those that came later too, since the rows are made with the tables as they are today.
+    """
     (ids_once,) = migrate.DIRECTORY.glob("*_ids_once.py")
     for path in sorted(migrate.DIRECTORY.glob("0*.py")):
-        if path.name < ids_once.name:
+        if path != ids_once:
             (tmp_path / path.name).write_text(path.read_text())
     monkeypatch.setattr(migrate, "DIRECTORY", tmp_path)
     migrate.migrate(empty)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import deliveries, feeds, retention, specs, storing
+from overheard.db import deliveries, feeds, gaps, groups, retention, specs, storing
 from overheard.db.connect import Db
-from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Poll, PollPart, Watch, Workspace
+from overheard.db.models import Channel, Delivery, Feed, FeedGroup, Item, Mention, Poll, PollPart, Watch, Workspace
 from overheard.db.retention import Ages
-from overheard.messages import ItemsMatched, Match, MatchedItem, Target
+from overheard.messages import ItemsMatched, Match, MatchedItem, Missed, Target
 
 HOSTILE = {
     "nul": "a\x00b",
@@ -30,13 +30,11 @@ HOSTILE = {
 def polled(world: Any, db: Db, clock: Any) -> Any:
     """Claims the feeds as a poll; its targets."""
 
-    def claim(poll: str, cursor: int = 2000, lease: float = 120.0) -> tuple[Target, ...]:
-        rows = [
-            feeds.FeedRow(*(getattr(row, name) for name in feeds.FeedRow.__struct_fields__))
-            for row in Feed.select().order_by(Feed.id).execute(db.peewee)
-        ]
-        assert feeds.claim(db, rows, poll, now=clock(), lease=lease) == rows
-        return tuple(Target(row.id, cursor, clock()) for row in rows)
+    def claim(poll: str, cursor: str = "2000", lease: float = 120.0) -> tuple[Target, ...]:
+        ids = [group for (group,) in FeedGroup.select(FeedGroup.id).tuples().execute(db.peewee)]
+        taken = [groups.claim(db, group, poll, now=clock(), lease=lease) for group in ids]
+        assert all(taken)
+        return tuple(Target(each.id, tuple(feed.id for feed in each.feeds), cursor, clock()) for each in taken if each)
 
     return claim
 
@@ -175,13 +173,13 @@ def test_cursors_move_when_all_parts_are_stored_and_not_before(world: Any, db: D
 
     for message in (last, middle, last, middle):
         storing.store(db, message, clock())
-        feed = world.feed()
-        assert (feed.cursor, feed.fresh_at, feed.poll) == (None, 0, "p")
+        group = world.group()
+        assert (group.cursor, world.feed().fresh_at, group.poll) == (None, 0, "p")
     storing.store(db, first, clock())
 
-    feed = world.feed()
-    assert (feed.cursor, feed.cursor_at, feed.fresh_at) == (2000, began, began)
-    assert (feed.poll, feed.lease_until) == (None, 0)
+    group = world.group()
+    assert (group.cursor, group.began_at, group.read_at, world.feed().fresh_at) == ("2000", began, began, began)
+    assert (group.poll, group.lease_until) == (None, 0)
     assert world.row(Poll, "p").finished_at == clock()
 
 
@@ -190,7 +188,7 @@ def test_a_part_that_a_poll_does_not_have_finishes_nothing(world: Any, db: Db, c
     targets = polled("p")
     storing.store(db, world.matched(poll="p", part=7, parts=None), clock())
     storing.store(db, world.matched(poll="p", part=1, parts=2, targets=targets), clock())
-    assert world.feed().cursor is None
+    assert world.group().cursor is None
 
 
 def test_a_part_in_pieces_counts_when_all_pieces_of_one_matching_are_stored(
@@ -199,24 +197,24 @@ def test_a_part_in_pieces_counts_when_all_pieces_of_one_matching_are_stored(
     world.workspace()
     part = world.matched(poll="p", part=0, parts=1, targets=polled("p"))
 
-    def stored(piece: int, pieces: int) -> int | None:
+    def stored(piece: int, pieces: int) -> str | None:
         storing.store(db, msgspec.structs.replace(part, piece=piece, pieces=pieces), clock())
-        return world.feed().cursor  # type: ignore[no-any-return]
+        return world.group().cursor  # type: ignore[no-any-return]
 
     # The message came twice, and a query that was added in between made three pieces of what had been two.
     assert stored(0, 2) is None
     assert stored(1, 3) is None
     assert stored(2, 3) is None
     assert stored(2, 3) is None
-    assert stored(0, 3) == 2000
+    assert stored(0, 3) == "2000"
 
 
 def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
-    old = polled("old", cursor=1000)
+    old = polled("old", cursor="1000")
     clock.advance(200)
     feeds.sweep(db, clock())
-    new = polled("new", cursor=2000)
+    new = polled("new", cursor="2000")
     storing.store(db, world.matched(poll="new", targets=new), clock())
     fresh_at = world.feed().fresh_at
     clock.advance(10)
@@ -224,9 +222,9 @@ def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled
 
     storing.store(db, world.matched(poll="old", targets=old), clock())
 
-    feed = world.feed()
-    assert (feed.cursor, feed.cursor_at, feed.fresh_at) == (2000, fresh_at, fresh_at)
-    assert feed.poll == "third", "the lease of another poll is not the old one's to end"
+    group = world.group()
+    assert (group.cursor, group.began_at, world.feed().fresh_at) == ("2000", fresh_at, fresh_at)
+    assert group.poll == "third", "the lease of another poll is not the old one's to end"
 
 
 def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
@@ -238,31 +236,73 @@ def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
     feeds.sweep(db, clock())
     polled("next")
     storing.store(db, world.matched(poll="slow", targets=slow), clock())
-    assert (world.feed().fresh_at, world.feed().poll) == (began, "next")
+    assert (world.feed().fresh_at, world.group().poll) == (began, "next")
 
 
 def test_a_poll_nobody_knows_any_more_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:
-    """Its row is gone (given up, or a day old): when it began is forgotten, so freshness cannot be claimed."""
+    """Its row is gone (given up, or a day old): when it began is forgotten, and with it until when all is read."""
     world.workspace()
     targets = polled("p")
-    feeds.release(db, "p")
+    groups.release(db, "p")
     storing.store(db, world.matched(poll="p", targets=targets), clock.advance(500))
-    feed = world.feed()
-    assert feed.cursor == 2000, "what it read is stored, so the cursor may move"
-    assert feed.fresh_at == 0
+    assert world.group().cursor is None
+    assert world.feed().fresh_at == 0
 
 
-def test_a_target_that_is_no_feed_does_no_harm(world: Any, db: Db, clock: Any) -> None:
+def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    """A feed that joined while it was under way would be taken for read."""
+    world.workspace(subreddits=["python", "rust"])
+    [target, other] = polled("p")
+    Feed.update(group=target.group_id).execute(db.peewee)
+    storing.store(db, world.matched(poll="p", targets=(target, other)), clock.advance(5))
+    assert (world.group().cursor, world.feed().fresh_at, world.feed("rust").fresh_at) == (None, 0, 0)
+    both = msgspec.structs.replace(target, feed_ids=(*target.feed_ids, *other.feed_ids))
+    storing.store(db, world.matched(poll="q", targets=(both,)), clock())
+    assert world.group().cursor is None, "nobody knows when it began"
+    groups.claim(db, target.group_id, "r", now=clock.advance(200), lease=120)
+    storing.store(db, world.matched(poll="r", targets=(both,)), clock())
+    assert world.group().cursor == "2000"
+
+
+def test_a_poll_that_read_more_than_its_group_has_now_moves_the_cursor(
+    world: Any, db: Db, clock: Any, polled: Any
+) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    [target, other] = polled("p")
+    both = msgspec.structs.replace(target, feed_ids=(*target.feed_ids, *other.feed_ids))
+    storing.store(db, world.matched(poll="p", targets=(both,)), clock())
+    assert (world.group("python").cursor, world.group("rust").cursor) == ("2000", None)
+
+
+def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
-    storing.store(db, world.matched(targets=(Target(10**12, 5, 5.0),)), clock())
-    assert world.feed().cursor is None
+    [target] = polled("p")
+    missed = Missed("horizon", ("t3_a", 5.0), ("t3_z", 9.0))
+    message = world.matched(poll="p", targets=(msgspec.structs.replace(target, missed=missed),))
+    late = msgspec.structs.replace(message, part=1, parts=2)
+    assert storing.store(db, late, clock()).gaps == ()
+    assert gaps.listing(db, limit=9) == []
+    found = storing.store(db, world.matched(poll="p", part=0, parts=None), clock.advance(5))
+    assert found.gaps == (("reddit", "horizon"),)
+    assert storing.store(db, late, clock.advance(5)).gaps == (), "once"
+    assert gaps.listing(db, limit=9) == [
+        gaps.GapRow("reddit", "posts", "python", "t3_a", 5.0, "t3_z", 9.0, "horizon", clock() - 5, None, "open")
+    ]
+    assert gaps.listing(db, place="rust", limit=9) == gaps.listing(db, state="filled", limit=9) == []
+    assert (gaps.count_open(db), gaps.count_open(db, clock())) == (1, 0)
+
+
+def test_a_target_that_is_no_group_does_no_harm(world: Any, db: Db, clock: Any) -> None:
+    world.workspace()
+    storing.store(db, world.matched(targets=(Target(10**9, (5,), "", 5.0),)), clock())
+    assert world.group().cursor is None
 
 
 def test_an_empty_listing_gives_a_cursor_too(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
-    targets = polled("p", cursor=0)
+    targets = polled("p", cursor="")
     storing.store(db, world.matched(poll="p", targets=targets), clock())
-    assert world.feed().cursor == 0
+    assert world.group().cursor == ""
 
 
 def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, polled: Any) -> None:
@@ -278,12 +318,12 @@ def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, po
 def test_two_last_parts_at_once_finish_the_poll(world: Any, db: Db, clock: Any, polled: Any, race: Any) -> None:
     acme = world.workspace()
     for turn in range(15):
-        targets = polled(f"p{turn}", cursor=turn + 1)
+        targets = polled(f"p{turn}", cursor=str(turn + 1))
         one = world.matched((world.item(2 * turn), (acme,)), poll=f"p{turn}", part=0, parts=None)
         two = world.matched((world.item(2 * turn + 1), (acme,)), poll=f"p{turn}", part=1, parts=2, targets=targets)
         race(lambda one=one: storing.store(db, one, clock()), lambda two=two: storing.store(db, two, clock()))
-        assert world.feed().cursor == turn + 1
-        assert world.feed().poll is None
+        assert world.group().cursor == str(turn + 1)
+        assert world.group().poll is None
 
 
 def test_the_same_part_at_once_is_stored_once(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -311,24 +351,23 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
     numbers = st.lists(st.integers(0, 8), max_size=5)
     content = data.draw(st.lists(numbers, min_size=1, max_size=4))
     wants = data.draw(st.lists(st.sets(st.sampled_from(ids), min_size=1), min_size=9, max_size=9))
-    Feed.update(lease_until=0, poll=None, cursor=None).execute(db.peewee)
-    feed = world.feed()
-    row = feeds.FeedRow(feed.id, "posts", "python", None, None, 0, clock(), "reddit")
-    feeds.claim(db, [row], poll, now=clock(), lease=60)
+    FeedGroup.update(lease_until=0, poll=None, cursor=None).execute(db.peewee)
+    groups.claim(db, world.group().id, poll, now=clock(), lease=60)
+    target = world.target(cursor=str(base))
     messages = [
         world.matched(
             *[(world.item(base + number), tuple(sorted(wants[number]))) for number in part],
             poll=poll,
             part=position,
             parts=len(content) if position == len(content) - 1 else None,
-            targets=(Target(feed.id, base, clock()),) if position == len(content) - 1 else (),
+            targets=(target,) if position == len(content) - 1 else (),
         )
         for position, part in enumerate(content)
     ]
     repeated = messages + data.draw(st.lists(st.sampled_from(messages), max_size=6))
     missing = {message.part for message in messages}
     for message in data.draw(st.permutations(repeated)):
-        assert (world.feed().cursor is None) == bool(missing)
+        assert (world.group().cursor is None) == bool(missing)
         storing.store(db, message, clock())
         missing.discard(message.part)
 
@@ -354,7 +393,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
         .count(db.peewee)
     )
     assert sent == sum(1 + workspace for workspace, _ in expected)
-    assert (world.feed().cursor, world.feed().poll) == (base, None)
+    assert (world.group().cursor, world.group().poll) == (str(base), None)
 
 
 # -- what goes while messages are under way
@@ -455,11 +494,11 @@ def test_a_transaction_that_fails_stores_nothing(
         raise RuntimeError("lost power")
 
     with monkeypatch.context() as patch:
-        patch.setattr(feeds, "finish", broken)
+        patch.setattr(groups, "finish", broken)
         with pytest.raises(RuntimeError):
             storing.store(db, message, clock())
     assert world.counts() == before
 
     storing.store(db, message, clock())
-    assert world.feed().cursor == 2000
+    assert world.group().cursor == "2000"
     assert world.counts()["Delivery"] == 1

@@ -23,6 +23,7 @@ from overheard.errors import FeedRefused, Postponed, TryAgain
 from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item
 from overheard.sources import Page, Source
 from overheard.sources.canary import CanarySource
+from overheard.sources.reddit import LISTING_ITEMS, PAGE_ITEMS
 from overheard.standin import Standin
 from tests.unit.sources.reddit_world import RecordingBudget, source_of
 
@@ -140,6 +141,9 @@ def budget(world: Written) -> Iterator[RecordingBudget]:
     assert made.taken == world.requests()
 
 
+FIRST: Any = {"cursor": None, "position": None, "since": 0.0}  # a reading's first page, of a feed never read before
+
+
 def names_of(page: Page) -> list[str]:
     return [item.name for item in page.items]
 
@@ -148,18 +152,13 @@ def test_every_source_is_tested_here() -> None:
     found: set[str] = set()
     for module in pkgutil.iter_modules(overheard.sources.__path__, "overheard.sources."):
         for each in vars(importlib.import_module(module.name)).values():
-            if (
-                inspect.isclass(each)
-                and each is not Source
-                and {"name", "page_size", "depth", "read"} <= vars(each).keys()
-            ):
+            if inspect.isclass(each) and each is not Source and {"name", "read", "join", "probe"} <= vars(each).keys():
                 found.add(each.name)
     assert found == WORLDS.keys()
 
 
 def test_it_says_what_it_is(any_world: World) -> None:
     assert any_world.source.name in WORLDS
-    assert 0 < any_world.source.page_size <= any_world.source.depth
     wanted = inspect.signature(Source.read).parameters
     given: Any = inspect.signature(type(any_world.source).read).parameters
     assert [(name, each.kind) for name, each in given.items()] == [(name, each.kind) for name, each in wanted.items()]
@@ -167,7 +166,7 @@ def test_it_says_what_it_is(any_world: World) -> None:
 
 def test_news_come_with_everything_and_newest_first(any_world: World) -> None:
     tokens = RecordingBudget()
-    read = partial(any_world.source.read, after=None, budget=tokens)
+    read = partial(any_world.source.read, **FIRST, budget=tokens)
     kind, feed, first = any_world.news()
     item = read(kind, [feed]).items[0]
     assert (item.name, item.kind, item.subreddit) == (first, KIND_OF_FEED[kind], feed)
@@ -187,15 +186,15 @@ def test_news_come_with_everything_and_newest_first(any_world: World) -> None:
 def test_what_it_has_not_it_says(any_world: World) -> None:
     kind, feed, _ = any_world.news()
     other: FeedKind = "comments" if kind == "posts" else "posts"
-    assert any_world.source.read(other, [feed], after=None, budget=RecordingBudget()) == Page((), None)
+    assert any_world.source.read(other, [feed], **FIRST, budget=RecordingBudget()).items == ()
     with pytest.raises(FeedRefused) as caught:
-        any_world.source.read(kind, ["no/such feed"], after=None, budget=RecordingBudget())
+        any_world.source.read(kind, ["no/such feed"], **FIRST, budget=RecordingBudget())
     assert (caught.value.reason, caught.value.names) == ("missing", ("no/such feed",))
 
 
 def test_an_item_comes_with_everything(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     name = world.add(kind, "Python", "café <b>&amp; \U0001f600")
-    page = world.source.read(kind, ["python"], after=None, budget=budget)
+    page = world.source.read(kind, ["python"], **FIRST, budget=budget)
     [item] = page.items
     assert (item.name, item.kind, item.subreddit) == (name, KIND_OF_FEED[kind], "Python")
     assert item.body == "café <b>&amp; \U0001f600"
@@ -204,50 +203,67 @@ def test_an_item_comes_with_everything(world: Written, kind: FeedKind, budget: R
     assert item.permalink.startswith("https://")
     assert item.number > 0
     assert item.created_at > 1_000_000_000
-    assert (page.after, page.skipped) == (None, 0)
+    assert (page.complete, page.position, page.unread) == (True, None, None)
     assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
 
 
+def read_all(source: Source, kind: FeedKind, names: list[str], budget: Any, cursor: str | None = None) -> list[Page]:
+    """The pages of a reading, to its end."""
+    pages: list[Page] = []
+    position = None
+    while not pages or position is not None:
+        pages.append(source.read(kind, names, cursor=cursor, position=position, since=0.0, budget=budget))
+        position = pages[-1].position
+    return pages
+
+
 def test_pages_follow_each_other_to_the_end(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
-    size = world.source.page_size
-    added = [world.add(kind, "python", f"text {number}") for number in range(2 * size + 10)]
-    read: list[str] = []
-    after, pages = None, 0
-    while True:
-        page = world.source.read(kind, ["python"], after=after, budget=budget)
-        read += names_of(page)
-        after, pages = page.after, pages + 1
-        if after is None:
-            break
-        assert len(page.items) == size
-    assert read == added[::-1]  # newest first, nothing twice, nothing missed
-    assert pages == 3
+    added = [world.add(kind, "python", f"text {number}") for number in range(2 * PAGE_ITEMS + 10)]
+    pages = read_all(world.source, kind, ["python"], budget)
+    assert [name for page in pages for name in names_of(page)] == added[::-1]  # nothing twice, nothing missed
+    assert [(len(page.items), page.complete) for page in pages] == [
+        (PAGE_ITEMS, False), (PAGE_ITEMS, False), (10, True),
+    ]  # fmt: skip
 
 
-def test_a_listing_is_as_deep_as_it_says(world: Written, budget: RecordingBudget) -> None:
-    for number in range(world.source.depth + world.source.page_size):
-        world.add("posts", "python", f"text {number}")
-    after, count = None, 0
-    while True:
-        page = world.source.read("posts", ["python"], after=after, budget=budget)
-        count += len(page.items)
-        after = page.after
-        if after is None:
-            break
-    assert count == world.source.depth
+def test_the_next_reading_ends_where_it_meets_the_last(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
+    for number in range(PAGE_ITEMS + 30):
+        world.add(kind, "python", f"text {number}")
+    first = read_all(world.source, kind, ["python"], budget)
+    nothing_new = read_all(world.source, kind, ["python"], budget, first[-1].cursor)
+    assert [page.complete for page in nothing_new] == [True]
+    added = [world.add(kind, "python", f"new {number}") for number in range(PAGE_ITEMS + 5)]
+    second = read_all(world.source, kind, ["python"], budget, nothing_new[-1].cursor)
+    assert len(second) == 2
+    assert [name for page in second for name in names_of(page)][: len(added)] == added[::-1]
+    assert second[-1].complete
+
+
+def test_a_listing_that_ends_before_what_was_read_says_what_is_missing(world: Written, budget: RecordingBudget) -> None:
+    known = [world.add("posts", "python", f"text {number}") for number in range(20)]
+    cursor = read_all(world.source, "posts", ["python"], budget)[-1].cursor
+    added = [world.add("posts", "python", f"text {number}") for number in range(LISTING_ITEMS + 30)]
+    last = read_all(world.source, "posts", ["python"], budget, cursor)[-1]
+    assert (last.complete, last.position) == (False, None)
+    assert last.unread is not None
+    assert last.unread.reason == "horizon"
+    assert last.unread.since is not None
+    assert last.unread.until is not None
+    assert (last.unread.since[0], last.unread.until[0]) == (known[-2], added[31])
+    assert last.load == {"python": LISTING_ITEMS}
 
 
 def test_feeds_are_merged_newest_first(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     added = [world.add(kind, feed, "text") for feed in ("python", "linux", "python", "golang", "linux")]
-    asked = world.source.read(kind, ["python", "linux"], after=None, budget=budget)
+    asked = world.source.read(kind, ["python", "linux"], **FIRST, budget=budget)
     assert names_of(asked) == [added[4], added[2], added[1], added[0]]
-    everything = world.source.read(kind, [ALL], after=None, budget=budget)
+    everything = world.source.read(kind, [ALL], **FIRST, budget=budget)
     assert names_of(everything) == added[::-1]
 
 
 def test_an_empty_feed_is_an_empty_page(world: Written, budget: RecordingBudget) -> None:
     world.add("posts", "python", "text")
-    assert world.source.read("comments", ["python"], after=None, budget=budget) == Page((), None)
+    assert world.source.read("comments", ["python"], **FIRST, budget=budget).items == ()
 
 
 def test_a_refused_feed_is_told(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
@@ -255,39 +271,39 @@ def test_a_refused_feed_is_told(world: Written, kind: FeedKind, budget: Recordin
     world.add(kind, "closed", "text")
     world.close_feed("closed")
     with pytest.raises(FeedRefused) as caught:
-        world.source.read(kind, ["closed"], after=None, budget=budget)
+        world.source.read(kind, ["closed"], **FIRST, budget=budget)
     assert caught.value.names == ("closed",)
     assert caught.value.reason in ("private", "quarantined", "banned", "missing", "refused")
     with pytest.raises(FeedRefused) as caught:
-        world.source.read(kind, ["python", "closed"], after=None, budget=budget)
+        world.source.read(kind, ["python", "closed"], **FIRST, budget=budget)
     assert "closed" in caught.value.names
-    assert world.source.read(kind, ["python"], after=None, budget=budget).items
+    assert world.source.read(kind, ["python"], **FIRST, budget=budget).items
 
 
 def test_a_passing_fault_is_not_tried_again_here(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
-    world.source.read(kind, ["python"], after=None, budget=budget)
+    world.source.read(kind, ["python"], **FIRST, budget=budget)
     before = world.requests()
     world.break_down()
     with pytest.raises(TryAgain):
-        world.source.read(kind, ["python"], after=None, budget=budget)
+        world.source.read(kind, ["python"], **FIRST, budget=budget)
     assert world.requests() == before + 1
-    assert world.source.read(kind, ["python"], after=None, budget=budget).items
+    assert world.source.read(kind, ["python"], **FIRST, budget=budget).items
 
 
 def test_a_page_costs_one_request(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
-    world.source.read(kind, ["python"], after=None, budget=budget)
+    world.source.read(kind, ["python"], **FIRST, budget=budget)
     before = world.requests()
     for _ in range(5):
-        world.source.read(kind, ["python"], after=None, budget=budget)
+        world.source.read(kind, ["python"], **FIRST, budget=budget)
     assert world.requests() == before + 5
 
 
 def test_without_a_token_nothing_is_asked(world: Written, kind: FeedKind) -> None:
     world.add(kind, "python", "text")
     with pytest.raises(Postponed):
-        world.source.read(kind, ["python"], after=None, budget=RecordingBudget(tokens=0))
+        world.source.read(kind, ["python"], **FIRST, budget=RecordingBudget(tokens=0))
     assert world.requests() == 0
 
 
@@ -297,7 +313,7 @@ def test_threads_do_not_mix(world: Written) -> None:
 
     def read(job: tuple[int, RecordingBudget]) -> bool:
         feed = f"feed{job[0] % 8}"
-        return names_of(world.source.read("posts", [feed], after=None, budget=job[1])) == [added[feed]]
+        return names_of(world.source.read("posts", [feed], **FIRST, budget=job[1])) == [added[feed]]
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, enumerate(budgets)))

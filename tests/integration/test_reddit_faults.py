@@ -73,7 +73,7 @@ def budget(standin: Standin) -> Iterator[RecordingBudget]:
 
 
 def read(source: RedditSource, budget: RecordingBudget, *names: str) -> Page:
-    return source.read("posts", names or ("python",), after=None, budget=budget)
+    return source.read("posts", names or ("python",), cursor=None, position=None, since=0.0, budget=budget)
 
 
 def tokens(standin: Standin) -> int:
@@ -92,7 +92,10 @@ def test_a_read_is_one_request_and_the_first_a_login_too(
 ) -> None:
     for _ in range(5):
         assert [item.title for item in read(source, budget).items] == ["Hello"]
-    assert source.read("comments", ("python",), after=None, budget=budget).items[0].body == "indeed"
+    assert (
+        source.read("comments", ("python",), cursor=None, position=None, since=0.0, budget=budget).items[0].body
+        == "indeed"
+    )
     assert (tokens(standin), data(standin)) == (1, 6)
 
 
@@ -469,7 +472,7 @@ def test_refused_feeds(
     standin.set_subreddit("closed", state)  # type: ignore[arg-type]
     for names, reason in ((("closed",), alone), (("python", "closed"), together)):
         with pytest.raises(FeedRefused) as caught:
-            source.read(kind, names, after=None, budget=budget)  # type: ignore[arg-type]
+            source.read(kind, names, cursor=None, position=None, since=0.0, budget=budget)  # type: ignore[arg-type]
         assert (caught.value.reason, caught.value.names) == (reason, names)
     assert (tokens(standin), data(standin)) == (1, 2)
 

@@ -32,7 +32,7 @@ def test_its_feed_is_no_subreddits_name() -> None:
 def test_its_query_finds_it() -> None:
     index: QueryIndex = QueryIndex()
     index.add(1, parse(canary.QUERY))
-    (item,) = CanarySource().read("posts", [canary.FEED], after=None, budget=None).items  # type: ignore[arg-type]
+    (item,) = CanarySource().read("posts", [canary.FEED], cursor=None, position=None, since=0.0, budget=None).items  # type: ignore[arg-type]
     assert [hit.key for hit in index.match(item.fields)] == [1]
 
 

@@ -90,7 +90,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[tick]\njitter = nan\n", ["[tick] jitter:"]),
         ("[tick]\ninterval = 1e12\n", ["[tick] interval:", "less than or equal to 3600"]),
         ("[notify]\nthreads = 100\n", ["[notify] threads:", "less than or equal to 64"]),
-        ("[fetch]\noverlap = inf\n", ["[fetch] overlap:", "finite"]),
+        ("[fetch]\nfresh_for = inf\n", ["[fetch] fresh_for:", "finite"]),
         ("[fetch]\nfresh_for = nan\n", ["[fetch] fresh_for:"]),
         ("[fetch]\nmax_pages = 11\n", ["[fetch] max_pages:", "less than or equal to 10"]),
         ("[fetch]\nthreads = true\n", ["[fetch] threads:", "valid integer"]),

@@ -175,7 +175,7 @@ def _feeds() -> tuple[Panel, ...]:
         ),
         curves(
             "Items read",
-            "Posts and comments a second, seen before or not: readings overlap on purpose.",
+            "Posts and comments a second, seen before or not.",
             "cps",
             Query('sum by (kind) (rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))', "{{kind}}"),
             stacked=True,

@@ -59,7 +59,7 @@ def test_an_item_goes_on_with_everybody_who_wants_it(world: Any, matcher: Matche
 
 
 def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher: Matcher, sent: Any) -> None:
-    target = Target(1, 5, 6.0)
+    target = Target(1, (5,), "x", 6.0)
     matcher.match(ItemsFetched(poll_id="p", part=4, items=(world.item(),), parts=5, targets=(target,)))
     assert list(sent) == [ItemsMatched(poll_id="p", part=4, items=(), parts=5, targets=(target,))]
 

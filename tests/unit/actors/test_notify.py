@@ -425,7 +425,11 @@ def test_the_canary_is_delivered_and_not_counted(
 ) -> None:
     canaries.keep(db, 300, clock(), lambda text, zone: clock() + 300)
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
-    [post] = CanarySource(clock=clock).read("posts", [canary.FEED], after=None, budget=cast(Any, None)).items
+    [post] = (
+        CanarySource(clock=clock)
+        .read("posts", [canary.FEED], cursor=None, position=None, since=0.0, budget=cast(Any, None))
+        .items
+    )
     entry = MatchedItem(post, (Match(workspace, (world.query(workspace, "canary"),)),))
     storing.store(db, ItemsMatched(poll_id="p", part=0, items=(entry,), parts=1), clock())
     notify(world.channel(workspace, "null"))

@@ -19,6 +19,7 @@ from overheard.db import (
     dead_letters,
     deliveries,
     feeds,
+    groups,
     models,
     sources,
     workspaces,
@@ -156,7 +157,7 @@ def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Prog
 def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
     beats.beat(db, "tick", now)
-    feeds.claim(db, feeds.stale_of(db, acme, now=now, fresh_since=now), "p1", now=now - 3600, lease=7200)
+    groups.claim(db, feeds.stale_of(db, acme, now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200)
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
     assert troubles(run) == [
         (True, "a poll that began 60 min ago is not stored"),

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from overheard.bus.connect import open_broker
 from overheard.bus.queues import Door, Queue
 from overheard.bus.sender import Sender
-from overheard.db import budgets, channels, dead_letters, feeds, sources, storing, workspaces
+from overheard.db import budgets, channels, dead_letters, sources, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Budget, Feed, Workspace
+from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.stages import STAGES
@@ -70,7 +70,7 @@ def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: An
 
     acme = world.workspace(channels={"team": "instant", "daily": "digest"})
     clock.advance(100)
-    feeds.claim(world.db, feeds.stale_of(world.db, acme, now=clock(), fresh_since=clock()), "p", now=clock(), lease=9)
+    world.claim("p", lease=9)
     clock.advance(20)
     storing.store(world.db, world.matched((world.item(), (acme,))), clock())
     Workspace.update(next_digest_at=clock() - 1).execute(world.db.peewee)
@@ -104,7 +104,8 @@ def test_reddit(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any
 
 def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b", "c"], channels={"a": "instant", "b": "instant", "c": "instant"})
-    Feed.update(fresh_at=clock() - 100, cursor=1).where(Feed.name == "a").execute(world.db.peewee)
+    Feed.update(fresh_at=clock() - 100).where(Feed.name == "a").execute(world.db.peewee)
+    FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(world.db.peewee)
     Feed.update(failures=1).where(Feed.name == "b").execute(world.db.peewee)
     storing.store(world.db, world.matched((world.item(subreddit="a"), (acme,))), clock())
     channels.failing(world.db, world.channel(acme, "a"), "away", clock())

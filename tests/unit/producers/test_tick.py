@@ -14,7 +14,7 @@ from overheard import schedule
 from overheard.bus.events import encode
 from overheard.bus.queues import Door
 from overheard.config import Tick as Rules
-from overheard.db import beats, dead_letters, deliveries, feeds, retention, specs, storing, workspaces
+from overheard.db import beats, dead_letters, deliveries, retention, specs, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.mending import Longest
 from overheard.db.models import Delivery, Workspace
@@ -182,8 +182,7 @@ def test_what_was_lost_while_a_clock_was_ahead_is_found_soon_after(
     ticker.drain = lambda: drained.append(clock()) or 0
     clock.advance(ahead)
     ticker.tick()
-    rows = feeds.stale_of(world.db, taken, now=clock(), fresh_since=clock())
-    feeds.claim(world.db, rows, "p", now=clock(), lease=120)
+    world.claim("p", "rust")
     workspaces.served(world.db, taken, clock())
     storing.store(world.db, world.matched((world.item(1), (lost,)), (world.item(2), (lost,))), clock())
     deliveries.claim(world.db, channel, now=clock(), limit=1, lease=60)
@@ -388,8 +387,7 @@ def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events:
     acme = world.workspace()
     ticker = make()
     ticker.tick()
-    row = feeds.stale_of(world.db, acme, now=clock(), fresh_since=clock())
-    feeds.claim(world.db, row, "p", now=clock(), lease=120)
+    world.claim("p")
     workspaces.served(world.db, acme, clock())
     events.take()
     clock.advance(121)
@@ -448,8 +446,7 @@ def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_
     ticker = make(sweep_after=60)
     ticker.tick()
     for each in range(1, 4):
-        row = feeds.stale_of(world.db, each, now=clock(), fresh_since=clock())
-        feeds.claim(world.db, row, f"p{each}", now=clock(), lease=60 + each)
+        world.claim(f"p{each}", f"sub{each - 1}", lease=60 + each)
         workspaces.served(world.db, each, clock() + 1)
     events.take()
     ticker.waiting = lambda: 1

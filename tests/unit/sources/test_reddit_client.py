@@ -69,7 +69,9 @@ def _fresh_praw(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(source: RedditSource) -> int:
     try:
-        return len(source.read("posts", ["python"], after=None, budget=RecordingBudget()).items)
+        return len(
+            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget()).items
+        )
     finally:
         source.close()
 
@@ -145,7 +147,7 @@ def test_closing_ends_every_threads_connection_and_reading_goes_on() -> None:
         source = source_at(server.url)
 
         def once() -> None:
-            source.read("posts", ["python"], after=None, budget=RecordingBudget())
+            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget())
 
         for _ in range(2):
             thread = threading.Thread(target=once)
@@ -269,7 +271,7 @@ def no_secret_comes_out(script: Script, token: Script, logs: io.StringIO) -> Non
         )
         said = repr(source) + repr(source._client) + repr(source._client.settings)
         try:
-            source.read("posts", ["python"], after=None, budget=RecordingBudget())
+            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget())
         except OverheardError as error:
             said += everything_about(error)
             logging.getLogger("test").error("it failed", exc_info=error.with_traceback(error.__traceback__.tb_next))  # type: ignore[union-attr]
@@ -313,7 +315,7 @@ def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body
     with RawServer(sends(http(body, 403))) as server:
         source = source_at(server.url, metrics)
         with pytest.raises(TryAgain if status == "blocked" else FeedRefused):
-            source.read("posts", ["python"], after=None, budget=RecordingBudget())
+            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget())
         source.close()
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", status): 1}
 

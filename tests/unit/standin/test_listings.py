@@ -86,7 +86,46 @@ def test_count_brings_before(standin, bare):
     assert (page["before"], page["after"]) == (names[3], names[2])
 
 
-def test_late_approval_comes_below_newer_ones(standin, bare):
+def test_a_post_that_a_filter_held_is_released_to_the_top(standin, bare):
+    first = standin.add_post("python", "one")
+    late, later = (standin.add_post("python", "held", hold=True) for _ in range(2))
+    last = standin.add_post("linux", "three")
+    assert bare.names("r/python+linux/new") == [last, first]
+    standin.approve(later)
+    standin.approve(late)
+    assert bare.names("r/python+linux/new") == bare.names("r/all/new") == [late, later, last, first]
+    assert (
+        bare.names(f"r/all/new?before={last}") == bare.names(f"r/all/new?before={first}&limit=3")[:2] == [late, later]
+    )
+    assert bare.names(f"r/all/new?after={later}") == [last, first]
+    newest = standin.add_post("python", "four")
+    assert bare.names("r/python/new") == [newest, late, later, first]
+    assert "created_utc" in bare.get("r/python/new").json()["data"]["children"][1]["data"]
+
+
+def test_what_a_moderator_restores_is_back_at_its_own_place(standin, bare):
+    late = standin.add_post("python", "held", hold=True)
+    names = [standin.add_post("python", "title") for _ in range(3)]
+    standin.approve(late)
+    for name in (names[1], late):
+        before = bare.names("r/python/new")
+        standin.delete(name, by="moderator")
+        assert name not in bare.names("r/python/new")
+        standin.approve(name)
+        assert bare.names("r/python/new") == before
+
+
+def test_a_comment_that_was_held_appears_at_its_own_place(standin, bare):
+    post = standin.add_post("python", "title")
+    late = standin.add_comment(post, "held", hold=True)
+    newer = standin.add_comment(post, "text")
+    standin.approve(late)
+    assert bare.names("r/python/comments") == [newer, late]
+
+
+def test_late_approval_can_be_below_newer_ones(make_standin, make_bare):
+    standin = make_standin(release="place")
+    bare = make_bare(standin)
     first = standin.add_post("python", "one")
     late = standin.add_post("python", "held", hold=True)
     last = standin.add_post("linux", "three")
@@ -96,7 +135,9 @@ def test_late_approval_comes_below_newer_ones(standin, bare):
     assert bare.names(f"r/all/new?before={first}") == [last, late]
 
 
-def test_pages_after_a_late_approval_are_in_order(standin, bare):
+def test_pages_after_a_late_approval_are_in_order(make_standin, make_bare):
+    standin = make_standin(release="place")
+    bare = make_bare(standin)
     late = standin.add_post("python", "held", hold=True)
     newer = [standin.add_post("python", "title") for _ in range(3)]
     standin.approve(late)
@@ -162,11 +203,11 @@ columns = st.lists(st.integers(0, 60), unique=True, max_size=50).flatmap(
 @given(columns, st.integers(0, 60), st.integers(1, 20), st.integers(1, 30))
 def test_pages_are_slices_of_the_whole(columns, anchor, limit, depth):
     whole = sorted((number for column in columns for number in column), reverse=True)[:depth]
-    assert listings.newest(columns, limit, depth).numbers == whole[:limit]
+    assert listings.newest(columns, limit, depth).places == whole[:limit]
     if anchor in whole:
         place = whole.index(anchor)
-        assert listings.after(columns, anchor, limit, depth).numbers == whole[place + 1 :][:limit]
-        assert listings.before(columns, anchor, limit, depth).numbers == whole[:place][-limit:]
+        assert listings.after(columns, anchor, limit, depth).places == whole[place + 1 :][:limit]
+        assert listings.before(columns, anchor, limit, depth).places == whole[:place][-limit:]
     else:
-        assert listings.after(columns, anchor, limit, depth).numbers == []
-        assert listings.before(columns, anchor, limit, depth).numbers == []
+        assert listings.after(columns, anchor, limit, depth).places == []
+        assert listings.before(columns, anchor, limit, depth).places == []

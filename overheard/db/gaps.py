@@ -1,0 +1,54 @@
+"""Gaps: what lay between two readings of a feed and could not be read any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Gap
+
+OPEN = "open"
+
+
+class GapRow(msgspec.Struct, frozen=True):
+    """A gap as ``gap list`` shows it. Times are seconds since the epoch; the two items themselves were read."""
+
+    source: str
+    kind: str
+    place: str
+    from_item: str | None
+    from_at: float | None
+    to_item: str | None
+    to_at: float | None
+    reason: str
+    found_at: float
+    filled_at: float | None
+    state: str
+
+
+COLUMNS = (
+    Feed.source,
+    Feed.kind,
+    Feed.name,
+    *(getattr(Gap, name) for name in GapRow.__struct_fields__[3:]),
+)
+
+
+def listing(db: Db, *, place: str | None = None, state: str | None = None, limit: int) -> list[GapRow]:
+    """The newest gaps, the last found first."""
+    query = Gap.select(*COLUMNS).join(Feed, on=(Gap.feed == Feed.id))
+    if place is not None:
+        query = query.where(Feed.name == place.lower())
+    if state is not None:
+        query = query.where(Gap.state == state)
+    rows = query.order_by(Gap.found_at.desc(), Gap.id.desc()).limit(limit)
+    return [GapRow(*row) for row in rows.tuples().execute(db.peewee)]
+
+
+def count_open(db: Db, since: float = 0.0) -> int:
+    """How many gaps found since then are open."""
+    query: Any = Gap.select(fn.count(Gap.id)).where(Gap.state == OPEN, Gap.found_at >= since)
+    return int(query.scalar(db.peewee) or 0)

@@ -1,0 +1,260 @@
+"""Feed groups: the feeds that one request names stay together from one reading to the next (a lease, a cursor).
+
+A group's cursor speaks for all its feeds, so a feed must not join one that was read later than the feed was: what the
+feed had to say in between would be taken for read. The rule compares readings of ours, never what a source says:
+**a group joins another when its own latest reading began after the other's latest reading had its first page.** Then
+all that the newcomers have not had yet is listed above everything that the cursor remembers. Feeds that nobody has read
+yet count as read when somebody first watched them: older things are no news.
+
+A group is divided when its source refuses it (one of the feeds is to blame) and when it has more news than the source
+lists: both parts keep the cursor. A feed that nobody wants to hear of leaves in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
+from overheard.items import FeedKind
+from overheard.messages import Missed, Target
+
+
+class FeedRow(msgspec.Struct, frozen=True):
+    """A feed as fetch needs it. ``failures`` counts refusals in a row."""
+
+    id: int
+    kind: FeedKind
+    name: str
+    failures: int
+    source: str
+    group_id: int
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A claimed group; the columns of ``FeedGroup``, and its feeds."""
+
+    id: int
+    source: str
+    kind: FeedKind
+    cursor: str | None
+    began_at: float
+    read_at: float
+    room: int | None
+    feeds: tuple[FeedRow, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """What to ask the source for."""
+        return [feed.name for feed in self.feeds]
+
+
+GIVEN_UP = "given up"  # in place of a poll: the group is free, and the sweep asks for those who waited for its reading
+
+FEED_COLUMNS = (Feed.id, Feed.kind, Feed.name, Feed.failures, Feed.source, Feed.group)
+COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
+
+
+def make(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[int]:
+    """Make so many groups, each for a feed of this kind that somebody watches from now on; their ids."""
+    rows = [{"source": source, "kind": kind, "began_at": now, "read_at": now}] * count
+    made = FeedGroup.insert_many(rows).returning(FeedGroup.id).tuples().execute(db.peewee)
+    return [group_id for (group_id,) in made]
+
+
+def claim(db: Db, group_id: int, poll: str, *, now: float, lease: float) -> Group | None:
+    """Take the group's lease for ``poll``; None when it is taken already, or gone.
+
+    Feeds that no active workspace watches are left out, unless there are no others.
+    """
+    with db.transaction():
+        if not _take(db, [group_id], poll, now, lease):
+            return None
+        Poll.insert(id=poll, started_at=now).on_conflict_ignore().execute(db.peewee)
+        group = load(db, [group_id])[0]
+        wanted = _wanted(db, group)
+        if wanted and len(wanted) < len(group.feeds):
+            divide(db, group, [feed.id for feed in group.feeds if feed.id not in wanted])
+            group = load(db, [group_id])[0]
+    return group if group.feeds else None
+
+
+def _take(db: Db, group_ids: Sequence[int], poll: str, now: float, lease: float) -> list[int]:
+    free: Any = FeedGroup.select(FeedGroup.id).where(FeedGroup.id.in_(list(group_ids)), FeedGroup.lease_until < now)
+    if not db.sqlite:
+        free = free.order_by(FeedGroup.id).for_update(skip_locked=True)  # locked: somebody else is taking it
+    won = [group_id for (group_id,) in free.tuples().execute(db.peewee)]
+    if won:
+        FeedGroup.update(poll=poll, lease_until=now + lease).where(FeedGroup.id.in_(won)).execute(db.peewee)
+    return won
+
+
+def _wanted(db: Db, group: Group) -> set[int]:
+    query = (
+        Watch.select(Watch.feed)
+        .join(Workspace, on=(Watch.workspace == Workspace.id))
+        .where(Watch.feed.in_([feed.id for feed in group.feeds]), Workspace.active)
+        .distinct()
+    )
+    return {feed for (feed,) in query.tuples().execute(db.peewee)}
+
+
+def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
+    """The groups with their feeds, in the order of ``group_ids``; those that are gone are left out."""
+    feeds: dict[int, list[FeedRow]] = {group_id: [] for group_id in group_ids}
+    some = Feed.select(*FEED_COLUMNS).where(Feed.group.in_(list(group_ids))).order_by(Feed.id)
+    for row in some.tuples().execute(db.peewee):
+        feeds[row[-1]].append(FeedRow(*row))
+    rows = FeedGroup.select(*COLUMNS).where(FeedGroup.id.in_(list(group_ids))).dicts().execute(db.peewee)
+    found = {row["id"]: Group(**row, feeds=tuple(feeds[row["id"]])) for row in rows}
+    return [found[group_id] for group_id in group_ids if group_id in found]
+
+
+def held(db: Db, group_id: int, poll: str) -> Group | None:
+    """The group, when ``poll`` still holds its lease."""
+    if not FeedGroup.select().where(FeedGroup.id == group_id, FeedGroup.poll == poll).exists(db.peewee):
+        return None
+    return next(iter(load(db, [group_id])), None)
+
+
+def may_join(group: Group, other: Group) -> bool:
+    """Whether the other's feeds can be read on from the group's cursor: see the head of this module."""
+    if group.cursor is None:
+        return other.cursor is None
+    return other.began_at >= group.read_at
+
+
+def join(
+    db: Db,
+    group: Group,
+    others: Sequence[Group],
+    poll: str,
+    *,
+    now: float,
+    lease: float,
+    cursor: Callable[[str | None, Sequence[str | None]], str | None],
+) -> Group:
+    """Move the feeds of those of the others that are still free, and may, into the claimed ``group``; the new group.
+
+    ``cursor`` joins the source's own cursors.
+    """
+    with db.transaction():
+        taken = load(db, _take(db, [other.id for other in others], poll, now, lease))
+        by_id = {other.id: other for other in others}
+        # Between the look and the lease somebody may have read or changed one.
+        chosen = [other for other in taken if other == by_id[other.id]]
+        back = [other.id for other in taken if other not in chosen]
+        FeedGroup.update(poll=GIVEN_UP, lease_until=0).where(FeedGroup.id.in_(back)).execute(db.peewee)
+        if not chosen:
+            return group
+        ids = [other.id for other in chosen]
+        Feed.update(group=group.id).where(Feed.group.in_(ids)).execute(db.peewee)
+        FeedGroup.delete().where(FeedGroup.id.in_(ids)).execute(db.peewee)
+        values: dict[Any, Any] = {FeedGroup.cursor: cursor(group.cursor, [other.cursor for other in chosen])}
+        if group.cursor is None:  # none of them was read: what is news to any of them is read
+            since = min(each.began_at for each in (group, *chosen))
+            values |= {FeedGroup.began_at: since, FeedGroup.read_at: since}
+        FeedGroup.update(values).where(FeedGroup.id == group.id).execute(db.peewee)
+    return load(db, [group.id])[0]
+
+
+def divide(db: Db, group: Group, feed_ids: Sequence[int], *, room: int | None = None) -> int:
+    """Move these feeds of the claimed group into one of their own, with the same cursor and no lease; its id.
+
+    ``room`` is what both may have from now on; None: as before.
+    """
+    values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at")}
+    with db.transaction():
+        made = int(FeedGroup.insert(**values, room=room or group.room, poll=GIVEN_UP).execute(db.peewee))
+        Feed.update(group=made).where(Feed.id.in_(list(feed_ids)), Feed.group == group.id).execute(db.peewee)
+        if room is not None:
+            FeedGroup.update(room=room).where(FeedGroup.id == group.id).execute(db.peewee)
+    return made
+
+
+def extend(db: Db, poll: str, until: float) -> None:
+    """Hold the poll's group longer: it waits for its turn at the budget."""
+    FeedGroup.update(lease_until=until).where(FeedGroup.poll == poll).execute(db.peewee)
+
+
+def begin(db: Db, poll: str, now: float) -> None:
+    """Note that the poll, which had to wait for its turn, begins to read only now."""
+    Poll.update(started_at=now).where(Poll.id == poll).execute(db.peewee)
+
+
+def release(db: Db, poll: str) -> None:
+    """Give back the group of a poll that is given up; what it has stored stays stored."""
+    with db.transaction():
+        FeedGroup.update(poll=GIVEN_UP, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
+        Poll.delete().where(Poll.id == poll).execute(db.peewee)
+
+
+def put_off(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
+    """Give the poll's group to the poll ``later``, which begins at ``until``: the source cannot be read just now.
+
+    It is its own until then and for ``lease`` seconds more. The parts of the old one that are stored count for nothing
+    in the new one, which begins with the newest page.
+    """
+    with db.transaction():
+        Poll.insert(id=later, started_at=until).execute(db.peewee)
+        FeedGroup.update(poll=later, lease_until=until + lease).where(FeedGroup.poll == poll).execute(db.peewee)
+        Poll.delete().where(Poll.id == poll).execute(db.peewee)
+
+
+def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target], now: float) -> list[tuple[str, str]]:
+    """Move the cursors of a poll whose parts are all stored; (source, reason) of each gap that it leaves.
+
+    Runs inside store's transaction. The result counts even when the lease ran out before all was stored, as long as
+    the group has no feed that was not read, and nobody's later reading is stored already.
+    """
+    gaps = []
+    for target in sorted(targets, key=lambda target: target.group_id):
+        query: Any = FeedGroup.select(FeedGroup.source, FeedGroup.began_at).where(FeedGroup.id == target.group_id)
+        if not db.sqlite:
+            query = query.for_update()
+        row = query.tuples().first(db.peewee)
+        members = Feed.select(Feed.id).where(Feed.group == target.group_id).tuples().execute(db.peewee)
+        if row is None or row[1] > started_at or not {feed for (feed,) in members} <= set(target.feed_ids):
+            continue
+        FeedGroup.update(cursor=target.cursor, began_at=started_at, read_at=target.read_at, room=target.room).where(
+            FeedGroup.id == target.group_id
+        ).execute(db.peewee)
+        fresh = db.greatest(Feed.fresh_at, started_at)
+        Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=0).where(Feed.group == target.group_id).execute(
+            db.peewee
+        )
+        if target.missed is not None:
+            _gap(db, target, target.missed, now)
+            gaps.append((row[0], target.missed.reason))
+    FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
+    return gaps
+
+
+def _gap(db: Db, target: Target, missed: Missed, now: float) -> None:
+    (from_item, from_at), (to_item, to_at) = missed.since or (None, None), missed.until or (None, None)
+    rows = [
+        {"feed": feed, "from_item": from_item, "from_at": from_at, "to_item": to_item, "to_at": to_at}
+        | {"reason": missed.reason, "found_at": now}
+        for feed in target.feed_ids
+    ]
+    Gap.insert_many(rows).execute(db.peewee)
+
+
+def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]:
+    """Free groups whose poll's lease ran out more than ``older_than`` seconds ago, the oldest first; their ids."""
+    over = FeedGroup.poll.is_null(False) & (FeedGroup.lease_until < now - older_than)
+    oldest = FeedGroup.select(FeedGroup.id).where(over).order_by(FeedGroup.lease_until).limit(limit)
+    freed = FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id.in_(oldest), over).returning(FeedGroup.id)
+    return [group_id for (group_id,) in freed.tuples().execute(db.peewee)]
+
+
+def forget_empty(db: Db, now: float) -> int:
+    """Delete groups whose feeds are all gone; how many there were."""
+    used = fn.EXISTS(Feed.select(Feed.id).where(Feed.group == FeedGroup.id))
+    # A new group is made a moment before its feed.
+    empty = ~used & (FeedGroup.lease_until < now) & (FeedGroup.began_at < now - 3600.0)
+    return int(FeedGroup.delete().where(empty).execute(db.peewee))

@@ -1,0 +1,217 @@
+"""Reading a listing that only goes back, newest first, until it meets what was read before. Pure.
+
+A listing's order is neither that of ids nor that of times: a post released from the spam filter enters at the top
+with its old id and date, and what a moderator restores returns to its own old place. So only *identity* ends a
+reading: a run of items whose names the cursor remembers. Whatever is new at the top of the listing lies above the
+first such run.
+
+The cursor remembers, as JSON:
+
+    seen    the names last read, in the listing's order, about 200
+    last    for each feed its newest few names: they stay when busier feeds push it out of ``seen``, so that a feed
+            that later leaves its group still knows where it was
+    aside   the same for feeds that joined since. They were read after the group was, so the group's own names end the
+            reading for them too (see ``db.groups``), but theirs must not end it for the group: they count only for a
+            feed that is read alone
+    edge    name and time of an item at the top, for the bounds of a gap
+
+A feed of which nothing is remembered (new, or silent for as long as anybody looked) has no names to meet. For it a
+reading ends with the first page on which everything is older than ``since``: one old item among newer ones, or one
+with a date in the future, cannot end it early or keep it from ending for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from overheard.items import Item
+from overheard.sources import Page, Unread
+
+SEEN_NAMES = 200
+NAMES_PER_FEED = 5
+RUN = 3  # remembered items in a row that end a reading: one or two may have been moved to the top
+STEPS_BACK = (2, 11, 51)  # from a page's end: where a reading goes on whose anchor has disappeared
+FULL_DEPTH = 0.95  # of the depth: a listing that ends short of it was read to its real end
+CLOCK_MARGIN_SECONDS = 60.0  # by which the source's clock and ours may differ
+
+Edge = tuple[str, float]
+
+
+class Remembered(msgspec.Struct, omit_defaults=True):
+    """A cursor, decoded."""
+
+    seen: list[str] = []
+    last: dict[str, list[str]] = {}
+    aside: dict[str, list[str]] = {}
+    edge: Edge | None = None
+
+
+class Progress(msgspec.Struct, omit_defaults=True):
+    """A reading under way, between two pages. ``page``: the names of the latest page that had any."""
+
+    after: str = ""
+    pages: int = 0
+    seen: list[str] = []
+    last: dict[str, list[str]] = {}
+    load: dict[str, int] = {}
+    edge: Edge | None = None
+    bottom: Edge | None = None
+    page: list[str] = []
+    steps: int = 0  # steps back since the latest page that had something new
+
+
+class BackwardReader:
+    """One reading of the merged listing of ``names``, from its newest page back.
+
+    ``cursor`` and ``position`` are what ``Page`` gave before (None: a first reading; from the newest page). ``since``
+    is when the feeds were read last, or first wanted, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        cursor: str | None,
+        position: str | None,
+        since: float,
+        page_size: int,
+        depth: int,
+    ) -> None:
+        self._names = frozenset(names)
+        self._old = msgspec.json.decode(cursor, type=Remembered) if cursor else Remembered()
+        self._at = msgspec.json.decode(position, type=Progress) if position else Progress()
+        self._known = self._names_that_count()
+        self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))  # listings have whole seconds
+        self._page_size = page_size
+        self._depth = depth
+
+    @property
+    def after(self) -> str | None:
+        """The name behind which the next page begins; None for the newest page."""
+        return self._at.after or None
+
+    def take(self, items: Sequence[Item], after: str | None) -> Page:
+        """Take a page as the listing gave it; ``after`` is where the listing says that the next one begins.
+
+        The result has those of the items that this reading has not had before.
+        """
+        at = self._at
+        if at.after and not items:
+            return self._without_anchor()
+        had = set(at.page)
+        new = tuple(item for item in items if item.name not in had)
+        self._remember(items, new)
+        complete = self._meets(items) or (after is None and not self._deep())
+        at.after = after or ""
+        return self._page(new, complete=complete, ended=after is None)
+
+    def _without_anchor(self) -> Page:
+        """Go on from an item before the one that has disappeared from the listing.
+
+        When what is found behind that is the old anchor and nothing else, the listing has really ended there.
+        """
+        at = self._at
+        if self._deep():
+            return self._page((), complete=False, ended=True)
+        if at.steps == len(STEPS_BACK) or len(at.page) < STEPS_BACK[at.steps]:
+            return self._page((), complete=False, ended=True, reason="anchor")
+        at.after = at.page[-STEPS_BACK[at.steps]]
+        at.steps += 1
+        return self._page((), complete=False, ended=False)
+
+    def _page(self, items: tuple[Item, ...], *, complete: bool, ended: bool, reason: str = "horizon") -> Page:
+        at = self._at
+        going_on = not complete and not ended
+        unread = None if complete else Unread(reason, self._old.edge, at.bottom)
+        return Page(
+            items=items,
+            position=msgspec.json.encode(at).decode() if going_on else None,
+            complete=complete,
+            cursor=self._cursor(complete),
+            unread=unread,
+            load=dict(at.load),
+        )
+
+    def _names_that_count(self) -> set[str]:
+        old = self._old
+        known = {*old.seen, *(name for feed in self._names for name in old.last.get(feed, ()))}
+        if len(self._names) == 1:
+            known.update(*(old.aside.get(feed, ()) for feed in self._names))
+        return known
+
+    def _meets(self, items: Sequence[Item]) -> bool:
+        if self._has_unremembered_feeds_only():
+            return bool(items) and all(item.created_at < self._since for item in items)
+        run = 0
+        for item in items:
+            run = run + 1 if item.name in self._known else 0
+            if run == min(RUN, len(self._known)):
+                return True
+        return False
+
+    def _has_unremembered_feeds_only(self) -> bool:
+        """Whether no name that is remembered can stand in this listing."""
+        old = self._old
+        if not old.last and not old.aside:
+            return not old.seen
+        return not any(old.last.get(feed) or (len(self._names) == 1 and old.aside.get(feed)) for feed in self._names)
+
+    def _remember(self, items: Sequence[Item], new: Sequence[Item]) -> None:
+        at = self._at
+        if new or not at.pages:
+            at.pages += 1
+        if new:
+            at.steps = 0
+            at.bottom = _middle(new[-RUN:])
+        if items:
+            at.page = [item.name for item in items]
+        if at.edge is None:
+            at.edge = _middle(new[:RUN])
+        at.seen += [item.name for item in new][: SEEN_NAMES - len(at.seen)]
+        for item in new:
+            feed = item.subreddit.lower()
+            if feed in self._names:
+                at.load[feed] = at.load.get(feed, 0) + 1
+                latest = at.last.setdefault(feed, [])
+                if len(latest) < NAMES_PER_FEED:
+                    latest.append(item.name)
+
+    def _cursor(self, complete: bool) -> str:
+        """What the next reading needs when this one ends here. Behind a gap, older names say nothing."""
+        at, old = self._at, self._old
+        seen, last = list(at.seen), {feed: list(names) for feed, names in at.last.items()}
+        if complete:
+            had = set(seen)
+            seen += [name for name in old.seen if name not in had][: SEEN_NAMES - len(seen)]
+        for feed in self._names:
+            latest = last.setdefault(feed, [])
+            for name in (*old.last.get(feed, ()), *old.aside.get(feed, ())):
+                if len(latest) < NAMES_PER_FEED and name not in latest:
+                    latest.append(name)
+        last = {feed: names for feed, names in sorted(last.items()) if names}
+        return msgspec.json.encode(Remembered(seen, last, edge=at.edge or old.edge)).decode()
+
+    def _deep(self) -> bool:
+        return self._at.pages * self._page_size >= FULL_DEPTH * self._depth
+
+
+def joined(older: str | None, newer: Sequence[str | None]) -> str | None:
+    """The cursor of a group to which the feeds of others were added, all of them read after it was."""
+    if older is None:
+        return None
+    base = msgspec.json.decode(older, type=Remembered)
+    for cursor in newer:
+        if cursor is not None:
+            other = msgspec.json.decode(cursor, type=Remembered)
+            base.aside |= other.aside | other.last
+    return msgspec.json.encode(base).decode()
+
+
+def _middle(items: Sequence[Item]) -> Edge | None:
+    """Of a few neighbours the one that was created in the middle: not the one that was released late, or misdated."""
+    if not items:
+        return None
+    item = sorted(items, key=lambda item: item.created_at)[len(items) // 2]
+    return item.name, item.created_at
