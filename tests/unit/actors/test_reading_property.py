@@ -1,0 +1,327 @@
+"""Whatever happens in the listings and to us: what stood there for a whole cycle is read, or lies in a recorded gap."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import insort
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from actors.fetch import Fetcher
+from overheard.config import Fetch as Rules
+from overheard.db import feeds, gaps, specs, storing
+from overheard.db.connect import Db
+from overheard.db.models import Feed
+from overheard.errors import FeedRefused, Postponed
+from overheard.items import Item
+from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.sources import Page
+from overheard.sources.backward import RUN, BackwardReader, joined
+
+PAGE_SIZE, DEPTH, GROUP_SIZE = 8, 64, 4
+FEEDS = "abcdef"
+MONTH = 30 * 86400.0
+EXAMPLES = itertools.count()
+
+
+class Site:
+    """Listings of places; an item's place has nothing to do with its id or its date."""
+
+    name = "reddit"
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.numbers = itertools.count(1000)
+        self.listed: list[tuple[int, str]] = []  # (place, name), the newest last
+        self.items: dict[str, Item] = {}
+        self.places: dict[str, int] = {}
+        self.in_place: set[str] = set()  # came back, or appeared, below newer ones
+        self.deleted: set[str] = set()
+        self.delete_anchors = 0
+        self.refused: set[str] = set()
+
+    def add(self, item: Item, *, below: int = 0) -> None:
+        highest = self.listed[-1][0] if self.listed else 0
+        place = (highest + 1_000_000) if not below or not self.listed else self.listed[-below:][0][0] - 1
+        self.items[item.name] = item
+        self.places[item.name] = place
+        insort(self.listed, (place, item.name))
+        if below:
+            self.in_place.add(item.name)
+
+    def delete(self, name: str) -> None:
+        self.listed = [each for each in self.listed if each[1] != name]
+        self.deleted.add(name)
+
+    def read(
+        self, kind: str, names: Sequence[str], *, cursor: Any, position: Any, since: float, budget: Any
+    ) -> Page:
+        budget.take()
+        if bad := self.refused.intersection(names):
+            raise FeedRefused("private", tuple(bad))
+        reader = BackwardReader(
+            names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH
+        )
+        merged = [name for _, name in reversed(self.listed) if self.items[name].subreddit.lower() in names][:DEPTH]
+        if reader.after is None:
+            page, more = merged[:PAGE_SIZE], len(merged) > PAGE_SIZE
+        elif reader.after not in merged:
+            page, more = [], False
+        else:
+            start = merged.index(reader.after) + 1
+            page, more = merged[start : start + PAGE_SIZE], len(merged) > start + PAGE_SIZE
+        result = reader.take([self.items[name] for name in page], page[-1] if more else None)
+        if page and self.delete_anchors:
+            self.delete_anchors -= 1
+            self.delete(page[-1])
+        return result
+
+    def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
+        return joined(older, newer)
+
+    def probe(self, budget: Any) -> None:
+        budget.take()
+
+    def close(self) -> None: ...
+
+
+class Tokens:
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self) -> None:
+        if self.left == 0:
+            raise Postponed("reddit:x", delay=5.0, slot=1.0)
+        self.left -= 1
+
+    def observe(self, remaining: float, reset: float) -> None: ...
+
+    def block(self, seconds: float) -> None: ...
+
+
+class Play:
+    """One example: a site, three workspaces, and what of the site is stored."""
+
+    def __init__(self, world: Any, sent: Any, metrics: Any) -> None:
+        self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
+        self.prefix = f"x{next(EXAMPLES)}"
+        self.site = Site(world.clock)
+        self.fetcher = Fetcher(
+            db=world.db, sources={"reddit": self.site}, send=sent, clock=world.clock,
+            rules=Rules(group_size=GROUP_SIZE, fresh_for=0), metrics=metrics,
+        )  # fmt: skip
+        self.watched: dict[int, set[str]] = {number: {FEEDS[2 * number], FEEDS[2 * number + 1]} for number in range(3)}
+        self.ids = [self.save(number) for number in range(3)]
+        self.stored: set[str] = set()
+        self.dated: set[str] = set()
+        self.before: dict[str, set[str]] = {}  # what was listed when a feed had been read for the first time
+        self.waiting: list[FetchWorkspace] = []
+
+    def feed(self, letter: str) -> str:
+        return f"{self.prefix}_{letter}"
+
+    def save(self, number: int) -> int:
+        names = [self.feed(letter) for letter in sorted(self.watched[number])]
+        return int(self.world.workspace(f"{self.prefix}-{number}", subreddits=names, channels={}))
+
+    def item(self, letter: str, *, age: float = 0.0) -> Item:
+        number = next(self.site.numbers)
+        if age > 0:  # an old id, too
+            number -= 900
+            while f"t3_{number:x}" in self.site.items:
+                number -= 1
+        return Item(
+            name=f"t3_{number:x}", kind="post", subreddit=self.feed(letter).upper(), author="x", title="t", body="b",
+            permalink="https://x/", url="", created_at=self.clock() - age,
+        )  # fmt: skip
+
+    # -- what may happen
+
+    def posts(self, letter: str, count: int) -> None:
+        for _ in range(count):
+            self.site.add(self.item(letter))
+
+    def late(self, letter: str, count: int) -> None:
+        """Some, but not so many together that they fill a page: what is new there is all that a new feed goes by."""
+        for _ in range(count):
+            mine = [name for _, name in self.site.listed if self.letter_of(name) == letter][-PAGE_SIZE + 1 :]
+            if sum(name in self.dated for name in mine) < PAGE_SIZE // 2:
+                item = self.item(letter, age=7200.0)
+                self.dated.add(item.name)
+                self.site.add(item)
+
+    def misdated(self, letter: str, count: int) -> None:
+        for _ in range(count):
+            self.site.add(self.item(letter, age=-MONTH))
+
+    def late_in_place(self, letter: str, below: int) -> None:
+        self.site.add(self.item(letter, age=600.0), below=below)
+
+    def removal(self, letter: str, which: int) -> None:
+        mine = [name for _, name in self.site.listed if self.letter_of(name) == letter]
+        if mine:
+            self.site.delete(mine[-1 - which % len(mine)])
+
+    def restoration(self, letter: str, which: int) -> None:
+        gone = sorted(name for name in self.site.deleted if self.letter_of(name) == letter)
+        if gone:
+            name = gone[which % len(gone)]
+            self.site.deleted.discard(name)
+            self.site.in_place.add(name)
+            insort(self.site.listed, (self.site.places[name], name))
+
+    def lost_anchors(self, letter: str, count: int) -> None:
+        self.site.delete_anchors = count
+
+    def watching(self, letter: str, number: int) -> None:
+        self.watched[number % 3] ^= {letter}
+        if not self.watched[number % 3]:
+            self.watched[number % 3] = {letter}
+        self.save(number % 3)
+
+    def pause(self, letter: str, number: int) -> None:
+        specs.set_active(self.db, self.ids[number % 3], number % 2 == 0)
+
+    def refusal(self, letter: str, number: int) -> None:
+        if number % 3:
+            self.site.refused.discard(self.feed(letter))
+        else:
+            self.site.refused.add(self.feed(letter))
+
+    def poll(self, letter: str, number: int) -> None:
+        self.run(self.message(number % 3), Tokens(10_000), lose=False)
+
+    def short_poll(self, letter: str, number: int) -> None:
+        self.run(self.message(number % 3), Tokens(1 + number % 4), lose=False)
+
+    def crash(self, letter: str, number: int) -> None:
+        self.run(self.message(number % 3), Tokens(10_000), lose=True)
+
+    def resumption(self, letter: str, number: int) -> None:
+        if self.waiting:
+            self.run(self.waiting.pop(0), Tokens(10_000), lose=False)
+
+    def long_pause(self, letter: str, number: int) -> None:
+        self.clock.advance(200 * number)
+        feeds.sweep(self.db, self.clock())
+
+    # -- running it
+
+    def message(self, number: int) -> FetchWorkspace:
+        return FetchWorkspace(workspace_id=self.ids[number], fresh_since=self.clock(), reason="due")
+
+    def run(self, message: FetchWorkspace, budget: Tokens, *, lose: bool) -> None:
+        try:
+            self.fetcher.fetch(message, budget)
+        except Postponed as wait:
+            if isinstance(wait.resume, FetchWorkspace):
+                self.waiting.append(wait.resume)
+        self.clock.advance(1)
+        for each in self.sent.take():
+            if isinstance(each, FetchWorkspace):
+                self.waiting.append(each)
+            elif isinstance(each, ItemsFetched) and not lose:
+                self.store(each)
+
+    def store(self, part: ItemsFetched) -> None:
+        matched = ItemsMatched(poll_id=part.poll_id, part=part.part, items=(), parts=part.parts, targets=part.targets)
+        storing.store(self.db, matched, self.clock())
+        self.stored |= {item.name for item in part.items}
+        rows = Feed.select(Feed.name).where(Feed.fresh_at > 0, Feed.name.startswith(self.prefix + "_"))
+        for (name,) in rows.tuples().execute(self.db.peewee):
+            self.before.setdefault(name[-1], set(self.site.items))
+
+    def letter_of(self, name: str) -> str:
+        return self.site.items[name].subreddit[-1].lower()
+
+    def settle(self) -> None:
+        """A whole cycle: everything that is watched is read once more, to its end."""
+        self.site.refused.clear()
+        self.site.delete_anchors = 0
+        for number in range(3):
+            specs.set_active(self.db, self.ids[number], True)
+        for _ in range(4):
+            self.clock.advance(2000)
+            Feed.update(retry_at=0).execute(self.db.peewee)
+            feeds.sweep(self.db, self.clock())
+            for number in range(3):
+                self.poll("", number)
+            while self.waiting:
+                self.run(self.waiting.pop(0), Tokens(10_000), lose=False)
+
+    def missing(self) -> list[str]:
+        """Items that were neither read nor lie in a gap, though their feed has been read since they were listed."""
+        watched = set().union(*self.watched.values())
+        site, found = self.site, []
+        for name in site.items:
+            letter = self.letter_of(name)
+            known = self.stored | site.deleted | site.in_place | self.before.get(letter, set())
+            if letter in watched and name not in known:
+                place = site.places[name]
+                if not any(low <= place <= high for low, high in self.gaps_of(letter)):
+                    found.append(name)
+        return found
+
+    def gaps_of(self, letter: str) -> list[tuple[float, float]]:
+        """As places. A gap's bounds are items that were read; of the nearest few, the one in the middle."""
+        places = self.site.places
+        mine = sorted(places[name] for name in self.site.items if self.letter_of(name) == letter)
+        bounds = []
+        for gap in gaps.listing(self.db, place=self.feed(letter), limit=1000):
+            low, high = places.get(gap.from_item or "", float("-inf")), places.get(gap.to_item or "", float("inf"))
+            if low != float("-inf"):
+                low = mine[max(mine.index(int(low)) - RUN, 0)]
+            if high != float("inf"):
+                high = mine[min(mine.index(int(high)) + RUN, len(mine) - 1)]
+            bounds.append((low, high))
+        return bounds
+
+
+ACTIONS = (
+    "posts posts posts late misdated late_in_place removal restoration lost_anchors watching pause refusal"
+    " poll poll poll poll short_poll crash resumption long_pause"
+).split()
+STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), max_size=40)
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@settings(max_examples=120, deadline=None, report_multiple_bugs=False, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_nothing_is_missed_silently(world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]) -> None:
+    sent.take()
+    play = Play(world, sent, metrics)
+    for action, letter, number in steps:
+        world.clock.advance(7)
+        getattr(play, action)(letter, number)
+    play.settle()
+    assert play.missing() == []
+
+
+QUIET = ("posts", "posts", "late", "misdated", "watching", "pause", "poll", "poll", "poll", "crash", "resumption")
+FEW = st.lists(st.tuples(st.sampled_from(QUIET), st.sampled_from(FEEDS), st.integers(1, 3)), max_size=30)
+
+
+@settings(max_examples=80, deadline=None, report_multiple_bugs=False, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=FEW)
+def test_where_nothing_is_missing_there_is_no_gap(
+    world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]
+) -> None:
+    """As long as no feed has more news than its listing holds, and nothing is taken away."""
+    sent.take()
+    play = Play(world, sent, metrics)
+    for turn, (action, letter, number) in enumerate(steps):
+        world.clock.advance(7)
+        getattr(play, action)(letter, number)
+        if turn % 10 == 9:
+            play.settle()
+    play.settle()
+    assert play.missing() == []
+    assert [play.gaps_of(letter) for letter in FEEDS] == [[]] * len(FEEDS)
