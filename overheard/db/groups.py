@@ -121,13 +121,6 @@ def held(db: Db, group_id: int, poll: str) -> Group | None:
     return next(iter(load(db, [group_id])), None)
 
 
-def may_join(group: Group, other: Group) -> bool:
-    """Whether the other's feeds can be read on from the group's cursor: see the head of this module."""
-    if group.cursor is None:
-        return other.cursor is None
-    return other.began_at >= group.read_at
-
-
 def join(
     db: Db,
     group: Group,

@@ -2,12 +2,12 @@
 
 A listing's order is neither that of ids nor that of times: a post released from the spam filter enters at the top
 with its old id and date, and what a moderator restores returns to its own old place. So only *identity* ends a
-reading: a run of items whose names the cursor remembers. Whatever is new at the top of the listing lies above the
-first such run.
+reading: it is complete when a page ends with items whose names the cursor remembers. Where the cursor remembers less
+than the rest of a page has room for (of a feed that has left its group, say), a run of such items within it will do.
 
 The cursor remembers, as JSON:
 
-    seen    the names last read, in the listing's order, about 200
+    seen    the names last read, in the listing's order, about 200, each with its feed ("" where all are read)
     last    for each feed its newest few names: they stay when busier feeds push it out of ``seen``, so that a feed
             that later leaves its group still knows where it was
     aside   the same for feeds that joined since. They were read after the group was, so the group's own names end the
@@ -31,29 +31,34 @@ from overheard.sources import Page, Unread
 
 SEEN_NAMES = 200
 NAMES_PER_FEED = 5
-RUN = 3  # remembered items in a row that end a reading: one or two may have been moved to the top
-STEPS_BACK = (2, 11, 51)  # from a page's end: where a reading goes on whose anchor has disappeared
+RUN = 3  # remembered items in a row that end a reading: one or two may have been moved
+STEPS_BACK = (0.0, 0.25, 0.5, 1.0)  # of a page: how far a reading whose anchor has disappeared looks for another
 FULL_DEPTH = 0.95  # of the depth: a listing that ends short of it was read to its real end
 CLOCK_MARGIN_SECONDS = 60.0  # by which the source's clock and ours may differ
 
 Edge = tuple[str, float]
+Seen = tuple[str, str]  # (name, feed)
 
 
 class Remembered(msgspec.Struct, omit_defaults=True):
     """A cursor, decoded."""
 
-    seen: list[str] = []
+    seen: list[Seen] = []
     last: dict[str, list[str]] = {}
     aside: dict[str, list[str]] = {}
     edge: Edge | None = None
 
 
 class Progress(msgspec.Struct, omit_defaults=True):
-    """A reading under way, between two pages. ``page``: the names of the latest page that had any."""
+    """A reading under way, between two pages.
+
+    ``page``: the names of the latest page that had any. ``met``: how many remembered names it has met so far.
+    """
 
     after: str = ""
     pages: int = 0
-    seen: list[str] = []
+    met: int = 0
+    seen: list[Seen] = []
     last: dict[str, list[str]] = {}
     load: dict[str, int] = {}
     edge: Edge | None = None
@@ -102,8 +107,9 @@ class BackwardReader:
             return self._without_anchor()
         had = set(at.page)
         new = tuple(item for item in items if item.name not in had)
+        complete = self._meets(items)
         self._remember(items, new)
-        complete = self._meets(items) or (after is None and not self._deep())
+        complete = complete or (after is None and not self._deep())
         at.after = after or ""
         return self._page(new, complete=complete, ended=after is None)
 
@@ -115,9 +121,9 @@ class BackwardReader:
         at = self._at
         if self._deep():
             return self._page((), complete=False, ended=True)
-        if at.steps == len(STEPS_BACK) or len(at.page) < STEPS_BACK[at.steps]:
+        if at.steps == len(STEPS_BACK) or len(at.page) < 2:
             return self._page((), complete=False, ended=True, reason="anchor")
-        at.after = at.page[-STEPS_BACK[at.steps]]
+        at.after = at.page[-max(2, int(STEPS_BACK[at.steps] * len(at.page)))]
         at.steps += 1
         return self._page((), complete=False, ended=False)
 
@@ -136,27 +142,26 @@ class BackwardReader:
 
     def _names_that_count(self) -> set[str]:
         old = self._old
-        known = {*old.seen, *(name for feed in self._names for name in old.last.get(feed, ()))}
+        known = {name for name, feed in old.seen if not feed or feed in self._names}
+        known.update(*(old.last.get(feed, ()) for feed in self._names))
         if len(self._names) == 1:
             known.update(*(old.aside.get(feed, ()) for feed in self._names))
         return known
 
     def _meets(self, items: Sequence[Item]) -> bool:
-        if self._has_unremembered_feeds_only():
+        if not self._known:
             return bool(items) and all(item.created_at < self._since for item in items)
+        known = [item.name in self._known for item in items]
+        need = min(RUN, len(self._known))
+        if len(items) >= need and all(known[-need:]):
+            return True
+        left = len(self._known) - self._at.met
         run = 0
-        for item in items:
-            run = run + 1 if item.name in self._known else 0
-            if run == min(RUN, len(self._known)):
+        for place, is_known in enumerate(known):
+            run = run + 1 if is_known else 0
+            if run == need and place + 1 - need + left < len(items):
                 return True
         return False
-
-    def _has_unremembered_feeds_only(self) -> bool:
-        """Whether no name that is remembered can stand in this listing."""
-        old = self._old
-        if not old.last and not old.aside:
-            return not old.seen
-        return not any(old.last.get(feed) or (len(self._names) == 1 and old.aside.get(feed)) for feed in self._names)
 
     def _remember(self, items: Sequence[Item], new: Sequence[Item]) -> None:
         at = self._at
@@ -167,24 +172,29 @@ class BackwardReader:
             at.bottom = _middle(new[-RUN:])
         if items:
             at.page = [item.name for item in items]
+            at.met += sum(item.name in self._known for item in new)
         if at.edge is None:
             at.edge = _middle(new[:RUN])
-        at.seen += [item.name for item in new][: SEEN_NAMES - len(at.seen)]
+        at.seen += [(item.name, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
         for item in new:
-            feed = item.subreddit.lower()
-            if feed in self._names:
+            if feed := self._feed_of(item):
                 at.load[feed] = at.load.get(feed, 0) + 1
                 latest = at.last.setdefault(feed, [])
                 if len(latest) < NAMES_PER_FEED:
                     latest.append(item.name)
+
+    def _feed_of(self, item: Item) -> str:
+        feed = item.subreddit.lower()
+        return feed if feed in self._names else ""
 
     def _cursor(self, complete: bool) -> str:
         """What the next reading needs when this one ends here. Behind a gap, older names say nothing."""
         at, old = self._at, self._old
         seen, last = list(at.seen), {feed: list(names) for feed, names in at.last.items()}
         if complete:
-            had = set(seen)
-            seen += [name for name in old.seen if name not in had][: SEEN_NAMES - len(seen)]
+            had = {name for name, _ in seen}
+            own = [each for each in old.seen if each[0] in self._known and each[0] not in had]
+            seen += own[: SEEN_NAMES - len(seen)]
         for feed in self._names:
             latest = last.setdefault(feed, [])
             for name in (*old.last.get(feed, ()), *old.aside.get(feed, ())):

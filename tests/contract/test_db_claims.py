@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
 import pytest
 
 from overheard.db import deliveries, feeds, groups, specs, workspaces
@@ -181,17 +180,25 @@ def test_polls_that_take_each_others_groups_in_neither_wait_nor_lose_a_feed(
 
 def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, clock: Any) -> None:
     world.workspace(subreddits=["a", "b"])
-    first, second = groups.load(db, all_groups(db))
-    assert groups.may_join(first, second), "nobody has read either"
+    first, second = all_groups(db)
 
-    def read(group: Any, began_at: float) -> Any:
-        return msgspec.structs.replace(group, cursor="x", began_at=began_at, read_at=began_at + 2.0)
+    def joins(group: dict[str, Any], other: dict[str, Any]) -> bool:
+        for group_id, values in ((first, group), (second, other)):
+            FeedGroup.update(values).where(FeedGroup.id == group_id).execute(db.peewee)
+        [mine] = groups.load(db, [first])
+        terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "limit": 9}
+        return [each.id for each in feeds.also_due(db, mine, **terms)] == [second]
 
-    assert not groups.may_join(first, read(second, 5.0)), "what is not read yet has no place to go on from"
-    assert groups.may_join(read(first, clock() - 10), second), "it is watched only since then"
-    assert not groups.may_join(read(first, clock() + 10), second)
-    assert groups.may_join(read(first, 5.0), read(second, 7.0))
-    assert not groups.may_join(read(first, 5.0), read(second, 6.9)), "it was read while the first page was on its way"
+    def read(began_at: float) -> dict[str, Any]:
+        return {"cursor": "x", "began_at": began_at, "read_at": began_at + 2.0}
+
+    unread = {"cursor": None, "began_at": clock(), "read_at": clock()}
+    assert joins(unread, unread)
+    assert not joins(unread, read(5.0)), "what is not read yet has no place to go on from"
+    assert joins(read(clock() - 10), unread), "it is watched only since then"
+    assert not joins(read(clock() + 10), unread)
+    assert joins(read(5.0), read(7.0))
+    assert not joins(read(5.0), read(6.9)), "it was read while the first page was on its way"
 
 
 def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock: Any) -> None:

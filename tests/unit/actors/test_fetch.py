@@ -35,6 +35,7 @@ class Reddit:
         self.refused: dict[str, str] = {}
         self.asked: list[tuple[str, tuple[str, ...], str | None]] = []
         self.before: Callable[[], None] = lambda: None
+        self.on_top: list[Item] = []  # above all others, whatever their ids
 
     def read(
         self, kind: str, names: Sequence[str], *, cursor: str | None, position: str | None, since: float, budget: Any
@@ -55,8 +56,12 @@ class Reddit:
             if item.kind == wanted and ("all" in names or item.subreddit.lower() in names)
         ]  # fmt: skip
         listing.sort(key=lambda item: -item.number)
+        listing = [*self.on_top, *listing]
         listing = listing[: self.depth]
-        start = 0 if after is None else [item.name for item in listing].index(after) + 1
+        shown = [item.name for item in listing]
+        if after is not None and after not in shown:
+            return reader.take((), None)
+        start = 0 if after is None else shown.index(after) + 1
         page = tuple(listing[start : start + self.page_size])
         return reader.take(page, page[-1].name if start + self.page_size < len(listing) else None)
 
@@ -67,6 +72,8 @@ class Reddit:
         budget.take()
         self.asked.append(("posts", ("all",), None))
         self.before()
+        if "all" in self.refused:
+            raise FeedRefused("private", ("all",))
 
 
 class Budget:
@@ -90,7 +97,7 @@ def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
     """The number of the newest item that the feed's group remembers."""
     cursor = world.group(name, kind).cursor
     seen = msgspec.json.decode(cursor)["seen"] if cursor else []
-    return number_of(seen[0]) if seen else None
+    return number_of(seen[0][0]) if seen else None
 
 
 @pytest.fixture
@@ -811,6 +818,212 @@ def test_a_gap_is_counted_at_the_limit_of_pages(world: Any, reddit: Reddit, sent
     stage.clock.advance(300)
     assert len(stage.run(acme)) == 30
     assert [reason for (reason,) in world.rows(Gap, "reason")] == ["pages"]
+
+
+def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    """Posts that are released from the spam filter stand at the top, with their old id and date."""
+    acme = world.workspace()
+    post(20)
+    stage.run(acme)
+    stage.clock.advance(300)
+    news = post(25)
+    reddit.on_top = [world.item(900 + number, created_at=stage.clock() - 7200) for number in range(4)]
+    read = stage.run(acme)
+    assert set(news) <= set(read)
+    assert {item.name for item in reddit.on_top} <= set(read)
+    assert len(reddit.asked) == 2 + 4
+    stage.clock.advance(300)
+    assert set(post(25)) <= set(stage.run(acme)), "nor the next one"
+    assert world.rows(Gap) == []
+
+
+def test_an_item_dated_in_the_future_hides_nothing(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    acme = world.workspace()
+    post(20)
+    stage.run(acme)
+    reddit.items.append(world.item(5000, created_at=stage.clock() + 30 * 86_400))
+    for turn in range(4):
+        stage.clock.advance(300)
+        news = post(25)
+        assert set(news) <= set(stage.run(acme)), f"reading {turn}"
+    assert world.rows(Gap) == []
+
+
+def test_a_first_reading_is_not_ended_by_an_old_item(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    post(30)
+    acme = world.workspace()
+    news = post(25)
+    reddit.on_top = [world.item(900 + number, created_at=stage.clock() - 7200) for number in range(4)]
+    assert set(news) <= set(stage.run(acme))
+
+
+@pytest.mark.parametrize("gone", [1, 2, 5, 12])
+def test_a_page_behind_an_item_that_was_deleted_is_not_the_end(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, gone: int
+) -> None:
+    acme = world.workspace()
+    post(20)
+    stage.run(acme)
+    stage.clock.advance(300)
+    news = post(25)
+    asked = len(reddit.asked)
+
+    def delete() -> None:
+        if len(reddit.asked) == asked + 2:  # between two pages; of 12 only the last 10 stood on the first
+            deleted = set(news[max(10 - gone, 0) : 10])
+            reddit.items = [item for item in reddit.items if item.name not in deleted]
+
+    reddit.before = delete
+    read = stage.run(acme)
+    if gone < 10:
+        assert set(news) <= set(read)
+        assert world.rows(Gap) == []
+    else:
+        assert [reason for (reason,) in world.rows(Gap, "reason")] == ["anchor"], "nothing is left to go on from"
+
+
+def test_a_group_with_more_news_than_a_listing_holds_is_divided(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """Each of the feeds alone still lists all of its own."""
+    names = [f"sub{number}" for number in range(8)]
+    acme = world.workspace(subreddits=names)
+    news = {name for subreddit in names for name in post(3, subreddit)}
+    stage.run(acme)
+    stage.clock.advance(7200)
+    news = {name for _ in range(10) for subreddit in names for name in post(6, subreddit)}
+    assert set(stage.run(acme)) >= news
+    assert world.rows(Gap) == []
+    assert {newest(world, name) is not None for name in names} == {True}
+
+
+def test_a_busy_feed_among_quiet_ones_is_set_apart(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    names = [f"quiet{number}" for number in range(7)]
+    acme = world.workspace(subreddits=["busy", *names])
+    for name in ("busy", *names):
+        post(8, name)
+    stage.run(acme)
+    stage.clock.advance(300)
+    news = {*post(95, "busy"), *post(3, "quiet1"), *post(3, "quiet5"), *post(2, "busy")}
+    reddit.asked.clear()
+    assert set(stage.run(acme)) >= news
+    assert [asked[1] for asked in reddit.asked[:10]] == [("busy", *names)] * 10
+    assert world.group("busy").id != world.group("quiet1").id == world.group("quiet6").id
+    assert world.rows(Gap) == []
+    # For a while it stays apart, and the others do not read it again.
+    for _ in range(3):
+        stage.clock.advance(300)
+        news = {*post(20, "busy"), *post(3, "quiet1")}
+        assert set(stage.run(acme)) >= news
+    assert world.group("busy").room is None or world.group("busy").room > 1
+
+
+def test_a_feed_that_was_read_before_a_group_is_not_vouched_for_by_it(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"], every="1h")
+    Workspace.update(next_due_at=stage.clock() + 9000, demanded_at=0).execute(world.db.peewee)
+    post(20, "rust")
+    stage.run(bolt)
+    Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
+    post(20)
+    stage.run(acme)
+    assert world.group("python").id != world.group("rust").id
+    stage.clock.advance(300)
+    lost = post(1, "rust")
+    stage.clock.advance(10)
+    post(30)
+    stage.run(acme)
+    stage.clock.advance(300)
+    Workspace.update(next_due_at=stage.clock()).execute(world.db.peewee)
+    assert set(lost) <= set(stage.run(acme)) | set(stage.run(bolt))
+    # From then on both may share a request.
+    stage.clock.advance(300)
+    Workspace.update(next_due_at=stage.clock()).execute(world.db.peewee)
+    stage.run(acme)
+    assert world.group("python").id == world.group("rust").id
+
+
+def test_a_quiet_feed_that_leaves_its_group_knows_where_it_was(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """Busier ones have long pushed it out of the names that the group read last."""
+    acme = world.workspace(subreddits=["busy", "quiet", "secret"])
+    post(30, "quiet")
+    stage.run(acme)
+    for _ in range(4):
+        post(90, "busy")
+        stage.clock.advance(300)
+        stage.run(acme)
+    assert world.group("quiet").id == world.group("busy").id
+    reddit.refused = {"secret": "private"}
+    stage.clock.advance(300)
+    reddit.asked.clear()
+    stage.run(acme)
+    assert world.group("quiet").id != world.group("busy").id
+    assert world.rows(Gap) == []
+    assert len(reddit.asked) <= 6, "no reading of it went to the end of its listing"
+
+
+# -- a source that refuses everybody
+
+
+def test_a_source_that_refuses_everybody_puts_no_feed_away(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    """25 seconds of 403 for every subreddit: half a minute later they are read again."""
+    names = [f"sub{number}" for number in range(8)]
+    acme, bolt = world.workspace(subreddits=names), world.workspace("bolt", subreddits=["rust"])
+    for name in names:
+        post(1, name)
+    stage.run(acme)
+    stage.run(bolt)
+    stage.clock.advance(300)
+    news = {name for subreddit in (*names, "rust") for name in post(2, subreddit)}
+    reddit.refused = dict.fromkeys([*names, "rust", "all"], "private")
+    sent = [each for workspace in (acme, bolt) for each in stage.fetch(workspace)]
+    assert all(isinstance(each, FetchWorkspace) for each in sent)
+    assert [feed.failures for feed in Feed.select().execute(world.db.peewee)] == [0] * 9
+    state = sources.state(world.db, "reddit")
+    assert state.reason == "it refuses every feed (private)"
+    stage.clock.advance(30)
+    reddit.refused = {}
+    read: set[str] = set()
+    for message in sent:
+        parts = stage.resume(message)
+        stage.store(parts)
+        read |= {item.name for part in parts for item in part.items}
+    assert read >= news
+    assert sources.state(world.db, "reddit").failing_since is None
+
+
+def test_a_source_that_goes_on_refusing_everybody_is_asked_little(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    names = [f"sub{number}" for number in range(24)]
+    acme = world.workspace(subreddits=names)
+    reddit.refused = dict.fromkeys([*names, "all"], "private")
+    waiting = stage.fetch(acme)
+    first = len(reddit.asked)
+    assert first <= 12
+    for _ in range(4):
+        stage.clock.advance(30)
+        waiting = [each for message in waiting for each in stage.resume(message)]
+    assert len(waiting) <= 8
+    assert len(reddit.asked) - first <= 4 * 2 * 8
+    assert not any(feed.failures for feed in Feed.select().execute(world.db.peewee))
+
+
+def test_where_only_refused_feeds_are_watched_something_else_is_asked_for(
+    world: Any, stage: Stage, reddit: Reddit
+) -> None:
+    acme = world.workspace(subreddits=list("abcdefgh"))
+    reddit.refused = dict.fromkeys("abcdefgh", "private")
+    waiting = stage.fetch(acme)
+    for _ in range(3):
+        stage.clock.advance(30)
+        waiting = [each for message in waiting for each in stage.resume(message)]
+    assert waiting == []
+    assert [feed.failures for feed in Feed.select().execute(world.db.peewee)] == [1] * 8
+    assert ("posts", ("all",), None) in reddit.asked
 
 
 def test_a_cursor_whose_item_was_deleted_is_no_gap(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +22,7 @@ from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.sources import Page
 from overheard.sources.backward import RUN, BackwardReader, joined
 
-PAGE_SIZE, DEPTH, GROUP_SIZE = 8, 64, 4
+PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
 MONTH = 30 * 86400.0
 EXAMPLES = itertools.count()
@@ -57,15 +57,11 @@ class Site:
         self.listed = [each for each in self.listed if each[1] != name]
         self.deleted.add(name)
 
-    def read(
-        self, kind: str, names: Sequence[str], *, cursor: Any, position: Any, since: float, budget: Any
-    ) -> Page:
+    def read(self, kind: str, names: Sequence[str], *, cursor: Any, position: Any, since: float, budget: Any) -> Page:
         budget.take()
         if bad := self.refused.intersection(names):
             raise FeedRefused("private", tuple(bad))
-        reader = BackwardReader(
-            names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH
-        )
+        reader = BackwardReader(names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH)
         merged = [name for _, name in reversed(self.listed) if self.items[name].subreddit.lower() in names][:DEPTH]
         if reader.after is None:
             page, more = merged[:PAGE_SIZE], len(merged) > PAGE_SIZE
@@ -273,19 +269,36 @@ class Play:
         bounds = []
         for gap in gaps.listing(self.db, place=self.feed(letter), limit=1000):
             low, high = places.get(gap.from_item or "", float("-inf")), places.get(gap.to_item or "", float("inf"))
-            if low != float("-inf"):
-                low = mine[max(mine.index(int(low)) - RUN, 0)]
-            if high != float("inf"):
-                high = mine[min(mine.index(int(high)) + RUN, len(mine) - 1)]
-            bounds.append((low, high))
+            below, above = mine[: bisect_left(mine, low)][-RUN:], mine[bisect_right(mine, high) :][:RUN]
+            bounds.append((min([low, *below]), max([high, *above])))
         return bounds
 
 
-ACTIONS = (
-    "posts posts posts late misdated late_in_place removal restoration lost_anchors watching pause refusal"
-    " poll poll poll poll short_poll crash resumption long_pause"
-).split()
-STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), max_size=40)
+ACTIONS = [
+    "posts",
+    "posts",
+    "posts",
+    "late",
+    "misdated",
+    "late_in_place",
+    "removal",
+    "restoration",
+    "lost_anchors",
+    "watching",
+    "pause",
+    "refusal",
+    "poll",
+    "poll",
+    "poll",
+    "poll",
+    "short_poll",
+    "crash",
+    "resumption",
+    "long_pause",
+]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), min_size=20, max_size=60
+)
 
 
 @pytest.fixture
@@ -293,7 +306,13 @@ def db(sqlite_db: Db) -> Db:
     return sqlite_db
 
 
-@settings(max_examples=120, deadline=None, report_multiple_bugs=False, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    report_multiple_bugs=False,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=STEPS)
 def test_nothing_is_missed_silently(world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]) -> None:
     sent.take()
@@ -306,10 +325,16 @@ def test_nothing_is_missed_silently(world: Any, sent: Any, metrics: Any, steps: 
 
 
 QUIET = ("posts", "posts", "late", "misdated", "watching", "pause", "poll", "poll", "poll", "crash", "resumption")
-FEW = st.lists(st.tuples(st.sampled_from(QUIET), st.sampled_from(FEEDS), st.integers(1, 3)), max_size=30)
+FEW = st.lists(st.tuples(st.sampled_from(QUIET), st.sampled_from(FEEDS), st.integers(1, 3)), min_size=10, max_size=30)
 
 
-@settings(max_examples=80, deadline=None, report_multiple_bugs=False, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    report_multiple_bugs=False,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=FEW)
 def test_where_nothing_is_missing_there_is_no_gap(
     world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]
