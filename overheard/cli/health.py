@@ -18,6 +18,7 @@ from overheard.errors import Unavailable
 from overheard.program import Program
 
 LATE = 120.0  # seconds after which what should have been done by now is a trouble
+DAY = 86400.0
 NAMED = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
@@ -34,6 +35,7 @@ class Stored(msgspec.Struct, frozen=True):
     refused: list[Refused]
     oldest_fresh_at: float | None
     gaps: int
+    latest_gaps: int  # of them, found in the last 24 hours
     remaining: float | None
     booked: float
     reddit: sources.State
@@ -133,6 +135,7 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         refused=feeds.failing(db, NAMED) if of_feeds["failing"] else [],
         oldest_fresh_at=feeds.oldest_fresh(db),
         gaps=gaps.count_open(db),
+        latest_gaps=gaps.count_open(db, now - DAY),
         remaining=remaining,
         booked=booked,
         reddit=sources.state(db, SOURCE),

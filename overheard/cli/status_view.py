@@ -84,7 +84,7 @@ def _lines(stored: Stored, now: float) -> Iterator[tuple[str, Text]]:
     yield "Feeds", _counts(("ok", feeds["ok"], ""), ("failing", feeds["failing"], "yellow"), ("new", feeds["new"], ""))
     yield "Lag", Text("–" if stored.lag is None else f"{span(stored.lag)} since the feed that waits longest was read")
     if stored.gaps:
-        yield "Gaps", Text(f"{stored.gaps:,} times a feed had more news than Reddit lists: look more often")
+        yield "Gaps", Text(f"{stored.gaps:,} open (overheard gap list)")
     yield "Reddit", _reddit(stored, now)
     yield "Oldest work", _ages(stored, now)
     states = stored.channels

@@ -151,6 +151,12 @@ def _rest(stored: Stored) -> Iterator[Trouble]:
             f"Reddit refuses {counted(number, 'feed')} (listed above)",
             "take what is private or gone out of its workspace; all are tried again by themselves",
         )
+    if number := stored.latest_gaps:
+        yield Trouble(
+            False,
+            f"{counted(number, 'gap')} in the last 24 h: something was said there that could not be read",
+            "overheard gap list says where; a shorter `every` reads busy places more often",
+        )
     for sick in stored.sick[:NAMED]:
         state = "disabled" if sick.disabled else "failing"
         named = f"{sick.workspace} {shlex.quote(sick.name)}"

@@ -1,7 +1,7 @@
 """Paging through listings the way Reddit does.
 
-A listing is given as columns: lists of the items' places, each sorted lowest first (one column per subreddit). The rules
-are those of Reddit's published source (`IDBuilder`): an anchor that is not in the listing any more gives an empty
+A listing is given as columns: lists of the items' places, each sorted lowest first (one column per subreddit). The
+rules are those of Reddit's published source (`IDBuilder`): an anchor that is not in the listing any more gives an empty
 page, for `before` and `after` alike; a full page always names a next one, even when that will turn out empty; and
 whatever lies deeper than the depth (1,000) does not exist.
 """

@@ -34,7 +34,7 @@ PROMISED = {
     "rate_limit_wait_seconds": (),
     "feeds": ("state",),
     "feed_lag_seconds": (),
-    "coverage_gaps_total": (),
+    "coverage_gaps_total": ("source", "reason"),
     "queries": (),
     "index_build_seconds": (),
     "tick_last_success_timestamp_seconds": (),

@@ -274,28 +274,11 @@ class Play:
         return bounds
 
 
-ACTIONS = [
-    "posts",
-    "posts",
-    "posts",
-    "late",
-    "misdated",
-    "late_in_place",
-    "removal",
-    "restoration",
-    "lost_anchors",
-    "watching",
-    "pause",
-    "refusal",
-    "poll",
-    "poll",
-    "poll",
-    "poll",
-    "short_poll",
-    "crash",
-    "resumption",
+ACTIONS = (
+    *("posts", "posts", "posts", "late", "misdated", "late_in_place", "removal", "restoration", "lost_anchors"),
+    *("watching", "pause", "refusal", "poll", "poll", "poll", "poll", "short_poll", "crash", "resumption"),
     "long_pause",
-]
+)
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), min_size=20, max_size=60
 )

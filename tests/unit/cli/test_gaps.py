@@ -1,0 +1,56 @@
+"""``overheard gap list``, and gaps in ``overheard status``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from overheard.db import beats, models
+from overheard.program import Program
+
+from .conftest import Run, lines
+
+
+@pytest.fixture
+def gap(acme: int, program: Program) -> dict[str, Any]:
+    """An open one of r/python's posts, found an hour ago."""
+    now = program.clock()
+    feed = models.Feed.select().where(models.Feed.kind == "posts").get(program.db.peewee)
+    values = {"from_item": "t3_a", "from_at": now - 7200, "to_item": "t3_z", "to_at": now - 3700, "reason": "horizon"}
+    models.Gap.insert(feed=feed, found_at=now - 3600, **values).execute(program.db.peewee)
+    return values
+
+
+def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> None:
+    (row,) = lines(run("gap", "list", "--format", "json").stdout)
+    assert list(row) == [
+        "source", "kind", "place", "from_item", "from_at", "to_item", "to_at", "reason", "found_at", "filled_at", "state"
+    ]  # fmt: skip
+    assert [row[key] for key in ("source", "kind", "place", "from_item", "to_item", "reason", "filled_at", "state")] == [
+        "reddit", "posts", "python", "t3_a", "t3_z", "horizon", None, "open"
+    ]  # fmt: skip
+    assert row["from_at"].endswith("Z")
+    shown = run("gap", "list")
+    assert "more news than the source lists" in shown.stdout
+    assert "reddit python posts" in shown.stdout
+    assert lines(run("gap", "list", "--place", "Python", "--state", "open", "--format", "json").stdout) == [row]
+    assert lines(run("gap", "list", "--place", "rust", "--format", "json").stdout) == []
+
+
+def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
+    result = run("gap", "list")
+    assert (result.exit_code, result.stdout) == (0, "There are no gaps: everything that was listed was read.\n")
+
+
+def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: Program) -> None:
+    now = program.clock()
+    beats.beat(program.db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
+    result = run("status")
+    assert "1 open (overheard gap list)" in result.stdout
+    assert "1 gap in the last 24 h" in result.stdout
+    (facts,) = lines(run("status", "--format", "json").stdout)
+    assert facts["coverage_gaps"] == 1
+    models.Gap.update(found_at=now - 100_000).execute(program.db.peewee)
+    assert "in the last 24 h" not in run("status").stdout
