@@ -17,7 +17,7 @@ from overheard.channels.inert import clip
 TITLE_LIMITS = (160, 60, 24)  # characters, where the title shares a short message with the text
 
 
-class Message(NamedTuple):
+class FittedMessage(NamedTuple):
     """``text`` stands beside an HTML body in a mail."""
 
     title: str
@@ -26,7 +26,7 @@ class Message(NamedTuple):
     text: str | None
 
 
-def compose(service: Any, notice: Notice) -> Message:
+def compose(service: Any, notice: Notice) -> FittedMessage:
     """Return the fullest message that fits."""
     flavour, body_format = _flavour(service)
     subject = clip(render.subject(notice), service.title_maxlen or render.SUBJECT_LIMIT)
@@ -35,10 +35,10 @@ def compose(service: Any, notice: Notice) -> Message:
     for title in titles:
         body = render.fitting(notice, flavour, functools.partial(_fits, service, title, body_format))
         if body is not None:
-            return Message(title, body, body_format, text)
+            return FittedMessage(title, body, body_format, text)
     tally = render.tally(notice, flavour)
     title = next((title for title in titles if _fits(service, title, body_format, tally)), titles[-1])
-    return Message(title, tally, body_format, text)
+    return FittedMessage(title, tally, body_format, text)
 
 
 def _fits(service: Any, title: str, body_format: str, body: str) -> bool:
