@@ -153,8 +153,8 @@ class Fetcher:
     def _settle(self, run: Run, *, probe: bool) -> None:
         """Decide about feeds that were refused when asked for alone: is it them, or is it everybody?
 
-        When the source has answered something since, it is them. Else they are tried again soon, and something that is
-        always there with them: what lasts for seconds must put no feed away for half an hour.
+        When the source has answered something since, it is them. Else they are tried again soon, and then something
+        that is always there is asked for as well: what lasts for seconds must put no feed away for half an hour.
         """
         for each in run.refused:
             group = each.reading.group
@@ -167,9 +167,12 @@ class Fetcher:
             log.warning("feed refused", feed=feed.name, kind=feed.kind, reason=reason, retry_at=again)
 
     def _answers(self, name: str, budget: Budget) -> bool:
+        if self.refusals.answered_nothing_since(name, self.clock() - PROBE_SECONDS / 2):
+            return False
         try:
             self.sources[name].probe(budget)
         except (FeedRefused, Postponed, TryAgain, Permanent):
+            self.refusals.answered_nothing(name)
             return False
         self._answered(name)
         return True
@@ -195,7 +198,9 @@ class Fetcher:
             self._refused(run, reading, refusal)
 
     def _refused(self, run: Run, reading: Reading, refusal: FeedRefused) -> None:
-        source, again = reading.group.source, run.refused_at is not None
+        source = reading.group.source
+        # A feed that was never read has nothing to lose: most likely its name is wrong, or it is private.
+        again = run.refused_at is not None or reading.group.cursor is None
         at = run.refused_at if run.refused_at is not None else self.clock()
         if self.refusals.everybody(source) and not (again and self._answers(source, run.budget)):
             now = self.clock()

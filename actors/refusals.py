@@ -47,6 +47,7 @@ class Refusals:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._answered: dict[str, float] = {}
+        self._probed: dict[str, float] = {}
         self._refused: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REFUSALS_IN_A_ROW))
 
     def refused(self, source: str) -> None:
@@ -61,6 +62,14 @@ class Refusals:
     def answered_since(self, source: str, at: float) -> bool:
         """Whether it has given something since that moment."""
         return self._answered.get(source, float("-inf")) >= at
+
+    def answered_nothing(self, source: str) -> None:
+        """It did not even give what is always there."""
+        self._probed[source] = self._clock()
+
+    def answered_nothing_since(self, source: str, at: float) -> bool:
+        """Whether that was after this moment."""
+        return self._probed.get(source, float("-inf")) > at
 
     def everybody(self, source: str) -> bool:
         """Whether it has refused so many requests in a row, and given nothing, that no single feed can be the cause."""

@@ -18,6 +18,8 @@ import math
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+import msgspec
+
 from overheard.errors import ChannelGone, Permanent, TryAgain
 
 LONGEST_DELAY = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
@@ -48,6 +50,31 @@ def delay_of(header: str | None, *, now: float) -> float | None:
     if math.isnan(seconds) or seconds <= 0:
         return None
     return min(seconds, LONGEST_DELAY)
+
+
+def asked_delay(header: str | None, body: bytes, *, now: float) -> float | None:
+    """Seconds to stay away, from the Retry-After header and from a chat's JSON, at most a day; None if neither asks.
+
+    Discord writes ``retry_after`` (seconds), Telegram ``parameters.retry_after``, Matrix ``retry_after_ms``.
+    """
+    asked = [delay_of(header, now=now)]
+    try:
+        said = msgspec.json.decode(body, type=_Said)
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    else:
+        seconds = (said.retry_after, said.parameters.retry_after, said.retry_after_ms / 1000)
+        asked += [delay_of(str(wanted), now=now) for wanted in seconds]
+    return max((delay for delay in asked if delay is not None), default=None)
+
+
+class _Parameters(msgspec.Struct):
+    retry_after: float = 0.0
+
+
+class _Said(_Parameters):
+    retry_after_ms: float = 0.0
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
 
 
 def _until(header: str, now: float) -> float:

@@ -1,9 +1,10 @@
 """Any service that Apprise speaks to: mail, Slack, Discord, Telegram and 130 more (https://appriseit.com/services).
 
 Apprise answers True or False and logs why, follows redirects, retries and reads local files when a URL says so. Here it
-does one try, within a deadline, under the egress guard, and its log lines become the reason, as far as they cannot be
-an echo of what was sent (``apprise_words``). ``import apprise`` and its services take 20 MB and half a second, so both
-wait for the first channel that needs them.
+does one try, within a deadline, under the egress guard, with an HTTP that takes nothing from this machine along
+(``apprise_http``), and its log lines become the reason, as far as they cannot be an echo of what was sent
+(``apprise_words``). ``import apprise`` and its services take 20 MB and half a second, so both wait for the first
+channel that needs them.
 
 The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and ``form://`` as the header
 ``webhook-id``; other services have no field for it.
@@ -12,18 +13,21 @@ The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and
 from __future__ import annotations
 
 import functools
-import urllib.request
+import sys
 import warnings
+import weakref
 from typing import Any
 
-from overheard.channels import ChannelOptions, Notice, apprise_mail, render
+from overheard.channels import ChannelOptions, Notice, apprise_mail, apprise_message
 from overheard.channels.addresses import literal, why_refused
 from overheard.channels.apprise_rules import check_service
 from overheard.channels.deadline import Deadline
 from overheard.channels.egress import ALLOW, CONNECT_SECONDS
 from overheard.channels.guard import guarded
 from overheard.channels.libraries_log import captured
+from overheard.channels.pasted import chat_service
 from overheard.channels.redact import scrub
+from overheard.channels.target import WRONG_PORT, foreign
 from overheard.errors import InvalidInput, TryAgain
 
 APP = "Overheard"
@@ -44,7 +48,8 @@ class AppriseChannel:
             raise InvalidInput("secret: only http:// and https:// channels are signed; remove it")
         self._url = url
         self._options = options
-        self._scheme = url.partition(":")[0]
+        self._chat = chat_service(url)
+        self._name = self._chat.name if self._chat else f"{url.partition(':')[0]}://"
         _apprise()  # loaded outside the guard, which is for services and not for imports
         with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private) as guard:
             self._service()
@@ -52,16 +57,11 @@ class AppriseChannel:
             raise InvalidInput(f"url: {guard.refusal}")
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises TryAgain, or EgressRefused (Permanent)."""
+        """Deliver once. Raises TryAgain, with the delay that the service asked for, or Permanent (EgressRefused, …)."""
         options = self._options
-        if not options.allow_private and any(urllib.request.getproxies().get(s) for s in ("http", "https", "all")):
-            raise TryAgain(
-                f"the environment names a proxy, which would connect past the egress check; unset it, or {ALLOW}"
-            )
         with (
             Deadline(options.timeout) as deadline,
             captured() as said,
-            apprise_mail.message_id(notice.id),
             guarded(deadline, allow_private=options.allow_private) as guard,
         ):
             delivered = self._notify(notice)
@@ -69,25 +69,25 @@ class AppriseChannel:
             raise guard.refusal
         # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
         if deadline.passed or not delivered:
-            late = f"no complete answer within {options.timeout:g} s" if deadline.passed else None
-            why = "; ".join(dict.fromkeys(filter(None, said.reasons)))
-            reason = late or scrub(why, self._url) or "the service did not say why"
-            raise TryAgain(f"{self._scheme}:// not delivered: {reason}")
+            cut = deadline.cut and f"it {deadline.cut}"
+            why = guard.asked or scrub("; ".join(dict.fromkeys(filter(None, said.reasons))), self._url)
+            reason = cut or why or "the service did not say why"
+            raise TryAgain(f"{self._name} not delivered: {reason}", delay=guard.delay)
 
     def _notify(self, notice: Notice) -> bool:
         service = self._service()
         headers = getattr(service, "headers", None)
         if isinstance(headers, dict) and not apprise_mail.is_mail(service):
             headers["webhook-id"] = notice.id
-        flavour, body_format = _flavour(service)
-        title = render.subject(notice)
-        room = int(service.body_maxlen)
-        if not service.title_maxlen or service.overflow_amalgamate_title:
-            room -= len(title) + 16  # the service puts the title into the body, with some mark-up
-        body = render.body(notice, flavour, max(room, 40))
+        message = apprise_message.compose(service, notice)
         bundle = _apprise().Apprise(asset=service.asset)
         bundle.add(service)
-        return bool(bundle.notify(title=title, body=body, body_format=body_format, notify_type="info"))
+        with apprise_mail.written(notice.id, message.text):
+            return bool(
+                bundle.notify(
+                    title=message.title, body=message.body, body_format=message.body_format, notify_type="info"
+                )
+            )
 
     def _service(self) -> Any:
         with captured() as said:
@@ -95,13 +95,15 @@ class AppriseChannel:
             if parsed:
                 module = _apprise().plugins.N_MGR[parsed["schema"]].__module__
                 allow = self._options.allow_private
-                check_service(self._scheme, module, parsed.get("qsd", {}), allow_private=allow)
+                check_service(self._name, module, parsed.get("qsd", {}), allow_private=allow)
             service = _apprise().Apprise.instantiate(self._url, asset=_asset()) if parsed else None
+        if service is None and self._chat is not None:
+            raise InvalidInput(f"url: not an address at which {self._chat.name} takes messages; use {self._chat.form}")
         if service is None:
             # Lines that speak of the URL repeat it, in forms that nobody can promise to clean.
             why = scrub("; ".join(line for line in said.lines if "URL" not in line), self._url)
             raise InvalidInput(
-                f"url: Apprise does not accept this {self._scheme}:// address{why and f' ({why})'}; "
+                f"url: Apprise does not accept this {self._name} address{why and f' ({why})'}; "
                 "compare it with https://appriseit.com/services"
             )
         self._check_host(service)
@@ -112,14 +114,20 @@ class AppriseChannel:
         service.redirects = False  # they would lead past what was configured
         service.retry, service.optional = 0, False  # our stages retry, and a failure is a failure
         service.request_rate_per_sec = min(service.request_rate_per_sec, PAUSE)
+        service.throttle = functools.partial(_throttle, weakref.proxy(service))  # a cycle would put off its log-out
         service.socket_connect_timeout = min(CONNECT_SECONDS, self._options.timeout)
         service.socket_read_timeout = self._options.timeout
-        if service.overflow_mode == "upstream":  # what a conversion's escapes made too long is shortened here
-            service.overflow_mode = _apprise().OverflowMode.TRUNCATE
+        service.overflow_mode = _apprise().OverflowMode.UPSTREAM  # what we send fits (``apprise_message``)
+        if apprise_mail.is_mail(service):
+            service.body_maxlen = apprise_mail.MAX_PAGE_CHARS
         return service
 
     def _check_host(self, service: Any) -> None:
-        if self._options.allow_private or not any("{host}" in template for template in service.templates):
+        if self._options.allow_private:
+            return
+        if service.port is not None and foreign(service.port) and hasattr(_module(service), "requests"):
+            raise InvalidInput(f"url: {WRONG_PORT.format(service.port)}")
+        if not any("{host}" in template for template in service.templates):
             return  # where a host would be, such a service's URL has a token or a number
         host = str(service.host or "")
         address = literal(host)
@@ -128,17 +136,13 @@ class AppriseChannel:
             raise InvalidInput(f"url: points at {host} ({why}); {ALLOW}")
 
 
-def _flavour(service: Any) -> tuple[render.Flavour, str]:
-    """What to write for this service, and what to tell Apprise that it is.
+def _throttle(service: Any, last_io: Any = None, wait: float | None = None) -> None:
+    """Pause between requests. Not for ``wait``, which is the receiver's word: it may be days (``apprise_http``)."""
+    service.__class__.throttle(service, last_io)
 
-    Mail gets our page. A service that takes plain text gets that, even if it could do more: nothing to escape wrongly.
-    Those that only take Markdown get Markdown, escaped by us, since Apprise's own escaping breaks links.
-    """
-    if service.resolve_format(None) == "html" and service.title_maxlen:
-        return "html", "html"
-    if service.resolve_format("text") == "markdown":
-        return "markdown", "markdown"
-    return "text", "text"
+
+def _module(service: object) -> object:
+    return sys.modules[type(service).__module__]
 
 
 def _asset() -> Any:
@@ -163,5 +167,9 @@ def _apprise() -> Any:
     warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
     import apprise
 
+    from overheard.channels import apprise_http
+
     apprise.Apprise.instantiate("json://localhost")  # loads all services
+    apprise_http.install()
+    apprise_mail.install()
     return apprise

@@ -1,49 +1,63 @@
-"""The stable Message-ID of our mails.
+"""The stable Message-ID of our mails, and their text part.
 
-Apprise makes a random one and has no way to be given another (a header of that name would be the second one in the
-mail, which servers refuse). So the function that makes it, a name in Apprise's mail module, is replaced by one that
-asks us first. The contract test reads the Message-ID from a real SMTP server and fails if an Apprise release moves
-that name.
+Apprise makes a random Message-ID and has no way to be given another (a header of that name would be the second one in
+the mail, which servers refuse). Its text part is the page without its tags: the links are gone. So the functions that
+make both are exchanged (``apprise_names``) for ones that ask us first. The contract test reads both from a real SMTP
+server.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from email.utils import make_msgid
 from typing import Any
 
+from overheard.channels.apprise_names import exchange
+
+MAX_PAGE_CHARS = 80_000  # Gmail hides what comes after 102 KB
 MODULE = "apprise.plugins.email.base"
 
-_current: ContextVar[str | None] = ContextVar("overheard_message_id", default=None)
+_id: ContextVar[str | None] = ContextVar("overheard_message_id", default=None)
+_text: ContextVar[str | None] = ContextVar("overheard_mail_text", default=None)
 
 
 @contextmanager
-def message_id(id: str) -> Iterator[None]:
-    """Mails sent inside carry ``id`` as the left side of their Message-ID."""
-    _install()
-    token = _current.set(re.sub(r"[^A-Za-z0-9._-]", ".", id))
+def written(id: str, text: str | None) -> Iterator[None]:
+    """Mails sent inside carry ``id`` as the left side of their Message-ID, and ``text`` beside their HTML."""
+    id_token = _id.set(re.sub(r"[^A-Za-z0-9._-]", ".", id))
+    text_token = _text.set(text)
     try:
         yield
     finally:
-        _current.reset(token)
+        _text.reset(text_token)
+        _id.reset(id_token)
 
 
 def is_mail(service: object) -> bool:
     return type(service).__module__ == MODULE
 
 
-def _install() -> None:
-    module: Any = sys.modules.get(MODULE)
-    if getattr(module, "make_msgid", None) is make_msgid:
-        module.make_msgid = _make
+def install() -> None:
+    """Take the place of Apprise's own functions; to be called when its services have been loaded."""
+    from apprise import conversion
+
+    convert_between: Any = conversion.convert_between
+
+    def convert(source: Any, target: Any, content: str, *arguments: Any, **options: Any) -> str:
+        text = _text.get()
+        if text is not None and (source, target) == ("html", "text"):
+            return text
+        return str(convert_between(source, target, content, *arguments, **options))
+
+    exchange("make_msgid", make_msgid, _make)
+    exchange("convert_between", convert_between, convert)
 
 
 def _make(idstring: str | None = None, domain: str | None = None) -> str:
-    id = _current.get()
+    id = _id.get()
     if id is None:
         return make_msgid(idstring, domain)
     # RFC 5322 §3.6.4 wants a host on the right; the address itself must not depend on this machine's name.

@@ -36,17 +36,18 @@ REMOTE_TEMPLATES = frozenset(
 FILE_PATHS = {"fcm": "takes its key from a file", "vapid": "takes its key from a file"}
 
 
-def check_service(scheme: str, module: str, options: Iterable[str], *, allow_private: bool) -> None:
+def check_service(name: str, module: str, options: Iterable[str], *, allow_private: bool) -> None:
     """Raise InvalidInput for what is for trusted set-ups only.
 
-    ``module`` is the service's, ``apprise.plugins.…``; ``options`` are the URL's, as Apprise itself reads them.
+    ``name`` is what the URL's author calls the service; ``module`` is its own, ``apprise.plugins.…``; ``options`` are
+    the URL's, as Apprise itself reads them.
     """
     if allow_private:
         return
-    name = module.removeprefix("apprise.plugins.").partition(".")[0]
-    why = LOCAL.get(name) or THREADED.get(name) or FILE_PATHS.get(name)
+    service = module.removeprefix("apprise.plugins.").partition(".")[0]
+    why = LOCAL.get(service) or THREADED.get(service) or FILE_PATHS.get(service)
     if why is not None:
-        raise InvalidInput(f"url: {scheme}:// {why}; {ALLOW}")
+        raise InvalidInput(f"url: {name} {why}; {ALLOW}")
     for option in FILE_OPTIONS.intersection(options):
-        if option != "template" or name not in REMOTE_TEMPLATES:
-            raise InvalidInput(f"url: the option {option}= of {scheme}:// may read a file of this machine; {ALLOW}")
+        if option != "template" or service not in REMOTE_TEMPLATES:
+            raise InvalidInput(f"url: the option {option}= of {name} may read a file of this machine; {ALLOW}")

@@ -47,7 +47,7 @@ def check(host: str, addresses: list[str]) -> None:
 
 def connect(host: str, port: int, *, deadline: Deadline, allow_private: bool, resolve: Resolve) -> socket.socket:
     """A connected socket under ``deadline``. Raises EgressRefused or TryAgain."""
-    addresses = _look_up(host, port, resolve, within=min(CONNECT_SECONDS, deadline.remaining()))
+    addresses = look_up(host, port, resolve, within=min(CONNECT_SECONDS, deadline.remaining()))
     if not allow_private:
         check(host, addresses)
     until = time.monotonic() + min(CONNECT_SECONDS, deadline.remaining())
@@ -72,7 +72,8 @@ def connect(host: str, port: int, *, deadline: Deadline, allow_private: bool, re
     raise TryAgain(f"cannot connect to {host}:{port}: {problem}")
 
 
-def _look_up(host: str, port: int, resolve: Resolve, *, within: float) -> list[str]:
+def look_up(host: str, port: int, resolve: Resolve, *, within: float) -> list[str]:
+    """The addresses of ``host``, within so many seconds. Raises TryAgain."""
     # In a thread of its own: getaddrinfo takes no timeout and may block for half a minute on a dead name server.
     answer: list[str] = []
     done = threading.Event()

@@ -19,10 +19,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
 
 from overheard.channels.deadline import Deadline
-from overheard.channels.egress import EgressRefused, check, resolve
+from overheard.channels.egress import CONNECT_SECONDS, EgressRefused, check, look_up, resolve
+from overheard.errors import Permanent, TryAgain
 
 SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 RUNS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn"})
@@ -38,59 +39,74 @@ class Blocked(OSError):
 
 
 class Guard:
-    """One guarded try. ``refusal`` holds the first reason; after it nothing more is let through."""
+    """One guarded try. ``refusal`` holds the first reason; after it nothing more is let through.
+
+    ``delay`` is how many seconds the other side asked to be left alone, ``asked`` in what words of ours
+    (``apprise_http`` notes it).
+    """
 
     def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
-        self.refusal: EgressRefused | None = None
-        self._deadline = deadline
-        self._allow_private = allow_private
+        self.refusal: Permanent | None = None
+        self.delay: float | None = None
+        self.asked: str | None = None
+        self.deadline = deadline
+        self.allow_private = allow_private
         self._resolving = False
 
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
         if self._resolving:
             return
-        if self._deadline.passed or self.refusal is not None:
+        if self.deadline.passed or self.refusal is not None:
             raise Blocked("this try is over")
-        if not self._allow_private:
-            try:
-                self._check(event, args)
-            except EgressRefused as error:
-                self.refusal = error
-                raise Blocked(str(error)) from error
+        if event == "socket.getaddrinfo":
+            self._check_name(args[0], args[1])
+        elif not self.allow_private:
+            self._check(event, args)
         if event == "socket.connect":
-            self._deadline.watch(args[0])
+            self.deadline.watch(args[0])
+
+    def refuse(self, error: Permanent) -> NoReturn:
+        """End the try: the library gets a failed connection, and the channel ``error``."""
+        self.refusal = error
+        raise Blocked(str(error)) from error
 
     def _check(self, event: str, args: tuple[Any, ...]) -> None:
         if event in RUNS or event in THREADS:
             what = "start a program" if event in RUNS else "connect from a thread of its own"
-            raise EgressRefused("the service", "the service", f"it tried to {what}, out of our sight")
-        if event == "socket.getaddrinfo":
-            self._check_name(args[0], args[1])
+            self.refuse(EgressRefused("the service", "the service", f"it tried to {what}, out of our sight"))
         elif args[0].family in (socket.AF_INET, socket.AF_INET6):
             if args[1] is not None:  # a datagram on a socket whose connect() was checked
-                _check_address(str(args[1][0]))
+                self._check_address(str(args[1][0]))
         else:
-            raise EgressRefused("a local socket", "a local socket", "channels speak to the internet only")
+            self.refuse(EgressRefused("a local socket", "a local socket", "channels speak to the internet only"))
 
     def _check_name(self, host: object, port: object) -> None:
-        # All of a name's addresses are checked here, and the one that is used again at connect.
+        # All of a name's addresses are checked here, and the one that is used again at connect. The lookup before the
+        # library's own also bounds that one, which takes no timeout: a dead name server is met here.
         name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+        within = min(CONNECT_SECONDS, self.deadline.remaining())
         self._resolving = True
         try:
-            addresses = resolve(name, port if isinstance(port, int) else 0)
-        except (OSError, UnicodeError):
-            return  # the library's own lookup will fail and say so
+            addresses = look_up(name, port if isinstance(port, int) else 0, resolve, within=within)
+        except TryAgain as error:
+            raise socket.gaierror(socket.EAI_AGAIN, str(error)) from error
         finally:
             self._resolving = False
-        check(name, addresses)
+        if not self.allow_private:
+            self._check_addresses(name, addresses)
 
+    def _check_address(self, address: str) -> None:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:  # connect() would resolve the name itself, after our check
+            self.refuse(EgressRefused(address, address, "it is a name where a checked address is needed"))
+        self._check_addresses(address, [address])
 
-def _check_address(address: str) -> None:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:  # connect() would resolve the name itself, after our check
-        raise EgressRefused(address, address, "it is a name where a checked address is needed") from None
-    check(address, [address])
+    def _check_addresses(self, host: str, addresses: list[str]) -> None:
+        try:
+            check(host, addresses)
+        except EgressRefused as error:
+            self.refuse(error)
 
 
 _active: ContextVar[Guard | None] = ContextVar("overheard_egress_guard", default=None)
@@ -109,6 +125,11 @@ def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[Guard]:
         yield guard
     finally:
         _active.reset(token)
+
+
+def active() -> Guard | None:
+    """The guard of the block that runs now in this thread, if any."""
+    return _active.get()
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:

@@ -1,4 +1,7 @@
-"""Which kind of channel a URL asks for. A new kind is one module and one line in ``KINDS``."""
+"""Which kind of channel a URL asks for. A new kind is one module and one line in ``KINDS``.
+
+An https:// address is a signed webhook, unless it was copied from a chat service (``pasted``): those are Apprise's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Protocol
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.null import NullChannel
+from overheard.channels.pasted import chat_service
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
@@ -40,6 +44,8 @@ def open_channel(url: str, secret: str | None, *, options: ChannelOptions) -> Ch
     """
     if SCHEME.match(url) is None:
         raise InvalidInput("url: a channel is https://… (a signed webhook) or an Apprise address such as slack://…")
+    if chat_service(url) is not None:
+        secret = None  # it may have one from when such addresses were taken for webhooks
     return _kind(url)(url, secret, options)
 
 
@@ -62,4 +68,6 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
 
 
 def _kind(url: str) -> Kind:
+    if chat_service(url) is not None:
+        return OTHERS
     return KINDS.get(url.partition("://")[0].lower(), OTHERS)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from jinja2 import PackageLoader
@@ -16,9 +17,10 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from overheard.channels import Mention, Notice
 from overheard.channels.excerpt import Piece, excerpt
-from overheard.channels.inert import clean, clip, commonmark, inert, one_line
+from overheard.channels.inert import clean, commonmark, inert, one_line
 
 Flavour = Literal["text", "markdown", "html"]
+Fits = Callable[[str], bool]
 
 SUBJECT_LIMIT = 160
 FOUND_LIMIT = 40  # characters of what was found, in a subject
@@ -48,43 +50,80 @@ def subject(notice: Notice) -> str:
 
 
 def body(notice: Notice, flavour: Flavour, limit: int) -> str:
-    """At most ``limit`` characters: first the excerpts get shorter, then mentions are only counted, then it is cut."""
-    text = ""
-    for count, width in _sizes(notice):
+    """At most ``limit`` characters, from 40 on."""
+    return fitting(notice, flavour, lambda text: len(text) <= limit) or tally(notice, flavour)
+
+
+def fitting(notice: Notice, flavour: Flavour, fits: Fits) -> str | None:
+    """The fullest text that fits: first the excerpts get shorter, then the older mentions are only counted.
+
+    None when not one mention, or not one of an alert's incidents, can be shown.
+    """
+    count = len(notice.alert.incidents if notice.alert is not None else notice.mentions)
+    widths = _widths(notice)
+    for width in widths:
         text = _render(notice, flavour, count, width)
-        if len(text) <= limit:
+        if fits(text):
             return text
-    return clip(text, limit) if flavour != "html" else text
+    best = None
+    least, most = 1, count - 1
+    while least <= most:
+        middle = (least + most) // 2
+        text = _render(notice, flavour, middle, widths[-1])
+        if fits(text):
+            best, least = text, middle + 1
+        else:
+            most = middle - 1
+    return best
 
 
-def _sizes(notice: Notice) -> Iterator[tuple[int, int]]:
-    """What to try, from the fullest: (mentions shown, width of an excerpt)."""
-    count = len(notice.mentions)
+def tally(notice: Notice, flavour: Flavour) -> str:
+    """Only how many there are."""
+    return _render(notice, flavour, 0, 0)
+
+
+def _widths(notice: Notice) -> tuple[int, ...]:
+    """How long an excerpt may be, or of how many places an alert tells: to be tried in this order."""
     if notice.alert is not None:
-        yield from ((shown, 0) for shown in (10, 3, 0))
-        return
-    if notice.type == "mention.created":
-        yield from ((1, width) for width in (320, 160, 80, 0, LINK_ONLY))
-        return
-    yield from ((count, width) for width in (200, 100))
-    while count:
-        count = count * 3 // 4
-        yield count, 100
+        return (10, 3, 0)
+    return (320, 160, 80, 0, LINK_ONLY) if notice.type == "mention.created" else (200, 100)
 
 
 def _render(notice: Notice, flavour: Flavour, count: int, width: int) -> str:
     if notice.alert is not None:
         alert = _environment(flavour).get_template(f"alert.{flavour}.j2")
-        return alert.render(alert=notice.alert, subject=subject(notice), shown=count).strip()
-    shown = notice.mentions[:count]
-    omitted = notice.omitted + len(notice.mentions) - count
-    name = "mention" if notice.type == "mention.created" else "mentions"
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for mention in shown:
-        groups.setdefault(mention.subreddit, []).append(_view(mention, width))
+        incidents = notice.alert.incidents[:count]
+        omitted = len(notice.alert.incidents) - count
+        about = {"alert": notice.alert, "incidents": incidents, "omitted": omitted}
+        return alert.render(subject=subject(notice), shown=width, **about).strip()
+    newest_first = notice.mentions[::-1]
+    total = len(notice.mentions) + notice.omitted
+    name = "mention" if notice.type == "mention.created" and count else "mentions"
     page = _environment(flavour).get_template(f"{name}.{flavour}.j2")
-    total = len(shown) + omitted
-    return page.render(notice=notice, groups=groups, total=total, omitted=omitted, subject=subject(notice)).strip()
+    groups = _groups(newest_first, count, width, complete=not notice.omitted)
+    return page.render(
+        notice=notice, groups=groups, total=total, omitted=total - count, subject=subject(notice)
+    ).strip()
+
+
+def _groups(mentions: Sequence[Mention], count: int, width: int, *, complete: bool) -> list[dict[str, Any]]:
+    """The first ``count`` mentions by subreddit; of how many of it, where that is known."""
+    shown: dict[str, list[Mention]] = {}
+    for mention in mentions[:count]:
+        shown.setdefault(mention.subreddit, []).append(mention)
+    totals = Counter(mention.subreddit for mention in mentions)
+    return [
+        {
+            "subreddit": subreddit,
+            "mentions": [_view(mention, width) for mention in found],
+            "count": _count(len(found), totals[subreddit]) if complete else "",
+        }
+        for subreddit, found in shown.items()
+    ]
+
+
+def _count(shown: int, total: int) -> str:
+    return str(total) if shown == total else f"{shown} of {total}"
 
 
 def _view(mention: Mention, width: int) -> dict[str, Any]:

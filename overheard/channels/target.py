@@ -26,6 +26,9 @@ BAD_PORTS = frozenset({
 # fmt: on
 
 
+WRONG_PORT = "port {} belongs to another protocol; use 443, 80 or one above 1023"
+
+
 class Target(NamedTuple):
     """``host`` is ASCII and without brackets; ``path`` carries the query and may hold tokens: never show it."""
 
@@ -58,6 +61,11 @@ def parse_target(url: str, *, allow_private: bool) -> Target:
     return Target(parts.scheme, host, port, path)
 
 
+def foreign(port: int) -> bool:
+    """Return True if no HTTP may be sent to ``port``."""
+    return port in BAD_PORTS or port == 0
+
+
 def _host(host: str) -> str:
     if ":" in host:
         if literal(host) is None or "%" in host:
@@ -80,8 +88,8 @@ def _refuse_private(host: str, port: int) -> None:
         why = "loopback, RFC 6761"
     if why is not None:
         raise InvalidInput(f"url: points at {host} ({why}); {ALLOW}")
-    if port in BAD_PORTS or port == 0:
-        raise InvalidInput(f"url: port {port} belongs to another protocol; use 443, 80 or one above 1023")
+    if foreign(port):
+        raise InvalidInput(f"url: {WRONG_PORT.format(port)}")
 
 
 def _ascii(part: str) -> str:

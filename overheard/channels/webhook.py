@@ -113,7 +113,9 @@ class WebhookChannel:
 
     def _reason(self, error: Exception, deadline: Deadline) -> str:
         host = self._target.host
-        if deadline.passed or isinstance(error, urllib3.exceptions.TimeoutError):
+        if deadline.cut is not None:
+            return f"{host} {deadline.cut}"
+        if isinstance(error, urllib3.exceptions.TimeoutError):
             return f"{host} gave no complete answer within {self._options.timeout:g} s"
         if isinstance(error, urllib3.exceptions.SSLError | ssl.SSLError):
             return f"{host}: its certificate or TLS setup was not accepted ({_tls_reason(error)})"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -122,6 +125,48 @@ def test_a_refused_delivery_is_tried_again(rig: Rig, status: int) -> None:
         rig.open().send(sample_notice("acme"))
     assert CANARY not in str(error.value)
     rig.open().send(sample_notice("acme"))
+
+
+@over_http
+@pytest.mark.parametrize("header", ["17", "date"])
+def test_retry_after_is_the_delay(rig: Rig, header: str) -> None:
+    value = header if header == "17" else formatdate(time.time() + 17, usegmt=True)
+    rig.sink.answer(Answer(429, {"Retry-After": value}))
+    with pytest.raises(TryAgain) as error:
+        rig.open().send(sample_notice("acme"))
+    assert error.value.delay == pytest.approx(17, abs=0 if header == "17" else 5)
+
+
+@over_http
+def test_nothing_of_this_machine_is_sent_along(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login operator password ours\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    rig.sink.always = lambda request: Answer(200, {"Set-Cookie": "a=b"})
+    channel = rig.open()
+    for _ in range(2):
+        channel.send(sample_notice("acme"))
+    for request in rig.sink.wait_for(2):
+        assert "cookie" not in request.headers
+        assert base64.b64encode(b"operator:ours").decode() not in str(request.headers)
+
+
+@over_http
+@pytest.mark.parametrize("fault", ["endless body", "endless headers", "endless chunk"])
+def test_an_answer_without_end_is_cut_off(rig: Rig, fault: Fault) -> None:
+    rig.sink.answer(Answer(fault=fault))
+    started = time.monotonic()
+    with suppress(TryAgain):  # a webhook's answer is known before its body ends
+        rig.open().send(sample_notice("acme"))
+    assert time.monotonic() - started < 10  # the deadline is 20 s
+    assert rig.sink.flooded < 64 * 2**20
+
+
+@over_http
+def test_ports_of_other_protocols_are_refused(rig: Rig) -> None:
+    with pytest.raises(InvalidInput, match="port 25 belongs to another protocol"):
+        validate_url(rig.url(host="example.com", port=25), options=STRICT)
 
 
 def test_nobody_listening_is_tried_again(rig: Rig) -> None:

@@ -539,7 +539,7 @@ def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_so
     answer = http(json.dumps({"data": {"children": children, "after": "t3_1"}}))
     with RawServer(sends(answer)) as server, structlog.testing.capture_logs() as logs:
         page = read(make_source(server.url), RecordingBudget())
-    assert ([item.name for item in page.items], page.after, page.skipped) == (["t3_1"], "t3_1", 2)
+    assert ([item.name for item in page.items], page.complete, page.position is None) == (["t3_1"], False, False)
     [line] = logs
     assert (line["count"], line["kind"], line["log_level"]) == (2, "post", "warning")
     assert "name" in line["first"]

@@ -29,13 +29,13 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
-Fault = Literal["hang", "reset", "drip headers", "drip body", "endless body"]
+Fault = Literal["hang", "reset", "drip headers", "drip body", "endless body", "endless headers", "endless chunk"]
 TOLERANCE = 300  # seconds that a webhook's timestamp may be off, from the specification
 
 
 @dataclass(frozen=True)
 class Answer:
-    """``fault``: hang (say nothing), reset, drip (a byte every 20 ms, without end) or endless."""
+    """``fault``: hang (say nothing), reset, drip (a byte every 20 ms, without end) or endless (as fast as it goes)."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -134,6 +134,7 @@ class HttpSink(_Server):
         self.answers: deque[Answer] = deque()
         self.always: Callable[[Request], Answer] = lambda request: Answer()
         self.server_names: list[str | None] = []
+        self.flooded = 0  # bytes of endless answers that the client's side has taken
         self.tls = tls
         if tls is not None:
             tls.sni_callback = lambda sock, name, context: self.server_names.append(name)
@@ -148,6 +149,16 @@ class HttpSink(_Server):
     def answer(self, *answers: Answer) -> None:
         """Give these to the next requests, one each."""
         self.answers.extend(answers)
+
+
+def flood(sink: HttpSink | MailSink, connection: socket.socket, piece: bytes) -> None:
+    """Send ``piece`` again and again, until the client has closed the connection; ``flooded`` counts the bytes."""
+    connection.settimeout(0.05)  # a client may stop reading and not close
+    many = piece * (65536 // len(piece))
+    with contextlib.suppress(ConnectionError):
+        while not sink.closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                sink.flooded += connection.send(many[sink.flooded % len(piece) :])
 
 
 class _Quiet(socketserver.TCPServer):
@@ -189,7 +200,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
         self.sink.arrived.add(request)
         self._give(answer)
 
-    do_GET = do_PUT = do_HEAD = do_POST
+    do_GET = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_POST
 
     def _give(self, answer: Answer) -> None:
         self.close_connection = True
@@ -200,6 +211,8 @@ class _HttpHandler(BaseHTTPRequestHandler):
             self.connection.close()
         elif answer.fault == "drip headers":
             self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 50_000)
+        elif answer.fault == "endless headers":
+            flood(self.sink, self.connection, b"HTTP/1.1 100 Continue\r\n\r\n")
         else:
             self._send(answer)
 
@@ -209,14 +222,13 @@ class _HttpHandler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.fault is None:
             self.send_header("Content-Length", str(len(answer.body)))
+        elif answer.fault == "endless chunk":
+            self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         if answer.fault == "drip body":
             self._drip(b"x" * 50_000)
-        elif answer.fault == "endless body":
-            self.connection.settimeout(0.05)  # a client may stop reading and not close
-            while not self.sink.closing.is_set():
-                with contextlib.suppress(TimeoutError):
-                    self.connection.send(b"x" * 65536)
+        elif answer.fault is not None:  # an endless chunk's length is a line of zeros
+            flood(self.sink, self.connection, b"0" * 65536)
         else:
             self.wfile.write(answer.body)
 
@@ -241,11 +253,16 @@ class _HttpHandler(BaseHTTPRequestHandler):
 
 
 class MailSink(_Server):
-    """Takes every mail (RFC 5321's minimum, no TLS, no login), but for ``refused`` recipients."""
+    """Takes every mail (RFC 5321's minimum, no TLS, no login), but for ``refused`` recipients.
+
+    With ``endless`` its greeting is a reply of lines without end.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.refused: set[str] = set()
+        self.endless = False
+        self.flooded = 0
         server = _MailServer(("127.0.0.1", 0), _MailHandler)
         server.sink = self  # type: ignore[attr-defined]
         self.server = server
@@ -253,6 +270,10 @@ class MailSink(_Server):
 
 class _MailHandler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
+        sink: MailSink = self.server.sink  # type: ignore[attr-defined]
+        if sink.endless:
+            flood(sink, self.connection, b"220-sink\r\n")
+            return
         self._say("220 sink")
         while line := self.rfile.readline():
             verb = line[:4].upper().strip()

@@ -665,7 +665,8 @@ def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit
     sources.failed(world.db, "reddit", "503", stage.clock(), stage.clock())
     reddit.refused["python"] = "private"
     stage.fetch(acme)
-    assert sources.state(world.db, "reddit") == sources.State()
+    state = sources.state(world.db, "reddit")
+    assert (state.failing_since, state.reason) == (None, None)
 
 
 def test_a_fault_of_our_own_servers_is_none_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:

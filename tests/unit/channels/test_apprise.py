@@ -286,14 +286,6 @@ def test_what_apprise_does_not_take_is_refused_without_showing_it(url: str, opti
     assert "Could not load" not in str(error.value)
 
 
-def test_a_proxy_would_undo_the_check(
-    strict: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("https_proxy", "http://93.184.216.34:3128")
-    with pytest.raises(TryAgain, match="names a proxy"):
-        AppriseChannel("json://example.com", None, strict).send(notice())
-
-
 def test_threads_share_a_channel(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     channel = AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options)
     failures: list[str] = []

@@ -68,8 +68,8 @@ def source_of(plugin: type) -> str:
 @pytest.mark.parametrize("module", [*LOCAL, *THREADED, *FILE_PATHS])
 def test_services_for_trusted_setups_need_the_operators_word(module: str) -> None:
     with pytest.raises(InvalidInput, match=r"x:// .*\[notify\] allow_private"):
-        check_service("x", f"apprise.plugins.{module}.sub", [], allow_private=False)
-    check_service("x", f"apprise.plugins.{module}", ["template"], allow_private=True)
+        check_service("x://", f"apprise.plugins.{module}.sub", [], allow_private=False)
+    check_service("x://", f"apprise.plugins.{module}", ["template"], allow_private=True)
 
 
 def test_a_service_on_this_machine_is_refused_for_real(strict: ChannelOptions) -> None:

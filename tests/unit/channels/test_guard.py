@@ -128,6 +128,27 @@ def test_the_deadline_ends_what_a_read_timeout_does_not(http: HttpSink, fault: s
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("allow_private", [True, False])
+def test_a_name_server_that_says_nothing_ends_with_the_try(
+    allow_private: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.set()
+        released.wait(20)
+        return []
+
+    monkeypatch.setattr("overheard.channels.guard.resolve", resolve)
+    started = time.monotonic()
+    slow = pytest.raises(OSError, match="looking its name up took longer")
+    with Deadline(0.3) as deadline, guarded(deadline, allow_private=allow_private), slow:
+        socket.create_connection(("slow.example", 80))
+    released.set()
+    assert asked.is_set()
+    assert time.monotonic() - started < 5
+
+
 def test_threads_are_not_started() -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(Blocked):
         guard.audit("_thread.start_new_thread", (print, (), None))

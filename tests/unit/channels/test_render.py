@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
@@ -57,10 +58,42 @@ def test_a_deleted_author(notice: MakeNotice) -> None:
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_digest_is_grouped_by_subreddit_and_counts(flavour: render.Flavour, mention: MakeMention) -> None:
-    body = render.body(digest(mention(), mention(subreddit="linux"), mention(), omitted=3), flavour, 20_000)
+    mentions = mention(), mention(subreddit="linux"), mention()
+    body = render.body(digest(*mentions), flavour, 20_000)
     assert body.index("r/python") < body.index("r/linux")
     assert "(2)" in body
-    assert "and 3 more" in body
+    assert "more" not in body
+    body = render.body(digest(*mentions, omitted=3), flavour, 20_000)
+    assert "(2)" not in body, "nobody knows how many of the other three are of r/python"
+    assert "and 3 more, all older" in body
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_what_is_shown_are_the_newest_and_the_newest_comes_first(flavour: render.Flavour, mention: MakeMention) -> None:
+    many = digest(*(mention(title=f"Number {n}.", body="acme db " * 100) for n in range(60)))
+    body = render.body(many, flavour, 8000)
+    shown = [int(number) for number in re.findall(r"Number (\d+)", body)]
+    assert shown == list(range(59, 59 - len(shown), -1))
+    assert f"({len(shown)} of 60)" in body
+    assert f"and {60 - len(shown)} more, all older" in body
+    assert len(render.body(many, flavour, 8000)) > 7000, "as many as fit"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_where_not_one_fits_all_are_counted(flavour: render.Flavour, mention: MakeMention) -> None:
+    assert render.fitting(digest(mention(), omitted=499), flavour, lambda text: len(text) <= 40) is None
+    assert "500 mentions" in render.tally(digest(mention(), omitted=499), flavour)
+    if flavour != "html":
+        assert render.body(digest(mention(), omitted=499), flavour, 40) == "500 mentions, not shown here"
+        assert (
+            render.tally(Notice("n", "mention.created", "acme", (mention(),)), flavour) == "1 mention, not shown here"
+        )
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_no_reader_is_told_to_type_a_command(flavour: render.Flavour, mention: MakeMention) -> None:
+    for body in (render.body(digest(mention(), omitted=9), flavour, 20_000), render.tally(digest(mention()), flavour)):
+        assert "overheard mentions" not in body
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -119,7 +119,7 @@ def test_no_answer_ends_at_the_deadline(http: HttpSink, notice: MakeNotice, faul
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("fault", ["drip body", "endless body"])
+@pytest.mark.parametrize("fault", ["drip body", "endless body", "endless chunk"])
 def test_after_2xx_the_body_holds_nobody_up(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice, fault: str
 ) -> None:
@@ -127,6 +127,14 @@ def test_after_2xx_the_body_holds_nobody_up(
     started = time.monotonic()
     WebhookChannel(http.url, SECRET, options).send(notice())
     assert time.monotonic() - started < 10  # the deadline is 20 s
+
+
+def test_headers_without_end_are_cut_off(options: ChannelOptions, notice: MakeNotice) -> None:
+    with HttpSink() as sink:
+        sink.answer(Answer(fault="endless headers"))
+        with pytest.raises(TryAgain, match=r"^127\.0\.0\.1 sent more than [0-9,]+ KiB$"):
+            WebhookChannel(f"{sink.url}/canary", SECRET, options).send(notice())
+    assert sink.flooded < 64 * 2**20
 
 
 def test_libraries_log_no_url(http: HttpSink, notice: MakeNotice, caplog: pytest.LogCaptureFixture) -> None:
