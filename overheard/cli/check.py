@@ -75,6 +75,7 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "Reddit", trials.reddit(program, budgeted=database.ready)
     yield "metrics", trials.metrics(config)
     yield "alerts", trials.alerts(config)
+    yield "limits", trials.limits(program, known=database.ready)
     yield "clock", trials.clock(program, known=database.ready)
     yield "disk", trials.disk(config)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from overheard import log
 from overheard.config import Config, load
+from overheard.input_files import open_input
 from overheard.program import Program
 
 
@@ -25,6 +28,16 @@ def configuration(context: click.Context) -> Config:
         for handler in logging.getLogger().handlers:
             handler.setLevel(logging.CRITICAL)
     return config
+
+
+@contextmanager
+def named_input(path: str) -> Iterator[BinaryIO]:
+    """Open the file that somebody named; ``-`` is stdin. Raises OSError, InvalidInput."""
+    if path == "-":
+        yield sys.stdin.buffer
+    else:
+        with open_input(path) as file:
+            yield file
 
 
 @contextmanager

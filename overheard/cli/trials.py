@@ -20,7 +20,7 @@ from overheard.bus import queues
 from overheard.channels.registry import redact
 from overheard.cli.times import span
 from overheard.config import Config
-from overheard.db import beats, migrate
+from overheard.db import beats, migrate, workspaces
 from overheard.errors import ConfigError, InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
@@ -33,6 +33,7 @@ RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
 VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
 LEAST_ROOM = 500_000_000  # bytes
 SCARCE = 0.1  # of a file system
+NAMED = 5  # workspaces beyond a limit
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -173,6 +174,26 @@ def alerts(config: Config) -> Outcome:
     except InvalidInput as error:
         return Outcome("failed", f"[alerts] {said(error)}")
     return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
+
+
+def limits(program: Program, *, known: bool) -> Outcome:
+    """What one workspace may have, and which have more of it already."""
+    rules = program.config.limits
+    allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
+    parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
+    what = f"for each workspace: {parts}, {rules.triggers_per_hour:,} triggers an hour"
+    if not known:
+        return Outcome("ok", what)
+    try:
+        with program.db.session():
+            beyond = workspaces.beyond(program.db, allowed)
+    except Unavailable as error:
+        return Outcome("warning", f"{what}; workspaces not looked at: {error}")
+    if not beyond:
+        return Outcome("ok", what)
+    named = ", ".join(f"{slug} has {number:,} {part}" for slug, part, number in beyond[:NAMED])
+    more = f" and {len(beyond) - NAMED:,} more" if len(beyond) > NAMED else ""
+    return Outcome("warning", f"{what}; {named}{more}", "all of it is kept; raise [limits], or make several of them")
 
 
 def clock(program: Program, *, known: bool) -> Outcome:

@@ -42,7 +42,8 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
     result = run("check", **reddit)
     assert result.exit_code == 0, result.output
     assert [line[:17].split() for line in result.stdout.splitlines()] == [
-        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts", "clock", "disk")
+        ["✓", part]
+        for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts", "limits", "clock", "disk")
     ]
     assert "newest post: t3_" in result.stdout
     assert list(folder.iterdir()) == []
@@ -123,6 +124,14 @@ def test_the_metrics_port_is_ours(run: Run) -> None:
     finally:
         server.stop()
     assert (found["outcome"], "served by an Overheard" in found["what"]) == ("ok", True)
+
+
+def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None:
+    assert results(run)["limits"]["what"].startswith(
+        "for each workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,"
+    )
+    found = results(run, OVERHEARD_LIMITS__FEEDS="1")["limits"]
+    assert (found["outcome"], found["what"].endswith("; acme has 2 feeds")) == ("warning", True)
 
 
 def test_a_wrong_clock_and_a_full_disk_are_told(
