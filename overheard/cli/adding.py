@@ -40,7 +40,7 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
       overheard workspace add acme --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
     """
-    with opened(context) as program:
+    with opened(context, create=True) as program:
         try:
             spec = checked(_spec(slug, given_options), options(program.config), beyond_limits(program))
         except InvalidInput as error:

@@ -93,7 +93,7 @@ class _Unzipped(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Unzip some more. Raises NotItems for a bomb."""
-        size = self._file.readinto(buffer)
+        size = int(self._file.readinto(buffer))
         self._bytes += size
         if self._bytes > BOMB_BYTES and self._bytes > BOMB_RATIO * self._zipped.bytes:
             raise NotItems(
@@ -104,7 +104,7 @@ class _Unzipped(io.RawIOBase):
 
 def unpacked(raw: IO[bytes]) -> IO[bytes]:
     """The same bytes, unzipped where they are zipped, whatever the file is called."""
-    file: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)  # type: ignore[type-var]
+    file: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     return io.BufferedReader(_Unzipped(file)) if file.peek(2)[:2] == GZIP else file
 
 

@@ -41,11 +41,14 @@ def named_input(path: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def opened(context: click.Context) -> Iterator[Program]:
-    """A program in a session of its database. Raises ConfigError, Unavailable."""
+def opened(context: click.Context, *, create: bool = False) -> Iterator[Program]:
+    """A program in a session of its database. Raises ConfigError, Unavailable.
+
+    ``create``: make a SQLite database where there is none. One that is behind is for `overheard migrate`.
+    """
     program = Program(configuration(context))
     try:
-        program.ready_database()
+        program.require_database(create=create)
         with program.db.session():
             yield program
     finally:

@@ -39,7 +39,7 @@ def _import(context: click.Context, path: str) -> None:
     where = "stdin" if path == "-" else path
     with named_input(path) as file:
         data = read_to_limit(file, where, FILE_MAX_BYTES)
-    with opened(context) as program:
+    with opened(context, create=True) as program:
         wanted = read(data, where, options(program.config), beyond_limits(program))
         if not wanted:
             raise InvalidInput(f"{where}: describes no workspace; it consists of [[workspace]] tables (see README)")

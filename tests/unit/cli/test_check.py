@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from overheard.cli import trials
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
 from .conftest import Run, lines
@@ -114,16 +115,32 @@ def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
     assert found["outcome"] == "failed"
 
 
-def test_the_metrics_port_is_ours(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("whose", "outcome", "told"),
+    [
+        ("ours", "ok", "is served by this Overheard, which runs"),
+        ("another", "failed", "is served by another Overheard, on another database"),
+        ("", "warning", "is served by an Overheard that may be another"),
+    ],
+)
+def test_the_metrics_port_is_taken_by_an_overheard(
+    run: Run, program: Program, whose: str, outcome: str, told: str
+) -> None:
     registry = CollectorRegistry()
     Metrics(registry)
-    server = Exposition(registry, list)
+    server = Exposition(registry, list, instance=lambda: program.instance if whose == "ours" else whose)
     port = server.start("127.0.0.1", 0)
+    environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
-        found = results(run, OVERHEARD_METRICS__PORT=str(port))["metrics"]
+        found = results(run, **environ)["metrics"]
+        status = run("status", "--format", "json", **environ)
+        nothing = results(run, OVERHEARD_DATABASE__URL="sqlite:///other.db", **environ)["metrics"]
     finally:
         server.stop()
-    assert (found["outcome"], "served by an Overheard" in found["what"]) == ("ok", True)
+    assert (found["outcome"], told in found["what"]) == (outcome, True)
+    assert ("another Overheard, on another database" in status.stdout) == (whose == "another")
+    assert len(lines(status.stdout)[0]["processes"]) == (whose != "another")
+    assert nothing["outcome"] == ("failed" if whose else "warning"), "where there is no database, nobody is ours"
 
 
 def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None:

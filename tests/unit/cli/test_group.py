@@ -12,6 +12,7 @@ import click
 import pytest
 
 from overheard.cli import ENTRIES, cli
+from overheard.program import Program
 
 from .conftest import Run
 
@@ -64,12 +65,12 @@ def test_a_wrong_configuration_names_every_problem(run: Run, folder: Path) -> No
 
 def test_the_configuration_may_be_named_by_the_environment(run: Run, folder: Path) -> None:
     (folder / "other.toml").write_text('[database]\nurl = "sqlite:///other.db"\n')
-    assert run("workspace", "list", OVERHEARD_CONFIG="other.toml").exit_code == 0
+    assert run("migrate", OVERHEARD_CONFIG="other.toml").exit_code == 0
     assert (folder / "other.db").exists()
     assert run("workspace", "list", OVERHEARD_CONFIG="absent.toml").exit_code == 2
 
 
-def test_a_fault_is_one_line_and_no_traceback(run: Run) -> None:
+def test_a_fault_is_one_line_and_no_traceback(run: Run, program: Program) -> None:
     result = run("workspace", "show", "nobody")
     assert result.exit_code == 1
     assert (

@@ -86,8 +86,8 @@ def test_a_piped_table_has_a_line_a_row_and_no_blanks_at_its_end(capsys: pytest.
 
 @pytest.mark.parametrize(
     "text",
-    ["\r=1", "\n=1", "\r1", "\n1", "＝1", "＋1", "－1", "＠SUM(A1)", "\ufeff=1", "\u200b=1", "\u200b\ufeff ＝1", " =1", "\u202e=1",
-     "\u3000@x", "\u200d-1"],
+    ["\r=1", "\n=1", "\r1", "\n1", "＝1", "＋1", "－1", "＠SUM(A1)", "\ufeff=1", "\u200b=1", "\u200b\ufeff ＝1", " =1",
+     "\u202e=1", "\u3000@x", "\u200d-1"],
 )  # fmt: skip
 def test_a_formula_behind_what_is_not_seen_or_in_another_width_is_none_either(
     capsys: pytest.CaptureFixture[str], text: str
