@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -14,19 +15,30 @@ from overheard.errors import ConfigError
 def obstacle(path: Path) -> str | None:
     """Return what is wrong with the path and what to do; None when SQLite can read and write there."""
     path = path.absolute()
-    folder, user = path.parent, f"user {os.geteuid()}"
-    wrong = "or correct [database] url"
-    if not folder.is_dir():
-        return f"SQLite cannot use {path}: there is no folder {folder}; make it (mkdir -p {folder}), {wrong}"
-    if path.is_dir():
-        return f"SQLite cannot use {path}: it is a folder; name a file in it: [database] url = sqlite:///{path}/overheard.db"
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        return (
-            f"SQLite cannot use {path}: {user} may not read and write it; give it to them (chown, chmod u+rw), {wrong}"
-        )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"SQLite cannot use {path}: {user} may not write in {folder}, as its -wal file must; allow it, {wrong}"
+    wrong = _wrong(path, path.parent)
+    return None if wrong is None else f"SQLite cannot use {path}: {wrong}, or correct [database] url"
+
+
+def _wrong(path: Path, folder: Path) -> str | None:
+    user = f"user {os.geteuid()}"
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            return f"{folder} is not a folder; take another"
+        if path.is_dir():
+            return f"it is a folder; name a file in it (sqlite:///{path}/overheard.db)"
+        if path.exists() and not _may(path, os.R_OK | os.W_OK):
+            return f"{user} may not read and write it; allow it (chown, chmod u+rw)"
+    except FileNotFoundError:
+        return f"there is no folder {folder}; make it (mkdir -p {folder})"
+    except OSError as error:
+        return f"{user} cannot look there: {error.strerror}; allow it (chown, chmod u+x)"
+    if not _may(folder, os.W_OK | os.X_OK):
+        return f"{user} may not write in {folder}, where its -wal file must be; allow it (chown, chmod u+wx)"
     return None
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=True)
 
 
 def make_private(path: Path) -> None:
