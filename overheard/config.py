@@ -6,7 +6,6 @@ Every fault is reported at once, each with file, key and a hint; nothing is gues
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
@@ -15,7 +14,8 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from overheard.credentials import check_login, read_secret
-from overheard.errors import ConfigError
+from overheard.errors import ConfigError, InvalidInput
+from overheard.input_files import open_input, parse_toml, read_to_limit
 
 PREFIX = "OVERHEARD_"
 FILE_SUFFIX = "_FILE"
@@ -30,6 +30,7 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR, allow_inf_nan=False)]
 Soon = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 
+FILE_MAX_BYTES = 1 << 20
 LEASE_MARGIN = 5.0  # seconds of [notify] lease that must be left when a try has taken its whole [notify] timeout
 
 
@@ -152,6 +153,15 @@ class Recheck(Section):
     share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
 
 
+class Limits(Section):
+    """How much one workspace may have."""
+
+    queries: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    feeds: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    channels: Annotated[int, Field(ge=1, le=100_000)] = 500
+    triggers_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 3600
+
+
 class Metrics(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65000)] = 9400
@@ -207,6 +217,7 @@ class Config(Section):
     notify: Notify = Notify()
     digest: Digest = Digest()
     recheck: Recheck = Recheck()
+    limits: Limits = Limits()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()
     canary: Canary = Canary()
@@ -280,13 +291,14 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
         if not path.exists():
             return None, {}
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
+        with open_input(path) as file:
+            return path, parse_toml(read_to_limit(file, str(path), FILE_MAX_BYTES), str(path))
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file (give its path with --config or OVERHEARD_CONFIG)"]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its path
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+    except InvalidInput as error:
+        raise ConfigError([str(error)]) from None
 
 
 def _without_removed(

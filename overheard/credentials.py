@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from overheard.errors import InvalidInput
+from overheard.input_files import open_input, read_to_limit
+
+SECRET_MAX_BYTES = 64 << 10
 
 
 def read_secret(path: str) -> str:
@@ -12,9 +16,12 @@ def read_secret(path: str) -> str:
     is_path = path.startswith(("/", "./", "../")) and "://" not in path
     shown = path if is_path else "*** (write a path that begins with /)"
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        with open_input(path) as file:
+            return read_to_limit(file, shown, SECRET_MAX_BYTES).decode().strip()
     except UnicodeDecodeError:
         raise ValueError(f"{shown}: not UTF-8 text") from None
+    except InvalidInput as error:
+        raise ValueError(str(error) if is_path else f"{shown}: no file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no path"
         raise ValueError(f"{shown}: {reason}") from None

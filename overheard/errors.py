@@ -2,6 +2,7 @@
 
     OverheardError
     ├── ConfigError            the operator must change something: exit 2, says which file and key
+    │   └── NoDatabase         SQLite's file has not been made yet
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
     ├── NotFound               a workspace, channel … that somebody named does not exist
     ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
@@ -28,6 +29,10 @@ class ConfigError(OverheardError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class NoDatabase(ConfigError):
+    """The database is a file that has not been made yet."""
 
 
 class InvalidInput(OverheardError):

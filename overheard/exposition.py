@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry, exposition
 from overheard.errors import ConfigError
 from overheard.http_server import BoundedServer
 
+INSTANCE = "Overheard-Instance"  # a header of each page: ``db.instance``
 Page = Callable[[], tuple[int, str, bytes]]  # HTTP status, content type, body
 
 
 class Exposition:
     """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now.
 
-    ``pages`` are further paths.
+    ``pages`` are further paths; ``instance`` says, where it is known, which Overheard's process this is.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Exposition:
         registry: CollectorRegistry,
         problems: Callable[[], list[str]],
         pages: Mapping[str, Page] | None = None,
+        instance: Callable[[], str] = lambda: "",
     ) -> None:
         more = dict(pages or {})
         served = " or ".join([", ".join(["/metrics", *more]), "/healthz"])
@@ -50,6 +52,8 @@ class Exposition:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
+                if whose := instance():
+                    self.send_header(INSTANCE, whose)
                 self.end_headers()
                 self.wfile.write(body)
 

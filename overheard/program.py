@@ -24,9 +24,9 @@ from overheard import log as logs
 from overheard.bus.dead import DeadLetter
 from overheard.clock import system_clock
 from overheard.config import Config, load
-from overheard.db import dead_letters, incidents, migrate
+from overheard.db import dead_letters, incidents, instance, migrate, sqlite_file
 from overheard.db.connect import Db, open_database
-from overheard.errors import ConfigError, Unavailable
+from overheard.errors import ConfigError, NoDatabase, Unavailable
 from overheard.exposition import Exposition
 from overheard.log import get_logger
 from overheard.metrics import Metrics
@@ -35,6 +35,12 @@ log = get_logger(__name__)
 
 LONGEST_REASON = 300  # characters
 LOOK_AGAIN = 2.0  # seconds between two looks at whether the database is there
+
+
+NO_DATABASE = (
+    "there is no database yet: {}\n"
+    "`overheard workspace add`, `import` or `run` makes it; or is it elsewhere? See [database] url"
+)
 
 
 class Program:
@@ -47,13 +53,44 @@ class Program:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.db: Db = open_database(config.database.url.get_secret_value())
+        self.instance = ""
 
     def ready_database(self) -> None:
-        """SQLite migrates itself; PostgreSQL is migrated by the operator, and must be current."""
+        """SQLite migrates itself; PostgreSQL is migrated by the operator, and must be current. Raises ConfigError.
+
+        Processes that stay begin with it; from here on their pages say whose they are.
+        """
+        self.require_usable_file()
         if self.config.database.embedded:
             migrate.migrate(self.db)
         else:
             migrate.require_current(self.db)
+        with self.db.session():
+            self.instance = instance.identify(self.db)
+
+    def require_database(self, *, create: bool = False) -> None:
+        """What commands begin with: nothing is migrated, and made only with ``create``. Raises ConfigError.
+
+        Raises NoDatabase where there is none yet: to look at it would make a new one, in whatever folder we are.
+        """
+        self.require_usable_file()
+        if self.config.database.embedded and not self._has_database():
+            if not create:
+                raise NoDatabase([NO_DATABASE.format(self.db.file.absolute())])
+            migrate.migrate(self.db)
+        migrate.require_current(self.db)
+
+    def require_usable_file(self) -> None:
+        """Raise ConfigError with the remedy when SQLite cannot use its file."""
+        obstacle = sqlite_file.obstacle(self.db.file) if self.config.database.embedded else None
+        if obstacle is not None:
+            raise ConfigError([f"[database] url: {obstacle}"])
+
+    def _has_database(self) -> bool:
+        if not self.db.file.exists():
+            return False
+        with self.db.session():
+            return not migrate.untouched(self.db)
 
     def await_database(self) -> bool:
         """As ``ready_database``, but a server that is away is waited for. False: told to stop meanwhile.
@@ -97,7 +134,7 @@ class Program:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began: as many series again, which nobody asks for
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        server = Exposition(self.registry, problems)
+        server = Exposition(self.registry, problems, instance=lambda: self.instance)
         base = self.config.metrics.port
         port = server.start(self.config.metrics.host, base + port_offset if base else 0)
         try:

@@ -25,7 +25,7 @@ def trigger(db: Db, config: Config, workspace: str, clock: Clock) -> Asked:
     left in the database, where that process's next tick finds it.
     """
     with db.session():
-        row = workspaces.by_name(db, int(workspace) if workspace.isdecimal() else workspace)
+        row = workspaces.by_slug_or_number(db, workspace)
         asked_at = clock()
         if config.bus.embedded:
             workspaces.make_due(db, row.id, asked_at)

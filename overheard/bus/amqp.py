@@ -21,8 +21,16 @@ SCHEMES = ("amqp", "amqps")
 LOST = (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError, OSError)
 
 
+REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
+REFUSED_CODES = (403, 530)  # ACCESS_REFUSED; NOT_ALLOWED: no such vhost, or none of this user's
+
+
 class BusUnavailable(Unavailable, dramatiq.errors.ConnectionClosed):
     """RabbitMQ cannot be used now. Dramatiq's consumers know it as their own connection error and reconnect."""
+
+
+class BusRefused(BusUnavailable):
+    """RabbitMQ is there, and does not take the login, the vhost, or what this user wants to do there."""
 
 
 class QueueMismatch(ConfigError, dramatiq.errors.ConnectionClosed):
@@ -75,7 +83,9 @@ def close(connection: Any) -> None:
 
 def unavailable(params: Any, error: BaseException) -> BusUnavailable:
     """The error to raise for what pika raised."""
-    return BusUnavailable(f"RabbitMQ at {params.host}:{params.port}{vhost(params)}: {reason(error)}")
+    refused = isinstance(error, REFUSED) or getattr(error, "reply_code", None) in REFUSED_CODES
+    kind = BusRefused if refused else BusUnavailable
+    return kind(f"RabbitMQ at {params.host}:{params.port}{vhost(params)}: {reason(error)}")
 
 
 def vhost(params: Any) -> str:

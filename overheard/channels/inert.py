@@ -7,8 +7,12 @@ import re
 ZERO_WIDTH = "\u200b"
 ELLIPSIS = "…"
 
-# Control characters, except for newline and tab; and those that turn the direction of what follows (spoofed text).
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, except for newline and tab; those that turn the direction of what follows (spoofed text); and
+# those in which a whole sentence can hide (tags).
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
 
 # Where chat services see commands: "@everyone", "<@123>", "<!channel>", "</run:1>", "[text](target)",
 # "<https://…|text>". Each service has rules of its own, so every "@", every "<" and every "](" is broken up for all of

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from overheard.cli import cli
+from overheard.cli import cli, streams
 
 
 def main() -> None:
     """The entry point."""
-    cli(prog_name="overheard")
+    streams.prepare()
+    streams.guarded(lambda: cli(prog_name="overheard"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from overheard.cli import given
 from overheard.cli.group import Fault, Misuse
 from overheard.cli.opening import opened
 from overheard.cli.output import counted, line
-from overheard.cli.saving import Secrets, options, save
+from overheard.cli.saving import Secrets, beyond_limits, options, save
 from overheard.db import beats, workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput, NotFound
@@ -40,9 +40,9 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
       overheard workspace add acme --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
     """
-    with opened(context) as program:
+    with opened(context, create=True) as program:
         try:
-            spec = checked(_spec(slug, given_options), options(program.config))
+            spec = checked(_spec(slug, given_options), options(program.config), beyond_limits(program))
         except InvalidInput as error:
             raise Misuse(str(error)) from None
         if _exists(program.db, spec.slug):

@@ -75,8 +75,9 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "database", database
     yield "bus", trials.bus(config)
     yield "Reddit", trials.reddit(program, budgeted=database.ready)
-    yield "metrics", trials.metrics(config)
+    yield "metrics", trials.metrics(config, trials.whose(program, known=database.ready))
     yield "alerts", trials.alerts(config)
+    yield "limits", trials.limits(program, known=database.ready)
     yield "clock", trials.clock(program, known=database.ready)
     yield "disk", trials.disk(config)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
 
+from overheard.cli.streams import READER_GONE, forget_stdout
 from overheard.errors import ConfigError, InvalidInput, OverheardError
 
 INTERRUPTED = 130  # as shells count a process that Ctrl-C ended
-READER_GONE = 141  # … and one that wrote to a pipe nobody reads
 
 
 class Entry(NamedTuple):
@@ -85,7 +84,7 @@ class Commands(click.Group):
             raise Misuse("\n".join(error.problems)) from None
         except (OverheardError, OSError) as error:
             if isinstance(error, BrokenPipeError):
-                _forget_stdout()
+                forget_stdout()
                 raise click.exceptions.Exit(READER_GONE) from None
             raise Fault(_told(error)) from None
         except KeyboardInterrupt:
@@ -98,8 +97,3 @@ def _told(error: OverheardError | OSError) -> str:
         return str(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or type(error).__name__}"
-
-
-def _forget_stdout() -> None:
-    # What is still buffered has no reader: let the interpreter's last flush go nowhere instead of failing.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import msgspec
 
+from overheard.bus.amqp import BusRefused
 from overheard.bus.queues import Door, Looker, Queue
 from overheard.cli import processes
 from overheard.cli.processes import Process
 from overheard.config import Config
-from overheard.db import beats, budgets, canaries, channels, dead_letters, deliveries, feeds, gaps, sources, workspaces
+from overheard.db import (
+    beats,
+    budgets,
+    canaries,
+    channels,
+    dead_letters,
+    deliveries,
+    feeds,
+    gaps,
+    instance,
+    sources,
+    workspaces,
+)
 from overheard.db.channels import Sick
 from overheard.db.connect import Db
-from overheard.db.deliveries import Waiting
+from overheard.db.deliveries import Backlog, Waiting
 from overheard.db.feeds import Refused
 from overheard.db.specs import SOURCE
-from overheard.errors import Unavailable
+from overheard.errors import NoDatabase, Unavailable
 from overheard.program import Program
 
 LATE = 120.0  # seconds after which what should have been done by now is a trouble
 DAY = 86400.0
+BACKLOG_SWEEPS = 5  # times [tick] sweep_after: as long as the tick lets what is waiting in the queues wait
 NAMED = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
@@ -42,8 +56,14 @@ class Stored(msgspec.Struct, frozen=True):
     channels: dict[str, int]
     sick: list[Sick]
     deliveries: Waiting
+    backlog: Backlog | None
     dead_letters: int
     canary: canaries.State | None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody listens for something, and it has ever been looked for."""
+        return self.last_tick_at is not None and self.active + self.paused > 0
 
     @property
     def lag(self) -> float | None:
@@ -55,7 +75,9 @@ class Health(msgspec.Struct, frozen=True):
     """The facts at ``now``.
 
     ``stored`` is None, and ``database_fault`` says why, when the database does not answer; ``queues`` and ``door`` are
-    None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where nobody can know.
+    None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where nobody can know. ``strangers`` are ports
+    of ours on which another Overheard's processes answer; ``database_missing``: it has not been made yet;
+    ``bus_refuses``: RabbitMQ is there, and it is the login or the vhost that it does not take.
     """
 
     now: float
@@ -65,6 +87,9 @@ class Health(msgspec.Struct, frozen=True):
     door: Door | None
     bus_fault: str | None
     processes: list[Process] | None
+    strangers: tuple[int, ...] = ()
+    database_missing: bool = False
+    bus_refuses: bool = False
 
 
 class Observer:
@@ -72,7 +97,8 @@ class Observer:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._ready = False
+        self._ready = self._missing = self._refused = False
+        self._instance: str | None = None
         self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
 
     def look(self) -> Health:
@@ -81,7 +107,19 @@ class Observer:
         stored, database_fault = self._database(now)
         queues, door, bus_fault = self._look_at_bus()
         found = processes.look(self.program.config.metrics)
-        return Health(now, stored, database_fault, queues, door, bus_fault, found)
+        ours = None if found is None else [process for process in found if process.belongs_to(self._instance)]
+        return Health(
+            now,
+            stored,
+            database_fault,
+            queues,
+            door,
+            bus_fault,
+            ours,
+            strangers=tuple(process.port for process in found or () if process not in (ours or ())),
+            database_missing=self._missing,
+            bus_refuses=self._refused,
+        )
 
     def close(self) -> None:
         if self._bus is not None:
@@ -92,10 +130,14 @@ class Observer:
         program = self.program
         try:
             if not self._ready:
-                program.ready_database()
-                self._ready = True
+                program.require_database()
+                self._ready, self._missing = True, False
             with program.db.session():
+                self._instance = instance.known(program.db)
                 return stored(program.db, program.config, now), None
+        except NoDatabase as error:
+            self._missing, self._instance = True, ""
+            return None, error.problems[0].partition("\n")[0]
         except Unavailable as error:
             return None, str(error)
 
@@ -106,7 +148,9 @@ class Observer:
             queues, door = self._bus.look()
             fault = None if self._bus.takes_messages() else ALARM
         except Unavailable as error:
+            self._refused = isinstance(error, BusRefused)
             return None, None, str(error)
+        self._refused = False
         return queues, door, fault
 
 
@@ -142,6 +186,7 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         channels=of_channels,
         sick=channels.sick(db, NAMED) if of_channels["failing"] + of_channels["disabled"] else [],
         deliveries=deliveries.waiting(db, now, LATE),
+        backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         dead_letters=dead_letters.count(db),
         canary=canaries.state(db),
     )

@@ -19,12 +19,16 @@ BEHIND = 3  # not 1, which is for all that fails: who asks must not take a fault
 @click.option("--check", is_flag=True, help=f"Only say what is to be done: exit code {BEHIND} when there is something.")
 @click.pass_context
 def migrate(context: click.Context, check: bool) -> None:
-    """Bring the database up to date. SQLite does it by itself; for PostgreSQL, run this after each upgrade."""
+    """Bring the database up to date, after an upgrade. A SQLite database is copied first.
+
+    `overheard run` does it by itself on SQLite; no other command changes a database that is there.
+    """
     program = Program(configuration(context))
     try:
         if check:
             sys.exit(_say_what_is_pending(program))
-        applied = migrations.migrate(program.db)
+        program.require_usable_file()
+        applied = migrations.migrate(program.db, _say_where_the_copy_is)
     finally:
         program.db.release()
     for name in applied:
@@ -32,10 +36,13 @@ def migrate(context: click.Context, check: bool) -> None:
     line("The database is up to date." if applied else "The database was up to date already.")
 
 
+def _say_where_the_copy_is(copy: Path) -> None:
+    line(("✓ ", "green"), "copied to ", (str(copy), "bold"), (" (delete it when all is well)", "dim"))
+
+
 def _say_what_is_pending(program: Program) -> int:
     """The exit code. A file of SQLite that is not there yet is not made."""
-    url = program.config.database.url.get_secret_value()
-    if program.config.database.embedded and not Path(url.removeprefix("sqlite:///")).exists():
+    if program.config.database.embedded and not program.db.file.exists():
         line("The database is empty: it is made at the first start.")
         return BEHIND
     with program.db.session():

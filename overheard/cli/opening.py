@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from overheard import log
 from overheard.config import Config, load
+from overheard.input_files import open_input
 from overheard.program import Program
 
 
@@ -28,11 +31,24 @@ def configuration(context: click.Context) -> Config:
 
 
 @contextmanager
-def opened(context: click.Context) -> Iterator[Program]:
-    """A program in a session of its database. Raises ConfigError, Unavailable."""
+def named_input(path: str) -> Iterator[BinaryIO]:
+    """Open the file that somebody named; ``-`` is stdin. Raises OSError, InvalidInput."""
+    if path == "-":
+        yield sys.stdin.buffer
+    else:
+        with open_input(path) as file:
+            yield file
+
+
+@contextmanager
+def opened(context: click.Context, *, create: bool = False) -> Iterator[Program]:
+    """A program in a session of its database. Raises ConfigError, Unavailable.
+
+    ``create``: make a SQLite database where there is none. One that is behind is for `overheard migrate`.
+    """
     program = Program(configuration(context))
     try:
-        program.ready_database()
+        program.require_database(create=create)
         with program.db.session():
             yield program
     finally:

@@ -3,14 +3,17 @@
 All three are made so that what strangers wrote on Reddit cannot harm who reads it: control characters, terminal
 escapes and marks that turn the direction of text are removed (in JSON escaped, so that nothing is lost), rich's markup
 is shown as it stands, and a CSV cell that a spreadsheet would take for a formula gets an apostrophe in front.
+
+Where the output is not UTF-8, JSON and TOML escape what is beyond ASCII, and the rest is written as near as can be.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -23,13 +26,14 @@ from rich.text import Text
 
 from overheard.channels.inert import clean
 from overheard.cli.times import rfc3339
+from overheard.unseen import json_escaped
 
 Format = Literal["table", "json", "csv"]
 Record = Mapping[str, Any]  # what JSON and CSV say of one row, in their order
 
 WIDE = 10_000  # columns: a pipe has no width, and a row is one line there
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV injection"
-UNSEEN = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # JSON leaves these as they are
+FORMULA = "=+-@"  # OWASP, "CSV injection"; in any width, and behind what is not seen
+LINE_BEGINS = ("\t", "\r", "\n")
 
 format_option = click.option(
     "--format",
@@ -154,8 +158,7 @@ def print_table(made: RenderableType) -> None:
 
 def print_json(value: Any) -> None:
     """One object on a line of its own, at once: who reads may be waiting for it."""
-    text = msgspec.json.encode(value).decode()
-    _write(UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
+    _write(json_escaped(msgspec.json.encode(value).decode(), ascii_only=not is_utf8()) + "\n")
 
 
 def print_csv(records: Iterable[Record], keys: Sequence[str], *, header: bool = True) -> None:
@@ -181,7 +184,19 @@ def _cell(value: Any) -> Any:
         plain = all(isinstance(part, str) for part in value)
         value = "; ".join(value) if plain else msgspec.json.encode(value).decode()
     text = clean(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(LINE_BEGINS) or _first_seen(text) in FORMULA else text
+
+
+def _first_seen(text: str) -> str:
+    """Return the first character that is neither space nor mark nor unseen, in its plain form; a space for none."""
+    seen = (char for char in text if unicodedata.category(char)[0] not in "CMZ")
+    return unicodedata.normalize("NFKC", next(seen, " "))
+
+
+def is_utf8() -> bool:
+    """Return whether all that there is can be written to stdout as it is."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name.startswith("utf")
 
 
 def _write(text: str) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from overheard.config import Metrics
+from overheard.exposition import INSTANCE
 from overheard.stages import PORT_OFFSETS, STAGES
 
 PATIENCE = 0.5  # seconds for an answer
@@ -18,11 +19,14 @@ CONNECT = 0.1  # on this machine
 ROOM = {**dict.fromkeys(STAGES, 10), "tick": 5, "ingress": 3, "watcher": 1}  # ports of each program (stages.py)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask who listens there
 OURS = b"overheard_"
+PAGE_MAX_BYTES = 8 << 20  # whoever listens there
 RUN = "run"  # everything in one process, on the tick's port
 
 
 class Process(msgspec.Struct, frozen=True):
     """A process. ``began`` is Unix time, ``memory`` resident bytes, ``done`` the messages it has finished with.
+
+    ``instance`` says whose it is (``db.instance``); empty where it does not say, as the watcher, who knows no database.
 
     ``problems`` are those of its ``/healthz``; ``backed_up`` is when the watcher has seen the last backup made (Unix
     time). None where it has not said.
@@ -35,6 +39,11 @@ class Process(msgspec.Struct, frozen=True):
     memory: float | None = None
     done: int = 0
     backed_up: float | None = None
+    instance: str = ""
+
+    def belongs_to(self, instance: str | None) -> bool:
+        """Return whether it may be one of this Overheard's; None: nobody knows which this is."""
+        return instance is None or not self.instance or self.instance == instance
 
 
 def look(rules: Metrics) -> list[Process] | None:
@@ -64,15 +73,27 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def _ask(host: str, program: str, port: int) -> Process | None:
-    """The process there; None when it is somebody else's."""
+def ask(rules: Metrics) -> Process | None:
+    """Who answers on [metrics] port itself; None when it is no Overheard."""
     try:
-        _, page = _get(host, port, "/metrics")
-        if OURS not in page:
-            return None
-        status, said = _get(host, port, "/healthz")
+        return _read(EVERYWHERE.get(rules.host, rules.host), "tick", rules.port)
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def _ask(host: str, program: str, port: int) -> Process | None:
+    try:
+        return _read(host, program, port)
     except (OSError, http.client.HTTPException):
         return Process(program, port, (f"it listens, and gave no answer within {PATIENCE:g} s",))
+
+
+def _read(host: str, program: str, port: int) -> Process | None:
+    """The process there; None when it is no Overheard."""
+    _, page, instance = _get(host, port, "/metrics")
+    if OURS not in page:
+        return None
+    status, said, _ = _get(host, port, "/healthz")
     problems = () if status == 200 else tuple(said.decode("utf-8", "replace").split("\n"))
     is_run = program == "tick" and _sum(page, b"overheard_worker_threads_alive") > 0
     return Process(
@@ -83,15 +104,17 @@ def _ask(host: str, program: str, port: int) -> Process | None:
         memory=_sum(page, b"process_resident_memory_bytes") or None,
         done=int(_sum(page, b"overheard_stage_messages_total")),
         backed_up=_sum(page, b"overheard_backup_last_success_timestamp_seconds") or None,
+        instance=instance,
     )
 
 
-def _get(host: str, port: int, path: str) -> tuple[int, bytes]:
+def _get(host: str, port: int, path: str) -> tuple[int, bytes, str]:
+    """(status, body, whose it is)."""
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.read(PAGE_MAX_BYTES), answer.getheader(INSTANCE, "")
     finally:
         connection.close()
 

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from overheard.cli import output
 from overheard.cli.group import Misuse
-from overheard.cli.item_lines import COMPLAINTS, Found, Tally, matching, unpacked
+from overheard.cli.item_lines import COMPLAINTS, Found, NotItems, Tally, matching, unpacked
 from overheard.cli.marks import marked
+from overheard.cli.opening import named_input
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
@@ -30,14 +31,17 @@ def query() -> None:
 @query.command
 @click.argument("query")
 @click.option("--text", help="A text to hold it against.")
-@click.option("--file", "path", type=click.Path(allow_dash=True), metavar="FILE", help="Items to hold it against.")
+@click.option(
+    "--file", "path", type=click.Path(allow_dash=True, dir_okay=False), metavar="FILE", help="Items to hold it against."
+)
 @format_option
 def test(query: str, text: str | None, path: str | None, format: Format) -> None:
     """Say how QUERY is read, and what it finds in a text or in a file.
 
     FILE holds a JSON object a line, with a title and selftext, or a body; it may be gzipped; - is stdin. Each matching
     object is printed as it stood there, with two more keys: "line" (from 1) and "highlights" ([key, start, end] in
-    characters). A line that cannot be read is complained of on stderr, and makes the exit code 1.
+    characters). A line that cannot be read is complained of on stderr, and makes the exit code 1; a file that is
+    something else altogether ends it with 2.
     """
     if text is not None and path is not None:
         raise click.UsageError("--text and --file cannot be used together")
@@ -76,8 +80,11 @@ def _text(wanted: Query, text: str, format: Format) -> None:
 
 def _file(wanted: Query, path: str, format: Format) -> int:
     tally = Tally()
-    with click.open_file(path, "rb") as raw:
-        _print(matching(wanted, unpacked(raw), tally), format)
+    try:
+        with named_input(path) as raw:
+            _print(matching(wanted, unpacked(raw), tally), format)
+    except NotItems as error:
+        raise Misuse(f"{'stdin' if path == '-' else path}: {error}") from None
     if tally.bad > COMPLAINTS:
         line(f"… and {tally.bad - COMPLAINTS:,} more lines that cannot be read", stderr=True)
     skipped = f"; {tally.bad:,} could not be read" if tally.bad else ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from overheard import __version__, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.registry import is_signed, new_secret
 from overheard.config import Config
-from overheard.db import channels, specs
+from overheard.db import channels, specs, workspaces
 from overheard.program import Program
-from overheard.workspace_file import ChannelSpec, WorkspaceSpec
+from overheard.workspace_file import ChannelSpec, Refusal, WorkspaceSpec
 
 Secrets = dict[str, str]  # of channels, by name
 
@@ -19,6 +21,27 @@ def options(config: Config) -> ChannelOptions:
     return ChannelOptions(
         allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
     )
+
+
+def beyond_limits(program: Program) -> Refusal:
+    """Return what refuses a workspace that is to have more than [limits] allows, and more than it has already."""
+    limits = program.config.limits
+
+    def refusal(spec: WorkspaceSpec) -> Iterator[str]:
+        feeds = len(set(spec.kinds)) * len(set(spec.subreddits))
+        wanted = {"queries": len(spec.query), "feeds": feeds, "channels": len(spec.channel)}
+        allowed = {part: int(getattr(limits, part)) for part in wanted}
+        if all(wanted[part] <= allowed[part] for part in wanted):
+            return
+        has = workspaces.size(program.db, spec.slug)
+        for part, number in wanted.items():
+            if number > max(allowed[part], has.get(part, 0)):
+                yield (
+                    f"{part}: {number:,}, and [limits] {part} allows a workspace {allowed[part]:,}; "
+                    "make several workspaces of it, or raise the limit in pipeline.toml"
+                )
+
+    return refusal
 
 
 def save(program: Program, spec: WorkspaceSpec) -> tuple[bool, Secrets]:

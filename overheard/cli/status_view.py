@@ -60,6 +60,8 @@ def _headline(view: View) -> RenderableType:
     severe = sum(trouble.severe for trouble in view.troubles)
     if not is_healthy(view.troubles):
         said = Text(f"✗ {output.counted(severe, 'trouble')}", style="bold red")
+    elif (stored := view.health.stored) is not None and not stored.in_use:
+        said = Text("– Not in use yet.", style="bold yellow")
     elif view.troubles:
         said = Text("✓ It works.", style="bold green")
     else:

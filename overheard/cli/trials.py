@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
 import textwrap
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +14,14 @@ import msgspec
 
 from actors.wiring import limiter, reddit_budget, reddit_source
 from overheard.bus import queues
+from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
+from overheard.cli import processes
+from overheard.cli.processes import Process
 from overheard.cli.times import span
 from overheard.config import Config
-from overheard.db import beats, migrate
+from overheard.db import beats, migrate, sqlite_file, workspaces
+from overheard.db import instance as instances
 from overheard.errors import ConfigError, InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
@@ -30,9 +31,14 @@ from producers.alerts import alert_channel, said
 PATIENCE = 5.0  # seconds
 APART = 5.0  # seconds that two machines' clocks may differ
 RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
+REFUSED = (
+    "RabbitMQ runs: correct user, password and vhost in [bus] url, or give them to it "
+    "(rabbitmqctl list_users, list_vhosts, change_password, set_permissions)"
+)
 VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
 LEAST_ROOM = 500_000_000  # bytes
 SCARCE = 0.1  # of a file system
+NAMED = 5  # workspaces beyond a limit
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -54,8 +60,13 @@ def where(path: Path | None) -> str:
 def database(program: Program) -> Outcome:
     """Connect, and see whether it can be written to and is up to date."""
     url = program.config.database.url.get_secret_value()
-    if program.config.database.embedded and not (file := Path(url.removeprefix("sqlite:///"))).exists():
-        return _not_there(file)
+    if program.config.database.embedded:
+        if (obstacle := sqlite_file.obstacle(program.db.file)) is not None:
+            return Outcome("failed", obstacle)
+        if not program.db.file.exists():
+            return Outcome(
+                "ok", f"SQLite, {program.db.file}: not there yet; `overheard workspace add` or `run` makes it"
+            )
     name = "SQLite" if program.config.database.embedded else "PostgreSQL"
     place = url.removeprefix("sqlite:///") if program.config.database.embedded else _server(url)
     try:
@@ -76,15 +87,8 @@ def database(program: Program) -> Outcome:
         return Outcome("ok", f"{name}, {place}", ready=True)
     behind = f"{name}, {place}: {len(pending)} migration(s) behind"
     if program.config.database.embedded:
-        return Outcome("ok", f"{behind}; the next start applies them")
+        return Outcome("ok", f"{behind}: `overheard migrate` or `overheard run` copies it and applies them")
     return Outcome("failed", behind, "run: overheard migrate")
-
-
-def _not_there(file: Path) -> Outcome:
-    folder = file.absolute().parent
-    if folder.is_dir() and os.access(folder, os.W_OK):
-        return Outcome("ok", f"SQLite, {file}: not there yet; the first start makes it")
-    return Outcome("failed", f"SQLite, {file}: cannot be made", f"{folder} must be there, and writable for this user")
 
 
 def bus(config: Config) -> Outcome:
@@ -95,6 +99,8 @@ def bus(config: Config) -> Outcome:
         found, _ = queues.look(config.bus.address)
     except ConfigError as error:
         return Outcome("failed", str(error))
+    except BusRefused as error:
+        return Outcome("failed", str(error), REFUSED)
     except Unavailable as error:
         return Outcome("failed", str(error), "start RabbitMQ (systemctl start rabbitmq-server), or mend [bus] url")
     place = _server(config.bus.address)
@@ -143,8 +149,19 @@ class _Free:
 _: Budget = _Free()
 
 
-def metrics(config: Config) -> Outcome:
-    """Whether the port is free, or ours already."""
+def whose(program: Program, *, known: bool) -> str | None:
+    """Which Overheard this is; None where the database, which knows it, does not answer."""
+    if not known:
+        return "" if program.config.database.embedded and not program.db.file.exists() else None
+    try:
+        with program.db.session():
+            return instances.known(program.db)
+    except Unavailable:
+        return None
+
+
+def metrics(config: Config, instance: str | None) -> Outcome:
+    """Whether the port is free, or this Overheard's already."""
     host, port = config.metrics.host, config.metrics.port
     place = f"http://{host}:{port}/metrics"
     if port == 0:
@@ -157,10 +174,19 @@ def metrics(config: Config) -> Outcome:
             probe.listen(1)
         return Outcome("ok", f"{place}: the port is free")
     except OSError as error:
-        if _ours(place):
-            return Outcome("ok", f"{place} is served by an Overheard that runs")
         reason = error.strerror or type(error).__name__
-        return Outcome("failed", f"{place}: {reason}", "set [metrics] port, or host, to another")
+        return _served(processes.ask(config.metrics), place, reason, instance)
+
+
+def _served(process: Process | None, place: str, reason: str, instance: str | None) -> Outcome:
+    another = "set [metrics] port, or host, to another"
+    if process is None:
+        return Outcome("failed", f"{place}: {reason}", another)
+    if not process.belongs_to(instance):
+        return Outcome("failed", f"{place} is served by another Overheard, on another database", another)
+    if not process.instance or instance is None:
+        return Outcome("warning", f"{place} is served by an Overheard that may be another", f"if it is: {another}")
+    return Outcome("ok", f"{place} is served by this Overheard, which runs")
 
 
 def alerts(config: Config) -> Outcome:
@@ -173,6 +199,26 @@ def alerts(config: Config) -> Outcome:
     except InvalidInput as error:
         return Outcome("failed", f"[alerts] {said(error)}")
     return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
+
+
+def limits(program: Program, *, known: bool) -> Outcome:
+    """What one workspace may have, and which have more of it already."""
+    rules = program.config.limits
+    allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
+    parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
+    what = f"for each workspace: {parts}, {rules.triggers_per_hour:,} triggers an hour"
+    if not known:
+        return Outcome("ok", what)
+    try:
+        with program.db.session():
+            beyond = workspaces.beyond(program.db, allowed)
+    except Unavailable as error:
+        return Outcome("warning", f"{what}; workspaces not looked at: {error}")
+    if not beyond:
+        return Outcome("ok", what)
+    named = ", ".join(f"{slug} has {number:,} {part}" for slug, part, number in beyond[:NAMED])
+    more = f" and {len(beyond) - NAMED:,} more" if len(beyond) > NAMED else ""
+    return Outcome("warning", f"{what}; {named}{more}", "all of it is kept; raise [limits], or make several of them")
 
 
 def clock(program: Program, *, known: bool) -> Outcome:
@@ -208,14 +254,6 @@ def disk(config: Config) -> Outcome:
     if usage.free < SCARCE * usage.total:
         return Outcome("warning", room, "make room soon: du -xsh /var/* shows what takes it")
     return Outcome("ok", room)
-
-
-def _ours(place: str) -> bool:
-    try:
-        with urllib.request.urlopen(place, timeout=PATIENCE) as answer:  # noqa: S310 - http, from the configuration
-            return b"overheard_" in answer.read()
-    except (OSError, ValueError):
-        return False
 
 
 def _server(url: str) -> str:

@@ -22,13 +22,19 @@ POLL = 0.2  # seconds
 @click.command
 @click.argument("workspace")
 @click.option("--wait", is_flag=True, help="Until the run is over: everything read, stored and sent.")
-@click.option("--timeout", default=120.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86400),
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait at most.",
+)
 @click.pass_context
 def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) -> None:
     """Ask for a run of WORKSPACE (slug or number) now."""
     with opened(context) as program:
         db = program.db
-        row = workspaces.by_name(db, int(workspace) if workspace.isdecimal() else workspace)
+        row = workspaces.by_slug_or_number(db, workspace)
         if not row.active:
             raise Fault(f"workspace {row.slug} is paused; to go on: overheard workspace resume {row.slug}")
         last = mentions.last_id(db)

@@ -12,7 +12,9 @@ from overheard.bus.door import INGRESS
 from overheard.cli.health import ALARM, LATE, Health, Stored
 from overheard.cli.output import counted
 from overheard.cli.times import span
+from overheard.cli.trials import REFUSED
 from overheard.config import Config
+from overheard.db.deliveries import Backlog
 from overheard.db.sources import AWAY
 
 TICK_LATE = 60.0
@@ -30,10 +32,10 @@ class Trouble(msgspec.Struct, frozen=True):
 
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
-    found = [*_database(health, config), *_bus(health), *_processes(health), *_backups(health)]
+    found = [*_database(health, config), *_bus(health), *_processes(health), *_strangers(health), *_backups(health)]
     if health.stored is not None:
         stored = health.stored
-        found += [*_tick(stored, config), *_flow(stored), *_outside(stored, config), *_rest(stored)]
+        found += [*_tick(stored, config), *_flow(stored, config), *_outside(stored, config), *_rest(stored)]
     return sorted(found, key=lambda trouble: not trouble.severe)
 
 
@@ -43,20 +45,23 @@ def is_healthy(found: list[Trouble]) -> bool:
 
 
 def _database(health: Health, config: Config) -> Iterator[Trouble]:
-    if health.database_fault is not None:
+    if health.database_missing:
+        do = "`overheard workspace add`, `import` or `run` makes it; or is it elsewhere? See [database] url"
+        yield Trouble(True, str(health.database_fault), do)
+    elif health.database_fault is not None:
         start = "free the file, or the disk" if config.database.embedded else "start PostgreSQL, or mend [database] url"
         yield Trouble(True, health.database_fault, f"{start}; meanwhile nothing is lost")
 
 
 def _tick(stored: Stored, config: Config) -> Iterator[Trouble]:
-    if not stored.active:
-        return
     start = "overheard run" if config.bus.embedded else "supervisorctl status, or: python -m producers tick"
+    if not stored.active + stored.paused:
+        yield Trouble(False, "there is no workspace: nothing is listened for", "overheard workspace add, or import")
     if stored.last_tick_at is None:
-        # In one process, "never" is what it looks like between adding the first workspace and `overheard run`.
-        waited = stored.waiting is not None and stored.at - stored.waiting.since > TICK_LATE
-        severe = waited or not config.bus.embedded
+        severe = stored.active > 0
         yield Trouble(severe, "no tick has ever run: nobody looks for what is due", f"start it: {start}")
+    elif not stored.active:
+        return
     elif (age := stored.at - stored.last_tick_at) > max(TICK_LATE, 3 * config.tick.interval):
         yield Trouble(True, f"the last tick was {span(age)} ago: nobody looks for what is due", f"start it: {start}")
     elif age < -LATE:
@@ -67,7 +72,7 @@ def _tick(stored: Stored, config: Config) -> Iterator[Trouble]:
         )
 
 
-def _flow(stored: Stored) -> Iterator[Trouble]:
+def _flow(stored: Stored, config: Config) -> Iterator[Trouble]:
     ages = {work: stored.at - since for work, since in stored.oldest.items() if since is not None}
     if stored.waiting is not None and ages["run"] > LATE:
         yield Trouble(
@@ -82,8 +87,25 @@ def _flow(stored: Stored) -> Iterator[Trouble]:
         yield Trouble(
             True, f"deliveries wait for {span(stored.at - overdue)} and nobody sends them", "see the notify stage's log"
         )
+    elif stored.backlog is not None:
+        yield _backlog(stored.backlog, stored.at, config)
     if (age := ages.get("digest", 0.0)) > 5 * LATE:
         yield Trouble(True, f"a digest has been due for {span(age)}", "see the digest stage's log")
+
+
+def _backlog(backlog: Backlog, now: float, config: Config) -> Trouble:
+    """More is to be sent than goes out: because of one channel's pace, or because there is too little of us."""
+    waits = f"{counted(backlog.due, 'delivery')} due, the oldest for {span(now - backlog.oldest_at)}"
+    pace = (
+        f"a channel is sent {config.notify.per_minute:,} a minute at most ([notify] per_minute): raise it, narrow the "
+        'queries, or let the channel have a digest (mode = "digest")'
+    )
+    most = f"most of them, {backlog.most:,}, for {backlog.workspace}/{backlog.channel}"
+    return Trouble(
+        True,
+        f"deliveries go out more slowly than they come: {waits}; {most}",
+        f"{pace}; when it is many channels, see the notify stage's log, and start more notify processes or threads",
+    )
 
 
 def _outside(stored: Stored, config: Config) -> Iterator[Trouble]:
@@ -107,6 +129,8 @@ def _bus(health: Health) -> Iterator[Trouble]:
         do = (
             "free disk or memory; the pipeline goes on by itself, and nothing is lost"
             if health.bus_fault == ALARM
+            else f"{REFUSED}; meanwhile nothing is lost"
+            if health.bus_refuses
             else "start RabbitMQ, or mend [bus] url; meanwhile nothing is lost"
         )
         yield Trouble(True, health.bus_fault, do)
@@ -135,6 +159,16 @@ def _processes(health: Health) -> Iterator[Trouble]:
             continue
         places = ", ".join(f":{port}" for port in ports)
         yield Trouble(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
+
+
+def _strangers(health: Health) -> Iterator[Trouble]:
+    if health.strangers:
+        places = ", ".join(f":{port}" for port in health.strangers)
+        yield Trouble(
+            False,
+            f"another Overheard, on another database, answers on {places}: what it says is left out",
+            "stop it, or give one of the two another [metrics] port; or does [database] url lead elsewhere?",
+        )
 
 
 def _backups(health: Health) -> Iterator[Trouble]:

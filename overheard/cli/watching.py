@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from rich.console import Group
 from rich.live import Live
@@ -16,6 +14,7 @@ from rich.live import Live
 from overheard.cli import output
 from overheard.cli.health import Health, Observer, Stored
 from overheard.cli.status_view import View, parts
+from overheard.cli.streams import forget_stdout
 from overheard.cli.troubles import Trouble, troubles
 
 REFRESH = 1.0  # seconds: how soon it shows that no answer comes
@@ -86,7 +85,7 @@ def follow(observer: Observer, *, interval: float, render: Callable[[Health], No
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        _leave()  # the terminal is gone
+        forget_stdout()  # the terminal is gone
     finally:
         gathering.end()
 
@@ -134,8 +133,3 @@ def _told_to_end() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _leave() -> None:
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
-from typing import IO
-
 import click
 import msgspec
 
-from overheard.channels.redact import HIDDEN
 from overheard.channels.registry import redact
-from overheard.cli.opening import opened
-from overheard.cli.output import counted, line
-from overheard.cli.saving import options, save
+from overheard.cli.group import Misuse
+from overheard.cli.opening import named_input, opened
+from overheard.cli.output import counted, flat, is_utf8, line
+from overheard.cli.saving import beyond_limits, options, save
 from overheard.db import specs, workspaces
 from overheard.errors import InvalidInput
-from overheard.workspace_file import WorkspaceSpec, read, write
+from overheard.input_files import read_to_limit
+from overheard.workspace_file import FILE_MAX_BYTES, WorkspaceSpec, read, write
 
 REDACTED = """\
 # Without the addresses and secrets of channels; `overheard import` takes back: overheard export --secrets
@@ -23,51 +21,34 @@ REDACTED = """\
 
 
 @click.command("import")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.pass_context
-def import_(context: click.Context, file: IO[bytes]) -> None:
+def import_(context: click.Context, file: str) -> None:
     """Create or change the workspaces that FILE (TOML; - is stdin) describes.
 
     Nothing is saved unless all of it is right. A workspace that exists becomes what FILE says: queries and channels
     that are not in it are removed, the others keep their history. Workspaces that FILE does not name stay as they are.
     """
-    named = getattr(file, "name", "-")
-    where = "stdin" if named in ("-", "<stdin>") else str(named)
-    text = _text(file, where)
-    with opened(context) as program:
-        wanted = read(text, where, options(program.config))
+    try:
+        _import(context, file)
+    except InvalidInput as error:
+        raise Misuse(str(error)) from None
+
+
+def _import(context: click.Context, path: str) -> None:
+    where = "stdin" if path == "-" else path
+    with named_input(path) as file:
+        data = read_to_limit(file, where, FILE_MAX_BYTES)
+    with opened(context, create=True) as program:
+        wanted = read(data, where, options(program.config), beyond_limits(program))
+        if not wanted:
+            raise InvalidInput(f"{where}: describes no workspace; it consists of [[workspace]] tables (see README)")
         for spec in wanted:
             new, secrets = save(program, spec)
             line(("✓ ", "green"), "created " if new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
             for name in secrets:
-                line("  ", f"a signing secret was made for {name}; to see it: overheard export --secrets {spec.slug}")
-    if not wanted:
-        line((f"{where} describes no workspace.", "dim"))
-
-
-def _text(file: IO[bytes], where: str) -> str:
-    try:
-        text = file.read().decode("utf-8-sig")
-        tables = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{where}: not UTF-8 (byte {error.start})") from None
-    except tomllib.TOMLDecodeError:
-        return text  # ``read`` says what is wrong
-    if HIDDEN in str(tables) and any(_hidden(table) for table in _tables(tables.get("workspace"))):
-        raise InvalidInput(
-            f"{where}: channels without their addresses ({HIDDEN}): they were left out when it was exported; "
-            "export it anew with `overheard export --secrets`, or write the addresses in"
-        )
-    return text
-
-
-def _hidden(workspace: dict[str, object]) -> bool:
-    channels = _tables(workspace.get("channel"))
-    return any(str(channel.get("url")) == redact(str(channel.get("url"))) for channel in channels)
-
-
-def _tables(value: object) -> list[dict[str, object]]:
-    return [table for table in value if isinstance(table, dict)] if isinstance(value, list) else []
+                made = f"a signing secret was made for {flat(name)}"
+                line("  ", f"{made}; to see it: overheard export --secrets {spec.slug}")
 
 
 def _contents(spec: WorkspaceSpec) -> str:
@@ -92,7 +73,7 @@ def export(context: click.Context, slugs: tuple[str, ...], secrets: bool) -> Non
         found = [hidden(spec) for spec in found]
         if any(spec.channel for spec in found):
             click.echo(REDACTED)
-    click.echo(write(found), nl=False)
+    click.echo(write(found, ascii_only=not is_utf8()), nl=False)
 
 
 def hidden(spec: WorkspaceSpec) -> WorkspaceSpec:

@@ -189,6 +189,29 @@ def take(db: Db, key: str, seconds: float) -> bool:
     return bool(list(taken))
 
 
+def admit(db: Db, key: str, rate: Rate) -> bool:
+    """Take a token of ``key`` if there is one now; return whether there was. Nothing is reserved."""
+    now = db.now
+    earliest = now - (rate.burst - 1) * rate.period
+    start = db.greatest(Case(None, [(_beyond(rate, now), earliest)], Budget.tat), earliest)
+    taken = (
+        Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
+        .on_conflict(conflict_target=[Budget.key], update={Budget.tat: start + rate.period}, where=(start <= now))
+        .returning(Budget.key)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return bool(list(taken))
+
+
+def admit_trigger(db: Db, workspace_id: int, per_hour: int) -> bool:
+    """Count a run that was asked for by hand against [limits] triggers_per_hour; return whether it may be made now.
+
+    As many as an hour has may come at once; after them, one more every 3,600 / ``per_hour`` seconds.
+    """
+    return admit(db, f"trigger:{workspace_id}", Rate(per_hour / 60, per_hour))
+
+
 def state(db: Db, key: str) -> tuple[float | None, float]:
     """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``.
 

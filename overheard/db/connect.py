@@ -6,11 +6,10 @@ No model is bound to a database, so that nothing is global.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import peewee
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from overheard.db import sqlite_file
 from overheard.errors import ConfigError, Unavailable
 
 BUSY_TIMEOUT = 30_000  # ms that a SQLite writer waits for another
@@ -98,7 +98,7 @@ class Db:
             yield
         except (peewee.OperationalError, peewee.InterfaceError, psycopg.OperationalError) as error:
             self.release()
-            raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+            raise Unavailable(self._reason(error)) from error
         except peewee.DatabaseError as error:
             if type(error) is not peewee.DatabaseError:
                 raise
@@ -106,12 +106,23 @@ class Db:
             self.release()
             raise ConfigError([f"[database] url: {_first_line(error)}"]) from error
 
+    @property
+    def file(self) -> Path:
+        """SQLite's file."""
+        return Path(self.peewee.database)
+
+    def _reason(self, error: BaseException) -> str:
+        said = f"the database does not answer: {_first_line(error)}"
+        if self.sqlite and ("unable to open" in said or "readonly" in said):
+            return f"{said}: {sqlite_file.obstacle(self.file) or self.file.absolute()}"
+        return said
+
     def _connect(self) -> None:
         # Two processes that open a new SQLite file at the same moment both turn on its WAL, and the one that comes
         # second is told "locked" at once: SQLite does not wait for that, however long its timeout.
         patience = time.monotonic() + BUSY_TIMEOUT / 1000
         if self.sqlite and self.peewee.is_closed():
-            _make_private(Path(self.peewee.database))
+            sqlite_file.make_private(self.file)
         while True:
             try:
                 self.peewee.connect(reuse_if_open=True)
@@ -155,15 +166,6 @@ def open_database(url: str) -> Db:
         raise ConfigError(["[database] url: names no database: postgresql://user:password@host:5432/name"])
     options: dict[str, Any] = {"connect_timeout": 10, "application_name": "overheard", **parts}
     return Db(peewee.PostgresqlDatabase(name, prefer_psycopg3=True, **options), sqlite=False)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file before SQLite does, who would let everybody read it: channels' addresses and secrets are in it.
-
-    Its -wal and -shm files get the same mode. A file that is there keeps the mode that its owner gave it.
-    """
-    with suppress(OSError):  # it is there; or it cannot be made, which SQLite says in its own words
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _first_line(error: BaseException) -> str:

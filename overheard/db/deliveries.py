@@ -380,3 +380,39 @@ def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
     )
     value = query.scalar(db.peewee)
     return None if value is None else float(value)
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Deliveries that are due and not sent, failing channels' aside; ``most`` of them are the ``channel``'s."""
+
+    due: int
+    oldest_at: float
+    workspace: str
+    channel: str
+    most: int
+
+
+def backlog(db: Db, now: float, older_than: float) -> Backlog | None:
+    """What is due, when the oldest of it has been for so many seconds; None when it has not."""
+    oldest = oldest_due(db, now)
+    if oldest is None or oldest > now - older_than:
+        return None
+    rows = (
+        Delivery.select(Delivery.channel, fn.count(Delivery.id))
+        .join(Channel, on=(Delivery.channel == Channel.id))
+        .where(
+            Delivery.state == PENDING,
+            Delivery.due_at <= now,
+            Channel.disabled_at.is_null(),
+            Channel.failing_since.is_null(),
+        )
+        .group_by(Delivery.channel)
+    )
+    counts: dict[int, int] = dict(rows.tuples().execute(db.peewee))
+    first = max(counts, key=lambda channel_id: counts[channel_id], default=None)
+    if first is None:
+        return None  # it was sent meanwhile
+    its = Channel.select(Workspace.slug, Channel.name).join(Workspace, on=(Channel.workspace == Workspace.id))
+    for workspace, channel in its.where(Channel.id == first).tuples().execute(db.peewee):
+        return Backlog(sum(counts.values()), oldest, workspace, channel, counts[first])
+    return None

@@ -102,7 +102,8 @@ def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
         pass
     feeds = _watched(db, workspace_id)
     specs.remove(db, workspace_id)
-    Budget.delete().where(Budget.key.in_([f"channel:{channel}" for channel in channels])).execute(db.peewee)
+    keys = [f"trigger:{workspace_id}", *(f"channel:{channel}" for channel in channels)]
+    Budget.delete().where(Budget.key.in_(keys)).execute(db.peewee)
     tally.feeds = retention.unwatched_feeds(db, Feed.id.in_(feeds), now)
     return tally
 

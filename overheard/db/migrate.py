@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,8 +10,12 @@ import peewee
 from playhouse.migrations import Runner
 from psycopg.errors import InsufficientPrivilege
 
+from overheard.db import sqlite_file
 from overheard.db.connect import Db
 from overheard.errors import ConfigError
+from overheard.log import get_logger
+
+log = get_logger(__name__)
 
 DIRECTORY = Path(__file__).parent / "migrations"
 HOW = (
@@ -34,14 +38,29 @@ def pending(db: Db) -> list[str]:
 
 def untouched(db: Db) -> bool:
     """Whether no migration was ever applied: there is nothing in the database that could be lost."""
-    return not any(row.applied for row in Runner(db.peewee, str(DIRECTORY)).status())
+    return not _applied(db)
 
 
-def migrate(db: Db) -> list[str]:
-    """Bring the schema up to date; returns the migrations applied. Of several processes one does it, the rest wait."""
+def _applied(db: Db) -> list[str]:
+    return [row.name for row in Runner(db.peewee, str(DIRECTORY)).status() if row.applied]
+
+
+def _log_backup(copy: Path) -> None:
+    log.info("database copied before it is migrated", path=str(copy))
+
+
+def migrate(db: Db, backed_up: Callable[[Path], object] = _log_backup) -> list[str]:
+    """Bring the schema up to date; returns the migrations applied. Of several processes one does it, the rest wait.
+
+    A SQLite database in which there is something to lose is copied first; ``backed_up`` is told where. (PostgreSQL's
+    backups are the operator's: deploy/upgrade makes one.)
+    """
     with db.session():
         if db.sqlite:
             with _foreign_keys_off(db), db.transaction():
+                # We hold the write lock: nobody changes anything between the copy and the migration.
+                if pending(db) and (applied := _applied(db)):
+                    backed_up(sqlite_file.back_up(db.file, applied[-1]))
                 return _up(db)
         peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from overheard.db.text import storable
 from overheard.errors import NotFound
 
 # The canary's is Overheard's own: who wants to see it asks for it by its name.
+SHOWN_CHARS = 100
 MENDED = 500  # workspaces of one transaction
 PEOPLES = Workspace.slug != canary.WORKSPACE
 
@@ -44,8 +46,18 @@ def by_name(db: Db, name: str | int) -> Workspace:
         few = Workspace.select(Workspace.slug).where(PEOPLES).limit(5)
         some = [slug for (slug,) in few.tuples().execute(db.peewee)]
         hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
-        raise NotFound(f"no workspace {name!r}; {hint}")
+        raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
     return row
+
+
+def by_slug_or_number(db: Db, text: str) -> Workspace:
+    """The workspace that somebody typed: its slug, else its id. Raises NotFound."""
+    try:
+        return by_name(db, text)
+    except NotFound:
+        if not re.fullmatch(r"[0-9]{1,19}", text):
+            raise
+    return by_name(db, int(text))
 
 
 def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float]) -> list[Due]:
@@ -310,9 +322,29 @@ def overview(db: Db) -> list[Overview]:
     return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
 
 
-def _counted(db: Db, table: Any) -> dict[int, int]:
+BOUNDED = {"queries": Query, "feeds": Watch, "channels": Channel}
+
+
+def _counted(db: Db, table: Any, workspace_id: int | None = None) -> dict[int, int]:
     rows = table.select(table.workspace, fn.count(table.workspace)).group_by(table.workspace)
+    if workspace_id is not None:
+        rows = rows.where(table.workspace == workspace_id)
     return dict(rows.tuples().execute(db.peewee))
+
+
+def size(db: Db, slug: str) -> dict[str, int]:
+    """How much the workspace has of what [limits] bounds; nothing where there is none of this slug."""
+    row = Workspace.select(Workspace.id).where(Workspace.slug == storable(slug)).scalar(db.peewee)
+    return {} if row is None else {part: _counted(db, table, row).get(row, 0) for part, table in BOUNDED.items()}
+
+
+def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """(slug, part, number) of what workspaces have more of than ``limits`` says, the canary's aside."""
+    counts = {part: _counted(db, BOUNDED[part]) for part in limits}
+    over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
+    rows = Workspace.select(Workspace.id, Workspace.slug).where(PEOPLES).tuples().execute(db.peewee) if over else []
+    slugs = dict(rows)
+    return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
 
 def tally(db: Db) -> tuple[int, int]:

@@ -369,3 +369,19 @@ def test_a_database_that_fails_is_told_as_one_of_ours(db: Db) -> None:
             db.peewee.connection().close()  # as if the server had: the next session makes a new one
         with pytest.raises(Unavailable):
             call()
+
+
+def test_as_many_triggers_as_an_hour_has_come_at_once_and_then_one_by_one(db: Db) -> None:
+    assert [budgets.admit_trigger(db, 1, 3) for _ in range(5)] == [True, True, True, False, False]
+    assert budgets.admit_trigger(db, 2, 3), "each workspace has its own"
+    for _ in range(2):
+        Budget.update(tat=Budget.tat - 1201).where(Budget.key == "trigger:1").execute(db.peewee)
+        assert [budgets.admit_trigger(db, 1, 3) for _ in range(2)] == [True, False]
+    Budget.update(tat=Budget.tat - 86400).where(Budget.key == "trigger:1").execute(db.peewee)
+    assert [budgets.admit_trigger(db, 1, 3) for _ in range(4)] == [True, True, True, False], "a quiet day saves no more"
+    assert [budgets.admit_trigger(db, 3, 1) for _ in range(2)] == [True, False]
+
+
+def test_no_more_triggers_are_let_in_by_many_at_once(db: Db, race: Any) -> None:
+    admitted = race(*[lambda: [budgets.admit_trigger(db, 1, 10) for _ in range(10)]] * 4)
+    assert sum(itertools.chain.from_iterable(admitted)) == 10

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 import pytest
@@ -142,6 +143,33 @@ def test_every_listing_and_change_works_on_postgresql(run: Run, db: Db, command:
     )
     done = run(*command.split())
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("wrong", ["password", "vhost"])
+def test_a_rabbitmq_that_refuses_is_not_to_be_started(run: Run, db: Db, rabbit_url: str, wrong: str) -> None:
+    parts = urlsplit(rabbit_url)
+    refused = (
+        parts._replace(netloc=f"nobody:hunter2@{parts.hostname}:{parts.port}")
+        if wrong == "password"
+        else parts._replace(path="/absent")
+    )
+    environ = {"OVERHEARD_BUS__URL": refused.geturl()}
+    checked = run("check", "--format", "json", **environ)
+    [bus] = [found for found in map(json.loads, checked.stdout.splitlines()) if found["part"] == "bus"]
+    assert bus["what"].endswith(
+        "refuses the login; check user and password in [bus] url"
+        if wrong == "password"
+        else "refuses the vhost; check that it exists and that the user may use it"
+    )
+    [trouble] = [
+        trouble
+        for trouble in json.loads(run("status", "--format", "json", **environ).stdout)["troubles"]
+        if "RabbitMQ" in trouble["what"]
+    ]
+    for hint in (bus["hint"], trouble["do"]):
+        assert hint.startswith("RabbitMQ runs: correct user, password and vhost in [bus] url")
+        assert "start RabbitMQ" not in hint
+    assert "hunter2" not in checked.stdout
 
 
 def test_looking_at_an_empty_bus_makes_nothing_there(run: Run, rabbit_url: str) -> None:

@@ -75,6 +75,10 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.toml", {})
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path, {})
+    with pytest.raises(ConfigError, match="/dev/zero: larger than"):
+        load(Path("/dev/zero"), {})
+    with pytest.raises(ConfigError, match="cannot be read: /dev/zero: larger than"):
+        load(None, {"OVERHEARD_REDDIT__CLIENT_SECRET_FILE": "/dev/zero"})
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,10 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[tick]\ninterval = inf\n", ["[tick] interval:", "finite"]),
         ("[tick]\njitter = nan\n", ["[tick] jitter:"]),
         ("[tick]\ninterval = 1e12\n", ["[tick] interval:", "less than or equal to 3600"]),
+        ("[limits]\nqueries = 0\n", ["[limits] queries:", "greater than or equal to 1", "(default: 10000)"]),
+        ("[limits]\nchannels = 1000000000000\n", ["[limits] channels:", "less than or equal to 100000"]),
+        ("x = " + "[" * 100_000, ["nested too deeply"]),
+        ("[tick]\nbatch = " + "9" * 5000, ["too many digits"]),
         ("[notify]\nthreads = 100\n", ["[notify] threads:", "less than or equal to 64"]),
         ("[fetch]\nfresh_for = inf\n", ["[fetch] fresh_for:", "finite"]),
         ("[fetch]\nfresh_for = nan\n", ["[fetch] fresh_for:"]),

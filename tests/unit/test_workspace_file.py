@@ -210,3 +210,90 @@ def test_an_export_is_a_file_that_people_can_read(tmp_path: Path) -> None:
         'digest = "0 9 * * *"', 'subreddits = ["python", "linux", "selfhosted"]', 'kinds = ["posts", "comments"]',
     ]  # fmt: skip
     assert "secret" not in write([spec])
+
+
+def numbered(count: int, row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**row, "name": f"n{number}"} for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ({"name": "x" * 10_000_000}, "name: 10,000,000 characters, 100 are allowed"),
+        ({"slug": "x" * 10_000_000}, "lower-case letters, digits, - and _ only, at most 63"),
+        ({"timezone": "x" * 1_000_000}, "timezone: 1,000,000 characters, 100 are allowed"),
+        ({"every": "1," * 500_000 + "1 * * * *"}, "every: 1,000,009 characters"),
+        ({"digest": "1" * 1_000_000}, "digest: 1,000,000 characters"),
+        ({"subreddits": ["x" * 1_000_000]}, "cannot be the name of a subreddit"),
+        ({"query": [{"name": "x" * 1_000_000, "text": "a"}]}, "a name of 1 to 100 characters"),
+        ({"query": [{"name": "x", "text": "a" * 1_000_000}]}, "the query has 1,000,000 characters, 2,000 are allowed"),
+        ({"channel": [{"name": "x", "url": "https://h/" + "x" * 1_000_000}]}, "channel 'x': url: 1,000,010 characters"),
+        ({"channel": [{"name": "x", "url": "https://h/", "secret": "x" * 300}]}, "channel 'x': secret: 300 characters"),
+        ({"x" * 1_000_000: 1}, "valid: slug, name, timezone, every, digest, subreddits, kinds, query, channel"),
+        ({"channel": [{"name": "x", "adress": "https://h/"}]}, "channel: unknown key 'adress'; valid: name, url, mode"),
+        ({"kinds": ["links"]}, "valid: posts, comments"),
+    ],
+)  # fmt: skip
+def test_every_field_has_a_bound_and_no_message_repeats_what_is_beyond_it(fields: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(change(**fields), "my.toml")
+    assert hint in str(refused.value)
+    assert len(str(refused.value)) < 1500
+
+
+def test_several_mistakes_of_one_workspace_are_told_at_once() -> None:
+    text = change(slug="Acme", every="x", kinds=[], subreddits=["a b"], query=[{"name": "x", "text": "NOT a"}], quiet=1)
+    with pytest.raises(InvalidInput) as refused:
+        read(text, "my.toml")
+    told = [line.split(": ")[2] for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
+    assert told == ["unknown key 'quiet'; valid", "slug 'Acme'", "every", "kinds", "subreddits", "query 'x':"]
+
+
+def test_of_very_many_mistakes_some_are_told() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(change(subreddits=[f"{n} {n}" for n in range(10_000)]), "my.toml")
+    assert str(refused.value).splitlines()[-1] == "… and 9,950 more problems"
+
+
+def test_what_is_beyond_a_limit_is_refused_before_anything_else_is_done_with_it() -> None:
+    queries = numbered(150_000, {"text": "a b"})
+    with pytest.raises(InvalidInput) as refused:
+        read(change(query=queries), "my.toml", refusal=lambda spec: [f"queries: {len(spec.query)}"])
+    assert str(refused.value) == "my.toml: workspace acme: queries: 150000"
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("x = " + "[" * 100_000, "nested too deeply"),
+        ("x = " + "[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ("x = " + "{a = " * 100_000, "nested too deeply"),
+        ("x" + ".x" * 100_000 + " = 1", "a key of more than 64 parts"),
+        ("y = {" + "'x' . " * 100_000 + "x = 1}", "a key of more than 64 parts"),
+        ("x = " + "9" * 5000, "too many digits"),
+        ("x = 0000-00-00", "not valid TOML"),
+        ("[[workspace]]\nslug." + "x." * 60 + "x = 1\nsubreddits = []", "slug"),
+        (b"\xff\xfe", "not UTF-8 (byte 0)"),
+        ("[[workspace]]\nkinds = [" + '"posts",' * 200_000 + "]\nsubreddits = []\nslug = 'a'", "subreddits"),
+    ],
+)  # fmt: skip
+def test_no_file_is_a_traceback(given: str | bytes, hint: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(given, "my.toml")
+    assert str(refused.value).startswith("my.toml: ")
+    assert hint in str(refused.value)
+    assert len(str(refused.value)) < 1500
+
+
+HIDDEN_TEXT = "a\u202eb\U000e0041\U000e007f\ufeff\u200b\x7f\x85\u2028\u2066é\U0001f600 acme"
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_an_export_hides_nothing_and_loses_nothing(ascii_only: bool) -> None:
+    [plain] = read(EXAMPLE, "x")
+    query = QuerySpec(HIDDEN_TEXT, f"{HIDDEN_TEXT} acme")
+    spec = checked(msgspec.structs.replace(plain, name=HIDDEN_TEXT, query=(query,)))
+    text = write([spec], ascii_only=ascii_only)
+    assert all(char == "\n" or char.isprintable() for char in text)
+    assert text.isascii() == ascii_only
+    assert read(text, "x") == [spec]

@@ -19,6 +19,7 @@ from overheard.messages import ItemsMatched, Match, MatchedItem
 from overheard.program import Program
 
 Run = Callable[..., Result]
+FOREIGN = "Ä ✓ 😀 日本"  # more than any encoding but UTF-8 has
 
 
 @pytest.fixture

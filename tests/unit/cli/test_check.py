@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from overheard.cli import trials
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
 from .conftest import Run, lines
@@ -42,7 +43,8 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
     result = run("check", **reddit)
     assert result.exit_code == 0, result.output
     assert [line[:17].split() for line in result.stdout.splitlines()] == [
-        ["✓", part] for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts", "clock", "disk")
+        ["✓", part]
+        for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts", "limits", "clock", "disk")
     ]
     assert "newest post: t3_" in result.stdout
     assert list(folder.iterdir()) == []
@@ -113,16 +115,40 @@ def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
     assert found["outcome"] == "failed"
 
 
-def test_the_metrics_port_is_ours(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("whose", "outcome", "told"),
+    [
+        ("ours", "ok", "is served by this Overheard, which runs"),
+        ("another", "failed", "is served by another Overheard, on another database"),
+        ("", "warning", "is served by an Overheard that may be another"),
+    ],
+)
+def test_the_metrics_port_is_taken_by_an_overheard(
+    run: Run, program: Program, whose: str, outcome: str, told: str
+) -> None:
     registry = CollectorRegistry()
     Metrics(registry)
-    server = Exposition(registry, list)
+    server = Exposition(registry, list, instance=lambda: program.instance if whose == "ours" else whose)
     port = server.start("127.0.0.1", 0)
+    environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
-        found = results(run, OVERHEARD_METRICS__PORT=str(port))["metrics"]
+        found = results(run, **environ)["metrics"]
+        status = run("status", "--format", "json", **environ)
+        nothing = results(run, OVERHEARD_DATABASE__URL="sqlite:///other.db", **environ)["metrics"]
     finally:
         server.stop()
-    assert (found["outcome"], "served by an Overheard" in found["what"]) == ("ok", True)
+    assert (found["outcome"], told in found["what"]) == (outcome, True)
+    assert ("another Overheard, on another database" in status.stdout) == (whose == "another")
+    assert len(lines(status.stdout)[0]["processes"]) == (whose != "another")
+    assert nothing["outcome"] == ("failed" if whose else "warning"), "where there is no database, nobody is ours"
+
+
+def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None:
+    assert results(run)["limits"]["what"].startswith(
+        "for each workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,"
+    )
+    found = results(run, OVERHEARD_LIMITS__FEEDS="1")["limits"]
+    assert (found["outcome"], found["what"].endswith("; acme has 2 feeds")) == ("warning", True)
 
 
 def test_a_wrong_clock_and_a_full_disk_are_told(

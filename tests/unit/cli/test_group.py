@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
+from structlog.testing import capture_logs
 
 from overheard.cli import ENTRIES, cli
+from overheard.config import Config
+from overheard.db import migrate
+from overheard.db.connect import open_database
+from overheard.program import Program
 
 from .conftest import Run
 
@@ -64,12 +71,12 @@ def test_a_wrong_configuration_names_every_problem(run: Run, folder: Path) -> No
 
 def test_the_configuration_may_be_named_by_the_environment(run: Run, folder: Path) -> None:
     (folder / "other.toml").write_text('[database]\nurl = "sqlite:///other.db"\n')
-    assert run("workspace", "list", OVERHEARD_CONFIG="other.toml").exit_code == 0
+    assert run("migrate", OVERHEARD_CONFIG="other.toml").exit_code == 0
     assert (folder / "other.db").exists()
     assert run("workspace", "list", OVERHEARD_CONFIG="absent.toml").exit_code == 2
 
 
-def test_a_fault_is_one_line_and_no_traceback(run: Run) -> None:
+def test_a_fault_is_one_line_and_no_traceback(run: Run, program: Program) -> None:
     result = run("workspace", "show", "nobody")
     assert result.exit_code == 1
     assert (
@@ -111,3 +118,81 @@ def test_a_stdout_that_was_closed_before_is_no_fault(folder: Path) -> None:
     command = f"exec {shlex.quote(sys.executable)} -m overheard.cli workspace list >&-"
     done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, stderr=subprocess.PIPE, text=True)
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database that has seen the first migration only, with a workspace in it."""
+    old = folder / "migrations"
+    old.mkdir()
+    first = migrate.DIRECTORY / "0001_initial.py"
+    (old / first.name).write_text(first.read_text())
+    db = open_database(f"sqlite:///{folder}/overheard.db")
+    with monkeypatch.context() as released:
+        released.setattr(migrate, "DIRECTORY", old)
+        migrate.migrate(db)
+    with db.session():
+        values = "(1, 'acme', 'Acme', 'UTC', '5m', 1, 0, 1, 0, 0, 0)"
+        db.peewee.execute_sql(
+            "INSERT INTO workspace (id, slug, name, timezone, every, active, created_at, next_due_at, demanded_at,"
+            f" served_at, digest_asked_at) VALUES {values}"
+        )
+    db.release()
+    return folder / "overheard.db"
+
+
+def schema(path: Path) -> tuple[int, list[str]]:
+    with closing(sqlite3.connect(path)) as db:
+        tables = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+        return db.execute("SELECT count(*) FROM schema_migration").fetchone()[0], tables
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["mentions", "mentions --format json", "workspace list", "workspace show acme", "workspace pause acme", "export",
+     "channel list", "dead list", "trigger acme", "forget --workspace acme --dry-run", "status", "status --format json",
+     "workspace add bolt -s python -q x"],
+)  # fmt: skip
+def test_no_command_but_migrate_and_run_migrates(run: Run, behind: Path, command: str) -> None:
+    before = schema(behind)
+    result = run(*command.split())
+    assert (result.exit_code, "run `overheard migrate`" in result.stderr) == (2, True)
+    assert schema(behind) == before
+    assert not list(behind.parent.glob("*.backup"))
+
+
+def test_migrate_copies_first_and_says_where(run: Run, behind: Path) -> None:
+    before = schema(behind)
+    result = run("migrate")
+    copy = behind.with_name("overheard.db.0001_initial.backup")
+    assert result.exit_code == 0
+    assert f"copied to {copy}" in result.stdout
+    assert schema(copy) == before
+    assert run("workspace", "list").stdout.splitlines()[1].startswith("acme")
+    assert run("migrate").stdout == "The database was up to date already.\n"
+    assert list(behind.parent.glob("*.backup")) == [copy]
+
+
+def test_a_process_that_stays_migrates_and_copies_too(behind: Path) -> None:
+    made = Program(Config())
+    with capture_logs() as lines:
+        made.ready_database()
+    made.db.release()
+    [copy] = behind.parent.glob("*.backup")
+    assert [(line["event"], line["path"]) for line in lines] == [("database copied before it is migrated", str(copy))]
+
+
+@pytest.mark.parametrize("command", ["mentions", "workspace list", "export", "dead list", "channel list"])
+def test_where_there_is_no_database_reading_makes_none(run: Run, folder: Path, command: str) -> None:
+    result = run(*command.split())
+    assert result.exit_code == 2
+    assert f"overheard: there is no database yet: {folder}/overheard.db\n" in result.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["mentions", "migrate", "run", "workspace add acme -s python -q x"])
+def test_a_path_that_sqlite_cannot_use_is_named_with_the_remedy(run: Run, folder: Path, command: str) -> None:
+    result = run(*command.split(), OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")
+    assert result.exit_code == 2
+    assert f"[database] url: SQLite cannot use {folder}/absent/x.db: there is no folder" in result.stderr
+    assert f"mkdir -p {folder}/absent" in result.stderr

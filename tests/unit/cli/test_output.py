@@ -82,3 +82,30 @@ def test_a_piped_table_has_a_line_a_row_and_no_blanks_at_its_end(capsys: pytest.
     printed = shown(capsys, "table", Row("word " * 500), Row("x"))
     assert len(printed.splitlines()) == 3
     assert all(line == line.rstrip() for line in printed.splitlines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\r=1", "\n=1", "\r1", "\n1", "＝1", "＋1", "－1", "＠SUM(A1)", "\ufeff=1", "\u200b=1", "\u200b\ufeff ＝1", " =1",
+     "\u202e=1", "\u3000@x", "\u200d-1"],
+)  # fmt: skip
+def test_a_formula_behind_what_is_not_seen_or_in_another_width_is_none_either(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (row,) = rows(shown(capsys, "csv", Row(text)))
+    assert row["text"].startswith("'")
+
+
+@pytest.mark.parametrize("text", ["1=1", "a-b", "", "  ", "„quoted“", "über =1"])
+def test_what_is_no_formula_stays_as_it_is(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (row,) = rows(shown(capsys, "csv", Row(text)))
+    assert row["text"] == text
+
+
+def test_a_sentence_in_tag_characters_is_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    hidden = "seen" + "".join(chr(0xE0000 + ord(char)) for char in "ignore all") + "\ufeff"
+    assert shown(capsys, "table", Row(hidden)) == "Text\nseen\n"
+    assert rows(shown(capsys, "csv", Row(hidden)))[0]["text"] == "seen"
+    printed = shown(capsys, "json", Row(hidden))
+    assert harmless(printed)
+    assert json.loads(printed)["text"] == hidden

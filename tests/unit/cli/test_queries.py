@@ -113,3 +113,27 @@ def test_wrong_usage(run: Run, items: Path) -> None:
     result = run("query", "test", "acme", "--file", "absent.jsonl")
     assert result.exit_code == 1
     assert "absent.jsonl" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (gzip.compress(b"\0" * 50_000_000), "a line is longer than 4,194,304 bytes"),
+        (gzip.compress(b" \n" * 20_000_000), "more than 500 times as large unzipped"),
+        (b"x" * 5_000_000, "a line is longer"),
+        (b"a,b\n" * 2000, "none of its first 1,000 lines"),
+    ],
+)  # fmt: skip
+def test_what_holds_no_items_is_not_read_to_its_end(run: Run, folder: Path, content: bytes, hint: str) -> None:
+    (folder / "x").write_bytes(content)
+    result = run("query", "test", "acme", "--file", "x")
+    assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
+
+
+def test_neither_endless_files_nor_folders_are_files_of_items(run: Run, folder: Path) -> None:
+    for path in ("/dev/zero", "."):
+        result = run("query", "test", "acme", "--file", path)
+        assert (result.exit_code, "Traceback" in result.stderr) == (2, False)
+    deep = '{"body": ' + "[" * 100_000 + "]" * 100_000 + "}\n" + json.dumps({"body": "9" * 5000 + " acme"})
+    result = run("query", "test", "acme", "--file", "-", "--format", "json", input=deep)
+    assert (result.exit_code, len(lines(result.stdout))) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,11 +47,26 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERHEARD_REDDIT__USER_AGENT", "linux:overheard:test (by /u/standin)")
 
 
-def test_a_fresh_installation_is_well(run: Run) -> None:
+def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, folder: Path) -> None:
+    result = run("status")
+    assert result.exit_code == 1
+    assert "✗ there is no database yet: " in result.stdout
+    assert "`overheard workspace add`, `import` or `run` makes it" in result.stdout
+    assert (facts(run)["healthy"], facts(run)["queues"]) == (False, None)
+    assert list(folder.iterdir()) == []
+
+
+def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program: Program) -> None:
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.startswith("✓ All is well.")
-    assert facts(run)["queues"] is None
+    assert result.stdout.startswith("– Not in use yet.  ! 2 things to look at")
+    assert troubles(run) == [
+        (False, "there is no workspace: nothing is listened for"),
+        (False, "no tick has ever run: nobody looks for what is due"),
+    ]
+    beats.beat(program.db, "tick", program.clock())
+    result = run("status")
+    assert (result.exit_code, result.stdout.startswith("– Not in use yet.  ! 1 thing to look at")) == (0, True)
 
 
 def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
@@ -84,10 +100,11 @@ def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
 
 def test_nothing_has_run_yet(run: Run, acme: int, program: Program) -> None:
     result = run("status")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "start it: overheard run" in result.stdout
-    models.Workspace.update(next_due_at=program.clock() - 61).execute(program.db.peewee)
-    assert run("status").exit_code == 1
+    run("workspace", "pause", "acme")
+    result = run("status")
+    assert (result.exit_code, result.stdout.startswith("– Not in use yet.")) == (0, True)
 
 
 def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +209,42 @@ def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(run: Run, mentio
     assert troubles(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
+
+
+def waiting(program: Program, channel: int, count: int, due_at: float) -> None:
+    rows = [
+        {"id": f"msg_{channel}_{n}", "channel": channel, "state": "pending", "due_at": due_at, "created_at": due_at}
+        for n in range(count)
+    ]
+    models.Delivery.insert_many(rows).execute(program.db.peewee)
+
+
+def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    run("workspace", "add", "bolt", "-s", "python", "-q", "x", "-c", "ops=https://example.com/b")
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    team, ops = (row.id for row in channels.listing(db))
+    waiting(program, team, 1400, now - 720)
+    waiting(program, ops, 68, now - 10)
+    models.Delivery.insert(id="s", channel=team, state="sent", due_at=now - 721, created_at=now, sent_at=now).execute(
+        db.peewee
+    )
+    assert troubles(run) == [
+        (
+            True,
+            "deliveries go out more slowly than they come: 1,468 deliveries due, the oldest for 12 min; "
+            "most of them, 1,400, for acme/team",
+        )
+    ]
+    result = run("status")
+    assert (result.exit_code, "60 a minute at most ([notify] per_minute)" in result.stdout) == (1, True)
+    assert run("status", OVERHEARD_TICK__SWEEP_AFTER="150").exit_code == 0
+    channels.failing(db, team, "no answer within 20 s", now)
+    tried = models.Delivery.id == f"msg_{team}_0"
+    models.Delivery.update(attempts=1, due_at=now + 30).where(tried).execute(db.peewee)
+    assert [severe for severe, _ in troubles(run)] == [False], "a failing receiver's backlog is its own"
 
 
 def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: Program) -> None:

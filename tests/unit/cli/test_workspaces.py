@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from overheard import canary
-from overheard.db import beats, canaries, channels, specs, workspaces
+from overheard import canary, input_files
+from overheard.db import beats, canaries, channels, models, specs, workspaces
 from overheard.program import Program
 
 from .conftest import Run, lines, rows
@@ -155,7 +157,7 @@ def test_import_creates_then_updates(run: Run, program: Program, folder: Path) -
 
 def test_import_is_all_or_nothing(run: Run, program: Program) -> None:
     result = run("import", "-", input=FILE.replace('"outage"', '"outage OR"'))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "stdin: workspace ops: query 'trouble'" in result.stderr
     assert workspaces.overview(program.db) == []
 
@@ -163,7 +165,7 @@ def test_import_is_all_or_nothing(run: Run, program: Program) -> None:
 @pytest.mark.parametrize("given", [b"\xff", b"nonsense", b"[[workspaces]]\n", b'workspace = "x"\n'])
 def test_import_refuses_what_is_no_such_file(run: Run, given: bytes) -> None:
     result = run("import", "-", input=given)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("overheard: stdin: ")
 
 
@@ -186,6 +188,74 @@ def test_an_export_without_secrets_has_none_and_is_not_imported(run: Run, acme: 
     assert "whsec_" not in exported
     assert tomllib.loads(exported)["workspace"][0]["channel"][0]["url"] == "https://example.com/***"
     result = run("import", "-", input=exported)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "overheard export --secrets" in result.stderr
     assert "t0ken" in run("export", "--secrets").stdout
+
+
+@pytest.mark.parametrize("limit", ["QUERIES", "FEEDS", "CHANNELS"])
+def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(run: Run, program: Program, limit: str) -> None:
+    few = {f"OVERHEARD_LIMITS__{limit}": "1"}
+    two = FILE.replace("name = \"team\"", "name = \"also\"\n  url = \"https://example.com/b\"\n"
+                       "  [[workspace.query]]\n  name = \"more\"\n  text = \"y\"\n"
+                       "  [[workspace.channel]]\n  name = \"team\"")  # fmt: skip
+    refused = run("import", "-", input=two, **few)
+    assert refused.exit_code == 2
+    assert f"[limits] {limit.lower()} allows a workspace 1" in refused.stderr
+    assert workspaces.overview(program.db) == []
+    assert run("import", "-", input=two).exit_code == 0
+    kept = run("export", "--secrets").stdout
+    again = run("import", "-", input=kept, **few)
+    assert again.exit_code == 0, "what is there already stays, whatever the limit is now"
+    assert run("export", "--secrets").stdout == kept
+    more = kept.replace('["linux", "python"]', '["linux", "python", "rust"]') + (
+        '\n[[workspace]]\nslug = "new"\nsubreddits = ["a", "b"]\n'
+    )
+    assert run("import", "-", input=more, OVERHEARD_LIMITS__FEEDS="1").exit_code == 2
+    added = run("workspace", "add", "more", *("-s", "a", "-s", "b", "-q", "x", "-q", "y"),
+                *("-c", "a=https://example.com/a", "-c", "b=https://example.com/b"), **few)  # fmt: skip
+    assert (added.exit_code, "[limits]" in added.stderr) == (2, True)
+
+
+def test_import_reads_no_more_than_a_file_may_hold(run: Run, program: Program, folder: Path) -> None:
+    (folder / "a folder").mkdir()
+    (folder / "large.toml").write_bytes(b"#" * ((16 << 20) + 1))
+    told = {
+        "/dev/zero": "larger than the 16,777,216 bytes",
+        "large.toml": "larger than the 16,777,216 bytes",
+        "a folder": "is a directory",
+        "/dev/null": "describes no workspace",
+        "absent.toml": "does not exist",
+    }
+    for path, hint in told.items():
+        result = run("import", path)
+        assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
+
+
+def test_an_empty_file_is_no_success(run: Run, program: Program) -> None:
+    result = run("import", "-", input="")
+    assert (result.exit_code, "stdin: describes no workspace" in result.stderr) == (2, True)
+
+
+def test_a_named_pipe_is_waited_for_a_moment(
+    run: Run, program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
+    os.mkfifo(folder / "pipe")
+    result = run("import", "pipe")
+    assert (result.exit_code, "it is a named pipe" in result.stderr) == (2, True)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit((folder / "pipe").write_text, FILE)
+        result = run("import", "pipe")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_workspace_is_found_by_a_slug_of_digits_before_its_number(run: Run, acme: int, program: Program) -> None:
+    models.Workspace.update(slug="4242").where(models.Workspace.id == acme).execute(program.db.peewee)
+    assert run("trigger", "4242").exit_code == 0
+    assert run("trigger", str(acme)).exit_code == 0
+    for nowhere in ("9" * 5000, "９９", "0"):
+        assert (result := run("trigger", nowhere)).exit_code == 1
+        assert len(result.stderr) < 300

@@ -1,0 +1,22 @@
+"""Which Overheard this is: a random number in its database, by which its processes know each other from strangers."""
+
+from __future__ import annotations
+
+import secrets
+
+from overheard.db.connect import Db
+from overheard.db.models import Revision
+
+NAME = "instance"
+
+
+def identify(db: Db) -> str:
+    """Return the number of this database's Overheard, which gets one when it has none."""
+    Revision.insert(name=NAME, value=secrets.randbits(63)).on_conflict_ignore().execute(db.peewee)
+    return known(db)
+
+
+def known(db: Db) -> str:
+    """Return the number as its processes show it; empty while no process has run on this database."""
+    value = Revision.select(Revision.value).where(Revision.name == NAME).scalar(db.peewee)
+    return "" if value is None else f"{int(value):016x}"

@@ -1,0 +1,70 @@
+"""Files that people name to us: opened without hanging, read up to a limit, parsed without a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from overheard.errors import InvalidInput
+
+FIFO_PATIENCE_SECONDS = 5.0
+REASON_MAX_CHARS = 200
+# tomllib takes time with the square of a dotted key's length: a.a.a… of 200 kB would take minutes. No text has as many
+# words with nothing but full stops between them, so it does not matter whether it is a key.
+ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n.]*"|'[^'\n.]*')[ \t]*\.[ \t]*){64}""")
+
+
+def open_input(path: str | Path) -> BinaryIO:
+    """Open a file for reading. Raises OSError, and InvalidInput for a folder, or a named pipe that nobody writes to."""
+    # Without O_NONBLOCK, opening a named pipe waits for a writer, for ever.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(file).st_mode
+        if stat.S_ISDIR(mode):
+            raise InvalidInput(f"{path}: cannot be read: it is a folder; name a file")
+        # What a shell passes as <(command) is under /dev/fd, and comes when the command has it.
+        if stat.S_ISFIFO(mode) and not str(path).startswith("/dev/") and not _comes(file):
+            waited = f"nothing came for {FIFO_PATIENCE_SECONDS:g} s"
+            raise InvalidInput(f"{path}: cannot be read: it is a named pipe, and {waited}")
+        os.set_blocking(file, True)
+        return os.fdopen(file, "rb")
+    except BaseException:
+        os.close(file)
+        raise
+
+
+def _comes(file: int) -> bool:
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(FIFO_PATIENCE_SECONDS * 1000))
+
+
+def read_to_limit(file: BinaryIO, where: str, limit: int) -> bytes:
+    """All of an open file. Raises InvalidInput when that is more than ``limit`` bytes: /dev/zero never ends."""
+    data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InvalidInput(f"{where}: larger than the {limit:,} bytes that are allowed; split it")
+    return data
+
+
+def parse_toml(data: bytes, where: str) -> dict[str, Any]:
+    """The tables of a TOML file in UTF-8, with or without a BOM. Raises InvalidInput, whatever the bytes are."""
+    try:
+        text = data.decode("utf-8-sig")
+        if ENDLESS_KEY.search(text):
+            raise InvalidInput(f"{where}: not valid TOML: a key of more than 64 parts")
+        return tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{where}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{where}: not valid TOML: {str(error)[:REASON_MAX_CHARS]}") from None
+    except RecursionError:
+        raise InvalidInput(f"{where}: not valid TOML: brackets are nested too deeply") from None
+    except ValueError as error:  # Python converts no integer of more than 4,300 digits, and no date of a year 0
+        reason = "a number has too many digits" if "digits" in str(error) else str(error)[:REASON_MAX_CHARS]
+        raise InvalidInput(f"{where}: not valid TOML: {reason}") from None

@@ -1,0 +1,104 @@
+"""Standard streams that are closed, full or of another encoding: plain words, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .conftest import FOREIGN
+
+ROOT = Path(__file__).parents[3]
+ACME = f"""
+[[workspace]]
+slug = "acme"
+name = "{FOREIGN}"
+subreddits = ["python"]
+  [[workspace.query]]
+  name = "{FOREIGN}"
+  text = "café"
+"""
+
+
+# Whether the reader is gone before the last word is a matter of time, and click has an exit code of its own for it.
+PIPES = {"overheard --help | true": (1,), "overheard --help | head -1": (1, 141)}
+
+
+def shell(folder: Path, line: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash, in which ``overheard`` is the command."""
+    command = f'overheard() {{ "{sys.executable}" -m overheard.cli "$@"; }}; set -o pipefail; {line}'
+    plain = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "OVERHEARD_METRICS__PORT": "0"}
+    return subprocess.run(["bash", "-c", command], cwd=folder, env=plain | environ, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database in which there is a workspace."""
+    folder = tmp_path_factory.mktemp("filled")
+    (folder / "acme.toml").write_text(ACME)
+    assert shell(folder, "overheard import acme.toml").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("overheard --help >/dev/full", 1),
+        ("overheard workspace --help >/dev/full", 1),
+        ("overheard workspace list >/dev/full", 1),
+        ("overheard workspace list >/dev/full 2>/dev/full", 1),
+        ("overheard workspace list --format csv >/dev/full", 1),
+        ("overheard export >/dev/full", 1),
+        ("overheard query test '(' 2>/dev/full", 1),
+        ("overheard --help | true", 141),
+        ("overheard export | true", 141),
+        ("overheard --help | head -1", 0),
+        ("overheard --help >&-", 0),
+        ("overheard workspace list >&-", 0),
+        ("overheard workspace list --format json >&- 2>&-", 0),
+        ("overheard import - <&-", 2),
+        ("overheard import - <&- >&- 2>&-", 2),
+    ],
+)
+def test_an_output_that_cannot_be_written(filled: Path, line: str, code: int) -> None:
+    done = shell(filled, line)
+    assert done.returncode in (code, *PIPES.get(line, ())), done
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert b"No space left on device" in done.stderr or "2>" in line or "/dev/full" not in line
+
+
+def test_with_a_closed_output_nothing_is_written_into_the_database(filled: Path) -> None:
+    done = shell(filled, "overheard status <&- >&- 2>&-; overheard check >&- 2>&-; overheard workspace list")
+    assert (done.returncode, b"acme" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1:strict"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ascii", "latin-1", "LC_ALL=C"],
+)
+def test_in_any_encoding_all_is_said_and_nothing_is_lost(filled: Path, environ: dict[str, str]) -> None:
+    for command in ("workspace list", "workspace show acme", "check", "status", "query test café --text café",
+                    "workspace list --format csv", "workspace show 'café ✓'", "--help"):  # fmt: skip
+        done = shell(filled, f"overheard {command}", **environ)
+        assert done.returncode in (0, 1)
+        assert b"Traceback" not in done.stderr, done.stderr
+    listed = shell(filled, "overheard workspace list --format json", **environ).stdout
+    assert (json.loads(listed)["name"], listed.isascii()) == (FOREIGN, True)
+    exported = shell(filled, "overheard export --secrets", **environ).stdout
+    assert (tomllib.loads(exported.decode())["workspace"][0]["name"], exported.isascii()) == (FOREIGN, True)
+    again = shell(
+        filled, "overheard export --secrets > x.toml && overheard import x.toml >x && overheard export", **environ
+    )
+    assert again.stdout.decode("ascii") == exported.decode("ascii")
+    assert b"+ " in shell(filled, "overheard query test acme", **environ).stdout, "a check mark in its nearest form"
