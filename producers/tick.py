@@ -166,8 +166,9 @@ class Ticker:
             return
         self._tidied = now
         broken, self._untidy = found.broken, False
-        for step in (self._mend_others, self._drain, self._forget):
-            self._take(step, found)
+        with self.db.unhurried():  # they look through whole tables
+            for step in (self._mend_others, self._drain, self._forget):
+                self._take(step, found)
         # What broke is tried again at once, and so is told of soon.
         self._untidy |= found.dead_letters >= MANY or found.broken > broken
 

@@ -29,11 +29,11 @@ def configuration(context: click.Context) -> Config:
 
 @contextmanager
 def opened(context: click.Context) -> Iterator[Program]:
-    """A program in a session of its database. Raises ConfigError, Unavailable."""
+    """A program in a session of its database, as long as its statements may take. Raises ConfigError, Unavailable."""
     program = Program(configuration(context))
     try:
         program.ready_database()
-        with program.db.session():
+        with program.db.session(), program.db.unhurried():
             yield program
     finally:
         program.db.release()
