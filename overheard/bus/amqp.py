@@ -6,6 +6,7 @@ after a minute at the default; here no call waits longer than ``ANSWER_SECONDS``
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from typing import Any
@@ -20,6 +21,7 @@ from overheard.bus import headers
 from overheard.errors import ConfigError, Unavailable
 
 HEARTBEAT = 30
+CONSUMER_HEARTBEAT_SECONDS = 5
 BLOCKED_TIMEOUT = 30
 SOCKET_SECONDS = 5.0  # for connecting a socket
 STACK_SECONDS = 8.0  # from connecting to the end of the handshake
@@ -82,6 +84,17 @@ def parameters(
     if "stack_timeout" not in given:
         result.stack_timeout = STACK_SECONDS
     result.client_properties = {"connection_name": f"overheard {name}".strip(), "product": "Overheard"}
+    return result
+
+
+def consuming(params: Any) -> Any:
+    """The same parameters for a connection that consumes.
+
+    RabbitMQ gives to others what a consumer holds that it has not heard of for two heartbeats. Connections that only
+    publish send none while there is nothing to publish, so theirs are longer.
+    """
+    result = copy.copy(params)
+    result.heartbeat = min(params.heartbeat, CONSUMER_HEARTBEAT_SECONDS)  # 0, where the URL says so, turns them off
     return result
 
 

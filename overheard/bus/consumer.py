@@ -34,7 +34,7 @@ class QuorumConsumer(_RabbitmqConsumer):
         self.queue_name = queue_name
         self.logger = dramatiq.get_logger(__name__, type(self))  # type: ignore[no-untyped-call]
         self.known_tags: set[int] = set()
-        self.connection = amqp.connect(broker.parameters)
+        self.connection = amqp.connect(amqp.consuming(broker.parameters))
         try:
             self.channel = self.connection.channel()
             self.channel.basic_qos(prefetch_count=prefetch)

@@ -61,7 +61,7 @@ class IngressConsumer:
         release: Callable[[bool], bool] = lambda last: False,
         unable: Problem = lambda: None,
     ) -> None:
-        self._params = amqp.parameters(url, name=name)
+        self._params = amqp.consuming(amqp.parameters(url, name=name))
         self._intake = Intake(handle, record, metrics)
         self._release = release
         self._unable = unable

@@ -83,6 +83,11 @@ class SafeRetries(Retries):
         try:
             broker.enqueue(copy, delay=verdict.delay)
         except Exception as error:
+            if not _is_ours(message):
+                # The bus is away, and its connection lost meanwhile: it comes again as it was.
+                message.fate = fate
+                message.failed = False
+                return
             unsent = f"it could not be put back on the bus ({describe(error)}); {fate.reason}"
             message.fate = Fate("dead", unsent, fate.traceback)
             raise error from None  # dramatiq logs it; the handler's error may quote an item and is left out
