@@ -106,6 +106,7 @@ class Program:
         while True:
             try:
                 self.ready_database()
+                self._database.problem = None
                 return True
             except Unavailable as error:
                 self._database.problem = str(error)

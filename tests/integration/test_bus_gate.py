@@ -60,6 +60,9 @@ def test_while_it_cannot_work_it_takes_nothing(rabbit_url: str) -> None:
         rig.problem = None
         rig.sender.send(NotifyChannel(channel_id=31))
         assert channels(rig, 1) == [31]
+        rig.problem = AWAY
+        wait_for(lambda: not rig.health._workers[0].consumers["notify"].consumer.connected, "the gate", PATIENCE)
+    assert rig.exit_code == 0, "it can be stopped, too"
 
 
 @pytest.mark.parametrize("bus", ["memory://", "rabbit"])
