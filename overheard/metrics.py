@@ -23,7 +23,7 @@ TICK = "tick"
 STAGE = "a stage"
 INVALID = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
-EVENT_OUTCOMES = ("ok", "retried", "rejected")  # of the ingress
+EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
 
 
 class Metrics(Catalogue):
@@ -39,11 +39,12 @@ class Metrics(Catalogue):
         # Every stage: rate, errors, duration.
         self.stage_messages = counter(
             "stage_messages_total",
-            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped; ok, retried or "
-            "rejected with the ingress, whose messages are public events.",
+            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped; ok, merged "
+            "(another of the same meaning stands for it), retried or rejected with the ingress, whose messages are "
+            "public events.",
             STAGES_AND_INGRESS,
             stage=STAGE,
-            outcome=(*OUTCOMES, "rejected"),
+            outcome=(*OUTCOMES, "merged", "rejected"),
         )
         self.stage_duration = histogram(
             "stage_duration_seconds", "Time a stage spent on one message.", STAGES_AND_INGRESS, QUICK, stage=STAGE

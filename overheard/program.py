@@ -43,6 +43,44 @@ NO_DATABASE = (
 )
 
 
+class DatabaseWatch:
+    """Whether the database answers, found out on a connection and a thread of its own, which is never busy."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self.problem: str | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Look meanwhile. SQLite is a file, which is there or not at each use."""
+        ended = threading.Event()
+        if not self._db.sqlite:
+            threading.Thread(target=self._run, args=(ended,), name="database watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _run(self, ended: threading.Event) -> None:
+        try:
+            while not ended.wait(LOOK_AGAIN):
+                self._look()
+        finally:
+            self._db.release()
+
+    def _look(self) -> None:
+        try:
+            self._db.ping()
+        except (Unavailable, ConfigError) as error:
+            if self.problem is None:
+                log.warning("the database cannot be used", reason=str(error))
+            self.problem = str(error)
+        else:
+            if self.problem is not None:
+                log.info("the database can be used again")
+            self.problem = None
+
+
 class Program:
     """The parts that stages, producers and the command line share. ``stop`` is set when the process is to end."""
 
@@ -54,6 +92,11 @@ class Program:
         self.metrics = Metrics(self.registry)
         self.db: Db = open_database(config.database.url.get_secret_value())
         self.instance = ""
+        self._database = DatabaseWatch(self.db)
+
+    def unable(self) -> str | None:
+        """What keeps the process from its work, as found out a moment ago: a database that does not answer."""
+        return self._database.problem
 
     def ready_database(self) -> None:
         """SQLite migrates itself; PostgreSQL is migrated by the operator, and must be current. Raises ConfigError.
@@ -100,8 +143,10 @@ class Program:
         while True:
             try:
                 self.ready_database()
+                self._database.problem = None
                 return True
             except Unavailable as error:
+                self._database.problem = str(error)
                 log.warning("waiting for the database", reason=str(error))
             if self.stop.wait(LOOK_AGAIN):
                 return False
@@ -110,6 +155,12 @@ class Program:
         """Keep a dead letter in the database."""
         with self.db.session():
             dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
+
+    def record_refused(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep public events that were refused, or none of them."""
+        with self.db.session(), self.db.transaction():
+            for letter in letters:
+                dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
 
     def record_found(self, letters: Sequence[DeadLetter]) -> None:
         """Keep dead letters that were found on the bus, or none of them."""
@@ -130,15 +181,23 @@ class Program:
 
     @contextmanager
     def exposed(self, port_offset: int, problems: Callable[[], list[str]]) -> Iterator[int]:
-        """Serve /metrics and /healthz meanwhile, on [metrics] port + ``port_offset`` (port 0: any free one)."""
+        """Serve /metrics and /healthz meanwhile, on [metrics] port + ``port_offset`` (port 0: any free one).
+
+        From then on it is known whether the database answers (``unable``), which /healthz tells first.
+        """
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began: as many series again, which nobody asks for
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        server = Exposition(self.registry, problems, instance=lambda: self.instance)
+        server = Exposition(
+            self.registry,
+            lambda: list(dict.fromkeys([*filter(None, [self.unable()]), *problems()])),
+            instance=lambda: self.instance,
+        )
         base = self.config.metrics.port
         port = server.start(self.config.metrics.host, base + port_offset if base else 0)
         try:
-            yield port
+            with self._database.running():
+                yield port
         finally:
             server.stop()
 

@@ -18,6 +18,7 @@ from overheard.errors import ConfigError
 from overheard.program import Program
 from overheard.stages import PORT_OFFSETS, STAGES
 from producers import tick
+from producers.demands import Demands
 from producers.ingress import Ingress
 from producers.wiring import late, ticker_of
 
@@ -43,8 +44,6 @@ def _run(running: Program, producer: str, process: int) -> int:
             ]
         )
     running.stop_on_signals()
-    if not running.await_database():
-        return 0
     offset = PORT_OFFSETS[producer] + process
     return _tick(running, offset) if producer == "tick" else _ingress(running, offset)
 
@@ -58,7 +57,8 @@ def _tick(running: Program, offset: int) -> int:
     ticker = ticker_of(running, events, broker)
     try:
         with running.exposed(offset, lambda: late(ticker, running.clock())):
-            tick.run(ticker, running.stop)
+            if running.await_database():
+                tick.run(ticker, running.stop)
     finally:
         events.close()
         broker.close()
@@ -72,14 +72,25 @@ def _ingress(running: Program, offset: int) -> int:
         url, stages=STAGES.values(), metrics=running.metrics, record_dead=running.record_dead, name="overheard ingress"
     )
     ingress = Ingress(
-        db=running.db, sender=Sender(broker), clock=running.clock, fresh_for=running.config.fetch.fresh_for
+        db=running.db,
+        sender=Sender(broker),
+        clock=running.clock,
+        fresh_for=running.config.fetch.fresh_for,
+        demands=Demands(),
     )
     consumer = IngressConsumer(
-        url, ingress.handle, running.record_dead, metrics=running.metrics, name="overheard ingress"
+        url,
+        ingress.handle,
+        running.record_refused,
+        metrics=running.metrics,
+        name="overheard ingress",
+        release=lambda last: ingress.release(last=last),
+        unable=running.unable,
     )
     try:
         with running.exposed(offset, consumer.problems):
-            consumer.run(running.stop)
+            if running.await_database():
+                consumer.run(running.stop)
     finally:
         broker.close()
         running.db.release()

@@ -79,7 +79,7 @@ class Gauges:
             self.metrics.gauges_last_success.labels(of).set(self.clock())
 
     def _database(self) -> None:
-        with self.db.session():
+        with self.db.session(), self.db.unhurried():
             self._oldest()
             self._reddit()
             self._counts()

@@ -3,81 +3,250 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import msgspec
 
-from overheard.bus.events import Event, ItemRecheck, WorkspaceDigest, WorkspaceDue, message_id_of, parse
-from overheard.bus.intake import LONGEST_RUN
-from overheard.bus.sender import Sends
+from overheard.bus.events import TYPE_OF, Event, ItemRecheck, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.intake import LONGEST_RUN, MERGED, OK, REFUSALS, STAGE, Arrival, Settled, refused
+from overheard.bus.sender import Parcel, Sends
 from overheard.clock import Clock
 from overheard.db import rechecks, workspaces
 from overheard.db.connect import Db
+from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
-from overheard.log import about, get_logger, note
+from overheard.log import about, get_logger, note, trace
 from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
+from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
+
+TIDY_SECONDS = 5.0
 
 log = get_logger(__name__)
 
 
-class Ingress:
-    """Handles one event at a time. ``fresh_for``: how old a reading, in seconds, serves a demand on schedule."""
+class Request(msgspec.Struct, dict=True):
+    """Events of one meaning: ``event`` is the newest of them; ``at`` where they stand among those that came."""
 
-    def __init__(self, *, db: Db, sender: Sends, clock: Clock, fresh_for: float) -> None:
+    event: Event
+    arrival: Arrival
+    at: list[int]
+
+    @cached_property
+    def message_id(self) -> str:
+        # The publisher's own message id counts as the event's: a redelivered event is the same message again.
+        event_id = self.event.event_id or self.arrival.message_id
+        return message_id_of(msgspec.structs.replace(self.event, event_id=event_id))
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The event's id is the run's, which every line of the log bears from here to the last stage."""
+        known = self.event.event_id or self.arrival.message_id or self.message_id
+        return {"stage": STAGE, "type": self.arrival.key, "message_id": known, "run": known[:LONGEST_RUN]}
+
+
+class Ingress:
+    """Handles events. ``fresh_for``: how old a reading, in seconds, serves a demand on schedule.
+
+    With ``demands``, those that ask for a run wait for the one before them, and ``release`` sends them on. Without,
+    every event becomes a message: for who is asked by the tick alone.
+    """
+
+    def __init__(
+        self, *, db: Db, sender: Sends, clock: Clock, fresh_for: float, demands: Demands | None = None
+    ) -> None:
         self.db = db
         self.sender = sender
         self.clock = clock
         self.fresh_for = fresh_for
+        self.demands = demands
+        self._tidied = 0.0
 
-    def handle(self, routing_key: str, body: bytes, message_id: str | None) -> None:
-        """Send the event's message. Raises InvalidInput or NotFound (to be rejected), TryAgain (to be kept).
+    def handle(self, arrivals: Sequence[Arrival]) -> list[Settled]:
+        """Send the events' messages; what became of each event. Raises TryAgain: then all are to come again.
+
+        1. events of one meaning are one;
+        2. demands that may go now, and those that have to wait, are noted in the database: a sweep finds what is lost
+           from here on;
+        3. the messages are sent, all together.
 
         What the tick asked for, for a workspace that is paused or gone by now, is let go.
-
-        The event's id is the run's, which every line of the log bears from here to the last stage.
         """
-        began = time.monotonic()
-        event = parse(routing_key, body)
-        # The publisher's own message id counts as the event's: a redelivered event is the same message again.
-        known = event.event_id or message_id
-        ours = message_id_of(_identified(event, known))
-        with about(stage="ingress", type=routing_key, message_id=known or ours, run=(known or ours)[:LONGEST_RUN]):
-            try:
-                with self.db.session():
-                    message = self._message(event)
-            except (InvalidInput, NotFound) as error:
-                if not _on_schedule(event):
-                    raise
-                # It was paused or removed while the event was waiting. Nothing is lost: the tick asks for whoever is
-                # there. A letter of each would be many, after an outage.
-                log.info("event passed over", reason="gone" if isinstance(error, NotFound) else "paused")
-                return
-            sent = self.sender.send(message, message_id=ours)
-            log.info("event done", sent=sent, ms=round((time.monotonic() - began) * 1000, 1))
+        began, now = time.monotonic(), self.clock()
+        settled: list[Settled] = [MERGED] * len(arrivals)
+        batch = Batch(now)
+        with self.db.session():
+            requests = _requests(arrivals, settled)
+            named = workspaces.by_names(self.db, {name for each in requests if (name := _workspace_of(each.event))})
+            for request in requests:
+                with about(**request.said):
+                    self._take(request, named, batch, settled)
+            self._note_demands(batch)
+        self._send(batch, began)
+        return settled
 
-    def _message(self, event: Event) -> Message:
-        now = self.clock()
-        if isinstance(event, WorkspaceDue):
-            workspace = workspaces.by_name(self.db, event.workspace)
-            note(workspace=workspace.slug)
-            if not workspace.active:
-                raise InvalidInput(
-                    f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again"
+    def release(self, *, last: bool = False) -> bool:
+        """Send on those demands that have waited long enough (the ``last`` time: all); whether others still wait.
+
+        Raises TryAgain.
+        """
+        if self.demands is None:
+            return False
+        began, batch = time.monotonic(), Batch(self.clock())
+        if waiting := self.demands.waiting:
+            with self.db.session():
+                self._release(self.demands, waiting, batch, last)
+                self._note_demands(batch)
+            self._send(batch, began)
+        if not 0 <= batch.now - self._tidied < TIDY_SECONDS:
+            self._tidied = batch.now
+            self.demands.tidy(batch.now)
+        return bool(self.demands.waiting)
+
+    def _release(self, demands: Demands, waiting: list[Demand], batch: Batch, last: bool) -> None:
+        found = workspaces.by_names(self.db, {each.workspace_id for each in waiting})
+        for demand in waiting:
+            if not (demand.workspace_id in found and found[demand.workspace_id].active):
+                log.info(
+                    "event passed over", stage=STAGE, events=demand.events, reason="paused, or gone", **demand.told
                 )
-            on_schedule = _on_schedule(event)
-            if not on_schedule:  # the tick has noted its own demands
-                workspaces.demand(self.db, workspace.id, now)
-            fresh_since = max(now - self.fresh_for, 0.0) if on_schedule else now
-            return FetchWorkspace(workspace_id=workspace.id, reason=event.reason, fresh_since=fresh_since)
+                demands.drop(demand)
+        served_at = {workspace.id: workspace.served_at for workspace in found.values()}
+        for demand in demands.due(served_at, batch.now, last=last):
+            batch.go(demand, self._run_of(demand, batch.now))
+
+    def _take(self, request: Request, named: dict[str | int, Named], batch: Batch, settled: list[Settled]) -> None:
+        try:
+            taken = self._decide(request, named, batch)
+        except REFUSALS as error:
+            if not _on_schedule(request.event):
+                for at in request.at:
+                    settled[at] = refused(error)
+                return
+            # It was paused or removed while the event was waiting. Nothing is lost: the tick asks for all that are
+            # there. A dead letter of each would be many, after an outage.
+            log.info("event passed over", reason="gone" if isinstance(error, NotFound) else "paused")
+            taken = True
+        if taken:
+            settled[request.at[-1]] = OK
+
+    def _decide(self, request: Request, named: dict[str | int, Named], batch: Batch) -> bool:
+        """Put its message into the batch; False when it waits instead. Raises InvalidInput, NotFound."""
+        event, now = request.event, batch.now
+        if isinstance(event, WorkspaceDue):
+            return self._demand(request, event, self._workspace(event.workspace, named), batch)
         if isinstance(event, WorkspaceDigest):
-            workspace = workspaces.by_name(self.db, event.workspace)
-            note(workspace=workspace.slug)
-            return ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now)
-        if isinstance(event, ItemRecheck):
+            workspace = self._workspace(event.workspace, named)
+            batch.add(request, ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now))
+        elif isinstance(event, ItemRecheck):
             if event.item is None:
-                return RecheckItems()  # the stage finds what is due, and goes on until nothing is
-            batch = rechecks.wish(self.db, event.item, now)
-            return RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
-        raise InvalidInput(f"nobody here works on {type(event).__name__}")
+                batch.add(request, RecheckItems())  # the stage finds what is due, and goes on until nothing is
+            else:
+                claim = rechecks.wish(self.db, event.item, now)
+                batch.add(request, RecheckItems(item_ids=claim.item_ids, lease=claim.lease))
+        else:
+            raise InvalidInput(f"nobody here works on {type(event).__name__}")
+        return True
+
+    def _workspace(self, name: str | int, named: dict[str | int, Named]) -> Named:
+        found = named.get(name)
+        if found is None:
+            row = workspaces.by_name(self.db, name)  # says what there is; or it was made a moment ago
+            found = Named(row.id, row.slug, row.active, row.served_at)
+        note(workspace=found.slug)
+        return found
+
+    def _demand(self, request: Request, event: WorkspaceDue, workspace: Named, batch: Batch) -> bool:
+        if not workspace.active:
+            raise InvalidInput(f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again")
+        demand = Demand(
+            workspace_id=workspace.id,
+            by_hand=not _on_schedule(event),
+            reason=event.reason,
+            message_id=request.message_id,
+            told=trace(),
+            events=len(request.at),
+        )
+        verdict = "goes" if self.demands is None else self.demands.admit(demand, workspace.served_at, batch.now)
+        if verdict == "goes":
+            batch.go(demand, self._run_of(demand, batch.now))
+        elif verdict == "waits":
+            log.info("event waits for the one before", events=demand.events)
+            batch.waiting.append(demand)
+        return verdict == "goes"
+
+    def _run_of(self, demand: Demand, now: float) -> FetchWorkspace:
+        fresh_since = now if demand.by_hand else max(now - self.fresh_for, 0.0)
+        return FetchWorkspace(workspace_id=demand.workspace_id, reason=demand.reason, fresh_since=fresh_since)
+
+    def _note_demands(self, batch: Batch) -> None:
+        """Those by hand: the tick has noted its own."""
+        if going := {each.workspace_id for each in batch.going if each.by_hand}:
+            workspaces.demand_all(self.db, going, batch.now)
+        if waiting := {each.workspace_id for each in batch.waiting if each.by_hand}:
+            # What runs now has begun before, and does not serve them: only what begins after they have gone does.
+            workspaces.demand_all(self.db, waiting, batch.now, until=batch.now + LOST_AFTER_SECONDS)
+
+    def _send(self, batch: Batch, began: float) -> None:
+        self.sender.send_all(batch.parcels)
+        if self.demands is not None:
+            for demand in batch.going:
+                self.demands.sent(demand, batch.now)
+        ms = round((time.monotonic() - began) * 1000, 1)
+        for parcel, said in zip(batch.parcels, batch.said, strict=True):
+            log.info("event done", sent=parcel.message_id, ms=ms, **said)
+
+
+class Batch:
+    """What events handled together come to: messages to send, and demands that go with them, or wait."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.parcels: list[Parcel] = []
+        self.said: list[dict[str, Any]] = []  # in the log, of each parcel
+        self.going: list[Demand] = []
+        self.waiting: list[Demand] = []
+
+    def add(self, request: Request, message: Message) -> None:
+        self._add(Parcel(message, request.message_id, trace()), {**request.said, **trace()}, len(request.at))
+
+    def go(self, demand: Demand, message: Message) -> None:
+        self.going.append(demand)
+        said = {"stage": STAGE, "type": TYPE_OF[WorkspaceDue], **demand.told}
+        self._add(Parcel(message, demand.message_id, demand.told), said, demand.events)
+
+    def _add(self, parcel: Parcel, said: dict[str, Any], events: int) -> None:
+        self.parcels.append(parcel)
+        self.said.append({**said, "events": events} if events > 1 else said)
+
+
+def _requests(arrivals: Sequence[Arrival], settled: list[Settled]) -> list[Request]:
+    """The events that came, those of one meaning in one; what cannot be read is refused in ``settled``."""
+    requests: dict[Any, Request] = {}
+    for at, arrival in enumerate(arrivals):
+        try:
+            event = parse(arrival.key, arrival.body)
+        except InvalidInput as error:
+            settled[at] = refused(error)
+            continue
+        request = requests.setdefault(_meaning(event), Request(event, arrival, []))
+        request.event, request.arrival = event, arrival
+        request.at.append(at)
+    return list(requests.values())
+
+
+def _meaning(event: Event) -> tuple[Any, ...]:
+    """What it asks for, whoever asks and why."""
+    if isinstance(event, WorkspaceDue):
+        return WorkspaceDue, event.workspace, _on_schedule(event)
+    if isinstance(event, WorkspaceDigest):
+        return WorkspaceDigest, event.workspace, event.period_end
+    return type(event), getattr(event, "item", None)
+
+
+def _workspace_of(event: Event) -> str | int | None:
+    return event.workspace if isinstance(event, WorkspaceDue | WorkspaceDigest) else None
 
 
 def _on_schedule(event: Event) -> bool:
@@ -85,9 +254,3 @@ def _on_schedule(event: Event) -> bool:
     if isinstance(event, WorkspaceDue):
         return event.reason in ON_SCHEDULE
     return isinstance(event, WorkspaceDigest) and event.period_end is not None
-
-
-def _identified(event: Event, event_id: str | None) -> Event:
-    if event_id is None or event.event_id is not None:
-        return event
-    return msgspec.structs.replace(event, event_id=event_id)

@@ -100,6 +100,8 @@ class Ticker:
         self.alerts = alerts
         self.began = clock()
         self.last_success: float | None = None
+        self.failing_since: float | None = None
+        self.failure = ""  # of the last tick, where a server is away
         self._woken: dict[int, float] = {}  # channel → when the sweep last sent for it
         self._tidied = float("-inf")
         self._untidy = False
@@ -166,8 +168,9 @@ class Ticker:
             return
         self._tidied = now
         broken, self._untidy = found.broken, False
-        for step in (self._mend_others, self._drain, self._forget):
-            self._take(step, found)
+        with self.db.unhurried():  # they look through whole tables
+            for step in (self._mend_others, self._drain, self._forget):
+                self._take(step, found)
         # What broke is tried again at once, and so is told of soon.
         self._untidy |= found.dead_letters >= MANY or found.broken > broken
 
@@ -276,14 +279,17 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
     while not stop.is_set():
         pause = ticker.rules.interval
         began, failed = time.monotonic(), False
+        began_at = ticker.clock()
         try:
             found = ticker.tick()
+            ticker.failing_since = None
             failed = found.broken > 0
             _told(found, began)
             if max(found.due, found.digests) >= ticker.rules.batch:
                 pause = 0.0
         except TryAgain as error:
             failed = True
+            ticker.failing_since, ticker.failure = ticker.failing_since or began_at, str(error)
             log.warning("tick failed", stage=BEAT, ms=_ms(began), exc_info=error)
         if ticker.alerts is not None:
             ticker.alerts.step(failed=failed)

@@ -22,6 +22,7 @@ from producers.gauges import Gauges, Look
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
 
+FAILING_SECONDS = 5.0  # after which a tick's server counts as down
 # Where a demand, and then what was read for it, waits.
 DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
 
@@ -103,7 +104,9 @@ def _in_memory(broker: MemoryBroker) -> tuple[list[Queue], Door]:
 
 
 def late(ticker: Ticker, now: float) -> list[str]:
-    """For /healthz: the tick is late when three in a row did not succeed."""
+    """For /healthz: a server is away for long, or the tick is late: three in a row did not succeed."""
+    if ticker.failing_since is not None and now - ticker.failing_since >= FAILING_SECONDS:
+        return [f"the tick has failed for {now - ticker.failing_since:.0f} s: {ticker.failure}"]
     longest = max(3 * ticker.rules.interval, 30.0)
     if now - max(ticker.last_success or 0.0, ticker.began) <= longest:
         return []

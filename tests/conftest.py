@@ -58,6 +58,10 @@ class Sent(list[Any]):
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
         return self(message, delay=delay)
 
+    def send_all(self, parcels: Any) -> None:
+        for parcel in parcels:
+            self(parcel.message)
+
     def take(self) -> list[Any]:
         """What was sent since the last time."""
         taken = list(self)

@@ -7,6 +7,7 @@ GOOD, WARN, BAD, CALM, QUIET = "green", "orange", "red", "blue", "text"
 OUTCOMES = {
     "ok": "green",
     "sent": "green",
+    "merged": "light-green",
     "retried": "yellow",
     "postponed": "blue",
     "held back": "blue",

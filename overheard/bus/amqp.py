@@ -1,24 +1,50 @@
-"""Connections to RabbitMQ: always with heartbeat and blocked timeout; errors name the server, never the password."""
+"""Connections to RabbitMQ: every wait for an answer ends; errors name the server, never the password.
+
+A RabbitMQ that is stopped still accepts connections (its kernel does) and confirms nothing. Heartbeats notice that
+after a minute at the default; here no call waits longer than ``ANSWER_SECONDS``, and consumers ask now and then.
+"""
 
 from __future__ import annotations
 
+import copy
 import re
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import dramatiq
 import pika
 import pika.exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException, AMQPConnectorStackTimeout
 
 from overheard.bus import headers
 from overheard.errors import ConfigError, Unavailable
 
 HEARTBEAT = 30
+CONSUMER_HEARTBEAT_SECONDS = 5
 BLOCKED_TIMEOUT = 30
+SOCKET_SECONDS = 5.0  # for connecting a socket
+STACK_SECONDS = 8.0  # from connecting to the end of the handshake
+ANSWER_SECONDS = 10.0  # for an answer, or a confirm
+ASK_SECONDS = 5.0  # between two questions of a consumer that hears nothing
 SCHEMES = ("amqp", "amqps")
+# A host that is gone without a word is noticed within 11 seconds, data it does not confirm within 10.
+TCP_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
-# What a broken connection may raise. pika lets name resolution and TLS errors through as they are.
-LOST = (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError, OSError)
+
+class NoAnswer(pika.exceptions.AMQPConnectionError):  # type: ignore[misc]
+    """RabbitMQ has taken a question and says nothing."""
+
+
+# What a broken connection may raise. pika lets name resolution and TLS errors through as they are, has a family of its
+# own for what fails while connecting, and another for a server that speaks something else.
+LOST = (
+    pika.exceptions.AMQPConnectionError,
+    pika.exceptions.AMQPChannelError,
+    pika.exceptions.ProtocolSyntaxError,
+    AMQPConnectorException,
+    OSError,
+)
 
 
 REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
@@ -60,16 +86,71 @@ def parameters(
     if "blocked_connection_timeout" not in given:
         # without it publishers hang for as long as a memory or disk alarm lasts
         result.blocked_connection_timeout = blocked_timeout
+    result.tcp_options = {**TCP_OPTIONS, **(result.tcp_options or {})}
+    if "socket_timeout" not in given:
+        result.socket_timeout = SOCKET_SECONDS
+    if "stack_timeout" not in given:
+        result.stack_timeout = STACK_SECONDS
     result.client_properties = {"connection_name": f"overheard {name}".strip(), "product": "Overheard"}
     return result
 
 
+def consuming(params: Any) -> Any:
+    """The same parameters for a connection that consumes.
+
+    RabbitMQ gives to others what a consumer holds that it has not heard of for two heartbeats. Connections that only
+    publish send none while there is nothing to publish, so theirs are longer.
+    """
+    result = copy.copy(params)
+    result.heartbeat = min(params.heartbeat, CONSUMER_HEARTBEAT_SECONDS)  # 0, where the URL says so, turns them off
+    return result
+
+
+class DeadlineConnection(pika.BlockingConnection):  # type: ignore[misc]
+    """A BlockingConnection whose calls end: it is closed, and NoAnswer raised, when there is none in ANSWER_SECONDS."""
+
+    def _flush_output(self, *waiters: Any) -> None:
+        # Whatever pika waits for, it waits here: for the answer to a call, a confirm, room in the socket.
+        if self.is_closed:
+            super()._flush_output(*waiters)  # which raises
+            return
+        timer = self._impl._adapter_call_later(ANSWER_SECONDS, self._give_up)
+        try:
+            super()._flush_output(*waiters)
+        finally:
+            self._impl._adapter_remove_timeout(timer)
+
+    def _give_up(self) -> None:
+        # During an alarm RabbitMQ says so, and pika has a timeout of its own for it.
+        if self._impl._blocked_conn_timer is None:
+            self._impl._terminate_stream(NoAnswer(f"no answer within {ANSWER_SECONDS:g} s"))
+
+
 def connect(params: Any) -> Any:
-    """A new BlockingConnection. Raises BusUnavailable."""
+    """A new connection. Raises BusUnavailable."""
     try:
-        return pika.BlockingConnection(params)
+        return DeadlineConnection(params)
     except LOST as error:
         raise unavailable(params, error) from None
+
+
+class Asking:
+    """Whether RabbitMQ is there, asked by a consumer that hears nothing: on a call of its own, as often as it comes."""
+
+    def __init__(self, channel: Any, prefetch: int) -> None:
+        self._channel = channel
+        self._prefetch = prefetch
+        self._heard_at = time.monotonic()
+
+    def heard(self) -> None:
+        """Something has come."""
+        self._heard_at = time.monotonic()
+
+    def ask(self) -> None:
+        """Ask when nothing has come for long. Raises what is in LOST."""
+        if time.monotonic() - self._heard_at >= ASK_SECONDS:
+            self._channel.basic_qos(prefetch_count=self._prefetch)  # the cheapest question, and nothing changes
+            self.heard()
 
 
 def close(connection: Any) -> None:
@@ -82,7 +163,9 @@ def close(connection: Any) -> None:
 
 
 def unavailable(params: Any, error: BaseException) -> BusUnavailable:
-    """The error to raise for what pika raised."""
+    """The error to raise for what pika raised; one of ours stays."""
+    if isinstance(error, BusUnavailable):
+        return error
     refused = isinstance(error, REFUSED) or getattr(error, "reply_code", None) in REFUSED_CODES
     kind = BusRefused if refused else BusUnavailable
     return kind(f"RabbitMQ at {params.host}:{params.port}{vhost(params)}: {reason(error)}")
@@ -100,6 +183,8 @@ def reason(error: BaseException) -> str:
         return "refuses the login; check user and password in [bus] url"
     if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
         return "refuses the vhost; check that it exists and that the user may use it"
+    if isinstance(error, NoAnswer | AMQPConnectorStackTimeout | pika.exceptions.AMQPHeartbeatTimeout):
+        return "accepts connections, but does not answer"
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
     if code:
         return f"closed with {code} {text}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import dramatiq
@@ -28,12 +28,21 @@ class QuorumConsumer(_RabbitmqConsumer):
     """
 
     def __init__(self, broker: RabbitmqBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        # As Dramatiq's own, but on a connection of ours.
         self.beat = time.monotonic()
+        self.broker = broker
+        self.queue_name = queue_name
+        self.logger = dramatiq.get_logger(__name__, type(self))  # type: ignore[no-untyped-call]
+        self.known_tags: set[int] = set()
+        self.connection = amqp.connect(amqp.consuming(broker.parameters))
         try:
-            super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
-        except dramatiq.ConnectionClosed as error:
-            cause: Any = error.message
-            raise amqp.unavailable(broker.parameters, cause) from None
+            self.channel = self.connection.channel()
+            self.channel.basic_qos(prefetch_count=prefetch)
+            self.iterator = self.channel.consume(queue_name, inactivity_timeout=timeout / 1000)
+        except amqp.LOST as error:
+            amqp.close(self.connection)
+            raise amqp.unavailable(broker.parameters, error) from None
+        self._asking = amqp.Asking(self.channel, prefetch)
 
     @property
     def connected(self) -> bool:
@@ -43,12 +52,14 @@ class QuorumConsumer(_RabbitmqConsumer):
         self.beat = time.monotonic()
         try:
             method, _, body = next(self.iterator)
+            if method is None:
+                self._asking.ask()
+                return None
         except (AssertionError, *amqp.LOST) as error:
             if getattr(error, "reply_code", None) == 404:
                 self.broker.queues_pending.add(q_name(self.queue_name))  # deleted: it is declared again
             raise amqp.unavailable(self.broker.parameters, error) from None
-        if method is None:
-            return None
+        self._asking.heard()
         try:
             message = dramatiq.Message.decode(body)
         except dramatiq.DecodeError as error:
@@ -61,6 +72,11 @@ class QuorumConsumer(_RabbitmqConsumer):
         proxy: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, message)  # type: ignore[no-untyped-call]
         proxy.consumer = self
         return proxy  # type: ignore[no-any-return]
+
+    def requeue(self, messages: Iterable[Any]) -> None:
+        """Forget them: RabbitMQ has them again when the connection closes. Reading them takes them off their queue."""
+        for _ in messages:
+            pass
 
     def _park(self, tag: int, reason: str) -> None:
         log.error("message parked", queue=self.queue_name, reason=reason)

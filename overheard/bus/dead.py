@@ -7,7 +7,7 @@ Both may see the same letter: the recorder ignores a (message_id, stage) that it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import dramatiq
@@ -45,6 +45,7 @@ def bounded(body: bytes) -> bytes:
 
 
 Record = Callable[[DeadLetter], None]
+RecordAll = Callable[[Sequence[DeadLetter]], None]
 
 
 class DeadLetters(Middleware):

@@ -15,12 +15,15 @@ import pika
 import pika.exceptions
 
 from overheard.bus import amqp
+from overheard.bus.confirms import ConfirmedChannel, Publication
 from overheard.bus.events import TYPES, encode, parse
 
 EXCHANGE = "overheard.events"
 INGRESS = "overheard.ingress"
 UNROUTED = "overheard.unrouted"
 REJECTED = "overheard.rejected"
+
+RETRY_WITHIN_SECONDS = 2.0  # a server that took longer to fail gets no second try
 
 # rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
 QUORUM = {"x-queue-type": "quorum"}
@@ -56,7 +59,7 @@ class Events:
         self._params = amqp.parameters(url, name=name)
         self._lock = threading.Lock()
         self._connection: Any = None
-        self._channel: Any = None
+        self._channel: ConfirmedChannel | None = None
         self._used_at = 0.0
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
@@ -77,24 +80,22 @@ class Events:
     def _publish(self, type: str, body: bytes, message_id: str) -> None:
         with self._lock:
             self._drop_stale()
+            began = time.monotonic()
             for last in (False, True):
                 try:
                     self._send(type, body, message_id)
                     return
-                except amqp.LOST as error:
+                except (amqp.BusUnavailable, *amqp.LOST) as error:
                     self._disconnect()
-                    if last or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
+                    if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
                         raise amqp.unavailable(self._params, error) from None
 
     def _send(self, type: str, body: bytes, message_id: str) -> None:
         if self._channel is None:
             self._connection = amqp.connect(self._params)
-            self._channel = self._connection.channel()
-            declare(self._channel)
-            self._channel.confirm_delivery()
-        self._channel.basic_publish(
-            exchange=EXCHANGE, routing_key=type, body=body, properties=persistent(message_id), mandatory=True
-        )
+            declare(self._connection.channel())
+            self._channel = ConfirmedChannel(self._connection)
+        self._channel.publish([Publication(EXCHANGE, type, body, persistent(message_id))])
         self._used_at = time.monotonic()
 
     def _drop_stale(self) -> None:

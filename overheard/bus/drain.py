@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pika.exceptions
 from dramatiq.common import q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter, bounded
+from overheard.bus.dead import DeadLetter, RecordAll, bounded
 from overheard.bus.door import REJECTED
 from overheard.bus.envelope import StrictEncoder, fault
 from overheard.errors import TryAgain
@@ -29,7 +29,6 @@ ARRIVAL = 1.0  # seconds to wait for a letter that should be there
 LONGEST_REASON = 2_000  # characters
 LONGEST_KEY = 255  # bytes of a routing key, in AMQP
 
-RecordAll = Callable[[Sequence[DeadLetter]], None]
 LetterOf = Callable[[Any, bytes], DeadLetter]  # of a message's properties and body
 
 log = get_logger(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import dramatiq
@@ -23,17 +23,31 @@ class Health:
         self._observe: Observe | None = None
         self._patience = 0.0
         self._stuck_after = stuck_after
+        self._unable: Callable[[], str | None] = lambda: None
         self._alive = {role: metrics.worker_threads_alive.labels(role) for role in ("worker", "consumer")}
 
-    def watch(self, workers: Iterable[dramatiq.Worker], broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
-        """Begin to look at these. A message may take twice its stage's time limit."""
+    def watch(
+        self,
+        workers: Iterable[dramatiq.Worker],
+        broker: dramatiq.Broker,
+        stages: Iterable[Stage],
+        unable: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Begin to look at these. A message may take twice its stage's time limit.
+
+        While ``unable`` names a reason, the consumers are not connected on purpose.
+        """
+        self._unable = unable
         self._workers = tuple(workers)
         self._observe = next((each for each in broker.middleware if isinstance(each, Observe)), None)
         self._patience = 2 * max(stage.time_limit for stage in stages) / 1000
 
     def problems(self) -> list[str]:
         """One line for each thing that is wrong now: for ``/healthz``."""
-        found = [*self.dead(), *self._consumers()]
+        if not self._workers:
+            return ["nothing is worked on yet: the process is starting"]
+        unable = self._unable()
+        found = [*self.dead(), *([unable] if unable else self._consumers())]
         if self._observe is not None and self._observe.longest() > self._patience:
             found.append(f"a worker thread is stuck: {self._observe.longest():.0f} s with one message")
         return found

@@ -1,54 +1,73 @@
 """Takes public events in: each is handled, or refused with its reason; none is lost.
 
-1. Hand the event to ``handle`` (which sends the stage's message, confirmed), then acknowledge.
+1. Hand what has come, all of it at once, to ``handle`` (which sends the stages' messages, confirmed), then acknowledge.
 2. What is invalid goes to ``overheard.rejected``, confirmed, then to ``record``; only then it is acknowledged.
-3. While something of ours is away, events wait unacknowledged on this connection and are tried again.
+3. While something of ours is away, events wait unacknowledged on this connection and are tried again; when it is the
+   database, and stays away, they are given back: another machine may reach it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from overheard.bus import amqp
-from overheard.bus.dead import Record
+from overheard.bus.confirms import ConfirmedChannel, Publication
+from overheard.bus.dead import RecordAll
 from overheard.bus.door import INGRESS, REJECTED, UNROUTED, declare, persistent
 from overheard.bus.events import unknown_type
-from overheard.bus.intake import Handle, Intake, said_of
+from overheard.bus.intake import STAGE, Arrival, HandleAll, Intake, Refused
 from overheard.errors import TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
 
-PREFETCH = 50
+PREFETCH = 500
 LOOK_UP = 0.2  # seconds until a stop is seen
+RELEASE_SECONDS = 0.1  # between two looks at what ``release`` may send on
 STUCK_AFTER = 90.0
 PAUSES = (0.2, 5.0)  # seconds, first and longest, after a passing fault
+
+Problem = Callable[[], str | None]
 
 log = get_logger(__name__)
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivered(msgspec.Struct, frozen=True):
+    """An event, and the tag that it has come with."""
+
     tag: int
-    queue: str
-    key: str
-    body: bytes
-    message_id: str | None
+    arrival: Arrival
 
 
 class IngressConsumer:
-    """Consumes the door's queues. ``run`` is for one thread; ``problems`` may be asked from any."""
+    """Consumes the door's queues. ``run`` is for one thread; ``problems`` may be asked from any.
 
-    def __init__(self, url: str, handle: Handle, record: Record, *, metrics: Metrics, name: str = "ingress") -> None:
-        self._params = amqp.parameters(url, name=name)
+    ``release`` sends on what ``handle`` lets wait, and says whether more waits (given True, for the last time, it sends
+    all). ``unable`` says what keeps this process from its work, if anything does.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        handle: HandleAll,
+        record: RecordAll,
+        *,
+        metrics: Metrics,
+        name: str = "ingress",
+        release: Callable[[bool], bool] = lambda last: False,
+        unable: Problem = lambda: None,
+    ) -> None:
+        self._params = amqp.consuming(amqp.parameters(url, name=name))
         self._intake = Intake(handle, record, metrics)
-        self._waiting: deque[Delivery] = deque()
+        self._release = release
+        self._unable = unable
+        self._waiting: list[Delivered] = []
         self._connected = False
+        self._holding = False
         self._beat = time.monotonic()
         self._pause = PAUSES[0]
 
@@ -56,18 +75,28 @@ class IngressConsumer:
         """Consume until ``stop`` is set, reconnecting when RabbitMQ was away. Raises QueueMismatch."""
         pause = PAUSES[0]
         while not stop.is_set():
+            if self._unable():
+                self._connected = False
+                stop.wait(PAUSES[0])
+                continue
             try:
                 self._session(stop)
             except amqp.BusUnavailable as error:
                 if self._connected:
                     pause = PAUSES[0]
                 self._connected = False
-                log.warning("ingress waits for the bus", stage="ingress", exc_info=error, seconds=round(pause, 1))
+                log.warning("ingress waits for the bus", stage=STAGE, exc_info=error, seconds=round(pause, 1))
                 stop.wait(pause)
                 pause = min(pause * 2, PAUSES[1])
+        try:
+            self._release(True)
+        except TryAgain as error:
+            log.warning("events wait for the sweep", stage=STAGE, exc_info=error)
 
     def problems(self) -> list[str]:
         """For ``/healthz``."""
+        if problem := self._unable():
+            return [problem]
         if not self._connected:
             return ["the ingress consumer is not connected"]
         silent = time.monotonic() - self._beat
@@ -80,17 +109,24 @@ class IngressConsumer:
         connection = amqp.connect(self._params)
         try:
             self._waiting.clear()  # they come again
-            channel, refusals = connection.channel(), connection.channel()
-            declare(refusals)
-            refusals.confirm_delivery()
+            channel = connection.channel()
+            declare(connection.channel())
+            refusals = ConfirmedChannel(connection)
             channel.basic_qos(prefetch_count=PREFETCH)
             for queue in (INGRESS, UNROUTED):
                 channel.basic_consume(queue, self._receiver(queue))
+            asking = amqp.Asking(channel, PREFETCH)
             self._connected = True
-            log.info("working", stage="ingress")
+            log.info("working", stage=STAGE)
             while not stop.is_set():
+                if problem := self._unable():
+                    log.warning("events are given back", stage=STAGE, reason=problem)
+                    return
                 self._beat = time.monotonic()
-                connection.process_data_events(time_limit=LOOK_UP)
+                self._receive(connection)
+                if self._waiting:
+                    asking.heard()
+                asking.ask()
                 self._work(connection, channel, refusals, stop)
         except amqp.BusUnavailable:
             raise
@@ -104,43 +140,50 @@ class IngressConsumer:
     def _receiver(self, queue: str) -> Callable[..., None]:
         # Callbacks only note: work inside one would keep pika from its heartbeats and from other channels.
         def receive(channel: Any, method: Any, properties: Any, body: bytes) -> None:
-            delivery = Delivery(method.delivery_tag, queue, method.routing_key, body, properties.message_id)
-            self._waiting.append(delivery)
+            refusal = unknown_type(method.routing_key) if queue == UNROUTED else None
+            arrival = Arrival(method.routing_key, body, properties.message_id, refusal)
+            self._waiting.append(Delivered(method.delivery_tag, arrival))
 
         return receive
 
-    def _work(self, connection: Any, channel: Any, refusals: Any, stop: threading.Event) -> None:
-        while self._waiting and not stop.is_set():
-            self._beat = time.monotonic()
-            delivery = self._waiting.popleft()
-            try:
-                self._take(refusals, delivery)
-            except TryAgain as error:
-                # Not requeued: a quorum queue counts deliveries. Behind the others, so that none blocks all.
-                self._waiting.append(delivery)
-                log.warning("event waits", **said_of(delivery.key, delivery.body, delivery.message_id), exc_info=error)
-                self._rest(connection, stop, error.delay)
-                continue
-            channel.basic_ack(delivery.tag)
-            self._pause = PAUSES[0]
+    def _receive(self, connection: Any) -> None:
+        """Wait for events, and then take what else has come: what is handled together costs little more than one."""
+        connection.process_data_events(time_limit=RELEASE_SECONDS if self._holding else LOOK_UP)
+        before = 0
+        while before < len(self._waiting) < PREFETCH:
+            before = len(self._waiting)
+            connection.process_data_events(0)
 
-    def _take(self, refusals: Any, delivery: Delivery) -> None:
-        """Handle it, or have it refused. Raises TryAgain."""
-        self._intake.take(
-            delivery.key,
-            delivery.body,
-            delivery.message_id,
-            refuse=unknown_type(delivery.key) if delivery.queue == UNROUTED else None,
-            aside=partial(self._reject, refusals, delivery),
-        )
+    def _work(self, connection: Any, channel: Any, refusals: ConfirmedChannel, stop: threading.Event) -> None:
+        batch = list(self._waiting)
+        try:
+            if batch:
+                self._intake.take([each.arrival for each in batch], lambda out: _reject(refusals, out))
+                self._waiting.clear()
+                channel.basic_ack(batch[-1].tag, multiple=True)
+            self._holding = self._release(False)
+        except TryAgain as error:
+            # Not requeued: a quorum queue counts deliveries.
+            log.warning("events wait", stage=STAGE, events=len(batch), exc_info=error)
+            self._rest(connection, stop, error.delay)
+        else:
+            self._pause = PAUSES[0]
 
     def _rest(self, connection: Any, stop: threading.Event, delay: float | None) -> None:
         """Pause on the connection, which keeps its heartbeats."""
         until = time.monotonic() + (self._pause if delay is None else min(delay, PAUSES[1]))
         self._pause = min(self._pause * 2, PAUSES[1])
-        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+        while not stop.is_set() and not self._unable() and (left := until - time.monotonic()) > 0:
             connection.sleep(min(left, LOOK_UP))
 
-    def _reject(self, channel: Any, delivery: Delivery, reason: str) -> None:
-        headers = {"x-reason": reason, "x-routing-key": delivery.key, "x-origin": delivery.queue}
-        channel.basic_publish("", REJECTED, delivery.body, persistent(delivery.message_id, headers), mandatory=True)
+
+def _reject(refusals: ConfirmedChannel, out: Refused) -> None:
+    refusals.publish(
+        Publication("", REJECTED, arrival.body, persistent(arrival.message_id, _headers(arrival, reason)))
+        for arrival, reason in out
+    )
+
+
+def _headers(arrival: Arrival, reason: str) -> dict[str, str]:
+    origin = INGRESS if arrival.refusal is None else UNROUTED
+    return {"x-reason": reason, "x-routing-key": arrival.key, "x-origin": origin}

@@ -1,93 +1,129 @@
-"""Taking in one public event: it is handled, or refused with its reason; seen as a stage's message is (``observe``)."""
+"""Taking in public events: each is handled, or refused with its reason; seen as a stage's message is (``observe``)."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Literal
 
-from overheard.bus.dead import DeadLetter, Record, bounded
+import msgspec
+
+from overheard.bus.dead import DeadLetter, RecordAll, bounded
 from overheard.bus.door import REJECTED
 from overheard.bus.events import readable
-from overheard.errors import InvalidInput, NotFound, Permanent, TryAgain
+from overheard.errors import InvalidInput, NotFound, OverheardError, Permanent, TryAgain
 from overheard.log import about, get_logger
 from overheard.metrics import EVENT_OUTCOMES, Metrics
 
 STAGE = "ingress"
 LONGEST_RUN = 200  # characters; foreign clients' message ids may be longer
 
-Handle = Callable[[str, bytes, str | None], None]  # routing key, body, message id
-
 log = get_logger(__name__)
 
 
-class Intake:
-    """``handle`` works on an event, ``record`` keeps what is refused. Any thread may use it."""
+class Arrival(msgspec.Struct, frozen=True):
+    """A public event as it came. ``refusal``: a reason to refuse it that is known already."""
 
-    def __init__(self, handle: Handle, record: Record, metrics: Metrics) -> None:
-        self._handle = handle
+    key: str
+    body: bytes
+    message_id: str | None
+    refusal: str | None = None
+
+    @property
+    def identity(self) -> str:
+        return self.message_id or hashlib.sha256(self.body).hexdigest()
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of an event; merged: one of the same meaning stands for it."""
+
+    outcome: Literal["ok", "merged", "rejected"]
+    refusal: OverheardError | None = None
+
+    @property
+    def reason(self) -> str:
+        return str(self.refusal)
+
+
+OK = Settled("ok")
+MERGED = Settled("merged")
+REFUSALS = (InvalidInput, NotFound, Permanent)
+
+HandleAll = Callable[[Sequence[Arrival]], Sequence[Settled]]  # one for each, in the same order. Raises TryAgain
+Refused = list[tuple[Arrival, str]]  # with the reasons
+
+
+def refused(error: OverheardError) -> Settled:
+    return Settled("rejected", error)
+
+
+class Intake:
+    """``handle`` works on events, ``record`` keeps those that are refused. Any thread may use it."""
+
+    def __init__(self, handle: HandleAll, record: RecordAll, metrics: Metrics) -> None:
+        self._handler = handle
         self._record = record
         self._outcomes = {outcome: metrics.stage_messages.labels(STAGE, outcome) for outcome in EVENT_OUTCOMES}
         self._duration = metrics.stage_duration.labels(STAGE)
         self._in_progress = metrics.stage_in_progress.labels(STAGE)
 
-    def take(
-        self,
-        key: str,
-        body: bytes,
-        message_id: str | None,
-        *,
-        refuse: str | None = None,
-        aside: Callable[[str], object] | None = None,
-    ) -> None:
-        """Handle it, unless there is a reason to ``refuse`` it already; set ``aside`` and record what is refused.
+    def take(self, arrivals: Sequence[Arrival], aside: Callable[[Refused], object] = len) -> None:
+        """Handle them all; set ``aside`` and record those that are refused.
 
-        Raises TryAgain, and what ``aside`` raises: then it is to come again.
+        Raises TryAgain, and what ``aside`` raises: then all are to come again.
         """
-        began, outcome = time.monotonic(), "retried"
-        self._in_progress.inc()
+        began, counts = time.monotonic(), Counter({"retried": len(arrivals)})
+        self._in_progress.inc(len(arrivals))
         try:
-            with about(**said_of(key, body, message_id)):
-                reason = refuse or self._refusal(key, body, message_id)
-                if reason is not None:
-                    if aside is not None:
-                        aside(reason)
-                    self._keep(key, body, message_id, reason, began)
-                outcome = "ok" if reason is None else "rejected"
+            settled = self._settle(arrivals)
+            pairs = zip(arrivals, settled, strict=True)
+            if out := [(arrival, each.reason) for arrival, each in pairs if each.outcome == "rejected"]:
+                aside(out)
+                self._keep(out, began)
+            counts = Counter(each.outcome for each in settled)
         finally:
-            self._in_progress.dec()
-            self._duration.observe(time.monotonic() - began)
-            self._outcomes[outcome].inc()
+            seconds = time.monotonic() - began
+            self._in_progress.dec(len(arrivals))
+            for _ in arrivals:
+                self._duration.observe(seconds)
+            for outcome, count in counts.items():
+                self._outcomes[outcome].inc(count)
 
-    def _refusal(self, key: str, body: bytes, message_id: str | None) -> str | None:
-        """Handle it: None when it was, else the reason to reject it for. Raises TryAgain."""
+    def _settle(self, arrivals: Sequence[Arrival]) -> list[Settled]:
+        wanted = iter(self._handle([each for each in arrivals if each.refusal is None]))
+        return [next(wanted) if each.refusal is None else refused(InvalidInput(each.refusal)) for each in arrivals]
+
+    def _handle(self, arrivals: Sequence[Arrival]) -> Sequence[Settled]:
+        """What the handler makes of them; when one breaks it, only that one is refused. Raises TryAgain."""
         try:
-            self._handle(key, body, message_id)
+            return self._handler(arrivals) if arrivals else []
         except TryAgain:
             raise
-        except (InvalidInput, NotFound, Permanent) as error:
-            return str(error)
         except Exception as error:
-            log.exception("event failed")
-            return f"internal error: {type(error).__name__}"
-        return None
+            if len(arrivals) > 1:
+                return [self._handle([each])[0] for each in arrivals]
+            with about(**said_of(arrivals[0])):
+                log.exception("event failed")
+            return [refused(Permanent(f"internal error: {type(error).__name__}"))]
 
-    def _keep(self, key: str, body: bytes, message_id: str | None, reason: str, began: float) -> None:
-        """Record it; on RabbitMQ it is in ``overheard.rejected`` too, until that is drained."""
-        log.warning("event rejected", reason=reason, ms=round((time.monotonic() - began) * 1000, 1))
+    def _keep(self, out: Refused, began: float) -> None:
+        """Record them; on RabbitMQ they are in ``overheard.rejected`` too, until that is drained."""
+        letters = []
+        for arrival, reason in out:
+            with about(**said_of(arrival)):
+                log.warning("event rejected", reason=reason, ms=round((time.monotonic() - began) * 1000, 1))
+            body = bounded(arrival.body)
+            letters.append(DeadLetter(arrival.identity, STAGE, REJECTED, body, reason, "", "rejected", arrival.key))
         try:
-            identity = _identity(body, message_id)
-            self._record(DeadLetter(identity, STAGE, REJECTED, bounded(body), reason, "", "rejected", key))
+            self._record(letters)
         except Exception as error:  # whatever the recorder may raise
-            log.error("rejected event not recorded", exc_info=error)
+            log.error("rejected events not recorded", stage=STAGE, events=len(letters), exc_info=error)
 
 
-def said_of(key: str, body: bytes, message_id: str | None) -> dict[str, str]:
+def said_of(arrival: Arrival) -> dict[str, str]:
     """What each line says of an event, whatever is wrong with it: its run is its own id, where that can be read."""
-    read, identity = readable(body), _identity(body, message_id)
+    read, identity = readable(arrival.body), arrival.identity
     run = read.pop("event_id", identity)
-    return {"stage": STAGE, "type": key, "message_id": identity, "run": run[:LONGEST_RUN], **read}
-
-
-def _identity(body: bytes, message_id: str | None) -> str:
-    return message_id or hashlib.sha256(body).hexdigest()
+    return {"stage": STAGE, "type": arrival.key, "message_id": identity, "run": run[:LONGEST_RUN], **read}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, Queue
 from threading import Semaphore
 from typing import Any
@@ -46,6 +46,11 @@ class MemoryBroker(StubBroker):
 
     def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
         super().declare_queue(queue_name)
+
+    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]], *, delay: int | None = None) -> None:
+        """Put them all on their queues."""
+        for message in messages:
+            self.enqueue(message, delay=delay)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 100) -> dramatiq.Consumer:
         try:

@@ -6,6 +6,7 @@ Quorum queues, publisher confirms, errors with a meaning.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import dramatiq
@@ -15,9 +16,11 @@ from dramatiq.brokers.rabbitmq import DEAD_MESSAGE_TTL, RabbitmqBroker
 from dramatiq.common import current_millis, dq_name, q_name, xq_name
 
 from overheard.bus import amqp
+from overheard.bus.confirms import ConfirmedChannel, Publication
 from overheard.bus.consumer import QuorumConsumer
 
 DELIVERY_LIMIT = 20  # deliveries of one message: against a message that kills its process each time
+RETRY_WITHIN_SECONDS = 2.0  # of the first try's beginning
 QUORUM = {"x-queue-type": "quorum"}
 
 
@@ -45,38 +48,54 @@ class QuorumBroker(RabbitmqBroker):
     def consumer_class(self) -> type[QuorumConsumer]:
         return QuorumConsumer
 
-    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
-        """Publish and wait for the confirm. ``delay`` is in milliseconds.
+    @property
+    def connection(self) -> Any:
+        """The current thread's connection."""
+        found = self.state.__dict__.get("connection")
+        if found is None:
+            found = self.state.connection = amqp.connect(self.parameters)
+            self.connections.add(found)
+        return found
 
-        Raises BusUnavailable, QueueMismatch, or InvalidInput for a message that is too large. Two tries, the second
-        on a new connection: the first one finds out that an idle connection was closed by the server.
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        """Publish and wait for the confirm. ``delay`` is in milliseconds. Raises as ``enqueue_all`` does."""
+        return self.enqueue_all([message], delay=delay)[0]
+
+    def enqueue_all(
+        self, messages: Sequence[dramatiq.Message[Any]], *, delay: int | None = None
+    ) -> list[dramatiq.Message[Any]]:
+        """Publish them together and wait once for all confirms.
+
+        Raises BusUnavailable, QueueMismatch, or InvalidInput for a message that is too large; some may be published
+        then. Two tries, the second on a new connection: the first one finds out that an idle connection was closed by
+        the server. A server that took its time to fail gets no second one.
         """
         if delay is not None:
             eta = current_millis() + delay
-            message = message.copy(queue_name=dq_name(message.queue_name), options={"eta": eta})
-        body = message.encode()
+            messages = [each.copy(queue_name=dq_name(each.queue_name), options={"eta": eta}) for each in messages]
+        bodies = [each.encode() for each in messages]
         self._drop_stale()
+        began = time.monotonic()
         for last in (False, True):
             try:
-                self.declare_queue(message.queue_name, ensure=True)
-                self.emit_before("enqueue", message, delay)
-                self._publish(message, body)
-            except amqp.LOST as error:
+                self._publish(messages, bodies, delay)
+            except (amqp.BusUnavailable, *amqp.LOST) as error:
                 self.release()
                 if isinstance(error, pika.exceptions.UnroutableError):
-                    self.queues_pending.add(q_name(message.queue_name))  # somebody deleted it
-                blocked = isinstance(error, pika.exceptions.ConnectionBlockedTimeout)
-                if last or blocked:
+                    self.queues_pending |= {q_name(each.queue_name) for each in messages}  # somebody deleted one
+                if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
                     raise amqp.unavailable(self.parameters, error) from None
             else:
-                self.emit_after("enqueue", message, delay)
                 break
-        return message
+        return list(messages)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         try:
             self.declare_queue(queue_name, ensure=True)
             return QuorumConsumer(self, queue_name, prefetch, timeout)
+        except amqp.BusUnavailable:
+            self.release()
+            raise
         except amqp.LOST as error:
             self.release()
             raise amqp.unavailable(self.parameters, error) from None
@@ -85,6 +104,7 @@ class QuorumBroker(RabbitmqBroker):
         """Close the connection of the current thread, if it has one."""
         mine = self.state.__dict__
         self.channels.discard(mine.pop("channel", None))
+        mine.pop("confirmed", None)
         connection = mine.pop("connection", None)
         if connection is not None:
             self.connections.discard(connection)
@@ -96,20 +116,20 @@ class QuorumBroker(RabbitmqBroker):
         self.connections.clear()
         self.channels.clear()
 
-    def _publish(self, message: dramatiq.Message[Any], body: bytes) -> None:
-        self.channel.basic_publish(
-            exchange="",
-            routing_key=message.queue_name,
-            body=body,
-            properties=pika.BasicProperties(
-                delivery_mode=2,
-                content_type="application/json",
-                message_id=message.message_id,
-                type=message.actor_name,
-            ),
-            mandatory=True,
+    def _publish(self, messages: Sequence[dramatiq.Message[Any]], bodies: list[bytes], delay: int | None) -> None:
+        for message in messages:
+            self.declare_queue(message.queue_name, ensure=True)
+            self.emit_before("enqueue", message, delay)
+        confirmed = self.state.__dict__.get("confirmed")
+        if confirmed is None:
+            confirmed = self.state.confirmed = ConfirmedChannel(self.connection)
+        confirmed.publish(
+            Publication("", message.queue_name, body, _properties(message))
+            for message, body in zip(messages, bodies, strict=True)
         )
         self.state.used_at = time.monotonic()
+        for message in messages:
+            self.emit_after("enqueue", message, delay)
 
     def _drop_stale(self) -> None:
         # Nobody sends heartbeats for a thread that is not publishing, so RabbitMQ has closed or will soon close a
@@ -148,3 +168,9 @@ class QuorumBroker(RabbitmqBroker):
     def _declare_xq_queue(self, queue_name: str) -> Any:
         arguments = {**QUORUM, "x-message-ttl": DEAD_MESSAGE_TTL}
         return self.channel.queue_declare(queue=xq_name(queue_name), durable=True, arguments=arguments)
+
+
+def _properties(message: dramatiq.Message[Any]) -> Any:
+    return pika.BasicProperties(
+        delivery_mode=2, content_type="application/json", message_id=message.message_id, type=message.actor_name
+    )

@@ -18,6 +18,7 @@ from dramatiq.middleware import Retries
 
 from overheard.bus.envelope import Payload
 from overheard.bus.verdict import Again, LetGo, Park, describe, judge
+from overheard.errors import Unavailable
 from overheard.stages import Stage
 
 TRACEBACK_TAIL = 4_000  # characters; a message must not outgrow its limit because it failed
@@ -68,6 +69,10 @@ class SafeRetries(Retries):
             case LetGo():
                 message.fate = Fate("postponed")
                 message.failed = False
+            case Again() if isinstance(exception, Unavailable) and not _is_ours(message):
+                # The gate has closed: it comes again by itself, perhaps to a machine that reaches the database.
+                message.fate = Fate(verdict.outcome, describe(exception), trace)
+                message.failed = False
             case Again():
                 self._again(broker, message, verdict, Fate(verdict.outcome, describe(exception), trace))
 
@@ -78,8 +83,19 @@ class SafeRetries(Retries):
         try:
             broker.enqueue(copy, delay=verdict.delay)
         except Exception as error:
+            if not _is_ours(message):
+                # The bus is away, and its connection lost meanwhile: it comes again as it was.
+                message.fate = fate
+                message.failed = False
+                return
             unsent = f"it could not be put back on the bus ({describe(error)}); {fate.reason}"
             message.fate = Fate("dead", unsent, fate.traceback)
             raise error from None  # dramatiq logs it; the handler's error may quote an item and is left out
         message.fate = fate
         message.failed = False
+
+
+def _is_ours(message: Any) -> bool:
+    """Whether the connection that it came by is still there: else RabbitMQ has it again."""
+    consumer = message.__dict__.get("consumer")
+    return consumer is None or bool(consumer.connected)

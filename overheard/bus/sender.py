@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import dramatiq
+import msgspec
 
 from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
@@ -13,17 +15,36 @@ from overheard.log import TRAVELS, about, trace
 from overheard.messages import Message
 
 
+class Parcel(msgspec.Struct, frozen=True):
+    """A message to be sent together with others. ``told``: what it takes along of the work that sends it."""
+
+    message: Message
+    message_id: str
+    told: dict[str, Any]
+
+
 class Sends(Protocol):
     """What handlers need of the bus."""
+
+    def send_all(self, parcels: Sequence[Parcel]) -> None:
+        """Send each to the stage of its message, and wait once for all."""
 
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
         """Send to the stage of this message, ``delay`` seconds (≤ 300) from now; the message's id."""
 
 
+class EnqueuesAll(Protocol):
+    """What a sender needs of a broker: both of ours have it."""
+
+    def enqueue(self, message: Any, *, delay: int | None = None) -> Any: ...
+
+    def enqueue_all(self, messages: Sequence[Any], *, delay: int | None = None) -> Any: ...
+
+
 class Sender:
     """Sends on a broker of ours. Thread-safe."""
 
-    def __init__(self, broker: dramatiq.Broker) -> None:
+    def __init__(self, broker: EnqueuesAll) -> None:
         self._broker = broker
 
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
@@ -33,6 +54,12 @@ class Sender:
         envelope = pack(message, message_id=message_id, options=trace())
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
+
+    def send_all(self, parcels: Sequence[Parcel]) -> None:
+        """Returns when the bus has them all. Raises as ``send`` does: then it has some of them at most."""
+        if parcels:
+            envelopes = [pack(each.message, message_id=each.message_id, options=each.told) for each in parcels]
+            self._broker.enqueue_all(envelopes)
 
     def replay(self, body: bytes) -> str:
         """Send a dead letter again, as new: no retries used, no slot held; its id is kept.

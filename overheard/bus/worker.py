@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import dramatiq
 import dramatiq.worker
 
 from overheard import __version__
 from overheard.bus import amqp
+from overheard.bus.gate import Gate
 from overheard.bus.health import Health
+from overheard.bus.rabbit import QuorumBroker
 from overheard.errors import Unavailable
 from overheard.log import get_logger
 from overheard.stages import Stage
@@ -36,11 +38,13 @@ def run(
     health: Health,
     threads: Mapping[str, int] | None = None,
     shutdown: float = SHUTDOWN,
+    unable: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Work until ``stop`` is set (0) or a thread has died (1). The handlers are registered already.
 
-    Lost connections are no reason to end: consumers reconnect, ``health`` tells of it meanwhile. Raises
-    QueueMismatch when a queue exists with other arguments. The caller closes the broker.
+    Lost connections are no reason to end: consumers reconnect, ``health`` tells of it meanwhile. While ``unable`` names
+    what keeps the process from its work, it takes no message and gives back what it holds. Raises QueueMismatch when a
+    queue exists with other arguments. The caller closes the broker.
     """
     named = tuple(stages)
     # Read at each use by Dramatiq's consumers, which offer no argument for it; the default is 3 s.
@@ -59,9 +63,9 @@ def run(
     try:
         for worker in workers:
             worker.start()
-        health.watch(workers, broker, named)
+        health.watch(workers, broker, named, unable)
         log.info("working", stages=[stage.name for stage in named], version=__version__)
-        return watch(health, stop)
+        return watch(health, stop, Gate(workers, unable, gives_back=isinstance(broker, QuorumBroker)))
     finally:
         end(workers, shutdown)
 
@@ -79,9 +83,10 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
             return
 
 
-def watch(health: Health, stop: threading.Event) -> int:
+def watch(health: Health, stop: threading.Event, gate: Gate) -> int:
     """Wait for the end: 0 when told to stop, 1 when a thread has died."""
     while not stop.wait(CHECK_EVERY):
+        gate.look()
         if dead := health.dead():
             log.critical("threads died", reason="; ".join(dead))
             return 1

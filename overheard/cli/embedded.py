@@ -18,6 +18,7 @@ from overheard.bus.sender import Sender
 from overheard.program import Program
 from overheard.stages import STAGES
 from producers import tick
+from producers.demands import Demands
 from producers.ingress import Ingress
 from producers.wiring import late, ticker_of
 
@@ -42,10 +43,20 @@ class Pipeline:
         self.ingress = Ingress(db=program.db, sender=self.sender, clock=program.clock, fresh_for=config.fetch.fresh_for)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
-            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead, program.metrics)
+            self.events: Events | MemoryEvents = MemoryEvents(
+                self.ingress.handle, program.record_refused, program.metrics
+            )
         else:
             self.events = Events(self.url, name="overheard run")
-            self.consumer = IngressConsumer(self.url, self.ingress.handle, program.record_dead, metrics=program.metrics)
+            self.ingress.demands = Demands()
+            self.consumer = IngressConsumer(
+                self.url,
+                self.ingress.handle,
+                program.record_refused,
+                metrics=program.metrics,
+                release=lambda last: self.ingress.release(last=last),
+                unable=program.unable,
+            )
         self.ticker = ticker_of(program, self.events, self.broker)
         self.health = Health(program.metrics)
         self._threads: list[threading.Thread] = []
@@ -69,6 +80,7 @@ class Pipeline:
                 stop=self.program.stop,
                 health=self.health,
                 threads=threads(self.program.config),
+                unable=self.program.unable,
             )
         if code:
             self.program.gave_up("run")

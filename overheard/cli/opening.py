@@ -42,14 +42,14 @@ def named_input(path: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def opened(context: click.Context, *, create: bool = False) -> Iterator[Program]:
-    """A program in a session of its database. Raises ConfigError, Unavailable.
+    """A program in a session of its database, as long as its statements may take. Raises ConfigError, Unavailable.
 
     ``create``: make a SQLite database where there is none. One that is behind is for `overheard migrate`.
     """
     program = Program(configuration(context))
     try:
         program.require_database(create=create)
-        with program.db.session():
+        with program.db.session(), program.db.unhurried():
             yield program
     finally:
         program.db.release()

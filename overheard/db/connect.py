@@ -9,18 +9,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import peewee
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from overheard.db import sqlite_file
+from overheard.db.postgres import BoundedPostgresql
 from overheard.errors import ConfigError, Unavailable
 
 BUSY_TIMEOUT = 30_000  # ms that a SQLite writer waits for another
+NOTHING_TO_ROLL_BACK = ("no transaction is active", "the connection is closed")
+LIFT_LIMITS = ("SET statement_timeout = 0", "SET lock_timeout = 0")
+RESTORE_LIMITS = ("RESET statement_timeout", "RESET lock_timeout")
+PING_SECONDS = 3.0  # without an answer to a ping, after which a new connection has to work
 
 
 class Db:
@@ -70,6 +76,33 @@ class Db:
         with self.peewee.atomic(*(["IMMEDIATE"] if self.sqlite else [])):
             yield
 
+    def ping(self) -> None:
+        """Return when the database answers. Raises Unavailable within 10 seconds when it does not."""
+        with self.session():
+            if not self.sqlite:
+                self.peewee.connection().patience = PING_SECONDS  # type: ignore[no-untyped-call]
+            self.peewee.execute_sql("SELECT 1")  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Let statements, and their waiting for locks, take as long as they need; outside of a transaction.
+
+        For what reads or changes much at once: migrations, retention, erasing, counting. A server that has stopped is
+        noticed all the same.
+        """
+        if self.sqlite:
+            yield
+            return
+        for statement in LIFT_LIMITS:
+            self.peewee.execute_sql(statement)  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            # On a connection that was lost meanwhile there is nothing to reset, and the session gives it up.
+            with suppress(peewee.DatabaseError, peewee.InterfaceError, psycopg.Error):
+                for statement in RESTORE_LIMITS:
+                    self.peewee.execute_sql(statement)  # type: ignore[no-untyped-call]
+
     def await_writers(self, table: Any) -> None:
         """Wait until who is writing to the table has committed: from then on, what is committed now is seen by all.
 
@@ -100,6 +133,9 @@ class Db:
             self.release()
             raise Unavailable(self._reason(error)) from error
         except peewee.DatabaseError as error:
+            if isinstance(error.__context__, IdleInTransactionSessionTimeout):  # an internal error, by its class
+                self.release()
+                raise Unavailable(f"the database has ended the session: {_first_line(error)}") from error
             if type(error) is not peewee.DatabaseError:
                 raise
             # SQLite's own word for a file that is something else, or damaged.
@@ -164,12 +200,12 @@ def open_database(url: str) -> Db:
     name = str(parts.pop("dbname", "") or "")
     if not name:
         raise ConfigError(["[database] url: names no database: postgresql://user:password@host:5432/name"])
-    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "overheard", **parts}
-    return Db(peewee.PostgresqlDatabase(name, prefer_psycopg3=True, **options), sqlite=False)
+    return Db(BoundedPostgresql(name, parts), sqlite=False)
 
 
 def _first_line(error: BaseException) -> str:
-    # When the disk is full, SQLite rolls back by itself, and what is raised is that nothing is left to be rolled back.
-    while "no transaction is active" in str(error) and error.__context__ is not None:
+    # What is raised is that there was nothing left to be rolled back: SQLite does so by itself when the disk is full,
+    # and a connection to PostgreSQL may be gone. The reason came before.
+    while any(words in str(error) for words in NOTHING_TO_ROLL_BACK) and error.__context__ is not None:
         error = error.__context__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -62,15 +62,20 @@ def migrate(db: Db, backed_up: Callable[[Path], object] = _log_backup) -> list[s
                 if pending(db) and (applied := _applied(db)):
                     backed_up(sqlite_file.back_up(db.file, applied[-1]))
                 return _up(db)
-        peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
-        try:
-            return _up(db)
-        except peewee.ProgrammingError as error:
-            if not isinstance(error.__context__, InsufficientPrivilege):
-                raise
-            raise ConfigError([f"[database] url: this role may not change the schema; {HOW}"]) from None
-        finally:
-            peewee.Select(columns=[peewee.fn.pg_advisory_unlock(LOCK)]).execute(db.peewee)
+        with db.unhurried():  # the lock is another's for as long as that one migrates, and a large table takes long
+            return _up_alone(db)
+
+
+def _up_alone(db: Db) -> list[str]:
+    peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
+    try:
+        return _up(db)
+    except peewee.ProgrammingError as error:
+        if not isinstance(error.__context__, InsufficientPrivilege):
+            raise
+        raise ConfigError([f"[database] url: this role may not change the schema; {HOW}"]) from None
+    finally:
+        peewee.Select(columns=[peewee.fn.pg_advisory_unlock(LOCK)]).execute(db.peewee)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -58,6 +58,25 @@ def by_slug_or_number(db: Db, text: str) -> Workspace:
         if not re.fullmatch(r"[0-9]{1,19}", text):
             raise
     return by_name(db, int(text))
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A workspace that was named by its slug or id; ``served_at``: until when fetch has taken up its demands."""
+
+    id: int
+    slug: str
+    active: bool
+    served_at: float
+
+
+def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, Named]:
+    """Those of these slugs and ids that exist, in one look."""
+    ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
+    slugs = [name for name in names if isinstance(name, str) and storable(name) == name]
+    columns = [getattr(Workspace, name) for name in Named.__struct_fields__]
+    rows = Workspace.select(*columns).where(Workspace.id.in_(ids) | Workspace.slug.in_(slugs))
+    found = [Named(*row) for row in rows.tuples().execute(db.peewee)]
+    return {**{row.id: row for row in found}, **{row.slug: row for row in found}}
 
 
 def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float]) -> list[Due]:
@@ -151,9 +170,20 @@ def _mend(db: Db, due: Due, margin: float, run: Callable[[Due], float], digest: 
 
 def demand(db: Db, workspace_id: int, now: float) -> None:
     """Somebody asks for a run."""
-    Workspace.update(demanded_at=now, waiting_since=waiting_since(now)).where(Workspace.id == workspace_id).execute(
-        db.peewee
-    )
+    demand_all(db, [workspace_id], now)
+
+
+def demand_all(db: Db, workspace_ids: Collection[int], now: float, until: float | None = None) -> None:
+    """Runs of these are asked for, and may be made as late as ``until``: no run that began before serves them."""
+    with db.transaction():
+        demanded: Any = Workspace.select(Workspace.id).where(Workspace.id.in_(list(workspace_ids)))
+        demanded = demanded.order_by(Workspace.id)
+        if not db.sqlite:
+            demanded = demanded.for_update("FOR NO KEY UPDATE")  # in the order in which a tick locks them
+        ids = [workspace_id for (workspace_id,) in demanded.tuples().execute(db.peewee)]
+        Workspace.update(demanded_at=until or now, waiting_since=waiting_since(now)).where(
+            Workspace.id.in_(ids)
+        ).execute(db.peewee)
 
 
 def waiting_since(now: float) -> Any:

@@ -5,6 +5,7 @@ Run: python -m tests.benchmarks.bench_pipeline
 Everything shares the machine's cores: the servers, our processes, the stand-in Reddit, the receiver and this script.
 """
 
+import json
 import random
 import re
 import statistics
@@ -191,24 +192,39 @@ def _preload(it: Farm) -> None:
 
 
 def fresh_runs(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
-    """Runs a second that find their feeds fresh: an ingress and a fetch process."""
+    """Runs a second, each of another workspace, that find their feeds fresh: an ingress and a fetch process."""
     with farm(rabbit, postgres, "fresh", FETCH__FRESH_FOR="86400") as it:
         it.workspace(every="1d")
         it.producer("ingress")
         it.producer("tick")
         it.actors("fetch", "match", "store", name="stages")
         it.wait(lambda: it.scalar(Feed.select(fn.min(Feed.fresh_at))) > 0)
+        _watchers(it)
         log = it.folder / "stages.log"
         runs = partial(re.compile(rb'"event": "message done", "stage": "fetch"').findall)
         before = len(runs(log.read_bytes()))
         door = Door(it.bus, confirm=False)  # the publisher is not what is measured
         began = time.perf_counter()
-        for _ in range(FRESH_RUNS):
-            door.publish(b'{"workspace": "acme", "reason": "due"}')
+        for number in range(FRESH_RUNS):
+            door.publish(json.dumps({"workspace": f"w{number}", "reason": "due"}).encode())
         it.wait(lambda: len(runs(log.read_bytes())) - before >= FRESH_RUNS, seconds=120)
         rate = FRESH_RUNS / (time.perf_counter() - began)
         door.connection.close()
     return [Figure("runs that find their feeds fresh", rate, "runs/s", 300)]
+
+
+def _watchers(it: Farm) -> None:
+    """A workspace for each run, that watches what has just been read. (One workspace's own demands would be merged.)"""
+    with it.db.session(), it.db.transaction():
+        raw, now = it.db.peewee, time.time()
+        feeds = [feed for (feed,) in Feed.select(Feed.id).tuples().execute(raw)]
+        later = {"name": "w", "every": "1d", "created_at": now, "next_due_at": now + 86400}
+        for number in range(FRESH_RUNS):
+            workspace = Workspace.insert(slug=f"w{number}", **later).execute(raw)
+            Watch.insert_many([{"workspace": workspace, "feed": feed, "created_at": now} for feed in feeds]).execute(
+                raw
+            )
+    it.db.release()
 
 
 def demo() -> list[Figure]:

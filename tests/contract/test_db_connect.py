@@ -17,7 +17,10 @@ import pytest
 from overheard.db import beats, connect, migrate
 from overheard.db.connect import Db, open_database
 from overheard.db.models import Beat
+from overheard.db.postgres import CONNECT_SECONDS, PATIENCE_SECONDS, SERVER_LIMITS
 from overheard.errors import ConfigError, Unavailable
+from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import Proxy
 
 
 def test_the_clock_is_the_database_s(db: Db) -> None:
@@ -191,4 +194,122 @@ def test_a_connection_that_was_cut_is_made_anew(postgresql_url: str, request: py
         with db.session():
             assert beats.last(db, "x") == 1.0
     finally:
+        db.release()
+
+
+def shown(db: Db, name: str) -> int:
+    """A setting of the session in the unit in which it is kept: milliseconds, or seconds."""
+    query = "SELECT setting::int FROM pg_settings WHERE name = %s"
+    return int(db.peewee.execute_sql(query, (name,)).fetchone()[0])
+
+
+def test_each_connection_bears_its_limits(postgresql_url: str) -> None:
+    db = open_database(postgresql_url)
+    with db.session():
+        assert {name: shown(db, name) for name in SERVER_LIMITS} == SERVER_LIMITS
+        parameters = db.peewee.connection().info.get_parameters()
+    db.release()
+    wanted = {"connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
+    assert wanted <= parameters.keys()
+
+
+def test_what_the_url_says_counts(postgresql_url: str) -> None:
+    db = open_database(f"{postgresql_url}?connect_timeout=7&options=-c%20lock_timeout%3D100")
+    with db.session():
+        assert shown(db, "lock_timeout") == 100
+        assert shown(db, "statement_timeout") == SERVER_LIMITS["statement_timeout"]
+        assert db.peewee.connection().info.get_parameters()["connect_timeout"] == "7"
+    db.release()
+
+
+def test_migrations_and_retention_take_as_long_as_they_need(postgresql_url: str) -> None:
+    db = open_database(f"{postgresql_url}?options=-c%20statement_timeout%3D200")
+    slow = "SELECT pg_sleep(0.5)"
+    with db.session():
+        with db.unhurried():
+            db.peewee.execute_sql(slow)
+            assert (shown(db, "statement_timeout"), shown(db, "lock_timeout")) == (0, 0)
+        assert shown(db, "statement_timeout") == 200
+    with pytest.raises(Unavailable, match="statement timeout"), db.session():
+        db.peewee.execute_sql(slow)
+    with pytest.raises(Unavailable, match="terminat"), db.session(), db.unhurried():
+        db.peewee.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    db.release()
+
+
+def test_who_dies_with_a_lock_holds_up_others_for_seconds(postgresql_url: str) -> None:
+    """It is gone without a word: its session stays, in the middle of a transaction."""
+    db = open_database(postgresql_url)
+    with db.session():
+        beats.beat(db, "x", 1.0)
+    dead = open_database(f"{postgresql_url}?options=-c%20idle_in_transaction_session_timeout%3D1000")
+    with dead.session():
+        dead.peewee.begin()
+        beats.beat(dead, "x", 2.0)
+        with db.session():
+            beats.beat(db, "x", 3.0)  # waits until the server ends that session, which is before lock_timeout
+            assert beats.last(db, "x") == 3.0
+    with pytest.raises(Unavailable), dead.session():
+        beats.last(dead, "x")
+    dead.release()
+    db.release()
+
+
+def test_a_lock_that_is_held_too_long_is_not_waited_for(postgresql_url: str) -> None:
+    db, holder = open_database(f"{postgresql_url}?options=-c%20lock_timeout%3D100"), open_database(postgresql_url)
+    with db.session():
+        beats.beat(db, "x", 1.0)
+    with holder.session(), holder.transaction():
+        beats.beat(holder, "x", 2.0)
+        with pytest.raises(Unavailable, match="lock timeout"), db.session():
+            beats.beat(db, "x", 3.0)
+    holder.release()
+    db.release()
+
+
+def test_a_slow_statement_of_a_server_that_is_there_goes_on(postgresql_url: str) -> None:
+    db = open_database(postgresql_url)
+    with db.session():
+        db.peewee.connection().patience = 0.1
+        assert db.peewee.execute_sql("SELECT 7, pg_sleep(1)").fetchone()[0] == 7
+    db.release()
+
+
+def test_a_frozen_server_is_noticed_and_found_again() -> None:
+    """Its kernel still accepts connections, and confirms what is sent: TCP notices nothing."""
+    with PostgresServer() as server:
+        db = open_database(f"{server.create_database('frozen')}?connect_timeout=2")
+        db.ping()
+        with server.frozen():
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="no answer for 3 s"):
+                db.ping()
+            with pytest.raises(Unavailable, match="timeout expired"):
+                db.ping()
+            assert time.monotonic() - began < 20
+        db.ping()
+        db.release()
+    assert max(PATIENCE_SECONDS, connect.PING_SECONDS) + CONNECT_SECONDS < 20
+
+
+def test_a_network_that_drops_is_noticed_in_the_middle_of_a_transaction(
+    postgresql_url: str, postgres_server: PostgresServer
+) -> None:
+    with Proxy(postgres_server.port) as proxy:
+        db = open_database(proxy.url(postgresql_url))
+
+        def transact() -> None:
+            with db.session(), db.transaction():
+                beats.beat(db, "x", 1.0)
+                db.peewee.connection().patience = 0.5
+                proxy.drop()
+                beats.beat(db, "x", 2.0)
+
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="no answer"):
+            transact()
+        assert time.monotonic() - began < 20
+        proxy.restore()
+        with db.session():
+            assert beats.last(db, "x") is None
         db.release()

@@ -7,6 +7,8 @@ stored twice, and what is delivered twice bears the same id.
 from __future__ import annotations
 
 import random
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,11 @@ from pathlib import Path
 import pytest
 from peewee import SQL, fn
 
+from overheard.db import migrate
+from overheard.db.connect import open_database
 from overheard.db.models import DeadLetter, Delivery, Mention
 from tests.servers.farm import ALL_STAGES, Farm
+from tests.servers.ports import free_range
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 
@@ -103,6 +108,48 @@ def test_a_memory_alarm_makes_everybody_wait(farm: Farm, rabbit_server: RabbitSe
     finally:
         rabbit_server.set_memory_alarm(False)
     settle(farm, posted, repeats=8)
+
+
+@pytest.mark.parametrize("server", ["postgresql", "rabbitmq"])
+def test_a_server_that_stands_still_is_noticed_everywhere_and_forgotten(
+    farm: Farm, server: str, rabbit_server: RabbitServer
+) -> None:
+    """Frozen for longer than every limit: what was under way is done once more, and nothing is lost or given up."""
+    farm.settings["METRICS__PORT"] = str(port := free_range(100))
+    ports = {"tick": port, "ingress": port + 5, "actors": port + 10}
+    with PostgresServer() as own:
+        farm.settings["DATABASE__URL"] = own.create_database("frozen")
+        farm.db = open_database(farm.settings["DATABASE__URL"])
+        migrate.migrate(farm.db)
+        farm.workspace()
+        farm.everything()
+        posted = farm.post(5)
+        farm.wait_for_items(posted)
+        farm.db.release()
+        with own.frozen() if server == "postgresql" else rabbit_server.frozen():
+            posted |= farm.post(10, first=5)
+            for name, each in ports.items():
+                farm.wait(lambda each=each: status(each) == 503, lambda name=name: f"{name} says it is well", 20)
+            farm.wait(lambda: "tick failed" in farm.log("tick"), lambda: "the tick never noticed", 40)
+        for name, each in ports.items():
+            farm.wait(lambda each=each: status(each) == 200, lambda name=name: f"{name} says it is not well", 20)
+        settle(farm, posted, repeats=8)
+        assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+        for name in list(farm.processes):
+            farm.terminate(name)
+        farm.db.release()
+
+
+def status(port: int) -> int:
+    """What /healthz answers; 0 for nothing."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code
+    except OSError:
+        return 0
 
 
 def test_one_dead_receiver_holds_up_nobody_else(farm: Farm, tmp_path: Path) -> None:

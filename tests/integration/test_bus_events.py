@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pika
@@ -16,6 +16,7 @@ from overheard.bus.dead import DeadLetter
 from overheard.bus.door import EXCHANGE, INGRESS, REJECTED, UNROUTED, Events, declare
 from overheard.bus.events import message_id_of, parse
 from overheard.bus.ingress import IngressConsumer
+from overheard.bus.intake import OK, Arrival, Settled, refused
 from overheard.errors import InvalidInput, NotFound, Unavailable
 from overheard.metrics import EVENT_OUTCOMES, Metrics
 from tests.servers import odd_headers
@@ -51,12 +52,24 @@ class Ingress:
         self.record_fails: Exception | None = None
         self.stop = threading.Event()
         self.metrics = Metrics(CollectorRegistry())
-        self.consumer = IngressConsumer(url, self.handle, self.record, metrics=self.metrics)
+        self.consumer = IngressConsumer(url, self.handle_all, self.record, metrics=self.metrics)
         self.thread = threading.Thread(target=self.consumer.run, args=(self.stop,))
         self.connection = pika.BlockingConnection(amqp.parameters(url))
         self.channel = self.connection.channel()
         declare(self.channel)
         self.channel.confirm_delivery()
+
+    def handle_all(self, arrivals: Sequence[Arrival]) -> list[Settled]:
+        if self.fails and isinstance(self.fails[0], Unavailable):
+            raise self.fails.pop(0)
+        return [self.settled_of(arrival) for arrival in arrivals]
+
+    def settled_of(self, arrival: Arrival) -> Settled:
+        try:
+            self.handle(arrival.key, arrival.body, arrival.message_id)
+        except (InvalidInput, NotFound) as error:
+            return refused(error)
+        return OK
 
     def handle(self, key: str, body: bytes, message_id: str | None) -> None:
         parse(key, body)
@@ -64,10 +77,10 @@ class Ingress:
             raise self.fails.pop(0)
         self.handled.append((key, body, message_id))
 
-    def record(self, letter: DeadLetter) -> None:
+    def record(self, letters: Sequence[DeadLetter]) -> None:
         if self.record_fails is not None:
             raise self.record_fails
-        self.letters.append(letter)
+        self.letters += letters
 
     def counted(self) -> dict[str, float]:
         """Its events by outcome, as the metrics have them, once all are done with."""
@@ -112,7 +125,7 @@ def test_ten_bodies_two_run_eight_are_kept_with_their_reason(ingress: Ingress) -
     assert len({letter.message_id for letter in ingress.letters}) == 8
     assert {letter.origin for letter in ingress.letters} == {"rejected"}
     wait_for(lambda: depth(ingress.url, INGRESS) == 0, "an empty ingress")
-    assert ingress.counted() == {"ok": 2, "retried": 0, "rejected": 8}
+    assert ingress.counted() == {"ok": 2, "merged": 0, "retried": 0, "rejected": 8}
     assert (
         ingress.metrics.registry.get_sample_value("overheard_stage_duration_seconds_count", {"stage": "ingress"}) == 10
     )
@@ -129,7 +142,7 @@ def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, ra
     assert ingress.letters[0].reason.startswith("no such event type 'workspace.deu'; valid: workspace.due")
     ((headers, _),) = ingress.rejected()
     assert (headers["x-routing-key"], headers["x-origin"]) == ("workspace.deu", UNROUTED)
-    assert ingress.counted() == {"ok": 1, "retried": 0, "rejected": 1}
+    assert ingress.counted() == {"ok": 1, "merged": 0, "retried": 0, "rejected": 1}
 
 
 def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> None:
@@ -164,17 +177,18 @@ def test_an_event_with_odd_headers_is_one_like_all(ingress: Ingress) -> None:
 def test_events_wait_while_something_of_ours_is_away(ingress: Ingress) -> None:
     ingress.fails += [Unavailable("database away"), Unavailable("database away", delay=0.1)]
     ingress.put("workspace.due", BODIES[0])
+    ingress.settled(1, 0)
     ingress.put("workspace.due", BODIES[1])
     ingress.settled(2, 0)
     assert ingress.consumer.problems() == []
-    assert ingress.counted() == {"ok": 2, "retried": 2, "rejected": 0}
+    assert ingress.counted() == {"ok": 2, "merged": 0, "retried": 2, "rejected": 0}
 
 
 def test_a_handlers_refusals_and_bugs_are_kept_with_a_reason(ingress: Ingress) -> None:
     ingress.fails += [NotFound("no workspace 'acme'; there are: other"), ZeroDivisionError("secret")]
-    for body in (BODIES[0], BODIES[1], BODIES[0]):
+    for number, body in enumerate((BODIES[0], BODIES[1], BODIES[0])):
         ingress.put("workspace.due", body)
-    ingress.settled(1, 2)
+        ingress.settled(number // 2, min(number + 1, 2))
     assert [letter.reason for letter in ingress.letters] == [
         "no workspace 'acme'; there are: other",
         "internal error: ZeroDivisionError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 import pika
 import pytest
@@ -14,6 +15,7 @@ from overheard.bus.dead import DeadLetter
 from overheard.bus.door import Events
 from overheard.bus.drain import drain
 from overheard.bus.ingress import IngressConsumer
+from overheard.bus.intake import OK, Arrival, Settled
 from overheard.errors import InvalidInput, Postponed, Unavailable
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
@@ -204,12 +206,13 @@ def test_the_ingress_survives_a_restart(rabbit: str, rabbit_server: RabbitServer
     seen: list[bytes] = []
     arrived = threading.Event()
 
-    def handle(key: str, body: bytes, message_id: str | None) -> None:
-        seen.append(body)
+    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+        seen.extend(arrival.body for arrival in arrivals)
         arrived.set()
+        return [OK for _ in arrivals]
 
-    def never(letter: DeadLetter) -> None:
-        raise InvalidInput(letter.reason)
+    def never(letters: Sequence[DeadLetter]) -> None:
+        raise InvalidInput(letters[0].reason)
 
     stop, door = threading.Event(), Events(rabbit)
     consumer = IngressConsumer(rabbit, handle, never, metrics=Metrics(CollectorRegistry()))

@@ -64,6 +64,7 @@ class Rig:
         self.sender = Sender(self.broker)
         self.health = Health(self.metrics)
         self.stop = threading.Event()
+        self.problem: str | None = None  # what keeps the process from its work
         self.exit_code: int | None = None
         self._handler = handler
         self._thread = threading.Thread(target=self._run)
@@ -116,7 +117,9 @@ class Rig:
         self.handled.put((message, slot))
 
     def _run(self) -> None:
-        self.exit_code = run(self.broker, self.stages, stop=self.stop, health=self.health, shutdown=8)
+        self.exit_code = run(
+            self.broker, self.stages, stop=self.stop, health=self.health, shutdown=8, unable=lambda: self.problem
+        )
 
 
 def depth(url: str, queue_name: str) -> int:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.servers.freezing import frozen
 from tests.servers.ports import free_ports
 from tests.servers.waiting import wait_for
 
@@ -76,6 +78,10 @@ class PostgresServer:
         return self._url("postgres", "postgres")
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def running(self) -> bool:
         """Whether the server's process is alive."""
         return self._process is not None and self._process.poll() is None
@@ -107,6 +113,11 @@ class PostgresServer:
             self._process.kill()  # without effect on one that has ended
             self._process.wait()
             self._process = None
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """It accepts connections and answers none of them meanwhile."""
+        assert self._process
+        return frozen(self._process.pid)
 
     def restart(self) -> None:
         """Stop in good order and start again, on the same port."""

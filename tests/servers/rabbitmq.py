@@ -17,8 +17,10 @@ import tempfile
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests.servers.freezing import frozen
 from tests.servers.ports import free_ports
 from tests.servers.waiting import wait_for
 
@@ -100,6 +102,10 @@ class RabbitServer:
     def kill9(self) -> None:
         """Kill the node as a power cut would."""
         self._reap(signal.SIGKILL)
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """The node accepts connections and says nothing meanwhile."""
+        return frozen(self._processes[-1][0].pid)
 
     def restart(self) -> None:
         """An orderly restart."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from overheard.bus.events import (
     parse,
     readable,
 )
+from overheard.bus.intake import OK, Arrival, Settled, refused
 from overheard.bus.memory_door import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
 from overheard.metrics import EVENT_OUTCOMES
@@ -93,15 +95,17 @@ def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> N
     seen: list[tuple[str, bytes, str | None]] = []
     letters: list[DeadLetter] = []
 
-    def handle(key: str, body: bytes, message_id: str | None) -> None:
-        seen.append((key, body, message_id))
+    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+        [arrival] = arrivals
+        seen.append((arrival.key, arrival.body, arrival.message_id))
         match len(seen):
             case 2:
-                raise InvalidInput("no workspace 'b'")
+                return [refused(InvalidInput("no workspace 'b'"))]
             case 3:
                 raise Unavailable("database away")
+        return [OK]
 
-    door = MemoryEvents(handle, letters.append, metrics)
+    door = MemoryEvents(handle, letters.extend, metrics)
     assert door.publish("workspace.due", {"workspace": "a", "event_id": "e"}) == "e"
     assert seen == [("workspace.due", b'{"workspace":"a","event_id":"e"}', "e")]
     door.publish("workspace.due", {"workspace": "b"})
@@ -111,7 +115,7 @@ def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> N
     with pytest.raises(InvalidInput, match="no such event type"):
         door.publish("workspace.deu", {})
     outcomes = {each: metric("stage_messages_total", stage="ingress", outcome=each) for each in EVENT_OUTCOMES}
-    assert outcomes == {"ok": 1, "retried": 1, "rejected": 1}
+    assert outcomes == {"ok": 1, "merged": 0, "retried": 1, "rejected": 1}
 
 
 @pytest.mark.parametrize(

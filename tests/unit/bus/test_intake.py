@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from overheard.bus.dead import DeadLetter
-from overheard.bus.intake import LONGEST_RUN, Handle, Intake, said_of
+from overheard.bus.intake import LONGEST_RUN, OK, Arrival, Intake, Refused, Settled, refused, said_of
 from overheard.errors import InvalidInput, Unavailable
 
 BODY = b'{"workspace": "acme", "event_id": "order-66", "text": "somebody said this"}'
@@ -34,16 +34,21 @@ class Door:
         self.letters: list[DeadLetter] = []
         self.aside: list[str] = []
         self.noted: list[dict[str, Any]] = []
-        handle: Handle = self.handle
-        self.intake = Intake(handle, self.letters.append, metrics)
+        self.intake = Intake(self.handle, self.letters.extend, metrics)
 
-    def handle(self, key: str, body: bytes, message_id: str | None) -> None:
+    def handle(self, arrivals: Sequence[Arrival]) -> list[Settled]:
         self.noted.append(structlog.contextvars.get_contextvars())
+        if isinstance(self.failure, InvalidInput):
+            return [refused(self.failure) for _ in arrivals]
         if self.failure is not None:
             raise self.failure
+        return [OK for _ in arrivals]
 
     def take(self, body: bytes = BODY, message_id: str | None = "m-1", refuse: str | None = None) -> None:
-        self.intake.take("workspace.due", body, message_id, refuse=refuse, aside=self.aside.append)
+        self.intake.take([Arrival("workspace.due", body, message_id, refuse)], self.set_aside)
+
+    def set_aside(self, out: Refused) -> None:
+        self.aside += [reason for _, reason in out]
 
 
 def outcomes(metric: Any) -> tuple[float, ...]:
@@ -110,14 +115,27 @@ def test_one_that_has_to_wait_is_counted_each_time(metrics: Any, metric: Any) ->
 def test_a_refusal_that_cannot_be_set_aside_comes_again_and_is_not_recorded(metrics: Any, metric: Any) -> None:
     door = Door(metrics, InvalidInput("no such key"))
 
-    def lost(reason: str) -> None:
+    def lost(out: Refused) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        door.intake.take("workspace.due", BODY, None, aside=lost)
+        door.intake.take([Arrival("workspace.due", BODY, None)], lost)
     assert (door.letters, outcomes(metric)) == ([], (0, 1, 0))
 
 
 def test_the_run_of_one_without_an_id_of_its_own() -> None:
-    assert said_of("k", b"{", "m" * 255)["run"] == "m" * LONGEST_RUN
-    assert said_of("k", b"{", None)["run"] == hashlib.sha256(b"{").hexdigest()
+    assert said_of(Arrival("k", b"{", "m" * 255))["run"] == "m" * LONGEST_RUN
+    assert said_of(Arrival("k", b"{", None))["run"] == hashlib.sha256(b"{").hexdigest()
+
+
+def test_of_events_taken_together_the_one_that_breaks_is_refused_alone(metrics: Any, metric: Any, told: Any) -> None:
+    letters: list[DeadLetter] = []
+
+    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+        if any(each.body == b"bad" for each in arrivals):
+            raise ZeroDivisionError
+        return [OK for _ in arrivals]
+
+    Intake(handle, letters.extend, metrics).take([Arrival("k", body, None) for body in (b"good", b"bad", b"fine")])
+    assert [(letter.body, letter.reason) for letter in letters] == [(b"bad", "internal error: ZeroDivisionError")]
+    assert outcomes(metric) == (2, 0, 1)

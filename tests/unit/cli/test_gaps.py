@@ -25,11 +25,12 @@ def gap(acme: int, program: Program) -> dict[str, Any]:
 def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> None:
     (row,) = lines(run("gap", "list", "--format", "json").stdout)
     assert list(row) == [
-        "source", "kind", "place", "from_item", "from_at", "to_item", "to_at", "reason", "found_at", "filled_at", "state"
-    ]  # fmt: skip
-    assert [row[key] for key in ("source", "kind", "place", "from_item", "to_item", "reason", "filled_at", "state")] == [
-        "reddit", "posts", "python", "t3_a", "t3_z", "horizon", None, "open"
-    ]  # fmt: skip
+        *("source", "kind", "place", "from_item", "from_at", "to_item", "to_at"),
+        *("reason", "found_at", "filled_at", "state"),
+    ]
+    assert (row["source"], row["kind"], row["place"]) == ("reddit", "posts", "python")
+    assert (row["from_item"], row["to_item"], row["reason"]) == ("t3_a", "t3_z", "horizon")
+    assert (row["filled_at"], row["state"]) == (None, "open")
     assert row["from_at"].endswith("Z")
     shown = run("gap", "list")
     assert "more news than the source lists" in shown.stdout

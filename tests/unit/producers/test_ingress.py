@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from overheard.bus.intake import Arrival
 from overheard.db import rechecks, specs, storing, workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput, NotFound
@@ -18,18 +19,30 @@ def db(sqlite_db: Db) -> Db:
     return sqlite_db
 
 
+class OneByOne:
+    """An ingress as events reach it that come one by one: what it refuses is raised."""
+
+    def __init__(self, ingress: Ingress) -> None:
+        self.ingress = ingress
+
+    def handle(self, key: str, body: bytes, message_id: str | None) -> None:
+        [settled] = self.ingress.handle([Arrival(key, body, message_id)])
+        if settled.refusal is not None:
+            raise settled.refusal
+
+
 @pytest.fixture
-def ingress(db: Db, sent: Any, clock: Any) -> Ingress:
-    return Ingress(db=db, sender=sent, clock=clock, fresh_for=60)
+def ingress(db: Db, sent: Any, clock: Any) -> OneByOne:
+    return OneByOne(Ingress(db=db, sender=sent, clock=clock, fresh_for=60))
 
 
-def test_a_recheck_of_what_is_due(ingress: Ingress, sent: Any) -> None:
+def test_a_recheck_of_what_is_due(ingress: OneByOne, sent: Any) -> None:
     ingress.handle("item.recheck", b"{}", None)
     assert sent.take() == [RecheckItems()]
 
 
 def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
-    ingress: Ingress, sent: Any, world: Any, db: Db, clock: Any
+    ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any
 ) -> None:
     acme = world.workspace()
     for number in (1, 2):
@@ -42,7 +55,7 @@ def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"
 
 
-def test_an_item_that_is_not_stored_is_refused(ingress: Ingress, sent: Any) -> None:
+def test_an_item_that_is_not_stored_is_refused(ingress: OneByOne, sent: Any) -> None:
     with pytest.raises(NotFound, match="no item t1_zz is stored"):
         ingress.handle("item.recheck", b'{"item": "t1_zz"}', None)
     assert sent == []
@@ -62,7 +75,7 @@ BY_HAND = [
 
 @pytest.mark.parametrize(("key", "body"), ON_SCHEDULE)
 def test_what_the_tick_asked_for_a_workspace_that_is_gone_by_now_is_let_go(
-    ingress: Ingress, sent: Any, world: Any, db: Db, key: str, body: bytes
+    ingress: OneByOne, sent: Any, world: Any, db: Db, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
     ingress.handle(key, body, None)
@@ -74,7 +87,7 @@ def test_what_the_tick_asked_for_a_workspace_that_is_gone_by_now_is_let_go(
 
 @pytest.mark.parametrize(("key", "body"), ON_SCHEDULE[:2])
 def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_when_it_is_resumed(
-    ingress: Ingress, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
+    ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
     workspaces.demand(db, acme, clock())
@@ -89,7 +102,7 @@ def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_wh
 
 @pytest.mark.parametrize(("key", "body"), BY_HAND)
 def test_what_somebody_asks_for_by_hand_is_refused_with_the_reason(
-    ingress: Ingress, sent: Any, world: Any, db: Db, key: str, body: bytes
+    ingress: OneByOne, sent: Any, world: Any, db: Db, key: str, body: bytes
 ) -> None:
     with pytest.raises(NotFound, match="no workspace"):
         ingress.handle(key, body, None)

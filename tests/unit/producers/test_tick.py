@@ -230,6 +230,15 @@ def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
     assert late(ticker, clock.advance(1)) == ["the last successful tick was 61 s ago"]
 
 
+def test_a_server_that_stays_away_is_named(make: Any, clock: Any) -> None:
+    ticker = make(interval=20)
+    ticker.tick()
+    ticker.failing_since, ticker.failure = clock(), "RabbitMQ at 127.0.0.1:5672: Connection refused"
+    assert late(ticker, clock.advance(4)) == [], "it may be over by the next tick"
+    [told] = late(ticker, clock.advance(2))
+    assert told == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
+
+
 def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"}, digest="0 9 * * *")
     end = clock() + 86_400  # the world's

@@ -1,0 +1,200 @@
+"""A workspace has one message waiting for fetch, however often it is asked for, and each demand gets its reading."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from overheard.bus.events import message_id_of, parse
+from overheard.bus.intake import MERGED, OK, Arrival
+from overheard.db import specs, workspaces
+from overheard.db.connect import Db
+from overheard.errors import NotFound, Unavailable
+from overheard.messages import ComposeDigest, FetchWorkspace
+from producers.demands import LONGEST_PAUSE_SECONDS, LOST_AFTER_SECONDS, Demands
+from producers.ingress import Ingress
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def ingress(db: Db, sent: Any, clock: Any) -> Ingress:
+    return Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands())
+
+
+@pytest.fixture
+def acme(world: Any) -> int:
+    return int(world.workspace())
+
+
+def due(workspace: object = "acme", message_id: str | None = None, **more: object) -> Arrival:
+    return Arrival("workspace.due", json.dumps({"workspace": workspace, **more}).encode(), message_id)
+
+
+def test_many_events_of_one_meaning_are_one_message(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
+    settled = ingress.handle([due(), due(reason="deploy"), due(reason="trigger")])
+    assert settled == [MERGED, MERGED, OK]
+    assert sent.take() == [FetchWorkspace(workspace_id=acme, reason="trigger", fresh_since=clock())]
+
+
+def test_events_of_another_meaning_are_messages_of_their_own(
+    ingress: Ingress, sent: Any, world: Any, acme: int
+) -> None:
+    bolt = world.workspace("bolt")
+    digest = Arrival("workspace.digest", b'{"workspace": "acme"}', None)
+    arrivals = [due(), due("bolt"), due(reason="due"), digest, digest]
+    assert ingress.handle(arrivals) == [OK, OK, OK, MERGED, OK]
+    messages = sent.take()
+    assert [(type(each), each.workspace_id) for each in messages] == [
+        (FetchWorkspace, acme),
+        (FetchWorkspace, bolt),
+        (FetchWorkspace, acme),
+        (ComposeDigest, acme),
+    ]
+
+
+def test_what_comes_while_a_demand_waits_for_fetch_joins_it_and_gets_a_reading_that_begins_later(
+    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
+) -> None:
+    ingress.handle([due()])
+    first = clock()
+    sent.take()
+    for _ in range(3):
+        clock.advance(1)
+        assert ingress.handle([due()]) == [MERGED]
+        assert ingress.release() is True
+        assert sent.take() == [], "fetch has not even taken up the first one"
+    workspaces.served(db, acme, first + 0.5)  # begun before the others were asked for
+    assert ingress.release() is False
+    [message] = sent.take()
+    assert message.fresh_since == clock() >= first + 3
+    workspaces.served(db, acme, clock.advance(0.1))
+    assert ingress.handle([due()]) == [OK], "nothing waits any more"
+
+
+def test_one_at_a_time_none_waits(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
+    for _ in range(20):
+        assert ingress.handle([due()]) == [OK]
+        workspaces.served(db, acme, clock.advance(0.05))
+    assert len(sent.take()) == 20
+
+
+def test_a_message_that_is_lost_keeps_nobody_waiting_for_long(
+    ingress: Ingress, sent: Any, acme: int, clock: Any
+) -> None:
+    ingress.handle([due()])
+    clock.advance(1)
+    ingress.handle([due()])
+    sent.take()
+    clock.advance(LOST_AFTER_SECONDS - 1.5)
+    assert ingress.release() is True
+    clock.advance(1)
+    assert ingress.release() is False
+    assert len(sent.take()) == 1
+
+
+def test_what_waits_is_swept_when_the_ingress_dies(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
+    """Also when the run before it is taken up after it was asked for: that one may be content with an older reading."""
+    ingress.handle([due()])
+    clock.advance(1)
+    ingress.handle([due()])
+    workspaces.served(db, acme, clock.advance(1))
+    assert workspaces.unserved(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [acme]
+
+
+def test_a_flood_costs_its_workspace_some_time_and_nobody_else(
+    ingress: Ingress, sent: Any, world: Any, acme: int, db: Db, clock: Any
+) -> None:
+    bolt = world.workspace("bolt")
+    for _ in range(20):
+        ingress.handle([due()] * 500)
+        clock.advance(0.1)
+        workspaces.served(db, acme, clock())
+        ingress.release()
+    assert len(sent.take()) == 1
+    assert ingress.handle([*[due()] * 500, due("bolt")])[-1] == OK
+    assert [each.workspace_id for each in sent.take()] == [bolt]
+    clock.advance(LONGEST_PAUSE_SECONDS)
+    assert ingress.release() is False
+    assert [each.workspace_id for each in sent.take()] == [acme]
+
+
+def test_demands_on_schedule_and_by_hand_do_not_wait_for_each_other(
+    ingress: Ingress, sent: Any, acme: int, clock: Any
+) -> None:
+    assert ingress.handle([due(reason="due")]) == [OK]
+    assert ingress.handle([due()]) == [OK]
+    assert ingress.handle([due(reason="sweep")]) == [MERGED]
+    assert [each.fresh_since for each in sent.take()] == [clock() - 60, clock()]
+
+
+def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
+    ids: list[str] = []
+    sent.send_all = lambda parcels: ids.extend(each.message_id for each in parcels)
+    for _ in range(2):
+        ingress.handle([due(event_id="e7")])
+        workspaces.served(db, acme, clock.advance(1))
+    ingress.handle([due(), due(message_id="e7")])
+    wanted = message_id_of(parse("workspace.due", due(event_id="e7").body))
+    assert ids == [wanted] * 3
+
+
+def test_while_the_bus_is_away_nothing_counts_as_sent(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
+    sent.failure = Unavailable("the bus")
+    with pytest.raises(Unavailable):
+        ingress.handle([due()])
+    sent.failure = None
+    assert ingress.handle([due()]) == [OK]
+    ingress.handle([due()])
+    sent.take()
+    sent.failure = Unavailable("the bus")
+    clock.advance(LOST_AFTER_SECONDS)
+    with pytest.raises(Unavailable):
+        ingress.release()
+    sent.failure = None
+    assert ingress.release() is False
+    assert len(sent.take()) == 1
+
+
+def test_at_the_end_all_that_waits_goes(ingress: Ingress, sent: Any, acme: int) -> None:
+    ingress.handle([due()])
+    ingress.handle([due()])
+    assert ingress.release(last=True) is False
+    assert len(sent.take()) == 2
+
+
+def test_who_is_paused_or_gone_meanwhile_waits_no_longer(
+    ingress: Ingress, sent: Any, world: Any, acme: int, db: Db
+) -> None:
+    bolt = world.workspace("bolt")
+    for _ in range(2):
+        ingress.handle([due(), due("bolt")])
+    sent.take()
+    specs.set_active(db, acme, False)
+    specs.remove(db, bolt)
+    assert ingress.release() is False
+    assert sent.take() == []
+
+
+def test_of_many_events_each_is_refused_with_its_own_reason(ingress: Ingress, sent: Any, acme: int) -> None:
+    settled = ingress.handle([due(), due("nobody"), Arrival("workspace.due", b"{", None), due(99)])
+    assert [each.outcome for each in settled] == ["ok", "rejected", "rejected", "rejected"]
+    assert [type(each.refusal) for each in settled[1::2]] == [NotFound, NotFound]
+    assert "no workspace 'nobody'; there are: acme" in settled[1].reason
+    assert len(sent.take()) == 1
+
+
+def test_what_is_over_is_forgotten(ingress: Ingress, sent: Any, world: Any, clock: Any) -> None:
+    for number in range(10):
+        world.workspace(f"w{number}")
+    ingress.handle([due(f"w{number}") for number in range(10)])
+    assert ingress.demands is not None
+    assert len(ingress.demands._lanes) == 10
+    clock.advance(LOST_AFTER_SECONDS + 1)
+    ingress.release()
+    assert ingress.demands._lanes == {}
