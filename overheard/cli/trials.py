@@ -21,7 +21,7 @@ from overheard.channels.registry import redact
 from overheard.cli.times import span
 from overheard.config import Config
 from overheard.db import beats, migrate
-from overheard.errors import ConfigError, InvalidInput, Permanent, Postponed, TryAgain, Unavailable
+from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
 from overheard.sources import Budget
@@ -117,6 +117,8 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
             return Outcome("ok", source.verify(_turn(program)))
     except Postponed as wait:
         return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
+    except LoginRefused as error:
+        return Outcome("failed", str(error), "is the app still listed at https://www.reddit.com/prefs/apps?")
     except TryAgain as error:
         return Outcome("failed", str(error), "try again later; is the network there, and [reddit] reddit_url right?")
     except Permanent as error:

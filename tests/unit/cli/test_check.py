@@ -66,6 +66,8 @@ def test_wrong_credentials(run: Run, reddit: dict[str, str]) -> None:
     found = results(run, **{**reddit, "OVERHEARD_REDDIT__CLIENT_SECRET": "hunter2hunter2"})["Reddit"]
     assert found["outcome"] == "failed"
     assert "client_secret" in found["what"]
+    assert "revoked this app" in found["what"]
+    assert "https://www.reddit.com/prefs/apps" in found["hint"]
     assert "hunter2" not in str(found)
 
 
