@@ -5,10 +5,15 @@ from __future__ import annotations
 from overheard import __version__, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.registry import is_signed, new_secret
+from overheard.cli.output import hint, line
 from overheard.config import Config
 from overheard.db import channels, specs
+from overheard.items import ALL
 from overheard.program import Program
 from overheard.workspace_file import ChannelSpec, WorkspaceSpec
+
+ALL_IS_PARTIAL = 'subreddits = ["all"] cannot be followed completely yet: every 5m, it reads 4 to 18 % of the site'
+INSTEAD_OF_ALL = "name the subreddits that matter: each is read completely, up to 1,000 new items between two readings"
 
 Secrets = dict[str, str]  # of channels, by name
 
@@ -19,6 +24,13 @@ def options(config: Config) -> ChannelOptions:
     return ChannelOptions(
         allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
     )
+
+
+def warn_of_all(spec: WorkspaceSpec) -> None:
+    """Say that a workspace on all of Reddit misses most of it, and what to do instead."""
+    if ALL in spec.subreddits:
+        line(("! ", "yellow"), (spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
+        hint(INSTEAD_OF_ALL, 2)
 
 
 def save(program: Program, spec: WorkspaceSpec) -> tuple[bool, Secrets]:

@@ -18,9 +18,11 @@ import msgspec
 from actors.wiring import limiter, reddit_budget, reddit_source
 from overheard.bus import queues
 from overheard.channels.registry import redact
+from overheard.cli.saving import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.cli.times import span
 from overheard.config import Config
-from overheard.db import beats, migrate
+from overheard.db import beats, migrate, sources
+from overheard.db.specs import SOURCE
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
@@ -32,6 +34,7 @@ APART = 5.0  # seconds that two machines' clocks may differ
 RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
 VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
 LEAST_ROOM = 500_000_000  # bytes
+NAMED = 5  # workspaces
 SCARCE = 0.1  # of a file system
 
 
@@ -125,6 +128,19 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
         return Outcome("failed", str(error))
     finally:
         source.close()
+
+
+def coverage(program: Program) -> Outcome | None:
+    """Whether somebody watches all of Reddit, of which most is missed; None: nobody does."""
+    try:
+        with program.db.session():
+            slugs = sources.followed_whole(program.db, SOURCE, NAMED + 1)
+    except Unavailable:
+        return None  # which `database` has just told of, or the next check will
+    if not slugs:
+        return None
+    named = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")
+    return Outcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
 def _turn(program: Program) -> Turn:

@@ -12,7 +12,7 @@ from overheard.channels.redact import HIDDEN
 from overheard.channels.registry import redact
 from overheard.cli.opening import opened
 from overheard.cli.output import counted, line
-from overheard.cli.saving import options, save
+from overheard.cli.saving import options, save, warn_of_all
 from overheard.db import specs, workspaces
 from overheard.errors import InvalidInput
 from overheard.workspace_file import WorkspaceSpec, read, write
@@ -41,6 +41,7 @@ def import_(context: click.Context, file: IO[bytes]) -> None:
             line(("✓ ", "green"), "created " if new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
             for name in secrets:
                 line("  ", f"a signing secret was made for {name}; to see it: overheard export --secrets {spec.slug}")
+            warn_of_all(spec)
     if not wanted:
         line((f"{where} describes no workspace.", "dim"))
 

@@ -9,8 +9,9 @@ import msgspec
 from peewee import Case
 
 from overheard.db.connect import Db
-from overheard.db.models import Source
+from overheard.db.models import Feed, Source, Watch, Workspace
 from overheard.db.text import storable
+from overheard.items import ALL
 
 NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
 UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
@@ -75,3 +76,17 @@ def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revok
     }
     first = {"failing_since": now, "retry_at": retry_at, "reason": reason, "revoked": revoked}
     Source.insert(name=name, **first).on_conflict(conflict_target=[Source.name], update=failing).execute(db.peewee)
+
+
+def followed_whole(db: Db, name: str, limit: int) -> list[str]:
+    """Up to ``limit`` slugs of the active workspaces that watch all of the source, in order."""
+    rows = (
+        Workspace.select(Workspace.slug)
+        .join(Watch, on=(Watch.workspace == Workspace.id))
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Workspace.active, Feed.source == name, Feed.name == ALL)
+        .distinct()
+        .order_by(Workspace.slug)
+        .limit(limit)
+    )
+    return [slug for (slug,) in rows.tuples().execute(db.peewee)]
