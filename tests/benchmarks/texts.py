@@ -23,6 +23,7 @@ Fields = dict[str, str]
 
 ITEMS = 20_000
 NAMES = 50_000
+FOREIGN_SHARE = 0.15  # of the texts have letters or signs outside of ASCII in them
 SYLLABLES = ("ba", "cor", "del", "fi", "gan", "ho", "jin", "ka", "lum", "mer", "no", "pix", "qua", "ros", "tev", "zu")
 
 
@@ -69,6 +70,7 @@ class Mixed:
         self._sentences = [
             sentence for text in texts for sentence in re.split(r"(?<=[.!?。])\s+", text.text) if sentence
         ]
+        self._plain = [sentence for sentence in self._sentences if sentence.isascii()]
 
     def post(self) -> Fields:
         return {"title": self._chance.choice(self._titles), "body": self._text()}
@@ -78,10 +80,12 @@ class Mixed:
 
     def _text(self) -> str:
         count = min(int(self._chance.paretovariate(0.8)), 40)
-        return " ".join(self._sentence() for _ in range(count))
+        # The sample shows many scripts, to try them; mixed at will, each long text would have some of them.
+        sentences = self._sentences if self._chance.random() < FOREIGN_SHARE else self._plain
+        return " ".join(self._sentence(sentences) for _ in range(count))
 
-    def _sentence(self) -> str:
-        found = self._chance.choice(self._sentences)
+    def _sentence(self, sentences: list[str]) -> str:
+        found = self._chance.choice(sentences)
         if self._chance.random() < 0.25:
             return found
         words = found.split(" ")
