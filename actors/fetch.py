@@ -17,7 +17,7 @@ from overheard.config import Fetch as Rules
 from overheard.db import feeds, groups, sources, workspaces
 from overheard.db.connect import Db
 from overheard.db.groups import Group
-from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
+from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Missed, Progress, Target
@@ -273,7 +273,9 @@ class Fetcher:
         except Unavailable:
             raise  # a server of ours, which has faults of its own
         except (TryAgain, Permanent) as fault:
-            sources.failed(self.db, group.source, str(fault), now(), now() + (getattr(fault, "delay", None) or 0.0))
+            until = now() + (getattr(fault, "delay", None) or 0.0)
+            revoked = isinstance(fault, LoginRefused)
+            sources.failed(self.db, group.source, str(fault), now(), until, revoked=revoked)
             raise
         self._answered(group.source)
         return page

@@ -41,7 +41,7 @@ log = get_logger(__name__)
 A_MOMENT = 0.1
 
 NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
-  1. Register an app of the type "script" at https://www.reddit.com/prefs/apps (Reddit approves new ones by hand)
+  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
   2. Put its id and secret into pipeline.toml, [reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
   3. Set [reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"

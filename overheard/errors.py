@@ -6,7 +6,8 @@
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
     ├── NotFound               a workspace, channel … that somebody named does not exist
     ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
-    │   └── Unavailable        a server of ours (bus, database) cannot be reached
+    │   ├── Unavailable        a server of ours (bus, database) cannot be reached
+    │   └── LoginRefused       a source does not accept our credentials: only the operator can help
     ├── Postponed              not a failure: the budget has a slot for us later; re-schedule, use no retry
     └── Permanent              trying again cannot help: park it with its reason
         ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
@@ -53,6 +54,14 @@ class TryAgain(OverheardError):
 
 class Unavailable(TryAgain):
     """A server that we depend on does not answer."""
+
+
+class LoginRefused(TryAgain):
+    """A source does not accept our credentials (any more): the operator has to look at them.
+
+    Retried all the same, seldom (``delay`` is always set): the source may change its mind, and until then its feeds
+    wait as in any outage. A dead letter for every message would help nobody.
+    """
 
 
 class Postponed(OverheardError):

@@ -103,6 +103,11 @@ class Metrics(Catalogue):
             "For how long each try to read something of Reddit has failed. 0: it answers, or nobody asks.",
             TICK,
         )
+        self.reddit_login_refused = gauge(
+            "reddit_login_refused",
+            "1 while each try fails because Reddit refuses the login (it may have revoked the app), else 0.",
+            TICK,
+        )
         self.feeds = gauge("feeds", "Feeds by state: ok, failing, new.", TICK, state=("ok", "failing", "new"))
         self.feed_lag = gauge("feed_lag_seconds", "How long ago the least recently polled healthy feed was read.", TICK)
 

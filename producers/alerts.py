@@ -21,7 +21,7 @@ from overheard.clock import Clock
 from overheard.config import Config
 from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
-from overheard.db.incidents import Noted
+from overheard.db.incidents import Kind, Noted
 from overheard.db.mentions import rfc3339
 from overheard.db.specs import SOURCE
 from overheard.errors import InvalidInput, Permanent, TryAgain
@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 BUDGET = "alerts"
 FAILING = 3  # ticks in a row
-AWAY = 600.0  # seconds for which Reddit must have answered nobody
+AWAY = 600.0  # seconds for which Reddit must have answered nobody, or refused every login
 UNTOLD_FOR = 86400.0  # seconds for which incidents wait for somebody to be told
 
 TEST = "test alert"
@@ -46,6 +46,7 @@ DO = {
     "tick failing": "see the tick's log; overheard check",
     "canary late": "overheard status",
     "reddit away": "overheard check",
+    "reddit login refused": "look for the app at https://www.reddit.com/prefs/apps, then overheard check",
 }
 
 Start = Callable[[Callable[[], None]], None]
@@ -133,8 +134,9 @@ class Alerts:
         if late_since is not None and beats.first(self.db, "canary late", late_since):
             incidents.note(self.db, "canary late", "canary", now)
         source = sources.state(self.db, SOURCE)
-        if source.failing_for(now) > AWAY and beats.first(self.db, "reddit away", source.failing_since or now):
-            incidents.note(self.db, "reddit away", source.reason or "no answer", now)
+        kind: Kind = "reddit login refused" if source.revoked else "reddit away"
+        if source.failing_for(now) > AWAY and beats.first(self.db, kind, source.failing_since or now):
+            incidents.note(self.db, kind, source.reason or "no answer", now)
 
     def _tell(self) -> None:
         noted = incidents.untold(self.db)

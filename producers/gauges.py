@@ -99,7 +99,9 @@ class Gauges:
     def _reddit(self) -> None:
         state = sources.state(self.db, SOURCE)
         self.metrics.reddit_last_success.set(state.read_at or 0.0)
-        self.metrics.reddit_failing.set(state.failing_for(self.clock()))
+        failing = state.failing_for(self.clock())
+        self.metrics.reddit_failing.set(failing)
+        self.metrics.reddit_login_refused.set(state.revoked and failing > 0)
         remaining, booked = budgets.state(self.db, self.budget)
         self.metrics.reddit_budget_booked.set(booked)
         self.metrics.reddit_budget_remaining.set(math.nan if remaining is None else remaining)

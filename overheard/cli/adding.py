@@ -10,7 +10,7 @@ from overheard.cli import given
 from overheard.cli.group import Fault, Misuse
 from overheard.cli.opening import opened
 from overheard.cli.output import counted, line
-from overheard.cli.saving import Secrets, beyond_limits, options, save
+from overheard.cli.saving import Secrets, beyond_limits, options, save, warn_of_all
 from overheard.db import beats, workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput, NotFound
@@ -53,6 +53,7 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
             )
         _, secrets = save(program, spec)
         _tell(spec, secrets, ticking=beats.last(program.db, "tick") is not None)
+        warn_of_all(spec)
 
 
 def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from overheard import __version__, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.registry import is_signed, new_secret
+from overheard.cli.output import hint, line
 from overheard.config import Config
 from overheard.db import channels, specs, workspaces
+from overheard.items import ALL
 from overheard.program import Program
 from overheard.workspace_file import ChannelSpec, Refusal, WorkspaceSpec
+
+ALL_IS_PARTIAL = 'subreddits = ["all"] cannot be followed completely yet: every 5m, it reads 4 to 18 % of the site'
+INSTEAD_OF_ALL = "name the subreddits that matter: each is read completely, up to 1,000 new items between two readings"
 
 Secrets = dict[str, str]  # of channels, by name
 
@@ -42,6 +47,13 @@ def beyond_limits(program: Program) -> Refusal:
                 )
 
     return refusal
+
+
+def warn_of_all(spec: WorkspaceSpec) -> None:
+    """Say that a workspace on all of Reddit misses most of it, and what to do instead."""
+    if ALL in spec.subreddits:
+        line(("! ", "yellow"), (spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
+        hint(INSTEAD_OF_ALL, 2)
 
 
 def save(program: Program, spec: WorkspaceSpec) -> tuple[bool, Secrets]:

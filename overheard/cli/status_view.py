@@ -114,8 +114,9 @@ def _counts(*counts: tuple[str, int, str]) -> Text:
 def _reddit(stored: Stored, now: float) -> Text:
     state, left = stored.reddit, stored.remaining
     away = state.failing_for(now)
+    silence = "login refused" if state.revoked else "no answer"
     facts = [
-        Text(f"no answer for {span(away)}" if away else "", style="bold red" if away > AWAY else "yellow"),
+        Text(f"{silence} for {span(away)}" if away else "", style="bold red" if away > AWAY else "yellow"),
         Text(f"last read {ago(state.read_at, now)}" if state.read_at else ""),
         Text("requests left: not known" if left is None else f"{left:,.0f} requests left"),
         Text(f"booked for the next {span(stored.booked)}" if stored.booked >= 1 else ""),

@@ -18,11 +18,13 @@ from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
 from overheard.cli import processes
 from overheard.cli.processes import Process
+from overheard.cli.saving import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.cli.times import span
 from overheard.config import Config
-from overheard.db import beats, migrate, sqlite_file, workspaces
+from overheard.db import beats, migrate, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
-from overheard.errors import ConfigError, InvalidInput, Permanent, Postponed, TryAgain, Unavailable
+from overheard.db.specs import SOURCE
+from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
 from overheard.sources import Budget
@@ -37,8 +39,8 @@ REFUSED = (
 )
 VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
 LEAST_ROOM = 500_000_000  # bytes
+NAMED = 5  # workspaces
 SCARCE = 0.1  # of a file system
-NAMED = 5  # workspaces beyond a limit
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -123,12 +125,27 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
             return Outcome("ok", source.verify(_turn(program)))
     except Postponed as wait:
         return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
+    except LoginRefused as error:
+        return Outcome("failed", str(error), "is the app still listed at https://www.reddit.com/prefs/apps?")
     except TryAgain as error:
         return Outcome("failed", str(error), "try again later; is the network there, and [reddit] reddit_url right?")
     except Permanent as error:
         return Outcome("failed", str(error))
     finally:
         source.close()
+
+
+def coverage(program: Program) -> Outcome | None:
+    """Whether somebody watches all of Reddit, of which most is missed; None: nobody does."""
+    try:
+        with program.db.session():
+            slugs = sources.followed_whole(program.db, SOURCE, NAMED + 1)
+    except Unavailable:
+        return None  # which `database` has just told of, or the next check will
+    if not slugs:
+        return None
+    named = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")
+    return Outcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
 def _turn(program: Program) -> Turn:

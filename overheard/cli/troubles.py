@@ -116,6 +116,13 @@ def _outside(stored: Stored, config: Config) -> Iterator[Trouble]:
         yield Trouble(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
     if stored.active and not (config.reddit.client_id and config.reddit.user_agent):
         yield Trouble(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
+    elif stored.active and stored.reddit.revoked and (age := stored.reddit.failing_for(stored.at)):
+        yield Trouble(
+            True,
+            f"Reddit may have revoked this app: it refuses the login, for {span(age)} now",
+            "look at https://www.reddit.com/prefs/apps, then overheard check; docs/runbook.md (RedditLoginRefused) says"
+            " what helps; meanwhile its feeds wait, and a login is tried again within an hour",
+        )
     elif stored.active and (age := stored.reddit.failing_for(stored.at)) > AWAY:
         yield Trouble(
             True,

@@ -9,7 +9,7 @@ from overheard.channels.registry import redact
 from overheard.cli.group import Misuse
 from overheard.cli.opening import named_input, opened
 from overheard.cli.output import counted, flat, is_utf8, line
-from overheard.cli.saving import beyond_limits, options, save
+from overheard.cli.saving import beyond_limits, options, save, warn_of_all
 from overheard.db import specs, workspaces
 from overheard.errors import InvalidInput
 from overheard.input_files import read_to_limit
@@ -49,6 +49,7 @@ def _import(context: click.Context, path: str) -> None:
             for name in secrets:
                 made = f"a signing secret was made for {flat(name)}"
                 line("  ", f"{made}; to see it: overheard export --secrets {spec.slug}")
+            warn_of_all(spec)
 
 
 def _contents(spec: WorkspaceSpec) -> str:

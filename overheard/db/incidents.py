@@ -22,6 +22,7 @@ Kind = Literal[
     "tick failing",
     "canary late",
     "reddit away",
+    "reddit login refused",
 ]
 
 LONGEST = 200  # characters of a place

@@ -111,6 +111,7 @@ class Source(Table):
     failing_since = DoubleField(null=True)
     retry_at = DoubleField(null=True)
     reason = TextField(null=True)
+    revoked = BooleanField(default=False)
 
 
 # Who watches what. Mentions older than ``created_at`` are stored but not sent: no flood on the first run.

@@ -9,11 +9,13 @@ import msgspec
 from peewee import Case
 
 from overheard.db.connect import Db
-from overheard.db.models import Source
+from overheard.db.models import Feed, Source, Watch, Workspace
 from overheard.db.text import storable
+from overheard.items import ALL
 
 NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
 UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
+ANSWERS = {Source.failing_since: None, Source.retry_at: None, Source.reason: None, Source.revoked: False}
 AWAY = 180.0  # seconds of failures in a row: until then a passing fault, which passes by itself
 
 
@@ -21,12 +23,14 @@ class State(msgspec.Struct, frozen=True):
     """``read_at``: when it last gave what was asked for. ``failing_since``: since when each try failed.
 
     ``reason`` is that of the last try; ``retry_at`` its time, or the later one until which it wants to be left alone.
+    ``revoked``: the last try failed because the source refused the login, not because it was away.
     """
 
     read_at: float | None = None
     failing_since: float | None = None
     retry_at: float | None = None
     reason: str | None = None
+    revoked: bool = False
 
     def failing_for(self, now: float) -> float:
         """Seconds for which it has answered nobody; 0 when it answers, or nobody has asked for long."""
@@ -37,7 +41,7 @@ class State(msgspec.Struct, frozen=True):
 
 def state(db: Db, name: str) -> State:
     """What is known of the source."""
-    columns = (Source.read_at, Source.failing_since, Source.retry_at, Source.reason)
+    columns = (Source.read_at, Source.failing_since, Source.retry_at, Source.reason, Source.revoked)
     row = Source.select(*columns).where(Source.name == name).tuples().first(db.peewee)
     return State() if row is None else State(*row)
 
@@ -48,26 +52,41 @@ def read(db: Db, name: str, now: float) -> None:
     noted = Source.read_at.between(now - NOTE_EVERY, now + NOTE_EVERY) & Source.failing_since.is_null()
     if Source.select(Source.name).where(Source.name == name, noted).exists(db.peewee):
         return
-    well = {Source.read_at: now, Source.failing_since: None, Source.retry_at: None, Source.reason: None}
+    well = {Source.read_at: now, **ANSWERS}
     Source.insert(name=name, read_at=now).on_conflict(conflict_target=[Source.name], update=well).execute(db.peewee)
 
 
 def answered(db: Db, name: str) -> None:
     """It has refused what was asked for: it is there."""
-    Source.update(failing_since=None, retry_at=None, reason=None).where(
-        Source.name == name, Source.failing_since.is_null(False)
-    ).execute(db.peewee)
+    Source.update(ANSWERS).where(Source.name == name, Source.failing_since.is_null(False)).execute(db.peewee)
 
 
-def failed(db: Db, name: str, reason: str, now: float, retry_at: float) -> None:
-    """It gave no answer, or none to work with; ``reason`` is in our own words."""
+def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revoked: bool = False) -> None:
+    """It gave no answer, or none to work with; ``reason`` is in our own words.
+
+    ``revoked``: it refused the login (LoginRefused). Trying again helps only if the operator, or the source, acts.
+    """
     reason = storable(reason)
     anew = Source.failing_since.is_null() | (Source.failing_since > now) | (Source.retry_at < now - UNTRIED)
     failing = {
         Source.failing_since: Case(None, [(anew, now)], Source.failing_since),
         Source.retry_at: retry_at,
         Source.reason: reason,
+        Source.revoked: revoked,
     }
-    Source.insert(name=name, failing_since=now, retry_at=retry_at, reason=reason).on_conflict(
-        conflict_target=[Source.name], update=failing
-    ).execute(db.peewee)
+    first = {"failing_since": now, "retry_at": retry_at, "reason": reason, "revoked": revoked}
+    Source.insert(name=name, **first).on_conflict(conflict_target=[Source.name], update=failing).execute(db.peewee)
+
+
+def followed_whole(db: Db, name: str, limit: int) -> list[str]:
+    """Up to ``limit`` slugs of the active workspaces that watch all of the source, in order."""
+    rows = (
+        Workspace.select(Workspace.slug)
+        .join(Watch, on=(Watch.workspace == Workspace.id))
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Workspace.active, Feed.source == name, Feed.name == ALL)
+        .distinct()
+        .order_by(Workspace.slug)
+        .limit(limit)
+    )
+    return [slug for (slug,) in rows.tuples().execute(db.peewee)]

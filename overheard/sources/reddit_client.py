@@ -17,6 +17,7 @@ from overheard.errors import OverheardError
 from overheard.metrics import Metrics
 from overheard.sources.reddit_faults import TokenRefused, leftover
 from overheard.sources.reddit_http import CALL, BudgetedRequestor, Call, session
+from overheard.sources.reddit_login import LoginGate
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ class RedditClient:
         self.settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._logins = LoginGate(clock)
         self._local = threading.local()
         self._sessions: set[requests.Session] = set()
 
     def get(self, path: str, params: Mapping[str, str], call: Call) -> object:
         """The JSON at ``path``. Logs in first, when needed, and once more when the token is not taken any more.
 
-        Raises Postponed, TryAgain, FeedRefused, Permanent, and nothing else.
+        Raises Postponed, TryAgain, LoginRefused, FeedRefused, Permanent, and nothing else.
         """
         try:
             return self._get(path, params, call)
@@ -127,6 +129,7 @@ class RedditClient:
                 "timeout": settings.timeout,
                 "metrics": self._metrics,
                 "clock": self._clock,
+                "logins": self._logins,
             },
         )
 

@@ -4,7 +4,8 @@
     408, 425, 5xx, odd redirects            TryAgain
     403 with a web page                     TryAgain: Reddit's edge turns the machine away, not the feed
     401 for data                            TokenRefused: log in anew, once
-    400, 401, 403, 404 for the token        Permanent: the operator must look at the credentials
+    400, 401, 403, 404 for the token,       LoginRefused: the operator must look at the credentials
+    and a 200 with an OAuth error
     403 insufficient_scope                  Permanent
     302 to the search, 400, 403, 404, 410,  FeedRefused for feeds, else Permanent. 413, 414 and 431 say that a group
     413, 414, 431, 451                      is too large, and what the caller does for a refused group, halving, helps
@@ -24,7 +25,7 @@ import prawcore
 import requests
 
 from overheard.clock import Clock
-from overheard.errors import FeedRefused, OverheardError, Permanent, TryAgain
+from overheard.errors import FeedRefused, LoginRefused, OverheardError, Permanent, TryAgain
 
 TOKEN = "token"  # noqa: S105 - the endpoint's name
 DEFAULT_DELAY, SHORTEST_DELAY, LONGEST_DELAY = 60.0, 1.0, 3600.0  # seconds
@@ -50,6 +51,10 @@ class TokenRefused(TryAgain):
 
 class _Body(msgspec.Struct):
     reason: str | None = None
+
+
+class _Grant(msgspec.Struct):
+    error: object = None
 
 
 def is_blocked(answer: requests.Response) -> bool:
@@ -87,19 +92,33 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
     return FeedRefused(reason or ("missing" if missing or status == 404 else "refused"), names)
 
 
-def login_refusal(why: str) -> Permanent:
-    """The credentials are not taken; ``why`` is a status or a word of OAuth's."""
-    return Permanent(
-        f"Reddit refuses the login ({why}): check [reddit] client_id, client_secret and, if they are set, username"
-        " and password; the app must be of the type 'script' for a username (https://www.reddit.com/prefs/apps);"
-        " `overheard check` tries it"
+def login_refusal(why: str) -> LoginRefused:
+    """The error for credentials that are not accepted; ``why`` is a status or a word of OAuth's."""
+    return LoginRefused(
+        f"Reddit refuses the login ({why}). It may have revoked this app: look at https://www.reddit.com/prefs/apps."
+        " If the app is still there, check [reddit] client_id, client_secret and, if they are set, username and"
+        " password; a username needs an app of the type 'script'",
+        delay=DEFAULT_DELAY,
     )
+
+
+def grant_refusal(answer: requests.Response) -> LoginRefused | None:
+    """The error in a token's answer whose status is 200; None when it has none that can be read."""
+    try:
+        error = msgspec.json.decode(answer.content, type=_Grant).error
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return None
+    return None if error is None else login_refusal(_oauth_word(error))
+
+
+def _oauth_word(error: object) -> str:
+    return error if isinstance(error, str) and error in LOGIN_ERRORS else "error"
 
 
 def leftover(error: Exception) -> OverheardError:
     """The error for whatever PRAW, prawcore or a decoder raised: by then Reddit has answered 200."""
     if isinstance(error, prawcore.OAuthException):
-        return login_refusal(error.error if error.error in LOGIN_ERRORS else "error")
+        return login_refusal(_oauth_word(error.error))
     return TryAgain(f"Reddit's answer could not be read ({type(error).__name__})")
 
 

@@ -21,7 +21,8 @@ from overheard.errors import OverheardError, Permanent, TryAgain
 from overheard.metrics import Metrics
 from overheard.sources import Budget
 from overheard.sources.deadline import DeadlineAdapter, whole
-from overheard.sources.reddit_faults import TOKEN, allowance, is_blocked, refusal
+from overheard.sources.reddit_faults import TOKEN, allowance, grant_refusal, is_blocked, refusal
+from overheard.sources.reddit_login import LoginGate
 
 UNSENDABLE = (
     requests.exceptions.InvalidURL,
@@ -60,31 +61,41 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 class BudgetedRequestor(prawcore.Requestor):
     """PRAW's requestor. ``timeout`` (seconds) is for connecting and again for the whole answer."""
 
-    def __init__(self, *, metrics: Metrics, clock: Clock, **praw: Any) -> None:
+    def __init__(self, *, metrics: Metrics, clock: Clock, logins: LoginGate, **praw: Any) -> None:
         super().__init__(**praw)
         self._metrics = metrics
         self._clock = clock
+        self._logins = logins
 
     def request(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> requests.Response:
         """One HTTP request. ``timeout`` is prawcore's and counts for nothing.
 
-        Raises Postponed (budget), TryAgain, TokenRefused, FeedRefused, Permanent.
+        Raises Postponed (budget), TryAgain, LoginRefused, TokenRefused, FeedRefused, Permanent.
         """
         method, url = args
         call = CALL.get()
         endpoint = TOKEN if url.endswith(ACCESS_TOKEN_PATH) else call.endpoint
+        if endpoint == TOKEN:
+            self._logins.check()
         call.budget.take()
         answer = self._exchange(method, url, endpoint, kwargs)
         self._metrics.reddit_requests.labels(endpoint, _status(answer)).inc()
         if isinstance(answer, OverheardError):
             raise answer
         self._heed(answer, endpoint, call.budget)
-        if answer.status_code == 200:
+        failure = self._failure(answer, endpoint, call)
+        if endpoint == TOKEN:
+            self._logins.note(failure)
+        if failure is None:
             return answer
-        failure = refusal(answer, endpoint, call.names, self._clock)
         if answer.status_code == 429 and isinstance(failure, TryAgain) and failure.delay:
             call.budget.block(failure.delay)
         raise failure
+
+    def _failure(self, answer: requests.Response, endpoint: str, call: Call) -> OverheardError | None:
+        if answer.status_code == 200:
+            return grant_refusal(answer) if endpoint == TOKEN else None
+        return refusal(answer, endpoint, call.names, self._clock)
 
     def _exchange(
         self, method: str, url: str, endpoint: str, kwargs: dict[str, Any]

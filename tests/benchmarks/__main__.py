@@ -1,16 +1,128 @@
-"""All benchmarks, one table each: ``make bench``."""
+"""All benchmarks: ``make bench``. ``make bench ARGS='--only match'`` for one table, ``--list`` for their names.
 
-from tests.benchmarks import bench_ingress, bench_match, bench_pipeline, bench_retention, bench_status
-from tests.benchmarks.figures import print_table
+Each table is made by a process of its own, which is ended when its time is over and prints what there is by then: all
+of them together take five minutes at most, on any machine. A new table is a line in TABLES; a test adds up their times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from tests.benchmarks import (
+    bench_fetch,
+    bench_ingress,
+    bench_match,
+    bench_match_stage,
+    bench_pipeline,
+    bench_retention,
+    bench_status,
+    texts,
+)
+from tests.benchmarks.figures import Figure, print_table
+
+CUT_SHORT = 3  # exit code
+GRACE_SECONDS = 5.0  # for printing what there is and stopping servers, after the time is over
 
 
-def main() -> None:
-    """Run and print them; figures are for people, so a missed budget is red, not an error."""
-    print_table(bench_match.run(), "Matching")
-    print_table(bench_pipeline.run(), "The pipeline")
-    print_table(bench_ingress.run(), "Public events")
-    print_table(bench_status.run(), "overheard status, with 100,000 workspaces")
-    print_table(bench_retention.run(), "Retention and rechecks, with a million items")
+class BenchTable(NamedTuple):
+    """``seconds`` is when it is ended; on two cores that have nothing else to do, it takes half as long."""
+
+    title: str
+    run: Callable[[], Iterable[Figure]]
+    seconds: float
 
 
-main()
+TABLES = {
+    "index": BenchTable("The index of queries alone", bench_match.run, 20),
+    "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 35),
+    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 50),
+    "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 60),
+    "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
+    "demo": BenchTable("The demo", bench_pipeline.demo, 10),
+    "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 15),
+    "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 10),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Figures are for people: a missed budget is red, not an error. A table that breaks or is cut short is one."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure against the budgets.")
+    parser.add_argument("--only", metavar="NAME", choices=TABLES, action="append", help=f"one of {', '.join(TABLES)}")
+    parser.add_argument("--list", action="store_true", help="the tables, and how long each may take")
+    parser.add_argument("--here", choices=TABLES, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.here:
+        here(TABLES[given.here])
+    elif given.list:
+        for name, table in TABLES.items():
+            print(f"{name:<12} {table.title} ({table.seconds:g} s at most)")
+    else:
+        print(f"Text: {texts.description()}", flush=True)
+        sys.exit(0 if all_made(given.only or list(TABLES)) else 1)
+
+
+def here(table: BenchTable) -> None:
+    """Make a table in this process, and print what there is of it, also when its time is over."""
+    figures: list[Figure] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for figure in table.run():
+            figures.append(figure)
+    except KeyboardInterrupt:
+        sys.exit(CUT_SHORT)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if figures:
+            print_table(figures, table.title)
+
+
+def all_made(names: Sequence[str]) -> bool:
+    """Make these tables. What one does not need of its time, the next ones may have."""
+    whole, spare = True, 0.0
+    for name in names:
+        began, allowed = time.monotonic(), TABLES[name].seconds + spare
+        whole &= made(name, allowed)
+        spare = max(allowed - (time.monotonic() - began), 0.0)
+    return whole
+
+
+def made(name: str, seconds: float) -> bool:
+    """Make one table in a process of its own. Return False, and say so, when it broke or its time was over."""
+    began = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks", "--here", name], start_new_session=True)
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        code = _code_of(process)
+    finally:
+        _end(process)
+    end = {0: "", CUT_SHORT: "; not all of it: its time was over"}.get(code, f"; it broke (exit code {code})")
+    print(f"{name}: {time.monotonic() - began:.0f} s of {seconds:.0f}{end}\n", flush=True)
+    return code == 0
+
+
+def _code_of(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return CUT_SHORT
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what it has started and left behind; servers see that it is gone, and end by themselves."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -74,7 +74,7 @@ class Slowest:
 
 def run(rows: int = ROWS) -> list[Figure]:
     """Fill a database as 0001 made it, migrate it, and forget and recheck in it."""
-    with PostgresServer() as server:
+    with PostgresServer(durable=True) as server:
         db = open_database(server.create_database("large"))
         try:
             _fill(db, rows)

@@ -45,6 +45,21 @@ def test_it_fails_from_the_first_failure_in_a_row_to_the_next_answer(db: Db, clo
     assert sources.state(db, "reddit").failing_for(clock()) == 0
 
 
+def test_a_refused_login_is_told_from_an_outage_for_as_long_as_it_is_one(db: Db, clock: Any) -> None:
+    def failed(*, revoked: bool) -> bool:
+        sources.failed(db, "reddit", "why", clock(), clock() + 300, revoked=revoked)
+        return sources.state(db, "reddit").revoked
+
+    assert failed(revoked=True), "from the first failure on"
+    assert not failed(revoked=False), "the last try says"
+    assert failed(revoked=True)
+    sources.answered(db, "reddit")
+    assert sources.state(db, "reddit") == State()
+    assert failed(revoked=True)
+    sources.read(db, "reddit", clock())
+    assert sources.state(db, "reddit") == State(read_at=clock())
+
+
 def test_a_source_that_never_answered_fails_too(db: Db, clock: Any) -> None:
     sources.failed(db, "reddit", "away\x00", clock(), clock())
     assert sources.state(db, "reddit").failing_for(clock.advance(200)) == 200

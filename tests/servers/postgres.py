@@ -44,6 +44,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_line_prefix": "%m [%p] %d ",
 }
+DURABLE = {"fsync": "on", "full_page_writes": "on", "wal_level": "replica"}
 
 # Kills the server and removes its directory when this process is gone, however it went: the kernel then closes our
 # end of the guard's pipe, and `cat` ends. (PR_SET_PDEATHSIG would not do: it fires when the *thread* that started
@@ -61,9 +62,11 @@ class PostgresServer:
     """One server. Use it as a context manager, or call ``start`` and ``close``.
 
     Its databases belong to the role ``overheard``, which is no superuser, as it will be in production.
+    ``durable``: with PostgreSQL's own settings for writing, for benchmarks, whose commits have to cost what they cost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         self._bin = find_binaries()
         self._user = server_user()
         (self._port,) = free_ports(1)
@@ -192,7 +195,7 @@ class PostgresServer:
     def _settings(self) -> dict[str, Any]:
         """What the server is told on its command line."""
         where = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.home}
-        return where | SETTINGS
+        return where | SETTINGS | (DURABLE if self._durable else {})
 
     def _as_server(self, home: Path) -> dict[str, Any]:
         """How the server's programs are run: in ``home``, by its user, without a PGDATA or PGPORT of the caller."""

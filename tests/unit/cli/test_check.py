@@ -68,7 +68,25 @@ def test_wrong_credentials(run: Run, reddit: dict[str, str]) -> None:
     found = results(run, **{**reddit, "OVERHEARD_REDDIT__CLIENT_SECRET": "hunter2hunter2"})["Reddit"]
     assert found["outcome"] == "failed"
     assert "client_secret" in found["what"]
+    assert "revoked this app" in found["what"]
+    assert "https://www.reddit.com/prefs/apps" in found["hint"]
     assert "hunter2" not in str(found)
+
+
+def test_all_of_reddit_is_a_warning_with_what_to_do_instead(run: Run, reddit: dict[str, str]) -> None:
+    add = ("workspace", "add", "acme", "--query", "x", "--subreddit")
+    assert "cannot be followed completely" not in run(*add, "python").output
+    assert "coverage" not in results(run, **reddit)
+    added = run("workspace", "add", "big", "--query", "x", "--subreddit", "all")
+    assert "cannot be followed completely" in added.output
+    assert "name the subreddits" in added.output
+    found = results(run, **reddit)["coverage"]
+    assert found["outcome"] == "warning"
+    assert found["what"].endswith("reads 4 to 18 % of the site (big)")
+    assert "name the subreddits" in found["hint"]
+    assert run("check", **reddit).exit_code == 0
+    run("workspace", "pause", "big")
+    assert "coverage" not in results(run, **reddit)
 
 
 def test_reddit_away(run: Run, reddit: dict[str, str]) -> None:

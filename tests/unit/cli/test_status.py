@@ -128,12 +128,27 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Prog
     assert "Reddit         no answer for 7 min, last read 7 min ago" in result.stdout
     found = facts(run)["reddit"]
     assert list(found) == [
-        "remaining", "booked_seconds", "read_at", "failing_since", "retry_at", "reason", "failing_seconds",
+        "remaining", "booked_seconds", "read_at", "failing_since", "retry_at", "reason", "revoked", "failing_seconds",
     ]  # fmt: skip
     assert (found["reason"], found["failing_since"][-1]) == (BLOCKED, "Z")
     assert 420 <= found["failing_seconds"] < 480
     run("workspace", "pause", "acme")
     assert troubles(run) == [], "nobody wants anything of it"
+
+
+def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: Program) -> None:
+    db, now = program.db, program.clock()
+    beats.beat(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    sources.failed(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
+    assert troubles(run) == [(True, "Reddit may have revoked this app: it refuses the login, for 2 min now")]
+    result = run("status")
+    assert result.exit_code == 1
+    assert "Reddit         login refused for 2 min" in result.stdout
+    assert "https://www.reddit.com/prefs/apps" in result.stdout
+    assert facts(run)["reddit"]["revoked"] is True
+    run("workspace", "pause", "acme")
+    assert troubles(run) == []
 
 
 def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: Program) -> None:

@@ -155,6 +155,16 @@ def test_import_creates_then_updates(run: Run, program: Program, folder: Path) -
     assert channels.listing(program.db)[0].secret == secret
 
 
+def test_import_says_that_all_of_reddit_is_read_in_part(run: Run) -> None:
+    workspace = '[[workspace]]\nslug = "{}"\nsubreddits = ["{}"]\n[[workspace.query]]\nname = "q"\ntext = "x"\n'
+    result = run("import", "-", input=workspace.format("acme", "python") + workspace.format("big", "all"))
+    assert result.exit_code == 0, result.output
+    assert "! big: " in result.stdout
+    assert "reads 4 to 18 % of the site" in result.stdout
+    assert "name the subreddits" in result.stdout
+    assert "! acme" not in result.stdout
+
+
 def test_import_is_all_or_nothing(run: Run, program: Program) -> None:
     result = run("import", "-", input=FILE.replace('"outage"', '"outage OR"'))
     assert result.exit_code == 2

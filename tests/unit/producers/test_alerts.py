@@ -206,6 +206,26 @@ def test_that_reddit_is_away_is_told_once_an_outage(
     assert operator.told() == [[("reddit away", 1)]] * 2
 
 
+def test_a_refused_login_is_told_as_such_and_beside_an_outage(
+    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+) -> None:
+    def failing(minutes: int, *, revoked: bool) -> None:
+        for _ in range(minutes):
+            sources.failed(db, "reddit", "Reddit refuses the login (401)", clock(), clock() + 300, revoked=revoked)
+            make().step()
+            next_slot()
+            clock.advance(60)
+
+    failing(11, revoked=True)
+    assert operator.told() == [], "it may pass by"
+    failing(30, revoked=True)
+    assert operator.told() == [[("reddit login refused", 1)]]
+    assert operator.got[0].alert is not None
+    assert "https://www.reddit.com/prefs/apps" in operator.got[0].alert.incidents[0].do
+    failing(5, revoked=False)
+    assert operator.told() == [[("reddit login refused", 1)], [("reddit away", 1)]], "which is another thing"
+
+
 def test_a_tick_that_fails_again_and_again_is_told_once(make: Any, operator: Operator, next_slot: Any) -> None:
     alerts = make()
     for failed in [True] * (FAILING - 1) + [False] + [True] * (FAILING + 5):

@@ -102,6 +102,21 @@ def test_reddit(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any
     assert shown() == (clock(), 0)
 
 
+def test_a_refused_login(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
+    def shown() -> tuple[float, float]:
+        gauges.gather()
+        return metric("reddit_failing_seconds"), metric("reddit_login_refused")
+
+    sources.failed(db, "reddit", "503", clock(), clock())
+    clock.advance(60)
+    assert shown() == (60, 0)
+    sources.failed(db, "reddit", "401", clock(), clock() + 3600, revoked=True)
+    clock.advance(3600)
+    assert shown() == (3660, 1)
+    clock.advance(3600)
+    assert shown() == (0, 0), "nobody wants anything of it any more"
+
+
 def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b", "c"], channels={"a": "instant", "b": "instant", "c": "instant"})
     Feed.update(fresh_at=clock() - 100).where(Feed.name == "a").execute(world.db.peewee)

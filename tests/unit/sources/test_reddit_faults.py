@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from overheard.errors import FeedRefused, OverheardError, Permanent, TryAgain
-from overheard.sources.reddit_faults import TokenRefused, allowance, leftover, refusal, retry_after
+from overheard.errors import FeedRefused, LoginRefused, OverheardError, Permanent, TryAgain
+from overheard.sources.reddit_faults import TokenRefused, allowance, grant_refusal, leftover, refusal, retry_after
 
 NOW = 1_700_000_000.0
 HTML = b"<!doctype html><html>canary</html>"
@@ -175,16 +175,26 @@ def test_a_missing_scope_is_for_the_operator() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refused_login_says_what_to_do(status: int) -> None:
     error = error_of(answer(status), "token")
-    assert type(error) is Permanent
-    assert "client_id" in str(error)
+    assert type(error) is LoginRefused
+    assert error.delay == 60
+    for said in (f"({status})", "revoked", "reddit.com/prefs/apps", "client_id"):
+        assert said in str(error)
 
 
 @pytest.mark.parametrize(("given_", "word"), [("invalid_grant", "invalid_grant"), ("canary", "error"), ({}, "error")])
 def test_oauth_errors(given_: str, word: str) -> None:
-    error = leftover(prawcore.OAuthException(answer(200), given_, "canary"))
-    assert type(error) is Permanent
-    assert f"({word})" in str(error)
-    assert "canary" not in str(error)
+    for error in (
+        leftover(prawcore.OAuthException(answer(200), given_, "canary")),
+        grant_refusal(answer(200, {"error": given_, "error_description": "canary"})),
+    ):
+        assert type(error) is LoginRefused
+        assert f"({word})" in str(error)
+        assert "canary" not in str(error)
+
+
+@pytest.mark.parametrize("body", [{"access_token": "canary"}, {"error": None}, ["error"], b"", b"\xff", HTML])
+def test_a_granted_login_and_nonsense_are_not_a_refused_one(body: object) -> None:
+    assert grant_refusal(answer(200, body)) is None
 
 
 @pytest.mark.parametrize("error", [KeyError("canary"), prawcore.BadJSON(answer(200)), RecursionError("canary")])

@@ -1,0 +1,148 @@
+"""The match stage itself, with 100,000 queries of 10,000 workspaces in a PostgreSQL with fsync on.
+
+Run: python -m tests.benchmarks.bench_match_stage
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+
+from prometheus_client import CollectorRegistry
+
+from actors.match import Matcher
+from overheard.db import migrate, queries
+from overheard.db.connect import Db, open_database
+from overheard.db.models import Change, Feed, Query, Watch, Workspace
+from overheard.items import Item
+from overheard.messages import ItemsFetched, ItemsMatched, Message
+from overheard.metrics import Metrics
+from tests.benchmarks.bench_match import make_queries
+from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.texts import Fields, load_items
+from tests.servers.postgres import PostgresServer
+
+WORKSPACES, QUERIES = 10_000, 10  # of each
+PLACES, WATCHED = 95, 3
+PART = 100  # items
+SECONDS = 5.0
+ROWS = 2_000  # a statement
+
+
+def run(workspaces: int = WORKSPACES) -> Iterator[Figure]:
+    """Load them, match, and change one."""
+    chance = random.Random(2026)
+    items = load_items(chance)
+    with PostgresServer(durable=True) as server:
+        db = open_database(server.create_database("match"))
+        try:
+            migrate.migrate(db)
+            with db.session():
+                fill(db, make_queries(items, workspaces * QUERIES, chance), chance)
+                yield from measured(db, items, workspaces * QUERIES)
+        finally:
+            db.release()
+
+
+def measured(db: Db, items: list[Fields], count: int) -> Iterator[Figure]:
+    """Seconds until the index is ready, items a second through the stage, seconds until a change is live."""
+    sent: list[Message] = []
+
+    def send(message: Message, *, delay: float | None = None) -> str:
+        sent.append(message)
+        return ""
+
+    matcher = Matcher(db=db, send=send, metrics=Metrics(CollectorRegistry()))
+    began = time.perf_counter()
+    matcher.refresh()
+    yield Figure(f"ready with {count:,} queries", time.perf_counter() - began, "s", 15, False)
+    done, began = 0, time.process_time()  # of one core, whatever else runs on it
+    for part in parts(items):
+        matcher.match(part)
+        done += len(part.items)
+        if (took := time.process_time() - began) > SECONDS:
+            break
+    hits = sum(len(message.items) for message in sent if isinstance(message, ItemsMatched))
+    yield Figure(f"match stage, {count:,} queries", done / took, "items/s", 15_000)
+    yield Figure("… and of an item, how often somebody wants it", hits / done, "")
+    with db.transaction():
+        workspace = Workspace.select(Workspace.id).scalar(db.peewee)
+        Query.insert(workspace=workspace, name="new", text="acmedb").execute(db.peewee)
+        queries.changed(db, workspace)
+    began = time.perf_counter()
+    matcher.refresh()
+    yield Figure("a change is live", time.perf_counter() - began, "s", 5, False)
+
+
+def fill(db: Db, texts: list[str], chance: random.Random) -> None:
+    """Workspaces with their queries, each on some of the places."""
+    raw, now = db.peewee, time.time()
+    count = len(texts) // QUERIES
+    own = {"name": "w", "every": "5m", "created_at": now, "next_due_at": now + 86400}
+    with db.transaction():
+        for some in batched([{"slug": f"w{number}", **own} for number in range(count)]):
+            Workspace.insert_many(some).execute(raw)
+        kinds = ("posts", "comments")
+        feeds = [
+            {"source": "reddit", "kind": kind, "name": place, "created_at": now} for place in PLACE for kind in kinds
+        ]
+        Feed.insert_many(feeds).execute(raw)
+        by_place: dict[str, list[int]] = {place: [] for place in PLACE}
+        for feed, place in Feed.select(Feed.id, Feed.name).tuples().execute(raw):
+            by_place[place].append(feed)
+        ids = [row for (row,) in Workspace.select(Workspace.id).order_by(Workspace.id).tuples().execute(raw)]
+        watches = [
+            {"workspace": row, "feed": feed, "created_at": now}
+            for row in ids
+            for place in chance.sample(PLACE, WATCHED)
+            for feed in by_place[place]
+        ]
+        wanted = [
+            {"workspace": ids[number // QUERIES], "name": f"q{number}", "text": text}
+            for number, text in enumerate(texts)
+        ]
+        for some in batched(watches):
+            Watch.insert_many(some).execute(raw)
+        for some in batched(wanted):
+            Query.insert_many(some).execute(raw)
+        for some in batched([{"workspace_id": row, "revision": 1} for row in ids[1:]]):
+            Change.insert_many(some).execute(raw)
+        queries.changed(db, ids[0])
+
+
+def parts(items: list[Fields]) -> Iterator[ItemsFetched]:
+    """Parts of a reading, of items anywhere, for ever."""
+    chance = random.Random(3)
+    now, texts = time.time(), cycle(items)
+    number = 0
+    while True:
+        made = []
+        for fields in islice(texts, PART):
+            number += 1
+            made.append(
+                Item(
+                    name=f"t3_{number:x}",
+                    kind="post" if "title" in fields else "comment",
+                    subreddit=chance.choice(PLACE),
+                    author="somebody",
+                    title=fields.get("title", ""),
+                    body=fields["body"],
+                    permalink="/",
+                    url="",
+                    created_at=now,
+                )
+            )
+        yield ItemsFetched(poll_id="bench", part=0, items=tuple(made))
+
+
+def batched(rows: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
+    return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
+
+
+PLACE = [f"place{number}" for number in range(PLACES)]
+
+
+if __name__ == "__main__":
+    print_table(run(), "The match stage")

@@ -1,0 +1,320 @@
+"""A pipeline in virtual time: real tick, ingress, fetch, match and store, and a Reddit in the same process.
+
+One thread takes what is due from a heap and moves the clock on; nothing sleeps. Reddit is the stand-in's content behind
+its routes; the source is the real one, without HTTP below it. What a message's error leads to is decided by the bus's
+own rules (``bus.verdict``), and the shared budget is the database's, on the virtual clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import random
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
+
+import peewee
+from prometheus_client import CollectorRegistry
+
+from actors.wiring import Wiring, fetch_handler
+from overheard import schedule
+from overheard.bus.actor import Handler
+from overheard.bus.verdict import Again, Park, held_slot, judge
+from overheard.config import Config
+from overheard.db import migrate, specs
+from overheard.db.connect import Db, open_database
+from overheard.db.mending import Longest
+from overheard.db.models import Watch, Workspace
+from overheard.db.retention import Ages
+from overheard.items import Item
+from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched, Message
+from overheard.metrics import Metrics
+from overheard.program import Program
+from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.reddit_client import RedditClient
+from overheard.sources.reddit_http import Call
+from overheard.stages import STAGE_OF_MESSAGE
+from overheard.standin.exchange import Request
+from overheard.standin.routes import Routes
+from overheard.standin.store import Store
+from overheard.standin.tokens import Holder
+from overheard.workspace_file import QuerySpec, WorkspaceSpec
+from producers.gauges import Gauges
+from producers.ingress import Ingress
+from producers.tick import Ticker
+
+T = TypeVar("T")
+
+START = 1_800_000_000.0
+CYCLE = 300.0  # seconds between two readings that a workspace wants
+SUBREDDITS = 250
+WATCHED = 5  # subreddits of a workspace
+DISTINCT = 100  # workspaces: they watch each subreddit twice
+POSTS, COMMENTS = 2.0, 6.0  # a second
+LATE_SHARE = 0.02  # of the posts is held by a filter, and appears 1 to 10 minutes later
+LATENCY = 0.3  # seconds that a request takes
+
+
+class VirtualClock:
+    """Also what waits: it is the program's stop event, too."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+
+class ClockedDb(Db):
+    """A database whose clock is the virtual one."""
+
+    def __init__(self, db: Db, clock: VirtualClock) -> None:
+        super().__init__(db.peewee, sqlite=db.sqlite)
+        self._clock = clock
+
+    @property
+    def now(self) -> Any:
+        return peewee.Value(self._clock.now)
+
+
+class InProcessReddit:
+    """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClient``."""
+
+    def __init__(self, clock: VirtualClock, chance: random.Random, until: float) -> None:
+        self.clock = clock
+        self.chance = chance
+        self.until = until
+        self.requests: Counter[str] = Counter()
+        self.shown: dict[str, float] = {}  # item → since when it is listed
+        self._store = Store(clock, seed=1)
+        self._routes = Routes(self._store)
+        self._weights = [1.0 / rank for rank in range(1, SUBREDDITS + 1)]
+        self._posts: dict[str, str] = {}
+        self._held: list[tuple[float, str]] = []
+        self._next = {"posts": START, "comments": START}
+        for name in NAMES:
+            self._posts[name] = self._store.add_post(
+                name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
+            )
+
+    def get(self, path: str, params: Mapping[str, str], call: Call) -> object:
+        """One request: a token, and the page as it is when the answer comes."""
+        call.budget.take()
+        self.clock.wait(LATENCY)
+        self.arrive()
+        self.requests[call.endpoint] += 1
+        request = Request("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
+        return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
+
+    def close(self) -> None: ...
+
+    def arrive(self) -> None:
+        """Let everything happen that people do until now."""
+        while (kind := min(self._next, key=lambda each: self._next[each])) and self._next[kind] <= self.clock.now:
+            at = self._next[kind]
+            self._release(at)
+            if at > self.until:
+                self._next[kind] = math.inf
+                continue
+            self._say(kind, at)
+            self._next[kind] = at + self.chance.expovariate(POSTS if kind == "posts" else COMMENTS)
+        self._release(self.clock.now)
+
+    def _say(self, kind: str, at: float) -> None:
+        (subreddit,) = self.chance.choices(NAMES, self._weights)
+        text = f"something about w{self.chance.randrange(100_000)}"
+        if kind == "comments":
+            post = self._posts[subreddit]
+            name = self._store.add_comment(post, text, author="somebody", parent=None, created=at, held=False)
+            self.shown[name] = at
+            return
+        late = self.chance.random() < LATE_SHARE
+        name = self._store.add_post(subreddit, text, author="somebody", created=at, url=None, over_18=False, held=late)
+        if late:
+            heapq.heappush(self._held, (at + self.chance.uniform(60, 600), name))
+        else:
+            self.shown[name] = at
+            self._posts[subreddit] = name
+
+    def _release(self, until: float) -> None:
+        while self._held and self._held[0][0] <= until:
+            at, name = heapq.heappop(self._held)
+            if at <= self.until:
+                self._store.approve(name)
+                self.shown[name] = at
+
+
+NAMES = tuple(f"place{number:03}" for number in range(SUBREDDITS))
+
+
+class FetchWorld:
+    """``workspaces`` of them, each on WATCHED of the SUBREDDITS; ``run`` lets ``cycles`` pass, and one more."""
+
+    def __init__(self, db: Db, workspaces: int, cycles: int) -> None:
+        self.clock = VirtualClock()
+        self.ends = START + cycles * CYCLE
+        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends)
+        self.metrics = Metrics(CollectorRegistry())
+        self.stored: dict[str, float] = {}  # item → when its part was stored
+        self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
+        self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
+        self._sent = 0
+        self.db = ClockedDb(db, self.clock)
+        self.config = Config.model_validate({"reddit": {"client_id": "bench", "user_agent": "bench"}})
+        self._save(workspaces)
+        self._handlers = self._wire()
+
+    def run(self) -> None:
+        """Take what is due, in the order of its times, until one cycle after the last news."""
+        ticker = self._ticker()
+        next_tick = self.clock.now
+        while self.clock.now < self.ends + 1.5 * CYCLE:
+            if self._heap and self._heap[0][0] <= next_tick:
+                at, _, message, options = heapq.heappop(self._heap)
+                self.clock.now = max(self.clock.now, at)
+                self._work(message, options)
+            else:
+                self.clock.now = max(self.clock.now, next_tick)
+                ticker.tick()
+                next_tick = self.clock.now + self.config.tick.interval
+        self.reddit.arrive()
+
+    def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
+        """``Send`` and ``Sends`` in one: onto the heap; a part of a reading passes match and store at once."""
+        if isinstance(message, ItemsFetched):
+            self._parts[message.poll_id, message.part] = message.items
+        now = self.clock.now
+        self._push(now + (delay or 0.0), message, {})
+        return str(self._sent)
+
+    def _push(self, at: float, message: Message, options: dict[str, Any]) -> None:
+        self._sent += 1
+        heapq.heappush(self._heap, (at, self._sent, message, options))
+
+    def _work(self, message: Message, options: dict[str, Any]) -> None:
+        stage = STAGE_OF_MESSAGE[type(message)]
+        try:
+            self._handlers[stage.name](message, held_slot(options))
+        except Exception as error:
+            verdict = judge(error, options, stage, "")
+            if isinstance(verdict, Park):
+                raise
+            if isinstance(verdict, Again):
+                self._push(self.clock.now + verdict.delay / 1000, verdict.message or message, verdict.options)
+            return
+        if isinstance(message, ItemsMatched) and message.piece == message.pieces - 1:
+            for item in self._parts.pop((message.poll_id, message.part), ()):
+                self.stored.setdefault(item.name, self.clock.now)
+
+    def _save(self, workspaces: int) -> None:
+        """DISTINCT workspaces, saved as an operator saves them, and copies of those, up to the number."""
+        migrate.migrate(self.db)
+        with self.db.session(), self.db.transaction():
+            for number in range(DISTINCT):
+                specs.save(self.db, _spec(number), START, following=_following, secret=lambda channel: None)
+            raw = self.db.peewee
+            own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
+            slugs = [f"w{number}" for number in range(DISTINCT, workspaces)]
+            for some in batched(slugs):
+                Workspace.insert_many([{"slug": slug, **own} for slug in some]).execute(raw)
+            ids = [row for (row,) in Workspace.select(Workspace.id).order_by(Workspace.id).tuples().execute(raw)]
+            feeds: dict[int, list[int]] = defaultdict(list)
+            for workspace, feed in Watch.select(Watch.workspace, Watch.feed).tuples().execute(raw):
+                feeds[workspace].append(feed)
+            watches = [
+                {"workspace": copy, "feed": feed, "created_at": START}
+                for place, copy in enumerate(ids[DISTINCT:])
+                for feed in feeds[ids[place % DISTINCT]]
+            ]
+            for some in batched(watches):
+                Watch.insert_many(some).execute(raw)
+
+    def _wire(self) -> dict[str, Handler]:
+        parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
+        source = RedditSource(RedditSettings("bench", None, "bench"), self.metrics, clock=self.clock)
+        source._client = cast(RedditClient, self.reddit)
+        wiring = Wiring(cast(Program, parts), self.send)
+        fetch = fetch_handler(wiring, {RedditSource.name: source})
+
+        def fetched(message: FetchWorkspace, slot: tuple[str, float] | None) -> object:
+            with self.db.session():
+                return fetch(message, slot)
+
+        return {"fetch": fetched, **wiring.handlers(("match", "store"))}
+
+    def _ticker(self) -> Ticker:
+        events = _Events(
+            Ingress(
+                db=self.db,
+                sender=cast(Any, SimpleNamespace(send=self.send)),
+                clock=self.clock,
+                fresh_for=self.config.fetch.fresh_for,
+            )
+        )
+        return Ticker(
+            db=self.db,
+            events=cast(Any, events),
+            sender=cast(Any, SimpleNamespace(send=self.send)),
+            drain=lambda: 0,
+            waiting=lambda: sum(at <= self.clock.now for at, *_ in self._heap[:1]),
+            clock=self.clock,
+            rules=self.config.tick,
+            ages=Ages(0, 0, 0),
+            longest=Longest(fetch=self.config.fetch.lease, notify=60.0, refused=self.config.fetch.longest_backoff),
+            metrics=self.metrics,
+            gauges=cast(Gauges, None),
+        )
+
+
+def _spec(number: int) -> WorkspaceSpec:
+    first = number * WATCHED
+    return WorkspaceSpec(
+        slug=f"w{number}",
+        name="w",
+        timezone="UTC",
+        every="5m",
+        digest="0 9 * * *",
+        subreddits=tuple(NAMES[(first + step) % SUBREDDITS] for step in range(WATCHED)),
+        kinds=("posts", "comments"),
+        query=(QuerySpec("q", f"w{number}"),),
+        channel=(),
+    )
+
+
+def _following(text: str, timezone: str) -> float:
+    return schedule.next_due(text, timezone, START)
+
+
+def batched(rows: list[T], size: int = 400) -> Iterator[list[T]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+class _Events:
+    """The public door without a bus: what the tick publishes is handled by the real ingress."""
+
+    def __init__(self, ingress: Ingress) -> None:
+        self._ingress = ingress
+
+    def publish(self, type: str, body: Mapping[str, Any]) -> None:
+        self._ingress.handle(type, json.dumps(dict(body)).encode(), None)
+
+
+@contextmanager
+def database() -> Iterator[Db]:
+    """SQLite: what is counted here is the same on either, and time is virtual."""
+    with tempfile.TemporaryDirectory() as folder:
+        db = open_database(f"sqlite:///{folder}/fetch.db")
+        try:
+            yield db
+        finally:
+            db.release()

@@ -1,0 +1,120 @@
+"""How often a login is tried that Reddit refuses, with real PRAW over real HTTP against the stand-in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from overheard.errors import LoginRefused, Postponed, TryAgain
+from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from tests.conftest import Clock
+from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def standin() -> Iterator[Standin]:
+    with Standin() as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def source(standin: Standin, clock: Clock) -> Iterator[RedditSource]:
+    settings = RedditSettings(CLIENT_ID, CLIENT_SECRET, AGENT, reddit_url=standin.url, oauth_url=standin.url)
+    made = RedditSource(settings, new_metrics(), clock=clock)
+    yield made
+    made.close()
+
+
+def revoke(standin: Standin, times: int = 1000) -> None:
+    standin.expire_tokens()
+    standin.faults.fail(401, times=times, path="access_token")
+
+
+def read(source: RedditSource, budget: RecordingBudget | None = None) -> int:
+    return len(source.info(["t3_1"], budget or RecordingBudget()).absent)
+
+
+def logins(standin: Standin) -> int:
+    return standin.counts()["by_endpoint"].get("token", 0)
+
+
+def test_logins_are_tried_seldom_and_seldomer(standin: Standin, source: RedditSource, clock: Clock) -> None:
+    assert read(source) == 1
+    revoke(standin)
+    standin.reset_counts()
+    budget, tried, last = RecordingBudget(), [], 0
+    for minute in range(181):
+        with pytest.raises(LoginRefused, match="revoked this app") as refused:
+            read(source, budget)
+        assert refused.value.delay is not None
+        assert 0 < refused.value.delay <= 60, "asking costs nothing: a restart with a new key is noticed soon"
+        if logins(standin) > last:
+            tried.append(minute)
+            last = logins(standin)
+        clock.advance(MINUTE)
+    assert tried == [0, 5, 15, 35, 75, 135]
+    assert budget.taken == standin.counts()["total"] == len(tried) + 1, "and the read whose token was not accepted"
+
+
+def test_it_reads_on_when_the_key_is_accepted_again(standin: Standin, source: RedditSource, clock: Clock) -> None:
+    revoke(standin, times=2)
+    for _ in range(2):
+        with pytest.raises(LoginRefused):
+            read(source)
+        clock.advance(5 * MINUTE)
+    with pytest.raises(LoginRefused):
+        read(source)
+    clock.advance(5 * MINUTE)
+    assert read(source) == 1
+    revoke(standin, times=1)
+    with pytest.raises(LoginRefused):
+        read(source)
+    clock.advance(5 * MINUTE)
+    assert read(source) == 1, "another time begins anew"
+
+
+def test_one_refusal_holds_back_every_thread_but_those_that_are_logged_in(
+    standin: Standin, source: RedditSource
+) -> None:
+    assert read(source) == 1
+    standin.faults.fail(401, times=1000, path="access_token")
+    for _ in range(3):
+        thread = threading.Thread(target=_refused, args=(source,))
+        thread.start()
+        thread.join()
+    assert logins(standin) == 2, "this thread's, and the first of the others"
+    assert read(source) == 1, "its token still holds"
+
+
+def _refused(source: RedditSource) -> None:
+    with suppress(LoginRefused):
+        read(source)
+
+
+def test_other_faults_of_a_login_are_not_a_refusal(standin: Standin, source: RedditSource) -> None:
+    standin.faults.fail(503, path="access_token")
+    with pytest.raises(TryAgain) as fault:
+        read(source)
+    assert not isinstance(fault.value, LoginRefused)
+    with pytest.raises(Postponed):
+        read(source, RecordingBudget(tokens=0))
+    assert read(source) == 1
+
+
+def test_a_clock_that_goes_back_keeps_no_login_away(standin: Standin, source: RedditSource, clock: Clock) -> None:
+    revoke(standin, times=1)
+    with pytest.raises(LoginRefused):
+        read(source)
+    clock.advance(-86_400)
+    assert read(source) == 1
