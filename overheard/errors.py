@@ -5,7 +5,8 @@
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
     ├── NotFound               a workspace, channel … that somebody named does not exist
     ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
-    │   └── Unavailable        a server of ours (bus, database) cannot be reached
+    │   ├── Unavailable        a server of ours (bus, database) cannot be reached
+    │   └── DeliveryRefused    the receiver is up and refuses this one delivery: others may be taken
     ├── Postponed              not a failure: the budget has a slot for us later; re-schedule, use no retry
     └── Permanent              trying again cannot help: park it with its reason
         ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
@@ -48,6 +49,10 @@ class TryAgain(OverheardError):
 
 class Unavailable(TryAgain):
     """A server that we depend on does not answer."""
+
+
+class DeliveryRefused(TryAgain):
+    """The receiver answered, and refused what this delivery says; it may take others, and this one another day."""
 
 
 class Postponed(OverheardError):

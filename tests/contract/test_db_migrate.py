@@ -199,10 +199,10 @@ ONCE = ("workspace", "query", "channel", "feed", "mention", "dead_letter")
 
 @pytest.fixture
 def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of migrations, of which ``empty``, which has rows, has seen those before ids_once."""
+    """The folder of migrations, of which ``empty``, which has rows, has seen all but ids_once."""
     (ids_once,) = migrate.DIRECTORY.glob("*_ids_once.py")
     for path in sorted(migrate.DIRECTORY.glob("0*.py")):
-        if path.name < ids_once.name:
+        if path.name != ids_once.name:  # later ones, too: rows are made with today's models
             (tmp_path / path.name).write_text(path.read_text())
     monkeypatch.setattr(migrate, "DIRECTORY", tmp_path)
     migrate.migrate(empty)
