@@ -2,13 +2,14 @@
 
     one workspace           a third of the threads
     what fails, together    a quarter; of one workspace, so many that a thread of its share is left to what works
-    one receiver            all but a quarter: when a service begins to hang, nobody knows yet that it does
-    receivers that have not answered lately, together
-                            all but a quarter, for the same reason
+    one receiver            half: when a service begins to hang, nothing tells yet that it does
 
 A share is at least one thread. A receiver is a host, or one of Apprise's services. It fails from the moment at which it
 has kept a try waiting for long, or a channel of it has failed, until it answers: hundreds of channels of a service
 that is down must not find that out one by one.
+
+Accepted: several hosts that begin to hang in the same moment can hold all threads until their tries time out, once.
+Nothing tells them from those that work, and to keep threads from all of which nothing is known yet costs these more.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from contextlib import contextmanager
 
 from overheard.db.channels import ChannelRow
 
-LATELY_SECONDS = 60.0
 PATIENCE_SECONDS = 0.1  # that a thread waits where others come and go: cheaper than to come back
 FLOWS_SECONDS = 0.5  # a share in which nothing changed for so long is stuck: a thread does not wait there at all
 # How far apart those come back who found a share full: sooner while it flows, later the longer it is stuck.
 APART_SECONDS = (0.02, 0.25)
 
+MOST_RECEIVERS = 1000  # of which something is remembered when nothing is under way to them
+
 Key = tuple[str, ...]
-SILENT: Key = ("silent",)
 FAILING: Key = ("failing",)
 
 
@@ -44,7 +45,6 @@ class _Receiver:
     def __init__(self, now: float) -> None:
         self.tries = 0
         self.since = now
-        self.answered: float | None = None
         self.failed = False
 
 
@@ -61,7 +61,7 @@ class Shares:
     ) -> None:
         self._workspace = max(1, threads // 3)
         self._quarter = max(1, threads // 4)
-        self._most = max(1, threads - self._quarter)
+        self._half = max(1, threads // 2)
         self._slow = slow
         self._patience = patience
         self._clock = clock
@@ -88,7 +88,7 @@ class Shares:
         """Note that the channel's receiver is up."""
         with self._changed:
             receiver, now = self._receivers[receiver_of(channel.url)], self._clock()
-            receiver.failed, receiver.since, receiver.answered = False, now, now
+            receiver.failed, receiver.since = False, now
 
     def failed(self, channel: ChannelRow) -> None:
         """Note that the channel's receiver did not answer, or is not able to work."""
@@ -108,8 +108,7 @@ class Shares:
                 return list(limits)
             share = self._shares[full]
             # Only for what many workspaces have in common: one workspace must not keep the others' threads waiting.
-            patient = full == SILENT or full[0] == "receiver"
-            if not patient or now >= until or now - share.changed > FLOWS_SECONDS:
+            if full[0] != "receiver" or now >= until or now - share.changed > FLOWS_SECONDS:
                 return self._place_in_line(share, now)
             self._changed.wait(until - now)
 
@@ -119,9 +118,7 @@ class Shares:
         if channel.failures or (receiver is not None and self._fails(receiver, now)):
             limits |= {FAILING: self._quarter, ("failing", channel.workspace): max(1, self._workspace - 1)}
         limits[("workspace", channel.workspace)] = self._workspace
-        limits[("receiver", name)] = self._most
-        if receiver is None or receiver.answered is None or now - receiver.answered > LATELY_SECONDS:
-            limits[SILENT] = self._most
+        limits[("receiver", name)] = self._half
         return limits
 
     def _fails(self, receiver: _Receiver, now: float) -> bool:
@@ -155,11 +152,11 @@ class Shares:
         self._count(keys, -1, now)
         self._receivers[name].tries -= 1
         self._changed.notify_all()
-        if len(self._receivers) > 1000:  # else it would grow with every host that there has ever been
-            self._receivers = {name: each for name, each in self._receivers.items() if each.tries or self._told(each)}
-
-    def _told(self, receiver: _Receiver) -> bool:
-        return self._clock() - receiver.since <= LATELY_SECONDS
+        if len(self._receivers) > MOST_RECEIVERS:
+            kept = {
+                name: each for name, each in self._receivers.items() if each.tries or now - each.since <= self._slow
+            }
+            self._receivers = kept
 
 
 def receiver_of(url: str) -> str:
