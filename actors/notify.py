@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from actors.round import Round
+from actors.shares import Shares
 from overheard import canary
 from overheard.channels import Channel
 from overheard.clock import Clock
@@ -18,7 +19,7 @@ from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.deliveries import Claimed
-from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, TryAgain
+from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.limits import Turn
 from overheard.log import get_logger, note
 from overheard.messages import NotifyChannel
@@ -27,8 +28,10 @@ from overheard.sending import Send
 
 log = get_logger(__name__)
 
-FIRST_RETRY = 5.0  # seconds; doubles with each try
+FIRST_RETRY = 5.0  # seconds; doubles with each failure in a row
 LONGEST_RETRY = 3600.0
+LONGEST_NAMED_SECONDS = 86_400.0  # that a receiver is left alone when it says for how long
+REFUSALS = 1  # of new deliveries in a row that say nothing of their channel yet
 TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
 ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
 
@@ -52,12 +55,15 @@ class Notifier:
         self.clock = clock
         self.rules = rules
         self.metrics = metrics
+        self.shares = Shares(rules.threads, slow=rules.timeout / 4)
 
     def notify(self, message: NotifyChannel, turn: Turn) -> None:
         """Send what is due for one channel, oldest first, one turn at the channel's budget each.
 
-        The first failure ends the round: a receiver that is down is not hammered with all that waits for it. And a
-        channel has one round at a time, which asks for the next: whoever comes meanwhile has nothing to do.
+        A channel that fails is left alone as a whole, until its ``not_before``: a receiver that is down is not hammered
+        with all that waits for it. And a channel has one round at a time, which asks for the next: whoever comes
+        meanwhile, or too early, has nothing to do. Nor does a round begin for which there is no thread to spare
+        (``shares.py``): the channel is asked for again a little later.
         Raises Postponed when the channel's budget is used up: the round waits on the bus, not in a thread, and keeps
         its claim, so that nobody begins another beside it.
         """
@@ -65,6 +71,16 @@ class Notifier:
         if row is None or row.disabled_at is not None:
             return
         note(workspace=row.workspace)
+        if row.not_before > self.clock():
+            self._held_already(message).give_back(self.clock())
+            return
+        with self.shares.held(row) as later:
+            if later is None:
+                self._round(message, turn, row)
+            else:
+                self._defer(message, later)
+
+    def _round(self, message: NotifyChannel, turn: Turn, row: ChannelRow) -> None:
         ours = self._claim(message)
         note(deliveries=len(ours.rest))
         if not ours.rest:
@@ -85,17 +101,40 @@ class Notifier:
             if pause is not None:
                 self._end_round(message, ours, pause)
                 return
-        if deliveries.more_due(self.db, row.id, self.clock()):
+        now = self.clock()
+        if deliveries.more_due(self.db, row.id, now):
             self._ask_again(message)
+        elif ours.next_try - now <= ON_THE_BUS:
+            self._ask_again(message, max(ours.next_try - now, 0.0))
 
     def _claim(self, message: NotifyChannel) -> Round:
         """The round that the message goes on with, or a new one; an empty one when somebody else has the channel's."""
+        held = self._held_already(message)
+        if held.rest:
+            return held
         now, lease = self.clock(), self.rules.lease
+        claimed = deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
+        return Round(self.db, claimed, now + lease)
+
+    def _held_already(self, message: NotifyChannel, wait: float = 0.0) -> Round:
+        """What the message holds from before, held for a lease from now, or from after ``wait`` seconds, on."""
+        now, lease = self.clock(), self.rules.lease + wait
         held: list[Claimed] = []
         if message.lease:
             held = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
-        claimed = held or deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
-        return Round(self.db, claimed, now + lease)
+        return Round(self.db, held, now + lease)
+
+    def _defer(self, message: NotifyChannel, seconds: float) -> None:
+        """Come back later: a round that is under way with its claim; others by what the database says, to come once."""
+        log.info("no thread to spare", seconds=round(seconds, 2))
+        held = self._held_already(message, min(seconds, ON_THE_BUS))
+        if held.rest:
+            resumed = msgspec.structs.replace(message, lease=held.held_until)
+            self.send(resumed, delay=min(seconds, ON_THE_BUS))
+            return
+        now = self.clock()
+        if deliveries.defer(self.db, message.channel_id, now=now, until=now + seconds) and seconds <= ON_THE_BUS:
+            self._ask_again(message, seconds)
 
     def _wait(self, message: NotifyChannel, ours: Round, wait: Postponed) -> bool:
         """Whether the message is to come back, and when: with its claim, for the turn that it has reserved."""
@@ -123,10 +162,10 @@ class Notifier:
         """Ask for the next round, once: a failing channel must not have more and more of them under way."""
         if pause == math.inf:
             return  # it was disabled, and its deliveries with it
-        if ours.rest:
-            # They come before the failed one's next try: it may be that one which the receiver cannot take.
-            pause = min(pause, FIRST_RETRY)
-            ours.give_back(self.clock() + pause)
+        now = self.clock()
+        ours.give_back(now)
+        if not deliveries.more_due(self.db, message.channel_id, now):
+            pause = max(pause, ours.next_try - now)
         if pause <= ON_THE_BUS:
             self._ask_again(message, pause)
 
@@ -152,38 +191,54 @@ class Notifier:
         except TryAgain as error:
             return self._retry(row, channel.kind, ours, delivery, error)
         except Exception as error:
-            # A fault of ours, or of a library, with this one notice: the others go first, and it is tried for as
-            # long as any other. Left to the bus, it would hold up the channel for ever.
+            # A fault of ours, or of a library, with this one notice: it is tried for as long as any other. Left to the
+            # bus, it would hold up the channel for ever.
             log.exception("delivery broke", delivery=delivery.id)
-            fault = TryAgain(f"internal error: {type(error).__name__}")
+            fault = DeliveryRefused(f"internal error: {type(error).__name__}")
             return self._retry(row, channel.kind, ours, delivery, fault)
         now = self.clock()
         deliveries.sent(self.db, delivery.id, now)
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
+        self.shares.answered(row)
         self._count(row, channel.kind, "sent")
         for born in contents.born if row.workspace != canary.WORKSPACE else ():
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
         return None
 
-    def _retry(self, row: ChannelRow, kind: str, ours: Round, delivery: Claimed, error: TryAgain) -> float:
+    def _retry(self, row: ChannelRow, kind: str, ours: Round, delivery: Claimed, error: TryAgain) -> float | None:
+        """One try failed. None: that is about this delivery, the round may go on; else its channel pauses for so long.
+
+        What a receiver refuses again and again is refused alone, and must not keep from it what it would take. One that
+        refuses one new delivery after the other takes none, though it answers.
+        """
         now = self.clock()
-        since = channels.failing(self.db, row.id, str(error), now)
+        refused = isinstance(error, DeliveryRefused)
+        fault = not refused or delivery.attempts == 1
+        since, failures = channels.failing(self.db, row.id, str(error), now, fault=fault)
+        if not refused and error.delay is None:
+            self.shares.failed(row)
         # Both: a channel that was quiet for days after a fault is not disabled by its next one.
         if min(now - since, now - delivery.created_at) >= self.rules.give_up_after:
             days = self.rules.give_up_after / 86400
             self._disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf
+        pause = None
+        if fault and not (refused and failures <= REFUSALS):
+            pause = backoff(failures) if error.delay is None else min(error.delay, LONGEST_NAMED_SECONDS)
+            channels.put_off(self.db, row.id, now + pause)
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
             # The channel takes others: it is this one that it cannot take, and never will.
             ours.fail(delivery, str(error))
             self._count(row, kind, "failed")
             log.warning("delivery given up", delivery=delivery.id, tries=delivery.attempts, exc_info=error)
-            return FIRST_RETRY
-        delay = error.delay if error.delay is not None else backoff(delivery.attempts)
+            return pause
+        # It failed before the channel's last success, too: it may be this one that the receiver cannot take.
+        again = pause is None or (error.delay is None and delivery.attempts > failures)
+        delay = backoff(delivery.attempts) if again or pause is None else pause
         ours.put_off(delivery, now + delay, str(error))
         self._count(row, kind, "retried")
         log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
-        return delay
+        return pause
 
     def _disable(self, row: ChannelRow, reason: str, kind: str) -> None:
         channels.disable(self.db, row.id, reason, self.clock())
@@ -196,6 +251,6 @@ class Notifier:
         self.metrics.deliveries.labels(kind, outcome).inc()
 
 
-def backoff(attempts: int) -> float:
+def backoff(failures: int) -> float:
     """Seconds until the next try: doubling, with jitter so that receivers are not hit by all at once."""
-    return min(FIRST_RETRY * 2.0 ** min(attempts - 1, 16), LONGEST_RETRY) * random.uniform(0.8, 1.2)
+    return min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY) * random.uniform(0.8, 1.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from overheard.db import deliveries
@@ -20,6 +21,7 @@ class Round:
         self.db = db
         self.rest = list(claimed)
         self.held_until = held_until
+        self.next_try = math.inf  # the earliest of those that were put off
 
     def hold(self, until: float) -> bool:
         """Hold the rest until then; False: the claim ran out, and somebody else has taken the deliveries over."""
@@ -35,6 +37,7 @@ class Round:
     def put_off(self, delivery: Claimed, until: float, reason: str) -> None:
         """Its try failed: it is due again at ``until``."""
         deliveries.put_off(self.db, delivery.id, self.held_until, until, reason)
+        self.next_try = min(self.next_try, until)
 
     def fail(self, delivery: Claimed, reason: str) -> None:
         """It will not be tried again."""

@@ -7,7 +7,8 @@
     ├── NotFound               a workspace, channel … that somebody named does not exist
     ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
     │   ├── Unavailable        a server of ours (bus, database) cannot be reached
-    │   └── LoginRefused       a source does not accept our credentials: only the operator can help
+    │   ├── LoginRefused       a source does not accept our credentials: only the operator can help
+    │   └── DeliveryRefused    the receiver is up and refuses this one delivery: others may be taken
     ├── Postponed              not a failure: the budget has a slot for us later; re-schedule, use no retry
     └── Permanent              trying again cannot help: park it with its reason
         ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
@@ -62,6 +63,10 @@ class LoginRefused(TryAgain):
     Retried all the same, seldom (``delay`` is always set): the source may change its mind, and until then its feeds
     wait as in any outage. A dead letter for every message would help nobody.
     """
+
+
+class DeliveryRefused(TryAgain):
+    """The receiver answered, and refused what this delivery says; it may take others, and this one another day."""
 
 
 class Postponed(OverheardError):

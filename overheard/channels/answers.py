@@ -6,8 +6,9 @@
                         configured; the text tells the operator so, and what is pending then goes to the new address
     413                 Permanent: what is too large stays too large; another notice may well be taken
     408 425 429 5xx     TryAgain: a passing fault; Retry-After is kept to
-    other 4xx           TryAgain: Standard Webhooks tries again after all but 2xx. A receiver in the middle of a
-                        deployment, or with a token that someone is about to mend, answers 401 or 404
+    other 4xx           DeliveryRefused: Standard Webhooks tries again after all but 2xx. A receiver in the middle of a
+                        deployment, or with a token that someone is about to mend, answers 401 or 404. With a
+                        Retry-After it is TryAgain: then it is about us, and not about what we sent
 
 How often, over how many days, is the notify stage's to decide.
 """
@@ -20,8 +21,9 @@ from http import HTTPStatus
 
 import msgspec
 
-from overheard.errors import ChannelGone, Permanent, TryAgain
+from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
 
+PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 LONGEST_DELAY = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
 
 
@@ -36,7 +38,10 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
         raise Permanent(f"{said}: allow bodies of 1 MB there")
     if 300 <= status < 400:
         said += ": redirects are not followed, so set the channel's url to the address that it names"
-    raise TryAgain(said, delay=delay_of(retry_after, now=now))
+    delay = delay_of(retry_after, now=now)
+    if 400 <= status < 500 and status not in PASSING and delay is None:
+        raise DeliveryRefused(said)
+    raise TryAgain(said, delay=delay)
 
 
 def delay_of(header: str | None, *, now: float) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from peewee import Case, fn
 
@@ -24,6 +26,8 @@ class ChannelRow(msgspec.Struct, frozen=True):
     disabled_at: float | None
     failing_since: float | None
     reason: str | None
+    failures: int = 0
+    not_before: float = 0.0
 
 
 COLUMNS = (
@@ -36,7 +40,16 @@ COLUMNS = (
     Channel.disabled_at,
     Channel.failing_since,
     Channel.reason,
+    Channel.failures,
+    Channel.not_before,
 )
+# A channel of which nothing bad is known.
+CLEARED: dict[Any, Any] = {
+    Channel.failing_since: None,
+    Channel.reason: None,
+    Channel.failures: 0,
+    Channel.not_before: 0,
+}
 
 
 def get(db: Db, channel_id: int) -> ChannelRow | None:
@@ -55,21 +68,28 @@ def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
 
 def well(db: Db, channel_id: int) -> None:
     """It took a delivery."""
-    Channel.update(failing_since=None, reason=None).where(
-        Channel.id == channel_id, Channel.failing_since.is_null(False)
-    ).execute(db.peewee)
+    Channel.update(CLEARED).where(Channel.id == channel_id, Channel.failing_since.is_null(False)).execute(db.peewee)
 
 
-def failing(db: Db, channel_id: int, reason: str, now: float) -> float:
-    """It refused a delivery; returns since when it has done nothing else."""
+def failing(db: Db, channel_id: int, reason: str, now: float, *, fault: bool = True) -> tuple[float, int]:
+    """Note a failed try; return since when there was no success, and how many of these tries were its own ``fault``."""
     rows = list(
-        Channel.update(failing_since=fn.coalesce(Channel.failing_since, now), reason=storable(reason))
+        Channel.update(
+            failing_since=fn.coalesce(Channel.failing_since, now),
+            reason=storable(reason),
+            failures=Channel.failures + int(fault),
+        )
         .where(Channel.id == channel_id)
-        .returning(Channel.failing_since)
+        .returning(Channel.failing_since, Channel.failures)
         .tuples()
         .execute(db.peewee)
     )
-    return float(rows[0][0]) if rows else now
+    return (float(rows[0][0]), int(rows[0][1])) if rows else (now, 1)
+
+
+def put_off(db: Db, channel_id: int, until: float) -> None:
+    """Leave the channel alone until then: claims before that get nothing."""
+    Channel.update(not_before=until).where(Channel.id == channel_id).execute(db.peewee)
 
 
 def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
@@ -87,7 +107,7 @@ def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
 
 def enable(db: Db, channel_id: int) -> None:
     """Send there again, from the next mention on."""
-    Channel.update(disabled_at=None, failing_since=None, reason=None).where(Channel.id == channel_id).execute(db.peewee)
+    Channel.update({**CLEARED, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
 
 
 class Sick(msgspec.Struct, frozen=True):

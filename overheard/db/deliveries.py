@@ -89,33 +89,50 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
     What was tried least comes first, oldest first: however many the receiver refuses again and again, they hold up
     nothing that it would take. Last comes the one that was tried most: these, too, have their turn, and their end.
     While somebody holds a claim on a channel, nobody else gets one: a receiver that hangs must not take more than one
-    of our threads (I6). Who holds it asks ``more_due`` when done.
+    of our threads (I6). Who holds it asks ``more_due`` when done. Before its ``not_before`` a channel has none, and
+    while it fails a claim is of one delivery, the probe.
     """
-    with db.transaction():
-        channel: Any = Channel.select(Channel.id).where(Channel.id == channel_id)
-        if not db.sqlite:
-            channel = channel.for_update("FOR NO KEY UPDATE")  # claimers stand in line, store does not
-        if not list(channel.tuples().execute(db.peewee)) or _claimed(db, channel_id, now):
-            return []
-        first = _due(channel_id, now).order_by(
-            Delivery.attempts, Delivery.due_at, Delivery.created_at, Delivery.mention
-        )
-        chosen = [delivery_id for (delivery_id,) in first.limit(limit).tuples().execute(db.peewee)]
-        if limit > 1 and len(chosen) == limit:
-            most = (
-                _due(channel_id, now).where(Delivery.attempts > 0).order_by(Delivery.attempts.desc(), Delivery.due_at)
-            )
-            for (delivery_id,) in most.limit(1).tuples().execute(db.peewee):
-                if delivery_id not in chosen:
-                    chosen[-1] = delivery_id
-        rows = (
-            Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
-            .where(Delivery.id.in_(chosen))
-            .returning(*CLAIMED)
-            .tuples()
-            .execute(db.peewee)
-        )
-        return _in_turn(Claimed(*row) for row in rows)
+    while True:
+        with db.transaction():
+            # Store, which only refers to the row, does not wait for this lock. A claimer that finds it taken does not
+            # wait either: who holds it may be dead, and claims until the database notices.
+            channel: Any = Channel.select(Channel.failures).where(Channel.id == channel_id, Channel.not_before <= now)
+            if not db.sqlite:
+                channel = channel.for_update("FOR NO KEY UPDATE SKIP LOCKED")
+            found = list(channel.tuples().execute(db.peewee))
+            if not found or _claimed(db, channel_id, now):
+                return []
+            ((failures,),) = found
+            claimed = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
+        # What was stored while we held the lock, and found nothing, had a claimer that went away because of it.
+        if claimed or not more_due(db, channel_id, now):
+            return claimed
+
+
+def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
+    first = _due(channel_id, now).order_by(Delivery.attempts, Delivery.due_at, Delivery.created_at, Delivery.mention)
+    chosen = [delivery_id for (delivery_id,) in first.limit(limit).tuples().execute(db.peewee)]
+    if limit > 1 and len(chosen) == limit:
+        most = _due(channel_id, now).where(Delivery.attempts > 0).order_by(Delivery.attempts.desc(), Delivery.due_at)
+        for (delivery_id,) in most.limit(1).tuples().execute(db.peewee):
+            if delivery_id not in chosen:
+                chosen[-1] = delivery_id
+    rows = (
+        Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
+        .where(Delivery.id.in_(chosen))
+        .returning(*CLAIMED)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return _in_turn(Claimed(*row) for row in rows)
+
+
+def defer(db: Db, channel_id: int, *, now: float, until: float) -> bool:
+    """Put a channel off whose deliveries nobody can try now; False: nothing is due there, or others see to it."""
+    if not more_due(db, channel_id, now) or _claimed(db, channel_id, now):
+        return False
+    ready = (Channel.id == channel_id) & (Channel.not_before <= now)
+    return bool(Channel.update(not_before=until).where(ready).execute(db.peewee))
 
 
 def _in_turn(claimed: Iterable[Claimed]) -> list[Claimed]:
@@ -229,7 +246,7 @@ def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float
 def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
     """Channels, and their workspaces' slugs, with deliveries that should have been sent by now.
 
-    That is: due, unclaimed (or the claim ran out), forgotten.
+    That is: due, unclaimed (or the claim ran out), forgotten; and nothing has told us to leave the channel alone.
     """
     rows = (
         Delivery.select(Delivery.channel, Workspace.slug)
@@ -240,6 +257,7 @@ def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditi
             Delivery.due_at <= now - older_than,
             Delivery.lease_until < now,
             Channel.disabled_at.is_null(),
+            Channel.not_before <= now - older_than,
             *conditions,
         )
         .distinct()
@@ -336,7 +354,8 @@ def waiting(db: Db, now: float, older_than: float) -> Waiting:
 def _untried(db: Db, now: float, older_than: float) -> list[int]:
     """Some failing channels at which nobody is, although something has been due there for so many seconds.
 
-    A try puts what it cannot deliver off to a later time: where all such times are long past, there was no try since.
+    A try that fails puts the delivery, or the whole channel, off to a later time: where all such times are long past,
+    there was no try since.
     """
     of_it = (Delivery.channel == Channel.id) & (Delivery.state == PENDING)
     # Asked channel by channel: one that is dead may have very many.
@@ -345,7 +364,7 @@ def _untried(db: Db, now: float, older_than: float) -> list[int]:
     rows = (
         Channel.select(Channel.id)
         .where(Channel.failing_since.is_null(False), Channel.disabled_at.is_null(), fn.EXISTS(overdue))
-        .where(~fn.EXISTS(tried))
+        .where(Channel.not_before <= now - older_than, ~fn.EXISTS(tried))
         .limit(MOST_LOOKED_AT)
     )
     return [channel_id for (channel_id,) in rows.tuples().execute(db.peewee) if not _claimed(db, channel_id, now)]

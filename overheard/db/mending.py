@@ -11,7 +11,7 @@ from peewee import Case
 from overheard.db.budgets import HORIZON
 from overheard.db.connect import Db
 from overheard.db.deliveries import PENDING
-from overheard.db.models import Delivery, Feed, FeedGroup, Item, Workspace
+from overheard.db.models import Channel, Delivery, Feed, FeedGroup, Item, Workspace
 
 AHEAD = 300.0  # seconds that the clocks of our machines may differ
 LEFT_ALONE = 86400.0  # seconds: the longest that a receiver is not tried again
@@ -70,6 +70,7 @@ def _outbox(db: Db, now: float, latest: float, longest: Longest) -> int:
     wrong = (
         Delivery.update(due_at=now).where(pending, untried, Delivery.due_at > latest + HORIZON),
         Delivery.update(due_at=now).where(pending, Delivery.due_at > latest + LEFT_ALONE),
+        Channel.update(not_before=now).where(Channel.not_before > latest + LEFT_ALONE),
         # One of them keeps its whole channel waiting. A round in line has its lease from when its turn comes.
         Delivery.update(lease_until=now).where(pending, Delivery.lease_until > latest + HORIZON + longest.notify),
         Item.update(checked_at=now).where(Item.checked_at > latest),
@@ -84,6 +85,9 @@ def went_back(db: Db, now: float, seconds: float) -> None:
     a request.
     """
     due, held = Delivery.due_at - seconds, Item.lease_until - seconds
+    Channel.update(not_before=db.greatest(Channel.not_before - seconds, now)).where(Channel.not_before > now).execute(
+        db.peewee
+    )
     Delivery.update(due_at=db.greatest(due, now)).where(Delivery.state == PENDING, Delivery.due_at > now).execute(
         db.peewee
     )

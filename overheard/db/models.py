@@ -146,7 +146,8 @@ class Change(Table):
     revision = BigIntegerField(index=True)
 
 
-# Where mentions go. ``url`` and ``secret`` are secrets.
+# Where mentions go. ``url`` and ``secret`` are secrets. ``failures``: tries that failed since the last success, through
+# the channel's fault; ``not_before``: nothing is tried there until then.
 class Channel(Table):
     id = AutoField()
     workspace = _of(Workspace, "channels")
@@ -158,6 +159,8 @@ class Channel(Table):
     disabled_at = DoubleField(null=True)
     failing_since = DoubleField(null=True)
     reason = TextField(null=True)
+    failures = IntegerField(default=0)
+    not_before = DoubleField(default=0)
 
     class Meta:
         indexes = ((("workspace", "name"), True),)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from peewee import EXCLUDED
 
-from overheard.db import groups, queries
+from overheard.db import channels, groups, queries
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -130,9 +130,9 @@ def _save_channels(
         else:
             made = secret(channel)  # None: this kind of channel signs nothing, and takes no secret
             kept = channel.secret or (made and (row[0] or made))
-            Channel.update(secret=kept, disabled_at=None, failing_since=None, reason=None, **values).where(
-                same
-            ).execute(db.peewee)
+            Channel.update({**channels.CLEARED, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
+                db.peewee
+            )
 
 
 def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard.db import channels, deliveries, storing
-from overheard.db.connect import Db
+from overheard.db.connect import Db, open_database
 from overheard.db.deliveries import Contents
 from overheard.db.models import Channel, Delivery, Item, Mention
 
@@ -90,6 +90,95 @@ def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told:
     deliveries.sent(db, one[0], clock())
     assert len(claim(db, channel, clock())) == 2
     assert not deliveries.more_due(db, channel, clock())
+
+
+def test_a_channel_that_is_put_off_has_no_claim_until_then(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 3)
+    channel, now = world.channel(acme), clock()
+    channels.put_off(db, channel, now + 100)
+    assert claim(db, channel, now + 99) == []
+    assert list(deliveries.waiting_channels(db, now + 159, 60, 10)) == [], "nor is it forgotten"
+    assert list(deliveries.waiting_channels(db, now + 160, 60, 10)) == [channel]
+    assert len(claim(db, channel, now + 100)) == 3
+
+
+def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    told(acme, 3)
+    channel = world.channel(acme)
+    assert channels.failing(db, channel, "it does not answer", clock()) == (clock(), 1)
+    assert channels.failing(db, channel, "it does not answer", clock() + 5) == (clock(), 2)
+    assert channels.failing(db, channel, "it does not like it", clock() + 5, fault=False) == (clock(), 2)
+    [probe] = claim(db, channel, clock())
+    assert claim(db, channel, clock()) == []
+    deliveries.sent(db, probe, clock())
+    channels.well(db, channel)
+    assert len(claim(db, channel, clock())) == 2
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_channel_that_is_saved_anew_is_tried_at_once(world: Any, db: Db, clock: Any, anew: bool) -> None:
+    acme = world.workspace()
+    channel = world.channel(acme)
+    channels.failing(db, channel, "it does not answer", clock())
+    channels.put_off(db, channel, clock() + 3600)
+    if anew:
+        world.workspace()
+    else:
+        channels.enable(db, channel)
+    assert world.rows(Channel, "failures", "not_before", "failing_since", "reason") == [(0, 0, None, None)]
+
+
+def test_a_channel_that_nobody_can_try_now_is_deferred_once(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = world.workspace()
+    channel, now = world.channel(acme), clock() + 1
+    assert not deliveries.defer(db, channel, now=now, until=now + 5), "nothing is due"
+    told(acme, 2)
+    assert deliveries.defer(db, channel, now=now, until=now + 5)
+    assert not deliveries.defer(db, channel, now=now, until=now + 7), "it comes back already"
+    [_] = claim(db, channel, now + 5, limit=1)
+    assert not deliveries.defer(db, channel, now=now + 5, until=now + 9), "somebody is at it"
+    assert world.rows(Channel, "not_before", "failures") == [(now + 5, 0)]
+
+
+def test_a_claimer_that_stands_still_with_its_lock_keeps_nobody_waiting(
+    world: Any, db: Db, clock: Any, told: Any, request: pytest.FixtureRequest
+) -> None:
+    """Its machine froze between the lock and the commit: PostgreSQL does not know for minutes."""
+    if db.sqlite:
+        return  # the lock is the operating system's there, and goes with the process
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    told(acme, 2)
+    told(bolt, 1, first=10)
+    frozen = open_database(request.getfixturevalue("db_url"))
+    try:
+        with frozen.session(), frozen.transaction():
+            row = Channel.select().where(Channel.id == world.channel(acme)).for_update("FOR NO KEY UPDATE")
+            list(row.tuples().execute(frozen.peewee))
+            db.peewee.execute_sql("SET lock_timeout = '2s'")
+            assert claim(db, world.channel(acme), clock()) == [], "somebody is claiming it"
+            assert len(claim(db, world.channel(bolt), clock())) == 1
+    finally:
+        frozen.release()
+    assert len(claim(db, world.channel(acme), clock())) == 2
+
+
+def test_what_is_stored_while_a_claimer_finds_nothing_is_claimed_by_it(
+    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own claimer met the lock of the first one, and went away."""
+    acme = world.workspace()
+    find = deliveries._claim
+
+    def store_meanwhile(*args: Any, **options: Any) -> Any:
+        found = find(*args, **options)
+        monkeypatch.setattr(deliveries, "_claim", find)
+        told(acme, 1)
+        return found
+
+    monkeypatch.setattr(deliveries, "_claim", store_meanwhile)
+    assert len(claim(db, world.channel(acme), clock() + 5)) == 1
 
 
 def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -235,8 +324,9 @@ def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
     first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
     held_until = clock() + 30
     channels.failing(db, channel, "it does not answer", clock())
+    channels.put_off(db, channel, clock() + delay)
     deliveries.put_off(db, first.id, held_until, clock() + delay, "it does not answer")
-    deliveries.release(db, [delivery.id for delivery in rest], held_until, clock() + 5)
+    deliveries.release(db, [delivery.id for delivery in rest], held_until, clock())
 
 
 def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -403,14 +493,14 @@ def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any,
 def test_since_when_a_channel_fails(world: Any, db: Db, clock: Any) -> None:
     channel = world.channel(world.workspace())
     began = clock()
-    assert channels.failing(db, channel, "500", began) == began
-    assert channels.failing(db, channel, "a\x00\ud800", clock.advance(100)) == began
+    assert channels.failing(db, channel, "500", began) == (began, 1)
+    assert channels.failing(db, channel, "a\x00\ud800", clock.advance(100)) == (began, 2)
     row = channels.get(db, channel)
     assert row is not None
     assert (row.failing_since, row.reason) == (began, "a��")
     channels.well(db, channel)
-    assert channels.failing(db, channel, "500", clock()) == clock()
-    assert channels.failing(db, 99_999, "gone meanwhile", 5.0) == 5.0
+    assert channels.failing(db, channel, "500", clock()) == (clock(), 1)
+    assert channels.failing(db, 99_999, "gone meanwhile", 5.0) == (5.0, 1)
 
 
 def test_channels_of_a_workspace(world: Any, db: Db) -> None:

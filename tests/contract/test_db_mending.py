@@ -10,7 +10,7 @@ from overheard.db import deliveries, feeds, mending, rechecks, storing, workspac
 from overheard.db.budgets import HORIZON
 from overheard.db.connect import Db
 from overheard.db.mending import AHEAD, LEFT_ALONE, Longest
-from overheard.db.models import Delivery, Feed, FeedGroup, Item, Workspace
+from overheard.db.models import Channel, Delivery, Feed, FeedGroup, Item, Workspace
 
 LONGEST = Longest(fetch=120, notify=60, refused=86_400)
 DAY = 86_400.0
@@ -36,6 +36,7 @@ FARTHEST = [
     (Delivery, {"due_at": HORIZON, "attempts": 0}),
     (Delivery, {"due_at": LEFT_ALONE, "attempts": 1}),
     (Delivery, {"lease_until": HORIZON + 60}),
+    (Channel, {"not_before": LEFT_ALONE}),
     (Item, {"checked_at": 0.0}),
 ]
 
@@ -105,6 +106,8 @@ def test_what_may_be_far_off_comes_nearer_by_as_much_as_the_clock_went_back(
     world: Any, db: Db, clock: Any, acme: int, put_off: float, due: float
 ) -> None:
     Delivery.update(due_at=clock() + put_off, attempts=1).execute(db.peewee)
+    Channel.update(not_before=clock() + put_off).execute(db.peewee)
     rechecks.claim(db, before=clock(), now=clock() + put_off - rechecks.LEASE, requests=1)
     mending.went_back(db, clock(), 3600)
     assert world.rows(Delivery, "due_at") == world.rows(Item, "lease_until") == [(clock() + due,)]
+    assert world.rows(Channel, "not_before") == [(clock() + due,)]

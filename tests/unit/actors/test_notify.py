@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
@@ -14,7 +15,7 @@ from overheard.config import Notify as Rules
 from overheard.db import canaries, channels, deliveries, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Item
-from overheard.errors import ChannelGone, InvalidInput, Permanent, Postponed, TryAgain
+from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel
 from overheard.sources.canary import CanarySource
 
@@ -77,9 +78,13 @@ def rules() -> Rules:
 
 
 @pytest.fixture
-def notify(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, metrics: Any) -> Callable[..., list[Any]]:
+def notifier(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, metrics: Any) -> Notifier:
+    return Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
+
+
+@pytest.fixture
+def notify(notifier: Notifier, sent: Any) -> Callable[..., list[Any]]:
     """Lets the stage work on a channel, or on a message; what it sent, as (message, delay)."""
-    notifier = Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
     def run(what: int | NotifyChannel, turns: Any = None) -> list[Any]:
         message = NotifyChannel(channel_id=what) if isinstance(what, int) else what
@@ -233,21 +238,104 @@ def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     assert metric("deliveries_total", channel_kind="memory", outcome="retried") == 1
 
 
-def test_one_failure_ends_the_round_and_asks_for_one_more(
+def test_one_failure_ends_the_round_and_puts_the_channel_off(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(4)
-    receiver.answers = [None, TryAgain("cannot take this one", delay=100)]
-    assert notify(channel) == [(NotifyChannel(channel_id=channel), FIRST_RETRY)]
+    prompt = NotifyChannel(channel_id=channel)
+    receiver.answers = [None, TryAgain("503")]
+    [(message, pause)] = notify(channel)
+    assert (message, pause) == (prompt, pytest.approx(FIRST_RETRY, rel=0.21))
     assert len(receiver.tried) == 2
     attempts = [row.attempts for row in Delivery.select().order_by(Delivery.created_at).execute(db.peewee)]
     assert attempts == [1, 1, 0, 0], "who was given back has lost no try"
-    clock.advance(FIRST_RETRY)
+    clock.advance(pause - 0.1)
     assert notify(channel) == []
-    assert [notice.mentions[0].item for notice in receiver.got] == ["t3_1", "t3_3", "t3_4"], "the others come first"
-    clock.advance(100)
-    notify(channel)
+    assert len(receiver.tried) == 2, "too early"
+    clock.advance(0.2)
+    assert notify(channel) == [(prompt, None)]
+    assert len(receiver.tried) == 3, "one probe"
+    assert notify(channel) == []
+    assert [notice.mentions[0].item for notice in receiver.got] == ["t3_1", "t3_3", "t3_4", "t3_2"]
     assert states(db) == ["sent"] * 4
+
+
+def test_a_failing_channel_is_tried_half_as_often_each_time_and_at_once_after_a_success(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(40)
+    receiver.always = TryAgain("timed out")
+    pauses = []
+    for number in range(1, 7):
+        [(_, pause)] = notify(channel)
+        assert len(set(receiver.tried)) == number, "one at a time, each time another"
+        pauses.append(pause / FIRST_RETRY)
+        clock.advance(pause)
+    assert pauses == [pytest.approx(2**number, rel=0.21) for number in range(6)]
+    receiver.always = None
+    while notify(channel):
+        pass
+    assert states(db) == ["sent"] * 40
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.failures, row.not_before, row.failing_since) == (0, 0, None)
+
+
+def test_a_receiver_gets_one_request_in_each_time_that_it_asked_for(
+    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    """Whatever falls due, is stored, swept or resumed meanwhile, and whatever the deliveries' own tries have been."""
+    channel, began = told(50), clock()
+    receiver.always = TryAgain("429", delay=20)
+    for second in range(60):
+        notify(channel)
+        notify(NotifyChannel(channel_id=channel, lease=clock() + 5))
+        storing.store(db, world.matched((world.item(100 + second), (1,)), poll=f"more {second}"), clock.advance(1))
+    assert clock() - began == 60
+    assert len(receiver.tried) == 3
+
+
+def test_a_round_that_comes_back_to_a_channel_that_was_put_off_gives_back_what_it_holds(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(2)
+    with pytest.raises(Postponed) as postponed:
+        notify(channel, Turns(0))
+    channels.put_off(db, channel, clock() + 100)
+    clock.advance(40)
+    assert notify(postponed.value.resume) == []
+    assert receiver.tried == []
+    rows = Delivery.select(Delivery.attempts, Delivery.lease_until).tuples().execute(db.peewee)
+    assert list(rows) == [(0, 0)] * 2
+
+
+def test_one_delivery_that_is_refused_stops_no_other(
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(4)
+    receiver.answers = [None, DeliveryRefused("400")]
+    [(_, pause)] = notify(channel)
+    assert states(db) == ["sent", "pending", "sent", "sent"]
+    assert pause == pytest.approx(FIRST_RETRY, rel=0.21), "its own next try is asked for"
+    clock.advance(pause)
+    receiver.answers = [DeliveryRefused("400")]
+    [(_, pause)] = notify(channel)
+    assert pause == pytest.approx(2 * FIRST_RETRY, rel=0.21)
+    row = channels.get(db, channel)
+    assert row is not None
+    assert row.not_before <= clock(), "what it refuses for the second time says nothing of it"
+
+
+def test_a_receiver_that_refuses_everything_is_left_alone_ever_longer(
+    told: Any, notify: Any, receiver: Receiver, clock: Any
+) -> None:
+    """Its token has run out, say: it would be asked as often as its budget allows, for days."""
+    channel, began = told(200), clock()
+    receiver.always = DeliveryRefused("401")
+    while clock() - began < 3600:
+        notify(channel)
+        clock.advance(1)
+    assert len(receiver.tried) <= 15
 
 
 def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
@@ -260,7 +348,7 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
     send = receiver.send
 
     def picky(notice: Notice) -> None:
-        receiver.answers = [TryAgain("400")] if notice.id in bad else [None]
+        receiver.answers = [DeliveryRefused("400")] if notice.id in bad else [None]
         send(notice)
 
     receiver.send = picky  # type: ignore[method-assign]
@@ -285,16 +373,14 @@ def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
 ) -> None:
     channel = told(40)
     receiver.always = TryAgain("timed out")
-    under_way = 1
-    for _ in range(100):
-        tried = len(receiver.tried)
-        under_way += len(notify(channel)) - 1
-        assert under_way == 1
-        assert len(receiver.tried) - tried <= 1
-        clock.advance(FIRST_RETRY)
-        if len(receiver.tried) >= 40:
-            break
-    assert len(set(receiver.tried)) > 10
+    for tried in range(6):
+        [(message, delay)] = notify(channel)
+        assert len(receiver.tried) == tried + 1
+        for _ in range(3):  # the sweep, and what is stored meanwhile
+            assert notify(channel) == []
+        clock.advance(delay)
+        assert message == NotifyChannel(channel_id=channel)
+    assert len(set(receiver.tried)) == 6
 
 
 def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db) -> None:
@@ -404,7 +490,8 @@ def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
         notify(channel)
         clock.advance(LONGEST_RETRY)
     receiver.always = None
-    notify(channel)
+    while notify(channel):
+        pass
     assert states(db) == ["sent"] * 2
 
 
@@ -501,6 +588,70 @@ def test_where_no_turn_could_be_reserved_what_was_claimed_is_given_back(
     assert list(rows) == [(0, clock() + 40, 0)] * 2
 
 
+@contextmanager
+def no_thread_to_spare(notifier: Notifier, channel: int) -> Iterator[None]:
+    """Other channels of the workspace hold all threads that it may have."""
+    row = channels.get(notifier.db, channel)
+    assert row is not None
+    with notifier.shares.held(row), notifier.shares.held(row):
+        yield
+
+
+def test_a_round_for_which_there_is_no_thread_comes_back_once(
+    told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    channel = told(2)
+    with no_thread_to_spare(notifier, channel):
+        [(message, delay)] = notify(channel)
+        assert message == NotifyChannel(channel_id=channel)
+        assert 0 < delay < 1
+        for _ in range(3):  # the sweep, and what is stored meanwhile
+            assert notify(channel) == []
+        clock.advance(delay)
+        assert len(notify(channel)) == 1, "there is still none"
+        assert receiver.tried == []
+    clock.advance(1)
+    assert notify(channel) == []
+    assert states(db) == ["sent"] * 2
+    attempts = Delivery.select(Delivery.attempts).distinct().tuples().execute(db.peewee)
+    assert list(attempts) == [(1,)], "waiting is no try"
+    with no_thread_to_spare(notifier, channel):
+        assert notify(channel) == [], "nothing is due"
+
+
+def test_a_round_that_comes_back_and_finds_no_thread_keeps_its_claim(
+    told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+) -> None:
+    channel = told(2)
+    with pytest.raises(Postponed) as postponed:
+        notify(channel, Turns(0))
+    clock.advance(40 + rules.lease)
+    with no_thread_to_spare(notifier, channel):
+        [(message, delay)] = notify(postponed.value.resume)
+    assert message.lease == pytest.approx(clock() + delay + rules.lease)
+    clock.advance(delay)
+    assert notify(channel) == [], "somebody else's prompt"
+    assert receiver.tried == []
+    assert notify(message) == []
+    assert states(db) == ["sent"] * 2
+    attempts = Delivery.select(Delivery.attempts).distinct().tuples().execute(db.peewee)
+    assert list(attempts) == [(1,)]
+
+
+def test_what_a_receiver_answers_is_known_to_its_other_channels(
+    world: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db
+) -> None:
+    made = [world.workspace(slug) for slug in ("acme", "bolt", "coda", "duet")]
+    storing.store(db, world.matched(*((world.item(number), (each,)) for number, each in enumerate(made, 1))), clock())
+    one, two, three, four = (row for each in made if (row := channels.get(db, world.channel(each))))
+    for answer, room in ((TryAgain("503"), False), (TryAgain("429", delay=9), False), (None, True)):
+        receiver.answers = [answer]
+        notify(one.id)
+        clock.advance(10)
+        with notifier.shares.held(two), notifier.shares.held(three), notifier.shares.held(four) as later:
+            assert (later is None) is room
+
+
 def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
     channel = told(2)
     Item.delete().where(Item.name == "t3_1").execute(db.peewee)
@@ -526,10 +677,8 @@ def test_an_unknown_error_holds_up_only_what_caused_it(
     channel = told(3)
     receiver.answers = [ZeroDivisionError()]
     notify(channel)
-    assert len(receiver.tried) == 1
-    clock.advance(6.1)  # the others come first
-    notify(channel)
-    clock.advance(10)
+    assert (len(receiver.tried), len(receiver.got)) == (3, 2)
+    clock.advance(6.1)
     notify(channel)
     assert len(receiver.got) == 3
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.channels.answers import delay_of, judge
-from overheard.errors import ChannelGone, Permanent, TryAgain
+from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -18,6 +18,19 @@ def test_everything_else_is_tried_again(status: int) -> None:
     with pytest.raises(TryAgain, match=rf"h\.example answered {status}") as error:
         judge("h.example", status, "7", now=NOW)
     assert error.value.delay == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "alone"), [(400, True), (401, True), (404, True), (422, True), (307, False), (408, False), (425, False),
+                          (429, False), (500, False), (503, False)]
+)  # fmt: skip
+def test_what_is_refused_is_refused_alone_and_what_fails_is_the_receivers_fault(status: int, alone: bool) -> None:
+    with pytest.raises(TryAgain) as error:
+        judge("h.example", status, None, now=NOW)
+    assert isinstance(error.value, DeliveryRefused) is alone
+    with pytest.raises(TryAgain) as error:
+        judge("h.example", status, "7", now=NOW)
+    assert not isinstance(error.value, DeliveryRefused), "it says when it will be asked again, whatever is sent"
 
 
 def test_413_is_no_better_next_time() -> None:
