@@ -18,7 +18,7 @@ from overheard.bus.health import Health
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
 from overheard.program import Program
-from overheard.stages import STAGES
+from overheard.stages import STAGES, Stage
 
 
 @click.command(help="Work on the named STAGES until told to stop (SIGTERM).")
@@ -42,11 +42,16 @@ def _run(running: Program, names: list[str], process: int) -> int:
             ]
         )
     running.stop_on_signals()
-    if not running.await_database():
-        return 0
     chosen = [STAGES[name] for name in names]
+    health = Health(running.metrics)
+    with running.exposed(chosen[0].port_offset + process, health.problems):
+        return _work(running, chosen, health, process) if running.await_database() else 0
+
+
+def _work(running: Program, chosen: list[Stage], health: Health, process: int) -> int:
+    names = [stage.name for stage in chosen]
     broker = open_broker(
-        config.bus.address,
+        running.config.bus.address,
         stages=chosen,
         metrics=running.metrics,
         record_dead=running.record_dead,
@@ -57,12 +62,10 @@ def _run(running: Program, names: list[str], process: int) -> int:
     try:
         for name, handler in wiring.handlers(names).items():
             register(broker, STAGES[name], handler)
-        health = Health(running.metrics)
-        with running.exposed(chosen[0].port_offset + process, health.problems):
-            code = worker.run(broker, chosen, stop=running.stop, health=health, threads=threads(config))
-            if code:
-                running.gave_up("+".join(names))
-            return code
+        code = worker.run(broker, chosen, stop=running.stop, health=health, threads=threads(running.config))
+        if code:
+            running.gave_up("+".join(names))
+        return code
     finally:
         wiring.close()
         broker.close()

@@ -33,6 +33,8 @@ class Health:
 
     def problems(self) -> list[str]:
         """One line for each thing that is wrong now: for ``/healthz``."""
+        if not self._workers:
+            return ["nothing is worked on yet: the process is starting"]
         found = [*self.dead(), *self._consumers()]
         if self._observe is not None and self._observe.longest() > self._patience:
             found.append(f"a worker thread is stuck: {self._observe.longest():.0f} s with one message")
