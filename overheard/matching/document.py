@@ -12,7 +12,7 @@ thousand of them).
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from overheard.matching.text import affixed, affixes, spans, words
 from overheard.matching.tree import Term
@@ -75,6 +75,14 @@ class Document:
         return positions
 
     @cached_property
+    def _pairs(self) -> dict[tuple[str, ...], list[int]]:
+        """Where each two words stand side by side: the shortest phrases are the most that can be asked for."""
+        pairs: dict[tuple[str, ...], list[int]] = {}
+        for at, pair in enumerate(pairwise(self.words)):
+            pairs.setdefault(pair, []).append(at)
+        return pairs
+
+    @cached_property
     def _spots(self) -> list[Highlight]:
         """Where each of the words stands in the original text."""
         spots: list[Highlight] = []
@@ -93,7 +101,7 @@ class Document:
         counts = [len(places) for places in standing]
         fewest = min(counts)
         if fewest > _FEW:
-            return self._common(said, worn)
+            return self._common(said, worn) if len(said) > 2 or term.affixes else iter(self._pairs.get(said, ()))
         offset = counts.index(fewest)
         return self._around(standing[offset], offset, term)
 

@@ -11,7 +11,7 @@ Every way to match must ask for some word: NOT x, or a OR NOT x, would match nea
 what other languages offer and this one does not (and, or, not in lower case, wildcards, field names: foreign.py),
 rather than read as something else.
 Limits: 2,000 characters, 200 terms, 200 words and 20 in a phrase, brackets 50 deep. Where no spaces stand between
-words, three characters count as one word.
+words, two characters count as one.
 
 What is stored may be older than a rule: `read` takes what was accepted before the limits of words and before foreign
 syntax was refused, and reads it as it was read then, so that nothing stops to match with an upgrade. `flaw` says what

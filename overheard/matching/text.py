@@ -78,9 +78,9 @@ def spans(text: str) -> list[Span]:
 
 
 def weight(said: Sequence[str]) -> int:
-    """How many words these are for a limit: three characters of a script without spaces count as one."""
+    """How many words these are for a limit: two characters of a script without spaces count as one."""
     single = sum(_unspaced().match(word) is not None for word in said)
-    return len(said) - single + (single + 2) // 3
+    return len(said) - single + (single + 1) // 2
 
 
 def affixes(text: str, span: Span) -> tuple[str, str]:

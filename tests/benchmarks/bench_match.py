@@ -1,43 +1,57 @@
-"""How fast items are held against all queries, and what the queries cost.
+"""How fast items are held against all queries, what the queries cost, and how soon the stage is ready.
 
 Run: python -m tests.benchmarks.bench_match
 
 Queries are drawn from the text itself, in the mix that users of such tools write: brand-like words,
 phrases, choices, words narrowed down by others. "Flood" rows are the opposite: phrases of any words,
 such as "of the", each of a workspace that watches one of 95 subreddits. Items are the posts and
-comments of the corpus in the proportion in which Reddit gets them (one post to seven comments); without
-the corpus, generated text of the same length.
+comments of OVERHEARD_CORPUS in the proportion in which Reddit gets them (one post to seven comments);
+without it, sentences of the shipped sample with rare words among them, of the same lengths.
 """
 
 import gc
-import gzip
-import json
-import os
 import random
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from actors.match import Matcher
+from overheard.db import migrate
+from overheard.db.connect import Db, open_database
+from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
+from overheard.items import Item
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
 from overheard.matching.text import words
+from overheard.metrics import Metrics
+from tests import corpus
+from tests.benchmarks import expensive
 from tests.benchmarks.figures import Figure, print_table
+from tests.corpus import Fields
 
-Fields = dict[str, str]
-
-_CORPUS = Path(os.environ.get("OVERHEARD_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
 _SIZES = {1_000: None, 10_000: 2_000.0, 100_000: 10_000.0}
-_ITEMS = 30_000
+_ITEMS = 10_000
+_FLOOD_ITEMS = 1_000
+_WORKSPACES = 10_000
+_FEEDS = 1_000
+_READY_SECONDS = 15.0
+_EXPENSIVE_SECONDS = 2.0
 
 
 def run(sizes: dict[int, float | None] | None = None) -> list[Figure]:
     """Figures for each number of queries; `sizes` maps it to the budget in items a second."""
     chance = random.Random(2026)
     items = load_items(chance)
-    figures = [Figure("fold only, no queries", _rate(items, QueryIndex()), "items/s")]
+    figures = [Figure(f"items of {corpus.source()}", len(items), "")]
+    figures.append(Figure("fold only, no queries", _rate(items, QueryIndex()), "items/s"))
     for size, budget in (sizes or _SIZES).items():
         texts = make_queries(items, size, chance)
         started = time.process_time()
@@ -55,23 +69,32 @@ def run(sizes: dict[int, float | None] | None = None) -> list[Figure]:
             Figure(f"index {size:,} queries", built - parsed, "s", None, False),
         ]
         figures.append(_change_cost(index, size))
-    figures += _flood(items, max(sizes or _SIZES), chance)
+    figures += _flood(items[:_FLOOD_ITEMS], max(sizes or _SIZES), chance)
     figures.append(Figure("process with 10,000 queries", _memory(10_000), "MB", 100, False))
-    return figures
+    return [*figures, *_ready(items, chance), *_expensive()]
 
 
 def load_items(chance: random.Random, count: int = _ITEMS) -> list[Fields]:
     """A shuffled mix of posts (title, body) and comments (body)."""
-    if not (_CORPUS / "posts.jsonl.gz").exists():
-        return [_generated(chance) for _ in range(count)]
-    posts = [
-        {"title": row["title"], "body": row["selftext"]}
-        for row in chance.sample(list(_rows("posts.jsonl.gz")), count // 8)
-    ]
-    comments = [{"body": row["body"]} for row in _rows("comments.jsonl.gz")]
+    if corpus.folder() is None:
+        return _made(chance, count)
+    posts = chance.sample(corpus.posts(), count // 8)
+    comments = corpus.comments()
     items = posts + chance.sample(comments, min(len(comments), count - len(posts)))
     chance.shuffle(items)
     return items
+
+
+def _made(chance: random.Random, count: int) -> list[Fields]:
+    """Sentences of the sample, one word in eight a rare one: with a hundred texts alone no word would be rare."""
+    texts = [text for item in (*corpus.posts(), *corpus.comments()) for text in item.values()]
+    sentences = [sentence.split() for text in texts for sentence in re.split(r"(?<=[.?!])\s+", text)]
+
+    def text() -> str:
+        said = [word for _ in range(chance.choice((1, 1, 2, 2, 9))) for word in chance.choice(sentences)]
+        return " ".join(f"w{chance.randrange(30_000):x}rd" if chance.random() < 0.12 else word for word in said)
+
+    return [{"title": text(), "body": text()} if chance.random() < 0.125 else {"body": text()} for _ in range(count)]
 
 
 def make_queries(items: list[Fields], count: int, chance: random.Random, flood: bool = False) -> list[str]:
@@ -151,7 +174,7 @@ def _memory(size: int) -> float:
         "from tests.benchmarks import bench_match as bench\n"
         "chance = random.Random(1)\n"
         "index = bench.QueryIndex()\n"
-        "items = [bench._generated(chance) for _ in range(500)]\n"
+        "items = bench.load_items(chance, 500)\n"
         f"for key, text in enumerate(bench.make_queries(items, {size}, chance)):\n"
         "    index.add(key, bench.parse(text))\n"
         "for item in items:\n"
@@ -163,16 +186,97 @@ def _memory(size: int) -> float:
     return float(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stdout)
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    with gzip.open(_CORPUS / name, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+def _ready(items: list[Fields], chance: random.Random) -> list[Figure]:
+    """From a start to an index of all that is stored; then a few workspaces that change."""
+    with tempfile.TemporaryDirectory() as folder:
+        db = open_database(f"sqlite:///{Path(folder) / 'overheard.db'}")
+        migrate.migrate(db)
+        with db.session():
+            _store(db, make_queries(items, 100_000, chance), chance)
+            matcher = Matcher(db=db, send=lambda message, delay=None: "", metrics=Metrics(CollectorRegistry()))
+            ready = _seconds(matcher.refresh)
+            with db.transaction():
+                Revision.update(value=_WORKSPACES + 10).execute(db.peewee)
+                Change.update(revision=_WORKSPACES + 10).where(Change.workspace_id <= 10).execute(db.peewee)
+            change = _seconds(matcher.refresh)
+        db.release()
+    name = f"100,000 queries of {_WORKSPACES:,} workspaces"
+    return [
+        Figure(f"ready with {name}", ready, "s", _READY_SECONDS, False),
+        Figure("10 workspaces of them change", change * 1000, "ms", None, False),
+    ]
 
 
-def _generated(chance: random.Random) -> Fields:
-    """Text with the lengths of Reddit's and words as unequal in frequency as those of English."""
-    count = chance.choice((8, 12, 16, 20, 90))
-    ranks = (int(chance.paretovariate(0.6)) for _ in range(count))
-    return {"body": " ".join(f"w{rank % 50_000:x}rd" for rank in ranks) + "."}
+def _store(db: Db, texts: list[str], chance: random.Random) -> None:
+    """Workspaces with their queries, each watching ten of the feeds, and every second one all of Reddit."""
+    ids = range(1, _WORKSPACES + 1)
+    per = len(texts) // _WORKSPACES
+
+    def watched() -> set[int]:
+        return {*chance.sample(range(2, _FEEDS), 10), *([1] if chance.random() < 0.5 else [])}
+
+    names = ["all", *(f"s{number}" for number in range(1, _FEEDS))]
+    workspace: dict[str, Any] = {"name": "w", "every": "5m", "created_at": 0, "next_due_at": 0}
+    with db.transaction():
+        Revision.insert(name="interests", value=_WORKSPACES).execute(db.peewee)
+        for table, rows in (
+            (Feed, ({"source": "reddit", "kind": "posts", "name": name, "created_at": 0} for name in names)),
+            (Workspace, ({"slug": f"w{each}", **workspace} for each in ids)),
+            (Query, ({"workspace": 1 + at // per, "name": f"q{at}", "text": text} for at, text in enumerate(texts))),
+            (Watch, ({"workspace": each, "feed": feed, "created_at": 0} for each in ids for feed in watched())),
+            (Change, ({"workspace_id": each, "revision": each} for each in ids)),
+        ):
+            _insert(db, table, rows)
+
+
+def _insert(db: Db, table: Any, rows: Iterable[dict[str, Any]]) -> None:
+    some = list(rows)
+    for start in range(0, len(some), 400):
+        table.insert_many(some[start : start + 400]).execute(db.peewee)
+
+
+def _expensive() -> list[Figure]:
+    """400 of the most expensive queries of one workspace on one item: the worst of each kind, and the next two."""
+    took = {name: _matched(case) for name, case in expensive.cases().items()}
+    worst = sorted(took, key=lambda name: took[name], reverse=True)[:3]
+    name = f"{expensive.QUERIES} expensive queries, {expensive.CHARACTERS:,} characters"
+    figures = [Figure(f"{name}: {each}", took[each], "s", _EXPENSIVE_SECONDS, False) for each in worst]
+    older = max(map(_matched, expensive.older(random.Random(1))))
+    return [*figures, Figure("the same, accepted before there were limits", older, "s", None, False)]
+
+
+def _matched(case: expensive.Case) -> float:
+    """Seconds that the stage takes for an item, once the queries are in its index."""
+    texts, body = case
+    with tempfile.TemporaryDirectory() as folder:
+        db = open_database(f"sqlite:///{Path(folder) / 'overheard.db'}")
+        migrate.migrate(db)
+        with db.session(), db.transaction():
+            rows: tuple[tuple[Any, dict[str, Any]], ...] = (
+                (Workspace, {"slug": "acme", "name": "", "every": "5m", "created_at": 0, "next_due_at": 0}),
+                (Feed, {"source": "reddit", "kind": "posts", "name": "python", "created_at": 0}),
+                (Watch, {"workspace": 1, "feed": 1, "created_at": 0}),
+                (Change, {"workspace_id": 1, "revision": 1}),
+                (Revision, {"name": "interests", "value": 1}),
+            )
+            for table, row in rows:
+                table.insert(**row).execute(db.peewee)
+            _insert(db, Query, [{"workspace": 1, "name": str(at), "text": text} for at, text in enumerate(texts)])
+        with db.session():
+            matcher = Matcher(db=db, send=lambda message, delay=None: "", metrics=Metrics(CollectorRegistry()))
+            matcher.refresh()
+            item = Item("t3_1", "post", "python", None, "", body, "", "", 0.0)
+            took = _seconds(lambda: matcher._match_item(item))
+        db.release()
+    return took
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    """Of CPU time: other programs on the machine don't count."""
+    gc.collect()
+    started = time.process_time()
+    step()
+    return time.process_time() - started
 
 
 if __name__ == "__main__":
