@@ -10,6 +10,7 @@ import pytest
 
 from overheard import canary
 from overheard.db import beats, canaries, channels, specs, workspaces
+from overheard.db.models import Query
 from overheard.program import Program
 
 from .conftest import Run, lines, rows
@@ -124,6 +125,19 @@ def test_show_keeps_addresses_to_itself(run: Run, acme: int) -> None:
         assert "https://example.com/***" in shown
         assert "t0ken" not in shown
         assert "whsec_" not in shown
+
+
+def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, program: Program) -> None:
+    assert "refused" not in run("workspace", "show", "acme").stdout
+    (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
+    assert shown["refused_queries"] == []
+    Query.update(text="acme or db").where(Query.workspace == acme).execute(program.db.peewee)
+    told = " ".join(run("workspace", "show", "acme").stdout.split())
+    assert "query snake would be refused today, and is matched as before: or is not an operator" in told
+    assert "Write OR." in told
+    (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
+    (found,) = shown["refused_queries"]
+    assert (found["query"], found["matched"]) == ("snake", True)
 
 
 def test_pause_resume_remove(run: Run, acme: int, program: Program) -> None:
