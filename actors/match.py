@@ -12,8 +12,9 @@ from overheard.db.connect import Db
 from overheard.db.queries import Interest
 from overheard.items import ALL, KIND_OF_FEED, Item
 from overheard.log import get_logger, note
+from overheard.matching.document import MAX_HIGHLIGHTS, Highlight
 from overheard.matching.index import QueryIndex
-from overheard.matching.language import parse
+from overheard.matching.language import read
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem
 from overheard.metrics import Metrics
 from overheard.portions import matched_size, portions, spread
@@ -22,8 +23,18 @@ from overheard.sending import Send
 log = get_logger(__name__)
 
 
+Place = tuple[str, str]  # an item's kind, and its subreddit in lower case or ALL
+
+NOBODY: frozenset[int] = frozenset()
+
+
 class Matcher:
-    """The index of every active workspace's queries, kept in step with the database."""
+    """The index of every active workspace's queries, kept in step with the database.
+
+    One thread at a time brings it up to date, and others match meanwhile. What they look at is changed in place, a
+    query and a feed at a time, and never copied: a set of watchers is only ever asked whether it has one in it. What
+    stays the same is not touched, so that nobody misses an item while somebody's settings change.
+    """
 
     def __init__(self, *, db: Db, send: Send, metrics: Metrics) -> None:
         self.db = db
@@ -33,8 +44,14 @@ class Matcher:
         self._revision = 0
         self._refreshing = threading.Lock()
         self._owner: dict[int, int] = {}  # query → workspace
-        self._known: dict[int, Interest] = {}
-        self._watchers: dict[tuple[str, str], set[int]] = defaultdict(set)
+        self._watchers: dict[Place, set[int]] = defaultdict(set)
+        # What of each workspace may be in the index; a refresh that breaks off finds here what is left to do.
+        self._texts: dict[int, dict[int, str | None]] = {}
+        self._places: dict[int, set[Place]] = {}
+        # Queries that would be refused today. Those are matched that were right by the rules of their time; the others
+        # were changed behind our back, and cannot be read at all. They stay alone (I6).
+        self._outdated: set[int] = set()
+        self._unreadable: set[int] = set()
 
     def match(self, message: ItemsFetched) -> None:
         """Match one part of a poll and send on what somebody wants; the part itself goes on in any case.
@@ -60,14 +77,20 @@ class Matcher:
             )
 
     def _match_item(self, item: Item) -> MatchedItem | None:
-        listening = self._listeners(item)
-        if not listening:
+        here = self._watchers.get((item.kind, item.subreddit.lower()), NOBODY)
+        # "All of Reddit" is what people say there, not what we say to ourselves.
+        everywhere = NOBODY if is_canary(item.name) else self._watchers.get((item.kind, ALL), NOBODY)
+        if not here and not everywhere:
             return None
         owner = self._owner
-        hits = self._index.match(item.fields, only=lambda query: owner.get(query) in listening)
+
+        def listens(query_id: int) -> bool:
+            workspace_id = owner.get(query_id)
+            return workspace_id in here or workspace_id in everywhere
+
         by_workspace: dict[int, list[int]] = defaultdict(list)
-        spans: dict[int, set[tuple[str, int, int]]] = defaultdict(set)
-        for hit in hits:
+        spans: dict[int, set[Highlight]] = defaultdict(set)
+        for hit in self._index.match(item.fields, only=listens):
             workspace_id = owner.get(hit.key)
             if workspace_id is not None:
                 by_workspace[workspace_id].append(hit.key)
@@ -82,17 +105,12 @@ class Matcher:
             ),
         )
 
-    def _listeners(self, item: Item) -> set[int] | frozenset[int]:
-        here = self._watchers.get((item.kind, item.subreddit.lower()))
-        # "All of Reddit" is what people say there, not what we say to ourselves.
-        everywhere = None if is_canary(item.name) else self._watchers.get((item.kind, ALL))
-        if here and everywhere:
-            return here | everywhere
-        return here or everywhere or frozenset()
-
     def refresh(self) -> None:
-        """Load what has changed since the index was last brought up to date. Called before every part: one small
-        query when nothing has changed, so that a new query never misses what is read after it was saved.
+        """Load what has changed since the index was last brought up to date: everything, the first time.
+
+        Called before the stage consumes, and before every part: one small query when nothing has changed, so that a
+        new query never misses what is read after it was saved. When it breaks off half-way, the next call does all of
+        it again.
         """
         if queries.revision(self.db) == self._revision:
             return
@@ -100,56 +118,79 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return
-            changed = queries.changed_since(self.db, self._revision)
-            for interest in queries.interests(self.db, changed):
+            for interest in queries.interests(self.db, queries.changed_since(self.db, self._revision)):
                 self._replace(interest)
             self._revision = latest
-            self.metrics.queries.set(len(self._index))
+        self.metrics.queries.set(len(self._index))
+        self.metrics.refused_queries.labels("yes").set(len(self._outdated))
+        self.metrics.refused_queries.labels("no").set(len(self._unreadable))
+        if self._outdated:
+            log.warning(
+                "stored queries would be refused today; overheard check names them", queries=len(self._outdated)
+            )
 
     def _replace(self, interest: Interest) -> None:
-        before = self._known.pop(interest.workspace_id, None)
-        had = dict(before.queries) if before else {}
-        has = dict(interest.queries)
+        """Make of one workspace what is stored of it now; what is there is noted before it is put there."""
+        workspace_id = interest.workspace_id
+        had, has = self._texts.setdefault(workspace_id, {}), dict(interest.queries)
         for query_id, text in has.items():
             if had.get(query_id) != text:
-                self._add(query_id, interest.workspace_id, text)
+                had[query_id] = None
+                self._add(query_id, workspace_id, text)
+                had[query_id] = text
         for query_id in had.keys() - has.keys():
-            self._index.remove(query_id)
-            self._owner.pop(query_id, None)
-        for kind, name in before.feeds if before else ():
-            self._watch(kind, name).discard(interest.workspace_id)
-        for kind, name in interest.feeds:
-            self._watch(kind, name).add(interest.workspace_id)
-        if has or interest.feeds:
-            self._known[interest.workspace_id] = interest
+            self._remove(query_id)
+            del had[query_id]
+        watched = self._places.setdefault(workspace_id, set())
+        wanted = {_place(kind, name) for kind, name in interest.feeds}
+        for place in wanted:
+            watched.add(place)
+            self._watchers[place].add(workspace_id)
+        for place in watched - wanted:
+            self._watchers[place].discard(workspace_id)
+            if not self._watchers[place]:
+                del self._watchers[place]
+            watched.remove(place)
+        if not has and not wanted:
+            del self._texts[workspace_id], self._places[workspace_id]
 
     def _add(self, query_id: int, workspace_id: int, text: str) -> None:
         try:
-            query = parse(text)
-            self._owner[query_id] = workspace_id
-            self._index.add(query_id, query)
-        except ValueError as error:
-            # Queries are checked when they are saved; this one was changed behind our back, or what was a query
-            # once is none any more. It stays alone (I6). The error's text would quote it.
-            log.error("query refused", query=query_id, workspace=workspace_id, reason=type(error).__name__)
-            self._index.remove(query_id)
-            self._owner.pop(query_id, None)
+            query, error = read(text)
+        except ValueError as unreadable:
+            # The error's text would quote it.
+            log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
+            self._remove(query_id)
+            self._unreadable.add(query_id)
+            return
+        self._owner[query_id] = workspace_id
+        self._index.add(query_id, query)
+        self._unreadable.discard(query_id)
+        (self._outdated.add if error else self._outdated.discard)(query_id)
 
-    def _watch(self, kind: str, name: str) -> set[int]:
-        item_kind = KIND_OF_FEED["posts" if kind == "posts" else "comments"]
-        # A new set each time: a thread that is matching keeps reading the one it has.
-        watchers = self._watchers[(item_kind, name)] = set(self._watchers[(item_kind, name)])
-        return watchers
+    def _remove(self, query_id: int) -> None:
+        self._index.remove(query_id)
+        self._owner.pop(query_id, None)
+        self._outdated.discard(query_id)
+        self._unreadable.discard(query_id)
 
 
-def merged(spans: set[tuple[str, int, int]]) -> tuple[tuple[str, int, int], ...]:
-    """Spans of several queries as one sorted list without overlaps."""
-    result: list[tuple[str, int, int]] = []
+def _place(kind: str, name: str) -> Place:
+    return KIND_OF_FEED["posts" if kind == "posts" else "comments"], name
+
+
+def merged(spans: set[Highlight]) -> tuple[Highlight, ...]:
+    """Spans of several queries as one sorted list without overlaps; of each field the first MAX_HIGHLIGHTS."""
+    result: list[Highlight] = []
+    in_field = 0
     for field, start, end in sorted(spans):
-        if result and result[-1][0] == field and start <= result[-1][2]:
+        if result and result[-1][0] != field:
+            in_field = 0
+        if in_field and start <= result[-1][2]:
             result[-1] = (field, result[-1][1], max(end, result[-1][2]))
-        else:
+        elif in_field < MAX_HIGHLIGHTS:
             result.append((field, start, end))
+            in_field += 1
     return tuple(result)
 
 

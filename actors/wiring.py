@@ -22,12 +22,12 @@ from overheard.db.budgets import DatabaseLimiter, Rate, reddit_key
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.storing import NEWS
-from overheard.errors import ConfigError
+from overheard.errors import ConfigError, Unavailable
 from overheard.limits import SpareTurn, Turn
 from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
-from overheard.program import Program
+from overheard.program import LOOK_AGAIN, Program
 from overheard.sending import Send
 from overheard.sources import LooksUp, Source
 from overheard.sources.canary import CanarySource
@@ -172,7 +172,22 @@ class Wiring:
 
     def _match(self) -> Handler:
         matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
+        self._load(matcher.refresh)
         return lambda message, slot: matcher.match(message)
+
+    def _load(self, step: Callable[[], None]) -> None:
+        """Do what a stage needs before it works: outside any message's time, and before the process says it is well.
+
+        A database that goes away meanwhile is waited for, as at the start.
+        """
+        while not self.program.stop.is_set():
+            try:
+                with self.program.db.session():
+                    return step()
+            except Unavailable as error:
+                log.warning("not ready yet", reason=str(error))
+                if self.program.stop.wait(LOOK_AGAIN) or not self.program.await_database():
+                    return
 
     def _store(self) -> Handler:
         program = self.program

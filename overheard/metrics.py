@@ -124,6 +124,12 @@ class Metrics(Catalogue):
 
         # Matching and mentions.
         self.queries = gauge("queries", "Queries in the index.", "match")
+        self.refused_queries = gauge(
+            "refused_queries",
+            "Stored queries that would be refused today; matched says whether they are matched all the same.",
+            "match",
+            matched=("yes", "no"),
+        )
         self.index_build = histogram("index_build_seconds", "Time to bring the index up to date.", "match", QUICK)
         self.mentions_stored = counter(
             "mentions_stored_total", "Mentions stored for the first time; without the canary's.", "store"

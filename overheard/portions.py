@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from overheard.items import Item
-from overheard.messages import MatchedItem
+from overheard.messages import Match, MatchedItem
 
 T = TypeVar("T")
 
@@ -37,12 +37,15 @@ def item_size(item: Item) -> int:
 
 def matched_size(entry: MatchedItem) -> int:
     """About how many bytes an item takes with everybody who wants it."""
-    return item_size(entry.item) + sum(
-        60 + 12 * len(match.query_ids) + 24 * len(match.highlights) for match in entry.matches
-    )
+    return item_size(entry.item) + sum(map(_match_size, entry.matches))
+
+
+def _match_size(match: Match) -> int:
+    return 60 + 12 * len(match.query_ids) + 24 * len(match.highlights)
 
 
 def spread(entry: MatchedItem) -> list[MatchedItem]:
-    """An item that very many want, as several with some of them each."""
+    """An item that very many want, or for very much, as several with some of them each."""
     matches = entry.matches
-    return [MatchedItem(entry.item, matches[start : start + MATCHES]) for start in range(0, len(matches), MATCHES)]
+    few = [matches[start : start + MATCHES] for start in range(0, len(matches), MATCHES)]
+    return [MatchedItem(entry.item, some) for each in few for some in portions(each, _match_size)]

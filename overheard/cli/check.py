@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from overheard.channels.inert import clean
-from overheard.cli import output, trials
+from overheard.cli import output, stored_queries, trials
 from overheard.cli.opening import configuration
 from overheard.cli.output import line
 from overheard.cli.trials import Outcome
@@ -82,6 +82,7 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "limits", trials.limits(program, known=database.ready)
     yield "clock", trials.clock(program, known=database.ready)
     yield "disk", trials.disk(config)
+    yield "queries", stored_queries.outcome(program, known=database.ready)
 
 
 def _print(result: Result) -> None:

@@ -39,6 +39,8 @@ class Process(msgspec.Struct, frozen=True):
     memory: float | None = None
     done: int = 0
     backed_up: float | None = None
+    outdated_queries: int = 0  # in its index, and would be refused today
+    unreadable_queries: int = 0  # stored, and not in its index
     instance: str = ""
 
     def belongs_to(self, instance: str | None) -> bool:
@@ -105,6 +107,8 @@ def _read(host: str, program: str, port: int) -> Process | None:
         done=int(_sum(page, b"overheard_stage_messages_total")),
         backed_up=_sum(page, b"overheard_backup_last_success_timestamp_seconds") or None,
         instance=instance,
+        outdated_queries=int(_sum(page, rb'overheard_refused_queries\{matched="yes"\}')),
+        unreadable_queries=int(_sum(page, rb'overheard_refused_queries\{matched="no"\}')),
     )
 
 

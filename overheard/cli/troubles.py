@@ -33,6 +33,7 @@ class Trouble(msgspec.Struct, frozen=True):
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
     found = [*_database(health, config), *_bus(health), *_processes(health), *_strangers(health), *_backups(health)]
+    found += _queries(health)
     if health.stored is not None:
         stored = health.stored
         found += [*_tick(stored, config), *_flow(stored, config), *_outside(stored, config), *_rest(stored)]
@@ -176,6 +177,20 @@ def _strangers(health: Health) -> Iterator[Trouble]:
             f"another Overheard, on another database, answers on {places}: what it says is left out",
             "stop it, or give one of the two another [metrics] port; or does [database] url lead elsewhere?",
         )
+
+
+def _queries(health: Health) -> Iterator[Trouble]:
+    """Each match process has all queries."""
+    outdated = max((process.outdated_queries for process in health.processes or ()), default=0)
+    if outdated:
+        are = "is" if outdated == 1 else "are"
+        what = f"{counted(outdated, 'stored query')} would be refused today, and {are} matched as before"
+        yield Trouble(False, what, "overheard check names them; overheard workspace show says what to write instead")
+    unreadable = max((process.unreadable_queries for process in health.processes or ()), default=0)
+    if unreadable:
+        are = "is" if unreadable == 1 else "are"
+        what = f"{counted(unreadable, 'stored query')} cannot be read, and {are} not matched"
+        yield Trouble(False, what, "overheard check names them; overheard workspace show says what is wrong")
 
 
 def _backups(health: Health) -> Iterator[Trouble]:

@@ -12,6 +12,7 @@ from overheard.cli.adding import add
 from overheard.cli.group import Fault
 from overheard.cli.opening import opened
 from overheard.cli.output import Column, Format, counted, flat, format_option, line
+from overheard.cli.stored_queries import refused
 from overheard.cli.times import ago, ahead
 from overheard.cli.workspace_files import hidden
 from overheard.clock import system_clock
@@ -72,8 +73,11 @@ def show(context: click.Context, slug: str, format: str) -> None:
         row = workspaces.by_name(program.db, slug)
         spec = hidden(specs.load(program.db, row.id, secrets=False))
         found = mentions.count(program.db, row.id)
+    wrong = refused(spec.query)
     if format == "json":
-        output.print_json({**msgspec.to_builtins(spec), "active": row.active, "mentions": found})
+        output.print_json(
+            {**msgspec.to_builtins(spec), "active": row.active, "mentions": found, "refused_queries": wrong}
+        )
         return
     now = system_clock()
     line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
@@ -88,6 +92,10 @@ def show(context: click.Context, slug: str, format: str) -> None:
         *((f"Channel {flat(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
     )
     output.facts(facts)
+    for each in wrong:
+        state = "is matched as before" if each.matched else "is not matched"
+        line(("! ", "yellow"), flat(f"query {each.query} would be refused today, and {state}: {each.what}"))
+        output.hint(each.do, 2)
 
 
 def _theirs(db: Db, slug: str) -> Workspace:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 from peewee import fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
+
+WORKSPACES = 1000  # of one statement
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -44,12 +48,12 @@ def changed_since(db: Db, since: int) -> list[int]:
     return [workspace_id for (workspace_id,) in rows]
 
 
-def interests(db: Db, workspace_ids: list[int]) -> list[Interest]:
-    """What these workspaces want to hear of; one that is gone or paused wants nothing."""
-    queries: dict[int, list[tuple[int, str]]] = {workspace_id: [] for workspace_id in workspace_ids}
-    feeds: dict[int, list[tuple[str, str]]] = {workspace_id: [] for workspace_id in workspace_ids}
-    for start in range(0, len(workspace_ids), 1000):
-        some = workspace_ids[start : start + 1000]
+def interests(db: Db, workspace_ids: Sequence[int]) -> Iterator[Interest]:
+    """What each of these workspaces wants to hear of; one that is gone or paused wants nothing."""
+    for start in range(0, len(workspace_ids), WORKSPACES):
+        some = workspace_ids[start : start + WORKSPACES]
+        queries: dict[int, list[tuple[int, str]]] = {workspace_id: [] for workspace_id in some}
+        feeds: dict[int, list[tuple[str, str]]] = {workspace_id: [] for workspace_id in some}
         rows = (
             Query.select(Query.workspace, Query.id, Query.text)
             .join(Workspace, on=(Query.workspace == Workspace.id))
@@ -64,10 +68,18 @@ def interests(db: Db, workspace_ids: list[int]) -> list[Interest]:
         )
         for workspace_id, kind, name in watches.tuples().execute(db.peewee):
             feeds[workspace_id].append((kind, name))
-    return [
-        Interest(workspace_id, tuple(queries[workspace_id]), tuple(feeds[workspace_id]))
-        for workspace_id in workspace_ids
-    ]
+        for workspace_id in some:
+            yield Interest(workspace_id, tuple(queries[workspace_id]), tuple(feeds[workspace_id]))
+
+
+def texts(db: Db) -> Iterator[tuple[str, str, str]]:
+    """(workspace's slug, query's name, its text) of all queries there are, in that order."""
+    rows = (
+        Query.select(Workspace.slug, Query.name, Query.text)
+        .join(Workspace, on=(Query.workspace == Workspace.id))
+        .order_by(Workspace.slug, Query.name)
+    )
+    yield from rows.tuples().execute(db.peewee)
 
 
 def count(db: Db) -> int:

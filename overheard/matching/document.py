@@ -1,18 +1,28 @@
 """One item's text, read once and asked many questions.
 
-Folding happens at once, because the index needs every word. The rest (which word is where, offsets) is
+Folding happens at once, because the index needs every word. The rest (which word is where, offsets, symbols) is
 made when the first question needs it: most items match nothing.
+
+What a question costs is bounded, whatever was written and whatever is asked. A phrase is looked for where the rarest
+of its words stands. Where even that one stands often, all its places are checked at once: a word's places are the
+bits of a number, and a phrase stands where the shifted numbers of its words have a bit in common. So a phrase costs
+a few operations a word, and never a loop over the text for each place (a thousand times "c++" held against ten
+thousand of them).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain, islice, pairwise
 
 from overheard.matching.text import affixed, affixes, spans, words
-from overheard.matching.tree import Node, Term
+from overheard.matching.tree import Term
 
 Highlight = tuple[str, int, int]
 
+MAX_HIGHLIGHTS = 100  # of one query in one item, shared by the terms that were found; each of those has one at least
+
 _GAP = ""  # stands behind each field; no word is empty, so that no phrase spans two fields
+_FEW = 8  # places that are checked one by one
 
 
 class Document:
@@ -24,15 +34,26 @@ class Document:
         for text in fields.values():
             self.words += words(text)
             self.words.append(_GAP)
+        self._masks: dict[tuple[str, str, str], int] = {}
+        self._worn: dict[str, dict[tuple[str, str], list[int]]] = {}
 
     def contains(self, term: Term) -> bool:
         if len(term.words) == 1 and not term.affixes:
             return term.words[0] in self._positions
-        return bool(self._places(term))
+        return next(self._places(term), None) is not None
 
-    def highlights(self, node: Node) -> tuple[Highlight, ...]:
-        """Where the positive terms of a query stand: (field, start, end), sorted, overlapping ones merged."""
-        found = [self._highlight(at, term) for term in node.positive() for at in self._places(term)]
+    def highlights(self, terms: Iterable[Term]) -> tuple[Highlight, ...]:
+        """Where the terms stand: (field, start, end), sorted, overlapping ones merged.
+
+        The first places of each, MAX_HIGHLIGHTS in all, or one of each where more terms than that were found.
+        """
+        present = []
+        for term in terms:
+            places = self._places(term)
+            if (first := next(places, None)) is not None:
+                present.append((term, chain((first,), places)))
+        share = max(1, MAX_HIGHLIGHTS // max(1, len(present)))
+        found = [self._highlight(at, term) for term, places in present for at in islice(places, share)]
         if len(found) < 2:
             return tuple(found)
         merged: list[Highlight] = []
@@ -54,6 +75,14 @@ class Document:
         return positions
 
     @cached_property
+    def _pairs(self) -> dict[tuple[str, ...], list[int]]:
+        """Where each two words stand side by side: the shortest phrases are the most that can be asked for."""
+        pairs: dict[tuple[str, ...], list[int]] = {}
+        for at, pair in enumerate(pairwise(self.words)):
+            pairs.setdefault(pair, []).append(at)
+        return pairs
+
+    @cached_property
     def _spots(self) -> list[Highlight]:
         """Where each of the words stands in the original text."""
         spots: list[Highlight] = []
@@ -62,24 +91,73 @@ class Document:
             spots.append((field, len(text), len(text)))
         return spots
 
-    def _places(self, term: Term) -> list[int]:
+    def _places(self, term: Term) -> Iterator[int]:
         """The positions of a term: its first word, followed by the others, each with its symbols."""
-        wanted = term.words
-        places = self._positions.get(wanted[0], [])
-        if places and len(wanted) > 1:
-            rest, length = list(wanted), len(wanted)
-            places = [at for at in places if self.words[at : at + length] == rest]
-        if places and term.affixes:
-            places = [at for at in places if self._wears(term, at)]
-        return places
+        said = term.words
+        if len(said) == 1:
+            return iter(self._standing(said[0], *(term.affixes[0] if term.affixes else ("", ""))))
+        worn = term.affixes or (("", ""),) * len(said)
+        standing = [self._standing(word, *symbols) for word, symbols in zip(said, worn, strict=True)]
+        counts = [len(places) for places in standing]
+        fewest = min(counts)
+        if fewest > _FEW:
+            return self._common(said, worn) if len(said) > 2 or term.affixes else iter(self._pairs.get(said, ()))
+        offset = counts.index(fewest)
+        return self._around(standing[offset], offset, term)
 
-    def _wears(self, term: Term, at: int) -> bool:
-        """Whether the words standing there wear the symbols that the term demands: C++ is not C."""
-        worn_by = self._spots[at : at + len(term.words)]
-        for (field, start, end), (before, behind) in zip(worn_by, term.affixes, strict=True):
+    def _around(self, places: Iterable[int], offset: int, term: Term) -> Iterator[int]:
+        """The positions of a phrase of which one word, ``offset`` words from its first, stands at these places."""
+        wanted = list(term.words)
+        for at in places:
+            start = at - offset
+            # A place before the text's beginning would count from its end.
+            if start >= 0 and self.words[start : start + len(wanted)] == wanted and self._wears(term, start):
+                yield start
+
+    def _common(self, said: tuple[str, ...], worn: tuple[tuple[str, str], ...]) -> Iterator[int]:
+        """The positions of a phrase whose words are all frequent here."""
+        bits = -1
+        for offset, (word, symbols) in enumerate(zip(said, worn, strict=True)):
+            bits &= self._mask(word, *symbols) >> offset
+            if not bits:
+                return
+        while bits:
+            lowest = bits & -bits
+            yield lowest.bit_length() - 1
+            bits ^= lowest
+
+    def _mask(self, word: str, before: str, behind: str) -> int:
+        """The positions of a word that wears these symbols, as bits."""
+        mask = self._masks.get((word, before, behind))
+        if mask is None:
+            bits = bytearray(len(self.words) // 8 + 1)
+            for at in self._standing(word, before, behind):
+                bits[at >> 3] |= 1 << (at & 7)
+            mask = self._masks[word, before, behind] = int.from_bytes(bits, "little")
+        return mask
+
+    def _standing(self, word: str, before: str, behind: str) -> list[int]:
+        """All positions of a word that wears these symbols, "" being any: C++ is not C, but C is C++ too."""
+        places = self._positions.get(word, [])
+        if not places or not (before or behind):
+            return places
+        worn = self._worn.get(word)
+        if worn is None:
+            worn = self._worn[word] = {}
+            for at in places:
+                field, start, end = self._spots[at]
+                left, right = affixes(self._texts[field], (start, end))
+                for symbols in {(left, ""), ("", right), (left, right)}:
+                    worn.setdefault(symbols, []).append(at)
+        return worn.get((before, behind), [])
+
+    def _wears(self, term: Term, start: int) -> bool:
+        """Whether the words that stand there wear the symbols that the term demands."""
+        for at, (before, behind) in enumerate(term.affixes, start):
             if before or behind:
-                worn_before, worn_behind = affixes(self._texts[field], (start, end))
-                if (before and before != worn_before) or (behind and behind != worn_behind):
+                field, *span = self._spots[at]
+                left, right = affixes(self._texts[field], (span[0], span[1]))
+                if (before and before != left) or (behind and behind != right):
                     return False
         return True
 

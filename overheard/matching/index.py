@@ -5,13 +5,14 @@ item's words and pairs are looked up in those two tables, and only the queries f
 So the cost follows the item's length and its matches, hardly the number of queries. Elasticsearch's
 percolator and Lucene's Monitor do the same.
 
-Several threads may match while another adds and removes. One lock guards the tables; a match holds it
-only for the look-up, a few microseconds. Folding, verifying and highlighting happen outside it, on
-entries whose tree never changes and whose keys are replaced, never edited. A change is live for the
-next match, without a rebuild.
+Several threads may match while another adds and removes. One lock guards the tables and each entry's
+keys; a match holds it only for the look-up, a few microseconds, and takes a copy of the keys with it.
+Folding, verifying and highlighting happen outside it, on trees that never change. A change is live for
+the next match, without a rebuild, and costs the same however many others ask the same or wait for the
+same word.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from threading import Lock
@@ -36,11 +37,12 @@ class _Entry:
 
     def __init__(self, root: Node) -> None:
         self.root = root
-        self.keys: tuple[int, ...] = ()
+        self.keys: list[int] = []
         self.certain = _certain(root)
 
 
 _K = TypeVar("_K", bound=Hashable)
+_Waiting = dict[_K, _Entry | set[_Entry]]  # nearly always one, and a set of its own would double the table
 
 
 class QueryIndex:
@@ -50,8 +52,8 @@ class QueryIndex:
         self._lock = Lock()
         self._by_key: dict[int, _Entry] = {}
         self._by_root: dict[Node, _Entry] = {}
-        self._by_word: dict[str, list[_Entry]] = {}
-        self._by_pair: dict[Pair, list[_Entry]] = {}
+        self._by_word: _Waiting[str] = {}
+        self._by_pair: _Waiting[Pair] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -73,7 +75,7 @@ class QueryIndex:
                         _wait(self._by_word, place, entry)
                     else:
                         _wait(self._by_pair, place, entry)
-            entry.keys = (*entry.keys, key)
+            entry.keys.append(key)
             self._by_key[key] = entry
 
     def remove(self, key: int) -> bool:
@@ -88,36 +90,39 @@ class QueryIndex:
         """The queries that hold in an item, sorted by key.
 
         `fields`: the item's texts by name ({"title": …, "body": …}): apart for phrases, together for AND.
-        `only`: which keys are of interest, asked only about queries that hold; without it all are.
+        `only`: which keys are of interest; without it all are. It is asked before a query is verified: nobody
+        pays for the queries of those who do not listen here.
         """
         document = Document(fields)
         hits: list[Hit] = []
-        for entry in self._candidates(document):
-            if not entry.certain and not entry.root.holds(document):
-                continue
-            keys: Iterable[int] = entry.keys if only is None else [key for key in entry.keys if only(key)]
-            if keys:
-                highlights = document.highlights(entry.root)
+        for entry, asking in self._candidates(document):
+            keys = asking if only is None else [key for key in asking if only(key)]
+            if keys and (entry.certain or entry.root.holds(document)):
+                highlights = document.highlights(entry.root.positive())
                 for key in keys:
                     hits.append(Hit(key, highlights))
         hits.sort(key=itemgetter(0))
         return hits
 
-    def _candidates(self, document: Document) -> set[_Entry]:
+    def _candidates(self, document: Document) -> list[tuple[_Entry, list[int]]]:
+        """The entries whose anchors stand in a document, each with its keys."""
         found: set[_Entry] = set()
         words = document.words
         with self._lock:
             # A view of a dict takes any iterable and looks each of it up, all in C.
-            for word in self._by_word.keys() & words:
-                found.update(self._by_word[word])
+            waiting = [self._by_word[word] for word in self._by_word.keys() & words]
             if self._by_pair:
-                for pair in self._by_pair.keys() & pairwise(words):
-                    found.update(self._by_pair[pair])
-        return found
+                waiting += [self._by_pair[pair] for pair in self._by_pair.keys() & pairwise(words)]
+            for there in waiting:
+                if isinstance(there, set):
+                    found |= there
+                else:
+                    found.add(there)
+            return [(entry, entry.keys[:]) for entry in found]
 
     def _remove(self, key: int) -> None:
         entry = self._by_key.pop(key)
-        entry.keys = tuple(other for other in entry.keys if other != key)
+        entry.keys.remove(key)
         if entry.keys:
             return
         del self._by_root[entry.root]
@@ -131,7 +136,7 @@ class QueryIndex:
 def matches(query: Query, fields: Mapping[str, str]) -> Hit | None:
     """One query held against one item, without an index; the hit's key is 0."""
     document = Document(fields)
-    return Hit(0, document.highlights(query.root)) if query.root.holds(document) else None
+    return Hit(0, document.highlights(query.root.positive())) if query.root.holds(document) else None
 
 
 def _certain(node: Node) -> bool:
@@ -144,12 +149,18 @@ def _certain(node: Node) -> bool:
     return False
 
 
-def _wait(table: dict[_K, list[_Entry]], place: _K, entry: _Entry) -> None:
-    table.setdefault(place, []).append(entry)
+def _wait(table: _Waiting[_K], place: _K, entry: _Entry) -> None:
+    there = table.setdefault(place, entry)
+    if isinstance(there, set):
+        there.add(entry)
+    elif there is not entry:
+        table[place] = {there, entry}
 
 
-def _leave(table: dict[_K, list[_Entry]], place: _K, entry: _Entry) -> None:
-    waiting = table[place]
-    waiting.remove(entry)
-    if not waiting:
-        del table[place]
+def _leave(table: _Waiting[_K], place: _K, entry: _Entry) -> None:
+    there = table[place]
+    if isinstance(there, set):
+        there.remove(entry)
+        if there:
+            return
+    del table[place]

@@ -7,27 +7,37 @@
     acme -jobs           without: the same as acme NOT jobs, or acme AND NOT jobs
     acme (db OR sql)     brackets; otherwise NOT binds before AND, AND before OR
 
-Operators are upper case only: and, or, not are words. Every way to match must ask for some word: NOT x, or
-a OR NOT x, would match nearly everything and are refused. So is what other languages offer and this one
-doesn't (wildcards, field names, !, ~), rather than read as something else.
-Limits: 2,000 characters, 200 terms, brackets 50 deep.
+Every way to match must ask for some word: NOT x, or a OR NOT x, would match nearly everything and are refused. So is
+what other languages offer and this one does not (and, or, not in lower case, wildcards, field names: foreign.py),
+rather than read as something else.
+Limits: 2,000 characters, 200 terms, 200 words and 20 in a phrase, brackets 50 deep. Where no spaces stand between
+words, two characters count as one.
+
+What is stored may be older than a rule: `read` takes what was accepted before the limits of words and before foreign
+syntax was refused, and reads it as it was read then, so that nothing stops to match with an upgrade. `flaw` says what
+`parse` would say to it today.
 """
 
+import re
+from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from overheard.matching.mistakes import QuerySyntaxError, foreign, misplaced, mistake, wordless
+from overheard.matching.foreign import foreign
+from overheard.matching.mistakes import QuerySyntaxError, misplaced, mistake, wordless
 from overheard.matching.rarity import anchors
-from overheard.matching.text import affixes, intern_all, spans, words
+from overheard.matching.text import affixes, intern_all, spans, weight, words
 from overheard.matching.tree import And, Node, Not, Or, Query, Term, joined, negated
 
-__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_TERMS", "Query", "QuerySyntaxError", "parse"]
+__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_TERMS", "Flaw", "Query", "QuerySyntaxError", "flaw", "parse", "read"]
 
 MAX_CHARACTERS = 2_000
 MAX_TERMS = 200
+MAX_WORDS = 200
+MAX_PHRASE_WORDS = 20
 MAX_DEPTH = 50
 
 _QUOTES = '"“”„‟＂'
@@ -51,44 +61,124 @@ _GRAMMAR = rf"""
 """
 
 
+_TERMS = ("WORD", "PHRASE")
+# A word, or a phrase of plain words, is all that most queries are: these are read without the grammar, which takes ten
+# times as long.
+_PLAIN = re.compile(r'(?!(?:AND|OR|NOT)$)[^\W_]+|"[^\W_]+(?: [^\W_]+)*"')
+
+
+class Flaw(NamedTuple):
+    """Why a stored query would be refused today. `matched`: it is still read, as it was before."""
+
+    error: QuerySyntaxError
+    matched: bool
+
+
 def parse(text: str) -> Query:
     """The query that a text stands for. Raises QuerySyntaxError, which says where and why, and no other."""
+    tokens = _tokens(text)
+    if error := foreign(text, tokens):
+        raise error
+    query = _grown(text, tokens)
+    if error := _too_long(text, tokens):
+        raise error
+    return query
+
+
+def read(text: str) -> tuple[Query, QuerySyntaxError | None]:
+    """The query that a stored text stands for, and what `parse` would say against it today.
+
+    Raises QuerySyntaxError for what has never been a query.
+    """
+    tokens = _tokens(text)
+    return _grown(text, tokens), foreign(text, tokens) or _too_long(text, tokens)
+
+
+def flaw(text: str) -> Flaw | None:
+    """What is wrong with a stored query by the rules of today; None: nothing."""
+    try:
+        parse(text)
+    except QuerySyntaxError as error:
+        return Flaw(error, matched=_is_readable(text))
+    return None
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        read(text)
+    except QuerySyntaxError:
+        return False
+    return True
+
+
+def _tokens(text: str) -> list[Token]:
     if not text.strip():
         raise mistake(text, 0, "the query is empty", 'Write what to listen for, such as: acme OR "acme db"')
     if len(text) > MAX_CHARACTERS:
         message = f"the query has {len(text):,} characters, {MAX_CHARACTERS:,} are allowed"
         raise mistake(text, MAX_CHARACTERS, message, "Make several queries of it.")
-    root = _grow(text, _parser().parse_interactive(text))
+    if _PLAIN.fullmatch(text):
+        return [Token("PHRASE" if text.startswith('"') else "WORD", text, 0)]
+    return _lexed(text)
+
+
+def _lexed(text: str) -> list[Token]:
+    reader = _parser().parse_interactive(text)
+    try:
+        return list(reader.lexer_thread.lex(reader.parser_state))  # type: ignore[no-untyped-call]
+    except UnexpectedCharacters as error:
+        # Every other character can be part of a word.
+        hint = 'Close it with ". A quotation mark cannot itself be searched for: leave it out.'
+        raise mistake(text, error.pos_in_stream or 0, "this quotation mark is never closed", hint) from None
+
+
+def _grown(text: str, tokens: Sequence[Token]) -> Query:
+    try:
+        alone = len(tokens) == 1 and tokens[0].type in _TERMS
+        root = _term(tokens[0]) if alone else _grow(text, tokens)
+    except _WordMistake as error:
+        raise wordless(text, _at(error.token), str(error.token)) from None
     if not anchors(root):
         hint = "Join it to a word that must be there: acme -jobs. In a OR b, each side needs such a word."
         raise mistake(text, _open_at(root), "this alone would match nearly every text", hint)
     return Query(root)
 
 
-def _grow(text: str, parser: InteractiveParser) -> Node:
-    """Feeds the parser token by token, so that limits and mistakes can point at the token."""
-    tokens: list[Token] = []
-    depth = terms = 0
+def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
+    """The error for more words than matching is to be asked for, at the term that exceeds the limit."""
+    if len(text) <= MAX_PHRASE_WORDS:
+        return None
+    total = 0
+    for token in tokens:
+        if token.type not in _TERMS:
+            continue
+        count = weight(words(token))
+        total += count
+        if count > MAX_PHRASE_WORDS:
+            message = f"a phrase of {count} words, {MAX_PHRASE_WORDS} are allowed"
+            return mistake(text, _at(token), message, "Shorten it: its rarest words, side by side, find the same.")
+        if total > MAX_WORDS:
+            return mistake(text, _at(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
+    return None
+
+
+def _grow(text: str, tokens: Sequence[Token]) -> Node:
+    """Feed the parser token by token, so that limits and mistakes can point at the token."""
+    parser = _parser().parse_interactive()
+    depth = terms = fed = 0
     try:
-        for token in parser.iter_parse():
-            tokens.append(token)
+        for token in tokens:
             depth += (token.type == "_OPEN") - (token.type == "_CLOSE")
-            terms += token.type in ("WORD", "PHRASE")
+            terms += token.type in _TERMS
             if depth > MAX_DEPTH:
                 raise mistake(text, _at(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
             if terms > MAX_TERMS:
                 raise mistake(text, _at(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
+            parser.feed_token(token)
+            fed += 1
         tree: Node = parser.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
     except UnexpectedToken as error:
-        token = error.token
-        before = tokens if token.type == "$END" else tokens[:-1]
-        raise misplaced(text, token, before) from None
-    except UnexpectedCharacters as error:
-        # Every other character can be part of a word.
-        hint = 'Close it with ". A quotation mark cannot itself be searched for: leave it out.'
-        raise mistake(text, error.pos_in_stream or 0, "this quotation mark is never closed", hint) from None
-    except _WordMistake as error:
-        raise error.explained(text) from None
+        raise misplaced(text, error.token, tokens[:fed]) from None
     return tree
 
 
@@ -98,10 +188,6 @@ class _WordMistake(Exception):
     def __init__(self, token: Token) -> None:
         super().__init__(str(token))
         self.token = token
-
-    def explained(self, text: str) -> QuerySyntaxError:
-        at, said = _at(self.token), str(self.token)
-        return (foreign(text, at, said) if self.token.type == "WORD" else None) or wordless(text, at, said)
 
 
 @v_args(inline=True)
@@ -127,9 +213,10 @@ class _Grower(Transformer[Token, Node]):
 def _term(token: Token) -> Term:
     text = str(token) if token.type == "WORD" else token[1:-1]
     said = intern_all(words(text))
-    if not said or (token.type == "WORD" and foreign(text, 0, text)):
+    if not said:
         raise _WordMistake(token)
-    worn = tuple(affixes(text, span) for span in spans(text))
+    plain = text.replace(" ", "").isalnum()
+    worn = () if plain else tuple(affixes(text, span) for span in spans(text))
     # One string where one will do: most of a million queries are plain lower-case words.
     return Term(said, worn if any(map(any, worn)) else (), said[0] if text == said[0] else text)
 

@@ -1,6 +1,5 @@
-"""What is wrong with a query, where, and how to mend it: the messages a user sees who mistyped one."""
+"""What is wrong with a query, where, and how to fix it: the messages a user sees who mistyped one."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -10,13 +9,6 @@ _QUOTE_IT = "To search for the word itself, write it in lower case or in quotes.
 _OPERATORS = ("_AND", "_OR", "NOT", "MINUS")
 _SHOWN_LEFT, _SHOWN_RIGHT = 50, 30
 
-# What other search languages offer and this one doesn't: reading it as something else would mislead.
-_FOREIGN = (
-    (r"(title|body|selftext|author|subreddit|flair|url|site):", "one field cannot be searched", "Drop"),
-    (r".*\w\*|\*+\w", "there are no wildcards", "Write the wanted forms out with OR instead of"),
-    (r"!\w", "! does not exclude", "Write a - in front to exclude a word, not"),
-    (r"[~^]\d", "there is no ~ and no ^", "Drop"),
-)
 _MENDS = {"&": "AND", "&&": "AND", "+": "AND", "|": "OR", "||": "OR", "!": "NOT", "-": "NOT"}
 
 
@@ -75,15 +67,6 @@ def misplaced(text: str, token: Token, before: Sequence[Token]) -> QuerySyntaxEr
         elif earlier.type == "_CLOSE":
             open_at.pop()
     return mistake(text, open_at[-1], "this bracket is never closed", "Close it with a ).")
-
-
-def foreign(text: str, at: int, word: str) -> QuerySyntaxError | None:
-    """The error for a bare word that means something in other search languages only."""
-    for pattern, message, mend in _FOREIGN:
-        if re.match(pattern, word):
-            hint = f'{mend} {word}; or search for the text as it stands, in quotes: "{word}".'
-            return mistake(text, at, f"{message}: {word}", hint)
-    return None
 
 
 def wordless(text: str, at: int, said: str) -> QuerySyntaxError:

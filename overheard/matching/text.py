@@ -25,6 +25,7 @@ its length.
 import re
 import sys
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import chain
 
@@ -76,6 +77,12 @@ def spans(text: str) -> list[Span]:
     return [match.span() for match in pattern.finditer(plain)]
 
 
+def weight(said: Sequence[str]) -> int:
+    """How many words these are for a limit: two characters of a script without spaces count as one."""
+    single = sum(_unspaced().match(word) is not None for word in said)
+    return len(said) - single + (single + 1) // 2
+
+
 def affixes(text: str, span: Span) -> tuple[str, str]:
     """The symbols a word wears in front and behind, each "" where there is none: ("", "++"), (".", "")."""
     start, end = span
@@ -107,6 +114,11 @@ def fold(word: str) -> str:
 
 
 _fold_cached = lru_cache(maxsize=16_384)(fold)
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    return re.compile(f"[{_UNSPACED}]")
 
 
 @cache

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from tests.benchmarks import (
     bench_channels,
+    bench_expensive,
     bench_fetch,
     bench_ingress,
     bench_match,
@@ -42,15 +43,16 @@ class BenchTable(NamedTuple):
     seconds: float
 
 
+beside_hanging_channels = partial(bench_channels.run, 5, 3, with_servers=False)
+
 TABLES = {
     "index": BenchTable("The index of queries alone", bench_match.run, 15),
-    "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 35),
-    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 50),
+    "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 30),
+    "expensive": BenchTable("The most expensive queries", bench_expensive.run, 15),
+    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 45),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 50),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
-    "channels": BenchTable(
-        "Healthy channels beside hanging ones", partial(bench_channels.run, 5, 3, with_servers=False), 45
-    ),
+    "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 40),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 15),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 10),

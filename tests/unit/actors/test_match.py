@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from actors.match import Matcher, merged
+from actors.wiring import Wiring
+from overheard.config import Config, Database
 from overheard.db import queries, specs
 from overheard.db.connect import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
-from overheard.messages import ItemsFetched, ItemsMatched, Target
+from overheard.matching.document import MAX_HIGHLIGHTS
+from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, Target
+from overheard.portions import PORTION, matched_size, portions, spread
+from overheard.program import Program
 
 
 @pytest.fixture
@@ -81,6 +91,15 @@ def test_what_very_many_want_goes_on_in_pieces(
         assert all(len(entry.matches) <= 3 for entry in entries)
 
 
+def test_what_very_many_want_for_very_much_goes_on_in_pieces(world: Any) -> None:
+    """1,000 workspaces, and 200 highlights for each: megabytes of an item that has few letters."""
+    spans = tuple((field, at, at + 4) for field in ("body", "title") for at in range(0, 500, 5))
+    entry = MatchedItem(world.item(), tuple(Match(number, (number,), spans) for number in range(1, 1001)))
+    pieces = portions(spread(entry), matched_size)
+    assert [match for piece in pieces for some in piece for match in some.matches] == list(entry.matches)
+    assert max(len(msgspec.json.encode(piece)) for piece in pieces) < 2 * PORTION
+
+
 def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wanted: Any) -> None:
     posts = world.workspace("posts", subreddits=["Python"])
     both = world.workspace("both", subreddits=["python"], kinds=["posts", "comments"])
@@ -128,6 +147,20 @@ def test_paused_resumed_removed(world: Any, wanted: Any, db: Db) -> None:
     assert wanted(item) == [{acme: 1}]
 
 
+def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
+    world: Any, wanted: Any, metric: Any
+) -> None:
+    long = '"' + "c++ " * 25 + '"'
+    item = world.item(title="acme or db", body="c++ " * 30)
+    acme = world.workspace(queries={"a": "acme or db", "b": long, "c": "acme", "d": "title:acme", "e": "acme AND"})
+    assert wanted(item) == [{acme: 3}]
+    assert (metric("queries"), metric("refused_queries", matched="yes")) == (4, 3)
+    assert metric("refused_queries", matched="no") == 1
+    world.workspace(queries={"a": "acme OR db", "c": "acme"})
+    assert wanted(item) == [{acme: 2}]
+    assert metric("refused_queries", matched="yes") + metric("refused_queries", matched="no") == 0
+
+
 def test_a_query_that_was_spoilt_stays_alone(world: Any, wanted: Any, db: Db) -> None:
     acme, bolt = world.workspace("acme", queries={"a": "acme", "b": "acme number"}), world.workspace("bolt")
     item = world.item()
@@ -163,6 +196,107 @@ def test_a_database_that_is_away_during_a_refresh_is_asked_again(
         with pytest.raises(Unavailable):
             wanted(world.item())
     assert wanted(world.item()) == [{acme: 1}]
+
+
+def test_a_refresh_that_breaks_off_forgets_nothing(
+    world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its steps fails, and whatever is changed before the next one: what counts is what is stored."""
+    item = world.item(title="alpha beta gamma delta", body="", subreddit="rust")
+    before = {"queries": {"a": "alpha", "b": "beta"}, "subreddits": ["rust", "python"]}
+    during = {"queries": {"a": "gamma", "c": "delta", "b": "beta"}, "subreddits": ["go", "rust", "c"]}
+    for step in range(20):
+        steps = iter(range(20))
+
+        def failing(do: Any, steps: Any = steps, step: int = step) -> Any:
+            def call(*given: Any) -> Any:
+                if next(steps) == step:
+                    raise TimeoutError
+                return do(*given)
+
+            return call
+
+        acme = world.workspace(**before)
+        bolt = world.workspace("bolt", queries={"x": "alpha"}, subreddits=["all"])
+        assert wanted(item) == [{acme: 2, bolt: 1}]
+        world.workspace(**during)
+        world.workspace("bolt", queries={"x": "zebra"}, subreddits=["all"])
+        with monkeypatch.context() as patch:
+            patch.setattr(matcher._index, "add", failing(matcher._index.add))
+            patch.setattr(matcher._index, "remove", failing(matcher._index.remove))
+            with suppress(TimeoutError):
+                matcher.refresh()
+        world.workspace(queries={"a": "gamma"}, subreddits=["rust"])
+        assert wanted(item) == [{acme: 1}]
+        assert len(matcher._index) == 2
+        assert {place: len(there) for place, there in matcher._watchers.items()} == {
+            ("post", "rust"): 1,
+            ("post", "all"): 1,
+        }
+
+
+def test_who_watches_what_is_never_copied(world: Any, wanted: Any, matcher: Matcher) -> None:
+    """A start costs as much as there is, and a change as much as is changed, however many others watch the same."""
+    for number in range(20):
+        world.workspace(f"w{number}", subreddits=["python", "all"])
+    matcher.refresh()
+    sets = {place: id(there) for place, there in matcher._watchers.items()}
+    world.workspace("w7", subreddits=["all"], queries={"other": "acme"})
+    world.workspace("w8", subreddits=["python"])
+    assert len(wanted(world.item())[0]) == 20
+    assert {place: id(there) for place, there in matcher._watchers.items()} == sets
+    assert {place[1]: len(there) for place, there in matcher._watchers.items()} == {"python": 19, "all": 19}
+
+
+def test_who_goes_on_watching_misses_nothing_while_his_other_feeds_change(
+    world: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = world.item(subreddit="rust")
+    world.workspace(subreddits=["rust", "python"])
+    matcher.refresh()
+    missed: list[str] = []
+
+    class Watched(set[int]):
+        def _look(self) -> None:
+            if matcher._match_item(item) is None:
+                missed.append("missed")
+
+        def add(self, one: int) -> None:
+            super().add(one)
+            self._look()
+
+        def discard(self, one: int) -> None:
+            super().discard(one)
+            self._look()
+
+    monkeypatch.setattr(
+        matcher, "_watchers", defaultdict(Watched, {k: Watched(v) for k, v in matcher._watchers.items()})
+    )
+    world.workspace(subreddits=["go", "rust"], queries={"brand": "acme", "more": "number"})
+    matcher.refresh()
+    assert missed == []
+
+
+def test_the_index_is_there_before_the_stage_takes_a_message(
+    world: Any, sqlite_url: str, sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when the database is away for a while just then."""
+    world.workspace(queries={"a": "acme", "b": "b"})
+    program = Program(Config(database=Database(url=SecretStr(sqlite_url))))
+    revision, faults = queries.revision, iter([Unavailable("gone"), Unavailable("gone")])
+
+    def shaky(db: Db) -> int:
+        for fault in faults:
+            raise fault
+        return revision(db)
+
+    monkeypatch.setattr(queries, "revision", shaky)
+    monkeypatch.setattr("actors.wiring.LOOK_AGAIN", 0.0)
+    with capture_logs() as lines:
+        Wiring(program, sent).handlers(["match"])
+    program.db.release()
+    assert program.registry.get_sample_value("overheard_queries") == 2
+    assert [line["event"] for line in lines] == ["not ready yet"] * 2
 
 
 def test_threads_may_match_while_queries_change(world: Any, matcher: Matcher, db: Db) -> None:
@@ -201,3 +335,10 @@ def test_spans_of_several_queries_are_merged() -> None:
     spans = {("title", 0, 4), ("body", 3, 7), ("body", 0, 4), ("body", 7, 9), ("body", 11, 12), ("title", 1, 2)}
     assert merged(spans) == (("body", 0, 9), ("body", 11, 12), ("title", 0, 4))
     assert merged(set()) == ()
+
+
+def test_of_very_many_spans_the_first_of_each_field_are_kept() -> None:
+    spans = {(field, at, at + 1) for field in ("body", "title") for at in range(0, 1000, 2)}
+    kept = merged(spans)
+    assert len(kept) == 2 * MAX_HIGHLIGHTS
+    assert kept[:1] + kept[-1:] == (("body", 0, 1), ("title", 2 * MAX_HIGHLIGHTS - 2, 2 * MAX_HIGHLIGHTS - 1))

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.cli import trials
+from overheard.db.models import Query
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
 from overheard.program import Program
@@ -44,7 +45,10 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
     assert result.exit_code == 0, result.output
     assert [line[:17].split() for line in result.stdout.splitlines()] == [
         ["✓", part]
-        for part in ("configuration", "database", "bus", "Reddit", "metrics", "alerts", "limits", "clock", "disk")
+        for part in (
+            *("configuration", "database", "bus", "Reddit", "metrics", "alerts", "limits", "clock", "disk"),
+            "queries",
+        )
     ]
     assert "newest post: t3_" in result.stdout
     assert list(folder.iterdir()) == []
@@ -55,6 +59,19 @@ def test_with_a_database_the_request_counts_in_the_shared_budget(run: Run, reddi
     assert results(run, **reddit)["Reddit"]["outcome"] == "ok"
     (status,) = lines(run("status", "--format", "json", **reddit).stdout)
     assert status["reddit"]["remaining"] is not None
+
+
+def test_queries_that_would_be_refused_today_are_named(run: Run, reddit: dict[str, str], program: Program) -> None:
+    assert run("workspace", "add", "acme", "-s", "python", "-q", "a=x", "-q", "b=y", "-q", "c=z").exit_code == 0
+    found = results(run, **reddit)["queries"]
+    assert (found["outcome"], found["what"]) == ("ok", "3 queries, all right")
+    for name, text in (("a", "acme or db"), ("b", "acme AND")):
+        Query.update(text=text).where(Query.name == name).execute(program.db.peewee)
+    found = results(run, **reddit)["queries"]
+    assert found["outcome"] == "warning"
+    assert "2 of 3 queries would be refused today: acme/a, acme/b (not matched)" in found["what"]
+    assert "workspace show" in found["hint"]
+    assert run("check", **reddit).exit_code == 0
 
 
 def test_without_credentials_it_says_how_to_get_some(run: Run) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from overheard.cli import processes
 from overheard.cli.health import Health
 from overheard.cli.processes import Process
 from overheard.cli.troubles import troubles as troubles_of
@@ -25,6 +27,8 @@ from overheard.db import (
     sources,
     workspaces,
 )
+from overheard.exposition import Exposition
+from overheard.metrics import Metrics
 from overheard.program import Program
 
 from .conftest import Run, lines
@@ -316,6 +320,24 @@ def test_a_backup_that_is_missing_is_told(age: float, told: list[tuple[bool, str
     health = Health(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
     found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
     assert found == told
+
+
+def test_queries_that_would_be_refused_today_are_told_once_however_many_processes_have_them() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.refused_queries.labels("yes").set(3)
+    metrics.refused_queries.labels("no").set(1)
+    server = Exposition(metrics.registry, list)
+    port = server.start("127.0.0.1", 0)
+    try:
+        found = processes._ask("127.0.0.1", "match", port)
+    finally:
+        server.stop()
+    assert found is not None
+    health = Health(0.0, None, None, None, None, None, [found, found])
+    assert [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())] == [
+        (False, "3 stored queries would be refused today, and are matched as before"),
+        (False, "1 stored query cannot be read, and is not matched"),
+    ]
 
 
 def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:

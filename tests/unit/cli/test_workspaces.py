@@ -128,6 +128,19 @@ def test_show_keeps_addresses_to_itself(run: Run, acme: int) -> None:
         assert "whsec_" not in shown
 
 
+def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, program: Program) -> None:
+    assert "refused" not in run("workspace", "show", "acme").stdout
+    (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
+    assert shown["refused_queries"] == []
+    models.Query.update(text="acme or db").where(models.Query.workspace == acme).execute(program.db.peewee)
+    told = " ".join(run("workspace", "show", "acme").stdout.split())
+    assert "query snake would be refused today, and is matched as before: or is not an operator" in told
+    assert "Write OR." in told
+    (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
+    (found,) = shown["refused_queries"]
+    assert (found["query"], found["matched"]) == ("snake", True)
+
+
 def test_pause_resume_remove(run: Run, acme: int, program: Program) -> None:
     assert run("workspace", "pause", "acme").exit_code == 0
     assert workspaces.tally(program.db) == (0, 1)

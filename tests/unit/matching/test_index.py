@@ -1,26 +1,24 @@
 """The index must say what each query alone would say, whatever was added and removed, from any thread."""
 
-import gzip
-import json
-import os
 import random
 import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overheard.matching import document
+from overheard.matching.document import MAX_HIGHLIGHTS, Document
 from overheard.matching.index import Hit, QueryIndex, matches
-from overheard.matching.language import QuerySyntaxError, parse
+from overheard.matching.language import QuerySyntaxError, parse, read
 from overheard.matching.rarity import anchors
 from overheard.matching.text import spans, words
 from overheard.matching.tree import And, Node, Not, Or, Query, Term
-
-CORPUS = Path(os.environ.get("OVERHEARD_CORPUS") or Path(__file__).parents[4] / "shared" / "corpus")
+from tests import corpus
 
 
 def naive_places(term: Term, text: str) -> list[tuple[int, int]]:
@@ -135,11 +133,25 @@ def readable(texts: list[str]) -> list[Query]:
     return queries
 
 
-@given(st.lists(_QUERY_TEXT, max_size=12), st.lists(_FIELDS, min_size=1, max_size=4), st.randoms())
+@given(
+    st.lists(_QUERY_TEXT, max_size=12),
+    st.lists(_FIELDS, min_size=1, max_size=4),
+    st.randoms(),
+    st.sampled_from([0, 1, document._FEW]),
+)
 def test_agrees_with_asking_each_query_alone(
-    texts: list[str], items: list[dict[str, str]], chance: random.Random
+    texts: list[str], items: list[dict[str, str]], chance: random.Random, few: int
 ) -> None:
-    """Through additions, replacements and removals, the index says what the slow evaluator says."""
+    """Through additions, replacements and removals, the index says what the slow evaluator says.
+
+    ``few``: from how many places on a phrase is looked for at all of them at once.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "_FEW", few)
+        _agrees_with_asking_each_query_alone(texts, items, chance)
+
+
+def _agrees_with_asking_each_query_alone(texts: list[str], items: list[dict[str, str]], chance: random.Random) -> None:
     index = QueryIndex()
     live: dict[int, Query] = {}
     for query in readable(texts):
@@ -204,6 +216,57 @@ def test_highlights_that_only_touch_stay_apart() -> None:
     assert matches(parse("東 OR 京"), {"body": "東京"}) == Hit(0, (("body", 0, 1), ("body", 1, 2)))
 
 
+def test_a_phrase_costs_no_look_at_each_place_where_its_words_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 times c++ against 10,000 of them: each word's symbols are looked at once, and no place is compared."""
+    looks = 0
+    affixes = document.affixes
+
+    def counted(*given: Any) -> tuple[str, str]:
+        nonlocal looks
+        looks += 1
+        return affixes(*given)
+
+    class Compared(list[str]):
+        slices = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            Compared.slices += isinstance(at, slice)
+            return super().__getitem__(at)
+
+    monkeypatch.setattr(document, "affixes", counted)
+    item = Document({"body": "c++ " * 10_000 + "a b " * 5_000})
+    item.words = Compared(item.words)
+    for said, found in (
+        ("c++ " * 400, True),
+        ("c++ " * 399 + "c#", False),
+        ("a b " * 200, True),
+        ("a b " * 9 + "b", False),
+    ):
+        query, _ = read(f'"{said}"')
+        assert query.root.holds(item) is found
+    assert looks <= 10_000
+    assert Compared.slices == 0
+    query, _ = read('"b x c++"')
+    assert not query.root.holds(item)
+    assert Compared.slices == 0
+
+
+def test_the_first_highlights_are_kept_and_one_of_each_term() -> None:
+    text = "acme db " * 500
+    hit = matches(parse("acme"), {"title": "acme", "body": text})
+    assert hit is not None
+    assert hit.highlights == (*(("body", at, at + 4) for at in range(0, 8 * (MAX_HIGHLIGHTS - 1), 8)), ("title", 0, 4))
+
+    many = [f"w{number}" for number in range(150)]
+    hit = matches(parse(" OR ".join(["zebra", *many])), {"body": " ".join(many * 3)})
+    assert hit is not None
+    assert [" ".join(many * 3)[start:end] for _, start, end in hit.highlights] == many
+
+    hit = matches(parse('"acme db" OR db'), {"body": text})
+    assert hit is not None
+    assert len(hit.highlights) == MAX_HIGHLIGHTS // 2
+
+
 def test_adding_a_key_again_replaces_its_query() -> None:
     index = QueryIndex()
     index.add(7, parse("old"))
@@ -236,7 +299,35 @@ def test_nothing_is_left_of_removed_queries() -> None:
     assert not any((index._by_key, index._by_root, index._by_word, index._by_pair))
 
 
-def test_only_narrows_what_is_told_and_is_asked_about_matching_queries_only() -> None:
+def test_a_query_that_many_ask_is_not_copied_for_each() -> None:
+    index = QueryIndex()
+    index.add(0, parse("acme"))
+    (entry,) = index._by_root.values()
+    keys = entry.keys
+    for key in range(1, 100):
+        index.add(key, parse("acme"))
+    assert entry.keys is keys
+    assert [hit.key for hit in index.match({"body": "acme"})] == list(range(100))
+
+
+def test_what_waits_for_a_word_of_many_leaves_without_a_search() -> None:
+    index = QueryIndex()
+    for key in range(100):
+        index.add(key, parse(f"acme -w{key}"))
+    assert isinstance(index._by_word["acme"], set)
+    for key in range(99):
+        index.remove(key)
+    assert [hit.key for hit in index.match({"body": "acme"})] == [99]
+
+
+def test_nobody_pays_for_the_queries_of_who_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = QueryIndex()
+    index.add(1, parse("acme " + " ".join(f"-w{number}" for number in range(150))))
+    monkeypatch.setattr(Document, "contains", pytest.fail)
+    assert index.match({"body": "acme"}, only=lambda key: False) == []
+
+
+def test_only_narrows_what_is_told() -> None:
     index = QueryIndex()
     for key in range(4):
         index.add(key, parse("acme" if key < 3 else "other"))
@@ -316,14 +407,15 @@ def test_threads_match_while_another_changes_the_index() -> None:
     assert faults == []
 
 
-@pytest.mark.skipif(not (CORPUS / "posts.jsonl.gz").exists(), reason="the corpus is not here")
-def test_agrees_with_asking_each_query_alone_on_real_text() -> None:
+@pytest.mark.parametrize("text", [corpus.source()])
+def test_agrees_with_asking_each_query_alone_on_real_text(text: str) -> None:
     chance = random.Random(7)
-    with gzip.open(CORPUS / "posts.jsonl.gz", "rt", encoding="utf-8") as lines:
-        posts = chance.sample([json.loads(line) for line in lines], 400)
-    items = [{"title": post["title"], "body": post["selftext"][:600]} for post in posts]
+    posts = corpus.posts()
+    posts = chance.sample(posts, min(len(posts), 400))
+    items = [{"title": post["title"], "body": post["body"][:600]} for post in posts]
     said = [one for one in (words(item["title"]) for item in items) if len(one) > 4]
-    vocabulary = [word for one in said for word in one]
+    operators = ("and", "or", "not", "near")  # refused between two words
+    vocabulary = [word for one in said for word in one if word not in operators]
 
     def query() -> str:
         one = chance.choice(said)
@@ -342,4 +434,4 @@ def test_agrees_with_asking_each_query_alone_on_real_text() -> None:
         expected = [key for key, query in queries.items() if naive_holds(query.root, fields)]
         assert [hit.key for hit in index.match(fields)] == expected
         found += len(expected)
-    assert found > 300
+    assert found > 300, text

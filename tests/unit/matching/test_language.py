@@ -1,11 +1,16 @@
 """What users may write, what it means, and what they are told when it means nothing."""
 
+import re
+from collections.abc import Callable, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lark import Token
 
+from overheard.matching import language
 from overheard.matching.index import matches
-from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, parse
+from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, flaw, parse, read
 from overheard.matching.tree import And, Node, Not, Or, Term
 
 
@@ -34,7 +39,7 @@ def word(*said: str) -> Term:
         ("a AND (b AND c)", And((word("a"), word("b"), word("c")))),
         ("a (b OR (c OR d))", And((word("a"), Or((word("b"), word("c"), word("d")))))),
         ("（a OR b）", Or((word("a"), word("b")))),
-        ("a and b or not", And((word("a"), word("and"), word("b"), word("or"), word("not")))),
+        ('a "and" b "or" not', And((word("a"), word("and"), word("b"), word("or"), word("not")))),
         ("ANDROID ORANGE NOTHING", And((word("android"), word("orange"), word("nothing")))),
         ("a OR(b)", Or((word("a"), word("b")))),
         ('"AND"', word("and")),
@@ -102,6 +107,147 @@ def test_says_where_and_why(text: str, line: int, column: int, message: str) -> 
         assert shown[caret.index("^")] == wide[column - 1]
 
 
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("x 'acme db'", 3, "double quotes only"),
+        ("x -‘acme db’", 4, "double quotes only"),
+        ("`acme db`", 1, "double quotes only"),
+        ("«acme db» OR x", 1, "double quotes only"),
+        ("acme and db", 6, "and is not an operator"),
+        ('"acme db" or (sql)', 11, "or is not an operator"),
+        ("(acme) Or -db", 8, "Or is not an operator"),
+        ("acme not jobs", 6, "not is not an operator"),
+        ("not jobs acme", 1, "not is not an operator"),
+        ("acme OR (not jobs)", 10, "not is not an operator"),
+        ("acme near db", 6, "near is not an operator"),
+        ("acme NEAR db", 6, "NEAR is not an operator"),
+        ("NEAR(acme db)", 1, "NEAR is not an operator"),
+        ("acme NEAR/5 db", 6, "how near"),
+        ('"acme db"~15', 10, "no ~"),
+        ("acme|acmedb", 1, "| and && are not"),
+        ("a acme||db", 3, "| and && are not"),
+        ("acme&&db", 1, "| and && are not"),
+        ("/acme(db)x/", 1, "no regular expressions"),
+        ("/acme.db/i x", 1, "no regular expressions"),
+        ("a /acme db/", 3, "no regular expressions"),
+        ("=Acme", 1, "any case"),
+        ("x -=Acme", 4, "any case"),
+        ("~acme", 1, "no ~"),
+        ("acme~", 1, "no ~"),
+        ("acme~0.8", 1, "no ~"),
+        ("acme^2", 1, "no ~"),
+        ("acme.*", 1, "no wildcards"),
+        ("is:open acme", 1, "one field"),
+        ("acme LANG:en", 6, "one field"),
+        ("domain:acme.com", 1, "one field"),
+        ("-author:bot acme", 2, "one field"),
+        ('title:"acme db"', 1, "one field"),
+        ("from:me", 1, "one field"),
+        ("x subreddit:a", 3, "one field"),
+        ("2 of (a b c)", 1, "2 of"),
+        ("x OR any OF (a OR b)", 6, "any OF"),
+    ],
+)
+def test_foreign_syntax_is_refused_with_what_to_write_instead(text: str, column: int, message: str) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text)
+    error = caught.value
+    assert (error.column, message in error.message) == (column, True), error.message
+    assert "Write" in error.hint or "Drop" in error.hint or "Leave" in error.hint
+    # What the hint puts into quotes can be written.
+    for quoted in re.findall(r'"[^"]+"', error.hint):
+        parse(quoted)
+    # What was accepted before means what it meant, and it is known that it would not be accepted today.
+    found = flaw(text)
+    assert found is not None
+    assert str(found.error) == str(error)
+    assert found.matched
+    assert read(text)[1] is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foo::bar", "std::vector", "from::x", "http://acme.com", "file:///etc", "https://a.b/c?d=e", "12:30", "acme:db",
+        "re:invent", "AT&T", "R&D", "a=b", "a~b", "~/bin", "/r/python", "/r/python/", "/u/acme/", "/etc/nginx",
+        "'acme'", "rock 'n' roll", "the '90s", "dogs' acme", "'tis acme", "don't acme", "and", "or", "not",
+        "near", "acme OR and", "acme and", "or acme", "near acme", "NEAR", "NEAR protocol", "2 of acme", "of (a b)",
+        "3 (of)", '"acme and db"', '"2 of" (a b)', '"title:acme"', '"=X" "~x" "/x/" "a|b" "\'acme db\'"',
+        "android oregano nothing", "C++ c# .NET #tag @name $TSLA", "acme --db", "what's up?", "x^y", "60,000",
+    ],
+)  # fmt: skip
+def test_what_only_looks_foreign_is_words(text: str) -> None:
+    assert (parse(text), None) == read(text)
+    assert flaw(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ('x OR "' + "c++ " * 21 + '"', 6, "a phrase of 21 words, 20 are allowed"),
+        ("x " + "a-" * 21, 3, "a phrase of 21 words"),
+        (" ".join(["a-b-c"] * 67), 397, "more than 200 words"),
+        ("東" * 41, 1, "a phrase of 21 words"),
+    ],
+)
+def test_more_words_than_matching_is_asked_for_are_refused_but_still_read(text: str, column: int, message: str) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text)
+    assert (caught.value.column, message in caught.value.message) == (column, True), caught.value.message
+    found = flaw(text)
+    assert found is not None
+    assert found.matched
+    assert read(text)[1] is not None
+
+
+def test_as_many_words_as_are_allowed_are_read() -> None:
+    university = "มหาวิทยาลัยเทคโนโลยีพระจอมเกล้าธนบุรี"  # one name, and thirty characters
+    for text in ('"' + "c++ " * 20 + '"', " ".join(["a-b"] * 100), "東" * 40, university):
+        assert (parse(text), None) == read(text)
+        assert flaw(text) is None
+
+
+def test_a_stored_text_that_cannot_be_read_at_all_is_not_matched() -> None:
+    for text in ("acme AND", "NOT acme", "", '"x'):
+        found = flaw(text)
+        assert found is not None
+        assert not found.matched
+        with pytest.raises(QuerySyntaxError):
+            read(text)
+
+
+_ALNUM = st.text(
+    st.sampled_from("abZ09éßıİǅ½東京ไห한ａ²٣") | st.characters(categories=["L", "N"]), min_size=1, max_size=8
+)
+_PLAIN = st.one_of(
+    _ALNUM, st.sampled_from(["AND", "OR", "NOT"]), st.lists(_ALNUM, min_size=1).map(lambda said: f'"{" ".join(said)}"')
+)
+_Read = tuple[list[tuple[str, str, int | None]], Node, str]
+
+
+@given(_PLAIN)
+def test_plain_words_mean_what_the_grammar_says(text: str) -> None:
+    """The short way around the grammar, and the grammar: the same tokens, the same tree, the same refusal."""
+
+    def said(way: Callable[[], tuple[Sequence[Token], Node]]) -> _Read | str:
+        try:
+            tokens, root = way()
+        except QuerySyntaxError as error:
+            return str(error)
+        return [(token.type, str(token), token.start_pos) for token in tokens], root, str(root)
+
+    def short() -> tuple[Sequence[Token], Node]:
+        tokens = language._tokens(text)
+        return tokens, language._grown(text, tokens).root
+
+    def long() -> tuple[Sequence[Token], Node]:
+        tokens = language._lexed(text)
+        return tokens, language._grow(text, tokens)
+
+    assert said(short) == said(long)
+
+
 def test_shows_the_query_with_a_caret_and_a_hint() -> None:
     with pytest.raises(QuerySyntaxError) as caught:
         parse("acme AND")
@@ -115,12 +261,13 @@ def test_shows_the_query_with_a_caret_and_a_hint() -> None:
 
 def test_the_hints_suggestion_can_be_written() -> None:
     """What a message tells users to write must not lead to the next message."""
-    for text in ('"foo*"', '"title:a"', "-b a", "and", '"AND"', "acme -jobs", 'acme OR "acme db"'):
+    for text in ('"foo*"', '"title:a"', "-b a", "and", '"AND"', "acme -jobs", 'acme OR "acme db"', 'a "and" b'):
         parse(text)
 
 
 _PIECES = 'a|b-c|AND|OR|NOT|-|(|)|"|“| |and|C++|é|東京|*|😂|\n|title:|~|x.y|ß|（|–|&&|\u3000|#t|\x00|\ud800'
-_SYNTAX = st.lists(st.sampled_from(_PIECES.split("|")), max_size=40).map("".join)
+_FOREIGN = "near|not|of|2|/|=|'|lang:|«|»"
+_SYNTAX = st.lists(st.sampled_from(["|", *_PIECES.split("|"), *_FOREIGN.split("|")]), max_size=40).map("".join)
 
 
 @given(st.one_of(st.text(), _SYNTAX, _SYNTAX.map(lambda part: part * 50)))

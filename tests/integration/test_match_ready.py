@@ -1,0 +1,51 @@
+"""A match process that cannot load its index yet: it says so, takes no message, and goes on by itself."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psycopg
+
+from overheard.bus import queues
+from overheard.stages import PORT_OFFSETS
+from tests.servers.farm import Farm
+from tests.servers.supervisord import free_base
+from tests.servers.waiting import wait_for
+
+
+def health(port: int) -> tuple[int, str]:
+    """What /healthz answers; (0, "") while nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, ""
+
+
+def consumers(url: str) -> int:
+    found, _ = queues.look(url)
+    return sum(queue.workers or 0 for queue in found if queue.name == "match")
+
+
+def test_nothing_is_consumed_and_nothing_is_well_before_the_index_is_loaded(
+    tmp_path: Path, rabbit_url: str, postgresql_url: str
+) -> None:
+    base = free_base()
+    port = base + PORT_OFFSETS["match"]
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, METRICS__PORT=str(base)) as farm:
+        farm.workspace()
+        with psycopg.connect(postgresql_url) as somebody:
+            somebody.execute("LOCK TABLE query IN ACCESS EXCLUSIVE MODE")
+            farm.actors("match")
+            wait_for(lambda: health(port)[0] == 503, "the page", 30)
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'query'::regclass"
+            wait_for(lambda: somebody.execute(waiting).fetchone() == (1,), "the index", 30)
+            assert "starting" in health(port)[1]
+            assert consumers(rabbit_url) == 0
+        wait_for(lambda: health(port) == (200, "ok\n"), "the stage", 30)
+        assert consumers(rabbit_url) == 1
+        assert farm.terminate("match") == 0
