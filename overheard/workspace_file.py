@@ -35,7 +35,7 @@ SCHEDULE_MAX_CHARS = 100
 URL_MAX_CHARS = 4096
 SECRET_MAX_CHARS = 256
 SHOWN_CHARS = 200  # of what is wrong
-PROBLEMS_SHOWN = 50
+PROBLEMS_SHOWN = 200
 CHOICES = {"kinds": "posts, comments", "mode": "instant, digest"}
 
 
@@ -228,7 +228,7 @@ def _channel(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:
     where = f"channel {_named(channel.name)}"
     if HIDDEN in channel.url[:URL_MAX_CHARS] and channel.url == redact(channel.url):
         yield (
-            f"{where}: its address was left out ({HIDDEN}) when it was exported; "
+            f"{where}: its address was left out when it was exported ({HIDDEN}); "
             "export it anew with `overheard export --secrets`, or write the address in"
         )
         return

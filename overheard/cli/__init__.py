@@ -28,7 +28,7 @@ ENTRIES = {
     "dead": Entry(f"{HERE}.dead:dead", "Look at, replay or drop what could not be done.", OPERATE),
     "forget": Entry(f"{HERE}.forget:forget", "Erase all of an author, or of a workspace.", OPERATE),
     "alert": Entry(f"{HERE}.alerts:alert", "Send a test alert to the operator's channel.", OPERATE),
-    "migrate": Entry(f"{HERE}.migrate:migrate", "Bring the database up to date.", OPERATE),
+    "migrate": Entry(f"{HERE}.migrate:migrate", "Bring the database up to date; SQLite is copied first.", OPERATE),
 }
 
 

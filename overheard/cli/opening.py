@@ -13,7 +13,9 @@ from typing import BinaryIO
 import click
 
 from overheard import log
+from overheard.cli.group import Misuse
 from overheard.config import Config, load
+from overheard.errors import InvalidInput
 from overheard.input_files import open_input
 from overheard.program import Program
 
@@ -32,12 +34,16 @@ def configuration(context: click.Context) -> Config:
 
 @contextmanager
 def named_input(path: str) -> Iterator[BinaryIO]:
-    """Open the file that somebody named; ``-`` is stdin. Raises OSError, InvalidInput."""
+    """Open the file that somebody named; ``-`` is stdin. Raises OSError, Misuse."""
     if path == "-":
         yield sys.stdin.buffer
-    else:
-        with open_input(path) as file:
-            yield file
+        return
+    try:
+        file = open_input(path)
+    except InvalidInput as error:
+        raise Misuse(str(error)) from None
+    with file:
+        yield file
 
 
 @contextmanager

@@ -33,9 +33,9 @@ INTERVAL = 2.0
 def status(context: click.Context, watch: bool, interval: float, format: str) -> None:
     """How everything is, and what to do about what is not well.
 
-    Exit code 1 when nothing, or too little, gets through: a server or Reddit away, no tick, nobody at a queue, runs or
-    deliveries left behind. Feeds that Reddit refuses, channels that fail and dead letters are told, and are no reason
-    for it; nor is a fresh installation, in the first minute after its first workspace was added.
+    Exit code 1 when nothing, or too little, gets through: a server, the database's file or Reddit away, no tick while
+    somebody listens, nobody at a queue, runs or deliveries left behind, a backlog of deliveries. Feeds that Reddit
+    refuses, channels that fail and dead letters are told, and are no reason for it; nor is having no workspace yet.
 
     With --watch it stays on the screen, or, where stdout is no terminal, prints anew each time; the exit code is 0.
     As JSON it is one object on a line; of refused feeds and channels that take nothing, 100 are named.

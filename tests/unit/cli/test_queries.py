@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
+
+from overheard import input_files
 
 from .conftest import Run, lines, rows
 
@@ -130,8 +133,12 @@ def test_what_holds_no_items_is_not_read_to_its_end(run: Run, folder: Path, cont
     assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
 
 
-def test_neither_endless_files_nor_folders_are_files_of_items(run: Run, folder: Path) -> None:
-    for path in ("/dev/zero", "."):
+def test_neither_endless_files_nor_folders_nor_pipes_are_files_of_items(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
+    os.mkfifo(folder / "pipe")
+    for path in ("/dev/zero", ".", "pipe"):
         result = run("query", "test", "acme", "--file", path)
         assert (result.exit_code, "Traceback" in result.stderr) == (2, False)
     deep = '{"body": ' + "[" * 100_000 + "]" * 100_000 + "}\n" + json.dumps({"body": "9" * 5000 + " acme"})

@@ -1,0 +1,34 @@
+"""What is due and not sent, and what a workspace has of all that is bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overheard.db import channels, deliveries, storing, workspaces
+from overheard.db.connect import Db
+from overheard.db.deliveries import Backlog
+from overheard.db.models import Delivery
+
+
+def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    for number, whose in enumerate([acme, acme, acme, bolt]):
+        storing.store(db, world.matched((world.item(number), (whose,)), poll=f"{number}"), clock())
+    began = clock()
+    clock.advance(300)
+    assert deliveries.backlog(db, clock(), 301) is None
+    team = channels.listing(db, "acme")[0].name
+    assert deliveries.backlog(db, clock(), 300) == Backlog(4, began, "acme", team, 3)
+    Delivery.update(due_at=clock() + 60).where(Delivery.channel == world.channel(bolt)).execute(db.peewee)
+    assert deliveries.backlog(db, clock(), 300) == Backlog(3, began, "acme", team, 3)
+    channels.failing(db, world.channel(acme), "no answer", clock())
+    assert deliveries.backlog(db, clock(), 300) is None, "it waits for its receiver"
+
+
+def test_who_is_beyond_a_limit(world: Any, db: Db) -> None:
+    world.workspace("acme", channels={"a": "instant", "b": "digest"})
+    world.workspace("bolt")
+    size = workspaces.size(db, "acme")
+    assert (size["channels"], workspaces.size(db, "nobody"), workspaces.size(db, "\x00")) == (2, {}, {})
+    assert workspaces.beyond(db, size) == []
+    assert workspaces.beyond(db, {**size, "channels": 1}) == [("acme", "channels", 2)]
