@@ -77,6 +77,7 @@ def _ingress(running: Program, offset: int) -> int:
         clock=running.clock,
         fresh_for=running.config.fetch.fresh_for,
         demands=Demands(),
+        triggers_per_hour=running.config.limits.triggers_per_hour,
     )
     consumer = IngressConsumer(
         url,

@@ -66,6 +66,16 @@ class Demands:
         lane.waiting = msgspec.structs.replace(demand, events=demand.events + before)
         return "waits" if first else "joins"
 
+    def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
+        """Let it wait for so long at least: its workspace is asked for more often than it may be."""
+        lane = self._lanes.setdefault(demand.lane, Lane(now, now))
+        first = lane.waiting is None
+        if first:
+            lane.pause_until = max(lane.pause_until, now + seconds)
+        before = 0 if lane.waiting is None else lane.waiting.events
+        lane.waiting = msgspec.structs.replace(demand, events=demand.events + before)
+        return "waits" if first else "joins"
+
     def sent(self, demand: Demand, now: float) -> None:
         """Its message has gone."""
         pause = min(demand.events * EVENT_SECONDS, LONGEST_PAUSE_SECONDS)

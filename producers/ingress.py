@@ -13,7 +13,7 @@ from overheard.bus.events import TYPE_OF, Event, ItemRecheck, WorkspaceDigest, W
 from overheard.bus.intake import LONGEST_RUN, MERGED, OK, REFUSALS, STAGE, Arrival, Settled, refused
 from overheard.bus.sender import Parcel, Sends
 from overheard.clock import Clock
-from overheard.db import rechecks, workspaces
+from overheard.db import budgets, rechecks, workspaces
 from overheard.db.connect import Db
 from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
@@ -50,17 +50,26 @@ class Ingress:
     """Handles events. ``fresh_for``: how old a reading, in seconds, serves a demand on schedule.
 
     With ``demands``, those that ask for a run wait for the one before them, and ``release`` sends them on. Without,
-    every event becomes a message: for who is asked by the tick alone.
+    every event becomes a message: for who is asked by the tick alone. ``triggers_per_hour`` bounds how often a
+    workspace may be asked for by hand; events of one meaning that come together count once.
     """
 
     def __init__(
-        self, *, db: Db, sender: Sends, clock: Clock, fresh_for: float, demands: Demands | None = None
+        self,
+        *,
+        db: Db,
+        sender: Sends,
+        clock: Clock,
+        fresh_for: float,
+        demands: Demands | None = None,
+        triggers_per_hour: int | None = None,
     ) -> None:
         self.db = db
         self.sender = sender
         self.clock = clock
         self.fresh_for = fresh_for
         self.demands = demands
+        self.triggers_per_hour = triggers_per_hour
         self._tidied = 0.0
 
     def handle(self, arrivals: Sequence[Arrival]) -> list[Settled]:
@@ -168,13 +177,26 @@ class Ingress:
             told=trace(),
             events=len(request.at),
         )
-        verdict = "goes" if self.demands is None else self.demands.admit(demand, workspace.served_at, batch.now)
+        if self.demands is None:
+            verdict = "goes"
+        elif pause := self._pause(demand):
+            log.warning("event waits: it is asked for too often", seconds=round(pause, 1), events=demand.events)
+            verdict = self.demands.hold(demand, batch.now, pause)
+        else:
+            verdict = self.demands.admit(demand, workspace.served_at, batch.now)
         if verdict == "goes":
             batch.go(demand, self._run_of(demand, batch.now))
         elif verdict == "waits":
             log.info("event waits for the one before", events=demand.events)
             batch.waiting.append(demand)
         return verdict == "goes"
+
+    def _pause(self, demand: Demand) -> float:
+        """Seconds until the workspace may be asked for by hand again; 0: now. What waits is not lost, but joined."""
+        limit = self.triggers_per_hour
+        if limit is None or not demand.by_hand or budgets.admit_trigger(self.db, demand.workspace_id, limit):
+            return 0.0
+        return 3600.0 / limit
 
     def _run_of(self, demand: Demand, now: float) -> FetchWorkspace:
         fresh_since = now if demand.by_hand else max(now - self.fresh_for, 0.0)

@@ -198,3 +198,24 @@ def test_what_is_over_is_forgotten(ingress: Ingress, sent: Any, world: Any, cloc
     clock.advance(LOST_AFTER_SECONDS + 1)
     ingress.release()
     assert ingress.demands._lanes == {}
+
+
+def test_a_workspace_that_is_asked_for_too_often_waits_and_loses_nothing(
+    db: Db, sent: Any, clock: Any, world: Any, acme: int
+) -> None:
+    world.workspace("bolt")
+    ingress = Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands(), triggers_per_hour=3)
+    for _ in range(3):
+        assert ingress.handle([due()]) == [OK]
+        workspaces.served(db, acme, clock())
+        clock.advance(1)
+    sent.take()
+    assert ingress.handle([due()]) == ingress.handle([due()]) == [MERGED]
+    assert ingress.handle([due(reason="due")]) == ingress.handle([due("bolt")]) == [OK], "others do not wait"
+    sent.take()
+    assert ingress.release()
+    assert sent.take() == []
+    clock.advance(1200)
+    assert not ingress.release()
+    [message] = sent.take()
+    assert (message.workspace_id, message.fresh_since) == (acme, clock())
