@@ -13,9 +13,9 @@ from peewee import Table
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
-from overheard.db import dead_letters, migrate, specs, storing
+from overheard.db import dead_letters, groups, migrate, specs, storing
 from overheard.db.connect import Db, open_database
-from overheard.db.models import TABLES, Channel, Delivery, Item, Mention, Workspace
+from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Item, Mention, Workspace
 from overheard.errors import ConfigError
 from tests.conftest import Clock, World
 
@@ -310,3 +310,41 @@ def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any,
     assert migrate.migrate(db) == done[1:]
     assert world.rows(Item, "checked_at") == [(0,)]
     assert Mention.select().count(db.peewee) == 1
+
+
+def test_feeds_begin_where_they_were_in_groups_of_their_own(
+    empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was the largest id read says nothing of what else was: they are read back to two minutes before it."""
+    (feed_groups,) = migrate.DIRECTORY.glob("*_feed_groups.py")
+    for path in sorted(migrate.DIRECTORY.glob("0*.py")):
+        if path.name < feed_groups.name:
+            (tmp_path / path.name).write_text(path.read_text())
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "DIRECTORY", tmp_path)
+        migrate.migrate(empty)
+    columns = ("id", "source", "kind", "name", "cursor", "cursor_at", "fresh_at", "poll", "lease_until")
+    columns += ("failures", "retry_at", "gaps", "created_at")
+    rows = [
+        (7, "reddit", "posts", "python", 2**40, 5000.0, 5100.0, "p", 5200.0, 0, 0.0, 3, 10.0),
+        (9, "reddit", "comments", "python", None, None, 0.0, None, 0.0, 2, 6000.0, 0, 20.0),
+    ]
+    with empty.session():
+        Table("feed", list(columns)).bind(empty.peewee).insert(
+            [dict(zip(columns, row, strict=True)) for row in rows]
+        ).execute()
+    assert migrate.migrate(empty)[0] == feed_groups.stem
+    with empty.session():
+        found = list(Feed.select().order_by(Feed.id).execute(empty.peewee))
+        assert [(feed.id, feed.name, feed.kind, feed.fresh_at, feed.failures, feed.retry_at) for feed in found] == [
+            (7, "python", "posts", 5100.0, 0, 0.0),
+            (9, "python", "comments", 0.0, 2, 6000.0),
+        ]
+        made = [FeedGroup.select().where(FeedGroup.id == feed.group_id).get(empty.peewee) for feed in found]
+        assert [(each.source, each.kind, each.cursor, each.began_at, each.read_at) for each in made] == [
+            ("reddit", "posts", None, 4880.0, 4880.0),
+            ("reddit", "comments", None, 20.0, 20.0),
+        ]
+        assert [(each.poll, each.lease_until, each.room) for each in made] == [(None, 0, None)] * 2
+        [new] = groups.make(empty, "reddit", "posts", 1, 1.0)
+        assert new > max(each.id for each in made)
