@@ -119,7 +119,8 @@ class Fetcher:
         its turns: a refused group would never get smaller.
         """
         size, fresh_for, now = self.rules.group_size, self.rules.fresh_for, self.clock()
-        if len(group.feeds) >= min(size, group.room or size):
+        room = min(size, group.room or size) - len(group.feeds)
+        if room <= 0:
             return group
         asked_at = message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
         others = feeds.also_due(
@@ -129,7 +130,7 @@ class Fetcher:
             due_by=now + READ_AHEAD * fresh_for,
             fresh_for=fresh_for,
             unread_since=asked_at,
-            limit=2 * size,
+            room=room,
         )
         chosen = joining(group, others, size)
         if not chosen:

@@ -48,13 +48,14 @@ def also_due(
     due_by: float,
     fresh_for: float,
     unread_since: float,
-    limit: int,
+    room: int,
 ) -> list[Group]:
     """Other groups of healthy feeds that may join a group whose request is made anyway: each saves its own later.
 
     They have a feed, not read since ``unread_since``, that would be older than ``fresh_for`` seconds when one of its
     workspaces falls due, now or until ``due_by``. New ones come first: whoever imports a thousand workspaces must not
-    pay for a request, or two, for each. Then come those that were read the longest ago. ``limit`` is in feeds.
+    pay for a request, or two, for each. Then come those that were read the longest ago. ``room``: how many feeds
+    may join.
     """
     waits = Workspace.demanded_at > Workspace.served_at
     needed_at = Case(None, [(waits, now)], db.greatest(Workspace.next_due_at, now))
@@ -66,6 +67,8 @@ def also_due(
     )
     never = FeedGroup.cursor.is_null()
     may_join = never if group.cursor is None else FeedGroup.began_at >= group.read_at
+    member = Feed.alias()
+    size = member.select(fn.count(member.id)).where(member.group == FeedGroup.id)
     rows = (
         Feed.select(Feed.group)
         .join(wanted, on=(wanted.c.feed_id == Feed.id))
@@ -79,9 +82,10 @@ def also_due(
             Feed.fresh_at < unread_since,
             Feed.fresh_at < wanted.c.needed_at - fresh_for,
             Feed.retry_at <= now,
+            size <= room,
         )
         .order_by(Feed.fresh_at, Feed.id)
-        .limit(limit)
+        .limit(2 * room)
     )
     found = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))
     return [other for other in found if not any(feed.failures or feed.name == ALL for feed in other.feeds)]

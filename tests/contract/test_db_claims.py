@@ -186,7 +186,7 @@ def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, cloc
         for group_id, values in ((first, group), (second, other)):
             FeedGroup.update(values).where(FeedGroup.id == group_id).execute(db.peewee)
         [mine] = groups.load(db, [first])
-        terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "limit": 9}
+        terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
         return [each.id for each in feeds.also_due(db, mine, **terms)] == [second]
 
     def read(began_at: float) -> dict[str, Any]:
@@ -329,12 +329,16 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
 
     def riding(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
         now = clock()
-        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "limit": 10} | changed
+        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 10} | changed
         group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
         return sorted(name for other in feeds.also_due(db, group, **terms) for name in other.names)
 
     assert riding() == ["asked", "due", "new"]
-    assert riding(limit=1) == ["new"]
+    [apart] = Feed.select(Feed.group).where(Feed.name == "quiet").tuples().execute(db.peewee)[0]
+    Feed.update(group=world.group("asked").id).where(Feed.name == "quiet").execute(db.peewee)
+    assert riding(room=1) == ["due", "new"], "asked is in a group of two now"
+    assert riding(room=2) == ["asked", "due", "new", "quiet"]
+    Feed.update(group=apart).where(Feed.name == "quiet").execute(db.peewee)
     assert riding(fresh_for=clock() - 7.0) == ["new"]
     assert riding(ahead=100) == ["asked", "due", "new", "quiet"]
     assert riding(unread_since=7.0) == ["new"]
@@ -350,7 +354,7 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
 
     def riding(ahead: float) -> list[str]:
         now = clock()
-        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "limit": 9}
+        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
         found = feeds.also_due(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
         return [name for other in found for name in other.names]
 
