@@ -19,6 +19,7 @@ from overheard.db.text import storable
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck
 UNTRIED = 600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
+LONGEST_STORE_SECONDS = 5.0  # a channel that is put off for longer will be asked for after what is stored now
 MOST_IN_A_DIGEST = 200  # mentions, the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
@@ -48,23 +49,25 @@ def new_id() -> str:
 def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> dict[int, str]:
     """A delivery for every (mention, workspace) and channel of the workspace.
 
-    Returns the channels to notify now, each with its workspace's slug. What goes to a channel in digest mode is held
-    until its digest is composed. Runs inside store's transaction.
+    Returns the channels to notify now, each with its workspace's slug; not those that are put off, whose prompt comes
+    later. What goes to a channel in digest mode is held until its digest is composed. Runs inside store's transaction.
     """
     if not mentions_of:
         return {}
     workspace_ids = sorted({workspace_id for _, workspace_id in mentions_of})
     channels: dict[int, list[tuple[int, str]]] = {}
     slugs: dict[int, str] = {}
+    put_off = Channel.not_before > now + LONGEST_STORE_SECONDS
     ways = (
-        Channel.select(Channel.workspace, Channel.id, Channel.mode, Workspace.slug)
+        Channel.select(Channel.workspace, Channel.id, Channel.mode, Workspace.slug, put_off)
         .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(Channel.workspace.in_(workspace_ids), Channel.disabled_at.is_null())
         .order_by(Channel.id)
     )
-    for workspace_id, channel_id, mode, slug in db.kept(ways).tuples().execute(db.peewee):
+    for workspace_id, channel_id, mode, slug, later in db.kept(ways).tuples().execute(db.peewee):
         channels.setdefault(workspace_id, []).append((channel_id, mode))
-        slugs[channel_id] = slug
+        if not later:
+            slugs[channel_id] = slug
     rows = [
         {
             "id": new_id(),
@@ -80,7 +83,7 @@ def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> dict[int,
     for start in range(0, len(rows), 400):
         Delivery.insert_many(rows[start : start + 400]).on_conflict_ignore().execute(db.peewee)
     now_due = sorted({int(str(row["channel"])) for row in rows if row["state"] == PENDING})
-    return {channel_id: slugs[channel_id] for channel_id in now_due}
+    return {channel_id: slugs[channel_id] for channel_id in now_due if channel_id in slugs}
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:

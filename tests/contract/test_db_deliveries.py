@@ -103,6 +103,16 @@ def test_a_channel_that_is_put_off_has_no_claim_until_then(world: Any, db: Db, c
     assert len(claim(db, channel, now + 100)) == 3
 
 
+def test_what_is_stored_for_a_channel_that_is_put_off_waits_for_its_prompt(world: Any, db: Db, clock: Any) -> None:
+    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    off, soon = world.channel(acme), world.channel(bolt)
+    channels.put_off(db, off, clock() + 60)
+    channels.put_off(db, soon, clock() + deliveries.LONGEST_STORE_SECONDS)
+    stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
+    assert stored.channels == {soon: "bolt"}, "else it might be stored right after that prompt"
+    assert len(claim(db, off, clock() + 60)) == 1
+
+
 def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 3)
