@@ -10,9 +10,9 @@ a few operations a word, and never a loop over the text for each place (a thousa
 thousand of them).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 
 from overheard.matching.text import affixed, affixes, spans, words
 from overheard.matching.tree import Term
@@ -23,6 +23,7 @@ MAX_HIGHLIGHTS = 100  # of one query in one item, shared by the terms that were 
 
 _GAP = ""  # stands behind each field; no word is empty, so that no phrase spans two fields
 _FEW = 8  # places that are checked one by one
+_NOWHERE: list[int] = []
 
 
 class Document:
@@ -42,27 +43,24 @@ class Document:
             return term.words[0] in self._positions
         return next(self._places(term), None) is not None
 
-    def highlights(self, terms: Iterable[Term]) -> tuple[Highlight, ...]:
+    def highlights(self, terms: Sequence[Term]) -> tuple[Highlight, ...]:
         """Where the terms stand: (field, start, end), sorted, overlapping ones merged.
 
         The first places of each, MAX_HIGHLIGHTS in all, or one of each where more terms than that were found.
         """
-        present = []
+        if len(terms) == 1:
+            return _merged([self._highlight(at, terms[0]) for at in islice(self._places(terms[0]), MAX_HIGHLIGHTS)])
+        found, present = [], []
         for term in terms:
             places = self._places(term)
             if (first := next(places, None)) is not None:
-                present.append((term, chain((first,), places)))
-        share = max(1, MAX_HIGHLIGHTS // max(1, len(present)))
-        found = [self._highlight(at, term) for term, places in present for at in islice(places, share)]
-        if len(found) < 2:
-            return tuple(found)
-        merged: list[Highlight] = []
-        for field, start, end in sorted(found):
-            if merged and merged[-1][0] == field and start < merged[-1][2]:
-                merged[-1] = (field, merged[-1][1], max(end, merged[-1][2]))
-            else:
-                merged.append((field, start, end))
-        return tuple(merged)
+                found.append(self._highlight(first, term))
+                present.append((term, places))
+        if (more := MAX_HIGHLIGHTS // max(1, len(present)) - 1) > 0:
+            for term, places in present:
+                for at in islice(places, more):
+                    found.append(self._highlight(at, term))
+        return _merged(found)
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
@@ -93,26 +91,33 @@ class Document:
 
     def _places(self, term: Term) -> Iterator[int]:
         """The positions of a term: its first word, followed by the others, each with its symbols."""
-        said = term.words
+        said, worn = term.words, term.affixes
+        if worn:
+            standing = [self._standing(word, *symbols) for word, symbols in zip(said, worn, strict=True)]
+        else:
+            first = self._positions.get(said[0], _NOWHERE)
+            if len(said) == 1 or not first:
+                return iter(first)
+            if len(first) <= _FEW:  # as nearly always
+                return iter(self._around(first, 0, term))
+            standing = [self._positions.get(word, _NOWHERE) for word in said]
+        rarest = min(standing, key=len)
         if len(said) == 1:
-            return iter(self._standing(said[0], *(term.affixes[0] if term.affixes else ("", ""))))
-        worn = term.affixes or (("", ""),) * len(said)
-        standing = [self._standing(word, *symbols) for word, symbols in zip(said, worn, strict=True)]
-        counts = [len(places) for places in standing]
-        fewest = min(counts)
-        if fewest > _FEW:
-            return self._common(said, worn) if len(said) > 2 or term.affixes else iter(self._pairs.get(said, ()))
-        offset = counts.index(fewest)
-        return self._around(standing[offset], offset, term)
+            return iter(rarest)
+        if len(rarest) <= _FEW:
+            return iter(self._around(rarest, standing.index(rarest), term))
+        if len(said) == 2 and not worn:
+            return iter(self._pairs.get(said, _NOWHERE))
+        return self._common(said, worn or (("", ""),) * len(said))
 
-    def _around(self, places: Iterable[int], offset: int, term: Term) -> Iterator[int]:
+    def _around(self, places: list[int], offset: int, term: Term) -> list[int]:
         """The positions of a phrase of which one word, ``offset`` words from its first, stands at these places."""
-        wanted = list(term.words)
-        for at in places:
-            start = at - offset
-            # A place before the text's beginning would count from its end.
-            if start >= 0 and self.words[start : start + len(wanted)] == wanted and self._wears(term, start):
-                yield start
+        words, wanted = self.words, list(term.words)
+        length = len(wanted)
+        # A place before the text's beginning would count from its end.
+        starts = [at - offset for at in places if at >= offset] if offset else places
+        found = [start for start in starts if words[start : start + length] == wanted]
+        return [start for start in found if self._wears(term, start)] if term.affixes else found
 
     def _common(self, said: tuple[str, ...], worn: tuple[tuple[str, str], ...]) -> Iterator[int]:
         """The positions of a phrase whose words are all frequent here."""
@@ -170,3 +175,16 @@ class Document:
             before, behind = term.affixes[0][0], term.affixes[-1][1]
             spot = (field, *affixed(self._texts[field], (start, end), before, behind))
         return spot
+
+
+def _merged(found: list[Highlight]) -> tuple[Highlight, ...]:
+    """Sorted, and overlapping ones as one."""
+    if len(found) < 2:
+        return tuple(found)
+    merged: list[Highlight] = []
+    for field, start, end in sorted(found):
+        if merged and merged[-1][0] == field and start < merged[-1][2]:
+            merged[-1] = (field, merged[-1][1], max(end, merged[-1][2]))
+        else:
+            merged.append((field, start, end))
+    return tuple(merged)

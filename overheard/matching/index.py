@@ -12,7 +12,8 @@ the next match, without a rebuild, and costs the same however many others ask th
 same word.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from array import array
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
 from threading import Lock
@@ -37,7 +38,7 @@ class _Entry:
 
     def __init__(self, root: Node) -> None:
         self.root = root
-        self.keys: list[int] = []
+        self.keys = array("q")  # grows in place; and unlike a list, the garbage collector has no work with it
         self.certain = _certain(root)
 
 
@@ -96,7 +97,7 @@ class QueryIndex:
         document = Document(fields)
         hits: list[Hit] = []
         for entry, asking in self._candidates(document):
-            keys = asking if only is None else [key for key in asking if only(key)]
+            keys: Sequence[int] = asking if only is None else [key for key in asking if only(key)]
             if keys and (entry.certain or entry.root.holds(document)):
                 highlights = document.highlights(entry.root.positive())
                 for key in keys:
@@ -104,7 +105,7 @@ class QueryIndex:
         hits.sort(key=itemgetter(0))
         return hits
 
-    def _candidates(self, document: Document) -> list[tuple[_Entry, list[int]]]:
+    def _candidates(self, document: Document) -> list[tuple[_Entry, Sequence[int]]]:
         """The entries whose anchors stand in a document, each with its keys."""
         found: set[_Entry] = set()
         words = document.words

@@ -5,7 +5,7 @@ and name its positive terms. Equality is of meaning: how a term was spelt (case,
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Term:
     def holds(self, text: Text) -> bool:
         return text.contains(self)
 
-    def positive(self, wanted: bool = True) -> Iterable["Term"]:
+    def positive(self, wanted: bool = True) -> Sequence["Term"]:
         """The terms that speak for a match, not against it: what to highlight."""
         return (self,) if wanted else ()
 
@@ -46,7 +46,7 @@ class Not:
     def holds(self, text: Text) -> bool:
         return not self.part.holds(text)
 
-    def positive(self, wanted: bool = True) -> Iterable[Term]:
+    def positive(self, wanted: bool = True) -> Sequence[Term]:
         return self.part.positive(not wanted)
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class And:
                 return False
         return True
 
-    def positive(self, wanted: bool = True) -> Iterable[Term]:
+    def positive(self, wanted: bool = True) -> Sequence[Term]:
         return [term for part in self.parts for term in part.positive(wanted)]
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class Or:
                 return True
         return False
 
-    def positive(self, wanted: bool = True) -> Iterable[Term]:
+    def positive(self, wanted: bool = True) -> Sequence[Term]:
         return [term for part in self.parts for term in part.positive(wanted)]
 
     def __str__(self) -> str:
