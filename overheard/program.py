@@ -72,7 +72,7 @@ class DatabaseWatch:
         try:
             self._db.ping()
         except (Unavailable, ConfigError) as error:
-            if self.problem is None:
+            if self.problem != str(error):  # a connection that was cut, then a login that is refused
                 log.warning("the database cannot be used", reason=str(error))
             self.problem = str(error)
         else:

@@ -74,6 +74,9 @@ class VirtualClock:
         self.now += seconds
         return False
 
+    def is_set(self) -> bool:
+        return False
+
 
 class ClockedDb(Db):
     """A database whose clock is the virtual one."""

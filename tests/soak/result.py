@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from overheard.bus.door import REJECTED, UNROUTED
-from overheard.db import feeds
+from overheard.db import gaps
 from overheard.db.models import DeadLetter, Delivery, Item, Mention, Workspace
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
@@ -81,7 +81,7 @@ def left(farm: Farm, depth: dict[str, int]) -> Left:
     with farm.db.session():
         undelivered = Delivery.select().where(Delivery.state.in_(["pending", "held", "failed"]))
         found = Left(
-            gaps=feeds.gaps(farm.db),
+            gaps=gaps.count_open(farm.db),
             dead=DeadLetter.select().count(farm.db.peewee) + parked,
             aside=sum(depth.get(queue, 0) for queue in (REJECTED, UNROUTED)),
             undelivered=undelivered.count(farm.db.peewee),

@@ -20,13 +20,16 @@ ITEMS = st.builds(
     Item, name=WORDS, subreddit=WORDS, author=st.none() | WORDS, title=WORDS, body=WORDS, permalink=WORDS, url=WORDS,
     created_at=st.floats(0, 1e10),
 )  # fmt: skip
-TARGETS = st.builds(messages.Target, IDS, st.integers(0, 2**62), st.floats(0, 1e10))
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
 COUNT = st.integers(0, 100_000)
+EDGES = st.none() | st.tuples(WORDS, st.floats(0, 1e10))
+TARGETS = st.builds(
+    messages.Target, IDS, st.lists(IDS, min_size=1, max_size=4).map(tuple), TEXT, st.floats(0, 1e10), st.none() | COUNT,
+    st.none() | st.builds(messages.Missed, TEXT, EDGES, EDGES),
+)  # fmt: skip
 PROGRESS = st.builds(
-    messages.Progress, poll_id=TEXT, kind=st.sampled_from(["posts", "comments"]),
-    feed_ids=st.lists(IDS, min_size=1, max_size=4).map(tuple), after=TEXT, pages=COUNT, parts=COUNT,
-    newest=st.integers(0, 2**62), newest_at=st.floats(0, 1e10),
+    messages.Progress, poll_id=TEXT, group_id=IDS, position=st.none() | TEXT, pages=COUNT, parts=COUNT,
+    read_at=st.floats(0, 1e10), refused_at=st.none() | st.floats(0, 1e10),
 )  # fmt: skip
 MATCHES = st.builds(
     messages.Match, IDS, st.lists(IDS, max_size=3).map(tuple),

@@ -174,9 +174,12 @@ def _index() -> tuple[Panel, ...]:
     return (
         curves(
             "Queries in the index",
-            "Each match process holds all of them.",
+            "Each match process holds all of them. Refused: accepted once, and not any more; `overheard check` names them.",
             "short",
-            Query('max(overheard_queries{job="overheard"})', "queries"),
+            (
+                Query('max(overheard_queries{job="overheard"})', "queries"),
+                Query('max by (matched) (overheard_refused_queries{job="overheard"})', "refused, matched: {{matched}}"),
+            ),
         ),
         curves(
             "Bringing the index up to date",
