@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -183,7 +184,9 @@ class Wiring:
         while not self.program.stop.is_set():
             try:
                 with self.program.db.session():
-                    return step()
+                    step()
+                # It stays: the garbage collector, which would walk over all of it again and again, leaves it alone.
+                return gc.freeze()
             except Unavailable as error:
                 log.warning("not ready yet", reason=str(error))
                 if self.program.stop.wait(LOOK_AGAIN) or not self.program.await_database():
