@@ -13,7 +13,7 @@ import math
 import random
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -25,6 +25,8 @@ from prometheus_client import CollectorRegistry
 from actors.wiring import Wiring, fetch_handler
 from overheard import schedule
 from overheard.bus.actor import Handler
+from overheard.bus.intake import Arrival
+from overheard.bus.sender import Parcel
 from overheard.bus.verdict import Again, Park, held_slot, judge
 from overheard.config import Config
 from overheard.db import migrate, specs
@@ -200,6 +202,11 @@ class FetchWorld:
         self._push(now + (delay or 0.0), message, {})
         return str(self._sent)
 
+    def send_all(self, parcels: Sequence[Parcel]) -> None:
+        """What the ingress asks of a sender."""
+        for parcel in parcels:
+            self.send(parcel.message)
+
     def _push(self, at: float, message: Message, options: dict[str, Any]) -> None:
         self._sent += 1
         heapq.heappush(self._heap, (at, self._sent, message, options))
@@ -259,7 +266,7 @@ class FetchWorld:
         events = _Events(
             Ingress(
                 db=self.db,
-                sender=cast(Any, SimpleNamespace(send=self.send)),
+                sender=cast(Any, SimpleNamespace(send_all=self.send_all)),
                 clock=self.clock,
                 fresh_for=self.config.fetch.fresh_for,
             )
@@ -309,7 +316,8 @@ class _Events:
         self._ingress = ingress
 
     def publish(self, type: str, body: Mapping[str, Any]) -> None:
-        self._ingress.handle(type, json.dumps(dict(body)).encode(), None)
+        settled = self._ingress.handle([Arrival(type, json.dumps(dict(body)).encode(), None)])
+        assert [each.outcome for each in settled] == ["ok"], settled
 
 
 @contextmanager

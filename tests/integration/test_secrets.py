@@ -323,13 +323,14 @@ def locked_out(rig: Rig) -> None:
     """The passwords change under running processes, who are told so again and again; then nobody answers any more."""
     farm = rig.farm
     environ = {"OVERHEARD_BUS__URL": farm.bus, "OVERHEARD_DATABASE__URL": farm.database}
+    # RabbitMQ's first: what cannot reach the database asks RabbitMQ for nothing.
+    rig.rabbit.api("PUT", "/users/canary", {"password": "another", "tags": ""})
+    rig.rabbit.ctl("close_all_user_connections", "canary", "its password was changed")
+    wait_for(lambda: "refuses the login" in farm.log("ingress"), "a refused login to RabbitMQ", 60)
     with psycopg.connect(rig.postgres.url, autocommit=True) as admin:
         admin.execute("ALTER ROLE canary PASSWORD 'another'")
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'canary'")
     wait_for(lambda: "password authentication failed" in farm.log("actors"), "a refused login to PostgreSQL", 60)
-    rig.rabbit.api("PUT", "/users/canary", {"password": "another", "tags": ""})
-    rig.rabbit.ctl("close_all_user_connections", "canary", "its password was changed")
-    wait_for(lambda: "refuses the login" in farm.log("ingress"), "a refused login to RabbitMQ", 60)
     rig.pages()
     for args in ("status", "check --format json", "migrate", "export"):
         assert rig.run(*args.split(), **environ).returncode != 0

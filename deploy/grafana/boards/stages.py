@@ -174,7 +174,7 @@ def _index() -> tuple[Panel, ...]:
     return (
         curves(
             "Queries in the index",
-            "Each match process holds all of them. Refused: accepted once, and not any more; `overheard check` names them.",
+            "Each match process holds all. Refused: accepted once, and not any more; `overheard check` names them.",
             "short",
             (
                 Query('max(overheard_queries{job="overheard"})', "queries"),
