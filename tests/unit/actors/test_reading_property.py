@@ -290,7 +290,7 @@ def db(sqlite_db: Db) -> Db:
 
 
 @settings(
-    max_examples=100,
+    max_examples=70,
     deadline=None,
     report_multiple_bugs=False,
     phases=[Phase.reuse, Phase.generate],
@@ -312,7 +312,7 @@ FEW = st.lists(st.tuples(st.sampled_from(QUIET), st.sampled_from(FEEDS), st.inte
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     report_multiple_bugs=False,
     phases=[Phase.reuse, Phase.generate],
