@@ -27,6 +27,7 @@ from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.connect import open_broker
 from overheard.bus.health import Health
+from overheard.bus.intake import OK
 from overheard.bus.memory_door import MemoryEvents
 from overheard.bus.sender import Sender
 from overheard.channels.signing import new_secret
@@ -163,7 +164,7 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
         )
         wiring, stages = Wiring(program, Sender(broker).send), [STAGES["notify"]]
         register(broker, stages[0], wiring.handlers(["notify"])["notify"])
-        events = MemoryEvents(lambda *_: None, program.record_dead, program.metrics)
+        events = MemoryEvents(lambda arrivals: [OK] * len(arrivals), program.record_dead, program.metrics)
         ticker = ticker_of(program, events, broker)
 
         def ticking() -> None:

@@ -25,6 +25,7 @@ from overheard.db.models import (
     DeadLetter,
     Delivery,
     Feed,
+    FeedGroup,
     Item,
     Mention,
     Query,
@@ -102,11 +103,15 @@ def fill(db: Db, share: int) -> None:
         words = {Workspace.slug: _named("ws", n), Workspace.name: _named("Workspace ", n), Workspace.every: every}
         _insert(raw, Workspace, workspaces, {**words, **times, Workspace.active: True, Workspace.timezone: "UTC",
                                              Workspace.digest_asked_at: 0.0})  # fmt: skip
+        kind = Case(None, [(_rest(n, 2) == 0, "posts")], "comments")
+        _insert(raw, FeedGroup, feeds, {
+            FeedGroup.source: "reddit", FeedGroup.kind: kind, FeedGroup.cursor: "{}", FeedGroup.began_at: now - 60,
+            FeedGroup.read_at: now - 60, FeedGroup.lease_until: 0.0,
+        })  # fmt: skip
         _insert(raw, Feed, feeds, {
-            Feed.source: "reddit", Feed.kind: Case(None, [(_rest(n, 2) == 0, "posts")], "comments"),
-            Feed.name: _named("r", n), Feed.cursor: n, Feed.cursor_at: now - 60, Feed.fresh_at: now - 1 - _rest(n, 300),
-            Feed.lease_until: 0.0, Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0), Feed.retry_at: 0.0,
-            Feed.reason: "private", Feed.gaps: 0, Feed.created_at: now,
+            Feed.source: "reddit", Feed.kind: kind, Feed.name: _named("r", n), Feed.fresh_at: now - 1 - _rest(n, 300),
+            Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0), Feed.retry_at: 0.0, Feed.reason: "private",
+            Feed.created_at: now, Feed.group: n,
         })  # fmt: skip
         _insert(raw, Watch, workspaces * 2, {
             Watch.workspace: 1 + _rest(n, workspaces), Watch.feed: 1 + _rest(n, feeds), Watch.created_at: now,
