@@ -8,8 +8,8 @@ A share is at least one thread. A receiver is a host, or one of Apprise's servic
 has kept a try waiting for long, or a channel of it has failed, until it answers: hundreds of channels of a service
 that is down must not find that out one by one.
 
-Accepted: several hosts that begin to hang in the same moment can hold all threads until their tries time out, once.
-Nothing tells them from those that work, and to keep threads from all of which nothing is known yet costs these more.
+Accepted: several hosts that begin to hang in the same moment can hold all threads until their tries time out; more such
+hosts than threads do so in several waves. Nothing tells them from those that work, and to keep threads from all of which nothing is known yet costs these more.
 """
 
 from __future__ import annotations

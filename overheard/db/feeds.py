@@ -53,8 +53,8 @@ def also_due(
     """Other groups of healthy feeds that may join a group whose request is made anyway: each saves its own later.
 
     They have a feed, not read since ``unread_since``, that would be older than ``fresh_for`` seconds when one of its
-    workspaces falls due, now or until ``due_by``. New ones come first: whoever imports a thousand workspaces must not
-    pay for a request, or two, for each. Then come those that were read the longest ago. ``room``: how many feeds
+    workspaces falls due, now or until ``due_by``. New ones come first: an import of a thousand workspaces must not
+    cost a request, or two, for each. Then come those that were read the longest ago. ``room``: how many feeds
     may join.
     """
     waits = Workspace.demanded_at > Workspace.served_at
