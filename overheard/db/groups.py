@@ -3,9 +3,9 @@
 A group's cursor speaks for all its feeds, so a feed must not join one that was read later than the feed was: what the
 feed had to say in between would be taken for read. The rule compares readings of ours, never what a source says:
 **a group joins another when its own latest reading began after the other's latest reading had its first page.** Then
-everything of the joining feeds that is still unread is listed above all that the cursor remembers. A feed that was never
-read counts as read when it was first watched: older items are not news. The times are those of the machines that read,
-so their clocks have to agree to less than the time between two readings.
+everything of the joining feeds that is still unread is listed above all that the cursor remembers. A feed that was
+never read counts as read when it was first watched: older items are not news. The times are those of the machines that
+read, so their clocks have to agree to less than the time between two readings.
 
 A group is divided when its source refuses it (one of the feeds is to blame) and when it has more news than the source
 lists: both parts keep the cursor. A feed that no active workspace watches leaves in the same way.
