@@ -9,8 +9,8 @@ has kept a try waiting for long, or a channel of it has failed, until it answers
 that is down must not find that out one by one.
 
 Accepted: several hosts that begin to hang in the same moment can hold all threads until their tries time out; more such
-hosts than threads do so in several waves. Nothing tells them from those that work, and to keep threads from all of which
-nothing is known yet costs these more.
+hosts than threads do so in several waves. Nothing tells them from those that work, and to keep threads from all of
+which nothing is known yet costs these more.
 """
 
 from __future__ import annotations
