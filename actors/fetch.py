@@ -14,7 +14,7 @@ from actors.refusals import Refusals, Refused, Run
 from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
-from overheard.db import feeds, groups, sources, workspaces
+from overheard.db import feeds, groups, refreshes, sources
 from overheard.db.connect import Db
 from overheard.db.groups import Group
 from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
@@ -79,22 +79,25 @@ class Fetcher:
             self._refresh(run, began)
         except Postponed as wait:
             # The demand stands in line now: it counts as forgotten only some time after its turn.
-            workspaces.demand(self.db, message.workspace_id, began + max(wait.delay - 1.0, 0.0))
+            turn = began + max(wait.delay - 1.0, 0.0)
+            refreshes.demand(self.db, [message.workspace_id], turn, source=message.source)
             self._settle(run, probe=False)
             raise
         self._settle(run, probe=True)
-        workspaces.served(self.db, message.workspace_id, began)
+        refreshes.served(self.db, message.workspace_id, message.source, began)
 
     def _refresh(self, run: Run, now: float) -> None:
         message = run.message
         if message.resume is not None:
             self._read_on(run, message.resume)
         fresh_since = message.fresh_since
-        stale = feeds.stale_of(self.db, message.workspace_id, now=now, fresh_since=fresh_since)
+        stale = feeds.stale_of(self.db, message.workspace_id, message.source, now=now, fresh_since=fresh_since)
         for group_id in dict.fromkeys(feed.group_id for feed in stale):
             self._poll(run, group_id, alone=False)
         wish = message.reason not in ON_SCHEDULE
-        if wish and feeds.still_stale(self.db, message.workspace_id, now=self.clock(), fresh_since=fresh_since):
+        if wish and feeds.still_stale(
+            self.db, message.workspace_id, message.source, now=self.clock(), fresh_since=fresh_since
+        ):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
             self.send(again, delay=min(LOOK_AGAIN * 2.0 ** min(message.attempt, 10), LOOK_AGAIN_MOST))
 

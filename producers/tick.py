@@ -15,7 +15,7 @@ from overheard.bus.door import Publishes
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, deliveries, feeds, mending, retention, workspaces
+from overheard.db import beats, deliveries, feeds, mending, refreshes, retention, workspaces
 from overheard.db.connect import Db
 from overheard.db.mending import Longest
 from overheard.db.retention import Ages
@@ -244,9 +244,9 @@ class Ticker:
         # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
         spared, some = (0.0, most) if self._quiet else (LONG * patience, FEW)
         polls = feeds.sweep(self.db, now, spared, some)
-        demands = workspaces.unserved(self.db, now, max(patience, spared), some)
-        for workspace_id in dict.fromkeys([*polls, *demands]):
-            self._publish("workspace.due", workspace=workspace_id, reason="sweep")
+        demands = refreshes.unserved(self.db, now, max(patience, spared), some)
+        for workspace_id, source in dict.fromkeys([*polls, *demands]):
+            self._publish("workspace.due", workspace=workspace_id, source=source, reason="sweep")
         found.swept_polls, found.swept_workspaces = len(polls), len(demands)
 
     def _sweep_digests(self, found: Found) -> None:

@@ -16,7 +16,7 @@ from overheard.cli.stored_queries import refused
 from overheard.cli.times import ago, ahead
 from overheard.cli.workspace_files import hidden
 from overheard.clock import system_clock
-from overheard.db import mentions, specs, workspaces
+from overheard.db import mentions, refreshes, specs, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Workspace
 from overheard.db.workspaces import Overview
@@ -73,6 +73,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
         row = workspaces.by_name(program.db, slug)
         spec = hidden(specs.load(program.db, row.id, secrets=False))
         found = mentions.count(program.db, row.id)
+        ran = refreshes.last_run(program.db, row.id).get(row.id, 0.0)
     wrong = refused(spec.query)
     if format == "json":
         output.print_json(
@@ -84,7 +85,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
     facts = (
         ("Looks at", f"{', '.join(spec.kinds)} of {', '.join(f'r/{name}' for name in spec.subreddits)}"),
         ("Every", f"{spec.every} ({spec.timezone})"),
-        ("Last run", ago(row.served_at, now)),
+        ("Last run", ago(ran, now)),
         ("Next run", ahead(row.next_due_at, now) if row.active else "paused"),
         ("Digests", f"{spec.digest} ({spec.timezone})"),
         ("Mentions", f"{found:,}"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from overheard.db import deliveries, feeds, mending, rechecks, storing, workspaces
+from overheard.db import deliveries, feeds, mending, rechecks, refreshes, storing, workspaces
 from overheard.db.budgets import HORIZON
 from overheard.db.connect import Db
 from overheard.db.mending import AHEAD, LEFT_ALONE, Longest
@@ -67,22 +67,22 @@ def test_a_feed_that_seemed_fresh_and_taken_can_be_read(db: Db, clock: Any, acme
 
 @pytest.mark.parametrize("served_before", [-DAY, 3600.0 - 7])
 def test_a_demand_that_nobody_served_stays_one(db: Db, clock: Any, acme: int, served_before: float) -> None:
-    workspaces.served(db, acme, clock() + served_before)
-    workspaces.demand(db, acme, clock() + 3600)
+    refreshes.served(db, acme, "reddit", clock() + served_before)
+    refreshes.demand(db, [acme], clock() + 3600)
     mending.mend(db, clock(), LONGEST)
     assert workspaces.oldest_demand(db, clock()) == clock()
-    assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme]
-    workspaces.served(db, acme, clock())
-    assert workspaces.unserved(db, clock.advance(60), 60, 10) == []
+    assert refreshes.unserved(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
+    refreshes.served(db, acme, "reddit", clock())
+    assert refreshes.unserved(db, clock.advance(60), 60, 10) == []
 
 
 def test_a_demand_that_was_served_stays_served(world: Any, db: Db, clock: Any, acme: int) -> None:
-    workspaces.demand(db, acme, clock() + 3600)
-    workspaces.served(db, acme, clock() + 3600)
+    refreshes.demand(db, [acme], clock() + 3600)
+    refreshes.served(db, acme, "reddit", clock() + 3600)
     mending.mend(db, clock(), LONGEST)
-    assert workspaces.unserved(db, clock.advance(60), 60, 10) == []
-    workspaces.demand(db, acme, clock())
-    assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme]
+    assert refreshes.unserved(db, clock.advance(60), 60, 10) == []
+    refreshes.demand(db, [acme], clock())
+    assert refreshes.unserved(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
 
 
 def test_one_claim_of_the_future_does_not_block_its_channel(world: Any, db: Db, clock: Any, acme: int) -> None:

@@ -162,6 +162,7 @@ def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
 
 
 RENAMED = {("item", "name"): "ref", ("item", "subreddit"): "place", ("mention", "queries"): "query_ids"}
+MOVED = {("workspace", "demanded_at"), ("workspace", "served_at")}
 
 
 def test_a_released_database_with_rows_in_it_keeps_them(
@@ -189,7 +190,7 @@ def test_a_released_database_with_rows_in_it_keeps_them(
     assert "0003_recheck" in migrate.migrate(empty)
     with empty.session():
         for name, row in rows.items():
-            row = {RENAMED.get((name, column), column): value for column, value in row.items()}
+            row = {RENAMED.get((name, key), key): value for key, value in row.items() if (name, key) not in MOVED}
             table = Table(name, list(row)).bind(empty.peewee)
             assert list(table.select().dicts()) == [row]
         [item] = Item.select().execute(empty.peewee)

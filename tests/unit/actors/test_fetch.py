@@ -11,9 +11,9 @@ import pytest
 from actors.fetch import LOOK_AGAIN, Fetcher
 from overheard import canary
 from overheard.config import Fetch as Rules
-from overheard.db import canaries, feeds, groups, sources, storing, workspaces
+from overheard.db import canaries, feeds, groups, refreshes, sources, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Feed, FeedGroup, Gap, Workspace
+from overheard.db.models import Feed, FeedGroup, Gap, Refresh, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
@@ -230,7 +230,7 @@ def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit
     assert stage.run(bolt) == []
     assert len(reddit.asked) == 1
     for workspace in (acme, bolt):
-        assert world.row(Workspace, workspace).served_at == stage.clock()
+        assert world.row(Refresh, (workspace, "reddit")).served_at == stage.clock()
     stage.clock.advance(61)
     stage.run(bolt)
     assert len(reddit.asked) == 2
@@ -277,9 +277,8 @@ def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddi
     for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 48, demanded_at=0).where(Workspace.slug == "later").execute(
-        world.db.peewee
-    )
+    Workspace.update(next_due_at=stage.clock() + 48).where(Workspace.slug == "later").execute(world.db.peewee)
+    Refresh.update(demanded_at=0).execute(world.db.peewee)
     post(2, "rust")
     reddit.asked.clear()
     read = stage.run(1)
@@ -295,9 +294,8 @@ def test_feeds_that_will_be_due_soon_ride_along(world: Any, stage: Stage, reddit
     for slug, subreddit in (("acme", "python"), ("soon", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 30, demanded_at=0).where(Workspace.slug == "soon").execute(
-        world.db.peewee
-    )
+    Workspace.update(next_due_at=stage.clock() + 30).where(Workspace.slug == "soon").execute(world.db.peewee)
+    Refresh.update(demanded_at=0).execute(world.db.peewee)
     reddit.asked.clear()
     stage.run(1)
     stage.clock.advance(30)
@@ -311,9 +309,8 @@ def test_feeds_that_are_fresh_still_ride_along_when_that_saves_their_own_request
     world.workspace("acme", subreddits=["python"])
     stage.run(world.workspace("soon", subreddits=["linux"]))
     stage.clock.advance(40)
-    Workspace.update(next_due_at=stage.clock() + 40, demanded_at=0).where(Workspace.slug == "soon").execute(
-        world.db.peewee
-    )
+    Workspace.update(next_due_at=stage.clock() + 40).where(Workspace.slug == "soon").execute(world.db.peewee)
+    Refresh.update(demanded_at=0).execute(world.db.peewee)
     reddit.asked.clear()
     stage.run(1)
     stage.clock.advance(45)
@@ -386,7 +383,7 @@ def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddi
         assert (group.cursor is None) == refused
         assert (group.poll, group.lease_until) == (None, 0)
     assert len(reddit.asked) <= 1 + 2 * 3 * len(bad)
-    assert world.row(Workspace, acme).served_at == stage.clock()
+    assert world.row(Refresh, (acme, "reddit")).served_at == stage.clock()
 
     reddit.asked.clear()
     stage.clock.advance(600)
@@ -437,7 +434,7 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
     names = post(3)
     with pytest.raises(Postponed) as wait:
         stage.fetch(acme, budget=Budget(0))
-    assert world.row(Workspace, acme).served_at == 0
+    assert world.row(Refresh, (acme, "reddit")).served_at == 0
     assert stage.fetch(bolt, budget=Budget(0)) == [], "one slot is enough for both"
 
     stage.clock.advance(60)
@@ -573,7 +570,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
         stage.fetch(workspace, budget=Away())
     puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
     assert {retry_at for (retry_at,) in puts} == {0}
-    assert world.row(Workspace, workspace).served_at == 0
+    assert world.row(Refresh, (workspace, "reddit")).served_at == 0
     reddit.asked.clear()
     stage.fetch(workspace)
     assert reddit.asked == [("posts", ("python",), None)], "the retry finds them free"
@@ -687,7 +684,7 @@ def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: 
     with pytest.raises(Unavailable):
         stage.fetch(acme)
     assert world.group().lease_until == 0
-    assert world.row(Workspace, acme).served_at == 0
+    assert world.row(Refresh, (acme, "reddit")).served_at == 0
     stage.sent.failure = None
     assert stage.run(acme) == names
 
@@ -732,8 +729,9 @@ def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_
     [lost] = stage.fetch(acme)
     assert stage.fetch(bolt) == []
     assert feeds.sweep(stage.db, stage.clock.advance(200 + stage.rules.lease)) == [], "it may still come"
-    assert feeds.sweep(stage.db, stage.clock.advance(1)) == [acme, bolt]
-    assert workspaces.unserved(stage.db, stage.clock() + 60, 60, 10) == [acme, bolt], "the demand outlives the tick"
+    assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit"), (bolt, "reddit")]
+    outlived = refreshes.unserved(stage.db, stage.clock() + 60, 60, 10)
+    assert outlived == [(acme, "reddit"), (bolt, "reddit")], "the demand outlives the tick"
     reddit.before = lambda: None
     assert len(stage.fetch(bolt)) == 1
     assert stage.resume(lost) == [], "what came late after all has nothing left to read"
@@ -770,7 +768,7 @@ def test_riders_of_a_poll_that_is_given_up_are_swept(
         reddit.refused = {"acme": "private"}
         with pytest.raises(Postponed):
             stage.fetch(acme, budget=Budget(1))
-    workspaces.served(stage.db, bolt, stage.clock())  # it asked in the meantime
+    refreshes.served(stage.db, bolt, "reddit", stage.clock())  # it asked in the meantime
     assert bolt in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
 
@@ -784,9 +782,9 @@ def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, red
     reddit.before = fail
     with pytest.raises(Permanent):
         stage.fetch(acme)
-    workspaces.demand(stage.db, acme, stage.clock())
+    refreshes.demand(stage.db, [acme], stage.clock())
     assert stage.fetch(acme) == [], "nobody hammers Reddit with wrong credentials"
-    assert feeds.sweep(stage.db, stage.clock.advance(121)) == [acme]
+    assert feeds.sweep(stage.db, stage.clock.advance(121)) == [(acme, "reddit")]
 
 
 def test_a_workspace_that_is_gone_is_no_error(stage: Stage) -> None:
@@ -922,7 +920,7 @@ def test_a_feed_that_was_read_before_a_group_is_not_vouched_for_by_it(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"], every="1h")
-    Workspace.update(next_due_at=stage.clock() + 9000, demanded_at=0).execute(world.db.peewee)
+    Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
     post(20, "rust")
     stage.run(bolt)
     Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)

@@ -182,11 +182,12 @@ def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: Pro
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Program) -> None:
     now = program.clock()
     beats.beat(program.db, "tick", now)
-    waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720, "next_due_at": now + 300}
-    models.Workspace.update(**waits).execute(program.db.peewee)
+    waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
+    models.Refresh.update(**waits).execute(program.db.peewee)
+    models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
     assert troubles(run) == [(True, "runs are late: acme has waited for 12 min")]
     assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
-    models.Workspace.update(waiting_since=now - 60).execute(program.db.peewee)
+    models.Refresh.update(waiting_since=now - 60).execute(program.db.peewee)
     assert troubles(run) == []
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from overheard.bus.connect import open_broker
 from overheard.bus.queues import Door, Queue
 from overheard.bus.sender import Sender
-from overheard.db import budgets, channels, dead_letters, sources, storing, workspaces
+from overheard.db import budgets, channels, dead_letters, refreshes, sources, storing
 from overheard.db.connect import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
@@ -77,7 +77,7 @@ def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: An
     clock.advance(3)
     gauges.gather()
     assert [metric("oldest_work_seconds", work=work) for work in works] == [123, 23, 3, 4]
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + 1).execute(world.db.peewee)
     gauges.gather()
     assert metric("oldest_work_seconds", work="run") == 0

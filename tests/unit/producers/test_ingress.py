@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.intake import Arrival
-from overheard.db import rechecks, specs, storing, workspaces
+from overheard.db import rechecks, refreshes, specs, storing
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import FetchWorkspace, RecheckItems
@@ -90,12 +90,12 @@ def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_wh
     ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
-    workspaces.demand(db, acme, clock())
+    refreshes.demand(db, [acme], clock())
     specs.set_active(db, acme, False)
     ingress.handle(key, body, None)
     assert sent.take() == []
     specs.set_active(db, acme, True)
-    assert workspaces.unserved(db, clock.advance(300), 60, 10) == [acme]
+    assert refreshes.unserved(db, clock.advance(300), 60, 10) == [(acme, "reddit")]
     ingress.handle(key, body, None)
     assert [type(message) for message in sent.take()] == [FetchWorkspace]
 

@@ -14,7 +14,7 @@ from overheard import schedule
 from overheard.bus.events import encode
 from overheard.bus.queues import Door
 from overheard.config import Tick as Rules
-from overheard.db import beats, dead_letters, deliveries, retention, specs, storing, workspaces
+from overheard.db import beats, dead_letters, deliveries, refreshes, retention, specs, storing
 from overheard.db.connect import Db
 from overheard.db.mending import Longest
 from overheard.db.models import Delivery, Workspace
@@ -88,7 +88,7 @@ def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events
     assert events.take() == [due(acme)]
     assert ticker.tick() == Found()
     clock.advance(299)
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     assert ticker.tick() == Found()
     clock.advance(1)
     assert ticker.tick().due == 1
@@ -132,7 +132,7 @@ def test_what_was_missed_becomes_one_run(world: Any, make: Any, events: Events, 
     acme = world.workspace(every=every, channels={})
     ticker = make(jitter=0)
     ticker.tick()
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(7 * 3600 + 11)
     assert ticker.tick().due == 1
@@ -183,7 +183,7 @@ def test_what_was_lost_while_a_clock_was_ahead_is_found_soon_after(
     clock.advance(ahead)
     ticker.tick()
     world.claim("p", "rust")
-    workspaces.served(world.db, taken, clock())
+    refreshes.served(world.db, taken, "reddit", clock())
     storing.store(world.db, world.matched((world.item(1), (lost,)), (world.item(2), (lost,))), clock())
     deliveries.claim(world.db, channel, now=clock(), limit=1, lease=60)
     events.take()
@@ -244,7 +244,7 @@ def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Ev
     end = clock() + 86_400  # the world's
     ticker = make()
     ticker.tick()
-    workspaces.served(world.db, acme, clock() + 10**7)
+    refreshes.served(world.db, acme, "reddit", clock() + 10**7)
     events.take()
     clock.advance(86_400 + 3)
     assert ticker.tick().digests == 1
@@ -266,7 +266,7 @@ def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, even
     clock.advance(86_400)
     ticker.tick()
     asked = [event for event in events.take() if event[0] == "workspace.digest"]
-    workspaces.served(world.db, acme, clock() + 10**7)
+    refreshes.served(world.db, acme, "reddit", clock() + 10**7)
     clock.advance(61)
     assert ticker.tick().swept_digests == 1
     assert [event for event in events.take() if event[0] == "workspace.digest"] == asked
@@ -379,7 +379,7 @@ def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, e
     assert beats.last(world.db, "tick") is None
     heard = [body["workspace"] for _, body in events.take()]
     for workspace in heard:
-        workspaces.served(world.db, workspace, clock())
+        refreshes.served(world.db, workspace, "reddit", clock())
 
     events.failure = None
     ticker.tick()
@@ -397,7 +397,7 @@ def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events:
     ticker = make()
     ticker.tick()
     world.claim("p")
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(121)
     found = ticker.tick()
@@ -456,7 +456,7 @@ def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_
     ticker.tick()
     for each in range(1, 4):
         world.claim(f"p{each}", f"sub{each - 1}", lease=60 + each)
-        workspaces.served(world.db, each, clock() + 1)
+        refreshes.served(world.db, each, "reddit", clock() + 1)
     events.take()
     ticker.waiting = lambda: 1
     clock.advance(299)
