@@ -58,11 +58,11 @@ def next_due(text: str, timezone: str, after: float) -> float:
         return after + every
     if len(text.split()) != 5:
         raise InvalidInput(f"{text!r} is neither an interval (30s, 5m, 2h, 1d) nor a cron expression with five fields")
+    reason = "no date is like that"
     try:
-        times = CronSim(text, datetime.fromtimestamp(after, zone(timezone)))
+        for due in CronSim(text, datetime.fromtimestamp(after, zone(timezone))):
+            if due.timestamp() > after:  # the second of two equal wall times is passed over here
+                return due.timestamp()
     except CronSimError as error:
-        raise InvalidInput(f"{text!r} is not a cron expression: {str(error).lower()}; {REMEDY}") from None
-    for due in times:
-        if due.timestamp() > after:  # the second of two equal wall times is passed over here
-            return due.timestamp()
-    raise InvalidInput(f"{text!r} is never due: no date is like that")
+        reason = f"{str(error).lower()}; {REMEDY}"
+    raise InvalidInput(f"{text!r} is not a cron expression that is ever due: {reason}")

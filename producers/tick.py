@@ -33,7 +33,7 @@ log = get_logger(__name__)
 
 BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
-SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+UNREADABLE_EVERY = "1h"  # how often a workspace is looked at whose schedule cannot be read
 LONG = 5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
 FEW = 10  # of them in a tick
 MANY = 200  # dead letters moved at once, after which the next tick looks for more
@@ -209,7 +209,7 @@ class Ticker:
 
     def _next_run(self, due: Due) -> float:
         now = self.clock()
-        following = self._following(due, due.every)
+        following = self._following(due, due.every, UNREADABLE_EVERY)
         # Everybody's */5 is the same second: spread them, a little, so that the budget's line stays short.
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
@@ -223,16 +223,16 @@ class Ticker:
                 break
 
     def _next_digest(self, due: Due) -> float:
-        return self._following(due, due.digest or DEFAULT_DIGEST)
+        return self._following(due, due.digest or DEFAULT_DIGEST, DEFAULT_DIGEST)
 
-    def _following(self, due: Due, text: str) -> float:
+    def _following(self, due: Due, text: str, instead: str) -> float:
         try:
             return schedule.next_due(text, due.timezone, self.clock())
         except Exception as error:
             # Schedules are checked when they are saved; this one, or the zones of this machine, changed since.
             # It must stop nobody else (I6), whatever the libraries raise for it.
             log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
-            return self.clock() + SPOILT
+            return schedule.next_due(instead, "UTC", self.clock())
 
     def _look_at_queues(self, found: Found) -> None:
         self._quiet = False

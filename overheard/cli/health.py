@@ -59,6 +59,7 @@ class Stored(msgspec.Struct, frozen=True):
     backlog: Backlog | None
     dead_letters: int
     canary: canaries.State | None
+    unreadable: list[workspaces.UnreadableSchedule]
 
     @property
     def in_use(self) -> bool:
@@ -189,4 +190,5 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         dead_letters=dead_letters.count(db),
         canary=canaries.state(db),
+        unreadable=workspaces.unreadable_schedules(db),
     )

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from peewee import Case, fn
 
-from overheard import canary
+from overheard import canary, schedule
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Mention, Query, Watch, Workspace
 from overheard.db.text import storable
-from overheard.errors import NotFound
+from overheard.errors import InvalidInput, NotFound
 
 # The canary's is Overheard's own: who wants to see it asks for it by its name.
 SHOWN_CHARS = 100
@@ -375,6 +375,34 @@ def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
     rows = Workspace.select(Workspace.id, Workspace.slug).where(PEOPLES).tuples().execute(db.peewee) if over else []
     slugs = dict(rows)
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
+
+
+class UnreadableSchedule(msgspec.Struct, frozen=True):
+    """A workspace's ``every``, ``digest`` or ``timezone`` (``key``) that was accepted once; ``reason`` quotes it."""
+
+    workspace: str
+    key: str
+    reason: str
+
+
+def unreadable_schedules(db: Db) -> list[UnreadableSchedule]:
+    """Return what another release, or another machine's time zones, accepted and this one cannot read."""
+    found = []
+    for key, check in (("every", schedule.check), ("digest", schedule.check), ("timezone", schedule.zone)):
+        column = getattr(Workspace, key)
+        texts = Workspace.select(column).where(column.is_null(False)).distinct().tuples().execute(db.peewee)
+        reasons = {text: reason for (text,) in texts if (reason := _refusal(check, text)) is not None}
+        rows = Workspace.select(Workspace.slug, column).where(column.in_(list(reasons))).order_by(Workspace.slug)
+        found += [UnreadableSchedule(slug, key, reasons[text]) for slug, text in rows.tuples().execute(db.peewee)]
+    return found
+
+
+def _refusal(check: Callable[[str], object], text: str) -> str | None:
+    try:
+        check(text)
+    except InvalidInput as error:
+        return str(error)
+    return None
 
 
 def tally(db: Db) -> tuple[int, int]:

@@ -283,10 +283,12 @@ def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any,
     found = make().tick()
     assert (found.due, found.digests) == (2, 1)
     assert due(acme) in events.take()
-    assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
+    row = world.row(Workspace, spoilt)
+    assert row.next_due_at >= clock() + 3600
+    assert row.next_digest_at == clock() + DAY, "at 9:00 UTC, as it is now"
 
 
-@pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", ""])
+@pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", "0 22-4 * * *", ""])
 def test_nor_does_one_of_which_the_libraries_say_something_else(
     world: Any, make: Any, events: Events, clock: Any, every: str
 ) -> None:
