@@ -68,8 +68,8 @@ def _tick(stored: Stored, config: Config) -> Iterator[Trouble]:
     elif age < -LATE:
         yield Trouble(
             False,
-            f"the last tick is {span(-age)} in the future: a clock is, or was, wrong",
-            "see `overheard check`, and whether all machines keep time (NTP); the tick mends its own times",
+            f"the last tick is {span(-age)} in the future: the database's clock went back",
+            "what was due by then waits as long; let NTP keep the time of the database's machine",
         )
 
 

@@ -17,7 +17,6 @@ from overheard.errors import InvalidInput, NotFound
 
 # The canary's is Overheard's own: who wants to see it asks for it by its name.
 SHOWN_CHARS = 100
-MENDED = 500  # workspaces of one transaction
 PEOPLES = Workspace.slug != canary.WORKSPACE
 
 
@@ -130,42 +129,6 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], flo
             if changed == 1:
                 claimed.append(due)
     return claimed
-
-
-def mend_times(db: Db, now: float, margin: float, run: Callable[[Due], float], digest: Callable[[Due], float]) -> int:
-    """Take back due times that are more than ``margin`` seconds later than the schedules say; how many workspaces.
-
-    For when a clock was wrong and is right again. Each changes only while its times are those that were read.
-    """
-    ahead = (Workspace.next_due_at > now + margin) | (Workspace.next_digest_at > now + margin)
-    last_id, mended = 0, 0
-    while True:
-        rows = list(
-            Workspace.select()
-            .where(Workspace.active, Workspace.id > last_id, ahead)
-            .order_by(Workspace.id)
-            .limit(MENDED)
-            .execute(db.peewee)
-        )
-        if not rows:
-            return mended
-        last_id = rows[-1].id
-        with db.transaction():
-            mended += sum(_mend(db, Due(row), margin, run, digest) for row in rows)
-
-
-def _mend(db: Db, due: Due, margin: float, run: Callable[[Due], float], digest: Callable[[Due], float]) -> bool:
-    changes: dict[str, float] = {}
-    if due.due_at > (following := run(due)) + margin:
-        changes["next_due_at"] = following
-    if due.digest_at is not None and due.digest_at > (following := digest(due)) + margin:
-        changes["next_digest_at"] = following
-    if not changes:
-        return False
-    # next_digest_at may be NULL, which is equal to nothing.
-    same = Workspace.next_digest_at.is_null() if due.digest_at is None else Workspace.next_digest_at == due.digest_at
-    query = Workspace.update(changes).where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, same)
-    return bool(query.execute(db.peewee))
 
 
 def demand(db: Db, workspace_id: int, now: float) -> None:
