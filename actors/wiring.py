@@ -217,7 +217,10 @@ class Wiring:
         program = self.program
         rules = program.config.notify
         options = ChannelOptions(
-            allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
+            allow_private=rules.allow_private,
+            timeout=rules.timeout,
+            user_agent=f"Overheard/{__version__}",
+            clock=program.clock,
         )
 
         def ready(row: ChannelRow) -> Channel:
