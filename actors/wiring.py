@@ -169,7 +169,8 @@ class Wiring:
         return handle
 
     def _fetch(self) -> Handler:
-        return fetch_handler(self, {CanarySource.name: CanarySource(), RedditSource.name: self.reddit})
+        canary = CanarySource(clock=self.program.clock)
+        return fetch_handler(self, {CanarySource.name: canary, RedditSource.name: self.reddit})
 
     def _match(self) -> Handler:
         matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
@@ -216,7 +217,10 @@ class Wiring:
         program = self.program
         rules = program.config.notify
         options = ChannelOptions(
-            allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
+            allow_private=rules.allow_private,
+            timeout=rules.timeout,
+            user_agent=f"Overheard/{__version__}",
+            clock=program.clock,
         )
 
         def ready(row: ChannelRow) -> Channel:

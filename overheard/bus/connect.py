@@ -14,6 +14,7 @@ from overheard.bus.memory import MemoryBroker
 from overheard.bus.observe import Observe, silence
 from overheard.bus.rabbit import QuorumBroker
 from overheard.bus.retries import SafeRetries
+from overheard.clock import Clock, system_clock
 from overheard.errors import ConfigError
 from overheard.metrics import Metrics
 from overheard.stages import STAGES, Stage
@@ -29,11 +30,13 @@ def open_broker(
     record_dead: Record,
     give_back: Callable[[], object] = lambda: None,
     name: str = "",
+    clock: Clock = system_clock,
 ) -> Broker:
     """The broker for ``memory://`` or ``amqp(s)://``; no connection is made yet. Raises ConfigError.
 
     ``stages`` are the limits to use; stages that are not named have those of ``stages.py``. ``give_back`` runs on
-    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database).
+    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``clock`` is
+    the one that all processes share, for delayed messages.
     """
     known = {**STAGES, **{stage.name: stage for stage in stages}}
     # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
@@ -45,7 +48,7 @@ def open_broker(
     if scheme == "memory":
         return MemoryBroker(stages=known.values(), middleware=middleware, record=record_dead)
     if scheme in amqp.SCHEMES:
-        return QuorumBroker(url, middleware=middleware, name=name)
+        return QuorumBroker(url, middleware=middleware, name=name, clock=clock)
     raise ConfigError([f"[bus] url: no bus for {scheme!r}; use memory:// or amqp://user:password@host:5672/vhost"])
 
 

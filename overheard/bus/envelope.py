@@ -6,7 +6,6 @@ Dramatiq trusts what it decodes: ``options: null`` stops a consumer, a wrong que
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -22,8 +21,6 @@ from overheard.stages import STAGE_OF_MESSAGE, STAGES, Stage
 
 MAX_BYTES = 4 * 1024 * 1024
 LONGEST_DELAY = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
-# A delayed message is held unacknowledged; RabbitMQ closes the consumer after 30 minutes of that.
-FARTHEST_ETA = 1_200_000  # milliseconds ahead, with room for a clock that is wrong
 
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -122,11 +119,8 @@ class StrictEncoder(dramatiq.Encoder):
             raise _refusal(f"no stage has a queue {name[:80]!r} - at `$.queue_name`", data)
         if envelope.actor_name != stage.name:
             raise _refusal(f"want {stage.name!r}, got {envelope.actor_name[:80]!r} - at `$.actor_name`", data)
-        eta = envelope.options.eta
-        if eta is not UNSET and not name.endswith(".DQ"):
+        if envelope.options.eta is not UNSET and not name.endswith(".DQ"):
             raise _refusal(f"only a message on {stage.queue}.DQ has one - at `$.options.eta`", data)
-        if eta is not UNSET and eta > time.time() * 1000 + FARTHEST_ETA:
-            raise _refusal("too far in the future - at `$.options.eta`", data)
         return stage
 
 

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 
 from overheard.channels import Mention
-from overheard.clock import system_clock
 from overheard.db import mentions as stored
 from overheard.db.connect import Db
 
@@ -45,15 +44,15 @@ class Arrivals:
     def __init__(self, db: Db, workspace: str | None) -> None:
         self._db = db
         self._workspace = workspace
-        recent = [number for number, _ in stored.listing(db, since=system_clock() - WINDOW)]
+        recent = [number for number, _ in stored.listing(db, since=db.clock() - WINDOW)]
         self._floor = min(recent) - 1 if recent else stored.last_id(db)
-        self._seen = dict.fromkeys(recent, system_clock())
+        self._seen = dict.fromkeys(recent, db.clock())
 
     def noted(self, listing: Iterator[Found]) -> Iterator[Mention]:
         """The mentions of a listing, which are not to come again."""
         for number, mention in listing:
             if number > self._floor:
-                self._seen[number] = system_clock()
+                self._seen[number] = self._db.clock()
             yield mention
 
     def __iter__(self) -> Iterator[Mention]:
@@ -62,9 +61,9 @@ class Arrivals:
             news = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
             for number, mention in news:
                 if number not in self._seen:
-                    self._seen[number] = system_clock()
+                    self._seen[number] = self._db.clock()
                     yield mention
-            self._forget(system_clock() - WINDOW)
+            self._forget(self._db.clock() - WINDOW)
             pause.wait(POLL)
 
     def _forget(self, before: float) -> None:

@@ -82,6 +82,7 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "limits", trials.limits(program, known=database.ready)
     yield "clock", trials.clock(program, known=database.ready)
     yield "disk", trials.disk(config)
+    yield "schedules", trials.schedules(program, known=database.ready)
     yield "queries", stored_queries.outcome(program, known=database.ready)
 
 

@@ -37,6 +37,7 @@ class Pipeline:
             record_dead=program.record_dead,
             give_back=program.db.release,
             name="overheard run",
+            clock=program.clock,
         )
         self.sender = Sender(self.broker)
         self.wiring = Wiring(program, self.sender.send)

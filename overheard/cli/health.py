@@ -59,6 +59,7 @@ class Stored(msgspec.Struct, frozen=True):
     backlog: Backlog | None
     dead_letters: int
     canary: canaries.State | None
+    unreadable: list[workspaces.UnreadableSchedule]
 
     @property
     def in_use(self) -> bool:
@@ -103,13 +104,12 @@ class Observer:
 
     def look(self) -> Health:
         """The facts, now. Raises ConfigError when the database's schema is another one."""
-        now = self.program.clock()
-        stored, database_fault = self._database(now)
+        stored, database_fault = self._database()
         queues, door, bus_fault = self._look_at_bus()
         found = processes.look(self.program.config.metrics)
         ours = None if found is None else [process for process in found if process.belongs_to(self._instance)]
         return Health(
-            now,
+            self.program.clock(),
             stored,
             database_fault,
             queues,
@@ -126,7 +126,7 @@ class Observer:
             self._bus.close()
         self.program.db.release()
 
-    def _database(self, now: float) -> tuple[Stored | None, str | None]:
+    def _database(self) -> tuple[Stored | None, str | None]:
         program = self.program
         try:
             if not self._ready:
@@ -134,7 +134,7 @@ class Observer:
                 self._ready, self._missing = True, False
             with program.db.session():
                 self._instance = instance.known(program.db)
-                return stored(program.db, program.config, now), None
+                return stored(program.db, program.config, program.clock()), None
         except NoDatabase as error:
             self._missing, self._instance = True, ""
             return None, error.problems[0].partition("\n")[0]
@@ -189,4 +189,5 @@ def stored(db: Db, config: Config, now: float) -> Stored:
         backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         dead_letters=dead_letters.count(db),
         canary=canaries.state(db),
+        unreadable=workspaces.unreadable_schedules(db),
     )

@@ -7,6 +7,7 @@ import shutil
 import socket
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
 from overheard.cli import processes
+from overheard.cli.output import counted
 from overheard.cli.processes import Process
 from overheard.cli.saving import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.cli.times import span
@@ -31,6 +33,10 @@ from overheard.sources import Budget
 from producers.alerts import alert_channel, said
 
 PATIENCE = 5.0  # seconds
+UNREADABLE_REMEDY = (
+    "until then they are looked at hourly, and digests are sent at 9:00 UTC; "
+    "overheard export SLUG, correct it, overheard import"
+)
 APART = 5.0  # seconds that two machines' clocks may differ
 RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
 REFUSED = (
@@ -236,6 +242,27 @@ def limits(program: Program, *, known: bool) -> Outcome:
     named = ", ".join(f"{slug} has {number:,} {part}" for slug, part, number in beyond[:NAMED])
     more = f" and {len(beyond) - NAMED:,} more" if len(beyond) > NAMED else ""
     return Outcome("warning", f"{what}; {named}{more}", "all of it is kept; raise [limits], or make several of them")
+
+
+def schedules(program: Program, *, known: bool) -> Outcome:
+    """Whether the schedules and time zones of all workspaces can be read."""
+    if not known:
+        return Outcome("ok", "not looked at: there is no database to read them from")
+    try:
+        with program.db.session():
+            found = workspaces.unreadable_schedules(program.db)
+    except Unavailable as error:
+        return Outcome("warning", f"not looked at: {error}")
+    if not found:
+        return Outcome("ok", "all can be read")
+    return Outcome("warning", unreadable_schedules(found, NAMED), UNREADABLE_REMEDY)
+
+
+def unreadable_schedules(found: Sequence[workspaces.UnreadableSchedule], most: int) -> str:
+    """Return a sentence with the first few: the workspace, the key and why it cannot be read."""
+    named = "; ".join(f"{each.workspace}: {each.key}: {each.reason}" for each in found[:most])
+    more = f"; and {len(found) - most:,} more" if len(found) > most else ""
+    return f"{counted(len(found), 'schedule')} cannot be read: {named}{more}"
 
 
 def clock(program: Program, *, known: bool) -> Outcome:

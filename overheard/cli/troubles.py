@@ -12,7 +12,7 @@ from overheard.bus.door import INGRESS
 from overheard.cli.health import ALARM, LATE, Health, Stored
 from overheard.cli.output import counted
 from overheard.cli.times import span
-from overheard.cli.trials import REFUSED
+from overheard.cli.trials import REFUSED, UNREADABLE_REMEDY, unreadable_schedules
 from overheard.config import Config
 from overheard.db.deliveries import Backlog
 from overheard.db.sources import AWAY
@@ -68,8 +68,8 @@ def _tick(stored: Stored, config: Config) -> Iterator[Trouble]:
     elif age < -LATE:
         yield Trouble(
             False,
-            f"the last tick is {span(-age)} in the future: a clock is, or was, wrong",
-            "see `overheard check`, and whether all machines keep time (NTP); the tick mends its own times",
+            f"the last tick is {span(-age)} in the future: the database's clock went back",
+            "what was due by then waits as long; let NTP keep the time of the database's machine",
         )
 
 
@@ -201,6 +201,8 @@ def _backups(health: Health) -> Iterator[Trouble]:
 
 
 def _rest(stored: Stored) -> Iterator[Trouble]:
+    if stored.unreadable:
+        yield Trouble(False, unreadable_schedules(stored.unreadable, NAMED), UNREADABLE_REMEDY)
     if number := stored.feeds["failing"]:
         yield Trouble(
             False,

@@ -15,7 +15,6 @@ from overheard.cli.output import Column, Format, counted, flat, format_option, l
 from overheard.cli.stored_queries import refused
 from overheard.cli.times import ago, ahead
 from overheard.cli.workspace_files import hidden
-from overheard.clock import system_clock
 from overheard.db import mentions, refreshes, specs, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Workspace
@@ -38,12 +37,10 @@ def list_(context: click.Context, format: Format) -> None:
     with opened(context) as program:
         keys = Overview.__struct_fields__
         empty = "No workspaces yet: overheard workspace add, or overheard import."
-        output.show(workspaces.overview(program.db), _columns(), format, keys=keys, empty=empty)
+        output.show(workspaces.overview(program.db), _columns(program.clock()), format, keys=keys, empty=empty)
 
 
-def _columns() -> tuple[Column, ...]:
-    now = system_clock()
-
+def _columns(now: float) -> tuple[Column, ...]:
     def due(row: Overview) -> Text:
         return Text(ahead(row.next_due_at, now)) if row.active else Text("paused", style="yellow")
 
@@ -80,7 +77,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
             {**msgspec.to_builtins(spec), "active": row.active, "mentions": found, "refused_queries": wrong}
         )
         return
-    now = system_clock()
+    now = program.clock()
     line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
     facts = (
         ("Looks at", f"{', '.join(spec.kinds)} of {', '.join(f'r/{name}' for name in spec.subreddits)}"),

@@ -9,16 +9,15 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard import canary
+from overheard import canary, schedule
 from overheard.db import refreshes
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Mention, Query, Refresh, Watch, Workspace
 from overheard.db.text import storable
-from overheard.errors import NotFound
+from overheard.errors import InvalidInput, NotFound
 
 # The canary's is Overheard's own: who wants to see it asks for it by its name.
 SHOWN_CHARS = 100
-MENDED = 500  # workspaces of one transaction
 PEOPLES = Workspace.slug != canary.WORKSPACE
 
 
@@ -131,42 +130,6 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], flo
             if changed == 1:
                 claimed.append(due)
     return claimed
-
-
-def mend_times(db: Db, now: float, margin: float, run: Callable[[Due], float], digest: Callable[[Due], float]) -> int:
-    """Take back due times that are more than ``margin`` seconds later than the schedules say; how many workspaces.
-
-    For when a clock was wrong and is right again. Each changes only while its times are those that were read.
-    """
-    ahead = (Workspace.next_due_at > now + margin) | (Workspace.next_digest_at > now + margin)
-    last_id, mended = 0, 0
-    while True:
-        rows = list(
-            Workspace.select()
-            .where(Workspace.active, Workspace.id > last_id, ahead)
-            .order_by(Workspace.id)
-            .limit(MENDED)
-            .execute(db.peewee)
-        )
-        if not rows:
-            return mended
-        last_id = rows[-1].id
-        with db.transaction():
-            mended += sum(_mend(db, Due(row), margin, run, digest) for row in rows)
-
-
-def _mend(db: Db, due: Due, margin: float, run: Callable[[Due], float], digest: Callable[[Due], float]) -> bool:
-    changes: dict[str, float] = {}
-    if due.due_at > (following := run(due)) + margin:
-        changes["next_due_at"] = following
-    if due.digest_at is not None and due.digest_at > (following := digest(due)) + margin:
-        changes["next_digest_at"] = following
-    if not changes:
-        return False
-    # next_digest_at may be NULL, which is equal to nothing.
-    same = Workspace.next_digest_at.is_null() if due.digest_at is None else Workspace.next_digest_at == due.digest_at
-    query = Workspace.update(changes).where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, same)
-    return bool(query.execute(db.peewee))
 
 
 def make_due(db: Db, workspace_id: int, now: float) -> None:
@@ -317,6 +280,34 @@ def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
     rows = Workspace.select(Workspace.id, Workspace.slug).where(PEOPLES).tuples().execute(db.peewee) if over else []
     slugs = dict(rows)
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
+
+
+class UnreadableSchedule(msgspec.Struct, frozen=True):
+    """A workspace's ``every``, ``digest`` or ``timezone`` (``key``) that was accepted once; ``reason`` quotes it."""
+
+    workspace: str
+    key: str
+    reason: str
+
+
+def unreadable_schedules(db: Db) -> list[UnreadableSchedule]:
+    """Return what another release, or another machine's time zones, accepted and this one cannot read."""
+    found = []
+    for key, check in (("every", schedule.check), ("digest", schedule.check), ("timezone", schedule.zone)):
+        column = getattr(Workspace, key)
+        texts = Workspace.select(column).where(column.is_null(False)).distinct().tuples().execute(db.peewee)
+        reasons = {text: reason for (text,) in texts if (reason := _refusal(check, text)) is not None}
+        rows = Workspace.select(Workspace.slug, column).where(column.in_(list(reasons))).order_by(Workspace.slug)
+        found += [UnreadableSchedule(slug, key, reasons[text]) for slug, text in rows.tuples().execute(db.peewee)]
+    return found
+
+
+def _refusal(check: Callable[[str], object], text: str) -> str | None:
+    try:
+        check(text)
+    except InvalidInput as error:
+        return str(error)
+    return None
 
 
 def tally(db: Db) -> tuple[int, int]:

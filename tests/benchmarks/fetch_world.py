@@ -31,7 +31,6 @@ from overheard.bus.verdict import Again, Park, held_slot, judge
 from overheard.config import Config
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
-from overheard.db.mending import Longest
 from overheard.db.models import Watch, Workspace
 from overheard.db.retention import Ages
 from overheard.items import Item
@@ -280,7 +279,6 @@ class FetchWorld:
             clock=self.clock,
             rules=self.config.tick,
             ages=Ages(0, 0, 0),
-            longest=Longest(fetch=self.config.fetch.lease, notify=60.0, refused=self.config.fetch.longest_backoff),
             metrics=self.metrics,
             gauges=cast(Gauges, None),
         )

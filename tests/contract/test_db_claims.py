@@ -418,3 +418,13 @@ def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any
         )  # fmt: skip
         assert sorted(map(len, (one, two, three))) == [0, 0, 4]
         assert len(elsewhere) == 4
+
+
+def test_a_schedule_that_was_accepted_once_is_found_with_its_reason(world: Any, db: Db) -> None:
+    acme, bolt, _ = (world.workspace(slug) for slug in ("acme", "bolt", "clio"))
+    assert workspaces.unreadable_schedules(db) == []
+    Workspace.update(every="0 22-4 * * *").where(Workspace.id.in_([acme, bolt])).execute(db.peewee)
+    Workspace.update(digest="0 0 ? * *").where(Workspace.id == bolt).execute(db.peewee)
+    found = workspaces.unreadable_schedules(db)
+    assert [(each.workspace, each.key) for each in found] == [("acme", "every"), ("bolt", "every"), ("bolt", "digest")]
+    assert "'0 22-4 * * *' is not a cron expression that is ever due: bad hour" in found[0].reason

@@ -15,7 +15,7 @@ import pika
 import pytest
 
 from overheard import log as logs
-from overheard.bus import amqp, door
+from overheard.bus import amqp, consumer, door
 from overheard.bus import drain as drain_module
 from overheard.bus.dead import DeadLetter
 from overheard.bus.drain import drain
@@ -109,6 +109,25 @@ def test_try_again_waits_as_long_as_it_was_told(url: str) -> None:
         rig.sender.send(NotifyChannel(channel_id=5))
         rig.next()
         assert 0.39 <= times[1] - times[0] < 2.0
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_delay_is_by_the_shared_clock_and_not_by_the_machine_s(rabbit: str, ahead: float) -> None:  # noqa: F811
+    """The database's clock, and so the other machines', is an hour ahead of this machine's, or behind."""
+    with Rig(rabbit, quick("notify")) as rig:
+        rig.broker.clock = lambda: time.time() + ahead  # type: ignore[union-attr]
+        began = time.monotonic()
+        rig.sender.send(NotifyChannel(channel_id=5), delay=1.0)
+        assert rig.next()[0] == NotifyChannel(channel_id=5)
+        assert time.monotonic() - began >= 0.99
+
+
+def test_no_delay_is_longer_than_the_bus_delays(rabbit: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(consumer, "LONGEST_DELAY", 0.2)
+    with Rig(rabbit, quick("notify")) as rig:
+        rig.broker.enqueue(pack(NotifyChannel(channel_id=5)), delay=7_200_000)
+        assert rig.next()[0] == NotifyChannel(channel_id=5)
+        assert rig.letters.empty()
 
 
 def test_postponed_blocks_nothing_uses_no_retry_and_keeps_its_slot(url: str) -> None:

@@ -176,7 +176,7 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
 
 def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: Program) -> None:
     beats.beat(program.db, "tick", program.clock() + 7200)
-    assert troubles(run) == [(False, "the last tick is 2 h in the future: a clock is, or was, wrong")]
+    assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
 
 
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Program) -> None:
