@@ -99,7 +99,7 @@ def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race
     for _ in range(ROUNDS):
         now = clock.advance(60)
         found = race(*[lambda now=now: refreshes.unserved(db, now, 60, 10)] * 3)
-        assert sorted(found) == [[], [], [acme]]
+        assert sorted(found) == [[], [], [(acme, "reddit")]]
 
 
 def test_a_digest_whose_event_was_lost_is_asked_for_again(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -247,7 +247,7 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
         refreshes.served(db, acme, "reddit", clock())
         assert feeds.sweep(db, clock.advance(120)) == []
         now = clock.advance(1)
-        assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [acme]]
+        assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [(acme, "reddit")]]
         assert FeedGroup.select().where(FeedGroup.poll.is_null(False)).count(db.peewee) == 0
         # if the sweep's event is lost, the demand is still there
         assert refreshes.unserved(db, clock() + 60, 60, 10) == [(acme, "reddit")]
@@ -358,7 +358,7 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
         found = feeds.also_due(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
-        return [name for other in found for name in other.names]
+        return [name for other in found for name in other.places]
 
     assert riding(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
     assert riding(ahead=29) == []
@@ -388,7 +388,7 @@ def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
     Feed.update(fresh_at=clock()).where(Feed.place == "a").execute(db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(db.peewee)
     Feed.update(retry_at=clock() + 5, failures=1).where(Feed.place == "b").execute(db.peewee)
-    Feed.insert(source="reddit", kind="posts", name="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
+    Feed.insert(source="reddit", kind="posts", place="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
     assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
     assert feeds.oldest_fresh(db) == clock()
     assert not feeds.unread_since(db, acme, clock()), "a refused feed is not waited for"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.events import message_id_of, parse
+from overheard.bus.events import message_id_for, message_id_of, parse
 from overheard.bus.intake import MERGED, OK, Arrival
 from overheard.db import refreshes, specs
 from overheard.db.connect import Db
@@ -140,7 +140,7 @@ def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Any, ac
         ingress.handle([due(event_id="e7")])
         refreshes.served(db, acme, "reddit", clock.advance(1))
     ingress.handle([due(), due(message_id="e7")])
-    wanted = message_id_of(parse("workspace.due", due(event_id="e7").body))
+    wanted = message_id_for(message_id_of(parse("workspace.due", due(event_id="e7").body)), "reddit")
     assert ids == [wanted] * 3
 
 
