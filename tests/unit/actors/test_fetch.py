@@ -127,12 +127,8 @@ class Stage:
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:
         fresh_since = self.clock() - (self.rules.fresh_for if reason == "due" else 0)
-        return FetchWorkspace(
-            **(
-                {"workspace_id": workspace_id, "source": "reddit", "fresh_since": fresh_since, "reason": reason}
-                | fields
-            )
-        )
+        given = {"workspace_id": workspace_id, "source": "reddit", "fresh_since": fresh_since, "reason": reason}
+        return FetchWorkspace(**(given | fields))
 
     def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
         """What it sent."""
@@ -223,10 +219,10 @@ def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: St
     post(25)
     stage.clock.advance(300)
     parts = stage.fetch(acme)
-    assert [(part.part, part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
+    assert [(part.part.part, part.part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
     assert len({part.part.poll for part in parts}) == 1
-    assert [len(part.targets) for part in parts] == [0, 0, 1]
-    target = parts[-1].targets[0]
+    assert [len(part.part.targets) for part in parts] == [0, 0, 1]
+    target = parts[-1].part.targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
     assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "what a gap would begin with"
 
@@ -517,7 +513,7 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
         stage.clock.advance(60)
 
     assert set(news) <= {item.id for part in parts for item in part.items}
-    assert [part.part for part in parts] == [0, 1, 2, 3, 4]
+    assert [part.part.part for part in parts] == [0, 1, 2, 3, 4]
     assert len({part.part.poll for part in parts}) == 1
     assert len(reddit.asked) == 5, "no page is read twice"
     stage.store(parts)
@@ -1069,9 +1065,9 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
         reddit.items.append(world.item(1000 + number, body="ä" * 200_000))
     parts = stage.fetch(acme)
     assert len(parts) > 1
-    assert [part.part for part in parts] == list(range(len(parts)))
-    assert [part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
-    assert [bool(part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [part.part.part for part in parts] == list(range(len(parts)))
+    assert [part.part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
+    assert [bool(part.part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
     assert [number_of(item) for part in parts for item in part.items] == list(range(1009, 999, -1))
     for part in parts:
         assert sum(2 * len(item.body) for item in part.items) <= PORTION

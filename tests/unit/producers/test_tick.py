@@ -77,7 +77,8 @@ def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: Ga
 
 
 def due(workspace_id: int, reason: str = "due") -> tuple[str, dict[str, Any]]:
-    return ("workspace.due", {"workspace": workspace_id, "reason": reason})
+    source = {"source": "reddit"} if reason == "sweep" else {}
+    return ("workspace.due", {"workspace": workspace_id, **source, "reason": reason})
 
 
 def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events, clock: Any) -> None:
