@@ -59,8 +59,6 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             kept.deliveries_days,
             kept.dead_letters_days,
             kept.items_days,
-            # Nobody asks Reddit about what stands in dead letters only: it goes when Reddit's rules want it gone.
-            texts=2 * 3600.0 * running.config.recheck.within_hours,
         ),
         metrics=running.metrics,
         gauges=Gauges(
