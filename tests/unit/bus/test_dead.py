@@ -58,7 +58,12 @@ def test_of_a_part_of_a_poll_its_ids_are_kept(message: Message, origin: str) -> 
 
 
 @pytest.mark.parametrize(
-    "message", [FetchWorkspace(workspace_id=1, fresh_since=0), NotifyChannel(channel_id=2), RecheckItems(item_ids=(3,))]
+    "message",
+    [
+        FetchWorkspace(workspace_id=1, source="reddit", fresh_since=0),
+        NotifyChannel(channel_id=2),
+        RecheckItems(item_ids=(3,)),
+    ],
 )
 def test_a_message_of_ids_is_kept_whole_but_for_its_traceback(message: Message) -> None:
     stored = left(body_of(message, retries=2, traceback="her body", run="r"))
