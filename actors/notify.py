@@ -92,7 +92,7 @@ class Notifier:
             return
         while ours.rest and self._hold(ours):
             try:
-                turn.take()
+                turn.acquire()
             except Postponed as wait:
                 if self._wait(message, ours, wait):
                     raise

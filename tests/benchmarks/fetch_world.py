@@ -114,7 +114,7 @@ class InProcessReddit:
 
     def get(self, path: str, params: Mapping[str, str], call: Call) -> object:
         """One request: a token, and the page as it is when the answer comes."""
-        call.budget.take()
+        call.budget.acquire()
         self.clock.wait(LATENCY)
         self.arrive()
         self.requests[call.endpoint] += 1

@@ -44,7 +44,7 @@ class Reddit:
             names, cursor=cursor, position=position, since=since, page_size=self.page_size, depth=self.depth
         )
         after = reader.after
-        budget.take()
+        budget.acquire()
         self.asked.append((kind, tuple(names), after))
         self.before()
         for name in names:
@@ -69,7 +69,7 @@ class Reddit:
         return joined(older, newer)
 
     def probe(self, budget: Any) -> None:
-        budget.take()
+        budget.acquire()
         self.asked.append(("posts", ("all",), None))
         self.before()
         if "all" in self.refused:
@@ -83,7 +83,7 @@ class Budget:
         self.left = left
         self.slot: float | None = 1000.0
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("reddit:x", delay=60.0, slot=self.slot)
         self.left -= 1
@@ -567,7 +567,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
     workspace = world.workspace("acme", subreddits=["python"])
 
     class Away(Budget):
-        def take(self) -> None:
+        def acquire(self) -> None:
             raise Unavailable("the database does not answer: disk is full")
 
     with pytest.raises(Unavailable):

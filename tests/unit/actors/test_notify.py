@@ -56,7 +56,7 @@ class Turns:
         self.left = left
         self.slot = slot
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("channel:1", delay=40.0, slot=self.slot)
         self.left -= 1
@@ -568,10 +568,10 @@ def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_
     channel = told(2)
 
     class Paused(Turns):
-        def take(self) -> None:
+        def acquire(self) -> None:
             clock.advance(61)
             deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
-            super().take()
+            super().acquire()
 
     assert notify(channel, Paused(0)) == []
 

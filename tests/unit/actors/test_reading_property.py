@@ -58,7 +58,7 @@ class Site:
         self.deleted.add(name)
 
     def read(self, kind: str, names: Sequence[str], *, cursor: Any, position: Any, since: float, budget: Any) -> Page:
-        budget.take()
+        budget.acquire()
         if bad := self.refused.intersection(names):
             raise FeedRefused("private", tuple(bad))
         reader = BackwardReader(names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH)
@@ -80,7 +80,7 @@ class Site:
         return joined(older, newer)
 
     def probe(self, budget: Any) -> None:
-        budget.take()
+        budget.acquire()
 
     def close(self) -> None: ...
 
@@ -89,7 +89,7 @@ class Tokens:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("reddit:x", delay=5.0, slot=1.0)
         self.left -= 1

@@ -31,7 +31,7 @@ class Reddit:
         self.failure: Exception | None = None
 
     def info(self, names: Sequence[str], budget: Budget) -> Checked:
-        budget.take()
+        budget.acquire()
         if self.failure is not None:
             raise self.failure
         self.asked.append(list(names))
@@ -55,7 +55,7 @@ class Turns:
         self.urgent.append(urgent)
         return self
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.refusal is not None:
             raise self.refusal
 
