@@ -20,7 +20,7 @@ from overheard.db.groups import Group
 from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.log import get_logger
-from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Missed, Progress, Target
+from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Missed, PollPart, Progress, Target
 from overheard.metrics import Metrics
 from overheard.portions import item_size, portions
 from overheard.sending import Send
@@ -165,7 +165,7 @@ class Fetcher:
                 continue
             (feed,), reason = group.feeds, each.refusal.reason
             again = feeds.refuse(self.db, feed, reason, now=self.clock(), longest=self.rules.longest_backoff)
-            log.warning("feed refused", feed=feed.name, kind=feed.kind, reason=reason, retry_at=again)
+            log.warning("feed refused", feed=feed.place, kind=feed.kind, reason=reason, retry_at=again)
 
     def _answers(self, name: str, budget: Budget) -> bool:
         if self.refusals.answered_nothing_since(name, self.clock() - PROBE_SECONDS / 2):
@@ -260,7 +260,7 @@ class Fetcher:
         try:
             page = source.read(
                 group.kind,
-                group.names,
+                group.places,
                 cursor=group.cursor,
                 position=reading.position,
                 since=group.began_at,
@@ -317,12 +317,11 @@ class Fetcher:
         while rest:
             portion = rest.pop(0)
             final = target is not None and not rest
-            part = ItemsFetched(
-                poll_id=reading.poll,
+            part = PollPart(
+                poll=reading.poll,
                 part=reading.parts,
-                items=portion,
                 parts=reading.parts + 1 if final else None,
                 targets=(target,) if target is not None and final else (),
             )
-            self.send(part)
+            self.send(ItemsFetched(part=part, items=portion))
             reading.parts += 1

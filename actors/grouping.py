@@ -12,7 +12,7 @@ NAMES_BYTES = 1500  # of the names in a listing's URL: what is known to work is 
 
 def joining(group: Group, others: Sequence[Group], size: int) -> list[Group]:
     """Those of the others, in their order, that fit into one request with the group: ``size`` feeds at most."""
-    if any(feed.name == ALL or feed.failures for feed in group.feeds):
+    if any(feed.place == ALL or feed.failures for feed in group.feeds):
         return []
     chosen: list[Group] = []
     count, length, room = len(group.feeds), _bytes(group), min(size, group.room or size)
@@ -25,14 +25,14 @@ def joining(group: Group, others: Sequence[Group], size: int) -> list[Group]:
 
 
 def _bytes(group: Group) -> int:
-    return sum(len(feed.name) + 1 for feed in group.feeds)
+    return sum(len(feed.place) + 1 for feed in group.feeds)
 
 
 def excess(group: Group, size: int) -> list[FeedRow]:
     """Feeds of the group that one request cannot name any more: a smaller group was configured."""
     kept, length = 0, 0
     for feed in group.feeds:
-        length += len(feed.name) + 1
+        length += len(feed.place) + 1
         if kept == size or (length > NAMES_BYTES and kept):
             break
         kept += 1
@@ -41,14 +41,14 @@ def excess(group: Group, size: int) -> list[FeedRow]:
 
 def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[FeedRow]]:
     """Divide a group of several feeds by what each has to say, the busiest first; without ``load``, in the middle."""
-    feeds = sorted(group.feeds, key=lambda feed: -load.get(feed.name, 0))
-    total = sum(load.get(feed.name, 0) for feed in feeds)
+    feeds = sorted(group.feeds, key=lambda feed: -load.get(feed.place, 0))
+    total = sum(load.get(feed.place, 0) for feed in feeds)
     if not total:
         middle = len(feeds) // 2
         return feeds[:middle], feeds[middle:]
     said, count = 0, 0
     for feed in feeds[:-1]:
-        said += load.get(feed.name, 0)
+        said += load.get(feed.place, 0)
         count += 1
         if said * 2 >= total:
             break

@@ -6,11 +6,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 
-from overheard.canary import is_canary
+import msgspec
+
 from overheard.db import queries
 from overheard.db.connect import Db
 from overheard.db.queries import Interest
-from overheard.items import ALL, KIND_OF_FEED, Item
+from overheard.items import Item, Place
 from overheard.log import get_logger, note
 from overheard.matching.document import MAX_HIGHLIGHTS, Highlight
 from overheard.matching.index import QueryIndex
@@ -21,9 +22,6 @@ from overheard.portions import matched_size, portions, spread
 from overheard.sending import Send
 
 log = get_logger(__name__)
-
-
-Place = tuple[str, str]  # an item's kind, and its subreddit in lower case or ALL
 
 NOBODY: frozenset[int] = frozenset()
 
@@ -66,20 +64,14 @@ class Matcher:
         for number, piece in enumerate(pieces):
             self.send(
                 ItemsMatched(
-                    poll_id=message.poll_id,
-                    part=message.part,
-                    piece=number,
-                    pieces=len(pieces),
+                    part=msgspec.structs.replace(message.part, piece=number, pieces=len(pieces)),
                     items=piece,
-                    parts=message.parts,
-                    targets=message.targets,
+                    gone=message.gone if number == 0 else (),
                 )
             )
 
     def _match_item(self, item: Item) -> MatchedItem | None:
-        here = self._watchers.get((item.kind, item.subreddit.lower()), NOBODY)
-        # "All of Reddit" is what people say there, not what we say to ourselves.
-        everywhere = NOBODY if is_canary(item.name) else self._watchers.get((item.kind, ALL), NOBODY)
+        here, everywhere = (self._watchers.get(place, NOBODY) for place in item.found_in)
         if not here and not everywhere:
             return None
         owner = self._owner
@@ -142,7 +134,7 @@ class Matcher:
             self._remove(query_id)
             del had[query_id]
         watched = self._places.setdefault(workspace_id, set())
-        wanted = {_place(kind, name) for kind, name in interest.feeds}
+        wanted = set(interest.places)
         for place in wanted:
             watched.add(place)
             self._watchers[place].add(workspace_id)
@@ -173,10 +165,6 @@ class Matcher:
         self._owner.pop(query_id, None)
         self._outdated.discard(query_id)
         self._unreadable.discard(query_id)
-
-
-def _place(kind: str, name: str) -> Place:
-    return KIND_OF_FEED["posts" if kind == "posts" else "comments"], name
 
 
 def merged(spans: set[Highlight]) -> tuple[Highlight, ...]:

@@ -12,7 +12,6 @@ from overheard.db import erasing, rechecks, retention
 from overheard.db.connect import Db
 from overheard.db.rechecks import EARLY, LEASE, URGENT, Batch, Stored
 from overheard.errors import Permanent, Postponed, TryAgain, Unavailable
-from overheard.items import FULLNAME
 from overheard.log import get_logger
 from overheard.messages import RecheckItems
 from overheard.metrics import Metrics
@@ -61,7 +60,7 @@ class Rechecker:
         now = self.clock()
         urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
         try:
-            checked = self.source.info([item.name for item in stored], turn(urgent))
+            checked = self.source.info([item.ref for item in stored], turn(urgent))
         except Postponed as wait:
             if wait.slot is None:
                 rechecks.hold(self.db, ids, lease, now + REST)
@@ -94,24 +93,28 @@ class Rechecker:
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)
             self.metrics.items_erased.labels("old").inc(gone)
-        foreign = [item.id for item in stored if not FULLNAME.fullmatch(item.name)]
-        rechecks.asked(self.db, foreign, now)  # not Reddit's: there is nobody to ask
+        foreign = [item.id for item in stored if item.source != self.source.name]
+        rechecks.asked(self.db, foreign, now)  # of another source
         return [item for item in stored if item.mentioned and item.id not in foreign], lease
 
     def _settle(self, stored: Sequence[Stored], checked: Checked) -> None:
         now = self.clock()
-        by_name = {item.name: item for item in stored}
+        by_name = {item.ref: item for item in stored}
         gone = [by_name[name].id for name in checked.gone if name in by_name]
         missing = [by_name[name] for name in checked.absent if name in by_name]
         lost = [item.id for item in missing if self._confirmed(item, checked, now)]
-        shown = [(by_name[item.name], item) for item in checked.items if item.name in by_name]
-        authors = {before.author for before, item in shown if before.author is not None and item.author is None}
+        shown = [(by_name[item.id], item) for item in checked.items if item.id in by_name]
+        authors = {
+            (before.source, before.author)
+            for before, item in shown
+            if before.author is not None and item.author is None
+        }
         erased = erasing.erase(self.db, [*gone, *lost], now, nameless=authors)
         changed = sum(rechecks.refresh(self.db, before, item) for before, item in shown)
         rechecks.absent(self.db, [item.id for item in missing if item.id not in lost], now)
         rechecks.there(self.db, [before.id for before, _ in shown], now)
-        told = {*checked.gone, *checked.absent, *(item.name for item in checked.items)}
-        rechecks.asked(self.db, [item.id for item in stored if item.name not in told], now)
+        told = {*checked.gone, *checked.absent, *(item.id for item in checked.items)}
+        rechecks.asked(self.db, [item.id for item in stored if item.ref not in told], now)
         self.metrics.items_rechecked.inc(len(stored))
         self.metrics.items_erased.labels("deleted").inc(erased.items)
         log.info(

@@ -96,7 +96,7 @@ class FeedRefused(Permanent):
     def __init__(self, reason: str, names: tuple[str, ...]) -> None:
         self.reason = reason
         self.names = names
-        super().__init__(f"{reason}: r/{'+'.join(names)}")
+        super().__init__(f"{reason}: {'+'.join(names)}")
 
 
 class ChannelGone(Permanent):

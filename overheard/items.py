@@ -1,66 +1,69 @@
-"""What Reddit says: an item is a post or a comment."""
+"""What a source gives: items, in feeds.
+
+An item is a post or a comment. A place is where a source keeps items (a subreddit, say); a feed is what the source
+lists of a place together: its posts, its comments, or one sequence with both.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import msgspec
 
 ItemKind = Literal["post", "comment"]
-FeedKind = Literal["posts", "comments"]
+FeedKind = Literal["posts", "comments", "items"]
 
-PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
-KIND_OF_FEED: dict[FeedKind, ItemKind] = {"posts": "post", "comments": "comment"}
-FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")  # 12 digits are within 63 bits
-POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
-TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # words of the post's title, in a comment's link
-ALL = "all"  # the feed of everything, and the word for it in a workspace file
+KINDS_IN: dict[FeedKind, tuple[ItemKind, ...]] = {
+    "posts": ("post",),
+    "comments": ("comment",),
+    "items": ("post", "comment"),
+}
+ALL = "all"  # the place that is everything of one source, and the word for it in a workspace file
+
+Place = tuple[str, ItemKind, str]  # a source, a kind of item, and the key of a place (or ALL)
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One post or comment, as its source gave it.
 
-    ``name`` is Reddit's fullname (``t3_…`` or ``t1_…``); ``subreddit`` keeps Reddit's spelling; ``author`` is None
-    when deleted; ``created_at`` is in seconds since the epoch, whole seconds on Reddit.
+    ``id`` is the source's own, unique within it. ``place`` keeps the source's spelling. ``author`` is None when
+    deleted. ``thread`` is the id of the post that a comment is below (a post's own id); a comment has no ``title``,
+    and its post's is ``thread_title``. ``texts`` are further texts by name. Times are seconds since the epoch.
     """
 
-    name: str
+    source: str
+    id: str
     kind: ItemKind
-    subreddit: str
-    author: str | None
-    title: str
-    body: str
-    permalink: str
-    url: str
+    place: str
+    author: str | None = None
+    title: str = ""
+    body: str = ""
+    url: str = ""
+    permalink: str = ""
+    thread: str | None = None
+    thread_title: str = ""
+    texts: dict[str, str] = {}
     created_at: float
+    edited_at: float | None = None
 
     @property
-    def number(self) -> int:
-        """The base-36 id as a number: it rises with time, separately for posts and comments."""
-        return number_of(self.name)
+    def key(self) -> tuple[str, str]:
+        """What it is known by among the items of all sources."""
+        return self.source, self.id
 
     @property
     def fields(self) -> dict[str, str]:
-        """The texts that queries are matched against. A comment's title is its post's, and not its own words."""
+        """The texts that queries are matched against: its own words, not its thread's title."""
         if self.kind == "comment":
             return {"body": self.body}
         return {"title": self.title, "body": self.body}
 
-
-def post_of(comment: Item) -> str | None:
-    """The name of a comment's post, as its link tells it; None of what is no comment, or where it does not."""
-    found = POST_IN_LINK.search(comment.permalink) if comment.kind == "comment" else None
-    return f"{PREFIX['post']}_{found[1]}" if found else None
-
-
-def untitled(permalink: str) -> str:
-    """A comment's link without the words of its post's title; Reddit takes it all the same."""
-    return TITLE_IN_LINK.sub(r"\1_", permalink, count=1)
+    @property
+    def found_in(self) -> tuple[Place, Place]:
+        """The places whose watchers want to hear of it: its own, and everything of its source."""
+        return (self.source, self.kind, place_key(self.place)), (self.source, self.kind, ALL)
 
 
-def number_of(name: str) -> int:
-    """``t3_1abc`` → its id as a number. Raises ValueError for what is not a fullname."""
-    if not FULLNAME.fullmatch(name):
-        raise ValueError(f"not a fullname: {name!r}")
-    return int(name[3:], 36)
+def place_key(place: str) -> str:
+    """Return what a place is compared and stored by: no source has two that differ in case only."""
+    return place.lower()

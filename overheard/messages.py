@@ -1,6 +1,6 @@
 """What travels between the stages: frozen, typed, versioned. Decoding is the validation.
 
-Ids travel after store; the text of items travels only from fetch to store (DESIGN §2).
+Ids travel after store; the text of items travels only from fetch to store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Cursor = Annotated[str, Meta(max_length=200_000)]  # a source's own text
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all messages. ``v`` is the version of the form; an unknown one is refused, not guessed at."""
 
-    v: Literal[1] = 1
+    v: Literal[2] = 2
 
     @property
     def gist(self) -> dict[str, str | int | float]:
@@ -72,13 +72,14 @@ ON_SCHEDULE = ("due", "sweep")  # reasons of demands that can wait for the next 
 
 
 class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Make this workspace's feeds fresh: each read by a poll that began at or after ``fresh_since`` (epoch seconds).
+    """Make a workspace's feeds of one source fresh: each read by a poll that began at or after ``fresh_since``.
 
     ``resume`` carries on a poll that waited for its turn at the budget, or was put off; ``attempt`` counts the passing
     faults of the source that this demand has met.
     """
 
     workspace_id: Id
+    source: Text
     fresh_since: Annotated[float, Meta(ge=0)]
     reason: Text = "due"
     attempt: Count = 0
@@ -86,21 +87,37 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def gist(self) -> dict[str, str | int | float]:
-        return {"workspace": self.workspace_id, "demand": self.reason}
+        return {"workspace": self.workspace_id, "source": self.source, "demand": self.reason}
+
+
+class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which part of a poll a message carries: stages between fetch and store hand it on as it is.
+
+    The last part bears ``parts`` (how many there are) and the ``targets``. Where a part is too much for one message it
+    goes on in several ``pieces``, of which this is number ``piece``.
+    """
+
+    poll: Text
+    part: Count
+    parts: Count | None = None
+    targets: tuple[Target, ...] = ()
+    piece: Count = 0
+    pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
+
+
+Key = tuple[Text, Text]  # of an item: its source, and the source's own id
 
 
 class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of what a poll read. The last part bears ``parts`` (how many there are) and the ``targets``."""
+    """One part of what a poll read; ``gone`` are items of which the source said meanwhile that they were deleted."""
 
-    poll_id: Text
-    part: Count
+    part: PollPart
     items: tuple[Item, ...]
-    parts: Count | None = None
-    targets: tuple[Target, ...] = ()
+    gone: tuple[Key, ...] = ()
 
     @property
     def gist(self) -> dict[str, str | int | float]:
-        return {"poll": self.poll_id, "part": self.part, "items": len(self.items)}
+        return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,22 +136,15 @@ class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll after matching: only the items that somebody wants. Parts and targets as in ItemsFetched.
+    """One part of a poll after matching: only the items that somebody wants, and what is ``gone``."""
 
-    Where very many want them, the part comes in several ``pieces``, of which this is number ``piece``.
-    """
-
-    poll_id: Text
-    part: Count
+    part: PollPart
     items: tuple[MatchedItem, ...]
-    piece: Count = 0
-    pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
-    parts: Count | None = None
-    targets: tuple[Target, ...] = ()
+    gone: tuple[Key, ...] = ()
 
     @property
     def gist(self) -> dict[str, str | int | float]:
-        return {"poll": self.poll_id, "part": self.part, "items": len(self.items)}
+        return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
 class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,7 +162,7 @@ class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class RecheckItems(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Ask Reddit whether these stored items are still there.
+    """Ask their source whether these stored items are still there.
 
     ``lease`` is the claim under which they were taken: whoever comes second with it has nothing to do. Without ids:
     claim what is due, and go on until nothing is.

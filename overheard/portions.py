@@ -32,7 +32,7 @@ def portions(entries: Sequence[T], size: Callable[[T], int], most: int = PORTION
 
 def item_size(item: Item) -> int:
     """About how many bytes an item takes in a message."""
-    return 2 * (len(item.title) + len(item.body)) + 500
+    return 2 * (len(item.title) + len(item.body) + len(item.thread_title) + sum(map(len, item.texts.values()))) + 600
 
 
 def matched_size(entry: MatchedItem) -> int:

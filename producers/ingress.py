@@ -200,7 +200,9 @@ class Ingress:
 
     def _run_of(self, demand: Demand, now: float) -> FetchWorkspace:
         fresh_since = now if demand.by_hand else max(now - self.fresh_for, 0.0)
-        return FetchWorkspace(workspace_id=demand.workspace_id, reason=demand.reason, fresh_since=fresh_since)
+        return FetchWorkspace(
+            workspace_id=demand.workspace_id, source="reddit", reason=demand.reason, fresh_since=fresh_since
+        )
 
     def _note_demands(self, batch: Batch) -> None:
         """Those by hand: the tick has noted its own."""

@@ -17,7 +17,7 @@ from overheard.db import groups, migrate, specs
 from overheard.db.connect import Db, open_database
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem, Message, Target
+from overheard.messages import ItemsMatched, Match, MatchedItem, Message, PollPart, Target
 from overheard.metrics import Metrics
 from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
@@ -297,7 +297,7 @@ class World:
         )
 
     def feed(self, name: str = "python", kind: str = "posts") -> Any:
-        return Feed.select().where(Feed.name == name, Feed.kind == kind).get(self.db.peewee)
+        return Feed.select().where(Feed.place == name, Feed.kind == kind).get(self.db.peewee)
 
     def group(self, name: str = "python", kind: str = "posts") -> Any:
         """The group in which the feed is read."""
@@ -313,18 +313,19 @@ class World:
         feeds = Feed.select(Feed.id).where(Feed.group == group.id).order_by(Feed.id).tuples().execute(self.db.peewee)
         return Target(group.id, tuple(feed for (feed,) in feeds), cursor, self.clock(), **fields)
 
-    def item(self, number: int = 1000, *, kind: Any = "post", subreddit: str = "Python", **fields: Any) -> Item:
+    def item(self, number: int = 1000, *, kind: Any = "post", place: str = "Python", **fields: Any) -> Item:
         """An item of this number, created at this moment unless ``created_at`` says otherwise."""
         name = f"{'t3' if kind == 'post' else 't1'}_{base36(number)}"
         values = {
+            "source": "reddit",
             "author": "someone",
-            "title": "On acme",
+            **({"title": "On acme", "thread": name} if kind == "post" else {"thread_title": "On acme"}),
             "body": f"What do you think of acme number {number}?",
-            "permalink": f"https://www.reddit.com/r/{subreddit}/comments/{name[3:]}/",
-            "url": "https://example.org/",
+            "permalink": f"https://www.reddit.com/r/{place}/comments/{name[3:]}/",
+            "url": "https://example.org/" if kind == "post" else "",
             "created_at": self.clock(),
         }
-        return Item(name=name, kind=kind, subreddit=subreddit, **(values | fields))
+        return Item(id=name, kind=kind, place=place, **(values | fields))
 
     def matched(
         self,
@@ -336,14 +337,11 @@ class World:
     ) -> ItemsMatched:
         """A message for store: each item with the workspaces whose query "brand" wants it."""
         return ItemsMatched(
-            poll_id=poll,
-            part=part,
+            part=PollPart(poll=poll, part=part, parts=parts, targets=targets),
             items=tuple(
                 MatchedItem(item, tuple(Match(each, (self.query(each),), (("title", 3, 7),)) for each in workspace_ids))
                 for item, workspace_ids in wanted
             ),
-            parts=parts,
-            targets=targets,
         )
 
     def rows(self, table: type[Table], *columns: str) -> list[Any]:

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from overheard.errors import InvalidInput
-from overheard.items import FULLNAME
 
 MAX_BYTES = 64 * 1024
 MAX_REASON = 200
 MAX_EVENT_ID = 200
 MAX_ID = 2**63 - 1
+ITEM_ID = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAMESPACE = uuid.UUID("5f0c9a0e-6c55-5c0b-9c57-0f6d8a3b7c11")  # of message ids; never changes
 
@@ -162,10 +162,10 @@ def _text(name: str, value: object) -> None:
         raise InvalidInput(f'"{name}" holds a character that cannot be stored (NUL or half of a surrogate pair)')
 
 
-def _fullname(name: str, value: object) -> None:
-    if not isinstance(value, str) or not FULLNAME.fullmatch(value):
+def _item_id(name: str, value: object) -> None:
+    if not isinstance(value, str) or not ITEM_ID.fullmatch(value):
         shown = _shown(value) if isinstance(value, str) else _kind(value)
-        raise InvalidInput(f'"{name}" is {shown}; want the fullname of a post or comment, such as t3_1abc or t1_1abc')
+        raise InvalidInput(f'"{name}" is {shown}; want the id of a post or comment, such as t3_1abc or t1_1abc')
 
 
 def _moment(name: str, value: object) -> None:
@@ -173,7 +173,7 @@ def _moment(name: str, value: object) -> None:
         raise InvalidInput(f'"{name}" is {_shown(str(value))}; want seconds since the epoch')
 
 
-CHECKS = {"workspace": _workspace, "reason": _text, "event_id": _text, "period_end": _moment, "item": _fullname}
+CHECKS = {"workspace": _workspace, "reason": _text, "event_id": _text, "period_end": _moment, "item": _item_id}
 
 
 def _kind(value: object) -> str:

@@ -76,7 +76,7 @@ def forget(
 
 def _author(program: Program, name: str, dry_run: bool, yes: bool, format: str) -> None:
     db, who = program.db, f"u/{name}"
-    found = forgetting.count_author(db, name)
+    found = forgetting.count_author(db, "reddit", name)
     if not dry_run:
         if not yes:
             click.confirm(
@@ -84,7 +84,7 @@ def _author(program: Program, name: str, dry_run: bool, yes: bool, format: str) 
                 abort=True,
                 err=True,
             )
-        found = forgetting.author(db, name, program.clock())
+        found = forgetting.author(db, "reddit", name, program.clock())
     _print({"author": name}, who, found, dry_run, format)
     if format == "table" and not dry_run:
         line(("  Of the name only a hash is kept, so that the next reading does not bring it all back.", "dim"))
@@ -104,7 +104,7 @@ def _workspace(program: Program, slug: str, dry_run: bool, yes: bool, format: st
 
 
 def _undo(db: Db, name: str, format: str) -> None:
-    was = forgetting.remember_author(db, name)
+    was = forgetting.remember_author(db, "reddit", name)
     if format == "json":
         output.print_json({"author": name, "was_forgotten": was})
     elif was:

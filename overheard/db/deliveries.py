@@ -212,10 +212,10 @@ def contents(db: Db, claimed: Claimed) -> Contents | None:
         rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(MOST_IN_A_DIGEST)
     found = list(rows.tuples().execute(db.peewee))[::-1]
     omitted = bundled.count(db.peewee) - len(found) if len(found) == MOST_IN_A_DIGEST else 0
-    public: tuple[PublicMention, ...] = tuple(mentions.as_public(row[1:]) for row in found)
+    public: tuple[PublicMention, ...] = tuple(mentions.as_public(db, found))
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
     notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
-    return Contents(notice, tuple(row[9] for row in found))
+    return Contents(notice, tuple(row[10] for row in found))
 
 
 def sent(db: Db, delivery_id: str, now: float) -> None:

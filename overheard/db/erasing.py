@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import msgspec
 from peewee import fn
@@ -19,7 +20,7 @@ from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, PENDING
 from overheard.db.models import Delivery, Erased, Item, Mention
 from overheard.items import Item as FoundItem
-from overheard.items import post_of
+from overheard.messages import Key
 
 REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
 KEYS = 400  # in one statement
@@ -42,7 +43,7 @@ class Tally(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[str] = ()) -> Tally:
+def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> Tally:
     """Erase items that are gone from Reddit, up to a few hundred at once.
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
@@ -52,32 +53,35 @@ def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection
        are still there to be found again;
     3. then, in one transaction, from where they are stored, with their mentions and deliveries.
     """
-    names = _names(db, item_ids)
-    if not names and not nameless:
+    keys = _keys(db, item_ids)
+    if not keys and not nameless:
         return Tally()
     with db.transaction():
-        remember(db, names, now)
-    letters = letter_texts.erase(db, names, nameless)
-    threads.erase_titles(db, names)
+        remember(db, map(item_key, keys), now)
+    letters = letter_texts.erase(db, [ref for _, ref in keys], [author for _, author in nameless])
+    threads.erase_titles(db, keys)
     tally = erase_rows(db, item_ids, now)
     tally.letters = letters
-    for author in sorted(nameless):
-        Item.update(author=None).where(written_by(author)).execute(db.peewee)
+    for source, author in sorted(nameless):
+        Item.update(author=None).where(written_by(source, author)).execute(db.peewee)
     return tally
 
 
-def _names(db: Db, item_ids: Collection[int]) -> list[str]:
-    return [name for (name,) in Item.select(Item.name).where(Item.id.in_(list(item_ids))).tuples().execute(db.peewee)]
+def _keys(db: Db, item_ids: Collection[int]) -> list[Key]:
+    rows = Item.select(Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
+    return [(source, ref) for source, ref in rows.tuples().execute(db.peewee)]
 
 
 def erase_rows(db: Db, item_ids: Collection[int], now: float) -> Tally:
     """Step 3 of ``erase``. Store, which may be storing one of them again, has done so before, or finds its key."""
     with db.transaction():
-        rows = Item.select(Item.id, Item.name).where(Item.id.in_(list(item_ids))).order_by(Item.name)
-        found = dict((rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee))
+        rows = Item.select(Item.id, Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
+        rows = rows.order_by(Item.source, Item.ref)
+        locked = (rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee)
+        found = {row_id: (source, ref) for row_id, source, ref in locked}
         if not found:
             return Tally()
-        remember(db, found.values(), now)
+        remember(db, map(item_key, found.values()), now)
         its = Mention.select(Mention.id).where(Mention.item.in_(list(found)))
         bundles = [
             bundle
@@ -107,9 +111,9 @@ def _emptied(db: Db, digests: Sequence[str]) -> int:
     return int(empty.execute(db.peewee))
 
 
-def written_by(author: str) -> object:
-    """The condition of being an author's item. Reddit's names are the same in any case."""
-    return fn.LOWER(Item.author) == author.lower()
+def written_by(source: str, author: str) -> Any:
+    """Return the condition of being an author's item. Case does not tell two authors apart."""
+    return (fn.LOWER(Item.author) == author.lower()) & (Item.source == source)
 
 
 def remember(db: Db, keys: Iterable[str], now: float) -> None:
@@ -121,26 +125,35 @@ def remember(db: Db, keys: Iterable[str], now: float) -> None:
         ).execute(db.peewee)
 
 
-def author_key(author: str) -> str:
-    """What is remembered of an author who is forgotten: a hash."""
-    return AUTHOR + hashlib.sha256(f"overheard:{author.lower()}".encode("utf-8", "surrogatepass")).hexdigest()
+def item_key(key: Key) -> str:
+    """Return what is remembered of an item that was erased."""
+    source, ref = key
+    return f"{source}:{ref}"
 
 
-def refused(db: Db, items: Iterable[FoundItem]) -> set[str]:
-    """The names of those items that must not be stored again."""
-    by_key: dict[str, set[str]] = {}
+def author_key(source: str, author: str) -> str:
+    """Return what is remembered of an author who is forgotten: a hash."""
+    digest = hashlib.sha256(f"overheard:{author.lower()}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{source}:{AUTHOR}{digest}"
+
+
+def refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
+    """Return the keys of those items that must not be stored again."""
+    by_key: dict[str, set[Key]] = {}
     for item in items:
-        by_key.setdefault(item.name, set()).add(item.name)
+        by_key.setdefault(item_key(item.key), set()).add(item.key)
         if item.author is not None:
-            by_key.setdefault(author_key(item.author), set()).add(item.name)
-    return {name for key in _remembered(db, by_key) for name in by_key[key]}
+            by_key.setdefault(author_key(item.source, item.author), set()).add(item.key)
+    return {key for remembered in _remembered(db, by_key) for key in by_key[remembered]}
 
 
-def posts_refused(db: Db, comments: Iterable[FoundItem]) -> set[str]:
-    """The names of those comments whose posts must not be stored again."""
-    posts = {comment.name: post for comment in comments if (post := post_of(comment)) is not None}
-    gone = _remembered(db, set(posts.values()))
-    return {name for name, post in posts.items() if post in gone}
+def threads_refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
+    """Return the keys of those comments whose posts must not be stored again."""
+    threads = {
+        item.key: item_key((item.source, item.thread)) for item in items if item.thread and item.thread != item.id
+    }
+    gone = _remembered(db, set(threads.values()))
+    return {key for key, thread in threads.items() if thread in gone}
 
 
 def without_refused(db: Db, body: str) -> str | None:
@@ -152,9 +165,10 @@ def without_refused(db: Db, body: str) -> str | None:
     if letter_bodies.HOLDS_ITEMS not in body:
         return None
     names = {text for text in letter_bodies.quoted(body) if NAME.fullmatch(text)}
-    authors = {author_key(name): name for name in names}
-    found = _remembered(db, [*names, *authors])
-    left = letter_bodies.without_items(body, found & names)
+    authors = {author_key("reddit", name): name for name in names}
+    items = {item_key(("reddit", name)): name for name in names}
+    found = _remembered(db, [*items, *authors])
+    left = letter_bodies.without_items(body, {items[key] for key in found if key in items})
     theirs = [authors[key] for key in found if key in authors]
     return letter_bodies.without_authors(left or body, theirs, items_too=True) or left
 

@@ -88,7 +88,7 @@ def also_due(
         .limit(2 * room)
     )
     found = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))
-    return [other for other in found if not any(feed.failures or feed.name == ALL for feed in other.feeds)]
+    return [other for other in found if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
 def still_stale(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> bool:
@@ -112,7 +112,7 @@ def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) ->
     )
     FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id == feed.group_id).execute(db.peewee)
     if feed.failures + 1 == TOLD_AFTER:
-        incidents.note(db, "feed refused", f"r/{feed.name} {feed.kind} ({reason})", now)
+        incidents.note(db, "feed refused", f"r/{feed.place} {feed.kind} ({reason})", now)
     return retry_at
 
 
@@ -199,6 +199,7 @@ def unread_since(db: Db, workspace_id: int, since: float) -> bool:
 class Refused(msgspec.Struct, frozen=True):
     """A feed that Reddit refuses; ``retry_at`` is when it is asked for again."""
 
+    source: str
     kind: FeedKind
     name: str
     reason: str | None
@@ -209,7 +210,7 @@ class Refused(msgspec.Struct, frozen=True):
 def failing(db: Db, limit: int) -> list[Refused]:
     """Up to ``limit`` of the watched feeds that Reddit refuses, by name."""
     rows = (
-        Feed.select(Feed.kind, Feed.name, Feed.reason, Feed.failures, Feed.retry_at)
+        Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
         .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
         .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
         .limit(limit)

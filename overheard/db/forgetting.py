@@ -46,27 +46,27 @@ class OfWorkspace(msgspec.Struct):
     feeds: int = 0
 
 
-def author(db: Db, name: str, now: float) -> Tally:
+def author(db: Db, source: str, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
     with db.transaction():
-        erasing.remember(db, [author_key(name)], now)
+        erasing.remember(db, [author_key(source, name)], now)
     for table in (Item, DeadLetter):  # who is storing or recording right now may have looked for the key before
         db.await_writers(table)
     tally = Tally()
     while True:
-        some = Item.select(Item.id, Item.name).where(written_by(name)).limit(BATCH)
-        names = dict(some.tuples().execute(db.peewee))
-        if not names:
+        some = Item.select(Item.id, Item.ref).where(written_by(source, name)).limit(BATCH)
+        refs = dict(some.tuples().execute(db.peewee))
+        if not refs:
             break
-        threads.erase_titles(db, names.values())
-        tally.add(erasing.erase_rows(db, list(names), now))
+        threads.erase_titles(db, [(source, ref) for ref in refs.values()])
+        tally.add(erasing.erase_rows(db, list(refs), now))
     tally.letters = letter_texts.forget_author(db, name)
     return tally
 
 
-def count_author(db: Db, name: str) -> Tally:
+def count_author(db: Db, source: str, name: str) -> Tally:
     """What ``author`` would erase; but for digests, which it may leave empty."""
-    its = Item.select(Item.id).where(written_by(name))
+    its = Item.select(Item.id).where(written_by(source, name))
     mentions = Mention.select(Mention.id).where(Mention.item.in_(its))
     return Tally(
         items=its.count(db.peewee),
@@ -76,9 +76,9 @@ def count_author(db: Db, name: str) -> Tally:
     )
 
 
-def remember_author(db: Db, name: str) -> bool:
+def remember_author(db: Db, source: str, name: str) -> bool:
     """Let what the author writes be stored again; says whether it was not."""
-    return bool(Erased.delete().where(Erased.key == author_key(name)).execute(db.peewee))
+    return bool(Erased.delete().where(Erased.key == author_key(source, name)).execute(db.peewee))
 
 
 def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:

@@ -32,7 +32,7 @@ class GapRow(msgspec.Struct, frozen=True):
 COLUMNS = (
     Feed.source,
     Feed.kind,
-    Feed.name,
+    Feed.place,
     *(getattr(Gap, name) for name in GapRow.__struct_fields__[3:]),
 )
 
@@ -41,7 +41,7 @@ def listing(db: Db, *, place: str | None = None, state: str | None = None, limit
     """The newest gaps, the last found first."""
     query = Gap.select(*COLUMNS).join(Feed, on=(Gap.feed == Feed.id))
     if place is not None:
-        query = query.where(Feed.name == place.lower())
+        query = query.where(Feed.place == place.lower())
     if state is not None:
         query = query.where(Gap.state == state)
     rows = query.order_by(Gap.found_at.desc(), Gap.id.desc()).limit(limit)

@@ -30,7 +30,7 @@ class FeedRow(msgspec.Struct, frozen=True):
 
     id: int
     kind: FeedKind
-    name: str
+    place: str
     failures: int
     source: str
     group_id: int
@@ -49,14 +49,14 @@ class Group(msgspec.Struct, frozen=True):
     feeds: tuple[FeedRow, ...] = ()
 
     @property
-    def names(self) -> list[str]:
+    def places(self) -> list[str]:
         """What to ask the source for."""
-        return [feed.name for feed in self.feeds]
+        return [feed.place for feed in self.feeds]
 
 
 GIVEN_UP = "given up"  # in place of a poll: the group is free, and the sweep asks for those who waited for its reading
 
-FEED_COLUMNS = (Feed.id, Feed.kind, Feed.name, Feed.failures, Feed.source, Feed.group)
+FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
 
 

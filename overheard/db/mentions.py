@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,21 +13,23 @@ from peewee import fn
 from overheard import canary
 from overheard.channels import Mention as PublicMention
 from overheard.db.connect import Db
-from overheard.db.models import Item, Mention, Workspace
+from overheard.db.models import Item, Mention, Query, Workspace
 
+READ_AT_ONCE = 200  # mentions
 COLUMNS = (
     Mention.id,
     Workspace.slug,
-    Item.name,
+    Item.ref,
     Item.kind,
-    Item.subreddit,
+    Item.place,
     Item.author,
     Item.title,
+    Item.thread_title,
     Item.body,
     Item.permalink,
     Item.created_at,
     Mention.stored_at,
-    Mention.queries,
+    Mention.query_ids,
     Mention.highlights,
 )
 
@@ -40,21 +43,35 @@ def rows() -> Any:
     )
 
 
-def as_public(row: Sequence[Any]) -> PublicMention:
-    """A row of ``rows`` without its id, as the world sees it."""
-    slug, name, kind, subreddit, author, title, body, permalink, created_at, stored_at, queries, highlights = row
+def as_public(db: Db, found: Sequence[Sequence[Any]]) -> list[PublicMention]:
+    """Return rows of ``rows`` as the world sees them, with the names of their queries."""
+    ids = [msgspec.json.decode(row[12], type=tuple[int, ...]) for row in found]
+    names = _query_names(db, {query for some in ids for query in some})
+    return [
+        _public(row, tuple(names[query] for query in some if query in names))
+        for row, some in zip(found, ids, strict=True)
+    ]
+
+
+def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+    rows = Query.select(Query.id, Query.name).where(Query.id.in_(list(query_ids)))
+    return dict(rows.tuples().execute(db.peewee)) if query_ids else {}
+
+
+def _public(row: Sequence[Any], queries: tuple[str, ...]) -> PublicMention:
+    _, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, _, highlights = row
     return PublicMention(
         workspace=slug,
-        item=name,
+        item=ref,
         kind=kind,
-        subreddit=subreddit,
+        subreddit=place,
         author=author,
-        title=title,
+        title=title or thread_title,
         body=body,
         permalink=permalink,
         created_at=rfc3339(created_at),
         stored_at=rfc3339(stored_at),
-        queries=msgspec.json.decode(queries, type=tuple[str, ...]),
+        queries=queries,
         highlights=msgspec.json.decode(highlights, type=tuple[tuple[str, int, int], ...]),
     )
 
@@ -80,8 +97,9 @@ def listing(
     if since is not None:
         query = query.where(Mention.stored_at >= since)
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)
-    for row in query.tuples().execute(db.peewee):
-        yield row[0], as_public(row[1:])
+    found = iter(query.tuples().execute(db.peewee))
+    while some := list(islice(found, READ_AT_ONCE)):
+        yield from zip((row[0] for row in some), as_public(db, some), strict=True)
 
 
 def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:

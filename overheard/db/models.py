@@ -37,6 +37,7 @@ def _of(model: Any, backref: str, **kw: Any) -> ForeignKeyField:
 
 # Who listens. ``demanded_at``: somebody asked for a run; ``served_at``: the last run that fetch took up;
 # ``waiting_since``: the oldest demand that fetch has not taken up, however often it was repeated since.
+# ``internal``: Overheard's own, in no list or count of people's.
 # ``digest_end``: the period whose digest was asked for, at ``digest_asked_at``, and is not composed yet.
 class Workspace(Table):
     id = AutoField()
@@ -54,6 +55,7 @@ class Workspace(Table):
     next_digest_at = DoubleField(null=True, index=True)
     digest_end = DoubleField(null=True, index=True)
     digest_asked_at = DoubleField(default=0)
+    internal = BooleanField(default=False)
 
 
 # Feeds that are read together. ``cursor`` is their source's own text: with it the next reading begins, and everything
@@ -71,21 +73,23 @@ class FeedGroup(Table):
     lease_until = DoubleField(default=0)
 
 
-# One listing of a source, shared by all who watch it. ``failures``: how often in a row the source has refused it.
+# What a source lists of a place together, shared by all who watch it. ``place`` is its key (``items.place_key``).
+# ``failures``: how often in a row the source has refused it.
 class Feed(Table):
     id = AutoField()
     source = TextField()
     kind = TextField()
-    name = TextField()
+    place = TextField()
     fresh_at = DoubleField(default=0)
     failures = IntegerField(default=0)
     retry_at = DoubleField(default=0)
     reason = TextField(null=True)
     created_at = DoubleField()
+    internal = BooleanField(default=False)
     group = _of(FeedGroup, "feeds", null=True, index=True)
 
     class Meta:
-        indexes = ((("source", "kind", "name"), True), (("failures", "fresh_at"), False))
+        indexes = ((("source", "kind", "place"), True), (("failures", "fresh_at"), False))
 
 
 # What could not be read: between ``from_item`` and ``to_item``, neither of which is missing. ``state``: open, filled
@@ -114,21 +118,25 @@ class Source(Table):
     revoked = BooleanField(default=False)
 
 
-# Who watches what. Mentions older than ``created_at`` are stored but not sent: no flood on the first run.
+# Who watches what, and which ``kinds`` of its items (words).
+# Mentions older than ``created_at`` are stored but not sent: no flood on the first run.
 class Watch(Table):
     workspace = _of(Workspace, "watches")
     feed = _of(Feed, "watches", index=True)
+    kinds = TextField()
     created_at = DoubleField()
 
     class Meta:
         primary_key = CompositeKey("workspace", "feed")
 
 
+# ``removed_at``: it matches nothing any more, and only names what it has found.
 class Query(Table):
     id = AutoField()
     workspace = _of(Workspace, "queries")
     name = TextField()
     text = TextField()
+    removed_at = DoubleField(null=True)
 
     class Meta:
         indexes = ((("workspace", "name"), True),)
@@ -166,47 +174,50 @@ class Channel(Table):
         indexes = ((("workspace", "name"), True),)
 
 
-# Only what somebody wanted to hear of is kept. ``checked_at``: when Reddit last said how it is (at first, when it was
-# stored); ``absent_since``: since when Reddit's answers leave it out; ``lease_until``: so long it is being re-read.
+# Only what somebody wanted to hear of is kept. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``: when
+# the source last said how it is (at first, when it was stored); ``absent_since``: since when the source's answers leave
+# it out; ``lease_until``: so long it is being re-read.
 class Item(Table):
     id = BigAutoField()
-    name = TextField(unique=True)
+    source = TextField()
+    ref = TextField()
     kind = TextField()
-    subreddit = TextField()
+    place = TextField()
     author = TextField(null=True)
     title = TextField()
     body = TextField()
     permalink = TextField()
     url = TextField()
+    thread = TextField(null=True)
+    thread_title = TextField(default="")
+    texts = TextField(default="{}")
     created_at = DoubleField()
+    edited_at = DoubleField(null=True)
     stored_at = DoubleField(index=True)
     checked_at = DoubleField(default=0, index=True)
     absent_since = DoubleField(null=True)
     lease_until = DoubleField(default=0)
 
+    class Meta:
+        indexes = ((("source", "ref"), True), (("source", "thread"), False))
+
 
 Item.add_index(fn.LOWER(Item.author), name="item_author_lower")
-# The post of a comment (``threads.py``); SQLite has other words for it.
-Item.add_index(
-    fn.SPLIT_PART(fn.SPLIT_PART(Item.permalink, "/comments/", 2), "/", 1),
-    where=Item.kind == "comment",
-    name="item_post",
-)
 
 
-# What must not be stored again: the names of items that were erased, for some days (copies are on the bus), and hashes
-# of the names of authors who asked to be forgotten. ``erasing.py`` makes the keys.
+# What must not be stored again: the ids of items that were erased, for some days (copies are on the bus), and hashes
+# of the names of authors who asked to be forgotten, each within its source. ``erasing.py`` makes the keys.
 class Erased(Table):
     key = TextField(primary_key=True)
     at = DoubleField()
 
 
-# One per (workspace, item) (I3). ``queries`` and ``highlights`` are JSON.
+# One per (workspace, item) (I3). ``query_ids`` and ``highlights`` are JSON.
 class Mention(Table):
     id = BigAutoField()
     workspace = _of(Workspace, "mentions")
     item = _of(Item, "mentions", index=True)
-    queries = TextField()
+    query_ids = TextField()
     highlights = TextField()
     silent = BooleanField(default=False)
     stored_at = DoubleField(index=True)
@@ -255,13 +266,14 @@ class Poll(Table):
 
 
 # What of it is stored. A part is stored when all pieces of one matching of it are.
-class PollPart(Table):
+class StoredPart(Table):
     poll = _of(Poll, "stored", index=False)
     part = IntegerField()
     pieces = IntegerField()
     piece = IntegerField()
 
     class Meta:
+        table_name = "poll_part"
         primary_key = CompositeKey("poll", "part", "pieces", "piece")
 
 
@@ -325,7 +337,7 @@ TABLES: tuple[type[Table], ...] = (
     Mention,
     Delivery,
     Poll,
-    PollPart,
+    StoredPart,
     DeadLetter,
     Budget,
     Incident,

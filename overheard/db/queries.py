@@ -9,16 +9,17 @@ from peewee import fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
+from overheard.items import Place
 
 WORKSPACES = 1000  # of one statement
 
 
 class Interest(msgspec.Struct, frozen=True):
-    """What one workspace wants to hear of: ``queries`` are (id, text), ``feeds`` are (kind, lower-case name)."""
+    """What one workspace wants to hear of: ``queries`` are (id, text)."""
 
     workspace_id: int
     queries: tuple[tuple[int, str], ...]
-    feeds: tuple[tuple[str, str], ...]
+    places: tuple[Place, ...]
 
 
 def revision(db: Db) -> int:
@@ -53,23 +54,23 @@ def interests(db: Db, workspace_ids: Sequence[int]) -> Iterator[Interest]:
     for start in range(0, len(workspace_ids), WORKSPACES):
         some = workspace_ids[start : start + WORKSPACES]
         queries: dict[int, list[tuple[int, str]]] = {workspace_id: [] for workspace_id in some}
-        feeds: dict[int, list[tuple[str, str]]] = {workspace_id: [] for workspace_id in some}
+        places: dict[int, list[Place]] = {workspace_id: [] for workspace_id in some}
         rows = (
             Query.select(Query.workspace, Query.id, Query.text)
             .join(Workspace, on=(Query.workspace == Workspace.id))
-            .where(Query.workspace.in_(some), Workspace.active)
+            .where(Query.workspace.in_(some), Query.removed_at.is_null(), Workspace.active)
         )
         for workspace_id, query_id, text in rows.tuples().execute(db.peewee):
             queries[workspace_id].append((query_id, text))
         watches = (
-            Watch.select(Watch.workspace, Feed.kind, Feed.name)
+            Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place)
             .join(Feed, on=(Watch.feed == Feed.id))
             .where(Watch.workspace.in_(some))
         )
-        for workspace_id, kind, name in watches.tuples().execute(db.peewee):
-            feeds[workspace_id].append((kind, name))
+        for workspace_id, source, kinds, place in watches.tuples().execute(db.peewee):
+            places[workspace_id] += [(source, kind, place) for kind in kinds.split()]
         for workspace_id in some:
-            yield Interest(workspace_id, tuple(queries[workspace_id]), tuple(feeds[workspace_id]))
+            yield Interest(workspace_id, tuple(queries[workspace_id]), tuple(places[workspace_id]))
 
 
 def texts(db: Db) -> Iterator[tuple[str, str, str]]:
@@ -77,6 +78,7 @@ def texts(db: Db) -> Iterator[tuple[str, str, str]]:
     rows = (
         Query.select(Workspace.slug, Query.name, Query.text)
         .join(Workspace, on=(Query.workspace == Workspace.id))
+        .where(Query.removed_at.is_null())
         .order_by(Workspace.slug, Query.name)
     )
     yield from rows.tuples().execute(db.peewee)
@@ -84,4 +86,4 @@ def texts(db: Db) -> Iterator[tuple[str, str, str]]:
 
 def count(db: Db) -> int:
     """How many queries there are."""
-    return int(Query.select(fn.count(Query.id)).scalar(db.peewee))
+    return int(Query.select(fn.count(Query.id)).where(Query.removed_at.is_null()).scalar(db.peewee))

@@ -25,7 +25,7 @@ REQUEST = 100  # items that one request asks about
 EARLY = 0.5  # of the time within which an item is to be asked about
 URGENT = 0.75
 LEASE = 300.0  # seconds
-PEOPLES = ~Item.name.startswith(canary.NAMES)  # Reddit knows nothing of the canary's, and they go within a day
+PEOPLES = Item.source != canary.SOURCE  # which go within a day
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -39,12 +39,15 @@ class Stored(msgspec.Struct, frozen=True):
     """A stored item as the recheck needs it."""
 
     id: int
-    name: str
+    source: str
+    ref: str
+    kind: str
     author: str | None
     title: str
     body: str
     permalink: str
     url: str
+    thread_title: str
     checked_at: float
     absent_since: float | None
     mentioned: bool  # whether anybody still wants it
@@ -94,7 +97,7 @@ def wish(db: Db, name: str, now: float) -> Batch:
     lease = now + LEASE
     found = (
         Item.update(checked_at=0, lease_until=lease)
-        .where(Item.name == storable(name))
+        .where(Item.ref == storable(name))
         .returning(Item.id)
         .tuples()
         .execute(db.peewee)
@@ -157,7 +160,7 @@ def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
     """
     bare = without_title(found)
     found = bare if found.kind == "comment" and stored.permalink == bare.permalink else found
-    shown = {name: storable(getattr(found, name)) for name in ("title", "body", "permalink", "url")}
+    shown = {name: storable(getattr(found, name)) for name in ("title", "body", "permalink", "url", "thread_title")}
     changed = {name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")}
     if not changed:
         return False

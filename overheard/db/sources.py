@@ -84,7 +84,7 @@ def followed_whole(db: Db, name: str, limit: int) -> list[str]:
         Workspace.select(Workspace.slug)
         .join(Watch, on=(Watch.workspace == Workspace.id))
         .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Workspace.active, Feed.source == name, Feed.name == ALL)
+        .where(Workspace.active, Feed.source == name, Feed.place == ALL)
         .distinct()
         .order_by(Workspace.slug)
         .limit(limit)

@@ -10,7 +10,7 @@ from overheard.db import channels, groups, queries
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
-from overheard.items import FeedKind
+from overheard.items import KINDS_IN, FeedKind
 from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
 
 SOURCE = "reddit"
@@ -47,7 +47,7 @@ def save(
             _reschedule(db, row, spec, values, following)
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
-        _save_queries(db, workspace_id, spec.query)
+        _save_queries(db, workspace_id, spec.query, now)
         _save_watches(db, workspace_id, source, spec.feeds, now)
         queries.changed(db, workspace_id)
     return row is None
@@ -65,48 +65,57 @@ def _reschedule(
 
 
 def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[FeedKind, str]], now: float) -> None:
-    wanted: set[int] = set()
+    kinds: dict[int, str] = {}
     ordered = sorted(set(feeds))  # one order of locks for all who save
     for start in range(0, len(ordered), ROWS):
-        wanted |= _feeds(db, source, ordered[start : start + ROWS], now)
-    had = {
-        row for (row,) in Watch.select(Watch.feed).where(Watch.workspace == workspace_id).tuples().execute(db.peewee)
-    }
+        for feed, kind in _feeds(db, source, ordered[start : start + ROWS], now).items():
+            kinds[feed] = " ".join(KINDS_IN[kind])
+    wanted = set(kinds)
+    of_source = (
+        Watch.select(Watch.feed)
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id, Feed.source == source)
+    )
+    had = {row for (row,) in of_source.tuples().execute(db.peewee)}
     Watch.delete().where(Watch.workspace == workspace_id, Watch.feed.in_(had - wanted)).execute(db.peewee)
     new = sorted(wanted - had)
     for start in range(0, len(new), ROWS):
-        watches = [{"workspace": workspace_id, "feed": feed, "created_at": now} for feed in new[start : start + ROWS]]
+        watches = [
+            {"workspace": workspace_id, "feed": feed, "created_at": now, "kinds": kinds[feed]}
+            for feed in new[start : start + ROWS]
+        ]
         Watch.insert_many(watches).execute(db.peewee)
     # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
 
 
-def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: float) -> set[int]:
+def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: float) -> dict[int, FeedKind]:
     names = sorted({name for _, name in feeds})
-    known = Feed.select(Feed.id, Feed.kind, Feed.name).where(Feed.source == source, Feed.name.in_(names))
-    found: dict[tuple[str, str], int] = {}
+    known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(names))
+    found: dict[tuple[FeedKind, str], int] = {}
     while True:  # again, when retention has deleted some between the two statements
         kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
         found = {(kind, name): row for row, kind, name in kept if (kind, name) in set(feeds)}
         missing = [feed for feed in feeds if feed not in found]
         if not missing:
-            return set(found.values())
+            return {row: kind for (kind, _), row in found.items()}
         for kind in sorted({kind for kind, _ in missing}):
             new = [name for each, name in missing if each == kind]
             rows = [
-                {"source": source, "kind": kind, "name": name, "created_at": now, "group": group}
+                {"source": source, "kind": kind, "place": name, "created_at": now, "group": group}
                 for name, group in zip(new, groups.make(db, source, kind, len(new), now), strict=True)
             ]
             Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
 
 
-def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec]) -> None:
+def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float) -> None:
     names = [query.name for query in wanted]
-    Query.delete().where(Query.workspace == workspace_id, Query.name.not_in(names)).execute(db.peewee)
+    gone = (Query.workspace == workspace_id) & Query.name.not_in(names) & Query.removed_at.is_null()
+    Query.update(removed_at=now).where(gone).execute(db.peewee)
     rows = [{"workspace": workspace_id, "name": query.name, "text": query.text} for query in wanted]
     for start in range(0, len(rows), ROWS):
         Query.insert_many(rows[start : start + ROWS]).on_conflict(
-            conflict_target=[Query.workspace, Query.name], update={Query.text: EXCLUDED.text}
+            conflict_target=[Query.workspace, Query.name], update={Query.text: EXCLUDED.text, Query.removed_at: None}
         ).execute(db.peewee)
 
 
@@ -139,14 +148,15 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
     """The workspace as its owner would write it. Without ``secrets``, what is secret is left out of it."""
     row = Workspace.select().where(Workspace.id == workspace_id).get(db.peewee)
     feeds = list(
-        Feed.select(Feed.kind, Feed.name)
+        Feed.select(Feed.kind, Feed.place)
         .join(Watch, on=(Watch.feed == Feed.id))
         .where(Watch.workspace == workspace_id)
-        .order_by(Feed.name)
+        .order_by(Feed.place)
         .tuples()
         .execute(db.peewee)
     )
-    texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id).order_by(Query.id)
+    texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id, Query.removed_at.is_null())
+    texts = texts.order_by(Query.id)
     ways = (
         Channel.select(Channel.name, Channel.url, Channel.mode, Channel.secret)
         .where(Channel.workspace == workspace_id)

@@ -357,6 +357,8 @@ BOUNDED = {"queries": Query, "feeds": Watch, "channels": Channel}
 
 def _counted(db: Db, table: Any, workspace_id: int | None = None) -> dict[int, int]:
     rows = table.select(table.workspace, fn.count(table.workspace)).group_by(table.workspace)
+    if table is Query:
+        rows = rows.where(Query.removed_at.is_null())
     if workspace_id is not None:
         rows = rows.where(table.workspace == workspace_id)
     return dict(rows.tuples().execute(db.peewee))

@@ -102,5 +102,7 @@ class Source(Protocol):
 class LooksUp(Protocol):
     """What the recheck stage asks of a source."""
 
+    name: str
+
     def info(self, names: Sequence[str], budget: Budget) -> Checked:
         """Look up to 100 items by name. Raises Postponed (budget), TryAgain (passing fault), Permanent."""

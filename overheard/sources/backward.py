@@ -106,7 +106,7 @@ class BackwardReader:
         if at.after and not items:
             return self._without_anchor()
         had = set(at.page)
-        new = tuple(item for item in items if item.name not in had)
+        new = tuple(item for item in items if item.id not in had)
         complete = self._meets(items)
         self._remember(items, new)
         complete = complete or (after is None and not self._deep())
@@ -151,7 +151,7 @@ class BackwardReader:
     def _meets(self, items: Sequence[Item]) -> bool:
         if not self._known:
             return bool(items) and all(item.created_at < self._since for item in items)
-        known = [item.name in self._known for item in items]
+        known = [item.id in self._known for item in items]
         need = min(RUN, len(self._known))
         if len(items) >= need and all(known[-need:]):
             return True
@@ -171,20 +171,20 @@ class BackwardReader:
             at.steps = 0
             at.bottom = _middle(new[-RUN:])
         if items:
-            at.page = [item.name for item in items]
-            at.met += sum(item.name in self._known for item in new)
+            at.page = [item.id for item in items]
+            at.met += sum(item.id in self._known for item in new)
         if at.edge is None:
             at.edge = _middle(new[:RUN])
-        at.seen += [(item.name, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
+        at.seen += [(item.id, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
         for item in new:
             if feed := self._feed_of(item):
                 at.load[feed] = at.load.get(feed, 0) + 1
                 latest = at.last.setdefault(feed, [])
                 if len(latest) < NAMES_PER_FEED:
-                    latest.append(item.name)
+                    latest.append(item.id)
 
     def _feed_of(self, item: Item) -> str:
-        feed = item.subreddit.lower()
+        feed = item.place.lower()
         return feed if feed in self._names else ""
 
     def _cursor(self, complete: bool) -> str:
@@ -224,4 +224,4 @@ def _middle(items: Sequence[Item]) -> Edge | None:
     if not items:
         return None
     item = sorted(items, key=lambda item: item.created_at)[len(items) // 2]
-    return item.name, item.created_at
+    return item.id, item.created_at

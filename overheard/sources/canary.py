@@ -36,7 +36,7 @@ class CanarySource:
         if kind != "posts":
             return Page(items=())
         item = self._item(self._clock())
-        return Page(items=(item,), cursor=item.name)
+        return Page(items=(item,), cursor=item.id)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         """Return the older cursor: it has one feed, and nothing to remember."""
@@ -46,16 +46,17 @@ class CanarySource:
         """Do nothing: it always answers."""
 
     def _item(self, now: float) -> Item:
-        name = canary.name_at(now)
+        number = str(int(now))
         return Item(
-            name=name,
+            source=canary.SOURCE,
+            id=number,
             kind="post",
-            subreddit=canary.FEED,
+            place=canary.FEED,
+            thread=number,
             author="overheard",
             title="Overheard canary",
             body="Nobody wrote this. It shows that what is said arrives.",
-            permalink=f"https://overheard.invalid/{name}",
-            url="",
+            permalink=f"https://overheard.invalid/{number}",
             created_at=now,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from overheard.clock import Clock, system_clock
 from overheard.errors import FeedRefused
-from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item, ItemKind
+from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
 from overheard.log import get_logger
 from overheard.metrics import Metrics
 from overheard.sources import Budget, Checked, Page
@@ -63,7 +63,8 @@ class RedditSource:
         path = f"r/{'+'.join(names)}/{ENDPOINT[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
         found = listing(self._client.get(path, params, Call(ENDPOINT[kind], budget, tuple(names))))
-        return reader.take(_items(readings(found.children, KIND_OF_FEED[kind]), KIND_OF_FEED[kind]), found.after)
+        (only,) = KINDS_IN[kind]
+        return reader.take(_items(readings(found.children, only), only), found.after)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         """Return the cursor of a group to which the feeds of others are added."""
@@ -83,7 +84,7 @@ class RedditSource:
             raise ValueError(f"{len(names)} names: Reddit takes {MOST_NAMES} at once")
         found = listing(self._client.get("api/info", {"id": ",".join(names)}, Call("info", budget)))
         read = readings(found.children)
-        shown = {one.item.name: one for one in read if one.item}
+        shown = {one.item.id: one for one in read if one.item}
         gone = {name for name, one in shown.items() if one.gone or (one.item and emptied(one.item))}
         items = tuple(one.item for name, one in shown.items() if one.item and name not in gone)
         readable = all(one.item for one in read)
@@ -98,7 +99,7 @@ class RedditSource:
         items = _items(readings(found.children, "post"), "post")
         settings = self._client.settings
         who = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
-        newest = items[0].name if items else "none"
+        newest = items[0].id if items else "none"
         return f"{settings.oauth_url} answers {who}; newest post: {newest}"
 
     def close(self) -> None:

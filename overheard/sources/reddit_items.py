@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from overheard.errors import TryAgain
-from overheard.items import PREFIX, Item, ItemKind, number_of
+from overheard.items import Item, ItemKind
 
 SITE = "https://www.reddit.com"  # permalinks are for people: they name Reddit itself, whatever host was asked
 LONGEST_TEXT = 100_000  # characters; Reddit's own limits are 40,000 for a post and 10,000 for a comment
@@ -21,8 +21,11 @@ UNREADABLE = (msgspec.ValidationError, UnicodeError)  # msgspec stumbles over ha
 ERASED = ("[deleted]", "[removed]")
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
 
-# `number_of` is laxer: int() takes "1_0", " 10" and digits of other scripts. 12 digits still fit 64 bits.
-_FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
+SOURCE = "reddit"
+PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
+FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
+POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
+TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # words of the post's title, in a comment's link
 
 
 class _Data(msgspec.Struct, kw_only=True):
@@ -42,8 +45,8 @@ class _Post(_Data, kw_only=True):
 
 class _Comment(_Data, kw_only=True):
     body: str
+    link_id: str | None = None
     link_title: str | None = None
-    link_url: str | None = None
 
 
 class _Child(msgspec.Struct):
@@ -74,7 +77,7 @@ def listing(answer: object) -> _Children:
         found = msgspec.convert(answer, _Listing).data
     except UNREADABLE as error:
         raise TryAgain(f"Reddit's answer is no listing: {_said(error)}") from None
-    if found.after is not None and not _FULLNAME.fullmatch(found.after):
+    if found.after is not None and not FULLNAME.fullmatch(found.after):
         raise TryAgain("Reddit's answer is no listing: its `after` is not a fullname")
     return found
 
@@ -107,10 +110,15 @@ def _read(raw: object, wanted: ItemKind | None) -> Reading:
     if kind == "post":
         post = msgspec.convert(child.data, _Post)
         body = post.selftext or ""
-        item = _item(kind, post, post.title, body, post.url or "")
+        item = msgspec.structs.replace(
+            _item(kind, post, post.name, body), title=clean(post.title), url=clean(post.url or "")
+        )
         return Reading(item, gone=bool(post.removed_by_category) or (item.author is None and body in ERASED))
     comment = msgspec.convert(child.data, _Comment)
-    item = _item(kind, comment, comment.link_title or "", comment.body, comment.link_url or "")
+    thread = comment.link_id if comment.link_id and FULLNAME.fullmatch(comment.link_id) else post_in(comment.permalink)
+    item = msgspec.structs.replace(
+        _item(kind, comment, thread, comment.body), thread_title=clean(comment.link_title or "")
+    )
     return Reading(item, gone=item.author is None and comment.body in ERASED)
 
 
@@ -122,25 +130,35 @@ def emptied(item: Item) -> bool:
     return item.body in ERASED or item.body.startswith(ERASED_BY_REDDIT)
 
 
-def _item(kind: ItemKind, data: _Data, title: str, body: str, url: str) -> Item:
-    if not _FULLNAME.fullmatch(data.name) or not data.name.startswith(PREFIX[kind]):
+def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
+    if not FULLNAME.fullmatch(data.name) or not data.name.startswith(PREFIX[kind]):
         raise _Wrong("its `name` is not a fullname of its kind")
-    number_of(data.name)
     if not 0 < data.created_utc < LATEST:  # nor NaN
         raise _Wrong("its `created_utc` is not a time")
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
         raise _Wrong("its `permalink` is not a path")
     return Item(
-        name=data.name,
+        source=SOURCE,
+        id=data.name,
         kind=kind,
-        subreddit=clean(data.subreddit),
+        place=clean(data.subreddit),
         author=None if data.author in (None, "", "[deleted]") else clean(data.author),
-        title=clean(title),
         body=clean(body),
         permalink=SITE + clean(data.permalink),
-        url=clean(url),
+        thread=thread,
         created_at=data.created_utc,
     )
+
+
+def post_in(permalink: str) -> str | None:
+    """Return the id of the post that a comment's link names; None where it names none."""
+    found = POST_IN_LINK.search(permalink)
+    return f"{PREFIX['post']}_{found[1]}" if found else None
+
+
+def untitled(permalink: str) -> str:
+    """Return a comment's link without the words of its post's title; Reddit takes it all the same."""
+    return TITLE_IN_LINK.sub(r"\1_", permalink, count=1)
 
 
 def clean(text: str) -> str:

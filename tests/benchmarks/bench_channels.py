@@ -37,7 +37,7 @@ from overheard.db import migrate, specs
 from overheard.db.connect import Db
 from overheard.db.models import Query
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem
+from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
 from overheard.metrics import Metrics
 from overheard.program import Program
 from overheard.sending import Send
@@ -123,7 +123,7 @@ class Town:
                 created_at=time.time(),
             )  # fmt: skip
             self._told[name] = time.time()
-            matched = ItemsMatched(poll_id=name, part=0, items=(MatchedItem(item, self._matches),), parts=1)
+            matched = ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=(MatchedItem(item, self._matches),))
             with db.session():
                 store(matched, db=db, send=send, clock=time.time, metrics=metrics)
             pause.wait(max(0.0, began + number + 1 - time.monotonic()))

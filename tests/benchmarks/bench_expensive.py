@@ -55,7 +55,16 @@ def _matched(case: expensive.Case) -> float:
         with db.session():
             matcher = Matcher(db=db, send=lambda message, delay=None: "", metrics=Metrics(CollectorRegistry()))
             matcher.refresh()
-            item = Item("t3_1", "post", "python", None, "", body, "", "", 0.0)
+            item = Item(
+                source="reddit",
+                id="t3_1",
+                kind="post",
+                place="python",
+                author=None,
+                title="",
+                body=body,
+                created_at=0.0,
+            )
             took = _seconds(lambda: matcher._match_item(item))
         db.release()
     return took

@@ -17,7 +17,7 @@ from overheard.db import migrate, queries
 from overheard.db.connect import Db, open_database
 from overheard.db.models import Change, Feed, Query, Watch, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsFetched, ItemsMatched, Message
+from overheard.messages import ItemsFetched, ItemsMatched, Message, PollPart
 from overheard.metrics import Metrics
 from tests.benchmarks.bench_match import make_queries
 from tests.benchmarks.figures import Figure, print_table
@@ -90,7 +90,7 @@ def fill(db: Db, texts: list[str], chance: random.Random) -> None:
         ]
         Feed.insert_many(feeds).execute(raw)
         by_place: dict[str, list[int]] = {place: [] for place in PLACE}
-        for feed, place in Feed.select(Feed.id, Feed.name).tuples().execute(raw):
+        for feed, place in Feed.select(Feed.id, Feed.place).tuples().execute(raw):
             by_place[place].append(feed)
         ids = [row for (row,) in Workspace.select(Workspace.id).order_by(Workspace.id).tuples().execute(raw)]
         watches = [
@@ -134,7 +134,7 @@ def parts(items: list[Fields]) -> Iterator[ItemsFetched]:
                     created_at=now,
                 )
             )
-        yield ItemsFetched(poll_id="bench", part=0, items=tuple(made))
+        yield ItemsFetched(part=PollPart(poll="bench", part=0), items=tuple(made))
 
 
 def batched(rows: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:

@@ -23,9 +23,9 @@ from peewee import fn
 
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db import queries
-from overheard.db.models import Feed, PollPart, Query, Watch, Workspace
+from overheard.db.models import Feed, Query, StoredPart, Watch, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsFetched
+from overheard.messages import ItemsFetched, PollPart
 from overheard.stages import STAGES
 from tests.benchmarks.bench_match import make_queries
 from tests.benchmarks.figures import Figure, print_table
@@ -123,7 +123,7 @@ def throughput(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
             _preload(it)
             it.actors("match")
             it.actors("store")
-            stored = PollPart.select(fn.count(PollPart.part))
+            stored = StoredPart.select(fn.count(StoredPart.part))
             it.wait(lambda it=it, stored=stored: it.scalar(stored) >= WARM_MESSAGES, seconds=60)
             began, first = time.perf_counter(), it.scalar(stored)
             it.wait(lambda it=it, stored=stored: it.scalar(stored) >= MESSAGES, seconds=60)
@@ -184,7 +184,7 @@ def _preload(it: Farm) -> None:
             for number in range(100)
             for fields in [texts[(message * 100 + number) % len(texts)]]
         )
-        envelope = pack(ItemsFetched(poll_id=f"poll{message}", part=0, items=items, parts=1))
+        envelope = pack(ItemsFetched(part=PollPart(poll=f"poll{message}", part=0, parts=1), items=items))
         channel.basic_publish("", "match", encoder.encode(envelope.asdict()), pika.BasicProperties(delivery_mode=2))
     connection.close()
 

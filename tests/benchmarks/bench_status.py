@@ -109,7 +109,7 @@ def fill(db: Db, share: int) -> None:
             FeedGroup.read_at: now - 60, FeedGroup.lease_until: 0.0,
         })  # fmt: skip
         _insert(raw, Feed, feeds, {
-            Feed.source: "reddit", Feed.kind: kind, Feed.name: _named("r", n), Feed.fresh_at: now - 1 - _rest(n, 300),
+            Feed.source: "reddit", Feed.kind: kind, Feed.place: _named("r", n), Feed.fresh_at: now - 1 - _rest(n, 300),
             Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0), Feed.retry_at: 0.0, Feed.reason: "private",
             Feed.created_at: now, Feed.group: n,
         })  # fmt: skip
@@ -123,12 +123,12 @@ def fill(db: Db, share: int) -> None:
             Channel.failing_since: Case(None, [(_rest(n, 1000) == 0, now - 600)], None), Channel.reason: "is down",
         })  # fmt: skip
         _insert(raw, Item, mentions, {
-            Item.name: _named("t3_", n), Item.kind: "post", Item.subreddit: "python", Item.title: "On acme",
+            Item.ref: _named("t3_", n), Item.kind: "post", Item.subreddit: "python", Item.title: "On acme",
             Item.body: "acme " * 60, Item.permalink: "/", Item.url: "", Item.created_at: now, Item.stored_at: now,
             Item.checked_at: now, Item.lease_until: 0.0,
         })  # fmt: skip
         _insert(raw, Mention, mentions, {
-            Mention.workspace: 1 + _rest(n, workspaces), Mention.item: n, Mention.queries: "[]",
+            Mention.workspace: 1 + _rest(n, workspaces), Mention.item: n, Mention.query_ids: "[]",
             Mention.highlights: "[]", Mention.silent: False, Mention.stored_at: now - _rest(n, 86400),
         })  # fmt: skip
         _insert(raw, Delivery, deliveries, {

@@ -224,7 +224,7 @@ class FetchWorld:
             return
         if isinstance(message, ItemsMatched) and message.piece == message.pieces - 1:
             for item in self._parts.pop((message.poll_id, message.part), ()):
-                self.stored.setdefault(item.name, self.clock.now)
+                self.stored.setdefault(item.id, self.clock.now)
 
     def _save(self, workspaces: int) -> None:
         """DISTINCT workspaces, saved as an operator saves them, and copies of those, up to the number."""

@@ -24,7 +24,7 @@ from overheard.db import (
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Query, Workspace
 from overheard.errors import InvalidInput
-from overheard.messages import ItemsMatched, Match, MatchedItem
+from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
 from overheard.sources.canary import CanarySource
 
 
@@ -42,7 +42,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
         .items
     )  # type: ignore[arg-type]
     entry = MatchedItem(item, (Match(workspace, (world.query(workspace, "canary"),)),))
-    message = ItemsMatched(poll_id=item.name, part=0, items=(entry,), parts=1)
+    message = ItemsMatched(part=PollPart(poll=item.id, part=0, parts=1), items=(entry,))
     stored = storing.store(db, message, now)
     assert list(stored.channels.values()) == [canary.WORKSPACE]
     assert (stored.mentions, stored.ages) == (0, ()), "nobody said it"
@@ -50,7 +50,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
     if sent:
         deliveries.sent(db, claimed.id, now)
-    return str(item.name)
+    return str(item.id)
 
 
 def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db: Db, clock: Any) -> None:

@@ -306,11 +306,11 @@ def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["fresh", "stale", "taken", "resting"], kinds=["posts", "comments"])
     world.workspace("other", subreddits=["elsewhere"])
     now = clock()
-    change = Feed.update(fresh_at=now - 60).where(Feed.name == "fresh")
+    change = Feed.update(fresh_at=now - 60).where(Feed.place == "fresh")
     change.execute(db.peewee)
-    taken = Feed.select(Feed.group).where(Feed.name == "taken")
+    taken = Feed.select(Feed.group).where(Feed.place == "taken")
     FeedGroup.update(lease_until=now).where(FeedGroup.id.in_(taken)).execute(db.peewee)
-    Feed.update(retry_at=now + 1).where(Feed.name == "resting").execute(db.peewee)
+    Feed.update(retry_at=now + 1).where(Feed.place == "resting").execute(db.peewee)
 
     found = feeds.stale_of(db, acme, now=now, fresh_since=now - 60)
     assert [(feed.kind, feed.name) for feed in found] == [("comments", "stale"), ("posts", "stale")]
@@ -324,8 +324,8 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     specs.set_active(db, asleep, False)
     Workspace.update(next_due_at=clock() + 100).where(Workspace.slug != "due").execute(db.peewee)
     workspaces.demand(db, workspaces.by_name(db, "asked").id, clock())
-    Feed.update(fresh_at=7.0).where(Feed.name != "new").execute(db.peewee)
-    Feed.update(failures=1).where(Feed.name == "failing").execute(db.peewee)
+    Feed.update(fresh_at=7.0).where(Feed.place != "new").execute(db.peewee)
+    Feed.update(failures=1).where(Feed.place == "failing").execute(db.peewee)
 
     def riding(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
         now = clock()
@@ -334,11 +334,11 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
         return sorted(name for other in feeds.also_due(db, group, **terms) for name in other.names)
 
     assert riding() == ["asked", "due", "new"]
-    [apart] = Feed.select(Feed.group).where(Feed.name == "quiet").tuples().execute(db.peewee)[0]
-    Feed.update(group=world.group("asked").id).where(Feed.name == "quiet").execute(db.peewee)
+    [apart] = Feed.select(Feed.group).where(Feed.place == "quiet").tuples().execute(db.peewee)[0]
+    Feed.update(group=world.group("asked").id).where(Feed.place == "quiet").execute(db.peewee)
     assert riding(room=1) == ["due", "new"], "asked is in a group of two now"
     assert riding(room=2) == ["asked", "due", "new", "quiet"]
-    Feed.update(group=apart).where(Feed.name == "quiet").execute(db.peewee)
+    Feed.update(group=apart).where(Feed.place == "quiet").execute(db.peewee)
     assert riding(fresh_for=clock() - 7.0) == ["new"]
     assert riding(ahead=100) == ["asked", "due", "new", "quiet"]
     assert riding(unread_since=7.0) == ["new"]
@@ -383,9 +383,9 @@ def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b"])
     assert feeds.oldest_fresh(db) is None
     assert feeds.unread_since(db, acme, clock())
-    Feed.update(fresh_at=clock()).where(Feed.name == "a").execute(db.peewee)
+    Feed.update(fresh_at=clock()).where(Feed.place == "a").execute(db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(db.peewee)
-    Feed.update(retry_at=clock() + 5, failures=1).where(Feed.name == "b").execute(db.peewee)
+    Feed.update(retry_at=clock() + 5, failures=1).where(Feed.place == "b").execute(db.peewee)
     Feed.insert(source="reddit", kind="posts", name="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
     assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
     assert feeds.oldest_fresh(db) == clock()

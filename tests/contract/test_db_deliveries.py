@@ -389,7 +389,7 @@ def test_a_delivery_that_was_erased_after_it_was_claimed_says_nothing_at_all(
     acme = world.workspace()
     told(acme, 2)
     one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
-    Item.delete().where(Item.name == "t3_1").execute(db.peewee)
+    Item.delete().where(Item.ref == "t3_1").execute(db.peewee)
     assert deliveries.contents(db, one) is None
     assert deliveries.contents(db, two) is not None
 

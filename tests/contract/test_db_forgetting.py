@@ -14,7 +14,7 @@ from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally
 from overheard.db.models import Budget, DeadLetter, Feed, Item, Mention
-from overheard.messages import FetchWorkspace, ItemsFetched, Message, NotifyChannel
+from overheard.messages import FetchWorkspace, ItemsFetched, Message, NotifyChannel, PollPart
 
 ENCODER = StrictEncoder()
 
@@ -46,8 +46,8 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, letter: An
     storing.store(db, world.matched(*[(item, (acme,)) for item in hers], poll="a"), clock())
     deliveries.compose(db, acme, 1.0, clock())
     storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
-    letter(ItemsFetched(poll_id="p", part=0, items=(hers[0], other[0])))
-    letter(ItemsFetched(poll_id="p", part=0, items=(other[0],)))
+    letter(ItemsFetched(part=PollPart(poll="p", part=0), items=(hers[0], other[0])))
+    letter(ItemsFetched(part=PollPart(poll="p", part=0), items=(other[0],)))
 
     counted = forgetting.count_author(db, "sOME-one")
     assert counted == Tally(items=10, mentions=10, deliveries=20, letters=1)

@@ -119,7 +119,7 @@ def test_many_saves_at_the_same_time(world: Any, db: Db, race: Any) -> None:
                 for slug, chosen in [("a", names), ("b", names[::-1]), ("c", names[turn:])]
             ]
         )
-    assert Feed.select().where(Feed.name.startswith("sub")).count(db.peewee) == 6
+    assert Feed.select().where(Feed.place.startswith("sub")).count(db.peewee) == 6
 
 
 # -- revisions

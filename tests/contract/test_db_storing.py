@@ -378,9 +378,9 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
         for workspace in wants[number]
     }
     rows = list(
-        Mention.select(Mention.workspace, Item.name)
+        Mention.select(Mention.workspace, Item.ref)
         .join(Item, on=(Mention.item == Item.id))
-        .where(Item.name.in_([world.item(base + number).name for number in range(9)]))
+        .where(Item.ref.in_([world.item(base + number).name for number in range(9)]))
         .tuples()
         .execute(db.peewee)
     )
@@ -389,7 +389,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
         Delivery.select()
         .join(Mention, on=(Delivery.mention == Mention.id))
         .join(Item, on=(Mention.item == Item.id))
-        .where(Item.name.in_([world.item(base + number).name for number in range(9)]))
+        .where(Item.ref.in_([world.item(base + number).name for number in range(9)]))
         .count(db.peewee)
     )
     assert sent == sum(1 + workspace for workspace, _ in expected)

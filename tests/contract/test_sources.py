@@ -20,7 +20,7 @@ import pytest
 import overheard.sources
 from overheard import canary
 from overheard.errors import FeedRefused, Postponed, TryAgain
-from overheard.items import ALL, KIND_OF_FEED, FeedKind, Item
+from overheard.items import ALL, KINDS_IN, FeedKind, Item
 from overheard.sources import Page, Source
 from overheard.sources.canary import CanarySource
 from overheard.sources.reddit import LISTING_ITEMS, PAGE_ITEMS
@@ -145,7 +145,7 @@ FIRST: Any = {"cursor": None, "position": None, "since": 0.0}  # a reading's fir
 
 
 def names_of(page: Page) -> list[str]:
-    return [item.name for item in page.items]
+    return [item.id for item in page.items]
 
 
 def test_every_source_is_tested_here() -> None:
@@ -169,7 +169,7 @@ def test_news_come_with_everything_and_newest_first(any_world: World) -> None:
     read = partial(any_world.source.read, **FIRST, budget=tokens)
     kind, feed, first = any_world.news()
     item = read(kind, [feed]).items[0]
-    assert (item.name, item.kind, item.subreddit) == (first, KIND_OF_FEED[kind], feed)
+    assert (item.id, item.kind, item.place) == (first, KINDS_IN[kind][0], feed)
     assert item.title
     assert item.body
     assert item.author
@@ -196,7 +196,7 @@ def test_an_item_comes_with_everything(world: Written, kind: FeedKind, budget: R
     name = world.add(kind, "Python", "café <b>&amp; \U0001f600")
     page = world.source.read(kind, ["python"], **FIRST, budget=budget)
     [item] = page.items
-    assert (item.name, item.kind, item.subreddit) == (name, KIND_OF_FEED[kind], "Python")
+    assert (item.id, item.kind, item.place) == (name, KINDS_IN[kind][0], "Python")
     assert item.body == "café <b>&amp; \U0001f600"
     assert item.title
     assert item.author

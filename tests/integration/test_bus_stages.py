@@ -23,7 +23,7 @@ from overheard.bus.envelope import MAX_BYTES, StrictEncoder, pack
 from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.limits import Slot
-from overheard.messages import ItemsFetched, NotifyChannel
+from overheard.messages import ItemsFetched, NotifyChannel, PollPart
 from overheard.outcomes import Later, Rejected
 from overheard.stages import STAGES
 from tests.servers import odd_headers
@@ -189,14 +189,23 @@ def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
     stream = io.StringIO()
     before = logging.getLogger().handlers[:], logging.getLogger().level
     logs.configure("INFO", style="json", stream=stream)
-    item = Item("t3_a", "post", "python", "bob", "private words", "private words", "", "", 1.0)
+    item = Item(
+        source="reddit",
+        id="t3_a",
+        kind="post",
+        place="python",
+        author="bob",
+        title="private words",
+        body="private words",
+        created_at=1.0,
+    )
 
     def fail(message: ItemsFetched, slot: object) -> None:
         raise ValueError(f"bad item {message.items[0].title}")
 
     try:
         with Rig(url, quick("match", max_retries=1), handler=fail) as rig:
-            rig.sender.send(ItemsFetched(poll_id="p", part=1, items=(item,)), message_id="m")
+            rig.sender.send(ItemsFetched(part=PollPart(poll="p", part=1), items=(item,)), message_id="m")
             assert "private words" in rig.letter().reason
     finally:
         logging.getLogger().handlers[:], level = before
@@ -215,7 +224,7 @@ def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
 def test_a_worker_consumes_no_other_stages_queue(url: str) -> None:
     """Sending to a queue must not start a consumer for it (dramatiq #670)."""
     with Rig(url, quick("notify")) as rig:
-        rig.sender.send(ItemsFetched(poll_id="p", part=1, items=()))
+        rig.sender.send(ItemsFetched(part=PollPart(poll="p", part=1), items=()))
         rig.sender.send(NotifyChannel(channel_id=1))
         rig.next()
         (worker,) = rig.health._workers
@@ -283,7 +292,7 @@ def test_malformed_envelopes_stall_nothing(url: str) -> None:
     assert len({letter.message_id for letter in letters}) == len(bodies)
 
 
-OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(poll_id="p", part=1, items=())).asdict())
+OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=1), items=())).asdict())
 
 
 def drained(url: str, letters: list[DeadLetter]) -> int:

@@ -71,7 +71,7 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     farm.standin.delete(by_moderator, "moderator")
     farm.standin.delete_account("leaver")
 
-    farm.wait(lambda: not count(farm, Item, Item.name.in_([by_author, by_moderator])))
+    farm.wait(lambda: not count(farm, Item, Item.ref.in_([by_author, by_moderator])))
     farm.wait(lambda: not count(farm, Item, Item.author == "leaver"))
     farm.wait(lambda: not count(farm, Item, Item.title.contains("u/quitter")), lambda: "the comment's title stays")
     left = everything(farm)

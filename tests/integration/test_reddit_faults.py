@@ -540,7 +540,7 @@ def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_so
     answer = http(json.dumps({"data": {"children": children, "after": "t3_1"}}))
     with RawServer(sends(answer)) as server, structlog.testing.capture_logs() as logs:
         page = read(make_source(server.url), RecordingBudget())
-    assert ([item.name for item in page.items], page.complete, page.position is None) == (["t3_1"], False, False)
+    assert ([item.id for item in page.items], page.complete, page.position is None) == (["t3_1"], False, False)
     [line] = logs
     assert (line["count"], line["kind"], line["log_level"]) == (2, "post", "warning")
     assert "name" in line["first"]
@@ -558,7 +558,7 @@ def test_info_tells_what_is_gone(standin: Standin, source: RedditSource, budget:
     standin.delete(post)
     standin.delete(comment, "moderator")
     checked = source.info([post, link, comment, kept, "t3_1"], budget)
-    assert [item.name for item in checked.items] == [link, kept]
+    assert [item.id for item in checked.items] == [link, kept]
     assert checked.gone == (post, comment)
     assert checked.absent == ("t3_1",)
     assert data(standin) == 1

@@ -53,12 +53,12 @@ class Reddit:
         wanted = "post" if kind == "posts" else "comment"
         listing = [
             item for item in self.items
-            if item.kind == wanted and ("all" in names or item.subreddit.lower() in names)
+            if item.kind == wanted and ("all" in names or item.place.lower() in names)
         ]  # fmt: skip
         listing.sort(key=lambda item: -item.number)
         listing = [*self.on_top, *listing]
         listing = listing[: self.depth]
-        shown = [item.name for item in listing]
+        shown = [item.id for item in listing]
         if after is not None and after not in shown:
             return reader.take((), None)
         start = 0 if after is None else shown.index(after) + 1
@@ -137,7 +137,7 @@ class Stage:
     def store(self, parts: Sequence[Any]) -> None:
         for part in parts:
             matched = ItemsMatched(
-                poll_id=part.poll_id, part=part.part, items=(), parts=part.parts, targets=part.targets
+                poll_id=part.part.poll, part=part.part, items=(), parts=part.parts, targets=part.targets
             )
             storing.store(self.db, matched, self.clock())
 
@@ -145,7 +145,7 @@ class Stage:
         """The names of the items that a run brings."""
         parts = self.fetch(workspace_id, reason)
         self.store(parts)
-        return [item.name for part in parts for item in part.items]
+        return [item.id for part in parts for item in part.items]
 
 
 @pytest.fixture
@@ -161,9 +161,9 @@ def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
         names = []
         for _ in range(count):
             world.clock.advance(1)
-            item = world.item(1000 + len(reddit.items), subreddit=subreddit, kind=kind)
+            item = world.item(1000 + len(reddit.items), place=subreddit, kind=kind)
             reddit.items.append(item)
-            names.append(item.name)
+            names.append(item.id)
         return names[::-1]
 
     return put
@@ -217,7 +217,7 @@ def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: St
     stage.clock.advance(300)
     parts = stage.fetch(acme)
     assert [(part.part, part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
-    assert len({part.poll_id for part in parts}) == 1
+    assert len({part.part.poll for part in parts}) == 1
     assert [len(part.targets) for part in parts] == [0, 0, 1]
     target = parts[-1].targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
@@ -423,7 +423,7 @@ def test_a_refusal_between_two_pages_starts_the_group_again(
     reddit.before = lambda: reddit.refused.update(secret="private") if len(reddit.asked) == 2 else None
     parts = stage.fetch(acme)
     stage.store(parts)
-    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert set(news) <= {item.id for part in parts for item in part.items}
     assert newest(world) == 1031
     assert (world.feed("secret").failures, newest(world, "secret")) == (1, 1001)
 
@@ -444,7 +444,7 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
     stage.clock.advance(60)
     stage.fetcher.fetch(wait.value.resume, Budget(1))
     parts = stage.sent.take()
-    assert [item.name for part in parts for item in part.items] == names
+    assert [item.id for part in parts for item in part.items] == names
     stage.store(parts)
     assert world.feed().fresh_at == stage.clock(), "it was read when its turn came"
 
@@ -462,7 +462,7 @@ def test_without_a_place_in_line_the_group_comes_back_later(
     stage.clock.advance(195)
     [again] = stage.resume(again, full)
     stage.clock.advance(295)
-    assert {item.name for part in stage.resume(again) for item in part.items} == set(names)
+    assert {item.id for part in stage.resume(again) for item in part.items} == set(names)
     assert len(reddit.asked) == 1
 
 
@@ -483,7 +483,7 @@ def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
         sent = stage.sent.take()
         messages += [each for each in sent if isinstance(each, FetchWorkspace)]
         parts = [each for each in sent if isinstance(each, ItemsFetched)]
-        read |= {item.name for part in parts for item in part.items}
+        read |= {item.id for part in parts for item in part.items}
         stage.store(parts)
         stage.clock.advance(60)
         if not messages:
@@ -512,9 +512,9 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
         parts += stage.sent.take()
         stage.clock.advance(60)
 
-    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert set(news) <= {item.id for part in parts for item in part.items}
     assert [part.part for part in parts] == [0, 1, 2, 3, 4]
-    assert len({part.poll_id for part in parts}) == 1
+    assert len({part.part.poll for part in parts}) == 1
     assert len(reddit.asked) == 5, "no page is read twice"
     stage.store(parts)
     assert newest(world) == 1045
@@ -534,9 +534,9 @@ def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, re
     resume: Any = wait.value.resume
     stage.fetcher.fetch(resume, Budget())
     parts = stage.sent.take()
-    assert {part.poll_id for part in parts}.isdisjoint({part.poll_id for part in lost})
+    assert {part.part.poll for part in parts}.isdisjoint({part.part.poll for part in lost})
     stage.store([*lost, *parts])
-    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert set(news) <= {item.id for part in parts for item in part.items}
     assert newest(world) == 1025
 
 
@@ -612,8 +612,8 @@ def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     stage.clock.advance(seconds)
     stage.fetcher.fetch(again, Budget())
     parts = stage.sent.take()
-    assert {part.poll_id for part in parts} == {again.resume.poll_id}
-    assert set(news) <= {item.name for part in parts for item in part.items}
+    assert {part.part.poll for part in parts} == {again.resume.poll_id}
+    assert set(news) <= {item.id for part in parts for item in part.items}
 
 
 def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: Stage, reddit: Reddit) -> None:
@@ -715,7 +715,7 @@ def test_what_rode_along_comes_back_with_the_group(world: Any, stage: Stage, red
     reddit.before = lambda: None
     reddit.asked.clear()
     parts = stage.resume(again)
-    assert {item.name for part in parts for item in part.items} == set(news)
+    assert {item.id for part in parts for item in part.items} == set(news)
     assert reddit.asked == [("posts", ("acme", "bolt", "clio"), None)]
     stage.store(parts)
     assert {world.feed(name).fresh_at for name in ("acme", "bolt", "clio")} == {stage.clock()}
@@ -831,7 +831,7 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
     reddit.on_top = [world.item(900 + number, created_at=stage.clock() - 7200) for number in range(4)]
     read = stage.run(acme)
     assert set(news) <= set(read)
-    assert {item.name for item in reddit.on_top} <= set(read)
+    assert {item.id for item in reddit.on_top} <= set(read)
     assert len(reddit.asked) == 2 + 4
     stage.clock.advance(300)
     assert set(post(25)) <= set(stage.run(acme)), "nor the next one"
@@ -872,7 +872,7 @@ def test_a_page_behind_an_item_that_was_deleted_is_not_the_end(
     def delete() -> None:
         if len(reddit.asked) == asked + 2:  # between two pages; of 12 only the last 10 stood on the first
             deleted = set(news[max(10 - gone, 0) : 10])
-            reddit.items = [item for item in reddit.items if item.name not in deleted]
+            reddit.items = [item for item in reddit.items if item.id not in deleted]
 
     reddit.before = delete
     read = stage.run(acme)
@@ -991,7 +991,7 @@ def test_a_source_that_refuses_everybody_puts_no_feed_away(world: Any, stage: St
     for message in sent:
         parts = stage.resume(message)
         stage.store(parts)
-        read |= {item.name for part in parts for item in part.items}
+        read |= {item.id for part in parts for item in part.items}
     assert read >= news
     assert sources.state(world.db, "reddit").failing_since is None
 
@@ -1114,6 +1114,6 @@ def test_nothing_is_missed_however_polls_and_posts_interleave(
             if turn % 3 == 1:
                 continue
             stage.store(parts)
-            stored |= {item.name for part in parts for item in part.items}
-    assert stored == {item.name for item in reddit.items}
+            stored |= {item.id for part in parts for item in part.items}
+    assert stored == {item.id for item in reddit.items}
     assert world.rows(Gap) == []

@@ -20,7 +20,7 @@ from overheard.db.connect import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
 from overheard.matching.document import MAX_HIGHLIGHTS
-from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, Target
+from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, PollPart, Target
 from overheard.portions import PORTION, matched_size, portions, spread
 from overheard.program import Program
 
@@ -40,13 +40,13 @@ def wanted(matcher: Matcher, sent: Any) -> Any:
     """Who wants these items: {workspace: number of its queries that hold} for each."""
 
     def match(*items: Any) -> list[dict[int, int]]:
-        matcher.match(ItemsFetched(poll_id="p", part=0, items=items))
+        matcher.match(ItemsFetched(part=PollPart(poll="p", part=0), items=items))
         [message] = sent.take()
         found = {
-            entry.item.name: {match.workspace_id: len(match.query_ids) for match in entry.matches}
+            entry.item.id: {match.workspace_id: len(match.query_ids) for match in entry.matches}
             for entry in message.items
         }
-        return [found.get(item.name, {}) for item in items]
+        return [found.get(item.id, {}) for item in items]
 
     return match
 
@@ -56,7 +56,7 @@ def test_an_item_goes_on_with_everybody_who_wants_it(world: Any, matcher: Matche
     bolt = world.workspace("bolt", queries={"x": '"on acme"'})
     world.workspace("else", queries={"x": "zebra"})
     item = world.item(title="On acme", body="Acme number 1")
-    matcher.match(ItemsFetched(poll_id="p", part=3, items=(item, world.item(7, title="", body="quiet"))))
+    matcher.match(ItemsFetched(part=PollPart(poll="p", part=3), items=(item, world.item(7, title="", body="quiet"))))
 
     [message] = sent
     assert isinstance(message, ItemsMatched)
@@ -70,8 +70,8 @@ def test_an_item_goes_on_with_everybody_who_wants_it(world: Any, matcher: Matche
 
 def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher: Matcher, sent: Any) -> None:
     target = Target(1, (5,), "x", 6.0)
-    matcher.match(ItemsFetched(poll_id="p", part=4, items=(world.item(),), parts=5, targets=(target,)))
-    assert list(sent) == [ItemsMatched(poll_id="p", part=4, items=(), parts=5, targets=(target,))]
+    matcher.match(ItemsFetched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=(world.item(),)))
+    assert list(sent) == [ItemsMatched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=())]
 
 
 def test_what_very_many_want_goes_on_in_pieces(
@@ -80,13 +80,13 @@ def test_what_very_many_want_goes_on_in_pieces(
     monkeypatch.setattr("overheard.portions.MATCHES", 3)  # as the budget's 2,000, with fewer workspaces
     ids = [world.workspace(f"ws{number}", queries={"x": "acme"}) for number in range(7)]
     texts = [world.item(number, title="acme", body="x" * 300_000) for number in (1, 2)]
-    matcher.match(ItemsFetched(poll_id="p", part=0, items=tuple(texts), parts=1))
+    matcher.match(ItemsFetched(part=PollPart(poll="p", part=0, parts=1), items=tuple(texts)))
 
     assert [message.piece for message in sent] == list(range(len(sent)))
     assert {message.pieces for message in sent} == {len(sent)}
     assert len(sent) > 1
     for item in texts:
-        entries = [entry for message in sent for entry in message.items if entry.item.name == item.name]
+        entries = [entry for message in sent for entry in message.items if entry.item.id == item.id]
         assert [match.workspace_id for entry in entries for match in entry.matches] == ids
         assert all(len(entry.matches) <= 3 for entry in entries)
 
@@ -105,10 +105,10 @@ def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wan
     both = world.workspace("both", subreddits=["python"], kinds=["posts", "comments"])
     everything = world.workspace("everything", subreddits=["all"], kinds=["comments"])
     assert wanted(
-        world.item(1, subreddit="PYTHON"),
+        world.item(1, place="PYTHON"),
         world.item(2, kind="comment"),
-        world.item(3, subreddit="rust"),
-        world.item(4, subreddit="rust", kind="comment"),
+        world.item(3, place="rust"),
+        world.item(4, place="rust", kind="comment"),
     ) == [{posts: 1, both: 1}, {both: 1, everything: 1}, {}, {everything: 1}]
 
 
@@ -125,7 +125,7 @@ def test_a_query_that_is_added_changed_or_removed_counts_at_once(world: Any, wan
 
 
 def test_watches_that_change_count_at_once(world: Any, wanted: Any) -> None:
-    item = world.item(subreddit="rust")
+    item = world.item(place="rust")
     acme = world.workspace(subreddits=["python"])
     assert wanted(item) == [{}]
     world.workspace(subreddits=["python", "rust"])
@@ -202,7 +202,7 @@ def test_a_refresh_that_breaks_off_forgets_nothing(
     world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever of its steps fails, and whatever is changed before the next one: what counts is what is stored."""
-    item = world.item(title="alpha beta gamma delta", body="", subreddit="rust")
+    item = world.item(title="alpha beta gamma delta", body="", place="rust")
     before = {"queries": {"a": "alpha", "b": "beta"}, "subreddits": ["rust", "python"]}
     during = {"queries": {"a": "gamma", "c": "delta", "b": "beta"}, "subreddits": ["go", "rust", "c"]}
     for step in range(20):
@@ -251,7 +251,7 @@ def test_who_watches_what_is_never_copied(world: Any, wanted: Any, matcher: Matc
 def test_who_goes_on_watching_misses_nothing_while_his_other_feeds_change(
     world: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    item = world.item(subreddit="rust")
+    item = world.item(place="rust")
     world.workspace(subreddits=["rust", "python"])
     matcher.refresh()
     missed: list[str] = []

@@ -16,7 +16,7 @@ from overheard.db import canaries, channels, deliveries, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
-from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel
+from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
 from overheard.sources.canary import CanarySource
 
 DAY = 86_400.0
@@ -518,7 +518,7 @@ def test_the_canary_is_delivered_and_not_counted(
         .items
     )
     entry = MatchedItem(post, (Match(workspace, (world.query(workspace, "canary"),)),))
-    storing.store(db, ItemsMatched(poll_id="p", part=0, items=(entry,), parts=1), clock())
+    storing.store(db, ItemsMatched(part=PollPart(poll="p", part=0, parts=1), items=(entry,)), clock())
     notify(world.channel(workspace, "null"))
     assert [notice.mentions[0].item for notice in receiver.got] == [post.name]
     (counted,) = metrics.deliveries.collect()
@@ -654,7 +654,7 @@ def test_what_a_receiver_answers_is_known_to_its_other_channels(
 
 def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
     channel = told(2)
-    Item.delete().where(Item.name == "t3_1").execute(db.peewee)
+    Item.delete().where(Item.ref == "t3_1").execute(db.peewee)
     notify(channel)
     assert [notice.mentions[0].item for notice in receiver.got] == ["t3_2"]
 
@@ -709,8 +709,8 @@ def test_what_is_erased_during_a_round_is_not_sent(
 
     def erase() -> None:
         receiver.before = lambda: None
-        Item.delete().where(Item.name == "t3_2").execute(db.peewee)
-        Item.update(author=None, body="taken back").where(Item.name == "t3_3").execute(db.peewee)
+        Item.delete().where(Item.ref == "t3_2").execute(db.peewee)
+        Item.update(author=None, body="taken back").where(Item.ref == "t3_3").execute(db.peewee)
 
     receiver.before = erase
     assert notify(channel) == []

@@ -18,7 +18,7 @@ from overheard.db.connect import Db
 from overheard.db.models import Feed
 from overheard.errors import FeedRefused, Postponed
 from overheard.items import Item
-from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched, PollPart
 from overheard.sources import Page
 from overheard.sources.backward import RUN, BackwardReader, joined
 
@@ -47,11 +47,11 @@ class Site:
     def add(self, item: Item, *, below: int = 0) -> None:
         highest = self.listed[-1][0] if self.listed else 0
         place = (highest + 1_000_000) if not below or not self.listed else self.listed[-below:][0][0] - 1
-        self.items[item.name] = item
-        self.places[item.name] = place
-        insort(self.listed, (place, item.name))
+        self.items[item.id] = item
+        self.places[item.id] = place
+        insort(self.listed, (place, item.id))
         if below:
-            self.in_place.add(item.name)
+            self.in_place.add(item.id)
 
     def delete(self, name: str) -> None:
         self.listed = [each for each in self.listed if each[1] != name]
@@ -147,7 +147,7 @@ class Play:
             mine = [name for _, name in self.site.listed if self.letter_of(name) == letter][-PAGE_SIZE + 1 :]
             if sum(name in self.dated for name in mine) < PAGE_SIZE // 2:
                 item = self.item(letter, age=7200.0)
-                self.dated.add(item.name)
+                self.dated.add(item.id)
                 self.site.add(item)
 
     def misdated(self, letter: str, count: int) -> None:
@@ -224,10 +224,12 @@ class Play:
                 self.store(each)
 
     def store(self, part: ItemsFetched) -> None:
-        matched = ItemsMatched(poll_id=part.poll_id, part=part.part, items=(), parts=part.parts, targets=part.targets)
+        matched = ItemsMatched(
+            part=PollPart(poll=part.part.poll, part=part.part, parts=part.parts, targets=part.targets), items=()
+        )
         storing.store(self.db, matched, self.clock())
-        self.stored |= {item.name for item in part.items}
-        rows = Feed.select(Feed.name).where(Feed.fresh_at > 0, Feed.name.startswith(self.prefix + "_"))
+        self.stored |= {item.id for item in part.items}
+        rows = Feed.select(Feed.place).where(Feed.fresh_at > 0, Feed.place.startswith(self.prefix + "_"))
         for (name,) in rows.tuples().execute(self.db.peewee):
             self.before.setdefault(name[-1], set(self.site.items))
 

@@ -87,8 +87,8 @@ def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item
 
     def store(number: int, **fields: Any) -> Item:
         item: Item = world.item(number, **fields)
-        storing.store(db, world.matched((item, (acme,)), poll=item.name), clock())
-        reddit.items[item.name] = item
+        storing.store(db, world.matched((item, (acme,)), poll=item.id), clock())
+        reddit.items[item.id] = item
         return item
 
     return store
@@ -276,7 +276,7 @@ def test_without_ids_it_goes_on_until_nothing_is_due(
     acme = world.workspace()
     items = [world.item(number) for number in range(1, 251)]
     storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll="many"), clock())
-    reddit.items = {item.name: item for item in items}
+    reddit.items = {item.id: item for item in items}
     run(RecheckItems())
     assert reddit.asked == [], "nothing is due"
     clock.advance(12 * HOUR)

@@ -12,7 +12,7 @@ import pytest
 from overheard.bus.envelope import MAX_BYTES, Payload, StrictEncoder, fault, pack, unpack
 from overheard.errors import InvalidInput
 from overheard.items import Item
-from overheard.messages import ItemsFetched, Message, NotifyChannel
+from overheard.messages import ItemsFetched, Message, NotifyChannel, PollPart
 from overheard.stages import STAGES
 from tests.servers.malformed import GOOD, MALFORMED
 
@@ -25,10 +25,16 @@ def encoder() -> StrictEncoder:
 
 
 def test_a_message_comes_back_typed_and_equal() -> None:
-    item = Item("t3_a", "post", "python", None, "Tïtle", "body", "/r/…", "", 1.0)
-    sent = pack(ItemsFetched(poll_id="p", part=1, items=(item,)), message_id="m", options={"retries": 2, "slot": 1.5})
+    item = Item(
+        source="reddit", id="t3_a", kind="post", place="python", author=None, title="Tïtle", body="body", created_at=1.0
+    )
+    sent = pack(
+        ItemsFetched(part=PollPart(poll="p", part=1), items=(item,)),
+        message_id="m",
+        options={"retries": 2, "slot": 1.5},
+    )
     got = dramatiq.Message.decode(sent.encode())
-    assert unpack(STAGES["match"], got.args[0]) == ItemsFetched(poll_id="p", part=1, items=(item,))
+    assert unpack(STAGES["match"], got.args[0]) == ItemsFetched(part=PollPart(poll="p", part=1), items=(item,))
     assert got.options == {"retries": 2, "slot": 1.5}
     assert (got.message_id, got.message_timestamp) == ("m", sent.message_timestamp)
 
@@ -54,9 +60,18 @@ def test_pickle_is_not_run(encoder: StrictEncoder) -> None:
 
 
 def test_too_large_either_way(encoder: StrictEncoder) -> None:
-    item = Item("t3_a", "post", "python", None, "", "x" * MAX_BYTES, "", "", 1.0)
+    item = Item(
+        source="reddit",
+        id="t3_a",
+        kind="post",
+        place="python",
+        author=None,
+        title="",
+        body="x" * MAX_BYTES,
+        created_at=1.0,
+    )
     with pytest.raises(InvalidInput, match=r"match message is .* bytes, the limit is"):
-        pack(ItemsFetched(poll_id="p", part=1, items=(item,))).encode()
+        pack(ItemsFetched(part=PollPart(poll="p", part=1), items=(item,))).encode()
     with pytest.raises(dramatiq.DecodeError, match="the limit is"):
         encoder.decode(b" " * (MAX_BYTES + 1))
 
@@ -76,8 +91,17 @@ def test_found_on_another_queue(encoder: StrictEncoder) -> None:
 
 
 def test_a_payload_never_prints_its_text() -> None:
-    item = Item("t3_a", "post", "python", None, "secret words", "more", "", "", 1.0)
-    message = pack(ItemsFetched(poll_id="p", part=1, items=(item,)))
+    item = Item(
+        source="reddit",
+        id="t3_a",
+        kind="post",
+        place="python",
+        author=None,
+        title="secret words",
+        body="more",
+        created_at=1.0,
+    )
+    message = pack(ItemsFetched(part=PollPart(poll="p", part=1), items=(item,)))
     assert "secret" not in f"{message} {message!r} {message.args!r}"
 
 

@@ -15,7 +15,7 @@ from overheard.cli import cli
 from overheard.config import Config, Database
 from overheard.db import models, storing, workspaces
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem
+from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
 from overheard.program import Program
 
 Run = Callable[..., Result]
@@ -81,7 +81,7 @@ def mention(program: Program, acme: int) -> Callable[..., None]:
         at = title.find("python")
         match = Match(workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ())
         matched = (MatchedItem(item=item, matches=(match,)),)
-        storing.store(program.db, ItemsMatched(poll_id=name, part=0, items=matched, parts=1), now)
+        storing.store(program.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
 
     return store
 

@@ -20,7 +20,7 @@ def said(mention: Any) -> None:
 
 
 def items(program: Program) -> list[str]:
-    rows = Item.select(Item.name).order_by(Item.name).tuples().execute(program.db.peewee)
+    rows = Item.select(Item.ref).order_by(Item.ref).tuples().execute(program.db.peewee)
     return [name for (name,) in rows]
 
 

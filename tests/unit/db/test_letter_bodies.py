@@ -54,7 +54,7 @@ def test_an_item_is_taken_out_of_what_was_fetched_and_what_was_matched() -> None
     kept = left(bodies.without_items(fetched(item(1), item(2), traceback="ValueError: body 1"), ["t3_1"]))
     assert [one.name for one in kept] == ["t3_2"]
     changed = bodies.without_items(matched((item(1), (5,)), (item(2), (5,))), ["t3_1", "t3_9"])
-    assert [entry.item.name for entry in left(changed)] == ["t3_2"]
+    assert [entry.item.id for entry in left(changed)] == ["t3_2"]
 
 
 def test_the_traceback_that_travels_with_a_retry_goes_too() -> None:
@@ -101,7 +101,7 @@ def test_a_workspace_is_taken_out_and_what_was_only_its_own_goes() -> None:
         return bodies.without_workspace(body, 5, "acme", {70, 71})
 
     both = matched((item(1), (5, 6)), (item(2), (5,)))
-    assert [(entry.item.name, [m.workspace_id for m in entry.matches]) for entry in left(without(both))] == [
+    assert [(entry.item.id, [m.workspace_id for m in entry.matches]) for entry in left(without(both))] == [
         ("t3_1", [6])
     ]
     assert without(matched((item(1), (6,)))) is None

@@ -119,10 +119,10 @@ def test_a_refused_login(gauges: Gauges, metric: Callable[..., float], db: Db, c
 
 def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b", "c"], channels={"a": "instant", "b": "instant", "c": "instant"})
-    Feed.update(fresh_at=clock() - 100).where(Feed.name == "a").execute(world.db.peewee)
+    Feed.update(fresh_at=clock() - 100).where(Feed.place == "a").execute(world.db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(world.db.peewee)
-    Feed.update(failures=1).where(Feed.name == "b").execute(world.db.peewee)
-    storing.store(world.db, world.matched((world.item(subreddit="a"), (acme,))), clock())
+    Feed.update(failures=1).where(Feed.place == "b").execute(world.db.peewee)
+    storing.store(world.db, world.matched((world.item(place="a"), (acme,))), clock())
     channels.failing(world.db, world.channel(acme, "a"), "away", clock())
     channels.disable(world.db, world.channel(acme, "b"), "gone", clock())
     dead_letters.record(

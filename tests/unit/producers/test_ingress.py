@@ -50,7 +50,7 @@ def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
     ingress.handle("item.recheck", b'{"item": "t3_2"}', None)
     [message] = sent.take()
     [item], _ = rechecks.take(db, rechecks.Batch(message.item_ids, message.lease), clock())
-    assert item.name == "t3_2"
+    assert item.id == "t3_2"
     [batch] = rechecks.claim(db, before=0.0, now=clock() + rechecks.LEASE + 2, requests=1)
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"
 

@@ -56,7 +56,7 @@ def test_a_post() -> None:
     assert read.item is not None
     assert (read.gone, read.wrong) == (False, "")
     item = read.item
-    assert (item.name, item.kind, item.subreddit, item.author) == ("t3_1abc", "post", "Python", "ann")
+    assert (item.id, item.kind, item.place, item.author) == ("t3_1abc", "post", "Python", "ann")
     assert (item.title, item.body, item.url) == ("A title", "A text", "https://example.org/x")
     assert item.permalink == "https://www.reddit.com/r/Python/comments/1abc/a_title/"
     assert item.created_at == 1_700_000_000.0
@@ -66,7 +66,7 @@ def test_a_comment_bears_its_posts_title() -> None:
     [read] = readings([COMMENT], "comment")
     assert read.item is not None
     item = read.item
-    assert (item.name, item.kind, item.title, item.body) == ("t1_zz9", "comment", "A title", "I agree")
+    assert (item.id, item.kind, item.title, item.body) == ("t1_zz9", "comment", "A title", "I agree")
     assert item.permalink == "https://www.reddit.com/r/Python/comments/1abc/a_title/zz9/"
     assert item.url == "https://example.org/x"
     assert isinstance(item.created_at, float)

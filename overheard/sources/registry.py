@@ -1,0 +1,45 @@
+"""The sources there are, and what is known of each without asking it. A new source is one module and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from overheard.items import FeedKind
+from overheard.sources import reddit_items
+
+
+class SourceType(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a source without asking it.
+
+    ``feeds`` are the feeds into which it divides a place. ``internal``: nobody else's; people cannot watch it.
+    """
+
+    name: str
+    feeds: tuple[FeedKind, ...]
+    internal: bool = False
+    place_label: Callable[[str], str] = str
+    author_label: Callable[[str], str] = str
+    bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+
+
+SOURCES: dict[str, SourceType] = {
+    each.name: each
+    for each in (
+        SourceType(
+            name=reddit_items.SOURCE,
+            feeds=("posts", "comments"),
+            place_label="r/{}".format,
+            author_label="u/{}".format,
+            bare_permalink=reddit_items.untitled,
+        ),
+        SourceType(name="canary", feeds=("items",), internal=True),
+    )
+}
+
+
+def bare_permalink(source: str, permalink: str) -> str:
+    """Return an item's link without words of its thread's title. A source that is not known has none in it."""
+    known = SOURCES.get(source)
+    return known.bare_permalink(permalink) if known else permalink
