@@ -56,7 +56,7 @@ class Limiter(Protocol):
         """Seconds from now until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve anew."""
 
     def spare(self, key: str) -> float:
-        """Take a token that would be lost otherwise: 0 when it is taken, else seconds until it may be worth asking again.
+        """Take a token that would be lost otherwise: 0 when it is taken, else seconds until one may be to be had.
 
         Nothing is reserved, and no reservation ever waits for it.
         """
@@ -70,6 +70,8 @@ class Limiter(Protocol):
 
 class NoLimit:
     """The permission of what needs no budget."""
+
+    held: Slot | None = None
 
     def acquire(self) -> None: ...
 
@@ -103,9 +105,9 @@ class Permit:
         self._on_wait = on_wait
 
     @property
-    def holds_slot(self) -> bool:
-        """Whether the next ``acquire`` has a slot already."""
-        return self._slot is not None
+    def held(self) -> Slot | None:
+        """The slot that the next ``acquire`` uses, if it has one already."""
+        return None if self._slot is None else Slot(self.key, self._slot)
 
     def acquire(self) -> None:
         """Take one token. Waits when the slot is near, else raises Postponed with the reserved slot."""
@@ -149,12 +151,17 @@ class SparePermit:
         self._wait = wait
         self._reserves = False
 
+    @property
+    def held(self) -> Slot | None:
+        """As ``Permit.held``."""
+        return self._permit.held
+
     def acquire(self) -> None:
         """Take one token, waiting up to a second for a spare one.
 
         Raises Postponed: with a slot when it has reserved one, without when there is nothing for it now.
         """
-        if self._permit.holds_slot or self._reserves:
+        if self._permit.held is not None or self._reserves:
             self._reserves = True  # a login's token is needed as well, and would else cost another of the share's
             self._permit.acquire()
             return

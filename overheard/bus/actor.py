@@ -12,11 +12,11 @@ from dramatiq.middleware import CurrentMessage
 from overheard.bus.envelope import unpack
 from overheard.bus.rate_limit import permit_of
 from overheard.errors import Postponed
-from overheard.limits import Need, Permission
+from overheard.limits import Need
 from overheard.outcomes import Later, Outcome
 from overheard.stages import Stage
 
-Handler = Callable[[Any, Permission], Outcome]
+Handler = Callable[[Any, Any], Outcome]  # of a message and its Permission
 
 
 class Work(NamedTuple):

@@ -15,8 +15,8 @@ import msgspec
 from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
-from overheard.bus.envelope import MAX_BYTES
 from overheard.bus.copies import ending_of
+from overheard.bus.envelope import MAX_BYTES
 from overheard.bus.retry_policy import describe
 from overheard.log import get_logger
 

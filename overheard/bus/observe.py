@@ -13,8 +13,8 @@ from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge, Histogram
 
 from overheard import log as logs
-from overheard.bus.envelope import Payload
 from overheard.bus.copies import ending_of
+from overheard.bus.envelope import Payload
 from overheard.log import get_logger
 from overheard.metrics import OUTCOMES, Metrics
 

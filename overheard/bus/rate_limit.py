@@ -50,7 +50,7 @@ class RateLimit(Middleware):
     ) -> None:
         if exception is not None or not isinstance(result, Later):
             return
-        copy = reschedule(result, message.options)
+        copy = reschedule(result, message.options, permit_of(message).held)
         if copy is None:
             acknowledge(message, Ending("postponed", "left to the sweep"))
         else:
@@ -63,13 +63,16 @@ def permit_of(message: Any) -> Permission:
     return permit
 
 
-def reschedule(later: Later, options: dict[str, Any]) -> Copy | None:
-    """Return the copy to come back; None when that is too far off for the bus: a sweep finds what is left to do."""
+def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) -> Copy | None:
+    """Return the copy to come back; None when that is too far off for the bus: a sweep finds what is left to do.
+
+    It has the slot that was reserved for it, or keeps the one that it ``held`` and did not use.
+    """
     if later.delay > LONGEST_DELAY:
         return None
     kept = {name: value for name, value in options.items() if name not in ("eta", "slot", "slot_key")}
-    if later.slot is not None:
-        kept |= {"slot": later.slot.at, "slot_key": later.slot.key}
+    if (slot := later.slot or held) is not None:
+        kept |= {"slot": slot.at, "slot_key": slot.key}
     return Copy(math.ceil(max(later.delay, 0.0) * 1000), kept, later.message)
 
 

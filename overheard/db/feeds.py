@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from peewee import JOIN, Case, fn
 
@@ -20,8 +22,8 @@ FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doub
 PEOPLES = Feed.source != canary.SOURCE
 
 
-def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> list[FeedRow]:
-    """The workspace's feeds that nobody has read since ``fresh_since``, nobody is reading, and that may be read.
+def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float, source: str | None = None) -> list[FeedRow]:
+    """The workspace's feeds (of ``source``) not read since ``fresh_since``, nor being read, that may be read.
 
     By source and kind; groups that were read before come first, as new feeds may join them.
     """
@@ -34,6 +36,7 @@ def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> li
             Feed.fresh_at < fresh_since,
             FeedGroup.lease_until < now,
             Feed.retry_at <= now,
+            *_of(source),
         )
         .order_by(Feed.source, Feed.kind, FeedGroup.cursor.is_null(), FeedGroup.began_at, Feed.id)
     )
@@ -91,7 +94,11 @@ def also_due(
     return [other for other in found if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
-def still_stale(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> bool:
+def _of(source: str | None) -> list[Any]:
+    return [] if source is None else [Feed.source == source]
+
+
+def still_stale(db: Db, workspace_id: int, *, now: float, fresh_since: float, source: str | None = None) -> bool:
     """Whether one of the workspace's readable feeds is neither fresh nor being read by a poll that makes it so."""
     enough = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
     query = (
@@ -99,7 +106,9 @@ def still_stale(db: Db, workspace_id: int, *, now: float, fresh_since: float) ->
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .join(Poll, JOIN.LEFT_OUTER, on=(FeedGroup.poll == Poll.id))
-        .where(Watch.workspace == workspace_id, Feed.fresh_at < fresh_since, Feed.retry_at <= now, ~enough)
+        .where(
+            Watch.workspace == workspace_id, Feed.fresh_at < fresh_since, Feed.retry_at <= now, ~enough, *_of(source)
+        )
     )
     return bool(query.exists(db.peewee))
 

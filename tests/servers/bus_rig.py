@@ -22,6 +22,7 @@ from overheard.bus.health import Health
 from overheard.bus.observe import Observe
 from overheard.bus.sender import Sender
 from overheard.bus.worker import run
+from overheard.limits import NoLimit, Slot
 from overheard.metrics import Metrics
 from overheard.stages import STAGES, Stage
 from tests.servers.waiting import wait_for
@@ -46,8 +47,15 @@ class Settled(Middleware):
     after_nack = after_ack
 
 
+class Holding(NoLimit):
+    """A permit that only shows what its message holds."""
+
+    def __init__(self, slot: Slot | None) -> None:
+        self.held = slot
+
+
 class Rig:
-    """``handlers`` maps stages to handlers; without one, a stage's messages are only noted in ``handled``."""
+    """``handler(message, slot)`` works for all stages; without one, messages are only noted in ``handled``."""
 
     def __init__(self, url: str, *stages: Stage, handler: Callable[..., object] | None = None) -> None:
         self.stages = stages
@@ -59,7 +67,7 @@ class Rig:
         self.broker = open_broker(
             url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, name="test",
             give_back=lambda: self.ended.put(threading.get_ident()),
-            permits=lambda need, slot: slot,  # handlers see what their messages hold
+            permits=lambda need, slot: Holding(slot),
         )  # fmt: skip
         self.broker.add_middleware(Settled(self.idle), before=Observe)
         self.sender = Sender(self.broker)
@@ -112,10 +120,10 @@ class Rig:
     def counted(self, outcome: str, times: int = 1, stage: str | None = None) -> None:
         wait_for(lambda: self.count(outcome, stage) >= times, f"{times} {outcome}", PATIENCE)
 
-    def _handle(self, message: Any, slot: Any) -> Any:
-        outcome = self._handler(message, slot) if self._handler is not None else None
+    def _handle(self, message: Any, permit: Any) -> Any:
+        outcome = self._handler(message, permit.held) if self._handler is not None else None
         if outcome is None:
-            self.handled.put((message, slot))
+            self.handled.put((message, permit.held))
         return outcome
 
     def _run(self) -> None:

@@ -24,6 +24,13 @@ def test_later_without_a_slot_holds_none() -> None:
     assert reschedule(Later(0.02), {"run": "r", "slot": 1.0, "slot_key": "reddit"}) == Copy(20, {"run": "r"})
 
 
+def test_a_slot_that_was_not_used_is_kept() -> None:
+    found = reschedule(Later(0.02), {}, Slot("reddit", 7.0))
+    assert found == Copy(20, {"slot": 7.0, "slot_key": "reddit"})
+    other = reschedule(Later.for_slot(Postponed("reddit", delay=1, slot=9.0)), {}, Slot("reddit", 7.0))
+    assert other == Copy(1000, {"slot": 9.0, "slot_key": "reddit"})
+
+
 def test_later_may_bring_the_message_to_go_on_with() -> None:
     rest = NotifyChannel(channel_id=2)
     found = reschedule(Later.for_slot(Postponed("reddit", delay=1, slot=2.0), rest), {})
