@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.fetch import LOOK_AGAIN, Fetcher
+from actors.fetch.fetcher import Fetcher
+from actors.fetch.planning import LOOK_AGAIN
 from overheard import canary
 from overheard.config import Fetch as Rules
 from overheard.db import canaries, feeds, groups, sources, storing, workspaces
@@ -17,6 +18,7 @@ from overheard.db.models import Feed, FeedGroup, Gap, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item, number_of
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.outcomes import Later
 from overheard.portions import PORTION
 from overheard.sources import Page
 from overheard.sources.backward import BackwardReader, joined
@@ -63,7 +65,7 @@ class Reddit:
             return reader.take((), None)
         start = 0 if after is None else shown.index(after) + 1
         page = tuple(listing[start : start + self.page_size])
-        return reader.take(page, page[-1].name if start + self.page_size < len(listing) else None)
+        return reader.take(page, page[-1].id if start + self.page_size < len(listing) else None)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         return joined(older, newer)
@@ -136,10 +138,7 @@ class Stage:
 
     def store(self, parts: Sequence[Any]) -> None:
         for part in parts:
-            matched = ItemsMatched(
-                poll_id=part.part.poll, part=part.part, items=(), parts=part.parts, targets=part.targets
-            )
-            storing.store(self.db, matched, self.clock())
+            storing.store(self.db, ItemsMatched(part=part.part, items=()), self.clock())
 
     def run(self, workspace_id: int, reason: str = "due") -> list[str]:
         """The names of the items that a run brings."""
@@ -436,13 +435,12 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     names = post(3)
-    with pytest.raises(Postponed) as wait:
-        stage.fetch(acme, budget=Budget(0))
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(0))
     assert world.row(Workspace, acme).served_at == 0
     assert stage.fetch(bolt, budget=Budget(0)) == [], "one slot is enough for both"
 
     stage.clock.advance(60)
-    stage.fetcher.fetch(wait.value.resume, Budget(1))
+    stage.fetcher.fetch(later.message, Budget(1))
     parts = stage.sent.take()
     assert [item.id for part in parts for item in part.items] == names
     stage.store(parts)
@@ -476,10 +474,8 @@ def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
     messages: list[Any] = [stage.message(acme)]
     read: set[str] = set()
     for _ in range(20):
-        try:
-            stage.fetcher.fetch(messages.pop(0), Budget(1))
-        except Postponed as wait:
-            messages.append(wait.resume)
+        if later := stage.fetcher.fetch(messages.pop(0), Budget(1)):
+            messages.append(later.message)
         sent = stage.sent.take()
         messages += [each for each in sent if isinstance(each, FetchWorkspace)]
         parts = [each for each in sent if isinstance(each, ItemsFetched)]
@@ -504,10 +500,8 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
     parts = []
     message: Any = stage.message(acme)
     for allowed in (2, 1, 10):
-        try:
-            stage.fetcher.fetch(message, Budget(allowed))
-        except Postponed as wait:
-            message = wait.resume
+        if later := stage.fetcher.fetch(message, Budget(allowed)):
+            message = later.message
             assert world.group().lease_until == stage.clock() + 60 + stage.rules.lease
         parts += stage.sent.take()
         stage.clock.advance(60)
@@ -527,12 +521,10 @@ def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, re
     news = post(25)
     stage.clock.advance(300)
     message = stage.message(acme)
-    with pytest.raises(Postponed) as wait:
-        stage.fetcher.fetch(message, Budget(1))
+    later: Any = stage.fetcher.fetch(message, Budget(1))
     lost = stage.sent.take()
     feeds.sweep(stage.db, stage.clock.advance(1000))
-    resume: Any = wait.value.resume
-    stage.fetcher.fetch(resume, Budget())
+    stage.fetcher.fetch(later.message, Budget())
     parts = stage.sent.take()
     assert {part.part.poll for part in parts}.isdisjoint({part.part.poll for part in lost})
     stage.store([*lost, *parts])
@@ -550,10 +542,8 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
     post(15, kind="comment")
     post(15)
     stage.clock.advance(300)
-    with pytest.raises(Postponed) as wait:
-        stage.fetch(acme, budget=Budget(1))
-    resume: Any = wait.value.resume
-    stage.fetcher.fetch(resume, Budget())
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(1))
+    stage.fetcher.fetch(later.message, Budget())
     stage.store(stage.sent.take())
     assert newest(world, kind="comments") == 1016
     assert newest(world, kind="posts") == 1031
@@ -769,8 +759,7 @@ def test_riders_of_a_poll_that_is_given_up_are_swept(
         stage.sent.failure = None
     else:
         reddit.refused = {"acme": "private"}
-        with pytest.raises(Postponed):
-            stage.fetch(acme, budget=Budget(1))
+        assert isinstance(stage.fetcher.fetch(stage.message(acme), Budget(1)), Later)
     workspaces.served(stage.db, bolt, stage.clock())  # it asked in the meantime
     assert bolt in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
@@ -1090,7 +1079,7 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
     canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
     stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
-    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [canary.name_at(clock())]
+    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [str(int(clock()))]
     (counted,) = metrics.items_fetched.collect()
     assert {sample.labels["source"] for sample in counted.samples} == {"reddit"}
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
