@@ -148,4 +148,5 @@ class Reader:
 
     def _count(self, poll: GroupPoll, items: int) -> None:
         if poll.group.source != canary.SOURCE:  # which nobody wrote
-            self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(items)
+            source = self.sources[poll.group.source].name
+            self.metrics.items_fetched.labels(source, poll.group.kind).inc(items)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import peewee
+from overheard.bus.verdict import Again, Park, held_slot, judge
 from prometheus_client import CollectorRegistry
 
 from actors.wiring import Wiring, fetch_handler
@@ -27,7 +28,6 @@ from overheard import schedule
 from overheard.bus.actor import Handler
 from overheard.bus.intake import Arrival
 from overheard.bus.sender import Parcel
-from overheard.bus.verdict import Again, Park, held_slot, judge
 from overheard.config import Config
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database

@@ -16,7 +16,7 @@ from overheard.db import canaries, feeds, groups, sources, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.items import Item, number_of
+from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.portions import PORTION
@@ -57,7 +57,7 @@ class Reddit:
             item for item in self.items
             if item.kind == wanted and ("all" in names or item.place.lower() in names)
         ]  # fmt: skip
-        listing.sort(key=lambda item: -item.number)
+        listing.sort(key=lambda item: -number_of(item.id))
         listing = [*self.on_top, *listing]
         listing = listing[: self.depth]
         shown = [item.id for item in listing]
@@ -95,6 +95,10 @@ class Budget:
     def block(self, seconds: float) -> None: ...
 
 
+def number_of(name: str) -> int:
+    return int(name.partition("_")[2], 36)
+
+
 def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
     """The number of the newest item that the feed's group remembers."""
     cursor = world.group(name, kind).cursor
@@ -118,13 +122,16 @@ class Stage:
     def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: Rules) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.rules = rules
+        self.sources: dict[str, Any] = {"reddit": reddit}
         self.fetcher = Fetcher(
-            db=world.db, sources={"reddit": reddit}, send=sent, clock=world.clock, rules=rules, metrics=metrics
+            db=world.db, sources=self.sources, send=sent, clock=world.clock, rules=rules, metrics=metrics
         )  # fmt: skip
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:
         fresh_since = self.clock() - (self.rules.fresh_for if reason == "due" else 0)
-        return FetchWorkspace(workspace_id=workspace_id, fresh_since=fresh_since, reason=reason, **fields)
+        return FetchWorkspace(
+            workspace_id=workspace_id, source="reddit", fresh_since=fresh_since, reason=reason, **fields
+        )
 
     def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
         """What it sent."""
@@ -215,10 +222,10 @@ def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: St
     post(25)
     stage.clock.advance(300)
     parts = stage.fetch(acme)
-    assert [(part.part, part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
+    assert [(part.part.part, part.part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
     assert len({part.part.poll for part in parts}) == 1
-    assert [len(part.targets) for part in parts] == [0, 0, 1]
-    target = parts[-1].targets[0]
+    assert [len(part.part.targets) for part in parts] == [0, 0, 1]
+    target = parts[-1].part.targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
     assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "what a gap would begin with"
 
@@ -507,7 +514,7 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
         stage.clock.advance(60)
 
     assert set(news) <= {item.id for part in parts for item in part.items}
-    assert [part.part for part in parts] == [0, 1, 2, 3, 4]
+    assert [part.part.part for part in parts] == [0, 1, 2, 3, 4]
     assert len({part.part.poll for part in parts}) == 1
     assert len(reddit.asked) == 5, "no page is read twice"
     stage.store(parts)
@@ -613,7 +620,7 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
         raise TryAgain("503")
 
     reddit.before = fail
-    message = FetchWorkspace(workspace_id=1, fresh_since=stage.clock())
+    message = FetchWorkspace(workspace_id=1, source="reddit", fresh_since=stage.clock())
     delays = []
     for _ in range(10):
         stage.fetcher.fetch(message, Budget())
@@ -1053,10 +1060,10 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
         reddit.items.append(world.item(1000 + number, body="ä" * 200_000))
     parts = stage.fetch(acme)
     assert len(parts) > 1
-    assert [part.part for part in parts] == list(range(len(parts)))
-    assert [part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
-    assert [bool(part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
-    assert [item.number for part in parts for item in part.items] == list(range(1009, 999, -1))
+    assert [part.part.part for part in parts] == list(range(len(parts)))
+    assert [part.part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
+    assert [bool(part.part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [number_of(item.id) for part in parts for item in part.items] == list(range(1009, 999, -1))
     for part in parts:
         assert sum(2 * len(item.body) for item in part.items) <= PORTION
 
@@ -1078,7 +1085,7 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
     canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
-    stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
+    stage.sources[canary.SOURCE] = CanarySource(clock=clock)
     assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [str(int(clock()))]
     (counted,) = metrics.items_fetched.collect()
     assert {sample.labels["source"] for sample in counted.samples} == {"reddit"}

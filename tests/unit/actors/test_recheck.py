@@ -24,6 +24,8 @@ from overheard.sources import Budget, Checked
 class Reddit:
     """Knows some items; ``failure`` is raised instead of an answer."""
 
+    name = "reddit"
+
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
         self.gone: set[str] = set()
@@ -105,11 +107,11 @@ def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Any) -> Callable
 
 
 def names(world: Any) -> list[str]:
-    return sorted(name for (name,) in world.rows(ItemTable, "name"))
+    return sorted(name for (name,) in world.rows(ItemTable, "ref"))
 
 
 def row(db: Db, name: str) -> Any:
-    return ItemTable.select().where(ItemTable.name == name).get(db.peewee)
+    return ItemTable.select().where(ItemTable.ref == name).get(db.peewee)
 
 
 def test_what_is_gone_is_erased_and_the_rest_stays(
@@ -127,9 +129,11 @@ def test_what_is_gone_is_erased_and_the_rest_stays(
     assert metric("items_erased_total", cause="deleted") == 2
 
 
-def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any) -> None:
+def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any, db: Db) -> None:
     stored(1)
-    message = run()
+    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    message = RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
+    run(message)
     run(message)
     clock.advance(1)
     run(message)
@@ -332,8 +336,8 @@ def test_items_that_nobody_mentions_go_unasked(
 def test_what_is_not_reddit_s_is_not_asked_about(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
     stored(1)
     stored(2)
-    ItemTable.update(name="canary-1").where(ItemTable.name == "t3_1").execute(db.peewee)
+    ItemTable.update(source="replay").where(ItemTable.ref == "t3_1").execute(db.peewee)
     clock.advance(HOUR)
     run()
     assert reddit.asked == [["t3_2"]]
-    assert row(db, "canary-1").checked_at == clock()
+    assert row(db, "t3_1").checked_at == clock()
