@@ -76,11 +76,22 @@ def recipient(message: Message, table: Iterable[Stage], sender: str | None = Non
 
     Raises InvalidInput when no stage takes it, or when the sender's line does not say that it gives it.
     """
-    stages = list(table)
-    start = next((at for at, stage in enumerate(stages) if stage.name == sender), -1)
-    if start >= 0 and type(message) not in stages[start].gives:
-        raise InvalidInput(f"{sender} does not give {type(message).__name__}: see stages.py")
-    for stage in (*stages[start + 1 :], *stages[: start + 1]):
-        if stage.takes is type(message):
-            return stage
-    raise InvalidInput(f"no stage takes {type(message).__name__}")
+    stages, kind = tuple(table), type(message)
+    given_by = next((stage for stage in stages if stage.name == sender), None)
+    if given_by is not None and kind not in given_by.gives:
+        raise InvalidInput(f"{sender} does not give {kind.__name__}: see stages.py")
+    found = _taker(kind, stages, given_by)
+    if found is None:
+        raise InvalidInput(f"no stage takes {kind.__name__}")
+    return found
+
+
+def followers(stage: Stage, table: Iterable[Stage] = STAGES.values()) -> list[Stage]:
+    """The stages that what a stage gives goes to."""
+    stages = tuple(table)
+    return [found for kind in stage.gives if (found := _taker(kind, stages, stage)) is not None]
+
+
+def _taker(kind: type[Message], stages: tuple[Stage, ...], given_by: Stage | None) -> Stage | None:
+    start = 0 if given_by is None else [stage.name for stage in stages].index(given_by.name) + 1
+    return next((stage for stage in (*stages[start:], *stages[:start]) if stage.takes is kind), None)
