@@ -21,7 +21,7 @@ from overheard.standin import CLIENT_ID, CLIENT_SECRET
 from tests.servers.farm import Farm, mentions_in
 
 # The module of a stage: it makes its work of a context, and sends with what it is given.
-ENRICH = '''
+ENRICH = """
 import msgspec
 
 from overheard.bus.actor import Work
@@ -36,7 +36,7 @@ def work(context):
         context.send(msgspec.structs.replace(message, items=entries))
 
     return Work(enrich)
-'''
+"""
 # Its line in the table, between match and store.
 LINE = Stage("enrich", ItemsMatched, (ItemsMatched,), "enrich_stage:work", threads=1, port_offset=70)
 
