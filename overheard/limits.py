@@ -7,7 +7,7 @@ while it is being worked on; sources acquire a token from it for each request. T
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -135,7 +135,7 @@ class Permit:
         self._limiter.block(self.key, seconds)
 
 
-class SparePermit:
+class SparePermit(Permit):
     """A permit for work that can wait, and must make nothing else wait: that of rechecks.
 
     It takes what the budget would lose otherwise (``Limiter.spare``). Under constant pressure that may be nothing, for
@@ -143,49 +143,40 @@ class SparePermit:
     it reserve slots like all other work.
     """
 
-    def __init__(self, limiter: Limiter, permit: Permit, share: str, *, wait: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        limiter: Limiter,
+        key: str,
+        share: str,
+        *,
+        slot: float | None = None,
+        wait: Callable[[float], object],
+        on_wait: Callable[[float], object],
+    ) -> None:
+        super().__init__(limiter, key, slot=slot, wait=wait, on_wait=on_wait)
         self.urgent = False
-        self._limiter = limiter
-        self._permit = permit
         self._share = share
-        self._wait = wait
-        self._reserves = False
-
-    @property
-    def held(self) -> Slot | None:
-        """As ``Permit.held``."""
-        return self._permit.held
+        self._reserves = slot is not None  # also for a login's token, which would else cost another of the share's
 
     def acquire(self) -> None:
         """Take one token, waiting up to a second for a spare one.
 
         Raises Postponed: with a slot when it has reserved one, without when there is nothing for it now.
         """
-        if self._permit.held is not None or self._reserves:
-            self._reserves = True  # a login's token is needed as well, and would else cost another of the share's
-            self._permit.acquire()
-            return
-        waited, delay = 0.0, self._limiter.spare(self._permit.key)
-        while delay > 0 and waited + delay <= MAX_THREAD_WAIT_SECONDS:  # others may be quicker
-            self._wait(delay)
-            waited, delay = waited + delay, self._limiter.spare(self._permit.key)
-        if delay == 0:
-            return
-        if not self.urgent or self._limiter.spare(self._share) > 0:
-            raise Postponed(self._permit.key, delay=delay, slot=None)
-        self._reserves = True
-        self._permit.acquire()
-
-    def observe(self, remaining: float, reset: float) -> None:
-        """As ``Permit.observe``."""
-        self._permit.observe(remaining, reset)
-
-    def block(self, seconds: float) -> None:
-        """As ``Permit.block``."""
-        self._permit.block(seconds)
+        waited = 0.0
+        while not self._reserves and (delay := self._limiter.spare(self.key)) > 0:
+            if waited + delay > MAX_THREAD_WAIT_SECONDS:
+                if not self.urgent or self._limiter.spare(self._share) > 0:
+                    raise Postponed(self.key, delay=delay, slot=None)
+                self._reserves = True
+            else:
+                self._wait(delay)  # others may be quicker
+                waited += delay
+        if self._reserves:
+            super().acquire()
 
 
-Permission = Permit | SparePermit | NoLimit
+Permission = Permit | NoLimit
 
 
 class Permits:
@@ -206,12 +197,8 @@ class Permits:
         if need is None:
             return NoLimit()
         kind = need.key.partition(":")[0]
-        permit = Permit(
-            self._limiter,
-            need.key,
-            slot=slot.at if slot is not None and slot.key == need.key else None,
-            max_wait=need.max_wait,
-            wait=self._wait,
-            on_wait=lambda seconds: self._on_wait(kind, seconds),
-        )
-        return permit if need.share is None else SparePermit(self._limiter, permit, need.share, wait=self._wait)
+        at = slot.at if slot is not None and slot.key == need.key else None
+        waits: dict[str, Any] = {"wait": self._wait, "on_wait": lambda seconds: self._on_wait(kind, seconds)}
+        if need.share is not None:
+            return SparePermit(self._limiter, need.key, need.share, slot=at, **waits)
+        return Permit(self._limiter, need.key, slot=at, max_wait=need.max_wait, **waits)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from overheard.config import Fetch as Rules
 from overheard.db.groups import FeedRow, Group
 from overheard.errors import TryAgain
@@ -21,27 +19,18 @@ LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being 
 LOOK_AGAIN_MOST = 5.0
 
 
-class Joinable(msgspec.Struct, frozen=True):
-    """The feeds that may join a reading: due by ``due_by``, not read since ``unread_since``, ``room`` of them."""
-
-    due_by: float
-    unread_since: float
-    room: int
+def room_of(group: Group, size: int) -> int:
+    """How many feeds the group may have."""
+    return min(size, group.room or size)
 
 
-def joinable(message: FetchWorkspace, group: Group, rules: Rules, now: float) -> Joinable | None:
-    """Which feeds of others may join: those that are needed now, or while this reading still counts as fresh.
+def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
+    """Since when a feed must not have been read, to join the reading: since the demand was made.
 
-    Three quarters of that time, as a demand comes some seconds after its workspace is due. A demand by hand is no
-    reason to hurry the others. What this demand has read already does not join again, however long it waits for its
-    turns: a refused group would never get smaller. None: there is no room.
+    What the demand has read already does not join again, however long it waits for its turns: a refused group would
+    never get smaller. A demand by hand is no reason to hurry the others.
     """
-    size, fresh_for = rules.group_size, rules.fresh_for
-    room = min(size, group.room or size) - len(group.feeds)
-    if room <= 0:
-        return None
-    asked_at = message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
-    return Joinable(now + READ_AHEAD * fresh_for, asked_at, room)
+    return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
 def joining(group: Group, others: Sequence[Group], size: int) -> list[Group]:
@@ -49,9 +38,9 @@ def joining(group: Group, others: Sequence[Group], size: int) -> list[Group]:
     if any(feed.place == ALL or feed.failures for feed in group.feeds):
         return []
     chosen: list[Group] = []
-    count, length, room = len(group.feeds), _bytes(group), min(size, group.room or size)
+    count, length, room = len(group.feeds), _bytes(group), room_of(group, size)
     for other in others:
-        room_then = min(room, other.room or size)
+        room_then = min(room, room_of(other, size))
         if count + len(other.feeds) <= room_then and length + _bytes(other) <= NAMES_BYTES:
             chosen.append(other)
             count, length, room = count + len(other.feeds), length + _bytes(other), room_then

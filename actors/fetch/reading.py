@@ -28,35 +28,16 @@ from overheard.sources import Budget, Page, Source
 log = get_logger(__name__)
 
 
-class ReadToEnd(msgspec.Struct, frozen=True):
-    """All parts are sent, the last of them with the target."""
-
-
 class TooMuch(msgspec.Struct, frozen=True):
     """The group has more news than its source lists; ``load`` is what each feed has to say."""
 
     load: Mapping[str, int]
 
 
-class Interrupted(msgspec.Struct, frozen=True):
-    """The budget has nothing for the next page yet."""
-
-    wait: Postponed
-
-
-class GroupRefused(msgspec.Struct, frozen=True):
-    """The source does not show one of the feeds, or none of them."""
-
-    refusal: FeedRefused
-
-
-class SourceFailed(msgspec.Struct, frozen=True):
-    """A passing fault of the source."""
-
-    fault: TryAgain
-
-
-ReadingEnd = ReadToEnd | TooMuch | Interrupted | GroupRefused | SourceFailed
+# What keeps a page from being read: the budget has nothing for it yet, the source does not show one of the feeds (or
+# none of them), or it is a passing fault of the source.
+Obstacle = Postponed | FeedRefused | TryAgain
+ReadingEnd = TooMuch | Obstacle | None  # None: all parts are sent, the last of them with the target
 
 
 class Reader:
@@ -94,9 +75,9 @@ class Reader:
             count += len(page.items)
             if done:
                 log.info("poll read", **poll.gist, items=count)
-                return TooMuch(page.load) if too_much else ReadToEnd()
+                return TooMuch(page.load) if too_much else None
 
-    def _page(self, poll: GroupPoll, budget: Budget) -> Page | Interrupted | GroupRefused | SourceFailed:
+    def _page(self, poll: GroupPoll, budget: Budget) -> Page | Obstacle:
         """The next page, or why there is none. How the source does is recorded: monitoring has no other view of it."""
         group, health = poll.group, self.health
         try:
@@ -109,15 +90,15 @@ class Reader:
                 budget=budget,
             )
         except Postponed as wait:
-            return Interrupted(wait)
+            return wait
         except FeedRefused as refusal:
             health.refused(group.source)
-            return GroupRefused(refusal)
+            return refusal
         except Unavailable:
             raise  # the database, where the budget is: not the source
         except TryAgain as fault:
             health.failed(group.source, fault)
-            return SourceFailed(fault)
+            return fault
         except Permanent as fault:
             health.failed(group.source, fault)
             raise

@@ -44,15 +44,15 @@ def acknowledge(message: Any, ending: Ending) -> None:
 
 
 def put_back(broker: dramatiq.Broker, message: Any, copy: Copy, ending: Ending) -> None:
-    """1. hold the message as failed; 2. publish the copy; 3. only now let it be acknowledged. Raises what publishing does."""
+    """1. hold the message as failed; 2. publish the copy; 3. only now let it be acknowledged.
+
+    Raises what publishing raises: then the message is a dead letter.
+    """
     because = f"; {ending.reason}" if ending.reason else ""
     reject(message, Ending("dead", f"it could not be put back on the bus{because}", ending.traceback))
     args = message.args if copy.message is None else (Payload(copy.message),)
     try:
-        broker.enqueue(
-            dataclasses.replace(message._message, args=args, options=copy.options),
-            delay=copy.delay,
-        )
+        broker.enqueue(dataclasses.replace(message._message, args=args, options=copy.options), delay=copy.delay)
     except Exception as error:
         if came_here(message):
             unsent = f"it could not be put back on the bus ({describe(error)}){because}"

@@ -300,8 +300,7 @@ def test_of_many_at_once_one_gets_the_spare_token(db: Db, race: Any) -> None:
 
 
 def spare_permit(one: DatabaseLimiter, waits: list[float], *, urgent: bool, slot: float | None = None) -> SparePermit:
-    permit = Permit(one, "reddit:x", slot=slot, wait=waits.append, on_wait=lambda seconds: None)
-    spare = SparePermit(one, permit, "channel:share", wait=waits.append)
+    spare = SparePermit(one, "reddit:x", "channel:share", slot=slot, wait=waits.append, on_wait=lambda seconds: None)
     spare.urgent = urgent
     return spare
 
@@ -346,8 +345,7 @@ def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
         waits.append(seconds)
         Budget.update(tat=Budget.tat - seconds).execute(db.peewee)
 
-    permit = Permit(one, "reddit:x", wait=wait, on_wait=lambda seconds: None)
-    spare = SparePermit(one, permit, "channel:share", wait=wait)
+    spare = SparePermit(one, "reddit:x", "channel:share", wait=wait, on_wait=lambda seconds: None)
     for _ in range(3):
         spare.acquire()
     assert len(waits) == 2

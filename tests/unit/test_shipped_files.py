@@ -100,9 +100,7 @@ def test_supervised_processes_end_in_good_order(programs: dict[str, configparser
     assert stopped[:2] == ["tick", "ingress"]
     assert stopped[-1] == "watcher"
     for name, stage in STAGES.items():
-        assert all(
-            stopped.index(name) <= stopped.index(receiver) for receiver in map(attrgetter("name"), followers(stage))
-        ), name
+        assert all(stopped.index(name) <= stopped.index(each.name) for each in followers(stage)), name
     assert len({section["priority"] for section in programs.values()}) == len(programs)
 
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from actors.notify.notifier import FIRST_RETRY, LONGEST_RETRY, Notifier, backoff
+from actors.notify.notifier import Notifier
+from actors.notify.tries import FIRST_RETRY, LONGEST_RETRY, backoff
 from overheard import canary
 from overheard.channels import Notice
 from overheard.config import Notify as Rules
