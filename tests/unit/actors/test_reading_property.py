@@ -132,7 +132,8 @@ class Play:
             while f"t3_{number:x}" in self.site.items:
                 number -= 1
         return Item(
-            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(letter).upper(), author="x", title="t", body="b",
+            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(letter).upper(),
+            author="x", title="t", body="b",
             permalink="https://x/", url="", created_at=self.clock() - age,
         )  # fmt: skip
 
