@@ -19,9 +19,9 @@ import msgspec
 from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
+from overheard.bus.copies import ending_of
 from overheard.bus.envelope import MAX_BYTES, Payload, StrictEncoder
-from overheard.bus.retries import fate_of
-from overheard.bus.verdict import describe
+from overheard.bus.retry_policy import describe
 from overheard.log import get_logger
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem
 
@@ -114,14 +114,14 @@ class DeadLetters(Middleware):
 
 def letter_of(message: Any) -> DeadLetter:
     """The dead letter of a message that failed in a worker."""
-    fate, error = fate_of(message), message._exception
-    reason = fate.reason if fate else describe(error) if error else "rejected without a reason"
+    ending, error = ending_of(message), message._exception
+    reason = ending.reason if ending else describe(error) if error else "rejected without a reason"
     return DeadLetter(
         message_id=message.message_id,
         stage=message.actor_name,
         queue=xq_name(message.queue_name),
         body=message.encode(),
         reason=reason,
-        traceback=fate.traceback if fate else "",
+        traceback=ending.traceback if ending else "",
         origin="nack",
     )

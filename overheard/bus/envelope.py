@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from overheard.errors import InvalidInput
 from overheard.messages import Message
-from overheard.stages import STAGE_OF_MESSAGE, STAGES, Stage
+from overheard.stages import STAGES, Stage, recipient
 
 MAX_BYTES = 4 * 1024 * 1024
 LONGEST_DELAY = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
@@ -74,14 +74,17 @@ class Payload:
 
 
 class StrictEncoder(dramatiq.Encoder):
-    """JSON, typed. ``decode`` raises DecodeError for anything that this project did not write itself."""
+    """JSON, typed. ``decode`` raises DecodeError for anything that this project did not write itself.
+
+    ``stages`` are those of the table in use that ``stages.py`` does not know, or knows otherwise.
+    """
 
     def __init__(self, stages: Iterable[Stage] = ()) -> None:
         known = {**STAGES, **{stage.name: stage for stage in stages}}
         self._queues = {stage.queue: stage for stage in known.values()}
         self._encoder = msgspec.json.Encoder(enc_hook=_open)
         self._envelope = msgspec.json.Decoder(Envelope)
-        self._payloads = {stage.queue: msgspec.json.Decoder(stage.message) for stage in known.values()}
+        self._payloads = {stage.queue: msgspec.json.Decoder(stage.takes) for stage in known.values()}
 
     def encode(self, data: dict[str, Any]) -> bytes:
         """Raises InvalidInput when the result is over 4 MiB."""
@@ -125,12 +128,14 @@ class StrictEncoder(dramatiq.Encoder):
 
 
 def pack(
-    message: Message, *, message_id: str | None = None, options: dict[str, Any] | None = None
+    message: Message,
+    stage: Stage | None = None,
+    *,
+    message_id: str | None = None,
+    options: dict[str, Any] | None = None,
 ) -> dramatiq.Message[Any]:
-    """The message in an envelope addressed to its stage. Raises InvalidInput for a message of no stage."""
-    stage = STAGE_OF_MESSAGE.get(type(message))
-    if stage is None:
-        raise InvalidInput(f"no stage takes {type(message).__name__}")
+    """The message in an envelope addressed to ``stage``, or to the first that takes it. Raises InvalidInput."""
+    stage = stage or recipient(message, STAGES.values())
     return dramatiq.Message(
         queue_name=stage.queue,
         actor_name=stage.name,
@@ -144,10 +149,10 @@ def pack(
 def unpack(stage: Stage, payload: object) -> Message:
     """The stage's message from what its actor was called with. Raises InvalidInput."""
     message = payload.message if isinstance(payload, Payload) else payload
-    if isinstance(message, stage.message):
+    if isinstance(message, stage.takes):
         return message
     try:
-        return msgspec.convert(message, stage.message)
+        return msgspec.convert(message, stage.takes)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"not a message for {stage.name}: {error}") from None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from actors.wiring import Wiring, threads
+from actors.wiring import Wiring, permits, threads
 from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.connect import open_broker
@@ -16,7 +16,7 @@ from overheard.bus.ingress import IngressConsumer
 from overheard.bus.memory_door import MemoryEvents
 from overheard.bus.sender import Sender
 from overheard.program import Program
-from overheard.stages import STAGES
+from overheard.stages import STAGES, Stage
 from producers import tick
 from producers.demands import Demands
 from producers.ingress import Ingress
@@ -24,23 +24,25 @@ from producers.wiring import late, ticker_of
 
 
 class Pipeline:
-    """The whole pipeline of one process. ``events`` is its public door."""
+    """The whole pipeline of one process. ``events`` is its public door, ``table`` its stages."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, table: Iterable[Stage] = STAGES.values()) -> None:
         self.program = program
+        self.stages = tuple(table)
         config = program.config
         self.url = config.bus.address
         self.broker = open_broker(
             self.url,
-            stages=STAGES.values(),
+            stages=self.stages,
             metrics=program.metrics,
             record_dead=program.record_dead,
             give_back=program.db.release,
+            permits=permits(program),
             name="overheard run",
             clock=program.clock,
         )
-        self.sender = Sender(self.broker)
-        self.wiring = Wiring(program, self.sender.send)
+        self.sender = Sender(self.broker, self.stages)
+        self.wiring = Wiring(program, self.sender)
         self.ingress = Ingress(db=program.db, sender=self.sender, clock=program.clock, fresh_for=config.fetch.fresh_for)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
@@ -71,16 +73,15 @@ class Pipeline:
 
     def run(self) -> int:
         """Work until the program is told to stop (0) or a thread has died (1)."""
-        handlers = self.wiring.handlers(STAGES)
-        for name, handler in handlers.items():
-            register(self.broker, STAGES[name], handler)
+        for stage in self.stages:
+            register(self.broker, stage, self.wiring.work(stage))
         with self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)), self._ingress():
             code = worker.run(
                 self.broker,
-                STAGES.values(),
+                self.stages,
                 stop=self.program.stop,
                 health=self.health,
-                threads=threads(self.program.config),
+                threads=threads(self.program.config, self.stages),
                 unable=self.program.unable,
             )
         if code:

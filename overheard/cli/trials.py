@@ -27,9 +27,8 @@ from overheard.db import beats, migrate, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
 from overheard.db.specs import SOURCE
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.limits import Turn
+from overheard.limits import NoLimit, Permit
 from overheard.program import Program
-from overheard.sources import Budget
 from producers.alerts import alert_channel, said
 
 PATIENCE = 5.0  # seconds
@@ -126,9 +125,9 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
         return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
         if not budgeted:
-            return Outcome("ok", source.verify(_Free()))
+            return Outcome("ok", source.verify(NoLimit()))
         with program.db.session():
-            return Outcome("ok", source.verify(_turn(program)))
+            return Outcome("ok", source.verify(_permit(program)))
     except Postponed as wait:
         return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
     except LoginRefused as error:
@@ -154,22 +153,9 @@ def coverage(program: Program) -> Outcome | None:
     return Outcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
-def _turn(program: Program) -> Turn:
+def _permit(program: Program) -> Permit:
     key = reddit_budget(program.config)
-    return Turn(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
-
-
-class _Free:
-    """A budget for somebody who is alone."""
-
-    def take(self) -> None: ...
-
-    def observe(self, remaining: float, reset: float) -> None: ...
-
-    def block(self, seconds: float) -> None: ...
-
-
-_: Budget = _Free()
+    return Permit(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
 
 
 def whose(program: Program, *, known: bool) -> str | None:

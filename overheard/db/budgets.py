@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import msgspec
 from peewee import Case, fn
 
+from overheard.config import Config
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.limits import Reservation
@@ -152,6 +153,11 @@ class DatabaseLimiter:
 def reddit_key(client_id: str) -> str:
     """The key of Reddit's budget: one for each set of credentials, without showing them."""
     return f"reddit:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
+
+
+def source_key(source: str, config: Config) -> str | None:
+    """The key of a source's budget; None for a source that has none."""
+    return reddit_key(config.reddit.client_id) if source == "reddit" else None
 
 
 def take(db: Db, key: str, seconds: float) -> bool:

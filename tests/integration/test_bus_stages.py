@@ -27,7 +27,9 @@ from overheard.config import Config, Database
 from overheard.db import dead_letters
 from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
+from overheard.limits import Slot
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.outcomes import Later, Rejected
 from overheard.program import Program
 from overheard.stages import STAGES
 from tests.servers import odd_headers
@@ -103,6 +105,15 @@ def test_hopeless_errors_are_parked_at_once_and_can_be_replayed(url: str) -> Non
             rig.sender.replay(b"{}")
 
 
+def test_what_a_handler_rejects_is_a_dead_letter_at_once(url: str) -> None:
+    with Rig(url, quick("notify"), handler=lambda message, slot: Rejected("no such channel")) as rig:
+        rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
+        letter = rig.letter()
+        assert (letter.message_id, letter.reason, letter.origin) == ("m", "no such channel", "nack")
+        rig.counted("dead")
+        assert rig.count("retried") == 0
+
+
 def test_try_again_waits_as_long_as_it_was_told(url: str) -> None:
     times: list[float] = []
 
@@ -140,12 +151,11 @@ def test_postponed_blocks_nothing_uses_no_retry_and_keeps_its_slot(url: str) -> 
     """One thread, a stage without a single retry: what is postponed comes back, and others pass meanwhile."""
     seen: list[tuple[int, object]] = []
 
-    def take_turns(message: NotifyChannel, slot: object) -> None:
+    def take_turns(message: NotifyChannel, slot: object) -> Later | None:
         seen.append((message.channel_id, slot))
         if message.channel_id == 1 and slot is None:
-            error = Postponed("reddit", delay=0.5, slot=123.25)
-            error.resume = NotifyChannel(channel_id=3)  # type: ignore[attr-defined]
-            raise error
+            return Later(0.5, NotifyChannel(channel_id=3), Slot("reddit", 123.25))
+        return None
 
     with Rig(url, quick("notify", max_retries=0, threads=1), handler=take_turns) as rig:
         rig.sender.send(NotifyChannel(channel_id=1))

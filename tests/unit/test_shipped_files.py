@@ -5,13 +5,14 @@ from __future__ import annotations
 import configparser
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from overheard.bus import worker
 from overheard.config import Config
-from overheard.stages import PORT_OFFSETS, STAGE_OF_MESSAGE, STAGES
+from overheard.stages import PORT_OFFSETS, STAGES, followers
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("/opt/overheard/current/", "/var/lib/overheard", "/var/log/overheard/", "/run/overheard/")
@@ -42,12 +43,28 @@ def test_every_migration_is_packaged_as_a_module() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_every_stage_sends_to_a_stage_and_has_its_own_message_and_port() -> None:
+def test_what_every_stage_gives_is_taken_and_each_has_a_port_of_its_own() -> None:
+    taken = {stage.takes for stage in STAGES.values()}
     for stage in STAGES.values():
-        assert set(stage.sends) <= set(STAGES)
-        assert STAGE_OF_MESSAGE[stage.message] is stage
+        assert set(stage.gives) <= taken
     assert len({stage.port_offset for stage in STAGES.values()}) == len(STAGES)
-    assert len(STAGE_OF_MESSAGE) == len(STAGES)
+
+
+def test_every_stage_s_handler_is_there() -> None:
+    for stage in STAGES.values():
+        module, _, name = stage.handler.partition(":")
+        assert callable(getattr(import_module(module), name))
+
+
+def test_what_is_given_goes_down_the_table() -> None:
+    assert {name: [each.name for each in followers(stage)] for name, stage in STAGES.items()} == {
+        "fetch": ["match", "fetch"],
+        "match": ["store"],
+        "store": ["notify"],
+        "notify": ["notify"],
+        "digest": ["notify"],
+        "recheck": ["recheck"],
+    }
 
 
 def test_supervisord_starts_every_program_once(programs: dict[str, configparser.SectionProxy]) -> None:
@@ -83,7 +100,7 @@ def test_supervised_processes_end_in_good_order(programs: dict[str, configparser
     assert stopped[:2] == ["tick", "ingress"]
     assert stopped[-1] == "watcher"
     for name, stage in STAGES.items():
-        assert all(stopped.index(name) <= stopped.index(receiver) for receiver in stage.sends), name
+        assert all(stopped.index(name) <= stopped.index(each.name) for each in followers(stage)), name
     assert len({section["priority"] for section in programs.values()}) == len(programs)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.fetch import LOOK_AGAIN, Fetcher
+from actors.fetch.fetcher import Fetcher
+from actors.fetch.planning import LOOK_AGAIN
 from overheard import canary
 from overheard.config import Fetch as Rules
 from overheard.db import canaries, feeds, groups, refreshes, sources, storing, workspaces
@@ -17,15 +18,11 @@ from overheard.db.models import Feed, FeedGroup, Gap, Refresh, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.outcomes import Later
 from overheard.portions import PORTION
 from overheard.sources import Page
 from overheard.sources.backward import BackwardReader, joined
 from overheard.sources.canary import CanarySource
-
-
-def number_of(item: Item) -> int:
-    """Reddit's numbers rise with time."""
-    return int(item.id[3:], 36)
 
 
 class Reddit:
@@ -49,7 +46,7 @@ class Reddit:
             names, cursor=cursor, position=position, since=since, page_size=self.page_size, depth=self.depth
         )
         after = reader.after
-        budget.take()
+        budget.acquire()
         self.asked.append((kind, tuple(names), after))
         self.before()
         for name in names:
@@ -60,7 +57,7 @@ class Reddit:
             item for item in self.items
             if item.kind == wanted and ("all" in names or item.place.lower() in names)
         ]  # fmt: skip
-        listing.sort(key=lambda item: -number_of(item))
+        listing.sort(key=lambda item: -number_of(item.id))
         listing = [*self.on_top, *listing]
         listing = listing[: self.depth]
         shown = [item.id for item in listing]
@@ -74,7 +71,7 @@ class Reddit:
         return joined(older, newer)
 
     def probe(self, budget: Any) -> None:
-        budget.take()
+        budget.acquire()
         self.asked.append(("posts", ("all",), None))
         self.before()
         if "all" in self.refused:
@@ -88,7 +85,7 @@ class Budget:
         self.left = left
         self.slot: float | None = 1000.0
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("reddit:x", delay=60.0, slot=self.slot)
         self.left -= 1
@@ -96,6 +93,10 @@ class Budget:
     def observe(self, remaining: float, reset: float) -> None: ...
 
     def block(self, seconds: float) -> None: ...
+
+
+def number_of(name: str) -> int:
+    return int(name.partition("_")[2], 36)
 
 
 def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
@@ -121,8 +122,9 @@ class Stage:
     def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: Rules) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.rules = rules
+        self.sources: dict[str, Any] = {"reddit": reddit}
         self.fetcher = Fetcher(
-            db=world.db, sources={"reddit": reddit}, send=sent, clock=world.clock, rules=rules, metrics=metrics
+            db=world.db, sources=self.sources, send=sent, clock=world.clock, rules=rules, metrics=metrics
         )  # fmt: skip
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:
@@ -436,13 +438,12 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     names = post(3)
-    with pytest.raises(Postponed) as wait:
-        stage.fetch(acme, budget=Budget(0))
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(0))
     assert world.row(Refresh, (acme, "reddit")).served_at == 0
     assert stage.fetch(bolt, budget=Budget(0)) == [], "one slot is enough for both"
 
     stage.clock.advance(60)
-    stage.fetcher.fetch(wait.value.resume, Budget(1))
+    stage.fetcher.fetch(later.message, Budget(1))
     parts = stage.sent.take()
     assert [item.id for part in parts for item in part.items] == names
     stage.store(parts)
@@ -476,10 +477,8 @@ def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
     messages: list[Any] = [stage.message(acme)]
     read: set[str] = set()
     for _ in range(20):
-        try:
-            stage.fetcher.fetch(messages.pop(0), Budget(1))
-        except Postponed as wait:
-            messages.append(wait.resume)
+        if later := stage.fetcher.fetch(messages.pop(0), Budget(1)):
+            messages.append(later.message)
         sent = stage.sent.take()
         messages += [each for each in sent if isinstance(each, FetchWorkspace)]
         parts = [each for each in sent if isinstance(each, ItemsFetched)]
@@ -504,10 +503,8 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
     parts = []
     message: Any = stage.message(acme)
     for allowed in (2, 1, 10):
-        try:
-            stage.fetcher.fetch(message, Budget(allowed))
-        except Postponed as wait:
-            message = wait.resume
+        if later := stage.fetcher.fetch(message, Budget(allowed)):
+            message = later.message
             assert world.group().lease_until == stage.clock() + 60 + stage.rules.lease
         parts += stage.sent.take()
         stage.clock.advance(60)
@@ -527,12 +524,10 @@ def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, re
     news = post(25)
     stage.clock.advance(300)
     message = stage.message(acme)
-    with pytest.raises(Postponed) as wait:
-        stage.fetcher.fetch(message, Budget(1))
+    later: Any = stage.fetcher.fetch(message, Budget(1))
     lost = stage.sent.take()
     feeds.sweep(stage.db, stage.clock.advance(1000))
-    resume: Any = wait.value.resume
-    stage.fetcher.fetch(resume, Budget())
+    stage.fetcher.fetch(later.message, Budget())
     parts = stage.sent.take()
     assert {part.part.poll for part in parts}.isdisjoint({part.part.poll for part in lost})
     stage.store([*lost, *parts])
@@ -550,10 +545,8 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
     post(15, kind="comment")
     post(15)
     stage.clock.advance(300)
-    with pytest.raises(Postponed) as wait:
-        stage.fetch(acme, budget=Budget(1))
-    resume: Any = wait.value.resume
-    stage.fetcher.fetch(resume, Budget())
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(1))
+    stage.fetcher.fetch(later.message, Budget())
     stage.store(stage.sent.take())
     assert newest(world, kind="comments") == 1016
     assert newest(world, kind="posts") == 1031
@@ -567,7 +560,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
     workspace = world.workspace("acme", subreddits=["python"])
 
     class Away(Budget):
-        def take(self) -> None:
+        def acquire(self) -> None:
             raise Unavailable("the database does not answer: disk is full")
 
     with pytest.raises(Unavailable):
@@ -770,8 +763,7 @@ def test_riders_of_a_poll_that_is_given_up_are_swept(
         stage.sent.failure = None
     else:
         reddit.refused = {"acme": "private"}
-        with pytest.raises(Postponed):
-            stage.fetch(acme, budget=Budget(1))
+        assert isinstance(stage.fetcher.fetch(stage.message(acme), Budget(1)), Later)
     refreshes.served(stage.db, bolt, "reddit", stage.clock())  # it asked in the meantime
     assert (bolt, "reddit") in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
@@ -1090,7 +1082,7 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
     assert [part.part.part for part in parts] == list(range(len(parts)))
     assert [part.part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
     assert [bool(part.part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
-    assert [number_of(item) for part in parts for item in part.items] == list(range(1009, 999, -1))
+    assert [number_of(item.id) for part in parts for item in part.items] == list(range(1009, 999, -1))
     for part in parts:
         assert sum(2 * len(item.body) for item in part.items) <= PORTION
 
@@ -1112,7 +1104,7 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
     canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
-    stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
+    stage.sources[canary.SOURCE] = CanarySource(clock=clock)
     workspace = workspaces.by_name(stage.db, canary.WORKSPACE).id
     parts = stage.resume(stage.message(workspace, source=canary.SOURCE))
     assert [item.id for part in parts for item in part.items] == [str(int(clock()))]

@@ -1,4 +1,4 @@
-"""A round of notify under way: the claimed deliveries of one channel, and until when they are ours."""
+"""A round's batch: the claimed deliveries of one channel, and until when they are ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from overheard.db.connect import Db
 from overheard.db.deliveries import Claimed
 
 
-class Round:
+class DeliveryBatch:
     """``rest`` was not tried yet, the next one first; the claim on it, and on the one at hand, ends at ``held_until``.
 
     What is said of a delivery holds only while the claim does: a process that stood still for longer than that must
@@ -21,10 +21,11 @@ class Round:
         self.db = db
         self.rest = list(claimed)
         self.held_until = held_until
+        self.failing = any(delivery.failing for delivery in claimed)  # the channel, as far as is known
         self.next_try = math.inf  # the earliest of those that were put off
 
     def hold(self, until: float) -> bool:
-        """Hold the rest until then; False: the claim ran out, and somebody else has taken the deliveries over."""
+        """Hold the rest until then; False: the claim ran out, and another round has taken the deliveries over."""
         ours = deliveries.extend(self.db, self._ids, self.held_until, until)
         if ours:
             self.held_until = until
@@ -35,12 +36,12 @@ class Round:
         deliveries.release(self.db, self._ids, self.held_until, until)
 
     def put_off(self, delivery: Claimed, until: float, reason: str) -> None:
-        """Its try failed: it is due again at ``until``."""
+        """Note that its try failed: it is due again at ``until``."""
         deliveries.put_off(self.db, delivery.id, self.held_until, until, reason)
         self.next_try = min(self.next_try, until)
 
     def fail(self, delivery: Claimed, reason: str) -> None:
-        """It will not be tried again."""
+        """Give it up."""
         deliveries.failed(self.db, delivery.id, self.held_until, reason)
 
     @property

@@ -9,11 +9,11 @@ from overheard.messages import Missed, Progress, Target
 from overheard.sources import Page
 
 
-class Reading:
+class GroupPoll:
     """One poll of a group's feeds, page by page. ``position`` and ``cursor`` are the source's own texts."""
 
-    def __init__(self, poll: str, group: Group) -> None:
-        self.poll = poll
+    def __init__(self, id: str, group: Group) -> None:
+        self.id = id
         self.group = group
         self.position: str | None = None
         self.pages = 0
@@ -24,14 +24,14 @@ class Reading:
     def gist(self) -> dict[str, str | int]:
         """What log lines say of it."""
         return {
-            "poll": self.poll,
+            "poll": self.id,
             "source": self.group.source,
             "kind": self.group.kind,
             "feeds": len(self.group.feeds),
             "pages": self.pages,
         }
 
-    def take(self, page: Page, now: float) -> None:
+    def turn(self, page: Page, now: float) -> None:
         """Note that a page was read."""
         self.pages += 1
         self.position = page.position
@@ -45,16 +45,16 @@ class Reading:
 
     def progress(self) -> Progress:
         """What a message carries to go on here later."""
-        return Progress(self.poll, self.group.id, self.position, self.pages, self.parts, self.read_at)
+        return Progress(self.id, self.group.id, self.position, self.pages, self.parts, self.read_at)
 
-    def anew(self) -> Reading:
+    def anew(self) -> GroupPoll:
         """The same group, to be read from its newest page by another poll."""
-        return Reading(uuid.uuid4().hex, self.group)
+        return GroupPoll(uuid.uuid4().hex, self.group)
 
     @classmethod
-    def resumed(cls, progress: Progress, group: Group) -> Reading:
+    def resumed(cls, progress: Progress, group: Group) -> GroupPoll:
         """Go on where ``progress`` was, with the group whose lease the poll still holds."""
-        reading = cls(progress.poll_id, group)
-        reading.position, reading.pages = progress.position, progress.pages
-        reading.parts, reading.read_at = progress.parts, progress.read_at
-        return reading
+        poll = cls(progress.poll_id, group)
+        poll.position, poll.pages = progress.position, progress.pages
+        poll.parts, poll.read_at = progress.parts, progress.read_at
+        return poll
