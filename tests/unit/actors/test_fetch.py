@@ -794,11 +794,12 @@ def test_a_part_that_is_parked_is_read_again_from_the_cursor_once_a_lease(
     stage.clock.advance(300)
     for _ in range(3):
         [parked] = stage.fetch(acme)
-        assert set(news) <= {item.name for item in parked.items}
+        assert set(news) <= {item.id for item in parked.items}
         assert stage.fetch(acme) == [], "no reading is added while the lease lasts"
         assert feeds.sweep(stage.db, stage.clock.advance(stage.rules.lease)) == []
-        assert feeds.sweep(stage.db, stage.clock.advance(1)) == [acme]
-        assert workspaces.unserved(stage.db, stage.clock() + 60, 60, 10) == [acme], "the demand outlives the tick"
+        assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit")]
+        outlived = refreshes.unserved(stage.db, stage.clock() + 60, 60, 10)
+        assert outlived == [(acme, "reddit")], "the demand outlives the tick"
         assert newest(world) == cursor
     assert len(reddit.asked) == asked + 3
     assert set(news) <= set(stage.run(acme)), "once it can be worked on nothing is missing"

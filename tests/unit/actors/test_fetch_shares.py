@@ -116,10 +116,8 @@ def test_a_source_that_is_not_there_is_no_reason_to_try_again(fetcher: Fetcher, 
 
 
 def test_a_message_reads_its_source_s_feeds_only(
-    world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any, monkeypatch: Any
+    world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any
 ) -> None:
-    """As soon as the ingress sends one message for each source."""
-    monkeypatch.setattr("actors.fetch.fetcher.BY_SOURCE", True)
     hanging.gate.set()
     acme = world.workspace(subreddits=["reddit1", "memory1"])
     belongs(world, "memory1", "memory")

@@ -113,7 +113,7 @@ def reaches(kind: Any) -> set[Any]:
 
 
 def test_every_message_that_holds_items_is_known_to_do_so() -> None:
-    assert {stage.message for stage in STAGES.values() if Item in reaches(stage.message)} == {
+    assert {stage.takes for stage in STAGES.values() if Item in reaches(stage.takes)} == {
         ItemsFetched,
         ItemsMatched,
     }

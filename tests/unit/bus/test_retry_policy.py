@@ -73,7 +73,9 @@ def test_the_other_sides_delay_is_honoured_and_bounded() -> None:
 def test_rejected_when_no_tries_are_left() -> None:
     assert isinstance(decision(ValueError("x"), retries=STAGE.max_retries - 1), Copy)
     found = decision(ValueError("x"), retries=STAGE.max_retries)
-    assert found == Rejected(f"ValueError: x (after {STAGE.max_retries + 1} tries)")
+    after = f"(after {STAGE.max_retries + 1} tries)"
+    assert found == Rejected(f"ValueError {after}"), "a foreign error's text may quote an item"
+    assert decision(TryAgain("busy"), retries=STAGE.max_retries) == Rejected(f"TryAgain: busy {after}")
 
 
 def _fields() -> dict[str, object]:
