@@ -12,15 +12,17 @@ class Stage(msgspec.Struct, frozen=True):
     """One stage of the pipeline.
 
     ``max_retries`` counts tries after the first; backoffs are milliseconds (max_backoff stays under RabbitMQ's
-    consumer timeout: longer waits are due times in the database); ``time_limit`` is milliseconds;
-    ``port_offset`` is added to ``[metrics] port`` with the process number.
+    consumer timeout: longer waits are due times in the database); ``time_limit`` is milliseconds; ``program`` names the
+    stage in whose processes supervisord runs it (``programs.py``); ``port`` is added to ``[metrics] port`` with the
+    process number.
     """
 
     name: str
     message: type[Message]
     sends: tuple[str, ...]
     threads: int
-    port_offset: int
+    program: str
+    port: int
     max_retries: int = 8
     min_backoff: int = 1_000
     max_backoff: int = 300_000
@@ -35,22 +37,13 @@ class Stage(msgspec.Struct, frozen=True):
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("fetch", messages.FetchWorkspace, sends=("match",), threads=4, port_offset=10),
-        Stage("match", messages.ItemsFetched, sends=("store",), threads=1, port_offset=20),
-        Stage("store", messages.ItemsMatched, sends=("notify",), threads=2, port_offset=30),
-        Stage("notify", messages.NotifyChannel, sends=(), threads=8, port_offset=40),
-        Stage("digest", messages.ComposeDigest, sends=("notify",), threads=1, port_offset=50),
-        Stage("recheck", messages.RecheckItems, sends=("recheck",), threads=1, port_offset=60),
+        Stage("fetch", messages.FetchWorkspace, sends=("match",), threads=4, program="fetch", port=10),
+        Stage("match", messages.ItemsFetched, sends=("store",), threads=1, program="match", port=20),
+        Stage("store", messages.ItemsMatched, sends=("notify",), threads=2, program="store", port=30),
+        Stage("notify", messages.NotifyChannel, sends=(), threads=8, program="notify", port=40),
+        Stage("digest", messages.ComposeDigest, sends=("notify",), threads=1, program="digest", port=50),
+        Stage("recheck", messages.RecheckItems, sends=("recheck",), threads=1, program="digest", port=60),
     )
 }
 
 STAGE_OF_MESSAGE: dict[type[Message], Stage] = {stage.message: stage for stage in STAGES.values()}
-
-# What each program adds to [metrics] port, its process number aside. Ten processes of a stage, five ticks and three
-# ingresses have room.
-PORT_OFFSETS: dict[str, int] = {
-    "tick": 0,
-    "ingress": 5,
-    "watcher": 8,
-    **{stage.name: stage.port_offset for stage in STAGES.values()},
-}

@@ -29,6 +29,9 @@ check_root_on_debian() {
             "Use Debian 12, Ubuntu 24.04 or newer; docs/operations.md says what a hand-made installation needs."
     elif ((EUID != 0)); then
         problem "only root can do this." "Run it as root: $(this_command)"
+    elif [[ ! -d /run/systemd/system ]]; then
+        problem "systemd does not run here." \
+            "Use a machine that it has started; docs/operations.md says what a hand-made installation needs."
     fi
 }
 
