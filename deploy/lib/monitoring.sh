@@ -69,9 +69,7 @@ install_grafana() { # SOURCE
     service_runs grafana-server || configure_grafana
     target=$(running_since grafana grafana)
     [[ $target ]] || target=$(running_since grafana-server grafana)
-    if command -v grafana-server >/dev/null; then
-        keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
-    fi
+    keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
 }
 
 # Before Grafana's first start: on loopback, and with another password than admin's admin.
@@ -96,9 +94,4 @@ write_grafana_password() {
     install -o root -g grafana -m 640 /dev/null "$GRAFANA_PASSWORD.part"
     random_password >"$GRAFANA_PASSWORD.part"
     mv -T "$GRAFANA_PASSWORD.part" "$GRAFANA_PASSWORD"
-}
-
-# Whether the installation starts a Grafana: not one in a container, say, of which there are only the folders.
-starts_grafana() {
-    command -v grafana-server >/dev/null || { ! have_grafana && known_to_apt grafana; }
 }

@@ -95,7 +95,7 @@ have_timezones() {
 }
 
 have_grafana() {
-    command -v grafana-server >/dev/null || [[ -d /etc/grafana/provisioning ]]
+    command -v grafana-server >/dev/null
 }
 
 require_root_on_debian() {

@@ -6,10 +6,6 @@ service_runs() {
     systemctl --quiet is-active "$1"
 }
 
-service_installed() {
-    [[ $(systemctl show --property LoadState --value "$1") == loaded ]]
-}
-
 service_enabled() {
     systemctl --quiet is-enabled "$1" 2>/dev/null
 }

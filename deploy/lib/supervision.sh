@@ -22,10 +22,6 @@ start_supervision() {
     [[ $dry_run ]] || await_processes
 }
 
-ctl_supervisord() {
-    (cd / && supervisorctl -c $SUPERVISORD_CONF "$@" 9>&-)
-}
-
 # Wait until every process is RUNNING and says of itself that it is well. Prints those that are not. What waits for
 # Reddit's credentials cannot be up before they are there.
 await_processes() {
@@ -73,17 +69,14 @@ check_overrides() {
         END { for (section in incomplete) print section }')
 }
 
-# Stop what makes work first, then what does it, each when it has ended what it holds. Messages stay in RabbitMQ.
+# supervisord stops what makes work first, then what does it, each when it has ended what it holds. Messages stay in
+# RabbitMQ.
 drain() {
     part=supervisord
-    if service_runs overheard; then
-        change "stop the tick: nothing new falls due" ctl_stop tick
-        change "stop the ingress: events wait in RabbitMQ" ctl_stop ingress
-    fi
     # Whatever the service says of itself: one that is about to be started again does not run, and processes may have
     # outlived their supervisord.
     if ! quiet; then
-        change "stop the stages when they have ended what they hold" stop_all
+        change "stop the tick, the ingress and the stages when they have ended what they hold" stop_all
         [[ $dry_run ]] || await_end
     fi
 }
@@ -94,13 +87,8 @@ quiet() {
 }
 
 stop_all() {
-    ! service_installed overheard || systemctl stop overheard
+    systemctl stop overheard
     start-stop-daemon --stop --oknodo --quiet --user overheard --name python --retry TERM/40/KILL/5
-}
-
-# A program that has not come up has nothing to stop.
-ctl_stop() {
-    ctl_supervisord stop "$1:*" || true
 }
 
 await_end() {

@@ -62,13 +62,6 @@ check_clock() {
     fi
 }
 
-# RabbitMQ's node and the tools that control it find each other by name.
-check_names() {
-    if ! getent hosts localhost >/dev/null; then
-        problem "localhost has no address." "Add to /etc/hosts:  127.0.0.1 localhost"
-    fi
-}
-
 # check_port PORT WHAT OWNER…: free, or used by one of these programs (or users, as user:NAME). MOVE is what to do when
 # it is not.
 check_port() {
@@ -113,7 +106,7 @@ check_ports() {
     check_port 9090 "Prometheus" prometheus
     check_port 9100 "the node exporter" 'prometheus-node*' node_exporter
     # One that runs may have been moved by its operator.
-    ! starts_grafana || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
+    { ! have_grafana && ! known_to_apt grafana; } || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
     base=$(metrics_port)
     for offset in "${METRICS_OFFSETS[@]}"; do
         MOVE="Stop that program, or let Overheard have others: run this with OVERHEARD_METRICS__PORT=$((base + 100)) (or another)" \
