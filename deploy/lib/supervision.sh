@@ -4,8 +4,8 @@
 
 SUPERVISORD_CONF=$ETC/supervisord.conf
 SUPERVISOR_SERVER_URL=unix:///run/overheard/supervisor.sock
-TARGETS=$ETC/targets.json       # what Prometheus scrapes (deploy/prometheus/prometheus.yml)
-NEED_REDDIT='fetch:|digest:'    # programs that cannot work without its credentials
+TARGETS=$ETC/targets.json             # what Prometheus scrapes (deploy/prometheus/prometheus.yml)
+NEED_REDDIT='fetch:|digest:|recheck:' # programs that cannot work without its credentials, wherever recheck runs
 PATIENCE=90        # seconds for all processes to be up: they import their libraries at the same time
 DRAIN_PATIENCE=400 # seconds in which everybody ends what is in progress: more than the stop times of all programs
 
@@ -62,11 +62,11 @@ check_overrides() {
         grep -qxF "$section" "$1/deploy/supervisord/supervisord.conf" ||
             problem "$ETC/supervisord.d: $section has no command, and this release has no such program." \
                 "Take that section out; see $1/deploy/supervisord/supervisord.conf for those that there are."
-    done < <(cat $ETC/supervisord.d/*.conf 2>/dev/null | awk '
+    done < <(awk '
         /^\[/ { section = $1 }
         /^\[(program|eventlistener):/ { incomplete[section] }
         /^command[ \t]*[=:]/ { delete incomplete[section] }
-        END { for (section in incomplete) print section }')
+        END { for (section in incomplete) print section }' $ETC/supervisord.d/*.conf 2>/dev/null)
 }
 
 # supervisord stops what makes work first, then what does it, each when it has ended what it holds. Messages stay in

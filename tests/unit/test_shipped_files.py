@@ -105,7 +105,7 @@ def test_what_names_the_stages_by_hand_names_those_of_the_table() -> None:
         following = [STAGES[other].message.__name__ for other in stage.sends if other != name]
         assert re.findall(r"`(\w+)`", sends) == following, name
     need_reddit = documented("deploy/lib/supervision.sh", r"^NEED_REDDIT='([^']*)'")
-    assert set(need_reddit) == {STAGES[name].program for name in ("fetch", "recheck")}
+    assert set(need_reddit) == {"fetch", "recheck", STAGES["recheck"].program}
     colours = {*STAGES, "ingress", "overheard.ingress", "tick"}
     assert set(STAGE_COLOURS) == colours
     top = documented("docs/operations.md", r"Overheard's (\w+) processes")
