@@ -18,7 +18,7 @@ install_supervision() { # SOURCE
 start_supervision() {
     part=supervisord
     keep_service overheard "$(stale supervisord overheard $CURRENT $SUPERVISORD_CONF $ETC/environment $ETC/pipeline.toml \
-        $SECRETS/* $ETC/supervisord.d/*.conf)"
+        $SECRETS/* $ETC/supervisord.d $ETC/supervisord.d/*.conf)" # of the folder: when a file in it was removed
     [[ $dry_run ]] || await_processes
 }
 
