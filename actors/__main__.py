@@ -44,7 +44,7 @@ def _run(running: Program, names: list[str], process: int) -> int:
     running.stop_on_signals()
     chosen = [STAGES[name] for name in names]
     health = Health(running.metrics)
-    with running.exposed(chosen[0].port_offset + process, health.problems):
+    with running.exposed(chosen[0].port + process, health.problems):
         return _work(running, chosen, health, process) if running.await_database() else 0
 
 

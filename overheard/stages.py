@@ -27,8 +27,9 @@ class Stage(msgspec.Struct, frozen=True):
     """One stage of the pipeline.
 
     ``handler`` is the dotted path of what makes its ``bus.actor.Work`` of an ``actors.context.Context``;
-    ``threads`` is where the configuration has no ``[<name>] threads``; ``port_offset`` is added to ``[metrics] port``
-    with the process number. ``max_retries`` counts tries after the first; backoffs are milliseconds (max_backoff stays
+    ``threads`` is where the configuration has no ``[<name>] threads``; ``program`` names the stage in whose processes
+    supervisord runs it (``programs.py``); ``port`` is added to ``[metrics] port`` with the process number.
+    ``max_retries`` counts tries after the first; backoffs are milliseconds (max_backoff stays
     under RabbitMQ's consumer timeout: longer waits are due times in the database); ``time_limit`` is milliseconds.
     """
 
@@ -37,7 +38,8 @@ class Stage(msgspec.Struct, frozen=True):
     gives: tuple[type[Message], ...]
     handler: str
     threads: int
-    port_offset: int
+    program: str
+    port: int
     max_retries: int = 8
     min_backoff: int = 1_000
     max_backoff: int = 300_000
@@ -52,22 +54,13 @@ class Stage(msgspec.Struct, frozen=True):
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("fetch", FetchWorkspace, (ItemsFetched, FetchWorkspace), "actors.fetch:work", threads=4, port_offset=10),
-        Stage("match", ItemsFetched, (ItemsMatched,), "actors.match:work", threads=1, port_offset=20),
-        Stage("store", ItemsMatched, (NotifyChannel,), "actors.store:work", threads=2, port_offset=30),
-        Stage("notify", NotifyChannel, (NotifyChannel,), "actors.notify:work", threads=8, port_offset=40),
-        Stage("digest", ComposeDigest, (NotifyChannel,), "actors.digest:work", threads=1, port_offset=50),
-        Stage("recheck", RecheckItems, (RecheckItems,), "actors.recheck:work", threads=1, port_offset=60),
+        Stage("fetch", FetchWorkspace, (ItemsFetched, FetchWorkspace), "actors.fetch:work", 4, "fetch", 10),
+        Stage("match", ItemsFetched, (ItemsMatched,), "actors.match:work", 1, "match", 20),
+        Stage("store", ItemsMatched, (NotifyChannel,), "actors.store:work", 2, "store", 30),
+        Stage("notify", NotifyChannel, (NotifyChannel,), "actors.notify:work", 8, "notify", 40),
+        Stage("digest", ComposeDigest, (NotifyChannel,), "actors.digest:work", 1, "digest", 50),
+        Stage("recheck", RecheckItems, (RecheckItems,), "actors.recheck:work", 1, "digest", 60),
     )
-}
-
-# What each program adds to [metrics] port, its process number aside. Ten processes of a stage, five ticks and three
-# ingresses have room.
-PORT_OFFSETS: dict[str, int] = {
-    "tick": 0,
-    "ingress": 5,
-    "watcher": 8,
-    **{stage.name: stage.port_offset for stage in STAGES.values()},
 }
 
 

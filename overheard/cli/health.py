@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
+from overheard import supervisord
 from overheard.bus.amqp import BusRefused
 from overheard.bus.queues import Door, Looker, Queue
 from overheard.cli import processes
@@ -29,10 +32,13 @@ from overheard.db.feeds import Refused
 from overheard.db.specs import SOURCE
 from overheard.errors import NoDatabase, Unavailable
 from overheard.program import Program
+from overheard.supervisord import SupervisedProcess
 
 LATE = 120.0  # seconds after which what should have been done by now is a trouble
 DAY = 86400.0
 BACKLOG_SWEEPS = 5  # times [tick] sweep_after: as long as the tick lets what is waiting in the queues wait
+# Written by deploy/backup for the node exporter: its time is that of the last backup of this server.
+BACKUP_MARK = Path("/var/lib/prometheus/node-exporter/overheard.prom")
 NAMED = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
@@ -78,7 +84,9 @@ class Health(msgspec.Struct, frozen=True):
     ``stored`` is None, and ``database_fault`` says why, when the database does not answer; ``queues`` and ``door`` are
     None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where nobody can know. ``strangers`` are ports
     of ours on which another Overheard's processes answer; ``database_missing``: it has not been made yet;
-    ``bus_refuses``: RabbitMQ is there, and it is the login or the vhost that it does not take.
+    ``bus_refuses``: RabbitMQ is there, and it is the login or the vhost that it does not take. ``supervised`` are
+    supervisord's processes, on a server; None elsewhere, and with ``supervisor_fault``. ``backed_up`` is when the last
+    backup was made, or backups were set up (Unix time); None where there are none.
     """
 
     now: float
@@ -91,13 +99,21 @@ class Health(msgspec.Struct, frozen=True):
     strangers: tuple[int, ...] = ()
     database_missing: bool = False
     bus_refuses: bool = False
+    supervised: list[SupervisedProcess] | None = None
+    supervisor_fault: str | None = None
+    backed_up: float | None = None
 
 
 class Observer:
-    """Looks at everything, again and again, on the connections that it has. For one thread."""
+    """Looks at everything, again and again, on the connections that it has. For one thread.
 
-    def __init__(self, program: Program) -> None:
+    ``server`` is the URL of this server's supervisord, None where there is no server; ``backup_mark`` is read there.
+    """
+
+    def __init__(self, program: Program, *, server: str | None = None, backup_mark: Path = BACKUP_MARK) -> None:
         self.program = program
+        self._server = server
+        self._backup_mark = backup_mark
         self._ready = self._missing = self._refused = False
         self._instance: str | None = None
         self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
@@ -106,6 +122,7 @@ class Observer:
         """The facts, now. Raises ConfigError when the database's schema is another one."""
         stored, database_fault = self._database()
         queues, door, bus_fault = self._look_at_bus()
+        supervised, supervisor_fault = self._look_at_supervisord()
         found = processes.look(self.program.config.metrics)
         ours = None if found is None else [process for process in found if process.belongs_to(self._instance)]
         return Health(
@@ -119,6 +136,9 @@ class Observer:
             strangers=tuple(process.port for process in found or () if process not in (ours or ())),
             database_missing=self._missing,
             bus_refuses=self._refused,
+            supervised=supervised,
+            supervisor_fault=supervisor_fault,
+            backed_up=self._last_backup(),
         )
 
     def close(self) -> None:
@@ -140,6 +160,19 @@ class Observer:
             return None, error.problems[0].partition("\n")[0]
         except Unavailable as error:
             return None, str(error)
+
+    def _look_at_supervisord(self) -> tuple[list[SupervisedProcess] | None, str | None]:
+        if self._server is None:
+            return None, None
+        try:
+            return supervisord.processes(self._server), None
+        except Unavailable as error:
+            return None, str(error)
+
+    def _last_backup(self) -> float | None:
+        if self._server is None or not self._backup_mark.exists():
+            return None
+        return self._backup_mark.stat().st_mtime
 
     def _look_at_bus(self) -> tuple[list[Queue] | None, Door | None, str | None]:
         if self._bus is None:

@@ -12,11 +12,10 @@ import msgspec
 
 from overheard.config import Metrics
 from overheard.exposition import INSTANCE
-from overheard.stages import PORT_OFFSETS, STAGES
+from overheard.programs import PROGRAMS
 
 PATIENCE = 0.5  # seconds for an answer
 CONNECT = 0.1  # on this machine
-ROOM = {**dict.fromkeys(STAGES, 10), "tick": 5, "ingress": 3, "watcher": 1}  # ports of each program (stages.py)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask who listens there
 OURS = b"overheard_"
 PAGE_MAX_BYTES = 8 << 20  # whoever listens there
@@ -26,10 +25,8 @@ RUN = "run"  # everything in one process, on the tick's port
 class Process(msgspec.Struct, frozen=True):
     """A process. ``began`` is Unix time, ``memory`` resident bytes, ``done`` the messages it has finished with.
 
-    ``instance`` says whose it is (``db.instance``); empty where it does not say, as the watcher, who knows no database.
-
-    ``problems`` are those of its ``/healthz``; ``backed_up`` is when the watcher has seen the last backup made (Unix
-    time). None where it has not said.
+    ``instance`` says whose it is (``db.instance``); empty where it does not say. ``problems`` are those of its
+    ``/healthz``. None where it has not said.
     """
 
     program: str
@@ -38,7 +35,6 @@ class Process(msgspec.Struct, frozen=True):
     began: float | None = None
     memory: float | None = None
     done: int = 0
-    backed_up: float | None = None
     outdated_queries: int = 0  # in its index, and would be refused today
     unreadable_queries: int = 0  # stored, and not in its index
     instance: str = ""
@@ -62,9 +58,9 @@ def look(rules: Metrics) -> list[Process] | None:
 
 
 def _places(base: int) -> Iterator[tuple[str, int]]:
-    for program, offset in PORT_OFFSETS.items():
-        for number in range(ROOM[program]):
-            yield program, base + offset + number
+    for program in PROGRAMS.values():
+        for number in range(program.max_processes):
+            yield program.name, base + program.port + number
 
 
 def _listens(host: str, port: int) -> bool:
@@ -105,7 +101,6 @@ def _read(host: str, program: str, port: int) -> Process | None:
         began=_sum(page, b"process_start_time_seconds") or None,
         memory=_sum(page, b"process_resident_memory_bytes") or None,
         done=int(_sum(page, b"overheard_stage_messages_total")),
-        backed_up=_sum(page, b"overheard_backup_last_success_timestamp_seconds") or None,
         instance=instance,
         outdated_queries=int(_sum(page, rb'overheard_refused_queries\{matched="yes"\}')),
         unreadable_queries=int(_sum(page, rb'overheard_refused_queries\{matched="no"\}')),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -15,6 +16,7 @@ from overheard.cli.troubles import is_healthy
 from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
 from overheard.program import Program
+from overheard.supervisord import URL_VARIABLE
 
 INTERVAL = 2.0
 
@@ -41,7 +43,7 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
     As JSON it is one object on a line; of refused feeds and channels that take nothing, 100 are named.
     """
     config = configuration(context)
-    observer = Observer(Program(config))
+    observer = Observer(Program(config), server=os.environ.get(URL_VARIABLE))
     if watch:
         from overheard.cli.watching import follow
 

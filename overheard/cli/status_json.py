@@ -15,7 +15,6 @@ MOMENTS = (
     "retry_at",
     "overdue_since",
     "began",
-    "backed_up",
     "begun_at",
     "delivered_at",
     "read_at",
@@ -36,6 +35,9 @@ def as_json(health: Health, troubles: list[Trouble]) -> dict[str, Any]:
         "processes": _timed(health.processes),
         "database_fault": health.database_fault,
         "bus_fault": health.bus_fault,
+        "supervised": health.supervised,
+        "supervisor_fault": health.supervisor_fault,
+        "backed_up": rfc3339(health.backed_up),
     }
 
 

@@ -18,6 +18,7 @@ from overheard.db.deliveries import Backlog
 from overheard.db.sources import AWAY
 
 TICK_LATE = 60.0
+FAILED_STATES = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}  # of supervisord's; STOPPED is what an operator wanted
 BACKUP_LATE = 26 * 3600.0  # the alert BackupMissing has the same
 NAMED = 5  # channels
 
@@ -33,7 +34,7 @@ class Trouble(msgspec.Struct, frozen=True):
 def troubles(health: Health, config: Config) -> list[Trouble]:
     """What is not well, the severe first."""
     found = [*_database(health, config), *_bus(health), *_processes(health), *_strangers(health), *_backups(health)]
-    found += _queries(health)
+    found += [*_supervised(health), *_queries(health)]
     if health.stored is not None:
         stored = health.stored
         found += [*_tick(stored, config), *_flow(stored, config), *_outside(stored, config), *_rest(stored)]
@@ -161,12 +162,19 @@ def _processes(health: Health) -> Iterator[Trouble]:
         for problem in process.problems:
             said[process.program, problem].append(process.port)
     for (program, problem), ports in said.items():
-        if program == "watcher":  # it speaks of another, and says what to do
-            what, _, do = problem.partition(": see ")
-            yield Trouble(True, what, f"see {do}" if do else "see its log")
-            continue
         places = ", ".join(f":{port}" for port in ports)
         yield Trouble(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
+
+
+def _supervised(health: Health) -> Iterator[Trouble]:
+    if health.supervisor_fault is not None:
+        yield Trouble(True, health.supervisor_fault, "systemctl status overheard, and the end of supervisord.log")
+    for process in health.supervised or ():
+        if process.statename in FAILED_STATES:
+            reason = f" ({process.spawnerr})" if process.spawnerr else ""
+            log = process.stdout_logfile or "its log"
+            do = f"see the end of {log}, correct the cause, then: supervisorctl restart {process.full_name}"
+            yield Trouble(True, f"{process.full_name} is {process.statename}{reason}", do)
 
 
 def _strangers(health: Health) -> Iterator[Trouble]:
@@ -194,8 +202,7 @@ def _queries(health: Health) -> Iterator[Trouble]:
 
 
 def _backups(health: Health) -> Iterator[Trouble]:
-    last = max((process.backed_up for process in health.processes or () if process.backed_up), default=None)
-    if last is not None and (age := health.now - last) > BACKUP_LATE:
+    if health.backed_up is not None and (age := health.now - health.backed_up) > BACKUP_LATE:
         see = "run deploy/backup, which says what is wrong, or see journalctl -u overheard-backup"
         yield Trouble(False, f"no backup was made for {span(age)}", see)
 

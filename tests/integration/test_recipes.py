@@ -38,7 +38,7 @@ def work(context):
     return Work(enrich)
 """
 # Its line in the table, between match and store.
-LINE = Stage("enrich", ItemsMatched, (ItemsMatched,), "enrich_stage:work", threads=1, port_offset=70)
+LINE = Stage("enrich", ItemsMatched, (ItemsMatched,), "enrich_stage:work", 1, "enrich", 70)
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.cli import processes
-from overheard.cli.health import Health
+from overheard.cli.health import Health, Observer
 from overheard.cli.processes import Process
 from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
@@ -30,6 +31,7 @@ from overheard.db import (
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
 from overheard.program import Program
+from overheard.supervisord import SupervisedProcess
 
 from .conftest import Run, lines
 
@@ -78,6 +80,7 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
         "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
         "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
         "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
+        "supervised", "supervisor_fault", "backed_up",
     ]  # fmt: skip
     away = facts(run, OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
     assert list(away) == list(facts(run))
@@ -304,23 +307,49 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> 
     assert late not in troubles(run)
 
 
-def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
-    ill = Process("watcher", 9408, ("fetch:fetch_0 is FATAL (spawn error): see the end of /var/log/f, mend the cause",))
-    health = Health(0.0, None, None, None, None, None, [ill, Process("tick", 9400, ("late",))])
+def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
+    health = Health(
+        0.0, None, None, None, None, None, [Process("tick", 9400, ("late",))],
+        supervised=[
+            SupervisedProcess("fetch", "fetch_0", "FATAL", "Exited too quickly", "/var/log/f"),
+            SupervisedProcess("match", "match_0", "STOPPED"),
+            SupervisedProcess("store", "store_0", "RUNNING"),
+        ],
+    )  # fmt: skip
     first, second = troubles_of(health, Config())
-    assert (first.what, first.do) == (
-        "fetch:fetch_0 is FATAL (spawn error)",
-        "see the end of /var/log/f, mend the cause",
-    )
-    assert (second.what, second.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+    assert (first.what, first.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+    assert (second.severe, second.what) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
+    assert second.do == "see the end of /var/log/f, correct the cause, then: supervisorctl restart fetch:fetch_0"
+
+
+def test_a_supervisord_that_does_not_answer_is_told(program: Program, tmp_path: Path) -> None:
+    observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
+    health = observer.look()
+    assert health.supervised is None
+    assert health.backed_up is None
+    assert "supervisord does not answer" in " ".join(trouble.what for trouble in troubles_of(health, Config()))
+
+
+def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(program: Program, mark: Path) -> None:
+    health = Observer(program, backup_mark=mark).look()
+    assert (health.supervised, health.supervisor_fault, health.backed_up) == (None, None, None)
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    path = tmp_path / "overheard.prom"
+    path.touch()
+    return path
 
 
 @pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
-def test_a_backup_that_is_missing_is_told(age: float, told: list[tuple[bool, str]]) -> None:
-    watcher = Process("watcher", 9408, (), backed_up=1e9)
-    health = Health(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
+def test_a_backup_that_is_missing_is_told(
+    program: Program, mark: Path, age: float, told: list[tuple[bool, str]]
+) -> None:
+    os.utime(mark, (program.clock() - age, program.clock() - age))
+    health = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
     found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
-    assert found == told
+    assert [trouble for trouble in found if "backup" in trouble[1]] == told
 
 
 def test_queries_that_would_be_refused_today_are_told_once_however_many_processes_have_them() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from overheard.errors import ConfigError, Unavailable
-from overheard.supervision.rpc import Process, Supervisord
+from overheard import supervisord
+from overheard.errors import Unavailable
+from overheard.supervisord import SupervisedProcess
 
 RECORD = {
     "name": "fetch_1",
@@ -46,8 +47,8 @@ class Answering:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         self.answer = head.encode() + body
 
-    def ask(self, timeout: float = 10) -> list[Process]:
-        return Supervisord(f"unix://{self.path}", timeout=timeout).processes()
+    def ask(self, timeout: float = 10) -> list[SupervisedProcess]:
+        return supervisord.processes(f"unix://{self.path}", timeout=timeout)
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -78,12 +79,11 @@ def server() -> Iterator[Answering]:
 
 
 def test_its_records_are_read(server: Answering) -> None:
-    listener = RECORD | {"name": "watcher", "group": "watcher", "stdout_logfile": "", "stderr_logfile": "/logs/w.log"}
-    server.give([RECORD, listener])
-    fetch, watcher = server.ask()
-    assert fetch == Process("fetch", "fetch_1", "running", "/logs/fetch_1.log")
-    assert (fetch.program, fetch.number, fetch.full_name) == ("fetch", 1, "fetch:fetch_1")
-    assert (watcher.program, watcher.number, watcher.log) == ("watcher", 0, "/logs/w.log")
+    server.give([RECORD, RECORD | {"name": "standin", "group": "standin", "spawnerr": "no such file"}])
+    fetch, standin = server.ask()
+    assert fetch == SupervisedProcess("fetch", "fetch_1", "RUNNING", "", "/logs/fetch_1.log")
+    assert (fetch.number, fetch.full_name) == (1, "fetch:fetch_1")
+    assert (standin.number, standin.spawnerr) == (0, "no such file")
 
 
 @pytest.mark.parametrize("value", ["rubbish", [1, 2], [{"name": "fetch_0"}], [RECORD | {"statename": 20}]])
@@ -115,10 +115,4 @@ def test_silence_has_an_end(server: Answering) -> None:
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No such file or directory"):
-        Supervisord(f"unix://{tmp_path}/nobody").processes()
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9001", "unix://", "", "/run/overheard/supervisor.sock"])
-def test_only_a_socket_will_do(url: str) -> None:
-    with pytest.raises(ConfigError, match="Unix socket"):
-        Supervisord(url)
+        supervisord.processes(f"unix://{tmp_path}/nobody")
