@@ -19,6 +19,7 @@ from overheard.db.specs import SOURCE
 from overheard.errors import TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
+from overheard.operations.facts import oldest_work
 
 log = get_logger(__name__)
 
@@ -86,13 +87,7 @@ class Gauges:
 
     def _oldest(self) -> None:
         db, now, metrics = self.db, self.clock(), self.metrics
-        oldest = {
-            "run": workspaces.oldest_demand(db, now),
-            "poll": feeds.oldest_poll(db, now),
-            "delivery": deliveries.oldest_due(db, now),
-            "digest": workspaces.oldest_digest(db, now),
-        }
-        for work, since in oldest.items():
+        for work, since in oldest_work(db, workspaces.longest_waiting(db, now), now).items():
             metrics.oldest_work.labels(work).set(_age(since, now))
         metrics.feed_lag.set(_age(feeds.oldest_fresh(db), now))
 

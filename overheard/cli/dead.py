@@ -10,14 +10,15 @@ import msgspec
 from overheard.channels.inert import clean
 from overheard.cli import output
 from overheard.cli.opening import opened
-from overheard.cli.output import Column, Format, counted, flat, format_option, line
+from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.cli.settling import drop, replay
-from overheard.cli.times import ago, rfc3339
+from overheard.cli.times import rfc3339
 from overheard.cli.which import ORIGINS, Kind, chosen, filters, grouped, print_kinds
 from overheard.clock import system_clock
 from overheard.db import dead_letters
 from overheard.db.dead_letters import DeadLetterRow, Which
 from overheard.errors import NotFound
+from overheard.operations.wording import ago, counted
 from overheard.program import Program
 
 SHOWN = 50

@@ -11,10 +11,11 @@ import msgspec
 
 from overheard.cli import output
 from overheard.cli.opening import opened
-from overheard.cli.output import Column, counted, line
+from overheard.cli.output import Column, line
 from overheard.cli.settling import gather
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
+from overheard.operations.wording import counted
 from overheard.program import Program
 
 NAME = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")

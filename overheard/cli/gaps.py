@@ -7,9 +7,10 @@ import click
 from overheard.cli import output
 from overheard.cli.opening import opened
 from overheard.cli.output import Column, Format, format_option
-from overheard.cli.times import ago, rfc3339
+from overheard.cli.times import rfc3339
 from overheard.db import gaps
 from overheard.db.gaps import GapRow
+from overheard.operations.wording import ago
 
 KEYS = (
     *("source", "kind", "place", "from_item", "from_at", "to_item", "to_at"),

@@ -85,12 +85,6 @@ def flat(text: str | None) -> str:
     return " ".join(clean(text or "").split())
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 query``, ``3 queries``."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
 def show(
     records: Iterable[Any],
     columns: Iterable[Column],

@@ -18,13 +18,13 @@ from overheard.bus.sender import Sender
 from overheard.cli import output
 from overheard.cli.group import Fault, Misuse
 from overheard.cli.opening import opened
-from overheard.cli.output import counted, line
-from overheard.cli.times import span
+from overheard.cli.output import line
 from overheard.cli.which import alike, chosen, filters, grouped, print_kinds
 from overheard.db import dead_letters
 from overheard.db.connect import Db
 from overheard.db.dead_letters import DeadLetterRow, Which
 from overheard.errors import InvalidInput, NotFound, Unavailable
+from overheard.operations.wording import counted, span
 from overheard.program import Program
 from overheard.stages import STAGES
 

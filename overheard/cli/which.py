@@ -11,9 +11,10 @@ import msgspec
 
 from overheard.cli import output
 from overheard.cli.output import Column, flat
-from overheard.cli.times import Since, ago
+from overheard.cli.times import Since
 from overheard.clock import system_clock
 from overheard.db.dead_letters import Reason, Which
+from overheard.operations.wording import ago
 from overheard.stages import STAGES
 
 F = TypeVar("F", bound=Callable[..., Any])

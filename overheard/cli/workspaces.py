@@ -6,20 +6,16 @@ import click
 import msgspec
 from rich.text import Text
 
-from overheard import canary
 from overheard.cli import output
-from overheard.cli.adding import add
-from overheard.cli.group import Fault
 from overheard.cli.opening import opened
-from overheard.cli.output import Column, Format, counted, flat, format_option, line
-from overheard.cli.stored_queries import refused
-from overheard.cli.times import ago, ahead
-from overheard.cli.workspace_files import hidden
+from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.workspace_add import add
 from overheard.clock import system_clock
-from overheard.db import mentions, specs, workspaces
-from overheard.db.connect import Db
-from overheard.db.models import Workspace
+from overheard.db import mentions, specs
+from overheard.db import workspaces as stored
 from overheard.db.workspaces import Overview
+from overheard.operations import workspaces
+from overheard.operations.wording import ago, ahead, counted
 
 
 @click.group
@@ -38,7 +34,7 @@ def list_(context: click.Context, format: Format) -> None:
     with opened(context) as program:
         keys = Overview.__struct_fields__
         empty = "No workspaces yet: overheard workspace add, or overheard import."
-        output.show(workspaces.overview(program.db), _columns(), format, keys=keys, empty=empty)
+        output.show(stored.overview(program.db), _columns(), format, keys=keys, empty=empty)
 
 
 def _columns() -> tuple[Column, ...]:
@@ -70,14 +66,11 @@ def _columns() -> tuple[Column, ...]:
 def show(context: click.Context, slug: str, format: str) -> None:
     """One workspace in full, but for its channels' addresses."""
     with opened(context) as program:
-        row = workspaces.by_name(program.db, slug)
-        spec = hidden(specs.load(program.db, row.id, secrets=False))
-        found = mentions.count(program.db, row.id)
-    wrong = refused(spec.query)
+        found = workspaces.details(program.db, slug)
+    spec, row = found.spec, found.row
     if format == "json":
-        output.print_json(
-            {**msgspec.to_builtins(spec), "active": row.active, "mentions": found, "refused_queries": wrong}
-        )
+        counts = {"active": row.active, "mentions": found.mentions, "refused_queries": found.refused_queries}
+        output.print_json({**msgspec.to_builtins(spec), **counts})
         return
     now = system_clock()
     line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
@@ -87,21 +80,15 @@ def show(context: click.Context, slug: str, format: str) -> None:
         ("Last run", ago(row.served_at, now)),
         ("Next run", ahead(row.next_due_at, now) if row.active else "paused"),
         ("Digests", f"{spec.digest} ({spec.timezone})"),
-        ("Mentions", f"{found:,}"),
+        ("Mentions", f"{found.mentions:,}"),
         *((f"Query {flat(query.name)}", flat(query.text)) for query in spec.query),
         *((f"Channel {flat(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
     )
     output.facts(facts)
-    for each in wrong:
+    for each in found.refused_queries:
         state = "is matched as before" if each.matched else "is not matched"
         line(("! ", "yellow"), flat(f"query {each.query} would be refused today, and {state}: {each.what}"))
         output.hint(each.do, 2)
-
-
-def _theirs(db: Db, slug: str) -> Workspace:
-    if slug == canary.WORKSPACE:
-        raise Fault(f"{slug} is Overheard's own\nturn it off with [canary] interval = 0 in pipeline.toml")
-    return workspaces.by_name(db, slug)
 
 
 @workspace.command
@@ -110,7 +97,7 @@ def _theirs(db: Db, slug: str) -> Workspace:
 def pause(context: click.Context, slug: str) -> None:
     """Look for nothing any more, and keep everything."""
     with opened(context) as program:
-        specs.set_active(program.db, _theirs(program.db, slug).id, False)
+        specs.set_active(program.db, workspaces.changeable(program.db, slug).id, False)
     line(("✓ ", "green"), (slug, "bold"), " is paused. To go on: ", (f"overheard workspace resume {slug}", "bold"))
 
 
@@ -120,7 +107,7 @@ def pause(context: click.Context, slug: str) -> None:
 def resume(context: click.Context, slug: str) -> None:
     """Go on after a pause."""
     with opened(context) as program:
-        specs.set_active(program.db, workspaces.by_name(program.db, slug).id, True)
+        specs.set_active(program.db, stored.by_name(program.db, slug).id, True)
     line(("✓ ", "green"), (slug, "bold"), " goes on.")
 
 
@@ -131,7 +118,7 @@ def resume(context: click.Context, slug: str) -> None:
 def remove(context: click.Context, slug: str, yes: bool) -> None:
     """Delete a workspace with its queries, channels and mentions."""
     with opened(context) as program:
-        row = _theirs(program.db, slug)
+        row = workspaces.changeable(program.db, slug)
         found = counted(mentions.count(program.db, row.id), "mention")
         if not yes:
             click.confirm(f"Delete {slug} with its queries, channels and {found}?", abort=True, err=True)

@@ -70,7 +70,9 @@ def test_a_demand_that_nobody_served_stays_one(db: Db, clock: Any, acme: int, se
     workspaces.served(db, acme, clock() + served_before)
     workspaces.demand(db, acme, clock() + 3600)
     mending.mend(db, clock(), LONGEST)
-    assert workspaces.oldest_demand(db, clock()) == clock()
+    waiting = workspaces.longest_waiting(db, clock())
+    assert waiting is not None
+    assert waiting.since == clock()
     assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme]
     workspaces.served(db, acme, clock())
     assert workspaces.unserved(db, clock.advance(60), 60, 10) == []

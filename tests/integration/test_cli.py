@@ -20,12 +20,12 @@ from prometheus_client import CollectorRegistry
 from overheard.bus import amqp
 from overheard.bus.connect import open_broker
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.cli.arrivals import Arrivals
 from overheard.db import dead_letters, storing
 from overheard.db.connect import Db, open_database
 from overheard.db.dead_letters import Which
 from overheard.messages import FetchWorkspace
 from overheard.metrics import Metrics
+from overheard.operations.tail import Arrivals
 from overheard.stages import STAGES
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock, World

@@ -9,10 +9,6 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.cli import processes
-from overheard.cli.health import Health
-from overheard.cli.processes import Process
-from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
 from overheard.db import (
     beats,
@@ -29,6 +25,9 @@ from overheard.db import (
 )
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.operations import problems, processes
+from overheard.operations.facts import Facts
+from overheard.operations.processes import Process
 from overheard.program import Program
 
 from .conftest import Run, lines
@@ -305,8 +304,8 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> 
 
 def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
     ill = Process("watcher", 9408, ("fetch:fetch_0 is FATAL (spawn error): see the end of /var/log/f, mend the cause",))
-    health = Health(0.0, None, None, None, None, None, [ill, Process("tick", 9400, ("late",))])
-    first, second = troubles_of(health, Config())
+    health = Facts(0.0, None, None, None, None, None, [ill, Process("tick", 9400, ("late",))])
+    first, second = problems.find(health, Config())
     assert (first.what, first.do) == (
         "fetch:fetch_0 is FATAL (spawn error)",
         "see the end of /var/log/f, mend the cause",
@@ -317,8 +316,8 @@ def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
 @pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
 def test_a_backup_that_is_missing_is_told(age: float, told: list[tuple[bool, str]]) -> None:
     watcher = Process("watcher", 9408, (), backed_up=1e9)
-    health = Health(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
-    found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
+    health = Facts(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
+    found = [(trouble.severe, trouble.what) for trouble in problems.find(health, Config())]
     assert found == told
 
 
@@ -333,8 +332,8 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
     finally:
         server.stop()
     assert found is not None
-    health = Health(0.0, None, None, None, None, None, [found, found])
-    assert [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())] == [
+    health = Facts(0.0, None, None, None, None, None, [found, found])
+    assert [(trouble.severe, trouble.what) for trouble in problems.find(health, Config())] == [
         (False, "3 stored queries would be refused today, and are matched as before"),
         (False, "1 stored query cannot be read, and is not matched"),
     ]

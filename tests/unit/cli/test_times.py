@@ -6,7 +6,8 @@ import click
 import pytest
 import time_machine
 
-from overheard.cli.times import Since, ago, ahead, rfc3339, span
+from overheard.cli.times import Since, rfc3339
+from overheard.operations.wording import ago, ahead, span
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()
 

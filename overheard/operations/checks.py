@@ -1,4 +1,4 @@
-"""What ``overheard check`` tries. Each trial takes seconds at most, and changes nothing that anybody uses."""
+"""Live checks of everything that has to be there. Each takes seconds at most, and changes nothing in use."""
 
 from __future__ import annotations
 
@@ -7,60 +7,70 @@ import shutil
 import socket
 import textwrap
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from actors.wiring import limiter, reddit_budget, reddit_source
 from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
-from overheard.cli import processes
-from overheard.cli.processes import Process
-from overheard.cli.saving import ALL_IS_PARTIAL, INSTEAD_OF_ALL
-from overheard.cli.times import span
 from overheard.config import Config
 from overheard.db import beats, migrate, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
 from overheard.db.specs import SOURCE
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.limits import Turn
+from overheard.operations import processes, stored_queries
+from overheard.operations.operator_alert import alert_channel, said
+from overheard.operations.outcome import Outcome
+from overheard.operations.problems import BUS_REFUSES
+from overheard.operations.processes import Process
+from overheard.operations.wording import span
+from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.program import Program
 from overheard.sources import Budget
-from producers.alerts import alert_channel, said
+from overheard.sources.reddit import RedditSource
 
-PATIENCE = 5.0  # seconds
-APART = 5.0  # seconds that two machines' clocks may differ
+REDDIT_TIMEOUT_SECONDS = 5.0
+CLOCKS_APART_SECONDS = 5.0  # that two machines' clocks may differ
 RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
-REFUSED = (
-    "RabbitMQ runs: correct user, password and vhost in [bus] url, or give them to it "
-    "(rabbitmqctl list_users, list_vhosts, change_password, set_permissions)"
-)
 VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
-LEAST_ROOM = 500_000_000  # bytes
-NAMED = 5  # workspaces
-SCARCE = 0.1  # of a file system
+ROOM_BYTES = 500_000_000
+ROOM_SHARE = 0.1  # of a file system
+WORKSPACES_NAMED = 5
+
+OpenSource = Callable[[Config], RedditSource]  # raises ConfigError, with what to do
+OpenBudget = Callable[[], Budget]
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """``ready``: what was tried can be used by the trials that follow."""
+def run(
+    program: Program, path: Path | None, *, source: OpenSource, budget: OpenBudget
+) -> Iterator[tuple[str, Outcome]]:
+    """Check all parts, each by its name. ``path``: the configuration file that was named."""
+    config = program.config
+    yield "configuration", Outcome("ok", _where(path))
+    for deprecated in config.deprecated:
+        yield "configuration", Outcome("warning", deprecated)
+    stored = database(program)
+    yield "database", stored
+    yield "bus", bus(config)
+    yield "Reddit", reddit(program, source, budget if stored.ready else None)
+    if stored.ready and (partial := coverage(program)):
+        yield "coverage", partial
+    yield "metrics", metrics(config, _instance(program, known=stored.ready))
+    yield "alerts", alerts(config)
+    yield "limits", limits(program, known=stored.ready)
+    yield "clock", clock(program, known=stored.ready)
+    yield "disk", disk(config)
+    yield "queries", stored_queries.outcome(program, known=stored.ready)
 
-    sign: Literal["ok", "warning", "failed"]
-    what: str
-    hint: str | None = None
-    ready: bool = False
 
-
-def where(path: Path | None) -> str:
-    """Which configuration it is."""
+def _where(path: Path | None) -> str:
     if path is None and not Path("pipeline.toml").exists():
         return "the defaults, as there is no ./pipeline.toml"
     return str(path or "pipeline.toml")
 
 
 def database(program: Program) -> Outcome:
-    """Connect, and see whether it can be written to and is up to date."""
+    """Connect, and check that it can be written to and is up to date."""
     url = program.config.database.url.get_secret_value()
     if program.config.database.embedded:
         if (obstacle := sqlite_file.obstacle(program.db.file)) is not None:
@@ -102,7 +112,7 @@ def bus(config: Config) -> Outcome:
     except ConfigError as error:
         return Outcome("failed", str(error))
     except BusRefused as error:
-        return Outcome("failed", str(error), REFUSED)
+        return Outcome("failed", str(error), BUS_REFUSES)
     except Unavailable as error:
         return Outcome("failed", str(error), "start RabbitMQ (systemctl start rabbitmq-server), or mend [bus] url")
     place = _server(config.bus.address)
@@ -110,19 +120,19 @@ def bus(config: Config) -> Outcome:
     return Outcome("ok", f"RabbitMQ, {place}; {busy} of {len(found)} queues have somebody who works on them")
 
 
-def reddit(program: Program, *, budgeted: bool) -> Outcome:
-    """Log in and read one post, within the shared budget (where there is no database yet, nobody shares it)."""
+def reddit(program: Program, open_source: OpenSource, open_budget: OpenBudget | None) -> Outcome:
+    """Log in and read one post, within the shared budget; without a database there are no others to share it with."""
     config = program.config
-    shorter = config.reddit.model_copy(update={"timeout": min(config.reddit.timeout, PATIENCE)})
+    shorter = config.reddit.model_copy(update={"timeout": min(config.reddit.timeout, REDDIT_TIMEOUT_SECONDS)})
     try:
-        source = reddit_source(config.model_copy(update={"reddit": shorter}), program.metrics)
+        source = open_source(config.model_copy(update={"reddit": shorter}))
     except ConfigError as error:
         return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
-        if not budgeted:
+        if open_budget is None:
             return Outcome("ok", source.verify(_Free()))
         with program.db.session():
-            return Outcome("ok", source.verify(_turn(program)))
+            return Outcome("ok", source.verify(open_budget()))
     except Postponed as wait:
         return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
     except LoginRefused as error:
@@ -136,25 +146,20 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
 
 
 def coverage(program: Program) -> Outcome | None:
-    """Whether somebody watches all of Reddit, of which most is missed; None: nobody does."""
+    """Warn of workspaces that watch all of Reddit, of which most is missed; None where there are none."""
     try:
         with program.db.session():
-            slugs = sources.followed_whole(program.db, SOURCE, NAMED + 1)
+            slugs = sources.followed_whole(program.db, SOURCE, WORKSPACES_NAMED + 1)
     except Unavailable:
         return None  # which `database` has just told of, or the next check will
     if not slugs:
         return None
-    named = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")
+    named = ", ".join(slugs[:WORKSPACES_NAMED]) + (" …" if len(slugs) > WORKSPACES_NAMED else "")
     return Outcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
-def _turn(program: Program) -> Turn:
-    key = reddit_budget(program.config)
-    return Turn(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
-
-
 class _Free:
-    """A budget for somebody who is alone."""
+    """A budget that is not shared."""
 
     def take(self) -> None: ...
 
@@ -166,8 +171,8 @@ class _Free:
 _: Budget = _Free()
 
 
-def whose(program: Program, *, known: bool) -> str | None:
-    """Which Overheard this is; None where the database, which knows it, does not answer."""
+def _instance(program: Program, *, known: bool) -> str | None:
+    """Return which Overheard this is; None where the database, which knows it, does not answer."""
     if not known:
         return "" if program.config.database.embedded and not program.db.file.exists() else None
     try:
@@ -178,7 +183,7 @@ def whose(program: Program, *, known: bool) -> str | None:
 
 
 def metrics(config: Config, instance: str | None) -> Outcome:
-    """Whether the port is free, or this Overheard's already."""
+    """Check that the port is free, or this Overheard's already."""
     host, port = config.metrics.host, config.metrics.port
     place = f"http://{host}:{port}/metrics"
     if port == 0:
@@ -207,7 +212,7 @@ def _served(process: Process | None, place: str, reason: str, instance: str | No
 
 
 def alerts(config: Config) -> Outcome:
-    """Whether the operator's channel can be used. Nothing is sent: `overheard alert test` does that."""
+    """Check that the operator's channel can be used. Nothing is sent: `overheard alert test` does that."""
     url = config.alerts.url.get_secret_value()
     if not url:
         return Outcome("ok", "off: the operator is told nothing ([alerts] url)")
@@ -219,7 +224,7 @@ def alerts(config: Config) -> Outcome:
 
 
 def limits(program: Program, *, known: bool) -> Outcome:
-    """What one workspace may have, and which have more of it already."""
+    """Tell what one workspace may have, and which have more of it already."""
     rules = program.config.limits
     allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
     parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
@@ -233,13 +238,13 @@ def limits(program: Program, *, known: bool) -> Outcome:
         return Outcome("warning", f"{what}; workspaces not looked at: {error}")
     if not beyond:
         return Outcome("ok", what)
-    named = ", ".join(f"{slug} has {number:,} {part}" for slug, part, number in beyond[:NAMED])
-    more = f" and {len(beyond) - NAMED:,} more" if len(beyond) > NAMED else ""
+    named = ", ".join(f"{slug} has {number:,} {part}" for slug, part, number in beyond[:WORKSPACES_NAMED])
+    more = f" and {len(beyond) - WORKSPACES_NAMED:,} more" if len(beyond) > WORKSPACES_NAMED else ""
     return Outcome("warning", f"{what}; {named}{more}", "all of it is kept; raise [limits], or make several of them")
 
 
 def clock(program: Program, *, known: bool) -> Outcome:
-    """Whether this machine's clock can be right, and is that of the database's machine."""
+    """Check that this machine's clock can be right, and is that of the database's machine."""
     now = time.time()
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < RELEASED:
@@ -251,14 +256,14 @@ def clock(program: Program, *, known: bool) -> Outcome:
             ahead = time.time() - program.db.clock()
     except Unavailable as error:
         return Outcome("failed", f"the database's cannot be asked: {error}")
-    if abs(ahead) > APART:
+    if abs(ahead) > CLOCKS_APART_SECONDS:
         what = f"{when}, which is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
         return Outcome("failed", what, "let NTP set both (timedatectl set-ntp true)")
     return Outcome("ok", f"{when}, as the database's")
 
 
 def disk(config: Config) -> Outcome:
-    """Whether there is room where data are kept on this machine."""
+    """Check that there is room where data are kept on this machine."""
     folder = VAR
     if config.database.embedded:
         folder = Path(config.database.url.get_secret_value().removeprefix("sqlite:///")).absolute().parent
@@ -266,13 +271,13 @@ def disk(config: Config) -> Outcome:
         folder = folder.parent
     usage = shutil.disk_usage(folder)
     room = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.0f} GB in {folder}"
-    if usage.free < LEAST_ROOM:
-        return Outcome("failed", room, f"make room: RabbitMQ and databases stop below {LEAST_ROOM / 1e9:g} GB")
-    if usage.free < SCARCE * usage.total:
+    if usage.free < ROOM_BYTES:
+        return Outcome("failed", room, f"make room: RabbitMQ and databases stop below {ROOM_BYTES / 1e9:g} GB")
+    if usage.free < ROOM_SHARE * usage.total:
         return Outcome("warning", room, "make room soon: du -xsh /var/* shows what takes it")
     return Outcome("ok", room)
 
 
 def _server(url: str) -> str:
-    """``host:port/name`` of a URL, without user and password."""
+    """Return ``host:port/name`` of a URL, without user and password."""
     return re.sub(r"^[a-z]+://(?:[^/]*@)?", "", url).partition("?")[0].removesuffix("/%2F")

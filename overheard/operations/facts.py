@@ -1,4 +1,4 @@
-"""How everything is: facts from the database, the bus and the processes. What they mean: ``troubles.py``."""
+"""What is known of the system now, read once: database, bus and processes. What it means: ``problems.py``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import msgspec
 
 from overheard.bus.amqp import BusRefused
 from overheard.bus.queues import Door, Looker, Queue
-from overheard.cli import processes
-from overheard.cli.processes import Process
 from overheard.config import Config
 from overheard.db import (
     beats,
@@ -28,15 +26,18 @@ from overheard.db.deliveries import Backlog, Waiting
 from overheard.db.feeds import Refused
 from overheard.db.specs import SOURCE
 from overheard.errors import NoDatabase, Unavailable
+from overheard.operations import processes
+from overheard.operations.processes import Process
 from overheard.program import Program
 
-LATE = 120.0  # seconds after which what should have been done by now is a trouble
-DAY = 86400.0
+OVERDUE_SECONDS = 120.0  # after which it is a problem that something is not done yet
+DAY_SECONDS = 86400.0
 BACKLOG_SWEEPS = 5  # times [tick] sweep_after: as long as the tick lets what is waiting in the queues wait
-NAMED = 100  # refused feeds, and channels that take nothing; the others are counted
+ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-diagnostics alarms)"
+DETAILED_ROWS = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredFacts(msgspec.Struct, frozen=True):
     """What the database knows at ``at``. Times are seconds since the epoch; ``oldest`` is None where nothing waits."""
 
     at: float
@@ -62,26 +63,26 @@ class Stored(msgspec.Struct, frozen=True):
 
     @property
     def in_use(self) -> bool:
-        """Whether somebody listens for something, and it has ever been looked for."""
+        """Return True if there is a workspace, and a tick has ever run."""
         return self.last_tick_at is not None and self.active + self.paused > 0
 
     @property
     def lag(self) -> float | None:
-        """Seconds since the least recently read healthy feed was read."""
+        """Return the seconds since the least recently read healthy feed was read."""
         return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
 
 
-class Health(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True):
     """The facts at ``now``.
 
     ``stored`` is None, and ``database_fault`` says why, when the database does not answer; ``queues`` and ``door`` are
-    None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where nobody can know. ``strangers`` are ports
-    of ours on which another Overheard's processes answer; ``database_missing``: it has not been made yet;
+    None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where they cannot be known. ``strangers`` are
+    ports of ours on which another Overheard's processes answer; ``database_missing``: it has not been made yet;
     ``bus_refuses``: RabbitMQ is there, and it is the login or the vhost that it does not take.
     """
 
     now: float
-    stored: Stored | None
+    stored: StoredFacts | None
     database_fault: str | None
     queues: list[Queue] | None
     door: Door | None
@@ -93,7 +94,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """Looks at everything, again and again, on the connections that it has. For one thread."""
+    """Reads all facts, again and again, on the same connections. For one thread."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -101,14 +102,14 @@ class Observer:
         self._instance: str | None = None
         self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
 
-    def look(self) -> Health:
-        """The facts, now. Raises ConfigError when the database's schema is another one."""
+    def look(self) -> Facts:
+        """Return the facts of now. Raises ConfigError when the database's schema is another one."""
         now = self.program.clock()
         stored, database_fault = self._database(now)
         queues, door, bus_fault = self._look_at_bus()
         found = processes.look(self.program.config.metrics)
         ours = None if found is None else [process for process in found if process.belongs_to(self._instance)]
-        return Health(
+        return Facts(
             now,
             stored,
             database_fault,
@@ -126,7 +127,7 @@ class Observer:
             self._bus.close()
         self.program.db.release()
 
-    def _database(self, now: float) -> tuple[Stored | None, str | None]:
+    def _database(self, now: float) -> tuple[StoredFacts | None, str | None]:
         program = self.program
         try:
             if not self._ready:
@@ -154,38 +155,40 @@ class Observer:
         return queues, door, fault
 
 
-ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-diagnostics alarms)"
+def oldest_work(db: Db, waiting: workspaces.Waiting | None, now: float) -> dict[str, float | None]:
+    """Return since when the oldest work of each kind waits; None where nothing does."""
+    return {
+        "run": None if waiting is None else waiting.since,
+        "poll": feeds.oldest_poll(db, now),
+        "delivery": deliveries.oldest_due(db, now),
+        "digest": workspaces.oldest_digest(db, now),
+    }
 
 
-def stored(db: Db, config: Config, now: float) -> Stored:
-    """What the database knows."""
+def stored(db: Db, config: Config, now: float) -> StoredFacts:
+    """Read what the database knows."""
     active, paused = workspaces.tally(db)
     remaining, booked = budgets.state(db, budgets.reddit_key(config.reddit.client_id))
     waiting = workspaces.longest_waiting(db, now)
     of_feeds, of_channels = feeds.states(db), channels.states(db)
-    return Stored(
+    return StoredFacts(
         at=now,
         last_tick_at=beats.last(db, "tick"),
         active=active,
         paused=paused,
         waiting=waiting,
-        oldest={
-            "run": None if waiting is None else waiting.since,
-            "poll": feeds.oldest_poll(db, now),
-            "delivery": deliveries.oldest_due(db, now),
-            "digest": workspaces.oldest_digest(db, now),
-        },
+        oldest=oldest_work(db, waiting, now),
         feeds=of_feeds,
-        refused=feeds.failing(db, NAMED) if of_feeds["failing"] else [],
+        refused=feeds.failing(db, DETAILED_ROWS) if of_feeds["failing"] else [],
         oldest_fresh_at=feeds.oldest_fresh(db),
         gaps=gaps.count_open(db),
-        latest_gaps=gaps.count_open(db, now - DAY),
+        latest_gaps=gaps.count_open(db, now - DAY_SECONDS),
         remaining=remaining,
         booked=booked,
         reddit=sources.state(db, SOURCE),
         channels=of_channels,
-        sick=channels.sick(db, NAMED) if of_channels["failing"] + of_channels["disabled"] else [],
-        deliveries=deliveries.waiting(db, now, LATE),
+        sick=channels.sick(db, DETAILED_ROWS) if of_channels["failing"] + of_channels["disabled"] else [],
+        deliveries=deliveries.waiting(db, now, OVERDUE_SECONDS),
         backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         dead_letters=dead_letters.count(db),
         canary=canaries.state(db),

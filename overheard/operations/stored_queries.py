@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from overheard.cli.output import counted
-from overheard.cli.trials import Outcome
 from overheard.db import queries
 from overheard.errors import Unavailable
 from overheard.matching.language import flaw
+from overheard.operations.outcome import Outcome
+from overheard.operations.wording import counted
 from overheard.program import Program
 from overheard.workspace_file import QuerySpec
 
-NAMED = 5
+QUERIES_NAMED = 5
 KEPT = "all are kept, and matched as before if they can be read"
 
 
@@ -28,13 +28,13 @@ class RefusedQuery(msgspec.Struct, frozen=True):
 
 
 def refused(texts: Iterable[QuerySpec]) -> list[RefusedQuery]:
-    """Those of them that would be refused."""
+    """Return those that would be refused."""
     found = ((query.name, flaw(query.text)) for query in texts)
     return [RefusedQuery(name, one.matched, one.error.message, one.error.hint) for name, one in found if one]
 
 
 def outcome(program: Program, *, known: bool) -> Outcome:
-    """For ``overheard check``: all queries of all workspaces, each read by the rules of today."""
+    """Check all queries of all workspaces, each read by the rules of today."""
     if not known:
         return Outcome("ok", "not looked at: there is no database to read them from")
     count = 0
@@ -49,6 +49,8 @@ def outcome(program: Program, *, known: bool) -> Outcome:
         return Outcome("warning", f"not looked at: {error}")
     if not found:
         return Outcome("ok", f"{counted(count, 'query')}, all right")
-    more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
-    what = f"{len(found):,} of {counted(count, 'query')} would be refused today: {', '.join(found[:NAMED])}{more}"
+    more = f" and {len(found) - QUERIES_NAMED:,} more" if len(found) > QUERIES_NAMED else ""
+    what = (
+        f"{len(found):,} of {counted(count, 'query')} would be refused today: {', '.join(found[:QUERIES_NAMED])}{more}"
+    )
     return Outcome("warning", what, f"{KEPT}; overheard workspace show SLUG says what to write instead")
