@@ -21,7 +21,7 @@ from prometheus_client import (
 
 from overheard import __version__
 from overheard import log as logs
-from overheard.bus.dead import DeadLetter
+from overheard.bus.dead import DeadLetter, kept
 from overheard.clock import system_clock
 from overheard.config import Config, load
 from overheard.db import dead_letters, incidents, instance, migrate, sqlite_file
@@ -174,7 +174,7 @@ class Program:
             origin=letter.origin,
             reason=letter.reason,
             traceback=letter.traceback or None,
-            body=letter.body.decode("utf-8", "backslashreplace"),
+            body=kept(letter).decode("utf-8", "backslashreplace"),
             now=self.clock(),
             routing_key=letter.routing_key,
         )

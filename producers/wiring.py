@@ -61,8 +61,6 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             kept.deliveries_days,
             kept.dead_letters_days,
             kept.items_days,
-            # Nobody asks Reddit about what stands in dead letters only: it goes when Reddit's rules want it gone.
-            texts=2 * 3600.0 * running.config.recheck.within_hours,
         ),
         longest=Longest(
             fetch=running.config.fetch.lease,

@@ -8,7 +8,6 @@ that strikes inside it, leaves the message in ``.XQ``.
 from __future__ import annotations
 
 import dataclasses
-import traceback as tracebacks
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +18,7 @@ from dramatiq.middleware import Retries
 from overheard.bus.envelope import Payload
 from overheard.bus.verdict import Again, LetGo, Park, describe, judge
 from overheard.errors import Unavailable
+from overheard.faults import trace as traced
 from overheard.stages import Stage
 
 TRACEBACK_TAIL = 4_000  # characters; a message must not outgrow its limit because it failed
@@ -60,7 +60,7 @@ class SafeRetries(Retries):
         """1. judge; 2. hold the message as failed; 3. publish the copy; 4. only now let it be acknowledged."""
         if exception is None:
             return
-        trace = "".join(tracebacks.format_exception(exception, limit=-30))
+        trace = traced(exception)
         verdict = judge(exception, message.options, self._stages[message.actor_name], trace[-TRACEBACK_TAIL:])
         message.fail()
         match verdict:

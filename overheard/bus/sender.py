@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import dramatiq
 import msgspec
 
+from overheard.bus.dead import why_not_kept
 from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
 from overheard.log import TRAVELS, about, trace
@@ -64,8 +65,10 @@ class Sender:
     def replay(self, body: bytes) -> str:
         """Send a dead letter again, as new: no retries used, no slot held; its id is kept.
 
-        Raises InvalidInput for a body that was never a message of ours.
+        Raises InvalidInput for a body that was not kept, or cannot be read.
         """
+        if why := why_not_kept(body):
+            raise InvalidInput(f"nothing to replay: {why}")
         try:
             fields = StrictEncoder().decode(body)
         except dramatiq.DecodeError as error:

@@ -19,6 +19,7 @@ from dramatiq.common import compute_backoff, current_millis
 
 from overheard.bus.envelope import LONGEST_DELAY
 from overheard.errors import ConfigError, InvalidInput, NotFound, Permanent, Postponed, TryAgain
+from overheard.faults import worded
 from overheard.log import TRAVELS
 from overheard.messages import Message
 from overheard.stages import Stage
@@ -65,9 +66,8 @@ def judge(error: BaseException, options: dict[str, Any], stage: Stage, traceback
 
 
 def describe(error: BaseException) -> str:
-    """``InvalidInput: text``; for the dead letter, not for logs: a foreign error's text may quote an item."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """Return the dead letter's reason: the error's type, and its text when it is one of ours."""
+    return worded(error)
 
 
 def held_slot(options: dict[str, Any]) -> tuple[str, float] | None:

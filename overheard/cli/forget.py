@@ -25,7 +25,6 @@ WORDS = {
     "deliveries": "Deliveries",
     "digests": "Digests, not sent yet, that said nothing else",
     "letters": "Dead letters",
-    "shared_letters": "Dead letters of others, its part",
     "channels": "Channels, with their secrets",
     "queries": "Queries",
     "feeds": "Subreddits that nobody else looks at",

@@ -28,13 +28,12 @@ from overheard.operations.wording import counted, span
 from overheard.program import Program
 from overheard.stages import STAGES
 
-BATCH = 20  # letters claimed at once: each may be 4 MiB
+BATCH = 20  # letters claimed at once: an event may be 4 MiB
 DRAIN = 30.0  # seconds
 MEMORY = (
     "nothing can be replayed on memory://, the bus inside `overheard run`\n"
     "its ticks ask anew for what was left undone: mend the cause, then `overheard dead drop` them"
 )
-NOT_OURS = "it was never a message of ours: find out who publishes it, then drop it"
 
 Send = Callable[[DeadLetterRow], object]
 
@@ -68,8 +67,9 @@ def drop(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bool
 def replay(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bool, **given: Any) -> None:
     """Send those with these IDs, those that the options choose, or --all, to their stages again.
 
-    Refused events are published again. What RabbitMQ has confirmed is no dead letter any more. Messages keep their ids
-    and begin anew: no retries used, no delay, no slot held.
+    Refused events are published again. What RabbitMQ has confirmed is not a dead letter any more. Messages keep their
+    ids and begin anew: no retries used, no delay, no slot held. Items are not kept in dead letters: those of match and
+    store stay where they are, as the next reading brings their items again.
     """
     which = _which(ids, every, given)
     with opened(context) as program:
@@ -184,9 +184,8 @@ def _send_one(letter: DeadLetterRow, send: Send, outcome: Outcome) -> bool:
     try:
         send(letter)
     except InvalidInput as error:
-        hopeless = "" if letter.origin == "rejected" else f"; {NOT_OURS}"
         again = "it would be refused again: " if letter.origin == "rejected" else ""
-        outcome.stay[alike(f"{again}{error}{hopeless}")] += 1
+        outcome.stay[alike(f"{again}{error}")] += 1
         return False
     outcome.sent += 1
     return True

@@ -54,11 +54,6 @@ class Db:
         """An SQL condition: ``column`` contains exactly this text. Much quicker than LIKE on texts of megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0
 
-    def size(self, column: Any) -> Any:
-        """An SQL expression for how long a text is, about: in PostgreSQL it costs nothing, however long that is."""
-        measure = peewee.fn.length if self.sqlite else peewee.fn.octet_length
-        return measure(column, coerce=False)  # else peewee makes a text of it
-
     def kept(self, query: Any) -> Any:
         """``query``, whose rows others can change but not delete until the transaction ends: they may be referred to.
 
@@ -108,16 +103,10 @@ class Db:
 
         SQLite has one writer at a time and needs nothing.
         """
+        if self.sqlite:
+            return
+        lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL("IN SHARE MODE"))
         with self.transaction():
-            self._lock(table, "SHARE")
-
-    def will_write(self, table: Any) -> None:
-        """Let ``await_writers`` wait for us, too, from here to the end of the transaction: we look before we write."""
-        self._lock(table, "ROW EXCLUSIVE")
-
-    def _lock(self, table: Any, mode: str) -> None:
-        if not self.sqlite:
-            lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL(f"IN {mode} MODE"))
             self.peewee.execute(peewee.NodeList(lock))  # type: ignore[no-untyped-call]
 
     @contextmanager

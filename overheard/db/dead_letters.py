@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import erasing, incidents, letter_texts
+from overheard.db import incidents
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
@@ -33,7 +33,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class DeadLetterRow(Listed, frozen=True):
-    """One in full: these two may be megabytes."""
+    """One in full: the body of a refused event may be megabytes."""
 
     traceback: str | None
     body: str
@@ -98,7 +98,7 @@ def record(db: Db, **fields: Any) -> None:
 def record_found(db: Db, letters: Sequence[New]) -> None:
     """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
     with db.transaction():
-        parked = [_row(db, letter) for letter in letters if letter.origin != "rejected"]
+        parked = [_row(letter) for letter in letters if letter.origin != "rejected"]
         if parked:
             insert = DeadLetter.insert_many(parked).on_conflict_ignore().returning(DeadLetter.stage)
             for (stage,) in insert.tuples().execute(db.peewee):
@@ -110,20 +110,14 @@ def record_found(db: Db, letters: Sequence[New]) -> None:
 
 def _record(db: Db, letter: New, *, found: bool) -> None:
     with db.transaction():
-        row = _row(db, letter)
+        row = _row(letter)
         if not _kept(db, row, found=found):
             # Another event of the same id: publishers may name theirs as they like, and nothing must be lost by it.
             row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
             _kept(db, row, found=found)
 
 
-def _row(db: Db, letter: New) -> dict[str, Any]:
-    """What is kept of it: nothing of what was erased before it came. Runs inside the transaction that keeps it."""
-    db.will_write(DeadLetter)
-    left = erasing.without_refused(db, letter.body)
-    if left is not None:
-        reason = letter_texts.unquoted(letter.reason)
-        letter = msgspec.structs.replace(letter, body=left, reason=reason, traceback=None)
+def _row(letter: New) -> dict[str, Any]:
     values = msgspec.structs.asdict(letter)
     row = {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
     created_at = row.pop("now")
@@ -174,6 +168,20 @@ def get(db: Db, letter_id: int) -> DeadLetterRow | None:
 def count(db: Db, which: Which = ALL) -> int:
     """How many there are."""
     return int(_chosen(DeadLetter.select(fn.count(DeadLetter.id)), which).scalar(db.peewee))
+
+
+def of_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) -> list[int]:
+    """Return the ids of the dead letters that name a workspace, as a message or as a refused event, or its channels.
+
+    Messages of ours are stored as our encoder writes them; events name the workspace by its slug.
+    """
+    ids = [("workspace_id", workspace_id), ("workspace", workspace_id), *(("channel_id", each) for each in channels)]
+    texts = [f'"{slug}"', *(f'"{name}":{each}{end}' for name, each in ids for end in ",}")]
+    found: set[int] = set()
+    for text in texts:  # one condition of them all would be too deep for SQLite where there are very many channels
+        rows = DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text))
+        found.update(letter_id for (letter_id,) in rows.tuples().execute(db.peewee))
+    return sorted(found)
 
 
 def last_id(db: Db) -> int:

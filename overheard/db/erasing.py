@@ -8,13 +8,12 @@ hash of the name of an author who asked to be forgotten for good.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 from peewee import fn
 
-from overheard.db import letter_bodies, letter_texts, threads
+from overheard.db import threads
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, PENDING
 from overheard.db.models import Delivery, Erased, Item, Mention
@@ -24,17 +23,15 @@ from overheard.items import post_of
 REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
 KEYS = 400  # in one statement
 AUTHOR = "u/"
-NAME = re.compile(r"[\w-]{1,50}", re.ASCII)  # of an item or an author
 
 
 class Tally(msgspec.Struct):
-    """How much was erased. ``letters``: dead letters that lost something; ``digests``: unsent ones left empty."""
+    """How much was erased. ``digests``: unsent ones left empty."""
 
     items: int = 0
     mentions: int = 0
     deliveries: int = 0
     digests: int = 0
-    letters: int = 0
 
     def add(self, other: Tally) -> None:
         """Count the other's too."""
@@ -47,20 +44,18 @@ def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
 
-    1. the items' names are remembered: a letter that comes from here on loses them as it is recorded;
-    2. they go from dead letters, and posts' titles from the comments below them: should we die in between, the items
-       are still there to be found again;
-    3. then, in one transaction, from where they are stored, with their mentions and deliveries.
+    1. the items' names are remembered: a comment that is stored from here on loses its post's title;
+    2. posts' titles go from the comments below them: should we die in between, the items are still there to be found
+       again;
+    3. then, in one transaction, the items go, with their mentions and deliveries.
     """
     names = _names(db, item_ids)
     if not names and not nameless:
         return Tally()
     with db.transaction():
         remember(db, names, now)
-    letters = letter_texts.erase(db, names, nameless)
     threads.erase_titles(db, names)
     tally = erase_rows(db, item_ids, now)
-    tally.letters = letters
     for author in sorted(nameless):
         Item.update(author=None).where(written_by(author)).execute(db.peewee)
     return tally
@@ -141,22 +136,6 @@ def posts_refused(db: Db, comments: Iterable[FoundItem]) -> set[str]:
     posts = {comment.name: post for comment in comments if (post := post_of(comment)) is not None}
     gone = _remembered(db, set(posts.values()))
     return {name for name, post in posts.items() if post in gone}
-
-
-def without_refused(db: Db, body: str) -> str | None:
-    """A dead letter's body without what must not be stored again; None when it has nothing of it.
-
-    Whatever stands in it as a name does may be an item's or an author's: so a body that cannot be read is looked
-    through just like one that can.
-    """
-    if letter_bodies.HOLDS_ITEMS not in body:
-        return None
-    names = {text for text in letter_bodies.quoted(body) if NAME.fullmatch(text)}
-    authors = {author_key(name): name for name in names}
-    found = _remembered(db, [*names, *authors])
-    left = letter_bodies.without_items(body, found & names)
-    theirs = [authors[key] for key in found if key in authors]
-    return letter_bodies.without_authors(left or body, theirs, items_too=True) or left
 
 
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:

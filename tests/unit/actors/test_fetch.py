@@ -790,6 +790,28 @@ def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, red
     assert feeds.sweep(stage.db, stage.clock.advance(121)) == [acme]
 
 
+def test_a_part_that_is_parked_is_read_again_from_the_cursor_once_a_lease(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """No stage can work on it, so its poll never finishes; and it is parked again by each reading."""
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    news, cursor, asked = post(3), newest(world), len(reddit.asked)
+    stage.clock.advance(300)
+    for _ in range(3):
+        [parked] = stage.fetch(acme)
+        assert set(news) <= {item.name for item in parked.items}
+        assert stage.fetch(acme) == [], "no reading is added while the lease lasts"
+        assert feeds.sweep(stage.db, stage.clock.advance(stage.rules.lease)) == []
+        assert feeds.sweep(stage.db, stage.clock.advance(1)) == [acme]
+        assert workspaces.unserved(stage.db, stage.clock() + 60, 60, 10) == [acme], "the demand outlives the tick"
+        assert newest(world) == cursor
+    assert len(reddit.asked) == asked + 3
+    assert set(news) <= set(stage.run(acme)), "once it can be worked on nothing is missing"
+    assert newest(world) == number_of(news[0])
+
+
 def test_a_workspace_that_is_gone_is_no_error(stage: Stage) -> None:
     assert stage.fetch(4711) == []
 

@@ -75,7 +75,12 @@ def test_the_other_sides_delay_is_honoured_and_bounded() -> None:
 def test_parked_when_no_tries_are_left() -> None:
     assert isinstance(verdict(ValueError("x"), retries=STAGE.max_retries - 1), Again)
     found = verdict(ValueError("x"), retries=STAGE.max_retries)
-    assert found == Park(f"ValueError: x (after {STAGE.max_retries + 1} tries)")
+    assert found == Park(f"ValueError (after {STAGE.max_retries + 1} tries)"), (
+        "a foreign error's text may quote an item"
+    )
+    assert verdict(TryAgain("busy"), retries=STAGE.max_retries) == Park(
+        f"TryAgain: busy (after {STAGE.max_retries + 1} tries)"
+    )
 
 
 def test_postponed_uses_no_retry_and_holds_its_slot() -> None:

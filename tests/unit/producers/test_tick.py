@@ -14,7 +14,7 @@ from overheard import schedule
 from overheard.bus.events import encode
 from overheard.bus.queues import Door
 from overheard.config import Tick as Rules
-from overheard.db import beats, dead_letters, deliveries, retention, specs, storing, workspaces
+from overheard.db import beats, dead_letters, deliveries, specs, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.mending import Longest
 from overheard.db.models import Delivery, Workspace
@@ -496,20 +496,6 @@ def test_drained_letters_and_forgotten_rows_are_told(world: Any, make: Any, cloc
     )
     found = ticker.tick()
     assert (found.dead_letters, found.forgotten) == (3, 1)
-
-
-def test_a_full_portion_of_texts_to_forget_is_followed_by_the_next(
-    world: Any, make: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "LETTERS", 2)
-    ticker = make()
-    ticker.ages = Ages(90, 90, 90, texts=3600.0)
-    for number in range(5):
-        dead_letters.record(
-            world.db, message_id=f"m{number}", stage="match", origin="nack", reason="", traceback=None,
-            body='{"subreddit": 1}', now=clock() - 7200,
-        )  # fmt: skip
-    assert [ticker.tick().forgotten for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
