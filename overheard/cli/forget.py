@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from overheard.cli import output
+from overheard.cli.dead_letters.replay import gather
 from overheard.cli.opening import opened
 from overheard.cli.output import Column, line
-from overheard.cli.settling import gather
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
 from overheard.operations.wording import counted
