@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from overheard.cli.group import Fault
-from overheard.cli.opening import configuration
+from overheard.cli.context import configuration
+from overheard.cli.group import CliError
 from overheard.cli.output import line
 from overheard.errors import InvalidInput, Permanent, TryAgain
 from overheard.operations import operator_alert
@@ -22,9 +22,9 @@ def test(context: click.Context) -> None:
     """Send a test alert to [alerts] url now, and say what the receiver answered."""
     config = configuration(context)
     if not config.alerts.url.get_secret_value():
-        raise Fault("no alerts are sent: [alerts] url in pipeline.toml is empty")
+        raise CliError("no alerts are sent: [alerts] url in pipeline.toml is empty")
     try:
         took = operator_alert.test(config)
     except (TryAgain, Permanent, InvalidInput) as error:
-        raise Fault(f"[alerts] url took nothing: {operator_alert.said(error)}") from None
+        raise CliError(f"[alerts] url took nothing: {operator_alert.said(error)}") from None
     line(("✓ ", "green"), f"The operator's channel took the test alert in {took:.1f} s.")

@@ -8,8 +8,8 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.group import Fault
-from overheard.cli.opening import opened
+from overheard.cli.context import open_app
+from overheard.cli.group import CliError
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.clock import system_clock
 from overheard.db import channels as stored
@@ -30,7 +30,7 @@ def channel() -> None:
 @click.pass_context
 def list_(context: click.Context, workspace: str | None, format: Format) -> None:
     """All channels and how they are, without what is secret in their addresses."""
-    with opened(context) as program:
+    with open_app(context) as program:
         rows = channels.states(program.db, workspace)
         output.show(rows, COLUMNS, format, keys=ChannelState.__struct_fields__, empty="No channels.")
 
@@ -41,13 +41,13 @@ def list_(context: click.Context, workspace: str | None, format: Format) -> None
 @click.pass_context
 def test(context: click.Context, workspace: str, name: str) -> None:
     """Send a test message to channel NAME of WORKSPACE now, and say what the receiver answered."""
-    with opened(context) as program:
+    with open_app(context) as program:
         row = channels.by_name(program.db, workspace, name)
         config = program.config
     try:
         took = channels.test(config, row)
     except (TryAgain, Permanent, InvalidInput) as error:
-        raise Fault(f"{row.workspace}/{row.name} took nothing: {error}") from None
+        raise CliError(f"{row.workspace}/{row.name} took nothing: {error}") from None
     line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), f" took the test message in {took:.1f} s.")
     if row.disabled_at is not None:
         enabling = f"overheard channel enable {row.workspace} {shlex.quote(row.name)}"
@@ -60,7 +60,7 @@ def test(context: click.Context, workspace: str, name: str) -> None:
 @click.pass_context
 def enable(context: click.Context, workspace: str, name: str) -> None:
     """Send to a disabled channel again, from the next mention on."""
-    with opened(context) as program:
+    with open_app(context) as program:
         row = channels.by_name(program.db, workspace, name)
         stored.enable(program.db, row.id)
     line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), " is told again, from the next mention on.")

@@ -11,7 +11,7 @@ import click
 from actors.wiring import limiter, reddit_budget, reddit_source
 from overheard.channels.inert import clean
 from overheard.cli import output
-from overheard.cli.opening import configuration
+from overheard.cli.context import configuration
 from overheard.cli.output import line
 from overheard.errors import ConfigError
 from overheard.limits import Turn

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from overheard.channels import Mention
 from overheard.cli import output
+from overheard.cli.context import open_app
 from overheard.cli.highlight import marked
-from overheard.cli.opening import opened
 from overheard.cli.output import Column, Format, flat, format_option
 from overheard.cli.times import Since, seconds_of
 from overheard.clock import system_clock
@@ -41,7 +41,7 @@ def mentions(
 
     JSON is one object a line, the same as a webhook's mention; highlights are [field, start, end] in characters.
     """
-    with opened(context) as program:
+    with open_app(context) as program:
         db = program.db
         if workspace is not None:
             workspaces.by_name(db, workspace)

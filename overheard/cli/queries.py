@@ -11,9 +11,9 @@ import msgspec
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.group import Misuse
+from overheard.cli.context import named_input
+from overheard.cli.group import WrongUsage
 from overheard.cli.highlight import marked
-from overheard.cli.opening import named_input
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
@@ -48,7 +48,7 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
     try:
         wanted = parse(query)
     except QuerySyntaxError as error:
-        raise Misuse(str(error)) from None
+        raise WrongUsage(str(error)) from None
     if path is not None:
         sys.exit(_file(wanted, path, format))
     if text is not None:
@@ -84,7 +84,7 @@ def _file(wanted: Query, path: str, format: Format) -> int:
         with named_input(path) as raw:
             _print(matching(wanted, unpacked(raw), tally, output.complain), format)
     except NotItems as error:
-        raise Misuse(f"{'stdin' if path == '-' else path}: {error}") from None
+        raise WrongUsage(f"{'stdin' if path == '-' else path}: {error}") from None
     if tally.bad > MAX_COMPLAINTS:
         line(f"… and {tally.bad - MAX_COMPLAINTS:,} more lines that cannot be read", stderr=True)
     skipped = f"; {tally.bad:,} could not be read" if tally.bad else ""

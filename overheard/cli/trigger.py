@@ -6,8 +6,8 @@ import time
 
 import click
 
-from overheard.cli.group import Fault
-from overheard.cli.opening import opened
+from overheard.cli.context import open_app
+from overheard.cli.group import CliError
 from overheard.cli.output import line
 from overheard.db import beats
 from overheard.operations import trigger as runs
@@ -28,7 +28,7 @@ from overheard.program import Program
 @click.pass_context
 def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) -> None:
     """Ask for a run of WORKSPACE (slug or number) now."""
-    with opened(context) as program:
+    with open_app(context) as program:
         began = time.monotonic()
         asked = runs.ask(program, workspace)
         if not wait:
@@ -38,7 +38,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
             line(("✓ ", "green"), "A run of ", (asked.slug, "bold"), f" is asked for. {taken}")
             return
         if not runs.wait(program.db, asked, timeout):
-            raise Fault(_late(program, asked.slug, timeout))
+            raise CliError(_late(program, asked.slug, timeout))
         found = counted(runs.found(program.db, asked), "new mention")
         line(("✓ ", "green"), (asked.slug, "bold"), f": {found} in {time.monotonic() - began:.1f} s.")
 

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from overheard.cli import arguments
-from overheard.cli.group import Misuse
-from overheard.cli.opening import opened
+from overheard.cli.context import open_app
+from overheard.cli.group import WrongUsage
 from overheard.cli.output import line
 from overheard.cli.workspace_files import warn
 from overheard.db import beats
@@ -42,11 +42,11 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
       overheard workspace add acme --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
     """
-    with opened(context, create=True) as program:
+    with open_app(context, create=True) as program:
         try:
             saved = workspaces.add(program, _spec(slug, given_options))
         except InvalidInput as error:
-            raise Misuse(str(error)) from None
+            raise WrongUsage(str(error)) from None
         _tell(saved, ticking=beats.last(program.db, "tick") is not None)
         warn(saved)
 

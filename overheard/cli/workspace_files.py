@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from overheard.cli.group import Misuse
-from overheard.cli.opening import named_input, opened
+from overheard.cli.context import named_input, open_app
+from overheard.cli.group import WrongUsage
 from overheard.cli.output import flat, hint, is_utf8, line
 from overheard.errors import InvalidInput
 from overheard.input_files import read_to_limit
@@ -32,11 +32,11 @@ def import_(context: click.Context, file: str) -> None:
     try:
         with named_input(file) as opened_file:
             data = read_to_limit(opened_file, where, FILE_MAX_BYTES)
-        with opened(context, create=True) as program:
+        with open_app(context, create=True) as program:
             for saved in workspaces.import_text(program, data, where):
                 _tell(saved)
     except InvalidInput as error:
-        raise Misuse(str(error)) from None
+        raise WrongUsage(str(error)) from None
 
 
 def _tell(saved: SavedWorkspace) -> None:
@@ -69,7 +69,7 @@ def export(context: click.Context, slugs: tuple[str, ...], secrets: bool) -> Non
 
     The addresses of channels hold tokens: without --secrets they are left out.
     """
-    with opened(context) as program:
+    with open_app(context) as program:
         found = workspaces.export(program.db, slugs, secrets=secrets)
     if not secrets and any(spec.channel for spec in found):
         click.echo(REDACTED)

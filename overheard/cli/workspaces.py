@@ -7,7 +7,7 @@ import msgspec
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.opening import opened
+from overheard.cli.context import open_app
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.cli.workspace_add import add
 from overheard.clock import system_clock
@@ -31,7 +31,7 @@ workspace.add_command(add)
 @click.pass_context
 def list_(context: click.Context, format: Format) -> None:
     """All workspaces, with how much of everything they have."""
-    with opened(context) as program:
+    with open_app(context) as program:
         keys = Overview.__struct_fields__
         empty = "No workspaces yet: overheard workspace add, or overheard import."
         output.show(stored.overview(program.db), _columns(), format, keys=keys, empty=empty)
@@ -65,7 +65,7 @@ def _columns() -> tuple[Column, ...]:
 @click.pass_context
 def show(context: click.Context, slug: str, format: str) -> None:
     """One workspace in full, but for its channels' addresses."""
-    with opened(context) as program:
+    with open_app(context) as program:
         found = workspaces.details(program.db, slug)
     spec, row = found.spec, found.row
     if format == "json":
@@ -96,7 +96,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
 @click.pass_context
 def pause(context: click.Context, slug: str) -> None:
     """Look for nothing any more, and keep everything."""
-    with opened(context) as program:
+    with open_app(context) as program:
         specs.set_active(program.db, workspaces.changeable(program.db, slug).id, False)
     line(("✓ ", "green"), (slug, "bold"), " is paused. To go on: ", (f"overheard workspace resume {slug}", "bold"))
 
@@ -106,7 +106,7 @@ def pause(context: click.Context, slug: str) -> None:
 @click.pass_context
 def resume(context: click.Context, slug: str) -> None:
     """Go on after a pause."""
-    with opened(context) as program:
+    with open_app(context) as program:
         specs.set_active(program.db, stored.by_name(program.db, slug).id, True)
     line(("✓ ", "green"), (slug, "bold"), " goes on.")
 
@@ -117,7 +117,7 @@ def resume(context: click.Context, slug: str) -> None:
 @click.pass_context
 def remove(context: click.Context, slug: str, yes: bool) -> None:
     """Delete a workspace with its queries, channels and mentions."""
-    with opened(context) as program:
+    with open_app(context) as program:
         row = workspaces.changeable(program.db, slug)
         found = counted(mentions.count(program.db, row.id), "mention")
         if not yes:

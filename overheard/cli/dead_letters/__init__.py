@@ -9,9 +9,9 @@ import msgspec
 
 from overheard.channels.inert import clean
 from overheard.cli import output
+from overheard.cli.context import open_app
 from overheard.cli.dead_letters.filters import ORIGINS, filters, print_kinds
 from overheard.cli.dead_letters.replay import drop, replay
-from overheard.cli.opening import opened
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.cli.times import rfc3339
 from overheard.clock import system_clock
@@ -43,7 +43,7 @@ dead.add_command(drop)
 @click.pass_context
 def list_(context: click.Context, /, by: str | None, limit: int | None, format: Format, **given: Any) -> None:
     """How many there are by reason, then each, newest first."""
-    with opened(context) as program:
+    with open_app(context) as program:
         which = DeadLetterFilter(**given)
         if by is not None:
             _print_by(program, which, by, format)
@@ -85,7 +85,7 @@ def _none(which: DeadLetterFilter) -> str:
 @click.pass_context
 def show(context: click.Context, id: int, format: str) -> None:
     """One of them in full: reason, traceback and body."""
-    with opened(context) as program:
+    with open_app(context) as program:
         row = dead_letters.get(program.db, id)
     if format == "json":
         output.print_json(output.chosen(row, DeadLetterRow.__struct_fields__))

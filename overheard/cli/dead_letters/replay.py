@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from overheard.cli import output
+from overheard.cli.context import open_app
 from overheard.cli.dead_letters.filters import chosen, filters, print_kinds
-from overheard.cli.group import Fault, Misuse
-from overheard.cli.opening import opened
+from overheard.cli.group import CliError, WrongUsage
 from overheard.cli.output import line
 from overheard.db import dead_letters as stored
 from overheard.db.dead_letters import DeadLetterFilter
@@ -37,7 +37,7 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Without asking: for
 def drop(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bool, **given: Any) -> None:
     """Forget those with these IDs, those that the options choose, or --all."""
     which = chosen(given, ids, every)
-    with opened(context) as program:
+    with open_app(context) as program:
         gather(program)
         which = _confirmed(program, which, yes, "Drop {}?")
         number = stored.drop(program.db, which)
@@ -58,7 +58,7 @@ def replay(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bo
     store stay where they are, as the next reading brings their items again.
     """
     which = chosen(given, ids, every)
-    with opened(context) as program:
+    with open_app(context) as program:
         dead_letters.require_replayable(program)
         gather(program)
         which = _confirmed(program, which, yes, "Send {} again?")
@@ -81,7 +81,7 @@ def _confirmed(program: Program, which: DeadLetterFilter, yes: bool, question: s
     if which.ids is not None or not number or yes:
         return which
     if sys.stdin is None or not sys.stdin.isatty():
-        raise Misuse(
+        raise WrongUsage(
             f"this asks before it goes on, and nobody is here to answer ({counted(number, 'dead letter')})\nadd --yes"
         )
     print_kinds(kinds)
@@ -112,7 +112,7 @@ def _tell(outcome: Replay) -> None:
     for reason, number in outcome.stay.most_common():
         line(("! ", "yellow"), f"{counted(number, 'dead letter')} not sent: {output.flat(reason)}", stderr=True)
     if outcome.fault is not None:
-        raise Fault(f"{outcome.fault}\nthe others stay where they are; replay them when it is back")
+        raise CliError(f"{outcome.fault}\nthe others stay where they are; replay them when it is back")
     problems = []
     if number := outcome.stay.total():
         problems.append(f"{counted(number, 'dead letter')} stay where they are")
@@ -123,4 +123,4 @@ def _tell(outcome: Replay) -> None:
             f"what is left then can be sent again in {span(outcome.held_for)}"
         )
     if problems:
-        raise Fault("\n".join(problems))
+        raise CliError("\n".join(problems))

@@ -7,7 +7,7 @@ import sys
 import click
 
 from overheard.cli import output
-from overheard.cli.opening import configuration
+from overheard.cli.context import configuration
 from overheard.cli.status.as_json import as_json
 from overheard.cli.status.view import View, parts
 from overheard.config import Config
