@@ -16,7 +16,7 @@ from overheard.cli.output import line
 from overheard.errors import ConfigError
 from overheard.limits import Turn
 from overheard.operations import checks
-from overheard.operations.outcome import Outcome
+from overheard.operations.checks import Outcome
 from overheard.program import Program
 
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}

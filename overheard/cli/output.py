@@ -130,10 +130,10 @@ def table(rows: Iterable[Any], columns: Iterable[Column], *, header: bool = True
     return made
 
 
-def facts(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Names and values, below each other."""
+def facts(rows: Iterable[tuple[str, str | Text]]) -> Table:
+    """Return names and values, below each other."""
     columns = (Column("", lambda fact: fact[0], {"style": "dim"}), Column("", lambda fact: fact[1]))
-    print_table(table(rows, columns, header=False))
+    return table(rows, columns, header=False)
 
 
 def hint(text: str, indent: int) -> None:

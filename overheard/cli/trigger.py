@@ -37,10 +37,10 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
             )
             line(("✓ ", "green"), "A run of ", (asked.slug, "bold"), f" is asked for. {taken}")
             return
-        if not runs.wait(program.db, asked, timeout):
+        if (found := runs.wait(program.db, asked, timeout)) is None:
             raise CliError(_late(program, asked.slug, timeout))
-        found = counted(runs.found(program.db, asked), "new mention")
-        line(("✓ ", "green"), (asked.slug, "bold"), f": {found} in {time.monotonic() - began:.1f} s.")
+        took = time.monotonic() - began
+        line(("✓ ", "green"), (asked.slug, "bold"), f": {counted(found, 'new mention')} in {took:.1f} s.")
 
 
 def _late(program: Program, slug: str, timeout: float) -> str:

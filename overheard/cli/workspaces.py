@@ -84,7 +84,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
         *((f"Query {flat(query.name)}", flat(query.text)) for query in spec.query),
         *((f"Channel {flat(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
     )
-    output.facts(facts)
+    output.print_table(output.facts(facts))
     for each in found.refused_queries:
         state = "is matched as before" if each.matched else "is not matched"
         line(("! ", "yellow"), flat(f"query {each.query} would be refused today, and {state}: {each.what}"))

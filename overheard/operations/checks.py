@@ -8,7 +8,11 @@ import socket
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
@@ -16,14 +20,16 @@ from overheard.channels.registry import redact
 from overheard.config import Config
 from overheard.db import beats, migrate, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
+from overheard.db import queries as stored_queries
+from overheard.db.connect import Db
 from overheard.db.specs import SOURCE
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.operations import processes, stored_queries
+from overheard.matching.language import flaw
+from overheard.operations import processes
+from overheard.operations.facts import BUS_REFUSES
 from overheard.operations.operator_alert import alert_channel, said
-from overheard.operations.outcome import Outcome
-from overheard.operations.problems import BUS_REFUSES
 from overheard.operations.processes import Process
-from overheard.operations.wording import span
+from overheard.operations.wording import counted, first, span
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.program import Program
 from overheard.sources import Budget
@@ -36,9 +42,22 @@ VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
 ROOM_BYTES = 500_000_000
 ROOM_SHARE = 0.1  # of a file system
 WORKSPACES_NAMED = 5
+QUERIES_NAMED = 5
 
 OpenSource = Callable[[Config], RedditSource]  # raises ConfigError, with what to do
 OpenBudget = Callable[[], Budget]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """``ready``: what was checked can be used by the checks that follow."""
+
+    sign: Literal["ok", "warning", "failed"]
+    what: str
+    hint: str | None = None
+    ready: bool = False
+
+
+Check = Callable[[Program, Db | None], Outcome | None]  # without a database where it cannot be used
 
 
 def run(
@@ -53,14 +72,17 @@ def run(
     yield "database", stored
     yield "bus", bus(config)
     yield "Reddit", reddit(program, source, budget if stored.ready else None)
-    if stored.ready and (partial := coverage(program)):
-        yield "coverage", partial
-    yield "metrics", metrics(config, _instance(program, known=stored.ready))
-    yield "alerts", alerts(config)
-    yield "limits", limits(program, known=stored.ready)
-    yield "clock", clock(program, known=stored.ready)
-    yield "disk", disk(config)
-    yield "queries", stored_queries.outcome(program, known=stored.ready)
+    for part, check in PARTS.items():
+        if (outcome := _outcome(check, program, program.db if stored.ready else None)) is not None:
+            yield part, outcome
+
+
+def _outcome(check: Check, program: Program, db: Db | None) -> Outcome | None:
+    try:
+        with db.session() if db is not None else nullcontext():
+            return check(program, db)
+    except Unavailable as error:
+        return Outcome("warning", f"not looked at: {error}")
 
 
 def _where(path: Path | None) -> str:
@@ -145,13 +167,9 @@ def reddit(program: Program, open_source: OpenSource, open_budget: OpenBudget | 
         source.close()
 
 
-def coverage(program: Program) -> Outcome | None:
+def coverage(program: Program, db: Db | None) -> Outcome | None:
     """Warn of workspaces that watch all of Reddit, of which most is missed; None where there are none."""
-    try:
-        with program.db.session():
-            slugs = sources.followed_whole(program.db, SOURCE, WORKSPACES_NAMED + 1)
-    except Unavailable:
-        return None  # which `database` has just told of, or the next check will
+    slugs = sources.followed_whole(db, SOURCE, WORKSPACES_NAMED + 1) if db is not None else []
     if not slugs:
         return None
     named = ", ".join(slugs[:WORKSPACES_NAMED]) + (" …" if len(slugs) > WORKSPACES_NAMED else "")
@@ -171,20 +189,10 @@ class _Free:
 _: Budget = _Free()
 
 
-def _instance(program: Program, *, known: bool) -> str | None:
-    """Return which Overheard this is; None where the database, which knows it, does not answer."""
-    if not known:
-        return "" if program.config.database.embedded and not program.db.file.exists() else None
-    try:
-        with program.db.session():
-            return instances.known(program.db)
-    except Unavailable:
-        return None
-
-
-def metrics(config: Config, instance: str | None) -> Outcome:
+def metrics(program: Program, db: Db | None) -> Outcome:
     """Check that the port is free, or this Overheard's already."""
-    host, port = config.metrics.host, config.metrics.port
+    rules = program.config.metrics
+    host, port = rules.host, rules.port
     place = f"http://{host}:{port}/metrics"
     if port == 0:
         return Outcome("ok", f"any free port of {host}")
@@ -197,13 +205,20 @@ def metrics(config: Config, instance: str | None) -> Outcome:
         return Outcome("ok", f"{place}: the port is free")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        return _served(processes.ask(config.metrics), place, reason, instance)
+        return _served(processes.ask(rules), f"{place}: {reason}", place, _instance(program, db))
 
 
-def _served(process: Process | None, place: str, reason: str, instance: str | None) -> Outcome:
+def _instance(program: Program, db: Db | None) -> str | None:
+    """Return which Overheard this is; None where the database, which knows it, does not answer."""
+    if db is not None:
+        return instances.known(db)
+    return "" if program.config.database.embedded and not program.db.file.exists() else None
+
+
+def _served(process: Process | None, taken: str, place: str, instance: str | None) -> Outcome:
     another = "set [metrics] port, or host, to another"
     if process is None:
-        return Outcome("failed", f"{place}: {reason}", another)
+        return Outcome("failed", taken, another)
     if not process.belongs_to(instance):
         return Outcome("failed", f"{place} is served by another Overheard, on another database", another)
     if not process.instance or instance is None:
@@ -211,62 +226,49 @@ def _served(process: Process | None, place: str, reason: str, instance: str | No
     return Outcome("ok", f"{place} is served by this Overheard, which runs")
 
 
-def alerts(config: Config) -> Outcome:
+def alerts(program: Program, db: Db | None) -> Outcome:
     """Check that the operator's channel can be used. Nothing is sent: `overheard alert test` does that."""
-    url = config.alerts.url.get_secret_value()
+    url = program.config.alerts.url.get_secret_value()
     if not url:
         return Outcome("ok", "off: the operator is told nothing ([alerts] url)")
     try:
-        alert_channel(config)
+        alert_channel(program.config)
     except InvalidInput as error:
         return Outcome("failed", f"[alerts] {said(error)}")
     return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
 
 
-def limits(program: Program, *, known: bool) -> Outcome:
+def limits(program: Program, db: Db | None) -> Outcome:
     """Tell what one workspace may have, and which have more of it already."""
     rules = program.config.limits
     allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
     parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
     what = f"for each workspace: {parts}, {rules.triggers_per_hour:,} triggers an hour"
-    if not known:
-        return Outcome("ok", what)
-    try:
-        with program.db.session():
-            beyond = workspaces.beyond(program.db, allowed)
-    except Unavailable as error:
-        return Outcome("warning", f"{what}; workspaces not looked at: {error}")
+    beyond = workspaces.beyond(db, allowed) if db is not None else []
     if not beyond:
         return Outcome("ok", what)
-    named = ", ".join(f"{slug} has {number:,} {part}" for slug, part, number in beyond[:WORKSPACES_NAMED])
-    more = f" and {len(beyond) - WORKSPACES_NAMED:,} more" if len(beyond) > WORKSPACES_NAMED else ""
-    return Outcome("warning", f"{what}; {named}{more}", "all of it is kept; raise [limits], or make several of them")
+    named = first([f"{slug} has {number:,} {part}" for slug, part, number in beyond], WORKSPACES_NAMED)
+    return Outcome("warning", f"{what}; {named}", "all of it is kept; raise [limits], or make several of them")
 
 
-def clock(program: Program, *, known: bool) -> Outcome:
+def clock(program: Program, db: Db | None) -> Outcome:
     """Check that this machine's clock can be right, and is that of the database's machine."""
     now = time.time()
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < RELEASED:
         return Outcome("failed", f"{when}, which is past", "set it, or let NTP do it (timedatectl set-ntp true)")
-    if not known or program.config.database.embedded:
+    if db is None or program.config.database.embedded:
         return Outcome("ok", when)
-    try:
-        with program.db.session():
-            ahead = time.time() - program.db.clock()
-    except Unavailable as error:
-        return Outcome("failed", f"the database's cannot be asked: {error}")
+    ahead = time.time() - db.clock()
     if abs(ahead) > CLOCKS_APART_SECONDS:
         what = f"{when}, which is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
         return Outcome("failed", what, "let NTP set both (timedatectl set-ntp true)")
     return Outcome("ok", f"{when}, as the database's")
 
 
-def disk(config: Config) -> Outcome:
+def disk(program: Program, db: Db | None) -> Outcome:
     """Check that there is room where data are kept on this machine."""
-    folder = VAR
-    if config.database.embedded:
-        folder = Path(config.database.url.get_secret_value().removeprefix("sqlite:///")).absolute().parent
+    folder = program.db.file.absolute().parent if program.config.database.embedded else VAR
     while not folder.is_dir():
         folder = folder.parent
     usage = shutil.disk_usage(folder)
@@ -276,6 +278,36 @@ def disk(config: Config) -> Outcome:
     if usage.free < ROOM_SHARE * usage.total:
         return Outcome("warning", room, "make room soon: du -xsh /var/* shows what takes it")
     return Outcome("ok", room)
+
+
+def queries(program: Program, db: Db | None) -> Outcome:
+    """Check all queries of all workspaces, each read by the rules of today."""
+    if db is None:
+        return Outcome("ok", "not looked at: there is no database to read them from")
+    count, found = 0, []
+    for slug, name, text in stored_queries.texts(db):
+        count += 1
+        if (one := flaw(text)) is not None:
+            found.append(f"{slug}/{name}{'' if one.matched else ' (not matched)'}")
+    if not found:
+        return Outcome("ok", f"{counted(count, 'query')}, all right")
+    return Outcome(
+        "warning",
+        f"{len(found):,} of {counted(count, 'query')} would be refused today: {first(found, QUERIES_NAMED)}",
+        "all are kept, and matched as before if they can be read; overheard workspace show SLUG says what to write"
+        " instead",
+    )
+
+
+PARTS: dict[str, Check] = {
+    "coverage": coverage,
+    "metrics": metrics,
+    "alerts": alerts,
+    "limits": limits,
+    "clock": clock,
+    "disk": disk,
+    "queries": queries,
+}
 
 
 def _server(url: str) -> str:

@@ -34,6 +34,10 @@ OVERDUE_SECONDS = 120.0  # after which it is a problem that something is not don
 DAY_SECONDS = 86400.0
 BACKLOG_SWEEPS = 5  # times [tick] sweep_after: as long as the tick lets what is waiting in the queues wait
 ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-diagnostics alarms)"
+BUS_REFUSES = (
+    "RabbitMQ runs: correct user, password and vhost in [bus] url, or give them to it "
+    "(rabbitmqctl list_users, list_vhosts, change_password, set_permissions)"
+)
 DETAILED_ROWS = 100  # refused feeds, and channels that take nothing; the others are counted
 
 

@@ -29,7 +29,7 @@ class NotItems(InvalidInput):
     """The file holds no items, however long one reads on."""
 
 
-class Said(msgspec.Struct):
+class InputItem(msgspec.Struct):
     """What of an input object is matched: a post's ``title`` and ``selftext`` (or ``body``), a comment's ``body``."""
 
     title: str | None = None
@@ -112,7 +112,7 @@ def matching(
 ) -> Iterator[MatchedLine]:
     """Yield the lines that match; complain of those that cannot be read, and count all."""
     whole = msgspec.json.Decoder(dict[str, msgspec.Raw])
-    parts = msgspec.json.Decoder(Said)
+    parts = msgspec.json.Decoder(InputItem)
     for number, raw in enumerate(_lines(file), start=1):
         raw = raw.removeprefix(BOM)
         if not raw.strip():

@@ -11,17 +11,13 @@ import msgspec
 from overheard.bus.door import INGRESS
 from overheard.config import Config
 from overheard.db.deliveries import Backlog
-from overheard.operations.facts import ALARM, OVERDUE_SECONDS, Facts, StoredFacts
+from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
 from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
 
 TICK_LATE_SECONDS = 60.0
 BACKUP_LATE_SECONDS = 26 * 3600.0  # the alert BackupMissing has the same
 CHANNELS_NAMED = 5
-BUS_REFUSES = (
-    "RabbitMQ runs: correct user, password and vhost in [bus] url, or give them to it "
-    "(rabbitmqctl list_users, list_vhosts, change_password, set_permissions)"
-)
 
 
 class Problem(msgspec.Struct, frozen=True):

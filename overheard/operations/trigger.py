@@ -51,19 +51,14 @@ def ask(program: Program, workspace: str) -> AskedRun:
     return AskedRun(row.id, row.slug, at, last, run)
 
 
-def wait(db: Db, asked: AskedRun, timeout: float) -> bool:
-    """Wait until the run is over, for ``timeout`` seconds at most; return True if it is."""
+def wait(db: Db, asked: AskedRun, timeout: float) -> int | None:
+    """Return how many mentions the run has found when it is over; None when it is not after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     while not _is_done(db, asked):
         if time.monotonic() > deadline:
-            return False
+            return None
         pause.wait(POLL_SECONDS)
-    return True
-
-
-def found(db: Db, asked: AskedRun) -> int:
-    """Return how many mentions the workspace has got since."""
     return mentions.count(db, asked.workspace_id, after_id=asked.last_mention)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 STEPS = ((129600, 86400, "days"), (5400, 3600, "h"), (90, 60, "min"), (0, 1, "s"))
 
 
@@ -32,3 +34,9 @@ def ahead(moment: float | None, now: float) -> str:
     if moment is None:
         return "never"
     return "now" if moment <= now else f"in {span(moment - now)}"
+
+
+def first(names: Sequence[str], most: int) -> str:
+    """``a, b and 3 more``."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

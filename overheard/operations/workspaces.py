@@ -18,8 +18,8 @@ from overheard.db.connect import Db
 from overheard.db.models import Workspace
 from overheard.errors import Conflict, InvalidInput, NotFound
 from overheard.items import ALL
+from overheard.matching.language import flaw
 from overheard.operations.channels import options
-from overheard.operations.stored_queries import RefusedQuery, refused
 from overheard.program import Program
 from overheard.workspace_file import ChannelSpec, Refusal, WorkspaceSpec, checked, read
 
@@ -37,6 +37,15 @@ class SavedWorkspace(msgspec.Struct, frozen=True):
     @property
     def partial(self) -> bool:
         return ALL in self.spec.subreddits
+
+
+class RefusedQuery(msgspec.Struct, frozen=True):
+    """A query that is older than a rule: why it would be refused, and what to do. ``matched``: as it was before."""
+
+    query: str
+    matched: bool
+    what: str
+    do: str
 
 
 class WorkspaceDetails(msgspec.Struct, frozen=True):
@@ -101,7 +110,9 @@ def details(db: Db, slug: str) -> WorkspaceDetails:
     """Return a workspace in full, but for its channels' addresses. Raises NotFound."""
     row = workspaces.by_name(db, slug)
     spec = _hidden(specs.load(db, row.id, secrets=False))
-    return WorkspaceDetails(row, spec, mentions.count(db, row.id), refused(spec.query))
+    flaws = [(query.name, found) for query in spec.query if (found := flaw(query.text)) is not None]
+    refused = [RefusedQuery(name, found.matched, found.error.message, found.error.hint) for name, found in flaws]
+    return WorkspaceDetails(row, spec, mentions.count(db, row.id), refused)
 
 
 def changeable(db: Db, slug: str) -> Workspace:

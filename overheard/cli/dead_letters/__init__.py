@@ -90,7 +90,7 @@ def show(context: click.Context, id: int, format: str) -> None:
     if format == "json":
         output.print_json(output.chosen(row, DeadLetterRow.__struct_fields__))
         return
-    output.facts(_facts(row))
+    output.print_table(output.facts(_facts(row)))
     if row.traceback:
         line("\n", clean(row.traceback).rstrip())
     line("\n", clean(_pretty(row.body)))

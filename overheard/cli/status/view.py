@@ -43,7 +43,7 @@ def parts(view: View, *, problems_first: bool = False) -> Iterator[RenderableTyp
         yield from ("", *told)
     if (stored := view.facts.stored or view.last) is not None:
         style = "" if view.facts.stored is not None else "dim"
-        yield from ("", Padding(_facts(stored, view.facts.now), 0, style=style))
+        yield from ("", Padding(output.facts(_lines(stored, view.facts.now)), 0, style=style))
     if (rows := _rows(view.facts)) and (columns := _columns(view.facts)):
         yield from ("", output.table(rows, columns))
     if stored is not None and stored.refused:
@@ -72,11 +72,6 @@ def _headline(view: View) -> RenderableType:
     line = Table.grid(padding=(0, 3, 0, 0))
     line.add_row(said, Text(f"{when:%a %d %b %H:%M:%S %Z}", style="dim"))
     return line
-
-
-def _facts(stored: StoredFacts, now: float) -> Table:
-    columns = (Column("", lambda fact: fact[0], {"style": "dim"}), Column("", lambda fact: fact[1]))
-    return output.table(_lines(stored, now), columns, header=False)
 
 
 def _lines(stored: StoredFacts, now: float) -> Iterator[tuple[str, Text]]:
