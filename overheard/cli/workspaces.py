@@ -97,7 +97,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
 def pause(context: click.Context, slug: str) -> None:
     """Look for nothing any more, and keep everything."""
     with open_app(context) as program:
-        specs.set_active(program.db, workspaces.changeable(program.db, slug).id, False)
+        workspaces.set_active(program.db, slug, False)
     line(("✓ ", "green"), (slug, "bold"), " is paused. To go on: ", (f"overheard workspace resume {slug}", "bold"))
 
 
@@ -107,7 +107,7 @@ def pause(context: click.Context, slug: str) -> None:
 def resume(context: click.Context, slug: str) -> None:
     """Go on after a pause."""
     with open_app(context) as program:
-        specs.set_active(program.db, stored.by_name(program.db, slug).id, True)
+        workspaces.set_active(program.db, slug, True)
     line(("✓ ", "green"), (slug, "bold"), " goes on.")
 
 

@@ -41,39 +41,52 @@ BUS_REFUSES = (
 DETAILED_ROWS = 100  # refused feeds, and channels that take nothing; the others are counted
 
 
-class StoredFacts(msgspec.Struct, frozen=True):
-    """What the database knows at ``at``. Times are seconds since the epoch; ``oldest`` is None where nothing waits."""
+class Vitals(msgspec.Struct, frozen=True):
+    """What the database knows at ``at``, and the tick's gauges show. Times are seconds since the epoch.
+
+    ``oldest`` is since when the oldest work of each kind waits (run, poll, delivery, digest); None where nothing does.
+    """
 
     at: float
-    last_tick_at: float | None
-    active: int
-    paused: int
     waiting: workspaces.Waiting | None
-    oldest: dict[str, float | None]  # run, poll, delivery, digest
+    oldest: dict[str, float | None]
     feeds: dict[str, int]
-    refused: list[Refused]
     oldest_fresh_at: float | None
-    gaps: int
-    latest_gaps: int  # of them, found in the last 24 hours
     remaining: float | None
     booked: float
     reddit: sources.State
     channels: dict[str, int]
+    dead_letters: int
+
+    @property
+    def ages(self) -> dict[str, float | None]:
+        """Return for how many seconds the oldest work of each kind has waited."""
+        return {work: None if since is None else max(self.at - since, 0.0) for work, since in self.oldest.items()}
+
+    @property
+    def lag(self) -> float | None:
+        """Return the seconds since the least recently read healthy feed was read."""
+        return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
+
+
+class StoredFacts(Vitals, frozen=True, kw_only=True):
+    """All that the database knows, the more costly facts included."""
+
+    last_tick_at: float | None
+    active: int
+    paused: int
+    refused: list[Refused]
+    gaps: int
+    latest_gaps: int  # of them, found in the last 24 hours
     sick: list[Sick]
     deliveries: Waiting
     backlog: Backlog | None
-    dead_letters: int
     canary: canaries.State | None
 
     @property
     def in_use(self) -> bool:
         """Return True if there is a workspace, and a tick has ever run."""
         return self.last_tick_at is not None and self.active + self.paused > 0
-
-    @property
-    def lag(self) -> float | None:
-        """Return the seconds since the least recently read healthy feed was read."""
-        return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -159,41 +172,43 @@ class Observer:
         return queues, door, fault
 
 
-def oldest_work(db: Db, waiting: workspaces.Waiting | None, now: float) -> dict[str, float | None]:
-    """Return since when the oldest work of each kind waits; None where nothing does."""
-    return {
-        "run": None if waiting is None else waiting.since,
-        "poll": feeds.oldest_poll(db, now),
-        "delivery": deliveries.oldest_due(db, now),
-        "digest": workspaces.oldest_digest(db, now),
-    }
+def vitals(db: Db, budget: str, now: float) -> Vitals:
+    """Read what the gauges show. ``budget`` is the key of Reddit's."""
+    remaining, booked = budgets.state(db, budget)
+    waiting = workspaces.longest_waiting(db, now)
+    return Vitals(
+        at=now,
+        waiting=waiting,
+        oldest={
+            "run": None if waiting is None else waiting.since,
+            "poll": feeds.oldest_poll(db, now),
+            "delivery": deliveries.oldest_due(db, now),
+            "digest": workspaces.oldest_digest(db, now),
+        },
+        feeds=feeds.states(db),
+        oldest_fresh_at=feeds.oldest_fresh(db),
+        remaining=remaining,
+        booked=booked,
+        reddit=sources.state(db, SOURCE),
+        channels=channels.states(db),
+        dead_letters=dead_letters.count(db),
+    )
 
 
 def stored(db: Db, config: Config, now: float) -> StoredFacts:
     """Read what the database knows."""
+    known = vitals(db, budgets.reddit_key(config.reddit.client_id), now)
     active, paused = workspaces.tally(db)
-    remaining, booked = budgets.state(db, budgets.reddit_key(config.reddit.client_id))
-    waiting = workspaces.longest_waiting(db, now)
-    of_feeds, of_channels = feeds.states(db), channels.states(db)
     return StoredFacts(
-        at=now,
+        **msgspec.structs.asdict(known),
         last_tick_at=beats.last(db, "tick"),
         active=active,
         paused=paused,
-        waiting=waiting,
-        oldest=oldest_work(db, waiting, now),
-        feeds=of_feeds,
-        refused=feeds.failing(db, DETAILED_ROWS) if of_feeds["failing"] else [],
-        oldest_fresh_at=feeds.oldest_fresh(db),
+        refused=feeds.failing(db, DETAILED_ROWS) if known.feeds["failing"] else [],
         gaps=gaps.count_open(db),
         latest_gaps=gaps.count_open(db, now - DAY_SECONDS),
-        remaining=remaining,
-        booked=booked,
-        reddit=sources.state(db, SOURCE),
-        channels=of_channels,
-        sick=channels.sick(db, DETAILED_ROWS) if of_channels["failing"] + of_channels["disabled"] else [],
+        sick=channels.sick(db, DETAILED_ROWS) if known.channels["failing"] + known.channels["disabled"] else [],
         deliveries=deliveries.waiting(db, now, OVERDUE_SECONDS),
         backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
-        dead_letters=dead_letters.count(db),
         canary=canaries.state(db),
     )

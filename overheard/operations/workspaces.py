@@ -122,6 +122,12 @@ def changeable(db: Db, slug: str) -> Workspace:
     return workspaces.by_name(db, slug)
 
 
+def set_active(db: Db, slug: str, active: bool) -> None:
+    """Pause or resume a workspace. Raises NotFound, Conflict."""
+    row = workspaces.by_name(db, slug) if active else changeable(db, slug)
+    specs.set_active(db, row.id, active)
+
+
 def _hidden(spec: WorkspaceSpec) -> WorkspaceSpec:
     hidden = tuple(msgspec.structs.replace(channel, url=redact(channel.url)) for channel in spec.channel)
     return msgspec.structs.replace(spec, channel=hidden)

@@ -40,12 +40,11 @@ def as_json(facts: Facts, problems: list[Problem]) -> dict[str, Any]:
 
 
 def _stored(stored: StoredFacts) -> dict[str, Any]:
-    ages = {work: None if at is None else max(stored.at - at, 0.0) for work, at in stored.oldest.items()}
     values = (
         rfc3339(stored.last_tick_at),
         {"active": stored.active, "paused": stored.paused},
         _timed(stored.waiting),
-        ages,
+        stored.ages,
         stored.feeds,
         stored.lag,
         stored.gaps,
