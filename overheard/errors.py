@@ -5,6 +5,7 @@
     │   └── NoDatabase         SQLite's file has not been made yet
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
     ├── NotFound               a workspace, channel … that somebody named does not exist
+    ├── Conflict               what was asked for does not go with what is there; says what to do instead
     ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
     │   ├── Unavailable        a server of ours (bus, database) cannot be reached
     │   ├── LoginRefused       a source does not accept our credentials: only the operator can help
@@ -43,6 +44,10 @@ class InvalidInput(OverheardError):
 
 class NotFound(OverheardError):
     """Somebody named a thing that does not exist; the text says what does."""
+
+
+class Conflict(OverheardError):
+    """What was asked for does not go with what is there; the text says what to do instead."""
 
 
 class TryAgain(OverheardError):

@@ -13,9 +13,10 @@ from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
 from overheard.db.budgets import reddit_key
 from overheard.db.retention import Ages
+from overheard.operations.operator_alert import alert_channel
 from overheard.program import Program
 from overheard.stages import STAGES
-from producers.alerts import Alerts, alert_channel
+from producers.alerts import Alerts
 from producers.canary import Canary
 from producers.gauges import Gauges, Look
 from producers.rechecks import Rechecks

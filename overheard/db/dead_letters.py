@@ -39,7 +39,7 @@ class DeadLetterRow(Listed, frozen=True):
     body: str
 
 
-class Which(msgspec.Struct, frozen=True):
+class DeadLetterFilter(msgspec.Struct, frozen=True):
     """Which dead letters: those to which all of this applies. Times are seconds since the epoch.
 
     ``reason`` is a part of theirs, in any case; ``ids`` None is any; ``last_id`` leaves out what came later.
@@ -67,7 +67,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterRow.__struct_fields__)
 LISTED = tuple(getattr(DeadLetter, name) for name in Listed.__struct_fields__)
-ALL = Which()
+ALL = DeadLetterFilter()
 
 
 class New(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def listing(db: Db, which: Which = ALL, *, limit: int | None = None) -> Iterator[Listed]:
+def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[Listed]:
     """The dead letters, newest first. In pages, as there may be very many after a bad night."""
     query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc())
     left, below = limit, last_id(db) + 1
@@ -165,7 +165,7 @@ def get(db: Db, letter_id: int) -> DeadLetterRow | None:
     return DeadLetterRow(*row) if row else None
 
 
-def count(db: Db, which: Which = ALL) -> int:
+def count(db: Db, which: DeadLetterFilter = ALL) -> int:
     """How many there are."""
     return int(_chosen(DeadLetter.select(fn.count(DeadLetter.id)), which).scalar(db.peewee))
 
@@ -189,7 +189,7 @@ def last_id(db: Db) -> int:
     return int(DeadLetter.select(fn.max(DeadLetter.id)).scalar(db.peewee) or 0)
 
 
-def reasons(db: Db, which: Which = ALL) -> list[Reason]:
+def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[Reason]:
     """How many of each (stage, origin, reason), the commonest first."""
     number, kind = fn.count(DeadLetter.id), (DeadLetter.stage, DeadLetter.origin, DeadLetter.reason)
     times = (fn.min(DeadLetter.created_at), fn.max(DeadLetter.created_at))
@@ -197,7 +197,7 @@ def reasons(db: Db, which: Which = ALL) -> list[Reason]:
     return [Reason(*row) for row in query.tuples().execute(db.peewee)]
 
 
-def drop(db: Db, which: Which) -> int:
+def drop(db: Db, which: DeadLetterFilter) -> int:
     """Forget them; returns how many. In batches, so that no lock is held for long."""
     gone, batch = 0, BATCH
     while batch == BATCH:
@@ -214,7 +214,7 @@ class Claimed(msgspec.Struct, frozen=True):
     lease_until: float
 
 
-def claim(db: Db, which: Which, *, after_id: int, limit: int) -> list[Claimed]:
+def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list[Claimed]:
     """Claim up to ``limit`` of them with ids above ``after_id``, by id. Of two claimers one gets each."""
     free = DeadLetter.lease_until < db.now
     some = _chosen(DeadLetter.select(DeadLetter.id), which).where(DeadLetter.id > after_id, free)
@@ -228,7 +228,7 @@ def claim(db: Db, which: Which, *, after_id: int, limit: int) -> list[Claimed]:
     return [Claimed(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
 
 
-def held(db: Db, which: Which) -> tuple[int, float]:
+def held(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
     """How many of them somebody has claimed, and in how many seconds the last of the claims runs out."""
     columns = (fn.count(DeadLetter.id), fn.max(DeadLetter.lease_until) - db.now)
     query = _chosen(DeadLetter.select(*columns), which).where(DeadLetter.lease_until >= db.now)
@@ -251,7 +251,7 @@ def _ours(claimed: Claimed) -> Any:
     return (DeadLetter.id == claimed.letter.id) & (DeadLetter.lease_until == claimed.lease_until)
 
 
-def _chosen(query: Any, which: Which) -> Any:
+def _chosen(query: Any, which: DeadLetterFilter) -> Any:
     conditions = (
         (which.stage, DeadLetter.stage == which.stage),
         (which.origin, DeadLetter.origin == which.origin),

@@ -13,7 +13,7 @@ from peewee import fn
 
 from overheard.db import dead_letters, erasing, retention, specs, threads
 from overheard.db.connect import Db
-from overheard.db.dead_letters import Which
+from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.erasing import Tally, author_key, written_by
 from overheard.db.models import (
     Budget,
@@ -87,7 +87,7 @@ def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
     letters = _letters(db, workspace_id, channels)
     tally = _counted(db, workspace_id, channels, letters)
     for start in range(0, len(letters), BATCH):
-        dead_letters.drop(db, Which(ids=tuple(letters[start : start + BATCH])))
+        dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + BATCH])))
     while True:
         mentions, items = _some_mentions(db, workspace_id)
         tally.items += items

@@ -16,7 +16,6 @@ from overheard.items import ALL
 NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
 UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
 ANSWERS = {Source.failing_since: None, Source.retry_at: None, Source.reason: None, Source.revoked: False}
-AWAY = 180.0  # seconds of failures in a row: until then a passing fault, which passes by itself
 
 
 class State(msgspec.Struct, frozen=True):

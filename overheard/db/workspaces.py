@@ -197,12 +197,6 @@ def longest_waiting(db: Db, now: float) -> Waiting | None:
     return Waiting(slug, float(since))
 
 
-def oldest_demand(db: Db, now: float) -> float | None:
-    """Since when that workspace waits."""
-    found = longest_waiting(db, now)
-    return None if found is None else found.since
-
-
 def oldest_digest(db: Db, now: float) -> float | None:
     """The end of the oldest period whose digest is not composed."""
     due = (

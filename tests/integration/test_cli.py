@@ -20,12 +20,12 @@ from prometheus_client import CollectorRegistry
 from overheard.bus import amqp
 from overheard.bus.connect import open_broker
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.cli.arrivals import Arrivals
 from overheard.db import dead_letters, storing
 from overheard.db.connect import Db, open_database
-from overheard.db.dead_letters import Which
+from overheard.db.dead_letters import DeadLetterFilter
 from overheard.messages import FetchWorkspace, ItemsFetched, PollPart
 from overheard.metrics import Metrics
+from overheard.operations.tail import Arrivals
 from overheard.stages import STAGES
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock, World
@@ -279,7 +279,7 @@ def test_two_replays_at_once_send_nothing_twice(
 def test_a_letter_that_a_killed_replay_holds_is_told(run: Run, db: Db, rabbit_url: str, which: list[str]) -> None:
     for number in range(2):
         dead(db, f"m{number}", envelope(f"m{number}"))
-    _, claimed = dead_letters.claim(db, Which(), after_id=0, limit=2)
+    _, claimed = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=2)
     if which != ["2"]:
         dead(db, "free", envelope("free"))
     replayed = run("dead", "replay", *which)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.cli import trials
 from overheard.db.models import Query, Workspace
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.operations import checks
 from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
@@ -189,14 +189,14 @@ def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None
 def test_a_wrong_clock_and_a_full_disk_are_told(
     run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "RELEASED", time.time() + 60)
-    monkeypatch.setattr(trials, "LEAST_ROOM", 1 << 60)
+    monkeypatch.setattr(checks, "RELEASED", time.time() + 60)
+    monkeypatch.setattr(checks, "ROOM_BYTES", 1 << 60)
     found = results(run, **reddit)
     assert (found["clock"]["outcome"], "which is past" in found["clock"]["what"]) == ("failed", True)
     assert (found["disk"]["outcome"], "make room" in found["disk"]["hint"]) == ("failed", True)
     assert run("check", **reddit).exit_code == 1
-    monkeypatch.setattr(trials, "LEAST_ROOM", 0)
-    monkeypatch.setattr(trials, "SCARCE", 2)
+    monkeypatch.setattr(checks, "ROOM_BYTES", 0)
+    monkeypatch.setattr(checks, "ROOM_SHARE", 2)
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
 
 

@@ -10,10 +10,6 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.cli import processes
-from overheard.cli.health import Health, Observer
-from overheard.cli.processes import Process
-from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
 from overheard.db import (
     beats,
@@ -30,6 +26,9 @@ from overheard.db import (
 )
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.operations import problems, processes
+from overheard.operations.facts import Facts, Observer
+from overheard.operations.processes import Process
 from overheard.program import Program
 from overheard.supervisord import SupervisedProcess
 
@@ -308,7 +307,7 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> 
 
 
 def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
-    health = Health(
+    facts = Facts(
         0.0, None, None, None, None, None, [Process("tick", 9400, ("late",))],
         supervised=[
             SupervisedProcess("fetch", "fetch_0", "FATAL", "Exited too quickly", "/var/log/f"),
@@ -316,7 +315,7 @@ def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
             SupervisedProcess("store", "store_0", "RUNNING"),
         ],
     )  # fmt: skip
-    first, second = troubles_of(health, Config())
+    first, second = problems.find(facts, Config())
     assert (first.what, first.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
     assert (second.severe, second.what) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
     assert second.do == "see the end of /var/log/f, correct the cause, then: supervisorctl restart fetch:fetch_0"
@@ -324,15 +323,15 @@ def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
 
 def test_a_supervisord_that_does_not_answer_is_told(program: Program, tmp_path: Path) -> None:
     observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
-    health = observer.look()
-    assert health.supervised is None
-    assert health.backed_up is None
-    assert "supervisord does not answer" in " ".join(trouble.what for trouble in troubles_of(health, Config()))
+    facts = observer.look()
+    assert facts.supervised is None
+    assert facts.backed_up is None
+    assert "supervisord does not answer" in " ".join(trouble.what for trouble in problems.find(facts, Config()))
 
 
 def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(program: Program, mark: Path) -> None:
-    health = Observer(program, backup_mark=mark).look()
-    assert (health.supervised, health.supervisor_fault, health.backed_up) == (None, None, None)
+    facts = Observer(program, backup_mark=mark).look()
+    assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
 
 
 @pytest.fixture
@@ -347,8 +346,8 @@ def test_a_backup_that_is_missing_is_told(
     program: Program, mark: Path, age: float, told: list[tuple[bool, str]]
 ) -> None:
     os.utime(mark, (program.clock() - age, program.clock() - age))
-    health = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
-    found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
+    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
+    found = [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())]
     assert [trouble for trouble in found if "backup" in trouble[1]] == told
 
 
@@ -363,8 +362,8 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
     finally:
         server.stop()
     assert found is not None
-    health = Health(0.0, None, None, None, None, None, [found, found])
-    assert [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())] == [
+    facts = Facts(0.0, None, None, None, None, None, [found, found])
+    assert [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())] == [
         (False, "3 stored queries would be refused today, and are matched as before"),
         (False, "1 stored query cannot be read, and is not matched"),
     ]

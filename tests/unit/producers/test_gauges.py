@@ -174,7 +174,10 @@ def test_a_bus_that_is_away_hides_nothing_of_the_database(
 def test_a_database_that_is_away_hides_nothing_of_the_bus(
     gauges: Gauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gauges, "_oldest", lambda: Workspace.select().where("no such thing").get(gauges.db.peewee))
+    def broken(db: Db, budget: str, now: float) -> None:
+        Workspace.select().where("no such thing").get(db.peewee)
+
+    monkeypatch.setattr(gauges_module, "vitals", broken)
     with capture_logs() as told:
         gauges.gather()
     assert [entry["of"] for entry in told] == ["database"]

@@ -26,7 +26,7 @@ MATCHED = "bold black on yellow"
 COLOURS = ("cyan", "magenta", "green", "blue")
 
 
-class Tally:
+class DemoTally:
     """The demo's counters, read from its own metrics. ``began`` is on the monotonic clock."""
 
     def __init__(self, registry: CollectorRegistry, began: float) -> None:
@@ -55,7 +55,7 @@ class Tally:
 class Screen:
     """Writes to the terminal, or plainly to a pipe."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: DemoTally) -> None:
         piped = not sys.stdout.isatty()
         self.console = Console(highlight=False, soft_wrap=False, width=140 if piped else None)
         self.tally = tally

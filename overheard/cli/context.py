@@ -13,7 +13,7 @@ from typing import BinaryIO
 import click
 
 from overheard import log
-from overheard.cli.group import Misuse
+from overheard.cli.group import WrongUsage
 from overheard.config import Config, load
 from overheard.errors import InvalidInput
 from overheard.input_files import open_input
@@ -34,20 +34,20 @@ def configuration(context: click.Context) -> Config:
 
 @contextmanager
 def named_input(path: str) -> Iterator[BinaryIO]:
-    """Open the file that somebody named; ``-`` is stdin. Raises OSError, Misuse."""
+    """Open the file that somebody named; ``-`` is stdin. Raises OSError, WrongUsage."""
     if path == "-":
         yield sys.stdin.buffer
         return
     try:
         file = open_input(path)
     except InvalidInput as error:
-        raise Misuse(str(error)) from None
+        raise WrongUsage(str(error)) from None
     with file:
         yield file
 
 
 @contextmanager
-def opened(context: click.Context, *, create: bool = False) -> Iterator[Program]:
+def open_app(context: click.Context, *, create: bool = False) -> Iterator[Program]:
     """A program in a session of its database, as long as its statements may take. Raises ConfigError, Unavailable.
 
     ``create``: make a SQLite database where there is none. One that is behind is for `overheard migrate`.

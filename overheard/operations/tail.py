@@ -1,4 +1,4 @@
-"""Reading mentions from the database: those that are there, and those that come."""
+"""Mentions from the database: those that are there, and those that come."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from overheard.channels import Mention
 from overheard.db import mentions as stored
 from overheard.db.connect import Db
 
-PAGE = 1000
-POLL = 1.0  # seconds between two looks
-WINDOW = 60.0  # seconds that a transaction may take between its first id and its end
+PAGE_ROWS = 1000
+POLL_SECONDS = 1.0
+VISIBLE_SECONDS = 60.0  # that a transaction may take between its first id and its end
 
-Found = tuple[int, Mention]
+NumberedMention = tuple[int, Mention]
 
 
-def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[Found]:
-    """Page by page: millions are neither held in memory nor read in one long transaction."""
+def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[NumberedMention]:
+    """Read page by page: millions are neither held in memory nor read in one long transaction."""
     after = 0
     while True:
         page = list(
-            stored.listing(db, workspace=workspace, since=since, after_id=after, limit=PAGE, newest_first=False)
+            stored.listing(db, workspace=workspace, since=since, after_id=after, limit=PAGE_ROWS, newest_first=False)
         )
         yield from page
-        if len(page) < PAGE:
+        if len(page) < PAGE_ROWS:
             return
         after = page[-1][0]
 
 
-def newest_of(db: Db, workspace: str | None, since: float | None, limit: int) -> Iterator[Found]:
-    """The newest ``limit``, oldest first."""
+def newest_of(db: Db, workspace: str | None, since: float | None, limit: int) -> Iterator[NumberedMention]:
+    """Return the newest ``limit``, oldest first."""
     return reversed(list(stored.listing(db, workspace=workspace, since=since, limit=limit)))
 
 
@@ -44,12 +44,12 @@ class Arrivals:
     def __init__(self, db: Db, workspace: str | None) -> None:
         self._db = db
         self._workspace = workspace
-        recent = [number for number, _ in stored.listing(db, since=db.clock() - WINDOW)]
+        recent = [number for number, _ in stored.listing(db, since=db.clock() - VISIBLE_SECONDS)]
         self._floor = min(recent) - 1 if recent else stored.last_id(db)
         self._seen = dict.fromkeys(recent, db.clock())
 
-    def noted(self, listing: Iterator[Found]) -> Iterator[Mention]:
-        """The mentions of a listing, which are not to come again."""
+    def noted(self, listing: Iterator[NumberedMention]) -> Iterator[Mention]:
+        """Return the mentions of a listing, which are not to come again."""
         for number, mention in listing:
             if number > self._floor:
                 self._seen[number] = self._db.clock()
@@ -63,8 +63,8 @@ class Arrivals:
                 if number not in self._seen:
                     self._seen[number] = self._db.clock()
                     yield mention
-            self._forget(self._db.clock() - WINDOW)
-            pause.wait(POLL)
+            self._forget(self._db.clock() - VISIBLE_SECONDS)
+            pause.wait(POLL_SECONDS)
 
     def _forget(self, before: float) -> None:
         self._floor = max([self._floor, *(number for number, at in self._seen.items() if at < before)])

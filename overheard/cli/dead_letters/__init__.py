@@ -9,18 +9,20 @@ import msgspec
 
 from overheard.channels.inert import clean
 from overheard.cli import output
-from overheard.cli.opening import opened
-from overheard.cli.output import Column, Format, counted, flat, format_option, line
-from overheard.cli.settling import drop, replay
-from overheard.cli.times import ago, rfc3339
-from overheard.cli.which import ORIGINS, Kind, chosen, filters, grouped, print_kinds
+from overheard.cli.context import open_app
+from overheard.cli.dead_letters.filters import ORIGINS, filters, print_kinds
+from overheard.cli.dead_letters.replay import drop, replay
+from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.times import rfc3339
 from overheard.clock import system_clock
-from overheard.db import dead_letters
-from overheard.db.dead_letters import DeadLetterRow, Which
-from overheard.errors import NotFound
+from overheard.db import dead_letters as stored
+from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow
+from overheard.operations import dead_letters
+from overheard.operations.dead_letters import DeadLetterKind
+from overheard.operations.wording import ago, counted
 from overheard.program import Program
 
-SHOWN = 50
+TABLE_ROWS = 50
 KEYS = ("id", "stage", "origin", "reason", "message_id", "routing_key", "created_at")
 
 
@@ -41,40 +43,40 @@ dead.add_command(drop)
 @click.pass_context
 def list_(context: click.Context, /, by: str | None, limit: int | None, format: Format, **given: Any) -> None:
     """How many there are by reason, then each, newest first."""
-    with opened(context) as program:
-        which = chosen(given)
+    with open_app(context) as program:
+        which = DeadLetterFilter(**given)
         if by is not None:
             _print_by(program, which, by, format)
         elif format != "table":
-            rows = dead_letters.listing(program.db, which, limit=limit)
+            rows = stored.listing(program.db, which, limit=limit)
             output.show(rows, COLUMNS, format, keys=KEYS, empty="")
         else:
-            _print_both(program, which, limit or SHOWN)
+            _print_both(program, which, limit or TABLE_ROWS)
 
 
-def _print_by(program: Program, which: Which, by: str, format: Format) -> None:
-    kinds = grouped(dead_letters.reasons(program.db, which), by)
+def _print_by(program: Program, which: DeadLetterFilter, by: str, format: Format) -> None:
+    kinds = dead_letters.kinds(program.db, which, by)
     if format == "table" and kinds:
         print_kinds(kinds)
     else:
-        output.show(kinds, (), format, keys=Kind.__struct_fields__, empty=_none(which))
+        output.show(kinds, (), format, keys=DeadLetterKind.__struct_fields__, empty=_none(which))
 
 
-def _print_both(program: Program, which: Which, limit: int) -> None:
-    kinds = grouped(dead_letters.reasons(program.db, which), "reason")
+def _print_both(program: Program, which: DeadLetterFilter, limit: int) -> None:
+    kinds = dead_letters.kinds(program.db, which, "reason")
     if not kinds:
         line((_none(which), "dim"))
         return
     print_kinds(kinds)
     line()
-    rows = list(dead_letters.listing(program.db, which, limit=limit))
+    rows = list(stored.listing(program.db, which, limit=limit))
     output.print_table(output.table(rows, COLUMNS))
     if (more := sum(kind.count for kind in kinds) - len(rows)) > 0:
         line((f"… and {counted(more, 'older one')}; --limit shows more", "dim"))
 
 
-def _none(which: Which) -> str:
-    return "No dead letters." if which == Which() else "No such dead letters."
+def _none(which: DeadLetterFilter) -> str:
+    return "No dead letters." if which == DeadLetterFilter() else "No such dead letters."
 
 
 @dead.command
@@ -83,14 +85,12 @@ def _none(which: Which) -> str:
 @click.pass_context
 def show(context: click.Context, id: int, format: str) -> None:
     """One of them in full: reason, traceback and body."""
-    with opened(context) as program:
+    with open_app(context) as program:
         row = dead_letters.get(program.db, id)
-    if row is None:
-        raise NotFound(f"no dead letter {id}; `overheard dead list` lists them")
     if format == "json":
         output.print_json(output.chosen(row, DeadLetterRow.__struct_fields__))
         return
-    output.facts(_facts(row))
+    output.print_table(output.facts(_facts(row)))
     if row.traceback:
         line("\n", clean(row.traceback).rstrip())
     line("\n", clean(_pretty(row.body)))

@@ -1,4 +1,4 @@
-"""``overheard status --format json``: a stable form; its keys are always there, null for what nobody knows now."""
+"""``overheard status --format json``: a stable form; its keys are always there, null for what is not known now."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from overheard.cli.health import Health, Stored
 from overheard.cli.times import rfc3339
-from overheard.cli.troubles import Trouble, is_healthy
+from overheard.operations.facts import Facts, StoredFacts
+from overheard.operations.problems import Problem, is_healthy
 
 MOMENTS = (
     "since",
@@ -22,32 +22,31 @@ MOMENTS = (
 )
 
 
-def as_json(health: Health, troubles: list[Trouble]) -> dict[str, Any]:
-    """All of it in one object. Times are RFC 3339, spans seconds, memory bytes."""
-    stored = health.stored
+def as_json(facts: Facts, problems: list[Problem]) -> dict[str, Any]:
+    """Return all of it in one object. Times are RFC 3339, spans seconds, memory bytes."""
+    stored = facts.stored
     return {
-        "healthy": is_healthy(troubles),
-        "troubles": troubles,
-        "at": rfc3339(health.now),
+        "healthy": is_healthy(problems),
+        "troubles": problems,
+        "at": rfc3339(facts.now),
         **(_stored(stored) if stored is not None else dict.fromkeys(KEYS)),
-        "queues": health.queues,
-        "door": health.door,
-        "processes": _timed(health.processes),
-        "database_fault": health.database_fault,
-        "bus_fault": health.bus_fault,
-        "supervised": health.supervised,
-        "supervisor_fault": health.supervisor_fault,
-        "backed_up": rfc3339(health.backed_up),
+        "queues": facts.queues,
+        "door": facts.door,
+        "processes": _timed(facts.processes),
+        "database_fault": facts.database_fault,
+        "bus_fault": facts.bus_fault,
+        "supervised": facts.supervised,
+        "supervisor_fault": facts.supervisor_fault,
+        "backed_up": rfc3339(facts.backed_up),
     }
 
 
-def _stored(stored: Stored) -> dict[str, Any]:
-    ages = {work: None if at is None else max(stored.at - at, 0.0) for work, at in stored.oldest.items()}
+def _stored(stored: StoredFacts) -> dict[str, Any]:
     values = (
         rfc3339(stored.last_tick_at),
         {"active": stored.active, "paused": stored.paused},
         _timed(stored.waiting),
-        ages,
+        stored.ages,
         stored.feeds,
         stored.lag,
         stored.gaps,
@@ -62,7 +61,7 @@ def _stored(stored: Stored) -> dict[str, Any]:
     return dict(zip(KEYS, values, strict=True))
 
 
-def _reddit(stored: Stored) -> dict[str, Any]:
+def _reddit(stored: StoredFacts) -> dict[str, Any]:
     return {**_timed(stored.reddit), "failing_seconds": stored.reddit.failing_for(stored.at)}
 
 

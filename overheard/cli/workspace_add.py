@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from overheard.cli import given
-from overheard.cli.group import Fault, Misuse
-from overheard.cli.opening import opened
-from overheard.cli.output import counted, line
-from overheard.cli.saving import Secrets, beyond_limits, options, save, warn_of_all
-from overheard.db import beats, workspaces
-from overheard.db.connect import Db
-from overheard.errors import InvalidInput, NotFound
-from overheard.workspace_file import DEFAULT_DIGEST, DEFAULT_EVERY, WorkspaceSpec, checked
+from overheard.cli import arguments
+from overheard.cli.context import open_app
+from overheard.cli.group import WrongUsage
+from overheard.cli.output import line
+from overheard.cli.workspace_files import warn
+from overheard.db import beats
+from overheard.errors import InvalidInput
+from overheard.operations import workspaces
+from overheard.operations.wording import counted
+from overheard.operations.workspaces import SavedWorkspace
+from overheard.workspace_file import DEFAULT_DIGEST, DEFAULT_EVERY, WorkspaceSpec
 
 KINDS: dict[str, tuple[str, ...]] = {"posts": ("posts",), "comments": ("comments",), "both": ("posts", "comments")}
 
@@ -40,20 +42,13 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
       overheard workspace add acme --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
     """
-    with opened(context, create=True) as program:
+    with open_app(context, create=True) as program:
         try:
-            spec = checked(_spec(slug, given_options), options(program.config), beyond_limits(program))
+            saved = workspaces.add(program, _spec(slug, given_options))
         except InvalidInput as error:
-            raise Misuse(str(error)) from None
-        if _exists(program.db, spec.slug):
-            raise Fault(
-                f"workspace {spec.slug} exists already\n"
-                f"change it: overheard export --secrets {spec.slug} > {spec.slug}.toml, edit that, "
-                f"overheard import {spec.slug}.toml"
-            )
-        _, secrets = save(program, spec)
-        _tell(spec, secrets, ticking=beats.last(program.db, "tick") is not None)
-        warn_of_all(spec)
+            raise WrongUsage(str(error)) from None
+        _tell(saved, ticking=beats.last(program.db, "tick") is not None)
+        warn(saved)
 
 
 def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
@@ -65,25 +60,18 @@ def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
         digest=options["digest"],
         subreddits=options["subreddit"],
         kinds=KINDS[options["kinds"]],  # type: ignore[arg-type]
-        query=given.queries(options["query"]),
-        channel=given.channels(options["channel"], options["digest_channel"]),
+        query=arguments.queries(options["query"]),
+        channel=arguments.channels(options["channel"], options["digest_channel"]),
     )
 
 
-def _exists(db: Db, slug: str) -> bool:
-    try:
-        workspaces.by_name(db, slug)
-    except NotFound:
-        return False
-    return True
-
-
-def _tell(spec: WorkspaceSpec, secrets: Secrets, *, ticking: bool) -> None:
-    """What there is now, what happens next, and the secrets that were made."""
+def _tell(saved: SavedWorkspace, *, ticking: bool) -> None:
+    """Say what there is now, what happens next, and the secrets that were made."""
+    spec = saved.spec
     line(("✓ ", "green"), (spec.slug, "bold"), f" looks at {_places(spec)} ({_often(spec.every)}).")
     if not spec.channel:
         line("  Nobody is told; what is found is listed by: ", (f"overheard mentions --workspace {spec.slug}", "bold"))
-    for name, secret in secrets.items():
+    for name, secret in saved.secrets.items():
         line("\n  ", (name, "bold"), " is a signed webhook. The secret that its receiver checks signatures with:")
         line("    ", (secret, "bold"))
         line(("  (Standard Webhooks; to see it again: overheard export --secrets)\n", "dim"))

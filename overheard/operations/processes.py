@@ -1,4 +1,4 @@
-"""The processes on this machine, as their own pages say: asked where they listen, all at once, for a moment."""
+"""The processes on this machine, as their own pages say: asked on their ports, all at once, for a moment."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from overheard.config import Metrics
 from overheard.exposition import INSTANCE
 from overheard.programs import PROGRAMS
 
-PATIENCE = 0.5  # seconds for an answer
-CONNECT = 0.1  # on this machine
+ANSWER_SECONDS = 0.5
+CONNECT_SECONDS = 0.1  # on this machine
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask who listens there
 OURS = b"overheard_"
 PAGE_MAX_BYTES = 8 << 20  # whoever listens there
@@ -65,7 +65,7 @@ def _places(base: int) -> Iterator[tuple[str, int]]:
 
 def _listens(host: str, port: int) -> bool:
     try:
-        with socket.create_connection((host, port), CONNECT):
+        with socket.create_connection((host, port), CONNECT_SECONDS):
             return True
     except OSError:
         return False
@@ -83,7 +83,7 @@ def _ask(host: str, program: str, port: int) -> Process | None:
     try:
         return _read(host, program, port)
     except (OSError, http.client.HTTPException):
-        return Process(program, port, (f"it listens, and gave no answer within {PATIENCE:g} s",))
+        return Process(program, port, (f"it listens, and gave no answer within {ANSWER_SECONDS:g} s",))
 
 
 def _read(host: str, program: str, port: int) -> Process | None:
@@ -109,7 +109,7 @@ def _read(host: str, program: str, port: int) -> Process | None:
 
 def _get(host: str, port: int, path: str) -> tuple[int, bytes, str]:
     """(status, body, whose it is)."""
-    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

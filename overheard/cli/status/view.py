@@ -14,14 +14,14 @@ from rich.text import Text
 from overheard.bus.queues import Queue
 from overheard.channels.inert import clean
 from overheard.cli import output
-from overheard.cli.health import Health, Stored
 from overheard.cli.output import Column, flat
-from overheard.cli.processes import Process
-from overheard.cli.times import ago, ahead, span
-from overheard.cli.troubles import Trouble, is_healthy
-from overheard.db.sources import AWAY
+from overheard.operations.facts import Facts, StoredFacts
+from overheard.operations.outages import REDDIT_AWAY_SECONDS
+from overheard.operations.problems import Problem, is_healthy
+from overheard.operations.processes import Process
+from overheard.operations.wording import ago, ahead, counted, span
 
-SHOWN = 5  # refused feeds; --format json has more
+FEEDS_SHOWN = 5  # refused ones; --format json has more
 NOTHING = Text("–", style="dim")
 Styled = tuple[str, str]
 
@@ -29,57 +29,52 @@ Styled = tuple[str, str]
 class View(msgspec.Struct, frozen=True):
     """What is to be seen. ``last``: what was known before the database went away; ``note`` stands at the end."""
 
-    health: Health
-    troubles: list[Trouble]
-    last: Stored | None = None
+    facts: Facts
+    problems: list[Problem]
+    last: StoredFacts | None = None
     note: str = ""
 
 
-def parts(view: View, *, troubles_first: bool = False) -> Iterator[RenderableType]:
+def parts(view: View, *, problems_first: bool = False) -> Iterator[RenderableType]:
     """From the top to the bottom. On a screen that may be too short, what is wrong must not be what is cut off."""
-    told = list(_troubles(view.troubles))
+    told = list(_problems(view.problems))
     yield _headline(view)
-    if troubles_first and told:
+    if problems_first and told:
         yield from ("", *told)
-    if (stored := view.health.stored or view.last) is not None:
-        style = "" if view.health.stored is not None else "dim"
-        yield from ("", Padding(_facts(stored, view.health.now), 0, style=style))
-    if (rows := _rows(view.health)) and (columns := _columns(view.health)):
+    if (stored := view.facts.stored or view.last) is not None:
+        style = "" if view.facts.stored is not None else "dim"
+        yield from ("", Padding(output.facts(_lines(stored, view.facts.now)), 0, style=style))
+    if (rows := _rows(view.facts)) and (columns := _columns(view.facts)):
         yield from ("", output.table(rows, columns))
     if stored is not None and stored.refused:
-        yield from ("", output.table(stored.refused[:SHOWN], _refused_columns(view.health.now)))
-        if (more := stored.feeds["failing"] - SHOWN) > 0:
+        yield from ("", output.table(stored.refused[:FEEDS_SHOWN], _refused_columns(view.facts.now)))
+        if (more := stored.feeds["failing"] - FEEDS_SHOWN) > 0:
             yield Text(f"… and {more:,} more; --format json names a hundred", style="dim")
-    if not troubles_first and told:
+    if not problems_first and told:
         yield from ("", *told)
     if view.note:
         yield from ("", Text(view.note, style="dim"))
 
 
 def _headline(view: View) -> RenderableType:
-    severe = sum(trouble.severe for trouble in view.troubles)
-    if not is_healthy(view.troubles):
-        said = Text(f"✗ {output.counted(severe, 'trouble')}", style="bold red")
-    elif (stored := view.health.stored) is not None and not stored.in_use:
+    severe = sum(problem.severe for problem in view.problems)
+    if not is_healthy(view.problems):
+        said = Text(f"✗ {counted(severe, 'trouble')}", style="bold red")
+    elif (stored := view.facts.stored) is not None and not stored.in_use:
         said = Text("– Not in use yet.", style="bold yellow")
-    elif view.troubles:
+    elif view.problems:
         said = Text("✓ It works.", style="bold green")
     else:
         said = Text("✓ All is well.", style="bold green")
-    if minor := len(view.troubles) - severe:
-        said.append(f"  ! {output.counted(minor, 'thing')} to look at", style="not bold yellow")
-    when = datetime.fromtimestamp(view.health.now).astimezone()
+    if minor := len(view.problems) - severe:
+        said.append(f"  ! {counted(minor, 'thing')} to look at", style="not bold yellow")
+    when = datetime.fromtimestamp(view.facts.now).astimezone()
     line = Table.grid(padding=(0, 3, 0, 0))
     line.add_row(said, Text(f"{when:%a %d %b %H:%M:%S %Z}", style="dim"))
     return line
 
 
-def _facts(stored: Stored, now: float) -> Table:
-    columns = (Column("", lambda fact: fact[0], {"style": "dim"}), Column("", lambda fact: fact[1]))
-    return output.table(_lines(stored, now), columns, header=False)
-
-
-def _lines(stored: Stored, now: float) -> Iterator[tuple[str, Text]]:
+def _lines(stored: StoredFacts, now: float) -> Iterator[tuple[str, Text]]:
     yield "Last tick", Text(ago(stored.last_tick_at, now))
     yield "Workspaces", _counts(("active", stored.active, ""), ("paused", stored.paused, ""))
     feeds = stored.feeds
@@ -111,12 +106,14 @@ def _counts(*counts: tuple[str, int, str]) -> Text:
     return Text(", ").join(found)
 
 
-def _reddit(stored: Stored, now: float) -> Text:
+def _reddit(stored: StoredFacts, now: float) -> Text:
     state, left = stored.reddit, stored.remaining
     away = state.failing_for(now)
     silence = "login refused" if state.revoked else "no answer"
     facts = [
-        Text(f"{silence} for {span(away)}" if away else "", style="bold red" if away > AWAY else "yellow"),
+        Text(
+            f"{silence} for {span(away)}" if away else "", style="bold red" if away > REDDIT_AWAY_SECONDS else "yellow"
+        ),
         Text(f"last read {ago(state.read_at, now)}" if state.read_at else ""),
         Text("requests left: not known" if left is None else f"{left:,.0f} requests left"),
         Text(f"booked for the next {span(stored.booked)}" if stored.booked >= 1 else ""),
@@ -124,12 +121,12 @@ def _reddit(stored: Stored, now: float) -> Text:
     return Text(", ").join(fact for fact in facts if fact)
 
 
-def _ages(stored: Stored, now: float) -> Text:
+def _ages(stored: StoredFacts, now: float) -> Text:
     found = [f"{work} {span(now - since)}" for work, since in stored.oldest.items() if since is not None]
     return Text(", ".join(found) or "nothing waits")
 
 
-class Row(msgspec.Struct):
+class ProgramRow(msgspec.Struct):
     """A program: its queue on RabbitMQ, and its processes on this machine."""
 
     name: str
@@ -137,28 +134,30 @@ class Row(msgspec.Struct):
     processes: list[Process]
 
 
-def _rows(health: Health) -> list[Row]:
+def _rows(facts: Facts) -> list[ProgramRow]:
     rows = {
-        name: Row(name, queue, []) for queue in health.queues or () if (name := queue.name.removeprefix("overheard."))
+        name: ProgramRow(name, queue, [])
+        for queue in facts.queues or ()
+        if (name := queue.name.removeprefix("overheard."))
     }
-    for process in health.processes or ():
-        rows.setdefault(process.program, Row(process.program, None, [])).processes.append(process)
+    for process in facts.processes or ():
+        rows.setdefault(process.program, ProgramRow(process.program, None, [])).processes.append(process)
     return list(rows.values())
 
 
-def _columns(health: Health) -> list[Column]:
+def _columns(facts: Facts) -> list[Column]:
     right = {"justify": "right", "no_wrap": True}
-    columns = [Column("Stage" if health.queues else "Process", lambda row: row.name, {"no_wrap": True})]
-    if health.queues:
+    columns = [Column("Stage" if facts.queues else "Process", lambda row: row.name, {"no_wrap": True})]
+    if facts.queues:
         columns += [
             Column("Waiting", lambda row: _number(row.queue and row.queue.waiting), right),
             Column("Delayed", lambda row: _number(row.queue and row.queue.delayed), right),
             Column("Workers", _workers, right),
         ]
-    if health.processes:
+    if facts.processes:
         columns += [
             Column("Processes", _processes, right),
-            Column("Up", lambda row: _up(row, health.now), right),
+            Column("Up", lambda row: _up(row, facts.now), right),
             Column("Memory", _memory, right),
             Column("Done", lambda row: _number(sum(process.done for process in row.processes) or None), right),
         ]
@@ -169,26 +168,26 @@ def _number(number: int | None) -> Text:
     return NOTHING if number is None else Text(f"{number:,}", style="" if number else "dim")
 
 
-def _workers(row: Row) -> Text:
+def _workers(row: ProgramRow) -> Text:
     if row.queue is None:
         return NOTHING
     return Text(f"{row.queue.workers or 0:,}", style="" if row.queue.workers else "bold red")
 
 
-def _processes(row: Row) -> Text:
+def _processes(row: ProgramRow) -> Text:
     ill = sum(bool(process.problems) for process in row.processes)
     if not row.processes:
         return NOTHING
     return Text(f"{ill} of {len(row.processes)} ill", style="bold red") if ill else Text(f"{len(row.processes)}")
 
 
-def _up(row: Row, now: float) -> Text:
+def _up(row: ProgramRow, now: float) -> Text:
     """Of the youngest: the one that may have been restarted."""
     began = max((process.began for process in row.processes if process.began), default=None)
     return NOTHING if began is None else Text(span(now - began))
 
 
-def _memory(row: Row) -> Text:
+def _memory(row: ProgramRow) -> Text:
     most = max((process.memory for process in row.processes if process.memory), default=None)
     return NOTHING if most is None else Text(f"{most / 1e6:,.0f} MB")
 
@@ -203,12 +202,12 @@ def _refused_columns(now: float) -> Iterable[Column]:
     )
 
 
-def _troubles(troubles: list[Trouble]) -> Iterator[RenderableType]:
-    for trouble in troubles:
-        sign: Styled = ("✗", "bold red") if trouble.severe else ("!", "yellow")
+def _problems(problems: list[Problem]) -> Iterator[RenderableType]:
+    for problem in problems:
+        sign: Styled = ("✗", "bold red") if problem.severe else ("!", "yellow")
         grid = Table.grid(padding=(0, 1, 0, 0))
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
-        grid.add_row(Text(*sign), flat(trouble.what))
-        grid.add_row("", Text(clean(trouble.do), style="dim"))
+        grid.add_row(Text(*sign), flat(problem.what))
+        grid.add_row("", Text(clean(problem.do), style="dim"))
         yield grid

@@ -8,13 +8,12 @@ import sys
 import click
 
 from overheard.cli import output
-from overheard.cli.health import Health, Observer
-from overheard.cli.opening import configuration
-from overheard.cli.status_json import as_json
-from overheard.cli.status_view import View, parts
-from overheard.cli.troubles import is_healthy
-from overheard.cli.troubles import troubles as troubles_of
+from overheard.cli.context import configuration
+from overheard.cli.status.as_json import as_json
+from overheard.cli.status.view import View, parts
 from overheard.config import Config
+from overheard.operations import problems
+from overheard.operations.facts import Facts, Observer
 from overheard.program import Program
 from overheard.supervisord import URL_VARIABLE
 
@@ -45,27 +44,27 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
     config = configuration(context)
     observer = Observer(Program(config), server=os.environ.get(URL_VARIABLE))
     if watch:
-        from overheard.cli.watching import follow
+        from overheard.cli.status.watch import follow
 
         on_screen = format == "table" and output.console().is_terminal
-        render = None if on_screen else lambda health: printed(health, config, format, gap=True)
+        render = None if on_screen else lambda facts: printed(facts, config, format, gap=True)
         follow(observer, interval=interval, render=render)
         return
     try:
-        health = observer.look()
+        facts = observer.look()
     finally:
         observer.close()
-    printed(health, config, format)
-    sys.exit(0 if is_healthy(troubles_of(health, config)) else 1)
+    printed(facts, config, format)
+    sys.exit(0 if problems.is_healthy(problems.find(facts, config)) else 1)
 
 
-def printed(health: Health, config: Config, format: str, *, gap: bool = False) -> None:
+def printed(facts: Facts, config: Config, format: str, *, gap: bool = False) -> None:
     """Print it once; ``gap``: there is more to come."""
-    troubles = troubles_of(health, config)
+    found = problems.find(facts, config)
     if format == "json":
-        output.print_json(as_json(health, troubles))
+        output.print_json(as_json(facts, found))
         return
-    for part in parts(View(health, troubles)):
+    for part in parts(View(facts, found)):
         output.print_table(part)
     if gap:
         output.line()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import msgspec
 
-from overheard.cli.output import complain
 from overheard.errors import InvalidInput
 from overheard.matching.index import matches
 from overheard.matching.language import Query
 
-COMPLAINTS = 10
+MAX_COMPLAINTS = 10
 HOPELESS_LINES = 1000  # of which none could be read: it is another kind of file
 LINE_MAX_BYTES = 4 << 20  # Reddit's own longest are a tenth of it
 BOMB_BYTES = 32 << 20  # from here on, it is looked at how much a gzipped file has grown
@@ -30,7 +29,7 @@ class NotItems(InvalidInput):
     """The file holds no items, however long one reads on."""
 
 
-class Said(msgspec.Struct):
+class InputItem(msgspec.Struct):
     """What of an input object is matched: a post's ``title`` and ``selftext`` (or ``body``), a comment's ``body``."""
 
     title: str | None = None
@@ -49,7 +48,7 @@ class Said(msgspec.Struct):
         return {key: text for key in keys if (text := getattr(self, key))}
 
 
-class Found(msgspec.Struct):
+class MatchedLine(msgspec.Struct):
     """A line that matches. ``given`` is the object as it stood there."""
 
     line: int
@@ -59,7 +58,7 @@ class Found(msgspec.Struct):
     subreddit: str | None = None
 
 
-class Tally(msgspec.Struct):
+class LineTally(msgspec.Struct):
     """What was read so far."""
 
     lines: int = 0
@@ -103,15 +102,17 @@ class _Unzipped(io.RawIOBase):
 
 
 def unpacked(raw: IO[bytes]) -> IO[bytes]:
-    """The same bytes, unzipped where they are zipped, whatever the file is called."""
+    """Return the same bytes, unzipped where they are zipped, whatever the file is called."""
     file: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     return io.BufferedReader(_Unzipped(file)) if file.peek(2)[:2] == GZIP else file
 
 
-def matching(wanted: Query, file: IO[bytes], tally: Tally) -> Iterator[Found]:
-    """The lines that match; complains of those that cannot be read, and counts all."""
+def matching(
+    wanted: Query, file: IO[bytes], tally: LineTally, complain: Callable[[str], None]
+) -> Iterator[MatchedLine]:
+    """Yield the lines that match; complain of those that cannot be read, and count all."""
     whole = msgspec.json.Decoder(dict[str, msgspec.Raw])
-    parts = msgspec.json.Decoder(Said)
+    parts = msgspec.json.Decoder(InputItem)
     for number, raw in enumerate(_lines(file), start=1):
         raw = raw.removeprefix(BOM)
         if not raw.strip():
@@ -123,7 +124,7 @@ def matching(wanted: Query, file: IO[bytes], tally: Tally) -> Iterator[Found]:
             given = whole.decode(raw) if hit else {}
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             tally.bad += 1
-            if tally.bad <= COMPLAINTS:
+            if tally.bad <= MAX_COMPLAINTS:
                 complain(f"line {number} is skipped: {error}; want an object with a title or a body")
             if tally.bad == tally.lines == HOPELESS_LINES:
                 raise NotItems(
@@ -132,7 +133,7 @@ def matching(wanted: Query, file: IO[bytes], tally: Tally) -> Iterator[Found]:
             continue
         if hit:
             tally.matched += 1
-            yield Found(number, given, said.fields, hit.highlights, said.subreddit)
+            yield MatchedLine(number, given, said.fields, hit.highlights, said.subreddit)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

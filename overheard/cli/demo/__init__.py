@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import re
 import socket
 import sys
 import tempfile
@@ -18,13 +17,14 @@ import msgspec
 from pydantic import SecretStr
 
 from overheard import config as configuration
-from overheard import log, program, schedule
+from overheard import log, program
 from overheard.channels.signing import new_secret
-from overheard.cli.embedded import Pipeline
-from overheard.cli.receiver import Receiver
-from overheard.cli.screen import Screen, Tally
+from overheard.cli.demo.receiver import Receiver
+from overheard.cli.demo.screen import DemoTally, Screen
+from overheard.cli.times import Duration
 from overheard.config import Config
-from overheard.db import specs
+from overheard.embedded import Pipeline
+from overheard.operations import workspaces
 from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin, Traffic
 from overheard.workspace_file import ChannelSpec, read
@@ -63,20 +63,6 @@ subreddits = ["startups", "python"]
 """
 
 
-class Duration(click.ParamType[float]):
-    """``30s`` or ``2m`` → seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d{1,6})\s*([smh]?)", str(value).strip())
-        if match is None or int(match[1]) == 0:
-            self.fail(f"{value!r} is no duration: write 30s, 2m or 1h", param, context)
-        return float(int(match[1]) * schedule.SECONDS[match[2] or "s"])
-
-
 @click.command(help="Watch mentions arrive, from a Reddit that the demo brings along. Nothing to set up.")
 @click.option("--for", "seconds", type=Duration(), help="End after this long: 30s, 2m. Default: until Ctrl-C.")
 @click.option("--rate", default=3.0, show_default=True, help="New posts and comments a second on the demo's Reddit.")
@@ -107,7 +93,7 @@ def _demo(seconds: float | None, rate: float) -> int:
         pipeline = Pipeline(running)
         stack.callback(pipeline.close)
         port = stack.enter_context(running.exposed(0, pipeline.problems))
-        screen = Screen(Tally(running.registry, began))
+        screen = Screen(DemoTally(running.registry, began))
         screen.hello(standin.url, receiver.url, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
         traffic.start()
         stack.callback(traffic.stop)
@@ -160,17 +146,10 @@ def _configuration(folder: Path, reddit: str) -> Config:
 
 
 def _import(running: Program, url: str, secret: str) -> None:
-    now = running.clock()
+    channel = ChannelSpec(name="screen", url=url, secret=secret)
     with running.db.session():
         for spec in read(WORKSPACES, "the demo"):
-            channel = ChannelSpec(name="screen", url=url, secret=secret)
-            specs.save(
-                running.db,
-                msgspec.structs.replace(spec, channel=(channel,)),
-                now,
-                following=lambda text, timezone: schedule.next_due(text, timezone, now),
-                secret=lambda channel: channel.secret,
-            )
+            workspaces.save(running, msgspec.structs.replace(spec, channel=(channel,)))
 
 
 def _metrics_port() -> int:

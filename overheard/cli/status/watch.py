@@ -12,16 +12,17 @@ from rich.console import Group
 from rich.live import Live
 
 from overheard.cli import output
-from overheard.cli.health import Health, Observer, Stored
-from overheard.cli.status_view import View, parts
+from overheard.cli.status.view import View, parts
 from overheard.cli.streams import forget_stdout
-from overheard.cli.troubles import Trouble, troubles
+from overheard.operations import problems
+from overheard.operations.facts import Facts, Observer, StoredFacts
+from overheard.operations.problems import Problem
 
-REFRESH = 1.0  # seconds: how soon it shows that no answer comes
-LATE = 5.0  # seconds beyond which no answer is news
+REFRESH_SECONDS = 1.0  # how soon it shows that no answer comes
+SILENT_SECONDS = 5.0  # beyond the interval, from which on it shows
 
 
-class Gathering(threading.Thread):
+class Poller(threading.Thread):
     """Looks again and again, in a thread of its own: a server that hangs must not hang the screen.
 
     It rests at least as long as a look takes, so that it never is what a large database mostly does.
@@ -29,7 +30,7 @@ class Gathering(threading.Thread):
 
     def __init__(self, observer: Observer, interval: float) -> None:
         super().__init__(name="look", daemon=True)
-        self.health: Health | None = None
+        self.facts: Facts | None = None
         self.error: BaseException | None = None
         self.news = threading.Event()
         self.began = time.monotonic()
@@ -41,7 +42,7 @@ class Gathering(threading.Thread):
         try:
             while not self._stop.is_set():
                 self.began = time.monotonic()
-                self.health = self._observer.look()
+                self.facts = self._observer.look()
                 self.news.set()
                 took = time.monotonic() - self.began
                 self._stop.wait(max(self._interval - took, took))
@@ -55,31 +56,31 @@ class Gathering(threading.Thread):
         """Ask it to end; one that hangs ends with the process."""
         self._stop.set()
 
-    def next(self) -> Health | None:
+    def next(self) -> Facts | None:
         """Wait for news, a moment at most; the latest facts. Raises what a look raised."""
-        self.news.wait(REFRESH)
+        self.news.wait(REFRESH_SECONDS)
         self.news.clear()
         if self.error is not None:
             raise self.error
-        return self.health
+        return self.facts
 
     @property
     def silent(self) -> float:
         """Seconds since the look under way began; 0 while they come in time."""
         since = time.monotonic() - self.began
-        return since if since > self._interval + LATE else 0.0
+        return since if since > self._interval + SILENT_SECONDS else 0.0
 
 
-def follow(observer: Observer, *, interval: float, render: Callable[[Health], None] | None) -> None:
+def follow(observer: Observer, *, interval: float, render: Callable[[Facts], None] | None) -> None:
     """Show it until Ctrl-C, SIGTERM, or the end of the terminal. ``render`` prints one; None: it has the screen."""
-    gathering = Gathering(observer, interval)
+    poller = Poller(observer, interval)
     try:
         with _told_to_end():
-            gathering.start()
+            poller.start()
             if render is None:
-                _screen(gathering, observer, interval)
+                _screen(poller, observer, interval)
             else:
-                _lines(gathering, render)
+                _lines(poller, render)
     except KeyboardInterrupt:
         pass
     except OSError as error:
@@ -87,36 +88,36 @@ def follow(observer: Observer, *, interval: float, render: Callable[[Health], No
             raise
         forget_stdout()  # the terminal is gone
     finally:
-        gathering.end()
+        poller.end()
 
 
-def _screen(gathering: Gathering, observer: Observer, interval: float) -> None:
-    last: Stored | None = None
+def _screen(poller: Poller, observer: Observer, interval: float) -> None:
+    last: StoredFacts | None = None
     config = observer.program.config
     with Live(console=output.console(), screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            health = gathering.next()
-            if health is None:
+            facts = poller.next()
+            if facts is None:
                 continue
-            last = health.stored or last
-            found = [*_silence(gathering), *troubles(health, config)]
-            view = View(health, found, last, f"every {interval:g} s, Ctrl-C ends")
-            live.update(Group(*parts(view, troubles_first=True)), refresh=True)
+            last = facts.stored or last
+            found = [*_silence(poller), *problems.find(facts, config)]
+            view = View(facts, found, last, f"every {interval:g} s, Ctrl-C ends")
+            live.update(Group(*parts(view, problems_first=True)), refresh=True)
 
 
-def _lines(gathering: Gathering, render: Callable[[Health], None]) -> None:
-    shown: Health | None = None
+def _lines(poller: Poller, render: Callable[[Facts], None]) -> None:
+    shown: Facts | None = None
     while True:
-        health = gathering.next()
-        if health is not None and health is not shown:
-            shown = health
-            render(health)
+        facts = poller.next()
+        if facts is not None and facts is not shown:
+            shown = facts
+            render(facts)
 
 
-def _silence(gathering: Gathering) -> Iterator[Trouble]:
-    if gathering.silent:
-        yield Trouble(
-            True, f"no answer for {gathering.silent:.0f} s: what is below is old", "a server hangs, or the network"
+def _silence(poller: Poller) -> Iterator[Problem]:
+    if poller.silent:
+        yield Problem(
+            True, f"no answer for {poller.silent:.0f} s: what is below is old", "a server hangs, or the network"
         )
 
 
