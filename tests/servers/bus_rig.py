@@ -55,9 +55,15 @@ class Holding(NoLimit):
 
 
 class Rig:
-    """``handler(message, slot)`` works for all stages; without one, messages are only noted in ``handled``."""
+    """``handler(message, slot)`` works for all stages; without one, messages are only noted in ``handled``.
 
-    def __init__(self, url: str, *stages: Stage, handler: Callable[..., object] | None = None) -> None:
+    ``work`` and ``permits`` are as in production, in place of the rig's own.
+    """
+
+    def __init__(
+        self, url: str, *stages: Stage, handler: Callable[..., object] | None = None, work: Work | None = None,
+        permits: Callable[[Any, Any], Any] | None = None,
+    ) -> None:  # fmt: skip
         self.stages = stages
         self.metrics = Metrics(CollectorRegistry())
         self.letters: queue.Queue[DeadLetter] = queue.Queue()
@@ -67,7 +73,7 @@ class Rig:
         self.broker = open_broker(
             url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, name="test",
             give_back=lambda: self.ended.put(threading.get_ident()),
-            permits=lambda need, slot: Holding(slot),
+            permits=permits or (lambda need, slot: Holding(slot)),
         )  # fmt: skip
         self.broker.add_middleware(Settled(self.idle), before=Observe)
         self.sender = Sender(self.broker)
@@ -78,7 +84,7 @@ class Rig:
         self._handler = handler
         self._thread = threading.Thread(target=self._run)
         for stage in stages:
-            register(self.broker, stage, Work(self._handle))
+            register(self.broker, stage, work or Work(self._handle))
 
     def __enter__(self) -> Rig:
         self._thread.start()

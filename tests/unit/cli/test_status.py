@@ -196,7 +196,9 @@ def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Prog
 def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
     beats.beat(db, "tick", now)
-    groups.claim(db, feeds.stale_of(db, acme, now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200)
+    groups.claim(
+        db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
+    )
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
     assert troubles(run) == [
         (True, "a poll that began 60 min ago is not stored"),
@@ -272,7 +274,7 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
 def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
     beats.beat(db, "tick", now)
-    for feed in feeds.stale_of(db, acme, now=now, fresh_since=now)[:1]:
+    for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
         feeds.refuse(db, feed, "private", now=now, longest=86400)
     channels.disable(db, channels.listing(db)[0].id, "gone", now)
     dead_letters.record(
