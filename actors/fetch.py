@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
@@ -11,20 +11,19 @@ import msgspec
 from actors.grouping import excess, halves, joining
 from actors.reading import Reading
 from actors.refusals import Refusals, Refused, Run
-from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
 from overheard.db import feeds, groups, sources, workspaces
 from overheard.db.connect import Db
 from overheard.db.groups import Group
 from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.items import Item
 from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace, ItemsFetched, Missed, PollPart, Progress, Target
 from overheard.metrics import Metrics
 from overheard.portions import item_size, portions
 from overheard.sending import Send
-from overheard.sources import Budget, Page, Source
+from overheard.sources import Budget, GroupLimit, Page, Source
+from overheard.sources.registry import is_internal
 
 log = get_logger(__name__)
 
@@ -104,7 +103,7 @@ class Fetcher:
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
         if group is None:
             return
-        if rest := excess(group, self.rules.group_size):
+        if rest := excess(group, self._limit(group)):
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
         elif not alone:
@@ -118,8 +117,8 @@ class Fetcher:
         reason to hurry the others. What this demand has read already does not join again, however long it waits for
         its turns: a refused group would never get smaller.
         """
-        size, fresh_for, now = self.rules.group_size, self.rules.fresh_for, self.clock()
-        room = min(size, group.room or size) - len(group.feeds)
+        limit, fresh_for, now = self._limit(group), self.rules.fresh_for, self.clock()
+        room = min(limit.places, group.room or limit.places) - len(group.feeds)
         if room <= 0:
             return group
         asked_at = message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
@@ -132,11 +131,15 @@ class Fetcher:
             unread_since=asked_at,
             room=room,
         )
-        chosen = joining(group, others, size)
+        chosen = joining(group, others, limit)
         if not chosen:
             return group
         join = self.sources[group.source].join
         return groups.join(self.db, group, chosen, poll, now=now, lease=self.rules.lease, cursor=join)
+
+    def _limit(self, group: Group) -> GroupLimit:
+        limit = self.sources[group.source].group_limit
+        return msgspec.structs.replace(limit, places=min(limit.places, self.rules.group_size))
 
     def _divide(self, run: Run, reading: Reading, load: Mapping[str, int] | None = None) -> None:
         """Read a group in two parts.
@@ -242,11 +245,11 @@ class Fetcher:
             too_much = done and not page.complete and len(reading.group.feeds) > 1
             target = None if not done or too_much else self._target(reading, page)
             try:
-                self._send_page(reading, page.items, target)
+                self._send_page(reading, page, target)
             except TryAgain:
                 groups.release(self.db, reading.poll)  # or the retry would find them taken, by this poll
                 raise
-            if source.name != canary.SOURCE:  # which nobody wrote
+            if not is_internal(source.name):
                 self.metrics.items_fetched.labels(source.name, reading.group.kind).inc(len(page.items))
             count += len(page.items)
         log.info("poll read", **reading.gist, items=count)
@@ -258,14 +261,7 @@ class Fetcher:
         """The next page. Whether the source answers is noted: who looks at us from outside sees nothing else of it."""
         now, group = self.clock, reading.group
         try:
-            page = source.read(
-                group.kind,
-                group.places,
-                cursor=group.cursor,
-                position=reading.position,
-                since=group.began_at,
-                budget=budget,
-            )
+            page = source.read(reading.request(), budget)
         except FeedRefused:
             self.refusals.refused(group.source)
             if not self.refusals.everybody(group.source):
@@ -312,8 +308,9 @@ class Fetcher:
             room = 2 * room if 2 * room < self.rules.group_size else None
         return reading.target(page, missed, room)
 
-    def _send_page(self, reading: Reading, items: Sequence[Item], target: Target | None) -> None:
-        rest = portions(items, item_size)
+    def _send_page(self, reading: Reading, page: Page, target: Target | None) -> None:
+        rest = portions(page.items, item_size)
+        gone = tuple((reading.group.source, item_id) for item_id in page.gone)
         while rest:
             portion = rest.pop(0)
             final = target is not None and not rest
@@ -323,5 +320,6 @@ class Fetcher:
                 parts=reading.parts + 1 if final else None,
                 targets=(target,) if target is not None and final else (),
             )
-            self.send(ItemsFetched(part=part, items=portion))
+            self.send(ItemsFetched(part=part, items=portion, gone=gone))
+            gone = ()
             reading.parts += 1

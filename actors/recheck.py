@@ -1,8 +1,8 @@
-"""recheck: asks Reddit about what is stored, a hundred items a request, and erases what is gone."""
+"""recheck: asks sources about what is stored of them, and erases what is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -16,25 +16,30 @@ from overheard.log import get_logger
 from overheard.messages import RecheckItems
 from overheard.metrics import Metrics
 from overheard.sending import Send
-from overheard.sources import Budget, Checked, LooksUp
+from overheard.sources import Budget, Checked, ItemLookup
+from overheard.sources.registry import lookups
 
 log = get_logger(__name__)
 
 HOUR = 3600.0
 REST = 30.0  # seconds for which items are left alone when the budget had nothing for them
-AGAIN = 60.0  # … and after a fault of Reddit's, unless it names a time
-# An answer that leaves an item out is no proof: a private subreddit looks like that, and so do faults. It has to be
+AGAIN = 60.0  # … and after a fault of the source's, unless it names a time
+# An answer that leaves an item out is no proof: a private place looks like that, and so do faults. It has to be
 # left out twice, so far apart; farther when the answer shows nothing at all of what was asked.
 CONFIRMED = 6 * HOUR
 CONFIRMED_BY_SILENCE = 24 * HOUR
 
 
 class Rechecker:
-    """What the stage works with. ``turn(urgent)`` gives a message's turn at the budget."""
+    """What the stage works with. ``sources`` are those that can look items up, by name; ``turn(urgent)`` gives a
+    message's turn at its source's budget.
+    """
 
-    def __init__(self, *, db: Db, source: LooksUp, send: Send, clock: Clock, rules: Rules, metrics: Metrics) -> None:
+    def __init__(
+        self, *, db: Db, sources: Mapping[str, ItemLookup], send: Send, clock: Clock, rules: Rules, metrics: Metrics
+    ) -> None:
         self.db = db
-        self.source = source
+        self.sources = sources
         self.send = send
         self.clock = clock
         self.within = rules.within_hours * HOUR
@@ -44,13 +49,13 @@ class Rechecker:
         """Ask about the message's items, or about the next that are due, and act on the answer.
 
         1. items that nobody mentions any more go without being asked about;
-        2. what Reddit says is deleted or removed is erased, with its author, wherever it stands;
-        3. what Reddit says nothing of is erased when that is confirmed (see CONFIRMED);
+        2. what the source says is deleted or removed is erased, with its author, wherever it stands;
+        3. what it says nothing of is erased when that is confirmed (see CONFIRMED);
         4. an author without an account is taken off all that is stored; what was edited is stored as it is now.
 
         What can wait never makes a fetch wait: it uses what the budget has to spare, and else is left to a later
         tick. Urgent is what has not been asked about for URGENT of its time: that may also stand in line, as often as
-        the share of rechecks allows. A fault of Reddit's, whatever it is, erases nothing: the items are asked about
+        the share of rechecks allows. A fault of the source's, whatever it is, erases nothing: the items are asked about
         later, and no message dies of it. Raises Postponed when it stands in line, and Unavailable (bus, database).
         """
         stored, lease = self._claimed(message)
@@ -60,7 +65,7 @@ class Rechecker:
         now = self.clock()
         urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
         try:
-            checked = self.source.info([item.ref for item in stored], turn(urgent))
+            checked = self.sources[message.source].look_up([item.ref for item in stored], turn(urgent))
         except Postponed as wait:
             if wait.slot is None:
                 rechecks.hold(self.db, ids, lease, now + REST)
@@ -68,7 +73,7 @@ class Rechecker:
                 return
             longer = now + wait.delay + LEASE
             rechecks.hold(self.db, ids, lease, longer)
-            wait.resume = RecheckItems(item_ids=tuple(ids), lease=longer)
+            wait.resume = RecheckItems(source=message.source, item_ids=tuple(ids), lease=longer)
             raise
         except Unavailable:
             raise  # the database, where the budget is
@@ -78,24 +83,24 @@ class Rechecker:
             log.warning("recheck put off", items=len(ids), seconds=delay, reason=str(fault))
             return
         self._settle(stored, checked)
-        if not message.item_ids and rechecks.due(self.db, self.clock() - EARLY * self.within, self.clock()):
-            self.send(RecheckItems())
+        now = self.clock()
+        if not message.item_ids and rechecks.due(self.db, message.source, now - EARLY * self.within, now):
+            self.send(RecheckItems(source=message.source))
 
     def _claimed(self, message: RecheckItems) -> tuple[list[Stored], float]:
         """The items to ask about, under our own lease."""
-        now = self.clock()
-        batch = Batch(message.item_ids, message.lease)
+        now, source = self.clock(), message.source
+        batch = Batch(source, message.item_ids, message.lease)
         if not message.item_ids:
-            claimed = rechecks.claim(self.db, before=now - EARLY * self.within, now=now, requests=1)
+            size, before = lookups()[source], now - EARLY * self.within
+            claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
             batch = claimed[0] if claimed else batch
         stored, lease = rechecks.take(self.db, batch, now)
         unwanted = [item.id for item in stored if not item.mentioned]
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)
             self.metrics.items_erased.labels("old").inc(gone)
-        foreign = [item.id for item in stored if item.source != self.source.name]
-        rechecks.asked(self.db, foreign, now)  # of another source
-        return [item for item in stored if item.mentioned and item.id not in foreign], lease
+        return [item for item in stored if item.mentioned], lease
 
     def _settle(self, stored: Sequence[Stored], checked: Checked) -> None:
         now = self.clock()

@@ -6,6 +6,7 @@ import gc
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from actors.digest import compose
@@ -19,21 +20,18 @@ from overheard.bus.actor import Handler, Slot
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.registry import open_channel
 from overheard.config import Config
-from overheard.db.budgets import DatabaseLimiter, Rate, reddit_key
+from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.db.storing import NEWS
-from overheard.errors import ConfigError, Unavailable
+from overheard.errors import Permanent, Unavailable
 from overheard.limits import SpareTurn, Turn
 from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
-from overheard.metrics import Metrics
 from overheard.program import LOOK_AGAIN, Program
 from overheard.sending import Send
-from overheard.sources import LooksUp, Source
-from overheard.sources.canary import CanarySource
-from overheard.sources.reddit import RedditSettings, RedditSource
-from overheard.sources.unready import UnreadySource
+from overheard.sources import ItemLookup, Source
+from overheard.sources.registry import budget_of, budgets, open_sources
 
 log = get_logger(__name__)
 
@@ -41,67 +39,18 @@ log = get_logger(__name__)
 # for a second, those that have turns left would wait for the threads.
 A_MOMENT = 0.1
 
-NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
-  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
-  2. Put its id and secret into pipeline.toml, [reddit] client_id and client_secret, or into the environment:
-       export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
-  3. Set [reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
-  Without credentials, `overheard demo` shows everything on a Reddit of its own."""
-
-
-def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
-    """The source of items. Raises ConfigError, with what to do, when there are no credentials."""
-    reddit = config.reddit
-    if not reddit.client_id or not reddit.user_agent:
-        raise ConfigError(NO_CREDENTIALS.splitlines())
-    settings = RedditSettings(
-        client_id=reddit.client_id,
-        client_secret=reddit.client_secret.get_secret_value() or None,
-        username=reddit.username or None,
-        password=reddit.password.get_secret_value() or None,
-        user_agent=reddit.user_agent,
-        reddit_url=reddit.reddit_url,
-        oauth_url=reddit.oauth_url,
-        timeout=reddit.timeout,
-    )
-    return RedditSource(settings, metrics)
-
-
-def reddit_or_unready(config: Config, metrics: Metrics) -> RedditSource | UnreadySource:
-    """Reddit, or what stands in for it. Raises ConfigError.
-
-    Without credentials nothing of Reddit can be read, and a process that cannot do its work had better not start. But
-    who waits for Reddit's approval and has the canary on sees that all else works: then Reddit's feeds are put off.
-    """
-    try:
-        return reddit_source(config, metrics)
-    except ConfigError as error:
-        if not config.canary.interval:
-            raise
-        log.error("only the canary is read", exc_info=error)
-        return UnreadySource(RedditSource.name, error.problems[0])
-
-
-def reddit_budget(config: Config) -> str:
-    """The key of the API budget: one for each set of credentials, without showing them."""
-    return reddit_key(config.reddit.client_id)
-
-
-def recheck_share(config: Config) -> str:
-    """The key of the part of that budget for which urgent rechecks may stand in line."""
-    return reddit_budget(config).replace("reddit:", "recheck:")
-
 
 def limiter(config: Config, db: Db) -> DatabaseLimiter:
     """The shared budgets."""
-    return DatabaseLimiter(
-        db,
-        {
-            "recheck": Rate(config.reddit.requests_per_minute * config.recheck.share, 1),
-            "reddit": Rate(config.reddit.requests_per_minute, config.reddit.burst),
-            "channel": Rate(config.notify.per_minute, config.notify.burst),
-        },
-    )
+    rates = {"channel": Rate(config.notify.per_minute, config.notify.burst)}
+    for each in budgets(config):
+        rates[_kind(each.key)] = Rate(each.per_minute, each.burst)
+        rates[_kind(each.recheck_key)] = Rate(each.per_minute * config.recheck.share, 1)
+    return DatabaseLimiter(db, rates)
+
+
+def _kind(key: str) -> str:
+    return key.partition(":")[0]
 
 
 def threads(config: Config) -> dict[str, int]:
@@ -123,10 +72,9 @@ class Wiring:
         self.program = program
         self.send = send
         self.limiter = limiter(program.config, program.db)
-        self._reddit: RedditSource | UnreadySource | None = None
 
     def handlers(self, stages: Iterable[str]) -> dict[str, Handler]:
-        """A handler for each of the named stages. Raises ConfigError when one cannot work."""
+        """A handler for each of the named stages."""
         makers: dict[str, Callable[[], Handler]] = {
             "fetch": self._fetch,
             "match": self._match,
@@ -139,19 +87,17 @@ class Wiring:
 
     def close(self) -> None:
         """Close what the handlers hold."""
-        if self._reddit is not None:
-            self._reddit.close()
+        for source in self.__dict__.get("sources", {}).values():
+            source.close()
 
-    @property
-    def reddit(self) -> RedditSource | UnreadySource:
-        """Reddit, the same for all stages of the process. Raises ConfigError when there are no credentials."""
-        if self._reddit is None:
-            self._reddit = reddit_or_unready(self.program.config, self.program.metrics)
-        return self._reddit
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        """The sources by name, the same for all stages of the process."""
+        return open_sources(self.program.config, self.program.metrics, self.program.clock)
 
     def turn(self, key: str, slot: Slot | None, patience: float | None = None) -> Turn:
         """A message's turn at budget ``key``, with the slot that the message already holds there."""
-        kind = key.partition(":")[0]
+        kind = _kind(key)
         metrics, stop = self.program.metrics, self.program.stop
 
         def on_wait(seconds: float) -> None:
@@ -169,7 +115,7 @@ class Wiring:
         return handle
 
     def _fetch(self) -> Handler:
-        return fetch_handler(self, {CanarySource.name: CanarySource(), RedditSource.name: self.reddit})
+        return fetch_handler(self, self.sources)
 
     def _match(self) -> Handler:
         matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
@@ -241,7 +187,9 @@ class Wiring:
         return lambda message, slot: compose(message, db=program.db, send=self.send, clock=program.clock)
 
     def _recheck(self) -> Handler:
-        return recheck_handler(self, self.reddit)
+        return recheck_handler(
+            self, {name: each for name, each in self.sources.items() if isinstance(each, ItemLookup)}
+        )
 
 
 def fetch_handler(wiring: Wiring, sources: Mapping[str, Source]) -> Handler:
@@ -255,31 +203,36 @@ def fetch_handler(wiring: Wiring, sources: Mapping[str, Source]) -> Handler:
         rules=program.config.fetch,
         metrics=program.metrics,
     )
-    key = reddit_budget(program.config)
 
     def handle(message: FetchWorkspace, slot: Slot | None) -> None:
-        fetcher.fetch(message, wiring.turn(key, slot))
+        budget = budget_of(message.source, program.config)
+        # A source without a budget never asks for a token of it.
+        fetcher.fetch(message, wiring.turn(budget.key if budget else message.source, slot))
 
     return handle
 
 
-def recheck_handler(wiring: Wiring, source: LooksUp) -> Handler:
-    """The recheck stage's handler on a given source."""
+def recheck_handler(wiring: Wiring, sources: Mapping[str, ItemLookup]) -> Handler:
+    """The recheck stage's handler on given sources."""
     program = wiring.program
     rechecker = Rechecker(
         db=program.db,
-        source=source,
+        sources=sources,
         send=wiring.send,
         clock=program.clock,
         rules=program.config.recheck,
         metrics=program.metrics,
     )
-    key, share = reddit_budget(program.config), recheck_share(program.config)
 
     def handle(message: RecheckItems, slot: Slot | None) -> None:
+        budget = budget_of(message.source, program.config)
+        if budget is None:
+            raise Permanent(f"{message.source} has no budget for looking items up")
+
         def turn(urgent: bool) -> SpareTurn:
             wait = _interruptible(program.stop)
-            return SpareTurn(wiring.limiter, wiring.turn(key, slot), share, urgent=urgent, wait=wait)
+            permitted = wiring.turn(budget.key, slot)
+            return SpareTurn(wiring.limiter, permitted, budget.recheck_key, urgent=urgent, wait=wait)
 
         rechecker.recheck(message, turn)
 

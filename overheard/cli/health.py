@@ -29,6 +29,7 @@ from overheard.db.feeds import Refused
 from overheard.db.specs import SOURCE
 from overheard.errors import NoDatabase, Unavailable
 from overheard.program import Program
+from overheard.sources.reddit.names import budget_key
 
 LATE = 120.0  # seconds after which what should have been done by now is a trouble
 DAY = 86400.0
@@ -160,7 +161,7 @@ ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-
 def stored(db: Db, config: Config, now: float) -> Stored:
     """What the database knows."""
     active, paused = workspaces.tally(db)
-    remaining, booked = budgets.state(db, budgets.reddit_key(config.reddit.client_id))
+    remaining, booked = budgets.state(db, budget_key(config.reddit.client_id))
     waiting = workspaces.longest_waiting(db, now)
     of_feeds, of_channels = feeds.states(db), channels.states(db)
     return Stored(

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from overheard.cli import output
 from overheard.cli.group import Misuse
-from overheard.cli.item_lines import COMPLAINTS, Found, NotItems, Tally, matching, unpacked
+from overheard.cli.item_lines import COMPLAINTS, Found, Tally, matching
 from overheard.cli.marks import marked
 from overheard.cli.opening import named_input
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
+from overheard.sources.item_lines import NotItems, unpacked
 
 SHOWN = 50  # rows of a table
 WIDTH = 160  # characters around what was found

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from actors.wiring import limiter, reddit_budget, reddit_source
+from actors.wiring import limiter
 from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
@@ -28,6 +28,8 @@ from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent,
 from overheard.limits import Turn
 from overheard.program import Program
 from overheard.sources import Budget
+from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.source import open_source
 from producers.alerts import alert_channel, said
 
 PATIENCE = 5.0  # seconds
@@ -115,7 +117,7 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
     config = program.config
     shorter = config.reddit.model_copy(update={"timeout": min(config.reddit.timeout, PATIENCE)})
     try:
-        source = reddit_source(config.model_copy(update={"reddit": shorter}), program.metrics)
+        source = open_source(config.model_copy(update={"reddit": shorter}), program.metrics, program.clock)
     except ConfigError as error:
         return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
@@ -149,7 +151,7 @@ def coverage(program: Program) -> Outcome | None:
 
 
 def _turn(program: Program) -> Turn:
-    key = reddit_budget(program.config)
+    key = budget_key(program.config.reddit.client_id)
     return Turn(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
 
 

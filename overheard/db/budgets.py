@@ -7,7 +7,6 @@ own, so nobody wakes up to find the place taken.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -23,10 +22,10 @@ from overheard.limits import Reservation
 HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
 LONGEST_BLOCK = 3600.0  # seconds: what a Retry-After may ask for
 MARGIN = 60.0  # seconds by which a line may be longer than HORIZON: a slower pace was configured before
-WINDOW = 600.0  # seconds: Reddit's; what it counted longer ago says nothing any more
+WINDOW = 600.0  # seconds: the longest of any source; what it counted longer ago says nothing any more
 CLOCK_TICK = 0.002  # seconds: SQLite's clock counts milliseconds
 NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
-LOW_WATER = 1.0  # requests left at which Reddit's own count stops us until its window ends
+LOW_WATER = 1.0  # requests left at which the server's own count stops us until its window ends
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -167,11 +166,6 @@ def _block(now: Any) -> Any:
     return Case(None, [(Budget.block_until > now + LONGEST_BLOCK + MARGIN, 0.0)], Budget.block_until)
 
 
-def reddit_key(client_id: str) -> str:
-    """The key of Reddit's budget: one for each set of credentials, without showing them."""
-    return f"reddit:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
-
-
 def take(db: Db, key: str, seconds: float) -> bool:
     """Take the one slot of ``key`` there is in so many seconds; says whether it was free. Nobody waits in a line."""
     now = db.now
@@ -213,7 +207,7 @@ def admit_trigger(db: Db, workspace_id: int, per_hour: int) -> bool:
 
 
 def state(db: Db, key: str) -> tuple[float | None, float]:
-    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``.
+    """(requests remaining as the server last said, seconds that the key is still blocked or booked) for ``status``.
 
     What it said longer ago than its window lasts is not known any more: None.
     """

@@ -12,6 +12,7 @@ from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, Watch, Workspace
 from overheard.db.workspaces import waiting_since
 from overheard.items import ALL, FeedKind
+from overheard.sources.registry import place_label
 
 TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
@@ -112,7 +113,7 @@ def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) ->
     )
     FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id == feed.group_id).execute(db.peewee)
     if feed.failures + 1 == TOLD_AFTER:
-        incidents.note(db, "feed refused", f"r/{feed.place} {feed.kind} ({reason})", now)
+        incidents.note(db, "feed refused", f"{place_label(feed.source, feed.place)} {feed.kind} ({reason})", now)
     return retry_at
 
 
@@ -197,7 +198,7 @@ def unread_since(db: Db, workspace_id: int, since: float) -> bool:
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A feed that Reddit refuses; ``retry_at`` is when it is asked for again."""
+    """A feed that its source refuses; ``retry_at`` is when it is asked for again."""
 
     source: str
     kind: FeedKind
@@ -208,7 +209,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 def failing(db: Db, limit: int) -> list[Refused]:
-    """Up to ``limit`` of the watched feeds that Reddit refuses, by name."""
+    """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
         .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))

@@ -56,7 +56,7 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
         gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
     stripped = letter_texts.strip(db, now - ages.texts, LETTERS) if ages.texts else 0
     gone.rows += stripped
-    names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.startswith(AUTHOR))
+    names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.contains(f":{AUTHOR}"))
     gone.rows += Erased.delete().where(Erased.key.in_(names.limit(BATCH))).execute(db.peewee)
     gone.more = gone.rows >= BATCH or stripped == LETTERS
     return gone

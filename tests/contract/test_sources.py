@@ -23,7 +23,7 @@ from overheard.errors import FeedRefused, Postponed, TryAgain
 from overheard.items import ALL, KINDS_IN, FeedKind, Item
 from overheard.sources import Page, Source
 from overheard.sources.canary import CanarySource
-from overheard.sources.reddit import LISTING_ITEMS, PAGE_ITEMS
+from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
 from overheard.standin import Standin
 from tests.unit.sources.reddit_world import RecordingBudget, source_of
 

@@ -17,7 +17,7 @@ import structlog.testing
 
 from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain
 from overheard.sources import Page
-from overheard.sources.reddit import RedditSource
+from overheard.sources.reddit.source import RedditSource
 from overheard.standin import INSTALLED_ID, Standin
 from tests.unit.sources.reddit_world import (
     EMPTY,

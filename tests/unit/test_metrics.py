@@ -15,7 +15,7 @@ from overheard.channels.registry import KINDS, OTHERS
 from overheard.metrics import INVALID, Metrics, ProcessMetrics
 from overheard.series import Catalogue, Values
 from overheard.sources.canary import CanarySource
-from overheard.sources.reddit import RedditSource
+from overheard.sources.reddit.source import RedditSource
 
 ROOT = Path(__file__).parents[2]
 

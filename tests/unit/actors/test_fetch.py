@@ -19,7 +19,7 @@ from overheard.items import Item, number_of
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.portions import PORTION
 from overheard.sources import Page
-from overheard.sources.backward import BackwardReader, joined
+from overheard.sources.reddit.backward import BackwardReader, joined
 from overheard.sources.canary import CanarySource
 
 

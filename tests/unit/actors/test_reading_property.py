@@ -20,7 +20,7 @@ from overheard.errors import FeedRefused, Postponed
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched, PollPart
 from overheard.sources import Page
-from overheard.sources.backward import RUN, BackwardReader, joined
+from overheard.sources.reddit.backward import RUN, BackwardReader, joined
 
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"

@@ -19,7 +19,7 @@ from praw.config import Config
 
 from overheard.errors import FeedRefused, OverheardError, TryAgain
 from overheard.log import QUIET, configure
-from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.unit.sources.reddit_world import (
     AGENT,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.errors import TryAgain
-from overheard.sources.reddit_items import LONGEST_TEXT, clean, listing, readings
+from overheard.sources.reddit.items import LONGEST_TEXT, clean, listing, readings
 
 POST: dict[str, Any] = {
     "kind": "t3",

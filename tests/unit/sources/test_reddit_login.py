@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from overheard.errors import LoginRefused, Postponed, TryAgain
-from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
