@@ -19,7 +19,6 @@ from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
 from overheard.log import about, get_logger, note, trace
 from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
-from overheard.sources.registry import lookups
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 
 TIDY_SECONDS = 5.0
@@ -151,10 +150,9 @@ class Ingress:
             batch.add(request, ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now))
         elif isinstance(event, ItemRecheck):
             if event.item is None:
-                for number, source in enumerate(lookups()):  # the stage finds what is due, until nothing is
-                    batch.add(request, RecheckItems(source=source), number)
+                batch.add(request, RecheckItems(source="reddit"))  # it finds what is due, until nothing is
             else:
-                claim = rechecks.wish(self.db, event.item, now, lookups())
+                claim = rechecks.wish(self.db, "reddit", event.item, now)
                 batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
         else:
             raise InvalidInput(f"nobody here works on {type(event).__name__}")
@@ -234,10 +232,8 @@ class Batch:
         self.going: list[Demand] = []
         self.waiting: list[Demand] = []
 
-    def add(self, request: Request, message: Message, number: int = 0) -> None:
-        """Add a message that a request asks for; ``number``: how many of its messages are here already."""
-        message_id = f"{request.message_id}.{number}" if number else request.message_id
-        self._add(Parcel(message, message_id, trace()), {**request.said, **trace()}, len(request.at))
+    def add(self, request: Request, message: Message) -> None:
+        self._add(Parcel(message, request.message_id, trace()), {**request.said, **trace()}, len(request.at))
 
     def go(self, demand: Demand, message: Message) -> None:
         self.going.append(demand)

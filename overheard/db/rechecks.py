@@ -89,23 +89,22 @@ def _lease(db: Db, item_ids: Sequence[int], lease: float, *, now: float) -> tupl
     return tuple(sorted(item_id for (item_id,) in taken))
 
 
-def wish(db: Db, name: str, now: float, sources: Collection[str]) -> Batch:
-    """Claim one item, of one of the sources, that somebody wants to be asked about now; put it first in line as well,
-    in case that this is lost.
+def wish(db: Db, source: str, name: str, now: float) -> Batch:
+    """Claim one item that somebody wants to be asked about now, and put it first in line in case that this is lost.
 
     Raises NotFound.
     """
     lease = now + LEASE
     found = (
         Item.update(checked_at=0, lease_until=lease)
-        .where(Item.ref == storable(name), Item.source.in_(list(sources)))
-        .returning(Item.source, Item.id)
+        .where(Item.source == source, Item.ref == storable(name))
+        .returning(Item.id)
         .tuples()
         .execute(db.peewee)
     )
-    for source, item_id in found:
+    for (item_id,) in found:
         return Batch(source, (item_id,), lease)
-    raise NotFound(f"no item {name} is stored of a source that can be asked about it ({', '.join(sources)})")
+    raise NotFound(f"no item {name} is stored")
 
 
 def take(db: Db, batch: Batch, now: float) -> tuple[list[Stored], float]:

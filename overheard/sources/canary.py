@@ -24,7 +24,7 @@ class CanarySource(SingleFeeds):
         unknown = tuple(place for place in request.places if place != canary.FEED)
         if unknown:
             raise FeedRefused("missing", unknown)
-        if request.kind == "comments":
+        if request.kind != "posts":
             return Page(items=())
         item = self._item(self._clock())
         return Page(items=(item,), cursor=item.id)

@@ -91,7 +91,7 @@ SOURCES: dict[str, SourceType] = {
             bare_permalink=reddit.untitled,
         ),
         SourceType(name="replay", feeds=("items",), opens="overheard.sources.replay.source:open_source"),
-        SourceType(name=canary.SOURCE, feeds=("items",), opens="overheard.sources.canary:open_source", internal=True),
+        SourceType(name=canary.SOURCE, feeds=("posts",), opens="overheard.sources.canary:open_source", internal=True),
     )
 }
 

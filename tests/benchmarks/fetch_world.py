@@ -38,9 +38,9 @@ from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched, Message
 from overheard.metrics import Metrics
 from overheard.program import Program
-from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.sources.reddit.client import RedditClient
 from overheard.sources.reddit.http import Call
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.stages import STAGE_OF_MESSAGE
 from overheard.standin.exchange import Request
 from overheard.standin.routes import Routes

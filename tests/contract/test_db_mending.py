@@ -107,7 +107,7 @@ def test_what_may_be_far_off_comes_nearer_by_as_much_as_the_clock_went_back(
 ) -> None:
     Delivery.update(due_at=clock() + put_off, attempts=1).execute(db.peewee)
     Channel.update(not_before=clock() + put_off).execute(db.peewee)
-    rechecks.claim(db, before=clock(), now=clock() + put_off - rechecks.LEASE, requests=1)
+    rechecks.claim(db, "reddit", size=100, before=clock(), now=clock() + put_off - rechecks.LEASE, requests=1)
     mending.went_back(db, clock(), 3600)
     assert world.rows(Delivery, "due_at") == world.rows(Item, "lease_until") == [(clock() + due,)]
     assert world.rows(Channel, "not_before") == [(clock() + due,)]

@@ -42,7 +42,7 @@ def revoke(standin: Standin, times: int = 1000) -> None:
 
 
 def read(source: RedditSource, budget: RecordingBudget | None = None) -> int:
-    return len(source.info(["t3_1"], budget or RecordingBudget()).absent)
+    return len(source.look_up(["t3_1"], budget or RecordingBudget()).absent)
 
 
 def logins(standin: Standin) -> int:
