@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from importlib import import_module
 
@@ -63,6 +64,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     place_label: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
+    item_id_words: str = "the source's id of an item"
 
     def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
         """Return the feeds with items of these kinds (``posts``, ``comments``), each with the kinds wanted of it."""
@@ -89,6 +92,8 @@ SOURCES: dict[str, SourceType] = {
             place_label="r/{}".format,
             author_label="u/{}".format,
             bare_permalink=reddit.untitled,
+            item_id=reddit.FULLNAME,
+            item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
         SourceType(name="replay", feeds=("items",), opens="overheard.sources.replay.source:open_source"),
         SourceType(name=canary.SOURCE, feeds=("posts",), opens="overheard.sources.canary:open_source", internal=True),
@@ -153,3 +158,8 @@ def open_sources(config: Config, metrics: Metrics, clock: Clock) -> dict[str, So
             log.warning("source not configured: what is watched there is not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])
     return opened
+
+
+def watchable() -> list[str]:
+    """Return the names of the sources that people can watch."""
+    return [name for name, each in SOURCES.items() if not each.internal]
