@@ -19,7 +19,7 @@ class Context:
     """The parts of one process that a stage may need.
 
     ``send`` addresses messages as the table says for this stage. ``sources()`` opens the sources, by name, at the first
-    call of any stage; it raises ConfigError when there is no way to use them.
+    call of any stage.
     """
 
     config: Config

@@ -1,9 +1,8 @@
-"""recheck: asks Reddit about what is stored, a hundred items a request, and erases what is gone."""
+"""recheck: asks sources about what is stored of them, and erases what is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,7 +11,6 @@ from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.config import Recheck as Rules
 from overheard.db import erasing, rechecks, retention
-from overheard.db.budgets import source_key
 from overheard.db.connect import Db
 from overheard.db.rechecks import EARLY, LEASE, URGENT, Batch, Stored
 from overheard.errors import Permanent, Postponed, TryAgain, Unavailable
@@ -20,43 +18,48 @@ from overheard.limits import Need, SparePermit
 from overheard.log import get_logger
 from overheard.messages import RecheckItems
 from overheard.metrics import Metrics
-from overheard.outcomes import Later, Outcome
+from overheard.outcomes import Later, Outcome, Rejected
 from overheard.sending import Send
-from overheard.sources import Checked, LooksUp
+from overheard.sources import Checked, ItemLookup
+from overheard.sources.registry import budget_of, lookups
 
 log = get_logger(__name__)
 
-SOURCE = "reddit"  # the one that is asked
 HOUR = 3600.0
 REST = 30.0  # seconds for which items are left alone when the budget had nothing for them
-AGAIN = 60.0  # … and after a fault of Reddit's, unless it names a time
-# An answer that leaves an item out is no proof: a private subreddit looks like that, and so do faults. It has to be
+AGAIN = 60.0  # … and after a fault of the source's, unless it names a time
+# An answer that leaves an item out is no proof: a private place looks like that, and so do faults. It has to be
 # left out twice, so far apart; farther when the answer shows nothing at all of what was asked.
 CONFIRMED = 6 * HOUR
 CONFIRMED_BY_SILENCE = 24 * HOUR
 
 
 def work(context: Context) -> Work:
-    """The stage's work. It needs the source's budget, and for what is urgent a share of it."""
+    """The stage's work. It needs its source's budget, and for what is urgent a share of it."""
     rechecker = Rechecker(
         db=context.db,
-        source=cast(LooksUp, context.sources()[SOURCE]),
+        sources={name: source for name, source in context.sources().items() if isinstance(source, ItemLookup)},
         send=context.send,
         clock=context.clock,
         rules=context.config.recheck,
         metrics=context.metrics,
     )
-    key = source_key(SOURCE, context.config) or ""
-    need = Need(key, share=f"recheck:{key.partition(':')[2]}")
-    return Work(rechecker.recheck, lambda message: need)
+
+    def need(message: RecheckItems) -> Need | None:
+        budget = budget_of(message.source, context.config)
+        return None if budget is None else Need(budget.key, share=budget.recheck_key)
+
+    return Work(rechecker.recheck, need)
 
 
 class Rechecker:
-    """What the stage works with."""
+    """What the stage works with. ``sources`` are those that can look items up, by name."""
 
-    def __init__(self, *, db: Db, source: LooksUp, send: Send, clock: Clock, rules: Rules, metrics: Metrics) -> None:
+    def __init__(
+        self, *, db: Db, sources: Mapping[str, ItemLookup], send: Send, clock: Clock, rules: Rules, metrics: Metrics
+    ) -> None:
         self.db = db
-        self.source = source
+        self.sources = sources
         self.send = send
         self.clock = clock
         self.within = rules.within_hours * HOUR
@@ -66,15 +69,17 @@ class Rechecker:
         """Ask about the message's items, or about the next that are due, and act on the answer.
 
         1. items that nobody mentions any more go without being asked about;
-        2. what Reddit says is deleted or removed is erased, with its author, wherever it stands;
-        3. what Reddit says nothing of is erased when that is confirmed (see CONFIRMED);
+        2. what the source says is deleted or removed is erased, with its author, wherever it stands;
+        3. what it says nothing of is erased when that is confirmed (see CONFIRMED);
         4. an author without an account is taken off all that is stored; what was edited is stored as it is now.
 
         What can wait never makes a fetch wait: it uses what the budget has to spare, and else is left to a later
         tick. Urgent is what has not been asked about for URGENT of its time: that may also reserve slots, as often
-        as the share of rechecks allows. A fault of Reddit's, whatever it is, erases nothing: the items are asked about
-        later, and no message dies of it. Later when a slot is reserved; raises Unavailable (bus, database).
+        as the share of rechecks allows. A fault of the source's, whatever it is, erases nothing: the items are asked
+        about later, and no message dies of it. Later when a slot is reserved; raises Unavailable (bus, database).
         """
+        if message.source not in self.sources:
+            return Rejected(f"{message.source} cannot look items up")
         stored, lease = self._claimed(message)
         ids = [item.id for item in stored]
         if not stored:
@@ -82,7 +87,7 @@ class Rechecker:
         now = self.clock()
         permit.urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
         try:
-            checked = self.source.info([item.ref for item in stored], permit)
+            checked = self.sources[message.source].look_up([item.ref for item in stored], permit)
         except Postponed as wait:
             if wait.slot is None:
                 rechecks.hold(self.db, ids, lease, now + REST)
@@ -90,7 +95,7 @@ class Rechecker:
                 return None
             longer = now + wait.delay + LEASE
             rechecks.hold(self.db, ids, lease, longer)
-            return Later.for_slot(wait, RecheckItems(item_ids=tuple(ids), lease=longer))
+            return Later.for_slot(wait, RecheckItems(source=message.source, item_ids=tuple(ids), lease=longer))
         except Unavailable:
             raise  # the database, where the budget is
         except (TryAgain, Permanent) as fault:
@@ -99,25 +104,25 @@ class Rechecker:
             log.warning("recheck put off", items=len(ids), seconds=delay, reason=str(fault))
             return None
         self._settle(stored, checked)
-        if not message.item_ids and rechecks.due(self.db, self.clock() - EARLY * self.within, self.clock()):
-            self.send(RecheckItems())
+        now = self.clock()
+        if not message.item_ids and rechecks.due(self.db, message.source, now - EARLY * self.within, now):
+            self.send(RecheckItems(source=message.source))
         return None
 
     def _claimed(self, message: RecheckItems) -> tuple[list[Stored], float]:
         """The items to ask about, under our own lease."""
-        now = self.clock()
-        batch = Batch(message.item_ids, message.lease)
+        now, source = self.clock(), message.source
+        batch = Batch(source, message.item_ids, message.lease)
         if not message.item_ids:
-            claimed = rechecks.claim(self.db, before=now - EARLY * self.within, now=now, requests=1)
+            size, before = lookups()[source], now - EARLY * self.within
+            claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
             batch = claimed[0] if claimed else batch
         stored, lease = rechecks.take(self.db, batch, now)
         unwanted = [item.id for item in stored if not item.mentioned]
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)
             self.metrics.items_erased.labels("old").inc(gone)
-        foreign = [item.id for item in stored if item.source != self.source.name]
-        rechecks.asked(self.db, foreign, now)  # of another source
-        return [item for item in stored if item.mentioned and item.id not in foreign], lease
+        return [item for item in stored if item.mentioned], lease
 
     def _settle(self, stored: Sequence[Stored], checked: Checked) -> None:
         now = self.clock()

@@ -45,6 +45,7 @@ def store(
     """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""
     stored = storing.store(db, message, clock(), news_for, kept_for)
     metrics.mentions_stored.inc(stored.mentions)
+    metrics.items_erased.labels("deleted").inc(stored.erased)
     for source, reason in stored.gaps:
         metrics.coverage_gaps.labels(source, reason).inc()
     for age in stored.ages:

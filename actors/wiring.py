@@ -12,78 +12,31 @@ from actors.context import Context
 from overheard.bus.actor import Handler, Work
 from overheard.bus.sender import Sender
 from overheard.config import Config
-from overheard.db.budgets import DatabaseLimiter, Rate, reddit_key
+from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.connect import Db
-from overheard.errors import ConfigError, Unavailable
+from overheard.errors import Unavailable
 from overheard.limits import Permission, Permits
 from overheard.log import get_logger
-from overheard.metrics import Metrics
 from overheard.outcomes import Outcome
 from overheard.program import LOOK_AGAIN, Program
 from overheard.sources import Source
-from overheard.sources.canary import CanarySource
-from overheard.sources.reddit import RedditSettings, RedditSource
-from overheard.sources.unready import UnreadySource
+from overheard.sources.registry import budgets, open_sources
 from overheard.stages import Stage
 
 log = get_logger(__name__)
 
-NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
-  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
-  2. Put its id and secret into pipeline.toml, [reddit] client_id and client_secret, or into the environment:
-       export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
-  3. Set [reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
-  Without credentials, `overheard demo` shows everything on a Reddit of its own."""
-
-
-def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
-    """The source of items. Raises ConfigError, with what to do, when there are no credentials."""
-    reddit = config.reddit
-    if not reddit.client_id or not reddit.user_agent:
-        raise ConfigError(NO_CREDENTIALS.splitlines())
-    settings = RedditSettings(
-        client_id=reddit.client_id,
-        client_secret=reddit.client_secret.get_secret_value() or None,
-        username=reddit.username or None,
-        password=reddit.password.get_secret_value() or None,
-        user_agent=reddit.user_agent,
-        reddit_url=reddit.reddit_url,
-        oauth_url=reddit.oauth_url,
-        timeout=reddit.timeout,
-    )
-    return RedditSource(settings, metrics)
-
-
-def reddit_or_unready(config: Config, metrics: Metrics) -> RedditSource | UnreadySource:
-    """Reddit, or what stands in for it. Raises ConfigError.
-
-    Without credentials nothing of Reddit can be read, and a process that cannot do its work had better not start. But
-    who waits for Reddit's approval and has the canary on sees that all else works: then Reddit's feeds are put off.
-    """
-    try:
-        return reddit_source(config, metrics)
-    except ConfigError as error:
-        if not config.canary.interval:
-            raise
-        log.error("only the canary is read", exc_info=error)
-        return UnreadySource(RedditSource.name, error.problems[0])
-
-
-def reddit_budget(config: Config) -> str:
-    """The key of the API budget: one for each set of credentials, without showing them."""
-    return reddit_key(config.reddit.client_id)
-
 
 def limiter(config: Config, db: Db) -> DatabaseLimiter:
-    """The shared budgets."""
-    return DatabaseLimiter(
-        db,
-        {
-            "recheck": Rate(config.reddit.requests_per_minute * config.recheck.share, 1),
-            "reddit": Rate(config.reddit.requests_per_minute, config.reddit.burst),
-            "channel": Rate(config.notify.per_minute, config.notify.burst),
-        },
-    )
+    """Return the shared budgets."""
+    rates = {"channel": Rate(config.notify.per_minute, config.notify.burst)}
+    for each in budgets(config):
+        rates[_kind(each.key)] = Rate(each.per_minute, each.burst)
+        rates[_kind(each.recheck_key)] = Rate(each.per_minute * config.recheck.share, 1)
+    return DatabaseLimiter(db, rates)
+
+
+def _kind(key: str) -> str:
+    return key.partition(":")[0]
 
 
 def permits(program: Program) -> Permits:
@@ -131,9 +84,8 @@ class Wiring:
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        """The sources by name, the same for all stages of the process. Raises ConfigError without credentials."""
-        reddit = reddit_or_unready(self.program.config, self.program.metrics)
-        return {CanarySource.name: CanarySource(clock=self.program.clock), RedditSource.name: reddit}
+        """The sources by name, the same for all stages of the process."""
+        return open_sources(self.program.config, self.program.metrics, self.program.clock)
 
     def close(self) -> None:
         """Close what the stages hold."""

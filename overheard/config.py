@@ -107,6 +107,15 @@ class Reddit(Section):
         return value.rstrip("/")
 
 
+class Replay(Section):
+    path: str = ""
+    speed: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
+
+
+class Sources(Section):
+    replay: Replay = Replay()
+
+
 class Tick(Section):
     interval: Soon = 5
     jitter: Annotated[float, Field(ge=0, le=3600)] = 10
@@ -210,6 +219,7 @@ class Config(Section):
     bus: Bus = Bus()
     database: Database = Database()
     reddit: Reddit = Reddit()
+    sources: Sources = Sources()
     tick: Tick = Tick()
     fetch: Fetch = Fetch()
     match: Match = Match()

@@ -162,12 +162,13 @@ class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class RecheckItems(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Ask their source whether these stored items are still there.
+    """Ask their source whether these stored items of it are still there.
 
     ``lease`` is the claim under which they were taken: whoever comes second with it has nothing to do. Without ids:
     claim what is due, and go on until nothing is.
     """
 
+    source: Text
     item_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
     lease: Annotated[float, Meta(ge=0)] = 0.0
 

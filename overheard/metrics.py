@@ -64,13 +64,19 @@ class Metrics(Catalogue):
             role=("worker", "consumer"),
         )
 
-        # Reddit.
+        # Sources.
         self.items_fetched = counter(
             "items_fetched_total",
             "Items read from a source, seen before or not; without the canary's.",
             "fetch",
-            source=("reddit",),
-            kind=("posts", "comments"),
+            source=("reddit", "replay"),
+            kind=("posts", "comments", "items"),
+        )
+        self.items_unreadable = counter(
+            "items_unreadable_total",
+            "What a source gave that has not the form of an item: it is skipped.",
+            "fetch",
+            source=("reddit", "replay"),
         )
         self.reddit_requests = counter(
             "reddit_requests_total",
@@ -90,7 +96,7 @@ class Metrics(Catalogue):
             "Gaps between two readings of a feed; reason is horizon (more news than a listing holds), anchor (the "
             "place where the reading was has disappeared) or pages ([fetch] max_pages).",
             "store",
-            source=("reddit",),
+            source=("reddit", "replay"),
             reason=("horizon", "anchor", "pages"),
         )
         self.reddit_last_success = gauge(
@@ -114,7 +120,7 @@ class Metrics(Catalogue):
         # Budgets.
         self.rate_limit_waits = counter(
             "rate_limit_waits_total",
-            "Times something had to wait for its turn; key_kind is reddit or channel.",
+            "Times something had to wait for its turn; key_kind is a source or channel.",
             "fetch, notify, recheck",
             key_kind=("reddit", "channel"),
         )
@@ -136,7 +142,7 @@ class Metrics(Catalogue):
         )
         self.item_to_stored = histogram(
             "item_to_stored_seconds",
-            "Age of an item, since Reddit created it, when its mention was stored; without what was there before "
+            "Age of an item, since it was created, when its mention was stored; without what was there before "
             "anybody watched.",
             "store",
             AGES,
@@ -153,7 +159,7 @@ class Metrics(Catalogue):
         )
         self.item_to_delivered = histogram(
             "item_to_delivered_seconds",
-            "Age of an item, since Reddit created it, when it was delivered.",
+            "Age of an item, since it was created, when it was delivered.",
             "notify",
             AGES,
         )
@@ -194,12 +200,12 @@ class Metrics(Catalogue):
 
         # Rechecks and erasure.
         self.items_rechecked = counter(
-            "items_rechecked_total", "Stored items that Reddit was asked about again.", "recheck"
+            "items_rechecked_total", "Stored items that their source was asked about again.", "recheck"
         )
         self.items_erased = counter(
             "items_erased_total",
-            "Items erased; cause is deleted (on Reddit) or old. What `overheard forget` erases is not among them.",
-            "recheck, tick",
+            "Items erased; cause is deleted (at their source) or old. Not what `overheard forget` erases.",
+            "recheck, store, tick",
             cause=("deleted", "old"),
         )
         self.recheck_overdue = gauge("recheck_overdue_items", "Stored items whose recheck is overdue.", TICK)

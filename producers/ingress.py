@@ -28,6 +28,7 @@ from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
 from overheard.log import about, get_logger, note, trace
 from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
+from overheard.sources.registry import lookups
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 
 TIDY_SECONDS = 5.0
@@ -159,11 +160,13 @@ class Ingress:
             workspace = self._workspace(event.workspace, named)
             batch.add(request, ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now))
         elif isinstance(event, ItemRecheck):
+            if event.source not in lookups():
+                raise InvalidInput(f"{event.source} cannot be asked about items; valid: {', '.join(lookups())}")
             if event.item is None:
-                batch.add(request, RecheckItems())  # the stage finds what is due, and goes on until nothing is
+                batch.add(request, RecheckItems(source=event.source))  # it finds what is due, until nothing is
             else:
                 claim = rechecks.wish(self.db, event.source, event.item, now)
-                batch.add(request, RecheckItems(item_ids=claim.item_ids, lease=claim.lease))
+                batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
         else:
             raise InvalidInput(f"nobody here works on {type(event).__name__}")
         return True

@@ -1,4 +1,4 @@
-"""The tick's part in rechecks: finds which items are due, and asks the recheck stage to ask Reddit about them."""
+"""The tick's part in rechecks: finds which items are due, and has the recheck stage ask their sources about them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from overheard.db.connect import Db
 from overheard.db.rechecks import EARLY
 from overheard.messages import RecheckItems
 from overheard.metrics import Metrics
+from overheard.sources.registry import lookups
 
 REPORTED = 60.0  # seconds between two counts of what is overdue
 
@@ -38,14 +39,14 @@ class Rechecks:
         now, within = self.clock(), self.rules.within_hours * 3600.0
         if not 0 <= now - self._reported < REPORTED:
             self._reported = now
-            self.metrics.recheck_overdue.set(rechecks.overdue(self.db, now - within))
+            self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookups(), now - within))
         before = now - EARLY * within
-        if not rechecks.due(self.db, before, now):
-            return 0
-        room = self.rules.batch - self.waiting()
-        if room <= 0:
-            return 0
-        claimed = rechecks.claim(self.db, before=before, now=now, requests=room)
-        for batch in claimed:
-            self.sender.send(RecheckItems(item_ids=batch.item_ids, lease=batch.lease))
-        return len(claimed)
+        due = {name: size for name, size in lookups().items() if rechecks.due(self.db, name, before, now)}
+        sent, room = 0, self.rules.batch - self.waiting() if due else 0
+        for name, size in due.items():
+            if sent >= room:
+                break
+            for batch in rechecks.claim(self.db, name, size=size, before=before, now=now, requests=room - sent):
+                self.sender.send(RecheckItems(source=name, item_ids=batch.item_ids, lease=batch.lease))
+                sent += 1
+        return sent

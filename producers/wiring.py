@@ -11,10 +11,10 @@ from overheard.bus.drain import drain
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
-from overheard.db.budgets import reddit_key
 from overheard.db.retention import Ages
 from overheard.operations.operator_alert import alert_channel
 from overheard.program import Program
+from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers.alerts import Alerts
 from producers.canary import Canary
@@ -65,7 +65,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         gauges=Gauges(
             db=running.db,
             look=seen,
-            budget=reddit_key(running.config.reddit.client_id),
+            budget=budget_key(running.config.reddit.client_id),
             clock=running.clock,
             metrics=running.metrics,
         ),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from actors.context import Context
 from actors.fetch.fetcher import Fetcher
 from overheard.bus.actor import Work
-from overheard.db.budgets import source_key
 from overheard.limits import Need
 from overheard.messages import FetchWorkspace
+from overheard.sources.registry import budget_of
 
 
 def work(context: Context) -> Work:
@@ -25,7 +25,7 @@ def work(context: Context) -> Work:
     )
 
     def need(message: FetchWorkspace) -> Need | None:
-        key = source_key(message.source, context.config)
-        return None if key is None else Need(key)
+        budget = budget_of(message.source, context.config)
+        return None if budget is None else Need(budget.key)
 
     return Work(fetcher.fetch, need)

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 
+import msgspec
+
 from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from overheard.clock import Clock
@@ -15,7 +17,7 @@ from overheard.db.connect import Db
 from overheard.db.groups import Group
 from overheard.errors import Unavailable
 from overheard.messages import FetchWorkspace, Progress
-from overheard.sources import Source
+from overheard.sources import GroupLimit, Source
 
 
 class GroupClaims:
@@ -33,7 +35,7 @@ class GroupClaims:
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
         if group is None:
             return None
-        if rest := planning.excess(group, self.rules.group_size):
+        if rest := planning.excess(group, self._limit(group)):
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
         elif joined:
@@ -41,8 +43,8 @@ class GroupClaims:
         return GroupPoll(poll, group)
 
     def _joined(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
-        now, rules = self.clock(), self.rules
-        room = planning.room_of(group, rules.group_size) - len(group.feeds)
+        now, rules, limit = self.clock(), self.rules, self._limit(group)
+        room = planning.room_of(group, limit.places) - len(group.feeds)
         if room <= 0:
             return group
         others = feeds.also_due(
@@ -54,11 +56,15 @@ class GroupClaims:
             unread_since=planning.unread_since(message, rules.fresh_for),
             room=room,
         )
-        chosen = planning.joining(group, others, rules.group_size)
+        chosen = planning.joining(group, others, limit)
         if not chosen:
             return group
         join = self.sources[group.source].join
         return groups.join(self.db, group, chosen, poll, now=now, lease=rules.lease, cursor=join)
+
+    def _limit(self, group: Group) -> GroupLimit:
+        limit = self.sources[group.source].group_limit
+        return msgspec.structs.replace(limit, places=min(limit.places, self.rules.group_size))
 
     def resume(self, progress: Progress) -> GroupPoll | None:
         """Go on with a poll; None when its lease ran out: the poll that took it over reads again from the cursor."""

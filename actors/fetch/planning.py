@@ -9,8 +9,8 @@ from overheard.db.groups import FeedRow, Group
 from overheard.errors import TryAgain
 from overheard.items import ALL
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
+from overheard.sources import GroupLimit
 
-NAMES_BYTES = 1500  # of the names in a listing's URL: what is known to work is below 2,000 in all
 READ_AHEAD = 0.75  # of [fetch] fresh_for: workspaces that become due so soon reuse a reading made now
 EASY = 0.25  # of the pages that may be read: a group that needs no more may have twice as many feeds again
 FIRST_RETRY = 2.0  # seconds after a passing fault of the source; doubles
@@ -33,30 +33,34 @@ def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
     return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
-def joining(group: Group, others: Sequence[Group], size: int) -> list[Group]:
-    """Those of the others, in their order, that fit into one request with the group: ``size`` feeds at most."""
+def joining(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
+    """Those of the others, in their order, that fit into one request with the group."""
     if any(feed.place == ALL or feed.failures for feed in group.feeds):
         return []
     chosen: list[Group] = []
-    count, length, room = len(group.feeds), _bytes(group), room_of(group, size)
+    count, length, room = len(group.feeds), _bytes(group), room_of(group, limit.places)
     for other in others:
-        room_then = min(room, room_of(other, size))
-        if count + len(other.feeds) <= room_then and length + _bytes(other) <= NAMES_BYTES:
+        room_then = min(room, room_of(other, limit.places))
+        if count + len(other.feeds) <= room_then and _fits(length + _bytes(other), limit):
             chosen.append(other)
             count, length, room = count + len(other.feeds), length + _bytes(other), room_then
     return chosen
+
+
+def _fits(length: int, limit: GroupLimit) -> bool:
+    return limit.name_bytes is None or length <= limit.name_bytes
 
 
 def _bytes(group: Group) -> int:
     return sum(len(feed.place) + 1 for feed in group.feeds)
 
 
-def excess(group: Group, size: int) -> list[FeedRow]:
+def excess(group: Group, limit: GroupLimit) -> list[FeedRow]:
     """Feeds of the group that one request cannot name any more: a smaller group was configured."""
     kept, length = 0, 0
     for feed in group.feeds:
         length += len(feed.place) + 1
-        if kept == size or (length > NAMES_BYTES and kept):
+        if kept == limit.places or (kept and not _fits(length, limit)):
             break
         kept += 1
     return list(group.feeds[kept:])

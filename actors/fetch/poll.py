@@ -6,7 +6,7 @@ import uuid
 
 from overheard.db.groups import Group
 from overheard.messages import Missed, Progress, Target
-from overheard.sources import Page
+from overheard.sources import Page, ReadRequest
 
 
 class GroupPoll:
@@ -30,6 +30,17 @@ class GroupPoll:
             "feeds": len(self.group.feeds),
             "pages": self.pages,
         }
+
+    def request(self) -> ReadRequest:
+        """What to ask the source for: the next page."""
+        group = self.group
+        return ReadRequest(
+            kind=group.kind,
+            places=group.places,
+            cursor=group.cursor,
+            position=self.position,
+            since=group.began_at,
+        )
 
     def turn(self, page: Page, now: float) -> None:
         """Note that a page was read."""

@@ -6,24 +6,23 @@ ours (bus, database) are raised, and credentials that the source does not take.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from actors.fetch import planning
 from actors.fetch.health import SourceHealth
 from actors.fetch.poll import GroupPoll
-from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.items import Item
 from overheard.log import get_logger
 from overheard.messages import ItemsFetched, Missed, PollPart, Target
 from overheard.metrics import Metrics
 from overheard.portions import item_size, portions
 from overheard.sending import Send
 from overheard.sources import Budget, Page, Source
+from overheard.sources.registry import is_internal
 
 log = get_logger(__name__)
 
@@ -70,7 +69,7 @@ class Reader:
             poll.turn(page, self.clock())
             done = page.complete or page.position is None or poll.pages >= self.rules.max_pages
             too_much = done and not page.complete and len(poll.group.feeds) > 1
-            self._send(poll, page.items, self._target(poll, page) if done and not too_much else None)
+            self._send(poll, page, self._target(poll, page) if done and not too_much else None)
             self._count(poll, len(page.items))
             count += len(page.items)
             if done:
@@ -81,14 +80,7 @@ class Reader:
         """The next page, or why there is none. How the source does is recorded: monitoring has no other view of it."""
         group, health = poll.group, self.health
         try:
-            page = self.sources[group.source].read(
-                group.kind,
-                group.places,
-                cursor=group.cursor,
-                position=poll.position,
-                since=group.began_at,
-                budget=budget,
-            )
+            page = self.sources[group.source].read(poll.request(), budget)
         except Postponed as wait:
             return wait
         except FeedRefused as refusal:
@@ -114,8 +106,9 @@ class Reader:
             log.warning("coverage gap", **poll.gist, reason=reason)
         return poll.target(page, missed, planning.next_room(poll.group.room, poll.pages, self.rules))
 
-    def _send(self, poll: GroupPoll, items: Sequence[Item], target: Target | None) -> None:
-        pieces = portions(items, item_size)
+    def _send(self, poll: GroupPoll, page: Page, target: Target | None) -> None:
+        pieces = portions(page.items, item_size)
+        gone = tuple((poll.group.source, item_id) for item_id in page.gone)
         for number, piece in enumerate(pieces, 1):
             final = target is not None and number == len(pieces)
             part = PollPart(
@@ -124,10 +117,9 @@ class Reader:
                 parts=poll.parts + 1 if final else None,
                 targets=(target,) if target is not None and final else (),
             )
-            self.send(ItemsFetched(part=part, items=piece))
+            self.send(ItemsFetched(part=part, items=piece, gone=gone if number == 1 else ()))
             poll.parts += 1
 
     def _count(self, poll: GroupPoll, items: int) -> None:
-        if poll.group.source != canary.SOURCE:  # which nobody wrote
-            source = self.sources[poll.group.source].name
-            self.metrics.items_fetched.labels(source, poll.group.kind).inc(items)
+        if not is_internal(poll.group.source):
+            self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(items)

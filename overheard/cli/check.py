@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from actors.wiring import limiter, reddit_budget, reddit_source
+from actors.wiring import limiter
 from overheard.channels.inert import clean
 from overheard.cli import output
 from overheard.cli.context import configuration
@@ -52,16 +52,11 @@ def _outcomes(context: click.Context) -> Iterator[tuple[str, Outcome]]:
         yield "configuration", Outcome("failed", first, "\n".join(rest) or None)
         return
 
-    def budget() -> Permit:
-        config = program.config
-        return Permit(
-            limiter(config, program.db), reddit_budget(config), wait=program.stop.wait, on_wait=lambda seconds: None
-        )
+    def budget(key: str) -> Permit:
+        return Permit(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
 
     path: Path | None = context.obj["config"]
     try:
-        yield from checks.run(
-            program, path, source=lambda config: reddit_source(config, program.metrics), budget=budget
-        )
+        yield from checks.run(program, path, budget=budget)
     finally:
         program.db.release()

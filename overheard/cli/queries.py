@@ -17,7 +17,8 @@ from overheard.cli.highlight import marked
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
-from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, NotItems, matching, unpacked
+from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, matching
+from overheard.sources.item_lines import NotItems, unpacked
 
 TABLE_ROWS = 50
 EXCERPT_CHARS = 160  # around what was found

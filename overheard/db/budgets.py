@@ -7,7 +7,6 @@ own, so nobody wakes up to find the place taken.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -15,17 +14,16 @@ from collections.abc import Mapping
 import msgspec
 from peewee import Case, fn
 
-from overheard.config import Config
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.limits import Reservation
 
 HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
 LONGEST_BLOCK = 3600.0  # seconds: what a Retry-After may ask for
-WINDOW = 600.0  # seconds: Reddit's; what it counted longer ago says nothing any more
+WINDOW = 600.0  # seconds: the longest of any source; what it counted longer ago says nothing any more
 CLOCK_TICK = 0.002  # seconds: SQLite's clock counts milliseconds
 NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
-LOW_WATER = 1.0  # requests left at which Reddit's own count stops us until its window ends
+LOW_WATER = 1.0  # requests left at which the server's own count stops us until its window ends
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -150,16 +148,6 @@ class DatabaseLimiter:
             self.block(key, min(reset, 600.0))
 
 
-def reddit_key(client_id: str) -> str:
-    """The key of Reddit's budget: one for each set of credentials, without showing them."""
-    return f"reddit:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
-
-
-def source_key(source: str, config: Config) -> str | None:
-    """The key of a source's budget; None for a source that has none."""
-    return reddit_key(config.reddit.client_id) if source == "reddit" else None
-
-
 def take(db: Db, key: str, seconds: float) -> bool:
     """Take the one slot of ``key`` there is in so many seconds; says whether it was free. Nobody waits in a line."""
     now = db.now
@@ -201,7 +189,7 @@ def admit_trigger(db: Db, workspace_id: int, per_hour: int) -> bool:
 
 
 def state(db: Db, key: str) -> tuple[float | None, float]:
-    """(requests remaining as Reddit last said, seconds that the key is still blocked or booked) for ``status``.
+    """(requests remaining as the server last said, seconds that the key is still blocked or booked) for ``status``.
 
     What it said longer ago than its window lasts is not known any more: None.
     """

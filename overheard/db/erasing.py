@@ -1,6 +1,6 @@
 """Erasing items: with all that mentions them, from wherever they stand, and so that they do not come back.
 
-Copies of an item are under way: in messages on the bus, in the next reading of a quiet subreddit. So what is erased
+Copies of an item are under way: in messages on the bus, in the next reading of a quiet place. So what is erased
 leaves a key behind, which store looks for: the name of an item for some days (after that nothing holds a copy), and a
 hash of the name of an author who asked to be forgotten for good.
 """
@@ -8,7 +8,10 @@ hash of the name of an author who asked to be forgotten for good.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -40,8 +43,38 @@ class Tally(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+def erase_gone(db: Db, keys: Collection[Key], now: float) -> Tally:
+    """Erase the items that their source says are deleted, be they stored or not: none of them is stored from here on.
+
+    The steps are those of ``erase``; but what is being stored just now may have been looked for before its key was
+    there, so it is waited for. Outside of a transaction.
+    """
+    tally, ordered = Tally(), sorted(keys)  # one order of locks for all workers
+    if not ordered:
+        return tally
+    with db.transaction():
+        remember(db, map(item_key, ordered), now)
+    db.await_writers(Item)
+    for start in range(0, len(ordered), KEYS):
+        some = ordered[start : start + KEYS]
+        threads.erase_titles(db, some)
+        stored = [row for (row,) in Item.select(Item.id).where(of_keys(some)).tuples().execute(db.peewee)]
+        if stored:
+            tally.add(erase_rows(db, stored, now))
+    return tally
+
+
+def of_keys(keys: Iterable[Key]) -> Any:
+    """Return the condition of being one of these items."""
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for source, ref in keys:
+        by_source[source].append(ref)
+    each = [(Item.source == source) & Item.ref.in_(refs) for source, refs in by_source.items()]
+    return reduce(or_, each) if each else Item.id.in_([])
+
+
 def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> Tally:
-    """Erase items that are gone from Reddit, up to a few hundred at once.
+    """Erase items that are gone from their source, up to a few hundred at once.
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
 

@@ -11,6 +11,7 @@ from overheard.db.connect import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, Refresh, Watch, Workspace
 from overheard.items import ALL, FeedKind
+from overheard.sources.registry import place_label
 
 TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
@@ -118,7 +119,7 @@ def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) ->
     )
     FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id == feed.group_id).execute(db.peewee)
     if feed.failures + 1 == TOLD_AFTER:
-        incidents.note(db, "feed refused", f"r/{feed.place} {feed.kind} ({reason})", now)
+        incidents.note(db, "feed refused", f"{place_label(feed.source, feed.place)} {feed.kind} ({reason})", now)
     return retry_at
 
 
@@ -203,7 +204,7 @@ def unread_since(db: Db, workspace_id: int, since: float) -> bool:
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A feed that Reddit refuses; ``retry_at`` is when it is asked for again."""
+    """A feed that its source refuses; ``retry_at`` is when it is asked for again."""
 
     source: str
     kind: FeedKind
@@ -214,7 +215,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 def failing(db: Db, limit: int) -> list[Refused]:
-    """Up to ``limit`` of the watched feeds that Reddit refuses, by name."""
+    """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
         .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))

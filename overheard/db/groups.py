@@ -49,9 +49,9 @@ class Group(msgspec.Struct, frozen=True):
     feeds: tuple[FeedRow, ...] = ()
 
     @property
-    def places(self) -> list[str]:
+    def places(self) -> tuple[str, ...]:
         """What to ask the source for."""
-        return [feed.place for feed in self.feeds]
+        return tuple(feed.place for feed in self.feeds)
 
 
 GIVEN_UP = "given up"  # in place of a poll: the group is free, and the sweep asks for those who waited for its reading

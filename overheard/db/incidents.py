@@ -31,7 +31,7 @@ LONGEST = 200  # characters of a place
 class Noted(msgspec.Struct, frozen=True):
     """``count`` times ``kind``, the last time at ``last_at``.
 
-    ``what`` is the place, or the reason: a stage, ``acme/team``, ``r/python``, how Reddit fails.
+    ``what`` is the place, or the reason: a stage, ``acme/team``, ``r/python``, how a source fails.
     """
 
     kind: str

@@ -204,12 +204,12 @@ class Item(Table):
     created_at = DoubleField()
     edited_at = DoubleField(null=True)
     stored_at = DoubleField(index=True)
-    checked_at = DoubleField(default=0, index=True)
+    checked_at = DoubleField(default=0)
     absent_since = DoubleField(null=True)
     lease_until = DoubleField(default=0)
 
     class Meta:
-        indexes = ((("source", "ref"), True), (("source", "thread"), False))
+        indexes = ((("source", "ref"), True), (("source", "thread"), False), (("source", "checked_at"), False))
 
 
 Item.add_index(fn.LOWER(Item.author), name="item_author_lower")

@@ -1,19 +1,21 @@
-"""Which stored items Reddit is to be asked about again, who asks now (a lease), and what it said.
+"""Which stored items their source is to be asked about again, who asks now (a lease), and what it said.
 
 Every item is to be asked about within a time, ``within``. From EARLY of it on, an item may be asked about whenever the
 budget has something to spare; from URGENT on, out of the share that rechecks have of the budget; after all of it, it
-is overdue. So the cost is a request for each hundred items, at most twice in that time, whatever order they came in.
+is overdue. So the cost is a request for each batch of items, at most twice in that time, whatever order they came in.
+
+Asked are only sources that can look items up: of the others, each item stays as it is until the source itself says
+that it is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from peewee import fn
 
-from overheard import canary
 from overheard.db.connect import Db
 from overheard.db.models import Item, Mention
 from overheard.db.text import storable
@@ -21,16 +23,15 @@ from overheard.db.threads import without_title
 from overheard.errors import NotFound
 from overheard.items import Item as FoundItem
 
-REQUEST = 100  # items that one request asks about
 EARLY = 0.5  # of the time within which an item is to be asked about
 URGENT = 0.75
 LEASE = 300.0  # seconds
-PEOPLES = Item.source != canary.SOURCE  # which go within a day
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Items claimed for one request, under a lease that names the claim."""
+    """Items of one source claimed for one request, under a lease that names the claim."""
 
+    source: str
     item_ids: tuple[int, ...]
     lease: float
 
@@ -53,29 +54,28 @@ class Stored(msgspec.Struct, frozen=True):
     mentioned: bool  # whether anybody still wants it
 
 
-def due(db: Db, before: float, now: float) -> bool:
-    """Whether an item that nobody has claimed was last asked about before a time."""
-    return bool(
-        Item.select(Item.id).where(PEOPLES, Item.checked_at <= before, Item.lease_until < now).exists(db.peewee)
-    )
+def due(db: Db, source: str, before: float, now: float) -> bool:
+    """Whether an item of the source that nobody has claimed was last asked about before a time."""
+    free = (Item.source == source) & (Item.lease_until < now)
+    return bool(Item.select(Item.id).where(free, Item.checked_at <= before).exists(db.peewee))
 
 
-def claim(db: Db, *, before: float, now: float, requests: int) -> list[Batch]:
-    """Claim the items asked about the longest time ago, a hundred for each of up to ``requests`` requests.
+def claim(db: Db, source: str, *, size: int, before: float, now: float, requests: int) -> list[Batch]:
+    """Claim the source's items asked about the longest time ago, ``size`` for each of up to ``requests`` requests.
 
     A request is made when its first item was last asked about before ``before``; the next in line fill it up. Of two
     claimers each item goes to one.
     """
     lease = now + LEASE
-    oldest: Any = Item.select(Item.id, Item.checked_at).where(PEOPLES, Item.lease_until < now).order_by(Item.checked_at)
-    oldest = oldest.limit(REQUEST * requests)
+    free = (Item.source == source) & (Item.lease_until < now)
+    oldest: Any = Item.select(Item.id, Item.checked_at).where(free).order_by(Item.checked_at).limit(size * requests)
     if not db.sqlite:
         oldest = oldest.for_update("FOR NO KEY UPDATE", skip_locked=True)
     with db.transaction():
         rows = list(oldest.tuples().execute(db.peewee))
-        portions = [rows[start : start + REQUEST] for start in range(0, len(rows), REQUEST)]
+        portions = [rows[start : start + size] for start in range(0, len(rows), size)]
         wanted = [[item_id for item_id, _ in portion] for portion in portions if portion[0][1] <= before]
-        return [Batch(ids, lease) for portion in wanted if (ids := _lease(db, portion, lease, now=now))]
+        return [Batch(source, ids, lease) for portion in wanted if (ids := _lease(db, portion, lease, now=now))]
 
 
 def _lease(db: Db, item_ids: Sequence[int], lease: float, *, now: float) -> tuple[int, ...]:
@@ -103,7 +103,7 @@ def wish(db: Db, source: str, name: str, now: float) -> Batch:
         .execute(db.peewee)
     )
     for (item_id,) in found:
-        return Batch((item_id,), lease)
+        return Batch(source, (item_id,), lease)
     raise NotFound(f"no item {name} is stored")
 
 
@@ -117,7 +117,7 @@ def take(db: Db, batch: Batch, now: float) -> tuple[list[Stored], float]:
         return [], lease
     taken = (
         Item.update(lease_until=lease)
-        .where(Item.id.in_(list(batch.item_ids)), Item.lease_until == batch.lease)
+        .where(Item.id.in_(list(batch.item_ids)), Item.source == batch.source, Item.lease_until == batch.lease)
         .returning(Item.id)
         .tuples()
         .execute(db.peewee)
@@ -135,24 +135,24 @@ def hold(db: Db, item_ids: Sequence[int], lease: float, until: float) -> None:
 
 
 def there(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Reddit has shown them."""
+    """Their source has shown them."""
     Item.update(checked_at=now, absent_since=None, lease_until=0).where(Item.id.in_(list(item_ids))).execute(db.peewee)
 
 
 def absent(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Reddit's answer has left them out."""
+    """Their source's answer has left them out."""
     Item.update(checked_at=now, absent_since=fn.COALESCE(Item.absent_since, now), lease_until=0).where(
         Item.id.in_(list(item_ids))
     ).execute(db.peewee)
 
 
 def asked(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Reddit was asked about them, and its answer says nothing either way."""
+    """Their source was asked about them, and its answer says nothing either way."""
     Item.update(checked_at=now, lease_until=0).where(Item.id.in_(list(item_ids))).execute(db.peewee)
 
 
 def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
-    """Keep what Reddit shows now in place of what was stored; says whether that is something else.
+    """Keep what the source shows now in place of what was stored; says whether that is something else.
 
     Who has taken words back has taken them back here too. The mention stays, for which they were found; its
     highlights, which are places in the old text, go. What an answer leaves empty (it may be short of a comment's
@@ -171,6 +171,7 @@ def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
     return True
 
 
-def overdue(db: Db, before: float) -> int:
-    """How many items were last asked about before a time."""
-    return int(Item.select(fn.COUNT(Item.id)).where(PEOPLES, Item.checked_at <= before).scalar(db.peewee))
+def overdue(db: Db, sources: Collection[str], before: float) -> int:
+    """How many items of these sources were last asked about before a time."""
+    theirs = Item.source.in_(list(sources))
+    return int(Item.select(fn.COUNT(Item.id)).where(theirs, Item.checked_at <= before).scalar(db.peewee))

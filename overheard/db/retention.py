@@ -52,7 +52,7 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
     gone.rows += _batch(db, Gap, Gap.found_at < now - GAPS)
     if ages.dead_letters:
         gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
-    names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.startswith(AUTHOR))
+    names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.contains(f":{AUTHOR}"))
     gone.rows += Erased.delete().where(Erased.key.in_(names.limit(BATCH))).execute(db.peewee)
     gone.more = gone.rows >= BATCH
     return gone

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from functools import reduce
-from operator import or_
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec.structs import replace
 from peewee import fn
 
-from overheard import canary
 from overheard.db import deliveries, erasing, groups
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, Query, StoredPart, Watch, Workspace
@@ -22,6 +18,7 @@ from overheard.db.threads import without_title
 from overheard.items import Item as FoundItem
 from overheard.items import Place
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, Target
+from overheard.sources.registry import is_internal
 
 NEWS = 30 * 86400.0  # seconds: nobody wants to be told today of what was said a month ago
 UNKNOWN = 0.0  # when a poll began whose row is gone: it makes nothing fresh
@@ -33,17 +30,21 @@ class Stored(msgspec.Struct, frozen=True):
 
     ``mentions`` counts the new ones, ``ages`` are their items' ages in seconds: without the canary's, which nobody
     said, and without the ages of silent mentions, which were old before anybody watched, and say nothing of how fast
-    we are. ``gaps``: (source, reason) of each gap that the poll has left.
+    we are. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
     """
 
     channels: dict[int, str] = {}
     mentions: int = 0
     ages: tuple[float, ...] = ()
     gaps: tuple[tuple[str, str], ...] = ()
+    erased: int = 0
 
 
 def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kept_for: float = math.inf) -> Stored:
-    """Store one part of a poll, in one transaction:
+    """Store one part of a poll, in one transaction; first, in one of its own, erase what is gone.
+
+    Apart, because both lock items in the order of their keys, and together would lock them in two orders. Erasing comes
+    first: a crash in between leaves the part to be stored again, and what is gone is refused by then.
 
     1. the items, those seen before left as they are; but none that was erased, nor any that is older than
        ``kept_for`` seconds: in quiet listings stands what retention has forgotten long ago;
@@ -52,6 +53,7 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
        or is no news any more (``news_for`` seconds);
     4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
     """
+    erased = erasing.erase_gone(db, message.gone, now)
     with db.transaction():
         created: list[tuple[int, int, int, bool]] = []
         entries = _storable_now(db, message.items, now - kept_for)
@@ -62,10 +64,10 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
         loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
         channels = deliveries.add(db, loud, now)
         gaps = _part(db, message.part, now)
-    said = [entry.item for entry in entries if entry.item.source != canary.SOURCE] if created else []
+    said = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in said}
     ages = tuple(now - born[item_id] for _, _, item_id, silent in created if item_id in born and not silent)
-    return Stored(channels, sum(item_id in born for _, _, item_id, _ in created), ages, tuple(gaps))
+    return Stored(channels, sum(item_id in born for _, _, item_id, _ in created), ages, tuple(gaps), erased.items)
 
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
@@ -93,7 +95,9 @@ def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]
         for start in range(0, len(missing), ROWS):
             keys = missing[start : start + ROWS]
             Item.insert_many([_item_row(by_key[key], now) for key in keys]).on_conflict_ignore().execute(db.peewee)
-            known = Item.select(Item.source, Item.ref, Item.id).where(of_keys(keys)).order_by(Item.source, Item.ref)
+            known = (
+                Item.select(Item.source, Item.ref, Item.id).where(erasing.of_keys(keys)).order_by(Item.source, Item.ref)
+            )
             ids.update({(source, ref): row for source, ref, row in db.kept(known).tuples().execute(db.peewee)})
         missing = [key for key in missing if key not in ids]
     return ids
@@ -105,15 +109,6 @@ def _item_row(item: FoundItem, now: float) -> dict[str, object]:
     }
     row |= {"ref": row.pop("id"), "texts": storable(msgspec.json.encode(item.texts).decode())}
     return {**row, "stored_at": now, "checked_at": now}
-
-
-def of_keys(keys: Iterable[Key]) -> Any:
-    """Return the condition of being one of these items."""
-    by_source: dict[str, list[str]] = defaultdict(list)
-    for source, ref in keys:
-        by_source[source].append(ref)
-    each = [(Item.source == source) & Item.ref.in_(refs) for source, refs in by_source.items()]
-    return reduce(or_, each) if each else Item.id.in_([])
 
 
 def _mentions(

@@ -34,7 +34,8 @@ from overheard.operations.wording import counted, first, span
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.program import Program
 from overheard.sources import Budget
-from overheard.sources.reddit import RedditSource
+from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.source import open_source
 
 REDDIT_TIMEOUT_SECONDS = 5.0
 CLOCKS_APART_SECONDS = 5.0  # that two machines' clocks may differ
@@ -49,8 +50,7 @@ UNREADABLE_REMEDY = (
     "overheard export SLUG, correct it, overheard import"
 )
 
-OpenSource = Callable[[Config], RedditSource]  # raises ConfigError, with what to do
-OpenBudget = Callable[[], Budget]
+OpenBudget = Callable[[str], Budget]  # by its key
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -65,9 +65,7 @@ class Outcome(msgspec.Struct, frozen=True):
 Check = Callable[[Program, Db | None], Outcome | None]  # without a database where it cannot be used
 
 
-def run(
-    program: Program, path: Path | None, *, source: OpenSource, budget: OpenBudget
-) -> Iterator[tuple[str, Outcome]]:
+def run(program: Program, path: Path | None, *, budget: OpenBudget) -> Iterator[tuple[str, Outcome]]:
     """Check all parts, each by its name. ``path``: the configuration file that was named."""
     config = program.config
     yield "configuration", Outcome("ok", _where(path))
@@ -76,7 +74,7 @@ def run(
     stored = database(program)
     yield "database", stored
     yield "bus", bus(config)
-    yield "Reddit", reddit(program, source, budget if stored.ready else None)
+    yield "Reddit", reddit(program, budget if stored.ready else None)
     for part, check in PARTS.items():
         if (outcome := _outcome(check, program, program.db if stored.ready else None)) is not None:
             yield part, outcome
@@ -147,19 +145,19 @@ def bus(config: Config) -> Outcome:
     return Outcome("ok", f"RabbitMQ, {place}; {busy} of {len(found)} queues have somebody who works on them")
 
 
-def reddit(program: Program, open_source: OpenSource, open_budget: OpenBudget | None) -> Outcome:
+def reddit(program: Program, open_budget: OpenBudget | None) -> Outcome:
     """Log in and read one post, within the shared budget; without a database there are no others to share it with."""
     config = program.config
     shorter = config.reddit.model_copy(update={"timeout": min(config.reddit.timeout, REDDIT_TIMEOUT_SECONDS)})
     try:
-        source = open_source(config.model_copy(update={"reddit": shorter}))
+        source = open_source(config.model_copy(update={"reddit": shorter}), program.metrics, program.clock)
     except ConfigError as error:
         return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
         if open_budget is None:
             return Outcome("ok", source.verify(NoLimit()))
         with program.db.session():
-            return Outcome("ok", source.verify(open_budget()))
+            return Outcome("ok", source.verify(open_budget(budget_key(config.reddit.client_id))))
     except Postponed as wait:
         return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
     except LoginRefused as error:

@@ -1,13 +1,38 @@
-"""Sources: where items come from. A new source is one module here and one line in ``actors/wiring.py``."""
+"""Sources: where items come from. A new source is one module here and one line in ``registry.py``.
+
+Here is what stages ask of a source. Every source reads its feeds; the other capabilities are its own matter, and stages
+look at them, never at its name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from overheard.items import FeedKind, Item
+
+
+class GroupLimit(msgspec.Struct, frozen=True):
+    """What one request may name at most: so many places, and so many bytes of their names (None: however long)."""
+
+    places: int = 1
+    name_bytes: int | None = None
+
+
+class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page to read, of which feeds together: those of one kind of these places.
+
+    ``cursor`` is what the reading before ended with, None before the first one; ``position`` where this one is, None
+    at its beginning. ``since`` is when the feeds were read last, or first watched (epoch seconds).
+    """
+
+    kind: FeedKind
+    places: tuple[str, ...]
+    cursor: str | None = None
+    position: str | None = None
+    since: float = 0.0
 
 
 class Unread(msgspec.Struct, frozen=True):
@@ -28,10 +53,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     ``complete``: everything since ``cursor`` was written has been read. ``position``: where to go on; None when the
     reading has ended, complete or not. ``cursor``: what the next reading begins with when this one ends here, and
     ``unread`` is then what it has missed. ``load``: items read so far by feed, for dividing what is too much.
+    ``gone``: ids of items, of whatever place, of which the source has said meanwhile that they were deleted.
     Cursors and positions are the source's own: nobody else looks into them.
     """
 
     items: tuple[Item, ...]
+    gone: tuple[str, ...] = ()
     position: str | None = None
     complete: bool = True
     cursor: str = ""
@@ -40,11 +67,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """Items looked up by name: as they are now, or the names of those that are not there any more.
+    """Items looked up by id: as they are now, or the ids of those that are not there any more.
 
     ``gone``: the source says that they were deleted or removed. ``absent``: it says nothing of them, be it because
-    they were erased altogether, because nobody may see their subreddit, or by a fault of its own. A name in none of
-    the three is one of which the answer could not be read.
+    they were erased altogether, because nobody may see their place, or by a fault of its own. An id in none of the
+    three is one of which the answer could not be read.
     """
 
     items: tuple[Item, ...]
@@ -69,23 +96,12 @@ class Source(Protocol):
     """What the fetch stage asks of a source."""
 
     name: str
+    group_limit: GroupLimit
 
-    def read(
-        self,
-        kind: FeedKind,
-        names: Sequence[str],
-        *,
-        cursor: str | None,
-        position: str | None,
-        since: float,
-        budget: Budget,
-    ) -> Page:
-        """Read one page of these feeds together: one HTTP request and so one token of the budget (or none).
+    def read(self, request: ReadRequest, budget: Budget) -> Page:
+        """Read one page: one HTTP request and so one token of the budget (or none).
 
-        ``cursor`` is what the reading before ended with, None before the first one; ``position`` where this one is,
-        None at its beginning. ``since`` is when the feeds were read last, or first watched (epoch seconds).
-
-        Raises Postponed (budget), TryAgain (passing fault), FeedRefused (one of the names is not to be had),
+        Raises Postponed (budget), TryAgain (passing fault), FeedRefused (one of the places is not to be had),
         Permanent (credentials, say).
         """
 
@@ -99,10 +115,27 @@ class Source(Protocol):
         """Close what it holds."""
 
 
-class LooksUp(Protocol):
-    """What the recheck stage asks of a source."""
+class SingleFeeds:
+    """The part of a ``Source`` that reads one feed at a time, and asks no server: nothing joins, nothing is refused."""
+
+    group_limit = GroupLimit()
+
+    def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
+        """Return the older cursor: no other feeds are added."""
+        return older
+
+    def probe(self, budget: Budget) -> None:
+        """Do nothing: it always answers."""
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+@runtime_checkable
+class ItemLookup(Protocol):
+    """What the recheck stage asks of a source that can look items up (``SourceType.lookup_size``)."""
 
     name: str
 
-    def info(self, names: Sequence[str], budget: Budget) -> Checked:
-        """Look up to 100 items by name. Raises Postponed (budget), TryAgain (passing fault), Permanent."""
+    def look_up(self, ids: Sequence[str], budget: Budget) -> Checked:
+        """Look up as many items as one request takes. Raises Postponed (budget), TryAgain, Permanent."""

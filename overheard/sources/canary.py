@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from overheard import canary
 from overheard.clock import Clock, system_clock
+from overheard.config import Config
 from overheard.errors import FeedRefused
-from overheard.items import FeedKind, Item
-from overheard.sources import Budget, Page
+from overheard.items import Item
+from overheard.metrics import Metrics
+from overheard.sources import Budget, Page, ReadRequest, SingleFeeds
 
 
-class CanarySource:
+class CanarySource(SingleFeeds):
     """Implements ``overheard.sources.Source``. Thread-safe."""
 
     name = canary.SOURCE
@@ -19,31 +19,15 @@ class CanarySource:
     def __init__(self, *, clock: Clock = system_clock) -> None:
         self._clock = clock
 
-    def read(
-        self,
-        kind: FeedKind,
-        names: Sequence[str],
-        *,
-        cursor: str | None,
-        position: str | None,
-        since: float,
-        budget: Budget,
-    ) -> Page:
+    def read(self, request: ReadRequest, budget: Budget) -> Page:
         """Return the one post of this second; there are no comments. The budget stays untouched."""
-        unknown = tuple(name for name in names if name != canary.FEED)
+        unknown = tuple(place for place in request.places if place != canary.FEED)
         if unknown:
             raise FeedRefused("missing", unknown)
-        if kind != "posts":
+        if request.kind != "posts":
             return Page(items=())
         item = self._item(self._clock())
         return Page(items=(item,), cursor=item.id)
-
-    def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
-        """Return the older cursor: it has one feed, and nothing to remember."""
-        return older
-
-    def probe(self, budget: Budget) -> None:
-        """Do nothing: it always answers."""
 
     def _item(self, now: float) -> Item:
         number = str(int(now))
@@ -60,5 +44,7 @@ class CanarySource:
             created_at=now,
         )
 
-    def close(self) -> None:
-        """There is nothing to close."""
+
+def open_source(config: Config, metrics: Metrics, clock: Clock) -> CanarySource:
+    """Open the source: it is always there."""
+    return CanarySource(clock=clock)

@@ -1,45 +1,102 @@
-"""The sources there are, and what is known of each without asking it. A new source is one module and one line here."""
+"""The sources there are, and what is known of each without asking it. A new source is one module and one entry here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from importlib import import_module
 
 import msgspec
 
-from overheard.items import FeedKind
-from overheard.sources import reddit_items
+from overheard import canary
+from overheard.clock import Clock
+from overheard.config import Config
+from overheard.errors import ConfigError, InvalidInput
+from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
+from overheard.log import get_logger
+from overheard.metrics import Metrics
+from overheard.sources import Source
+from overheard.sources.not_configured import NotConfiguredSource
+from overheard.sources.reddit import names as reddit
+
+log = get_logger(__name__)
+
+PLACE_MAX_CHARS = 100
+
+
+class RequestBudget(msgspec.Struct, frozen=True):
+    """A source's budget of requests, shared by all processes. ``key``: its name, a colon, and whose it is."""
+
+    key: str
+    per_minute: float
+    burst: int
+
+    @property
+    def recheck_key(self) -> str:
+        """The key of the part of it for which urgent rechecks may reserve slots."""
+        return f"recheck-{self.key}"
+
+
+def any_place(text: str) -> str:
+    """Return the place as it is. Raises InvalidInput when it is empty, too long, or has white space in it."""
+    if not text or len(text) > PLACE_MAX_CHARS or not text.isprintable() or " " in text:
+        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of a place")
+    return ALL if text.lower() == ALL else text
 
 
 class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a source without asking it.
 
-    ``feeds`` are the feeds into which it divides a place. ``internal``: nobody else's; people cannot watch it.
+    ``feeds`` are the feeds into which it divides a place. ``opens`` is the dotted path (``module:function``) of what
+    opens it, given the configuration, the metrics and a clock; it raises ConfigError, with what to do, when the
+    operator has to give something first. ``budget`` names its budget of requests (None: it makes none).
+    ``lookup_size``: how many items one request looks up (None: it cannot look items up). ``check_place`` returns a
+    place's name in its canonical spelling, or raises InvalidInput. ``internal``: nobody else's; people cannot watch it.
     """
 
     name: str
     feeds: tuple[FeedKind, ...]
+    opens: str
     internal: bool = False
+    budget: Callable[[Config], RequestBudget | None] = lambda config: None
+    lookup_size: int | None = None
+    check_place: Callable[[str], str] = any_place
     place_label: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
 
+    def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
+        """Return the feeds with items of these kinds (``posts``, ``comments``), each with the kinds wanted of it."""
+        wanted = {item for kind in kinds for item in KINDS_IN[kind]}
+        found = {feed: tuple(item for item in KINDS_IN[feed] if item in wanted) for feed in self.feeds}
+        return {feed: items for feed, items in found.items() if items}
+
+
+def _reddit_budget(config: Config) -> RequestBudget:
+    rules = config.reddit
+    return RequestBudget(reddit.budget_key(rules.client_id), rules.requests_per_minute, rules.burst)
+
 
 SOURCES: dict[str, SourceType] = {
     each.name: each
     for each in (
         SourceType(
-            name=reddit_items.SOURCE,
+            name=reddit.SOURCE,
             feeds=("posts", "comments"),
+            opens="overheard.sources.reddit.source:open_source",
+            budget=_reddit_budget,
+            lookup_size=reddit.LOOKUP_ITEMS,
+            check_place=reddit.check_place,
             place_label="r/{}".format,
             author_label="u/{}".format,
-            bare_permalink=reddit_items.untitled,
-            item_id=reddit_items.FULLNAME,
+            bare_permalink=reddit.untitled,
+            item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
-        SourceType(name="canary", feeds=("posts",), internal=True),
+        SourceType(name="replay", feeds=("items",), opens="overheard.sources.replay.source:open_source"),
+        SourceType(name=canary.SOURCE, feeds=("posts",), opens="overheard.sources.canary:open_source", internal=True),
     )
 }
 
@@ -48,6 +105,59 @@ def bare_permalink(source: str, permalink: str) -> str:
     """Return an item's link without words of its thread's title. A source that is not known has none in it."""
     known = SOURCES.get(source)
     return known.bare_permalink(permalink) if known else permalink
+
+
+def place_label(source: str, place: str) -> str:
+    """Return how people write a place. One of a source that is not known is written as it is."""
+    known = SOURCES.get(source)
+    return known.place_label(place) if known else place
+
+
+def author_label(source: str, author: str) -> str:
+    """Return how people write an author. One of a source that is not known is written as it is."""
+    known = SOURCES.get(source)
+    return known.author_label(author) if known else author
+
+
+def is_internal(source: str) -> bool:
+    """Return whether a source is Overheard's own: what it says is in no count of people's."""
+    known = SOURCES.get(source)
+    return known is not None and known.internal
+
+
+def budget_of(source: str, config: Config) -> RequestBudget | None:
+    """Return a source's budget of requests; None when it makes none, or is not known."""
+    known = SOURCES.get(source)
+    return known.budget(config) if known else None
+
+
+def budgets(config: Config) -> list[RequestBudget]:
+    """Return the budgets of all sources."""
+    return [budget for each in SOURCES.values() if (budget := each.budget(config)) is not None]
+
+
+def lookups() -> dict[str, int]:
+    """Return the sources that can look items up, each with how many one request asks about."""
+    return {each.name: each.lookup_size for each in SOURCES.values() if each.lookup_size}
+
+
+def open_source(name: str, config: Config, metrics: Metrics, clock: Clock) -> Source:
+    """Open one source. Raises ConfigError, with what to do, when the operator has to give something first."""
+    module, _, function = SOURCES[name].opens.partition(":")
+    opened: Source = getattr(import_module(module), function)(config, metrics, clock)
+    return opened
+
+
+def open_sources(config: Config, metrics: Metrics, clock: Clock) -> dict[str, Source]:
+    """Open all sources, by name. In place of one that is not configured stands one whose feeds are put off."""
+    opened: dict[str, Source] = {}
+    for name in SOURCES:
+        try:
+            opened[name] = open_source(name, config, metrics, clock)
+        except ConfigError as error:
+            log.warning("source not configured: what is watched there is not read", source=name, exc_info=error)
+            opened[name] = NotConfiguredSource(name, error.problems[0])
+    return opened
 
 
 def watchable() -> list[str]:

@@ -114,14 +114,14 @@ def _measured(db: Db) -> list[Figure]:
     batches = []
     with slowest.of("a tick's claim of 500 items, 20 times"):
         for _ in range(20):
-            rechecks.due(db, NOW - DAY / 2, NOW)
-            batches += rechecks.claim(db, before=NOW - DAY / 2, now=NOW, requests=5)
+            rechecks.due(db, "reddit", NOW - DAY / 2, NOW)
+            batches += rechecks.claim(db, "reddit", size=100, before=NOW - DAY / 2, now=NOW, requests=5)
     with slowest.of("a recheck of 100 items, 50 times"):
         for batch in batches[:50]:
             stored, _ = rechecks.take(db, batch, NOW)
             rechecks.there(db, [item.id for item in stored], NOW)
     with slowest.of("counting what is overdue, nearly everything (locks nothing)", 1000):
-        rechecks.overdue(db, NOW - DAY)
+        rechecks.overdue(db, ["reddit"], NOW - DAY)
     with slowest.of("erasing 100 items, 10 times"):
         for batch in batches[50:60]:
             erasing.erase(db, batch.item_ids, NOW)

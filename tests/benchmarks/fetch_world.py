@@ -39,9 +39,9 @@ from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.metrics import Metrics
 from overheard.outcomes import Later, Rejected
 from overheard.program import Program
-from overheard.sources.reddit import RedditSettings, RedditSource
-from overheard.sources.reddit_client import RedditClient
-from overheard.sources.reddit_http import Call
+from overheard.sources.reddit.client import RedditClient
+from overheard.sources.reddit.http import Call
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.standin.exchange import Request
 from overheard.standin.routes import Routes

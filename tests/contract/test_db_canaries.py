@@ -25,6 +25,7 @@ from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Query, Workspace
 from overheard.errors import InvalidInput
 from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
+from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
 
 
@@ -36,11 +37,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     """Store a canary as the stages do, and deliver it."""
     db, now = world.db, world.clock()
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
-    (item,) = (
-        CanarySource(clock=world.clock)
-        .read("posts", [canary.FEED], cursor=None, position=None, since=0.0, budget=None)
-        .items
-    )  # type: ignore[arg-type]
+    (item,) = CanarySource(clock=world.clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
     entry = MatchedItem(item, (Match(workspace, (world.query(workspace, "canary"),)),))
     message = ItemsMatched(part=PollPart(poll=item.id, part=0, parts=1), items=(entry,))
     stored = storing.store(db, message, now)

@@ -16,7 +16,6 @@ from overheard.db import (
     rechecks,
     retention,
     storing,
-    threads,
 )
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally
@@ -98,7 +97,7 @@ def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told:
 
 def below(world: Any, number: int, post: str, **fields: Any) -> Any:
     link = f"https://www.reddit.com/r/Python/comments/{post}/her_secret/{number}/"
-    given = {"author": "eve", "title": "Her secret", "url": "https://her.example/secret", "permalink": link} | fields
+    given = {"author": "eve", "thread": f"t3_{post}", "thread_title": "Her secret", "permalink": link} | fields
     return world.item(number, kind="comment", **given)
 
 
@@ -107,20 +106,26 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
     acme = world.workspace()
     post = world.item(1, title="Her secret", author="ada")
     link = "https://www.reddit.com/comments/1/"
-    comments = [below(world, 2, "1"), below(world, 3, "1", permalink=link), below(world, 4, "11", title="Another")]
+    comments = [
+        below(world, 2, "1"),
+        below(world, 3, "1", permalink=link),
+        below(world, 4, "11", thread_title="Another"),
+    ]
     other = world.item(5, title="Her secret?", permalink="https://www.reddit.com/r/Python/comments/1/her_secret/")
     storing.store(db, world.matched(*[(item, (acme,)) for item in (post, other, *comments)]), clock())
     if way == "erase":
         erasing.erase(db, ids(db, "t3_1"), clock())
     else:
         forgetting.author(db, "reddit", "Ada", clock())
-    rows = {row["name"]: row for row in world.rows(Item)}
+    rows = {row["ref"]: row for row in world.rows(Item)}
     assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
     first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
-    assert (first["title"], first["url"], first["author"]) == ("", "", "eve")
+    assert (first["thread_title"], first["author"]) == ("", "eve")
     assert first["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
-    assert (bare["title"], bare["permalink"]) == ("", link)
-    assert (another["title"], another["permalink"]) == ("Another", comments[2].permalink), "it is below another post"
+    assert (bare["thread_title"], bare["permalink"]) == ("", link)
+    assert (another["thread_title"], another["permalink"]) == ("Another", comments[2].permalink), (
+        "it is below another post"
+    )
     assert post_too["title"] == "Her secret?"
 
 
@@ -129,7 +134,7 @@ def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock:
     erasing.erase(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
     storing.store(db, late, clock())
-    assert world.rows(Item, "ref", "title") == [("t1_2", ""), ("t1_3", "Her secret")]
+    assert world.rows(Item, "ref", "thread_title") == [("t1_2", ""), ("t1_3", "Her secret")]
     assert "her_secret" not in world.rows(Item, "permalink")[0][0]
 
 
@@ -138,12 +143,12 @@ def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) ->
     comment = below(world, 2, "1")
     storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
     erasing.erase(db, ids(db, "t3_1"), clock())
-    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     [stored], _ = rechecks.take(db, batch, clock())
     assert not rechecks.refresh(db, stored, comment)
     assert rechecks.refresh(db, stored, msgspec.structs.replace(comment, body="other words"))
     [row] = world.rows(Item)
-    assert (row["body"], row["title"], row["url"]) == ("other words", "", "")
+    assert (row["body"], row["thread_title"]) == ("other words", "")
     assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
 
 
@@ -151,14 +156,18 @@ def test_comments_below_a_post_are_found_by_an_index(world: Any, db: Db, clock: 
     acme = world.workspace()
     comments = [(below(world, 1000 + number, f"{number}"), (acme,)) for number in range(300)]
     storing.store(db, world.matched(*comments), clock())
-    post = threads.POST_SQLITE if db.sqlite else threads.POST
-    query = Item.select(Item.id).where(threads.COMMENTS, post.in_(["7", "8"]))
+    query = Item.select(Item.id).where(Item.source == "reddit", Item.thread.in_(["t3_7", "t3_8"]))
+    assert "item_source_thread" in plan(db, query)
+
+
+def plan(db: Db, query: Any) -> str:
+    """How the database would find it, if there were many rows."""
     sql, params = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
     if not db.sqlite:
         db.peewee.execute_sql("ANALYZE item")
         db.peewee.execute_sql("SET enable_seqscan = off")  # so few rows are read quicker as they stand
     explain = "EXPLAIN QUERY PLAN" if db.sqlite else "EXPLAIN"
-    assert "item_post" in str(db.peewee.execute_sql(f"{explain} {sql}", params).fetchall())
+    return str(db.peewee.execute_sql(f"{explain} {sql}", params).fetchall())
 
 
 # -- it does not come back
@@ -289,7 +298,7 @@ def test_each_item_is_claimed_by_one(world: Any, db: Db, clock: Any, race: Any, 
     told(1000)
     for _ in range(4):
         now = clock.advance(DAY)
-        results = race(*[lambda now=now: rechecks.claim(db, before=now, now=now, requests=4)] * 4)
+        results = race(*[lambda now=now: rechecks.claim(db, "reddit", size=100, before=now, now=now, requests=4)] * 4)
         claimed = [item_id for batches in results for batch in batches for item_id in batch.item_ids]
         assert len(claimed) == len(set(claimed))
         assert len(claimed) >= 400
@@ -300,7 +309,7 @@ def test_a_claim_is_taken_up_once(world: Any, db: Db, clock: Any, race: Any, tol
     told(150)
     for _ in range(5):
         now = clock.advance(DAY)
-        one, two = rechecks.claim(db, before=now, now=now, requests=2)
+        one, two = rechecks.claim(db, "reddit", size=100, before=now, now=now, requests=2)
         ways = [lambda batch=batch, now=now: rechecks.take(db, batch, now)[0] for batch in (one, one, one, two)]
         results = race(*ways)
         assert sorted(len(stored) for stored in results[:3]) == [0, 0, len(one.item_ids)]
@@ -312,15 +321,15 @@ def test_the_oldest_come_first_and_only_when_they_are_due(world: Any, db: Db, cl
     clock.advance(100)
     told(200, slug="bolt", first=1000)
     now = clock.advance(100)
-    [batch] = rechecks.claim(db, before=now - 150, now=now, requests=3)
+    [batch] = rechecks.claim(db, "reddit", size=100, before=now - 150, now=now, requests=3)
     stored, lease = rechecks.take(db, batch, now)
     assert sum(each.checked_at == now - 200 for each in stored) == 5
     assert len(stored) == 100
-    assert rechecks.claim(db, before=now - 201, now=now, requests=3) == []
-    assert rechecks.due(db, now - 100, now)
-    assert not rechecks.due(db, now - 101, now)
+    assert rechecks.claim(db, "reddit", size=100, before=now - 201, now=now, requests=3) == []
+    assert rechecks.due(db, "reddit", now - 100, now)
+    assert not rechecks.due(db, "reddit", now - 101, now)
     rechecks.hold(db, list(batch.item_ids), lease, now + 30)
-    assert len(rechecks.claim(db, before=now - 150, now=now + 31, requests=1)) == 1
+    assert len(rechecks.claim(db, "reddit", size=100, before=now - 150, now=now + 31, requests=1)) == 1
 
 
 def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -332,24 +341,24 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
     rechecks.there(db, [second], clock())
     rechecks.asked(db, [third], clock())
     assert world.rows(Item, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]
-    assert rechecks.overdue(db, clock() - 1) == 0
-    assert rechecks.overdue(db, clock()) == 3
+    assert rechecks.overdue(db, ["reddit"], clock() - 1) == 0
+    assert rechecks.overdue(db, ["reddit"], clock()) == 3
 
 
 def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(3)
     batch = rechecks.wish(db, "reddit", "t3_2", clock())
-    assert batch == Batch((ids(db, "t3_2")[0],), clock() + LEASE)
-    assert rechecks.overdue(db, 0.0) == 1
+    assert batch == Batch("reddit", (ids(db, "t3_2")[0],), clock() + LEASE)
+    assert rechecks.overdue(db, ["reddit"], 0.0) == 1
     for name in ("t3_9", "t3_\x00", "\ud800"):
         with pytest.raises(NotFound):
-            rechecks.wish(db, name, clock())
+            rechecks.wish(db, "reddit", name, clock())
 
 
 def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(1)
     item = world.item(1)
-    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     [stored], _ = rechecks.take(db, batch, clock())
     assert not rechecks.refresh(db, stored, item)
     moved = msgspec.structs.replace(item, permalink="https://www.reddit.com/r/python/x/")
@@ -358,3 +367,66 @@ def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: An
     assert rechecks.refresh(db, stored, msgspec.structs.replace(item, body=""))
     assert world.rows(Item, "body", "title") == [("", item.title)]
     assert world.rows(Mention, "highlights") == [("[]",)]
+
+
+def test_only_its_own_items_are_claimed_for_a_source(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(2)
+    other = world.item(1, source="replay")
+    storing.store(db, world.matched((other, (acme,)), poll="other"), clock())
+    now = clock.advance(100)
+    batches = rechecks.claim(db, "reddit", size=1, before=now, now=now, requests=9)
+    assert [(batch.source, len(batch.item_ids)) for batch in batches] == [("reddit", 1), ("reddit", 1)]
+    assert rechecks.overdue(db, ["reddit"], now) == 2
+    assert not rechecks.due(db, "reddit", now, now)
+    replayed = [row["id"] for row in world.rows(Item) if row["source"] == "replay"]
+    assert rechecks.take(db, Batch("reddit", tuple(replayed), 0.0), now)[0] == [], "by whatever message"
+    query = Item.select(Item.id).where(Item.source == "reddit").order_by(Item.checked_at).limit(100)
+    assert "item_source_checked_at" in plan(db, query), "however many items there are of others"
+
+
+# -- what its source says is deleted
+
+
+def test_what_is_gone_is_erased_with_the_part_and_in_its_source_only(world: Any, db: Db, clock: Any, told: Any) -> None:
+    acme = told(2)
+    twin = world.item(1, source="replay")
+    storing.store(db, world.matched((twin, (acme,)), poll="twin"), clock())
+    third, late = world.item(3), world.item(4)
+    part = msgspec.structs.replace(
+        world.matched((third, (acme,)), (late, (acme,)), poll="gone"), gone=(("reddit", "t3_1"), ("reddit", "t3_4"))
+    )
+    stored = storing.store(db, part, clock())
+    assert (stored.erased, stored.mentions) == (1, 1)
+    assert set(world.rows(Item, "source", "ref")) == {("reddit", "t3_2"), ("reddit", "t3_3"), ("replay", "t3_1")}
+    assert world.counts() | {"Mention": 2, "Delivery": 2} == world.counts(), "nobody watches the replay"
+    storing.store(db, world.matched((world.item(1), (acme,)), (late, (acme,)), poll="again"), clock())
+    assert world.counts()["Item"] == 3, "late copies are refused"
+    assert storing.store(db, part, clock()).erased == 0, "a second time nothing is left to do"
+
+
+def test_the_title_of_a_post_that_was_never_stored_goes_too(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace()
+    storing.store(db, world.matched((below(world, 2, "1"), (acme,))), clock())
+    storing.store(db, msgspec.structs.replace(world.matched(poll="gone"), gone=(("reddit", "t3_1"),)), clock())
+    assert world.rows(Item, "ref", "thread_title") == [("t1_2", "")]
+
+
+def test_gone_while_it_is_stored(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """Whoever is first, in the end it is not there: its source says it only once."""
+    acme = world.workspace()
+    for turn in range(ROUNDS):
+        items = [(world.item(100 * turn + number), (acme,)) for number in range(1, 31)]
+        gone = tuple(item.key for item, _ in items)
+        patient(race,
+            lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn}"), clock()),
+            lambda gone=gone: erasing.erase_gone(db, gone, clock()),
+            lambda gone=gone: erasing.erase_gone(db, gone[::-1], clock()),
+        )  # fmt: skip
+        assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+
+
+def test_a_forgotten_author_stays_forgotten(world: Any, db: Db, clock: Any) -> None:
+    forgetting.author(db, "reddit", "Ada", clock())
+    retention.forget(db, Ages(90, 90, 90), clock.advance(30 * DAY))
+    storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())
+    assert world.counts()["Item"] == 0

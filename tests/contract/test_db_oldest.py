@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import budgets, channels, deliveries, feeds, refreshes, specs, storing, workspaces
+from overheard.db import channels, deliveries, feeds, refreshes, specs, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Workspace
+from overheard.sources.reddit.names import budget_key
 
 INTERVAL = 300.0
 
@@ -128,7 +129,7 @@ def test_channels_are_ok_failing_or_disabled(db: Db, world: Any, clock: Any) -> 
 
 
 def test_the_key_of_the_budget_shows_no_credentials() -> None:
-    key = budgets.reddit_key("my-app-id")
+    key = budget_key("my-app-id")
     assert key.startswith("reddit:")
     assert "my-app-id" not in key
-    assert key != budgets.reddit_key("another")
+    assert key != budget_key("another")

@@ -1,33 +1,34 @@
-"""What the fetch stage relies on, for every source. A new source is one more world in WORLDS.
+"""What stages rely on, for every source, by what it can do. A new source is one more world in WORLDS.
 
-A world whose items somebody writes is in WRITTEN too, which asks more of it.
+WRITTEN are those to which items can be added, LISTED those of them that list backwards what a server has, LOOKED_UP
+those that can look items up, and DELETING those that say by themselves what was deleted.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
-from typing import Any, Protocol, Self, get_args
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, Self
 
 import msgspec
 import pytest
 
-import overheard.sources
 from overheard import canary
-from overheard.errors import FeedRefused, Postponed, TryAgain
+from overheard.config import Config
+from overheard.errors import FeedRefused, InvalidInput, Postponed, TryAgain
 from overheard.items import ALL, KINDS_IN, FeedKind, Item
-from overheard.sources import Page, Source
+from overheard.sources import ItemLookup, Page, ReadRequest, Source
 from overheard.sources.canary import CanarySource
-from overheard.sources.reddit import LISTING_ITEMS, PAGE_ITEMS
+from overheard.sources.not_configured import NotConfiguredSource
+from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
+from overheard.sources.registry import SOURCES, open_sources
+from overheard.sources.replay.source import ReplaySource
 from overheard.standin import Standin
-from tests.unit.sources.reddit_world import RecordingBudget, source_of
-
-KINDS: tuple[FeedKind, ...] = get_args(FeedKind)
+from tests.unit.sources.reddit_world import RecordingBudget, new_metrics, source_of
 
 
 class World(Protocol):
@@ -36,20 +37,22 @@ class World(Protocol):
     source: Source
 
     def news(self) -> tuple[FeedKind, str, str]:
-        """Let there be a new item; its feed's kind and name, and its own name."""
+        """Let there be a new item; its feed's kind and place, and its own id."""
 
     def requests(self) -> int:
         """HTTP requests so far, as the server counts them."""
 
 
 class Written(World, Protocol):
-    """Feeds are named by the suite; those not named yet exist all the same."""
+    """Places are named by the suite; those not named yet exist all the same."""
 
-    def add(self, kind: FeedKind, feed: str, text: str) -> str:
-        """Publish an item; returns its name."""
+    def add(self, kind: FeedKind, place: str, text: str) -> str:
+        """Publish an item; returns its id."""
 
-    def close_feed(self, feed: str) -> None:
-        """Refuse this feed from now on."""
+
+class Listed(Written, Protocol):
+    def close_feed(self, place: str) -> None:
+        """Refuse this place from now on."""
 
     def break_down(self) -> None:
         """Fail the next request, in passing."""
@@ -74,18 +77,21 @@ class RedditWorld:
     def news(self) -> tuple[FeedKind, str, str]:
         return "posts", "Python", self.add("posts", "Python", "text")
 
-    def add(self, kind: FeedKind, feed: str, text: str) -> str:
+    def add(self, kind: FeedKind, place: str, text: str) -> str:
         if kind == "posts":
-            return self._standin.add_post(feed, "a title", text)
-        if feed not in self._threads:
-            self._threads[feed] = self._standin.add_post(feed, "the thread")
-        return self._standin.add_comment(self._threads[feed], text)
+            return self._standin.add_post(place, "a title", text)
+        if place not in self._threads:
+            self._threads[place] = self._standin.add_post(place, "the thread")
+        return self._standin.add_comment(self._threads[place], text)
 
-    def close_feed(self, feed: str) -> None:
-        self._standin.set_subreddit(feed, "private")
+    def close_feed(self, place: str) -> None:
+        self._standin.set_subreddit(place, "private")
 
     def break_down(self) -> None:
         self._standin.faults.fail(503)
+
+    def delete(self, item_id: str) -> None:
+        self._standin.delete(item_id)
 
     def requests(self) -> int:
         return self._standin.counts()["total"]
@@ -106,13 +112,55 @@ class CanaryWorld:
 
     def news(self) -> tuple[FeedKind, str, str]:
         self._now += 1
-        return "posts", canary.FEED, canary.name_at(self._now)
+        return "posts", canary.FEED, str(int(self._now))
 
     def requests(self) -> int:
         return 0
 
 
-WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {"reddit": RedditWorld}
+class ReplayWorld:
+    """A file that is written as it is replayed."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory()
+        self._file = Path(self._folder.name, "items.jsonl")
+        self._file.touch()
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        self.source = ReplaySource(self._file, 0.0, new_metrics(), clock=lambda: 1_795_424_400.0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
+        self._folder.cleanup()
+
+    def news(self) -> tuple[FeedKind, str, str]:
+        return "items", "Python", self.add("items", "Python", "text")
+
+    def add(self, kind: FeedKind, place: str, text: str) -> str:
+        self._count += 1
+        self._write(
+            id=f"item {self._count}", kind="post", place=place, author="ann", title="a title", body=text,
+            permalink="https://example.org/", created_at=1_795_000_000 + self._count,
+        )  # fmt: skip
+        return f"item {self._count}"
+
+    def delete(self, item_id: str) -> None:
+        self._write(gone=item_id)
+
+    def requests(self) -> int:
+        return 0
+
+    def _write(self, **line: Any) -> None:
+        with self._file.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+LISTED: dict[str, Callable[[], AbstractContextManager[Listed]]] = {"reddit": RedditWorld}
+LOOKED_UP: dict[str, Callable[[], AbstractContextManager[Any]]] = {"reddit": RedditWorld}
+DELETING: dict[str, Callable[[], AbstractContextManager[Any]]] = {"replay": ReplayWorld}
+WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {**LISTED, "replay": ReplayWorld}
 WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {**WRITTEN, "canary": CanaryWorld}
 
 
@@ -122,124 +170,205 @@ def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture(params=WRITTEN.values(), ids=WRITTEN.keys())
-def world(request: pytest.FixtureRequest) -> Iterator[Written]:
+@pytest.fixture(params=[(name, kind) for name in WRITTEN for kind in SOURCES[name].feeds], ids="-".join)
+def feed(request: pytest.FixtureRequest) -> Iterator[tuple[Written, FeedKind]]:
+    """A world, and a kind of feeds that its source has."""
+    name, kind = request.param
+    with WRITTEN[name]() as made:
+        yield made, kind
+
+
+@pytest.fixture(params=LISTED.values(), ids=LISTED.keys())
+def world(request: pytest.FixtureRequest) -> Iterator[Listed]:
     with request.param() as made:
         yield made
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["posts", "comments"])
 def kind(request: pytest.FixtureRequest) -> FeedKind:
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def budget(world: Written) -> Iterator[RecordingBudget]:
+def budget(request: pytest.FixtureRequest) -> Iterator[RecordingBudget]:
     """At the end of every test, the tokens taken are the requests that were made."""
     made = RecordingBudget()
     yield made
-    assert made.taken == world.requests()
+    names = request.fixturenames
+    asked = request.getfixturevalue("world") if "world" in names else request.getfixturevalue("feed")[0]
+    assert made.taken == asked.requests()
 
 
-FIRST: Any = {"cursor": None, "position": None, "since": 0.0}  # a reading's first page, of a feed never read before
-
-
-def names_of(page: Page) -> list[str]:
+def ids_of(page: Page) -> list[str]:
     return [item.id for item in page.items]
 
 
-def test_every_source_is_tested_here() -> None:
-    found: set[str] = set()
-    for module in pkgutil.iter_modules(overheard.sources.__path__, "overheard.sources."):
-        for each in vars(importlib.import_module(module.name)).values():
-            if inspect.isclass(each) and each is not Source and {"name", "read", "join", "probe"} <= vars(each).keys():
-                found.add(each.name)
-    assert found == WORLDS.keys()
+def first(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> Page:
+    """A reading's first page."""
+    return source.read(ReadRequest(kind=kind, places=tuple(places), cursor=cursor), budget)
 
 
-def test_it_says_what_it_is(any_world: World) -> None:
-    assert any_world.source.name in WORLDS
-    wanted = inspect.signature(Source.read).parameters
-    given: Any = inspect.signature(type(any_world.source).read).parameters
-    assert [(name, each.kind) for name, each in given.items()] == [(name, each.kind) for name, each in wanted.items()]
-
-
-def test_news_come_with_everything_and_newest_first(any_world: World) -> None:
-    tokens = RecordingBudget()
-    read = partial(any_world.source.read, **FIRST, budget=tokens)
-    kind, feed, first = any_world.news()
-    item = read(kind, [feed]).items[0]
-    assert (item.id, item.kind, item.place) == (first, KINDS_IN[kind][0], feed)
-    assert item.title
-    assert item.body
-    assert item.author
-    assert item.permalink.startswith("https://")
-    assert item.created_at > 1_000_000_000
-    assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
-    _, _, second = any_world.news()
-    newer = read(kind, [feed]).items[0]
-    assert newer.name == second
-    assert newer.number > item.number > 0
-    assert tokens.taken == any_world.requests(), "a token for every request"
-
-
-def test_what_it_has_not_it_says(any_world: World) -> None:
-    kind, feed, _ = any_world.news()
-    other: FeedKind = "comments" if kind == "posts" else "posts"
-    assert any_world.source.read(other, [feed], **FIRST, budget=RecordingBudget()).items == ()
-    with pytest.raises(FeedRefused) as caught:
-        any_world.source.read(kind, ["no/such feed"], **FIRST, budget=RecordingBudget())
-    assert (caught.value.reason, caught.value.names) == ("missing", ("no/such feed",))
-
-
-def test_an_item_comes_with_everything(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
-    name = world.add(kind, "Python", "café <b>&amp; \U0001f600")
-    page = world.source.read(kind, ["python"], **FIRST, budget=budget)
-    [item] = page.items
-    assert (item.id, item.kind, item.place) == (name, KINDS_IN[kind][0], "Python")
-    assert item.body == "café <b>&amp; \U0001f600"
-    assert item.title
-    assert item.author
-    assert item.permalink.startswith("https://")
-    assert item.number > 0
-    assert item.created_at > 1_000_000_000
-    assert (page.complete, page.position, page.unread) == (True, None, None)
-    assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
-
-
-def read_all(source: Source, kind: FeedKind, names: list[str], budget: Any, cursor: str | None = None) -> list[Page]:
+def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> list[Page]:
     """The pages of a reading, to its end."""
     pages: list[Page] = []
     position = None
     while not pages or position is not None:
-        pages.append(source.read(kind, names, cursor=cursor, position=position, since=0.0, budget=budget))
+        request = ReadRequest(kind=kind, places=tuple(places), cursor=cursor, position=position)
+        pages.append(source.read(request, budget))
         position = pages[-1].position
     return pages
 
 
-def test_pages_follow_each_other_to_the_end(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
+# -- every source
+
+
+def test_every_source_is_tested_here_for_all_that_it_can() -> None:
+    assert SOURCES.keys() == WORLDS.keys()
+    assert {name for name, each in SOURCES.items() if each.lookup_size} == LOOKED_UP.keys()
+
+
+def test_it_is_what_the_registry_says(any_world: World) -> None:
+    source = any_world.source
+    known = SOURCES[source.name]
+    assert WORLDS[source.name]
+    assert isinstance(source, ItemLookup) == bool(known.lookup_size)
+    assert source.group_limit.places >= 1
+    assert source.join(None, []) is None
+    kind, place, _ = any_world.news()
+    assert kind in known.feeds
+    assert known.check_place(place) == place
+    with pytest.raises(InvalidInput):
+        known.check_place("no such place")
+    assert place in known.place_label(place)
+    assert "ann" in known.author_label("ann")
+    assert known.feeds_for(["posts", "comments"]) == {feed: KINDS_IN[feed] for feed in known.feeds}
+    budget = known.budget(Config())
+    assert budget is None or budget.key.partition(":")[0] == source.name
+
+
+def test_without_anything_configured_every_source_is_there() -> None:
+    opened = open_sources(Config(), new_metrics(), lambda: 0.0)
+    assert opened.keys() == SOURCES.keys()
+    for name, source in opened.items():
+        assert source.name == name
+        if isinstance(source, NotConfiguredSource):
+            with pytest.raises(TryAgain, match="not set") as caught:
+                first(source, "posts", ["python"], RecordingBudget())
+            assert caught.value.delay
+        source.close()
+
+
+def test_news_come_with_everything(any_world: World) -> None:
+    tokens = RecordingBudget()
+    kind, place, one = any_world.news()
+    page = first(any_world.source, kind, [place], tokens)
+    item = page.items[0]
+    assert (item.source, item.id, item.place) == (any_world.source.name, one, place)
+    assert item.kind in KINDS_IN[kind]
+    assert item.title
+    assert item.body
+    assert item.author
+    assert item.permalink.startswith("https://")
+    assert item.thread == item.id
+    assert item.created_at > 1_000_000_000
+    assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
+    _, _, two = any_world.news()
+    assert two in ids_of(first(any_world.source, kind, [place], tokens, page.cursor))
+    assert tokens.taken == any_world.requests(), "a token for every request"
+
+
+def test_what_it_has_not_it_says(any_world: World) -> None:
+    kind, place, _ = any_world.news()
+    other: FeedKind = "comments" if kind == "posts" else "posts"
+    assert first(any_world.source, other, [place], RecordingBudget()).items == ()
+
+
+@pytest.mark.parametrize("name", ["reddit", "canary"])
+def test_a_place_that_cannot_be_is_refused(name: str) -> None:
+    with WORLDS[name]() as made:
+        kind, _, _ = made.news()
+        with pytest.raises(FeedRefused) as caught:
+            first(made.source, kind, ["no/such feed"], RecordingBudget())
+        assert (caught.value.reason, caught.value.names) == ("missing", ("no/such feed",))
+
+
+# -- sources with items that somebody writes
+
+
+def test_an_item_comes_with_everything(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
+    world, kind = feed
+    item_id = world.add(kind, "Python", "café <b>&amp; \U0001f600")
+    page = first(world.source, kind, ["python"], budget)
+    [item] = page.items
+    assert (item.source, item.id, item.place) == (world.source.name, item_id, "Python")
+    assert item.kind in KINDS_IN[kind]
+    assert item.body == "café <b>&amp; \U0001f600"
+    assert item.title or item.thread_title
+    assert (page.complete, page.position, page.unread, page.gone) == (True, None, None, ())
+
+
+def test_the_next_reading_goes_on_where_the_last_one_ended(
+    feed: tuple[Written, FeedKind], budget: RecordingBudget
+) -> None:
+    world, kind = feed
+    old = [world.add(kind, "python", f"text {number}") for number in range(PAGE_ITEMS + 30)]
+    pages = read_all(world.source, kind, ["python"], budget)
+    assert sorted(item_id for page in pages for item_id in ids_of(page)) == sorted(old)
+    nothing_new = read_all(world.source, kind, ["python"], budget, pages[-1].cursor)
+    assert [page.complete for page in nothing_new] == [True]
+    added = [world.add(kind, "python", f"new {number}") for number in range(PAGE_ITEMS + 5)]
+    second = read_all(world.source, kind, ["python"], budget, nothing_new[-1].cursor)
+    assert set(added) <= {item_id for page in second for item_id in ids_of(page)}
+    assert second[-1].complete
+
+
+def test_all_is_everything_of_the_source(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
+    world, kind = feed
+    added = [world.add(kind, place, "text") for place in ("python", "linux", "golang")]
+    assert sorted(ids_of(first(world.source, kind, [ALL], budget))) == sorted(added)
+    assert ids_of(first(world.source, kind, ["linux"], budget)) == [added[1]]
+
+
+def test_threads_do_not_mix(feed: tuple[Written, FeedKind]) -> None:
+    world, kind = feed
+    added = {f"feed{number}": world.add(kind, f"feed{number}", "text") for number in range(8)}
+    budgets = [RecordingBudget() for _ in range(80)]
+
+    def read(job: tuple[int, RecordingBudget]) -> bool:
+        place = f"feed{job[0] % 8}"
+        return ids_of(first(world.source, kind, [place], job[1])) == [added[place]]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, enumerate(budgets)))
+    assert sum(budget.taken for budget in budgets) == world.requests()
+
+
+# -- sources that list backwards what a server has
+
+
+def test_pages_follow_each_other_to_the_end(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     added = [world.add(kind, "python", f"text {number}") for number in range(2 * PAGE_ITEMS + 10)]
     pages = read_all(world.source, kind, ["python"], budget)
-    assert [name for page in pages for name in names_of(page)] == added[::-1]  # nothing twice, nothing missed
+    assert [item_id for page in pages for item_id in ids_of(page)] == added[::-1]  # nothing twice, nothing missed
     assert [(len(page.items), page.complete) for page in pages] == [
         (PAGE_ITEMS, False), (PAGE_ITEMS, False), (10, True),
     ]  # fmt: skip
 
 
-def test_the_next_reading_ends_where_it_meets_the_last(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_the_next_reading_ends_where_it_meets_the_last(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     for number in range(PAGE_ITEMS + 30):
         world.add(kind, "python", f"text {number}")
-    first = read_all(world.source, kind, ["python"], budget)
-    nothing_new = read_all(world.source, kind, ["python"], budget, first[-1].cursor)
+    last = read_all(world.source, kind, ["python"], budget)
+    nothing_new = read_all(world.source, kind, ["python"], budget, last[-1].cursor)
     assert [page.complete for page in nothing_new] == [True]
     added = [world.add(kind, "python", f"new {number}") for number in range(PAGE_ITEMS + 5)]
     second = read_all(world.source, kind, ["python"], budget, nothing_new[-1].cursor)
     assert len(second) == 2
-    assert [name for page in second for name in names_of(page)][: len(added)] == added[::-1]
+    assert [item_id for page in second for item_id in ids_of(page)][: len(added)] == added[::-1]
     assert second[-1].complete
 
 
-def test_a_listing_that_ends_before_what_was_read_says_what_is_missing(world: Written, budget: RecordingBudget) -> None:
+def test_a_listing_that_ends_before_what_was_read_says_what_is_missing(world: Listed, budget: RecordingBudget) -> None:
     known = [world.add("posts", "python", f"text {number}") for number in range(20)]
     cursor = read_all(world.source, "posts", ["python"], budget)[-1].cursor
     added = [world.add("posts", "python", f"text {number}") for number in range(LISTING_ITEMS + 30)]
@@ -253,68 +382,88 @@ def test_a_listing_that_ends_before_what_was_read_says_what_is_missing(world: Wr
     assert last.load == {"python": LISTING_ITEMS}
 
 
-def test_feeds_are_merged_newest_first(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
-    added = [world.add(kind, feed, "text") for feed in ("python", "linux", "python", "golang", "linux")]
-    asked = world.source.read(kind, ["python", "linux"], **FIRST, budget=budget)
-    assert names_of(asked) == [added[4], added[2], added[1], added[0]]
-    everything = world.source.read(kind, [ALL], **FIRST, budget=budget)
-    assert names_of(everything) == added[::-1]
+def test_feeds_are_merged_newest_first(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
+    added = [world.add(kind, place, "text") for place in ("python", "linux", "python", "golang", "linux")]
+    asked = first(world.source, kind, ["python", "linux"], budget)
+    assert ids_of(asked) == [added[4], added[2], added[1], added[0]]
+    assert ids_of(first(world.source, kind, [ALL], budget)) == added[::-1]
 
 
-def test_an_empty_feed_is_an_empty_page(world: Written, budget: RecordingBudget) -> None:
+def test_an_empty_feed_is_an_empty_page(world: Listed, budget: RecordingBudget) -> None:
     world.add("posts", "python", "text")
-    assert world.source.read("comments", ["python"], **FIRST, budget=budget).items == ()
+    assert first(world.source, "comments", ["python"], budget).items == ()
 
 
-def test_a_refused_feed_is_told(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_refused_feed_is_told(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
     world.add(kind, "closed", "text")
     world.close_feed("closed")
     with pytest.raises(FeedRefused) as caught:
-        world.source.read(kind, ["closed"], **FIRST, budget=budget)
+        first(world.source, kind, ["closed"], budget)
     assert caught.value.names == ("closed",)
     assert caught.value.reason in ("private", "quarantined", "banned", "missing", "refused")
     with pytest.raises(FeedRefused) as caught:
-        world.source.read(kind, ["python", "closed"], **FIRST, budget=budget)
+        first(world.source, kind, ["python", "closed"], budget)
     assert "closed" in caught.value.names
-    assert world.source.read(kind, ["python"], **FIRST, budget=budget).items
+    assert first(world.source, kind, ["python"], budget).items
 
 
-def test_a_passing_fault_is_not_tried_again_here(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_passing_fault_is_not_tried_again_here(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
-    world.source.read(kind, ["python"], **FIRST, budget=budget)
+    first(world.source, kind, ["python"], budget)
     before = world.requests()
     world.break_down()
     with pytest.raises(TryAgain):
-        world.source.read(kind, ["python"], **FIRST, budget=budget)
+        first(world.source, kind, ["python"], budget)
     assert world.requests() == before + 1
-    assert world.source.read(kind, ["python"], **FIRST, budget=budget).items
+    assert first(world.source, kind, ["python"], budget).items
 
 
-def test_a_page_costs_one_request(world: Written, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_page_costs_one_request(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
-    world.source.read(kind, ["python"], **FIRST, budget=budget)
+    first(world.source, kind, ["python"], budget)
     before = world.requests()
     for _ in range(5):
-        world.source.read(kind, ["python"], **FIRST, budget=budget)
+        first(world.source, kind, ["python"], budget)
     assert world.requests() == before + 5
 
 
-def test_without_a_token_nothing_is_asked(world: Written, kind: FeedKind) -> None:
+def test_without_a_token_nothing_is_asked(world: Listed, kind: FeedKind) -> None:
     world.add(kind, "python", "text")
     with pytest.raises(Postponed):
-        world.source.read(kind, ["python"], **FIRST, budget=RecordingBudget(tokens=0))
+        first(world.source, kind, ["python"], RecordingBudget(tokens=0))
     assert world.requests() == 0
 
 
-def test_threads_do_not_mix(world: Written) -> None:
-    added = {f"feed{number}": world.add("posts", f"feed{number}", "text") for number in range(8)}
-    budgets = [RecordingBudget() for _ in range(80)]
+# -- deletions
 
-    def read(job: tuple[int, RecordingBudget]) -> bool:
-        feed = f"feed{job[0] % 8}"
-        return names_of(world.source.read("posts", [feed], **FIRST, budget=job[1])) == [added[feed]]
 
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(read, enumerate(budgets)))
-    assert sum(budget.taken for budget in budgets) == world.requests()
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_items_are_looked_up(name: str) -> None:
+    with LOOKED_UP[name]() as made:
+        kept, deleted = made.add("posts", "python", "one"), made.add("posts", "python", "two")
+        made.delete(deleted)
+        tokens = RecordingBudget()
+        assert isinstance(made.source, ItemLookup)
+        checked = made.source.look_up([kept, deleted], tokens)
+        assert [item.id for item in checked.items] == [kept]
+        assert (checked.gone, checked.absent) == ((deleted,), ())
+        assert tokens.taken == made.requests()
+        lookup_size = SOURCES[name].lookup_size
+        assert lookup_size
+        with pytest.raises(ValueError, match="at once"):
+            made.source.look_up([kept] * (lookup_size + 1), tokens)
+
+
+@pytest.mark.parametrize("name", DELETING)
+def test_deletions_come_with_the_items_whatever_the_place(name: str) -> None:
+    with DELETING[name]() as made:
+        [kind] = SOURCES[name].feeds
+        one, two = made.add(kind, "python", "one"), made.add(kind, "linux", "two")
+        page = first(made.source, kind, ["python"], RecordingBudget())
+        assert (ids_of(page), page.gone) == ([one], ())
+        made.delete(one)
+        made.delete(two)
+        page = first(made.source, kind, ["python"], RecordingBudget(), page.cursor)
+        assert (ids_of(page), page.gone) == ([], (one, two))
+        assert first(made.source, kind, ["python"], RecordingBudget(), page.cursor).gone == ()

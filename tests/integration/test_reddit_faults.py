@@ -16,8 +16,8 @@ import pytest
 import structlog.testing
 
 from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain
-from overheard.sources import Page
-from overheard.sources.reddit import RedditSource
+from overheard.sources import Page, ReadRequest
+from overheard.sources.reddit.source import RedditSource
 from overheard.standin import INSTALLED_ID, Standin
 from tests.unit.sources.reddit_world import (
     EMPTY,
@@ -73,7 +73,7 @@ def budget(standin: Standin) -> Iterator[RecordingBudget]:
 
 
 def read(source: RedditSource, budget: RecordingBudget, *names: str) -> Page:
-    return source.read("posts", names or ("python",), cursor=None, position=None, since=0.0, budget=budget)
+    return source.read(ReadRequest(kind="posts", places=tuple(names or ("python",))), budget)
 
 
 def tokens(standin: Standin) -> int:
@@ -92,10 +92,7 @@ def test_a_read_is_one_request_and_the_first_a_login_too(
 ) -> None:
     for _ in range(5):
         assert [item.title for item in read(source, budget).items] == ["Hello"]
-    assert (
-        source.read("comments", ("python",), cursor=None, position=None, since=0.0, budget=budget).items[0].body
-        == "indeed"
-    )
+    assert source.read(ReadRequest(kind="comments", places=("python",)), budget).items[0].body == "indeed"
     assert (tokens(standin), data(standin)) == (1, 6)
 
 
@@ -473,7 +470,7 @@ def test_refused_feeds(
     standin.set_subreddit("closed", state)  # type: ignore[arg-type]
     for names, reason in ((("closed",), alone), (("python", "closed"), together)):
         with pytest.raises(FeedRefused) as caught:
-            source.read(kind, names, cursor=None, position=None, since=0.0, budget=budget)  # type: ignore[arg-type]
+            source.read(ReadRequest(kind=kind, places=tuple(names)), budget)  # type: ignore[arg-type]
         assert (caught.value.reason, caught.value.names) == (reason, names)
     assert (tokens(standin), data(standin)) == (1, 2)
 
@@ -557,7 +554,7 @@ def test_info_tells_what_is_gone(standin: Standin, source: RedditSource, budget:
     kept = standin.add_comment(link, "kept")
     standin.delete(post)
     standin.delete(comment, "moderator")
-    checked = source.info([post, link, comment, kept, "t3_1"], budget)
+    checked = source.look_up([post, link, comment, kept, "t3_1"], budget)
     assert [item.id for item in checked.items] == [link, kept]
     assert checked.gone == (post, comment)
     assert checked.absent == ("t3_1",)
@@ -570,7 +567,7 @@ def test_info_tells_a_deleted_account_from_a_deleted_text(
     post = standin.add_post("python", "of an account that goes", "its text", author="Ada")
     comment = standin.add_comment(post, "hers too", author="ada")
     standin.delete_account("ADA")
-    checked = source.info([post, comment], budget)
+    checked = source.look_up([post, comment], budget)
     assert [(item.author, item.body) for item in checked.items] == [(None, "its text"), (None, "hers too")]
     assert (checked.gone, checked.absent) == ((), ())
 
@@ -582,7 +579,7 @@ def test_info_does_not_call_gone_what_nobody_may_see(
     vanished = standin.add_post("python", "text")
     standin.set_subreddit("secret", "private")
     standin.vanish(vanished)
-    checked = source.info([hidden, vanished], budget)
+    checked = source.look_up([hidden, vanished], budget)
     assert (checked.items, checked.gone, checked.absent) == ((), (), (hidden, vanished))
 
 
@@ -593,21 +590,21 @@ def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
     comment = standin.add_comment(post, "text")
     standin.edit(post, "[ Removed by Reddit on account of violating the content policy. ]")
     standin.edit(comment, "[removed]")
-    assert source.info([post, comment], budget).gone == (post, comment)
+    assert source.look_up([post, comment], budget).gone == (post, comment)
 
 
 def test_info_takes_a_hundred_names(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
     names = [standin.add_post("python", "x") for _ in range(101)]
-    assert len(source.info(names[:100], budget).items) == 100
+    assert len(source.look_up(names[:100], budget).items) == 100
     with pytest.raises(ValueError, match="100"):
-        source.info(names, budget)
+        source.look_up(names, budget)
     assert data(standin) == 1
 
 
 def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSource) -> None:
     body = '{"data": {"children": [{"kind": "t3", "data": {"name": 5}}]}}'
     with RawServer(sends(http(body))) as server:
-        checked = make_source(server.url).info(["t3_1", "t3_2"], RecordingBudget())
+        checked = make_source(server.url).look_up(["t3_1", "t3_2"], RecordingBudget())
     assert (checked.items, checked.gone, checked.absent) == ((), (), ())
 
 
@@ -617,5 +614,5 @@ def test_a_refused_look_up_names_no_feeds(
 ) -> None:
     standin.faults.fail(status)
     with pytest.raises(Permanent) as caught:
-        source.info(["t3_1"], budget)
+        source.look_up(["t3_1"], budget)
     assert not isinstance(caught.value, FeedRefused)

@@ -472,14 +472,14 @@ def test_channels_that_are_refused_are_explained_without_their_addresses(tmp_pat
 CRASH = """
 import os
 from overheard import log, program
-from overheard.sources.reddit_client import RedditSettings
-from actors.wiring import reddit_source
+from overheard.sources.reddit.client import RedditSettings
+from overheard.sources.reddit.source import open_source
 
 running = program.start(None, os.environ)
 config = running.config
 log.get_logger("overheard").warning("what it holds", config=config, bus=config.bus, reddit=config.reddit)
 print(config, repr(config), f"{config.database!r}", config.model_dump(), config.model_dump_json())
-source = reddit_source(config, running.metrics)
+source = open_source(config, running.metrics)
 print(source, vars(source))
 try:
     config.reddit.missing

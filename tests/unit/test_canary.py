@@ -8,6 +8,7 @@ from overheard import canary
 from overheard.errors import InvalidInput
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
+from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
 from overheard.workspace_file import SUBREDDIT, read
 
@@ -19,7 +20,7 @@ def test_its_feed_is_no_subreddits_name() -> None:
 def test_its_query_finds_it() -> None:
     index: QueryIndex = QueryIndex()
     index.add(1, parse(canary.QUERY))
-    (item,) = CanarySource().read("posts", [canary.FEED], cursor=None, position=None, since=0.0, budget=None).items  # type: ignore[arg-type]
+    (item,) = CanarySource().read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
     assert [hit.key for hit in index.match(item.fields)] == [1]
 
 

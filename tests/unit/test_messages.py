@@ -57,7 +57,9 @@ ANY = st.one_of(
     ),
     st.builds(messages.NotifyChannel, channel_id=IDS, lease=st.floats(0, 1e10)),
     st.builds(messages.ComposeDigest, workspace_id=IDS, period_end=st.floats(0, 1e10)),
-    st.builds(messages.RecheckItems, item_ids=st.lists(IDS, max_size=100).map(tuple), lease=st.floats(0, 1e10)),
+    st.builds(messages.RecheckItems, source=TEXT, item_ids=st.lists(IDS, max_size=100).map(tuple),
+        lease=st.floats(0, 1e10),
+    ),
 )  # fmt: skip
 
 EXAMPLES: dict[type[Any], dict[str, Any]] = {
@@ -66,7 +68,7 @@ EXAMPLES: dict[type[Any], dict[str, Any]] = {
     messages.ItemsMatched: {"part": {"poll": "p", "part": 0}, "items": []},
     messages.NotifyChannel: {"channel_id": 1},
     messages.ComposeDigest: {"workspace_id": 1, "period_end": 0},
-    messages.RecheckItems: {},
+    messages.RecheckItems: {"source": "reddit"},
 }
 
 

@@ -20,15 +20,16 @@ from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.portions import PORTION
-from overheard.sources import Page
-from overheard.sources.backward import BackwardReader, joined
+from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.canary import CanarySource
+from overheard.sources.reddit.backward import BackwardReader, joined
 
 
 class Reddit:
     """Listings in memory, with Reddit's manners: merged, newest first, ``page_size`` a page, ``depth`` deep."""
 
     name = "memory"
+    group_limit = GroupLimit(200, 1500)
     page_size = 10
     depth = 100
 
@@ -39,12 +40,9 @@ class Reddit:
         self.before: Callable[[], None] = lambda: None
         self.on_top: list[Item] = []  # above all others, whatever their ids
 
-    def read(
-        self, kind: str, names: Sequence[str], *, cursor: str | None, position: str | None, since: float, budget: Any
-    ) -> Page:
-        reader = BackwardReader(
-            names, cursor=cursor, position=position, since=since, page_size=self.page_size, depth=self.depth
-        )
+    def read(self, request: ReadRequest, budget: Any) -> Page:
+        kind, names = request.kind, request.places
+        reader = BackwardReader(request, page_size=self.page_size, depth=self.depth)
         after = reader.after
         budget.acquire()
         self.asked.append((kind, tuple(names), after))

@@ -20,6 +20,7 @@ from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
 from overheard.outcomes import Later
+from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
 
 DAY = 86_400.0
@@ -514,9 +515,7 @@ def test_the_canary_is_delivered_and_not_counted(
     canaries.keep(db, 300, clock(), lambda text, zone: clock() + 300)
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
     [post] = (
-        CanarySource(clock=clock)
-        .read("posts", [canary.FEED], cursor=None, position=None, since=0.0, budget=cast(Any, None))
-        .items
+        CanarySource(clock=clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=cast(Any, None)).items
     )
     entry = MatchedItem(post, (Match(workspace, (world.query(workspace, "canary"),)),))
     storing.store(db, ItemsMatched(part=PollPart(poll="p", part=0, parts=1), items=(entry,)), clock())

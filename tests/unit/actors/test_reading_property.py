@@ -20,8 +20,8 @@ from overheard.errors import FeedRefused, Postponed
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
-from overheard.sources import Page
-from overheard.sources.backward import RUN, BackwardReader, joined
+from overheard.sources import GroupLimit, Page, ReadRequest
+from overheard.sources.reddit.backward import RUN, BackwardReader, joined
 
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
@@ -33,6 +33,7 @@ class Site:
     """Listings of places; an item's place has nothing to do with its id or its date."""
 
     name = "reddit"
+    group_limit = GroupLimit(200, 1500)
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -58,11 +59,12 @@ class Site:
         self.listed = [each for each in self.listed if each[1] != name]
         self.deleted.add(name)
 
-    def read(self, kind: str, names: Sequence[str], *, cursor: Any, position: Any, since: float, budget: Any) -> Page:
+    def read(self, request: ReadRequest, budget: Any) -> Page:
+        names = request.places
         budget.acquire()
         if bad := self.refused.intersection(names):
             raise FeedRefused("private", tuple(bad))
-        reader = BackwardReader(names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH)
+        reader = BackwardReader(request, page_size=PAGE_SIZE, depth=DEPTH)
         merged = [name for _, name in reversed(self.listed) if self.items[name].place.lower() in names][:DEPTH]
         if reader.after is None:
             page, more = merged[:PAGE_SIZE], len(merged) > PAGE_SIZE

@@ -33,7 +33,9 @@ class Reddit:
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
 
-    def info(self, names: Sequence[str], budget: Budget) -> Checked:
+    name = "reddit"
+
+    def look_up(self, names: Sequence[str], budget: Budget) -> Checked:
         budget.acquire()
         if self.failure is not None:
             raise self.failure
@@ -76,7 +78,7 @@ def permit() -> Allowance:
 
 @pytest.fixture
 def rechecker(db: Db, reddit: Reddit, sent: Any, clock: Any, metrics: Any) -> Rechecker:
-    return Rechecker(db=db, source=reddit, send=sent, clock=clock, rules=Rules(), metrics=metrics)
+    return Rechecker(db=db, sources={"reddit": reddit}, send=sent, clock=clock, rules=Rules(), metrics=metrics)
 
 
 @pytest.fixture
@@ -99,8 +101,8 @@ def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Any) -> Callable
 
     def recheck(message: RecheckItems | None = None) -> Outcome:
         if message is None:
-            [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
-            message = RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
+            [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
+            message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.lease)
         return rechecker.recheck(message, permit)  # type: ignore[arg-type]
 
     return recheck
@@ -215,7 +217,7 @@ def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
     for _ in range(20):
         clock.advance(2 * HOUR)
         run()
-        assert not rechecks.claim(db, before=clock(), now=clock() + pause - 1, requests=1)
+        assert not rechecks.claim(db, "reddit", size=100, before=clock(), now=clock() + pause - 1, requests=1)
     assert names(world) == ["t3_1"]
     assert (row(db, "t3_1").checked_at, row(db, "t3_1").absent_since) == (stored_at, None)
     assert metric("items_rechecked_total") == 0
@@ -233,8 +235,8 @@ def test_without_a_spare_token_it_is_left_to_a_later_tick(
     run()
     assert reddit.asked == []
     before = clock()
-    assert not rechecks.due(db, before, clock.advance(REST))
-    assert rechecks.due(db, before, clock.advance(1))
+    assert not rechecks.due(db, "reddit", before, clock.advance(REST))
+    assert rechecks.due(db, "reddit", before, clock.advance(1))
     permit.refusal = None
     run()
     assert reddit.asked == [["t3_1"]]
@@ -248,7 +250,7 @@ def test_who_stands_in_line_keeps_its_claim_and_its_slot(
     permit.refusal = Postponed("reddit:x", delay=200.0, slot=5.0)
     later = run()
     assert (later.delay, later.slot) == (200.0, ("reddit:x", 5.0))
-    assert not rechecks.due(db, clock(), clock() + 400)
+    assert not rechecks.due(db, "reddit", clock(), clock() + 400)
     clock.advance(200)
     permit.refusal = None
     run(later.message)
@@ -276,11 +278,11 @@ def test_without_ids_it_goes_on_until_nothing_is_due(
     items = [world.item(number) for number in range(1, 251)]
     storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll="many"), clock())
     reddit.items = {item.id: item for item in items}
-    run(RecheckItems())
+    run(RecheckItems(source="reddit"))
     assert reddit.asked == [], "nothing is due"
     clock.advance(12 * HOUR)
     rounds = 0
-    message = RecheckItems()
+    message = RecheckItems(source="reddit")
     while True:
         run(message)
         rounds += 1

@@ -30,6 +30,7 @@ from overheard.operations import problems, processes
 from overheard.operations.facts import Facts, Observer
 from overheard.operations.processes import Process
 from overheard.program import Program
+from overheard.sources.reddit.names import budget_key
 from overheard.supervisord import SupervisedProcess
 
 from .conftest import Run, lines
@@ -89,7 +90,7 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
 
 
 def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: Program) -> None:
-    budgets.DatabaseLimiter(program.db, {}).observe(budgets.reddit_key("id"), 321.0, 300)
+    budgets.DatabaseLimiter(program.db, {}).observe(budget_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
     models.Budget.update(observed_at=models.Budget.observed_at - budgets.WINDOW).execute(program.db.peewee)

@@ -17,11 +17,12 @@ from overheard.db.connect import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
+from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers import gauges as gauges_module
 from producers.gauges import Gauges
 
-KEY = budgets.reddit_key("an app")
+KEY = budget_key("an app")
 QUEUES = [Queue("overheard.ingress", 1, 0, 0, 1), Queue("fetch", 7, 2, 3, 4), Queue("match", 0, 0, 0, None)]
 
 

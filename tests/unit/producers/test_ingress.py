@@ -38,7 +38,7 @@ def ingress(db: Db, sent: Any, clock: Any) -> OneByOne:
 
 def test_a_recheck_of_what_is_due(ingress: OneByOne, sent: Any) -> None:
     ingress.handle("item.recheck", b"{}", None)
-    assert sent.take() == [RecheckItems()]
+    assert sent.take() == [RecheckItems(source="reddit")]
 
 
 def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
@@ -49,9 +49,9 @@ def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
         storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
     ingress.handle("item.recheck", b'{"item": "t3_2"}', None)
     [message] = sent.take()
-    [item], _ = rechecks.take(db, rechecks.Batch(message.item_ids, message.lease), clock())
+    [item], _ = rechecks.take(db, rechecks.Batch(message.source, message.item_ids, message.lease), clock())
     assert item.ref == "t3_2"
-    [batch] = rechecks.claim(db, before=0.0, now=clock() + rechecks.LEASE + 2, requests=1)
+    [batch] = rechecks.claim(db, "reddit", size=100, before=0.0, now=clock() + rechecks.LEASE + 2, requests=1)
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"
 
 

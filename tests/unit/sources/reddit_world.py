@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from overheard.errors import Postponed
 from overheard.metrics import Metrics
-from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
 AGENT = "linux:overheard.tests:1.0 (by /u/standin)"

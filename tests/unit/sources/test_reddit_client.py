@@ -19,7 +19,8 @@ from praw.config import Config
 
 from overheard.errors import FeedRefused, OverheardError, TryAgain
 from overheard.log import QUIET, configure
-from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources import ReadRequest
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.unit.sources.reddit_world import (
     AGENT,
@@ -69,9 +70,7 @@ def _fresh_praw(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(source: RedditSource) -> int:
     try:
-        return len(
-            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget()).items
-        )
+        return len(source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget()).items)
     finally:
         source.close()
 
@@ -147,7 +146,7 @@ def test_closing_ends_every_threads_connection_and_reading_goes_on() -> None:
         source = source_at(server.url)
 
         def once() -> None:
-            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget())
+            source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
 
         for _ in range(2):
             thread = threading.Thread(target=once)
@@ -271,7 +270,7 @@ def no_secret_comes_out(script: Script, token: Script, logs: io.StringIO) -> Non
         )
         said = repr(source) + repr(source._client) + repr(source._client.settings)
         try:
-            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget())
+            source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         except OverheardError as error:
             said += everything_about(error)
             logging.getLogger("test").error("it failed", exc_info=error.with_traceback(error.__traceback__.tb_next))  # type: ignore[union-attr]
@@ -315,7 +314,7 @@ def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body
     with RawServer(sends(http(body, 403))) as server:
         source = source_at(server.url, metrics)
         with pytest.raises(TryAgain if status == "blocked" else FeedRefused):
-            source.read("posts", ["python"], cursor=None, position=None, since=0.0, budget=RecordingBudget())
+            source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         source.close()
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", status): 1}
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.errors import TryAgain
-from overheard.sources.reddit_items import LONGEST_TEXT, clean, listing, readings
+from overheard.sources.reddit.items import listing, readings
+from overheard.sources.text import TEXT_MAX_CHARS, clean
 
 POST: dict[str, Any] = {
     "kind": "t3",
@@ -37,8 +38,8 @@ COMMENT: dict[str, Any] = {
         "subreddit": "Python",
         "author": "bob",
         "body": "I agree",
+        "link_id": "t3_1abc",
         "link_title": "A title",
-        "link_url": "https://example.org/x",
         "permalink": "/r/Python/comments/1abc/a_title/zz9/",
         "created_utc": 1_700_000_001,
     },
@@ -66,19 +67,21 @@ def test_a_comment_bears_its_posts_title() -> None:
     [read] = readings([COMMENT], "comment")
     assert read.item is not None
     item = read.item
-    assert (item.id, item.kind, item.title, item.body) == ("t1_zz9", "comment", "A title", "I agree")
+    assert (item.id, item.kind, item.title, item.body) == ("t1_zz9", "comment", "", "I agree")
+    assert (item.thread, item.thread_title) == ("t3_1abc", "A title")
     assert item.permalink == "https://www.reddit.com/r/Python/comments/1abc/a_title/zz9/"
-    assert item.url == "https://example.org/x"
+    assert item.url == ""
     assert isinstance(item.created_at, float)
 
 
-@pytest.mark.parametrize("missing", ["link_title", "link_url"])
+@pytest.mark.parametrize("missing", ["link_title", "link_id"])
 def test_a_comment_may_lack_what_is_its_posts(missing: str) -> None:
     thing = copy.deepcopy(COMMENT)
     del thing["data"][missing]
     [read] = readings([thing], "comment")
     assert read.item is not None
-    assert (read.item.title if missing == "link_title" else read.item.url) == ""
+    expected = ("t3_1abc", "") if missing == "link_title" else ("t3_1abc", "A title")
+    assert (read.item.thread, read.item.thread_title) == expected, "its link names the post, too"
 
 
 @pytest.mark.parametrize("author", ["[deleted]", None, ""])
@@ -184,7 +187,7 @@ def test_text_is_made_safe() -> None:
     assert read.item.title == "ab"
     assert read.item.body == "c\ufffdd\U0001f600"
     assert read.item.author == "ann"
-    assert len(clean("x" * (LONGEST_TEXT + 1))) == LONGEST_TEXT
+    assert len(clean("x" * (TEXT_MAX_CHARS + 1))) == TEXT_MAX_CHARS
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=40))

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from overheard.errors import LoginRefused, Postponed, TryAgain
-from overheard.sources.reddit import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSettings, RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
@@ -42,7 +42,7 @@ def revoke(standin: Standin, times: int = 1000) -> None:
 
 
 def read(source: RedditSource, budget: RecordingBudget | None = None) -> int:
-    return len(source.info(["t3_1"], budget or RecordingBudget()).absent)
+    return len(source.look_up(["t3_1"], budget or RecordingBudget()).absent)
 
 
 def logins(standin: Standin) -> int:

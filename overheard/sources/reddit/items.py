@@ -6,26 +6,19 @@ a passing fault (TryAgain): an error page, a cut body, somebody else's JSON.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from overheard.errors import TryAgain
 from overheard.items import Item, ItemKind
+from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_in
+from overheard.sources.text import clean
 
-SITE = "https://www.reddit.com"  # permalinks are for people: they name Reddit itself, whatever host was asked
-LONGEST_TEXT = 100_000  # characters; Reddit's own limits are 40,000 for a post and 10,000 for a comment
 LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
 UNREADABLE = (msgspec.ValidationError, UnicodeError)  # msgspec stumbles over half a surrogate pair
 ERASED = ("[deleted]", "[removed]")
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
-
-SOURCE = "reddit"
-PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
-FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
-POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
-TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # words of the post's title, in a comment's link
 
 
 class _Data(msgspec.Struct, kw_only=True):
@@ -131,7 +124,7 @@ def emptied(item: Item) -> bool:
 
 
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
-    if not FULLNAME.fullmatch(data.name) or not data.name.startswith(PREFIX[kind]):
+    if kind_of(data.name) != kind:
         raise _Wrong("its `name` is not a fullname of its kind")
     if not 0 < data.created_utc < LATEST:  # nor NaN
         raise _Wrong("its `created_utc` is not a time")
@@ -148,24 +141,3 @@ def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
         thread=thread,
         created_at=data.created_utc,
     )
-
-
-def post_in(permalink: str) -> str | None:
-    """Return the id of the post that a comment's link names; None where it names none."""
-    found = POST_IN_LINK.search(permalink)
-    return f"{PREFIX['post']}_{found[1]}" if found else None
-
-
-def untitled(permalink: str) -> str:
-    """Return a comment's link without the words of its post's title; Reddit takes it all the same."""
-    return TITLE_IN_LINK.sub(r"\1_", permalink, count=1)
-
-
-def clean(text: str) -> str:
-    """Text that every database and encoder takes: no NUL, no half of a surrogate pair, not endless."""
-    text = text[:LONGEST_TEXT].replace("\0", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text

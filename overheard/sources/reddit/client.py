@@ -15,9 +15,9 @@ from praw.config import Config
 from overheard.clock import Clock
 from overheard.errors import OverheardError
 from overheard.metrics import Metrics
-from overheard.sources.reddit_faults import TokenRefused, leftover
-from overheard.sources.reddit_http import CALL, BudgetedRequestor, Call, session
-from overheard.sources.reddit_login import LoginGate
+from overheard.sources.reddit.faults import TokenRefused, leftover
+from overheard.sources.reddit.http import CALL, BudgetedRequestor, Call, session
+from overheard.sources.reddit.login import LoginGate
 
 
 @dataclass(frozen=True)

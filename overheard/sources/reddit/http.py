@@ -21,8 +21,8 @@ from overheard.errors import OverheardError, Permanent, TryAgain
 from overheard.metrics import Metrics
 from overheard.sources import Budget
 from overheard.sources.deadline import DeadlineAdapter, whole
-from overheard.sources.reddit_faults import TOKEN, allowance, grant_refusal, is_blocked, refusal
-from overheard.sources.reddit_login import LoginGate
+from overheard.sources.reddit.faults import TOKEN, allowance, grant_refusal, is_blocked, refusal
+from overheard.sources.reddit.login import LoginGate
 
 UNSENDABLE = (
     requests.exceptions.InvalidURL,

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 import msgspec
 
 from overheard.items import Item
-from overheard.sources import Page, Unread
+from overheard.sources import Page, ReadRequest, Unread
 
 SEEN_NAMES = 200
 NAMES_PER_FEED = 5
@@ -68,23 +68,15 @@ class Progress(msgspec.Struct, omit_defaults=True):
 
 
 class BackwardReader:
-    """One reading of the merged listing of ``names``, from its newest page back.
+    """One reading of the merged listing of the request's places, from its newest page back.
 
-    ``cursor`` and ``position`` are what ``Page`` gave before (None: a first reading; from the newest page). ``since``
-    is when the feeds were read last, or first wanted, in seconds since the epoch.
+    The request's ``cursor`` and ``position`` are what ``Page`` gave before (None: a first reading; from the newest
+    page).
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        *,
-        cursor: str | None,
-        position: str | None,
-        since: float,
-        page_size: int,
-        depth: int,
-    ) -> None:
-        self._names = frozenset(names)
+    def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
+        cursor, position, since = request.cursor, request.position, request.since
+        self._names = frozenset(request.places)
         self._old = msgspec.json.decode(cursor, type=Remembered) if cursor else Remembered()
         self._at = msgspec.json.decode(position, type=Progress) if position else Progress()
         self._known = self._names_that_count()

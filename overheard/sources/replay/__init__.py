@@ -1,0 +1,1 @@
+"""Files of items, read as if they were live."""

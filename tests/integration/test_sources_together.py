@@ -1,0 +1,202 @@
+"""Several sources in one pipeline: matches never cross them, and what one deletes goes there only.
+
+The pipeline is that of ``overheard run``, in this process, on the embedded bus and SQLite.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from overheard.cli.embedded import Pipeline
+
+from overheard.config import load
+from overheard.db import groups, queries, specs
+from overheard.db.models import Feed, Item, Mention, Watch, Workspace
+from overheard.items import place_key
+from overheard.program import Program
+from overheard.sources.registry import SOURCES, SourceType
+from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from tests.servers.waiting import wait_for
+
+CONFIG = """
+[database]
+url = "sqlite:///{folder}/overheard.db"
+[reddit]
+client_id = "{client}"
+client_secret = "{secret}"
+user_agent = "linux:overheard-tests:1 (by /u/tests)"
+reddit_url = "{reddit}"
+oauth_url = "{reddit}"
+requests_per_minute = 6000
+[sources.replay]
+path = "{folder}/items.jsonl"
+speed = 0
+[tick]
+interval = 0.1
+jitter = 0
+[fetch]
+fresh_for = 0.2
+[metrics]
+port = 0
+"""
+
+DUMMY = """
+from overheard.items import Item
+from overheard.sources import Page, SingleFeeds
+
+
+class DummySource(SingleFeeds):
+    name = "dummy"
+
+    def read(self, request, budget):
+        (place,) = request.places
+        item = Item(source="dummy", id="1", kind="post", place=place, title="A needle", created_at=2_000_000_000)
+        return Page(items=(item,), cursor="read")
+
+
+def open_source(config, metrics, clock):
+    return DummySource()
+"""
+
+
+class Running:
+    """A pipeline at work, and who watches what in it."""
+
+    def __init__(self, program: Program, file: Path) -> None:
+        self.db = program.db
+        self.pipeline = Pipeline(program)
+        self._file = file
+
+    def watch(self, slug: str, **places: str) -> None:
+        """Save a workspace that looks for needles in one place of each of the named sources."""
+        now = time.time()
+        channel = ChannelSpec("nowhere", "null://")
+        spec = WorkspaceSpec(
+            slug=slug, every="2s", subreddits=(), query=(QuerySpec("q", "needle"),), channel=(channel,)
+        )
+        with self.db.session(), self.db.transaction():
+            specs.save(self.db, spec, now, following=lambda text, zone: now, secret=lambda channel: None)
+            workspace = Workspace.select(Workspace.id).where(Workspace.slug == slug).scalar(self.db.peewee)
+            for source, place in places.items():
+                for kind, items in SOURCES[source].feeds_for(["posts", "comments"]).items():
+                    feed = self._feed(source, kind, place_key(place), now)
+                    row = {"workspace": workspace, "feed": feed, "kinds": " ".join(items), "created_at": now}
+                    Watch.insert(row).execute(self.db.peewee)
+            queries.changed(self.db, workspace)
+
+    def _feed(self, source: str, kind: Any, place: str, now: float) -> int:
+        known = Feed.select(Feed.id).where(Feed.source == source, Feed.kind == kind, Feed.place == place)
+        if (feed := known.scalar(self.db.peewee)) is not None:
+            return int(feed)
+        [group] = groups.make(self.db, source, kind, 1, now)
+        row = {"source": source, "kind": kind, "place": place, "created_at": now, "group": group}
+        return int(Feed.insert(row).execute(self.db.peewee))
+
+    def write(self, **line: Any) -> None:
+        with self._file.open("a") as file:
+            file.write(json.dumps({"created_at": time.time(), "permalink": "https://example.org/"} | line) + "\n")
+
+    def mentions(self) -> set[tuple[str, str, str]]:
+        """(workspace, source, id) of each mention."""
+        rows = (
+            Mention.select(Workspace.slug, Item.source, Item.ref)
+            .join(Workspace, on=(Mention.workspace == Workspace.id))
+            .join(Item, on=(Mention.item == Item.id))
+        )
+        with self.db.session():
+            return set(rows.tuples().execute(self.db.peewee))
+
+    def wait_for(self, *wanted: tuple[str, str, str]) -> None:
+        try:
+            wait_for(lambda: self.mentions() == set(wanted), "the mentions", 20)
+        except TimeoutError:
+            assert self.mentions() == set(wanted)
+
+
+@pytest.fixture
+def standin() -> Iterator[Standin]:
+    with Standin(requests_per_minute=6000) as made:
+        yield made
+
+
+@pytest.fixture
+def start(tmp_path: Path, standin: Standin) -> Callable[..., Any]:
+    @contextmanager
+    def started(client: str = CLIENT_ID) -> Iterator[Running]:
+        text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=standin.url)
+        (tmp_path / "pipeline.toml").write_text(text)
+        (tmp_path / "items.jsonl").touch()
+        program = Program(load(tmp_path / "pipeline.toml", {}))
+        program.ready_database()
+        running = Running(program, tmp_path / "items.jsonl")
+        thread = threading.Thread(target=running.pipeline.run)
+        thread.start()
+        try:
+            yield running
+        finally:
+            program.stop.set()
+            thread.join()
+            running.pipeline.close()
+
+    return started
+
+
+def test_matches_and_deletions_never_cross_sources(start: Any, standin: Standin) -> None:
+    """A place of the same name in both, everything of one of them, and an item of the same id."""
+    standin.set_subreddit("python", "public")
+    with start() as running:
+        running.watch("of-reddit", reddit="python")
+        running.watch("of-replay", replay="python")
+        running.watch("of-both", reddit="python", replay="python")
+        running.watch("of-all-replay", replay="all")
+        twin, other = standin.add_post("Python", "a needle"), standin.add_post("Python", "another needle")
+        elsewhere = standin.add_post("linux", "a needle")
+        for item, place in ((twin, "Python"), ("p1", "python"), ("p2", "linux")):
+            running.write(id=item, kind="post", place=place, title="a needle")
+        of_reddit = [(slug, "reddit", item) for slug in ("of-reddit", "of-both") for item in (twin, other)]
+        of_replay = [(slug, "replay", item) for slug in ("of-replay", "of-both") for item in (twin, "p1")]
+        of_all = [("of-all-replay", "replay", item) for item in (twin, "p1", "p2")]
+        running.wait_for(*of_reddit, *of_replay, *of_all)
+        assert elsewhere not in {item for _, _, item in running.mentions()}
+
+        running.write(gone=twin)
+        left = [each for each in (*of_replay, *of_all) if each[2] != twin]
+        running.wait_for(*of_reddit, *left)
+        running.write(id="p1", kind="post", place="python", title="a needle")  # it said so already
+
+        standin.delete(other)
+        running.pipeline.events.publish("item.recheck", {"item": other})
+        running.wait_for(*[each for each in of_reddit if each[2] != other], *left)
+
+
+def test_without_a_client_of_reddit_everything_else_runs(start: Any, standin: Standin) -> None:
+    with start(client="") as running:
+        running.watch("acme", reddit="python", replay="python")
+        running.write(id="p1", kind="post", place="python", title="a needle")
+        running.wait_for(("acme", "replay", "p1"))
+    assert standin.counts()["total"] == 0
+
+
+def test_a_source_is_a_module_and_an_entry_of_the_registry(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ARCHITECTURE's recipe, followed to the letter."""
+    (tmp_path / "dummy_source.py").write_text(DUMMY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(SOURCES, "dummy", SourceType(name="dummy", feeds=("items",), opens="dummy_source:open_source"))
+    try:
+        with start() as running:
+            running.watch("acme", dummy="somewhere")
+            running.watch("bolt", reddit="somewhere", replay="somewhere")
+            running.wait_for(("acme", "dummy", "1"))
+    finally:
+        sys.modules.pop("dummy_source", None)
