@@ -111,11 +111,11 @@ def run(rechecker: Rechecker, turns: Turns, db: Db, clock: Any) -> Callable[...,
 
 
 def names(world: Any) -> list[str]:
-    return sorted(name for (name,) in world.rows(ItemTable, "name"))
+    return sorted(name for (name,) in world.rows(ItemTable, "ref"))
 
 
 def row(db: Db, name: str) -> Any:
-    return ItemTable.select().where(ItemTable.name == name).get(db.peewee)
+    return ItemTable.select().where(ItemTable.ref == name).get(db.peewee)
 
 
 def test_what_is_gone_is_erased_and_the_rest_stays(
@@ -336,11 +336,14 @@ def test_items_that_nobody_mentions_go_unasked(
     assert metric("items_erased_total", cause="old") == 1
 
 
-def test_what_is_not_reddit_s_is_not_asked_about(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
+def test_a_source_is_asked_about_its_own_items_only(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
     stored(1)
     stored(2)
-    ItemTable.update(name="canary-1").where(ItemTable.name == "t3_1").execute(db.peewee)
+    began = clock()
+    ItemTable.update(source="replay").where(ItemTable.ref == "t3_1").execute(db.peewee)
     clock.advance(HOUR)
     run()
     assert reddit.asked == [["t3_2"]]
-    assert row(db, "canary-1").checked_at == clock()
+    assert (row(db, "t3_1").checked_at, row(db, "t3_1").lease_until) == (began, 0), (
+        "it cannot be asked about: unclaimed"
+    )
