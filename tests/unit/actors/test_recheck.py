@@ -335,11 +335,14 @@ def test_items_that_nobody_mentions_go_unasked(
     assert metric("items_erased_total", cause="old") == 1
 
 
-def test_what_is_not_reddit_s_is_not_asked_about(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
+def test_a_source_is_asked_about_its_own_items_only(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
     stored(1)
     stored(2)
+    began = clock()
     ItemTable.update(source="replay").where(ItemTable.ref == "t3_1").execute(db.peewee)
     clock.advance(HOUR)
     run()
     assert reddit.asked == [["t3_2"]]
-    assert row(db, "t3_1").checked_at == clock()
+    assert (row(db, "t3_1").checked_at, row(db, "t3_1").lease_until) == (began, 0), (
+        "it cannot be asked about: unclaimed"
+    )
