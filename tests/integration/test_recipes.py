@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from overheard import config as configuration
-from overheard.cli.embedded import Pipeline
 from overheard.config import Config
+from overheard.embedded import Pipeline
 from overheard.messages import ItemsMatched
 from overheard.program import Program
 from overheard.stages import STAGES, Stage

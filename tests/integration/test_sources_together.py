@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from overheard.cli.embedded import Pipeline
 
 from overheard.config import load
 from overheard.db import groups, queries, specs
 from overheard.db.models import Feed, Item, Mention, Watch, Workspace
+from overheard.embedded import Pipeline
 from overheard.items import place_key
 from overheard.program import Program
 from overheard.sources.registry import SOURCES, SourceType

@@ -1097,8 +1097,8 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
     post(4)
     post(3, kind="comment")
     stage.run(acme)
-    assert metric("items_fetched_total", source="memory", kind="posts") == 4
-    assert metric("items_fetched_total", source="memory", kind="comments") == 3
+    assert metric("items_fetched_total", source="reddit", kind="posts") == 4
+    assert metric("items_fetched_total", source="reddit", kind="comments") == 3
 
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:

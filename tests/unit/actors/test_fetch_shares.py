@@ -14,7 +14,7 @@ from overheard.db.connect import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.messages import FetchWorkspace
 from overheard.outcomes import Rejected
-from overheard.sources import Page
+from overheard.sources import GroupLimit, Page, ReadRequest
 from tests.servers.bus_rig import Rig, quick
 
 PATIENCE = 20.0
@@ -23,14 +23,16 @@ PATIENCE = 20.0
 class MemorySource:
     """Has nothing new. ``gate`` closed: it hangs; ``asked`` counts the requests that began."""
 
+    group_limit = GroupLimit(places=10)
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.gate = threading.Event()
         self.asked = threading.Semaphore(0)
         self.names: list[str] = []
 
-    def read(self, kind: str, names: Any, **_: Any) -> Page:
-        self.names += names
+    def read(self, request: ReadRequest, budget: Any) -> Page:
+        self.names += request.places
         self.asked.release()
         assert self.gate.wait(PATIENCE)
         return Page(items=(), cursor="{}")

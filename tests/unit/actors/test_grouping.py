@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.grouping import excess, joining
+
 from overheard.db.groups import FeedRow, Group
 from overheard.sources import GroupLimit
 

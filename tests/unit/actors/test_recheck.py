@@ -133,8 +133,8 @@ def test_what_is_gone_is_erased_and_the_rest_stays(
 
 def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any, db: Db) -> None:
     stored(1)
-    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
-    message = RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
+    [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
+    message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.lease)
     run(message)
     run(message)
     clock.advance(1)

@@ -62,7 +62,7 @@ def test_of_a_part_of_a_poll_its_ids_are_kept(message: Message, origin: str) -> 
     [
         FetchWorkspace(workspace_id=1, source="reddit", fresh_since=0),
         NotifyChannel(channel_id=2),
-        RecheckItems(item_ids=(3,)),
+        RecheckItems(source="reddit", item_ids=(3,)),
     ],
 )
 def test_a_message_of_ids_is_kept_whole_but_for_its_traceback(message: Message) -> None:

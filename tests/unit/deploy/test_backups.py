@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from overheard.cli.health import BACKUP_MARK
+from overheard.operations.facts import BACKUP_MARK
 from tests.unit.deploy.conftest import Shell
 
 # The parts around: a database of 101 MB, and 1,702 MB that are free.
