@@ -5,7 +5,6 @@
 SUPERVISORD_CONF=$ETC/supervisord.conf
 SUPERVISOR_SERVER_URL=unix:///run/overheard/supervisor.sock
 TARGETS=$ETC/targets.json             # what Prometheus scrapes (deploy/prometheus/prometheus.yml)
-NEED_REDDIT='fetch:|digest:|recheck:' # programs that cannot work without its credentials, wherever recheck runs
 PATIENCE=90        # seconds for all processes to be up: they import their libraries at the same time
 DRAIN_PATIENCE=400 # seconds in which everybody ends what is in progress: more than the stop times of all programs
 
@@ -22,12 +21,10 @@ start_supervision() {
     [[ $dry_run ]] || await_processes
 }
 
-# Wait until every process is RUNNING and says of itself that it is well. Prints those that are not. What waits for
-# Reddit's credentials cannot be up before they are there.
+# Wait until every process is RUNNING and says of itself that it is well. Prints those that are not.
 await_processes() {
-    local deadline=$((SECONDS + PATIENCE)) unhealthy excused
-    excused=$(has_reddit_credentials || echo "$NEED_REDDIT")
-    until unhealthy=$(of_supervisord healthz "$(metrics_port)" "${excused:-none}" "$(metrics_host)") && [[ ! $unhealthy ]]; do
+    local deadline=$((SECONDS + PATIENCE)) unhealthy
+    until unhealthy=$(of_supervisord healthz "$(metrics_port)" none "$(metrics_host)") && [[ ! $unhealthy ]]; do
         if ((SECONDS > deadline)); then
             tell '%s\n' "$(sed 's/^/    /' <<<"$unhealthy")"
             return 1

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from overheard.config import load
-from overheard.db import groups, queries, specs
+from overheard.db import groups, queries, refreshes, specs
 from overheard.db.models import Feed, Item, Mention, Watch, Workspace
 from overheard.embedded import Pipeline
 from overheard.items import place_key
@@ -91,6 +91,7 @@ class Running:
                     feed = self._feed(source, kind, place_key(place), now)
                     row = {"workspace": workspace, "feed": feed, "kinds": " ".join(items), "created_at": now}
                     Watch.insert(row).execute(self.db.peewee)
+            refreshes.keep(self.db, workspace)
             queries.changed(self.db, workspace)
 
     def _feed(self, source: str, kind: Any, place: str, now: float) -> int:

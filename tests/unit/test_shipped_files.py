@@ -121,8 +121,6 @@ def test_what_names_the_stages_by_hand_names_those_of_the_table() -> None:
         assert (queue, takes) == (stage.queue, stage.takes.__name__)
         following = [given.__name__ for given in stage.gives if given is not stage.takes]
         assert re.findall(r"`(\w+)`", sends) == following, name
-    need_reddit = documented("deploy/lib/supervision.sh", r"^NEED_REDDIT='([^']*)'")
-    assert set(need_reddit) == {"fetch", "recheck", STAGES["recheck"].program}
     colours = {*STAGES, "ingress", "overheard.ingress", "tick"}
     assert set(STAGE_COLOURS) == colours
     top = documented("docs/operations.md", r"Overheard's (\w+) processes")
