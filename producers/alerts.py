@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from overheard import __version__
-from overheard.channels import Alert, Channel, ChannelOptions, Incident, Notice
+from overheard.channels import Channel, ChannelOptions
 from overheard.channels.registry import open_channel
 from overheard.clock import Clock
 from overheard.config import Config
@@ -27,6 +27,7 @@ from overheard.db.specs import SOURCE
 from overheard.errors import InvalidInput, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
+from overheard.notices import Alert, AlertedIncident, Notice
 
 log = get_logger(__name__)
 
@@ -72,7 +73,7 @@ def compose(noted: Sequence[Noted]) -> Notice:
     for kind, group in groupby(sorted(noted, key=lambda each: each.kind), key=lambda each: each.kind):
         of_kind = list(group)
         kinds.append(
-            Incident(
+            AlertedIncident(
                 kind=kind,
                 count=sum(each.count for each in of_kind),
                 where=tuple(each.what for each in of_kind),

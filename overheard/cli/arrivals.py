@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from overheard.channels import Mention
 from overheard.clock import system_clock
 from overheard.db import mentions as stored
 from overheard.db.connect import Db
+from overheard.notices import PublicMention
 
 PAGE = 1000
 POLL = 1.0  # seconds between two looks
 WINDOW = 60.0  # seconds that a transaction may take between its first id and its end
 
-Found = tuple[int, Mention]
+Found = tuple[int, PublicMention]
 
 
 def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[Found]:
@@ -49,14 +49,14 @@ class Arrivals:
         self._floor = min(recent) - 1 if recent else stored.last_id(db)
         self._seen = dict.fromkeys(recent, system_clock())
 
-    def noted(self, listing: Iterator[Found]) -> Iterator[Mention]:
+    def noted(self, listing: Iterator[Found]) -> Iterator[PublicMention]:
         """The mentions of a listing, which are not to come again."""
         for number, mention in listing:
             if number > self._floor:
                 self._seen[number] = system_clock()
             yield mention
 
-    def __iter__(self) -> Iterator[Mention]:
+    def __iter__(self) -> Iterator[PublicMention]:
         pause = threading.Event()
         while True:
             news = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)

@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.channels import Mention as PublicMention
-from overheard.channels import Notice, NoticeType
 from overheard.db import mentions
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Mention, Workspace
 from overheard.db.text import storable
+from overheard.notices import Notice, NoticeType, PublicMention
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck

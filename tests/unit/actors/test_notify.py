@@ -10,13 +10,13 @@ import pytest
 
 from actors.notify import FIRST_RETRY, LONGEST_RETRY, Notifier, backoff
 from overheard import canary
-from overheard.channels import Notice
 from overheard.config import Notify as Rules
 from overheard.db import canaries, channels, deliveries, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.notices import Notice
 from overheard.sources.canary import CanarySource
 
 DAY = 86_400.0
