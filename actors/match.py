@@ -10,7 +10,6 @@ import msgspec
 
 from overheard.db import queries
 from overheard.db.connect import Db
-from overheard.db.queries import Interest
 from overheard.items import Item, Place
 from overheard.log import get_logger, note
 from overheard.matching.document import MAX_HIGHLIGHTS, Highlight
@@ -43,9 +42,8 @@ class Matcher:
         self._refreshing = threading.Lock()
         self._owner: dict[int, int] = {}  # query → workspace
         self._watchers: dict[Place, set[int]] = defaultdict(set)
-        # What of each workspace may be in the index; a refresh that breaks off finds here what is left to do.
-        self._texts: dict[int, dict[int, str | None]] = {}
-        self._places: dict[int, set[Place]] = {}
+        # What of each workspace may be in ``_watchers``; a refresh that breaks off finds here what is left to do.
+        self._places: dict[int, tuple[Place, ...]] = {}
         # Queries that would be refused today. Those are matched that were right by the rules of their time; the others
         # were changed behind our back, and cannot be read at all. They stay alone (I6).
         self._outdated: set[int] = set()
@@ -110,8 +108,17 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return
-            for interest in queries.interests(self.db, queries.changed_since(self.db, self._revision)):
-                self._replace(interest)
+            for query_id, workspace_id, text in queries.changed_since(self.db, self._revision):
+                if text is None:
+                    self._remove(query_id)
+                else:
+                    self._add(query_id, workspace_id, text)
+            gone = set()
+            for workspace_id, places in queries.watches_since(self.db, self._revision):
+                self._watch(workspace_id, places or ())
+                if places is None:
+                    gone.add(workspace_id)
+            self._remove_all(gone)
             self._revision = latest
         self.metrics.queries.set(len(self._index))
         self.metrics.refused_queries.labels("yes").set(len(self._outdated))
@@ -121,44 +128,38 @@ class Matcher:
                 "stored queries would be refused today; overheard check names them", queries=len(self._outdated)
             )
 
-    def _replace(self, interest: Interest) -> None:
-        """Make of one workspace what is stored of it now; what is there is noted before it is put there."""
-        workspace_id = interest.workspace_id
-        had, has = self._texts.setdefault(workspace_id, {}), dict(interest.queries)
-        for query_id, text in has.items():
-            if had.get(query_id) != text:
-                had[query_id] = None
-                self._add(query_id, workspace_id, text)
-                had[query_id] = text
-        for query_id in had.keys() - has.keys():
-            self._remove(query_id)
-            del had[query_id]
-        watched = self._places.setdefault(workspace_id, set())
-        wanted = set(interest.places)
+    def _watch(self, workspace_id: int, places: tuple[Place, ...]) -> None:
+        """Let the workspace hear of these places and no others; what is there is noted before it is put there."""
+        had, wanted = set(self._places.get(workspace_id, ())), set(places)
+        self._places[workspace_id] = tuple(had | wanted)
         for place in wanted:
-            watched.add(place)
             self._watchers[place].add(workspace_id)
-        for place in watched - wanted:
+        for place in had - wanted:
             self._watchers[place].discard(workspace_id)
             if not self._watchers[place]:
                 del self._watchers[place]
-            watched.remove(place)
-        if not has and not wanted:
-            del self._texts[workspace_id], self._places[workspace_id]
+        self._places[workspace_id] = tuple(wanted)
+        if not wanted:
+            del self._places[workspace_id]
 
     def _add(self, query_id: int, workspace_id: int, text: str) -> None:
+        self._owner[query_id] = workspace_id
         try:
             query, error = read(text)
         except ValueError as unreadable:
             # The error's text would quote it.
             log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
-            self._remove(query_id)
+            self._index.remove(query_id)
+            self._outdated.discard(query_id)
             self._unreadable.add(query_id)
             return
-        self._owner[query_id] = workspace_id
         self._index.add(query_id, query)
         self._unreadable.discard(query_id)
         (self._outdated.add if error else self._outdated.discard)(query_id)
+
+    def _remove_all(self, workspace_ids: set[int]) -> None:
+        for query_id in [query for query, owner in self._owner.items() if owner in workspace_ids]:
+            self._remove(query_id)
 
     def _remove(self, query_id: int) -> None:
         self._index.remove(query_id)
