@@ -40,14 +40,13 @@ class Matcher:
         self._index = QueryIndex()
         self._revision = 0
         self._refreshing = threading.Lock()
-        self._owner: dict[int, int] = {}  # query → workspace
         self._watchers: dict[Place, set[int]] = defaultdict(set)
         # What of each workspace may be in ``_watchers``; a refresh that breaks off finds here what is left to do.
         self._places: dict[int, tuple[Place, ...]] = {}
         # Queries that would be refused today. Those are matched that were right by the rules of their time; the others
-        # were changed behind our back, and cannot be read at all. They stay alone (I6).
-        self._outdated: set[int] = set()
-        self._unreadable: set[int] = set()
+        # were changed behind our back, and cannot be read at all. They stay alone (I6). Each with its workspace.
+        self._outdated: dict[int, int] = {}
+        self._unreadable: dict[int, int] = {}
 
     def match(self, message: ItemsFetched) -> None:
         """Match one part of a poll and send on what somebody wants; the part itself goes on in any case.
@@ -72,19 +71,11 @@ class Matcher:
         here, everywhere = (self._watchers.get(place, NOBODY) for place in item.found_in)
         if not here and not everywhere:
             return None
-        owner = self._owner
-
-        def listens(query_id: int) -> bool:
-            workspace_id = owner.get(query_id)
-            return workspace_id in here or workspace_id in everywhere
-
         by_workspace: dict[int, list[int]] = defaultdict(list)
         spans: dict[int, set[Highlight]] = defaultdict(set)
-        for hit in self._index.match(item.fields, only=listens):
-            workspace_id = owner.get(hit.key)
-            if workspace_id is not None:
-                by_workspace[workspace_id].append(hit.key)
-                spans[workspace_id].update(hit.highlights)
+        for hit in self._index.match(item.fields, here, everywhere):
+            by_workspace[hit.owner].append(hit.key)
+            spans[hit.owner].update(hit.highlights)
         if not by_workspace:
             return None
         return MatchedItem(
@@ -113,12 +104,13 @@ class Matcher:
                     self._remove(query_id)
                 else:
                     self._add(query_id, workspace_id, text)
-            gone = set()
+            gone: set[int] = set()
             for workspace_id, places in queries.watches_since(self.db, self._revision):
                 self._watch(workspace_id, places or ())
                 if places is None:
                     gone.add(workspace_id)
-            self._remove_all(gone)
+            if gone:
+                self._remove_all(gone)
             self._revision = latest
         self.metrics.queries.set(len(self._index))
         self.metrics.refused_queries.labels("yes").set(len(self._outdated))
@@ -143,29 +135,32 @@ class Matcher:
             del self._places[workspace_id]
 
     def _add(self, query_id: int, workspace_id: int, text: str) -> None:
-        self._owner[query_id] = workspace_id
+        self._forget({query_id})
         try:
             query, error = read(text)
         except ValueError as unreadable:
             # The error's text would quote it.
             log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
             self._index.remove(query_id)
-            self._outdated.discard(query_id)
-            self._unreadable.add(query_id)
+            self._unreadable[query_id] = workspace_id
             return
-        self._index.add(query_id, query)
-        self._unreadable.discard(query_id)
-        (self._outdated.add if error else self._outdated.discard)(query_id)
-
-    def _remove_all(self, workspace_ids: set[int]) -> None:
-        for query_id in [query for query, owner in self._owner.items() if owner in workspace_ids]:
-            self._remove(query_id)
+        self._index.add(query_id, query, workspace_id)
+        if error:
+            self._outdated[query_id] = workspace_id
 
     def _remove(self, query_id: int) -> None:
         self._index.remove(query_id)
-        self._owner.pop(query_id, None)
-        self._outdated.discard(query_id)
-        self._unreadable.discard(query_id)
+        self._forget({query_id})
+
+    def _remove_all(self, workspace_ids: set[int]) -> None:
+        self._index.remove_owned(workspace_ids)
+        self._forget({each for each, owner in (self._outdated | self._unreadable).items() if owner in workspace_ids})
+
+    def _forget(self, query_ids: set[int]) -> None:
+        """These are not among the refused ones any more."""
+        for query_id in query_ids:
+            self._outdated.pop(query_id, None)
+            self._unreadable.pop(query_id, None)
 
 
 def merged(spans: set[Highlight]) -> tuple[Highlight, ...]:

@@ -235,8 +235,14 @@ def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
     wanted(world.item())
     specs.set_active(db, acme, False)
     specs.remove(db, bolt)
+    places = {("reddit", "post", "python")}
     assert wanted(world.item()) == [{}]
-    assert (len(matcher._index), matcher._owner, matcher._outdated, matcher._unreadable) == (0, {}, set(), set())
+    assert (len(matcher._index), matcher._outdated, matcher._unreadable, matcher._watchers.keys()) == (
+        0,
+        {},
+        {},
+        places,
+    )
     specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 
