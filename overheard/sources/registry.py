@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -22,6 +23,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     place_label: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
+    item_id_words: str = "the source's id of an item"
 
 
 SOURCES: dict[str, SourceType] = {
@@ -33,8 +36,10 @@ SOURCES: dict[str, SourceType] = {
             place_label="r/{}".format,
             author_label="u/{}".format,
             bare_permalink=reddit_items.untitled,
+            item_id=reddit_items.FULLNAME,
+            item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
-        SourceType(name="canary", feeds=("items",), internal=True),
+        SourceType(name="canary", feeds=("posts",), internal=True),
     )
 }
 
@@ -55,3 +60,8 @@ def bare_permalink(source: str, permalink: str) -> str:
     """Return an item's link without words of its thread's title. A source that is not known has none in it."""
     known = SOURCES.get(source)
     return known.bare_permalink(permalink) if known else permalink
+
+
+def watchable() -> list[str]:
+    """Return the names of the sources that people can watch."""
+    return [name for name, each in SOURCES.items() if not each.internal]
