@@ -22,13 +22,13 @@ from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate, reddit_key
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
-from overheard.db.storing import NEWS
 from overheard.errors import ConfigError, Unavailable
 from overheard.limits import SpareTurn, Turn
 from overheard.log import get_logger
 from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
 from overheard.program import LOOK_AGAIN, Program
+from overheard.routing import NEWS_SECONDS
 from overheard.sending import Send
 from overheard.sources import LooksUp, Source
 from overheard.sources.canary import CanarySource
@@ -197,7 +197,7 @@ class Wiring:
         # What retention forgets must not come back, and not as news.
         ages = program.config.retention
         kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
-        news_for = min(NEWS, kept_for)
+        news_for = min(NEWS_SECONDS, kept_for)
 
         def handle(message: Any, slot: Slot | None) -> None:
             store(
