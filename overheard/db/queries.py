@@ -60,7 +60,7 @@ def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
 
 
 def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[Place, ...] | None]]:
-    """Yield (workspace, what it watches) of those whose watches changed after ``since``; None: the workspace is gone."""
+    """Yield (workspace, what it watches) of those whose watches changed after ``since``; None: it is gone."""
     query = Change.select(Change.workspace_id).where(Change.revision > since).order_by(Change.workspace_id)
     changed = [workspace_id for (workspace_id,) in query.tuples().execute(db.peewee)]
     for start in range(0, len(changed), WORKSPACES):

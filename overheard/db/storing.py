@@ -18,8 +18,8 @@ from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, Query, StoredPart, Watch, Workspace
 from overheard.db.text import storable
 from overheard.db.threads import without_title
-from overheard.items import Item as FoundItem
 from overheard.items import KINDS_IN, Place
+from overheard.items import Item as FoundItem
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, Target
 from overheard.routing import NEWS_SECONDS, NewMention, is_backfilled
 

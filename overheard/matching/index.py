@@ -65,7 +65,7 @@ class QueryIndex:
         return len(self._by_key)
 
     def add(self, key: int, query: Query, owner: int = 0) -> None:
-        """Listen for a query of this owner's; a key that is there gets the new one. ValueError: it needs no word at all."""
+        """Listen for an owner's query; a key that is there gets the new one. ValueError: it needs no word at all."""
         root = query.root
         places = anchors(root)
         if not places:
