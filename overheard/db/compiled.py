@@ -15,6 +15,7 @@ the fields' conversions, and results come as the driver gives them: on SQLite a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -22,16 +23,26 @@ import peewee
 
 from overheard.db.connect import Db
 
-SHAPES = 100  # of one statement that are kept; inserts have as many as there are numbers of rows
+SHAPES = 64  # of one statement that are kept; inserts have as many as there are numbers of rows
+PLACES = 20_000  # that statements share: else a hundred rows of twenty columns would take megabytes in each shape
 
 
 class _Place(tuple[Any, ...]):
     """Where a parameter's value is found: the argument's name, then the position in its list, then the row's key."""
 
+    __slots__ = ()
+
+
+@lru_cache(maxsize=PLACES)
+def _shared(place: tuple[Any, ...]) -> _Place:
+    return _Place(place)
+
 
 class _StandIn(peewee.Node):  # type: ignore[misc,unused-ignore]
+    __slots__ = ("place",)
+
     def __init__(self, *place: Any) -> None:
-        self.place = _Place(place)
+        self.place = _shared(place)
 
     def __sql__(self, ctx: Any) -> Any:
         return ctx.value(self.place, converter=False)

@@ -156,7 +156,7 @@ def test_a_mail_has_its_links_in_both_parts(count: int, mail: MailSink, mention:
 
 def test_an_alert_that_is_too_long_counts_what_it_leaves_out(receivers: Receivers) -> None:
     incidents = tuple(
-        AlertedIncident(f"channel-{n}-failing", n + 1, ("acme/team", "acme/boss"), "2026-03-04T05:06:07Z", "look. " * 20)
+        AlertedIncident(f"channel-{n}-failing", n + 1, ("acme/team", "acme/boss"), "2026-03-04T05:06:07Z", "look " * 25)
         for n in range(40)
     )
     text = receivers.read("discord", Notice("a1", "alert", "", (), alert=Alert("host.example", incidents)))
