@@ -6,7 +6,7 @@ So the cost follows the item's length and its matches, hardly the number of quer
 percolator and Lucene's Monitor do the same.
 
 Several threads may match while another adds and removes. One lock guards the tables and each entry's
-keys; a match holds it only for the look-up, a few microseconds, and takes a copy of the keys with it.
+keys; a match holds it only for the look-up, a few microseconds, and takes the keys of those who listen with it.
 Each key has an owner, whose number stands beside it: a look into a table of all keys, once for each of
 them, would cost more than all else here, as that table is too large for the processor's cache.
 Folding, verifying and highlighting happen outside it, on trees that never change. A change is live for
@@ -15,7 +15,7 @@ same word.
 """
 
 from array import array
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from threading import Lock
@@ -112,12 +112,7 @@ class QueryIndex:
         """
         document = Document(fields)
         hits: list[Hit] = []
-        for entry, keys, owners in self._candidates(document):
-            asking: Iterable[tuple[int, int]] = zip(keys, owners, strict=True)
-            if here is not None:
-                asking = [each for each in asking if each[1] in here or each[1] in everywhere]
-                if not asking:
-                    continue
+        for entry, asking in self._candidates(document, here, everywhere):
             if entry.certain or entry.root.holds(document):
                 highlights = document.highlights(entry.root.positive())
                 for key, owner in asking:
@@ -125,8 +120,10 @@ class QueryIndex:
         hits.sort(key=itemgetter(0))
         return hits
 
-    def _candidates(self, document: Document) -> list[tuple[_Entry, Sequence[int], Sequence[int]]]:
-        """The entries whose anchors stand in a document, each with its keys and their owners."""
+    def _candidates(
+        self, document: Document, here: Container[int] | None, everywhere: Container[int]
+    ) -> list[tuple[_Entry, list[tuple[int, int]]]]:
+        """The entries whose anchors stand in a document, each with the keys and owners of those who listen."""
         found: set[_Entry] = set()
         words = document.words
         with self._lock:
@@ -139,7 +136,17 @@ class QueryIndex:
                     found |= there
                 else:
                     found.add(there)
-            return [(entry, entry.keys[:], entry.owners[:]) for entry in found]
+            if here is None:
+                return [(entry, list(zip(entry.keys, entry.owners, strict=True))) for entry in found]
+            listening: list[tuple[_Entry, list[tuple[int, int]]]] = []
+            for entry in found:
+                asking: list[tuple[int, int]] = []
+                for at, owner in enumerate(entry.owners):
+                    if owner in here or owner in everywhere:
+                        asking.append((entry.keys[at], owner))
+                if asking:
+                    listening.append((entry, asking))
+            return listening
 
     def _remove(self, key: int) -> None:
         entry = self._by_key.pop(key)

@@ -222,7 +222,7 @@ class FetchWorld:
             if isinstance(verdict, Again):
                 self._push(self.clock.now + verdict.delay / 1000, verdict.message or message, verdict.options)
             return
-        if isinstance(message, ItemsMatched) and message.piece == message.pieces - 1:
+        if isinstance(message, ItemsMatched) and message.part.piece == message.part.pieces - 1:
             for item in self._parts.pop((message.part.poll, message.part.part), ()):
                 self.stored.setdefault(item.id, self.clock.now)
 
