@@ -6,7 +6,7 @@ Every fault is reported at once, each with file, key and a hint; nothing is gues
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import parse_qsl, urlencode
@@ -239,17 +239,13 @@ REMOVED: dict[tuple[str, str], str] = {
 }
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, only: Collection[str] = ()) -> Config:
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration from ``path`` (None: ./pipeline.toml where there is one, else the defaults) and ``environ``.
 
-    ``only`` names the sections to read; faults in others are nothing to a program that does not use them.
     Raises ConfigError with every problem found.
     """
     path, tables = _read(path, environ)
     where = str(path) if path is not None else "the defaults"
-    if only:
-        tables = {section: table for section, table in tables.items() if section in only}
-        environ = {name: text for name, text in environ.items() if _section_of(name) in only}
     deprecated, environ = _without_removed(tables, where, environ)
     problems = _unknown_keys(tables, where)
     _override(tables, environ, problems)
@@ -315,10 +311,6 @@ def _without_removed(
             environ = {name: text for name, text in environ.items() if name != variable}
             found.append(f"environment: {variable} is no longer used ({why}): unset it")
     return found, environ
-
-
-def _section_of(variable: str) -> str:
-    return variable.removeprefix(PREFIX).lower().partition("__")[0] if variable.startswith(PREFIX) else ""
 
 
 def _unknown_keys(tables: dict[str, Any], where: str) -> list[str]:

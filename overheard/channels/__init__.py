@@ -6,18 +6,21 @@ from typing import Protocol
 
 import msgspec
 
+from overheard.clock import Clock, system_clock
 from overheard.notices import Notice
 
 
 class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator decided for all channels.
 
-    ``allow_private`` lets channels reach this machine and its network; ``timeout`` bounds one try, in seconds.
+    ``allow_private`` lets channels reach this machine and its network; ``timeout`` bounds one try, in seconds;
+    ``clock`` dates signatures.
     """
 
     allow_private: bool
     timeout: float
     user_agent: str
+    clock: Clock = system_clock
 
 
 class Channel(Protocol):

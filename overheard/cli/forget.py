@@ -10,11 +10,12 @@ import click
 import msgspec
 
 from overheard.cli import output
-from overheard.cli.opening import opened
-from overheard.cli.output import Column, counted, line
-from overheard.cli.settling import gather
+from overheard.cli.context import open_app
+from overheard.cli.dead_letters.replay import gather
+from overheard.cli.output import Column, line
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
+from overheard.operations.wording import counted
 from overheard.program import Program
 
 NAME = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
@@ -24,7 +25,6 @@ WORDS = {
     "deliveries": "Deliveries",
     "digests": "Digests, not sent yet, that said nothing else",
     "letters": "Dead letters",
-    "shared_letters": "Dead letters of others, its part",
     "channels": "Channels, with their secrets",
     "queries": "Queries",
     "feeds": "Subreddits that nobody else looks at",
@@ -63,7 +63,7 @@ def forget(
         raise click.UsageError("name one of --author and --workspace")
     if undo and (author is None or dry_run):
         raise click.UsageError("--undo goes with --author alone")
-    with opened(context) as program:
+    with open_app(context) as program:
         if author is not None and undo:
             _undo(program.db, author, format)
             return

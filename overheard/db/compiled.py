@@ -7,9 +7,10 @@
     for (name,) in _names(db, workspace=7, ids=[1, 2, 3]): …
 
 The function gets stand-ins for the values, and is called once for each kind of database and each number of values in
-a list: what it returns must depend on nothing else. To keep those few, a list for IN is filled up to the next power
-of two with its last value again. A list of dicts is for ``insert_many``. Values go to the driver as they are, past
-the fields' conversions, and results come as the driver gives them: on SQLite a boolean is 0 or 1.
+a list: what it returns must depend on nothing else. So the time is one of the values, too: ``db.now`` would stand still
+where the clock is given. To keep the shapes few, a list for IN is filled up to the next power of two with its last
+value again. A list of dicts is for ``insert_many``. Values go to the driver as they are, past the fields' conversions,
+and results come as the driver gives them: on SQLite a boolean is 0 or 1.
 """
 
 from __future__ import annotations

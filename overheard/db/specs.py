@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from peewee import EXCLUDED
 
-from overheard.db import channels, groups, queries
+from overheard.db import channels, groups, queries, refreshes
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -48,6 +48,7 @@ def save(
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
         watches_changed = _save_watches(db, workspace_id, source, spec.feeds, now)
+        refreshes.keep(db, workspace_id)
         revision = queries.next_revision(db)  # after the feeds: whoever saves at the same time waits from here on
         _save_queries(db, workspace_id, spec.query, now, revision)
         if watches_changed:
