@@ -12,7 +12,6 @@ from actors.context import Context
 from overheard.bus.actor import Work
 from overheard.db import queries
 from overheard.db.connect import Db
-from overheard.db.queries import Interest
 from overheard.items import Item, Place
 from overheard.log import get_logger, note
 from overheard.matching.document import MAX_HIGHLIGHTS, Highlight
@@ -49,15 +48,13 @@ class Matcher:
         self._index = QueryIndex()
         self._revision = 0
         self._refreshing = threading.Lock()
-        self._owner: dict[int, int] = {}  # query → workspace
         self._watchers: dict[Place, set[int]] = defaultdict(set)
-        # What of each workspace may be in the index; a refresh that breaks off finds here what is left to do.
-        self._texts: dict[int, dict[int, str | None]] = {}
-        self._places: dict[int, set[Place]] = {}
+        # What of each workspace may be in ``_watchers``; a refresh that breaks off finds here what is left to do.
+        self._places: dict[int, tuple[Place, ...]] = {}
         # Queries that would be refused today. Those are matched that were right by the rules of their time; the others
-        # were changed behind our back, and cannot be read at all. They stay alone (I6).
-        self._outdated: set[int] = set()
-        self._unreadable: set[int] = set()
+        # were changed behind our back, and cannot be read at all. They stay alone (I6). Each with its workspace.
+        self._outdated: dict[int, int] = {}
+        self._unreadable: dict[int, int] = {}
 
     def match(self, message: ItemsFetched) -> None:
         """Match one part of a poll and send on what somebody wants; the part itself goes on in any case.
@@ -82,19 +79,11 @@ class Matcher:
         here, everywhere = (self._watchers.get(place, NOBODY) for place in item.found_in)
         if not here and not everywhere:
             return None
-        owner = self._owner
-
-        def listens(query_id: int) -> bool:
-            workspace_id = owner.get(query_id)
-            return workspace_id in here or workspace_id in everywhere
-
         by_workspace: dict[int, list[int]] = defaultdict(list)
         spans: dict[int, set[Highlight]] = defaultdict(set)
-        for hit in self._index.match(item.fields, only=listens):
-            workspace_id = owner.get(hit.key)
-            if workspace_id is not None:
-                by_workspace[workspace_id].append(hit.key)
-                spans[workspace_id].update(hit.highlights)
+        for hit in self._index.match(item.fields, here, everywhere):
+            by_workspace[hit.owner].append(hit.key)
+            spans[hit.owner].update(hit.highlights)
         if not by_workspace:
             return None
         return MatchedItem(
@@ -118,8 +107,18 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return
-            for interest in queries.interests(self.db, queries.changed_since(self.db, self._revision)):
-                self._replace(interest)
+            for query_id, workspace_id, text in queries.changed_since(self.db, self._revision):
+                if text is None:
+                    self._remove(query_id)
+                else:
+                    self._add(query_id, workspace_id, text)
+            gone: set[int] = set()
+            for workspace_id, places in queries.watches_since(self.db, self._revision):
+                self._watch(workspace_id, places or ())
+                if places is None:
+                    gone.add(workspace_id)
+            if gone:
+                self._remove_all(gone)
             self._revision = latest
         self.metrics.queries.set(len(self._index))
         self.metrics.refused_queries.labels("yes").set(len(self._outdated))
@@ -129,50 +128,47 @@ class Matcher:
                 "stored queries would be refused today; overheard check names them", queries=len(self._outdated)
             )
 
-    def _replace(self, interest: Interest) -> None:
-        """Make of one workspace what is stored of it now; what is there is noted before it is put there."""
-        workspace_id = interest.workspace_id
-        had, has = self._texts.setdefault(workspace_id, {}), dict(interest.queries)
-        for query_id, text in has.items():
-            if had.get(query_id) != text:
-                had[query_id] = None
-                self._add(query_id, workspace_id, text)
-                had[query_id] = text
-        for query_id in had.keys() - has.keys():
-            self._remove(query_id)
-            del had[query_id]
-        watched = self._places.setdefault(workspace_id, set())
-        wanted = set(interest.places)
+    def _watch(self, workspace_id: int, places: tuple[Place, ...]) -> None:
+        """Let the workspace hear of these places and no others; what is there is noted before it is put there."""
+        had, wanted = set(self._places.get(workspace_id, ())), set(places)
+        self._places[workspace_id] = tuple(had | wanted)
         for place in wanted:
-            watched.add(place)
             self._watchers[place].add(workspace_id)
-        for place in watched - wanted:
+        for place in had - wanted:
             self._watchers[place].discard(workspace_id)
             if not self._watchers[place]:
                 del self._watchers[place]
-            watched.remove(place)
-        if not has and not wanted:
-            del self._texts[workspace_id], self._places[workspace_id]
+        self._places[workspace_id] = tuple(wanted)
+        if not wanted:
+            del self._places[workspace_id]
 
     def _add(self, query_id: int, workspace_id: int, text: str) -> None:
+        self._forget({query_id})
         try:
             query, error = read(text)
         except ValueError as unreadable:
             # The error's text would quote it.
             log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
-            self._remove(query_id)
-            self._unreadable.add(query_id)
+            self._index.remove(query_id)
+            self._unreadable[query_id] = workspace_id
             return
-        self._owner[query_id] = workspace_id
-        self._index.add(query_id, query)
-        self._unreadable.discard(query_id)
-        (self._outdated.add if error else self._outdated.discard)(query_id)
+        self._index.add(query_id, query, workspace_id)
+        if error:
+            self._outdated[query_id] = workspace_id
 
     def _remove(self, query_id: int) -> None:
         self._index.remove(query_id)
-        self._owner.pop(query_id, None)
-        self._outdated.discard(query_id)
-        self._unreadable.discard(query_id)
+        self._forget({query_id})
+
+    def _remove_all(self, workspace_ids: set[int]) -> None:
+        self._index.remove_owned(workspace_ids)
+        self._forget({each for each, owner in (self._outdated | self._unreadable).items() if owner in workspace_ids})
+
+    def _forget(self, query_ids: set[int]) -> None:
+        """These are not among the refused ones any more."""
+        for query_id in query_ids:
+            self._outdated.pop(query_id, None)
+            self._unreadable.pop(query_id, None)
 
 
 def merged(spans: set[Highlight]) -> tuple[Highlight, ...]:

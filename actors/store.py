@@ -12,6 +12,7 @@ from overheard.db.connect import Db
 from overheard.log import about, note
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.metrics import Metrics
+from overheard.routing import NEWS_SECONDS
 from overheard.sending import Send
 
 
@@ -26,7 +27,7 @@ def work(context: Context) -> Work:
             send=context.send,
             clock=context.clock,
             metrics=context.metrics,
-            news_for=min(storing.NEWS, kept_for),
+            news_for=min(NEWS_SECONDS, kept_for),
             kept_for=kept_for,
         )
     )
@@ -39,7 +40,7 @@ def store(
     send: Send,
     clock: Clock,
     metrics: Metrics,
-    news_for: float = storing.NEWS,
+    news_for: float = NEWS_SECONDS,
     kept_for: float = math.inf,
 ) -> None:
     """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""

@@ -8,7 +8,7 @@ import random
 from actors.notify.batch import DeliveryBatch
 from actors.notify.shares import Shares
 from overheard import canary
-from overheard.channels import Channel, Notice
+from overheard.channels import Channel
 from overheard.clock import Clock
 from overheard.config import Notify as Rules
 from overheard.db import channels, deliveries
@@ -18,6 +18,7 @@ from overheard.db.deliveries import Claimed, Contents
 from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
+from overheard.notices import Notice
 
 log = get_logger(__name__)
 

@@ -18,7 +18,7 @@ import warnings
 import weakref
 from typing import Any
 
-from overheard.channels import ChannelOptions, Notice, apprise_mail, apprise_message
+from overheard.channels import ChannelOptions, apprise_mail, apprise_message
 from overheard.channels.addresses import literal, why_refused
 from overheard.channels.apprise_rules import check_service
 from overheard.channels.deadline import Deadline
@@ -29,6 +29,7 @@ from overheard.channels.pasted import chat_service
 from overheard.channels.redact import scrub
 from overheard.channels.target import WRONG_PORT, foreign
 from overheard.errors import InvalidInput, TryAgain
+from overheard.notices import Notice
 
 APP = "Overheard"
 PAUSE = 0.5  # seconds between a service's recipients; Apprise's own 5.5 would outlast every deadline

@@ -11,8 +11,9 @@ import functools
 import sys
 from typing import Any, NamedTuple
 
-from overheard.channels import Notice, render
+from overheard.channels import render
 from overheard.channels.inert import clip
+from overheard.notices import Notice
 
 TITLE_LIMITS = (160, 60, 24)  # characters, where the title shares a short message with the text
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from overheard.channels import ChannelOptions, Notice
+from overheard.channels import ChannelOptions
 from overheard.errors import InvalidInput
+from overheard.notices import Notice
 
 
 class NullChannel:

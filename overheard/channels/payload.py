@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from overheard.channels import Mention, Notice
+from overheard.notices import Notice, PublicMention
 
 MOST = 512_000  # bytes of mentions in a body: many receivers refuse more than 1 MB
 
@@ -38,7 +38,7 @@ def body_of(notice: Notice, *, now: float) -> bytes:
     return msgspec.json.encode({"type": notice.type, "timestamp": happened.astimezone(UTC), "data": data})
 
 
-def _fitting(mentions: Sequence[Mention]) -> Sequence[Mention]:
+def _fitting(mentions: Sequence[PublicMention]) -> Sequence[PublicMention]:
     room = MOST
     for position in range(len(mentions) - 1, -1, -1):
         room -= len(msgspec.json.encode(mentions[position])) + 1

@@ -15,9 +15,10 @@ from typing import Any, Literal
 from jinja2 import PackageLoader
 from jinja2.sandbox import SandboxedEnvironment
 
-from overheard.channels import Mention, Notice
 from overheard.channels.excerpt import Piece, excerpt
 from overheard.channels.inert import clean, commonmark, inert, one_line
+from overheard.notices import Notice, PublicMention
+from overheard.sources.registry import author_label, place_label
 
 Flavour = Literal["text", "markdown", "html"]
 Fits = Callable[[str], bool]
@@ -43,7 +44,7 @@ def subject(notice: Notice) -> str:
     if notice.type == "mention.created":
         mention = notice.mentions[0]
         found = one_line(_found(mention), FOUND_LIMIT)
-        return inert(one_line(f"r/{mention.subreddit} · “{found}” mentioned", SUBJECT_LIMIT))
+        return inert(one_line(f"{place_label(mention.source, mention.place)} · “{found}” mentioned", SUBJECT_LIMIT))
     count = len(notice.mentions) + notice.omitted
     what = "digest, " if notice.type == "digest" else ""
     return inert(one_line(f"{notice.workspace} · {what}{count} mention{'' if count == 1 else 's'}", SUBJECT_LIMIT))
@@ -106,19 +107,19 @@ def _render(notice: Notice, flavour: Flavour, count: int, width: int) -> str:
     ).strip()
 
 
-def _groups(mentions: Sequence[Mention], count: int, width: int, *, complete: bool) -> list[dict[str, Any]]:
-    """The first ``count`` mentions by subreddit; of how many of it, where that is known."""
-    shown: dict[str, list[Mention]] = {}
+def _groups(mentions: Sequence[PublicMention], count: int, width: int, *, complete: bool) -> list[dict[str, Any]]:
+    """The first ``count`` mentions by place; of how many of it, where that is known."""
+    shown: dict[tuple[str, str], list[PublicMention]] = {}
     for mention in mentions[:count]:
-        shown.setdefault(mention.subreddit, []).append(mention)
-    totals = Counter(mention.subreddit for mention in mentions)
+        shown.setdefault((mention.source, mention.place), []).append(mention)
+    totals = Counter((mention.source, mention.place) for mention in mentions)
     return [
         {
-            "subreddit": subreddit,
+            "place": place_label(*place),
             "mentions": [_view(mention, width) for mention in found],
-            "count": _count(len(found), totals[subreddit]) if complete else "",
+            "count": _count(len(found), totals[place]) if complete else "",
         }
-        for subreddit, found in shown.items()
+        for place, found in shown.items()
     ]
 
 
@@ -126,11 +127,11 @@ def _count(shown: int, total: int) -> str:
     return str(total) if shown == total else f"{shown} of {total}"
 
 
-def _view(mention: Mention, width: int) -> dict[str, Any]:
+def _view(mention: PublicMention, width: int) -> dict[str, Any]:
     spans = {field: [(s, e) for f, s, e in mention.highlights if f == field] for field in ("title", "body")}
     return {
-        "subreddit": mention.subreddit,
-        "author": mention.author,
+        "place": place_label(mention.source, mention.place),
+        "author": author_label(mention.source, mention.author),
         "kind": mention.kind,
         "title": excerpt(mention.title, spans["title"], TITLE_WIDTH if width > 0 else SHORT_TITLE),
         "excerpt": excerpt(mention.body, spans["body"], width),
@@ -146,7 +147,7 @@ def _link(permalink: str) -> str:
     return Trusted(url) if LINK.fullmatch(url) else url
 
 
-def _found(mention: Mention) -> str:
+def _found(mention: PublicMention) -> str:
     for field, start, end in mention.highlights:
         text: str = getattr(mention, field, "") if field in ("title", "body") else ""
         if text[start:end].strip():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from overheard.channels import Mention, Notice
+from overheard.notices import Notice, PublicMention
 
 BODY = (
     "This is a test message from Overheard. Nobody wrote it: it shows what a mention looks like in this channel, "
@@ -18,7 +18,7 @@ def sample_notice(workspace: str) -> Notice:
     """A notice of type ``mention.created`` that says of itself that it is a test; each has an id of its own."""
     now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     start = BODY.index(FOUND)
-    mention = Mention(
+    mention = PublicMention(
         workspace=workspace,
         item="t3_test",
         kind="post",
@@ -31,5 +31,13 @@ def sample_notice(workspace: str) -> Notice:
         stored_at=now,
         queries=("channel test",),
         highlights=(("body", start, start + len(FOUND)),),
+        id="0",
+        source="reddit",
+        place="test",
+        thread=None,
+        thread_title="",
+        url="",
+        query_ids=(),
+        backfilled=False,
     )
     return Notice(id=f"test_{uuid.uuid4().hex}", type="mention.created", workspace=workspace, mentions=(mention,))

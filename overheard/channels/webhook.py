@@ -11,13 +11,14 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from overheard.channels import ChannelOptions, Notice, egress, signing
+from overheard.channels import ChannelOptions, egress, signing
 from overheard.channels.answers import judge
 from overheard.channels.deadline import Deadline
 from overheard.channels.libraries_log import captured
 from overheard.channels.payload import body_of
 from overheard.channels.target import parse_target
 from overheard.errors import InvalidInput, TryAgain
+from overheard.notices import Notice
 
 BODY_LIMIT = 64 * 1024  # bytes of an answer that are read
 BODY_SECONDS = 1.0  # and for how long: only its status matters

@@ -9,7 +9,6 @@ import click
 from rich.style import Style
 from rich.text import Text
 
-from overheard.channels import Mention
 from overheard.cli import output
 from overheard.cli.context import open_app
 from overheard.cli.highlight import marked
@@ -17,12 +16,14 @@ from overheard.cli.output import Column, Format, flat, format_option
 from overheard.cli.times import Since, seconds_of
 from overheard.clock import system_clock
 from overheard.db import workspaces
+from overheard.notices import PublicMention
 from overheard.operations.tail import Arrivals, all_of, newest_of
 from overheard.operations.wording import ago
+from overheard.sources.registry import author_label, place_label
 
 REDDIT = "https://www.reddit.com"
 SHOWN = 50  # in a table, unless --limit says otherwise
-KEYS = Mention.__struct_fields__
+KEYS = PublicMention.__struct_fields__
 
 
 @click.command
@@ -57,7 +58,7 @@ def mentions(
                 _print(mention, columns, format)
 
 
-def _print(mention: Mention, columns: tuple[Column, ...], format: Format) -> None:
+def _print(mention: PublicMention, columns: tuple[Column, ...], format: Format) -> None:
     if format == "json":
         output.print_json(mention)
     elif format == "csv":
@@ -75,51 +76,51 @@ def _columns(follow: bool) -> tuple[Column, ...]:
     return (when, *ROWS)
 
 
-def _age(mention: Mention) -> Text:
+def _age(mention: PublicMention) -> Text:
     return Text.assemble((ago(seconds_of(mention.stored_at), system_clock())), "\n", (mention.workspace, "dim"))
 
 
-def _at(mention: Mention) -> Text:
+def _at(mention: PublicMention) -> Text:
     moment = datetime.fromtimestamp(seconds_of(mention.stored_at)).astimezone()
     return Text.assemble(moment.strftime("%H:%M:%S"), "\n", (mention.workspace, "dim"))
 
 
-def _where(mention: Mention) -> Text:
-    return Text.assemble((f"r/{flat(mention.subreddit)}", "cyan"), "\n", (_author(mention), "dim"))
+def _where(mention: PublicMention) -> Text:
+    return Text.assemble((flat(place_label(mention.source, mention.place)), "cyan"), "\n", (_author(mention), "dim"))
 
 
-def _author(mention: Mention) -> str:
-    return f"u/{flat(mention.author)}" if mention.author else "[deleted]"
+def _author(mention: PublicMention) -> str:
+    return flat(author_label(mention.source, mention.author))
 
 
-def _what(mention: Mention) -> Text:
+def _what(mention: PublicMention) -> Text:
     """The title, a link on terminals that know links; the words around what was found; the queries that found it."""
     title = _title(mention)
     title.stylize(Style(bold=True, link=address(mention)))
     return Text("\n").join(part for part in (title, _said(mention), Text(_names(mention), "green")) if part.plain)
 
 
-def _plain_what(mention: Mention) -> Text:
+def _plain_what(mention: PublicMention) -> Text:
     return Text(" | ").join(part for part in (_title(mention), _said(mention)) if part.plain)
 
 
-def _title(mention: Mention) -> Text:
+def _title(mention: PublicMention) -> Text:
     return marked(mention.title, mention.highlights, "title", 300)
 
 
-def _said(mention: Mention) -> Text:
+def _said(mention: PublicMention) -> Text:
     """Of the body, only what was found in it: the title says the rest."""
     found = any(field == "body" for field, _, _ in mention.highlights)
     return marked(mention.body, mention.highlights, "body", 160) if found else Text()
 
 
-def address(mention: Mention) -> str:
+def address(mention: PublicMention) -> str:
     """Where to read it; nothing in it ends a terminal's link early."""
     path = mention.permalink.removeprefix(REDDIT)
     return REDDIT + quote(path if path.startswith("/") else f"/{path}", safe="/%?=&")
 
 
-def _names(mention: Mention) -> str:
+def _names(mention: PublicMention) -> str:
     return ", ".join(map(flat, mention.queries))
 
 
@@ -132,7 +133,7 @@ PLAIN = (
     Column("Stored", lambda mention: mention.stored_at),
     Column("Workspace", lambda mention: mention.workspace),
     Column("Queries", _names),
-    Column("Where", lambda mention: f"r/{flat(mention.subreddit)}"),
+    Column("Where", lambda mention: flat(place_label(mention.source, mention.place))),
     Column("Who", _author),
     Column("Address", address),
     Column("What", _plain_what),

@@ -66,9 +66,14 @@ def keep(db: Db, interval: int, now: float, following: Following) -> None:
             _refuse_strangers(db)
             specs.save(db, spec, now, following=following, secret=lambda channel: None, source=canary.SOURCE)
             # A new beginning: what was, at another pace, says nothing of what comes.
-            Workspace.update(created_at=now, next_due_at=now, active=True).where(
-                Workspace.slug == canary.WORKSPACE
-            ).execute(db.peewee)
+            ((workspace_id,),) = (
+                Workspace.update(created_at=now, next_due_at=now)
+                .where(Workspace.slug == canary.WORKSPACE)
+                .returning(Workspace.id)
+                .tuples()
+                .execute(db.peewee)
+            )
+            specs.set_active(db, workspace_id, True)
     except peewee.IntegrityError:
         return  # another tick has just made it
 

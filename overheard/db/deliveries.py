@@ -9,17 +9,18 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.channels import Mention as PublicMention
-from overheard.channels import Notice, NoticeType
 from overheard.db import mentions
+from overheard.db.compiled import compiled
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Mention, Workspace
 from overheard.db.text import storable
+from overheard.notices import Notice, NoticeType, PublicMention
+from overheard.routing import NewMention, Route, route
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 MOST_LOOKED_AT = 50  # channels that may be stuck
 UNTRIED = 600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
-LONGEST_STORE_SECONDS = 5.0  # a channel that is put off for longer will be asked for after what is stored now
+ROWS = 400  # an INSERT
 MOST_IN_A_DIGEST = 200  # mentions, the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
@@ -50,44 +51,46 @@ def new_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
-def add(db: Db, mentions_of: Sequence[tuple[int, int]], now: float) -> dict[int, str]:
-    """A delivery for every (mention, workspace) and channel of the workspace.
+def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
+    """Insert the deliveries of these mentions; return the channels to notify now, each with its workspace's slug.
 
-    Returns the channels to notify now, each with its workspace's slug; not those that are put off, whose prompt comes
-    later. What goes to a channel in digest mode is held until its digest is composed. Runs inside store's transaction.
+    Runs inside store's transaction.
     """
-    if not mentions_of:
+    workspaces = sorted({mention.workspace_id for mention in mentions if not mention.backfilled})
+    if not workspaces:
         return {}
-    workspace_ids = sorted({workspace_id for _, workspace_id in mentions_of})
-    channels: dict[int, list[tuple[int, str]]] = {}
-    slugs: dict[int, str] = {}
-    put_off = Channel.not_before > now + LONGEST_STORE_SECONDS
-    ways = (
-        Channel.select(Channel.workspace, Channel.id, Channel.mode, Workspace.slug, put_off)
-        .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(Channel.workspace.in_(workspace_ids), Channel.disabled_at.is_null())
-        .order_by(Channel.id)
-    )
-    for workspace_id, channel_id, mode, slug, later in db.kept(ways).tuples().execute(db.peewee):
-        channels.setdefault(workspace_id, []).append((channel_id, mode))
-        if not later:
-            slugs[channel_id] = slug
+    routing = route(mentions, [Route(*row) for row in _routes(db, workspaces=workspaces)], now)
     rows = [
         {
             "id": new_id(),
-            "channel": channel_id,
-            "mention": mention_id,
-            "state": HELD if mode == "digest" else PENDING,
-            "due_at": now,
+            "channel": each.channel_id,
+            "mention": each.mention_id,
+            "state": each.state,
+            "due_at": each.due_at,
             "created_at": now,
         }
-        for mention_id, workspace_id in mentions_of
-        for channel_id, mode in channels.get(workspace_id, ())
+        for each in routing.deliveries
     ]
-    for start in range(0, len(rows), 400):
-        Delivery.insert_many(rows[start : start + 400]).on_conflict_ignore().execute(db.peewee)
-    now_due = sorted({int(str(row["channel"])) for row in rows if row["state"] == PENDING})
-    return {channel_id: slugs[channel_id] for channel_id in now_due if channel_id in slugs}
+    for start in range(0, len(rows), ROWS):
+        _add(db, rows=rows[start : start + ROWS])
+    return routing.prompts
+
+
+@compiled
+def _routes(db: Db, workspaces: Any) -> Any:
+    columns = (Channel.id, Channel.workspace, Workspace.slug, Channel.mode, Channel.disabled_at.is_null(False))
+    channels = (
+        Channel.select(*columns, Channel.not_before)
+        .join(Workspace, on=(Channel.workspace == Workspace.id))
+        .where(Channel.workspace.in_(workspaces))
+        .order_by(Channel.id)
+    )
+    return db.kept(channels)
+
+
+@compiled
+def _add(db: Db, rows: Any) -> Any:
+    return Delivery.insert_many(rows).on_conflict_ignore()
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:

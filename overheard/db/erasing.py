@@ -18,6 +18,7 @@ import msgspec
 from peewee import fn
 
 from overheard.db import threads
+from overheard.db.compiled import compiled
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, PENDING
 from overheard.db.models import Delivery, Erased, Item, Mention
@@ -189,6 +190,10 @@ def _remembered(db: Db, keys: Collection[str]) -> set[str]:
     found: set[str] = set()
     ordered = list(keys)
     for start in range(0, len(ordered), KEYS):
-        rows = Erased.select(Erased.key).where(Erased.key.in_(ordered[start : start + KEYS]))
-        found.update(key for (key,) in rows.tuples().execute(db.peewee))
+        found.update(key for (key,) in _erased(db, keys=ordered[start : start + KEYS]))
     return found
+
+
+@compiled
+def _erased(db: Db, keys: Any) -> Any:
+    return Erased.select(Erased.key).where(Erased.key.in_(keys))

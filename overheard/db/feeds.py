@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from peewee import JOIN, Case, fn
 
 from overheard import canary
 from overheard.db import groups, incidents, refreshes
+from overheard.db.compiled import compiled
 from overheard.db.connect import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, Refresh, Watch, Workspace
@@ -25,12 +28,19 @@ def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since:
 
     By kind; groups that were read before come first, as new feeds may join them.
     """
-    query = (
+    return [
+        FeedRow(*row) for row in _stale(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since)
+    ]
+
+
+@compiled
+def _stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> Any:
+    return (
         Feed.select(*FEED_COLUMNS)
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .where(
-            Watch.workspace == workspace_id,
+            Watch.workspace == workspace,
             Feed.source == source,
             Feed.fresh_at < fresh_since,
             FeedGroup.lease_until < now,
@@ -38,7 +48,6 @@ def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since:
         )
         .order_by(Feed.kind, FeedGroup.cursor.is_null(), FeedGroup.began_at, Feed.id)
     )
-    return [FeedRow(*row) for row in query.tuples().execute(db.peewee)]
 
 
 def also_due(
@@ -94,21 +103,26 @@ def also_due(
 
 def still_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:
     """Return whether a readable feed of the source is neither fresh nor being read by a poll that makes it so."""
+    return bool(_still_stale(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since))
+
+
+@compiled
+def _still_stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> Any:
     enough = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
-    query = (
+    return (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .join(Poll, JOIN.LEFT_OUTER, on=(FeedGroup.poll == Poll.id))
         .where(
-            Watch.workspace == workspace_id,
+            Watch.workspace == workspace,
             Feed.source == source,
             Feed.fresh_at < fresh_since,
             Feed.retry_at <= now,
             ~enough,
         )
+        .limit(1)
     )
-    return bool(query.exists(db.peewee))
 
 
 def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
+from overheard.db.compiled import compiled
 from overheard.db.connect import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.items import FeedKind
@@ -107,12 +108,20 @@ def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
     if not group_ids:
         return []
     feeds: dict[int, list[FeedRow]] = {group_id: [] for group_id in group_ids}
-    some = Feed.select(*FEED_COLUMNS).where(Feed.group.in_(list(group_ids))).order_by(Feed.id)
-    for row in some.tuples().execute(db.peewee):
+    for row in _feeds(db, groups=list(group_ids)):
         feeds[row[-1]].append(FeedRow(*row))
-    rows = FeedGroup.select(*COLUMNS).where(FeedGroup.id.in_(list(group_ids))).dicts().execute(db.peewee)
-    found = {row["id"]: Group(**row, feeds=tuple(feeds[row["id"]])) for row in rows}
+    found = {row[0]: Group(*(*row, tuple(feeds[row[0]]))) for row in _groups(db, ids=list(group_ids))}
     return [found[group_id] for group_id in group_ids if group_id in found]
+
+
+@compiled
+def _feeds(db: Db, groups: Any) -> Any:
+    return Feed.select(*FEED_COLUMNS).where(Feed.group.in_(groups)).order_by(Feed.id)
+
+
+@compiled
+def _groups(db: Db, ids: Any) -> Any:
+    return FeedGroup.select(*COLUMNS).where(FeedGroup.id.in_(ids))
 
 
 def held(db: Db, group_id: int, poll: str) -> Group | None:
@@ -207,25 +216,41 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target], now:
     """
     gaps = []
     for target in sorted(targets, key=lambda target: target.group_id):
-        query: Any = FeedGroup.select(FeedGroup.source, FeedGroup.began_at).where(FeedGroup.id == target.group_id)
-        if not db.sqlite:
-            query = query.for_update()
-        row = query.tuples().first(db.peewee)
-        members = Feed.select(Feed.id).where(Feed.group == target.group_id).tuples().execute(db.peewee)
-        if row is None or row[1] > started_at or not {feed for (feed,) in members} <= set(target.feed_ids):
+        held = _held(db, group=target.group_id)
+        members = {row[0] for row in _feeds(db, groups=[target.group_id])}
+        if not held or held[0][1] > started_at or not members <= set(target.feed_ids):
             continue
-        FeedGroup.update(cursor=target.cursor, began_at=started_at, read_at=target.read_at, room=target.room).where(
-            FeedGroup.id == target.group_id
-        ).execute(db.peewee)
-        fresh = db.greatest(Feed.fresh_at, started_at)
-        Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=0).where(Feed.group == target.group_id).execute(
-            db.peewee
-        )
+        read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
+        _move(db, group=target.group_id, began_at=started_at, **read)
+        _refresh(db, group=target.group_id, at=started_at)
         if target.missed is not None:
             _gap(db, target, target.missed, now)
-            gaps.append((row[0], target.missed.reason))
-    FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
+            gaps.append((held[0][0], target.missed.reason))
+    _end(db, poll=poll)
     return gaps
+
+
+@compiled
+def _held(db: Db, group: Any) -> Any:
+    row: Any = FeedGroup.select(FeedGroup.source, FeedGroup.began_at).where(FeedGroup.id == group)
+    return row if db.sqlite else row.for_update()
+
+
+@compiled
+def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: Any) -> Any:
+    read = FeedGroup.update(cursor=cursor, began_at=began_at, read_at=read_at, room=room)
+    return read.where(FeedGroup.id == group)
+
+
+@compiled
+def _refresh(db: Db, group: Any, at: Any) -> Any:
+    fresh = db.greatest(Feed.fresh_at, at)
+    return Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=0).where(Feed.group == group)
+
+
+@compiled
+def _end(db: Db, poll: Any) -> Any:
+    return FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll)
 
 
 def _gap(db: Db, target: Target, missed: Missed, now: float) -> None:

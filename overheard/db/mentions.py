@@ -11,9 +11,9 @@ import msgspec
 from peewee import fn
 
 from overheard import canary
-from overheard.channels import Mention as PublicMention
 from overheard.db.connect import Db
 from overheard.db.models import Item, Mention, Query, Workspace
+from overheard.notices import PublicMention
 
 READ_AT_ONCE = 200  # mentions
 COLUMNS = (
@@ -31,7 +31,12 @@ COLUMNS = (
     Mention.stored_at,
     Mention.query_ids,
     Mention.highlights,
+    Mention.silent,
+    Item.source,
+    Item.thread,
+    Item.url,
 )
+REDDIT = "reddit"  # whose places are called subreddits; receivers know them by that key, too
 
 
 def rows() -> Any:
@@ -45,11 +50,11 @@ def rows() -> Any:
 
 def as_public(db: Db, found: Sequence[Sequence[Any]]) -> list[PublicMention]:
     """Return rows of ``rows`` as the world sees them, with the names of their queries."""
-    ids = [msgspec.json.decode(row[12], type=tuple[int, ...]) for row in found]
-    names = _query_names(db, {query for some in ids for query in some})
+    mentions = [_public(row) for row in found]
+    names = _query_names(db, {query for mention in mentions for query in mention.query_ids})
     return [
-        _public(row, tuple(names[query] for query in some if query in names))
-        for row, some in zip(found, ids, strict=True)
+        msgspec.structs.replace(mention, queries=tuple(names[each] for each in mention.query_ids if each in names))
+        for mention in mentions
     ]
 
 
@@ -58,21 +63,30 @@ def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
     return dict(rows.tuples().execute(db.peewee)) if query_ids else {}
 
 
-def _public(row: Sequence[Any], queries: tuple[str, ...]) -> PublicMention:
-    _, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, _, highlights = row
+def _public(row: Sequence[Any]) -> PublicMention:
+    key, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, *found = row
+    query_ids, highlights, silent, source, thread, url = found
     return PublicMention(
         workspace=slug,
         item=ref,
         kind=kind,
-        subreddit=place,
+        subreddit=place if source == REDDIT else None,
         author=author,
         title=title or thread_title,
         body=body,
         permalink=permalink,
         created_at=rfc3339(created_at),
         stored_at=rfc3339(stored_at),
-        queries=queries,
+        queries=(),
         highlights=msgspec.json.decode(highlights, type=tuple[tuple[str, int, int], ...]),
+        id=str(key),
+        source=source,
+        place=place,
+        thread=thread,
+        thread_title=thread_title,
+        url=url,
+        query_ids=msgspec.json.decode(query_ids, type=tuple[int, ...]),
+        backfilled=silent,
     )
 
 

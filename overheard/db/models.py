@@ -140,20 +140,22 @@ class Watch(Table):
         primary_key = CompositeKey("workspace", "feed")
 
 
-# ``removed_at``: it matches nothing any more, and only names what it has found.
+# ``removed_at``: it matches nothing any more, and only names what it has found. ``revision``: of the latest change of
+# what the index must have of it.
 class Query(Table):
     id = AutoField()
     workspace = _of(Workspace, "queries")
     name = TextField()
     text = TextField()
     removed_at = DoubleField(null=True)
+    revision = BigIntegerField()
 
     class Meta:
-        indexes = ((("workspace", "name"), True),)
+        indexes = ((("workspace", "name"), True), (("revision", "id"), False))
 
 
-# What the index must load again: the workspace changed (or went) at ``revision``. One counter, one row of it:
-# its row lock makes revisions visible in their own order.
+# Revisions: one counter, one row of it, whose lock makes them visible in their own order. A ``Change``: the workspace's
+# watches changed, or the workspace went, at ``revision``.
 class Revision(Table):
     name = TextField(primary_key=True)
     value = BigIntegerField()

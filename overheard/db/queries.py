@@ -1,35 +1,28 @@
-"""What the match stage loads: queries and watches, and which workspaces changed since it last looked."""
+"""What the match stage loads: queries and watches that changed since it last looked, by revision."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 
-import msgspec
-from peewee import fn
+from peewee import Case, Tuple, fn
 
 from overheard.db.connect import Db
 from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
 from overheard.items import Place
 
+QUERIES = 5000  # of one statement
 WORKSPACES = 1000  # of one statement
 
 
-class Interest(msgspec.Struct, frozen=True):
-    """What one workspace wants to hear of: ``queries`` are (id, text)."""
-
-    workspace_id: int
-    queries: tuple[tuple[int, str], ...]
-    places: tuple[Place, ...]
-
-
 def revision(db: Db) -> int:
-    """The number of the latest change to any query or watch. Revisions become visible in their own order."""
+    """Return the number of the latest change to any query or watch. Revisions become visible in their own order."""
     value = Revision.select(Revision.value).where(Revision.name == "interests").scalar(db.peewee)
     return int(value or 0)
 
 
-def changed(db: Db, workspace_id: int) -> int:
-    """Note, inside the transaction that makes it, a change to a workspace's queries or watches."""
+def next_revision(db: Db) -> int:
+    """Take the revision for what this transaction changes; others that take one wait until it ends."""
     ((value,),) = (
         Revision.insert(name="interests", value=1)
         .on_conflict(conflict_target=[Revision.name], update={Revision.value: Revision.value + 1})
@@ -37,40 +30,53 @@ def changed(db: Db, workspace_id: int) -> int:
         .tuples()
         .execute(db.peewee)
     )
-    Change.insert(workspace_id=workspace_id, revision=value).on_conflict(
-        conflict_target=[Change.workspace_id], update={Change.revision: value}
-    ).execute(db.peewee)
     return int(value)
 
 
-def changed_since(db: Db, since: int) -> list[int]:
-    """The workspaces that changed, or went, after revision ``since``."""
-    rows = Change.select(Change.workspace_id).where(Change.revision > since).tuples().execute(db.peewee)
-    return [workspace_id for (workspace_id,) in rows]
+def watches_changed(db: Db, workspace_id: int, revision: int) -> None:
+    """Note that a workspace's watches changed, or that the workspace went."""
+    Change.insert(workspace_id=workspace_id, revision=revision).on_conflict(
+        conflict_target=[Change.workspace_id], update={Change.revision: revision}
+    ).execute(db.peewee)
 
 
-def interests(db: Db, workspace_ids: Sequence[int]) -> Iterator[Interest]:
-    """What each of these workspaces wants to hear of; one that is gone or paused wants nothing."""
-    for start in range(0, len(workspace_ids), WORKSPACES):
-        some = workspace_ids[start : start + WORKSPACES]
-        queries: dict[int, list[tuple[int, str]]] = {workspace_id: [] for workspace_id in some}
-        places: dict[int, list[Place]] = {workspace_id: [] for workspace_id in some}
-        rows = (
-            Query.select(Query.workspace, Query.id, Query.text)
-            .join(Workspace, on=(Query.workspace == Workspace.id))
-            .where(Query.workspace.in_(some), Query.removed_at.is_null(), Workspace.active)
-        )
-        for workspace_id, query_id, text in rows.tuples().execute(db.peewee):
-            queries[workspace_id].append((query_id, text))
+def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
+    """Yield (query, workspace, text) of the queries that changed after revision ``since``.
+
+    The text is None where nothing is to be matched any more: the query was removed, or the workspace is paused. Of
+    a workspace that is gone there are no rows; ``watches_since`` names it.
+    """
+    text = Case(None, [(Query.removed_at.is_null() & Workspace.active, Query.text)], None)
+    changed = (
+        Query.select(Query.revision, Query.id, Query.workspace, text)
+        .join(Workspace, on=(Query.workspace == Workspace.id))
+        .order_by(Query.revision, Query.id)
+        .limit(QUERIES)
+    )
+    last = (since, sys.maxsize)
+    while rows := list(changed.where(Tuple(Query.revision, Query.id) > last).tuples().execute(db.peewee)):
+        yield from (row[1:] for row in rows)
+        last = rows[-1][:2]
+
+
+def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[Place, ...] | None]]:
+    """Yield (workspace, what it watches) of those whose watches changed after ``since``; None: it is gone."""
+    query = Change.select(Change.workspace_id).where(Change.revision > since).order_by(Change.workspace_id)
+    changed = [workspace_id for (workspace_id,) in query.tuples().execute(db.peewee)]
+    for start in range(0, len(changed), WORKSPACES):
+        some = changed[start : start + WORKSPACES]
+        present = Workspace.select(Workspace.id).where(Workspace.id.in_(some)).tuples().execute(db.peewee)
+        places: dict[int, list[Place]] = {workspace_id: [] for (workspace_id,) in present}
         watches = (
             Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place)
             .join(Feed, on=(Watch.feed == Feed.id))
             .where(Watch.workspace.in_(some))
         )
         for workspace_id, source, kinds, place in watches.tuples().execute(db.peewee):
-            places[workspace_id] += [(source, kind, place) for kind in kinds.split()]
+            if workspace_id in places:
+                places[workspace_id] += [(source, kind, place) for kind in kinds.split()]
         for workspace_id in some:
-            yield Interest(workspace_id, tuple(queries[workspace_id]), tuple(places[workspace_id]))
+            yield workspace_id, tuple(places[workspace_id]) if workspace_id in places else None
 
 
 def texts(db: Db) -> Iterator[tuple[str, str, str]]:

@@ -47,10 +47,12 @@ def save(
             _reschedule(db, row, spec, values, following)
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
-        _save_queries(db, workspace_id, spec.query, now)
-        _save_watches(db, workspace_id, source, spec.feeds, now)
+        watches_changed = _save_watches(db, workspace_id, source, spec.feeds, now)
         refreshes.keep(db, workspace_id)
-        queries.changed(db, workspace_id)
+        revision = queries.next_revision(db)  # after the feeds: whoever saves at the same time waits from here on
+        _save_queries(db, workspace_id, spec.query, now, revision)
+        if watches_changed:
+            queries.watches_changed(db, workspace_id, revision)
     return row is None
 
 
@@ -65,7 +67,8 @@ def _reschedule(
     Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
 
 
-def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[FeedKind, str]], now: float) -> None:
+def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[FeedKind, str]], now: float) -> bool:
+    """Return whether that changed anything."""
     kinds: dict[int, str] = {}
     ordered = sorted(set(feeds))  # one order of locks for all who save
     for start in range(0, len(ordered), ROWS):
@@ -88,6 +91,7 @@ def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[Feed
         Watch.insert_many(watches).execute(db.peewee)
     # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
+    return had != wanted
 
 
 def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: float) -> dict[int, FeedKind]:
@@ -109,14 +113,17 @@ def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: floa
             Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
 
 
-def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float) -> None:
+def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float, revision: int) -> None:
     names = [query.name for query in wanted]
     gone = (Query.workspace == workspace_id) & Query.name.not_in(names) & Query.removed_at.is_null()
-    Query.update(removed_at=now).where(gone).execute(db.peewee)
-    rows = [{"workspace": workspace_id, "name": query.name, "text": query.text} for query in wanted]
+    Query.update(removed_at=now, revision=revision).where(gone).execute(db.peewee)
+    own = {"workspace": workspace_id, "revision": revision}
+    rows = [{"name": query.name, "text": query.text, **own} for query in wanted]
     for start in range(0, len(rows), ROWS):
         Query.insert_many(rows[start : start + ROWS]).on_conflict(
-            conflict_target=[Query.workspace, Query.name], update={Query.text: EXCLUDED.text, Query.removed_at: None}
+            conflict_target=[Query.workspace, Query.name],
+            update={Query.text: EXCLUDED.text, Query.removed_at: None, Query.revision: revision},
+            where=(Query.text != EXCLUDED.text) | Query.removed_at.is_null(False),  # others stay as the index has them
         ).execute(db.peewee)
 
 
@@ -184,7 +191,9 @@ def set_active(db: Db, workspace_id: int, active: bool) -> None:
     """Pause or resume a workspace."""
     with db.transaction():
         Workspace.update(active=active).where(Workspace.id == workspace_id).execute(db.peewee)
-        queries.changed(db, workspace_id)
+        Query.update(revision=queries.next_revision(db)).where(
+            Query.workspace == workspace_id, Query.removed_at.is_null()
+        ).execute(db.peewee)
 
 
 def remove(db: Db, workspace_id: int) -> None:
@@ -193,4 +202,4 @@ def remove(db: Db, workspace_id: int) -> None:
         changed = Workspace.delete().where(Workspace.id == workspace_id).execute(db.peewee)
         if changed != 1:
             raise InvalidInput(f"workspace {workspace_id} is gone already")
-        queries.changed(db, workspace_id)
+        queries.watches_changed(db, workspace_id, queries.next_revision(db))

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from peewee import fn
 
 from overheard.db import deliveries, erasing, groups
+from overheard.db.compiled import compiled
 from overheard.db.connect import Db
 from overheard.db.models import Feed, Item, Mention, Poll, Query, StoredPart, Watch, Workspace
 from overheard.db.text import storable
 from overheard.db.threads import without_title
+from overheard.items import KINDS_IN, Place
 from overheard.items import Item as FoundItem
-from overheard.items import Place
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, Target
+from overheard.routing import NEWS_SECONDS, NewMention, is_backfilled
 from overheard.sources.registry import is_internal
 
-NEWS = 30 * 86400.0  # seconds: nobody wants to be told today of what was said a month ago
 UNKNOWN = 0.0  # when a poll began whose row is gone: it makes nothing fresh
 ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 
@@ -40,7 +42,9 @@ class Stored(msgspec.Struct, frozen=True):
     erased: int = 0
 
 
-def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kept_for: float = math.inf) -> Stored:
+def store(
+    db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_SECONDS, kept_for: float = math.inf
+) -> Stored:
     """Store one part of a poll, in one transaction; first, in one of its own, erase what is gone.
 
     Apart, because both lock items in the order of their keys, and together would lock them in two orders. Erasing comes
@@ -49,25 +53,25 @@ def store(db: Db, message: ItemsMatched, now: float, news_for: float = NEWS, kep
     1. the items, those seen before left as they are; but none that was erased, nor any that is older than
        ``kept_for`` seconds: in quiet listings stands what retention has forgotten long ago;
     2. a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor;
-    3. a delivery for each new mention and channel of its workspace, unless the item is older than the watch;
-       or is no news any more (``news_for`` seconds);
+    3. a delivery for each of them and channel that is to hear of it (``routing.py``): of news, that is, and what is
+       older than ``news_for`` seconds is none;
     4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
     """
     erased = erasing.erase_gone(db, message.gone, now)
     with db.transaction():
-        created: list[tuple[int, int, int, bool]] = []
+        created: list[NewMention] = []
         entries = _storable_now(db, message.items, now - kept_for)
         if entries:
             item_ids = _items(db, entries, now)
             entries = _without_erased(db, entries, item_ids)
             created = _mentions(db, entries, item_ids, now, news_for)
-        loud = [(mention, workspace) for mention, workspace, _, silent in created if not silent]
-        channels = deliveries.add(db, loud, now)
+        channels = deliveries.add(db, created, now)
         gaps = _part(db, message.part, now)
     said = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in said}
-    ages = tuple(now - born[item_id] for _, _, item_id, silent in created if item_id in born and not silent)
-    return Stored(channels, sum(item_id in born for _, _, item_id, _ in created), ages, tuple(gaps), erased.items)
+    counted = [mention for mention in created if mention.item_id in born]
+    ages = tuple(now - born[mention.item_id] for mention in counted if not mention.backfilled)
+    return Stored(channels, len(counted), ages, tuple(gaps), erased.items)
 
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
@@ -92,15 +96,28 @@ def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]
     missing = sorted(by_key)  # one order of locks for all workers
     ids: dict[Key, int] = {}
     while missing:  # again, when retention has deleted one between the two statements
-        for start in range(0, len(missing), ROWS):
-            keys = missing[start : start + ROWS]
-            Item.insert_many([_item_row(by_key[key], now) for key in keys]).on_conflict_ignore().execute(db.peewee)
-            known = (
-                Item.select(Item.source, Item.ref, Item.id).where(erasing.of_keys(keys)).order_by(Item.source, Item.ref)
-            )
-            ids.update({(source, ref): row for source, ref, row in db.kept(known).tuples().execute(db.peewee)})
+        for keys in _portions(missing):
+            _add_items(db, rows=[_item_row(by_key[key], now) for key in keys])
+            for source in sorted({source for source, _ in keys}):
+                known = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
+                ids.update({(source, ref): row for ref, row in known})
         missing = [key for key in missing if key not in ids]
     return ids
+
+
+@compiled
+def _add_items(db: Db, rows: Any) -> Any:
+    return Item.insert_many(rows).on_conflict_ignore()
+
+
+@compiled
+def _known_items(db: Db, source: Any, refs: Any) -> Any:
+    known = Item.select(Item.ref, Item.id).where(Item.source == source, Item.ref.in_(refs))
+    return db.kept(known.order_by(Item.ref))
+
+
+def _portions(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
 
 
 def _item_row(item: FoundItem, now: float) -> dict[str, object]:
@@ -113,102 +130,133 @@ def _item_row(item: FoundItem, now: float) -> dict[str, object]:
 
 def _mentions(
     db: Db, entries: Sequence[MatchedItem], item_ids: dict[Key, int], now: float, news_for: float
-) -> list[tuple[int, int, int, bool]]:
-    """Insert the mentions that are new; returns (mention, workspace, item, silent) of each."""
-    workspace_ids = _present(db, sorted({match.workspace_id for entry in entries for match in entry.matches}))
-    present = _present_queries(db, {query for entry in entries for match in entry.matches for query in match.query_ids})
-    since = _watched_since(db, workspace_ids)
+) -> list[NewMention]:
+    """Insert the mentions that are new, and return them."""
+    matches = [match for entry in entries for match in entry.matches]
+    # The workspaces stay until the transaction ends.
+    present = {found for (found,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))}
+    query_ids = _present(db, {query for match in matches for query in match.query_ids})
+    since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
     rows = []
     for entry in entries:
         for match in entry.matches:
-            query_ids = [query for query in match.query_ids if query in present]
+            found = [query for query in match.query_ids if query in query_ids]
             watched = since[match.workspace_id]
             starts = [watched[place] for place in entry.item.found_in if place in watched]
-            if not query_ids or not starts:
+            if not found or not starts:
                 continue  # the query, the watch or the workspace went while the message was under way
             rows.append(
                 {
                     "workspace": match.workspace_id,
                     "item": item_ids[entry.item.key],
-                    "query_ids": msgspec.json.encode(query_ids).decode(),
+                    "query_ids": msgspec.json.encode(found).decode(),
                     "highlights": msgspec.json.encode(match.highlights).decode(),
-                    # Some sources give times in whole seconds: an item of the second in which the watch began is new.
-                    "silent": entry.item.created_at < max(int(min(starts)), now - news_for),
+                    "silent": is_backfilled(entry.item.created_at, min(starts), now, news_for),
                     "stored_at": now,
                 }
             )
     rows.sort(key=lambda row: (row["workspace"], row["item"]))
-    created: list[tuple[int, int, int, bool]] = []
-    for start in range(0, len(rows), ROWS):
-        created.extend(
-            Mention.insert_many(rows[start : start + ROWS])
-            .on_conflict_ignore()
-            .returning(Mention.id, Mention.workspace, Mention.item, Mention.silent)
-            .tuples()
-            .execute(db.peewee)
-        )
-    return created
+    created = [row for some in _portions(rows) for row in _add_mentions(db, rows=some)]
+    return [NewMention(key, workspace_id, item_id, bool(silent)) for key, workspace_id, item_id, silent in created]
 
 
-def _present(db: Db, workspace_ids: list[int]) -> list[int]:
-    """Those of the workspaces that are still there, and stay until the transaction ends."""
-    there = Workspace.select(Workspace.id).where(Workspace.id.in_(workspace_ids)).order_by(Workspace.id)
-    return [workspace_id for (workspace_id,) in db.kept(there).tuples().execute(db.peewee)]
+@compiled
+def _add_mentions(db: Db, rows: Any) -> Any:
+    added = Mention.insert_many(rows).on_conflict_ignore()
+    return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.silent)
 
 
-def _present_queries(db: Db, query_ids: Collection[int]) -> set[int]:
+@compiled
+def _kept_workspaces(db: Db, ids: Any) -> Any:
+    return db.kept(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
+
+
+def _present(db: Db, query_ids: Collection[int]) -> set[int]:
     """Return those of the queries that are still there."""
-    present: set[int] = set()
-    ordered = sorted(query_ids)
-    for start in range(0, len(ordered), ROWS):
-        rows = Query.select(Query.id).where(Query.id.in_(ordered[start : start + ROWS]), Query.removed_at.is_null())
-        present.update(query for (query,) in rows.tuples().execute(db.peewee))
-    return present
+    return {query for some in _portions(sorted(query_ids)) for (query,) in _present_queries(db, ids=some)}
 
 
-def _watched_since(db: Db, workspace_ids: list[int]) -> dict[int, dict[Place, float]]:
+@compiled
+def _present_queries(db: Db, ids: Any) -> Any:
+    return Query.select(Query.id).where(Query.id.in_(ids), Query.removed_at.is_null())
+
+
+def _watched_since(db: Db, workspace_ids: Collection[int], places: Collection[Place]) -> dict[int, dict[Place, float]]:
+    """Return since when each of the workspaces has watched these places, and perhaps others of the same names."""
     since: dict[int, dict[Place, float]] = defaultdict(dict)
-    rows = (
-        Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place, Watch.created_at)
-        .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace.in_(workspace_ids))
-    )
-    for workspace_id, source, kinds, place, created_at in rows.tuples().execute(db.peewee):
+    sources, keys = sorted({source for source, _, _ in places}), sorted({key for _, _, key in places})
+    found = _watches(db, workspaces=sorted(workspace_ids), sources=sources, keys=keys)
+    for workspace_id, source, kinds, place, created_at in found:
         since[workspace_id].update({(source, kind, place): created_at for kind in kinds.split()})
     return since
+
+
+@compiled
+def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
+    # All kinds there are, for the sake of the index on (source, kind, place).
+    of_places = Feed.source.in_(sources) & Feed.kind.in_(list(KINDS_IN)) & Feed.place.in_(keys)
+    return (
+        Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place, Watch.created_at)
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace.in_(workspaces), of_places)
+    )
 
 
 def _part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
     # The poll's row is locked first: two workers that store its last two parts at once would each see the other's
     # part missing, and nobody would finish the poll.
-    last = {} if part.parts is None else {"parts": part.parts, "targets": msgspec.json.encode(part.targets).decode()}
-    touched = {"id": part.poll, "started_at": UNKNOWN, **last}  # where the poll has been given up
-    Poll.insert(**touched).on_conflict(
-        conflict_target=[Poll.id], update=last or {Poll.started_at: Poll.started_at}
-    ).execute(db.peewee)
-    row = {"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}
-    StoredPart.insert(row).on_conflict_ignore().execute(db.peewee)
-    started_at, parts, targets, finished_at = (
-        Poll.select(Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
-        .where(Poll.id == part.poll)
-        .tuples()
-        .execute(db.peewee)[0]
-    )
+    seen = {"poll": part.poll, "unknown": UNKNOWN}
+    if part.parts is None:
+        [row] = _touch_poll(db, **seen)
+    else:
+        [row] = _end_poll(db, **seen, parts=part.parts, targets=msgspec.json.encode(part.targets).decode())
+    started_at, parts, targets, finished_at = row
+    _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
     if parts is None or finished_at is not None:
         return []
     if _parts_stored(db, part.poll, parts) < parts:
         return []
     gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[Target]), now)
-    Poll.update(finished_at=now).where(Poll.id == part.poll).execute(db.peewee)
+    _finish_poll(db, poll=part.poll, now=now)
     return gaps
+
+
+POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
+
+
+@compiled
+def _touch_poll(db: Db, poll: Any, unknown: Any) -> Any:
+    same = {Poll.started_at: Poll.started_at}  # an update, for its lock; a poll that has been given up is made anew
+    return Poll.insert(id=poll, started_at=unknown).on_conflict(conflict_target=[Poll.id], update=same).returning(*POLL)
+
+
+@compiled
+def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any) -> Any:
+    last = {"parts": parts, "targets": targets}
+    made = Poll.insert(id=poll, started_at=unknown, **last)
+    return made.on_conflict(conflict_target=[Poll.id], update=last).returning(*POLL)
+
+
+@compiled
+def _add_part(db: Db, rows: Any) -> Any:
+    return StoredPart.insert_many(rows).on_conflict_ignore()
+
+
+@compiled
+def _finish_poll(db: Db, poll: Any, now: Any) -> Any:
+    return Poll.update(finished_at=now).where(Poll.id == poll)
 
 
 def _parts_stored(db: Db, poll: str, parts: int) -> int:
     """How many parts are stored whole. One that was matched twice may have come in other pieces each time."""
-    whole = (
+    return len({part for (part,) in _whole_parts(db, poll=poll, parts=parts)})
+
+
+@compiled
+def _whole_parts(db: Db, poll: Any, parts: Any) -> Any:
+    return (
         StoredPart.select(StoredPart.part)
         .where(StoredPart.poll == poll, StoredPart.part < parts, StoredPart.piece < StoredPart.pieces)
         .group_by(StoredPart.part, StoredPart.pieces)
         .having(fn.count(StoredPart.piece) == StoredPart.pieces)
     )
-    return len({part for (part,) in whole.tuples().execute(db.peewee)})

@@ -6,14 +6,16 @@ So the cost follows the item's length and its matches, hardly the number of quer
 percolator and Lucene's Monitor do the same.
 
 Several threads may match while another adds and removes. One lock guards the tables and each entry's
-keys; a match holds it only for the look-up, a few microseconds, and takes a copy of the keys with it.
+keys; a match holds it only for the look-up, a few microseconds, and takes the keys of those who listen with it.
+Each key has an owner, whose number stands beside it: a look into a table of all keys, once for each of
+them, would cost more than all else here, as that table is too large for the processor's cache.
 Folding, verifying and highlighting happen outside it, on trees that never change. A change is live for
 the next match, without a rebuild, and costs the same however many others ask the same or wait for the
 same word.
 """
 
 from array import array
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from threading import Lock
@@ -25,20 +27,23 @@ from overheard.matching.tree import Node, Or, Query, Term
 
 
 class Hit(NamedTuple):
-    """One query that holds: its key, and (field, start, end) of its positive terms in the original text."""
+    """One query that holds: its key, (field, start, end) of its positive terms in the original text, and its owner."""
 
     key: int
     highlights: tuple[Highlight, ...]
+    owner: int = 0
 
 
 class _Entry:
     """One distinct query and everybody who asked it."""
 
-    __slots__ = ("certain", "keys", "root")
+    __slots__ = ("certain", "keys", "owners", "root")
 
     def __init__(self, root: Node) -> None:
         self.root = root
-        self.keys = array("q")  # grows in place; and unlike a list, the garbage collector has no work with it
+        # They grow in place; and unlike with a list, the garbage collector has no work with them.
+        self.keys = array("q")
+        self.owners = array("q")
         self.certain = _certain(root)
 
 
@@ -59,8 +64,8 @@ class QueryIndex:
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def add(self, key: int, query: Query) -> None:
-        """Listen for a query; a key that is there gets the new one. ValueError: it needs no word at all."""
+    def add(self, key: int, query: Query, owner: int = 0) -> None:
+        """Listen for an owner's query; a key that is there gets the new one. ValueError: it needs no word at all."""
         root = query.root
         places = anchors(root)
         if not places:
@@ -77,6 +82,7 @@ class QueryIndex:
                     else:
                         _wait(self._by_pair, place, entry)
             entry.keys.append(key)
+            entry.owners.append(owner)
             self._by_key[key] = entry
 
     def remove(self, key: int) -> bool:
@@ -87,26 +93,37 @@ class QueryIndex:
             self._remove(key)
             return True
 
-    def match(self, fields: Mapping[str, str], only: Callable[[int], bool] | None = None) -> list[Hit]:
+    def remove_owned(self, owners: Container[int]) -> None:
+        """Stop listening for what these owners asked. This looks at every key."""
+        with self._lock:
+            entries = list(self._by_root.values())
+        for entry in entries:
+            for key in [key for key, owner in zip(entry.keys, entry.owners, strict=True) if owner in owners]:
+                self.remove(key)
+
+    def match(
+        self, fields: Mapping[str, str], here: Container[int] | None = None, everywhere: Container[int] = ()
+    ) -> list[Hit]:
         """The queries that hold in an item, sorted by key.
 
         `fields`: the item's texts by name ({"title": …, "body": …}): apart for phrases, together for AND.
-        `only`: which keys are of interest; without it all are. It is asked before a query is verified: nobody
-        pays for the queries of those who do not listen here.
+        `here`, `everywhere`: the owners who listen, in one of the two; without them all do. They are looked at before
+        a query is verified: nobody pays for the queries of those who do not listen here.
         """
         document = Document(fields)
         hits: list[Hit] = []
-        for entry, asking in self._candidates(document):
-            keys: Sequence[int] = asking if only is None else [key for key in asking if only(key)]
-            if keys and (entry.certain or entry.root.holds(document)):
+        for entry, asking in self._candidates(document, here, everywhere):
+            if entry.certain or entry.root.holds(document):
                 highlights = document.highlights(entry.root.positive())
-                for key in keys:
-                    hits.append(Hit(key, highlights))
+                for key, owner in asking:
+                    hits.append(Hit(key, highlights, owner))
         hits.sort(key=itemgetter(0))
         return hits
 
-    def _candidates(self, document: Document) -> list[tuple[_Entry, Sequence[int]]]:
-        """The entries whose anchors stand in a document, each with its keys."""
+    def _candidates(
+        self, document: Document, here: Container[int] | None, everywhere: Container[int]
+    ) -> list[tuple[_Entry, list[tuple[int, int]]]]:
+        """The entries whose anchors stand in a document, each with the keys and owners of those who listen."""
         found: set[_Entry] = set()
         words = document.words
         with self._lock:
@@ -119,11 +136,22 @@ class QueryIndex:
                     found |= there
                 else:
                     found.add(there)
-            return [(entry, entry.keys[:]) for entry in found]
+            if here is None:
+                return [(entry, list(zip(entry.keys, entry.owners, strict=True))) for entry in found]
+            listening: list[tuple[_Entry, list[tuple[int, int]]]] = []
+            for entry in found:
+                asking: list[tuple[int, int]] = []
+                for at, owner in enumerate(entry.owners):
+                    if owner in here or owner in everywhere:
+                        asking.append((entry.keys[at], owner))
+                if asking:
+                    listening.append((entry, asking))
+            return listening
 
     def _remove(self, key: int) -> None:
         entry = self._by_key.pop(key)
-        entry.keys.remove(key)
+        at = entry.keys.index(key)
+        del entry.keys[at], entry.owners[at]
         if entry.keys:
             return
         del self._by_root[entry.root]

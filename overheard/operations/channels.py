@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from overheard import __version__
-from overheard.channels import Channel, ChannelOptions, Notice
+from overheard.channels import Channel, ChannelOptions
 from overheard.channels.registry import open_channel, redact
 from overheard.channels.sample import sample_notice
 from overheard.config import Config
@@ -15,6 +15,7 @@ from overheard.db import channels, workspaces
 from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
 from overheard.errors import NotFound
+from overheard.notices import Notice
 
 
 class ChannelState(msgspec.Struct, frozen=True):

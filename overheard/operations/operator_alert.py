@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Sequence
 from itertools import groupby
 
-from overheard.channels import Alert, Channel, Incident, Notice
+from overheard.channels import Channel
 from overheard.channels.registry import open_channel
 from overheard.clock import system_clock
 from overheard.config import Config
 from overheard.db.incidents import Noted
 from overheard.db.mentions import rfc3339
+from overheard.notices import Alert, AlertedIncident, Notice
 from overheard.operations.channels import options, timed
 
 TEST = "test alert"
@@ -51,7 +52,7 @@ def compose(noted: Sequence[Noted]) -> Notice:
     for kind, group in groupby(sorted(noted, key=lambda each: each.kind), key=lambda each: each.kind):
         of_kind = list(group)
         kinds.append(
-            Incident(
+            AlertedIncident(
                 kind=kind,
                 count=sum(each.count for each in of_kind),
                 where=tuple(each.what for each in of_kind),

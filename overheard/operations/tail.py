@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from overheard.channels import Mention
 from overheard.db import mentions as stored
 from overheard.db.connect import Db
+from overheard.notices import PublicMention
 
 PAGE_ROWS = 1000
 POLL_SECONDS = 1.0
 VISIBLE_SECONDS = 60.0  # that a transaction may take between its first id and its end
 
-NumberedMention = tuple[int, Mention]
+NumberedMention = tuple[int, PublicMention]
 
 
 def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[NumberedMention]:
@@ -48,14 +48,14 @@ class Arrivals:
         self._floor = min(recent) - 1 if recent else stored.last_id(db)
         self._seen = dict.fromkeys(recent, db.clock())
 
-    def noted(self, listing: Iterator[NumberedMention]) -> Iterator[Mention]:
+    def noted(self, listing: Iterator[NumberedMention]) -> Iterator[PublicMention]:
         """Return the mentions of a listing, which are not to come again."""
         for number, mention in listing:
             if number > self._floor:
                 self._seen[number] = self._db.clock()
             yield mention
 
-    def __iter__(self) -> Iterator[Mention]:
+    def __iter__(self) -> Iterator[PublicMention]:
         pause = threading.Event()
         while True:
             news = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)

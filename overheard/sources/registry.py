@@ -101,22 +101,22 @@ SOURCES: dict[str, SourceType] = {
 }
 
 
-def bare_permalink(source: str, permalink: str) -> str:
-    """Return an item's link without words of its thread's title. A source that is not known has none in it."""
-    known = SOURCES.get(source)
-    return known.bare_permalink(permalink) if known else permalink
-
-
 def place_label(source: str, place: str) -> str:
-    """Return how people write a place. One of a source that is not known is written as it is."""
+    """Return a place as people write it: r/python."""
     known = SOURCES.get(source)
     return known.place_label(place) if known else place
 
 
-def author_label(source: str, author: str) -> str:
-    """Return how people write an author. One of a source that is not known is written as it is."""
+def author_label(source: str, author: str | None) -> str:
+    """Return an author as people write the name: u/alice. None has deleted the account, or the item."""
     known = SOURCES.get(source)
-    return known.author_label(author) if known else author
+    return "[deleted]" if not author else known.author_label(author) if known else author
+
+
+def bare_permalink(source: str, permalink: str) -> str:
+    """Return an item's link without words of its thread's title. A source that is not known has none in it."""
+    known = SOURCES.get(source)
+    return known.bare_permalink(permalink) if known else permalink
 
 
 def is_internal(source: str) -> bool:

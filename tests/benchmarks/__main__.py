@@ -27,6 +27,7 @@ from tests.benchmarks import (
     bench_pipeline,
     bench_retention,
     bench_status,
+    bench_store,
     texts,
 )
 from tests.benchmarks.figures import Figure, print_table
@@ -48,11 +49,12 @@ beside_hanging_channels = partial(bench_channels.run, 5, 3, with_servers=False)
 TABLES = {
     "index": BenchTable("The index of queries alone", bench_match.run, 14),
     "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 25),
+    "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
-    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 50),
+    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 40),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 40),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
-    "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 35),
+    "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 12),

@@ -44,14 +44,18 @@ def _matched(case: expensive.Case) -> float:
         with db.session(), db.transaction():
             rows: tuple[tuple[Any, dict[str, Any]], ...] = (
                 (Workspace, {"slug": "acme", "name": "", "every": "5m", "created_at": 0, "next_due_at": 0}),
-                (Feed, {"source": "reddit", "kind": "posts", "name": "python", "created_at": 0}),
-                (Watch, {"workspace": 1, "feed": 1, "created_at": 0}),
+                (Feed, {"source": "reddit", "kind": "posts", "place": "python", "created_at": 0}),
+                (Watch, {"workspace": 1, "feed": 1, "kinds": "post", "created_at": 0}),
                 (Change, {"workspace_id": 1, "revision": 1}),
                 (Revision, {"name": "interests", "value": 1}),
             )
             for table, row in rows:
                 table.insert(**row).execute(db.peewee)
-            _insert(db, Query, [{"workspace": 1, "name": str(at), "text": text} for at, text in enumerate(texts)])
+            _insert(
+                db,
+                Query,
+                [{"workspace": 1, "name": str(at), "text": text, "revision": 1} for at, text in enumerate(texts)],
+            )
         with db.session():
             matcher = Matcher(db=db, send=lambda message, delay=None: "", metrics=Metrics(CollectorRegistry()))
             matcher.refresh()

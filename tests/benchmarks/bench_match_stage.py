@@ -68,9 +68,8 @@ def measured(db: Db, items: list[Fields], count: int) -> Iterator[Figure]:
     yield Figure(f"match stage, {count:,} queries", done / took, "items/s", 15_000)
     yield Figure("… and of an item, how often somebody wants it", hits / done, "")
     with db.transaction():
-        workspace = Workspace.select(Workspace.id).scalar(db.peewee)
-        Query.insert(workspace=workspace, name="new", text="acmedb").execute(db.peewee)
-        queries.changed(db, workspace)
+        workspace, revision = Workspace.select(Workspace.id).scalar(db.peewee), queries.next_revision(db)
+        Query.insert(workspace=workspace, name="new", text="acmedb", revision=revision).execute(db.peewee)
     began = time.perf_counter()
     matcher.refresh()
     yield Figure("a change is live", time.perf_counter() - began, "s", 5, False)
@@ -84,32 +83,31 @@ def fill(db: Db, texts: list[str], chance: random.Random) -> None:
     with db.transaction():
         for some in batched([{"slug": f"w{number}", **own} for number in range(count)]):
             Workspace.insert_many(some).execute(raw)
-        kinds = ("posts", "comments")
         feeds = [
-            {"source": "reddit", "kind": kind, "name": place, "created_at": now} for place in PLACE for kind in kinds
+            {"source": "reddit", "kind": kind, "place": place, "created_at": now} for place in PLACE for kind in KINDS
         ]
         Feed.insert_many(feeds).execute(raw)
-        by_place: dict[str, list[int]] = {place: [] for place in PLACE}
-        for feed, place in Feed.select(Feed.id, Feed.place).tuples().execute(raw):
-            by_place[place].append(feed)
+        by_place: dict[str, list[tuple[int, str]]] = {place: [] for place in PLACE}
+        for feed, kind, place in Feed.select(Feed.id, Feed.kind, Feed.place).tuples().execute(raw):
+            by_place[place].append((feed, KINDS[kind]))
+        revision = queries.next_revision(db)
         ids = [row for (row,) in Workspace.select(Workspace.id).order_by(Workspace.id).tuples().execute(raw)]
         watches = [
-            {"workspace": row, "feed": feed, "created_at": now}
+            {"workspace": row, "feed": feed, "kinds": kind, "created_at": now}
             for row in ids
             for place in chance.sample(PLACE, WATCHED)
-            for feed in by_place[place]
+            for feed, kind in by_place[place]
         ]
         wanted = [
-            {"workspace": ids[number // QUERIES], "name": f"q{number}", "text": text}
+            {"workspace": ids[number // QUERIES], "name": f"q{number}", "text": text, "revision": revision}
             for number, text in enumerate(texts)
         ]
         for some in batched(watches):
             Watch.insert_many(some).execute(raw)
         for some in batched(wanted):
             Query.insert_many(some).execute(raw)
-        for some in batched([{"workspace_id": row, "revision": 1} for row in ids[1:]]):
+        for some in batched([{"workspace_id": row, "revision": revision} for row in ids]):
             Change.insert_many(some).execute(raw)
-        queries.changed(db, ids[0])
 
 
 def parts(items: list[Fields]) -> Iterator[ItemsFetched]:
@@ -123,9 +121,10 @@ def parts(items: list[Fields]) -> Iterator[ItemsFetched]:
             number += 1
             made.append(
                 Item(
-                    name=f"t3_{number:x}",
+                    source="reddit",
+                    id=f"t3_{number:x}",
                     kind="post" if "title" in fields else "comment",
-                    subreddit=chance.choice(PLACE),
+                    place=chance.choice(PLACE),
                     author="somebody",
                     title=fields.get("title", ""),
                     body=fields["body"],
@@ -141,6 +140,7 @@ def batched(rows: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
     return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
 
 
+KINDS = {"posts": "post", "comments": "comment"}
 PLACE = [f"place{number}" for number in range(PLACES)]
 
 

@@ -142,19 +142,20 @@ def _interests(it: Farm, count: int) -> None:
     texts = make_queries(load_items(chance), count, chance)
     with it.db.session(), it.db.transaction():
         raw, now = it.db.peewee, time.time()
-        feed = Feed.insert(source="reddit", kind="posts", name="all", created_at=now).execute(raw)
+        feed = Feed.insert(source="reddit", kind="posts", place="all", created_at=now).execute(raw)
+        revision = queries.next_revision(it.db)
         for start in range(0, count, 10):
             slug = f"ws{start}"
             workspace = Workspace.insert(
                 slug=slug, name=slug, every="1d", created_at=now, next_due_at=now + 86400
             ).execute(raw)
-            Watch.insert(workspace=workspace, feed=feed, created_at=now).execute(raw)
+            Watch.insert(workspace=workspace, feed=feed, kinds="post", created_at=now).execute(raw)
             rows = [
-                {"workspace": workspace, "name": f"q{number}", "text": text}
+                {"workspace": workspace, "name": f"q{number}", "text": text, "revision": revision}
                 for number, text in enumerate(texts[start : start + 10])
             ]
             Query.insert_many(rows).execute(raw)
-            queries.changed(it.db, workspace)
+            queries.watches_changed(it.db, workspace, revision)
     it.db.release()
 
 
@@ -171,9 +172,10 @@ def _preload(it: Farm) -> None:
     for message in range(MESSAGES):
         items = tuple(
             Item(
-                name=f"t3_{36**5 + message * 100 + number:x}",
+                source="reddit",
+                id=f"t3_{36**5 + message * 100 + number:x}",
                 kind="post",
-                subreddit="python",
+                place="python",
                 author="somebody",
                 title=fields.get("title", ""),
                 body=fields.get("body", ""),
@@ -215,13 +217,14 @@ def _watchers(it: Farm) -> None:
     """A workspace for each run, that watches what has just been read. (One workspace's own demands would be merged.)"""
     with it.db.session(), it.db.transaction():
         raw, now = it.db.peewee, time.time()
-        feeds = [feed for (feed,) in Feed.select(Feed.id).tuples().execute(raw)]
+        rows = Feed.select(Feed.id, Feed.kind).tuples().execute(raw)
+        feeds = [(feed, {"posts": "post", "comments": "comment"}[kind]) for feed, kind in rows]
         later = {"name": "w", "every": "1d", "created_at": now, "next_due_at": now + 86400}
         for number in range(FRESH_RUNS):
             workspace = Workspace.insert(slug=f"w{number}", **later).execute(raw)
-            Watch.insert_many([{"workspace": workspace, "feed": feed, "created_at": now} for feed in feeds]).execute(
-                raw
-            )
+            Watch.insert_many(
+                [{"workspace": workspace, "feed": feed, "kinds": kind, "created_at": now} for feed, kind in feeds]
+            ).execute(raw)
     it.db.release()
 
 

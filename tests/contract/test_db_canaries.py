@@ -61,8 +61,16 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
     assert world.counts()["Workspace"] == 1
     assert world.rows(Feed, "source", "kind", "place") == [("canary", "posts", canary.FEED)]
     assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
-    (interest,) = queries.interests(db, [workspaces.by_name(db, canary.WORKSPACE).id])
-    assert interest.feeds == (("posts", canary.FEED),)
+    ((_, places),) = queries.watches_since(db, 0)
+    assert places == ((canary.SOURCE, "post", canary.FEED),)
+
+
+def test_one_that_was_paused_is_matched_again(world: Any, db: Db, clock: Any) -> None:
+    keep(db, clock)
+    specs.set_active(db, workspaces.by_name(db, canary.WORKSPACE).id, False)
+    before = queries.revision(db)
+    keep(db, clock)
+    assert [text for _, _, text in queries.changed_since(db, before)] == [canary.QUERY]
 
 
 def test_ticks_that_make_it_at_once_make_one(world: Any, db: Db, clock: Any, race: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from overheard import routing
 from overheard.db import channels, deliveries, storing
 from overheard.db.connect import Db, open_database
 from overheard.db.deliveries import Contents
@@ -107,7 +108,7 @@ def test_what_is_stored_for_a_channel_that_is_put_off_waits_for_its_prompt(world
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     off, soon = world.channel(acme), world.channel(bolt)
     channels.put_off(db, off, clock() + 60)
-    channels.put_off(db, soon, clock() + deliveries.LONGEST_STORE_SECONDS)
+    channels.put_off(db, soon, clock() + routing.LONGEST_STORE_SECONDS)
     stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
     assert stored.channels == {soon: "bolt"}, "else it might be stored right after that prompt"
     assert len(claim(db, off, clock() + 60)) == 1

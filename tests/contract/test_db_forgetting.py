@@ -166,7 +166,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
     assert world.rows(Feed, "place") == [("python",)]
     assert world.rows(Budget, "key") == [(f"channel:{world.channel(bolt)}",)]
-    assert acme in queries.changed_since(db, revision), "match takes it out of its index"
+    assert list(queries.watches_since(db, revision)) == [(acme, None)], "match takes it out of its index"
     late = storing.store(db, world.matched((world.item(50), (bolt,)), poll="late"), clock())
     assert len(late.ages) == 1
 

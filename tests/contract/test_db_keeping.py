@@ -57,7 +57,9 @@ def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) 
         [(acme, "python", began), (acme, "linux", began + 1000), (other, "linux", began), (other, "rust", began)]
     )
     assert world.query(acme, "a") == kept
-    assert sorted(world.rows(Query, "name", "text")) == [("a", "z"), ("brand", "acme"), ("c", "y")]
+    assert sorted(
+        (name, text) for name, text, removed_at in world.rows(Query, "name", "text", "removed_at") if removed_at is None
+    ) == [("a", "z"), ("brand", "acme"), ("c", "y")]
     fresh = {feed.place: feed.fresh_at for feed in Feed.select().execute(db.peewee)}
     assert fresh == {"python": began, "rust": began, "linux": 0}, "a newcomer wants to see linux's latest page too"
 
@@ -69,7 +71,7 @@ def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db,
     WorkspaceRow.update(next_due_at=5.0, next_digest_at=6.0).execute(db.peewee)
     world.workspace(name="Another name")
     row = world.row(WorkspaceRow, acme)
-    assert (row.place, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
+    assert (row.name, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
     world.workspace(every="1h")
     row = world.row(WorkspaceRow, acme)
     assert (row.next_due_at, row.next_digest_at) == (clock() + 86_400, 6.0)
@@ -127,24 +129,61 @@ def test_many_saves_at_the_same_time(world: Any, db: Db, race: Any) -> None:
 
 def test_each_change_has_a_revision_of_its_own(world: Any, db: Db) -> None:
     assert queries.revision(db) == 0
-    acme, bolt = world.workspace("acme"), world.workspace("bolt")
+    acme, bolt = world.workspace("acme"), world.workspace("bolt", queries={"a": "x", "b": "y"})
     first = queries.revision(db)
-    assert sorted(queries.changed_since(db, 0)) == [acme, bolt]
-    assert queries.changed_since(db, first) == []
+    found = world.query(acme), world.query(bolt, "a"), world.query(bolt, "b")
+    of_bolt = [(found[1], bolt, "x"), (found[2], bolt, "y")]
+    assert list(queries.changed_since(db, 0)) == [(found[0], acme, "acme"), *of_bolt]
+    assert list(queries.changed_since(db, 1)) == of_bolt
+    assert list(queries.changed_since(db, first)) == []
+
+    world.workspace("bolt", queries={"a": "x", "b": "z"})
+    assert list(queries.changed_since(db, first)) == [(found[2], bolt, "z")], "and what stayed the same is not told"
+    world.workspace("bolt", queries={"b": "z"})
+    assert list(queries.changed_since(db, first + 1)) == [(found[1], bolt, None)], "it is removed"
+    world.workspace("bolt", queries={"a": "x", "b": "z"})
+    assert list(queries.changed_since(db, first + 2)) == [(found[1], bolt, "x")], "it is there again, under its old id"
+
+
+def test_what_is_paused_is_not_matched(world: Any, db: Db) -> None:
+    acme, first = world.workspace(), queries.revision(db)
     specs.set_active(db, acme, False)
-    assert queries.changed_since(db, first) == [acme]
+    assert list(queries.changed_since(db, first)) == [(world.query(acme), acme, None)]
+    world.workspace(queries={"brand": "acme", "new": "x"})
+    assert {text for _, _, text in queries.changed_since(db, first)} == {None}
+    before = queries.revision(db)
+    specs.set_active(db, acme, True)
+    assert {text for _, _, text in queries.changed_since(db, before)} == {"acme", "x"}
+
+
+def test_watches_that_change_and_workspaces_that_go_are_told(world: Any, db: Db) -> None:
+    acme = world.workspace(subreddits=["Python", "all"], kinds=["posts", "comments"])
+    bolt = world.workspace("bolt", subreddits=["rust"])
+    first = queries.revision(db)
+    told = dict(queries.watches_since(db, 0))
+    assert sorted(told[acme] or ()) == [
+        ("reddit", "comment", "all"), ("reddit", "comment", "python"),
+        ("reddit", "post", "all"), ("reddit", "post", "python"),
+    ]  # fmt: skip
+    assert told[bolt] == (("reddit", "post", "rust"),)
+
+    world.workspace(subreddits=["python", "all"], kinds=["posts", "comments"], queries={"other": "x"})
+    assert list(queries.watches_since(db, first)) == []
+    world.workspace(subreddits=["all"])
+    assert list(queries.watches_since(db, first)) == [(acme, (("reddit", "post", "all"),))]
+    before = queries.revision(db)
     specs.remove(db, bolt)
-    assert sorted(queries.changed_since(db, first)) == [acme, bolt], "who went is told too"
-    assert list(queries.interests(db, [bolt])) == [queries.Interest(bolt, (), ())]
-    assert next(iter(queries.interests(db, [acme]))).queries == (), "paused: wants nothing"
+    assert list(queries.watches_since(db, before)) == [(bolt, None)], "who went is told, too"
 
 
-def test_what_a_workspace_wants(world: Any, db: Db) -> None:
-    acme = world.workspace(subreddits=["Python", "all"], kinds=["posts", "comments"], queries={"a": "x", "b": "y"})
-    [wants] = queries.interests(db, [acme])
-    assert sorted(text for _, text in wants.queries) == ["x", "y"]
-    assert sorted(wants.feeds) == [("comments", "all"), ("comments", "python"), ("posts", "all"), ("posts", "python")]
-    assert queries.count(db) == 2
+def test_more_changes_than_one_statement_takes(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "QUERIES", 3)
+    monkeypatch.setattr(queries, "WORKSPACES", 2)
+    for number in range(5):
+        world.workspace(f"w{number}", queries={f"q{each}": f"x{each}" for each in range(number + 1)})
+    changed = list(queries.changed_since(db, 0))
+    assert len(changed) == len(set(changed)) == queries.count(db) == 15
+    assert len(dict(queries.watches_since(db, 0))) == 5
 
 
 def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any) -> None:
@@ -155,7 +194,8 @@ def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any)
 
     def slow() -> int:
         with db.transaction():
-            revision = queries.changed(db, acme)
+            revision = queries.next_revision(db)
+            queries.watches_changed(db, acme, revision)
             changed.set()
             done.wait(0.2)  # the other cannot say that it waits: it waits in the database
             return revision
@@ -164,9 +204,10 @@ def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any)
         assert changed.wait(10)
         assert queries.revision(db) == before, "what is not committed is not seen"
         with db.transaction():
-            revision = queries.changed(db, bolt)
+            revision = queries.next_revision(db)
+            queries.watches_changed(db, bolt, revision)
         done.set()
-        return revision, sorted(queries.changed_since(db, before))
+        return revision, sorted(dict(queries.watches_since(db, before)))
 
     assert race(slow, quick) == [before + 1, (before + 2, [acme, bolt])]
 

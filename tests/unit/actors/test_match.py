@@ -168,9 +168,10 @@ def test_a_query_that_was_spoilt_stays_alone(world: Any, wanted: Any, db: Db) ->
     item = world.item()
     assert wanted(item) == [{acme: 2, bolt: 1}]
     for text in ('"never closed', "NOT acme", "", "\x00"):
-        Query.update(text=text).where(Query.workspace == acme, Query.name == "a").execute(db.peewee)
         with db.transaction():
-            queries.changed(db, acme)
+            Query.update(text=text, revision=queries.next_revision(db)).where(
+                Query.workspace == acme, Query.name == "a"
+            ).execute(db.peewee)
         assert wanted(item) == [{acme: 1, bolt: 1}]
 
 
@@ -181,12 +182,14 @@ def test_nothing_is_loaded_when_nothing_changed(
     wanted(world.item())
     assert metric("queries") == 2
     with monkeypatch.context() as patch:
-        patch.setattr(queries, "interests", pytest.fail)
+        patch.setattr(queries, "changed_since", pytest.fail)
+        patch.setattr(queries, "watches_since", pytest.fail)
         assert wanted(world.item()) == [{acme: 1}]
 
 
+@pytest.mark.parametrize("load", ["changed_since", "watches_since"])
 def test_a_database_that_is_away_during_a_refresh_is_asked_again(
-    world: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch
+    load: str, world: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acme = world.workspace()
 
@@ -194,9 +197,55 @@ def test_a_database_that_is_away_during_a_refresh_is_asked_again(
         raise Unavailable("the database")
 
     with monkeypatch.context() as patch:
-        patch.setattr(queries, "interests", away)
+        patch.setattr(queries, load, away)
         with pytest.raises(Unavailable):
             wanted(world.item())
+    assert wanted(world.item()) == [{acme: 1}]
+
+
+def test_only_what_changed_is_read_again(
+    world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a workspace with many queries and places, the one query; of one whose places change, no query at all."""
+    many = {f"q{number}": f"acme{number}" for number in range(20)}
+    world.workspace(queries=many, subreddits=["python", "rust"])
+    wanted(world.item())
+    added, watched = [], []
+    add, watch = matcher._add, matcher._watch
+    monkeypatch.setattr(matcher, "_add", lambda *given: (added.append(given[2]), add(*given)))
+    monkeypatch.setattr(matcher, "_watch", lambda *given: (watched.append(given), watch(*given)))
+
+    world.workspace(queries=many, subreddits=["python", "rust"])
+    wanted(world.item())
+    assert (added, watched) == ([], [])
+
+    acme = world.workspace(queries={**many, "q7": "number"}, subreddits=["python", "rust"])
+    assert wanted(world.item()) == [{acme: 1}]
+    assert (added, watched) == (["number"], [])
+
+    world.workspace(queries={**many, "q7": "number"}, subreddits=["python"])
+    assert wanted(world.item(place="rust")) == [{}]
+    assert (added, len(watched)) == (["number"], 1)
+
+
+def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
+    world: Any, wanted: Any, matcher: Matcher, db: Db
+) -> None:
+    """Not even of what could not be read."""
+    queries = {"a": "acme", "broken": "acme AND", "old": "acme or number"}
+    acme, bolt = world.workspace("acme", queries=queries), world.workspace("bolt", queries=queries)
+    wanted(world.item())
+    specs.set_active(db, acme, False)
+    specs.remove(db, bolt)
+    places = {("reddit", "post", "python")}
+    assert wanted(world.item()) == [{}]
+    assert (len(matcher._index), matcher._outdated, matcher._unreadable, matcher._watchers.keys()) == (
+        0,
+        {},
+        {},
+        places,
+    )
+    specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 
 

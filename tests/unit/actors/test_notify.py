@@ -12,13 +12,13 @@ import pytest
 from actors.notify.notifier import Notifier
 from actors.notify.tries import FIRST_RETRY, LONGEST_RETRY, backoff
 from overheard import canary
-from overheard.channels import Notice
 from overheard.config import Notify as Rules
 from overheard.db import canaries, channels, deliveries, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.notices import Notice
 from overheard.outcomes import Later
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from overheard.channels import ChannelOptions, Mention, Notice
+from overheard.channels import ChannelOptions
+from overheard.notices import Notice, PublicMention
 from tests.servers.sink import HttpSink, MailSink
 
 BODY = "We moved from Rival to acme db last week and it is great."
@@ -34,8 +35,8 @@ def strict() -> ChannelOptions:
 
 
 @pytest.fixture
-def mention() -> Callable[..., Mention]:
-    def make(**changes: Any) -> Mention:
+def mention() -> Callable[..., PublicMention]:
+    def make(**changes: Any) -> PublicMention:
         body = changes.get("body", BODY)
         at = body.find("acme db")
         values: dict[str, Any] = {
@@ -51,14 +52,22 @@ def mention() -> Callable[..., Mention]:
             "stored_at": "2026-03-04T05:06:09Z",
             "queries": ("brand",),
             "highlights": (("body", at, at + 7),) if at >= 0 else (),
+            "id": "17",
+            "source": "reddit",
+            "place": "python",
+            "thread": "t3_xyz",
+            "thread_title": "Which database do you use?",
+            "url": "",
+            "query_ids": (1,),
+            "backfilled": False,
         }
-        return Mention(**{**values, **changes})
+        return PublicMention(**{**values, **changes})
 
     return make
 
 
 @pytest.fixture
-def notice(mention: Callable[..., Mention]) -> Callable[..., Notice]:
+def notice(mention: Callable[..., PublicMention]) -> Callable[..., Notice]:
     def make(**changes: Any) -> Notice:
         """One mention, with ``changes`` to it."""
         one = mention(**changes)

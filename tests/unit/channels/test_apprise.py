@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from overheard.channels import ChannelOptions, Notice
+from overheard.channels import ChannelOptions
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.egress import EgressRefused
 from overheard.errors import InvalidInput, TryAgain
+from overheard.notices import Notice
 from tests.servers.ports import free_ports
 from tests.servers.sink import Answer, HttpSink, MailSink, Request, echo
 
@@ -52,7 +53,7 @@ def test_mail_arrives_as_a_page_with_a_stable_message_id(
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=boss@example.com,ceo@example.com"
     channel = AppriseChannel(url, None, options)
     evil = "Re: {{7*7}}\r\nBcc: evil@example.com"
-    channel.send(notice(title=evil, subreddit="py\r\nBcc: evil@example.com"))
+    channel.send(notice(title=evil, place="py\r\nBcc: evil@example.com"))
     for letter in mail.wait_for(2):
         assert letter["Message-ID"] == "<dlv_17@127.0.0.1>"
         assert letter.get_all("Message-ID") == [letter["Message-ID"]]

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import requests
 
-from overheard.channels import ChannelOptions, Notice
+from overheard.channels import ChannelOptions
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.apprise_http import MAX_ANSWER_BYTES, GuardedRequests
 from overheard.channels.deadline import Deadline
 from overheard.channels.guard import Blocked, guarded
 from overheard.errors import InvalidInput, TryAgain
+from overheard.notices import Notice
 from tests.servers.sink import Answer, Fault, HttpSink
 
 MakeNotice = Callable[..., Notice]

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.channels import Alert, ChannelOptions, Incident, Mention, Notice
+from overheard.channels import ChannelOptions
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.apprise_mail import MAX_PAGE_CHARS
+from overheard.notices import Alert, AlertedIncident, Notice, PublicMention
 from tests.servers.chats import CHATS, text_of, units
 from tests.servers.sink import HttpSink, MailSink
 
 OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
-MakeMention = Callable[..., Mention]
+MakeMention = Callable[..., PublicMention]
 URLS = {
     "slack": "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
     "discord": "https://discord.com/api/webhooks/4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
@@ -155,7 +156,7 @@ def test_a_mail_has_its_links_in_both_parts(count: int, mail: MailSink, mention:
 
 def test_an_alert_that_is_too_long_counts_what_it_leaves_out(receivers: Receivers) -> None:
     incidents = tuple(
-        Incident(f"channel-{n}-failing", n + 1, ("acme/team", "acme/boss"), "2026-03-04T05:06:07Z", "look. " * 20)
+        AlertedIncident(f"channel-{n}-failing", n + 1, ("acme/team", "acme/boss"), "2026-03-04T05:06:07Z", "look " * 25)
         for n in range(40)
     )
     text = receivers.read("discord", Notice("a1", "alert", "", (), alert=Alert("host.example", incidents)))

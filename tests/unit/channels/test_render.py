@@ -6,18 +6,19 @@ from html.parser import HTMLParser
 
 import pytest
 
-from overheard.channels import Mention, Notice, render
+from overheard.channels import render
 from overheard.channels.sample import sample_notice
+from overheard.notices import Notice, PublicMention
 
 MakeNotice = Callable[..., Notice]
-MakeMention = Callable[..., Mention]
+MakeMention = Callable[..., PublicMention]
 HOSTILE = (
     "{{7*7}} {0.__class__} {% raw %} @everyone <@123> <!channel> [x](https://evil) <img src=x onerror=alert(1)> %s"
 )
 FLAVOURS: tuple[render.Flavour, ...] = ("text", "markdown", "html")
 
 
-def digest(*mentions: Mention, omitted: int = 0) -> Notice:
+def digest(*mentions: PublicMention, omitted: int = 0) -> Notice:
     return Notice(id="d1", type="digest", workspace="acme", mentions=mentions, omitted=omitted)
 
 
@@ -57,8 +58,8 @@ def test_a_deleted_author(notice: MakeNotice) -> None:
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_a_digest_is_grouped_by_subreddit_and_counts(flavour: render.Flavour, mention: MakeMention) -> None:
-    mentions = mention(), mention(subreddit="linux"), mention()
+def test_a_digest_is_grouped_by_place_and_counts(flavour: render.Flavour, mention: MakeMention) -> None:
+    mentions = mention(), mention(place="linux"), mention()
     body = render.body(digest(*mentions), flavour, 20_000)
     assert body.index("r/python") < body.index("r/linux")
     assert "(2)" in body
@@ -97,7 +98,7 @@ def test_no_reader_is_told_to_type_a_command(flavour: render.Flavour, mention: M
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-@pytest.mark.parametrize("field", ["title", "body", "author", "subreddit", "queries", "permalink"])
+@pytest.mark.parametrize("field", ["title", "body", "author", "place", "queries", "permalink"])
 def test_strangers_text_stays_text(flavour: render.Flavour, field: str, mention: MakeMention) -> None:
     hostile = mention(**{field: (HOSTILE,) if field == "queries" else HOSTILE, "highlights": ()})
     for notice in (Notice("n", "mention.created", "acme", (hostile,)), digest(hostile)):
@@ -144,7 +145,7 @@ def test_html_holds_no_tag_of_a_stranger(notice: MakeNotice) -> None:
 
 def test_a_subject_is_one_short_line(notice: MakeNotice) -> None:
     evil = "x\r\nBcc: all@example.com\n" * 50
-    subject = render.subject(notice(subreddit=evil, body=evil, highlights=(("body", 0, len(evil)),)))
+    subject = render.subject(notice(place=evil, body=evil, highlights=(("body", 0, len(evil)),)))
     assert "\n" not in subject
     assert "\r" not in subject
     assert len(subject) < 200

@@ -11,12 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from overheard.channels import ChannelOptions, Notice
+from overheard.channels import ChannelOptions
 from overheard.channels.egress import EgressRefused
 from overheard.channels.payload import body_of
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
 from overheard.errors import ChannelGone, InvalidInput, TryAgain
+from overheard.notices import Notice
 from tests.servers.sink import Answer, HttpSink
 
 SECRET = new_secret()
@@ -48,6 +49,14 @@ def test_a_mention_arrives_signed(http: HttpSink, options: ChannelOptions, notic
             "stored_at": "2026-03-04T05:06:09Z",
             "queries": ["brand"],
             "highlights": [["body", 23, 30]],
+            "id": "17",
+            "source": "reddit",
+            "place": "python",
+            "thread": "t3_xyz",
+            "thread_title": "Which database do you use?",
+            "url": "",
+            "query_ids": [1],
+            "backfilled": False,
         },
     }
 

@@ -20,11 +20,15 @@ def test_json_is_the_contract(run: Run, mention: Mention) -> None:
     (found,) = lines(run("mentions", "--format", "json").stdout)
     assert list(found) == [
         "workspace", "item", "kind", "subreddit", "author", "title", "body", "permalink", "created_at", "stored_at",
-        "queries", "highlights",
+        "queries", "highlights", "id", "source", "place", "thread", "thread_title", "url", "query_ids", "backfilled",
     ]  # fmt: skip
     assert found["queries"] == ["snake"]
     assert found["highlights"] == [["title", 6, 12]]
     assert found["created_at"].endswith("Z")
+    assert (found["item"], found["source"]) == ("t3_1", "reddit")
+    assert found["place"] == found["subreddit"] == "python"
+    (row,) = rows(run("mentions", "--format", "csv").stdout)
+    assert list(row) == list(found), "CSV has the same columns, new ones last"
 
 
 def test_oldest_first_and_the_limit_keeps_the_newest(run: Run, mention: Mention) -> None:

@@ -324,21 +324,27 @@ def test_nobody_pays_for_the_queries_of_who_does_not_listen(monkeypatch: pytest.
     index = QueryIndex()
     index.add(1, parse("acme " + " ".join(f"-w{number}" for number in range(150))))
     monkeypatch.setattr(Document, "contains", pytest.fail)
-    assert index.match({"body": "acme"}, only=lambda key: False) == []
+    assert index.match({"body": "acme"}, here=()) == []
 
 
-def test_only_narrows_what_is_told() -> None:
+def test_only_those_who_listen_are_told() -> None:
     index = QueryIndex()
-    for key in range(4):
-        index.add(key, parse("acme" if key < 3 else "other"))
-    asked: list[int] = []
+    for key in range(5):
+        index.add(key, parse("acme" if key < 4 else "other"), owner=10 + key)
+    assert [(hit.key, hit.owner) for hit in index.match({"body": "acme"}, {10, 14}, {12})] == [(0, 10), (2, 12)]
+    assert [hit.key for hit in index.match({"body": "acme"})] == [0, 1, 2, 3]
 
-    def only(key: int) -> bool:
-        asked.append(key)
-        return key != 1
 
-    assert [hit.key for hit in index.match({"body": "acme"}, only)] == [0, 2]
-    assert sorted(asked) == [0, 1, 2]
+def test_what_an_owner_asked_is_removed_and_nothing_else() -> None:
+    index = QueryIndex()
+    for key in range(9):
+        index.add(key, parse(f"acme w{key % 2}"), owner=key % 3)
+    index.remove_owned({0, 2})
+    assert len(index) == 3
+    assert [(hit.key, hit.owner) for hit in index.match({"body": "acme w0 w1"})] == [(1, 1), (4, 1), (7, 1)]
+    index.add(4, parse("acme"), owner=2)
+    index.remove_owned({1})
+    assert [(hit.key, hit.owner) for hit in index.match({"body": "acme w0 w1"})] == [(4, 2)]
 
 
 def test_a_query_without_any_required_word_is_refused() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from overheard.channels import Channel, Notice
+from overheard.channels import Channel
 from overheard.config import Alerts as Rules
 from overheard.config import Config
 from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, Permanent, TryAgain, Unavailable
+from overheard.notices import Notice
 from overheard.operations.operator_alert import alert_channel, compose, said
 from producers.alerts import FAILING, Alerts
 

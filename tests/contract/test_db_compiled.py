@@ -1,0 +1,91 @@
+"""Statements that are rendered once: they do what peewee's own would do, on both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from overheard.db import compiled as module
+from overheard.db.compiled import Compiled, compiled
+from overheard.db.connect import Db
+from overheard.db.models import Erased, Workspace
+
+
+@pytest.fixture
+def rendered() -> list[str]:
+    """The statements that were rendered: a name for each time."""
+    return []
+
+
+@pytest.fixture
+def remembered(rendered: list[str]) -> Compiled:
+    @compiled
+    def select(db: Db, keys: Any, after: Any) -> Any:
+        rendered.append("select")
+        return Erased.select(Erased.key, Erased.at).where(Erased.key.in_(keys), Erased.at > after).order_by(Erased.key)
+
+    return select
+
+
+@compiled
+def _remember(db: Db, rows: Any) -> Any:
+    return Erased.insert_many(rows).on_conflict_ignore().returning(Erased.key)
+
+
+@compiled
+def _renew(db: Db, keys: Any, at: Any) -> Any:
+    return Erased.update(at=at).where(Erased.key.in_(keys))
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    return [{"key": f"k{number}", "at": float(number)} for number in range(count)]
+
+
+def test_a_list_of_any_length_is_found(db: Db, remembered: Compiled, rendered: list[str]) -> None:
+    _remember(db, rows=rows(20))
+    for count in range(18):
+        found = remembered(db, keys=[f"k{number}" for number in range(count)], after=0.5)
+        assert sorted(found) == sorted((f"k{number}", float(number)) for number in range(1, count))
+    assert len(rendered) == len((0, 1, 2, 4, 8, 16, 32)), "once for each power of two"
+    remembered(db, keys=["k1", "k2", "k3"], after=5.0)
+    assert len(rendered) == 7
+
+
+def test_rows_are_inserted_and_what_is_returned_is_new(db: Db) -> None:
+    assert sorted(_remember(db, rows=rows(2))) == [("k0",), ("k1",)]
+    assert _remember(db, rows=rows(3)) == [("k2",)]
+    assert _remember(db, rows=rows(3)) == []
+
+
+def test_how_many_rows_were_changed(db: Db) -> None:
+    _remember(db, rows=rows(5))
+    assert _renew.count(db, keys=["k1", "k2", "gone"], at=9.0) == 2
+    assert _renew(db, keys=["k1"], at=8.0) == []
+    assert sorted(Erased.select(Erased.at).tuples().execute(db.peewee)) == [(0.0,), (3.0,), (4.0,), (8.0,), (9.0,)]
+
+
+def test_constants_and_none_stand_beside_values(db: Db, world: Any) -> None:
+    @compiled
+    def put(db: Db, slug: Any, since: Any) -> Any:
+        return Workspace.update(active=False, waiting_since=since).where(Workspace.slug == slug, Workspace.active)
+
+    world.workspace()
+    assert put.count(db, slug="acme", since=None) == 1
+    assert put.count(db, slug="acme", since=1.0) == 0
+
+
+def test_no_more_shapes_are_kept_than_there_is_room_for(
+    db: Db, remembered: Compiled, rendered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHAPES", 2)
+    for count in (1, 2, 4, 4, 2, 1):
+        remembered(db, keys=["k"] * count, after=0.0)
+    assert len(rendered) == 4, "the oldest one went, and came back"
+
+
+def test_a_race_of_threads_renders_and_finds(db: Db, race: Any, remembered: Compiled) -> None:
+    _remember(db, rows=rows(9))
+    wanted = [[f"k{number}" for number in range(1, count)] for count in (2, 3, 5, 9)]
+    found = race(*[lambda keys=keys: [key for key, _ in remembered(db, keys=keys, after=0.0)] for keys in wanted])
+    assert found == wanted
