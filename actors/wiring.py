@@ -41,22 +41,22 @@ log = get_logger(__name__)
 # for a second, those that have turns left would wait for the threads.
 A_MOMENT = 0.1
 
-NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
+NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
   1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
-  2. Put its id and secret into pipeline.toml, [reddit] client_id and client_secret, or into the environment:
+  2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
-  3. Set [reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
+  3. Set [sources.reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
   Without credentials, `overheard demo` shows everything on a Reddit of its own."""
 
 
 def reddit_source(config: Config, metrics: Metrics) -> RedditSource:
     """The source of items. Raises ConfigError, with what to do, when there are no credentials."""
-    reddit = config.reddit
-    if not reddit.client_id or not reddit.user_agent:
+    reddit = config.sources.reddit
+    if not reddit.clients or not reddit.user_agent:
         raise ConfigError(NO_CREDENTIALS.splitlines())
     settings = RedditSettings(
-        client_id=reddit.client_id,
-        client_secret=reddit.client_secret.get_secret_value() or None,
+        client_id=reddit.clients[0].client_id,
+        client_secret=reddit.clients[0].client_secret.get_secret_value() or None,
         username=reddit.username or None,
         password=reddit.password.get_secret_value() or None,
         user_agent=reddit.user_agent,
@@ -84,7 +84,7 @@ def reddit_or_unready(config: Config, metrics: Metrics) -> RedditSource | Unread
 
 def reddit_budget(config: Config) -> str:
     """The key of the API budget: one for each set of credentials, without showing them."""
-    return reddit_key(config.reddit.client_id)
+    return reddit_key(config.sources.reddit.client_in_use)
 
 
 def recheck_share(config: Config) -> str:
@@ -97,8 +97,8 @@ def limiter(config: Config, db: Db) -> DatabaseLimiter:
     return DatabaseLimiter(
         db,
         {
-            "recheck": Rate(config.reddit.requests_per_minute * config.recheck.share, 1),
-            "reddit": Rate(config.reddit.requests_per_minute, config.reddit.burst),
+            "recheck": Rate(config.sources.reddit.requests_per_minute * config.recheck.share, 1),
+            "reddit": Rate(config.sources.reddit.requests_per_minute, config.sources.reddit.burst),
             "channel": Rate(config.notify.per_minute, config.notify.burst),
         },
     )

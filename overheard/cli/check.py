@@ -75,6 +75,8 @@ def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
     yield "database", database
     yield "bus", trials.bus(config)
     yield "Reddit", trials.reddit(program, budgeted=database.ready)
+    if unused := trials.clients(config):
+        yield "clients", unused
     if database.ready and (partial := trials.coverage(program)):
         yield "coverage", partial
     yield "metrics", trials.metrics(config, trials.whose(program, known=database.ready))

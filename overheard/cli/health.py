@@ -160,7 +160,7 @@ ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-
 def stored(db: Db, config: Config, now: float) -> Stored:
     """What the database knows."""
     active, paused = workspaces.tally(db)
-    remaining, booked = budgets.state(db, budgets.reddit_key(config.reddit.client_id))
+    remaining, booked = budgets.state(db, budgets.reddit_key(config.sources.reddit.client_in_use))
     waiting = workspaces.longest_waiting(db, now)
     of_feeds, of_channels = feeds.states(db), channels.states(db)
     return Stored(

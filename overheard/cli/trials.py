@@ -113,9 +113,11 @@ def bus(config: Config) -> Outcome:
 def reddit(program: Program, *, budgeted: bool) -> Outcome:
     """Log in and read one post, within the shared budget (where there is no database yet, nobody shares it)."""
     config = program.config
-    shorter = config.reddit.model_copy(update={"timeout": min(config.reddit.timeout, PATIENCE)})
+    reddit = config.sources.reddit
+    shorter = reddit.model_copy(update={"timeout": min(reddit.timeout, PATIENCE)})
+    sources = config.sources.model_copy(update={"reddit": shorter})
     try:
-        source = reddit_source(config.model_copy(update={"reddit": shorter}), program.metrics)
+        source = reddit_source(config.model_copy(update={"sources": sources}), program.metrics)
     except ConfigError as error:
         return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
@@ -128,11 +130,20 @@ def reddit(program: Program, *, budgeted: bool) -> Outcome:
     except LoginRefused as error:
         return Outcome("failed", str(error), "is the app still listed at https://www.reddit.com/prefs/apps?")
     except TryAgain as error:
-        return Outcome("failed", str(error), "try again later; is the network there, and [reddit] reddit_url right?")
+        return Outcome("failed", str(error), "try again later; is the network there, and reddit_url right?")
     except Permanent as error:
         return Outcome("failed", str(error))
     finally:
         source.close()
+
+
+def clients(config: Config) -> Outcome | None:
+    """Return a warning when Reddit has more clients than are used; None when it has not."""
+    reddit = config.sources.reddit
+    if len(reddit.clients) < 2:
+        return None
+    what = f"of the {len(reddit.clients)} of Reddit, only the first is used yet: {reddit.client_in_use}"
+    return Outcome("warning", what, "several at once are for a later version; the others do no harm")
 
 
 def coverage(program: Program) -> Outcome | None:

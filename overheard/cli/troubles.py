@@ -115,7 +115,7 @@ def _outside(stored: Stored, config: Config) -> Iterator[Trouble]:
         silent = span(stored.at - max(bird.delivered_at or 0.0, bird.begun_at))
         what = f"the canary is late: nothing has come out at the end for {silent}"
         yield Trouble(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
-    if stored.active and not (config.reddit.client_id and config.reddit.user_agent):
+    if stored.active and not (config.sources.reddit.client_in_use and config.sources.reddit.user_agent):
         yield Trouble(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
     elif stored.active and stored.reddit.revoked and (age := stored.reddit.failing_for(stored.at)):
         yield Trouble(

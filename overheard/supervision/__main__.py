@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from overheard import log
 from overheard.clock import system_clock
-from overheard.config import Config, load
+from overheard.config import Config
+from overheard.config.loading import load
 from overheard.errors import ConfigError, InvalidInput, Unavailable
 from overheard.exposition import Exposition
 from overheard.metrics import ProcessMetrics

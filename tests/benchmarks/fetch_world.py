@@ -175,7 +175,7 @@ class FetchWorld:
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
         self.db = ClockedDb(db, self.clock)
-        self.config = Config.model_validate({"reddit": {"client_id": "bench", "user_agent": "bench"}})
+        self.config = Config.model_validate({"sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}}})
         self._save(workspaces)
         self._handlers = self._wire()
 

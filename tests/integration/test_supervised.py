@@ -159,7 +159,7 @@ def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
         supervised.wait(lambda: supervised.sample("processes", program="fetch", state="fatal") == 1, "FATAL")
         assert supervised.states()["fetch_0"] == "FATAL"
         assert supervised.sample("process_exits_total", program="fetch", expected="no") == 2
-        assert "[reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
+        assert "[sources.reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
         status, told = supervised.watcher("/healthz")
         assert status == 503
         advice = (
