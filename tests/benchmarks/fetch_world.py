@@ -197,7 +197,7 @@ class FetchWorld:
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
         """``Send`` and ``Sends`` in one: onto the heap; a part of a reading passes match and store at once."""
         if isinstance(message, ItemsFetched):
-            self._parts[message.poll_id, message.part] = message.items
+            self._parts[message.part.poll, message.part.part] = message.items
         now = self.clock.now
         self._push(now + (delay or 0.0), message, {})
         return str(self._sent)
@@ -223,7 +223,7 @@ class FetchWorld:
                 self._push(self.clock.now + verdict.delay / 1000, verdict.message or message, verdict.options)
             return
         if isinstance(message, ItemsMatched) and message.piece == message.pieces - 1:
-            for item in self._parts.pop((message.poll_id, message.part), ()):
+            for item in self._parts.pop((message.part.poll, message.part.part), ()):
                 self.stored.setdefault(item.id, self.clock.now)
 
     def _save(self, workspaces: int) -> None:

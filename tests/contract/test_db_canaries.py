@@ -62,7 +62,7 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
     keep(db, clock, 60)
     assert canaries.state(db) == canaries.State(60, begun, None)
     assert world.counts()["Workspace"] == 1
-    assert world.rows(Feed, "source", "kind", "name") == [("canary", "posts", canary.FEED)]
+    assert world.rows(Feed, "source", "kind", "place") == [("canary", "posts", canary.FEED)]
     assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
     (interest,) = queries.interests(db, [workspaces.by_name(db, canary.WORKSPACE).id])
     assert interest.feeds == (("posts", canary.FEED),)
@@ -128,7 +128,7 @@ def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> Non
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     arrive(world)
     canaries.forget(db, clock() + 1)
-    assert [name for (name,) in world.rows(Item, "name")] == [world.item().name]
+    assert [name for (name,) in world.rows(Item, "ref")] == [world.item().id]
     assert world.counts()["Mention"] == 1
 
 

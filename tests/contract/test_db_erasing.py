@@ -79,7 +79,7 @@ def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db:
         ).execute(db.peewee)
     gone = erasing.erase(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
     assert gone == Tally(items=3, mentions=5, deliveries=8)
-    assert world.rows(Item, "name") == [("t3_4",)]
+    assert world.rows(Item, "ref") == [("t3_4",)]
     assert world.counts() | {"Mention": 1, "Delivery": 2, "Erased": 3} == world.counts()
     assert erasing.erase(db, [1, 2, 3, 99], clock()) == Tally(), "a second time nothing is left to do"
 
@@ -151,7 +151,7 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
     if way == "erase":
         erasing.erase(db, ids(db, "t3_1"), clock())
     else:
-        forgetting.author(db, "Ada", clock())
+        forgetting.author(db, "reddit", "Ada", clock())
     rows = {row["name"]: row for row in world.rows(Item)}
     assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
     first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
@@ -167,7 +167,7 @@ def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock:
     erasing.erase(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
     storing.store(db, late, clock())
-    assert world.rows(Item, "name", "title") == [("t1_2", ""), ("t1_3", "Her secret")]
+    assert world.rows(Item, "ref", "title") == [("t1_2", ""), ("t1_3", "Her secret")]
     assert "her_secret" not in world.rows(Item, "permalink")[0][0]
 
 
@@ -207,7 +207,7 @@ def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: A
     erasing.erase(db, ids(db, "t3_1"), clock())
     late = world.matched(*[(world.item(number), (acme,)) for number in (1, 2, 3)], poll="late")
     stored = storing.store(db, late, clock())
-    assert sorted(name for (name,) in world.rows(Item, "name")) == ["t3_2", "t3_3"]
+    assert sorted(name for (name,) in world.rows(Item, "ref")) == ["t3_2", "t3_3"]
     assert len(stored.ages) == 1
     later = clock.advance(8 * DAY)
     retention.forget(db, Ages(90, 90, 90), later)
@@ -219,7 +219,7 @@ def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock
     acme = world.workspace()
     old, young = world.item(1, created_at=clock() - 7 * DAY - 1), world.item(2, created_at=clock() - 7 * DAY)
     stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY)
-    assert world.rows(Item, "name") == [("t3_2",)]
+    assert world.rows(Item, "ref") == [("t3_2",)]
     assert stored.mentions == 1
 
 
@@ -282,7 +282,7 @@ def test_postgresql_store_looks_again_when_it_was_erased_in_between(
     message = world.matched((world.item(1), (acme,)), (world.item(2), (acme,)), poll="late")
     stored, tally = race(lambda: storing.store(db, message, clock()), erase)
     assert tally.items == 1
-    assert world.rows(Item, "name") == [("t3_2",)]
+    assert world.rows(Item, "ref") == [("t3_2",)]
     assert stored.mentions == 1
 
 
@@ -417,7 +417,7 @@ def test_a_letter_that_comes_late_has_nothing_of_what_was_erased(
 ) -> None:
     told(1)
     erasing.erase(db, ids(db, "t3_1"), clock())
-    forgetting.author(db, "ADA", clock())
+    forgetting.author(db, "reddit", "ADA", clock())
     items = (world.item(1), world.item(2), world.item(3, author="Ada", body="her words"))
     body = envelope(ItemsFetched(part=PollPart(poll="a", part=0), items=items))
     cut = body[: body.index('"her words"') + 5]
@@ -437,7 +437,7 @@ def test_forgotten_while_their_letter_is_recorded(world: Any, db: Db, clock: Any
         message = ItemsFetched(part=PollPart(poll="a", part=0), items=(world.item(turn, author=author),))
         patient(race,
             *[lambda message=message: letter(db, message)] * 3,
-            lambda author=author: forgetting.author(db, author, clock()),
+            lambda author=author: forgetting.author(db, "reddit", author, clock()),
         )  # fmt: skip
         assert author not in str(world.rows(DeadLetter, "body"))
 

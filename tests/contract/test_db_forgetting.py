@@ -49,28 +49,28 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, letter: An
     letter(ItemsFetched(part=PollPart(poll="p", part=0), items=(hers[0], other[0])))
     letter(ItemsFetched(part=PollPart(poll="p", part=0), items=(other[0],)))
 
-    counted = forgetting.count_author(db, "sOME-one")
+    counted = forgetting.count_author(db, "reddit", "sOME-one")
     assert counted == Tally(items=10, mentions=10, deliveries=20, letters=1)
     assert world.counts()["Item"] == 13, "counting erases nothing"
-    assert forgetting.author(db, "sOME-one", clock()) == Tally(
+    assert forgetting.author(db, "reddit", "sOME-one", clock()) == Tally(
         items=10, mentions=10, deliveries=20, digests=1, letters=1
     )
     assert "her words" not in all_text(world)
     assert "'some-one'" not in all_text(world)
     assert world.counts() | {"Item": 3, "Mention": 3, "DeadLetter": 2} == world.counts()
-    assert forgetting.author(db, "sOME-one", clock()) == Tally()
+    assert forgetting.author(db, "reddit", "sOME-one", clock()) == Tally()
 
 
 def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     item, other = world.item(1, author="Ada"), world.item(2, author="bob")
     storing.store(db, world.matched((item, (acme,)), poll="a"), clock())
-    forgetting.author(db, "ADA", clock())
+    forgetting.author(db, "reddit", "ADA", clock())
     both = [(item, (acme,)), (other, (acme,)), (world.item(3, author="aDa"), (acme,)), (world.item(4, author=None), ())]
     storing.store(db, world.matched(*both, poll="b"), clock.advance(30 * 86400))
     assert world.rows(Item, "author") == [("bob",), (None,)]
-    assert forgetting.remember_author(db, "ada")
-    assert not forgetting.remember_author(db, "ada")
+    assert forgetting.remember_author(db, "reddit", "ada")
+    assert not forgetting.remember_author(db, "reddit", "ada")
     storing.store(db, world.matched((world.item(5, author="Ada"), (acme,)), poll="c"), clock())
     assert ("Ada",) in world.rows(Item, "author")
 
@@ -92,7 +92,7 @@ def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race
             for message in messages[1:]:
                 storing.store(db, message, clock())
 
-        race(stored, lambda author=author: forgetting.author(db, author, clock()))
+        race(stored, lambda author=author: forgetting.author(db, "reddit", author, clock()))
         assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
@@ -115,7 +115,7 @@ def test_postgresql_forgetting_waits_for_who_stores_right_now(
 
     def forget() -> Tally:
         assert looked.wait(10)
-        tally = forgetting.author(db, "ada", clock())
+        tally = forgetting.author(db, "reddit", "ada", clock())
         forgotten.set()
         return tally
 
@@ -161,7 +161,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
         "Workspace": 1, "Channel": 1, "Query": 1, "Item": 1, "Mention": 1, "Delivery": 1, "DeadLetter": 3, "Budget": 1,
     } == world.counts()  # fmt: skip
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
-    assert world.rows(Feed, "name") == [("python",)]
+    assert world.rows(Feed, "place") == [("python",)]
     assert world.rows(Budget, "key") == [(f"channel:{world.channel(bolt)}",)]
     assert acme in queries.changed_since(db, revision), "match takes it out of its index"
     late = storing.store(db, world.matched((world.item(50), (bolt,)), poll="late"), clock())

@@ -496,7 +496,7 @@ def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, cl
     retention.forget(db, KEEP, clock() + 7.5 * DAY)
     assert len(world.rows(Feed)) == 2, "one is being read"
     retention.forget(db, KEEP, clock() + 8.5 * DAY)
-    assert world.rows(Feed, "name") == [("rust",)]
+    assert world.rows(Feed, "place") == [("rust",)]
 
 
 def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -508,7 +508,7 @@ def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any
             lambda turn=turn: world.workspace(f"x{turn}", subreddits=["python", "linux", "rust"]),
             lambda: retention.forget(db, KEEP, clock() + 30 * DAY),
         )
-        feeds = [name for (name,) in world.rows(Feed, "name")]
+        feeds = [name for (name,) in world.rows(Feed, "place")]
         assert sorted(feeds) == ["linux", "python", "rust"]
         assert len(world.rows(Watch)) == 3
         specs.remove(db, int(WorkspaceRow.select(WorkspaceRow.id).scalar(db.peewee)))

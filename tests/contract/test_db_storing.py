@@ -279,7 +279,7 @@ def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, d
     [target] = polled("p")
     missed = Missed("horizon", ("t3_a", 5.0), ("t3_z", 9.0))
     message = world.matched(poll="p", targets=(msgspec.structs.replace(target, missed=missed),))
-    late = msgspec.structs.replace(message, part=1, parts=2)
+    late = msgspec.structs.replace(message, part=msgspec.structs.replace(message.part, part=1, parts=2))
     assert storing.store(db, late, clock()).gaps == ()
     assert gaps.listing(db, limit=9) == []
     found = storing.store(db, world.matched(poll="p", part=0, parts=None), clock.advance(5))
@@ -365,14 +365,14 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
         for position, part in enumerate(content)
     ]
     repeated = messages + data.draw(st.lists(st.sampled_from(messages), max_size=6))
-    missing = {message.part for message in messages}
+    missing = {message.part.part for message in messages}
     for message in data.draw(st.permutations(repeated)):
         assert (world.group().cursor is None) == bool(missing)
         storing.store(db, message, clock())
-        missing.discard(message.part)
+        missing.discard(message.part.part)
 
     expected = {
-        (ids.index(workspace), world.item(base + number).name)
+        (ids.index(workspace), world.item(base + number).id)
         for part in content
         for number in part
         for workspace in wants[number]
@@ -380,7 +380,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
     rows = list(
         Mention.select(Mention.workspace, Item.ref)
         .join(Item, on=(Mention.item == Item.id))
-        .where(Item.ref.in_([world.item(base + number).name for number in range(9)]))
+        .where(Item.ref.in_([world.item(base + number).id for number in range(9)]))
         .tuples()
         .execute(db.peewee)
     )
@@ -389,7 +389,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
         Delivery.select()
         .join(Mention, on=(Delivery.mention == Mention.id))
         .join(Item, on=(Mention.item == Item.id))
-        .where(Item.ref.in_([world.item(base + number).name for number in range(9)]))
+        .where(Item.ref.in_([world.item(base + number).id for number in range(9)]))
         .count(db.peewee)
     )
     assert sent == sum(1 + workspace for workspace, _ in expected)

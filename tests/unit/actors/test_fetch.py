@@ -63,7 +63,7 @@ class Reddit:
             return reader.take((), None)
         start = 0 if after is None else shown.index(after) + 1
         page = tuple(listing[start : start + self.page_size])
-        return reader.take(page, page[-1].name if start + self.page_size < len(listing) else None)
+        return reader.take(page, page[-1].id if start + self.page_size < len(listing) else None)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         return joined(older, newer)
@@ -136,10 +136,7 @@ class Stage:
 
     def store(self, parts: Sequence[Any]) -> None:
         for part in parts:
-            matched = ItemsMatched(
-                poll_id=part.part.poll, part=part.part, items=(), parts=part.parts, targets=part.targets
-            )
-            storing.store(self.db, matched, self.clock())
+            storing.store(self.db, ItemsMatched(part=part.part, items=()), self.clock())
 
     def run(self, workspace_id: int, reason: str = "due") -> list[str]:
         """The names of the items that a run brings."""
@@ -1090,7 +1087,7 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
     canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
     stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
-    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [canary.name_at(clock())]
+    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [str(int(clock()))]
     (counted,) = metrics.items_fetched.collect()
     assert {sample.labels["source"] for sample in counted.samples} == {"reddit"}
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))

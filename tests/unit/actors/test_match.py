@@ -82,8 +82,8 @@ def test_what_very_many_want_goes_on_in_pieces(
     texts = [world.item(number, title="acme", body="x" * 300_000) for number in (1, 2)]
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=0, parts=1), items=tuple(texts)))
 
-    assert [message.piece for message in sent] == list(range(len(sent)))
-    assert {message.pieces for message in sent} == {len(sent)}
+    assert [message.part.piece for message in sent] == list(range(len(sent)))
+    assert {message.part.pieces for message in sent} == {len(sent)}
     assert len(sent) > 1
     for item in texts:
         entries = [entry for message in sent for entry in message.items if entry.item.id == item.id]
@@ -230,8 +230,8 @@ def test_a_refresh_that_breaks_off_forgets_nothing(
         assert wanted(item) == [{acme: 1}]
         assert len(matcher._index) == 2
         assert {place: len(there) for place, there in matcher._watchers.items()} == {
-            ("post", "rust"): 1,
-            ("post", "all"): 1,
+            ("reddit", "post", "rust"): 1,
+            ("reddit", "post", "all"): 1,
         }
 
 
@@ -245,7 +245,7 @@ def test_who_watches_what_is_never_copied(world: Any, wanted: Any, matcher: Matc
     world.workspace("w8", subreddits=["python"])
     assert len(wanted(world.item())[0]) == 20
     assert {place: id(there) for place, there in matcher._watchers.items()} == sets
-    assert {place[1]: len(there) for place, there in matcher._watchers.items()} == {"python": 19, "all": 19}
+    assert {place[2]: len(there) for place, there in matcher._watchers.items()} == {"python": 19, "all": 19}
 
 
 def test_who_goes_on_watching_misses_nothing_while_his_other_feeds_change(

@@ -355,7 +355,7 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
     for number in range(3):
         storing.store(db, world.matched((world.item(500 + number), (1,)), poll=f"good {number}"), clock())
     notify(channel)
-    assert [notice.mentions[0].item for notice in receiver.got] == [world.item(500 + n).name for n in range(3)]
+    assert [notice.mentions[0].item for notice in receiver.got] == [world.item(500 + n).id for n in range(3)]
     assert len(receiver.tried) == 4, "and one of the others has its turn"
     clock.advance(FIRST_RETRY)
     storing.store(db, world.matched((world.item(600), (1,)), poll="shaky"), clock())
@@ -365,7 +365,7 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
     receiver.send = picky  # type: ignore[method-assign]
     clock.advance(FIRST_RETRY * 1.2)
     notify(channel)
-    assert receiver.got[-1].mentions[0].item == world.item(600).name, "tried once is not tried twenty times"
+    assert receiver.got[-1].mentions[0].item == world.item(600).id, "tried once is not tried twenty times"
 
 
 def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
@@ -520,7 +520,7 @@ def test_the_canary_is_delivered_and_not_counted(
     entry = MatchedItem(post, (Match(workspace, (world.query(workspace, "canary"),)),))
     storing.store(db, ItemsMatched(part=PollPart(poll="p", part=0, parts=1), items=(entry,)), clock())
     notify(world.channel(workspace, "null"))
-    assert [notice.mentions[0].item for notice in receiver.got] == [post.name]
+    assert [notice.mentions[0].item for notice in receiver.got] == [post.id]
     (counted,) = metrics.deliveries.collect()
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 

@@ -62,7 +62,7 @@ class Site:
         if bad := self.refused.intersection(names):
             raise FeedRefused("private", tuple(bad))
         reader = BackwardReader(names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH)
-        merged = [name for _, name in reversed(self.listed) if self.items[name].subreddit.lower() in names][:DEPTH]
+        merged = [name for _, name in reversed(self.listed) if self.items[name].place.lower() in names][:DEPTH]
         if reader.after is None:
             page, more = merged[:PAGE_SIZE], len(merged) > PAGE_SIZE
         elif reader.after not in merged:
@@ -131,7 +131,7 @@ class Play:
             while f"t3_{number:x}" in self.site.items:
                 number -= 1
         return Item(
-            name=f"t3_{number:x}", kind="post", subreddit=self.feed(letter).upper(), author="x", title="t", body="b",
+            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(letter).upper(), author="x", title="t", body="b",
             permalink="https://x/", url="", created_at=self.clock() - age,
         )  # fmt: skip
 
@@ -224,9 +224,7 @@ class Play:
                 self.store(each)
 
     def store(self, part: ItemsFetched) -> None:
-        matched = ItemsMatched(
-            part=PollPart(poll=part.part.poll, part=part.part, parts=part.parts, targets=part.targets), items=()
-        )
+        matched = ItemsMatched(part=part.part, items=())
         storing.store(self.db, matched, self.clock())
         self.stored |= {item.id for item in part.items}
         rows = Feed.select(Feed.place).where(Feed.fresh_at > 0, Feed.place.startswith(self.prefix + "_"))
@@ -234,7 +232,7 @@ class Play:
             self.before.setdefault(name[-1], set(self.site.items))
 
     def letter_of(self, name: str) -> str:
-        return self.site.items[name].subreddit[-1].lower()
+        return self.site.items[name].place[-1].lower()
 
     def settle(self) -> None:
         """A whole cycle: everything that is watched is read once more, to its end."""
