@@ -10,7 +10,6 @@ import msgspec
 
 from actors.round import Round
 from actors.shares import Shares
-from overheard import canary
 from overheard.channels import Channel
 from overheard.clock import Clock
 from overheard.config import LEASE_MARGIN
@@ -201,7 +200,7 @@ class Notifier:
         channels.well(self.db, row.id)  # whatever was known when the round began: it may have failed within it
         self.shares.answered(row)
         self._count(row, channel.kind, "sent")
-        for born in contents.born if row.workspace != canary.WORKSPACE else ():
+        for born in contents.born if not row.internal else ():
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
         return None
 
@@ -246,8 +245,8 @@ class Notifier:
         log.error("channel disabled", reason=reason)
 
     def _count(self, row: ChannelRow, kind: str, outcome: str) -> None:
-        if row.workspace == canary.WORKSPACE:
-            return  # nobody's: it has gauges of its own
+        if row.internal:
+            return
         self.metrics.deliveries.labels(kind, outcome).inc()
 
 

@@ -23,10 +23,10 @@ from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.incidents import Kind, Noted
 from overheard.db.mentions import rfc3339
-from overheard.db.specs import SOURCE
 from overheard.errors import InvalidInput, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
+from overheard.sources.reddit_items import SOURCE
 
 log = get_logger(__name__)
 

@@ -15,10 +15,10 @@ from overheard.bus.queues import Door, Queue
 from overheard.clock import Clock
 from overheard.db import budgets, channels, dead_letters, deliveries, feeds, sources, workspaces
 from overheard.db.connect import Db
-from overheard.db.specs import SOURCE
 from overheard.errors import TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
+from overheard.sources.reddit_items import SOURCE
 
 log = get_logger(__name__)
 

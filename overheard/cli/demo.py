@@ -27,7 +27,7 @@ from overheard.config import Config
 from overheard.db import specs
 from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin, Traffic
-from overheard.workspace_file import ChannelSpec, read
+from overheard.workspaces import ChannelSpec, read
 
 WORKSPACES = """
 [[workspace]]

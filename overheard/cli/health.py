@@ -26,9 +26,9 @@ from overheard.db.channels import Sick
 from overheard.db.connect import Db
 from overheard.db.deliveries import Backlog, Waiting
 from overheard.db.feeds import Refused
-from overheard.db.specs import SOURCE
 from overheard.errors import NoDatabase, Unavailable
 from overheard.program import Program
+from overheard.sources.reddit_items import SOURCE
 
 LATE = 120.0  # seconds after which what should have been done by now is a trouble
 DAY = 86400.0

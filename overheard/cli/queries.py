@@ -18,6 +18,7 @@ from overheard.cli.opening import named_input
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
+from overheard.sources.registry import place_label
 
 SHOWN = 50  # rows of a table
 WIDTH = 160  # characters around what was found
@@ -124,7 +125,7 @@ def _print_table(found: Iterator[Found]) -> None:
 
 
 def _where(found: Found) -> str:
-    return f"r/{flat(found.subreddit)}" if found.subreddit else ""
+    return place_label("reddit", flat(found.subreddit)) if found.subreddit else ""
 
 
 def _what(found: Found) -> Text:

@@ -12,7 +12,7 @@ from overheard.config import Config
 from overheard.db import channels, specs, workspaces
 from overheard.items import ALL
 from overheard.program import Program
-from overheard.workspace_file import ChannelSpec, Refusal, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, Refusal, WorkspaceSpec
 
 ALL_IS_PARTIAL = 'subreddits = ["all"] cannot be followed completely yet: every 5m, it reads 4 to 18 % of the site'
 INSTEAD_OF_ALL = "name the subreddits that matter: each is read completely, up to 1,000 new items between two readings"
@@ -33,8 +33,7 @@ def beyond_limits(program: Program) -> Refusal:
     limits = program.config.limits
 
     def refusal(spec: WorkspaceSpec) -> Iterator[str]:
-        feeds = len(set(spec.kinds)) * len(set(spec.subreddits))
-        wanted = {"queries": len(spec.query), "feeds": feeds, "channels": len(spec.channel)}
+        wanted = {"queries": len(spec.query), "feeds": len(spec.feeds), "channels": len(spec.channel)}
         allowed = {part: int(getattr(limits, part)) for part in wanted}
         if all(wanted[part] <= allowed[part] for part in wanted):
             return
@@ -51,7 +50,7 @@ def beyond_limits(program: Program) -> Refusal:
 
 def warn_of_all(spec: WorkspaceSpec) -> None:
     """Say that a workspace on all of Reddit misses most of it, and what to do instead."""
-    if ALL in spec.subreddits:
+    if any((source, place) == ("reddit", ALL) for source, _, place, _ in spec.feeds):
         line(("! ", "yellow"), (spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
         hint(INSTEAD_OF_ALL, 2)
 

@@ -20,6 +20,7 @@ from overheard.cli.processes import Process
 from overheard.cli.times import ago, ahead, span
 from overheard.cli.troubles import Trouble, is_healthy
 from overheard.db.sources import AWAY
+from overheard.sources.registry import place_label
 
 SHOWN = 5  # refused feeds; --format json has more
 NOTHING = Text("–", style="dim")
@@ -195,7 +196,7 @@ def _memory(row: Row) -> Text:
 
 def _refused_columns(now: float) -> Iterable[Column]:
     return (
-        Column("Refused feed", lambda row: f"r/{row.name}"),
+        Column("Refused feed", lambda row: place_label(row.source, row.name)),
         Column("Of", lambda row: row.kind),
         Column("Reason", lambda row: flat(row.reason)),
         Column("Tries", lambda row: f"{row.failures:,}", {"justify": "right"}),

@@ -12,7 +12,7 @@ from overheard.db import queries
 from overheard.errors import Unavailable
 from overheard.matching.language import flaw
 from overheard.program import Program
-from overheard.workspace_file import QuerySpec
+from overheard.workspaces import QuerySpec
 
 NAMED = 5
 KEPT = "all are kept, and matched as before if they can be read"

@@ -23,11 +23,11 @@ from overheard.cli.times import span
 from overheard.config import Config
 from overheard.db import beats, migrate, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
-from overheard.db.specs import SOURCE
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import Turn
 from overheard.program import Program
 from overheard.sources import Budget
+from overheard.sources.reddit_items import SOURCE
 from producers.alerts import alert_channel, said
 
 PATIENCE = 5.0  # seconds

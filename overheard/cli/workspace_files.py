@@ -13,7 +13,7 @@ from overheard.cli.saving import beyond_limits, options, save, warn_of_all
 from overheard.db import specs, workspaces
 from overheard.errors import InvalidInput
 from overheard.input_files import read_to_limit
-from overheard.workspace_file import FILE_MAX_BYTES, WorkspaceSpec, read, write
+from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, read, write
 
 REDACTED = """\
 # Without the addresses and secrets of channels; `overheard import` takes back: overheard export --secrets
@@ -53,7 +53,12 @@ def _import(context: click.Context, path: str) -> None:
 
 
 def _contents(spec: WorkspaceSpec) -> str:
-    counts = ((len(spec.subreddits), "subreddit"), (len(spec.query), "query"), (len(spec.channel), "channel"))
+    places = sum(len(places) for _, places, _ in spec.watches)
+    counts = (
+        (places, "subreddit" if spec.subreddits else "place"),
+        (len(spec.query), "query"),
+        (len(spec.channel), "channel"),
+    )
     return "  " + ", ".join(counted(number, noun) for number, noun in counts)
 
 

@@ -6,7 +6,6 @@ import click
 import msgspec
 from rich.text import Text
 
-from overheard import canary
 from overheard.cli import output
 from overheard.cli.adding import add
 from overheard.cli.group import Fault
@@ -20,6 +19,7 @@ from overheard.db import mentions, specs, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Workspace
 from overheard.db.workspaces import Overview
+from overheard.sources.registry import place_label
 
 
 @click.group
@@ -82,7 +82,10 @@ def show(context: click.Context, slug: str, format: str) -> None:
     now = system_clock()
     line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
     facts = (
-        ("Looks at", f"{', '.join(spec.kinds)} of {', '.join(f'r/{name}' for name in spec.subreddits)}"),
+        *(
+            ("Looks at", f"{', '.join(kinds)} of {', '.join(place_label(source, place) for place in places)}")
+            for source, places, kinds in spec.watches
+        ),
         ("Every", f"{spec.every} ({spec.timezone})"),
         ("Last run", ago(row.served_at, now)),
         ("Next run", ahead(row.next_due_at, now) if row.active else "paused"),
@@ -99,9 +102,10 @@ def show(context: click.Context, slug: str, format: str) -> None:
 
 
 def _theirs(db: Db, slug: str) -> Workspace:
-    if slug == canary.WORKSPACE:
+    row = workspaces.by_name(db, slug)
+    if row.internal:
         raise Fault(f"{slug} is Overheard's own\nturn it off with [canary] interval = 0 in pipeline.toml")
-    return workspaces.by_name(db, slug)
+    return row
 
 
 @workspace.command

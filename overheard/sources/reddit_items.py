@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from overheard.errors import TryAgain
-from overheard.items import Item, ItemKind
+from overheard.errors import InvalidInput, TryAgain
+from overheard.items import ALL, Item, ItemKind
 
 SITE = "https://www.reddit.com"  # permalinks are for people: they name Reddit itself, whatever host was asked
 LONGEST_TEXT = 100_000  # characters; Reddit's own limits are 40,000 for a post and 10,000 for a comment
@@ -24,6 +24,9 @@ ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on accoun
 SOURCE = "reddit"
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
+SUBREDDIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{3,20}")
+SUBREDDIT_MAX_CHARS = 100  # with all that stands around it
+AUTHOR = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
 POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
 TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # words of the post's title, in a comment's link
 
@@ -154,6 +157,22 @@ def post_in(permalink: str) -> str | None:
     """Return the id of the post that a comment's link names; None where it names none."""
     found = POST_IN_LINK.search(permalink)
     return f"{PREFIX['post']}_{found[1]}" if found else None
+
+
+def check_place(text: str) -> str:
+    """Return a subreddit's bare name, of what people write (``/r/Python/``). Raises InvalidInput."""
+    bare = re.sub(r"^/?r/|/$", "", text[: SUBREDDIT_MAX_CHARS + 1].strip(), flags=re.IGNORECASE)
+    if bare.lower() != ALL and not SUBREDDIT.fullmatch(bare):
+        raise InvalidInput(f"{text[:SUBREDDIT_MAX_CHARS]!r} cannot be the name of a subreddit")
+    return bare
+
+
+def check_author(text: str) -> str:
+    """Return an author's bare name, with or without ``u/`` in front. Raises InvalidInput."""
+    match = AUTHOR.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is not a Reddit name: letters, digits, _ and -, as in u/some_body")
+    return match[1]
 
 
 def untitled(permalink: str) -> str:

@@ -46,7 +46,7 @@ from overheard.standin.exchange import Request
 from overheard.standin.routes import Routes
 from overheard.standin.store import Store
 from overheard.standin.tokens import Holder
-from overheard.workspace_file import QuerySpec, WorkspaceSpec
+from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gauges import Gauges
 from producers.ingress import Ingress
 from producers.tick import Ticker

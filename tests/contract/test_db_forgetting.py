@@ -138,7 +138,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     shared, own = world.item(1), [world.item(number, body="own words") for number in range(2, 12)]
     storing.store(db, world.matched((shared, (acme, bolt)), *[(item, (acme,)) for item in own], poll="a"), clock())
     deliveries.compose(db, acme, 1.0, clock())
-    letter(FetchWorkspace(workspace_id=acme, fresh_since=0))
+    letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
     letter(NotifyChannel(channel_id=world.channel(acme, "now")))
     letter(NotifyChannel(channel_id=world.channel(bolt)))
     letter(world.matched((shared, (acme, bolt)), (own[0], (acme,))))

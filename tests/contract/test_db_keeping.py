@@ -17,7 +17,7 @@ from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, 
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import BATCH, DAY, Ages
 from overheard.errors import InvalidInput
-from overheard.workspace_file import ChannelSpec
+from overheard.workspaces import ChannelSpec
 
 # -- workspaces
 
@@ -49,7 +49,7 @@ def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) 
     clock.advance(1000)
     world.workspace(subreddits=["python", "linux"], queries={"a": "z", "c": "y"})
 
-    feeds = {feed.id: feed.name for feed in Feed.select().execute(db.peewee)}
+    feeds = {feed.id: feed.place for feed in Feed.select().execute(db.peewee)}
     watches = sorted(
         (work, feeds[feed], at) for work, feed, at in world.rows(Watch, "workspace_id", "feed_id", "created_at")
     )
@@ -58,7 +58,7 @@ def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) 
     )
     assert world.query(acme, "a") == kept
     assert sorted(world.rows(Query, "name", "text")) == [("a", "z"), ("brand", "acme"), ("c", "y")]
-    fresh = {feed.name: feed.fresh_at for feed in Feed.select().execute(db.peewee)}
+    fresh = {feed.place: feed.fresh_at for feed in Feed.select().execute(db.peewee)}
     assert fresh == {"python": began, "rust": began, "linux": 0}, "a newcomer wants to see linux's latest page too"
 
 

@@ -74,9 +74,9 @@ def mention(program: Program, acme: int) -> Callable[..., None]:
         now = program.clock() - age
         kind = "comment" if name.startswith("t1_") else "post"
         given: dict[str, Any] = {
-            "author": "alice", "subreddit": "python", "permalink": f"/r/python/{name}/", "url": "", **fields
+            "author": "alice", "source": "reddit", "place": "python", "permalink": f"/r/python/{name}/", "url": "", **fields
         }  # fmt: skip
-        item = Item(name=name, kind=kind, title=title, body=body, created_at=now, **given)
+        item = Item(id=name, kind=kind, title=title, body=body, created_at=now, **given)
         (query,) = models.Query.select().where(models.Query.workspace == acme).execute(program.db.peewee)
         at = title.find("python")
         match = Match(workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ())
