@@ -152,7 +152,7 @@ class Ingress:
             if event.item is None:
                 batch.add(request, RecheckItems())  # the stage finds what is due, and goes on until nothing is
             else:
-                claim = rechecks.wish(self.db, event.item, now)
+                claim = rechecks.wish(self.db, event.source, event.item, now)
                 batch.add(request, RecheckItems(item_ids=claim.item_ids, lease=claim.lease))
         else:
             raise InvalidInput(f"nobody here works on {type(event).__name__}")

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from overheard.errors import InvalidInput
+from overheard.sources.registry import SOURCES, SourceType, watchable
 
 MAX_BYTES = 64 * 1024
 MAX_REASON = 200
 MAX_EVENT_ID = 200
 MAX_ID = 2**63 - 1
-ITEM_ID = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAMESPACE = uuid.UUID("5f0c9a0e-6c55-5c0b-9c57-0f6d8a3b7c11")  # of message ids; never changes
 
@@ -32,10 +32,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class WorkspaceDue(Event, frozen=True):
-    """Make this workspace (slug or id) fresh now."""
+    """Make this workspace (slug or id) fresh now: its feeds of one ``source``, or of all."""
 
     workspace: str | int = ""
     reason: str = "event"
+    source: str | None = None
 
 
 class WorkspaceDigest(Event, frozen=True):
@@ -46,9 +47,10 @@ class WorkspaceDigest(Event, frozen=True):
 
 
 class ItemRecheck(Event, frozen=True):
-    """Ask Reddit now about the stored items that are due for it, or about one ``item`` (its fullname)."""
+    """Ask sources now about the stored items that are due for it, or about one ``item`` of a ``source`` (its id)."""
 
     item: str | None = None
+    source: str = "reddit"
 
 
 TYPES: dict[str, type[Event]] = {
@@ -72,7 +74,10 @@ def parse(routing_key: str, body: bytes) -> Event:
         raise InvalidInput(f'{routing_key}: "workspace" is missing; want {{"workspace": "its-slug"}}')
     for name, value in fields.items():
         CHECKS[name](name, value)
-    return known(**fields)
+    event = known(**fields)
+    if isinstance(event, ItemRecheck) and event.item is not None:
+        _item_of(SOURCES[event.source], event.item)
+    return event
 
 
 def readable(body: bytes) -> dict[str, str]:
@@ -162,10 +167,20 @@ def _text(name: str, value: object) -> None:
         raise InvalidInput(f'"{name}" holds a character that cannot be stored (NUL or half of a surrogate pair)')
 
 
-def _item_id(name: str, value: object) -> None:
-    if not isinstance(value, str) or not ITEM_ID.fullmatch(value):
+def _item(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidInput(f'"{name}" is {_kind(value)}; want the id of a post or comment')
+
+
+def _item_of(source: SourceType, item: str) -> None:
+    if not source.item_id.fullmatch(item):
+        raise InvalidInput(f'"item" is {_shown(item)}; want {source.item_id_words}')
+
+
+def _source(name: str, value: object) -> None:
+    if not isinstance(value, str) or value not in watchable():
         shown = _shown(value) if isinstance(value, str) else _kind(value)
-        raise InvalidInput(f'"{name}" is {shown}; want the id of a post or comment, such as t3_1abc or t1_1abc')
+        raise InvalidInput(f'"{name}" is {shown}; valid: {", ".join(watchable())}')
 
 
 def _moment(name: str, value: object) -> None:
@@ -173,7 +188,14 @@ def _moment(name: str, value: object) -> None:
         raise InvalidInput(f'"{name}" is {_shown(str(value))}; want seconds since the epoch')
 
 
-CHECKS = {"workspace": _workspace, "reason": _text, "event_id": _text, "period_end": _moment, "item": _item_id}
+CHECKS = {
+    "workspace": _workspace,
+    "reason": _text,
+    "event_id": _text,
+    "period_end": _moment,
+    "item": _item,
+    "source": _source,
+}
 
 
 def _kind(value: object) -> str:

@@ -89,7 +89,7 @@ def _lease(db: Db, item_ids: Sequence[int], lease: float, *, now: float) -> tupl
     return tuple(sorted(item_id for (item_id,) in taken))
 
 
-def wish(db: Db, name: str, now: float) -> Batch:
+def wish(db: Db, source: str, name: str, now: float) -> Batch:
     """Claim one item that somebody wants to be asked about now, and put it first in line in case that this is lost.
 
     Raises NotFound.
@@ -97,7 +97,7 @@ def wish(db: Db, name: str, now: float) -> Batch:
     lease = now + LEASE
     found = (
         Item.update(checked_at=0, lease_until=lease)
-        .where(Item.ref == storable(name))
+        .where(Item.source == source, Item.ref == storable(name))
         .returning(Item.id)
         .tuples()
         .execute(db.peewee)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -42,9 +43,11 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     place_label: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
+    item_id_words: str = "the source's id of an item"
 
     def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
-        """Return the feeds that hold these kinds (``posts``, ``comments``), each with the kinds of item to watch there."""
+        """Return the feeds that hold these kinds (``posts``, ``comments``), each with the kinds of item to watch."""
         wanted = {item for kind in kinds for item in KINDS_IN[kind]}
         found = {feed: tuple(item for item in KINDS_IN[feed] if item in wanted) for feed in self.feeds}
         return {feed: items for feed, items in found.items() if items}
@@ -61,6 +64,8 @@ SOURCES: dict[str, SourceType] = {
             place_label="r/{}".format,
             author_label="u/{}".format,
             bare_permalink=reddit_items.untitled,
+            item_id=reddit_items.FULLNAME,
+            item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
         SourceType(name="replay", feeds=("items",), place_label="replay:{}".format),
         SourceType(name="canary", feeds=("posts",), internal=True),

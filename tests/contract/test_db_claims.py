@@ -210,14 +210,14 @@ def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock
     specs.set_active(db, paused, False)
     taken = groups.claim(db, one, "p", now=clock(), lease=120)
     assert taken is not None
-    assert taken.names == ["python"]
+    assert taken.places == ["python"]
     left = world.group("rust")
     assert left.id == world.group("go").id != one
     assert (left.cursor, left.began_at, left.lease_until) == ("x", 5.0, 0)
     specs.set_active(db, paused, True)
     again = groups.claim(db, left.id, "q", now=clock(), lease=120)
     assert again is not None
-    assert sorted(again.names) == ["go", "rust"]
+    assert sorted(again.places) == ["go", "rust"]
 
 
 def test_groups_without_feeds_are_forgotten(world: Any, db: Db, clock: Any) -> None:
@@ -313,7 +313,7 @@ def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
     Feed.update(retry_at=now + 1).where(Feed.place == "resting").execute(db.peewee)
 
     found = feeds.stale_of(db, acme, now=now, fresh_since=now - 60)
-    assert [(feed.kind, feed.name) for feed in found] == [("comments", "stale"), ("posts", "stale")]
+    assert [(feed.kind, feed.place) for feed in found] == [("comments", "stale"), ("posts", "stale")]
 
 
 def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
@@ -331,7 +331,7 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 10} | changed
         group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
-        return sorted(name for other in feeds.also_due(db, group, **terms) for name in other.names)
+        return sorted(name for other in feeds.also_due(db, group, **terms) for name in other.places)
 
     assert riding() == ["asked", "due", "new"]
     [apart] = Feed.select(Feed.group).where(Feed.place == "quiet").tuples().execute(db.peewee)[0]

@@ -498,7 +498,7 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
 
 def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(3)
-    batch = rechecks.wish(db, "t3_2", clock())
+    batch = rechecks.wish(db, "reddit", "t3_2", clock())
     assert batch == Batch((ids(db, "t3_2")[0],), clock() + LEASE)
     assert rechecks.overdue(db, 0.0) == 1
     for name in ("t3_9", "t3_\x00", "\ud800"):

@@ -69,7 +69,7 @@ def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db,
     WorkspaceRow.update(next_due_at=5.0, next_digest_at=6.0).execute(db.peewee)
     world.workspace(name="Another name")
     row = world.row(WorkspaceRow, acme)
-    assert (row.name, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
+    assert (row.place, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
     world.workspace(every="1h")
     row = world.row(WorkspaceRow, acme)
     assert (row.next_due_at, row.next_digest_at) == (clock() + 86_400, 6.0)

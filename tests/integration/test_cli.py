@@ -188,7 +188,9 @@ def dead(db: Db, message_id: str, body: str | bytes, **fields: Any) -> None:
 
 
 def envelope(message_id: str, **options: Any) -> bytes:
-    message = pack(FetchWorkspace(workspace_id=1, fresh_since=0), message_id=message_id, options=options)
+    message = pack(
+        FetchWorkspace(workspace_id=1, source="reddit", fresh_since=0), message_id=message_id, options=options
+    )
     return StrictEncoder().encode(message.asdict())
 
 

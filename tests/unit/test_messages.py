@@ -17,7 +17,8 @@ MESSAGES = [stage.message for stage in STAGES.values()]
 WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
 IDS = st.integers(1, 2**63 - 1)
 ITEMS = st.builds(
-    Item, source=WORDS, id=WORDS, kind=st.sampled_from(["post", "comment"]), place=WORDS, author=st.none() | WORDS, title=WORDS, body=WORDS, permalink=WORDS, url=WORDS,
+    Item, source=WORDS, id=WORDS, kind=st.sampled_from(["post", "comment"]), place=WORDS,
+    author=st.none() | WORDS, title=WORDS, body=WORDS, permalink=WORDS, url=WORDS,
     created_at=st.floats(0, 1e10), thread=st.none() | WORDS, thread_title=WORDS,
     texts=st.dictionaries(WORDS, WORDS, max_size=2), edited_at=st.none() | st.floats(0, 1e10),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from overheard.db import canaries, feeds, groups, sources, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.items import Item, number_of
+from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.portions import PORTION
 from overheard.sources import Page
@@ -97,7 +97,7 @@ def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
     """The number of the newest item that the feed's group remembers."""
     cursor = world.group(name, kind).cursor
     seen = msgspec.json.decode(cursor)["seen"] if cursor else []
-    return number_of(seen[0][0]) if seen else None
+    return int(seen[0][0][3:], 36) if seen else None
 
 
 @pytest.fixture
@@ -122,7 +122,9 @@ class Stage:
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:
         fresh_since = self.clock() - (self.rules.fresh_for if reason == "due" else 0)
-        return FetchWorkspace(workspace_id=workspace_id, fresh_since=fresh_since, reason=reason, **fields)
+        return FetchWorkspace(
+            workspace_id=workspace_id, source="reddit", fresh_since=fresh_since, reason=reason, **fields
+        )
 
     def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
         """What it sent."""
@@ -620,7 +622,7 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
         raise TryAgain("503")
 
     reddit.before = fail
-    message = FetchWorkspace(workspace_id=1, fresh_since=stage.clock())
+    message = FetchWorkspace(workspace_id=1, source="reddit", fresh_since=stage.clock())
     delays = []
     for _ in range(10):
         stage.fetcher.fetch(message, Budget())

@@ -18,7 +18,7 @@ from overheard.db.connect import Db
 from overheard.db.models import Feed
 from overheard.errors import FeedRefused, Postponed
 from overheard.items import Item
-from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched, PollPart
+from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.sources import Page
 from overheard.sources.backward import RUN, BackwardReader, joined
 
@@ -131,7 +131,8 @@ class Play:
             while f"t3_{number:x}" in self.site.items:
                 number -= 1
         return Item(
-            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(letter).upper(), author="x", title="t", body="b",
+            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(letter).upper(),
+            author="x", title="t", body="b",
             permalink="https://x/", url="", created_at=self.clock() - age,
         )  # fmt: skip
 
@@ -208,7 +209,7 @@ class Play:
     # -- running it
 
     def message(self, number: int) -> FetchWorkspace:
-        return FetchWorkspace(workspace_id=self.ids[number], fresh_since=self.clock(), reason="due")
+        return FetchWorkspace(workspace_id=self.ids[number], source="reddit", fresh_since=self.clock(), reason="due")
 
     def run(self, message: FetchWorkspace, budget: Tokens, *, lose: bool) -> None:
         try:

@@ -62,7 +62,7 @@ def test_the_three_events() -> None:
         ("workspace.due", b'{"workspace": "a", "event_id": ""}', "0 characters"),
         ("workspace.due", b'{"workspace": "a", "event_id": "\\u0000"}', "cannot be stored"),
         ("workspace.due", b'{"workspace": "a", "event_id": "\\ud800"}', "cannot be stored"),
-        ("item.recheck", b'{"workspace": "a"}', "unknown key 'workspace'; valid: event_id, item"),
+        ("item.recheck", b'{"workspace": "a"}', "unknown key 'workspace'; valid: event_id, item, source"),
         ("item.recheck", b'{"item": "1abc"}', "want the fullname of a post or comment"),
         ("item.recheck", b'{"item": "t3_1ABC"}', "want the fullname"),
         ("item.recheck", b'{"item": "t3_1a,t3_1b"}', "want the fullname"),

@@ -74,7 +74,7 @@ def mention(program: Program, acme: int) -> Callable[..., None]:
         now = program.clock() - age
         kind = "comment" if name.startswith("t1_") else "post"
         given: dict[str, Any] = {
-            "author": "alice", "source": "reddit", "place": "python", "permalink": f"/r/python/{name}/", "url": "", **fields
+            "author": "alice", "source": "reddit", "place": "python", "permalink": f"/r/python/{name}/", **fields
         }  # fmt: skip
         item = Item(id=name, kind=kind, title=title, body=body, created_at=now, **given)
         (query,) = models.Query.select().where(models.Query.workspace == acme).execute(program.db.peewee)

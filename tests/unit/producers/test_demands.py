@@ -39,7 +39,7 @@ def due(workspace: object = "acme", message_id: str | None = None, **more: objec
 def test_many_events_of_one_meaning_are_one_message(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
     settled = ingress.handle([due(), due(reason="deploy"), due(reason="trigger")])
     assert settled == [MERGED, MERGED, OK]
-    assert sent.take() == [FetchWorkspace(workspace_id=acme, reason="trigger", fresh_since=clock())]
+    assert sent.take() == [FetchWorkspace(workspace_id=acme, source="reddit", reason="trigger", fresh_since=clock())]
 
 
 def test_events_of_another_meaning_are_messages_of_their_own(
