@@ -65,7 +65,7 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
     assert world.rows(Feed, "source", "kind", "place") == [("canary", "posts", canary.FEED)]
     assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
     (interest,) = queries.interests(db, [workspaces.by_name(db, canary.WORKSPACE).id])
-    assert interest.feeds == (("posts", canary.FEED),)
+    assert interest.places == ((canary.SOURCE, "post", canary.FEED),)
 
 
 def test_ticks_that_make_it_at_once_make_one(world: Any, db: Db, clock: Any, race: Any) -> None:

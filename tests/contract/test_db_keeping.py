@@ -57,7 +57,9 @@ def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) 
         [(acme, "python", began), (acme, "linux", began + 1000), (other, "linux", began), (other, "rust", began)]
     )
     assert world.query(acme, "a") == kept
-    assert sorted(world.rows(Query, "name", "text")) == [("a", "z"), ("brand", "acme"), ("c", "y")]
+    removed = {name for name, removed_at in world.rows(Query, "name", "removed_at") if removed_at is not None}
+    assert sorted(world.rows(Query, "name", "text")) == [("a", "z"), ("b", "y"), ("brand", "acme"), ("c", "y")]
+    assert removed == {"b"}
     fresh = {feed.place: feed.fresh_at for feed in Feed.select().execute(db.peewee)}
     assert fresh == {"python": began, "rust": began, "linux": 0}, "a newcomer wants to see linux's latest page too"
 
@@ -69,7 +71,7 @@ def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db,
     WorkspaceRow.update(next_due_at=5.0, next_digest_at=6.0).execute(db.peewee)
     world.workspace(name="Another name")
     row = world.row(WorkspaceRow, acme)
-    assert (row.place, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
+    assert (row.name, row.next_due_at, row.next_digest_at) == ("Another name", 5.0, 6.0)
     world.workspace(every="1h")
     row = world.row(WorkspaceRow, acme)
     assert (row.next_due_at, row.next_digest_at) == (clock() + 86_400, 6.0)
@@ -143,7 +145,9 @@ def test_what_a_workspace_wants(world: Any, db: Db) -> None:
     acme = world.workspace(subreddits=["Python", "all"], kinds=["posts", "comments"], queries={"a": "x", "b": "y"})
     [wants] = queries.interests(db, [acme])
     assert sorted(text for _, text in wants.queries) == ["x", "y"]
-    assert sorted(wants.feeds) == [("comments", "all"), ("comments", "python"), ("posts", "all"), ("posts", "python")]
+    assert sorted(wants.places) == [
+        ("reddit", kind, place) for kind in ("comment", "post") for place in ("all", "python")
+    ]
     assert queries.count(db) == 2
 
 

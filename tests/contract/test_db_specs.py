@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from overheard.db import queries, specs
+from overheard.db import queries, retention, specs, storing
 from overheard.db.connect import Db
-from overheard.db.models import Feed, Query, Watch
+from overheard.db.models import Delivery, Feed, Query, Watch
+from overheard.db.retention import DAY, Ages
 from overheard.workspaces import WatchSpec, checked
 
 BOTH = ("posts", "comments")
@@ -83,3 +84,18 @@ def test_a_query_that_is_named_again_revives_its_row(world: Any, db: Db) -> None
     assert removed_at is not None
     world.workspace(queries={"brand": "acme OR acmedb"})
     assert (world.query(acme), world.rows(Query, "text", "removed_at")[0]) == (row, ("acme OR acmedb", None))
+
+
+def test_a_removed_query_goes_with_the_last_mention_that_names_it(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(queries={"brand": "acme", "unused": "x", "kept": "y"})
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    Delivery.update(state="sent").execute(db.peewee)
+    world.workspace(queries={"kept": "y"})
+
+    def left(days: float) -> list[str]:
+        retention.forget(db, Ages(mentions=90, deliveries=30, dead_letters=60), clock() + days * DAY)
+        return [name for (name,) in world.rows(Query, "name")]
+
+    assert left(0.5) == ["brand", "unused", "kept"], "it may be named again"
+    assert left(2) == ["brand", "kept"]
+    assert left(91) == ["kept"]
