@@ -51,7 +51,7 @@ format: $(VENV)/.dev ## Put the code into the house's format, and mend what can 
 	$(VENV)/bin/ruff check --fix .
 
 .PHONY: generate
-generate: $(VENV)/.dev ## Write docs/metrics.md and the dashboards anew
+generate: $(VENV)/.dev ## Write anew what follows from the tables of stages, metrics and panels
 	$(PYTHON) -m deploy.generate
 
 .PHONY: bench

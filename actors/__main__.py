@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from actors.wiring import Wiring, threads
+from actors.wiring import Wiring, permits, threads
 from overheard import program
 from overheard.bus import worker
 from overheard.bus.actor import register
@@ -44,7 +44,7 @@ def _run(running: Program, names: list[str], process: int) -> int:
     running.stop_on_signals()
     chosen = [STAGES[name] for name in names]
     health = Health(running.metrics)
-    with running.exposed(chosen[0].port_offset + process, health.problems):
+    with running.exposed(chosen[0].port + process, health.problems):
         return _work(running, chosen, health, process) if running.await_database() else 0
 
 
@@ -56,18 +56,20 @@ def _work(running: Program, chosen: list[Stage], health: Health, process: int) -
         metrics=running.metrics,
         record_dead=running.record_dead,
         give_back=running.db.release,
+        permits=permits(running),
         name=f"overheard {'+'.join(names)} {process}",
+        clock=running.clock,
     )
-    wiring = Wiring(running, Sender(broker).send)
+    wiring = Wiring(running, Sender(broker))
     try:
-        for name, handler in wiring.handlers(names).items():
-            register(broker, STAGES[name], handler)
+        for stage in chosen:
+            register(broker, stage, wiring.work(stage))
         code = worker.run(
             broker,
             chosen,
             stop=running.stop,
             health=health,
-            threads=threads(running.config),
+            threads=threads(running.config, chosen),
             unable=running.unable,
         )
         if code:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from actors.context import Context
+from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.db import deliveries
 from overheard.db.connect import Db
 from overheard.log import note
 from overheard.messages import ComposeDigest, NotifyChannel
 from overheard.sending import Send
+
+
+def work(context: Context) -> Work:
+    """The stage's work."""
+    return Work(
+        lambda message, permit: compose(message, db=context.db, send=context.send, clock=context.clock),
+    )
 
 
 def compose(message: ComposeDigest, *, db: Db, send: Send, clock: Clock) -> None:

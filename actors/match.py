@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from actors.context import Context
+from overheard.bus.actor import Work
 from overheard.db import queries
 from overheard.db.connect import Db
 from overheard.db.queries import Interest
@@ -24,6 +26,12 @@ from overheard.sending import Send
 log = get_logger(__name__)
 
 NOBODY: frozenset[int] = frozenset()
+
+
+def work(context: Context) -> Work:
+    """The stage's work. The index is made before the first message."""
+    matcher = Matcher(db=context.db, send=context.send, metrics=context.metrics)
+    return Work(lambda message, permit: matcher.match(message), prepare=matcher.refresh)
 
 
 class Matcher:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
+from actors.context import Context
+from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.config import Recheck as Rules
 from overheard.db import erasing, rechecks, retention
+from overheard.db.budgets import source_key
 from overheard.db.connect import Db
 from overheard.db.rechecks import EARLY, LEASE, URGENT, Batch, Stored
 from overheard.errors import Permanent, Postponed, TryAgain, Unavailable
+from overheard.limits import Need, SparePermit
 from overheard.log import get_logger
 from overheard.messages import RecheckItems
 from overheard.metrics import Metrics
+from overheard.outcomes import Later, Outcome
 from overheard.sending import Send
-from overheard.sources import Budget, Checked, LooksUp
+from overheard.sources import Checked, LooksUp
 
 log = get_logger(__name__)
 
+SOURCE = "reddit"  # the one that is asked
 HOUR = 3600.0
 REST = 30.0  # seconds for which items are left alone when the budget had nothing for them
 AGAIN = 60.0  # … and after a fault of Reddit's, unless it names a time
@@ -29,8 +36,23 @@ CONFIRMED = 6 * HOUR
 CONFIRMED_BY_SILENCE = 24 * HOUR
 
 
+def work(context: Context) -> Work:
+    """The stage's work. It needs the source's budget, and for what is urgent a share of it."""
+    rechecker = Rechecker(
+        db=context.db,
+        source=cast(LooksUp, context.sources()[SOURCE]),
+        send=context.send,
+        clock=context.clock,
+        rules=context.config.recheck,
+        metrics=context.metrics,
+    )
+    key = source_key(SOURCE, context.config) or ""
+    need = Need(key, share=f"recheck:{key.partition(':')[2]}")
+    return Work(rechecker.recheck, lambda message: need)
+
+
 class Rechecker:
-    """What the stage works with. ``turn(urgent)`` gives a message's turn at the budget."""
+    """What the stage works with."""
 
     def __init__(self, *, db: Db, source: LooksUp, send: Send, clock: Clock, rules: Rules, metrics: Metrics) -> None:
         self.db = db
@@ -40,7 +62,7 @@ class Rechecker:
         self.within = rules.within_hours * HOUR
         self.metrics = metrics
 
-    def recheck(self, message: RecheckItems, turn: Callable[[bool], Budget]) -> None:
+    def recheck(self, message: RecheckItems, permit: SparePermit) -> Outcome:
         """Ask about the message's items, or about the next that are due, and act on the answer.
 
         1. items that nobody mentions any more go without being asked about;
@@ -49,37 +71,37 @@ class Rechecker:
         4. an author without an account is taken off all that is stored; what was edited is stored as it is now.
 
         What can wait never makes a fetch wait: it uses what the budget has to spare, and else is left to a later
-        tick. Urgent is what has not been asked about for URGENT of its time: that may also stand in line, as often as
-        the share of rechecks allows. A fault of Reddit's, whatever it is, erases nothing: the items are asked about
-        later, and no message dies of it. Raises Postponed when it stands in line, and Unavailable (bus, database).
+        tick. Urgent is what has not been asked about for URGENT of its time: that may also reserve slots, as often
+        as the share of rechecks allows. A fault of Reddit's, whatever it is, erases nothing: the items are asked about
+        later, and no message dies of it. Later when a slot is reserved; raises Unavailable (bus, database).
         """
         stored, lease = self._claimed(message)
         ids = [item.id for item in stored]
         if not stored:
-            return
+            return None
         now = self.clock()
-        urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
+        permit.urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
         try:
-            checked = self.source.info([item.ref for item in stored], turn(urgent))
+            checked = self.source.info([item.ref for item in stored], permit)
         except Postponed as wait:
             if wait.slot is None:
                 rechecks.hold(self.db, ids, lease, now + REST)
-                log.debug("nothing to spare for a recheck", items=len(ids), urgent=urgent)
-                return
+                log.debug("nothing to spare for a recheck", items=len(ids), urgent=permit.urgent)
+                return None
             longer = now + wait.delay + LEASE
             rechecks.hold(self.db, ids, lease, longer)
-            wait.resume = RecheckItems(item_ids=tuple(ids), lease=longer)
-            raise
+            return Later.for_slot(wait, RecheckItems(item_ids=tuple(ids), lease=longer))
         except Unavailable:
             raise  # the database, where the budget is
         except (TryAgain, Permanent) as fault:
             delay = max(getattr(fault, "delay", None) or AGAIN, AGAIN)
             rechecks.hold(self.db, ids, lease, now + delay)
             log.warning("recheck put off", items=len(ids), seconds=delay, reason=str(fault))
-            return
+            return None
         self._settle(stored, checked)
         if not message.item_ids and rechecks.due(self.db, self.clock() - EARLY * self.within, self.clock()):
             self.send(RecheckItems())
+        return None
 
     def _claimed(self, message: RecheckItems) -> tuple[list[Stored], float]:
         """The items to ask about, under our own lease."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from actors.context import Context
+from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.connect import Db
@@ -11,6 +13,23 @@ from overheard.log import about, note
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.metrics import Metrics
 from overheard.sending import Send
+
+
+def work(context: Context) -> Work:
+    """The stage's work. What retention forgets must not come back, and not as news."""
+    ages = context.config.retention
+    kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
+    return Work(
+        lambda message, permit: store(
+            message,
+            db=context.db,
+            send=context.send,
+            clock=context.clock,
+            metrics=context.metrics,
+            news_for=min(storing.NEWS, kept_for),
+            kept_for=kept_for,
+        )
+    )
 
 
 def store(

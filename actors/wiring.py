@@ -1,45 +1,32 @@
-"""Builds the stages' handlers from the configuration: used by ``python -m actors`` and by ``overheard run``."""
+"""Builds the stages' work from the table: used by ``python -m actors`` and by everything in one process."""
 
 from __future__ import annotations
 
 import gc
-import math
-import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from importlib import import_module
 from typing import Any
 
-from actors.digest import compose
-from actors.fetch import Fetcher
-from actors.match import Matcher
-from actors.notify import Notifier
-from actors.recheck import Rechecker
-from actors.store import store
-from overheard import __version__
-from overheard.bus.actor import Handler, Slot
-from overheard.channels import Channel, ChannelOptions
-from overheard.channels.registry import open_channel
+from actors.context import Context
+from overheard.bus.actor import Handler, Work
+from overheard.bus.sender import Sender
 from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate, reddit_key
-from overheard.db.channels import ChannelRow
 from overheard.db.connect import Db
-from overheard.db.storing import NEWS
 from overheard.errors import ConfigError, Unavailable
-from overheard.limits import SpareTurn, Turn
+from overheard.limits import Permission, Permits
 from overheard.log import get_logger
-from overheard.messages import FetchWorkspace, NotifyChannel, RecheckItems
 from overheard.metrics import Metrics
+from overheard.outcomes import Outcome
 from overheard.program import LOOK_AGAIN, Program
-from overheard.sending import Send
-from overheard.sources import LooksUp, Source
+from overheard.sources import Source
 from overheard.sources.canary import CanarySource
 from overheard.sources.reddit import RedditSettings, RedditSource
 from overheard.sources.unready import UnreadySource
+from overheard.stages import Stage
 
 log = get_logger(__name__)
-
-# Seconds. Channels have budgets of their own, and as many may be used up as there are channels: if each held a thread
-# for a second, those that have turns left would wait for the threads.
-A_MOMENT = 0.1
 
 NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
   1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
@@ -87,11 +74,6 @@ def reddit_budget(config: Config) -> str:
     return reddit_key(config.sources.reddit.client_in_use)
 
 
-def recheck_share(config: Config) -> str:
-    """The key of the part of that budget for which urgent rechecks may stand in line."""
-    return reddit_budget(config).replace("reddit:", "recheck:")
-
-
 def limiter(config: Config, db: Db) -> DatabaseLimiter:
     """The shared budgets."""
     return DatabaseLimiter(
@@ -104,79 +86,68 @@ def limiter(config: Config, db: Db) -> DatabaseLimiter:
     )
 
 
-def threads(config: Config) -> dict[str, int]:
-    """How many threads each stage has."""
-    return {
-        "fetch": config.fetch.threads,
-        "match": config.match.threads,
-        "store": config.store.threads,
-        "notify": config.notify.threads,
-        "digest": config.digest.threads,
-        "recheck": config.recheck.threads,
-    }
+def permits(program: Program) -> Permits:
+    """What makes the permits of a process's messages."""
+    metrics = program.metrics
+
+    def on_wait(kind: str, seconds: float) -> None:
+        metrics.rate_limit_waits.labels(kind).inc()
+        metrics.rate_limit_wait.observe(seconds)
+
+    return Permits(limiter(program.config, program.db), wait=program.stop.wait, on_wait=on_wait)
+
+
+def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:
+    """How many threads each stage has: ``[<stage>] threads``, or what the table says."""
+    return {stage.name: getattr(getattr(config, stage.name, stage), "threads", stage.threads) for stage in stages}
 
 
 class Wiring:
-    """The handlers of a process, each in a session of the database, each message with its own turn at its budget."""
+    """The work of a process's stages: each message in a session of the database."""
 
-    def __init__(self, program: Program, send: Send) -> None:
+    def __init__(self, program: Program, sender: Sender) -> None:
         self.program = program
-        self.send = send
-        self.limiter = limiter(program.config, program.db)
-        self._reddit: RedditSource | UnreadySource | None = None
+        self.sender = sender
 
-    def handlers(self, stages: Iterable[str]) -> dict[str, Handler]:
-        """A handler for each of the named stages. Raises ConfigError when one cannot work."""
-        makers: dict[str, Callable[[], Handler]] = {
-            "fetch": self._fetch,
-            "match": self._match,
-            "store": self._store,
-            "notify": self._notify,
-            "digest": self._digest,
-            "recheck": self._recheck,
-        }
-        return {stage: self._in_session(makers[stage]()) for stage in stages}
+    def work(self, stage: Stage) -> Work:
+        """What a stage does with its messages, ready for the first one. Raises ConfigError when it cannot work."""
+        made: Work = _resolved(stage.handler)(self.context(stage))
+        if made.prepare is not None:
+            self._prepare(made.prepare)
+        return made._replace(handle=self._in_session(made.handle))
+
+    def context(self, stage: Stage) -> Context:
+        """The parts of the process, with what the stage sends with."""
+        program = self.program
+        return Context(
+            config=program.config,
+            db=program.db,
+            clock=program.clock,
+            metrics=program.metrics,
+            stop=program.stop,
+            send=self.sender.of_stage(stage.name),
+            sources=lambda: self.sources,
+        )
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        """The sources by name, the same for all stages of the process. Raises ConfigError without credentials."""
+        reddit = reddit_or_unready(self.program.config, self.program.metrics)
+        return {CanarySource.name: CanarySource(clock=self.program.clock), RedditSource.name: reddit}
 
     def close(self) -> None:
-        """Close what the handlers hold."""
-        if self._reddit is not None:
-            self._reddit.close()
-
-    @property
-    def reddit(self) -> RedditSource | UnreadySource:
-        """Reddit, the same for all stages of the process. Raises ConfigError when there are no credentials."""
-        if self._reddit is None:
-            self._reddit = reddit_or_unready(self.program.config, self.program.metrics)
-        return self._reddit
-
-    def turn(self, key: str, slot: Slot | None, patience: float | None = None) -> Turn:
-        """A message's turn at budget ``key``, with the slot that the message already holds there."""
-        kind = key.partition(":")[0]
-        metrics, stop = self.program.metrics, self.program.stop
-
-        def on_wait(seconds: float) -> None:
-            metrics.rate_limit_waits.labels(kind).inc()
-            metrics.rate_limit_wait.observe(seconds)
-
-        held = slot[1] if slot is not None and slot[0] == key else None
-        return Turn(self.limiter, key, slot=held, patience=patience, wait=_interruptible(stop), on_wait=on_wait)
+        """Close what the stages hold."""
+        for source in self.__dict__.get("sources", {}).values():
+            source.close()
 
     def _in_session(self, handler: Handler) -> Handler:
-        def handle(message: Any, slot: Slot | None) -> object:
+        def handle(message: Any, permit: Permission) -> Outcome:
             with self.program.db.session():
-                return handler(message, slot)
+                return handler(message, permit)
 
         return handle
 
-    def _fetch(self) -> Handler:
-        return fetch_handler(self, {CanarySource.name: CanarySource(), RedditSource.name: self.reddit})
-
-    def _match(self) -> Handler:
-        matcher = Matcher(db=self.program.db, send=self.send, metrics=self.program.metrics)
-        self._load(matcher.refresh)
-        return lambda message, slot: matcher.match(message)
-
-    def _load(self, step: Callable[[], None]) -> None:
+    def _prepare(self, step: Callable[[], object]) -> None:
         """Do what a stage needs before it works: outside any message's time, and before the process says it is well.
 
         A database that goes away meanwhile is waited for, as at the start.
@@ -192,100 +163,9 @@ class Wiring:
                 if self.program.stop.wait(LOOK_AGAIN) or not self.program.await_database():
                     return
 
-    def _store(self) -> Handler:
-        program = self.program
-        # What retention forgets must not come back, and not as news.
-        ages = program.config.retention
-        kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
-        news_for = min(NEWS, kept_for)
 
-        def handle(message: Any, slot: Slot | None) -> None:
-            store(
-                message,
-                db=program.db,
-                send=self.send,
-                clock=program.clock,
-                metrics=program.metrics,
-                news_for=news_for,
-                kept_for=kept_for,
-            )
-
-        return handle
-
-    def _notify(self) -> Handler:
-        program = self.program
-        rules = program.config.notify
-        options = ChannelOptions(
-            allow_private=rules.allow_private, timeout=rules.timeout, user_agent=f"Overheard/{__version__}"
-        )
-
-        def ready(row: ChannelRow) -> Channel:
-            return open_channel(row.url, row.secret, options=options)
-
-        notifier = Notifier(
-            db=program.db,
-            send=self.send,
-            open_channel=ready,
-            clock=program.clock,
-            rules=rules,
-            metrics=program.metrics,
-        )
-
-        def handle(message: NotifyChannel, slot: Slot | None) -> None:
-            notifier.notify(message, self.turn(f"channel:{message.channel_id}", slot, A_MOMENT))
-
-        return handle
-
-    def _digest(self) -> Handler:
-        program = self.program
-        return lambda message, slot: compose(message, db=program.db, send=self.send, clock=program.clock)
-
-    def _recheck(self) -> Handler:
-        return recheck_handler(self, self.reddit)
-
-
-def fetch_handler(wiring: Wiring, sources: Mapping[str, Source]) -> Handler:
-    """The fetch stage's handler on given sources."""
-    program = wiring.program
-    fetcher = Fetcher(
-        db=program.db,
-        sources=sources,
-        send=wiring.send,
-        clock=program.clock,
-        rules=program.config.fetch,
-        metrics=program.metrics,
-    )
-    key = reddit_budget(program.config)
-
-    def handle(message: FetchWorkspace, slot: Slot | None) -> None:
-        fetcher.fetch(message, wiring.turn(key, slot))
-
-    return handle
-
-
-def recheck_handler(wiring: Wiring, source: LooksUp) -> Handler:
-    """The recheck stage's handler on a given source."""
-    program = wiring.program
-    rechecker = Rechecker(
-        db=program.db,
-        source=source,
-        send=wiring.send,
-        clock=program.clock,
-        rules=program.config.recheck,
-        metrics=program.metrics,
-    )
-    key, share = reddit_budget(program.config), recheck_share(program.config)
-
-    def handle(message: RecheckItems, slot: Slot | None) -> None:
-        def turn(urgent: bool) -> SpareTurn:
-            wait = _interruptible(program.stop)
-            return SpareTurn(wiring.limiter, wiring.turn(key, slot), share, urgent=urgent, wait=wait)
-
-        rechecker.recheck(message, turn)
-
-    return handle
-
-
-def _interruptible(stop: threading.Event) -> Callable[[float], object]:
-    """Waiting that ends early when the process is to end: the turn is spent then, which errs on the safe side."""
-    return stop.wait
+def _resolved(path: str) -> Callable[[Context], Work]:
+    """What a dotted path of the table names: ``package.module:name``."""
+    module, _, name = path.partition(":")
+    made: Callable[[Context], Work] = getattr(import_module(module), name)
+    return made

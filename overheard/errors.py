@@ -5,17 +5,18 @@
     │   └── NoDatabase         SQLite's file has not been made yet
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
     ├── NotFound               a workspace, channel … that somebody named does not exist
+    ├── Conflict               what was asked for does not go with what is there; says what to do instead
     ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
     │   ├── Unavailable        a server of ours (bus, database) cannot be reached
     │   ├── LoginRefused       a source does not accept our credentials: only the operator can help
     │   └── DeliveryRefused    the receiver is up and refuses this one delivery: others may be taken
-    ├── Postponed              not a failure: the budget has a slot for us later; re-schedule, use no retry
-    └── Permanent              trying again cannot help: park it with its reason
+    ├── Postponed              not a failure: the budget has a slot for us later; handlers return ``Later`` for it
+    └── Permanent              trying again cannot help: a dead letter, with its reason
         ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
         └── ChannelGone        the receiver asked us to stop (410): disable the channel
 
-Whoever raises says what is wrong; who retries, parks or re-schedules is decided in one place
-(``bus.retries`` for messages, the notify stage for deliveries).
+What raises says what is wrong; whether to retry, reject or re-schedule is decided in one place
+(``bus.retry_policy`` for messages, the notify stage for deliveries).
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class NotFound(OverheardError):
     """Somebody named a thing that does not exist; the text says what does."""
 
 
+class Conflict(OverheardError):
+    """What was asked for does not go with what is there; the text says what to do instead."""
+
+
 class TryAgain(OverheardError):
     """A passing fault. ``delay`` (seconds) is set when the other side told us how long to stay away."""
 
@@ -72,15 +77,14 @@ class DeliveryRefused(TryAgain):
 class Postponed(OverheardError):
     """The budget ``key`` has reserved a slot for us ``delay`` seconds from now (at ``slot``, database clock).
 
-    ``slot`` is None when the queue for the budget is so long that none was reserved. ``resume`` is the message
-    to send in place of the one at hand, when a part of its work is done already.
+    ``slot`` is None when the queue for the budget is so long that none was reserved. It is raised where the token is
+    needed, deep in a source's library; a handler that has more to say than "later" makes an outcome of it.
     """
 
-    def __init__(self, key: str, *, delay: float, slot: float | None, resume: object | None = None) -> None:
+    def __init__(self, key: str, *, delay: float, slot: float | None) -> None:
         self.key = key
         self.delay = delay
         self.slot = slot
-        self.resume = resume
         super().__init__(f"budget {key}: next turn in {delay:.1f} s")
 
 

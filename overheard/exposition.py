@@ -1,9 +1,9 @@
-"""Serves one process's ``/metrics`` and ``/healthz``, and what else it has to say."""
+"""Serves one process's ``/metrics`` and ``/healthz``."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 from prometheus_client import CollectorRegistry, exposition
@@ -12,25 +12,20 @@ from overheard.errors import ConfigError
 from overheard.http_server import BoundedServer
 
 INSTANCE = "Overheard-Instance"  # a header of each page: ``db.instance``
-Page = Callable[[], tuple[int, str, bytes]]  # HTTP status, content type, body
 
 
 class Exposition:
     """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now.
 
-    ``pages`` are further paths; ``instance`` says, where it is known, which Overheard's process this is.
+    ``instance`` says, where it is known, which Overheard's process this is.
     """
 
     def __init__(
         self,
         registry: CollectorRegistry,
         problems: Callable[[], list[str]],
-        pages: Mapping[str, Page] | None = None,
         instance: Callable[[], str] = lambda: "",
     ) -> None:
-        more = dict(pages or {})
-        served = " or ".join([", ".join(["/metrics", *more]), "/healthz"])
-
         class Handler(BaseHTTPRequestHandler):
             server_version, sys_version = "Overheard", ""  # nobody needs to know which Python
 
@@ -43,10 +38,8 @@ class Exposition:
                     found = problems()
                     text = "\n".join(found) if found else "ok"
                     self._answer(503 if found else 200, "text/plain; charset=utf-8", f"{text}\n".encode())
-                elif path in more:
-                    self._answer(*more[path]())
                 else:
-                    self._answer(404, "text/plain; charset=utf-8", f"{served}\n".encode())
+                    self._answer(404, "text/plain; charset=utf-8", b"/metrics or /healthz\n")
 
             def _answer(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response(status)

@@ -1,6 +1,7 @@
 """What is told of an error: in words where they are ours, else only what it is and where it happened.
 
-A foreign error's text may quote an item, a query or an address; its traceback shows source lines. Neither is for logs.
+A foreign error's text may quote an item, a query or an address; its traceback shows source lines. Neither is for logs
+nor for dead letters.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from overheard.errors import OverheardError
 
 OURS = ("overheard", "actors", "producers")
 MOST = 12  # frames
+TRACE_FRAMES = 30  # of each error
 
 
 def described(error: BaseException, *, in_full: bool = False) -> dict[str, Any]:
@@ -27,6 +29,27 @@ def described(error: BaseException, *, in_full: bool = False) -> dict[str, Any]:
     if not expected:
         fields["frames"] = frames(error)
     return fields
+
+
+def worded(error: BaseException) -> str:
+    """Return ``InvalidInput: text``, or the type alone where the text is not ours."""
+    words = str(error) if isinstance(error, OverheardError) else ""
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def trace(error: BaseException) -> str:
+    """Return the traceback of the error and of those that led to it: types, our own words, files, lines, functions."""
+    chain: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in chain:
+        chain.append(each)
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    return "\n\n".join(map(_traced, reversed(chain)))
+
+
+def _traced(error: BaseException) -> str:
+    way = [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return "\n".join([*(f"  {place}" for place in way[-TRACE_FRAMES:]), worded(error)])
 
 
 def place(error: BaseException) -> str:

@@ -1,20 +1,39 @@
-"""Turns at a shared budget. Who must wait holds a reserved slot, so that nobody stampedes.
+"""Permits for a shared budget. A message that has to wait holds a reserved slot, so that none stampede.
 
-A ``Limiter`` (the database's: ``db.budgets``) hands out slots on its own clock. A ``Turn`` is what one message holds
-while it is being worked on: it implements the ``Budget`` that sources ask for tokens.
+A ``Limiter`` (the database's: ``db.budgets``) hands out slots on its own clock. A ``Permit`` is what one message holds
+while it is being worked on; sources acquire a token from it for each request. The bus makes it (``bus.rate_limit``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from overheard.errors import Postponed
 
-LONGEST_WAIT = 1.0  # seconds a worker thread may be held (I5)
-SLOT_STALE = 30.0  # a slot that was missed by this much is given up: its token is long spent
+MAX_THREAD_WAIT_SECONDS = 1.0  # that a worker thread may be held (I5)
+SLOT_STALE_SECONDS = 30.0  # a slot that was missed by this much is given up: its token is long spent
+
+
+class Slot(NamedTuple):
+    """A reserved slot: a budget's key, and the slot's time on the limiter's clock. It travels with its message."""
+
+    key: str
+    at: float
+
+
+class Need(msgspec.Struct, frozen=True):
+    """The budget that a message needs.
+
+    ``max_wait`` is how long, in seconds, all its tokens together may hold a thread that others could use; None: each
+    of them MAX_THREAD_WAIT_SECONDS. With ``share`` it needs a SparePermit, and that is the key of its share.
+    """
+
+    key: str
+    max_wait: float | None = None
+    share: str | None = None
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -37,24 +56,35 @@ class Limiter(Protocol):
         """Seconds from now until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve anew."""
 
     def spare(self, key: str) -> float:
-        """Take a token that nobody else could use any more: 0 when it is taken, else seconds until it may be worth
-        asking again. Nothing is reserved, and who reserves a slot never waits for it.
+        """Take a token that would be lost otherwise: 0 when it is taken, else seconds until one may be to be had.
+
+        Nothing is reserved, and no reservation ever waits for it.
         """
 
     def block(self, key: str, seconds: float) -> None:
-        """Let nobody through for so long."""
+        """Block the key for ``seconds``."""
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
         """The server's own count: ``remaining`` requests until ``reset`` seconds from now."""
 
 
-class Turn:
-    """One message's turns at one budget.
+class NoLimit:
+    """The permission of what needs no budget."""
 
-    ``slot`` is the slot the message already holds from an earlier, postponed run; its first ``take`` uses it.
-    ``wait`` blocks for some seconds, at most LONGEST_WAIT for each token: all who would use the thread meanwhile wait
-    for the same budget. Where they have others, ``patience`` is how long it may block for all tokens together.
-    ``on_wait`` is told of every wait, for the metrics.
+    held: Slot | None = None
+
+    def acquire(self) -> None: ...
+
+    def observe(self, remaining: float, reset: float) -> None: ...
+
+    def block(self, seconds: float) -> None: ...
+
+
+class Permit:
+    """One message's tokens of one budget.
+
+    ``slot`` is what the message already holds from an earlier, postponed run; the first ``acquire`` uses it. ``wait``
+    blocks for some seconds; ``on_wait`` is told of every wait, for the metrics.
     """
 
     def __init__(
@@ -63,36 +93,36 @@ class Turn:
         key: str,
         *,
         slot: float | None = None,
-        patience: float | None = None,
+        max_wait: float | None = None,
         wait: Callable[[float], object],
         on_wait: Callable[[float], object],
     ) -> None:
         self.key = key
         self._limiter = limiter
         self._slot = slot
-        self._patience = patience
+        self._max_wait = max_wait
         self._wait = wait
         self._on_wait = on_wait
 
     @property
-    def holds_slot(self) -> bool:
-        """Whether the next ``take`` has a slot already."""
-        return self._slot is not None
+    def held(self) -> Slot | None:
+        """The slot that the next ``acquire`` uses, if it has one already."""
+        return None if self._slot is None else Slot(self.key, self._slot)
 
-    def take(self) -> None:
-        """Take one token. Waits when its turn is near, else raises Postponed with the reserved slot."""
+    def acquire(self) -> None:
+        """Take one token. Waits when the slot is near, else raises Postponed with the reserved slot."""
         slot, self._slot = self._slot, None
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
-        if slot is None or delay < -SLOT_STALE:
+        if slot is None or delay < -SLOT_STALE_SECONDS:
             reservation = self._limiter.reserve(self.key)
             delay, slot = reservation.delay, reservation.slot
-        longest = LONGEST_WAIT if self._patience is None else self._patience
+        longest = MAX_THREAD_WAIT_SECONDS if self._max_wait is None else self._max_wait
         if slot is None or delay > longest:
             self._on_wait(delay)
             raise Postponed(self.key, delay=delay, slot=slot)
         if delay > 0:
-            if self._patience is not None:
-                self._patience -= delay
+            if self._max_wait is not None:
+                self._max_wait -= delay
             self._on_wait(delay)
             self._wait(delay)
 
@@ -105,48 +135,70 @@ class Turn:
         self._limiter.block(self.key, seconds)
 
 
-class SpareTurn:
-    """A turn of work that can wait, and must make nobody else wait: the ``Budget`` of rechecks.
+class SparePermit(Permit):
+    """A permit for work that can wait, and must make nothing else wait: that of rechecks.
 
     It takes what the budget would lose otherwise (``Limiter.spare``). Under constant pressure that may be nothing, for
-    days. So work that is ``urgent`` has a share: a small budget of its own, ``share``, whose tokens let it stand in
-    line like everybody.
+    days. So work that is ``urgent``, which its handler says, has a share: a small budget of its own, whose tokens let
+    it reserve slots like all other work.
     """
 
     def __init__(
-        self, limiter: Limiter, turn: Turn, share: str, *, urgent: bool, wait: Callable[[float], object]
+        self,
+        limiter: Limiter,
+        key: str,
+        share: str,
+        *,
+        slot: float | None = None,
+        wait: Callable[[float], object],
+        on_wait: Callable[[float], object],
     ) -> None:
-        self._limiter = limiter
-        self._turn = turn
+        super().__init__(limiter, key, slot=slot, wait=wait, on_wait=on_wait)
+        self.urgent = False
         self._share = share
-        self._urgent = urgent
-        self._wait = wait
-        self._in_line = False
+        self._reserves = slot is not None  # also for a login's token, which would else cost another of the share's
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Take one token, waiting up to a second for a spare one.
 
-        Raises Postponed: with a slot when it stands in line, without one when there is nothing for it now.
+        Raises Postponed: with a slot when it has reserved one, without when there is nothing for it now.
         """
-        if self._turn.holds_slot or self._in_line:
-            self._in_line = True  # a login's token is needed as well, and would else cost another of the share's
-            self._turn.take()
-            return
-        waited, delay = 0.0, self._limiter.spare(self._turn.key)
-        while delay > 0 and waited + delay <= LONGEST_WAIT:  # others may be quicker
-            self._wait(delay)
-            waited, delay = waited + delay, self._limiter.spare(self._turn.key)
-        if delay == 0:
-            return
-        if not self._urgent or self._limiter.spare(self._share) > 0:
-            raise Postponed(self._turn.key, delay=delay, slot=None)
-        self._in_line = True
-        self._turn.take()
+        waited = 0.0
+        while not self._reserves and (delay := self._limiter.spare(self.key)) > 0:
+            if waited + delay > MAX_THREAD_WAIT_SECONDS:
+                if not self.urgent or self._limiter.spare(self._share) > 0:
+                    raise Postponed(self.key, delay=delay, slot=None)
+                self._reserves = True
+            else:
+                self._wait(delay)  # others may be quicker
+                waited += delay
+        if self._reserves:
+            super().acquire()
 
-    def observe(self, remaining: float, reset: float) -> None:
-        """As ``Turn.observe``."""
-        self._turn.observe(remaining, reset)
 
-    def block(self, seconds: float) -> None:
-        """As ``Turn.block``."""
-        self._turn.block(seconds)
+Permission = Permit | NoLimit
+
+
+class Permits:
+    """Makes a message's permit of what it needs and of the slot that it holds.
+
+    ``wait`` may end early when the process is to end: the token is spent then, which errs on the safe side.
+    ``on_wait(kind, seconds)`` is told of every wait; a key's kind is the word before its colon.
+    """
+
+    def __init__(
+        self, limiter: Limiter, *, wait: Callable[[float], object], on_wait: Callable[[str, float], object]
+    ) -> None:
+        self._limiter = limiter
+        self._wait = wait
+        self._on_wait = on_wait
+
+    def __call__(self, need: Need | None, slot: Slot | None) -> Permission:
+        if need is None:
+            return NoLimit()
+        kind = need.key.partition(":")[0]
+        at = slot.at if slot is not None and slot.key == need.key else None
+        waits: dict[str, Any] = {"wait": self._wait, "on_wait": lambda seconds: self._on_wait(kind, seconds)}
+        if need.share is not None:
+            return SparePermit(self._limiter, need.key, need.share, slot=at, **waits)
+        return Permit(self._limiter, need.key, slot=at, max_wait=need.max_wait, **waits)

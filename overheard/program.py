@@ -21,8 +21,7 @@ from prometheus_client import (
 
 from overheard import __version__
 from overheard import log as logs
-from overheard.bus.dead import DeadLetter
-from overheard.clock import system_clock
+from overheard.bus.dead import DeadLetter, kept
 from overheard.config import Config
 from overheard.config.loading import load
 from overheard.db import dead_letters, incidents, instance, migrate, sqlite_file
@@ -45,7 +44,10 @@ NO_DATABASE = (
 
 
 class DatabaseWatch:
-    """Whether the database answers, found out on a connection and a thread of its own, which is never busy."""
+    """Whether the database answers, found out on a connection and a thread of its own, which is never busy.
+
+    Each look also reads the database's clock anew (``Db.clock``), for all threads.
+    """
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -88,10 +90,10 @@ class Program:
     def __init__(self, config: Config, *, stop: threading.Event | None = None) -> None:
         self.config = config
         self.stop = stop if stop is not None else threading.Event()
-        self.clock = system_clock
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.db: Db = open_database(config.database.url.get_secret_value())
+        self.clock = self.db.clock
         self.instance = ""
         self._database = DatabaseWatch(self.db)
 
@@ -175,7 +177,7 @@ class Program:
             origin=letter.origin,
             reason=letter.reason,
             traceback=letter.traceback or None,
-            body=letter.body.decode("utf-8", "backslashreplace"),
+            body=kept(letter).decode("utf-8", "backslashreplace"),
             now=self.clock(),
             routing_key=letter.routing_key,
         )

@@ -16,7 +16,8 @@ from overheard.bus.ingress import IngressConsumer
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
 from overheard.program import Program
-from overheard.stages import PORT_OFFSETS, STAGES
+from overheard.programs import PROGRAMS
+from overheard.stages import STAGES
 from producers import tick
 from producers.demands import Demands
 from producers.ingress import Ingress
@@ -44,7 +45,7 @@ def _run(running: Program, producer: str, process: int) -> int:
             ]
         )
     running.stop_on_signals()
-    offset = PORT_OFFSETS[producer] + process
+    offset = PROGRAMS[producer].port + process
     return _tick(running, offset) if producer == "tick" else _ingress(running, offset)
 
 

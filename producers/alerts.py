@@ -10,78 +10,27 @@ from __future__ import annotations
 
 import socket
 import threading
-import uuid
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
-from overheard import __version__
-from overheard.channels import Alert, Channel, ChannelOptions, Incident, Notice
-from overheard.channels.registry import open_channel
+from overheard.channels import Channel
 from overheard.clock import Clock
-from overheard.config import Config
 from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
-from overheard.db.incidents import Kind, Noted
-from overheard.db.mentions import rfc3339
+from overheard.db.incidents import Noted
 from overheard.errors import InvalidInput, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
+from overheard.operations.operator_alert import compose, said
+from overheard.operations.outages import outages
 from overheard.sources.reddit_items import SOURCE
 
 log = get_logger(__name__)
 
 BUDGET = "alerts"
 FAILING = 3  # ticks in a row
-AWAY = 600.0  # seconds for which Reddit must have answered nobody, or refused every login
 UNTOLD_FOR = 86400.0  # seconds for which incidents wait for somebody to be told
 
-TEST = "test alert"
-# What to do about each kind.
-DO = {
-    TEST: "nothing: you are told",
-    "dead letter": "overheard dead list",
-    "channel disabled": "overheard channel list",
-    "feed refused": "overheard status",
-    "process gave up": "see its log; supervisorctl status",
-    "tick failing": "see the tick's log; overheard check",
-    "canary late": "overheard status",
-    "reddit away": "overheard check",
-    "reddit login refused": "look for the app at https://www.reddit.com/prefs/apps, then overheard check",
-}
-
 Start = Callable[[Callable[[], None]], None]
-
-
-def alert_channel(config: Config) -> Channel:
-    """The operator's channel. Raises InvalidInput, whose text shows neither address nor secret."""
-    rules = config.alerts
-    options = ChannelOptions(
-        allow_private=rules.allow_private, timeout=config.notify.timeout, user_agent=f"Overheard/{__version__}"
-    )
-    return open_channel(rules.url.get_secret_value(), rules.secret.get_secret_value() or None, options=options)
-
-
-def said(error: Exception) -> str:
-    """What is wrong with the alert channel. The rule that channels speak of has a namesake for this one."""
-    return str(error).replace("[notify]", "[alerts]")
-
-
-def compose(noted: Sequence[Noted]) -> Notice:
-    """One message about all of it, by kind."""
-    kinds = []
-    for kind, group in groupby(sorted(noted, key=lambda each: each.kind), key=lambda each: each.kind):
-        of_kind = list(group)
-        kinds.append(
-            Incident(
-                kind=kind,
-                count=sum(each.count for each in of_kind),
-                where=tuple(each.what for each in of_kind),
-                last_at=rfc3339(max(each.last_at for each in of_kind)),
-                do=DO.get(kind, "overheard status"),
-            )
-        )
-    alert = Alert(host=socket.gethostname(), incidents=tuple(kinds))
-    return Notice(id=f"alert_{uuid.uuid4().hex}", type="alert", workspace="", mentions=(), alert=alert)
 
 
 def _in_a_thread(work: Callable[[], None]) -> None:
@@ -128,15 +77,10 @@ class Alerts:
         self._failures = self._failures + 1 if failed else 0
         if self._failures == FAILING:
             incidents.note(self.db, "tick failing", socket.gethostname(), now)
-        state = canaries.state(self.db)
-        late_since = state.late_since(now) if state is not None else None
-        # Once for each silence, however long it lasts and whoever looks.
-        if late_since is not None and beats.first(self.db, "canary late", late_since):
-            incidents.note(self.db, "canary late", "canary", now)
-        source = sources.state(self.db, SOURCE)
-        kind: Kind = "reddit login refused" if source.revoked else "reddit away"
-        if source.failing_for(now) > AWAY and beats.first(self.db, kind, source.failing_since or now):
-            incidents.note(self.db, kind, source.reason or "no answer", now)
+        for outage in outages(canaries.state(self.db), sources.state(self.db, SOURCE), now):
+            # Once for each, however long it lasts and whichever tick sees it.
+            if outage.is_alert and beats.first(self.db, outage.kind, outage.since):
+                incidents.note(self.db, outage.kind, outage.where, now)
 
     def _tell(self) -> None:
         noted = incidents.untold(self.db)

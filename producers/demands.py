@@ -1,9 +1,9 @@
 """Which demands for runs go to fetch at once, and which wait for the one before them: a workspace's share of fetch.
 
-A demand waits while the last one of its workspace has not been taken up by fetch; what comes meanwhile joins it. When
-that one is done with, a single message goes for all that wait. So a workspace has one message waiting, however often
-it is asked for, and each demand gets a reading that begins after it. A workspace that is asked for very often waits a
-little longer each time: each event costs it a hundredth of a second.
+A demand is for a workspace's feeds of one source. It waits while the last one has not been taken up by fetch; what
+comes meanwhile joins it. When that one is done with, a single message goes for all that wait. So a workspace has one
+message of each source waiting, however often it is asked for, and each demand gets a reading that begins after it. A
+workspace that is asked for very often waits a little longer each time: each event costs it a hundredth of a second.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """Events that ask for a run of one workspace, and the newest one's ids. ``by_hand``: it wants a new reading."""
+    """Events that ask for a run of one workspace and source, and the newest one's ids.
+
+    ``by_hand``: it wants a new reading.
+    """
 
     workspace_id: int
+    source: str
     by_hand: bool
     reason: str
     message_id: str
@@ -29,9 +33,9 @@ class Demand(msgspec.Struct, frozen=True):
     events: int = 1
 
     @property
-    def lane(self) -> tuple[int, bool]:
+    def lane(self) -> tuple[int, str, bool]:
         """Demands on schedule and by hand do not wait for each other: the former's message may be content with less."""
-        return self.workspace_id, self.by_hand
+        return self.workspace_id, self.source, self.by_hand
 
 
 class Lane(msgspec.Struct):
@@ -54,7 +58,7 @@ class Demands:
     """The demands of one ingress process. What waits here is in the database too: if this process dies, it is swept."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[int, bool], Lane] = {}
+        self._lanes: dict[tuple[int, str, bool], Lane] = {}
 
     def admit(self, demand: Demand, served_at: float, now: float) -> Literal["goes", "waits", "joins"]:
         """Whether it goes now (then tell ``sent``), waits for the one before, or joins what waits already."""
@@ -85,10 +89,12 @@ class Demands:
     def waiting(self) -> list[Demand]:
         return [lane.waiting for lane in self._lanes.values() if lane.waiting is not None]
 
-    def due(self, served_at: Mapping[int, float], now: float, *, last: bool = False) -> list[Demand]:
-        """Those that wait and may go now; the ``last`` time, all. ``served_at`` is asked of each one's workspace."""
+    def due(self, served_at: Mapping[int, Mapping[str, float]], now: float, *, last: bool = False) -> list[Demand]:
+        """Those that wait and may go now; the ``last`` time, all. ``served_at``: by workspace and source."""
         return [
-            each for each in self.waiting if last or self._lanes[each.lane].is_free(served_at[each.workspace_id], now)
+            each
+            for each in self.waiting
+            if last or self._lanes[each.lane].is_free(served_at[each.workspace_id][each.source], now)
         ]
 
     def drop(self, demand: Demand) -> None:

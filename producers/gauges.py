@@ -13,12 +13,12 @@ from collections.abc import Callable
 from overheard.bus.door import REJECTED, UNROUTED
 from overheard.bus.queues import Door, Queue
 from overheard.clock import Clock
-from overheard.db import budgets, channels, dead_letters, deliveries, feeds, sources, workspaces
+from overheard.db import deliveries
 from overheard.db.connect import Db
 from overheard.errors import TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
-from overheard.sources.reddit_items import SOURCE
+from overheard.operations.facts import Vitals, vitals
 
 log = get_logger(__name__)
 
@@ -80,40 +80,23 @@ class Gauges:
 
     def _database(self) -> None:
         with self.db.session(), self.db.unhurried():
-            self._oldest()
-            self._reddit()
-            self._counts()
+            self._show(vitals(self.db, self.budget, self.clock()), deliveries.pending(self.db))
 
-    def _oldest(self) -> None:
-        db, now, metrics = self.db, self.clock(), self.metrics
-        oldest = {
-            "run": workspaces.oldest_demand(db, now),
-            "poll": feeds.oldest_poll(db, now),
-            "delivery": deliveries.oldest_due(db, now),
-            "digest": workspaces.oldest_digest(db, now),
-        }
-        for work, since in oldest.items():
-            metrics.oldest_work.labels(work).set(_age(since, now))
-        metrics.feed_lag.set(_age(feeds.oldest_fresh(db), now))
-
-    def _reddit(self) -> None:
-        state = sources.state(self.db, SOURCE)
-        self.metrics.reddit_last_success.set(state.read_at or 0.0)
-        failing = state.failing_for(self.clock())
-        self.metrics.reddit_failing.set(failing)
-        self.metrics.reddit_login_refused.set(state.revoked and failing > 0)
-        remaining, booked = budgets.state(self.db, self.budget)
-        self.metrics.reddit_budget_booked.set(booked)
-        self.metrics.reddit_budget_remaining.set(math.nan if remaining is None else remaining)
-
-    def _counts(self) -> None:
-        db, metrics = self.db, self.metrics
-        for state, count in feeds.states(db).items():
-            metrics.feeds.labels(state).set(count)
-        for state, count in channels.states(db).items():
-            metrics.channels.labels(state).set(count)
-        metrics.deliveries_pending.set(deliveries.pending(db))
-        metrics.dead_letters.set(dead_letters.count(db))
+    def _show(self, known: Vitals, pending: int) -> None:
+        metrics, failing = self.metrics, known.reddit.failing_for(known.at)
+        for work, age in known.ages.items():
+            metrics.oldest_work.labels(work).set(age or 0.0)
+        metrics.feed_lag.set(known.lag or 0.0)
+        metrics.reddit_last_success.set(known.reddit.read_at or 0.0)
+        metrics.reddit_failing.set(failing)
+        metrics.reddit_login_refused.set(known.reddit.revoked and failing > 0)
+        metrics.reddit_budget_booked.set(known.booked)
+        metrics.reddit_budget_remaining.set(math.nan if known.remaining is None else known.remaining)
+        for gauge, counts in ((metrics.feeds, known.feeds), (metrics.channels, known.channels)):
+            for state, count in counts.items():
+                gauge.labels(state).set(count)
+        metrics.deliveries_pending.set(pending)
+        metrics.dead_letters.set(known.dead_letters)
 
     def _bus(self) -> None:
         queues, door = self.look()
@@ -125,7 +108,3 @@ class Gauges:
             consumers.labels(queue.name).set(queue.workers or 0)
         messages.labels(UNROUTED, "dead").set(door.unrouted)
         messages.labels(REJECTED, "dead").set(door.rejected)
-
-
-def _age(since: float | None, now: float) -> float:
-    return 0.0 if since is None else max(now - since, 0.0)

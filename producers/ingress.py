@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from overheard.bus.events import TYPE_OF, Event, ItemRecheck, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.events import (
+    TYPE_OF,
+    Event,
+    ItemRecheck,
+    WorkspaceDigest,
+    WorkspaceDue,
+    message_id_for,
+    message_id_of,
+    parse,
+)
 from overheard.bus.intake import LONGEST_RUN, MERGED, OK, REFUSALS, STAGE, Arrival, Settled, refused
 from overheard.bus.sender import Parcel, Sends
 from overheard.clock import Clock
-from overheard.db import budgets, rechecks, workspaces
+from overheard.db import budgets, rechecks, refreshes, workspaces
 from overheard.db.connect import Db
 from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
@@ -88,6 +97,7 @@ class Ingress:
         with self.db.session():
             requests = _requests(arrivals, settled)
             named = workspaces.by_names(self.db, {name for each in requests if (name := _workspace_of(each.event))})
+            batch.served_at = refreshes.served_at(self.db, {workspace.id for workspace in named.values()})
             for request in requests:
                 with about(**request.said):
                     self._take(request, named, batch, settled)
@@ -115,13 +125,13 @@ class Ingress:
 
     def _release(self, demands: Demands, waiting: list[Demand], batch: Batch, last: bool) -> None:
         found = workspaces.by_names(self.db, {each.workspace_id for each in waiting})
+        active = [workspace.id for workspace in found.values() if workspace.active]
+        served_at = refreshes.served_at(self.db, active)
         for demand in waiting:
-            if not (demand.workspace_id in found and found[demand.workspace_id].active):
-                log.info(
-                    "event passed over", stage=STAGE, events=demand.events, reason="paused, or gone", **demand.told
-                )
+            if demand.source not in served_at.get(demand.workspace_id, {}):
+                reason = "paused, gone, or not watched"
+                log.info("event passed over", stage=STAGE, events=demand.events, reason=reason, **demand.told)
                 demands.drop(demand)
-        served_at = {workspace.id: workspace.served_at for workspace in found.values()}
         for demand in demands.due(served_at, batch.now, last=last):
             batch.go(demand, self._run_of(demand, batch.now))
 
@@ -162,55 +172,71 @@ class Ingress:
         found = named.get(name)
         if found is None:
             row = workspaces.by_name(self.db, name)  # says what there is; or it was made a moment ago
-            found = Named(row.id, row.slug, row.active, row.served_at)
+            found = Named(row.id, row.slug, row.active)
         note(workspace=found.slug)
         return found
 
     def _demand(self, request: Request, event: WorkspaceDue, workspace: Named, batch: Batch) -> bool:
         if not workspace.active:
             raise InvalidInput(f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again")
-        demand = Demand(
-            workspace_id=workspace.id,
-            by_hand=not _on_schedule(event),
-            reason=event.reason,
-            message_id=request.message_id,
-            told=trace(),
-            events=len(request.at),
-        )
+        served_at = batch.served_at.get(workspace.id) or refreshes.served_at(self.db, [workspace.id])[workspace.id]
+        if event.source is not None and event.source not in served_at:
+            its = ", ".join(served_at) or "no source"
+            raise InvalidInput(f"workspace {workspace.slug} watches nothing of {event.source}; it watches {its}")
+        by_hand = not _on_schedule(event)
+        pause = self._pause(workspace.id) if by_hand else 0.0
+        if pause:
+            log.warning("event waits: it is asked for too often", seconds=round(pause, 1), events=len(request.at))
+        gone = False
+        for source in [event.source] if event.source is not None else served_at:
+            demand = Demand(
+                workspace_id=workspace.id,
+                source=source,
+                by_hand=by_hand,
+                reason=event.reason,
+                message_id=message_id_for(request.message_id, source),
+                told=trace(),
+                events=len(request.at),
+            )
+            gone |= self._admit(demand, served_at[source], pause, batch)
+        return gone or not served_at
+
+    def _admit(self, demand: Demand, served_at: float, pause: float, batch: Batch) -> bool:
+        """Put the demand's message into the batch; False when it waits instead."""
         if self.demands is None:
             verdict = "goes"
-        elif pause := self._pause(demand):
-            log.warning("event waits: it is asked for too often", seconds=round(pause, 1), events=demand.events)
+        elif pause:
             verdict = self.demands.hold(demand, batch.now, pause)
         else:
-            verdict = self.demands.admit(demand, workspace.served_at, batch.now)
+            verdict = self.demands.admit(demand, served_at, batch.now)
         if verdict == "goes":
             batch.go(demand, self._run_of(demand, batch.now))
         elif verdict == "waits":
-            log.info("event waits for the one before", events=demand.events)
+            log.info("event waits for the one before", source=demand.source, events=demand.events)
             batch.waiting.append(demand)
         return verdict == "goes"
 
-    def _pause(self, demand: Demand) -> float:
+    def _pause(self, workspace_id: int) -> float:
         """Seconds until the workspace may be asked for by hand again; 0: now. What waits is not lost, but joined."""
         limit = self.triggers_per_hour
-        if limit is None or not demand.by_hand or budgets.admit_trigger(self.db, demand.workspace_id, limit):
+        if self.demands is None or limit is None or budgets.admit_trigger(self.db, workspace_id, limit):
             return 0.0
         return 3600.0 / limit
 
     def _run_of(self, demand: Demand, now: float) -> FetchWorkspace:
         fresh_since = now if demand.by_hand else max(now - self.fresh_for, 0.0)
         return FetchWorkspace(
-            workspace_id=demand.workspace_id, source="reddit", reason=demand.reason, fresh_since=fresh_since
+            workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since
         )
 
     def _note_demands(self, batch: Batch) -> None:
         """Those by hand: the tick has noted its own."""
-        if going := {each.workspace_id for each in batch.going if each.by_hand}:
-            workspaces.demand_all(self.db, going, batch.now)
-        if waiting := {each.workspace_id for each in batch.waiting if each.by_hand}:
+        for source, going in _by_source(batch.going).items():
+            refreshes.demand(self.db, going, batch.now, source=source)
+        for source, waiting in _by_source(batch.waiting).items():
             # What runs now has begun before, and does not serve them: only what begins after they have gone does.
-            workspaces.demand_all(self.db, waiting, batch.now, until=batch.now + LOST_AFTER_SECONDS)
+            turn = batch.now + LOST_AFTER_SECONDS
+            refreshes.demand(self.db, waiting, batch.now, source=source, until=turn)
 
     def _send(self, batch: Batch, began: float) -> None:
         self.sender.send_all(batch.parcels)
@@ -227,6 +253,7 @@ class Batch:
 
     def __init__(self, now: float) -> None:
         self.now = now
+        self.served_at: Mapping[int, Mapping[str, float]] = {}  # by workspace and source
         self.parcels: list[Parcel] = []
         self.said: list[dict[str, Any]] = []  # in the log, of each parcel
         self.going: list[Demand] = []
@@ -243,6 +270,15 @@ class Batch:
     def _add(self, parcel: Parcel, said: dict[str, Any], events: int) -> None:
         self.parcels.append(parcel)
         self.said.append({**said, "events": events} if events > 1 else said)
+
+
+def _by_source(demands: Sequence[Demand]) -> dict[str, set[int]]:
+    """Return the workspaces, by source, of the demands that were made by hand."""
+    found: dict[str, set[int]] = {}
+    for demand in demands:
+        if demand.by_hand:
+            found.setdefault(demand.source, set()).add(demand.workspace_id)
+    return found
 
 
 def _requests(arrivals: Sequence[Arrival], settled: list[Settled]) -> list[Request]:
@@ -263,10 +299,10 @@ def _requests(arrivals: Sequence[Arrival], settled: list[Settled]) -> list[Reque
 def _meaning(event: Event) -> tuple[Any, ...]:
     """What it asks for, whoever asks and why."""
     if isinstance(event, WorkspaceDue):
-        return WorkspaceDue, event.workspace, _on_schedule(event)
+        return WorkspaceDue, event.workspace, event.source, _on_schedule(event)
     if isinstance(event, WorkspaceDigest):
         return WorkspaceDigest, event.workspace, event.period_end
-    return type(event), getattr(event, "item", None)
+    return type(event), getattr(event, "source", None), getattr(event, "item", None)
 
 
 def _workspace_of(event: Event) -> str | int | None:

@@ -15,9 +15,8 @@ from overheard.bus.door import Publishes
 from overheard.bus.sender import Sends
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, deliveries, feeds, mending, retention, workspaces
+from overheard.db import beats, deliveries, feeds, refreshes, retention, workspaces
 from overheard.db.connect import Db
-from overheard.db.mending import Longest
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
 from overheard.errors import ConfigError, InvalidInput, TryAgain
@@ -33,11 +32,10 @@ log = get_logger(__name__)
 
 BEAT = "tick"
 CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
-SPOILT = 3600.0  # seconds until a workspace is due again whose schedule cannot be read
+UNREADABLE_EVERY = "1h"  # how often a workspace is looked at whose schedule cannot be read
 LONG = 5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
 FEW = 10  # of them in a tick
 MANY = 200  # dead letters moved at once, after which the next tick looks for more
-AHEAD = 60.0  # seconds that the last beat may be in the future: clocks of several machines differ a little
 MOST_JITTER = 0.1  # of the time between two runs
 
 
@@ -77,7 +75,6 @@ class Ticker:
         clock: Clock,
         rules: Rules,
         ages: Ages,
-        longest: Longest,
         metrics: Metrics,
         gauges: Gauges,
         recheck: Callable[[], int] = lambda: 0,
@@ -92,7 +89,6 @@ class Ticker:
         self.clock = clock
         self.rules = rules
         self.ages = ages
-        self.longest = longest
         self.metrics = metrics
         self.gauges = gauges
         self.recheck = recheck
@@ -107,7 +103,7 @@ class Ticker:
         self._untidy = False
         self._quiet = False  # whether the bus held nothing as this tick began
         self._steps: tuple[Step, ...] = (
-            *(self._canary, self._mend_times, self._look_at_queues, self._due, self._digests),
+            *(self._canary, self._look_at_queues, self._due, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
             *(self._recheck, self._tidy),
         )
@@ -115,7 +111,6 @@ class Ticker:
     def tick(self) -> Found:
         """One round; several tick processes may run side by side, as everything is claimed by conditional UPDATE.
 
-        0. due times that a wrong clock has put too far into the future;
         1. due workspaces, claimed a few at a time and published with confirms;
         2. due digests;
         3. what was left behind: demands that nobody served, polls whose lease ran out, forgotten deliveries;
@@ -148,35 +143,18 @@ class Ticker:
         if self.canary is not None:
             self.canary.step()
 
-    def _mend_times(self, found: Found) -> None:
-        """A clock that was ahead has put due times where nobody would look for as long as it was ahead.
-
-        What else it has written (``mending.mend``) is looked for now and then: it may have been another machine's.
-        """
-        last, now = beats.last(self.db, BEAT), self.clock()
-        if last is None or last <= now + AHEAD:
-            return
-        mended = workspaces.mend_times(self.db, now, AHEAD, self._next_run, self._next_digest)
-        mending.went_back(self.db, now, last - now)
-        beats.beat(self.db, BEAT, now)  # once: a tick that fails from here on must not bring all that nearer again
-        log.warning("the clock went back", stage=BEAT, seconds=round(last - now), workspaces=mended)
-
     def _tidy(self, found: Found) -> None:
         """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""
         now = self.clock()
-        if 0 <= now - self._tidied < self.rules.sweep_after and not self._untidy:  # negative: the clock went back
+        if now - self._tidied < self.rules.sweep_after and not self._untidy:
             return
         self._tidied = now
         broken, self._untidy = found.broken, False
         with self.db.unhurried():  # they look through whole tables
-            for step in (self._mend_others, self._drain, self._forget):
+            for step in (self._drain, self._forget):
                 self._take(step, found)
         # What broke is tried again at once, and so is told of soon.
         self._untidy |= found.dead_letters >= MANY or found.broken > broken
-
-    def _mend_others(self, found: Found) -> None:
-        if mended := mending.mend(self.db, self.clock(), self.longest):
-            log.warning("times too far in the future are taken back", stage=BEAT, changes=mended)
 
     def _drain(self, found: Found) -> None:
         found.dead_letters = self.drain()
@@ -209,7 +187,7 @@ class Ticker:
 
     def _next_run(self, due: Due) -> float:
         now = self.clock()
-        following = self._following(due, due.every)
+        following = self._following(due, due.every, UNREADABLE_EVERY)
         # Everybody's */5 is the same second: spread them, a little, so that the budget's line stays short.
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
@@ -223,16 +201,16 @@ class Ticker:
                 break
 
     def _next_digest(self, due: Due) -> float:
-        return self._following(due, due.digest or DEFAULT_DIGEST)
+        return self._following(due, due.digest or DEFAULT_DIGEST, DEFAULT_DIGEST)
 
-    def _following(self, due: Due, text: str) -> float:
+    def _following(self, due: Due, text: str, instead: str) -> float:
         try:
             return schedule.next_due(text, due.timezone, self.clock())
         except Exception as error:
             # Schedules are checked when they are saved; this one, or the zones of this machine, changed since.
             # It must stop nobody else (I6), whatever the libraries raise for it.
             log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
-            return self.clock() + SPOILT
+            return schedule.next_due(instead, "UTC", self.clock())
 
     def _look_at_queues(self, found: Found) -> None:
         self._quiet = False
@@ -244,9 +222,9 @@ class Ticker:
         # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
         spared, some = (0.0, most) if self._quiet else (LONG * patience, FEW)
         polls = feeds.sweep(self.db, now, spared, some)
-        demands = workspaces.unserved(self.db, now, max(patience, spared), some)
-        for workspace_id in dict.fromkeys([*polls, *demands]):
-            self._publish("workspace.due", workspace=workspace_id, reason="sweep")
+        demands = refreshes.unserved(self.db, now, max(patience, spared), some)
+        for workspace_id, source in dict.fromkeys([*polls, *demands]):
+            self._publish("workspace.due", workspace=workspace_id, source=source, reason="sweep")
         found.swept_polls, found.swept_workspaces = len(polls), len(demands)
 
     def _sweep_digests(self, found: Found) -> None:
@@ -257,7 +235,7 @@ class Ticker:
 
     def _sweep_channels(self, found: Found) -> None:
         now, patience = self.clock(), self.rules.sweep_after
-        self._woken = {channel: at for channel, at in self._woken.items() if now - patience < at <= now}
+        self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
         overdue = deliveries.waiting_channels(self.db, now, patience, self.rules.batch)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:

@@ -12,11 +12,11 @@ from overheard.bus.memory import MemoryBroker
 from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
 from overheard.db.budgets import reddit_key
-from overheard.db.mending import Longest
 from overheard.db.retention import Ages
+from overheard.operations.operator_alert import alert_channel
 from overheard.program import Program
 from overheard.stages import STAGES
-from producers.alerts import Alerts, alert_channel
+from producers.alerts import Alerts
 from producers.canary import Canary
 from producers.gauges import Gauges, Look
 from producers.rechecks import Rechecks
@@ -60,13 +60,6 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             kept.deliveries_days,
             kept.dead_letters_days,
             kept.items_days,
-            # Nobody asks Reddit about what stands in dead letters only: it goes when Reddit's rules want it gone.
-            texts=2 * 3600.0 * running.config.recheck.within_hours,
-        ),
-        longest=Longest(
-            fetch=running.config.fetch.lease,
-            notify=running.config.notify.lease,
-            refused=running.config.fetch.longest_backoff,
         ),
         metrics=running.metrics,
         gauges=Gauges(
@@ -108,7 +101,8 @@ def late(ticker: Ticker, now: float) -> list[str]:
     if ticker.failing_since is not None and now - ticker.failing_since >= FAILING_SECONDS:
         return [f"the tick has failed for {now - ticker.failing_since:.0f} s: {ticker.failure}"]
     longest = max(3 * ticker.rules.interval, 30.0)
-    if now - max(ticker.last_success or 0.0, ticker.began) <= longest:
+    # Before the first connection, ``began`` is by the machine's clock: it does not outlast the first success.
+    if now - (ticker.began if ticker.last_success is None else ticker.last_success) <= longest:
         return []
     if ticker.last_success is None:
         return [f"no tick has succeeded since the start, {now - ticker.began:.0f} s ago"]

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import Metrics, ProcessMetrics
+from overheard.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -27,8 +27,10 @@ FOREIGN = {
     "node_filesystem_size_bytes",
     "node_memory_MemAvailable_bytes",
     "node_memory_MemTotal_bytes",
+    "overheard_backup_last_success_timestamp_seconds",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
+    "process_start_time_seconds",
     "rabbitmq_alarms_file_descriptor_limit",
     "rabbitmq_alarms_free_disk_space_watermark",
     "rabbitmq_alarms_memory_used_watermark",
@@ -79,7 +81,7 @@ def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def known() -> set[str]:
     """Every series that a query may name."""
     own = set()
-    for series in [*Metrics(CollectorRegistry()).series, *ProcessMetrics(CollectorRegistry()).series]:
+    for series in Metrics(CollectorRegistry()).series:
         suffixes = ("_bucket", "_count", "_sum") if series.type == "histogram" else ("",)
         own |= {series.name + suffix for suffix in suffixes}
     return own | set(records()) | FOREIGN

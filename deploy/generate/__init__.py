@@ -1,1 +1,1 @@
-"""Writes what is generated and committed: docs/metrics.md and the dashboards. ``make generate``."""
+"""``make generate``: docs/metrics.md, the dashboards, and what follows from the table of stages."""

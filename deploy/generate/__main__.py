@@ -12,7 +12,7 @@ from deploy.generate.files import generated
 ROOT = Path(__file__).parents[2]
 
 
-@click.command(help="Write docs/metrics.md and the dashboards.")
+@click.command(help="Write docs/metrics.md, the dashboards, and what follows from the table of stages.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when a file is not as it would be generated.")
 def main(check: bool) -> None:
     changed = []

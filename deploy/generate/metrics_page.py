@@ -7,7 +7,7 @@ from itertools import groupby
 
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import AGES, QUICK, Metrics, ProcessMetrics
+from overheard.metrics import AGES, QUICK, Metrics
 from overheard.series import Series, Values
 
 TOP = """# Metrics
@@ -38,14 +38,29 @@ HEADS = {
     "tick": "The tick: the whole system",
 }
 
+# Of the server, not of a process.
+END = """## The node exporter
+
+`deploy/backup` leaves a file for its textfile collector; disks are its own `node_filesystem_*`.
+
+| series | type | unit | labels | meaning |
+|---|---|---|---|---|
+| `overheard_backup_last_success_timestamp_seconds` | gauge | Unix time | – | {meaning} |
+"""
+BACKUP_MEANING = (
+    "When deploy/backup last made a backup of the server and read it back; before the first, when the nightly backups "
+    "were set up."
+)
+
 
 def page() -> str:
     """The whole text."""
-    defined = [*Metrics(CollectorRegistry()).series, *ProcessMetrics(CollectorRegistry()).series]
+    defined = Metrics(CollectorRegistry()).series
     places = {by: place for place, by in reversed(list(enumerate(each.by for each in defined)))}
     defined.sort(key=lambda series: places[series.by])
     top = TOP.format(quick=_buckets(QUICK), ages=_buckets(AGES))
-    return "\n".join([top, *(line for by, some in groupby(defined, lambda each: each.by) for line in _part(by, some))])
+    parts = (line for by, some in groupby(defined, lambda each: each.by) for line in _part(by, some))
+    return "\n".join([top, *parts, END.format(meaning=BACKUP_MEANING)])
 
 
 def _part(by: str, some: Iterable[Series]) -> Iterator[str]:

@@ -33,14 +33,6 @@ STATES = {
     "new": "blue",
     "failing": "orange",
     "disabled": "dark-red",
-    "running": "green",
-    "starting": "blue",
-    "stopping": "blue",
-    "stopped": "text",
-    "exited": "yellow",
-    "backoff": "orange",
-    "fatal": "red",
-    "unknown": "purple",
 }
 WORK = {"run": "blue", "poll": "purple", "delivery": "orange", "digest": "yellow"}
 QUANTILES = {"half": "green", "95 %": "yellow", "99 %": "red"}

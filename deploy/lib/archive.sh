@@ -3,9 +3,9 @@
 # A backup is one tar file: manifest, SHA256SUMS, the database, and (of an installation) config/, secrets included.
 
 FORMAT="overheard-backup 1"
-# Its time is that of the last backup of the server. The watcher reads it (overheard/supervision), and an alert is told of
-# one that is too old.
-BACKUP_MARK=$STATE/last-backup
+# When the last backup of the server was made: read by the node exporter's textfile collector, for an alert on one that is
+# too old, and by overheard status.
+BACKUP_MARK=/var/lib/prometheus/node-exporter/overheard.prom
 # MB that a backup on RabbitMQ's disk leaves: below 1,000 MB (rabbitmq.conf) RabbitMQ blocks everybody who publishes, and
 # others go on writing meanwhile.
 BACKUP_RESERVE=1500
@@ -50,7 +50,14 @@ shares_disk() {
 }
 
 mark_backup() {
-    own_copy /dev/null "$BACKUP_MARK" overheard:overheard 640
+    mkdir -p "$(dirname "$BACKUP_MARK")"
+    cat >"$BACKUP_MARK.part" <<END # the collector reads only *.prom
+# HELP overheard_backup_last_success_timestamp_seconds When deploy/backup last made a backup of the server and read it back (Unix time); before the first, when the nightly backups were set up.
+# TYPE overheard_backup_last_success_timestamp_seconds gauge
+overheard_backup_last_success_timestamp_seconds $(date +%s)
+END
+    own "$BACKUP_MARK.part" root:root 644
+    mv -T "$BACKUP_MARK.part" "$BACKUP_MARK"
 }
 
 write_archive() { # STAGING FILE
@@ -116,30 +123,16 @@ forget_old() { # FOLDER KEEP
     done < <(find "$1" -maxdepth 1 -name 'overheard-[0-9]*Z.tar' | LC_ALL=C sort -r | tail -n "+$(($2 + 1))")
 }
 
-# Every night, through systemd's timers or /etc/cron.daily. The mark is there from the beginning: from then on, not from
-# the first backup on, too long without one is noticed.
+# Every night, through a timer of systemd's. The mark is there from the beginning: from then on, not from the first backup
+# on, too long without one is noticed.
 install_backups() { # SOURCE
     part=backup
-    if has_systemd; then
-        local unit
-        for unit in overheard-backup.service overheard-backup.timer; do
-            ship_unit "$1/deploy/systemd/$unit" "/etc/systemd/system/$unit" "$unit"
-        done
-        service_enabled overheard-backup.timer || change "make a backup every night" start_timer
-    else
-        ship "$1/deploy/init.d/backup" /etc/cron.daily/overheard-backup root:root 755
-        keep_cron
-    fi
+    local unit
+    for unit in overheard-backup.service overheard-backup.timer; do
+        ship_unit "$1/deploy/systemd/$unit" "/etc/systemd/system/$unit" "$unit"
+    done
+    service_enabled overheard-backup.timer || change "make a backup every night" start_timer
     [[ -e $BACKUP_MARK ]] || change "count from now on how old the last backup is ($BACKUP_MARK)" mark_backup
-}
-
-# An upgrade brings no packages: it must not end because of a cron that is not there.
-keep_cron() {
-    if have_cron || [[ $dry_run && $goal == full ]]; then
-        keep_service cron
-    else
-        note "there is no cron, so no backup is made at night: deploy/install brings it"
-    fi
 }
 
 start_timer() {

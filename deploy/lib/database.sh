@@ -108,18 +108,13 @@ dump_database() {
     fi
 }
 
-# Administration: databases are made and renamed by a role that may.
+# Administration: databases are made and renamed by the superuser of this machine's PostgreSQL; with --config, by the
+# role that is configured.
 as_admin() {
-    if [[ $admin_url_file ]]; then
-        (
-            local line
-            while IFS= read -r line; do
-                [[ $line != PG* ]] || export "${line?}"
-            done < <(database_facts where "$admin_url_file")
-            "$@"
-        )
-    else
+    if [[ $installed ]]; then
         (cd / && PGPORT=${db[PGPORT]-5432} runuser -u postgres -- "$@")
+    else
+        with_database "$@"
     fi
 }
 

@@ -1,7 +1,6 @@
 """Says where the configured database is, as NAME=value lines for the shell.
 
 usage: database_facts.py where              kind, and path (SQLite) or libpq's variables (PostgreSQL)
-       database_facts.py where URL_FILE     the same of the URL in a file
        database_facts.py what               and, from the database itself: schema (its last migration), megabytes
        database_facts.py copy TARGET        copies a SQLite database that is in use to a file of its own, and checks it
        database_facts.py sound FILE         checks a file of SQLite
@@ -35,7 +34,7 @@ def main(command: str, *arguments: str) -> None:
     if command == "sound":
         require_sound(Path(arguments[0]))
         return
-    url = Path(arguments[0]).read_text().strip() if command == "where" and arguments else configured()
+    url = configured()
     if command == "copy":
         copy(Path(url.removeprefix(SQLITE)), Path(arguments[0]))
     else:

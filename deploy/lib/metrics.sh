@@ -2,8 +2,10 @@
 #
 # Where the processes serve their metrics: [metrics] host and port, as they themselves read them.
 
-METRICS_OFFSETS=(0 5 8 {10..60..10}) # a program's port is the base and its own offset (overheard/stages.py)
-METRICS_WATCHER=8                    # the offset of the one that knows all the others
+# A program's port is the base and its own offset.
+# generated: offsets (from overheard/stages.py, by make generate)
+METRICS_OFFSETS=(0 5 10 20 30 40 50 60)
+# end: offsets
 
 # Settings that were given with this run, in Overheard's own environment variables.
 declare -A metrics=()

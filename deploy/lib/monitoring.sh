@@ -11,6 +11,7 @@ GRAFANA_PASSWORD=/etc/grafana/overheard-admin-password
 
 install_monitoring() { # SOURCE
     part=prometheus
+    [[ $dry_run ]] || write_targets
     if prometheus_is_theirs; then
         tell_how_to_include
     else
@@ -34,26 +35,18 @@ prometheus_is_theirs() {
 tell_how_to_include() {
     note "$PROMETHEUS_ETC/prometheus.yml is your own and stays as it is. Add to it, and reload Prometheus:"
     note "    rule_files: [$CURRENT/deploy/prometheus/rules/*.yml]"
-    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml, with $(targets_url)"
-}
-
-# Where the watcher tells which processes there are.
-targets_url() {
-    echo "http://$(metrics_host):$(($(metrics_port) + METRICS_WATCHER))/targets"
+    note "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml"
 }
 
 configure_prometheus() { # SOURCE
-    local rules conf
+    local rules
     ship "$1/deploy/default/prometheus" /etc/default/prometheus root:root 644
     for rules in "$1"/deploy/prometheus/rules/*.yml; do
         [[ ! -e $rules ]] || ship "$rules" "$PROMETHEUS_ETC/rules/$(basename "$rules")" root:root 644
     done
-    conf=$(mktemp)
-    sed "s|http://127\.0\.0\.1:9408/targets|$(targets_url)|" "$1/deploy/prometheus/prometheus.yml" >"$conf"
-    ship "$conf" $PROMETHEUS_ETC/prometheus.yml root:root 644
-    rm -f "$conf"
-    [[ $dry_run ]] || grep -qF "$(targets_url)" $PROMETHEUS_ETC/prometheus.yml ||
-        note "$PROMETHEUS_ETC/prometheus.yml was changed here, and does not ask $(targets_url), where the processes are told: put that in"
+    ship "$1/deploy/prometheus/prometheus.yml" $PROMETHEUS_ETC/prometheus.yml root:root 644
+    [[ $dry_run ]] || grep -qF $TARGETS $PROMETHEUS_ETC/prometheus.yml ||
+        note "$PROMETHEUS_ETC/prometheus.yml was changed here, and does not read $TARGETS, where the processes are told: put in its job overheard from $PROMETHEUS_ETC/prometheus.yml.new"
 }
 
 check_prometheus() {
@@ -76,9 +69,7 @@ install_grafana() { # SOURCE
     service_runs grafana-server || configure_grafana
     target=$(running_since grafana grafana)
     [[ $target ]] || target=$(running_since grafana-server grafana)
-    if command -v grafana-server >/dev/null; then
-        keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
-    fi
+    keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
 }
 
 # Before Grafana's first start: on loopback, and with another password than admin's admin.
@@ -91,10 +82,6 @@ configure_grafana() {
         change "let Grafana read it ($GRAFANA_DEFAULTS)" \
             append "GF_SECURITY_ADMIN_PASSWORD='\$__file{$GRAFANA_PASSWORD}'" $GRAFANA_DEFAULTS
     fi
-    # The init script reads the variables and keeps them to itself. systemd takes no notice of the line.
-    has_systemd || grep -qs '^export GF_' $GRAFANA_DEFAULTS ||
-        change "let Grafana's init script hand that on ($GRAFANA_DEFAULTS)" \
-            append "export GF_SERVER_HTTP_ADDR GF_SECURITY_ADMIN_PASSWORD" $GRAFANA_DEFAULTS
 }
 
 # Its operator's, or ours. Grafana takes a password when it makes its database, and never again.
@@ -107,9 +94,4 @@ write_grafana_password() {
     install -o root -g grafana -m 640 /dev/null "$GRAFANA_PASSWORD.part"
     random_password >"$GRAFANA_PASSWORD.part"
     mv -T "$GRAFANA_PASSWORD.part" "$GRAFANA_PASSWORD"
-}
-
-# Whether the installation starts a Grafana: not one in a container, say, of which there are only the folders.
-starts_grafana() {
-    command -v grafana-server >/dev/null || { ! have_grafana && known_to_apt grafana; }
 }

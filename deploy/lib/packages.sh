@@ -12,7 +12,6 @@ declare -A TITLE=(
     [node_exporter]="Prometheus's node exporter"
     [certificates]="CA certificates"
     [timezones]="time zones"
-    [cron]="cron"
     [grafana]="Grafana"
 )
 declare -A PACKAGE=(
@@ -24,7 +23,6 @@ declare -A PACKAGE=(
     [node_exporter]=prometheus-node-exporter
     [certificates]=ca-certificates
     [timezones]=tzdata
-    [cron]=cron
     [grafana]=grafana
 )
 
@@ -96,12 +94,8 @@ have_timezones() {
     [[ -e /usr/share/zoneinfo/Etc/UTC ]]
 }
 
-have_cron() {
-    command -v cron >/dev/null
-}
-
 have_grafana() {
-    command -v grafana-server >/dev/null || [[ -d /etc/grafana/provisioning ]]
+    command -v grafana-server >/dev/null
 }
 
 require_root_on_debian() {

@@ -78,18 +78,10 @@ keep_cluster() { # VERSION NAME PORT
     if [[ $(cluster_state "$1" "$2") != online* ]]; then
         check_port "$3" "PostgreSQL"
         stop_for_problems
-        change "start the cluster $1/$2, on port $3" start_cluster "$1" "$2"
+        change "start the cluster $1/$2, on port $3" systemctl start "postgresql@$1-$2"
     elif [[ $(stale postgres postgres "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
-        change "restart the cluster $1/$2, whose configuration has changed" restart_cluster "$1" "$2"
+        change "restart the cluster $1/$2, whose configuration has changed" systemctl restart "postgresql@$1-$2"
     fi
-}
-
-start_cluster() {
-    if has_systemd; then systemctl start "postgresql@$1-$2"; else pg_ctlcluster "$1" "$2" start; fi
-}
-
-restart_cluster() {
-    if has_systemd; then systemctl restart "postgresql@$1-$2"; else pg_ctlcluster "$1" "$2" restart; fi
 }
 
 psql_as_postgres() { # PORT DATABASE STATEMENT

@@ -6,8 +6,6 @@ VHOST=overheard
 RABBITMQ_ETC=/etc/rabbitmq
 RABBITMQADMIN=$OPERATOR/rabbitmqadmin.conf
 BROKER_PATIENCE=120 # seconds for the node to start
-# The queues of the stages. What is in them are prompts: the tick finds again what is due.
-STAGE_QUEUES=(fetch match store notify digest recheck)
 
 install_rabbitmq() { # SOURCE
     part=rabbitmq
@@ -46,7 +44,7 @@ configure_broker() { # FOLDER
     if ! cmp -s "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf && only_comments $RABBITMQ_ETC/rabbitmq-env.conf; then
         if service_runs rabbitmq-server; then
             was_running=yes
-            change "stop rabbitmq-server, to configure it" stop_service rabbitmq-server
+            change "stop rabbitmq-server, to configure it" systemctl stop rabbitmq-server
         fi
         change "write $RABBITMQ_ETC/rabbitmq-env.conf" place "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf root:root 644
     fi
@@ -56,9 +54,7 @@ configure_broker() { # FOLDER
         [[ $name != enabled_plugins ]] || ! all_plugins "$1" || continue
         ship "$1/$name" $RABBITMQ_ETC/$name root:root 644
     done
-    if has_systemd; then
-        ship_unit "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf epmd.socket
-    fi
+    ship_unit "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf epmd.socket
     if epmd_is_open; then
         change "end epmd, which listens on every address: it starts again on loopback" end_epmd
     fi
@@ -83,14 +79,10 @@ epmd_is_open() {
 }
 
 end_epmd() {
-    ! service_runs rabbitmq-server || stop_service rabbitmq-server
-    if has_systemd; then
-        systemctl daemon-reload
-        systemctl stop epmd.service epmd.socket
-        systemctl start epmd.socket
-    else
-        epmd -kill
-    fi
+    systemctl stop rabbitmq-server
+    systemctl daemon-reload
+    systemctl stop epmd.service epmd.socket
+    systemctl start epmd.socket
 }
 
 await_broker() {
@@ -207,14 +199,11 @@ remove_guest() {
 }
 
 # After a restore, messages on the bus know rows that the database does not, or that are something else in it now.
-# They are prompts: what is due is asked for again.
+# They are prompts: what is due is asked for again. Public events (overheard.…) and dead letters (….XQ) stay.
 empty_stage_queues() {
-    local stage queue
-    for stage in "${STAGE_QUEUES[@]}"; do
-        for queue in "$stage" "$stage.DQ"; do
-            if listed "^${queue/./\\.}"$'\t[1-9]' list_queues -p $VHOST name messages; then
-                change "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
-            fi
-        done
-    done
+    local queue messages
+    while read -r queue messages; do
+        [[ $queue != overheard.* && $queue != *.XQ && $messages != 0 ]] || continue
+        change "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
+    done < <(listing list_queues -p $VHOST name messages)
 }

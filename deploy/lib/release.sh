@@ -7,7 +7,7 @@ KEPT_RELEASES=3
 CODE=(overheard actors producers deploy docs pipeline.toml pyproject.toml README.md ARCHITECTURE.md CHANGELOG.md)
 # Without these there is no installation.
 NEEDED=(
-    deploy/supervisord/supervisord.conf deploy/systemd/overheard.service deploy/init.d/overheard
+    deploy/supervisord/supervisord.conf deploy/systemd/overheard.service
     deploy/rabbitmq/rabbitmq.conf deploy/rabbitmq/permissions deploy/postgresql/roles.sql
     deploy/prometheus/prometheus.yml deploy/requirements.lock
 )

@@ -1,69 +1,23 @@
 # shellcheck shell=bash
 #
-# System services, through systemd where it runs and through /etc/init.d elsewhere.
-
-has_systemd() {
-    [[ -d /run/systemd/system ]]
-}
+# System services, through systemd.
 
 service_runs() {
-    if has_systemd; then
-        systemctl --quiet is-active "$1"
-    elif [[ $1 == rabbitmq-server ]]; then
-        # to ask rabbitmqctl would start epmd, before that is configured
-        [[ $(running_since beam.smp rabbitmq) ]]
-    else
-        service "$1" status >/dev/null 2>&1 9>&-
-    fi
-}
-
-service_installed() {
-    if has_systemd; then
-        [[ $(systemctl show --property LoadState --value "$1") == loaded ]]
-    else
-        [[ -x /etc/init.d/$1 ]]
-    fi
+    systemctl --quiet is-active "$1"
 }
 
 service_enabled() {
-    if has_systemd; then
-        systemctl --quiet is-enabled "$1" 2>/dev/null
-    else
-        compgen -G "/etc/rc2.d/S[0-9][0-9]$1" >/dev/null
-    fi
+    systemctl --quiet is-enabled "$1" 2>/dev/null
 }
 
 enable_service() {
-    if has_systemd; then
-        systemctl daemon-reload
-        systemctl enable "$1"
-    else
-        update-rc.d "$1" defaults
-        update-rc.d "$1" enable
-    fi
-}
-
-# For people.
-service_command() { # start|stop
-    if has_systemd; then echo "systemctl $1 overheard"; else echo "service overheard $1"; fi
-}
-
-start_service() {
-    if has_systemd; then systemctl start "$1"; else service "$1" start; fi
-}
-
-stop_service() {
-    if has_systemd; then systemctl stop "$1"; else service "$1" stop; fi
+    systemctl daemon-reload
+    systemctl enable "$1"
 }
 
 restart_service() {
-    if has_systemd; then
-        systemctl daemon-reload
-        systemctl restart "$1"
-    else
-        service "$1" stop || true # the scripts' own restart gives up when it was not running
-        service "$1" start
-    fi
+    systemctl daemon-reload
+    systemctl restart "$1"
 }
 
 # ship_unit SOURCE PATH UNIT: systemd goes by the unit files that it has read, until it is told that they have changed. It
@@ -79,7 +33,7 @@ ship_unit() {
 keep_service() {
     service_enabled "$1" || change "start $1 at boot" enable_service "$1"
     if ! service_runs "$1"; then
-        change "start $1" start_service "$1"
+        change "start $1" systemctl start "$1"
     elif [[ ${2-} ]]; then
         change "restart $1, whose configuration has changed" restart_service "$1"
     fi

@@ -3,89 +3,92 @@
 # supervisord with Overheard's processes: its configuration, its start at boot, and how the processes are.
 
 SUPERVISORD_CONF=$ETC/supervisord.conf
+SUPERVISOR_SERVER_URL=unix:///run/overheard/supervisor.sock
+TARGETS=$ETC/targets.json             # what Prometheus scrapes (deploy/prometheus/prometheus.yml)
+NEED_REDDIT='fetch:|digest:|recheck:' # programs that cannot work without its credentials, wherever recheck runs
 PATIENCE=90        # seconds for all processes to be up: they import their libraries at the same time
 DRAIN_PATIENCE=400 # seconds in which everybody ends what is in progress: more than the stop times of all programs
 
 install_supervision() { # SOURCE
     part=supervisord
     ship "$1/deploy/supervisord/supervisord.conf" $SUPERVISORD_CONF root:root 644
-    if has_systemd; then
-        ship_unit "$1/deploy/systemd/overheard.service" /etc/systemd/system/overheard.service overheard
-    else
-        ship "$1/deploy/init.d/overheard" /etc/init.d/overheard root:root 755
-    fi
+    ship_unit "$1/deploy/systemd/overheard.service" /etc/systemd/system/overheard.service overheard
 }
 
 start_supervision() {
     part=supervisord
     keep_service overheard "$(stale supervisord overheard $CURRENT $SUPERVISORD_CONF $ETC/environment $ETC/pipeline.toml \
-        $SECRETS/* $ETC/supervisord.d/*.conf)"
+        $SECRETS/* $ETC/supervisord.d $ETC/supervisord.d/*.conf)" # of the folder: when a file in it was removed
     [[ $dry_run ]] || await_processes
 }
 
-ctl_supervisord() {
-    (cd / && supervisorctl -c $SUPERVISORD_CONF "$@" 9>&-)
-}
-
-# What waits for Reddit's credentials cannot be up before they are there.
-excused() {
-    has_reddit_credentials || echo 'fetch:|recheck:'
-}
-
-# Wait until every process is RUNNING and says of itself that it is well. Prints who is not.
+# Wait until every process is RUNNING and says of itself that it is well. Prints those that are not. What waits for
+# Reddit's credentials cannot be up before they are there.
 await_processes() {
-    local deadline=$((SECONDS + PATIENCE)) ill excuse
-    excuse=$(excused)
-    until ill=$(ill_processes "$excuse") && [[ ! $ill ]]; do
+    local deadline=$((SECONDS + PATIENCE)) unhealthy excused
+    excused=$(has_reddit_credentials || echo "$NEED_REDDIT")
+    until unhealthy=$(of_supervisord healthz "$(metrics_port)" "${excused:-none}" "$(metrics_host)") && [[ ! $unhealthy ]]; do
         if ((SECONDS > deadline)); then
-            tell '%s\n' "$(sed 's/^/    /' <<<"$ill")"
+            tell '%s\n' "$(sed 's/^/    /' <<<"$unhealthy")"
             return 1
         fi
         sleep 1
     done
 }
 
-# A line for each process that is not well; fails when supervisord does not answer.
-ill_processes() { # EXCUSED
-    local states
-    if ! states=$(ctl_supervisord status 2>&1) && [[ $states != *RUNNING* && $states != *STARTING* && $states != *BACKOFF* ]]; then
-        echo "supervisord does not answer: $states"
-        return
-    fi
-    printf '%s\n' "$states" | grep -vE " RUNNING |^(${1:-none:})" || true
-    "$CURRENT/venv/bin/python" "$CURRENT/deploy/lib/healthz.py" "$(metrics_port)" "${1:-none:}" "$(metrics_host)"
+# of_supervisord SCRIPT ARGUMENT…: what the running release's deploy/lib/SCRIPT.py says of the processes.
+of_supervisord() {
+    SUPERVISOR_SERVER_URL=$SUPERVISOR_SERVER_URL \
+        "$CURRENT/venv/bin/python" "$CURRENT/deploy/lib/$1.py" "${@:2}" 9>&-
 }
 
-# Stop what makes work first, then what does it, each when it has ended what it holds. Messages stay in RabbitMQ.
+# Tell Prometheus which processes there are: those that supervisord has now.
+write_targets() {
+    # A release that had a watcher tells Prometheus by itself.
+    [[ -e $CURRENT/deploy/lib/targets.py ]] || return 0
+    local found
+    found=$(mktemp)
+    of_supervisord targets "$(metrics_port)" "$(metrics_host)" >"$found"
+    cmp -s "$found" $TARGETS ||
+        change "tell Prometheus which processes there are ($TARGETS)" own_copy "$found" $TARGETS root:root 644
+    rm -f "$found"
+}
+
+# check_overrides SOURCE: supervisord does not start with an operator's section that adds to a program which the release
+# does not have.
+check_overrides() {
+    local section
+    while IFS= read -r section; do
+        grep -qxF "$section" "$1/deploy/supervisord/supervisord.conf" ||
+            problem "$ETC/supervisord.d: $section has no command, and this release has no such program." \
+                "Take that section out; see $1/deploy/supervisord/supervisord.conf for those that there are."
+    done < <(awk '
+        /^\[/ { section = $1 }
+        /^\[(program|eventlistener):/ { incomplete[section] }
+        /^command[ \t]*[=:]/ { delete incomplete[section] }
+        END { for (section in incomplete) print section }' $ETC/supervisord.d/*.conf 2>/dev/null)
+}
+
+# supervisord stops what makes work first, then what does it, each when it has ended what it holds. Messages stay in
+# RabbitMQ.
 drain() {
     part=supervisord
-    if service_runs overheard; then
-        change "stop the tick: nothing new falls due" ctl_stop tick
-        change "stop the ingress: events wait in RabbitMQ" ctl_stop ingress
-    fi
     # Whatever the service says of itself: one that is about to be started again does not run, and processes may have
     # outlived their supervisord.
     if ! quiet; then
-        change "stop the stages when they have ended what they hold" stop_all
+        change "stop the tick, the ingress and the stages when they have ended what they hold" stop_all
         [[ $dry_run ]] || await_end
     fi
 }
 
 quiet() {
-    if has_systemd; then
-        [[ $(systemctl is-active overheard) == @(inactive|failed|unknown) ]] || return
-    fi
+    [[ $(systemctl is-active overheard) == @(inactive|failed|unknown) ]] || return
     [[ ! $(running_since supervisord overheard) && ! $(running_since python overheard) ]]
 }
 
 stop_all() {
-    ! service_installed overheard || stop_service overheard
+    systemctl stop overheard
     start-stop-daemon --stop --oknodo --quiet --user overheard --name python --retry TERM/40/KILL/5
-}
-
-# A program that has not come up has nothing to stop.
-ctl_stop() {
-    ctl_supervisord stop "$1:*" || true
 }
 
 await_end() {

@@ -29,6 +29,9 @@ check_root_on_debian() {
             "Use Debian 12, Ubuntu 24.04 or newer; docs/operations.md says what a hand-made installation needs."
     elif ((EUID != 0)); then
         problem "only root can do this." "Run it as root: $(this_command)"
+    elif [[ ! -d /run/systemd/system ]]; then
+        problem "systemd does not run here." \
+            "Use a machine that it has started; docs/operations.md says what a hand-made installation needs."
     fi
 }
 
@@ -56,13 +59,6 @@ check_clock() {
     fi
     if (($(date -u +%Y) < OLDEST_YEAR)); then
         problem "the clock says $(date -u +%F), which is past." "Set it, or let systemd-timesyncd or chrony do it."
-    fi
-}
-
-# RabbitMQ's node and the tools that control it find each other by name.
-check_names() {
-    if ! getent hosts localhost >/dev/null; then
-        problem "localhost has no address." "Add to /etc/hosts:  127.0.0.1 localhost"
     fi
 }
 
@@ -110,7 +106,7 @@ check_ports() {
     check_port 9090 "Prometheus" prometheus
     check_port 9100 "the node exporter" 'prometheus-node*' node_exporter
     # One that runs may have been moved by its operator.
-    ! starts_grafana || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
+    { ! have_grafana && ! known_to_apt grafana; } || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
     base=$(metrics_port)
     for offset in "${METRICS_OFFSETS[@]}"; do
         MOVE="Stop that program, or let Overheard have others: run this with OVERHEARD_METRICS__PORT=$((base + 100)) (or another)" \

@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from overheard.bus.envelope import unpack
-from overheard.bus.verdict import held_slot
-from overheard.messages import Message
+from overheard.bus.rate_limit import permit_of
+from overheard.errors import Postponed
+from overheard.limits import Need
+from overheard.outcomes import Later, Outcome
 from overheard.stages import Stage
 
-Slot = tuple[str, float]  # (budget, time on the limiter's clock)
-Handler = Callable[[Any, Slot | None], object]
+Handler = Callable[[Any, Any], Outcome]  # of a message and its Permission
 
 
-def register(broker: dramatiq.Broker, stage: Stage, handler: Handler) -> None:
-    """Let ``handler(message, slot)`` work on the stage's messages. ``slot`` is what a postponed message holds."""
+class Work(NamedTuple):
+    """What a stage does with its messages.
 
-    def run(payload: object) -> None:
-        current = CurrentMessage.get_current_message()
-        message: Message = unpack(stage, payload)
-        handler(message, held_slot(current.options) if current is not None else None)
+    ``handle(message, permit)`` returns the message's outcome. ``need(message)`` names the budget that the permit is
+    for. ``prepare`` is called before the first message, outside of any message's time limit.
+    """
 
-    declare = dramatiq.actor(broker=broker, actor_name=stage.name, queue_name=stage.queue, time_limit=stage.time_limit)
+    handle: Handler
+    need: Callable[[Any], Need | None] | None = None
+    prepare: Callable[[], object] | None = None
+
+
+def register(broker: dramatiq.Broker, stage: Stage, work: Work) -> None:
+    """Let a stage's work be done on its messages."""
+
+    def run(payload: object) -> Outcome:
+        message = unpack(stage, payload)
+        try:
+            return work.handle(message, permit_of(CurrentMessage.get_current_message()))
+        except Postponed as wait:
+            return Later.for_slot(wait)
+
+    declare = dramatiq.actor(
+        broker=broker,
+        actor_name=stage.name,
+        queue_name=stage.queue,
+        time_limit=stage.time_limit,
+        need=work.need,
+    )
     actor = declare(run)
     actor.logger.setLevel(logging.WARNING)  # at DEBUG it logs every call and its arguments

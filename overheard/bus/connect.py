@@ -13,8 +13,11 @@ from overheard.bus.envelope import StrictEncoder
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.observe import Observe, silence
 from overheard.bus.rabbit import QuorumBroker
+from overheard.bus.rate_limit import Makes, RateLimit
 from overheard.bus.retries import SafeRetries
+from overheard.clock import Clock, system_clock
 from overheard.errors import ConfigError
+from overheard.limits import NoLimit
 from overheard.metrics import Metrics
 from overheard.stages import STAGES, Stage
 
@@ -28,41 +31,47 @@ def open_broker(
     metrics: Metrics,
     record_dead: Record,
     give_back: Callable[[], object] = lambda: None,
+    permits: Makes = lambda need, slot: NoLimit(),
     name: str = "",
+    clock: Clock = system_clock,
 ) -> Broker:
     """The broker for ``memory://`` or ``amqp(s)://``; no connection is made yet. Raises ConfigError.
 
     ``stages`` are the limits to use; stages that are not named have those of ``stages.py``. ``give_back`` runs on
-    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database).
+    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``clock`` is
+    the one that all processes share, for delayed messages.
+    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``permits``
+    makes the permits of messages whose stages need a budget.
     """
     known = {**STAGES, **{stage.name: stage for stage in stages}}
     # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
     # knows every stage, a second broker in the process changes nothing.
     dramatiq.set_encoder(StrictEncoder(known.values()))
     silence()
-    middleware = stack(tuple(known.values()), metrics, record_dead, give_back)
+    middleware = stack(tuple(known.values()), metrics, record_dead, give_back, permits)
     scheme = url.partition("://")[0]
     if scheme == "memory":
         return MemoryBroker(stages=known.values(), middleware=middleware, record=record_dead)
     if scheme in amqp.SCHEMES:
-        return QuorumBroker(url, middleware=middleware, name=name)
+        return QuorumBroker(url, middleware=middleware, name=name, clock=clock)
     raise ConfigError([f"[bus] url: no bus for {scheme!r}; use memory:// or amqp://user:password@host:5672/vhost"])
 
 
 def stack(
-    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, give_back: Callable[[], object]
+    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, give_back: Callable[[], object], permits: Makes
 ) -> list[Middleware]:
     """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
 
     1. TimeLimit first disarms, so that it cannot strike while a retry is being published;
-    2. SafeRetries settles the message's fate;
-    3. DeadLetters writes down the fate of what was rejected (``after_nack``);
-    4. Observe counts and logs it.
+    2. RateLimit re-schedules what is to come later; SafeRetries what failed, or lets it be rejected;
+    3. DeadLetters writes down why it was rejected (``after_nack``);
+    4. Observe counts and logs how it ended.
     """
     return [
         Observe(metrics, give_back),
         DeadLetters(record_dead),
         SafeRetries(stages),
+        RateLimit(permits),
         CurrentMessage(),
         TimeLimit(),
     ]

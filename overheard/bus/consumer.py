@@ -12,9 +12,10 @@ from dramatiq.brokers.rabbitmq import (
     _RabbitmqConsumer,  # what Broker.consumer_class is made to name; it has no public name
     _RabbitmqMessage,
 )
-from dramatiq.common import q_name
+from dramatiq.common import current_millis, q_name
 
 from overheard.bus import amqp
+from overheard.bus.envelope import LONGEST_DELAY
 from overheard.log import get_logger
 
 log = get_logger(__name__)
@@ -68,10 +69,19 @@ class QuorumConsumer(_RabbitmqConsumer):
         if message.queue_name != self.queue_name:
             self._park(method.delivery_tag, f"it is addressed to {message.queue_name}")
             return None
+        if "eta" in message.options:
+            message.options["eta"] = current_millis() + self._delay(message.options["eta"])
         self.known_tags.add(method.delivery_tag)
         proxy: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, message)  # type: ignore[no-untyped-call]
         proxy.consumer = self
         return proxy  # type: ignore[no-any-return]
+
+    def _delay(self, eta: int) -> int:
+        """Milliseconds until ``eta``, which is by the broker's clock: Dramatiq waits by the machine's.
+
+        It is never long: RabbitMQ closes a consumer that holds a message for 30 minutes.
+        """
+        return min(max(eta - int(self.broker.clock() * 1000), 0), int(LONGEST_DELAY * 1000))
 
     def requeue(self, messages: Iterable[Any]) -> None:
         """Forget them: RabbitMQ has them again when the connection closes. Reading them takes them off their queue."""

@@ -3,10 +3,14 @@
 RabbitMQ keeps every one in its queue's ``.XQ`` for seven days, silently; here they are recorded for people. A message
 that fails in a worker is recorded at once (``DeadLetters``); what no worker could even decode is found by ``drain.py``.
 Both may see the same letter: the recorder ignores a (message_id, stage) that it has.
+
+No text of an item gets into a dead letter: a part of a poll that is parked is read again from the cursor. ``kept`` says
+what is stored of a body; reasons and tracebacks hold no words but ours (``overheard.faults``).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -15,10 +19,15 @@ import msgspec
 from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
-from overheard.bus.envelope import MAX_BYTES
-from overheard.bus.retries import fate_of
-from overheard.bus.verdict import describe
+from overheard.bus.copies import ending_of
+from overheard.bus.envelope import MAX_BYTES, Payload, StrictEncoder
+from overheard.bus.retry_policy import describe
 from overheard.log import get_logger
+from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem
+
+# Why a body is not kept, in place of it.
+READ_AGAIN = "its items are read again by the next reading: drop it"
+FOREIGN = "it was never a message of ours: find out who publishes it, then drop it"
 
 log = get_logger(__name__)
 
@@ -39,9 +48,51 @@ class DeadLetter(msgspec.Struct, frozen=True):
     routing_key: str | None = None
 
 
+class NotKept(msgspec.Struct, frozen=True):
+    """The part that all stored bodies have in common that are not the message itself: ``not_kept`` says why."""
+
+    not_kept: str
+
+
 def bounded(body: bytes) -> bytes:
-    """What is kept of a body: RabbitMQ takes much larger ones than our largest message, and they are none of ours."""
+    """Return what is kept of a refused event: RabbitMQ takes much larger ones than any of ours."""
     return body[:MAX_BYTES]
+
+
+def kept(letter: DeadLetter) -> bytes:
+    """Return what is stored of the body, decided by the type of its message. Pure.
+
+    A refused event holds no item and is kept as it came; a message of ids is kept whole and can be replayed. Of a
+    message of items their ids and the poll's are kept. What cannot be decoded may hold anything: of it nothing is.
+    """
+    if letter.origin == "rejected":
+        return letter.body
+    encoder = StrictEncoder()
+    try:
+        fields = encoder.decode(letter.body)
+    except dramatiq.DecodeError:
+        sha256 = hashlib.sha256(letter.body).hexdigest()
+        return msgspec.json.encode({"not_kept": FOREIGN, "size": len(letter.body), "sha256": sha256})
+    payload: Payload = fields["args"][0]
+    if isinstance(payload.message, ItemsFetched | ItemsMatched):
+        remains = {"not_kept": READ_AGAIN, "message_id": fields["message_id"], **_without_texts(payload.message)}
+        return msgspec.json.encode(remains)
+    fields["options"].pop("traceback", None)  # the letter has its own
+    return encoder.encode(fields)
+
+
+def _without_texts(message: ItemsFetched | ItemsMatched) -> dict[str, Any]:
+    items = [entry.item if isinstance(entry, MatchedItem) else entry for entry in message.items]
+    groups = [target.group_id for target in message.part.targets]
+    return {**message.gist, "groups": groups, "names": [item.id for item in items]}
+
+
+def why_not_kept(body: bytes) -> str | None:
+    """Return why a stored body is not the message itself; None when it is."""
+    try:
+        return msgspec.json.decode(body, type=NotKept).not_kept
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 Record = Callable[[DeadLetter], None]
@@ -63,14 +114,14 @@ class DeadLetters(Middleware):
 
 def letter_of(message: Any) -> DeadLetter:
     """The dead letter of a message that failed in a worker."""
-    fate, error = fate_of(message), message._exception
-    reason = fate.reason if fate else describe(error) if error else "rejected without a reason"
+    ending, error = ending_of(message), message._exception
+    reason = ending.reason if ending else describe(error) if error else "rejected without a reason"
     return DeadLetter(
         message_id=message.message_id,
         stage=message.actor_name,
         queue=xq_name(message.queue_name),
         body=message.encode(),
         reason=reason,
-        traceback=fate.traceback if fate else "",
+        traceback=ending.traceback if ending else "",
         origin="nack",
     )

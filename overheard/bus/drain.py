@@ -135,7 +135,7 @@ def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> Dead
 def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetter:
     if queue == REJECTED:
         return DeadLetter(_hash(body), "ingress", queue, bounded(body), reason, "", "rejected")
-    return DeadLetter(_hash(body), q_name(queue), queue, bounded(body), reason, "", "xq")
+    return DeadLetter(_hash(body), q_name(queue), queue, body, reason, "", "xq")
 
 
 def _refused(properties: Any, body: bytes) -> DeadLetter:
@@ -156,7 +156,7 @@ def _parked(queue: str, body: bytes, properties: Any, encoder: StrictEncoder) ->
         reason = DEATHS.get(why, f"dead-lettered by RabbitMQ: {why}")
     else:
         identity = _hash(body)
-    return DeadLetter(identity, q_name(queue), queue, bounded(body), reason[:LONGEST_REASON], "", "xq")
+    return DeadLetter(identity, q_name(queue), queue, body, reason[:LONGEST_REASON], "", "xq")
 
 
 def _death(properties: Any) -> dict[str, str]:

@@ -6,7 +6,6 @@ Dramatiq trusts what it decodes: ``options: null`` stops a consumer, a wrong que
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -18,12 +17,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from overheard.errors import InvalidInput
 from overheard.messages import Message
-from overheard.stages import STAGE_OF_MESSAGE, STAGES, Stage
+from overheard.stages import STAGES, Stage, recipient
 
 MAX_BYTES = 4 * 1024 * 1024
 LONGEST_DELAY = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
-# A delayed message is held unacknowledged; RabbitMQ closes the consumer after 30 minutes of that.
-FARTHEST_ETA = 1_200_000  # milliseconds ahead, with room for a clock that is wrong
 
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -77,14 +74,17 @@ class Payload:
 
 
 class StrictEncoder(dramatiq.Encoder):
-    """JSON, typed. ``decode`` raises DecodeError for anything that this project did not write itself."""
+    """JSON, typed. ``decode`` raises DecodeError for anything that this project did not write itself.
+
+    ``stages`` are those of the table in use that ``stages.py`` does not know, or knows otherwise.
+    """
 
     def __init__(self, stages: Iterable[Stage] = ()) -> None:
         known = {**STAGES, **{stage.name: stage for stage in stages}}
         self._queues = {stage.queue: stage for stage in known.values()}
         self._encoder = msgspec.json.Encoder(enc_hook=_open)
         self._envelope = msgspec.json.Decoder(Envelope)
-        self._payloads = {stage.queue: msgspec.json.Decoder(stage.message) for stage in known.values()}
+        self._payloads = {stage.queue: msgspec.json.Decoder(stage.takes) for stage in known.values()}
 
     def encode(self, data: dict[str, Any]) -> bytes:
         """Raises InvalidInput when the result is over 4 MiB."""
@@ -122,21 +122,20 @@ class StrictEncoder(dramatiq.Encoder):
             raise _refusal(f"no stage has a queue {name[:80]!r} - at `$.queue_name`", data)
         if envelope.actor_name != stage.name:
             raise _refusal(f"want {stage.name!r}, got {envelope.actor_name[:80]!r} - at `$.actor_name`", data)
-        eta = envelope.options.eta
-        if eta is not UNSET and not name.endswith(".DQ"):
+        if envelope.options.eta is not UNSET and not name.endswith(".DQ"):
             raise _refusal(f"only a message on {stage.queue}.DQ has one - at `$.options.eta`", data)
-        if eta is not UNSET and eta > time.time() * 1000 + FARTHEST_ETA:
-            raise _refusal("too far in the future - at `$.options.eta`", data)
         return stage
 
 
 def pack(
-    message: Message, *, message_id: str | None = None, options: dict[str, Any] | None = None
+    message: Message,
+    stage: Stage | None = None,
+    *,
+    message_id: str | None = None,
+    options: dict[str, Any] | None = None,
 ) -> dramatiq.Message[Any]:
-    """The message in an envelope addressed to its stage. Raises InvalidInput for a message of no stage."""
-    stage = STAGE_OF_MESSAGE.get(type(message))
-    if stage is None:
-        raise InvalidInput(f"no stage takes {type(message).__name__}")
+    """The message in an envelope addressed to ``stage``, or to the first that takes it. Raises InvalidInput."""
+    stage = stage or recipient(message, STAGES.values())
     return dramatiq.Message(
         queue_name=stage.queue,
         actor_name=stage.name,
@@ -150,10 +149,10 @@ def pack(
 def unpack(stage: Stage, payload: object) -> Message:
     """The stage's message from what its actor was called with. Raises InvalidInput."""
     message = payload.message if isinstance(payload, Payload) else payload
-    if isinstance(message, stage.message):
+    if isinstance(message, stage.takes):
         return message
     try:
-        return msgspec.convert(message, stage.message)
+        return msgspec.convert(message, stage.takes)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"not a message for {stage.name}: {error}") from None
 

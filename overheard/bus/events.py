@@ -107,6 +107,11 @@ def message_id_of(event: Event) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{TYPE_OF[type(event)]} {event.event_id}"))
 
 
+def message_id_for(message_id: str, source: str) -> str:
+    """Return the id of the message about one source that an event becomes: the same for the same event."""
+    return str(uuid.uuid5(NAMESPACE, f"{message_id} {source}"))
+
+
 def unknown_type(routing_key: str) -> str:
     """The reason for a mistyped routing key."""
     return f"no such event type {_shown(routing_key)}; valid: {', '.join(TYPES)}"

@@ -13,8 +13,8 @@ from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge, Histogram
 
 from overheard import log as logs
+from overheard.bus.copies import ending_of
 from overheard.bus.envelope import Payload
-from overheard.bus.retries import fate_of
 from overheard.log import get_logger
 from overheard.metrics import OUTCOMES, Metrics
 
@@ -25,11 +25,14 @@ LEVELS = {
     "dramatiq.broker": logging.ERROR,  # warns of more than one worker in a process, which is what we want
 }
 
+# How a message is told of whose handler returned; else it is a dead letter.
+SAID = {"ok": (logging.INFO, "message done"), "postponed": (logging.INFO, "message postponed")}
+
 log = get_logger(__name__)
 
 
 class Observe(Middleware):
-    """Stands first, so that its ``after_…`` hooks run last and know the message's fate.
+    """Stands first, so that its ``after_…`` hooks run last and know how the message ended.
 
     ``give_back`` runs on a worker's thread as the last thing it does: what belongs to the thread is closed by it, or
     by nobody.
@@ -75,16 +78,16 @@ class Observe(Middleware):
         if began is None:
             return
         seconds = time.monotonic() - began
-        fate = fate_of(message)
-        outcome = fate.outcome if fate else "dead" if message.failed else "ok"
+        ending = ending_of(message)
+        outcome = ending.outcome if ending else "dead" if message.failed else "ok"
         self._in_progress[message.actor_name].dec()
         self._duration[message.actor_name].observe(seconds)
         self._outcomes[message.actor_name, outcome].inc()
         told_of = {"outcome": outcome, "ms": round(seconds * 1000, 1)}
         if exception is None:
-            log.info("message done", **told_of)
-        elif outcome == "postponed":
-            log.info("message postponed", **told_of, exc_info=exception)
+            told_of |= {"reason": ending.reason} if ending else {}
+            tell, words = SAID.get(outcome, (logging.ERROR, "message failed"))
+            log.log(tell, words, **told_of)
         else:
             level = log.error if outcome == "dead" else log.warning
             level("message failed", **told_of, exc_info=exception)

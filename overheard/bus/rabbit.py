@@ -13,11 +13,12 @@ import dramatiq
 import pika
 import pika.exceptions
 from dramatiq.brokers.rabbitmq import DEAD_MESSAGE_TTL, RabbitmqBroker
-from dramatiq.common import current_millis, dq_name, q_name, xq_name
+from dramatiq.common import dq_name, q_name, xq_name
 
 from overheard.bus import amqp
 from overheard.bus.confirms import ConfirmedChannel, Publication
 from overheard.bus.consumer import QuorumConsumer
+from overheard.clock import Clock, system_clock
 
 DELIVERY_LIMIT = 20  # deliveries of one message: against a message that kills its process each time
 RETRY_WITHIN_SECONDS = 2.0  # of the first try's beginning
@@ -28,7 +29,8 @@ class QuorumBroker(RabbitmqBroker):
     """Quorum queues and confirms on the RabbitMQ at ``url``. Opens no connection until it is used.
 
     ``enqueue`` returns when RabbitMQ has the message on disk; else it raises BusUnavailable. Each thread has its own
-    connection: a thread that will not live as long as the process calls ``release()`` when it is done.
+    connection: a thread that will not live as long as the process calls ``release()`` when it is done. ``clock`` says
+    when a delayed message is due: it has to be the same for all who publish and consume, whatever their machines' are.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class QuorumBroker(RabbitmqBroker):
         *,
         middleware: list[dramatiq.Middleware],
         name: str = "",
+        clock: Clock = system_clock,
         heartbeat: int = amqp.HEARTBEAT,
         blocked_timeout: float = amqp.BLOCKED_TIMEOUT,
     ) -> None:
         params = amqp.parameters(url, name=name, heartbeat=heartbeat, blocked_timeout=blocked_timeout)
         super().__init__(url=url, confirm_delivery=True, middleware=middleware)
         self.parameters: Any = params
+        self.clock = clock
 
     @property
     def consumer_class(self) -> type[QuorumConsumer]:
@@ -71,7 +75,7 @@ class QuorumBroker(RabbitmqBroker):
         the server. A server that took its time to fail gets no second one.
         """
         if delay is not None:
-            eta = current_millis() + delay
+            eta = int(self.clock() * 1000) + delay
             messages = [each.copy(queue_name=dq_name(each.queue_name), options={"eta": eta}) for each in messages]
         bodies = [each.encode() for each in messages]
         self._drop_stale()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import dramatiq
 import msgspec
 
+from overheard.bus.dead import why_not_kept
 from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
 from overheard.log import TRAVELS, about, trace
 from overheard.messages import Message
+from overheard.sending import Send
+from overheard.stages import STAGES, Stage, recipient
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -42,34 +45,52 @@ class EnqueuesAll(Protocol):
 
 
 class Sender:
-    """Sends on a broker of ours. Thread-safe."""
+    """Sends on a broker of ours, as the table says. Thread-safe."""
 
-    def __init__(self, broker: EnqueuesAll) -> None:
+    def __init__(self, broker: EnqueuesAll, table: Iterable[Stage] = STAGES.values()) -> None:
         self._broker = broker
+        self._table = tuple(table)
 
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
         """Returns when the bus has it. Raises Unavailable when it cannot be reached, InvalidInput when too large."""
+        return self._send(message, recipient(message, self._table), delay, message_id)
+
+    def of_stage(self, name: str) -> Send:
+        """What a stage is given to send with."""
+
+        def send(message: Message, *, delay: float | None = None) -> str:
+            return self._send(message, recipient(message, self._table, name), delay)
+
+        return send
+
+    def _send(self, message: Message, stage: Stage, delay: float | None, message_id: str | None = None) -> str:
         if delay is not None and not 0 <= delay <= LONGEST_DELAY:
             raise InvalidInput(f"delay of {delay} s: the bus delays up to {LONGEST_DELAY:g} s")
-        envelope = pack(message, message_id=message_id, options=trace())
+        envelope = pack(message, stage, message_id=message_id, options=trace())
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
 
     def send_all(self, parcels: Sequence[Parcel]) -> None:
         """Returns when the bus has them all. Raises as ``send`` does: then it has some of them at most."""
         if parcels:
-            envelopes = [pack(each.message, message_id=each.message_id, options=each.told) for each in parcels]
+            envelopes = [
+                pack(each.message, recipient(each.message, self._table), message_id=each.message_id, options=each.told)
+                for each in parcels
+            ]
             self._broker.enqueue_all(envelopes)
 
     def replay(self, body: bytes) -> str:
         """Send a dead letter again, as new: no retries used, no slot held; its id is kept.
 
-        Raises InvalidInput for a body that was never a message of ours.
+        Raises InvalidInput for a body that was not kept, or cannot be read.
         """
+        if why := why_not_kept(body):
+            raise InvalidInput(f"nothing to replay: {why}")
         try:
-            fields = StrictEncoder().decode(body)
+            fields = StrictEncoder(self._table).decode(body)
         except dramatiq.DecodeError as error:
             raise InvalidInput(f"cannot be replayed: {error}") from None
         payload: Payload = fields["args"][0]
         with about(**{name: fields["options"][name] for name in TRAVELS if name in fields["options"]}):
-            return self.send(payload.message, message_id=fields["message_id"])
+            stage = next(stage for stage in (*self._table, *STAGES.values()) if stage.name == fields["actor_name"])
+            return self._send(payload.message, stage, None, fields["message_id"])

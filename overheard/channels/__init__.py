@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from overheard.clock import Clock, system_clock
+
 NoticeType = Literal["mention.created", "mentions.summary", "digest", "alert"]
 
 
@@ -60,12 +62,14 @@ class Notice(msgspec.Struct, frozen=True):
 class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator decided for all channels.
 
-    ``allow_private`` lets channels reach this machine and its network; ``timeout`` bounds one try, in seconds.
+    ``allow_private`` lets channels reach this machine and its network; ``timeout`` bounds one try, in seconds;
+    ``clock`` dates signatures.
     """
 
     allow_private: bool
     timeout: float
     user_agent: str
+    clock: Clock = system_clock
 
 
 class Channel(Protocol):

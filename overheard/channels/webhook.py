@@ -17,7 +17,6 @@ from overheard.channels.deadline import Deadline
 from overheard.channels.libraries_log import captured
 from overheard.channels.payload import body_of
 from overheard.channels.target import parse_target
-from overheard.clock import Clock, system_clock
 from overheard.errors import InvalidInput, TryAgain
 
 BODY_LIMIT = 64 * 1024  # bytes of an answer that are read
@@ -39,7 +38,6 @@ class WebhookChannel:
         secret: str | None,
         options: ChannelOptions,
         *,
-        clock: Clock = system_clock,
         resolve: egress.Resolve = egress.resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -48,7 +46,7 @@ class WebhookChannel:
         self._target = parse_target(url, allow_private=options.allow_private)
         self._key = signing.key_of(secret)
         self._options = options
-        self._clock = clock
+        self._clock = options.clock
         self._resolve = resolve
         self._tls = tls
 

@@ -25,7 +25,7 @@ ENTRIES = {
     "trigger": Entry(f"{HERE}.trigger:trigger", "Ask for a run of a workspace now.", HEAR),
     "status": Entry(f"{HERE}.status:status", "How everything is, and what to do about what is not well.", OPERATE),
     "gap": Entry(f"{HERE}.gaps:gap", "List what could not be read.", OPERATE),
-    "dead": Entry(f"{HERE}.dead:dead", "Look at, replay or drop what could not be done.", OPERATE),
+    "dead": Entry(f"{HERE}.dead_letters:dead", "Look at, replay or drop what could not be done.", OPERATE),
     "forget": Entry(f"{HERE}.forget:forget", "Erase all of an author, or of a workspace.", OPERATE),
     "alert": Entry(f"{HERE}.alerts:alert", "Send a test alert to the operator's channel.", OPERATE),
     "migrate": Entry(f"{HERE}.migrate:migrate", "Bring the database up to date; SQLite is copied first.", OPERATE),

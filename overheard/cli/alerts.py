@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
-from overheard.cli.group import Fault
-from overheard.cli.opening import configuration
+from overheard.cli.context import configuration
+from overheard.cli.group import CliError
 from overheard.cli.output import line
-from overheard.clock import system_clock
-from overheard.db.incidents import Noted
 from overheard.errors import InvalidInput, Permanent, TryAgain
-from producers.alerts import TEST, alert_channel, compose, said
+from overheard.operations import operator_alert
 
 
 @click.group
@@ -26,10 +22,9 @@ def test(context: click.Context) -> None:
     """Send a test alert to [alerts] url now, and say what the receiver answered."""
     config = configuration(context)
     if not config.alerts.url.get_secret_value():
-        raise Fault("no alerts are sent: [alerts] url in pipeline.toml is empty")
-    began = time.monotonic()
+        raise CliError("no alerts are sent: [alerts] url in pipeline.toml is empty")
     try:
-        alert_channel(config).send(compose([Noted(TEST, "overheard alert test", 1, system_clock())]))
+        took = operator_alert.test(config)
     except (TryAgain, Permanent, InvalidInput) as error:
-        raise Fault(f"[alerts] url took nothing: {said(error)}") from None
-    line(("✓ ", "green"), f"The operator's channel took the test alert in {time.monotonic() - began:.1f} s.")
+        raise CliError(f"[alerts] url took nothing: {operator_alert.said(error)}") from None
+    line(("✓ ", "green"), f"The operator's channel took the test alert in {took:.1f} s.")

@@ -1,34 +1,25 @@
-"""``overheard check``: everything that has to be there, really tried, a line each, with how to mend it."""
+"""``overheard check``: everything that has to be there, really tried, a line each, with how to fix it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import click
-import msgspec
 
+from actors.wiring import limiter, reddit_budget, reddit_source
 from overheard.channels.inert import clean
-from overheard.cli import output, stored_queries, trials
-from overheard.cli.opening import configuration
+from overheard.cli import output
+from overheard.cli.context import configuration
 from overheard.cli.output import line
-from overheard.cli.trials import Outcome
-from overheard.config import Config
 from overheard.errors import ConfigError
+from overheard.limits import Permit
+from overheard.operations import checks
+from overheard.operations.checks import Outcome
 from overheard.program import Program
 
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
-
-
-class Result(msgspec.Struct, frozen=True):
-    """One line of the answer."""
-
-    part: str
-    outcome: Literal["ok", "warning", "failed"]
-    what: str
-    hint: str | None
 
 
 @click.command
@@ -41,53 +32,36 @@ def check(context: click.Context, format: str) -> None:
     the configuration.
     """
     worst = 0
-    for result in _results(context):
+    for part, outcome in _outcomes(context):
         if format == "json":
-            output.print_json(result)
+            output.print_json({"part": part, "outcome": outcome.sign, "what": outcome.what, "hint": outcome.hint})
         else:
-            _print(result)
-        if result.outcome == "failed":
-            worst = 2 if result.part == "configuration" else 1
+            sign, style = SIGNS[outcome.sign]
+            line((f"{sign} ", style), f"{part:<15}", clean(outcome.what))
+            output.hint(outcome.hint or "", 17)
+        if outcome.sign == "failed":
+            worst = 2 if part == "configuration" else 1
     sys.exit(worst)
 
 
-def _results(context: click.Context) -> Iterator[Result]:
+def _outcomes(context: click.Context) -> Iterator[tuple[str, Outcome]]:
     try:
-        config = configuration(context)
-        program = Program(config)
+        program = Program(configuration(context))
     except ConfigError as error:
         first, *rest = error.problems
-        yield Result("configuration", "failed", first, "\n".join(rest) or None)
+        yield "configuration", Outcome("failed", first, "\n".join(rest) or None)
         return
+
+    def budget() -> Permit:
+        config = program.config
+        return Permit(
+            limiter(config, program.db), reddit_budget(config), wait=program.stop.wait, on_wait=lambda seconds: None
+        )
+
     path: Path | None = context.obj["config"]
-    yield Result("configuration", "ok", trials.where(path), None)
-    for deprecated in config.deprecated:
-        yield Result("configuration", "warning", deprecated, None)
     try:
-        for part, outcome in _tried(program, config):
-            yield Result(part, outcome.sign, outcome.what, outcome.hint)
+        yield from checks.run(
+            program, path, source=lambda config: reddit_source(config, program.metrics), budget=budget
+        )
     finally:
         program.db.release()
-
-
-def _tried(program: Program, config: Config) -> Iterator[tuple[str, Outcome]]:
-    database = trials.database(program)
-    yield "database", database
-    yield "bus", trials.bus(config)
-    yield "Reddit", trials.reddit(program, budgeted=database.ready)
-    if unused := trials.clients(config):
-        yield "clients", unused
-    if database.ready and (partial := trials.coverage(program)):
-        yield "coverage", partial
-    yield "metrics", trials.metrics(config, trials.whose(program, known=database.ready))
-    yield "alerts", trials.alerts(config)
-    yield "limits", trials.limits(program, known=database.ready)
-    yield "clock", trials.clock(program, known=database.ready)
-    yield "disk", trials.disk(config)
-    yield "queries", stored_queries.outcome(program, known=database.ready)
-
-
-def _print(result: Result) -> None:
-    sign, style = SIGNS[result.outcome]
-    line((f"{sign} ", style), f"{result.part:<15}", clean(result.what))
-    output.hint(result.hint or "", 17)

@@ -8,12 +8,13 @@ import click
 import msgspec
 
 from overheard.cli import output
-from overheard.cli.opening import opened
-from overheard.cli.output import Column, counted, line
-from overheard.cli.settling import gather
+from overheard.cli.context import open_app
+from overheard.cli.dead_letters.replay import gather
+from overheard.cli.output import Column, line
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput
+from overheard.operations.wording import counted
 from overheard.program import Program
 from overheard.sources.registry import SOURCES, author_label, watchable
 
@@ -23,7 +24,6 @@ WORDS = {
     "deliveries": "Deliveries",
     "digests": "Digests, not sent yet, that said nothing else",
     "letters": "Dead letters",
-    "shared_letters": "Dead letters of others, its part",
     "channels": "Channels, with their secrets",
     "queries": "Queries",
     "feeds": "Feeds that nobody else looks at",
@@ -65,7 +65,7 @@ def forget(
             author = SOURCES[source].check_author(author)
         except InvalidInput as error:
             raise click.BadParameter(str(error), param_hint="--author") from None
-    with opened(context) as program:
+    with open_app(context) as program:
         if author is not None and undo:
             _undo(program.db, source, author, format)
             return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from overheard.cli import output
-from overheard.cli.opening import opened
+from overheard.cli.context import open_app
 from overheard.cli.output import Column, Format, format_option
-from overheard.cli.times import ago, rfc3339
+from overheard.cli.times import rfc3339
 from overheard.db import gaps
 from overheard.db.gaps import GapRow
+from overheard.operations.wording import ago
 
 KEYS = (
     *("source", "kind", "place", "from_item", "from_at", "to_item", "to_at"),
@@ -38,7 +39,7 @@ def list_(context: click.Context, place: str | None, state: str | None, limit: i
 
     From and to are the items on both sides, which were read, and when they were created.
     """
-    with opened(context) as program:
+    with open_app(context) as program:
         now = program.clock()
         rows = gaps.listing(program.db, place=place, state=state, limit=limit)
         columns = (

@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     heading: str
 
 
-class Fault(click.ClickException):
+class CliError(click.ClickException):
     """Told as ``overheard: …`` on stderr, a line for each problem."""
 
     exit_code = 1
@@ -35,7 +35,7 @@ class Fault(click.ClickException):
         complain(self.message)
 
 
-class Misuse(Fault):
+class WrongUsage(CliError):
     """What was typed, or configured, can never work."""
 
     exit_code = 2
@@ -81,12 +81,12 @@ class Commands(click.Group):
             if sys.stdout is not None:  # as it is when it was closed before we began
                 sys.stdout.flush()
         except ConfigError as error:
-            raise Misuse("\n".join(error.problems)) from None
+            raise WrongUsage("\n".join(error.problems)) from None
         except (OverheardError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 forget_stdout()
                 raise click.exceptions.Exit(READER_GONE) from None
-            raise Fault(_told(error)) from None
+            raise CliError(_told(error)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
         return result

@@ -11,13 +11,14 @@ from rich.text import Text
 
 from overheard.channels import Mention
 from overheard.cli import output
-from overheard.cli.arrivals import Arrivals, all_of, newest_of
-from overheard.cli.marks import marked
-from overheard.cli.opening import opened
+from overheard.cli.context import open_app
+from overheard.cli.highlight import marked
 from overheard.cli.output import Column, Format, flat, format_option
-from overheard.cli.times import Since, ago, seconds_of
+from overheard.cli.times import Since, seconds_of
 from overheard.clock import system_clock
 from overheard.db import workspaces
+from overheard.operations.tail import Arrivals, all_of, newest_of
+from overheard.operations.wording import ago
 
 REDDIT = "https://www.reddit.com"
 SHOWN = 50  # in a table, unless --limit says otherwise
@@ -40,7 +41,7 @@ def mentions(
 
     JSON is one object a line, the same as a webhook's mention; highlights are [field, start, end] in characters.
     """
-    with opened(context) as program:
+    with open_app(context) as program:
         db = program.db
         if workspace is not None:
             workspaces.by_name(db, workspace)

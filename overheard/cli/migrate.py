@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from overheard.cli.opening import configuration
+from overheard.cli.context import configuration
 from overheard.cli.output import line
 from overheard.db import migrate as migrations
 from overheard.program import Program

@@ -85,12 +85,6 @@ def flat(text: str | None) -> str:
     return " ".join(clean(text or "").split())
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 query``, ``3 queries``."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
 def show(
     records: Iterable[Any],
     columns: Iterable[Column],
@@ -136,10 +130,10 @@ def table(rows: Iterable[Any], columns: Iterable[Column], *, header: bool = True
     return made
 
 
-def facts(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Names and values, below each other."""
+def facts(rows: Iterable[tuple[str, str | Text]]) -> Table:
+    """Return names and values, below each other."""
     columns = (Column("", lambda fact: fact[0], {"style": "dim"}), Column("", lambda fact: fact[1]))
-    print_table(table(rows, columns, header=False))
+    return table(rows, columns, header=False)
 
 
 def hint(text: str, indent: int) -> None:

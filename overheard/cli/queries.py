@@ -11,17 +11,17 @@ import msgspec
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.group import Misuse
-from overheard.cli.item_lines import COMPLAINTS, Found, NotItems, Tally, matching, unpacked
-from overheard.cli.marks import marked
-from overheard.cli.opening import named_input
+from overheard.cli.context import named_input
+from overheard.cli.group import WrongUsage
+from overheard.cli.highlight import marked
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
+from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, NotItems, matching, unpacked
 from overheard.sources.registry import place_label
 
-SHOWN = 50  # rows of a table
-WIDTH = 160  # characters around what was found
+TABLE_ROWS = 50
+EXCERPT_CHARS = 160  # around what was found
 
 
 @click.group
@@ -49,7 +49,7 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
     try:
         wanted = parse(query)
     except QuerySyntaxError as error:
-        raise Misuse(str(error)) from None
+        raise WrongUsage(str(error)) from None
     if path is not None:
         sys.exit(_file(wanted, path, format))
     if text is not None:
@@ -57,10 +57,10 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
     elif format == "table":
         line(("✓ ", "green"), "The query is right. It is read as: ", (flat(str(wanted)), "bold"))
     else:
-        output.show([Reading(str(wanted))], (), format, keys=("query",), empty="")
+        output.show([ReadQuery(str(wanted))], (), format, keys=("query",), empty="")
 
 
-class Reading(msgspec.Struct):
+class ReadQuery(msgspec.Struct):
     """How a query is read."""
 
     query: str
@@ -71,30 +71,30 @@ def _text(wanted: Query, text: str, format: Format) -> None:
     hit = matches(wanted, {"text": text})
     if format != "table":
         given = {"text": msgspec.Raw(msgspec.json.encode(text))}
-        found = [Found(1, given, {"text": text}, hit.highlights)] if hit else []
+        found = [MatchedLine(1, given, {"text": text}, hit.highlights)] if hit else []
         _print(iter(found), format)
     elif hit:
-        line(("✓ ", "green"), marked(text, hit.highlights, "text", WIDTH))
+        line(("✓ ", "green"), marked(text, hit.highlights, "text", EXCERPT_CHARS))
     else:
         line(("✗ ", "red"), "It does not match.")
 
 
 def _file(wanted: Query, path: str, format: Format) -> int:
-    tally = Tally()
+    tally = LineTally()
     try:
         with named_input(path) as raw:
-            _print(matching(wanted, unpacked(raw), tally), format)
+            _print(matching(wanted, unpacked(raw), tally, output.complain), format)
     except NotItems as error:
-        raise Misuse(f"{'stdin' if path == '-' else path}: {error}") from None
-    if tally.bad > COMPLAINTS:
-        line(f"… and {tally.bad - COMPLAINTS:,} more lines that cannot be read", stderr=True)
+        raise WrongUsage(f"{'stdin' if path == '-' else path}: {error}") from None
+    if tally.bad > MAX_COMPLAINTS:
+        line(f"… and {tally.bad - MAX_COMPLAINTS:,} more lines that cannot be read", stderr=True)
     skipped = f"; {tally.bad:,} could not be read" if tally.bad else ""
     lines = "line matches" if tally.lines == 1 else "lines match"
     line(f"{tally.matched:,} of {tally.lines:,} {lines}{skipped}", stderr=True)
     return 1 if tally.bad else 0
 
 
-def _print(found: Iterator[Found], format: Format) -> None:
+def _print(found: Iterator[MatchedLine], format: Format) -> None:
     if format == "json":
         for each in found:
             output.print_json({**each.given, "line": each.line, "highlights": each.highlights})
@@ -104,17 +104,17 @@ def _print(found: Iterator[Found], format: Format) -> None:
         _print_table(found)
 
 
-def _row(found: Found) -> dict[str, Any]:
+def _row(found: MatchedLine) -> dict[str, Any]:
     words = dict.fromkeys(found.texts[field][start:end] for field, start, end in found.highlights)
     text = "\n".join(found.texts.values())
     return {"line": found.line, "subreddit": found.subreddit, "found": list(words), "text": text}
 
 
-def _print_table(found: Iterator[Found]) -> None:
-    shown: list[Found] = []
+def _print_table(found: Iterator[MatchedLine]) -> None:
+    shown: list[MatchedLine] = []
     more = 0
     for each in found:
-        if len(shown) < SHOWN:
+        if len(shown) < TABLE_ROWS:
             shown.append(each)
         else:
             more += 1
@@ -124,13 +124,13 @@ def _print_table(found: Iterator[Found]) -> None:
         line((f"… and {more:,} more; --format json prints all", "dim"), stderr=True)
 
 
-def _where(found: Found) -> str:
+def _where(found: MatchedLine) -> str:
     return place_label("reddit", flat(found.subreddit)) if found.subreddit else ""
 
 
-def _what(found: Found) -> Text:
+def _what(found: MatchedLine) -> Text:
     named = {field for field, _, _ in found.highlights}
-    texts = [marked(text, found.highlights, key, WIDTH) for key, text in found.texts.items() if key in named]
+    texts = [marked(text, found.highlights, key, EXCERPT_CHARS) for key, text in found.texts.items() if key in named]
     return Text("\n" if output.console().is_terminal else " | ").join(texts)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from overheard import program
-from overheard.cli.embedded import Pipeline
+from overheard.embedded import Pipeline
 from overheard.program import Program
 
 

@@ -1,4 +1,4 @@
-"""Times as people say and read them."""
+"""Times as they are typed, and as programs read them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,6 @@ from typing import Any
 import click
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-STEPS = ((129600, 86400, "days"), (5400, 3600, "h"), (90, 60, "min"), (0, 1, "s"))
-
-
-def span(seconds: float) -> str:
-    """``45 s``, ``3 min``, ``5 h``, ``12 days``."""
-    seconds = max(seconds, 0.0)
-    for least, unit, name in STEPS:
-        if seconds >= least:
-            return f"{round(seconds / unit):,} {name}"
-    raise AssertionError("unreachable")
-
-
-def ago(moment: float | None, now: float) -> str:
-    """How long ago; a clock that runs a little ahead is no future."""
-    if not moment:
-        return "never"
-    return "just now" if now - moment < 1 else f"{span(now - moment)} ago"
-
-
-def ahead(moment: float | None, now: float) -> str:
-    """How soon."""
-    if moment is None:
-        return "never"
-    return "now" if moment <= now else f"in {span(moment - now)}"
 
 
 def rfc3339(moment: float | None) -> str | None:
@@ -66,3 +42,17 @@ class Since(click.ParamType[float]):
         if moment > now:
             self.fail(f"{text!r} is in the future", param, context)
         return moment
+
+
+class Duration(click.ParamType[float]):
+    """``30s``, ``2m`` or ``1h`` → seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,6})\s*([smh]?)", str(value).strip())
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is no duration: write 30s, 2m or 1h", param, context)
+        return float(int(match[1]) * SECONDS[match[2] or "s"])

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import click
 
-from overheard.cli.group import Fault
-from overheard.cli.opening import opened
-from overheard.cli.output import counted, line
-from overheard.cli.times import ago
-from overheard.db import beats, mentions, workspaces
+from overheard.cli.context import open_app
+from overheard.cli.group import CliError
+from overheard.cli.output import line
+from overheard.db import beats
+from overheard.operations import trigger as runs
+from overheard.operations.wording import ago, counted
 from overheard.program import Program
-from producers.trigger import Asked, is_done
-from producers.trigger import trigger as ask
-
-POLL = 0.2  # seconds
 
 
 @click.command
@@ -32,30 +28,19 @@ POLL = 0.2  # seconds
 @click.pass_context
 def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) -> None:
     """Ask for a run of WORKSPACE (slug or number) now."""
-    with opened(context) as program:
-        db = program.db
-        row = workspaces.by_slug_or_number(db, workspace)
-        if not row.active:
-            raise Fault(f"workspace {row.slug} is paused; to go on: overheard workspace resume {row.slug}")
-        last = mentions.last_id(db)
-        asked = ask(db, program.config, workspace, program.clock)
-        if not wait:
-            line(("✓ ", "green"), "A run of ", (row.slug, "bold"), " is asked for.", _who(asked))
-            return
+    with open_app(context) as program:
         began = time.monotonic()
-        pause = threading.Event()
-        while not is_done(db, row.id, asked.at):
-            if time.monotonic() - began > timeout:
-                raise Fault(_late(program, row.slug, timeout))
-            pause.wait(POLL)
-        found = counted(mentions.count(db, row.id, after_id=last), "new mention")
-        line(("✓ ", "green"), (row.slug, "bold"), f": {found} in {time.monotonic() - began:.1f} s.")
-
-
-def _who(asked: Asked) -> str:
-    if asked.run is not None:
-        return f" Its run in the logs: {asked.run}"
-    return " The next tick of `overheard run` takes it up."
+        asked = runs.ask(program, workspace)
+        if not wait:
+            taken = (
+                f"Its run in the logs: {asked.run}" if asked.run else "The next tick of `overheard run` takes it up."
+            )
+            line(("✓ ", "green"), "A run of ", (asked.slug, "bold"), f" is asked for. {taken}")
+            return
+        if (found := runs.wait(program.db, asked, timeout)) is None:
+            raise CliError(_late(program, asked.slug, timeout))
+        took = time.monotonic() - began
+        line(("✓ ", "green"), (asked.slug, "bold"), f": {counted(found, 'new mention')} in {took:.1f} s.")
 
 
 def _late(program: Program, slug: str, timeout: float) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
-from overheard.channels.registry import redact
-from overheard.cli.group import Misuse
-from overheard.cli.opening import named_input, opened
-from overheard.cli.output import counted, flat, is_utf8, line
-from overheard.cli.saving import beyond_limits, options, save, warn_of_all
-from overheard.db import specs, workspaces
+from overheard.cli.context import named_input, open_app
+from overheard.cli.group import WrongUsage
+from overheard.cli.output import flat, hint, is_utf8, line
 from overheard.errors import InvalidInput
 from overheard.input_files import read_to_limit
-from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, read, write
+from overheard.operations import workspaces
+from overheard.operations.wording import counted
+from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, SavedWorkspace
+from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
 
 REDACTED = """\
 # Without the addresses and secrets of channels; `overheard import` takes back: overheard export --secrets
@@ -29,27 +28,31 @@ def import_(context: click.Context, file: str) -> None:
     Nothing is saved unless all of it is right. A workspace that exists becomes what FILE says: queries and channels
     that are not in it are removed, the others keep their history. Workspaces that FILE does not name stay as they are.
     """
+    where = "stdin" if file == "-" else file
     try:
-        _import(context, file)
+        with named_input(file) as opened_file:
+            data = read_to_limit(opened_file, where, FILE_MAX_BYTES)
+        with open_app(context, create=True) as program:
+            for saved in workspaces.import_text(program, data, where):
+                _tell(saved)
     except InvalidInput as error:
-        raise Misuse(str(error)) from None
+        raise WrongUsage(str(error)) from None
 
 
-def _import(context: click.Context, path: str) -> None:
-    where = "stdin" if path == "-" else path
-    with named_input(path) as file:
-        data = read_to_limit(file, where, FILE_MAX_BYTES)
-    with opened(context, create=True) as program:
-        wanted = read(data, where, options(program.config), beyond_limits(program))
-        if not wanted:
-            raise InvalidInput(f"{where}: describes no workspace; it consists of [[workspace]] tables (see README)")
-        for spec in wanted:
-            new, secrets = save(program, spec)
-            line(("✓ ", "green"), "created " if new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
-            for name in secrets:
-                made = f"a signing secret was made for {flat(name)}"
-                line("  ", f"{made}; to see it: overheard export --secrets {spec.slug}")
-            warn_of_all(spec)
+def _tell(saved: SavedWorkspace) -> None:
+    spec = saved.spec
+    line(("✓ ", "green"), "created " if saved.new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
+    for name in saved.secrets:
+        made = f"a signing secret was made for {flat(name)}"
+        line("  ", f"{made}; to see it: overheard export --secrets {spec.slug}")
+    warn(saved)
+
+
+def warn(saved: SavedWorkspace) -> None:
+    """Say that a workspace on all of Reddit misses most of it, and what to do instead."""
+    if saved.partial:
+        line(("! ", "yellow"), (saved.spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
+        hint(INSTEAD_OF_ALL, 2)
 
 
 def _contents(spec: WorkspaceSpec) -> str:
@@ -71,18 +74,8 @@ def export(context: click.Context, slugs: tuple[str, ...], secrets: bool) -> Non
 
     The addresses of channels hold tokens: without --secrets they are left out.
     """
-    with opened(context) as program:
-        db = program.db
-        names = slugs or tuple(row.slug for row in workspaces.overview(db))
-        found = [specs.load(db, workspaces.by_name(db, slug).id, secrets=secrets) for slug in names]
-    if not secrets:
-        found = [hidden(spec) for spec in found]
-        if any(spec.channel for spec in found):
-            click.echo(REDACTED)
+    with open_app(context) as program:
+        found = workspaces.export(program.db, slugs, secrets=secrets)
+    if not secrets and any(spec.channel for spec in found):
+        click.echo(REDACTED)
     click.echo(write(found, ascii_only=not is_utf8()), nl=False)
-
-
-def hidden(spec: WorkspaceSpec) -> WorkspaceSpec:
-    """The workspace without its channels' addresses."""
-    channels = tuple(msgspec.structs.replace(channel, url=redact(channel.url)) for channel in spec.channel)
-    return msgspec.structs.replace(spec, channel=channels)

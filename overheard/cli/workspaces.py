@@ -7,18 +7,14 @@ import msgspec
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.adding import add
-from overheard.cli.group import Fault
-from overheard.cli.opening import opened
-from overheard.cli.output import Column, Format, counted, flat, format_option, line
-from overheard.cli.stored_queries import refused
-from overheard.cli.times import ago, ahead
-from overheard.cli.workspace_files import hidden
-from overheard.clock import system_clock
-from overheard.db import mentions, specs, workspaces
-from overheard.db.connect import Db
-from overheard.db.models import Workspace
+from overheard.cli.context import open_app
+from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.workspace_add import add
+from overheard.db import mentions, specs
+from overheard.db import workspaces as stored
 from overheard.db.workspaces import Overview
+from overheard.operations import workspaces
+from overheard.operations.wording import ago, ahead, counted
 from overheard.sources.registry import place_label
 
 
@@ -35,15 +31,13 @@ workspace.add_command(add)
 @click.pass_context
 def list_(context: click.Context, format: Format) -> None:
     """All workspaces, with how much of everything they have."""
-    with opened(context) as program:
+    with open_app(context) as program:
         keys = Overview.__struct_fields__
         empty = "No workspaces yet: overheard workspace add, or overheard import."
-        output.show(workspaces.overview(program.db), _columns(), format, keys=keys, empty=empty)
+        output.show(stored.overview(program.db), _columns(program.clock()), format, keys=keys, empty=empty)
 
 
-def _columns() -> tuple[Column, ...]:
-    now = system_clock()
-
+def _columns(now: float) -> tuple[Column, ...]:
     def due(row: Overview) -> Text:
         return Text(ahead(row.next_due_at, now)) if row.active else Text("paused", style="yellow")
 
@@ -69,17 +63,14 @@ def _columns() -> tuple[Column, ...]:
 @click.pass_context
 def show(context: click.Context, slug: str, format: str) -> None:
     """One workspace in full, but for its channels' addresses."""
-    with opened(context) as program:
-        row = workspaces.by_name(program.db, slug)
-        spec = hidden(specs.load(program.db, row.id, secrets=False))
-        found = mentions.count(program.db, row.id)
-    wrong = refused(spec.query)
+    with open_app(context) as program:
+        found = workspaces.details(program.db, slug)
+    spec, row = found.spec, found.row
     if format == "json":
-        output.print_json(
-            {**msgspec.to_builtins(spec), "active": row.active, "mentions": found, "refused_queries": wrong}
-        )
+        counts = {"active": row.active, "mentions": found.mentions, "refused_queries": found.refused_queries}
+        output.print_json({**msgspec.to_builtins(spec), **counts})
         return
-    now = system_clock()
+    now = program.clock()
     line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
     facts = (
         *(
@@ -87,25 +78,18 @@ def show(context: click.Context, slug: str, format: str) -> None:
             for source, places, kinds in spec.watches
         ),
         ("Every", f"{spec.every} ({spec.timezone})"),
-        ("Last run", ago(row.served_at, now)),
+        ("Last run", ago(found.ran_at, now)),
         ("Next run", ahead(row.next_due_at, now) if row.active else "paused"),
         ("Digests", f"{spec.digest} ({spec.timezone})"),
-        ("Mentions", f"{found:,}"),
+        ("Mentions", f"{found.mentions:,}"),
         *((f"Query {flat(query.name)}", flat(query.text)) for query in spec.query),
         *((f"Channel {flat(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
     )
-    output.facts(facts)
-    for each in wrong:
+    output.print_table(output.facts(facts))
+    for each in found.refused_queries:
         state = "is matched as before" if each.matched else "is not matched"
         line(("! ", "yellow"), flat(f"query {each.query} would be refused today, and {state}: {each.what}"))
         output.hint(each.do, 2)
-
-
-def _theirs(db: Db, slug: str) -> Workspace:
-    row = workspaces.by_name(db, slug)
-    if row.internal:
-        raise Fault(f"{slug} is Overheard's own\nturn it off with [canary] interval = 0 in pipeline.toml")
-    return row
 
 
 @workspace.command
@@ -113,8 +97,8 @@ def _theirs(db: Db, slug: str) -> Workspace:
 @click.pass_context
 def pause(context: click.Context, slug: str) -> None:
     """Look for nothing any more, and keep everything."""
-    with opened(context) as program:
-        specs.set_active(program.db, _theirs(program.db, slug).id, False)
+    with open_app(context) as program:
+        workspaces.set_active(program.db, slug, False)
     line(("✓ ", "green"), (slug, "bold"), " is paused. To go on: ", (f"overheard workspace resume {slug}", "bold"))
 
 
@@ -123,8 +107,8 @@ def pause(context: click.Context, slug: str) -> None:
 @click.pass_context
 def resume(context: click.Context, slug: str) -> None:
     """Go on after a pause."""
-    with opened(context) as program:
-        specs.set_active(program.db, workspaces.by_name(program.db, slug).id, True)
+    with open_app(context) as program:
+        workspaces.set_active(program.db, slug, True)
     line(("✓ ", "green"), (slug, "bold"), " goes on.")
 
 
@@ -134,8 +118,8 @@ def resume(context: click.Context, slug: str) -> None:
 @click.pass_context
 def remove(context: click.Context, slug: str, yes: bool) -> None:
     """Delete a workspace with its queries, channels and mentions."""
-    with opened(context) as program:
-        row = _theirs(program.db, slug)
+    with open_app(context) as program:
+        row = workspaces.changeable(program.db, slug)
         found = counted(mentions.count(program.db, row.id), "mention")
         if not yes:
             click.confirm(f"Delete {slug} with its queries, channels and {found}?", abort=True, err=True)

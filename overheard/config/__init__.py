@@ -242,10 +242,6 @@ class Config(Section):
     # Keys that are set and no longer mean anything: accepted for one release, so that an upgrade starts.
     deprecated: tuple[str, ...] = ()
 
-    @property
-    def reddit(self) -> Reddit:
-        return self.sources.reddit
-
 
 def _sections(table: type[Section], prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
     for name, field in table.model_fields.items():

@@ -6,7 +6,7 @@ Every fault is reported at once, each with file, key and a hint; nothing is gues
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -30,18 +30,14 @@ Tables = dict[str, Any]  # by the section's name, sources.reddit
 Given = dict[tuple[str, str], str]  # the variable that a (section, key) came from
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, only: Collection[str] = ()) -> Config:
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration from ``path`` (None: ./pipeline.toml where there is one, else the defaults) and ``environ``.
 
-    ``only`` names the sections to read; faults in others are nothing to a program that does not use them.
     Raises ConfigError with every problem found.
     """
     path, file = _read(path, environ)
     where = str(path) if path is not None else "the defaults"
     tables = _by_name(file)
-    if only:
-        tables = {section: table for section, table in tables.items() if section in only}
-        environ = {name: text for name, text in environ.items() if _setting(name)[0] in only}
     deprecated = list(without_old_keys(tables, where))
     problems = list(_unknown_keys(tables, where))
     given = _override(tables, environ, problems, deprecated)

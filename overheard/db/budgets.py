@@ -11,18 +11,17 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from peewee import Case, fn
 
+from overheard.config import Config
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.limits import Reservation
 
 HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
 LONGEST_BLOCK = 3600.0  # seconds: what a Retry-After may ask for
-MARGIN = 60.0  # seconds by which a line may be longer than HORIZON: a slower pace was configured before
 WINDOW = 600.0  # seconds: Reddit's; what it counted longer ago says nothing any more
 CLOCK_TICK = 0.002  # seconds: SQLite's clock counts milliseconds
 NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
@@ -61,13 +60,12 @@ class DatabaseLimiter:
     def _reserve(self, key: str) -> Reservation:
         rate, now = self._rates[key.partition(":")[0]], self._db.now
         earliest = now - (rate.burst - 1) * rate.period
-        block = _block(now)
-        start = self._db.greatest(Case(None, [(_beyond(rate, now), now)], Budget.tat), earliest, block)
+        start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
         row = (
             Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
             .on_conflict(
                 conflict_target=[Budget.key],
-                update={Budget.tat: start + rate.period, Budget.block_until: block},
+                update={Budget.tat: start + rate.period},
                 where=(start < now + HORIZON),
             )
             .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
@@ -93,8 +91,8 @@ class DatabaseLimiter:
         rate, now = self._rates[key.partition(":")[0]], self._db.now
         full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
         scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
-        unused = (Budget.tat <= full - rate.period) | _beyond(rate, now)
-        lost = unused & (_block(now) <= now) & ~fn.coalesce(scarce, False)
+        unused = Budget.tat <= full - rate.period
+        lost = unused & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
         taken = (
             Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
             .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
@@ -111,8 +109,7 @@ class DatabaseLimiter:
     def until(self, key: str, slot: float) -> float:
         """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.
 
-        Otherwise all who hold a slot within the block would come at once when it ends. Void is also what lies beyond
-        every line: the clock went back since.
+        Otherwise all who hold a slot within the block would come at once when it ends.
         """
         with self._db.session():
             return self._until(key, slot)
@@ -123,16 +120,15 @@ class DatabaseLimiter:
         if not rows:
             return slot - self._db.clock()
         block_until, moment = rows[0]
-        wait = slot - float(moment)
-        return wait if slot >= float(block_until) and wait <= HORIZON + MARGIN else -math.inf
+        return slot - float(moment) if slot >= float(block_until) else -math.inf
 
     def block(self, key: str, seconds: float) -> None:
-        """Nobody gets a slot before ``seconds`` from now; a longer block stays."""
-        until = self._db.now + seconds
+        """Nobody gets a slot before ``seconds`` from now, at most LONGEST_BLOCK; a longer block stays."""
+        until = self._db.now + min(seconds, LONGEST_BLOCK)
         with self._db.session():
             Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
                 conflict_target=[Budget.key],
-                update={Budget.block_until: self._db.greatest(_block(self._db.now), until)},
+                update={Budget.block_until: self._db.greatest(Budget.block_until, until)},
             ).execute(self._db.peewee)
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
@@ -154,22 +150,14 @@ class DatabaseLimiter:
             self.block(key, min(reset, 600.0))
 
 
-def _beyond(rate: Rate, now: Any) -> Any:
-    """Whether the line is longer than any can be: it was written before the database's clock went back.
-
-    Taken for true, it would let nobody through until the clock is there again.
-    """
-    return Budget.tat > now + HORIZON + rate.period + MARGIN
-
-
-def _block(now: Any) -> Any:
-    """Until when the key is blocked; 0 when that is farther off than any block is."""
-    return Case(None, [(Budget.block_until > now + LONGEST_BLOCK + MARGIN, 0.0)], Budget.block_until)
-
-
 def reddit_key(client_id: str) -> str:
     """The key of Reddit's budget: one for each set of credentials, without showing them."""
     return f"reddit:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
+
+
+def source_key(source: str, config: Config) -> str | None:
+    """The key of a source's budget; None for a source that has none."""
+    return reddit_key(config.sources.reddit.client_in_use) if source == "reddit" else None
 
 
 def take(db: Db, key: str, seconds: float) -> bool:
@@ -180,7 +168,7 @@ def take(db: Db, key: str, seconds: float) -> bool:
         .on_conflict(
             conflict_target=[Budget.key],
             update={Budget.tat: now + seconds},
-            where=(Budget.tat <= now) | (Budget.tat > now + seconds + MARGIN),  # the clock went back
+            where=(Budget.tat <= now),
         )
         .returning(Budget.key)
         .tuples()
@@ -193,7 +181,7 @@ def admit(db: Db, key: str, rate: Rate) -> bool:
     """Take a token of ``key`` if there is one now; return whether there was. Nothing is reserved."""
     now = db.now
     earliest = now - (rate.burst - 1) * rate.period
-    start = db.greatest(Case(None, [(_beyond(rate, now), earliest)], Budget.tat), earliest)
+    start = db.greatest(Budget.tat, earliest)
     taken = (
         Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
         .on_conflict(conflict_target=[Budget.key], update={Budget.tat: start + rate.period}, where=(start <= now))

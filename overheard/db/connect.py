@@ -18,7 +18,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import IdleInTransactionSessionTimeout
 
+from overheard.clock import Clock, system_clock
 from overheard.db import sqlite_file
+from overheard.db.clock import ServerClock
 from overheard.db.postgres import BoundedPostgresql
 from overheard.errors import ConfigError, Unavailable
 
@@ -30,18 +32,27 @@ PING_SECONDS = 3.0  # without an answer to a ping, after which a new connection 
 
 
 class Db:
-    """A database. Times in it are seconds since the epoch (UTC), as double precision."""
+    """A database. Times in it are seconds since the epoch (UTC), as double precision, by its own ``clock``.
 
-    def __init__(self, database: peewee.Database, *, sqlite: bool) -> None:
+    ``clock`` costs no statement: SQLite's is the machine's, PostgreSQL's the server's as we know it (``ServerClock``).
+    Tests pass one that they can set; ``now`` follows it.
+    """
+
+    def __init__(self, database: peewee.Database, *, sqlite: bool, clock: Clock | None = None) -> None:
         self.peewee = database
         self.sqlite = sqlite
+        self._given = clock
+        self._server = None if sqlite or clock else ServerClock()
+        self.clock: Clock = clock or self._server or system_clock
 
     @property
     def now(self) -> Any:
-        """An SQL expression for the database's own clock: the only one that all machines share.
+        """An SQL expression for the database's clock, as ``clock``, read by the database itself.
 
         It stands still during a statement, so that what a statement computes twice from it agrees.
         """
+        if self._given is not None:
+            return peewee.Value(self._given())
         if self.sqlite:
             return (peewee.fn.julianday("now") - 2440587.5) * 86400.0
         return peewee.fn.date_part("epoch", peewee.fn.statement_timestamp())
@@ -54,21 +65,12 @@ class Db:
         """An SQL condition: ``column`` contains exactly this text. Much quicker than LIKE on texts of megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0
 
-    def size(self, column: Any) -> Any:
-        """An SQL expression for how long a text is, about: in PostgreSQL it costs nothing, however long that is."""
-        measure = peewee.fn.length if self.sqlite else peewee.fn.octet_length
-        return measure(column, coerce=False)  # else peewee makes a text of it
-
     def kept(self, query: Any) -> Any:
         """``query``, whose rows others can change but not delete until the transaction ends: they may be referred to.
 
         SQLite has one writer at a time and needs nothing.
         """
         return query if self.sqlite else query.for_update("FOR KEY SHARE")
-
-    def clock(self) -> float:
-        """The database's clock, read now."""
-        return float(peewee.Select(columns=[self.now.alias("now")]).tuples().execute(self.peewee)[0][0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -77,11 +79,19 @@ class Db:
             yield
 
     def ping(self) -> None:
-        """Return when the database answers. Raises Unavailable within 10 seconds when it does not."""
+        """Ask the database for the time. Raises Unavailable within 10 seconds when it does not answer."""
         with self.session():
-            if not self.sqlite:
-                self.peewee.connection().patience = PING_SECONDS  # type: ignore[no-untyped-call]
-            self.peewee.execute_sql("SELECT 1")  # type: ignore[no-untyped-call]
+            self._ask_for_the_time()
+
+    def _ask_for_the_time(self) -> None:
+        ask = peewee.Select(columns=[self.now.alias("now")]).tuples()
+        if self._server is None:
+            ask.execute(self.peewee)
+            return
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        connection.patience, patience = PING_SECONDS, connection.patience
+        self._server.ask(lambda: float(ask.execute(self.peewee)[0][0]))
+        connection.patience = patience  # one that gave no answer is given up
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:
@@ -108,16 +118,10 @@ class Db:
 
         SQLite has one writer at a time and needs nothing.
         """
+        if self.sqlite:
+            return
+        lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL("IN SHARE MODE"))
         with self.transaction():
-            self._lock(table, "SHARE")
-
-    def will_write(self, table: Any) -> None:
-        """Let ``await_writers`` wait for us, too, from here to the end of the transaction: we look before we write."""
-        self._lock(table, "ROW EXCLUSIVE")
-
-    def _lock(self, table: Any, mode: str) -> None:
-        if not self.sqlite:
-            lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL(f"IN {mode} MODE"))
             self.peewee.execute(peewee.NodeList(lock))  # type: ignore[no-untyped-call]
 
     @contextmanager
@@ -128,6 +132,8 @@ class Db:
         """
         try:
             self._connect()
+            if self._server is not None and self._server.stale:
+                self._ask_for_the_time()
             yield
         except (peewee.OperationalError, peewee.InterfaceError, psycopg.OperationalError) as error:
             self.release()
@@ -179,8 +185,11 @@ class Db:
                 self.peewee._state.reset()  # type: ignore[attr-defined]
 
 
-def open_database(url: str) -> Db:
-    """A handle for ``sqlite:///path`` or ``postgresql://…``; connects on first use. Raises ConfigError."""
+def open_database(url: str, clock: Clock | None = None) -> Db:
+    """A handle for ``sqlite:///path`` or ``postgresql://…``; connects on first use. Raises ConfigError.
+
+    ``clock``: tests set the time; production passes none.
+    """
     if url.startswith("sqlite:///"):
         path = url.removeprefix("sqlite:///")
         if not path or path == ":memory:":
@@ -192,7 +201,7 @@ def open_database(url: str) -> Db:
             "busy_timeout": BUSY_TIMEOUT,
             "cache_size": -8_000,
         }
-        return Db(peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT / 1000), sqlite=True)
+        return Db(peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT / 1000), sqlite=True, clock=clock)
     try:
         parts = conninfo_to_dict(url)
     except psycopg.Error:
@@ -200,7 +209,7 @@ def open_database(url: str) -> Db:
     name = str(parts.pop("dbname", "") or "")
     if not name:
         raise ConfigError(["[database] url: names no database: postgresql://user:password@host:5432/name"])
-    return Db(BoundedPostgresql(name, parts), sqlite=False)
+    return Db(BoundedPostgresql(name, parts), sqlite=False, clock=clock)
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import erasing, incidents, letter_texts
+from overheard.db import incidents
 from overheard.db.connect import Db
 from overheard.db.models import DeadLetter
 
@@ -33,13 +33,13 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class DeadLetterRow(Listed, frozen=True):
-    """One in full: these two may be megabytes."""
+    """One in full: the body of a refused event may be megabytes."""
 
     traceback: str | None
     body: str
 
 
-class Which(msgspec.Struct, frozen=True):
+class DeadLetterFilter(msgspec.Struct, frozen=True):
     """Which dead letters: those to which all of this applies. Times are seconds since the epoch.
 
     ``reason`` is a part of theirs, in any case; ``ids`` None is any; ``last_id`` leaves out what came later.
@@ -67,7 +67,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterRow.__struct_fields__)
 LISTED = tuple(getattr(DeadLetter, name) for name in Listed.__struct_fields__)
-ALL = Which()
+ALL = DeadLetterFilter()
 
 
 class New(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ def record(db: Db, **fields: Any) -> None:
 def record_found(db: Db, letters: Sequence[New]) -> None:
     """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
     with db.transaction():
-        parked = [_row(db, letter) for letter in letters if letter.origin != "rejected"]
+        parked = [_row(letter) for letter in letters if letter.origin != "rejected"]
         if parked:
             insert = DeadLetter.insert_many(parked).on_conflict_ignore().returning(DeadLetter.stage)
             for (stage,) in insert.tuples().execute(db.peewee):
@@ -110,20 +110,14 @@ def record_found(db: Db, letters: Sequence[New]) -> None:
 
 def _record(db: Db, letter: New, *, found: bool) -> None:
     with db.transaction():
-        row = _row(db, letter)
+        row = _row(letter)
         if not _kept(db, row, found=found):
             # Another event of the same id: publishers may name theirs as they like, and nothing must be lost by it.
             row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
             _kept(db, row, found=found)
 
 
-def _row(db: Db, letter: New) -> dict[str, Any]:
-    """What is kept of it: nothing of what was erased before it came. Runs inside the transaction that keeps it."""
-    db.will_write(DeadLetter)
-    left = erasing.without_refused(db, letter.body)
-    if left is not None:
-        reason = letter_texts.unquoted(letter.reason)
-        letter = msgspec.structs.replace(letter, body=left, reason=reason, traceback=None)
+def _row(letter: New) -> dict[str, Any]:
     values = msgspec.structs.asdict(letter)
     row = {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
     created_at = row.pop("now")
@@ -152,7 +146,7 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def listing(db: Db, which: Which = ALL, *, limit: int | None = None) -> Iterator[Listed]:
+def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[Listed]:
     """The dead letters, newest first. In pages, as there may be very many after a bad night."""
     query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc())
     left, below = limit, last_id(db) + 1
@@ -171,9 +165,23 @@ def get(db: Db, letter_id: int) -> DeadLetterRow | None:
     return DeadLetterRow(*row) if row else None
 
 
-def count(db: Db, which: Which = ALL) -> int:
+def count(db: Db, which: DeadLetterFilter = ALL) -> int:
     """How many there are."""
     return int(_chosen(DeadLetter.select(fn.count(DeadLetter.id)), which).scalar(db.peewee))
+
+
+def of_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) -> list[int]:
+    """Return the ids of the dead letters that name a workspace, as a message or as a refused event, or its channels.
+
+    Messages of ours are stored as our encoder writes them; events name the workspace by its slug.
+    """
+    ids = [("workspace_id", workspace_id), ("workspace", workspace_id), *(("channel_id", each) for each in channels)]
+    texts = [f'"{slug}"', *(f'"{name}":{each}{end}' for name, each in ids for end in ",}")]
+    found: set[int] = set()
+    for text in texts:  # one condition of them all would be too deep for SQLite where there are very many channels
+        rows = DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text))
+        found.update(letter_id for (letter_id,) in rows.tuples().execute(db.peewee))
+    return sorted(found)
 
 
 def last_id(db: Db) -> int:
@@ -181,7 +189,7 @@ def last_id(db: Db) -> int:
     return int(DeadLetter.select(fn.max(DeadLetter.id)).scalar(db.peewee) or 0)
 
 
-def reasons(db: Db, which: Which = ALL) -> list[Reason]:
+def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[Reason]:
     """How many of each (stage, origin, reason), the commonest first."""
     number, kind = fn.count(DeadLetter.id), (DeadLetter.stage, DeadLetter.origin, DeadLetter.reason)
     times = (fn.min(DeadLetter.created_at), fn.max(DeadLetter.created_at))
@@ -189,7 +197,7 @@ def reasons(db: Db, which: Which = ALL) -> list[Reason]:
     return [Reason(*row) for row in query.tuples().execute(db.peewee)]
 
 
-def drop(db: Db, which: Which) -> int:
+def drop(db: Db, which: DeadLetterFilter) -> int:
     """Forget them; returns how many. In batches, so that no lock is held for long."""
     gone, batch = 0, BATCH
     while batch == BATCH:
@@ -206,7 +214,7 @@ class Claimed(msgspec.Struct, frozen=True):
     lease_until: float
 
 
-def claim(db: Db, which: Which, *, after_id: int, limit: int) -> list[Claimed]:
+def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list[Claimed]:
     """Claim up to ``limit`` of them with ids above ``after_id``, by id. Of two claimers one gets each."""
     free = DeadLetter.lease_until < db.now
     some = _chosen(DeadLetter.select(DeadLetter.id), which).where(DeadLetter.id > after_id, free)
@@ -220,7 +228,7 @@ def claim(db: Db, which: Which, *, after_id: int, limit: int) -> list[Claimed]:
     return [Claimed(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
 
 
-def held(db: Db, which: Which) -> tuple[int, float]:
+def held(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
     """How many of them somebody has claimed, and in how many seconds the last of the claims runs out."""
     columns = (fn.count(DeadLetter.id), fn.max(DeadLetter.lease_until) - db.now)
     query = _chosen(DeadLetter.select(*columns), which).where(DeadLetter.lease_until >= db.now)
@@ -243,7 +251,7 @@ def _ours(claimed: Claimed) -> Any:
     return (DeadLetter.id == claimed.letter.id) & (DeadLetter.lease_until == claimed.lease_until)
 
 
-def _chosen(query: Any, which: Which) -> Any:
+def _chosen(query: Any, which: DeadLetterFilter) -> Any:
     conditions = (
         (which.stage, DeadLetter.stage == which.stage),
         (which.origin, DeadLetter.origin == which.origin),

@@ -25,13 +25,17 @@ CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A delivery that is ours to send: of a mention, or of a digest (whose period ended at ``period_end``)."""
+    """A delivery that is ours to send: of a mention, or of a digest (whose period ended at ``period_end``).
+
+    ``failing``: its channel was when it was claimed, as far as is known.
+    """
 
     id: str
     mention: int | None
     period_end: float | None
     attempts: int
     created_at: float
+    failing: bool = True
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -99,35 +103,38 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
         with db.transaction():
             # Store, which only refers to the row, does not wait for this lock. A claimer that finds it taken does not
             # wait either: who holds it may be dead, and claims until the database notices.
-            channel: Any = Channel.select(Channel.failures).where(Channel.id == channel_id, Channel.not_before <= now)
+            ready = (Channel.id == channel_id) & (Channel.not_before <= now)
+            channel: Any = Channel.select(Channel.failures, Channel.failing_since).where(ready)
             if not db.sqlite:
                 channel = channel.for_update("FOR NO KEY UPDATE SKIP LOCKED")
             found = list(channel.tuples().execute(db.peewee))
-            if not found or _claimed(db, channel_id, now):
+            if not found:
                 return []
-            ((failures,),) = found
-            claimed = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
+            ((failures, failing_since),) = found
+            rows = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
+            failing = failing_since is not None
+            claimed = _in_turn(msgspec.structs.replace(Claimed(*row), failing=failing) for row in rows)
         # What was stored while we held the lock, and found nothing, had a claimer that went away because of it.
-        if claimed or not more_due(db, channel_id, now):
+        if claimed or _claimed(db, channel_id, now) or not more_due(db, channel_id, now):
             return claimed
 
 
-def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
-    first = _due(channel_id, now).order_by(Delivery.attempts, Delivery.due_at, Delivery.created_at, Delivery.mention)
-    chosen = [delivery_id for (delivery_id,) in first.limit(limit).tuples().execute(db.peewee)]
-    if limit > 1 and len(chosen) == limit:
-        most = _due(channel_id, now).where(Delivery.attempts > 0).order_by(Delivery.attempts.desc(), Delivery.due_at)
-        for (delivery_id,) in most.limit(1).tuples().execute(db.peewee):
-            if delivery_id not in chosen:
-                chosen[-1] = delivery_id
-    rows = (
+def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[tuple[Any, ...]]:
+    """Claim, in one statement that sees what was committed before the lock: nothing while another claim holds."""
+    oldest = (Delivery.due_at, Delivery.created_at, Delivery.mention)
+    first = _due(channel_id, now).order_by(Delivery.attempts, *oldest).limit(max(limit - 1, 1))
+    chosen = Delivery.id.in_(first)
+    if limit > 1:
+        rest = _due(channel_id, now).where(Delivery.id.not_in(first))
+        chosen |= Delivery.id.in_(rest.order_by(Delivery.attempts.desc(), *oldest).limit(1))
+    unclaimed = fn.coalesce(_latest_lease(channel_id), 0.0) < now
+    return list(
         Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
-        .where(Delivery.id.in_(chosen))
+        .where(chosen, unclaimed)
         .returning(*CLAIMED)
         .tuples()
         .execute(db.peewee)
     )
-    return _in_turn(Claimed(*row) for row in rows)
 
 
 def defer(db: Db, channel_id: int, *, now: float, until: float) -> bool:
@@ -181,14 +188,17 @@ def _due(channel_id: int, now: float) -> Any:
 
 
 def _claimed(db: Db, channel_id: int, now: float) -> bool:
+    return bool((_latest_lease(channel_id).scalar(db.peewee) or 0.0) >= now)
+
+
+def _latest_lease(channel_id: int) -> Any:
     # Not "is there one": PostgreSQL expects to find it soon, and reads all that waits when there is none.
-    longest = (
+    return (
         Delivery.select(Delivery.lease_until)
         .where(Delivery.channel == channel_id, Delivery.state == PENDING)
         .order_by(Delivery.lease_until.desc())
         .limit(1)
     )
-    return bool((longest.scalar(db.peewee) or 0.0) >= now)
 
 
 def contents(db: Db, claimed: Claimed) -> Contents | None:
@@ -196,26 +206,32 @@ def contents(db: Db, claimed: Claimed) -> Contents | None:
 
     To be read right before it is sent: a round takes minutes, and items are erased meanwhile.
     """
-    slug = (
-        Workspace.select(Workspace.slug)
-        .join(Channel, on=(Channel.workspace == Workspace.id))
-        .join(Delivery, on=(Delivery.channel == Channel.id))
-        .where(Delivery.id == claimed.id)
-        .scalar(db.peewee)
-    )
+    bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
+    there = fn.EXISTS(Delivery.select(Delivery.id).where(Delivery.id == claimed.id))
+    if claimed.period_end is None:
+        rows = mentions.rows().where(there, Mention.id == claimed.mention)
+    else:
+        rows = mentions.rows().where(there, Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(MOST_IN_A_DIGEST)
+    found = list(rows.tuples().execute(db.peewee))[::-1]
+    slug = found[0][1] if found else _workspace_of(db, claimed.id)
     if slug is None:
         return None
-    bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
-    if claimed.period_end is None:
-        rows = mentions.rows().where(Mention.id == claimed.mention)
-    else:
-        rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(MOST_IN_A_DIGEST)
-    found = list(rows.tuples().execute(db.peewee))[::-1]
     omitted = bundled.count(db.peewee) - len(found) if len(found) == MOST_IN_A_DIGEST else 0
     public: tuple[PublicMention, ...] = tuple(mentions.as_public(db, found))
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
     notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
     return Contents(notice, tuple(row[10] for row in found))
+
+
+def _workspace_of(db: Db, delivery_id: str) -> str | None:
+    query = (
+        Workspace.select(Workspace.slug)
+        .join(Channel, on=(Channel.workspace == Workspace.id))
+        .join(Delivery, on=(Delivery.channel == Channel.id))
+        .where(Delivery.id == delivery_id)
+    )
+    slug: str | None = query.scalar(db.peewee)
+    return slug
 
 
 def sent(db: Db, delivery_id: str, now: float) -> None:

@@ -8,14 +8,13 @@ hash of the name of an author who asked to be forgotten for good.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from peewee import fn
 
-from overheard.db import letter_bodies, letter_texts, threads
+from overheard.db import threads
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, PENDING
 from overheard.db.models import Delivery, Erased, Item, Mention
@@ -25,17 +24,15 @@ from overheard.messages import Key
 REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
 KEYS = 400  # in one statement
 AUTHOR = "u/"
-NAME = re.compile(r"[\w-]{1,50}", re.ASCII)  # of an item or an author
 
 
 class Tally(msgspec.Struct):
-    """How much was erased. ``letters``: dead letters that lost something; ``digests``: unsent ones left empty."""
+    """How much was erased. ``digests``: unsent ones left empty."""
 
     items: int = 0
     mentions: int = 0
     deliveries: int = 0
     digests: int = 0
-    letters: int = 0
 
     def add(self, other: Tally) -> None:
         """Count the other's too."""
@@ -48,20 +45,18 @@ def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
 
-    1. the items' names are remembered: a letter that comes from here on loses them as it is recorded;
-    2. they go from dead letters, and posts' titles from the comments below them: should we die in between, the items
-       are still there to be found again;
-    3. then, in one transaction, from where they are stored, with their mentions and deliveries.
+    1. the items' names are remembered: a comment that is stored from here on loses its post's title;
+    2. posts' titles go from the comments below them: should we die in between, the items are still there to be found
+       again;
+    3. then, in one transaction, the items go, with their mentions and deliveries.
     """
     keys = _keys(db, item_ids)
     if not keys and not nameless:
         return Tally()
     with db.transaction():
         remember(db, map(item_key, keys), now)
-    letters = letter_texts.erase(db, [ref for _, ref in keys], [author for _, author in nameless])
     threads.erase_titles(db, keys)
     tally = erase_rows(db, item_ids, now)
-    tally.letters = letters
     for source, author in sorted(nameless):
         Item.update(author=None).where(written_by(source, author)).execute(db.peewee)
     return tally
@@ -154,23 +149,6 @@ def threads_refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
     }
     gone = _remembered(db, set(threads.values()))
     return {key for key, thread in threads.items() if thread in gone}
-
-
-def without_refused(db: Db, body: str) -> str | None:
-    """A dead letter's body without what must not be stored again; None when it has nothing of it.
-
-    Whatever stands in it as a name does may be an item's or an author's: so a body that cannot be read is looked
-    through just like one that can.
-    """
-    if letter_bodies.HOLDS_ITEMS not in body:
-        return None
-    names = {text for text in letter_bodies.quoted(body) if NAME.fullmatch(text)}
-    authors = {author_key("reddit", name): name for name in names}
-    items = {item_key(("reddit", name)): name for name in names}
-    found = _remembered(db, [*items, *authors])
-    left = letter_bodies.without_items(body, {items[key] for key in found if key in items})
-    theirs = [authors[key] for key in found if key in authors]
-    return letter_bodies.without_authors(left or body, theirs, items_too=True) or left
 
 
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:

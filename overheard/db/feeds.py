@@ -5,21 +5,20 @@ from __future__ import annotations
 import msgspec
 from peewee import JOIN, Case, fn
 
-from overheard.db import groups, incidents, visible
+from overheard.db import groups, incidents, refreshes, visible
 from overheard.db.connect import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
-from overheard.db.models import Feed, FeedGroup, Poll, Watch, Workspace
-from overheard.db.workspaces import waiting_since
+from overheard.db.models import Feed, FeedGroup, Poll, Refresh, Watch, Workspace
 from overheard.items import ALL, FeedKind
 
 TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
 
 
-def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> list[FeedRow]:
-    """The workspace's feeds that nobody has read since ``fresh_since``, nobody is reading, and that may be read.
+def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> list[FeedRow]:
+    """Return the workspace's feeds of a source that are older than ``fresh_since``, not leased, and may be read.
 
-    By source and kind; groups that were read before come first, as new feeds may join them.
+    By kind; groups that were read before come first, as new feeds may join them.
     """
     query = (
         Feed.select(*FEED_COLUMNS)
@@ -27,11 +26,12 @@ def stale_of(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> li
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .where(
             Watch.workspace == workspace_id,
+            Feed.source == source,
             Feed.fresh_at < fresh_since,
             FeedGroup.lease_until < now,
             Feed.retry_at <= now,
         )
-        .order_by(Feed.source, Feed.kind, FeedGroup.cursor.is_null(), FeedGroup.began_at, Feed.id)
+        .order_by(Feed.kind, FeedGroup.cursor.is_null(), FeedGroup.began_at, Feed.id)
     )
     return [FeedRow(*row) for row in query.tuples().execute(db.peewee)]
 
@@ -53,12 +53,12 @@ def also_due(
     cost a request, or two, for each. Then come those that were read the longest ago. ``room``: how many feeds
     may join.
     """
-    waits = Workspace.demanded_at > Workspace.served_at
-    needed_at = Case(None, [(waits, now)], db.greatest(Workspace.next_due_at, now))
+    needed_at = Case(None, [(refreshes.WAITS, now)], db.greatest(Workspace.next_due_at, now))
     wanted = (
         Watch.select(Watch.feed, fn.max(needed_at).alias("needed_at"))
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Workspace.active, (Workspace.next_due_at <= due_by) | waits)
+        .join(Refresh, on=((Refresh.workspace == Workspace.id) & (Refresh.source == group.source)))
+        .where(Workspace.active, (Workspace.next_due_at <= due_by) | refreshes.WAITS)
         .group_by(Watch.feed)
     )
     never = FeedGroup.cursor.is_null()
@@ -87,15 +87,21 @@ def also_due(
     return [other for other in found if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
-def still_stale(db: Db, workspace_id: int, *, now: float, fresh_since: float) -> bool:
-    """Whether one of the workspace's readable feeds is neither fresh nor being read by a poll that makes it so."""
+def still_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:
+    """Return whether a readable feed of the source is neither fresh nor being read by a poll that makes it so."""
     enough = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
     query = (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .join(Poll, JOIN.LEFT_OUTER, on=(FeedGroup.poll == Poll.id))
-        .where(Watch.workspace == workspace_id, Feed.fresh_at < fresh_since, Feed.retry_at <= now, ~enough)
+        .where(
+            Watch.workspace == workspace_id,
+            Feed.source == source,
+            Feed.fresh_at < fresh_since,
+            Feed.retry_at <= now,
+            ~enough,
+        )
     )
     return bool(query.exists(db.peewee))
 
@@ -112,8 +118,9 @@ def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) ->
     return retry_at
 
 
-def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None) -> list[int]:
-    """Free the groups of polls whose lease ran out; returns workspaces, one for each feed, that will want them read.
+def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None) -> list[tuple[int, str]]:
+    """Free the groups of polls whose lease ran out; returns (workspace, source), one for each feed, that will want them
+    read.
 
     Up to ``limit`` groups, whose lease ran out more than ``older_than`` seconds ago, the oldest first.
     """
@@ -122,20 +129,19 @@ def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None)
         if not freed:
             return []
         rows = (
-            Watch.select(Watch.feed, fn.min(Watch.workspace))
+            Watch.select(fn.min(Watch.workspace), Feed.source)
             .join(Workspace, on=(Watch.workspace == Workspace.id))
             .join(Feed, on=(Watch.feed == Feed.id))
             .where(Feed.group.in_(freed), Workspace.active)
-            .group_by(Watch.feed)
+            .group_by(Watch.feed, Feed.source)
             .tuples()
             .execute(db.peewee)
         )
-        workspaces = sorted({workspace_id for _, workspace_id in rows})
+        wanted = sorted({(workspace_id, source) for workspace_id, source in rows})
         # The demand outlives this tick: if it dies before it publishes, the sweep of demands finds these again.
-        Workspace.update(demanded_at=now, waiting_since=waiting_since(now)).where(Workspace.id.in_(workspaces)).execute(
-            db.peewee
-        )
-    return workspaces
+        for each in sorted({source for _, source in wanted}):
+            refreshes.demand(db, [workspace_id for workspace_id, source in wanted if source == each], now, source=each)
+    return wanted
 
 
 def states(db: Db) -> dict[str, int]:

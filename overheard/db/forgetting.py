@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import erasing, letter_texts, retention, specs, threads
+from overheard.db import dead_letters, erasing, retention, specs, threads
 from overheard.db.connect import Db
+from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.erasing import Tally, author_key, written_by
 from overheard.db.models import (
     Budget,
     Channel,
-    DeadLetter,
     Delivery,
     Erased,
     Feed,
@@ -32,15 +32,12 @@ BATCH = 500
 
 
 class OfWorkspace(msgspec.Struct):
-    """How much of a workspace was erased. ``letters``: dead letters dropped; ``shared_letters``: those of others too,
-    that lost its part. ``items`` and ``feeds``: those that nobody else wanted.
-    """
+    """How much of a workspace was erased. ``letters`` are dead letters; ``items`` and ``feeds`` those of its alone."""
 
     mentions: int = 0
     deliveries: int = 0
     items: int = 0
     letters: int = 0
-    shared_letters: int = 0
     channels: int = 0
     queries: int = 0
     feeds: int = 0
@@ -50,8 +47,7 @@ def author(db: Db, source: str, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
     with db.transaction():
         erasing.remember(db, [author_key(source, name)], now)
-    for table in (Item, DeadLetter):  # who is storing or recording right now may have looked for the key before
-        db.await_writers(table)
+    db.await_writers(Item)  # what is being stored right now may have looked for the key before
     tally = Tally()
     while True:
         some = Item.select(Item.id, Item.ref).where(written_by(source, name)).limit(BATCH)
@@ -60,7 +56,6 @@ def author(db: Db, source: str, name: str, now: float) -> Tally:
             break
         threads.erase_titles(db, [(source, ref) for ref in refs.values()])
         tally.add(erasing.erase_rows(db, list(refs), now))
-    tally.letters = letter_texts.forget_author(db, name)
     return tally
 
 
@@ -72,7 +67,6 @@ def count_author(db: Db, source: str, name: str) -> Tally:
         items=its.count(db.peewee),
         mentions=mentions.count(db.peewee),
         deliveries=Delivery.select(Delivery.id).where(Delivery.mention.in_(mentions)).count(db.peewee),
-        letters=letter_texts.forget_author(db, name, dry=True),
     )
 
 
@@ -85,13 +79,15 @@ def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
     """Erase a workspace with all that is its own, and what nobody else wants.
 
     1. it is paused: nobody reads or matches for it any more;
-    2. dead letters lose what was for it; its mentions and deliveries go, and the items that nobody else mentions;
+    2. its dead letters, mentions and deliveries go, and the items that nobody else mentions;
     3. what is left goes with its row, which tells the index; then the feeds that nobody else watches.
     """
     specs.set_active(db, workspace_id, False)
-    slug, channels = _identity(db, workspace_id)
-    tally = _counted(db, workspace_id, channels)
-    tally.letters, tally.shared_letters = letter_texts.forget_workspace(db, workspace_id, slug, channels)
+    channels = _channels(db, workspace_id)
+    letters = _letters(db, workspace_id, channels)
+    tally = _counted(db, workspace_id, channels, letters)
+    for start in range(0, len(letters), BATCH):
+        dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + BATCH])))
     while True:
         mentions, items = _some_mentions(db, workspace_id)
         tally.items += items
@@ -110,9 +106,8 @@ def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
 
 def count_workspace(db: Db, workspace_id: int) -> OfWorkspace:
     """What ``workspace`` would erase."""
-    slug, channels = _identity(db, workspace_id)
-    tally = _counted(db, workspace_id, channels)
-    tally.letters, tally.shared_letters = letter_texts.forget_workspace(db, workspace_id, slug, channels, dry=True)
+    channels = _channels(db, workspace_id)
+    tally = _counted(db, workspace_id, channels, _letters(db, workspace_id, channels))
     other = Mention.alias()
     others = fn.EXISTS(other.select(other.id).where(other.item == Mention.item, other.workspace != workspace_id))
     tally.items = Mention.select(Mention.id).where(Mention.workspace == workspace_id, ~others).count(db.peewee)
@@ -124,19 +119,28 @@ def count_workspace(db: Db, workspace_id: int) -> OfWorkspace:
     return tally
 
 
-def _identity(db: Db, workspace_id: int) -> tuple[str, list[int]]:
-    """Its slug, and its channels: all that dead letters know it by, besides its id."""
-    slug = Workspace.select(Workspace.slug).where(Workspace.id == workspace_id).scalar(db.peewee)
+def _channels(db: Db, workspace_id: int) -> list[int]:
     channels = Channel.select(Channel.id).where(Channel.workspace == workspace_id)
-    return str(slug), [channel for (channel,) in channels.tuples().execute(db.peewee)]
+    return [channel for (channel,) in channels.tuples().execute(db.peewee)]
 
 
-def _counted(db: Db, workspace_id: int, channels: list[int]) -> OfWorkspace:
+def _letters(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
+    slug = Workspace.select(Workspace.slug).where(Workspace.id == workspace_id).scalar(db.peewee)
+    return dead_letters.of_workspace(db, workspace_id, str(slug), channels)
+
+
+def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int]) -> OfWorkspace:
     def count(table: Any) -> int:
         return int(table.select(fn.COUNT(table.workspace)).where(table.workspace == workspace_id).scalar(db.peewee))
 
     deliveries = Delivery.select(fn.COUNT(Delivery.id)).where(Delivery.channel.in_(channels)).scalar(db.peewee)
-    return OfWorkspace(mentions=count(Mention), deliveries=deliveries, channels=len(channels), queries=count(Query))
+    return OfWorkspace(
+        mentions=count(Mention),
+        deliveries=deliveries,
+        letters=len(letters),
+        channels=len(channels),
+        queries=count(Query),
+    )
 
 
 def _some_mentions(db: Db, workspace_id: int) -> tuple[int, int]:

@@ -88,10 +88,8 @@ def _take(db: Db, group_ids: Sequence[int], poll: str, now: float, lease: float)
     free: Any = FeedGroup.select(FeedGroup.id).where(FeedGroup.id.in_(list(group_ids)), FeedGroup.lease_until < now)
     if not db.sqlite:
         free = free.order_by(FeedGroup.id).for_update(skip_locked=True)  # locked: somebody else is taking it
-    won = [group_id for (group_id,) in free.tuples().execute(db.peewee)]
-    if won:
-        FeedGroup.update(poll=poll, lease_until=now + lease).where(FeedGroup.id.in_(won)).execute(db.peewee)
-    return won
+    taken = FeedGroup.update(poll=poll, lease_until=now + lease).where(FeedGroup.id.in_(free)).returning(FeedGroup.id)
+    return [group_id for (group_id,) in taken.tuples().execute(db.peewee)]
 
 
 def _wanted(db: Db, group: Group) -> set[int]:
@@ -106,6 +104,8 @@ def _wanted(db: Db, group: Group) -> set[int]:
 
 def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
     """The groups with their feeds, in the order of ``group_ids``; those that are gone are left out."""
+    if not group_ids:
+        return []
     feeds: dict[int, list[FeedRow]] = {group_id: [] for group_id in group_ids}
     some = Feed.select(*FEED_COLUMNS).where(Feed.group.in_(list(group_ids))).order_by(Feed.id)
     for row in some.tuples().execute(db.peewee):

@@ -35,8 +35,7 @@ def _of(model: Any, backref: str, **kw: Any) -> ForeignKeyField:
     return ForeignKeyField(model, backref=backref, on_delete="CASCADE", **kw)
 
 
-# Who listens. ``demanded_at``: somebody asked for a run; ``served_at``: the last run that fetch took up;
-# ``waiting_since``: the oldest demand that fetch has not taken up, however often it was repeated since.
+# Who listens.
 # ``internal``: Overheard's own, in no list or count of people's.
 # ``digest_end``: the period whose digest was asked for, at ``digest_asked_at``, and is not composed yet.
 class Workspace(Table):
@@ -49,13 +48,24 @@ class Workspace(Table):
     active = BooleanField(default=True)
     created_at = DoubleField()
     next_due_at = DoubleField(index=True)
-    demanded_at = DoubleField(default=0)
-    served_at = DoubleField(default=0)
-    waiting_since = DoubleField(null=True, index=True)
     next_digest_at = DoubleField(null=True, index=True)
     digest_end = DoubleField(null=True, index=True)
     digest_asked_at = DoubleField(default=0)
     internal = BooleanField(default=False)
+
+
+# What a workspace wants of each source that it watches. ``demanded_at``: its feeds were asked to be read;
+# ``served_at``: the last demand that fetch took up; ``waiting_since``: the oldest that it has not, however often it was
+# repeated since.
+class Refresh(Table):
+    workspace = _of(Workspace, "refreshes", index=False)
+    source = TextField()
+    demanded_at = DoubleField(default=0)
+    served_at = DoubleField(default=0)
+    waiting_since = DoubleField(null=True, index=True)
+
+    class Meta:
+        primary_key = CompositeKey("workspace", "source")
 
 
 # Feeds that are read together. ``cursor`` is their source's own text: with it the next reading begins, and everything
@@ -323,6 +333,7 @@ class Beat(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Workspace,
+    Refresh,
     FeedGroup,
     Feed,
     Gap,

@@ -8,14 +8,13 @@ from typing import Any
 import msgspec
 from peewee import JOIN, fn
 
-from overheard.db import groups, letter_texts
+from overheard.db import groups
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
 from overheard.db.erasing import AUTHOR, REMEMBERED
 from overheard.db.models import DeadLetter, Delivery, Erased, Feed, FeedGroup, Gap, Item, Mention, Poll, Query, Watch
 
 BATCH = 1000
-LETTERS = 50  # dead letters may be large
 DAY = 86400.0
 UNSENT = 31 * DAY  # longer than any receiver may be away, and than most digests' periods
 GAPS = 90 * DAY
@@ -23,13 +22,12 @@ UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds wher
 
 
 class Ages(msgspec.Struct, frozen=True):
-    """How many days each kind of row is kept; 0 keeps it for ever. ``texts``: items in dead letters, in seconds."""
+    """How many days each kind of row is kept; 0 keeps it for ever."""
 
     mentions: int
     deliveries: int
     dead_letters: int
     items: int = 0
-    texts: float = 0.0
 
 
 class Forgotten(msgspec.Struct):
@@ -55,11 +53,9 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
     gone.rows += _batch(db, Gap, Gap.found_at < now - GAPS)
     if ages.dead_letters:
         gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
-    stripped = letter_texts.strip(db, now - ages.texts, LETTERS) if ages.texts else 0
-    gone.rows += stripped
     names = Erased.select(Erased.key).where(Erased.at < now - REMEMBERED, ~Erased.key.startswith(AUTHOR))
     gone.rows += Erased.delete().where(Erased.key.in_(names.limit(BATCH))).execute(db.peewee)
-    gone.more = gone.rows >= BATCH or stripped == LETTERS
+    gone.more = gone.rows >= BATCH
     return gone
 
 

@@ -16,7 +16,6 @@ from overheard.items import ALL
 NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
 UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
 ANSWERS = {Source.failing_since: None, Source.retry_at: None, Source.reason: None, Source.revoked: False}
-AWAY = 180.0  # seconds of failures in a row: until then a passing fault, which passes by itself
 
 
 class State(msgspec.Struct, frozen=True):
@@ -48,8 +47,7 @@ def state(db: Db, name: str) -> State:
 
 def read(db: Db, name: str, now: float) -> None:
     """It was read. A source that is read all the time is noted once in some seconds."""
-    # Both ways: a time that a wrong clock has put into the future does not stay.
-    noted = Source.read_at.between(now - NOTE_EVERY, now + NOTE_EVERY) & Source.failing_since.is_null()
+    noted = (Source.read_at >= now - NOTE_EVERY) & Source.failing_since.is_null()
     if Source.select(Source.name).where(Source.name == name, noted).exists(db.peewee):
         return
     well = {Source.read_at: now, **ANSWERS}
@@ -67,7 +65,7 @@ def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revok
     ``revoked``: it refused the login (LoginRefused). Trying again helps only if the operator, or the source, acts.
     """
     reason = storable(reason)
-    anew = Source.failing_since.is_null() | (Source.failing_since > now) | (Source.retry_at < now - UNTRIED)
+    anew = Source.failing_since.is_null() | (Source.retry_at < now - UNTRIED)
     failing = {
         Source.failing_since: Case(None, [(anew, now)], Source.failing_since),
         Source.retry_at: retry_at,

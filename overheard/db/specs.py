@@ -7,7 +7,7 @@ from itertools import groupby
 
 from peewee import EXCLUDED
 
-from overheard.db import channels, groups, queries
+from overheard.db import channels, groups, queries, refreshes
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -51,6 +51,7 @@ def save(
         _save_channels(db, workspace_id, spec.channel, now, secret)
         _save_queries(db, workspace_id, spec.query, now)
         _save_watches(db, workspace_id, spec.feeds, now, internal)
+        refreshes.keep(db, workspace_id)
         queries.changed(db, workspace_id)
     return row is None
 

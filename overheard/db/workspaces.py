@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
-from peewee import Case, fn
+from peewee import fn
 
-from overheard.db import visible
+from overheard import schedule
+from overheard.db import refreshes, visible
 from overheard.db.connect import Db
-from overheard.db.models import Channel, Feed, Mention, Query, Watch, Workspace
+from overheard.db.models import Channel, Feed, Mention, Query, Refresh, Watch, Workspace
 from overheard.db.text import storable
-from overheard.errors import NotFound
+from overheard.errors import InvalidInput, NotFound
 
 SHOWN_CHARS = 100
-MENDED = 500  # workspaces of one transaction
 
 
 class Due:
@@ -59,12 +59,11 @@ def by_slug_or_number(db: Db, text: str) -> Workspace:
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A workspace that was named by its slug or id; ``served_at``: until when fetch has taken up its demands."""
+    """A workspace that was named by its slug or id."""
 
     id: int
     slug: str
     active: bool
-    served_at: float
 
 
 def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, Named]:
@@ -81,7 +80,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float])
     """Claim up to ``limit`` workspaces whose time has come; ``following`` gives each its next time.
 
     Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
-    side exactly one gets it. The claim is also the demand: if the event is lost now, ``unserved`` finds it again.
+    side exactly one gets it. The claim is also the demand: if the event is lost now, ``refreshes.unserved`` finds it.
     """
     rows = list(  # read to the end: on SQLite, a reading under way forbids the transaction that follows
         Workspace.select()
@@ -95,12 +94,13 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float])
         for row in sorted(rows, key=lambda row: row.id):  # one order of locks for all ticks
             due = Due(row)
             changed = (
-                Workspace.update(next_due_at=following(due), demanded_at=now, waiting_since=waiting_since(now))
+                Workspace.update(next_due_at=following(due))
                 .where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, Workspace.active)
                 .execute(db.peewee)
             )
             if changed == 1:
                 claimed.append(due)
+        refreshes.demand(db, [due.id for due in claimed], now)
     return claimed
 
 
@@ -130,75 +130,14 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], flo
     return claimed
 
 
-def mend_times(db: Db, now: float, margin: float, run: Callable[[Due], float], digest: Callable[[Due], float]) -> int:
-    """Take back due times that are more than ``margin`` seconds later than the schedules say; how many workspaces.
-
-    For when a clock was wrong and is right again. Each changes only while its times are those that were read.
-    """
-    ahead = (Workspace.next_due_at > now + margin) | (Workspace.next_digest_at > now + margin)
-    last_id, mended = 0, 0
-    while True:
-        rows = list(
-            Workspace.select()
-            .where(Workspace.active, Workspace.id > last_id, ahead)
-            .order_by(Workspace.id)
-            .limit(MENDED)
-            .execute(db.peewee)
-        )
-        if not rows:
-            return mended
-        last_id = rows[-1].id
-        with db.transaction():
-            mended += sum(_mend(db, Due(row), margin, run, digest) for row in rows)
-
-
-def _mend(db: Db, due: Due, margin: float, run: Callable[[Due], float], digest: Callable[[Due], float]) -> bool:
-    changes: dict[str, float] = {}
-    if due.due_at > (following := run(due)) + margin:
-        changes["next_due_at"] = following
-    if due.digest_at is not None and due.digest_at > (following := digest(due)) + margin:
-        changes["next_digest_at"] = following
-    if not changes:
-        return False
-    # next_digest_at may be NULL, which is equal to nothing.
-    same = Workspace.next_digest_at.is_null() if due.digest_at is None else Workspace.next_digest_at == due.digest_at
-    query = Workspace.update(changes).where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, same)
-    return bool(query.execute(db.peewee))
-
-
-def demand(db: Db, workspace_id: int, now: float) -> None:
-    """Somebody asks for a run."""
-    demand_all(db, [workspace_id], now)
-
-
-def demand_all(db: Db, workspace_ids: Collection[int], now: float, until: float | None = None) -> None:
-    """Runs of these are asked for, and may be made as late as ``until``: no run that began before serves them."""
-    with db.transaction():
-        demanded: Any = Workspace.select(Workspace.id).where(Workspace.id.in_(list(workspace_ids)))
-        demanded = demanded.order_by(Workspace.id)
-        if not db.sqlite:
-            demanded = demanded.for_update("FOR NO KEY UPDATE")  # in the order in which a tick locks them
-        ids = [workspace_id for (workspace_id,) in demanded.tuples().execute(db.peewee)]
-        Workspace.update(demanded_at=until or now, waiting_since=waiting_since(now)).where(
-            Workspace.id.in_(ids)
-        ).execute(db.peewee)
-
-
-def waiting_since(now: float) -> Any:
-    """For every UPDATE that demands a run: a demand that nobody has taken up yet stays the oldest."""
-    waits = (Workspace.demanded_at > Workspace.served_at) & Workspace.waiting_since.is_null(False)
-    return Case(None, [(waits, Workspace.waiting_since)], now)
-
-
 def make_due(db: Db, workspace_id: int, now: float) -> None:
     """Let the next tick find it due: how a run is asked for where there is no bus to ask through.
 
     Also forgets that its feeds are fresh: who asks by hand wants to see Reddit asked.
     """
     with db.transaction():
-        Workspace.update(next_due_at=now, demanded_at=now, waiting_since=waiting_since(now)).where(
-            Workspace.id == workspace_id
-        ).execute(db.peewee)
+        Workspace.update(next_due_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
+        refreshes.demand(db, [workspace_id], now)
         stale(db, workspace_id)
 
 
@@ -206,42 +145,6 @@ def stale(db: Db, workspace_id: int) -> None:
     """Forget that the workspace's feeds are fresh."""
     watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
     Feed.update(fresh_at=0).where(Feed.id.in_(watched)).execute(db.peewee)
-
-
-def served(db: Db, workspace_id: int, at: float) -> None:
-    """Fetch has taken up every demand made until ``at``; a later one waits on."""
-    later = Case(None, [(Workspace.demanded_at > at, Workspace.demanded_at)], None)
-    Workspace.update(served_at=at, waiting_since=later).where(
-        Workspace.id == workspace_id, Workspace.served_at < at
-    ).execute(db.peewee)
-
-
-def unserved(db: Db, now: float, older_than: float, limit: int) -> list[int]:
-    """Claim workspaces that were demanded more than ``older_than`` seconds ago and never served, the oldest first:
-    their event is lost.
-
-    Claiming renews the demand, so that the next sweep does not ask again at once.
-    """
-    rows = (
-        Workspace.select(Workspace.id, Workspace.demanded_at)
-        .where(
-            Workspace.active,
-            Workspace.demanded_at > Workspace.served_at,
-            Workspace.demanded_at <= now - older_than,
-        )
-        .order_by(Workspace.demanded_at)
-        .limit(limit)
-        .tuples()
-        .execute(db.peewee)
-    )
-    return [
-        workspace_id
-        for workspace_id, demanded_at in sorted(rows)
-        if Workspace.update(demanded_at=now)
-        .where(Workspace.id == workspace_id, Workspace.demanded_at == demanded_at)
-        .execute(db.peewee)
-        == 1
-    ]
 
 
 def undigested(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, float]]:
@@ -279,13 +182,10 @@ def longest_waiting(db: Db, now: float) -> Waiting | None:
         .limit(1)
     )
     asked = (
-        Workspace.select(Workspace.waiting_since, Workspace.slug)
-        .where(
-            Workspace.active,
-            Workspace.waiting_since.is_null(False),
-            Workspace.demanded_at > Workspace.served_at,
-        )
-        .order_by(Workspace.waiting_since)
+        Refresh.select(Refresh.waiting_since, Workspace.slug)
+        .join(Workspace, on=(Refresh.workspace == Workspace.id))
+        .where(Workspace.active, Refresh.waiting_since.is_null(False), refreshes.WAITS)
+        .order_by(Refresh.waiting_since)
         .limit(1)
     )
     rows = [row for query in (due, asked) for row in query.tuples().execute(db.peewee)]
@@ -293,12 +193,6 @@ def longest_waiting(db: Db, now: float) -> Waiting | None:
         return None
     since, slug = min(rows)
     return Waiting(slug, float(since))
-
-
-def oldest_demand(db: Db, now: float) -> float | None:
-    """Since when that workspace waits."""
-    found = longest_waiting(db, now)
-    return None if found is None else found.since
 
 
 def oldest_digest(db: Db, now: float) -> float | None:
@@ -341,10 +235,13 @@ class Overview(msgspec.Struct, frozen=True):
 
 def overview(db: Db) -> list[Overview]:
     """All workspaces that people see by slug, with how much of everything they have."""
-    counts = [_counted(db, table) for table in (Watch, Query, Channel, Mention)]
+    counts: list[dict[int, Any]] = [
+        refreshes.last_run(db),
+        *(_counted(db, table) for table in (Watch, Query, Channel, Mention)),
+    ]
     columns = (
         Workspace.id,
-        *(getattr(Workspace, name) for name in Overview.__struct_fields__[:7]),
+        *(getattr(Workspace, name) for name in Overview.__struct_fields__[:6]),
     )
     rows = Workspace.select(*columns).where(visible.WORKSPACES).order_by(Workspace.slug).tuples().execute(db.peewee)
     return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
@@ -379,6 +276,34 @@ def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
     )
     slugs = dict(rows)
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
+
+
+class UnreadableSchedule(msgspec.Struct, frozen=True):
+    """A workspace's ``every``, ``digest`` or ``timezone`` (``key``) that was accepted once; ``reason`` quotes it."""
+
+    workspace: str
+    key: str
+    reason: str
+
+
+def unreadable_schedules(db: Db) -> list[UnreadableSchedule]:
+    """Return what another release, or another machine's time zones, accepted and this one cannot read."""
+    found = []
+    for key, check in (("every", schedule.check), ("digest", schedule.check), ("timezone", schedule.zone)):
+        column = getattr(Workspace, key)
+        texts = Workspace.select(column).where(column.is_null(False)).distinct().tuples().execute(db.peewee)
+        reasons = {text: reason for (text,) in texts if (reason := _refusal(check, text)) is not None}
+        rows = Workspace.select(Workspace.slug, column).where(column.in_(list(reasons))).order_by(Workspace.slug)
+        found += [UnreadableSchedule(slug, key, reasons[text]) for slug, text in rows.tuples().execute(db.peewee)]
+    return found
+
+
+def _refusal(check: Callable[[str], object], text: str) -> str | None:
+    try:
+        check(text)
+    except InvalidInput as error:
+        return str(error)
+    return None
 
 
 def tally(db: Db) -> tuple[int, int]:

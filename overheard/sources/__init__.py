@@ -55,7 +55,7 @@ class Checked(msgspec.Struct, frozen=True):
 class Budget(Protocol):
     """The shared budget of requests, as a source sees it."""
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Take one token for one HTTP request. Raises Postponed when the turn is too far away to wait."""
 
     def observe(self, remaining: float, reset: float) -> None:

@@ -77,7 +77,7 @@ class BudgetedRequestor(prawcore.Requestor):
         endpoint = TOKEN if url.endswith(ACCESS_TOKEN_PATH) else call.endpoint
         if endpoint == TOKEN:
             self._logins.check()
-        call.budget.take()
+        call.budget.acquire()
         answer = self._exchange(method, url, endpoint, kwargs)
         self._metrics.reddit_requests.labels(endpoint, _status(answer)).inc()
         if isinstance(answer, OverheardError):

@@ -21,7 +21,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from actors.store import store
-from actors.wiring import Wiring
+from actors.wiring import Wiring, permits
 from overheard import log, schedule
 from overheard.bus import worker
 from overheard.bus.actor import register
@@ -161,9 +161,10 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
             metrics=program.metrics,
             record_dead=program.record_dead,
             give_back=program.db.release,
+            permits=permits(program),
         )
-        wiring, stages = Wiring(program, Sender(broker).send), [STAGES["notify"]]
-        register(broker, stages[0], wiring.handlers(["notify"])["notify"])
+        wiring, stages = Wiring(program, Sender(broker)), [STAGES["notify"]]
+        register(broker, stages[0], wiring.work(stages[0]))
         events = MemoryEvents(lambda arrivals: [OK] * len(arrivals), program.record_dead, program.metrics)
         ticker = ticker_of(program, events, broker)
 

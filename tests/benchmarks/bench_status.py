@@ -29,6 +29,7 @@ from overheard.db.models import (
     Item,
     Mention,
     Query,
+    Refresh,
     Watch,
     Workspace,
 )
@@ -96,13 +97,15 @@ def fill(db: Db, share: int) -> None:
         times = {
             Workspace.created_at: now - 86400.0 * 30,
             Workspace.next_due_at: now + 86400 + _rest(n, 300),
-            Workspace.demanded_at: now - 300 + _rest(n, 299),
-            Workspace.served_at: now - 299 + _rest(n, 299),
         }
         every = Case(None, [(_rest(n, 4) == 0, "*/5 * * * *"), (_rest(n, 4) == 1, "0 9 * * 1-5")], "5m")
         words = {Workspace.slug: _named("ws", n), Workspace.name: _named("Workspace ", n), Workspace.every: every}
         _insert(raw, Workspace, workspaces, {**words, **times, Workspace.active: True, Workspace.timezone: "UTC",
                                              Workspace.digest_asked_at: 0.0})  # fmt: skip
+        _insert(raw, Refresh, workspaces, {
+            Refresh.workspace: n, Refresh.source: "reddit", Refresh.demanded_at: now - 300 + _rest(n, 299),
+            Refresh.served_at: now - 299 + _rest(n, 299),
+        })  # fmt: skip
         kind = Case(None, [(_rest(n, 2) == 0, "posts")], "comments")
         _insert(raw, FeedGroup, feeds, {
             FeedGroup.source: "reddit", FeedGroup.kind: kind, FeedGroup.cursor: "{}", FeedGroup.began_at: now - 60,
@@ -150,7 +153,7 @@ def trouble(db: Db) -> None:
     """Nothing has run for an hour: everybody waits, half of the feeds are refused, channels fail, deliveries queue."""
     now, raw = time.time(), db.peewee
     with db.session(), db.transaction():
-        Workspace.update(demanded_at=now, served_at=now - 3600, waiting_since=now - 3000).execute(raw)
+        Refresh.update(demanded_at=now, served_at=now - 3600, waiting_since=now - 3000).execute(raw)
         Feed.update(failures=5).where(_rest(Feed.id, 2) == 0).execute(raw)
         Channel.update(failing_since=now - 600).where(_rest(Channel.id, 2) == 0).execute(raw)
         Delivery.update(state="pending", due_at=now - 600).execute(raw)

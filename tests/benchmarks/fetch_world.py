@@ -2,7 +2,7 @@
 
 One thread takes what is due from a heap and moves the clock on; nothing sleeps. Reddit is the stand-in's content behind
 its routes; the source is the real one, without HTTP below it. What a message's error leads to is decided by the bus's
-own rules (``bus.verdict``), and the shared budget is the database's, on the virtual clock.
+own rules (``bus.retry_policy``, ``bus.rate_limit``), and the shared budget is the database's, on the virtual clock.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from urllib.parse import urlencode
 import peewee
 from prometheus_client import CollectorRegistry
 
-from actors.wiring import Wiring, fetch_handler
+from actors.wiring import Wiring, permits
 from overheard import schedule
-from overheard.bus.actor import Handler
+from overheard.bus.actor import Work
 from overheard.bus.intake import Arrival
-from overheard.bus.sender import Parcel
-from overheard.bus.verdict import Again, Park, held_slot, judge
+from overheard.bus.rate_limit import held_slot, reschedule
+from overheard.bus.retry_policy import decide
+from overheard.bus.sender import Parcel, Sender
 from overheard.config import Config
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
-from overheard.db.mending import Longest
 from overheard.db.models import Watch, Workspace
 from overheard.db.retention import Ages
 from overheard.items import Item
-from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched, Message
+from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.metrics import Metrics
+from overheard.outcomes import Later, Rejected
 from overheard.program import Program
 from overheard.sources.reddit import RedditSettings, RedditSource
 from overheard.sources.reddit_client import RedditClient
 from overheard.sources.reddit_http import Call
-from overheard.stages import STAGE_OF_MESSAGE
+from overheard.stages import STAGES, recipient
 from overheard.standin.exchange import Request
 from overheard.standin.routes import Routes
 from overheard.standin.store import Store
@@ -114,7 +115,7 @@ class InProcessReddit:
 
     def get(self, path: str, params: Mapping[str, str], call: Call) -> object:
         """One request: a token, and the page as it is when the answer comes."""
-        call.budget.take()
+        call.budget.acquire()
         self.clock.wait(LATENCY)
         self.arrive()
         self.requests[call.endpoint] += 1
@@ -177,7 +178,7 @@ class FetchWorld:
         self.db = ClockedDb(db, self.clock)
         self.config = Config.model_validate({"sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}}})
         self._save(workspaces)
-        self._handlers = self._wire()
+        self._stages = self._wire()
 
     def run(self) -> None:
         """Take what is due, in the order of its times, until one cycle after the last news."""
@@ -212,17 +213,22 @@ class FetchWorld:
         heapq.heappush(self._heap, (at, self._sent, message, options))
 
     def _work(self, message: Message, options: dict[str, Any]) -> None:
-        stage = STAGE_OF_MESSAGE[type(message)]
+        stage = recipient(message, STAGES.values())
+        work = self._stages[stage.name]
+        permit = self._permits(work.need(message) if work.need else None, held_slot(options))
         try:
-            self._handlers[stage.name](message, held_slot(options))
+            outcome = work.handle(message, permit)
         except Exception as error:
-            verdict = judge(error, options, stage, "")
-            if isinstance(verdict, Park):
+            decision = decide(error, options, stage, "")
+            if isinstance(decision, Rejected):
                 raise
-            if isinstance(verdict, Again):
-                self._push(self.clock.now + verdict.delay / 1000, verdict.message or message, verdict.options)
+            self._push(self.clock.now + decision.delay / 1000, message, decision.options)
             return
-        if isinstance(message, ItemsMatched) and message.piece == message.pieces - 1:
+        if isinstance(outcome, Later):
+            if copy := reschedule(outcome, options, permit.held):
+                self._push(self.clock.now + copy.delay / 1000, copy.message or message, copy.options)
+            return
+        if isinstance(message, ItemsMatched) and message.part.piece == message.part.pieces - 1:
             for item in self._parts.pop((message.part.poll, message.part.part), ()):
                 self.stored.setdefault(item.id, self.clock.now)
 
@@ -249,18 +255,15 @@ class FetchWorld:
             for some in batched(watches):
                 Watch.insert_many(some).execute(raw)
 
-    def _wire(self) -> dict[str, Handler]:
+    def _wire(self) -> dict[str, Work]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
         source = RedditSource(RedditSettings("bench", None, "bench"), self.metrics, clock=self.clock)
         source._client = cast(RedditClient, self.reddit)
-        wiring = Wiring(cast(Program, parts), self.send)
-        fetch = fetch_handler(wiring, {RedditSource.name: source})
-
-        def fetched(message: FetchWorkspace, slot: tuple[str, float] | None) -> object:
-            with self.db.session():
-                return fetch(message, slot)
-
-        return {"fetch": fetched, **wiring.handlers(("match", "store"))}
+        program = cast(Program, parts)
+        wiring = Wiring(program, cast(Sender, SimpleNamespace(of_stage=lambda name: self.send)))
+        wiring.sources = {RedditSource.name: source}
+        self._permits = permits(program)
+        return {name: wiring.work(STAGES[name]) for name in ("fetch", "match", "store")}
 
     def _ticker(self) -> Ticker:
         events = _Events(
@@ -280,7 +283,6 @@ class FetchWorld:
             clock=self.clock,
             rules=self.config.tick,
             ages=Ages(0, 0, 0),
-            longest=Longest(fetch=self.config.fetch.lease, notify=60.0, refused=self.config.fetch.longest_backoff),
             metrics=self.metrics,
             gauges=cast(Gauges, None),
         )

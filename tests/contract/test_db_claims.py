@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overheard.db import deliveries, feeds, groups, specs, workspaces
+from overheard.db import deliveries, feeds, groups, refreshes, specs, workspaces
 from overheard.db.connect import Db
 from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
@@ -68,36 +68,38 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
 def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     specs.set_active(db, acme, False)
-    workspaces.demand(db, acme, clock())
+    refreshes.demand(db, [acme], clock())
     assert workspaces.claim_due(db, clock(), 10, lambda due: clock()) == []
     assert workspaces.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
-    assert workspaces.unserved(db, clock() + 10**6, 0, 10) == []
+    assert refreshes.unserved(db, clock() + 10**6, 0, 10) == []
 
 
 def test_a_demand_that_nobody_served_is_found_and_found_again(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     workspaces.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
 
-    assert workspaces.unserved(db, clock.advance(59), 60, 10) == []
-    assert workspaces.unserved(db, clock.advance(1), 60, 10) == [acme]
-    assert workspaces.unserved(db, clock(), 60, 10) == [], "asked for again, so it has time again"
-    assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme]
+    assert refreshes.unserved(db, clock.advance(59), 60, 10) == []
+    assert refreshes.unserved(db, clock.advance(1), 60, 10) == [(acme, "reddit")]
+    assert refreshes.unserved(db, clock(), 60, 10) == [], "asked for again, so it has time again"
+    assert refreshes.unserved(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
 
-    workspaces.served(db, acme, clock() - 1)
-    assert workspaces.unserved(db, clock.advance(60), 60, 10) == [acme], "a run that began before is no answer"
-    workspaces.served(db, acme, clock())
-    assert workspaces.unserved(db, clock.advance(600), 60, 10) == []
-    workspaces.served(db, acme, clock() - 500)
-    assert workspaces.unserved(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
+    refreshes.served(db, acme, "reddit", clock() - 1)
+    assert refreshes.unserved(db, clock.advance(60), 60, 10) == [(acme, "reddit")], (
+        "a run that began before is no answer"
+    )
+    refreshes.served(db, acme, "reddit", clock())
+    assert refreshes.unserved(db, clock.advance(600), 60, 10) == []
+    refreshes.served(db, acme, "reddit", clock() - 500)
+    assert refreshes.unserved(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
 
 
 def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace()
-    workspaces.demand(db, acme, clock())
+    refreshes.demand(db, [acme], clock())
     for _ in range(ROUNDS):
         now = clock.advance(60)
-        found = race(*[lambda now=now: workspaces.unserved(db, now, 60, 10)] * 3)
-        assert sorted(found) == [[], [], [acme]]
+        found = race(*[lambda now=now: refreshes.unserved(db, now, 60, 10)] * 3)
+        assert sorted(found) == [[], [], [(acme, "reddit")]]
 
 
 def test_a_digest_whose_event_was_lost_is_asked_for_again(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -242,13 +244,13 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
     specs.set_active(db, paused, False)
     for turn in range(ROUNDS):
         claim_all(db, f"p{turn}", clock())
-        workspaces.served(db, acme, clock())
+        refreshes.served(db, acme, "reddit", clock())
         assert feeds.sweep(db, clock.advance(120)) == []
         now = clock.advance(1)
-        assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [acme]]
+        assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [(acme, "reddit")]]
         assert FeedGroup.select().where(FeedGroup.poll.is_null(False)).count(db.peewee) == 0
         # if the sweep's event is lost, the demand is still there
-        assert workspaces.unserved(db, clock() + 60, 60, 10) == [acme]
+        assert refreshes.unserved(db, clock() + 60, 60, 10) == [(acme, "reddit")]
 
 
 def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(world: Any, db: Db, clock: Any) -> None:
@@ -256,11 +258,11 @@ def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(wo
     bolt = world.workspace("bolt", subreddits=["bolt"])
     claim_all(db, "p", clock())
     for each in (acme, bolt):
-        workspaces.served(db, each, clock())
+        refreshes.served(db, each, "reddit", clock())
     groups.release(db, "p")
     assert world.rows(Poll, "id") == []
     assert len(claim_all(db, "q", clock(), all_groups(db)[:1])) == 1
-    assert feeds.sweep(db, clock()) == [bolt]
+    assert feeds.sweep(db, clock()) == [(bolt, "reddit")]
     assert feeds.sweep(db, clock()) == []
 
 
@@ -272,12 +274,12 @@ def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world
     groups.put_off(db, "p", "never", until=begins, lease=120)
     assert groups.held(db, 1, "p") is groups.held(db, 1, "never") is None
     assert feeds.oldest_poll(db, clock()) is None
-    assert not feeds.still_stale(db, acme, now=clock(), fresh_since=clock()), "a wish is served by it"
+    assert not feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=clock()), "a wish is served by it"
     clock.advance(200)
     assert groups.held(db, 1, "later") == groups.load(db, [1])[0]
     assert feeds.oldest_poll(db, clock()) == begins
     assert feeds.sweep(db, clock.advance(120)) == []
-    assert feeds.sweep(db, clock.advance(1)) == [acme]
+    assert feeds.sweep(db, clock.advance(1)) == [(acme, "reddit")]
 
 
 def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
@@ -294,8 +296,8 @@ def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -
     waits = []
     for _ in range(8):
         waits.append(feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400) - clock())
-        assert feeds.stale_of(db, 1, now=clock() + waits[-1] - 1, fresh_since=clock()) == []
-        assert feeds.stale_of(db, 1, now=clock() + waits[-1], fresh_since=clock()) != []
+        assert feeds.stale_of(db, 1, "reddit", now=clock() + waits[-1] - 1, fresh_since=clock()) == []
+        assert feeds.stale_of(db, 1, "reddit", now=clock() + waits[-1], fresh_since=clock()) != []
     assert waits == [1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]
     Feed.update(failures=10_000).execute(db.peewee)
     assert feeds.refuse(db, row_of(world.feed()), "x", now=0.0, longest=86_400) == 86_400
@@ -312,7 +314,7 @@ def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
     FeedGroup.update(lease_until=now).where(FeedGroup.id.in_(taken)).execute(db.peewee)
     Feed.update(retry_at=now + 1).where(Feed.place == "resting").execute(db.peewee)
 
-    found = feeds.stale_of(db, acme, now=now, fresh_since=now - 60)
+    found = feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now - 60)
     assert [(feed.kind, feed.place) for feed in found] == [("comments", "stale"), ("posts", "stale")]
 
 
@@ -323,7 +325,7 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     asleep = world.workspace("asleep", subreddits=["asleep"])
     specs.set_active(db, asleep, False)
     Workspace.update(next_due_at=clock() + 100).where(Workspace.slug != "due").execute(db.peewee)
-    workspaces.demand(db, workspaces.by_name(db, "asked").id, clock())
+    refreshes.demand(db, [workspaces.by_name(db, "asked").id], clock())
     Feed.update(fresh_at=7.0).where(Feed.place != "new").execute(db.peewee)
     Feed.update(failures=1).where(Feed.place == "failing").execute(db.peewee)
 
@@ -356,7 +358,7 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
         found = feeds.also_due(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
-        return [name for other in found for name in other.names]
+        return [name for other in found for name in other.places]
 
     assert riding(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
     assert riding(ahead=29) == []
@@ -369,14 +371,14 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
 def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     wished = clock()
-    assert feeds.still_stale(db, acme, now=clock(), fresh_since=wished)
+    assert feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
     claim_all(db, "p", clock())
-    assert not feeds.still_stale(db, acme, now=clock(), fresh_since=wished)
-    assert feeds.still_stale(db, acme, now=clock(), fresh_since=wished + 1), "it began before"
-    assert feeds.still_stale(db, acme, now=clock() + 121, fresh_since=wished), "nobody reads it any more"
+    assert not feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
+    assert feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished + 1), "it began before"
+    assert feeds.still_stale(db, acme, "reddit", now=clock() + 121, fresh_since=wished), "nobody reads it any more"
     groups.release(db, "p")
     feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
-    assert not feeds.still_stale(db, acme, now=clock(), fresh_since=wished), "a refused feed is not waited for"
+    assert not feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished), "it is refused"
 
 
 def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
@@ -386,7 +388,7 @@ def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
     Feed.update(fresh_at=clock()).where(Feed.place == "a").execute(db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(db.peewee)
     Feed.update(retry_at=clock() + 5, failures=1).where(Feed.place == "b").execute(db.peewee)
-    Feed.insert(source="reddit", kind="posts", name="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
+    Feed.insert(source="reddit", kind="posts", place="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
     assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
     assert feeds.oldest_fresh(db) == clock()
     assert not feeds.unread_since(db, acme, clock()), "a refused feed is not waited for"
@@ -416,3 +418,13 @@ def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any
         )  # fmt: skip
         assert sorted(map(len, (one, two, three))) == [0, 0, 4]
         assert len(elsewhere) == 4
+
+
+def test_a_schedule_that_was_accepted_once_is_found_with_its_reason(world: Any, db: Db) -> None:
+    acme, bolt, _ = (world.workspace(slug) for slug in ("acme", "bolt", "clio"))
+    assert workspaces.unreadable_schedules(db) == []
+    Workspace.update(every="0 22-4 * * *").where(Workspace.id.in_([acme, bolt])).execute(db.peewee)
+    Workspace.update(digest="0 0 ? * *").where(Workspace.id == bolt).execute(db.peewee)
+    found = workspaces.unreadable_schedules(db)
+    assert [(each.workspace, each.key) for each in found] == [("acme", "every"), ("bolt", "every"), ("bolt", "digest")]
+    assert "'0 22-4 * * *' is not a cron expression that is ever due: bad hour" in found[0].reason

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from overheard.db import beats, connect, migrate
+from overheard.db import beats, budgets, connect, migrate
+from overheard.db.clock import STALE_SECONDS
 from overheard.db.connect import Db, open_database
 from overheard.db.models import Beat
 from overheard.db.postgres import CONNECT_SECONDS, PATIENCE_SECONDS, SERVER_LIMITS
@@ -27,6 +28,42 @@ def test_the_clock_is_the_database_s(db: Db) -> None:
     before = time.time()
     now = db.clock()
     assert before - 1 <= now <= time.time() + 1
+
+
+def test_a_clock_that_is_passed_in_is_the_database_s(db_url: str, clock: Any) -> None:
+    db = open_database(db_url, clock)
+    with db.session():
+        for step in (0.0, -3600.5):
+            now = clock.advance(step)
+            beats.beat(db, "x", 0.0)
+            Beat.update(at=db.greatest(Beat.at, db.now + 1)).execute(db.peewee)
+            assert (db.clock(), beats.last(db, "x")) == (now, now + 1)
+        assert budgets.take(db, "key", 10)
+        clock.advance(9)
+        assert not budgets.take(db, "key", 10)
+        clock.advance(1)
+        assert budgets.take(db, "key", 10)
+    db.release()
+
+
+def test_the_server_is_asked_for_the_time_when_a_session_begins_and_now_and_then(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = open_database(postgresql_url)
+    assert db._server is not None
+    asked: list[float] = []
+    ask = db._server.ask
+    monkeypatch.setattr(db._server, "ask", lambda server: (asked.append(db.clock()), ask(server)))
+    for _ in range(3):
+        with db.session(), db.session():
+            db.clock()
+    assert len(asked) == 1, "no statement of each session's own"
+    db.ping()
+    assert len(asked) == 2, "each look at whether it is there"
+    db._server._asked_at -= STALE_SECONDS
+    with db.session():
+        assert len(asked) == 3
+    db.release()
 
 
 def test_all_or_nothing(db: Db) -> None:

@@ -9,14 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.bus.envelope import Payload, StrictEncoder, pack
 from overheard.db import (
-    dead_letters,
     deliveries,
     erasing,
     forgetting,
-    letter_bodies,
-    letter_texts,
     rechecks,
     retention,
     storing,
@@ -24,14 +20,12 @@ from overheard.db import (
 )
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally
-from overheard.db.models import DeadLetter, Delivery, Item, Mention
+from overheard.db.models import Delivery, Item, Mention
 from overheard.db.rechecks import LEASE, Batch
 from overheard.db.retention import DAY, Ages
 from overheard.errors import NotFound
-from overheard.messages import ItemsFetched, Message, PollPart
 
 ROUNDS = 15
-ENCODER = StrictEncoder()
 
 
 @pytest.fixture
@@ -51,19 +45,6 @@ def told(world: Any, db: Db, clock: Any) -> Callable[..., int]:
 def ids(db: Db, *names: str) -> list[int]:
     rows = Item.select(Item.id).where(Item.ref.in_(names)).order_by(Item.ref).tuples().execute(db.peewee)
     return [item_id for (item_id,) in rows]
-
-
-def envelope(message: Message) -> str:
-    return ENCODER.encode(dict(pack(message).asdict())).decode()
-
-
-def letter(db: Db, message: Message, now: float = 5.0, **fields: Any) -> None:
-    packed = pack(message)
-    body = ENCODER.encode(dict(packed.asdict())).decode()
-    given = {"reason": "ValueError: it said 'acme number 1'", "traceback": "… acme number 1"} | fields
-    dead_letters.record(
-        db, message_id=packed.message_id, stage=packed.actor_name, origin="nack", body=body, now=now, **given
-    )
 
 
 # -- an item
@@ -110,25 +91,6 @@ def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told:
     assert erasing.erase(db, ids(db, "t3_1"), clock()).digests == 0
     assert world.rows(Delivery, "state") == [("sent",)]
     assert deliveries.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
-
-
-def test_it_goes_from_dead_letters_and_what_they_say_of_their_end(world: Any, db: Db, clock: Any, told: Any) -> None:
-    acme = told(2)
-    items = tuple(world.item(number) for number in (1, 2, 3))
-    letter(db, ItemsFetched(part=PollPart(poll="a", part=0), items=items))
-    letter(db, world.matched(*[(item, (acme,)) for item in items[:2]]))
-    letter(db, ItemsFetched(part=PollPart(poll="b", part=0), items=items[1:]))
-    untouched = world.rows(DeadLetter)[2]
-    assert erasing.erase(db, ids(db, "t3_1"), clock()).letters == 2
-    first, second, third = world.rows(DeadLetter)
-    assert third == untouched
-    for row in (first, second):
-        assert "acme number 1" not in str(row)
-        assert '"t3_1"' not in str(row)
-        assert row["traceback"] is None
-        assert row["reason"].startswith("ValueError (")
-    payload: Payload = ENCODER.decode(first["body"].encode())["args"][0]
-    assert [item.id for item in payload.message.items] == ["t3_2", "t3_3"], "it can be replayed"  # type: ignore[attr-defined]
 
 
 # -- a post's title in other people's comments
@@ -315,131 +277,9 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
     told(2, author="Ada")
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
-    letter(
-        db,
-        ItemsFetched(
-            part=PollPart(poll="a", part=0), items=(world.item(5, author="ada"), world.item(6, author="Adam"))
-        ),
-    )
-    assert erasing.erase(db, [], 5.0, nameless=["aDa"]) == Tally(letters=1)
+    assert erasing.erase(db, [], 5.0, nameless=[("reddit", "aDa")]) == Tally()
     assert world.rows(Item, "author") == [(None,), (None,), (None,), ("Adam",)]
     assert world.counts()["Mention"] == 4
-    [row] = world.rows(DeadLetter)
-    assert '"ada"' not in row["body"]
-    assert '"Adam"' in row["body"]
-
-
-# -- dead letters of which nobody asks Reddit
-
-
-def test_the_texts_of_old_letters_go_and_their_reasons_stay(world: Any, db: Db, clock: Any) -> None:
-    start = clock()
-    for age in (3, 2, 1):
-        letter(db, ItemsFetched(part=PollPart(poll="a", part=0), items=(world.item(),)), now=start - age * DAY)
-    assert retention.forget(db, Ages(90, 90, 90, texts=1.5 * DAY), start).rows == 2
-    old, older, young = world.rows(DeadLetter)
-    assert "acme number" not in str(old) + str(older)
-    assert "acme number" in young["body"]
-    assert old["reason"].startswith("ValueError")
-    assert retention.forget(db, Ages(90, 90, 90, texts=1.5 * DAY), start).rows == 0
-
-
-def test_many_letters_are_looked_through(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letter_texts, "PAGE", 3)
-    monkeypatch.setattr(letter_texts, "BYTES", 600)
-    for number in range(10):
-        letter(db, ItemsFetched(part=PollPart(poll="a", part=0), items=(world.item(number % 2, author=f"u{number}"),)))
-    assert letter_texts.erase(db, ["t3_1"], ["U2", "u4"]) == 7
-    assert letter_texts.erase(db, ["t3_1"], ["u2"]) == 0
-
-
-def test_one_pass_over_the_letters_for_all_that_one_answer_takes_away(
-    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told(3)
-    letter(
-        db,
-        ItemsFetched(part=PollPart(poll="a", part=0), items=tuple(world.item(n, author=f"u{n}") for n in range(1, 7))),
-    )
-    passes = []
-    rewrite = letter_texts.rewrite
-    monkeypatch.setattr(letter_texts, "rewrite", lambda *given: (passes.append(given), rewrite(*given))[1])
-    erasing.erase(db, ids(db, "t3_1", "t3_2"), clock(), nameless=["u3", "U4"])
-    assert len(passes) == 1
-    [(body,)] = world.rows(DeadLetter, "body")
-    items = ENCODER.decode(body.encode())["args"][0].message.items  # type: ignore[attr-defined]
-    assert [(item.id, item.author) for item in items] == [
-        ("t3_3", None),
-        ("t3_4", None),
-        ("t3_5", "u5"),
-        ("t3_6", "u6"),
-    ]
-
-
-def test_the_texts_of_very_many_letters_go_without_a_pause(
-    world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What came in one bad night comes of age in one night, too: whoever strips them is told that there are more."""
-    monkeypatch.setattr(retention, "LETTERS", 3)
-    for _ in range(7):
-        letter(db, ItemsFetched(part=PollPart(poll="a", part=0), items=(world.item(),)), now=clock() - 3 * DAY)
-    ages = Ages(90, 90, 90, texts=2 * DAY)
-    assert [retention.forget(db, ages, clock()).more for _ in range(3)] == [True, True, False]
-    assert "acme number" not in str(world.rows(DeadLetter))
-
-
-# -- dead letters that come after what is in them was erased
-
-
-@pytest.fixture(params=["nack", "xq"])
-def late(request: pytest.FixtureRequest, db: Db, clock: Any) -> Callable[..., None]:
-    """Records letters that a stage gave up, or that were found on the bus."""
-
-    def record(*bodies: str) -> None:
-        letters = [
-            dead_letters.New(
-                message_id=f"late {number}", stage="match", origin=request.param, body=body, now=clock(),
-                reason="ValueError: it said 'acme number 1'", traceback="… acme number 1",
-            )
-            for number, body in enumerate(bodies)
-        ]  # fmt: skip
-        if request.param == "xq":
-            dead_letters.record_found(db, letters)
-        else:
-            for each in letters:
-                dead_letters.record(db, **msgspec.structs.asdict(each))
-
-    return record
-
-
-def test_a_letter_that_comes_late_has_nothing_of_what_was_erased(
-    world: Any, db: Db, clock: Any, told: Any, late: Any
-) -> None:
-    told(1)
-    erasing.erase(db, ids(db, "t3_1"), clock())
-    forgetting.author(db, "reddit", "ADA", clock())
-    items = (world.item(1), world.item(2), world.item(3, author="Ada", body="her words"))
-    body = envelope(ItemsFetched(part=PollPart(poll="a", part=0), items=items))
-    cut = body[: body.index('"her words"') + 5]
-    late(body, envelope(ItemsFetched(part=PollPart(poll="b", part=0), items=(world.item(2),))), cut, "rubbish")
-    first, untouched, unreadable, rubbish = world.rows(DeadLetter)
-    assert [item.id for item in ENCODER.decode(first["body"].encode())["args"][0].message.items] == ["t3_2"]  # type: ignore[attr-defined]
-    assert (first["traceback"], first["reason"]) == (None, "ValueError (the rest was erased with an item)")
-    assert "number 2" in untouched["body"]
-    assert (untouched["traceback"], rubbish["body"]) == ("… acme number 1", "rubbish")
-    assert unreadable["body"] == letter_bodies.UNREADABLE
-
-
-def test_forgotten_while_their_letter_is_recorded(world: Any, db: Db, clock: Any, race: Any) -> None:
-    """Whoever is first, in the end nothing of it stands there."""
-    for turn in range(ROUNDS):
-        author = f"quill{turn}"  # in no hexadecimal id
-        message = ItemsFetched(part=PollPart(poll="a", part=0), items=(world.item(turn, author=author),))
-        patient(race,
-            *[lambda message=message: letter(db, message)] * 3,
-            lambda author=author: forgetting.author(db, "reddit", author, clock()),
-        )  # fmt: skip
-        assert author not in str(world.rows(DeadLetter, "body"))
 
 
 # -- claims

@@ -14,7 +14,7 @@ from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.db.erasing import Tally
 from overheard.db.models import Budget, DeadLetter, Feed, Item, Mention
-from overheard.messages import FetchWorkspace, ItemsFetched, Message, NotifyChannel, PollPart
+from overheard.messages import ComposeDigest, FetchWorkspace, Message, NotifyChannel
 
 ENCODER = StrictEncoder()
 
@@ -38,7 +38,7 @@ def all_text(world: Any) -> str:
     return str([world.rows(table) for table in TABLES]).lower()
 
 
-def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
+def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(forgetting, "BATCH", 4)
     acme = world.workspace(channels={"now": "instant", "daily": "digest"})
     hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
@@ -46,18 +46,15 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, letter: An
     storing.store(db, world.matched(*[(item, (acme,)) for item in hers], poll="a"), clock())
     deliveries.compose(db, acme, 1.0, clock())
     storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
-    letter(ItemsFetched(part=PollPart(poll="p", part=0), items=(hers[0], other[0])))
-    letter(ItemsFetched(part=PollPart(poll="p", part=0), items=(other[0],)))
 
     counted = forgetting.count_author(db, "reddit", "sOME-one")
-    assert counted == Tally(items=10, mentions=10, deliveries=20, letters=1)
+    assert counted == Tally(items=10, mentions=10, deliveries=20)
     assert world.counts()["Item"] == 13, "counting erases nothing"
-    assert forgetting.author(db, "reddit", "sOME-one", clock()) == Tally(
-        items=10, mentions=10, deliveries=20, digests=1, letters=1
-    )
+    erased = Tally(items=10, mentions=10, deliveries=20, digests=1)
+    assert forgetting.author(db, "reddit", "sOME-one", clock()) == erased
     assert "her words" not in all_text(world)
     assert "'some-one'" not in all_text(world)
-    assert world.counts() | {"Item": 3, "Mention": 3, "DeadLetter": 2} == world.counts()
+    assert world.counts() | {"Item": 3, "Mention": 3} == world.counts()
     assert forgetting.author(db, "reddit", "sOME-one", clock()) == Tally()
 
 
@@ -140,14 +137,19 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     deliveries.compose(db, acme, 1.0, clock())
     letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
     letter(NotifyChannel(channel_id=world.channel(acme, "now")))
-    letter(NotifyChannel(channel_id=world.channel(bolt)))
-    letter(world.matched((shared, (acme, bolt)), (own[0], (acme,))))
+    letter(ComposeDigest(workspace_id=acme, period_end=1.0))
+    letter(f'{{"workspace":{acme},"x":1}}')
     letter('{"workspace": "acme", "x": 1}')
-    letter('{"workspace": "bolt", "x": 1}')
+    letter('{"workspace":"acme",')
+    others = [
+        NotifyChannel(channel_id=world.channel(bolt)), NotifyChannel(channel_id=10 * world.channel(acme, "now")),
+        FetchWorkspace(workspace_id=10 * acme, source="reddit", fresh_since=0),
+        '{"workspace": "bolt"}', '{"workspace": "acmes"}',
+    ]  # fmt: skip
+    for other in others:
+        letter(other)
 
-    expected = forgetting.OfWorkspace(
-        mentions=11, deliveries=23, items=10, letters=3, shared_letters=1, channels=2, queries=1, feeds=1
-    )
+    expected = forgetting.OfWorkspace(mentions=11, deliveries=23, items=10, letters=6, channels=2, queries=1, feeds=1)
     before = world.counts()
     assert forgetting.count_workspace(db, acme) == expected
     assert world.counts() == before
@@ -158,7 +160,8 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     for secret in ("own words", "acmesecret", "secret-path", "secretsub", "acmename", "'acme'"):
         assert secret not in left, secret
     assert world.counts() | {
-        "Workspace": 1, "Channel": 1, "Query": 1, "Item": 1, "Mention": 1, "Delivery": 1, "DeadLetter": 3, "Budget": 1,
+        "Workspace": 1, "Channel": 1, "Query": 1, "Item": 1, "Mention": 1, "Delivery": 1, "DeadLetter": len(others),
+        "Budget": 1,
     } == world.counts()  # fmt: skip
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
     assert world.rows(Feed, "place") == [("python",)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from overheard.db import beats, dead_letters, deliveries, mentions, queries, retention, specs, storing
 from overheard.db.connect import Db
-from overheard.db.dead_letters import Which
+from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Item, Mention, Query, Watch
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import BATCH, DAY, Ages
@@ -224,11 +224,11 @@ def test_a_dead_letter_is_kept_once_and_what_a_stage_said_counts(db: Db) -> None
     fetch = dead_letters.get(db, listed.id)
     assert fetch is not None
     assert (fetch.reason, fetch.traceback, fetch.origin, fetch.created_at) == ("it broke", "line 1", "nack", 5.0)
-    assert [row.stage for row in dead_letters.listing(db, Which(stage="match"))] == ["match"]
+    assert [row.stage for row in dead_letters.listing(db, DeadLetterFilter(stage="match"))] == ["match"]
     assert [row.id for row in dead_letters.listing(db, limit=1)] == [match.id]
     assert dead_letters.count(db) == 2
-    assert dead_letters.drop(db, Which(ids=(fetch.id,))) == 1
-    assert dead_letters.drop(db, Which(ids=(fetch.id,))) == 0
+    assert dead_letters.drop(db, DeadLetterFilter(ids=(fetch.id,))) == 1
+    assert dead_letters.drop(db, DeadLetterFilter(ids=(fetch.id,))) == 0
     assert dead_letters.get(db, fetch.id) is None
 
 
@@ -273,20 +273,20 @@ def three(db: Db) -> None:
 @pytest.mark.parametrize(
     ("which", "ids"),
     [
-        (Which(), [3, 2, 1]),
-        (Which(stage="fetch"), [2, 1]),
-        (Which(origin="xq"), [3]),
-        (Which(reason="SLOW"), [3, 2]),
-        (Which(reason="0% s"), [2]),
-        (Which(reason="_"), []),
-        (Which(since=2.0), [3, 2]),
-        (Which(before=2.0), [1]),
-        (Which(ids=(1, 3, 9)), [3, 1]),
-        (Which(ids=()), []),
-        (Which(last_id=2, stage="fetch", since=2.0), [2]),
+        (DeadLetterFilter(), [3, 2, 1]),
+        (DeadLetterFilter(stage="fetch"), [2, 1]),
+        (DeadLetterFilter(origin="xq"), [3]),
+        (DeadLetterFilter(reason="SLOW"), [3, 2]),
+        (DeadLetterFilter(reason="0% s"), [2]),
+        (DeadLetterFilter(reason="_"), []),
+        (DeadLetterFilter(since=2.0), [3, 2]),
+        (DeadLetterFilter(before=2.0), [1]),
+        (DeadLetterFilter(ids=(1, 3, 9)), [3, 1]),
+        (DeadLetterFilter(ids=()), []),
+        (DeadLetterFilter(last_id=2, stage="fetch", since=2.0), [2]),
     ],
 )
-def test_dead_letters_are_chosen(db: Db, which: Which, ids: list[int]) -> None:
+def test_dead_letters_are_chosen(db: Db, which: DeadLetterFilter, ids: list[int]) -> None:
     three(db)
     assert [row.id for row in dead_letters.listing(db, which)] == ids
     assert dead_letters.count(db, which) == len(ids) == sum(each.count for each in dead_letters.reasons(db, which))
@@ -309,7 +309,7 @@ def test_many_are_listed_in_pages_without_what_is_large(
 def test_many_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
     three(db)
     monkeypatch.setattr(dead_letters, "BATCH", 1)
-    assert dead_letters.drop(db, Which()) == 3
+    assert dead_letters.drop(db, DeadLetterFilter()) == 3
 
 
 def test_of_two_who_send_them_again_one_gets_each(db: Db, race: Any) -> None:
@@ -318,7 +318,7 @@ def test_of_two_who_send_them_again_one_gets_each(db: Db, race: Any) -> None:
 
     def claims() -> list[int]:
         got, after_id = [], 0
-        while some := dead_letters.claim(db, Which(), after_id=after_id, limit=5):
+        while some := dead_letters.claim(db, DeadLetterFilter(), after_id=after_id, limit=5):
             after_id = some[-1].letter.id
             got += [each.letter.id for each in some]
         return got
@@ -329,10 +329,10 @@ def test_of_two_who_send_them_again_one_gets_each(db: Db, race: Any) -> None:
 
 def test_a_claim_is_given_back_or_settled(db: Db) -> None:
     three(db)
-    first, second, _ = dead_letters.claim(db, Which(), after_id=0, limit=9)
+    first, second, _ = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=9)
     dead_letters.release(db, [second])
     assert dead_letters.settled(db, first)
-    (again,) = dead_letters.claim(db, Which(), after_id=0, limit=9)
+    (again,) = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=9)
     assert again.letter == second.letter
     assert not dead_letters.settled(db, first)
     assert [row.id for row in dead_letters.listing(db)] == [3, 2]
@@ -340,7 +340,7 @@ def test_a_claim_is_given_back_or_settled(db: Db) -> None:
 
 def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
     three(db)
-    (claimed,) = dead_letters.claim(db, Which(ids=(1,)), after_id=0, limit=1)
+    (claimed,) = dead_letters.claim(db, DeadLetterFilter(ids=(1,)), after_id=0, limit=1)
     dead_letters.record(db, **letter(message_id="m1", reason="again", now=8.0))
     assert not dead_letters.settled(db, claimed)
     dead_letters.release(db, [claimed])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from peewee import Table
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
+from overheard.bus.dead import FOREIGN, READ_AGAIN
 from overheard.db import dead_letters, groups, migrate, specs, storing
 from overheard.db.connect import Db, open_database
 from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Item, Mention, Workspace
@@ -116,6 +119,66 @@ def test_a_migration_that_fails_leaves_nothing_behind(
         assert "0002_broken" in migrate.pending(empty)
 
 
+ITEM = {
+    "name": "t3_1", "kind": "post", "subreddit": "python", "author": "quill", "title": "her words", "body": "her words",
+    "permalink": "p", "url": "", "created_at": 1.0,
+}  # fmt: skip
+TARGETS = [{"group_id": 7, "feed_ids": [1], "cursor": "her words", "read_at": 1.0}]
+
+
+def enveloped(stage: str, payload: Any, **options: Any) -> str:
+    fields = {"queue_name": stage, "actor_name": stage, "args": [payload], "kwargs": {}, "options": options}
+    return json.dumps(fields | {"message_id": "m", "message_timestamp": 1}, separators=(",", ":"))
+
+
+FETCHED = enveloped("match", {"v": 1, "poll_id": "p", "part": 0, "items": [ITEM], "targets": TARGETS}, traceback="her")
+MATCHED = enveloped("store", {"poll_id": "p", "part": 1, "items": [{"item": ITEM, "matches": []}, ITEM], "targets": 5})
+NOTIFY = enveloped("notify", {"v": 1, "channel_id": 5, "lease": 0.0})
+OF_FETCHED = {"message_id": "m", "poll": "p", "part": 0, "items": 1, "groups": [7], "names": ["t3_1"]}
+OF_MATCHED = {"message_id": "m", "poll": "p", "part": 1, "items": 2, "groups": [], "names": ["t3_1", "t3_1"]}
+NO_MESSAGES = ("", "5", "{}", '"\\ud800', FETCHED[:-50], enveloped("fetch", {"workspace_id": 1, "x": ITEM}),
+               enveloped("match", [ITEM]), enveloped("none", ITEM), "[" * 100_000)  # fmt: skip
+
+
+def test_older_dead_letters_lose_their_texts(db: Db, world: Any) -> None:
+    """origin, reason and body before; reason and body after. None: of the body nothing stays."""
+    rows: list[tuple[str, str, str, str, Any]] = [
+        ("nack", "ValueError: her words (after 9 tries)", FETCHED, "ValueError", OF_FETCHED),
+        ("xq", "delivered too often: it may", MATCHED, "delivered too often: it may", OF_MATCHED),
+        ("nack", "Permanent: gone: it said so", NOTIFY, "Permanent: gone: it said so", json.loads(NOTIFY)),
+        ("nack", "TimeLimitExceeded", NOTIFY.replace('"options":{}', '"options":{"traceback":"her words"}'),
+         "TimeLimitExceeded", json.loads(NOTIFY)),
+        ("nack", "NotFoundError: her words", NOTIFY, "NotFoundError", json.loads(NOTIFY)),
+        *[("xq", "r", body, "r", None) for body in NO_MESSAGES],
+        ("rejected", "body is not JSON: her", '{"workspace": 5', "body is not JSON: her", '{"workspace": 5'),
+    ]  # fmt: skip
+    with db.session():
+        for number, (origin, reason, body, *_) in enumerate(rows):
+            dead_letters.record(
+                db, message_id=str(number), stage="x", origin=origin, reason=reason, body=body, now=1.0,
+                traceback=None if origin == "rejected" else "her words",
+            )  # fmt: skip
+        Runner(db.peewee, str(migrate.DIRECTORY)).down("0015_dead_letter_texts")
+        migrate.migrate(db)
+        after = [dead_letters.get(db, row.id) for row in dead_letters.listing(db)][::-1]
+    assert len(after) == len(rows) > 2 * 5
+    for row, (origin, _, body, reason, left) in zip(after, rows, strict=True):
+        assert row is not None
+        assert (row.reason, row.traceback) == (reason, None)
+        assert "her words" not in str(row)
+        assert "quill" not in str(row)
+        if origin == "rejected":
+            assert row.body == left
+            continue
+        stored = json.loads(row.body)
+        why = stored.pop("not_kept", None)
+        if left is None:
+            sha256 = hashlib.sha256(body.encode()).hexdigest()
+            assert (why, stored) == (FOREIGN, {"size": len(body), "sha256": sha256})
+        else:
+            assert (why, stored) == (READ_AGAIN if "poll" in left else None, left)
+
+
 def test_what_services_said_before_is_kept_no_longer(db: Db, world: Any) -> None:
     with db.session():
         acme = world.workspace(channels={"ntfy": "instant", "hook": "instant"})
@@ -162,6 +225,7 @@ def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
 
 
 RENAMED = {("item", "name"): "ref", ("item", "subreddit"): "place", ("mention", "queries"): "query_ids"}
+MOVED = {("workspace", "demanded_at"), ("workspace", "served_at")}
 
 
 def test_a_released_database_with_rows_in_it_keeps_them(
@@ -189,7 +253,7 @@ def test_a_released_database_with_rows_in_it_keeps_them(
     assert "0003_recheck" in migrate.migrate(empty)
     with empty.session():
         for name, row in rows.items():
-            row = {RENAMED.get((name, column), column): value for column, value in row.items()}
+            row = {RENAMED.get((name, key), key): value for key, value in row.items() if (name, key) not in MOVED}
             table = Table(name, list(row)).bind(empty.peewee)
             assert list(table.select().dicts()) == [row]
         [item] = Item.select().execute(empty.peewee)

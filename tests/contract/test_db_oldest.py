@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import budgets, channels, deliveries, feeds, specs, storing, workspaces
+from overheard.db import budgets, channels, deliveries, feeds, refreshes, specs, storing, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Workspace
 
@@ -15,15 +15,20 @@ def claim(db: Db, clock: Any) -> int:
     return len(workspaces.claim_due(db, clock(), 50, lambda due: clock() + INTERVAL))
 
 
+def oldest_demand(db: Db, now: float) -> float | None:
+    found = workspaces.longest_waiting(db, now)
+    return None if found is None else found.since
+
+
 def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db, world: Any, clock: Any) -> None:
     acme, began = world.workspace(), clock()
-    assert workspaces.oldest_demand(db, clock()) == began, "nobody has even asked"
+    assert oldest_demand(db, clock()) == began, "nobody has even asked"
     clock.advance(7)
     claim(db, clock)
-    assert workspaces.oldest_demand(db, clock()) == began + 7
-    workspaces.served(db, acme, clock.advance(1))
-    assert workspaces.oldest_demand(db, clock()) is None
-    assert workspaces.oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
+    assert oldest_demand(db, clock()) == began + 7
+    refreshes.served(db, acme, "reddit", clock.advance(1))
+    assert oldest_demand(db, clock()) is None
+    assert oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
 
 
 def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
@@ -31,17 +36,17 @@ def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world:
     first = clock()
     claim(db, clock)
     clock.advance(61)
-    assert workspaces.unserved(db, clock(), 60, 10) == [acme]
-    workspaces.demand(db, acme, clock.advance(10))
+    assert refreshes.unserved(db, clock(), 60, 10) == [(acme, "reddit")]
+    refreshes.demand(db, [acme], clock.advance(10))
     clock.advance(INTERVAL)
     claim(db, clock)
     workspaces.make_due(db, acme, clock())
-    assert workspaces.oldest_demand(db, clock()) == first
-    workspaces.served(db, acme, clock())
+    assert oldest_demand(db, clock()) == first
+    refreshes.served(db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + INTERVAL).execute(db.peewee)
-    assert workspaces.oldest_demand(db, clock()) is None
-    workspaces.demand(db, acme, clock.advance(5))
-    assert workspaces.oldest_demand(db, clock()) == clock(), "what was served is forgotten"
+    assert oldest_demand(db, clock()) is None
+    refreshes.demand(db, [acme], clock.advance(5))
+    assert oldest_demand(db, clock()) == clock(), "what was served is forgotten"
 
 
 def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any) -> None:
@@ -49,32 +54,32 @@ def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any
     claim(db, clock)
     began = clock.advance(1)
     later = clock.advance(1)
-    workspaces.demand(db, acme, later)
-    workspaces.served(db, acme, began)
-    assert workspaces.oldest_demand(db, clock()) == later
+    refreshes.demand(db, [acme], later)
+    refreshes.served(db, acme, "reddit", began)
+    assert oldest_demand(db, clock()) == later
 
 
 def test_a_poll_that_is_swept_asks_anew(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
-    workspaces.served(db, acme, clock())
+    refreshes.served(db, acme, "reddit", clock())
     assert feeds.oldest_poll(db, clock()) is None
     world.claim("p")
     assert feeds.oldest_poll(db, clock()) == clock()
     clock.advance(121)
     feeds.sweep(db, clock())
     assert feeds.oldest_poll(db, clock()) is None
-    assert workspaces.oldest_demand(db, clock()) == clock()
+    assert oldest_demand(db, clock()) == clock()
 
 
 def test_a_paused_workspace_waits_for_nothing(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     claim(db, clock)
     clock.advance(10**6)
-    assert workspaces.oldest_demand(db, clock()) is not None
+    assert oldest_demand(db, clock()) is not None
     assert workspaces.oldest_digest(db, clock()) is not None
     specs.set_active(db, acme, False)
-    assert workspaces.oldest_demand(db, clock()) is None
+    assert oldest_demand(db, clock()) is None
     assert workspaces.oldest_digest(db, clock()) is None
 
 

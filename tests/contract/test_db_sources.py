@@ -80,16 +80,6 @@ def test_a_source_that_wants_to_be_left_alone_for_an_hour_fails_for_an_hour(db: 
     assert sources.state(db, "reddit").failing_for(clock.advance(3600)) == 3600
 
 
-def test_times_of_a_wrong_clock_do_not_stay(db: Db, clock: Any) -> None:
-    sources.read(db, "reddit", clock() + 10**6)
-    sources.read(db, "reddit", clock())
-    assert sources.state(db, "reddit").read_at == clock()
-    sources.failed(db, "reddit", "503", clock() + 10**6, clock() + 10**6)
-    assert sources.state(db, "reddit").failing_for(clock()) == 0
-    sources.failed(db, "reddit", "503", clock(), clock())
-    assert sources.state(db, "reddit").failing_for(clock.advance(7)) == 7
-
-
 def test_many_at_once(db: Db, clock: Any, race: Any) -> None:
     now = clock()
     race(*[lambda: sources.failed(db, "reddit", "503", now, now) for _ in range(4)])

@@ -110,7 +110,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
             for letter in letters.values():
                 assert letter.reason.startswith("it could not be put back on the bus (BusUnavailable")
                 assert "alarm" in letter.reason
-            assert letters["retried"].reason.endswith("ValueError: handler's own")
+            assert letters["retried"].reason.endswith("; ValueError")
             begun = time.monotonic()
             with pytest.raises(Unavailable, match="memory or disk alarm"):
                 rig.sender.send(NotifyChannel(channel_id=3))

@@ -16,7 +16,7 @@ from peewee import fn
 from prometheus_client.parser import text_string_to_metric_families
 
 from overheard import canary
-from overheard.db.models import Feed, Item, Workspace
+from overheard.db.models import Feed, Item, Refresh, Workspace
 from tests.servers.farm import Farm
 from tests.servers.ports import free_ports
 
@@ -86,7 +86,7 @@ def test_it_costs_no_request_and_is_nobodys_mention(farm: Farm) -> None:
     farm.everything()
     posted = farm.post(1)
     farm.wait(lambda: farm.scalar(Item.select(fn.count(Item.id)).where(Item.source == canary.SOURCE)) >= 2)
-    farm.wait(lambda: farm.scalar(Workspace.select(fn.min(Workspace.served_at))) > 0)
+    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
     asked = farm.standin.counts()["total"]
     first = delivered_at(farm)
     farm.wait(lambda: delivered_at(farm) > first)

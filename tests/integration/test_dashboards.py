@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics, ProcessMetrics
-from overheard.stages import PORT_OFFSETS
-from overheard.supervision.__main__ import BACKUP_MARK
+from overheard.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics
+from overheard.programs import PROGRAMS
 from tests.monitoring import boards, panels
 from tests.servers.farm import Farm
 from tests.servers.prometheus import PrometheusServer
@@ -21,6 +21,7 @@ from tests.servers.supervisord import Supervised, free_base
 
 PATIENCE = 60.0
 SUBREDDIT = "haystacks"
+BACKUP = "overheard_backup_last_success_timestamp_seconds"  # which deploy/backup leaves for the node exporter
 WINDOW = "15s"  # for Grafana's $__rate_interval
 
 # What is wrong with the machine that runs the tests is not the pipeline's fault.
@@ -41,14 +42,15 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, METRICS__PORT=str(base), **settings) as farm:
         farm.workspace("acme-workspace", subreddits=(SUBREDDIT,))
         with Supervised(farm, base) as supervised:
-            (supervised.home / BACKUP_MARK).touch()
+            (tmp_path / "targets.json").write_text(supervised.script("targets"))
+            (tmp_path / "backup.prom").write_text(f"{BACKUP} {time.time():.0f}\n")
             yield farm
 
 
 @pytest.fixture
 def prometheus(farm: Farm, rabbit_server: RabbitServer, tmp_path: Path) -> Iterator[PrometheusServer]:
-    watcher = int(farm.environment["OVERHEARD_METRICS__PORT"]) + PORT_OFFSETS["watcher"]
-    with PrometheusServer(tmp_path, watcher_port=watcher, rabbit_port=rabbit_server.metrics_port) as server:
+    targets = tmp_path / "targets.json"
+    with PrometheusServer(tmp_path, targets=targets, rabbit_port=rabbit_server.metrics_port) as server:
         yield server
 
 
@@ -96,9 +98,9 @@ def everything_is_scraped(prometheus: PrometheusServer) -> None:
     assert {(target["labels"]["job"], target["health"], target["lastError"]) for target in targets} == {
         (job, "up", "") for job in ("overheard", "rabbitmq", "node", "prometheus")
     }
-    assert {target["labels"]["program"] for target in targets if target["labels"]["job"] == "overheard"} == set(
-        PORT_OFFSETS
-    )
+    assert {target["labels"]["program"] for target in targets if target["labels"]["job"] == "overheard"} == {
+        program.name for program in PROGRAMS.values() if program.processes
+    }
 
 
 def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServer) -> None:
@@ -124,7 +126,7 @@ def nothing_of_a_users_is_shown(prometheus: PrometheusServer) -> None:
 
 
 def every_value_is_documented(prometheus: PrometheusServer) -> None:
-    defined = [*Metrics(CollectorRegistry()).series, *ProcessMetrics(CollectorRegistry()).series]
+    defined = Metrics(CollectorRegistry()).series
     for series in defined:
         for label, values in series.labels:
             if isinstance(values, tuple):

@@ -12,7 +12,7 @@ from peewee import fn
 
 from overheard.bus.door import Events
 from overheard.db.models import DeadLetter
-from overheard.stages import PORT_OFFSETS
+from overheard.programs import PROGRAMS
 from tests.servers.farm import ALL_STAGES, Farm
 from tests.servers.ports import free_range
 from tests.servers.postgres import PostgresServer
@@ -38,7 +38,7 @@ def start(farm: Farm, *, number: int) -> None:
 
 
 def health(farm: Farm, name: str, number: int) -> tuple[int, str]:
-    port = int(farm.settings["METRICS__PORT"]) + PORT_OFFSETS[HALF[name]] + number
+    port = int(farm.settings["METRICS__PORT"]) + PROGRAMS[HALF[name]].port + number
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
             return answer.status, answer.read().decode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 
 from overheard.bus import queues
-from overheard.stages import PORT_OFFSETS
+from overheard.programs import PROGRAMS
 from tests.servers.farm import Farm
 from tests.servers.supervisord import free_base
 from tests.servers.waiting import wait_for
@@ -35,7 +35,7 @@ def test_nothing_is_consumed_and_nothing_is_well_before_the_index_is_loaded(
     tmp_path: Path, rabbit_url: str, postgresql_url: str
 ) -> None:
     base = free_base()
-    port = base + PORT_OFFSETS["match"]
+    port = base + PROGRAMS["match"].port
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, METRICS__PORT=str(base)) as farm:
         farm.workspace()
         with psycopg.connect(postgresql_url) as somebody:

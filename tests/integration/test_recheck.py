@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
+import pika
 import pytest
 from peewee import SQL, fn
 
-from overheard.db import dead_letters
+from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db.models import TABLES, DeadLetter, Delivery, Item, Mention, Workspace
+from overheard.items import Item as FoundItem
+from overheard.messages import ItemsFetched, PollPart
 from tests.integration.test_chain import publish
 from tests.servers.farm import Farm
 from tests.servers.sink import Answer
@@ -51,22 +53,15 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     of_account = farm.standin.add_post("python", "needle", "words that stay", "leaver")
     comment = farm.standin.add_comment(by_author, "a needle in a comment", "bystander")
     farm.wait_for_items({by_author, by_moderator, of_account, comment} | kept)
-    with farm.db.session():  # as if it had died on its way to the store
-        body = msgspec.json.encode(
-            {
-                "queue_name": "match", "actor_name": "match", "kwargs": {}, "options": {}, "message_id": "m",
-                "message_timestamp": 1, "args": [{"v": 1, "poll_id": "p", "part": 0, "items": [
-                    {"name": name, "kind": "post", "subreddit": "python", "author": author, "title": "t",
-                     "body": words, "permalink": "p", "url": "", "created_at": 1.0}
-                    for name, author, words in ((by_author, "quitter", "WORDS-OF-AUTHOR"), ("t3_1", "x", "other"))
-                ]}],
-            }
-        ).decode()  # fmt: skip
-        dead_letters.record(
-            farm.db, message_id="m", stage="match", origin="nack", reason="KeyError: 'WORDS-OF-AUTHOR'",
-            traceback="WORDS-OF-AUTHOR", body=body, now=time.time(),
-        )  # fmt: skip
-        farm.db.release()
+    dead = [
+        FoundItem(
+            source="reddit", id=name, kind="post", place="python", author=author, title="t", body=words, created_at=1.0
+        )
+        for name, author, words in ((by_author, "quitter", "WORDS-OF-AUTHOR"), ("t3_1", "x", "other WORDS"))
+    ]
+    with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:  # as if its worker had been killed by it
+        body = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=0), items=tuple(dead))).asdict())
+        connection.channel().basic_publish("", "match.XQ", body)
     farm.standin.delete(by_author)
     farm.standin.delete(by_moderator, "moderator")
     farm.standin.delete_account("leaver")
@@ -78,7 +73,10 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     for gone in ("WORDS-OF-AUTHOR", "WORDS-REMOVED", "mallory", "leaver", "'quitter'"):
         assert gone not in left, gone
     assert count(farm, Mention) == len(kept) + 2
-    assert count(farm, DeadLetter, DeadLetter.body.contains("t3_1")) == 1, "the rest of the dead letter stays"
+    farm.wait(lambda: count(farm, DeadLetter, DeadLetter.body.contains("t3_1")) == 1, lambda: "it was not collected")
+    assert "WORDS" not in everything(farm)
+    with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:
+        assert connection.channel().queue_declare("match.XQ", passive=True).method.message_count == 0
     assert "WORDS" not in farm.logs()
     time_of_last = farm.scalar(Item.select(fn.MAX(Item.checked_at)))
     farm.wait(lambda: farm.scalar(Item.select(fn.MIN(Item.checked_at))) > time_of_last)

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from overheard.channels.signing import new_secret
 from overheard.config import SECTIONS
-from overheard.db.models import TABLES, Channel, DeadLetter, Workspace
+from overheard.db.models import TABLES, Channel, DeadLetter, Refresh
 from overheard.standin import CLIENT_ID, Standin
 from tests.servers.canaries import Canaries, Leak
 from tests.servers.farm import ALL_STAGES, PYTHON, Farm
@@ -222,7 +222,7 @@ def test_no_secret_is_in_any_output_whatever_goes_wrong(rig: Rig) -> None:
     farm.actors(*ALL_STAGES, name="in text")  # side by side with those that log JSON
     farm.wait(lambda: all(listeners([process.pid]) for process in farm.processes.values()))
     rig.pages()
-    farm.wait(lambda: farm.scalar(Workspace.select(Workspace.served_at)) > 0)
+    farm.wait(lambda: farm.scalar(Refresh.select(Refresh.served_at)) > 0)
     farm.post(3)
     unwell = Channel.select(Channel.id).where(Channel.failing_since.is_null(False) | Channel.disabled_at.is_null(False))
     farm.wait(lambda: count(farm, unwell) == len(urls) - 1, lambda: f"{count(farm, unwell)} channels fail", 120)

@@ -6,7 +6,9 @@ against the receiver's record. Only folders, ports, Python and the user are the 
 
 from __future__ import annotations
 
-import json
+import re
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ import pytest
 from peewee import SQL, fn
 
 from overheard.db.models import Delivery, Mention
-from overheard.stages import PORT_OFFSETS
+from overheard.programs import PROGRAMS
+from overheard.supervisord import URL_VARIABLE
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
@@ -25,7 +28,7 @@ from tests.servers.sink import Answer, Request
 from tests.servers.supervisord import Supervised, free_base
 
 pytestmark = pytest.mark.timeout(300)
-PROGRAMS = sorted(PORT_OFFSETS.keys() - {"watcher"})
+RUNNING = sorted(program.name for program in PROGRAMS.values() if program.processes)
 
 
 @pytest.fixture
@@ -75,11 +78,9 @@ def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
 
     with Supervised(farm, base) as supervised:
         supervised.wait(supervised.well, "the first start")
-        assert set(supervised.states()) == {"watcher", *(f"{program}_0" for program in PROGRAMS)}
+        assert set(supervised.states()) == {f"{program}_0" for program in RUNNING}
         post()
-        supervised.kill9("watcher")  # first, as it counts the others' ends
-        supervised.wait(lambda: supervised.watcher("/healthz")[0] == 200, "the watcher")
-        for program in PROGRAMS:
+        for program in RUNNING:
             post()
             supervised.kill9(f"{program}_0")
         farm.db.release()
@@ -92,12 +93,10 @@ def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
         supervised.wait(supervised.well, "the return of everything")
         settle(farm, posted, repeats=10)
 
-        kills = dict.fromkeys([*PROGRAMS, "watcher"], 1) | {"store": 2, "match": 2}
-        for program, count in kills.items():
-            assert supervised.sample("process_exits_total", program=program, expected="no") == count, program
-            states = [supervised.sample("processes", program=program, state=state) for state in ("running", "starting")]
-            assert sum(count or 0 for count in states) == 1, program
-        assert supervised.targets() == {f"127.0.0.1:{base + PORT_OFFSETS[program]}": program for program in kills}
+        kills = dict.fromkeys(RUNNING, 1) | {"store": 2, "match": 2}
+        ends = re.findall(r"(?:exited|stopped): (\w+)_0 \(", supervised.log("supervisord"))
+        assert Counter(ends) == kills
+        assert supervised.targets() == {f"127.0.0.1:{base + PROGRAMS[program].port}": program for program in kills}
 
 
 def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int) -> None:
@@ -119,7 +118,7 @@ def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int
         more = farm.post(3, first=3)
         # One program after the other, from the source to the sink: notify's turn comes when the others have ended.
         supervised.farm.wait(
-            lambda: "waiting for watcher, notify_0 to die" in supervised.log("supervisord"), lambda: supervised.ends()
+            lambda: "waiting for notify_0 to die" in supervised.log("supervisord"), lambda: supervised.ends()
         )
         go_on.set()
         stopping.join(30)
@@ -127,8 +126,9 @@ def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int
         log = supervised.log("supervisord")
         assert "SIGKILL" not in log
         order = [line.split("stopped: ")[1] for line in log.splitlines() if "stopped: " in line]
-        names = ["tick_0", "ingress_0", "digest_0", "recheck_0", "fetch_0", "match_0", "store_0", "notify_0", "watcher"]
-        assert order == [f"{name} (exit status 0)" for name in names]
+        assert order == [f"{program}_0 (exit status 0)" for program in reversed(PROGRAMS) if program in RUNNING]
+        assert order[0].startswith("tick_0")
+        assert order[-1].startswith("notify_0")
 
         supervised.start()
         supervised.wait(supervised.well, "the second start")
@@ -143,7 +143,21 @@ startsecs = 60
 [program:tick]
 stdout_logfile_maxbytes = 500
 stdout_logfile_backups = 2
+
+; of a release in which it was a program of its own
+[program:recheck]
+stdout_logfile_backups = 1
 """
+
+
+def status(farm: Farm, supervised: Supervised) -> tuple[int, str]:
+    """``overheard status`` as on a server: it knows where supervisord is."""
+    done = subprocess.run(
+        [sys.executable, "-m", "overheard.cli", "status"],
+        env=farm.environment | {URL_VARIABLE: supervised.url, "COLUMNS": "1000"},
+        cwd=farm.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
@@ -156,27 +170,27 @@ def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
     ):
         for number in range(10):
             farm.workspace(f"ws{number}", every="1s")
-        supervised.wait(lambda: supervised.sample("processes", program="fetch", state="fatal") == 1, "FATAL")
-        assert supervised.states()["fetch_0"] == "FATAL"
-        assert supervised.sample("process_exits_total", program="fetch", expected="no") == 2
+        supervised.wait(lambda: supervised.states()["fetch_0"] == "FATAL", "FATAL")
         assert "[sources.reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
-        status, told = supervised.watcher("/healthz")
-        assert status == 503
-        advice = (
-            f"see the end of {supervised.logs}/fetch_0.log, mend the cause, then: supervisorctl -s {supervised.url}"
-        )
+        code, told = status(farm, supervised)
+        assert code == 1
         assert "fetch:fetch_0 is FATAL" in told
-        assert f"{advice} restart fetch:fetch_0" in told
-        lines = [json.loads(line) for line in supervised.log("watcher").splitlines()]
-        assert [line["process"] for line in lines if line["level"] == "critical"] == ["fetch:fetch_0"]
-        assert supervised.targets()[f"127.0.0.1:{base + PORT_OFFSETS['fetch']}"] == "fetch"  # so that up is 0
+        advice = f"see the end of {supervised.logs}/fetch_0.log, correct the cause, then: supervisorctl restart"
+        assert f"{advice} fetch:fetch_0" in told
+        assert "tick_0 is" not in told
+        assert "fetch:fetch_0 is FATAL" in supervised.unhealthy()
+        assert supervised.targets()[f"127.0.0.1:{base + PROGRAMS['fetch'].port}"] == "fetch"  # so that up is 0
 
         supervised.wait(lambda: (supervised.logs / "tick_0.log.2").exists(), "two old logs of tick")
         assert not (supervised.logs / "tick_0.log.3").exists()
 
-        # Two of a kind, as the operator's notes say.
-        supervised.own.write_text(f"{OWN}\n[program:match]\nnumprocs = 2\n")
-        assert "match: updated process group" in supervised.ctl("update")
-        second = base + PORT_OFFSETS["match"] + 1
+        # Two of a kind, and a stage out of another one's processes, as the operator's notes say.
+        own = f"{OWN}numprocs = 1\n\n[program:match]\nnumprocs = 2\n"
+        supervised.own.write_text(own)
+        updated = supervised.ctl("update")
+        for program, number in (("match", 1), ("recheck", 0)):
+            assert f"{program}: updated process group" in updated
+            port = base + PROGRAMS[program].port + number
+            assert supervised.targets()[f"127.0.0.1:{port}"] == program
+        second = base + PROGRAMS["match"].port + 1
         supervised.wait(lambda: supervised.get(second, "/healthz")[0] == 200, "the second match")
-        assert supervised.targets()[f"127.0.0.1:{second}"] == "match"

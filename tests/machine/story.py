@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from overheard.programs import PROGRAMS as SPECS
 from tests.machine.container import Failed, Machine
 from tests.monitoring import boards, panels
 from tests.servers.sink import HttpSink
@@ -20,7 +21,7 @@ from tests.servers.waiting import wait_for
 ROOT = Path(__file__).parents[2]
 SOURCE = "/root/overheard"  # where an operator has unpacked it
 PROMETHEUS = "http://127.0.0.1:9090/api/v1"
-PROGRAMS = 9  # eight stages and producers, and the watcher
+PROGRAMS = sum(program.processes for program in SPECS.values())
 WORKSPACE = "--subreddit selfhosted --subreddit python --query 'words=the OR a OR is OR to'"
 # What is wrong with the machine that tries all this is not Overheard's fault.
 OF_THE_MACHINE = {"DiskSpaceLow"}
@@ -115,6 +116,16 @@ class Story:
         assert firing() == {"Watchdog"}, firing()
 
     # -- what a server goes through
+
+    def a_process_more_is_started_and_scraped(self) -> None:
+        own = "/etc/overheard/supervisord.d/own.conf"
+        port = SPECS["match"].port + 9401
+        self.machine.sh(f"printf '[program:match]\\nnumprocs = 2\\n' >{own}; /opt/overheard/current/deploy/install")
+        self.await_well()
+        assert f":{port}" in self.machine.sh("cat /etc/overheard/targets.json")
+        self.machine.sh(f"rm {own}; /opt/overheard/current/deploy/install")
+        self.await_well()
+        assert f":{port}" not in self.machine.sh("cat /etc/overheard/targets.json")
 
     def every_process_may_be_killed(self) -> None:
         for program in self.programs():
@@ -233,6 +244,7 @@ STEPS: tuple[Step, ...] = (
     Story.a_published_message_ends_in_a_signed_mention,
     Story.every_dashboard_has_data,
     Story.nothing_is_alarmed,
+    Story.a_process_more_is_started_and_scraped,
     Story.every_process_may_be_killed,
     Story.supervisord_may_be_killed,
     Story.its_servers_may_stop_and_start,

@@ -15,13 +15,14 @@ from dramatiq.middleware import Middleware
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.actor import register
+from overheard.bus.actor import Work, register
 from overheard.bus.connect import open_broker
 from overheard.bus.dead import DeadLetter
 from overheard.bus.health import Health
 from overheard.bus.observe import Observe
 from overheard.bus.sender import Sender
 from overheard.bus.worker import run
+from overheard.limits import NoLimit, Slot
 from overheard.metrics import Metrics
 from overheard.stages import STAGES, Stage
 from tests.servers.waiting import wait_for
@@ -46,10 +47,23 @@ class Settled(Middleware):
     after_nack = after_ack
 
 
-class Rig:
-    """``handlers`` maps stages to handlers; without one, a stage's messages are only noted in ``handled``."""
+class Holding(NoLimit):
+    """A permit that only shows what its message holds."""
 
-    def __init__(self, url: str, *stages: Stage, handler: Callable[..., object] | None = None) -> None:
+    def __init__(self, slot: Slot | None) -> None:
+        self.held = slot
+
+
+class Rig:
+    """``handler(message, slot)`` works for all stages; without one, messages are only noted in ``handled``.
+
+    ``work`` and ``permits`` are as in production, in place of the rig's own.
+    """
+
+    def __init__(
+        self, url: str, *stages: Stage, handler: Callable[..., object] | None = None, work: Work | None = None,
+        permits: Callable[[Any, Any], Any] | None = None,
+    ) -> None:  # fmt: skip
         self.stages = stages
         self.metrics = Metrics(CollectorRegistry())
         self.letters: queue.Queue[DeadLetter] = queue.Queue()
@@ -59,6 +73,7 @@ class Rig:
         self.broker = open_broker(
             url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, name="test",
             give_back=lambda: self.ended.put(threading.get_ident()),
+            permits=permits or (lambda need, slot: Holding(slot)),
         )  # fmt: skip
         self.broker.add_middleware(Settled(self.idle), before=Observe)
         self.sender = Sender(self.broker)
@@ -69,7 +84,7 @@ class Rig:
         self._handler = handler
         self._thread = threading.Thread(target=self._run)
         for stage in stages:
-            register(self.broker, stage, self._handle)
+            register(self.broker, stage, work or Work(self._handle))
 
     def __enter__(self) -> Rig:
         self._thread.start()
@@ -97,7 +112,7 @@ class Rig:
         return self.exit_code
 
     def next(self, seconds: float = PATIENCE) -> Any:
-        """The next (message, slot) whose handler returned."""
+        """The next (message, slot) whose handler is done."""
         return self.handled.get(timeout=seconds)
 
     def letter(self, seconds: float = PATIENCE) -> DeadLetter:
@@ -111,10 +126,11 @@ class Rig:
     def counted(self, outcome: str, times: int = 1, stage: str | None = None) -> None:
         wait_for(lambda: self.count(outcome, stage) >= times, f"{times} {outcome}", PATIENCE)
 
-    def _handle(self, message: Any, slot: Any) -> None:
-        if self._handler is not None:
-            self._handler(message, slot)
-        self.handled.put((message, slot))
+    def _handle(self, message: Any, permit: Any) -> Any:
+        outcome = self._handler(message, permit.held) if self._handler is not None else None
+        if outcome is None:
+            self.handled.put((message, permit.held))
+        return outcome
 
     def _run(self) -> None:
         self.exit_code = run(

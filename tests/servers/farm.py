@@ -15,13 +15,14 @@ from overheard import schedule
 from overheard.channels.signing import new_secret
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
+from overheard.stages import STAGES
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
 
 PYTHON = [sys.executable, "-W", "default", "-m"]
-ALL_STAGES = ("fetch", "match", "store", "notify", "digest", "recheck")
+ALL_STAGES = tuple(STAGES)
 
 
 class Farm:

@@ -48,7 +48,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "args empty": (bent(args=[]), "$.args"),
     "args two": (bent(args=[{"channel_id": 1}, 2]), "$.args"),
     "arg not an object": (bent(args=[7]), "at `$.args[0]`"),
-    "arg of another version": (bent(args=[{"channel_id": 1, "v": 2}]), "$.args[0].v"),
+    "arg of another version": (bent(args=[{"channel_id": 1, "v": 3}]), "$.args[0].v"),
     "arg invalid": (bent(args=[{"channel_id": 0}]), "$.args[0].channel_id"),
     "kwargs": (bent(kwargs={"a": 1}), "$.kwargs"),
     "too deep": (json.dumps(GOOD).encode().replace(b'{"channel_id": 7}', DEEP), "nested too deeply"),

@@ -24,22 +24,26 @@ SHIPPED = Path(__file__).parents[2] / "deploy/prometheus"
 
 
 class PrometheusServer:
-    """Scrapes every second what the watcher under supervisord names on its port."""
+    """Scrapes every second the processes in the file ``targets``."""
 
-    def __init__(self, folder: Path, *, watcher_port: int, rabbit_port: int) -> None:
+    def __init__(self, folder: Path, *, targets: Path, rabbit_port: int) -> None:
         for program in ("prometheus", "prometheus-node-exporter"):
             if not shutil.which(program):
                 raise RuntimeError(f"{program} is not installed here; run: deploy/install --test")
         self.folder = folder
         self.port, self.node_port = free_ports(2)
-        self.watcher_port = watcher_port
+        self.targets = targets
         self.rabbit_port = rabbit_port
         self._processes: list[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]] = []
 
     def __enter__(self) -> Self:
         path = self.folder / "prometheus.yml"
         path.write_text(yaml.safe_dump(self.configuration()))
-        self._spawn("prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{self.node_port}")
+        self._spawn(
+            "prometheus-node-exporter",
+            f"--web.listen-address=127.0.0.1:{self.node_port}",
+            f"--collector.textfile.directory={self.folder}",
+        )
         self._spawn(
             "prometheus",
             f"--config.file={path}",
@@ -67,10 +71,9 @@ class PrometheusServer:
             if job["job_name"] in own:
                 job["static_configs"] = [{"targets": [f"127.0.0.1:{own[job['job_name']]}"]}]
             else:
-                (found,) = job["http_sd_configs"]
-                assert found["url"] == "http://127.0.0.1:9408/targets"
-                url = f"http://127.0.0.1:{self.watcher_port}/targets"
-                job["http_sd_configs"] = [{"url": url, "refresh_interval": "1s"}]
+                (found,) = job["file_sd_configs"]
+                assert found == {"files": ["/etc/overheard/targets.json"]}
+                job["file_sd_configs"] = [{"files": [str(self.targets)], "refresh_interval": "1s"}]
         return shipped
 
     def query(self, expr: str) -> list[dict[str, Any]]:

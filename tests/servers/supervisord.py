@@ -11,18 +11,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import xmlrpc.client
 from pathlib import Path
 from typing import Any, Self
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from overheard.stages import PORT_OFFSETS
-from overheard.supervision.rpc import _Transport
+from overheard import supervisord
+from overheard.errors import Unavailable
+from overheard.programs import PROGRAMS
+from overheard.supervisord import SupervisedProcess
 from tests.servers.farm import Farm
 from tests.servers.ports import free_range
 
 SHIPPED = Path(__file__).parents[2] / "deploy/supervisord/supervisord.conf"
+SCRIPTS = Path(__file__).parents[2] / "deploy/lib"
 SUPERVISORD = Path("/usr/bin/supervisord")
 STOP_TIMEOUT = 120.0
 
@@ -32,7 +32,7 @@ GUARD = 'cat >/dev/null; pkill -KILL -s "$1"'
 
 def free_base() -> int:
     """A [metrics] port from which on every program's port is free, for two processes of each."""
-    return free_range(max(PORT_OFFSETS.values()) + 2)
+    return free_range(max(program.port for program in PROGRAMS.values()) + 2)
 
 
 class Supervised:
@@ -93,24 +93,25 @@ class Supervised:
         assert self._guard is not None
         self._guard.communicate()
 
-    def processes(self) -> dict[str, dict[str, Any]]:
+    def processes(self) -> dict[str, SupervisedProcess]:
         """supervisord's records by name, such as ``fetch_0``; none while it does not answer."""
         try:
-            transport = _Transport(f"{self.home}/supervisor.sock", 10)
-            with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
-                answer: Any = proxy.supervisor.getAllProcessInfo()
-        except (OSError, http.client.HTTPException):
+            return {process.name: process for process in supervisord.processes(self.url, timeout=10)}
+        except Unavailable:
             return {}
-        return {process["name"]: process for process in answer}
 
     def states(self) -> dict[str, str]:
-        return {name: process["statename"] for name, process in self.processes().items()}
+        return {name: process.statename for name, process in self.processes().items()}
+
+    def pid(self, name: str) -> int:
+        """Of a process; 0 while it does not run."""
+        return int(self.ctl("pid", f"{name.rpartition('_')[0]}:{name}"))
 
     def kill9(self, name: str) -> None:
         """Kill a process, and wait until supervisord has started another in its place."""
-        pid = self.processes()[name]["pid"]
+        pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
-        self.wait(lambda: self.processes()[name]["pid"] not in (0, pid), f"another {name}")
+        self.wait(lambda: self.pid(name) not in (0, pid), f"another {name}")
 
     def ctl(self, *command: str) -> str:
         """supervisorctl, as an operator calls it; what it prints."""
@@ -132,33 +133,30 @@ class Supervised:
         finally:
             connection.close()
 
-    def watcher(self, path: str) -> tuple[int, str]:
-        return self.get(self.base + PORT_OFFSETS["watcher"], path)
+    def script(self, name: str, *arguments: object) -> str:
+        """What deploy/lib/``name``.py, which the installer runs, prints of the processes."""
+        done = subprocess.run(
+            [sys.executable, SCRIPTS / f"{name}.py", str(self.base), *map(str, arguments), "127.0.0.1"],
+            env={"SUPERVISOR_SERVER_URL": self.url, "PYTHONPATH": str(SCRIPTS.parents[1])},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return done.stdout + done.stderr
 
     def targets(self) -> dict[str, str]:
-        """Address → program, as Prometheus finds them; none while the watcher is away."""
-        status, body = self.watcher("/targets")
-        found = json.loads(body) if status == 200 else []
+        """Address → program, as Prometheus finds them."""
+        found = json.loads(self.script("targets"))
         return {address: entry["labels"]["program"] for entry in found for address in entry["targets"]}
 
-    def ailing(self) -> dict[str, str]:
-        """What /healthz says of each process that is not well."""
-        answers = {address: self.get(int(address.rpartition(":")[2]), "/healthz") for address in self.targets()}
-        return {address: body for address, (status, body) in answers.items() if status != 200}
+    def unhealthy(self) -> str:
+        """A line for each process that does not run, or is not well."""
+        return self.script("healthz", "none")
 
     def well(self) -> bool:
         """Whether every process is there and says that it is well."""
-        return len(self.targets()) == len(self.processes()) and not self.ailing()
-
-    def sample(self, name: str, **labels: str) -> float | None:
-        """A series of the watcher's."""
-        status, text = self.watcher("/metrics")
-        families = text_string_to_metric_families(text) if status == 200 else ()
-        samples = (sample for family in families for sample in family.samples)
-        return next((s.value for s in samples if s.name == f"overheard_{name}" and s.labels == labels), None)
+        return not self.unhealthy()
 
     def wait(self, condition: Any, what: str, seconds: float = 90) -> None:
-        self.farm.wait(condition, lambda: f"{what}: {self.states()} {self.ailing()}\n{self.ends()}", seconds)
+        self.farm.wait(condition, lambda: f"{what}: {self.states()} {self.unhealthy()}\n{self.ends()}", seconds)
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()

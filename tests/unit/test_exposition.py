@@ -140,15 +140,3 @@ def test_it_does_not_tell_which_python_it_is(process: Process) -> None:
     connection.request("GET", "/healthz")
     assert "Python" not in (connection.getresponse().headers["Server"] or "")
     connection.close()
-
-
-def test_a_process_may_have_pages_of_its_own() -> None:
-    running = Process.__new__(Process)
-    running.server = Exposition(CollectorRegistry(), list, {"/targets": lambda: (200, "application/json", b"[]")})
-    running.port = running.server.start("127.0.0.1", 0)
-    try:
-        assert running.get("/targets") == (200, "application/json", "[]")
-        assert running.get("/target")[::2] == (404, "/metrics, /targets or /healthz\n")
-        assert running.get("/healthz")[0] == 200
-    finally:
-        running.server.stop()

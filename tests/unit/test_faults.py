@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overheard.errors import ConfigError, Unavailable
-from overheard.faults import described, place
+from overheard.faults import described, place, trace, worded
 from overheard.portions import portions
 from overheard.schedule import check
 
@@ -42,3 +42,35 @@ def test_an_error_of_ours_has_words_and_a_place() -> None:
     assert told["reason"].startswith("'never' is neither an interval")
     assert place(Unavailable("never raised")) == ""
     assert described(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
+
+
+def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
+    def size(item: str) -> int:
+        try:
+            return int(json.loads(item))
+        except ValueError as error:
+            raise KeyError(item) from error
+
+    def refuse() -> None:
+        try:
+            portions(["what she wrote"], size)
+        except KeyError as error:
+            raise Unavailable("no database") from error
+
+    told = trace(caught(refuse))
+    assert "wrote" not in told
+    lines = told.splitlines()
+    assert [line for line in lines if line and not line.startswith(" ")] == [
+        "JSONDecodeError", "KeyError", "Unavailable: no database",
+    ]  # fmt: skip
+    assert any(line.startswith("  overheard/portions.py:") for line in lines)
+    assert lines[lines.index("JSONDecodeError") - 1].startswith("  json/decoder.py:")
+    assert worded(ValueError("what she wrote")) == "ValueError"
+
+
+def test_a_trace_ends_where_errors_are_their_own_cause_or_their_context_is_hidden() -> None:
+    one, other = ValueError("a"), KeyError("b")
+    one.__context__, other.__context__ = other, one
+    assert trace(one).split() == ["KeyError", "ValueError"]
+    one.__suppress_context__ = True
+    assert trace(one) == "ValueError"

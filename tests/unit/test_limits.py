@@ -1,4 +1,4 @@
-"""A turn: short waits are waited for, long ones postponed with the slot that was reserved (I5)."""
+"""A permit: short waits are waited for, long ones postponed with the slot that was reserved (I5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 
 from overheard.errors import Postponed
-from overheard.limits import LONGEST_WAIT, SLOT_STALE, Reservation, Turn
+from overheard.limits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation
 
 KEY = "reddit:x"
 
@@ -47,82 +47,81 @@ def waits() -> Waits:
     return Waits()
 
 
-def turn(line: Line, waits: Waits, slot: float | None = None, patience: float | None = None) -> Turn:
-    return Turn(line, KEY, slot=slot, patience=patience, wait=waits.waited.append, on_wait=waits.seen.append)
+def permit(line: Line, waits: Waits, slot: float | None = None, max_wait: float | None = None) -> Permit:
+    return Permit(line, KEY, slot=slot, max_wait=max_wait, wait=waits.waited.append, on_wait=waits.seen.append)
 
 
 def test_a_free_slot_is_taken_without_waiting(waits: Waits) -> None:
-    turn(Line(0.0), waits).take()
+    permit(Line(0.0), waits).acquire()
     assert (waits.waited, waits.seen) == ([], [])
 
 
-@pytest.mark.parametrize("delay", [0.01, LONGEST_WAIT])
+@pytest.mark.parametrize("delay", [0.01, MAX_THREAD_WAIT_SECONDS])
 def test_a_short_wait_is_waited_for(waits: Waits, delay: float) -> None:
-    turn(Line(delay), waits).take()
+    permit(Line(delay), waits).acquire()
     assert waits.waited == waits.seen == [delay]
 
 
 def test_where_all_wait_for_the_same_budget_each_token_is_waited_for(waits: Waits) -> None:
-    held = turn(Line(0.6, 0.7, 0.8), waits)
+    held = permit(Line(0.6, 0.7, 0.8), waits)
     for _ in range(3):
-        held.take()
+        held.acquire()
     assert waits.waited == [0.6, 0.7, 0.8]
 
 
-def test_with_patience_all_waits_of_a_message_together_are_short(waits: Waits) -> None:
+def test_with_max_wait_all_waits_of_a_message_together_are_short(waits: Waits) -> None:
     """Else a round of ten holds its thread for ten seconds, and everybody else's work with it."""
-    held = turn(Line(0.6, 0.3, 0.2), waits, patience=1.0)
-    held.take()
-    held.take()
+    held = permit(Line(0.6, 0.3, 0.2), waits, max_wait=1.0)
+    held.acquire()
+    held.acquire()
     with pytest.raises(Postponed) as postponed:
-        held.take()
+        held.acquire()
     assert (postponed.value.delay, postponed.value.slot) == (0.2, 1000.2)
     assert waits.waited == [0.6, 0.3]
 
 
 def test_a_longer_wait_is_postponed_with_its_slot(waits: Waits) -> None:
     with pytest.raises(Postponed) as postponed:
-        turn(Line(7.0), waits).take()
+        permit(Line(7.0), waits).acquire()
     assert (postponed.value.key, postponed.value.delay, postponed.value.slot) == (KEY, 7.0, 1007.0)
-    assert postponed.value.resume is None
     assert (waits.waited, waits.seen) == ([], [7.0])
 
 
 def test_a_line_that_is_too_long_reserves_nothing(waits: Waits) -> None:
     with pytest.raises(Postponed) as postponed:
-        turn(Line(None), waits).take()
+        permit(Line(None), waits).acquire()
     assert postponed.value.slot is None
 
 
 @pytest.mark.parametrize(
-    ("slot", "waited"), [(1000.0, []), (1000.5, [0.5]), (1000 - SLOT_STALE, [])]
+    ("slot", "waited"), [(1000.0, []), (1000.5, [0.5]), (1000 - SLOT_STALE_SECONDS, [])]
 )  # fmt: skip
 def test_a_held_slot_is_used_first_and_once(waits: Waits, slot: float, waited: list[float]) -> None:
     line = Line(0.25)
-    held = turn(line, waits, slot)
-    held.take()
+    held = permit(line, waits, slot)
+    held.acquire()
     assert (line.reserved, waits.waited) == (0, waited)
-    held.take()
+    held.acquire()
     assert (line.reserved, waits.waited) == (1, [*waited, 0.25])
 
 
-@pytest.mark.parametrize("slot", [1000 - SLOT_STALE - 1, -math.inf])
+@pytest.mark.parametrize("slot", [1000 - SLOT_STALE_SECONDS - 1, -math.inf])
 def test_a_stale_or_void_slot_is_given_up(waits: Waits, slot: float) -> None:
     line = Line(0.0)
-    turn(line, waits, slot).take()
+    permit(line, waits, slot).acquire()
     assert line.reserved == 1
 
 
 def test_a_held_slot_that_is_still_far_is_postponed_again_and_kept(waits: Waits) -> None:
     line = Line()
     with pytest.raises(Postponed) as postponed:
-        turn(line, waits, 1020.0).take()
+        permit(line, waits, 1020.0).acquire()
     assert (postponed.value.delay, postponed.value.slot, line.reserved) == (20.0, 1020.0, 0)
 
 
 def test_what_the_server_says_is_passed_on(waits: Waits) -> None:
     line = Line()
-    held = turn(line, waits)
+    held = permit(line, waits)
     held.observe(5.0, 60.0)
     held.block(30.0)
     assert line.told == [(KEY, 5.0, 60.0), (KEY, 30.0)]

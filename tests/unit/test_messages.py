@@ -13,7 +13,7 @@ from overheard import messages
 from overheard.items import Item
 from overheard.stages import STAGES
 
-MESSAGES = [stage.message for stage in STAGES.values()]
+MESSAGES = [stage.takes for stage in STAGES.values()]
 WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
 IDS = st.integers(1, 2**63 - 1)
 ITEMS = st.builds(

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from overheard import canary
 from overheard.channels.registry import KINDS, OTHERS
-from overheard.metrics import INVALID, Metrics, ProcessMetrics
-from overheard.series import Catalogue, Values
+from overheard.metrics import INVALID, Metrics
+from overheard.series import Values
 from overheard.sources.canary import CanarySource
 from overheard.sources.reddit import RedditSource
 
@@ -52,7 +52,7 @@ OWN = {"overheard_build_info"}  # shown by a process that has done nothing
 @pytest.fixture
 def series() -> dict[str, tuple[str, ...]]:
     """Every series' name without the prefix, as /metrics shows it, with its labels."""
-    defined = [*Metrics(CollectorRegistry()).series, *ProcessMetrics(CollectorRegistry()).series]
+    defined = Metrics(CollectorRegistry()).series
     assert all(each.name.startswith("overheard_") for each in defined)
     return {each.name.removeprefix("overheard_"): tuple(label for label, _ in each.labels) for each in defined}
 
@@ -65,10 +65,9 @@ def test_no_label_is_a_user_s(series: dict[str, tuple[str, ...]]) -> None:
     assert {label for labels in series.values() for label in labels} & FORBIDDEN == set()
 
 
-@pytest.mark.parametrize("kind", [Metrics, ProcessMetrics])
-def test_what_is_defined_is_what_metrics_shows(kind: type[Catalogue]) -> None:
+def test_what_is_defined_is_what_metrics_shows() -> None:
     registry = CollectorRegistry()
-    defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in kind(registry).series}
+    defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in Metrics(registry).series}
     assert defined == {family.name: (family.type, family.documentation) for family in registry.collect()}
 
 
@@ -98,13 +97,10 @@ def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() ->
 
 def documented() -> dict[str, list[Values]]:
     """What the labels of each metric may be, by its name in the code."""
-    found = {}
-    for made in (Metrics(CollectorRegistry()), ProcessMetrics(CollectorRegistry())):
-        values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.series}
-        for name, metric in vars(made).items():
-            if hasattr(metric, "describe"):
-                found[name] = values[metric.describe()[0].name]
-    return found
+    made = Metrics(CollectorRegistry())
+    values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.series}
+    described = {name: metric for name, metric in vars(made).items() if hasattr(metric, "describe")}
+    return {name: values[metric.describe()[0].name] for name, metric in described.items()}
 
 
 def written() -> dict[tuple[str, int], set[str | None]]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import configparser
 import re
 import tomllib
+from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from deploy.grafana.colours import STAGES as STAGE_COLOURS
 from overheard.bus import worker
 from overheard.config import Config
-from overheard.stages import PORT_OFFSETS, STAGE_OF_MESSAGE, STAGES
+from overheard.programs import PROGRAMS
+from overheard.stages import STAGES, followers
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("/opt/overheard/current/", "/var/lib/overheard", "/var/log/overheard/", "/run/overheard/")
-ROOM = {"tick": 5, "ingress": 3, "watcher": 1}  # metrics ports that a program may use; a stage: 10
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +31,8 @@ def supervisord() -> configparser.RawConfigParser:
 
 @pytest.fixture(scope="module")
 def programs(supervisord: configparser.RawConfigParser) -> dict[str, configparser.SectionProxy]:
-    """The sections of the programs, the watcher's included, by name."""
-    kinds = ("program:", "eventlistener:")
-    return {name.partition(":")[2]: supervisord[name] for name in supervisord.sections() if name.startswith(kinds)}
+    """The sections of the programs by name."""
+    return {name.partition(":")[2]: supervisord[name] for name in supervisord.sections() if name.startswith("program:")}
 
 
 def test_every_migration_is_packaged_as_a_module() -> None:
@@ -42,48 +44,104 @@ def test_every_migration_is_packaged_as_a_module() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_every_stage_sends_to_a_stage_and_has_its_own_message_and_port() -> None:
+def test_what_every_stage_gives_is_taken_and_each_has_a_port_of_its_own() -> None:
+    taken = {stage.takes for stage in STAGES.values()}
     for stage in STAGES.values():
-        assert set(stage.sends) <= set(STAGES)
-        assert STAGE_OF_MESSAGE[stage.message] is stage
-    assert len({stage.port_offset for stage in STAGES.values()}) == len(STAGES)
-    assert len(STAGE_OF_MESSAGE) == len(STAGES)
+        assert set(stage.gives) <= taken
+    assert len({stage.port for stage in STAGES.values()}) == len(STAGES)
 
 
-def test_supervisord_starts_every_program_once(programs: dict[str, configparser.SectionProxy]) -> None:
-    python = "/opt/overheard/current/venv/bin/python -m "
-    wanted = {name: f"{python}actors {name} --process %(process_num)d" for name in STAGES}
-    wanted |= {name: f"{python}producers {name} --process %(process_num)d" for name in ("tick", "ingress")}
-    wanted["watcher"] = f"{python}overheard.supervision"
-    assert {name: section["command"] for name, section in programs.items()} == wanted
+def test_every_stage_s_handler_is_there() -> None:
+    for stage in STAGES.values():
+        module, _, name = stage.handler.partition(":")
+        assert callable(getattr(import_module(module), name))
+
+
+def test_what_is_given_goes_down_the_table() -> None:
+    assert {name: [each.name for each in followers(stage)] for name, stage in STAGES.items()} == {
+        "fetch": ["match", "fetch"],
+        "match": ["store"],
+        "store": ["notify"],
+        "notify": ["notify"],
+        "digest": ["notify"],
+        "recheck": ["recheck"],
+    }
+
+
+def test_supervisord_runs_every_stage_and_producer_once(programs: dict[str, configparser.SectionProxy]) -> None:
+    command = re.compile(
+        r"/opt/overheard/current/venv/bin/python -m (actors|producers) ([a-z ]+) --process %\(process_num\)d"
+    )
+    found = {name: command.fullmatch(section["command"]) for name, section in programs.items()}
+    run = Counter[str]()
+    for name, match in found.items():
+        assert match, name
+        names = match[2].split()
+        assert names[0] == name, "which is where operators look for it, and whose port it has"
+        assert match[1] == ("actors" if name in STAGES else "producers")
+        run.update(names * int(programs[name]["numprocs"]))
+    assert run == dict.fromkeys([*STAGES, "tick", "ingress"], 1)
+
+
+def test_a_stage_in_anothers_processes_can_be_given_its_own(programs: dict[str, configparser.SectionProxy]) -> None:
+    """So what an operator has set for it, in an older release, does not keep supervisord from starting."""
+    shared = {stage.name for stage in STAGES.values() if stage.program != stage.name}
+    assert shared == {name for name, section in programs.items() if section["numprocs"] == "0"}
+    for name in shared:
+        assert STAGES[STAGES[name].program].program == STAGES[name].program
+        assert programs[name]["command"].endswith(f"-m actors {name} --process %(process_num)d")
 
 
 def test_each_supervised_process_has_a_metrics_port_of_its_own(programs: dict[str, configparser.SectionProxy]) -> None:
-    assert programs.keys() == PORT_OFFSETS.keys()
+    assert programs.keys() == PROGRAMS.keys()
     taken: set[int] = set()
-    for name, offset in PORT_OFFSETS.items():
-        room = set(range(offset, offset + ROOM.get(name, 10)))
+    for name, program in PROGRAMS.items():
+        room = set(range(program.port, program.port + program.max_processes))
         assert not room & taken, name
         taken |= room
-        assert int(programs[name].get("numprocs", "1")) == 1
-        if name != "watcher":
-            assert programs[name]["process_name"] == "%(program_name)s_%(process_num)d"
+        assert programs[name]["process_name"] == "%(program_name)s_%(process_num)d"
+
+
+def documented(path: str, pattern: str) -> list[str]:
+    """The names that the one place of a document lists, which ``pattern`` finds."""
+    (found,) = re.findall(pattern, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    return re.findall(r"[a-z]+", str(found))
+
+
+def test_what_names_the_stages_by_hand_names_those_of_the_table() -> None:
+    stages = list(STAGES)
+    assert documented("README.md", r"^python -m actors ([a-z ]+?) &") == stages
+    assert documented("docs/logs.md", r"^\| `stage` \| ([a-z, ]+);") == stages
+    rows = re.findall(
+        r"^\| ([a-z]+) \| `([a-z.]+)` \| `(\w+)` \| (.*?) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE
+    )
+    assert [name for name, *_ in rows] == stages
+    for name, queue, takes, sends in rows:
+        stage = STAGES[name]
+        assert (queue, takes) == (stage.queue, stage.takes.__name__)
+        following = [given.__name__ for given in stage.gives if given is not stage.takes]
+        assert re.findall(r"`(\w+)`", sends) == following, name
+    need_reddit = documented("deploy/lib/supervision.sh", r"^NEED_REDDIT='([^']*)'")
+    assert set(need_reddit) == {"fetch", "recheck", STAGES["recheck"].program}
+    colours = {*STAGES, "ingress", "overheard.ingress", "tick"}
+    assert set(STAGE_COLOURS) == colours
+    top = documented("docs/operations.md", r"Overheard's (\w+) processes")
+    assert top == ["seven"]
+    assert sum(program.processes for program in PROGRAMS.values()) == 7
 
 
 def test_supervised_processes_end_in_good_order(programs: dict[str, configparser.SectionProxy]) -> None:
-    for name, section in programs.items():
+    for section in programs.values():
         assert section["stopsignal"] == "TERM"
         assert not section.getboolean("stopasgroup"), "a second TERM would end a worker at once"
         assert section.getboolean("killasgroup")
-        if name != "watcher":
-            assert section.getint("stopwaitsecs") >= worker.SHUTDOWN + 10
-            assert section.getint("stopwaitsecs") >= Config().bus.blocked_timeout + 10
+        assert section.getint("stopwaitsecs") >= worker.SHUTDOWN + 10
+        assert section.getint("stopwaitsecs") >= Config().bus.blocked_timeout + 10
     # supervisord stops from high to low.
     stopped = sorted(programs, key=lambda name: -programs[name].getint("priority"))
     assert stopped[:2] == ["tick", "ingress"]
-    assert stopped[-1] == "watcher"
     for name, stage in STAGES.items():
-        assert all(stopped.index(name) <= stopped.index(receiver) for receiver in stage.sends), name
+        assert all(stopped.index(name) <= stopped.index(each.name) for each in followers(stage)), name
     assert len({section["priority"] for section in programs.values()}) == len(programs)
 
 
@@ -101,7 +159,7 @@ def test_supervisord_s_logs_are_rotated(supervisord: configparser.RawConfigParse
             if supervisord[name][f"{log}logfile"] != "NONE":
                 assert supervisord[name][f"{log}logfile_maxbytes"] == "10MB", name
                 assert int(supervisord[name][f"{log}logfile_backups"]) >= 1, name
-        assert logs or not name.startswith(("program:", "eventlistener:", "supervisord")), name
+        assert logs or not name.startswith(("program:", "supervisord")), name
 
 
 def test_supervisord_listens_to_its_user_only(supervisord: configparser.RawConfigParser) -> None:

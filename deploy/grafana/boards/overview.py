@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.colours import QUANTILES, STATES, WORK
+from deploy.grafana.colours import QUANTILES, WORK
 from deploy.grafana.document import Part, Row, board
 from deploy.grafana.panels import Panel, Query, Steps, curves, listing, number
 from deploy.grafana.quantiles import quantiles
@@ -21,16 +21,16 @@ def make() -> Dashboard:
         Part("Is it working?", (Row(_figures(), height=4),)),
         Part("Freshness and work", (Row(_freshness()),)),
         Part("What gets through", (Row(_flow()),)),
-        Part("Alerts and canary", (Row(_alerts(), widths=(12, 4, 4, 4)),)),
+        Part("Alerts and canary", (Row(_alerts(), widths=(12, 6, 6)),)),
         Part("Processes", (Row(_processes()), Row(_resources()))),
         Part("Machine", (Row(_machine(), height=7),)),
         Part("RabbitMQ", (Row(_rabbitmq(), height=7),)),
     )
 
 
-def age_of(moment: str, *, unless: str = "") -> Query:
+def age_of(moment: str, *, job: str = "overheard", unless: str = "") -> Query:
     """How long ago ``moment`` was. The newest of a day: it grows old, and does not vanish, with who showed it."""
-    age = f'time() - (max(max_over_time({moment}{{job="overheard"}}[1d])) > 0)'
+    age = f'time() - (max(max_over_time({moment}{{job="{job}"}}[1d])) > 0)'
     return Query(f"{age} unless {unless}" if unless else age)
 
 
@@ -174,19 +174,11 @@ def _alerts() -> tuple[Panel, ...]:
             decimals=0,
         ),
         number(
-            "supervisord",
-            "How long ago supervisord was last heard of. It sends a sign of life every minute.",
-            "s",
-            age_of("overheard_supervisor_last_event_timestamp_seconds"),
-            Steps(100, 150),
-            decimals=0,
-        ),
-        number(
             "Last backup",
             "How long ago the last backup was made and read back; before the first, how long ago they were set up. "
             "There is one every night.",
             "s",
-            age_of("overheard_backup_last_success_timestamp_seconds"),
+            age_of("overheard_backup_last_success_timestamp_seconds", job="node"),
             Steps(25 * 3600, 26 * 3600),
             decimals=0,
         ),
@@ -196,18 +188,21 @@ def _alerts() -> tuple[Panel, ...]:
 def _processes() -> tuple[Panel, ...]:
     return (
         curves(
-            "Processes by state",
-            "Processes under supervisord. Fatal: it has given up on them.",
+            "Processes that answer",
+            "Processes whose metrics can be read, and those of which they cannot: ended, given up, or hanging.",
             "short",
-            Query('sum by (state) (max by (program, state) (overheard_processes{job="overheard"}))', "{{state}}"),
-            colours=STATES,
+            (
+                Query('sum(up{job="overheard"})', "up"),
+                Query('count(up{job="overheard"}) - sum(up{job="overheard"})', "down"),
+            ),
+            colours={"up": "green", "down": "red"},
             stacked=True,
         ),
         curves(
-            "Unasked ends, last hour",
-            "Ends of processes that nobody had asked for, by program. supervisord starts them again.",
+            "Restarts, last hour",
+            "How often processes were started anew, by program, asked for or not.",
             "short",
-            Query('sum by (program) (increase(overheard_process_exits_total{job="overheard"}[1h]))', "{{program}}"),
+            Query('sum by (program) (changes(process_start_time_seconds{job="overheard"}[1h]))', "{{program}}"),
             Steps(1, 4),
         ),
     )
@@ -254,12 +249,7 @@ def _machine() -> tuple[Panel, ...]:
             "Disks",
             "Share of each file system that is left.",
             "percentunit",
-            Query(
-                f"node_filesystem_avail_bytes{{{DISKS}}} / node_filesystem_size_bytes{{{DISKS}}}"
-                # A node exporter sees none in some containers.
-                ' or on() label_replace(overheard_disk_free_ratio{job="overheard"}, "mountpoint", "ours", "", "")',
-                "{{mountpoint}}",
-            ),
+            Query(f"node_filesystem_avail_bytes{{{DISKS}}} / node_filesystem_size_bytes{{{DISKS}}}", "{{mountpoint}}"),
             Steps(0.2, 0.1, low=True),
             most=1,
         ),

@@ -8,15 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.fetch import LOOK_AGAIN, Fetcher
+from actors.fetch.fetcher import Fetcher
+from actors.fetch.planning import LOOK_AGAIN
 from overheard import canary
 from overheard.config import Fetch as Rules
-from overheard.db import canaries, feeds, groups, sources, storing, workspaces
+from overheard.db import canaries, feeds, groups, refreshes, sources, storing, workspaces
 from overheard.db.connect import Db
-from overheard.db.models import Feed, FeedGroup, Gap, Workspace
+from overheard.db.models import Feed, FeedGroup, Gap, Refresh, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.outcomes import Later
 from overheard.portions import PORTION
 from overheard.sources import Page
 from overheard.sources.backward import BackwardReader, joined
@@ -44,7 +46,7 @@ class Reddit:
             names, cursor=cursor, position=position, since=since, page_size=self.page_size, depth=self.depth
         )
         after = reader.after
-        budget.take()
+        budget.acquire()
         self.asked.append((kind, tuple(names), after))
         self.before()
         for name in names:
@@ -55,7 +57,7 @@ class Reddit:
             item for item in self.items
             if item.kind == wanted and ("all" in names or item.place.lower() in names)
         ]  # fmt: skip
-        listing.sort(key=lambda item: -item.number)
+        listing.sort(key=lambda item: -number_of(item.id))
         listing = [*self.on_top, *listing]
         listing = listing[: self.depth]
         shown = [item.id for item in listing]
@@ -69,7 +71,7 @@ class Reddit:
         return joined(older, newer)
 
     def probe(self, budget: Any) -> None:
-        budget.take()
+        budget.acquire()
         self.asked.append(("posts", ("all",), None))
         self.before()
         if "all" in self.refused:
@@ -83,7 +85,7 @@ class Budget:
         self.left = left
         self.slot: float | None = 1000.0
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("reddit:x", delay=60.0, slot=self.slot)
         self.left -= 1
@@ -91,6 +93,10 @@ class Budget:
     def observe(self, remaining: float, reset: float) -> None: ...
 
     def block(self, seconds: float) -> None: ...
+
+
+def number_of(name: str) -> int:
+    return int(name.partition("_")[2], 36)
 
 
 def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
@@ -116,15 +122,15 @@ class Stage:
     def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: Rules) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.rules = rules
+        self.sources: dict[str, Any] = {"reddit": reddit}
         self.fetcher = Fetcher(
-            db=world.db, sources={"reddit": reddit}, send=sent, clock=world.clock, rules=rules, metrics=metrics
+            db=world.db, sources=self.sources, send=sent, clock=world.clock, rules=rules, metrics=metrics
         )  # fmt: skip
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:
         fresh_since = self.clock() - (self.rules.fresh_for if reason == "due" else 0)
-        return FetchWorkspace(
-            workspace_id=workspace_id, source="reddit", fresh_since=fresh_since, reason=reason, **fields
-        )
+        given = {"workspace_id": workspace_id, "source": "reddit", "fresh_since": fresh_since, "reason": reason}
+        return FetchWorkspace(**(given | fields))
 
     def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
         """What it sent."""
@@ -215,10 +221,10 @@ def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: St
     post(25)
     stage.clock.advance(300)
     parts = stage.fetch(acme)
-    assert [(part.part, part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
+    assert [(part.part.part, part.part.parts) for part in parts] == [(0, None), (1, None), (2, 3)]
     assert len({part.part.poll for part in parts}) == 1
-    assert [len(part.targets) for part in parts] == [0, 0, 1]
-    target = parts[-1].targets[0]
+    assert [len(part.part.targets) for part in parts] == [0, 0, 1]
+    target = parts[-1].part.targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
     assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "what a gap would begin with"
 
@@ -230,7 +236,7 @@ def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit
     assert stage.run(bolt) == []
     assert len(reddit.asked) == 1
     for workspace in (acme, bolt):
-        assert world.row(Workspace, workspace).served_at == stage.clock()
+        assert world.row(Refresh, (workspace, "reddit")).served_at == stage.clock()
     stage.clock.advance(61)
     stage.run(bolt)
     assert len(reddit.asked) == 2
@@ -277,9 +283,8 @@ def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddi
     for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 48, demanded_at=0).where(Workspace.slug == "later").execute(
-        world.db.peewee
-    )
+    Workspace.update(next_due_at=stage.clock() + 48).where(Workspace.slug == "later").execute(world.db.peewee)
+    Refresh.update(demanded_at=0).execute(world.db.peewee)
     post(2, "rust")
     reddit.asked.clear()
     read = stage.run(1)
@@ -295,9 +300,8 @@ def test_feeds_that_will_be_due_soon_ride_along(world: Any, stage: Stage, reddit
     for slug, subreddit in (("acme", "python"), ("soon", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 30, demanded_at=0).where(Workspace.slug == "soon").execute(
-        world.db.peewee
-    )
+    Workspace.update(next_due_at=stage.clock() + 30).where(Workspace.slug == "soon").execute(world.db.peewee)
+    Refresh.update(demanded_at=0).execute(world.db.peewee)
     reddit.asked.clear()
     stage.run(1)
     stage.clock.advance(30)
@@ -311,9 +315,8 @@ def test_feeds_that_are_fresh_still_ride_along_when_that_saves_their_own_request
     world.workspace("acme", subreddits=["python"])
     stage.run(world.workspace("soon", subreddits=["linux"]))
     stage.clock.advance(40)
-    Workspace.update(next_due_at=stage.clock() + 40, demanded_at=0).where(Workspace.slug == "soon").execute(
-        world.db.peewee
-    )
+    Workspace.update(next_due_at=stage.clock() + 40).where(Workspace.slug == "soon").execute(world.db.peewee)
+    Refresh.update(demanded_at=0).execute(world.db.peewee)
     reddit.asked.clear()
     stage.run(1)
     stage.clock.advance(45)
@@ -386,7 +389,7 @@ def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddi
         assert (group.cursor is None) == refused
         assert (group.poll, group.lease_until) == (None, 0)
     assert len(reddit.asked) <= 1 + 2 * 3 * len(bad)
-    assert world.row(Workspace, acme).served_at == stage.clock()
+    assert world.row(Refresh, (acme, "reddit")).served_at == stage.clock()
 
     reddit.asked.clear()
     stage.clock.advance(600)
@@ -435,13 +438,12 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     names = post(3)
-    with pytest.raises(Postponed) as wait:
-        stage.fetch(acme, budget=Budget(0))
-    assert world.row(Workspace, acme).served_at == 0
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(0))
+    assert world.row(Refresh, (acme, "reddit")).served_at == 0
     assert stage.fetch(bolt, budget=Budget(0)) == [], "one slot is enough for both"
 
     stage.clock.advance(60)
-    stage.fetcher.fetch(wait.value.resume, Budget(1))
+    stage.fetcher.fetch(later.message, Budget(1))
     parts = stage.sent.take()
     assert [item.id for part in parts for item in part.items] == names
     stage.store(parts)
@@ -475,10 +477,8 @@ def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
     messages: list[Any] = [stage.message(acme)]
     read: set[str] = set()
     for _ in range(20):
-        try:
-            stage.fetcher.fetch(messages.pop(0), Budget(1))
-        except Postponed as wait:
-            messages.append(wait.resume)
+        if later := stage.fetcher.fetch(messages.pop(0), Budget(1)):
+            messages.append(later.message)
         sent = stage.sent.take()
         messages += [each for each in sent if isinstance(each, FetchWorkspace)]
         parts = [each for each in sent if isinstance(each, ItemsFetched)]
@@ -503,16 +503,14 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
     parts = []
     message: Any = stage.message(acme)
     for allowed in (2, 1, 10):
-        try:
-            stage.fetcher.fetch(message, Budget(allowed))
-        except Postponed as wait:
-            message = wait.resume
+        if later := stage.fetcher.fetch(message, Budget(allowed)):
+            message = later.message
             assert world.group().lease_until == stage.clock() + 60 + stage.rules.lease
         parts += stage.sent.take()
         stage.clock.advance(60)
 
     assert set(news) <= {item.id for part in parts for item in part.items}
-    assert [part.part for part in parts] == [0, 1, 2, 3, 4]
+    assert [part.part.part for part in parts] == [0, 1, 2, 3, 4]
     assert len({part.part.poll for part in parts}) == 1
     assert len(reddit.asked) == 5, "no page is read twice"
     stage.store(parts)
@@ -526,12 +524,10 @@ def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, re
     news = post(25)
     stage.clock.advance(300)
     message = stage.message(acme)
-    with pytest.raises(Postponed) as wait:
-        stage.fetcher.fetch(message, Budget(1))
+    later: Any = stage.fetcher.fetch(message, Budget(1))
     lost = stage.sent.take()
     feeds.sweep(stage.db, stage.clock.advance(1000))
-    resume: Any = wait.value.resume
-    stage.fetcher.fetch(resume, Budget())
+    stage.fetcher.fetch(later.message, Budget())
     parts = stage.sent.take()
     assert {part.part.poll for part in parts}.isdisjoint({part.part.poll for part in lost})
     stage.store([*lost, *parts])
@@ -549,10 +545,8 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
     post(15, kind="comment")
     post(15)
     stage.clock.advance(300)
-    with pytest.raises(Postponed) as wait:
-        stage.fetch(acme, budget=Budget(1))
-    resume: Any = wait.value.resume
-    stage.fetcher.fetch(resume, Budget())
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(1))
+    stage.fetcher.fetch(later.message, Budget())
     stage.store(stage.sent.take())
     assert newest(world, kind="comments") == 1016
     assert newest(world, kind="posts") == 1031
@@ -566,14 +560,14 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
     workspace = world.workspace("acme", subreddits=["python"])
 
     class Away(Budget):
-        def take(self) -> None:
+        def acquire(self) -> None:
             raise Unavailable("the database does not answer: disk is full")
 
     with pytest.raises(Unavailable):
         stage.fetch(workspace, budget=Away())
     puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
     assert {retry_at for (retry_at,) in puts} == {0}
-    assert world.row(Workspace, workspace).served_at == 0
+    assert world.row(Refresh, (workspace, "reddit")).served_at == 0
     reddit.asked.clear()
     stage.fetch(workspace)
     assert reddit.asked == [("posts", ("python",), None)], "the retry finds them free"
@@ -687,7 +681,7 @@ def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: 
     with pytest.raises(Unavailable):
         stage.fetch(acme)
     assert world.group().lease_until == 0
-    assert world.row(Workspace, acme).served_at == 0
+    assert world.row(Refresh, (acme, "reddit")).served_at == 0
     stage.sent.failure = None
     assert stage.run(acme) == names
 
@@ -732,8 +726,9 @@ def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_
     [lost] = stage.fetch(acme)
     assert stage.fetch(bolt) == []
     assert feeds.sweep(stage.db, stage.clock.advance(200 + stage.rules.lease)) == [], "it may still come"
-    assert feeds.sweep(stage.db, stage.clock.advance(1)) == [acme, bolt]
-    assert workspaces.unserved(stage.db, stage.clock() + 60, 60, 10) == [acme, bolt], "the demand outlives the tick"
+    assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit"), (bolt, "reddit")]
+    outlived = refreshes.unserved(stage.db, stage.clock() + 60, 60, 10)
+    assert outlived == [(acme, "reddit"), (bolt, "reddit")], "the demand outlives the tick"
     reddit.before = lambda: None
     assert len(stage.fetch(bolt)) == 1
     assert stage.resume(lost) == [], "what came late after all has nothing left to read"
@@ -768,10 +763,9 @@ def test_riders_of_a_poll_that_is_given_up_are_swept(
         stage.sent.failure = None
     else:
         reddit.refused = {"acme": "private"}
-        with pytest.raises(Postponed):
-            stage.fetch(acme, budget=Budget(1))
-    workspaces.served(stage.db, bolt, stage.clock())  # it asked in the meantime
-    assert bolt in feeds.sweep(stage.db, stage.clock())
+        assert isinstance(stage.fetcher.fetch(stage.message(acme), Budget(1)), Later)
+    refreshes.served(stage.db, bolt, "reddit", stage.clock())  # it asked in the meantime
+    assert (bolt, "reddit") in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
 
 
@@ -784,9 +778,32 @@ def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, red
     reddit.before = fail
     with pytest.raises(Permanent):
         stage.fetch(acme)
-    workspaces.demand(stage.db, acme, stage.clock())
+    refreshes.demand(stage.db, [acme], stage.clock())
     assert stage.fetch(acme) == [], "nobody hammers Reddit with wrong credentials"
-    assert feeds.sweep(stage.db, stage.clock.advance(121)) == [acme]
+    assert feeds.sweep(stage.db, stage.clock.advance(121)) == [(acme, "reddit")]
+
+
+def test_a_part_that_is_parked_is_read_again_from_the_cursor_once_a_lease(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """No stage can work on it, so its poll never finishes; and it is parked again by each reading."""
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    news, cursor, asked = post(3), newest(world), len(reddit.asked)
+    stage.clock.advance(300)
+    for _ in range(3):
+        [parked] = stage.fetch(acme)
+        assert set(news) <= {item.id for item in parked.items}
+        assert stage.fetch(acme) == [], "no reading is added while the lease lasts"
+        assert feeds.sweep(stage.db, stage.clock.advance(stage.rules.lease)) == []
+        assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit")]
+        outlived = refreshes.unserved(stage.db, stage.clock() + 60, 60, 10)
+        assert outlived == [(acme, "reddit")], "the demand outlives the tick"
+        assert newest(world) == cursor
+    assert len(reddit.asked) == asked + 3
+    assert set(news) <= set(stage.run(acme)), "once it can be worked on nothing is missing"
+    assert newest(world) == number_of(news[0])
 
 
 def test_a_workspace_that_is_gone_is_no_error(stage: Stage) -> None:
@@ -922,7 +939,7 @@ def test_a_feed_that_was_read_before_a_group_is_not_vouched_for_by_it(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"], every="1h")
-    Workspace.update(next_due_at=stage.clock() + 9000, demanded_at=0).execute(world.db.peewee)
+    Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
     post(20, "rust")
     stage.run(bolt)
     Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
@@ -1063,10 +1080,10 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
         reddit.items.append(world.item(1000 + number, body="ä" * 200_000))
     parts = stage.fetch(acme)
     assert len(parts) > 1
-    assert [part.part for part in parts] == list(range(len(parts)))
-    assert [part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
-    assert [bool(part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
-    assert [item.number for part in parts for item in part.items] == list(range(1009, 999, -1))
+    assert [part.part.part for part in parts] == list(range(len(parts)))
+    assert [part.part.parts for part in parts] == [None] * (len(parts) - 1) + [len(parts)]
+    assert [bool(part.part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [number_of(item.id) for part in parts for item in part.items] == list(range(1009, 999, -1))
     for part in parts:
         assert sum(2 * len(item.body) for item in part.items) <= PORTION
 
@@ -1088,8 +1105,10 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
     canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
-    stage.fetcher.sources = {canary.SOURCE: CanarySource(clock=clock)}
-    assert stage.run(workspaces.by_name(stage.db, canary.WORKSPACE).id) == [str(int(clock()))]
+    stage.sources[canary.SOURCE] = CanarySource(clock=clock)
+    workspace = workspaces.by_name(stage.db, canary.WORKSPACE).id
+    parts = stage.resume(stage.message(workspace, source=canary.SOURCE))
+    assert [item.id for part in parts for item in part.items] == [str(int(clock()))]
     (counted,) = metrics.items_fetched.collect()
     assert {sample.labels["source"] for sample in counted.samples} == {"reddit"}
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from actors.match import Matcher, merged
 from actors.wiring import Wiring
+from overheard.bus.sender import Sender
 from overheard.config import Config, Database
 from overheard.db import queries, specs
 from overheard.db.connect import Db
@@ -23,6 +24,7 @@ from overheard.matching.document import MAX_HIGHLIGHTS
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, PollPart, Target
 from overheard.portions import PORTION, matched_size, portions, spread
 from overheard.program import Program
+from overheard.stages import STAGES
 
 
 @pytest.fixture
@@ -293,7 +295,7 @@ def test_the_index_is_there_before_the_stage_takes_a_message(
     monkeypatch.setattr(queries, "revision", shaky)
     monkeypatch.setattr("actors.wiring.LOOK_AGAIN", 0.0)
     with capture_logs() as lines:
-        Wiring(program, sent).handlers(["match"])
+        Wiring(program, Sender(sent)).work(STAGES["match"])
     program.db.release()
     assert program.registry.get_sample_value("overheard_queries") == 2
     assert [line["event"] for line in lines] == ["not ready yet"] * 2

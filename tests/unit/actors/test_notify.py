@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
 
-from actors.notify import FIRST_RETRY, LONGEST_RETRY, Notifier, backoff
+from actors.notify.notifier import Notifier
+from actors.notify.tries import FIRST_RETRY, LONGEST_RETRY, backoff
 from overheard import canary
 from overheard.channels import Notice
 from overheard.config import Notify as Rules
@@ -17,6 +19,7 @@ from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.outcomes import Later
 from overheard.sources.canary import CanarySource
 
 DAY = 86_400.0
@@ -56,7 +59,7 @@ class Turns:
         self.left = left
         self.slot = slot
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("channel:1", delay=40.0, slot=self.slot)
         self.left -= 1
@@ -84,16 +87,14 @@ def notifier(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, me
 
 @pytest.fixture
 def notify(notifier: Notifier, sent: Any) -> Callable[..., list[Any]]:
-    """Lets the stage work on a channel, or on a message; what it sent, as (message, delay)."""
+    """Lets the stage work on a channel, or on a message; what it sent, and what is to come later: (message, delay)."""
 
     def run(what: int | NotifyChannel, turns: Any = None) -> list[Any]:
         message = NotifyChannel(channel_id=what) if isinstance(what, int) else what
-        try:
-            notifier.notify(message, turns or Turns())
-        finally:
-            delays = list(sent.delays)
-            run.sent = list(zip(sent.take(), delays, strict=True))  # type: ignore[attr-defined]
-        return list(run.sent)  # type: ignore[attr-defined]
+        later = notifier.notify(message, turns or Turns())
+        delays = list(sent.delays)
+        back = [(later.message or message, later.delay)] if isinstance(later, Later) else []
+        return [*zip(sent.take(), delays, strict=True), *back]
 
     return run
 
@@ -299,11 +300,11 @@ def test_a_round_that_comes_back_to_a_channel_that_was_put_off_gives_back_what_i
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(2)
-    with pytest.raises(Postponed) as postponed:
-        notify(channel, Turns(0))
+    [(resume, delay)] = notify(channel, Turns(0))
+    assert delay == 40
     channels.put_off(db, channel, clock() + 100)
     clock.advance(40)
-    assert notify(postponed.value.resume) == []
+    assert notify(resume) == []
     assert receiver.tried == []
     rows = Delivery.select(Delivery.attempts, Delivery.lease_until).tuples().execute(db.peewee)
     assert list(rows) == [(0, 0)] * 2
@@ -529,10 +530,8 @@ def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
 ) -> None:
     channel = told(6)
-    with pytest.raises(Postponed) as postponed:
-        notify(channel, Turns(1))
-    assert notify.sent == [], "the bus sends the message again, for the turn that it has reserved"
-    resume = postponed.value.resume
+    [(resume, delay)] = notify(channel, Turns(1))
+    assert delay == 40, "the bus sends the message again, for the turn that it has reserved"
     assert resume == NotifyChannel(channel_id=channel, lease=clock() + 40 + rules.lease)
     for _ in range(3):  # the sweep, and what is stored meanwhile
         assert notify(channel) == []
@@ -551,14 +550,14 @@ def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
 ) -> None:
     channel = told(2)
-    with pytest.raises(Postponed) as postponed:
-        notify(channel, Turns(0))
+    [(resume, delay)] = notify(channel, Turns(0))
+    assert delay == 40
     clock.advance(40 + rules.lease + 1)
     others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
-    assert notify(postponed.value.resume) == []
+    assert notify(resume) == []
     assert receiver.tried == [], "somebody else has the channel"
     deliveries.sent(db, others[0].id, clock())
-    notify(postponed.value.resume)
+    notify(resume)
     assert states(db) == ["sent"] * 2
 
 
@@ -568,10 +567,10 @@ def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_
     channel = told(2)
 
     class Paused(Turns):
-        def take(self) -> None:
+        def acquire(self) -> None:
             clock.advance(61)
             deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
-            super().take()
+            super().acquire()
 
     assert notify(channel, Paused(0)) == []
 
@@ -581,9 +580,8 @@ def test_where_no_turn_could_be_reserved_what_was_claimed_is_given_back(
 ) -> None:
     """The bus lets go of such a message: the sweep is to find the channel."""
     channel = told(2)
-    with pytest.raises(Postponed) as postponed:
-        notify(channel, Turns(0, slot=None))
-    assert postponed.value.resume is None
+    [(_, delay)] = notify(channel, Turns(0, slot=None))
+    assert delay == math.inf
     rows = Delivery.select(Delivery.attempts, Delivery.due_at, Delivery.lease_until).tuples().execute(db.peewee)
     assert list(rows) == [(0, clock() + 40, 0)] * 2
 
@@ -623,11 +621,11 @@ def test_a_round_that_comes_back_and_finds_no_thread_keeps_its_claim(
     told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
 ) -> None:
     channel = told(2)
-    with pytest.raises(Postponed) as postponed:
-        notify(channel, Turns(0))
+    [(resume, delay)] = notify(channel, Turns(0))
+    assert delay == 40
     clock.advance(40 + rules.lease)
     with no_thread_to_spare(notifier, channel):
-        [(message, delay)] = notify(postponed.value.resume)
+        [(message, delay)] = notify(resume)
     assert message.lease == pytest.approx(clock() + delay + rules.lease)
     clock.advance(delay)
     assert notify(channel) == [], "somebody else's prompt"

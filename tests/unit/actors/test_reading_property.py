@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from actors.fetch import Fetcher
+from actors.fetch.fetcher import Fetcher
 from overheard.config import Fetch as Rules
 from overheard.db import feeds, gaps, specs, storing
 from overheard.db.connect import Db
@@ -19,6 +19,7 @@ from overheard.db.models import Feed
 from overheard.errors import FeedRefused, Postponed
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.outcomes import Later
 from overheard.sources import Page
 from overheard.sources.backward import RUN, BackwardReader, joined
 
@@ -58,7 +59,7 @@ class Site:
         self.deleted.add(name)
 
     def read(self, kind: str, names: Sequence[str], *, cursor: Any, position: Any, since: float, budget: Any) -> Page:
-        budget.take()
+        budget.acquire()
         if bad := self.refused.intersection(names):
             raise FeedRefused("private", tuple(bad))
         reader = BackwardReader(names, cursor=cursor, position=position, since=since, page_size=PAGE_SIZE, depth=DEPTH)
@@ -80,7 +81,7 @@ class Site:
         return joined(older, newer)
 
     def probe(self, budget: Any) -> None:
-        budget.take()
+        budget.acquire()
 
     def close(self) -> None: ...
 
@@ -89,7 +90,7 @@ class Tokens:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.left == 0:
             raise Postponed("reddit:x", delay=5.0, slot=1.0)
         self.left -= 1
@@ -212,11 +213,9 @@ class Play:
         return FetchWorkspace(workspace_id=self.ids[number], source="reddit", fresh_since=self.clock(), reason="due")
 
     def run(self, message: FetchWorkspace, budget: Tokens, *, lose: bool) -> None:
-        try:
-            self.fetcher.fetch(message, budget)
-        except Postponed as wait:
-            if isinstance(wait.resume, FetchWorkspace):
-                self.waiting.append(wait.resume)
+        later = self.fetcher.fetch(message, budget)
+        if isinstance(later, Later) and isinstance(later.message, FetchWorkspace):
+            self.waiting.append(later.message)
         self.clock.advance(1)
         for each in self.sent.take():
             if isinstance(each, FetchWorkspace):

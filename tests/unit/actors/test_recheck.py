@@ -17,11 +17,14 @@ from overheard.db.models import Mention
 from overheard.errors import Permanent, Postponed, TryAgain
 from overheard.items import Item
 from overheard.messages import RecheckItems
+from overheard.outcomes import Outcome
 from overheard.sources import Budget, Checked
 
 
 class Reddit:
     """Knows some items; ``failure`` is raised instead of an answer."""
+
+    name = "reddit"
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
@@ -31,7 +34,7 @@ class Reddit:
         self.failure: Exception | None = None
 
     def info(self, names: Sequence[str], budget: Budget) -> Checked:
-        budget.take()
+        budget.acquire()
         if self.failure is not None:
             raise self.failure
         self.asked.append(list(names))
@@ -44,18 +47,14 @@ class Reddit:
         )
 
 
-class Turns:
-    """The budget: each turn notes whether it was urgent; ``refusal`` is raised by taking."""
+class Allowance:
+    """The permit: notes whether the work was urgent; ``refusal`` is raised by acquiring."""
 
     def __init__(self) -> None:
-        self.urgent: list[bool] = []
+        self.urgent: bool | None = None
         self.refusal: Postponed | None = None
 
-    def __call__(self, urgent: bool) -> Any:
-        self.urgent.append(urgent)
-        return self
-
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.refusal is not None:
             raise self.refusal
 
@@ -71,8 +70,8 @@ def reddit() -> Reddit:
 
 
 @pytest.fixture
-def turns() -> Turns:
-    return Turns()
+def permit() -> Allowance:
+    return Allowance()
 
 
 @pytest.fixture
@@ -95,25 +94,24 @@ def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item
 
 
 @pytest.fixture
-def run(rechecker: Rechecker, turns: Turns, db: Db, clock: Any) -> Callable[..., Any]:
+def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Any) -> Callable[..., Any]:
     """Rechecks everything that is stored, as the tick would have it; the message that it sent."""
 
-    def recheck(message: RecheckItems | None = None) -> RecheckItems:
+    def recheck(message: RecheckItems | None = None) -> Outcome:
         if message is None:
             [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
             message = RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
-        rechecker.recheck(message, turns)
-        return message
+        return rechecker.recheck(message, permit)  # type: ignore[arg-type]
 
     return recheck
 
 
 def names(world: Any) -> list[str]:
-    return sorted(name for (name,) in world.rows(ItemTable, "name"))
+    return sorted(name for (name,) in world.rows(ItemTable, "ref"))
 
 
 def row(db: Db, name: str) -> Any:
-    return ItemTable.select().where(ItemTable.name == name).get(db.peewee)
+    return ItemTable.select().where(ItemTable.ref == name).get(db.peewee)
 
 
 def test_what_is_gone_is_erased_and_the_rest_stays(
@@ -131,9 +129,11 @@ def test_what_is_gone_is_erased_and_the_rest_stays(
     assert metric("items_erased_total", cause="deleted") == 2
 
 
-def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any) -> None:
+def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any, db: Db) -> None:
     stored(1)
-    message = run()
+    [batch] = rechecks.claim(db, before=clock(), now=clock(), requests=1)
+    message = RecheckItems(item_ids=batch.item_ids, lease=batch.lease)
+    run(message)
     run(message)
     clock.advance(1)
     run(message)
@@ -225,46 +225,45 @@ def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
 
 
 def test_without_a_spare_token_it_is_left_to_a_later_tick(
-    stored: Any, run: Any, reddit: Reddit, turns: Turns, db: Db, clock: Any
+    stored: Any, run: Any, reddit: Reddit, permit: Allowance, db: Db, clock: Any
 ) -> None:
     stored(1)
     clock.advance(13 * HOUR)
-    turns.refusal = Postponed("reddit:x", delay=0.6, slot=None)
+    permit.refusal = Postponed("reddit:x", delay=0.6, slot=None)
     run()
     assert reddit.asked == []
     before = clock()
     assert not rechecks.due(db, before, clock.advance(REST))
     assert rechecks.due(db, before, clock.advance(1))
-    turns.refusal = None
+    permit.refusal = None
     run()
     assert reddit.asked == [["t3_1"]]
 
 
 def test_who_stands_in_line_keeps_its_claim_and_its_slot(
-    stored: Any, run: Any, reddit: Reddit, turns: Turns, db: Db, clock: Any
+    stored: Any, run: Any, reddit: Reddit, permit: Allowance, db: Db, clock: Any
 ) -> None:
     stored(1)
     clock.advance(19 * HOUR)
-    turns.refusal = Postponed("reddit:x", delay=200.0, slot=5.0)
-    with pytest.raises(Postponed) as caught:
-        run()
+    permit.refusal = Postponed("reddit:x", delay=200.0, slot=5.0)
+    later = run()
+    assert (later.delay, later.slot) == (200.0, ("reddit:x", 5.0))
     assert not rechecks.due(db, clock(), clock() + 400)
     clock.advance(200)
-    turns.refusal = None
-    assert isinstance(caught.value.resume, RecheckItems)
-    run(caught.value.resume)
+    permit.refusal = None
+    run(later.message)
     assert reddit.asked == [["t3_1"]]
 
 
 @pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])
 def test_it_is_urgent_when_three_quarters_of_its_time_are_over(
-    stored: Any, run: Any, turns: Turns, clock: Any, age: float, urgent: bool
+    stored: Any, run: Any, permit: Allowance, clock: Any, age: float, urgent: bool
 ) -> None:
     stored(1)
     clock.advance(age * HOUR)
     stored(2)
     run()
-    assert turns.urgent == [urgent]
+    assert permit.urgent is urgent
 
 
 # -- by hand
@@ -325,20 +324,20 @@ def test_an_edited_item_is_stored_as_it_is_now_without_highlights(
 
 
 def test_items_that_nobody_mentions_go_unasked(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, metric: Any, turns: Turns
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, metric: Any, permit: Allowance
 ) -> None:
     stored(1)
     Mention.delete().execute(db.peewee)
     run()
-    assert (names(world), reddit.asked, turns.urgent) == ([], [], [])
+    assert (names(world), reddit.asked, permit.urgent) == ([], [], None)
     assert metric("items_erased_total", cause="old") == 1
 
 
 def test_what_is_not_reddit_s_is_not_asked_about(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
     stored(1)
     stored(2)
-    ItemTable.update(name="canary-1").where(ItemTable.name == "t3_1").execute(db.peewee)
+    ItemTable.update(source="replay").where(ItemTable.ref == "t3_1").execute(db.peewee)
     clock.advance(HOUR)
     run()
     assert reddit.asked == [["t3_2"]]
-    assert row(db, "canary-1").checked_at == clock()
+    assert row(db, "t3_1").checked_at == clock()

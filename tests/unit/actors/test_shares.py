@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from actors.shares import APART_SECONDS, MOST_RECEIVERS, Shares, receiver_of
+from actors.notify.shares import MOST_RECEIVERS, Shares, receiver_of
+from actors.shares import APART_SECONDS
 from overheard.db.channels import ChannelRow
 
 SLOW = 5.0
@@ -132,13 +133,13 @@ def test_where_others_come_and_go_a_thread_waits_a_moment() -> None:
     threads[0].start()
     entered.wait(10)
     with shares.held(sink[1]), shares.held(sink[2]):
-        wait = shares._changed.wait
+        wait = shares._threads._changed.wait
 
         def waits(timeout: float | None = None) -> bool:
             done.set()
             return wait(timeout)
 
-        shares._changed.wait = waits  # type: ignore[method-assign]
+        shares._threads._changed.wait = waits  # type: ignore[method-assign]
         with shares.held(sink[3]) as later:
             assert later is None
     threads[0].join(10)
@@ -150,7 +151,7 @@ def test_hosts_are_forgotten(threads: Threads, clock: Any) -> None:
         threads.end(channel(number), threads.shares.answered)
         clock.advance(1)
     assert len(threads.shares._receivers) <= MOST_RECEIVERS
-    assert threads.shares._shares == {}
+    assert threads.shares._threads._shares == {}
 
 
 @pytest.mark.parametrize(

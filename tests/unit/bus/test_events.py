@@ -55,7 +55,7 @@ def test_the_three_events() -> None:
         ("workspace.due", b'{"workspace": 9223372036854775808}', "positive"),
         ("workspace.due", b'{"workspace": "Acme"}', "not a slug"),
         ("workspace.due", b'{"workspace": "acme\\n"}', "not a slug"),
-        ("workspace.due", b'{"workspace": "a", "x": 1}', "unknown key 'x'; valid: event_id, reason, workspace"),
+        ("workspace.due", b'{"workspace": "a", "x": 1}', "unknown key 'x'; valid: event_id, reason, source, workspace"),
         ("workspace.due", b'{"workspace": "a", "workspace": "b"}', "'workspace' twice"),
         ("workspace.due", b'{"workspace": "a", "reason": "' + b"x" * 201 + b'"}', "201 characters"),
         ("workspace.due", b'{"workspace": "a", "reason": 5}', '"reason" is a number'),
@@ -67,7 +67,7 @@ def test_the_three_events() -> None:
         ("item.recheck", b'{"item": "t3_1ABC"}', "want the fullname"),
         ("item.recheck", b'{"item": "t3_1a,t3_1b"}', "want the fullname"),
         ("item.recheck", b'{"item": "t2_1abc"}', "want the fullname"),
-        ("item.recheck", b'{"item": 5}', "a number; want the fullname"),
+        ("item.recheck", b'{"item": 5}', "a number; want the id of a post or comment"),
     ],
 )  # fmt: skip
 def test_refused_with_a_reason_for_humans(key: str, body: bytes, reason: str) -> None:

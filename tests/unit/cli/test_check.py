@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.cli import trials
-from overheard.db.models import Query
+from overheard.db.models import Query, Workspace
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.operations import checks
 from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
@@ -47,7 +47,7 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
         ["✓", part]
         for part in (
             *("configuration", "database", "bus", "Reddit", "metrics", "alerts", "limits", "clock", "disk"),
-            "queries",
+            *("schedules", "queries"),
         )
     ]
     assert "newest post: t3_" in result.stdout
@@ -206,12 +206,26 @@ def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None
 def test_a_wrong_clock_and_a_full_disk_are_told(
     run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "RELEASED", time.time() + 60)
-    monkeypatch.setattr(trials, "LEAST_ROOM", 1 << 60)
+    monkeypatch.setattr(checks, "RELEASED", time.time() + 60)
+    monkeypatch.setattr(checks, "ROOM_BYTES", 1 << 60)
     found = results(run, **reddit)
     assert (found["clock"]["outcome"], "which is past" in found["clock"]["what"]) == ("failed", True)
     assert (found["disk"]["outcome"], "make room" in found["disk"]["hint"]) == ("failed", True)
     assert run("check", **reddit).exit_code == 1
-    monkeypatch.setattr(trials, "LEAST_ROOM", 0)
-    monkeypatch.setattr(trials, "SCARCE", 2)
+    monkeypatch.setattr(checks, "ROOM_BYTES", 0)
+    monkeypatch.setattr(checks, "ROOM_SHARE", 2)
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
+
+
+def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: Program, acme: int) -> None:
+    Workspace.update(every="0 22-4 * * *", digest="0 9 * * L5", timezone="Mars/Olympus").execute(program.db.peewee)
+    found = results(run)["schedules"]
+    refused = "every: '0 22-4 * * *' is not a cron expression that is ever due: bad hour; ranges go upwards (22-23,0-4"
+    assert (found["outcome"], f"3 schedules cannot be read: acme: {refused}" in found["what"]) == ("warning", True)
+    assert "acme: digest: '0 9 * * L5' is not" in found["what"]
+    assert "acme: timezone: unknown time zone 'Mars/Olympus'" in found["what"]
+    assert "overheard export SLUG" in found["hint"]
+    (status,) = lines(run("status", "--format", "json").stdout)
+    assert found["what"] in [trouble["what"] for trouble in status["troubles"]]
+    new = run("workspace", "add", "new", "-s", "python", "-q", "a=b", "--every", "0 22-4 * * *")
+    assert (new.exit_code, refused in new.stderr) == (2, True)

@@ -96,7 +96,7 @@ def test_ctrl_c_ends_quietly_with_130(run: Run, monkeypatch: pytest.MonkeyPatch)
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("overheard.cli.workspaces.opened", interrupted)
+    monkeypatch.setattr("overheard.cli.workspaces.open_app", interrupted)
     result = run("workspace", "list")
     assert result.exit_code == 130
     assert result.output.strip() == ""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from overheard.cli.arrivals import Arrivals
 from overheard.db import mentions as stored
+from overheard.operations.tail import Arrivals
 from overheard.program import Program
 
 from .conftest import Run, lines, rows
@@ -47,7 +47,7 @@ def test_a_table_shows_fifty_and_json_and_csv_all(run: Run, mention: Mention) ->
 
 
 def test_all_of_many_pages(run: Run, mention: Mention, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overheard.cli.arrivals.PAGE", 2)
+    monkeypatch.setattr("overheard.operations.tail.PAGE_ROWS", 2)
     for number in range(4):
         mention(f"t3_{number}")
     assert len(lines(run("mentions", "--format", "json").stdout)) == 4

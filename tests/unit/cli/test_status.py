@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,6 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.cli import processes
-from overheard.cli.health import Health
-from overheard.cli.processes import Process
-from overheard.cli.troubles import troubles as troubles_of
 from overheard.config import Config
 from overheard.db import (
     beats,
@@ -29,7 +26,11 @@ from overheard.db import (
 )
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
+from overheard.operations import problems, processes
+from overheard.operations.facts import Facts, Observer
+from overheard.operations.processes import Process
 from overheard.program import Program
+from overheard.supervisord import SupervisedProcess
 
 from .conftest import Run, lines
 
@@ -78,6 +79,7 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
         "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
         "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
         "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
+        "supervised", "supervisor_fault", "backed_up",
     ]  # fmt: skip
     away = facts(run, OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
     assert list(away) == list(facts(run))
@@ -176,24 +178,27 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
 
 def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: Program) -> None:
     beats.beat(program.db, "tick", program.clock() + 7200)
-    assert troubles(run) == [(False, "the last tick is 2 h in the future: a clock is, or was, wrong")]
+    assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
 
 
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Program) -> None:
     now = program.clock()
     beats.beat(program.db, "tick", now)
-    waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720, "next_due_at": now + 300}
-    models.Workspace.update(**waits).execute(program.db.peewee)
+    waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
+    models.Refresh.update(**waits).execute(program.db.peewee)
+    models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
     assert troubles(run) == [(True, "runs are late: acme has waited for 12 min")]
     assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
-    models.Workspace.update(waiting_since=now - 60).execute(program.db.peewee)
+    models.Refresh.update(waiting_since=now - 60).execute(program.db.peewee)
     assert troubles(run) == []
 
 
 def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
     beats.beat(db, "tick", now)
-    groups.claim(db, feeds.stale_of(db, acme, now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200)
+    groups.claim(
+        db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
+    )
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
     assert troubles(run) == [
         (True, "a poll that began 60 min ago is not stored"),
@@ -269,7 +274,7 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
 def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
     beats.beat(db, "tick", now)
-    for feed in feeds.stale_of(db, acme, now=now, fresh_since=now)[:1]:
+    for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
         feeds.refuse(db, feed, "private", now=now, longest=86400)
     channels.disable(db, channels.listing(db)[0].id, "gone", now)
     dead_letters.record(
@@ -303,23 +308,49 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> 
     assert late not in troubles(run)
 
 
-def test_what_the_watcher_says_of_others_is_told_as_theirs() -> None:
-    ill = Process("watcher", 9408, ("fetch:fetch_0 is FATAL (spawn error): see the end of /var/log/f, mend the cause",))
-    health = Health(0.0, None, None, None, None, None, [ill, Process("tick", 9400, ("late",))])
-    first, second = troubles_of(health, Config())
-    assert (first.what, first.do) == (
-        "fetch:fetch_0 is FATAL (spawn error)",
-        "see the end of /var/log/f, mend the cause",
-    )
-    assert (second.what, second.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
+    facts = Facts(
+        0.0, None, None, None, None, None, [Process("tick", 9400, ("late",))],
+        supervised=[
+            SupervisedProcess("fetch", "fetch_0", "FATAL", "Exited too quickly", "/var/log/f"),
+            SupervisedProcess("match", "match_0", "STOPPED"),
+            SupervisedProcess("store", "store_0", "RUNNING"),
+        ],
+    )  # fmt: skip
+    first, second = problems.find(facts, Config())
+    assert (first.what, first.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+    assert (second.severe, second.what) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
+    assert second.do == "see the end of /var/log/f, correct the cause, then: supervisorctl restart fetch:fetch_0"
+
+
+def test_a_supervisord_that_does_not_answer_is_told(program: Program, tmp_path: Path) -> None:
+    observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
+    facts = observer.look()
+    assert facts.supervised is None
+    assert facts.backed_up is None
+    assert "supervisord does not answer" in " ".join(trouble.what for trouble in problems.find(facts, Config()))
+
+
+def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(program: Program, mark: Path) -> None:
+    facts = Observer(program, backup_mark=mark).look()
+    assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    path = tmp_path / "overheard.prom"
+    path.touch()
+    return path
 
 
 @pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
-def test_a_backup_that_is_missing_is_told(age: float, told: list[tuple[bool, str]]) -> None:
-    watcher = Process("watcher", 9408, (), backed_up=1e9)
-    health = Health(1e9 + age, None, None, None, None, None, [watcher, Process("tick", 9400, ())])
-    found = [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())]
-    assert found == told
+def test_a_backup_that_is_missing_is_told(
+    program: Program, mark: Path, age: float, told: list[tuple[bool, str]]
+) -> None:
+    os.utime(mark, (program.clock() - age, program.clock() - age))
+    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
+    found = [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())]
+    assert [trouble for trouble in found if "backup" in trouble[1]] == told
 
 
 def test_queries_that_would_be_refused_today_are_told_once_however_many_processes_have_them() -> None:
@@ -333,8 +364,8 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
     finally:
         server.stop()
     assert found is not None
-    health = Health(0.0, None, None, None, None, None, [found, found])
-    assert [(trouble.severe, trouble.what) for trouble in troubles_of(health, Config())] == [
+    facts = Facts(0.0, None, None, None, None, None, [found, found])
+    assert [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())] == [
         (False, "3 stored queries would be refused today, and are matched as before"),
         (False, "1 stored query cannot be read, and is not matched"),
     ]

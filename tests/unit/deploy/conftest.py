@@ -27,7 +27,6 @@ install() {
     command install "${@:5}"
 }
 own() { echo "$1 $2 $3" >>"$HERE/owners"; }
-has_systemd() { false; }
 service_enabled() { false; }
 service_runs() { false; }
 """

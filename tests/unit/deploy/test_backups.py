@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from overheard.supervision.__main__ import BACKUP_MARK
+from overheard.operations.facts import BACKUP_MARK
 from tests.unit.deploy.conftest import Shell
 
 # The parts around: a database of 101 MB, and 1,702 MB that are free.
@@ -23,17 +26,27 @@ echo '[tick]' >"$ETC/pipeline.toml"
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Path:
-    return tmp_path / "state" / BACKUP_MARK
+    return tmp_path / "state" / BACKUP_MARK.name
 
 
-def test_a_backup_of_the_server_leaves_a_mark_that_the_watcher_may_read(
-    shell: Shell, tmp_path: Path, mark: Path
-) -> None:
+def test_the_mark_is_where_status_and_the_node_exporter_look(shell: Shell) -> None:
+    assert shell('source "$SOURCE/deploy/lib/archive.sh"; echo "$BACKUP_MARK"').stdout == f"{BACKUP_MARK}\n"
+    command = ["prometheus-node-exporter", "--help"]
+    help = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    directory = re.search(r'collector\.textfile\.directory="([^"]+)"', help.stdout + help.stderr)
+    assert directory
+    assert Path(directory[1]) == BACKUP_MARK.parent
+
+
+def test_a_backup_of_the_server_leaves_a_mark_that_anybody_may_read(shell: Shell, tmp_path: Path, mark: Path) -> None:
     done = shell(BACKUP + 'touch -d 2026-01-01 "$BACKUP_MARK"; make_backup "$BACKUPS" 14; ls "$BACKUPS"')
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("overheard-2")
     assert time.time() - mark.stat().st_mtime < 60
-    assert f"{mark}.part overheard:overheard 640\n" in (tmp_path / "owners").read_text()
+    assert f"{mark}.part root:root 644\n" in (tmp_path / "owners").read_text()
+    (family,) = text_string_to_metric_families(mark.read_text())
+    assert family.name == "overheard_backup_last_success_timestamp_seconds"
+    assert time.time() - family.samples[0].value < 60
 
 
 @pytest.mark.parametrize("failure", ["dump_database() { false; }", "verify_backup() { fail damaged; }"])
@@ -72,7 +85,7 @@ def test_it_needs_room_for_copy_and_archive_and_what_rabbitmq_needs(
         assert f"has 1702 MB free, and a backup needs {needed} MB" in done.stderr
 
 
-SET_UP = 'ship() { :; }; start_timer() { :; }; have_cron() { [[ ${CRON-} ]]; }\ninstall_backups "$SOURCE"'
+SET_UP = 'ship_unit() { :; }; start_timer() { :; }\ninstall_backups "$SOURCE"'
 
 
 def test_the_mark_is_there_before_the_first_backup_and_stays_when_it_is_set_up_again(shell: Shell, mark: Path) -> None:
@@ -82,24 +95,3 @@ def test_the_mark_is_there_before_the_first_backup_and_stays_when_it_is_set_up_a
     assert done.returncode == 0, done.stderr
     assert mark.stat().st_mtime == 1e9
     assert "count from now on" not in done.stderr
-
-
-def test_without_systemd_cron_is_started(shell: Shell) -> None:
-    kept = 'enable_service() { echo "enable $1"; }; start_service() { echo "start $1"; }\n'
-    done = shell(f"{kept}{SET_UP}; cat $log", CRON="yes")
-    assert done.returncode == 0, done.stderr
-    assert "start cron at boot" in done.stderr
-    assert {"enable cron", "start cron"} <= set(done.stdout.splitlines())
-    assert "would start cron\n" in shell(f"dry_run=yes; {SET_UP}").stderr
-
-
-def test_an_upgrade_where_cron_is_missing_says_so_and_goes_on(shell: Shell) -> None:
-    done = shell(f"goal=upgrade; {SET_UP}")
-    assert done.returncode == 0, done.stderr
-    assert "there is no cron, so no backup is made at night: deploy/install brings it" in done.stderr
-
-
-def test_with_systemd_cron_is_not_needed(shell: Shell) -> None:
-    done = shell(f"has_systemd() {{ true; }}; {SET_UP}")
-    assert done.returncode == 0, done.stderr
-    assert "start cron" not in done.stderr

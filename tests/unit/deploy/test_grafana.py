@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.unit.deploy.conftest import Shell
-
-FOUND_BY_ITS_INIT_SCRIPT = ["bash", "-c", '. "$1"; env', "init"]
 
 
 @pytest.fixture
@@ -34,16 +31,6 @@ def test_it_gets_a_password_of_our_making_and_loopback(
         f"GF_SERVER_HTTP_ADDR=127.0.0.1\nGF_SECURITY_ADMIN_PASSWORD='$__file{{{password}}}'\n"
     )
     assert password.read_text().strip() not in done.stderr + (tmp_path / "log").read_text()
-
-
-def test_without_systemd_its_init_script_hands_them_on(shell: Shell, defaults: Path, password: Path) -> None:
-    assert shell("configure_grafana").returncode == 0
-    done = subprocess.run(
-        [*FOUND_BY_ITS_INIT_SCRIPT, defaults], env={}, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert {"GF_SERVER_HTTP_ADDR=127.0.0.1", f"GF_SECURITY_ADMIN_PASSWORD=$__file{{{password}}}"} <= set(
-        done.stdout.splitlines()
-    )
 
 
 def test_once_is_enough(shell: Shell, defaults: Path, password: Path) -> None:

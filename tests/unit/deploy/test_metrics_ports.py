@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
+import xmlrpc.client
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 
 import pytest
-import yaml
 
-from overheard.stages import PORT_OFFSETS
+from overheard.programs import PROGRAMS
 from tests.unit.deploy.conftest import Shell
 from tests.unit.deploy.shell import ROOT
 
@@ -22,8 +25,8 @@ WHERE = 'echo "$(metrics_host) $(metrics_port)"'
 
 
 def test_the_installer_knows_every_programs_port(shell: Shell) -> None:
-    done = shell('echo "${METRICS_OFFSETS[*]}"; echo "$METRICS_WATCHER"')
-    assert [int(word) for word in done.stdout.split()] == [*sorted(PORT_OFFSETS.values()), PORT_OFFSETS["watcher"]]
+    done = shell('echo "${METRICS_OFFSETS[*]}"')
+    assert [int(word) for word in done.stdout.split()] == sorted(program.port for program in PROGRAMS.values())
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ take_metrics_settings; check_ports; stop_for_problems; echo free
 def test_taken_ports_are_told_with_the_way_out(shell: Shell) -> None:
     done = shell(TAKEN)
     assert done.returncode == 1
-    assert done.stderr.count("Overheard's metrics, is used by python3") == len(PORT_OFFSETS)
+    assert done.stderr.count("Overheard's metrics, is used by python3") == len(PROGRAMS)
     assert "OVERHEARD_METRICS__PORT=9500" in done.stderr
 
 
@@ -104,64 +107,136 @@ def test_moved_ones_are_free(shell: Shell) -> None:
 
 
 CONFIGURED = """
-PROMETHEUS_ETC=$HERE
-ship() { [[ ${KEPT-} ]] || cp "$1" "$HERE/${2##*/}"; }
-take_metrics_settings; configure_prometheus "$SOURCE"
+PROMETHEUS_ETC=$HERE TARGETS=/etc/overheard/targets.json
+configure_prometheus "$SOURCE"
 """
 
 
-def configured(shell: Shell, tmp_path: Path, **environ: str) -> str:
-    """The prometheus.yml that is installed."""
-    done = shell(CONFIGURED, **environ)
-    assert (done.returncode, done.stderr) == (0, "")
-    return (tmp_path / "prometheus.yml").read_text()
-
-
-def test_prometheus_is_told_where_the_watcher_is(shell: Shell, tmp_path: Path) -> None:
-    text = configured(shell, tmp_path, OVERHEARD_METRICS__PORT="9500", OVERHEARD_METRICS__HOST="10.0.0.5")
-    wanted = yaml.safe_load(SHIPPED.read_text())
-    wanted["scrape_configs"][0]["http_sd_configs"][0]["url"] = "http://10.0.0.5:9508/targets"
-    assert yaml.safe_load(text) == wanted
-
-
-def test_prometheus_gets_the_shipped_file_where_nothing_was_moved(shell: Shell, tmp_path: Path) -> None:
-    assert configured(shell, tmp_path) == SHIPPED.read_text()
-
-
 def test_a_prometheus_yml_that_was_changed_here_is_to_be_changed_by_hand(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "prometheus.yml").write_text(SHIPPED.read_text())
-    done = shell(CONFIGURED, KEPT="yes", OVERHEARD_METRICS__PORT="9500")
+    installed = tmp_path / "prometheus.yml"
+    assert "was changed here" not in shell(CONFIGURED).stderr
+    assert installed.read_text() == SHIPPED.read_text()
+    changed = SHIPPED.read_text().replace("/etc/overheard/targets.json", "/other.json")
+    installed.write_text(changed)
+    done = shell(CONFIGURED)
     assert done.returncode == 0, done.stderr
-    assert "does not ask http://127.0.0.1:9508/targets" in done.stderr
-    assert shell(CONFIGURED, KEPT="yes").stderr == ""
+    assert "was changed here, and does not read /etc/overheard/targets.json" in done.stderr
+    assert installed.read_text() == changed
+
+
+SUPERVISED = [("tick", 0, "RUNNING"), ("fetch", 0, "FATAL"), ("fetch", 1, "BACKOFF"), ("standin", 0, "RUNNING")]
 
 
 @pytest.fixture
-def watcher() -> Iterator[int]:
-    """Processes on another address of this machine, of which one is not well; the [metrics] port."""
+def supervisor(tmp_path: Path) -> Iterator[str]:
+    """A supervisord's answer on a socket; its URL."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # short, for a socket's path
+    records = [
+        {"group": name, "name": f"{name}_{number}", "statename": state, "spawnerr": "", "stdout_logfile": ""}
+        for name, number, state in SUPERVISED
+    ]
+    body = xmlrpc.client.dumps((records,), methodresponse=True).encode()
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            while b"</methodCall>" not in self.rfile.readline():  # all of it: else closing is a reset
+                pass
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\n")
+            self.wfile.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    with ThreadingUnixStreamServer(str(folder / "sock"), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"unix://{folder}/sock"
+        server.shutdown()
+    shutil.rmtree(folder)
+
+
+def asked(script: str, *arguments: str, supervisor: str) -> str:
+    done = subprocess.run(
+        [sys.executable, f"deploy/lib/{script}.py", *arguments],
+        env={"SUPERVISOR_SERVER_URL": supervisor, "PYTHONPATH": "."},
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.fixture
+def ill() -> Iterator[int]:
+    """Processes on another address of this machine, which are not well; the [metrics] port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            address = f"127.0.0.2:{server.server_address[1]}"
-            found = [{"targets": [address], "labels": {"program": name}} for name in ("tick", "fetch")]
-            status, body = (200, json.dumps(found)) if self.path == "/targets" else (503, "no database")
-            self.send_response(status)
+            self.send_response(503)
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(b"no database")
 
         def log_message(self, format: str, *args: object) -> None:
             """Nobody reads it."""
 
     with ThreadingHTTPServer(("127.0.0.2", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1] - PORT_OFFSETS["watcher"]
+        yield server.server_address[1] - PROGRAMS["tick"].port
         server.shutdown()
 
 
-def test_processes_on_another_address_are_asked_how_they_are(watcher: int) -> None:
-    def asked(*where: str) -> str:
-        command = [sys.executable, "deploy/lib/healthz.py", str(watcher), "fetch:|recheck:", *where]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+def test_every_process_is_asked_how_it_is_wherever_it_listens(ill: int, supervisor: str) -> None:
+    tick = f"tick:tick_0: no database (127.0.0.2:{ill})\n"
+    said = asked("healthz", str(ill), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
+    assert said == tick
+    said = asked("healthz", str(ill), "none", "127.0.0.2", supervisor=supervisor)
+    assert said == f"{tick}fetch:fetch_0 is FATAL\nfetch:fetch_1 is BACKOFF\n"
+    said = asked("healthz", str(ill), "none", "127.0.0.2", supervisor="unix:///nowhere")
+    assert said.startswith("supervisord does not answer on /nowhere")
 
-    assert asked("127.0.0.2") == f"tick: no database (127.0.0.2:{watcher + 8})\n"
-    assert asked().startswith(f"watcher: 127.0.0.1:{watcher + 8} does not say which processes there are")
+
+def test_prometheus_is_told_of_every_process_of_ours_running_or_not(supervisor: str) -> None:
+    assert json.loads(asked("targets", "9500", "10.0.0.5", supervisor=supervisor)) == [
+        {"targets": ["10.0.0.5:9500"], "labels": {"program": "tick"}},
+        {"targets": ["10.0.0.5:9510"], "labels": {"program": "fetch"}},
+        {"targets": ["10.0.0.5:9511"], "labels": {"program": "fetch"}},
+    ]
+
+
+TOLD = """
+TARGETS=$HERE/targets.json CURRENT=$HERE/current
+mkdir -p "$CURRENT/deploy/lib"; touch "$CURRENT/deploy/lib/targets.py"
+of_supervisord() { echo "$* $GIVEN"; }
+write_targets; cat "$TARGETS"
+"""
+
+
+def test_the_list_is_written_anew_when_it_has_changed(shell: Shell) -> None:
+    first = shell(TOLD, GIVEN="one")
+    assert (first.returncode, first.stdout) == (0, "targets 9400 127.0.0.1 one\n"), first.stderr
+    assert "tell Prometheus which processes there are" in first.stderr
+    assert shell(TOLD, GIVEN="one").stderr == ""
+    assert shell(TOLD, GIVEN="two").stdout == "targets 9400 127.0.0.1 two\n"
+
+
+OVERRIDES = """
+check_overrides "$SOURCE"; stop_for_problems; echo fine
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "refused"),
+    [
+        ("", None),
+        ("[program:match]\nnumprocs = 2\n[program:recheck]\nstdout_logfile_backups = 1\n", None),
+        ("[program:mine]\nautostart = true\ncommand=/bin/mine\n", None),
+        ("[eventlistener:watcher]\nstderr_logfile_backups = 1\n", "[eventlistener:watcher]"),
+        ("[program:mine]\ncommand = x\n[program:gone]\nnumprocs = 2\n", "[program:gone]"),
+    ],
+)
+def test_an_override_of_what_is_gone_is_told_before_anything_is_changed(
+    shell: Shell, tmp_path: Path, own: str, refused: str | None
+) -> None:
+    folder = tmp_path / "etc/supervisord.d"
+    folder.mkdir(parents=True)
+    (folder / "own.conf").write_text(own)
+    done = shell(OVERRIDES)
+    if refused is None:
+        assert done.stdout == "fine\n", done.stderr
+    else:
+        assert done.returncode == 1
+        assert f"{refused} has no command" in done.stderr

@@ -53,3 +53,22 @@ def test_queues_that_have_nowhere_to_give_up_to_keep_what_was_delivered_often(
 def test_it_looks_first_and_knows_what_older_servers_do_not(tmp_path: Path) -> None:
     assert asked(tmp_path, "4.0.3", NEW) == ""
     assert asked(tmp_path, "3.10.8", None) == ""
+
+
+QUEUES = """
+ctl() {
+    case $1 in
+        list_queues) printf '%s\\n' "$LISTED" ;;
+        *) printf '%s ' "$@" && echo ;;
+    esac
+}
+empty_stage_queues
+"""
+
+
+def test_a_restore_empties_the_stages_queues_and_no_others(tmp_path: Path) -> None:
+    names = [form(stage.queue) for stage in STAGES.values() for form in (str, dq_name, xq_name)]
+    rows = "\n".join(f"{name}\t3" for name in [*names, "overheard.ingress", REJECTED]) + "\nmatch.empty\t0"
+    shell(tmp_path, f"LISTED='{rows}'\n{QUEUES}")
+    purged = re.findall(r"^purge_queue -p overheard (\S+)", (tmp_path / "log").read_text(), re.MULTILINE)
+    assert purged == [form(stage.queue) for stage in STAGES.values() for form in (str, dq_name)]

@@ -15,7 +15,8 @@ from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, Permanent, TryAgain, Unavailable
-from producers.alerts import FAILING, Alerts, alert_channel, compose, said
+from overheard.operations.operator_alert import alert_channel, compose, said
+from producers.alerts import FAILING, Alerts
 
 Metric = Callable[..., float]
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from overheard.bus.connect import open_broker
 from overheard.bus.queues import Door, Queue
 from overheard.bus.sender import Sender
-from overheard.db import budgets, channels, dead_letters, sources, storing, workspaces
+from overheard.db import budgets, channels, dead_letters, refreshes, sources, storing
 from overheard.db.connect import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
@@ -77,7 +77,7 @@ def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: An
     clock.advance(3)
     gauges.gather()
     assert [metric("oldest_work_seconds", work=work) for work in works] == [123, 23, 3, 4]
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + 1).execute(world.db.peewee)
     gauges.gather()
     assert metric("oldest_work_seconds", work="run") == 0
@@ -174,7 +174,10 @@ def test_a_bus_that_is_away_hides_nothing_of_the_database(
 def test_a_database_that_is_away_hides_nothing_of_the_bus(
     gauges: Gauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gauges, "_oldest", lambda: Workspace.select().where("no such thing").get(gauges.db.peewee))
+    def broken(db: Db, budget: str, now: float) -> None:
+        Workspace.select().where("no such thing").get(db.peewee)
+
+    monkeypatch.setattr(gauges_module, "vitals", broken)
     with capture_logs() as told:
         gauges.gather()
     assert [entry["of"] for entry in told] == ["database"]

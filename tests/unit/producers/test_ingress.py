@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.intake import Arrival
-from overheard.db import rechecks, specs, storing, workspaces
+from overheard.db import rechecks, refreshes, specs, storing
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import FetchWorkspace, RecheckItems
@@ -50,7 +50,7 @@ def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
     ingress.handle("item.recheck", b'{"item": "t3_2"}', None)
     [message] = sent.take()
     [item], _ = rechecks.take(db, rechecks.Batch(message.item_ids, message.lease), clock())
-    assert item.id == "t3_2"
+    assert item.ref == "t3_2"
     [batch] = rechecks.claim(db, before=0.0, now=clock() + rechecks.LEASE + 2, requests=1)
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"
 
@@ -90,12 +90,12 @@ def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_wh
     ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
-    workspaces.demand(db, acme, clock())
+    refreshes.demand(db, [acme], clock())
     specs.set_active(db, acme, False)
     ingress.handle(key, body, None)
     assert sent.take() == []
     specs.set_active(db, acme, True)
-    assert workspaces.unserved(db, clock.advance(300), 60, 10) == [acme]
+    assert refreshes.unserved(db, clock.advance(300), 60, 10) == [(acme, "reddit")]
     ingress.handle(key, body, None)
     assert [type(message) for message in sent.take()] == [FetchWorkspace]
 

@@ -14,10 +14,9 @@ from overheard import schedule
 from overheard.bus.events import encode
 from overheard.bus.queues import Door
 from overheard.config import Tick as Rules
-from overheard.db import beats, dead_letters, deliveries, retention, specs, storing, workspaces
+from overheard.db import beats, dead_letters, deliveries, refreshes, specs, storing
 from overheard.db.connect import Db
-from overheard.db.mending import Longest
-from overheard.db.models import Delivery, Workspace
+from overheard.db.models import Workspace
 from overheard.db.retention import Ages
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
@@ -71,14 +70,15 @@ def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: Ga
     def ticker(**rules: Any) -> Ticker:
         return Ticker(
             db=db, events=events, sender=sent, drain=lambda: 0, waiting=lambda: 0, clock=clock, rules=Rules(**rules),
-            ages=Ages(90, 30, 90), longest=Longest(120, 60, 86_400), metrics=metrics, gauges=gauges,
+            ages=Ages(90, 30, 90), metrics=metrics, gauges=gauges,
         )  # fmt: skip
 
     return ticker
 
 
 def due(workspace_id: int, reason: str = "due") -> tuple[str, dict[str, Any]]:
-    return ("workspace.due", {"workspace": workspace_id, "reason": reason})
+    source = {"source": "reddit"} if reason == "sweep" else {}
+    return ("workspace.due", {"workspace": workspace_id, **source, "reason": reason})
 
 
 def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events, clock: Any) -> None:
@@ -88,7 +88,7 @@ def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events
     assert events.take() == [due(acme)]
     assert ticker.tick() == Found()
     clock.advance(299)
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     assert ticker.tick() == Found()
     clock.advance(1)
     assert ticker.tick().due == 1
@@ -132,7 +132,7 @@ def test_what_was_missed_becomes_one_run(world: Any, make: Any, events: Events, 
     acme = world.workspace(every=every, channels={})
     ticker = make(jitter=0)
     ticker.tick()
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(7 * 3600 + 11)
     assert ticker.tick().due == 1
@@ -147,78 +147,6 @@ def test_a_clock_that_was_set_back_causes_no_storm(world: Any, make: Any, clock:
     ticker.tick()
     clock.advance(-3600)
     assert [ticker.tick().due for _ in range(5)] == [0] * 5
-
-
-def test_what_a_clock_that_was_ahead_has_put_off_is_taken_back(world: Any, make: Any, clock: Any, db: Db) -> None:
-    acme = world.workspace()
-    daily = world.workspace("daily", every="30 9 * * *")
-    other = world.workspace("other", every="30 9 * * *")
-    make(jitter=0).tick()
-    expected = world.rows(Workspace, "id", "next_due_at", "next_digest_at")
-    clock.advance(30 * DAY)
-    make(jitter=0).tick()
-    assert world.rows(Workspace, "id", "next_due_at", "next_digest_at") != expected
-    Workspace.update(active=False).where(Workspace.id == other).execute(db.peewee)
-    clock.advance(-30 * DAY + 1)
-    make(jitter=0).tick()
-    mended = {row[0]: row[1:] for row in world.rows(Workspace, "id", "next_due_at", "next_digest_at")}
-    assert mended[acme] == (expected[0][1] + 1, expected[0][2]), "every 5 minutes from now on"
-    assert mended[daily] == expected[1][1:]
-    assert mended[other] != expected[2][1:], "it is paused"
-    clock.advance(2)
-    before = world.rows(Workspace, "id", "next_due_at")
-    make(jitter=0).tick()
-    assert world.rows(Workspace, "id", "next_due_at") == before, "once"
-
-
-@pytest.mark.parametrize("ahead", [3600.0, DAY])
-def test_what_was_lost_while_a_clock_was_ahead_is_found_soon_after(
-    world: Any, make: Any, events: Events, sent: Any, clock: Any, ahead: float
-) -> None:
-    lost, taken = world.workspace("lost", every="1d"), world.workspace("taken", every="1d", subreddits=["rust"])
-    channel = world.channel(lost)
-    ticker = make(sweep_after=60, jitter=0)
-    drained: list[float] = []
-    ticker.drain = lambda: drained.append(clock()) or 0
-    clock.advance(ahead)
-    ticker.tick()
-    world.claim("p", "rust")
-    workspaces.served(world.db, taken, clock())
-    storing.store(world.db, world.matched((world.item(1), (lost,)), (world.item(2), (lost,))), clock())
-    deliveries.claim(world.db, channel, now=clock(), limit=1, lease=60)
-    events.take()
-
-    clock.advance(-ahead)
-    found = []
-    for _ in range(20):
-        clock.advance(10)
-        found.append(ticker.tick())
-    assert sum(each.swept_polls for each in found) == 1
-    asked = [body["workspace"] for of, body in events.take() if of == "workspace.due"]
-    assert set(asked) == {lost, taken}
-    assert len(asked) <= 2 * 4, "nobody serves them: again each minute, and no oftener"
-    assert sent.take()[:1] == [NotifyChannel(channel_id=channel)]
-    assert len(deliveries.claim(world.db, channel, now=clock(), limit=10, lease=60)) == 2
-    assert len(drained) == 5, "once a minute, by the clock as it is now"
-
-
-def test_deliveries_come_nearer_once_when_the_clock_went_back(world: Any, make: Any, clock: Any) -> None:
-    acme = world.workspace()
-    storing.store(world.db, world.matched((world.item(1), (acme,))), clock())
-    ticker = make()
-    ticker.tick()
-    [claimed] = deliveries.claim(world.db, world.channel(acme), now=clock(), limit=1, lease=60)
-    deliveries.put_off(world.db, claimed.id, clock() + 60, clock() + 7200, "away")
-    clock.advance(-3600)
-
-    def away() -> int:
-        raise Unavailable("the bus")
-
-    ticker.waiting = away
-    for _ in range(3):
-        with pytest.raises(Unavailable):
-            ticker.tick()
-    assert world.row(Delivery, claimed.id).due_at == clock() + 7200
 
 
 def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
@@ -244,7 +172,7 @@ def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Ev
     end = clock() + 86_400  # the world's
     ticker = make()
     ticker.tick()
-    workspaces.served(world.db, acme, clock() + 10**7)
+    refreshes.served(world.db, acme, "reddit", clock() + 10**7)
     events.take()
     clock.advance(86_400 + 3)
     assert ticker.tick().digests == 1
@@ -266,7 +194,7 @@ def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, even
     clock.advance(86_400)
     ticker.tick()
     asked = [event for event in events.take() if event[0] == "workspace.digest"]
-    workspaces.served(world.db, acme, clock() + 10**7)
+    refreshes.served(world.db, acme, "reddit", clock() + 10**7)
     clock.advance(61)
     assert ticker.tick().swept_digests == 1
     assert [event for event in events.take() if event[0] == "workspace.digest"] == asked
@@ -283,10 +211,12 @@ def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any,
     found = make().tick()
     assert (found.due, found.digests) == (2, 1)
     assert due(acme) in events.take()
-    assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
+    row = world.row(Workspace, spoilt)
+    assert row.next_due_at >= clock() + 3600
+    assert row.next_digest_at == clock() + DAY, "at 9:00 UTC, as it is now"
 
 
-@pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", ""])
+@pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", "0 22-4 * * *", ""])
 def test_nor_does_one_of_which_the_libraries_say_something_else(
     world: Any, make: Any, events: Events, clock: Any, every: str
 ) -> None:
@@ -379,7 +309,7 @@ def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, e
     assert beats.last(world.db, "tick") is None
     heard = [body["workspace"] for _, body in events.take()]
     for workspace in heard:
-        workspaces.served(world.db, workspace, clock())
+        refreshes.served(world.db, workspace, "reddit", clock())
 
     events.failure = None
     ticker.tick()
@@ -397,7 +327,7 @@ def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events:
     ticker = make()
     ticker.tick()
     world.claim("p")
-    workspaces.served(world.db, acme, clock())
+    refreshes.served(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(121)
     found = ticker.tick()
@@ -456,7 +386,7 @@ def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_
     ticker.tick()
     for each in range(1, 4):
         world.claim(f"p{each}", f"sub{each - 1}", lease=60 + each)
-        workspaces.served(world.db, each, clock() + 1)
+        refreshes.served(world.db, each, "reddit", clock() + 1)
     events.take()
     ticker.waiting = lambda: 1
     clock.advance(299)
@@ -496,20 +426,6 @@ def test_drained_letters_and_forgotten_rows_are_told(world: Any, make: Any, cloc
     )
     found = ticker.tick()
     assert (found.dead_letters, found.forgotten) == (3, 1)
-
-
-def test_a_full_portion_of_texts_to_forget_is_followed_by_the_next(
-    world: Any, make: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "LETTERS", 2)
-    ticker = make()
-    ticker.ages = Ages(90, 90, 90, texts=3600.0)
-    for number in range(5):
-        dead_letters.record(
-            world.db, message_id=f"m{number}", stage="match", origin="nack", reason="", traceback=None,
-            body='{"subreddit": 1}', now=clock() - 7200,
-        )  # fmt: skip
-    assert [ticker.tick().forgotten for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(

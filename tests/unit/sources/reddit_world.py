@@ -32,7 +32,7 @@ class RecordingBudget:
         self.observed: list[tuple[float, float]] = []
         self.blocked: list[float] = []
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         if self.tokens is not None and self.taken >= self.tokens:
             raise Postponed("reddit", delay=30.0, slot=1.0)
         self.taken += 1

@@ -1,0 +1,31 @@
+"""fetch: makes a workspace's feeds of one source fresh. One poll of a group serves all workspaces that watch its feeds.
+
+``planning`` decides, ``reading`` reads one group, ``fetcher`` claims and settles; ``health`` knows how sources do.
+"""
+
+from __future__ import annotations
+
+from actors.context import Context
+from actors.fetch.fetcher import Fetcher
+from overheard.bus.actor import Work
+from overheard.db.budgets import source_key
+from overheard.limits import Need
+from overheard.messages import FetchWorkspace
+
+
+def work(context: Context) -> Work:
+    """The stage's work. Each source has a budget of its own, or none."""
+    fetcher = Fetcher(
+        db=context.db,
+        sources=context.sources(),
+        send=context.send,
+        clock=context.clock,
+        rules=context.config.fetch,
+        metrics=context.metrics,
+    )
+
+    def need(message: FetchWorkspace) -> Need | None:
+        key = source_key(message.source, context.config)
+        return None if key is None else Need(key)
+
+    return Work(fetcher.fetch, need)

@@ -1,0 +1,95 @@
+"""What is read together, and when again: which groups join, how too many are divided, how long to wait. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from overheard.config import Fetch as Rules
+from overheard.db.groups import FeedRow, Group
+from overheard.errors import TryAgain
+from overheard.items import ALL
+from overheard.messages import ON_SCHEDULE, FetchWorkspace
+
+NAMES_BYTES = 1500  # of the names in a listing's URL: what is known to work is below 2,000 in all
+READ_AHEAD = 0.75  # of [fetch] fresh_for: workspaces that become due so soon reuse a reading made now
+EASY = 0.25  # of the pages that may be read: a group that needs no more may have twice as many feeds again
+FIRST_RETRY = 2.0  # seconds after a passing fault of the source; doubles
+LONGEST_RETRY = 295.0  # the bus delays up to 300
+LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being read just now; doubles
+LOOK_AGAIN_MOST = 5.0
+
+
+def room_of(group: Group, size: int) -> int:
+    """How many feeds the group may have."""
+    return min(size, group.room or size)
+
+
+def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
+    """Since when a feed must not have been read, to join the reading: since the demand was made.
+
+    What the demand has read already does not join again, however long it waits for its turns: a refused group would
+    never get smaller. A demand by hand is no reason to hurry the others.
+    """
+    return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
+
+
+def joining(group: Group, others: Sequence[Group], size: int) -> list[Group]:
+    """Those of the others, in their order, that fit into one request with the group: ``size`` feeds at most."""
+    if any(feed.place == ALL or feed.failures for feed in group.feeds):
+        return []
+    chosen: list[Group] = []
+    count, length, room = len(group.feeds), _bytes(group), room_of(group, size)
+    for other in others:
+        room_then = min(room, room_of(other, size))
+        if count + len(other.feeds) <= room_then and length + _bytes(other) <= NAMES_BYTES:
+            chosen.append(other)
+            count, length, room = count + len(other.feeds), length + _bytes(other), room_then
+    return chosen
+
+
+def _bytes(group: Group) -> int:
+    return sum(len(feed.place) + 1 for feed in group.feeds)
+
+
+def excess(group: Group, size: int) -> list[FeedRow]:
+    """Feeds of the group that one request cannot name any more: a smaller group was configured."""
+    kept, length = 0, 0
+    for feed in group.feeds:
+        length += len(feed.place) + 1
+        if kept == size or (length > NAMES_BYTES and kept):
+            break
+        kept += 1
+    return list(group.feeds[kept:])
+
+
+def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[FeedRow]]:
+    """Divide a group of several feeds by what each has to say, the busiest first; without ``load``, in the middle."""
+    feeds = sorted(group.feeds, key=lambda feed: -load.get(feed.place, 0))
+    total = sum(load.get(feed.place, 0) for feed in feeds)
+    if not total:
+        middle = len(feeds) // 2
+        return feeds[:middle], feeds[middle:]
+    said, count = 0, 0
+    for feed in feeds[:-1]:
+        said += load.get(feed.place, 0)
+        count += 1
+        if said * 2 >= total:
+            break
+    return feeds[:count], feeds[count:]
+
+
+def next_room(room: int | None, pages: int, rules: Rules) -> int | None:
+    """How many feeds a group may have from now on: twice as many when few pages were enough; None: as configured."""
+    if room is not None and pages <= EASY * rules.max_pages:
+        return 2 * room if 2 * room < rules.group_size else None
+    return room
+
+
+def retry_delay(fault: TryAgain, attempt: int) -> float:
+    """Seconds until a group whose source failed is read again."""
+    return min(fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(attempt, 10), LONGEST_RETRY)
+
+
+def look_again_delay(attempt: int) -> float:
+    """Seconds until a demand by hand looks again at feeds that are being read, from before it was made."""
+    return min(LOOK_AGAIN * 2.0 ** min(attempt, 10), LOOK_AGAIN_MOST)

@@ -1,0 +1,46 @@
+"""notify: claims a channel's deliveries, sends them, marks them (I4)."""
+
+from __future__ import annotations
+
+from actors.context import Context
+from actors.notify.notifier import Notifier
+from overheard import __version__
+from overheard.bus.actor import Work
+from overheard.channels import Channel, ChannelOptions
+from overheard.channels.registry import open_channel
+from overheard.db.channels import ChannelRow
+from overheard.limits import Need
+from overheard.messages import NotifyChannel
+
+# Channels have budgets of their own, and as many may be used up as there are channels: if each held a thread for a
+# second, those that have tokens left would wait for the threads.
+MAX_WAIT_SECONDS = 0.1
+
+
+def work(context: Context) -> Work:
+    """The stage's work. Each channel has a budget of its own."""
+    rules = context.config.notify
+    options = ChannelOptions(
+        allow_private=rules.allow_private,
+        timeout=rules.timeout,
+        user_agent=f"Overheard/{__version__}",
+        clock=context.clock,
+    )
+
+    def ready(row: ChannelRow) -> Channel:
+        return open_channel(row.url, row.secret, options=options)
+
+    notifier = Notifier(
+        db=context.db,
+        send=context.send,
+        open_channel=ready,
+        clock=context.clock,
+        rules=rules,
+        metrics=context.metrics,
+    )
+    return Work(notifier.notify, need)
+
+
+def need(message: NotifyChannel) -> Need:
+    """The channel's budget."""
+    return Need(f"channel:{message.channel_id}", max_wait=MAX_WAIT_SECONDS)

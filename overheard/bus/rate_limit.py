@@ -1,0 +1,83 @@
+"""Rate limiting, as a middleware of Dramatiq.
+
+Before the handler it makes the message's permit: for the budget that its stage's ``need`` names, with the slot that the
+message holds. After the handler it turns ``Later`` into a copy of the message that comes back with its slot: that uses
+no retry, and holds no thread meanwhile. Tokens are for the source, or the channel, to acquire: one for each request.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+from dramatiq.middleware import Middleware
+
+from overheard.bus.copies import Ending, acknowledge, put_back
+from overheard.bus.envelope import LONGEST_DELAY
+from overheard.bus.retry_policy import Copy
+from overheard.limits import Need, Permission, Permits, Slot
+from overheard.outcomes import Later
+
+OPTION = "need"  # of an actor: Callable[[Message], Need | None]
+
+Makes = Permits | Callable[[Need | None, Slot | None], Permission]
+
+
+class RateLimit(Middleware):
+    """``permits`` makes the permits, of a need and the slot that is held."""
+
+    def __init__(self, permits: Makes) -> None:
+        self._permits = permits
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {OPTION}
+
+    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        need = broker.get_actor(message.actor_name).options.get(OPTION)
+        payload = message.args[0].message
+        message.permit = self._permits(need(payload) if need is not None else None, held_slot(message.options))
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: Any,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if exception is not None or not isinstance(result, Later):
+            return
+        copy = reschedule(result, message.options, permit_of(message).held)
+        if copy is None:
+            acknowledge(message, Ending("postponed", "left to the sweep"))
+        else:
+            put_back(broker, message, copy, Ending("postponed", f"comes back in {result.delay:.1f} s"))
+
+
+def permit_of(message: Any) -> Permission:
+    """The permit of a message at hand. Raises KeyError when none could be made: it must not go unlimited."""
+    permit: Permission = message.__dict__["permit"]
+    return permit
+
+
+def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) -> Copy | None:
+    """Return the copy to come back; None when that is too far off for the bus: a sweep finds what is left to do.
+
+    It has the slot that was reserved for it, or keeps the one that it ``held`` and did not use.
+    """
+    if later.delay > LONGEST_DELAY:
+        return None
+    kept = {name: value for name, value in options.items() if name not in ("eta", "slot", "slot_key")}
+    if (slot := later.slot or held) is not None:
+        kept |= {"slot": slot.at, "slot_key": slot.key}
+    return Copy(math.ceil(max(later.delay, 0.0) * 1000), kept, later.message)
+
+
+def held_slot(options: dict[str, Any]) -> Slot | None:
+    """The slot that a re-scheduled message holds."""
+    if "slot" in options and "slot_key" in options:
+        return Slot(options["slot_key"], options["slot"])
+    return None

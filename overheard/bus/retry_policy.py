@@ -1,0 +1,61 @@
+"""What happens to a message whose handler raised: one pure decision, from the error's type (``overheard.errors``).
+
+Permanent, InvalidInput, NotFound,       → a dead letter at once
+ConfigError
+TryAgain with a delay                    → a retry after that delay, at most 5 minutes
+TimeLimitExceeded, anything else         → a retry after a jittered backoff
+… and no tries left                      → a dead letter
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from dramatiq.common import compute_backoff, current_millis
+
+from overheard.bus.envelope import LONGEST_DELAY
+from overheard.errors import ConfigError, InvalidInput, NotFound, Permanent, TryAgain
+from overheard.faults import worded
+from overheard.log import TRAVELS
+from overheard.messages import Message
+from overheard.outcomes import Rejected
+from overheard.stages import Stage
+
+HOPELESS = (Permanent, InvalidInput, NotFound, ConfigError)
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """What is published in place of a message: in ``delay`` milliseconds, with these options and this payload."""
+
+    delay: int
+    options: dict[str, Any]
+    message: Message | None = None
+
+
+def decide(error: BaseException, options: dict[str, Any], stage: Stage, traceback: str) -> Copy | Rejected:
+    """Return the copy to retry with, or why not to. ``options`` are those of the message; ``traceback`` travels."""
+    reason = describe(error)
+    if isinstance(error, HOPELESS):
+        return Rejected(reason)
+    retries = options.get("retries", 0)
+    if retries >= stage.max_retries:
+        return Rejected(f"{reason} (after {retries + 1} tries)")
+    told = {"retries": retries + 1, "traceback": traceback, "requeue_timestamp": current_millis()}
+    # Not the slot: it was spent on the try that failed.
+    kept = {name: options[name] for name in TRAVELS if name in options}
+    return Copy(_backoff(error, retries, stage), kept | told)
+
+
+def describe(error: BaseException) -> str:
+    """Return the dead letter's reason: the error's type, and its text when it is one of ours."""
+    return worded(error)
+
+
+def _backoff(error: BaseException, retries: int, stage: Stage) -> int:
+    longest = int(LONGEST_DELAY * 1000)
+    if isinstance(error, TryAgain) and error.delay is not None:
+        return min(math.ceil(max(error.delay, 0.0) * 1000), longest)
+    _, delay = compute_backoff(retries, factor=stage.min_backoff, max_backoff=min(stage.max_backoff, longest))
+    return delay

@@ -1,0 +1,179 @@
+"""What the demo shows: mentions as they arrive, a line of counters, a summary. Plain lines when it is piped."""
+
+from __future__ import annotations
+
+import re
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from overheard.sources.registry import author_label, place_label
+from overheard.workspaces import read
+
+MATCHED = "bold black on yellow"
+COLOURS = ("cyan", "magenta", "green", "blue")
+
+
+class DemoTally:
+    """The demo's counters, read from its own metrics. ``began`` is on the monotonic clock."""
+
+    def __init__(self, registry: CollectorRegistry, began: float) -> None:
+        self._registry = registry
+        self.began = began
+        self.first: float | None = None
+        self.ages: list[float] = []
+
+    def total(self, series: str) -> int:
+        """The sum of a counter over all its labels."""
+        name = f"overheard_{series}"
+        return int(
+            sum(sample.value for family in self._registry.collect() for sample in family.samples if sample.name == name)
+        )
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    def arrived(self, age: float) -> None:
+        self.ages.append(age)
+        if self.first is None:
+            self.first = self.elapsed
+
+
+class Screen:
+    """Writes to the terminal, or plainly to a pipe."""
+
+    def __init__(self, tally: DemoTally) -> None:
+        piped = not sys.stdout.isatty()
+        self.console = Console(highlight=False, soft_wrap=False, width=140 if piped else None)
+        self.tally = tally
+        self._live: Live | None = None
+        self._spinner = Spinner("dots", style="cyan")
+        self._colours: dict[str, str] = {}
+
+    def hello(self, reddit: str, hook: str, metrics: str, workspaces: str, rate: float) -> None:
+        """Say what is running, and where."""
+        self.console.print(Text.assemble(("\n  Overheard", "bold"), ("  the demo, on a Reddit of its own\n", "dim")))
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(style="dim", justify="right")
+        facts.add_column(overflow="fold")
+        facts.add_row("reddit", f"{reddit}  {rate:g} new items a second, real PRAW asks it")
+        for spec in read(workspaces, "the demo"):
+            names = ", ".join(query.name for query in spec.query)
+            where = " ".join(place_label(source, place) for source, places, _ in spec.watches for place in places)
+            facts.add_row("workspace", Text.assemble((spec.slug, self._colour(spec.slug)), f"  {names}  in {where}"))
+        facts.add_row("webhook", f"{hook}  signatures checked")
+        facts.add_row("metrics", metrics)
+        self.console.print(facts, Text())
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Keep the line of counters at the bottom meanwhile."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(self._status(), console=self.console, refresh_per_second=8, transient=True) as live:
+            self._live = live
+            yield
+            self._live = None
+
+    def refresh(self) -> None:
+        """Bring the counters up to date."""
+        if self._live is not None:
+            self._live.update(self._status())
+
+    def show(self, event: dict[str, Any]) -> None:
+        """One event as the webhook got it."""
+        mention = event["data"]
+        age = max(time.time() - datetime.fromisoformat(mention["created_at"]).timestamp(), 0.0)
+        self.tally.arrived(age)
+        author, place = author_label("reddit", mention["author"]), place_label("reddit", mention["subreddit"])
+        head = Text.assemble(
+            (f"  {mention['workspace']:<9}", f"bold {self._colour(mention['workspace'])}"),
+            (f"{place:<15}", "bold"),
+            (f"{age:3.0f} s ago  ", "dim"),
+            (f"{mention['kind']} by {author}  ", "dim"),
+            (" ".join(f"#{name}" for name in mention["queries"]), "italic dim"),
+        )
+        body = Text("  " + " " * 9).append_text(self._excerpt(mention))
+        self.console.print(head, body, sep="\n", overflow="ellipsis", no_wrap=True)
+        self.refresh()
+
+    def _excerpt(self, mention: dict[str, Any]) -> Text:
+        """The words around the first match, on one line, with every match marked."""
+        spans = mention["highlights"]
+        field = spans[0][0] if spans else "title" if mention["kind"] == "post" else "body"
+        original = mention[field]
+        room = max(self.console.width - 14, 40)
+        first = spans[0][1] if spans else 0
+        start = 0 if len(original) <= room or first < room // 2 else first - room // 3
+        text = Text(original.replace("\n", " ").replace("\r", " ").replace("\t", " "))
+        for where, begin, end in spans:
+            if where == field:
+                text.stylize(MATCHED if self.console.is_terminal else "", begin, end)
+        excerpt = text[start : start + room]
+        return Text.assemble("…" if start else "", excerpt, "…" if start + room < len(original) else "")
+
+    def _status(self) -> Table:
+        line = Table.grid(padding=(0, 1))
+        line.add_row(self._spinner, Text(self._counters(), style="dim"))
+        return line
+
+    def _counters(self) -> str:
+        tally = self.tally
+        return (
+            f"{tally.elapsed:.0f} s · {tally.total('items_fetched_total')} items read · "
+            f"{tally.total('mentions_stored_total')} mentions · {len(tally.ages)} delivered · "
+            f"{tally.total('reddit_requests_total')} requests · Ctrl-C ends"
+        )
+
+    def summary(self) -> None:
+        """What happened, and what to do next."""
+        tally = self.tally
+        rows = [
+            ("ran for", f"{tally.elapsed:.0f} s"),
+            ("items read", str(tally.total("items_fetched_total"))),
+            ("requests to Reddit", str(tally.total("reddit_requests_total"))),
+            ("mentions stored", f"{tally.total('mentions_stored_total')}, those from before the start not sent"),
+            ("delivered and verified", str(len(tally.ages))),
+            ("first on screen", "none yet" if tally.first is None else f"{tally.first:.1f} s after the start"),
+            ("median age on arrival", "-" if not tally.ages else f"{statistics.median(tally.ages):.1f} s"),
+            (
+                "memory",
+                f"{peak_memory():.0f} MB at most, all parts together",
+            ),
+        ]
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", justify="right")
+        table.add_column(style="bold" if self.console.is_terminal else "")
+        for name, value in rows:
+            table.add_row(name, value)
+        self.console.print(Text("\n  That was Overheard.\n", style="bold"), table, sep="\n")
+        self.console.print("\n  Next: put your credentials into pipeline.toml, then  overheard run\n", style="dim")
+
+    def _colour(self, workspace: str) -> str:
+        return self._colours.setdefault(workspace, COLOURS[len(self._colours) % len(COLOURS)])
+
+
+def peak_memory() -> float:
+    """The most memory this process has had resident, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage: on Linux its figure starts from what the parent had when it forked us.
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        if found is not None:
+            return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,101 @@
+"""Refreshes: when a workspace's feeds of a source were asked to be read anew, and until when fetch has taken that up.
+
+One row for each workspace and source that it watches. A row is locked after the workspace's own, and rows in the order
+of their keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from peewee import Case, fn
+
+from overheard.db.connect import Db
+from overheard.db.models import Feed, Refresh, Watch, Workspace
+
+WAITS = Refresh.demanded_at > Refresh.served_at
+
+
+def keep(db: Db, workspace_id: int) -> None:
+    """Let the workspace have a row for each source that it watches, and no other. Runs inside a transaction."""
+    sources = (
+        Watch.select(Watch.workspace, Feed.source)
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id)
+        .distinct()
+    )
+    rows = [{"workspace": workspace, "source": source} for workspace, source in sources.tuples().execute(db.peewee)]
+    others = Refresh.source.not_in([row["source"] for row in rows])
+    Refresh.delete().where(Refresh.workspace == workspace_id, others).execute(db.peewee)
+    if rows:
+        Refresh.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+
+
+def demand(
+    db: Db, workspace_ids: Collection[int], now: float, *, source: str | None = None, until: float | None = None
+) -> None:
+    """Ask for the workspaces' feeds, of one source or of all, to be read: no reading that began before will do.
+
+    ``until``: the demand counts as lost only some time after that, because it waits for its turn.
+    """
+    which: Any = Refresh.workspace.in_(list(workspace_ids))
+    which = which if source is None else which & (Refresh.source == source)
+    with db.transaction():
+        if not db.sqlite:
+            rows: Any = Refresh.select(Refresh.workspace).where(which).order_by(Refresh.workspace, Refresh.source)
+            rows.for_update("FOR NO KEY UPDATE").tuples().execute(db.peewee)
+        # A demand that fetch has not taken up yet stays the oldest.
+        waits = WAITS & Refresh.waiting_since.is_null(False)
+        since = Case(None, [(waits, Refresh.waiting_since)], now)
+        Refresh.update(demanded_at=until or now, waiting_since=since).where(which).execute(db.peewee)
+
+
+def served(db: Db, workspace_id: int, source: str, at: float) -> None:
+    """Note that fetch has taken up every demand made until ``at``; a later one waits on."""
+    later = Case(None, [(Refresh.demanded_at > at, Refresh.demanded_at)], None)
+    Refresh.update(served_at=at, waiting_since=later).where(
+        Refresh.workspace == workspace_id, Refresh.source == source, Refresh.served_at < at
+    ).execute(db.peewee)
+
+
+def unserved(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, str]]:
+    """Claim (workspace, source) of demands made more than ``older_than`` seconds ago and never served, oldest first.
+
+    Their event or message is lost. Claiming renews the demand, so that the next sweep does not ask again at once.
+    """
+    lost = WAITS & (Refresh.demanded_at <= now - older_than)
+    rows = (
+        Refresh.select(Refresh.workspace, Refresh.source, Refresh.demanded_at)
+        .join(Workspace, on=(Refresh.workspace == Workspace.id))
+        .where(Workspace.active, lost)
+        .order_by(Refresh.demanded_at)
+        .limit(limit)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return [
+        (workspace_id, source)
+        for workspace_id, source, demanded_at in sorted(rows)
+        if Refresh.update(demanded_at=now)
+        .where(Refresh.workspace == workspace_id, Refresh.source == source, Refresh.demanded_at == demanded_at)
+        .execute(db.peewee)
+        == 1
+    ]
+
+
+def served_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
+    """Return, for each of the workspaces, until when the demands of each source that it watches were taken up."""
+    found: dict[int, dict[str, float]] = {workspace_id: {} for workspace_id in workspace_ids}
+    rows = Refresh.select(Refresh.workspace, Refresh.source, Refresh.served_at)
+    rows = rows.where(Refresh.workspace.in_(list(workspace_ids))).order_by(Refresh.source)
+    for workspace_id, source, at in rows.tuples().execute(db.peewee):
+        found[workspace_id][source] = at
+    return found
+
+
+def last_run(db: Db, workspace_id: int | None = None) -> dict[int, float]:
+    """Return when the workspaces, or one of them, were last run."""
+    rows = Refresh.select(Refresh.workspace, fn.max(Refresh.served_at)).group_by(Refresh.workspace)
+    rows = rows if workspace_id is None else rows.where(Refresh.workspace == workspace_id)
+    return dict(rows.tuples().execute(db.peewee))

@@ -1,0 +1,128 @@
+"""Everything in one process: tick, ingress and all stages, on memory:// or on RabbitMQ. The same code paths."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from actors.wiring import Wiring, permits, threads
+from overheard.bus import worker
+from overheard.bus.actor import register
+from overheard.bus.connect import open_broker
+from overheard.bus.door import Events
+from overheard.bus.health import Health
+from overheard.bus.ingress import IngressConsumer
+from overheard.bus.memory_door import MemoryEvents
+from overheard.bus.sender import Sender
+from overheard.program import Program
+from overheard.stages import STAGES, Stage
+from producers import tick
+from producers.demands import Demands
+from producers.ingress import Ingress
+from producers.wiring import late, ticker_of
+
+
+class Pipeline:
+    """The whole pipeline of one process. ``events`` is its public door, ``table`` its stages."""
+
+    def __init__(self, program: Program, table: Iterable[Stage] = STAGES.values()) -> None:
+        self.program = program
+        self.stages = tuple(table)
+        config = program.config
+        self.url = config.bus.address
+        self.broker = open_broker(
+            self.url,
+            stages=self.stages,
+            metrics=program.metrics,
+            record_dead=program.record_dead,
+            give_back=program.db.release,
+            permits=permits(program),
+            name="overheard run",
+            clock=program.clock,
+        )
+        self.sender = Sender(self.broker, self.stages)
+        self.wiring = Wiring(program, self.sender)
+        self.ingress = Ingress(db=program.db, sender=self.sender, clock=program.clock, fresh_for=config.fetch.fresh_for)
+        self.consumer: IngressConsumer | None = None
+        if config.bus.embedded:
+            self.events: Events | MemoryEvents = MemoryEvents(
+                self.ingress.handle, program.record_refused, program.metrics
+            )
+        else:
+            self.events = Events(self.url, name="overheard run")
+            self.ingress.demands = Demands()
+            self.consumer = IngressConsumer(
+                self.url,
+                self.ingress.handle,
+                program.record_refused,
+                metrics=program.metrics,
+                release=lambda last: self.ingress.release(last=last),
+                unable=program.unable,
+            )
+        self.ticker = ticker_of(program, self.events, self.broker)
+        self.health = Health(program.metrics)
+        self._threads: list[threading.Thread] = []
+        self._failed = False
+
+    def problems(self) -> list[str]:
+        """For /healthz: what is wrong anywhere in the process."""
+        ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
+        ingress = self.consumer.problems() if self.consumer is not None else []
+        return [*ended, *ingress, *late(self.ticker, self.program.clock()), *self.health.problems()]
+
+    def run(self) -> int:
+        """Work until the program is told to stop (0) or a thread has died (1)."""
+        for stage in self.stages:
+            register(self.broker, stage, self.wiring.work(stage))
+        with self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)), self._ingress():
+            code = worker.run(
+                self.broker,
+                self.stages,
+                stop=self.program.stop,
+                health=self.health,
+                threads=threads(self.program.config, self.stages),
+                unable=self.program.unable,
+            )
+        if code:
+            self.program.gave_up("run")
+        return 1 if self._failed else code
+
+    def close(self) -> None:
+        """Close what the pipeline holds."""
+        self.events.close()
+        self.wiring.close()
+        self.broker.close()
+        self.program.db.release()
+
+    @contextmanager
+    def _ingress(self) -> Iterator[None]:
+        if self.consumer is None:
+            yield
+            return
+        consumer = self.consumer
+        with self._beside("ingress", lambda: consumer.run(self.program.stop)):
+            yield
+
+    @contextmanager
+    def _beside(self, name: str, work: Callable[[], None]) -> Iterator[None]:
+        """Run ``work`` in a thread meanwhile. When it fails the whole process ends, to be started anew."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 (the last one in this thread who can tell of it)
+                self.program.gave_up(name, error)
+                self._failed = True
+                self.program.stop.set()
+            finally:
+                self.program.db.release()
+
+        thread = threading.Thread(target=guarded, name=name)
+        self._threads.append(thread)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.program.stop.set()
+            thread.join()

@@ -1,0 +1,249 @@
+"""What is known of the system now, read once: database, bus and processes. What it means: ``problems.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from overheard import supervisord
+from overheard.bus.amqp import BusRefused
+from overheard.bus.queues import Door, Looker, Queue
+from overheard.config import Config
+from overheard.db import (
+    beats,
+    budgets,
+    canaries,
+    channels,
+    dead_letters,
+    deliveries,
+    feeds,
+    gaps,
+    instance,
+    sources,
+    workspaces,
+)
+from overheard.db.channels import Sick
+from overheard.db.connect import Db
+from overheard.db.deliveries import Backlog, Waiting
+from overheard.db.feeds import Refused
+from overheard.errors import NoDatabase, Unavailable
+from overheard.operations import processes
+from overheard.operations.processes import Process
+from overheard.program import Program
+from overheard.sources.reddit_items import SOURCE
+from overheard.supervisord import SupervisedProcess
+
+OVERDUE_SECONDS = 120.0  # after which it is a problem that something is not done yet
+DAY_SECONDS = 86400.0
+BACKLOG_SWEEPS = 5  # times [tick] sweep_after: as long as the tick lets what is waiting in the queues wait
+ALARM = "RabbitMQ takes no messages: it has run out of memory or disk (rabbitmq-diagnostics alarms)"
+BUS_REFUSES = (
+    "RabbitMQ runs: correct user, password and vhost in [bus] url, or give them to it "
+    "(rabbitmqctl list_users, list_vhosts, change_password, set_permissions)"
+)
+# Written by deploy/backup for the node exporter: its time is that of the last backup of this server.
+BACKUP_MARK = Path("/var/lib/prometheus/node-exporter/overheard.prom")
+DETAILED_ROWS = 100  # refused feeds, and channels that take nothing; the others are counted
+
+
+class Vitals(msgspec.Struct, frozen=True):
+    """What the database knows at ``at``, and the tick's gauges show. Times are seconds since the epoch.
+
+    ``oldest`` is since when the oldest work of each kind waits (run, poll, delivery, digest); None where nothing does.
+    """
+
+    at: float
+    waiting: workspaces.Waiting | None
+    oldest: dict[str, float | None]
+    feeds: dict[str, int]
+    oldest_fresh_at: float | None
+    remaining: float | None
+    booked: float
+    reddit: sources.State
+    channels: dict[str, int]
+    dead_letters: int
+
+    @property
+    def ages(self) -> dict[str, float | None]:
+        """Return for how many seconds the oldest work of each kind has waited."""
+        return {work: None if since is None else max(self.at - since, 0.0) for work, since in self.oldest.items()}
+
+    @property
+    def lag(self) -> float | None:
+        """Return the seconds since the least recently read healthy feed was read."""
+        return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
+
+
+class StoredFacts(Vitals, frozen=True, kw_only=True):
+    """All that the database knows, the more costly facts included."""
+
+    last_tick_at: float | None
+    active: int
+    paused: int
+    refused: list[Refused]
+    gaps: int
+    latest_gaps: int  # of them, found in the last 24 hours
+    sick: list[Sick]
+    deliveries: Waiting
+    backlog: Backlog | None
+    canary: canaries.State | None
+    unreadable: list[workspaces.UnreadableSchedule]
+
+    @property
+    def in_use(self) -> bool:
+        """Return True if there is a workspace, and a tick has ever run."""
+        return self.last_tick_at is not None and self.active + self.paused > 0
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The facts at ``now``.
+
+    ``stored`` is None, and ``database_fault`` says why, when the database does not answer; ``queues`` and ``door`` are
+    None without RabbitMQ, and with ``bus_fault``; ``processes`` is None where they cannot be known. ``strangers`` are
+    ports of ours on which another Overheard's processes answer; ``database_missing``: it has not been made yet;
+    ``bus_refuses``: RabbitMQ is there, and it is the login or the vhost that it does not take. ``supervised`` are
+    supervisord's processes, on a server; None elsewhere, and with ``supervisor_fault``. ``backed_up`` is when the last
+    backup was made, or backups were set up (Unix time); None where there are none.
+    """
+
+    now: float
+    stored: StoredFacts | None
+    database_fault: str | None
+    queues: list[Queue] | None
+    door: Door | None
+    bus_fault: str | None
+    processes: list[Process] | None
+    strangers: tuple[int, ...] = ()
+    database_missing: bool = False
+    bus_refuses: bool = False
+    supervised: list[SupervisedProcess] | None = None
+    supervisor_fault: str | None = None
+    backed_up: float | None = None
+
+
+class Observer:
+    """Reads all facts, again and again, on the same connections. For one thread.
+
+    ``server`` is the URL of this server's supervisord, None where there is no server; ``backup_mark`` is read there.
+    """
+
+    def __init__(self, program: Program, *, server: str | None = None, backup_mark: Path = BACKUP_MARK) -> None:
+        self.program = program
+        self._server = server
+        self._backup_mark = backup_mark
+        self._ready = self._missing = self._refused = False
+        self._instance: str | None = None
+        self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
+
+    def look(self) -> Facts:
+        """Return the facts of now. Raises ConfigError when the database's schema is another one."""
+        now = self.program.clock()
+        stored, database_fault = self._database(now)
+        queues, door, bus_fault = self._look_at_bus()
+        supervised, supervisor_fault = self._look_at_supervisord()
+        found = processes.look(self.program.config.metrics)
+        ours = None if found is None else [process for process in found if process.belongs_to(self._instance)]
+        return Facts(
+            now,
+            stored,
+            database_fault,
+            queues,
+            door,
+            bus_fault,
+            ours,
+            strangers=tuple(process.port for process in found or () if process not in (ours or ())),
+            database_missing=self._missing,
+            bus_refuses=self._refused,
+            supervised=supervised,
+            supervisor_fault=supervisor_fault,
+            backed_up=self._last_backup(),
+        )
+
+    def close(self) -> None:
+        if self._bus is not None:
+            self._bus.close()
+        self.program.db.release()
+
+    def _database(self, now: float) -> tuple[StoredFacts | None, str | None]:
+        program = self.program
+        try:
+            if not self._ready:
+                program.require_database()
+                self._ready, self._missing = True, False
+            with program.db.session():
+                self._instance = instance.known(program.db)
+                return stored(program.db, program.config, program.clock()), None
+        except NoDatabase as error:
+            self._missing, self._instance = True, ""
+            return None, error.problems[0].partition("\n")[0]
+        except Unavailable as error:
+            return None, str(error)
+
+    def _look_at_supervisord(self) -> tuple[list[SupervisedProcess] | None, str | None]:
+        if self._server is None:
+            return None, None
+        try:
+            return supervisord.processes(self._server), None
+        except Unavailable as error:
+            return None, str(error)
+
+    def _last_backup(self) -> float | None:
+        if self._server is None or not self._backup_mark.exists():
+            return None
+        return self._backup_mark.stat().st_mtime
+
+    def _look_at_bus(self) -> tuple[list[Queue] | None, Door | None, str | None]:
+        if self._bus is None:
+            return None, None, None
+        try:
+            queues, door = self._bus.look()
+            fault = None if self._bus.takes_messages() else ALARM
+        except Unavailable as error:
+            self._refused = isinstance(error, BusRefused)
+            return None, None, str(error)
+        self._refused = False
+        return queues, door, fault
+
+
+def vitals(db: Db, budget: str, now: float) -> Vitals:
+    """Read what the gauges show. ``budget`` is the key of Reddit's."""
+    remaining, booked = budgets.state(db, budget)
+    waiting = workspaces.longest_waiting(db, now)
+    return Vitals(
+        at=now,
+        waiting=waiting,
+        oldest={
+            "run": None if waiting is None else waiting.since,
+            "poll": feeds.oldest_poll(db, now),
+            "delivery": deliveries.oldest_due(db, now),
+            "digest": workspaces.oldest_digest(db, now),
+        },
+        feeds=feeds.states(db),
+        oldest_fresh_at=feeds.oldest_fresh(db),
+        remaining=remaining,
+        booked=booked,
+        reddit=sources.state(db, SOURCE),
+        channels=channels.states(db),
+        dead_letters=dead_letters.count(db),
+    )
+
+
+def stored(db: Db, config: Config, now: float) -> StoredFacts:
+    """Read what the database knows."""
+    known = vitals(db, budgets.reddit_key(config.sources.reddit.client_in_use), now)
+    active, paused = workspaces.tally(db)
+    return StoredFacts(
+        **msgspec.structs.asdict(known),
+        last_tick_at=beats.last(db, "tick"),
+        active=active,
+        paused=paused,
+        refused=feeds.failing(db, DETAILED_ROWS) if known.feeds["failing"] else [],
+        gaps=gaps.count_open(db),
+        latest_gaps=gaps.count_open(db, now - DAY_SECONDS),
+        sick=channels.sick(db, DETAILED_ROWS) if known.channels["failing"] + known.channels["disabled"] else [],
+        deliveries=deliveries.waiting(db, now, OVERDUE_SECONDS),
+        backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
+        canary=canaries.state(db),
+        unreadable=workspaces.unreadable_schedules(db),
+    )

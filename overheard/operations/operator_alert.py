@@ -1,0 +1,68 @@
+"""The operator's channel: what it is, and what an alert says of each kind of incident."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Sequence
+from itertools import groupby
+
+from overheard.channels import Alert, Channel, Incident, Notice
+from overheard.channels.registry import open_channel
+from overheard.clock import system_clock
+from overheard.config import Config
+from overheard.db.incidents import Noted
+from overheard.db.mentions import rfc3339
+from overheard.operations.channels import options, timed
+
+TEST = "test alert"
+# What to do about each kind.
+DO = {
+    TEST: "nothing: you are told",
+    "dead letter": "overheard dead list",
+    "channel disabled": "overheard channel list",
+    "feed refused": "overheard status",
+    "process gave up": "see its log; supervisorctl status",
+    "tick failing": "see the tick's log; overheard check",
+    "canary late": "overheard status",
+    "reddit away": "overheard check",
+    "reddit login refused": "look for the app at https://www.reddit.com/prefs/apps, then overheard check",
+}
+
+
+def alert_channel(config: Config) -> Channel:
+    """Return the operator's channel. Raises InvalidInput, whose text shows neither address nor secret."""
+    rules = config.alerts
+    return open_channel(
+        rules.url.get_secret_value(),
+        rules.secret.get_secret_value() or None,
+        options=options(config, allow_private=rules.allow_private),
+    )
+
+
+def said(error: Exception) -> str:
+    """Return what is wrong with the alert channel: the rule that channels speak of has a namesake for this one."""
+    return str(error).replace("[notify]", "[alerts]")
+
+
+def compose(noted: Sequence[Noted]) -> Notice:
+    """Return one message about all of it, by kind."""
+    kinds = []
+    for kind, group in groupby(sorted(noted, key=lambda each: each.kind), key=lambda each: each.kind):
+        of_kind = list(group)
+        kinds.append(
+            Incident(
+                kind=kind,
+                count=sum(each.count for each in of_kind),
+                where=tuple(each.what for each in of_kind),
+                last_at=rfc3339(max(each.last_at for each in of_kind)),
+                do=DO.get(kind, "overheard status"),
+            )
+        )
+    alert = Alert(host=socket.gethostname(), incidents=tuple(kinds))
+    return Notice(id=f"alert_{uuid.uuid4().hex}", type="alert", workspace="", mentions=(), alert=alert)
+
+
+def test(config: Config) -> float:
+    """Send a test alert now; return the seconds it took. Raises TryAgain, Permanent, InvalidInput."""
+    return timed(alert_channel(config), compose([Noted(TEST, "overheard alert test", 1, system_clock())]))

@@ -1,1 +1,0 @@
-"""The watcher: a program under supervisord that tells Prometheus, and whoever asks, how the others are."""

@@ -1,0 +1,126 @@
+"""A source holds at most half of fetch's threads, so that none waits for another (I6)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from actors.fetch.fetcher import Fetcher
+from overheard.config import Fetch as Rules
+from overheard.db.connect import Db
+from overheard.db.models import Feed, FeedGroup
+from overheard.messages import FetchWorkspace
+from overheard.outcomes import Rejected
+from overheard.sources import Page
+from tests.servers.bus_rig import Rig, quick
+
+PATIENCE = 20.0
+
+
+class MemorySource:
+    """Has nothing new. ``gate`` closed: it hangs; ``asked`` counts the requests that began."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.gate = threading.Event()
+        self.asked = threading.Semaphore(0)
+        self.names: list[str] = []
+
+    def read(self, kind: str, names: Any, **_: Any) -> Page:
+        self.names += names
+        self.asked.release()
+        assert self.gate.wait(PATIENCE)
+        return Page(items=(), cursor="{}")
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def hanging() -> Iterator[MemorySource]:
+    source = MemorySource("reddit")
+    yield source
+    source.gate.set()
+
+
+@pytest.fixture
+def healthy() -> MemorySource:
+    source = MemorySource("memory")
+    source.gate.set()
+    return source
+
+
+@pytest.fixture
+def fetcher(
+    sqlite_db: Db, hanging: MemorySource, healthy: MemorySource, sent: Any, clock: Any, metrics: Any
+) -> Fetcher:
+    sources: dict[str, Any] = {"reddit": hanging, "memory": healthy}
+    rules = Rules(threads=4, group_size=1)
+    return Fetcher(db=sqlite_db, sources=sources, send=sent, clock=clock, rules=rules, metrics=metrics)
+
+
+def message(workspace_id: int, source: str, clock: Any) -> FetchWorkspace:
+    return FetchWorkspace(workspace_id=workspace_id, source=source, fresh_since=clock(), reason="due")
+
+
+def belongs(world: Any, place: str, source: str) -> None:
+    """Make a feed another source's."""
+    feed = Feed.select().where(Feed.place == place).get(world.db.peewee)
+    Feed.update(source=source).where(Feed.id == feed.id).execute(world.db.peewee)
+    FeedGroup.update(source=source).where(FeedGroup.id == feed.group_id).execute(world.db.peewee)
+
+
+def workspaces(world: Any, source: str, count: int) -> list[int]:
+    places = [f"{source}{number}" for number in range(count)]
+    made = [world.workspace(place, subreddits=[place]) for place in places]
+    for place in places:
+        belongs(world, place, source)
+    return made
+
+
+def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
+    world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any, sqlite_db: Db
+) -> None:
+    hung, others = workspaces(world, "reddit", 6), workspaces(world, "memory", 5)
+
+    def handle(what: Any, slot: Any) -> Any:
+        with sqlite_db.session():
+            return fetcher.fetch(what, None)  # type: ignore[arg-type]
+
+    with Rig("memory://", quick("fetch", threads=4, max_retries=0), handler=handle) as rig:
+        for workspace in hung:
+            rig.sender.send(message(workspace, "reddit", clock))
+        assert hanging.asked.acquire(timeout=PATIENCE)
+        assert hanging.asked.acquire(timeout=PATIENCE)
+        for workspace in others:
+            rig.sender.send(message(workspace, "memory", clock))
+        done = {rig.next()[0].workspace_id for _ in others}
+        assert done == set(others), "while the hanging source's messages wait"
+        rig.counted("postponed", 4)
+        assert len(hanging.names) == 2, "two of four threads"
+        hanging.gate.set()
+        assert {rig.next()[0].workspace_id for _ in hung} == set(hung)
+        assert sorted(hanging.names) == [f"reddit{number}" for number in range(6)]
+        assert (rig.count("retried"), rig.count("dead")) == (0, 0)
+
+
+def test_a_source_that_is_not_there_is_no_reason_to_try_again(fetcher: Fetcher, clock: Any) -> None:
+    assert fetcher.fetch(message(1, "gopher", clock), None) == Rejected(  # type: ignore[arg-type]
+        "there is no source gopher"
+    )
+
+
+def test_a_message_reads_its_source_s_feeds_only(
+    world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any
+) -> None:
+    hanging.gate.set()
+    acme = world.workspace(subreddits=["reddit1", "memory1"])
+    belongs(world, "memory1", "memory")
+    clock.advance(1)
+    assert fetcher.fetch(message(acme, "memory", clock), None) is None  # type: ignore[arg-type]
+    assert (healthy.names, hanging.names) == (["memory1"], [])

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from dramatiq.middleware import TimeLimitExceeded
+
+from overheard.bus.retry_policy import Copy, decide
+from overheard.errors import (
+    ChannelGone,
+    ConfigError,
+    FeedRefused,
+    InvalidInput,
+    NotFound,
+    Permanent,
+    TryAgain,
+    Unavailable,
+)
+from overheard.outcomes import Rejected
+from overheard.stages import STAGES
+
+STAGE = STAGES["notify"]
+
+
+def decision(error: BaseException, **options: object) -> Copy | Rejected:
+    return decide(error, dict(options), STAGE, "trace")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Permanent("no"),
+        FeedRefused("private", ("a",)),
+        ChannelGone("no"),
+        InvalidInput("no"),
+        NotFound("no"),
+        ConfigError(["no"]),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_hopeless_is_rejected_at_once(error: Exception) -> None:
+    found = decision(error)
+    assert isinstance(found, Rejected)
+    assert found.reason == f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), Unavailable("x"), TimeLimitExceeded()], ids=repr)
+def test_anything_else_is_tried_again_with_jitter(error: BaseException) -> None:
+    delays = set()
+    for _ in range(50):
+        found = decision(error, retries=2, slot=1.0, slot_key="reddit")
+        assert isinstance(found, Copy)
+        assert found.options.keys() == {"retries", "traceback", "requeue_timestamp"}  # the slot was spent
+        assert found.options["retries"] == 3
+        delays.add(found.delay)
+    assert all(4_000 <= delay <= 8_000 for delay in delays)
+    assert len(delays) > 10
+
+
+def test_backoff_stays_under_five_minutes() -> None:
+    found = decide(
+        ValueError(), {"retries": 30}, type(STAGE)(**{**_fields(), "max_retries": 99, "max_backoff": 10**9}), ""
+    )
+    assert isinstance(found, Copy)
+    assert 150_000 <= found.delay <= 300_000
+
+
+def test_the_other_sides_delay_is_honoured_and_bounded() -> None:
+    for asked, given in ((1.2345, 1_235), (0, 0), (-3, 0), (7200, 300_000)):
+        found = decision(TryAgain("busy", delay=asked))
+        assert isinstance(found, Copy)
+        assert found.delay == given
+
+
+def test_rejected_when_no_tries_are_left() -> None:
+    assert isinstance(decision(ValueError("x"), retries=STAGE.max_retries - 1), Copy)
+    found = decision(ValueError("x"), retries=STAGE.max_retries)
+    after = f"(after {STAGE.max_retries + 1} tries)"
+    assert found == Rejected(f"ValueError {after}"), "a foreign error's text may quote an item"
+    assert decision(TryAgain("busy"), retries=STAGE.max_retries) == Rejected(f"TryAgain: busy {after}")
+
+
+def _fields() -> dict[str, object]:
+    return {name: getattr(STAGE, name) for name in STAGE.__struct_fields__}
