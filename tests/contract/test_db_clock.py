@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from overheard.db import deliveries, groups, storing, workspaces
+from overheard.db import deliveries, groups, refreshes, storing
 from overheard.db.connect import open_database
-from overheard.db.models import Delivery, FeedGroup, Workspace
+from overheard.db.models import Delivery, FeedGroup, Refresh, Workspace
 from tests.conftest import World
 from tests.servers.waiting import wait_for
 
@@ -23,7 +23,7 @@ LEASE = 1.0  # seconds
 CLAIMER = """
 import sys, time
 import time_machine
-from overheard.db import deliveries, groups, workspaces
+from overheard.db import deliveries, groups, refreshes, workspaces
 from overheard.db.connect import open_database
 url, ahead, group, channel, lease = sys.argv[1], *map(float, sys.argv[2:])
 with time_machine.travel(time.time() + ahead, tick=True):
@@ -60,13 +60,14 @@ def test_what_a_wrong_clock_s_process_claims_is_due_and_free_in_time(
     )  # fmt: skip
     ended = db.clock()
 
-    (times,) = world.rows(Workspace, "demanded_at", "next_due_at")
+    ((due,),) = world.rows(Workspace, "next_due_at")
+    ((demanded,),) = world.rows(Refresh, "demanded_at")
     (lease,) = world.rows(FeedGroup, "lease_until")
     (claim,) = world.rows(Delivery, "lease_until")
-    for moment in (times[0], times[1] - 300, lease[0] - LEASE, claim[0] - LEASE):
+    for moment in (demanded, due - 300, lease[0] - LEASE, claim[0] - LEASE):
         assert began <= moment <= ended
 
     wait_for(lambda: db.clock() > max(lease[0], claim[0]), "the leases' end")
-    assert workspaces.unserved(db, db.clock(), LEASE, 10) == [acme]
+    assert refreshes.unserved(db, db.clock(), LEASE, 10) == [(acme, "reddit")]
     assert groups.claim(db, group, "another", now=db.clock(), lease=LEASE)
     assert len(deliveries.claim(db, channel, now=db.clock(), limit=10, lease=LEASE)) == 1

@@ -343,7 +343,7 @@ def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -
     assert rechecks.overdue(db, 0.0) == 1
     for name in ("t3_9", "t3_\x00", "\ud800"):
         with pytest.raises(NotFound):
-            rechecks.wish(db, name, clock())
+            rechecks.wish(db, "reddit", name, clock())
 
 
 def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: Any) -> None:

@@ -9,7 +9,7 @@ from overheard.messages import ComposeDigest, ItemsMatched, NotifyChannel, PollP
 from overheard.stages import STAGES, Stage, followers, recipient
 
 MATCHED = ItemsMatched(part=PollPart(poll="p", part=0), items=())
-INSERTED = Stage("enrich", ItemsMatched, (ItemsMatched,), "nowhere:work", threads=1, port_offset=70)
+INSERTED = Stage("enrich", ItemsMatched, (ItemsMatched,), "nowhere:work", 1, "enrich", 70)
 TABLE = [each for stage in STAGES.values() for each in ((INSERTED, stage) if stage.name == "store" else (stage,))]
 
 
