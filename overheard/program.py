@@ -22,7 +22,8 @@ from prometheus_client import (
 from overheard import __version__
 from overheard import log as logs
 from overheard.bus.dead import DeadLetter, kept
-from overheard.config import Config, load
+from overheard.config import Config
+from overheard.config.loading import load
 from overheard.db import dead_letters, incidents, instance, migrate, sqlite_file
 from overheard.db.connect import Db, open_database
 from overheard.errors import ConfigError, NoDatabase, Unavailable

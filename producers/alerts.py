@@ -17,12 +17,12 @@ from overheard.clock import Clock
 from overheard.db import beats, budgets, canaries, incidents, sources
 from overheard.db.connect import Db
 from overheard.db.incidents import Noted
-from overheard.db.specs import SOURCE
 from overheard.errors import InvalidInput, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
 from overheard.operations.operator_alert import compose, said
 from overheard.operations.outages import outages
+from overheard.sources.reddit.names import SOURCE
 
 log = get_logger(__name__)
 

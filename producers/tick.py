@@ -23,7 +23,7 @@ from overheard.errors import ConfigError, InvalidInput, TryAgain
 from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
 from overheard.metrics import Metrics
-from overheard.workspace_file import DEFAULT_DIGEST
+from overheard.workspaces import DEFAULT_DIGEST
 from producers.alerts import Alerts
 from producers.canary import Canary
 from producers.gauges import Gauges

@@ -65,7 +65,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         gauges=Gauges(
             db=running.db,
             look=seen,
-            budget=budget_key(running.config.reddit.client_id),
+            budget=budget_key(running.config.sources.reddit.client_in_use),
             clock=running.clock,
             metrics=running.metrics,
         ),

@@ -19,7 +19,7 @@ from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, 
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, Message, PollPart, Target
 from overheard.metrics import Metrics
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 (a fixture)
 

@@ -7,7 +7,6 @@ import random
 
 from actors.notify.batch import DeliveryBatch
 from actors.notify.shares import Shares
-from overheard import canary
 from overheard.channels import Channel
 from overheard.clock import Clock
 from overheard.config import Notify as Rules
@@ -71,7 +70,7 @@ class Tries:
             batch.failing = False
         self.shares.answered(row)
         self._count(row, kind, "sent")
-        for born in contents.born if row.workspace != canary.WORKSPACE else ():
+        for born in contents.born if not row.internal else ():
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
 
     def _retry(
@@ -122,7 +121,7 @@ class Tries:
         log.error("channel disabled", reason=reason)
 
     def _count(self, row: ChannelRow, kind: str, outcome: str) -> None:
-        if row.workspace == canary.WORKSPACE:
+        if row.internal:
             return  # it has gauges of its own
         self.metrics.deliveries.labels(kind, outcome).inc()
 

@@ -129,7 +129,7 @@ load_environment() {
 }
 
 has_reddit_credentials() {
-    grep -qE '^OVERHEARD_REDDIT__CLIENT_ID=.' $ETC/environment 2>/dev/null ||
+    grep -qE '^OVERHEARD_(SOURCES__)?REDDIT__CLIENT_ID=.' $ETC/environment 2>/dev/null ||
         grep -qE '^client_id *= *"[^"]' $ETC/pipeline.toml 2>/dev/null
 }
 

@@ -22,7 +22,7 @@ import psycopg
 from playhouse.migrations import Runner
 from psycopg.pq import Conninfo
 
-from overheard.config import load
+from overheard.config.loading import load
 from overheard.db import migrate
 from overheard.db.connect import open_database
 from overheard.errors import ConfigError, Unavailable

@@ -1,4 +1,4 @@
-"""Queries and channels as they are written on the command line: ``name=what``, the name being optional."""
+"""Queries, channels and watches as they are written on the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from overheard.workspace_file import ChannelSpec, QuerySpec
+from overheard.errors import InvalidInput
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec
 
 NAMED_QUERY = re.compile(r"([A-Za-z0-9][\w.-]*)=(?!=)(.*)", re.DOTALL)
 NAMED_URL = re.compile(r"([^=/:]+)=([A-Za-z0-9][A-Za-z0-9+.-]*://.*)", re.DOTALL)
@@ -34,6 +35,17 @@ def channels(instant: Iterable[str], digest: Iterable[str]) -> tuple[ChannelSpec
             url = match[2] if match else text
             name = match[1].strip() if match else _called(url, {channel.name for channel in found})
             found.append(ChannelSpec(name, url, mode))
+    return tuple(found)
+
+
+def watches(texts: Iterable[str]) -> tuple[WatchSpec, ...]:
+    """``reddit:python``. Raises InvalidInput for what names no source."""
+    found = []
+    for text in texts:
+        source, colon, place = text.partition(":")
+        if not colon:
+            raise InvalidInput(f"--watch {text!r}: write SOURCE:PLACE, as in reddit:python")
+        found.append(WatchSpec(source, (place,)))
     return tuple(found)
 
 

@@ -14,7 +14,8 @@ import click
 
 from overheard import log
 from overheard.cli.group import WrongUsage
-from overheard.config import Config, load
+from overheard.config import Config
+from overheard.config.loading import load
 from overheard.errors import InvalidInput
 from overheard.input_files import open_input
 from overheard.program import Program

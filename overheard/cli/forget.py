@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import click
 import msgspec
@@ -15,10 +13,11 @@ from overheard.cli.dead_letters.replay import gather
 from overheard.cli.output import Column, line
 from overheard.db import forgetting, workspaces
 from overheard.db.connect import Db
+from overheard.errors import InvalidInput
 from overheard.operations.wording import counted
 from overheard.program import Program
+from overheard.sources.registry import SOURCES, author_label, watchable
 
-NAME = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
 WORDS = {
     "items": "Posts and comments",
     "mentions": "Mentions",
@@ -27,24 +26,15 @@ WORDS = {
     "letters": "Dead letters",
     "channels": "Channels, with their secrets",
     "queries": "Queries",
-    "feeds": "Subreddits that nobody else looks at",
+    "feeds": "Feeds that nobody else looks at",
 }
 
 
-class Author(click.ParamType[str]):
-    """A Reddit name, with or without ``u/`` in front."""
-
-    name = "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
-        match = NAME.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a Reddit name: letters, digits, _ and -, as in u/some_body", param, context)
-        return match[1]
-
-
 @click.command
-@click.option("--author", type=Author(), help="Erase all that u/NAME wrote, and store nothing of theirs any more.")
+@click.option("--author", metavar="NAME", help="Erase all that NAME wrote, and store nothing of theirs any more.")
+@click.option(
+    "--source", type=click.Choice(watchable()), default="reddit", show_default=True, help="Where NAME writes."
+)
 @click.option("--workspace", "slug", metavar="SLUG", help="Erase a workspace with all that is its own.")
 @click.option("--undo", is_flag=True, help="With --author: store again what they write from now on.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
@@ -52,7 +42,14 @@ class Author(click.ParamType[str]):
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def forget(
-    context: click.Context, author: str | None, slug: str | None, undo: bool, dry_run: bool, yes: bool, format: str
+    context: click.Context,
+    author: str | None,
+    source: str,
+    slug: str | None,
+    undo: bool,
+    dry_run: bool,
+    yes: bool,
+    format: str,
 ) -> None:
     """Erase an author or a workspace, and print what was erased.
 
@@ -63,20 +60,25 @@ def forget(
         raise click.UsageError("name one of --author and --workspace")
     if undo and (author is None or dry_run):
         raise click.UsageError("--undo goes with --author alone")
+    if author is not None:
+        try:
+            author = SOURCES[source].check_author(author)
+        except InvalidInput as error:
+            raise click.BadParameter(str(error), param_hint="--author") from None
     with open_app(context) as program:
         if author is not None and undo:
-            _undo(program.db, author, format)
+            _undo(program.db, source, author, format)
             return
         gather(program)
         if author is not None:
-            _author(program, author, dry_run, yes, format)
+            _author(program, source, author, dry_run, yes, format)
         elif slug is not None:
             _workspace(program, slug, dry_run, yes, format)
 
 
-def _author(program: Program, name: str, dry_run: bool, yes: bool, format: str) -> None:
-    db, who = program.db, f"u/{name}"
-    found = forgetting.count_author(db, "reddit", name)
+def _author(program: Program, source: str, name: str, dry_run: bool, yes: bool, format: str) -> None:
+    db, who = program.db, author_label(source, name)
+    found = forgetting.count_author(db, source, name)
     if not dry_run:
         if not yes:
             click.confirm(
@@ -84,11 +86,15 @@ def _author(program: Program, name: str, dry_run: bool, yes: bool, format: str) 
                 abort=True,
                 err=True,
             )
-        found = forgetting.author(db, "reddit", name, program.clock())
-    _print({"author": name}, who, found, dry_run, format)
+        found = forgetting.author(db, source, name, program.clock())
+    _print({"author": name, "source": source}, who, found, dry_run, format)
     if format == "table" and not dry_run:
         line(("  Of the name only a hash is kept, so that the next reading does not bring it all back.", "dim"))
-        line(("  To store again what they write: ", "dim"), f"overheard forget --author {name} --undo")
+        line(("  To store again what they write: ", "dim"), f"{_again(source, name)} --undo")
+
+
+def _again(source: str, name: str) -> str:
+    return f"overheard forget --author {name}{f' --source {source}' if source != 'reddit' else ''}"
 
 
 def _workspace(program: Program, slug: str, dry_run: bool, yes: bool, format: str) -> None:
@@ -103,14 +109,14 @@ def _workspace(program: Program, slug: str, dry_run: bool, yes: bool, format: st
     _print({"workspace": slug}, slug, found, dry_run, format)
 
 
-def _undo(db: Db, name: str, format: str) -> None:
-    was = forgetting.remember_author(db, "reddit", name)
+def _undo(db: Db, source: str, name: str, format: str) -> None:
+    was, who = forgetting.remember_author(db, source, name), author_label(source, name)
     if format == "json":
-        output.print_json({"author": name, "was_forgotten": was})
+        output.print_json({"author": name, "source": source, "was_forgotten": was})
     elif was:
-        line(("✓ ", "green"), (f"u/{name}", "bold"), " is stored again, from the next reading on.")
+        line(("✓ ", "green"), (who, "bold"), " is stored again, from the next reading on.")
     else:
-        line(f"u/{name} was not forgotten; nothing has changed.")
+        line(f"{who} was not forgotten; nothing has changed.")
 
 
 def _print(whom: Mapping[str, str], name: str, tally: msgspec.Struct, dry_run: bool, format: str) -> None:

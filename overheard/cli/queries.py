@@ -19,6 +19,7 @@ from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
 from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, matching
 from overheard.sources.item_lines import NotItems, unpacked
+from overheard.sources.registry import place_label
 
 TABLE_ROWS = 50
 EXCERPT_CHARS = 160  # around what was found
@@ -125,7 +126,7 @@ def _print_table(found: Iterator[MatchedLine]) -> None:
 
 
 def _where(found: MatchedLine) -> str:
-    return f"r/{flat(found.subreddit)}" if found.subreddit else ""
+    return place_label("reddit", flat(found.subreddit)) if found.subreddit else ""
 
 
 def _what(found: MatchedLine) -> Text:

@@ -16,7 +16,8 @@ from overheard.errors import InvalidInput
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import SavedWorkspace
-from overheard.workspace_file import DEFAULT_DIGEST, DEFAULT_EVERY, WorkspaceSpec
+from overheard.sources.registry import place_label
+from overheard.workspaces import DEFAULT_DIGEST, DEFAULT_EVERY, WorkspaceSpec
 
 KINDS: dict[str, tuple[str, ...]] = {"posts": ("posts",), "comments": ("comments",), "both": ("posts", "comments")}
 
@@ -24,7 +25,8 @@ KINDS: dict[str, tuple[str, ...]] = {"posts": ("posts",), "comments": ("comments
 @click.command
 @click.argument("slug")
 @click.option("--name", default="", help="What to call it (default: its slug).")
-@click.option("--subreddit", "-s", multiple=True, required=True, help='"all": all of Reddit. Repeatable.')
+@click.option("--subreddit", "-s", multiple=True, help='"all": all of Reddit. Repeatable.')
+@click.option("--watch", multiple=True, metavar="SOURCE:PLACE", help="As -s, of any source: reddit:rust. Repeatable.")
 @click.option("--query", "-q", multiple=True, required=True, metavar="[NAME=]QUERY", help="Repeatable.")
 @click.option("--channel", "-c", multiple=True, metavar="[NAME=]URL", help="Who is told at once. Repeatable.")
 @click.option("--digest-channel", multiple=True, metavar="[NAME=]URL", help="Who is told by digest. Repeatable.")
@@ -52,6 +54,8 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
 
 
 def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
+    if not options["subreddit"] and not options["watch"]:
+        raise InvalidInput("Missing option: --subreddit, or --watch, says where to look")
     return WorkspaceSpec(
         slug=slug,
         name=options["name"],
@@ -59,6 +63,7 @@ def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
         every=options["every"],
         digest=options["digest"],
         subreddits=options["subreddit"],
+        watch=arguments.watches(options["watch"]),
         kinds=KINDS[options["kinds"]],  # type: ignore[arg-type]
         query=arguments.queries(options["query"]),
         channel=arguments.channels(options["channel"], options["digest_channel"]),
@@ -83,9 +88,15 @@ def _tell(saved: SavedWorkspace, *, ticking: bool) -> None:
 
 
 def _places(spec: WorkspaceSpec) -> str:
-    names = [f"r/{name}" for name in spec.subreddits]
-    places = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-    return f"the {' and '.join(spec.kinds)} of {places} with {counted(len(spec.query), 'query')}"
+    watched = " and at ".join(
+        f"the {' and '.join(kinds)} of {_and([place_label(source, place) for place in places])}"
+        for source, places, kinds in spec.watches
+    )
+    return f"{watched} with {counted(len(spec.query), 'query')}"
+
+
+def _and(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _often(every: str) -> str:

@@ -12,7 +12,7 @@ from overheard.input_files import read_to_limit
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, SavedWorkspace
-from overheard.workspace_file import FILE_MAX_BYTES, WorkspaceSpec, write
+from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
 
 REDACTED = """\
 # Without the addresses and secrets of channels; `overheard import` takes back: overheard export --secrets
@@ -56,7 +56,12 @@ def warn(saved: SavedWorkspace) -> None:
 
 
 def _contents(spec: WorkspaceSpec) -> str:
-    counts = ((len(spec.subreddits), "subreddit"), (len(spec.query), "query"), (len(spec.channel), "channel"))
+    places = sum(len(places) for _, places, _ in spec.watches)
+    counts = (
+        (places, "subreddit" if spec.subreddits else "place"),
+        (len(spec.query), "query"),
+        (len(spec.channel), "channel"),
+    )
     return "  " + ", ".join(counted(number, noun) for number, noun in counts)
 
 

@@ -15,6 +15,7 @@ from overheard.db import workspaces as stored
 from overheard.db.workspaces import Overview
 from overheard.operations import workspaces
 from overheard.operations.wording import ago, ahead, counted
+from overheard.sources.registry import place_label
 
 
 @click.group
@@ -72,7 +73,10 @@ def show(context: click.Context, slug: str, format: str) -> None:
     now = program.clock()
     line((spec.slug, "bold"), "  ", flat(spec.name), ("" if row.active else "  paused", "yellow"))
     facts = (
-        ("Looks at", f"{', '.join(spec.kinds)} of {', '.join(f'r/{name}' for name in spec.subreddits)}"),
+        *(
+            ("Looks at", f"{', '.join(kinds)} of {', '.join(place_label(source, place) for place in places)}")
+            for source, places, kinds in spec.watches
+        ),
         ("Every", f"{spec.every} ({spec.timezone})"),
         ("Last run", ago(found.ran_at, now)),
         ("Next run", ahead(row.next_due_at, now) if row.active else "paused"),

@@ -11,9 +11,9 @@ from peewee import fn
 from overheard import canary
 from overheard.db import beats, specs
 from overheard.db.connect import Db
-from overheard.db.models import Beat, Channel, Delivery, Feed, Item, Mention, Watch, Workspace
+from overheard.db.models import Beat, Channel, Delivery, Feed, Item, Mention, Workspace
 from overheard.errors import InvalidInput
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 
 BEAT = "canary"  # when the last one came out at the end: it outlives the delivery's row
 DAY = 86400.0
@@ -39,9 +39,7 @@ def state(db: Db) -> State | None:
     """How it is; None when it is off."""
     row = (
         Workspace.select(Workspace.every, Workspace.created_at)
-        .join(Watch, on=(Watch.workspace == Workspace.id))
-        .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Workspace.slug == canary.WORKSPACE, Workspace.active, Feed.source == canary.SOURCE)
+        .where(Workspace.internal, Workspace.active)
         .tuples()
         .first(db.peewee)
     )
@@ -56,19 +54,18 @@ def keep(db: Db, interval: int, now: float, following: Following) -> None:
         slug=canary.WORKSPACE,
         name="Overheard's canary",
         every=f"{interval}s",
-        subreddits=(canary.FEED,),
-        kinds=("posts",),
+        watch=(WatchSpec(canary.SOURCE, (canary.FEED,), ("posts",)),),
         query=(QuerySpec("canary", canary.QUERY),),
         channel=(ChannelSpec("null", "null://"),),
     )
     try:
         with db.transaction():
-            _refuse_strangers(db)
-            specs.save(db, spec, now, following=following, secret=lambda channel: None, source=canary.SOURCE)
+            _refuse_stranger(db)
+            specs.save(db, spec, now, following=following, secret=lambda channel: None, internal=True)
             # A new beginning: what was, at another pace, says nothing of what comes.
             ((workspace_id,),) = (
                 Workspace.update(created_at=now, next_due_at=now)
-                .where(Workspace.slug == canary.WORKSPACE)
+                .where(Workspace.internal)
                 .returning(Workspace.id)
                 .tuples()
                 .execute(db.peewee)
@@ -78,15 +75,9 @@ def keep(db: Db, interval: int, now: float, following: Following) -> None:
         return  # another tick has just made it
 
 
-def _refuse_strangers(db: Db) -> None:
+def _refuse_stranger(db: Db) -> None:
     """A workspace of this slug from before it was reserved is not ours to change."""
-    watched = (
-        Feed.select(Feed.source)
-        .join(Watch, on=(Watch.feed == Feed.id))
-        .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Workspace.slug == canary.WORKSPACE, Feed.source != canary.SOURCE)
-    )
-    if watched.exists(db.peewee):
+    if Workspace.select().where(Workspace.slug == canary.WORKSPACE, ~Workspace.internal).exists(db.peewee):
         raise InvalidInput(
             f"the canary cannot begin: there is a workspace {canary.WORKSPACE} of somebody's; "
             f"give it another name (overheard export, import, workspace remove)"
@@ -99,7 +90,7 @@ def note_delivered(db: Db) -> None:
         Delivery.select(fn.max(Delivery.sent_at))
         .join(Channel, on=(Delivery.channel == Channel.id))
         .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(Workspace.slug == canary.WORKSPACE)
+        .where(Workspace.internal)
         .scalar(db.peewee)
     )
     known = beats.last(db, BEAT)
@@ -112,7 +103,7 @@ def forget(db: Db, before: float) -> int:
     old = (
         Mention.select(Mention.item)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
-        .where(Workspace.slug == canary.WORKSPACE, Mention.stored_at < before)
+        .where(Workspace.internal, Mention.stored_at < before)
         .limit(BATCH)
     )
     ids = [item_id for (item_id,) in old.tuples().execute(db.peewee)]
@@ -121,10 +112,9 @@ def forget(db: Db, before: float) -> int:
 
 def remove(db: Db, now: float) -> bool:
     """Take it away with all that it left; says whether there was anything to take."""
-    row = Workspace.select(Workspace.id).where(Workspace.slug == canary.WORKSPACE).tuples().first(db.peewee)
+    row = Workspace.select(Workspace.id).where(Workspace.internal).tuples().first(db.peewee)
     if row is None:
         return False
-    _refuse_strangers(db)
     while forget(db, now + DAY) == BATCH:
         pass
     with db.transaction():
@@ -132,6 +122,6 @@ def remove(db: Db, now: float) -> bool:
             specs.remove(db, row[0])
         except InvalidInput:
             return False  # another tick was faster
-        Feed.delete().where(Feed.source == canary.SOURCE).execute(db.peewee)
+        Feed.delete().where(Feed.internal).execute(db.peewee)
         Beat.delete().where(Beat.name == BEAT).execute(db.peewee)
     return True

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 from peewee import Case, fn
 
-from overheard import canary
-from overheard.db import incidents
+from overheard.db import incidents, visible
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Delivery, Workspace
 from overheard.db.text import storable
@@ -28,6 +27,7 @@ class ChannelRow(msgspec.Struct, frozen=True):
     reason: str | None
     failures: int = 0
     not_before: float = 0.0
+    internal: bool = False
 
 
 COLUMNS = (
@@ -42,6 +42,7 @@ COLUMNS = (
     Channel.reason,
     Channel.failures,
     Channel.not_before,
+    Workspace.internal,
 )
 # A channel of which nothing bad is known.
 CLEARED: dict[Any, Any] = {
@@ -60,9 +61,9 @@ def get(db: Db, channel_id: int) -> ChannelRow | None:
 
 
 def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
-    """All channels but the canary's, or one workspace's, by workspace and name."""
+    """All channels that people see, or one workspace's, by workspace and name."""
     query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
-    query = query.where(Workspace.slug != canary.WORKSPACE if workspace is None else Workspace.slug == workspace)
+    query = query.where(visible.workspace(workspace))
     return [ChannelRow(*row) for row in query.order_by(Workspace.slug, Channel.name).tuples().execute(db.peewee)]
 
 
@@ -143,10 +144,10 @@ def sick(db: Db, limit: int) -> list[Sick]:
 
 
 def states(db: Db) -> dict[str, int]:
-    """How many channels but the canary's are ok, failing or disabled."""
+    """How many of the channels that people see are ok, failing or disabled."""
     disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
     failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
-    others = Channel.workspace.not_in(Workspace.select(Workspace.id).where(Workspace.slug == canary.WORKSPACE))
-    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(others).tuples().execute(db.peewee)
+    seen = Channel.workspace.in_(Workspace.select(Workspace.id).where(visible.WORKSPACES))
+    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(seen).tuples().execute(db.peewee)
     in_all, off, sick = (int(count or 0) for count in rows[0])
     return {"ok": in_all - off - sick, "failing": sick, "disabled": off}

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 from peewee import JOIN, Case, fn
 
-from overheard import canary
-from overheard.db import groups, incidents, refreshes
+from overheard.db import groups, incidents, refreshes, visible
 from overheard.db.compiled import compiled
 from overheard.db.connect import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
@@ -18,9 +17,6 @@ from overheard.sources.registry import place_label
 
 TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
 FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
-
-# What people say. The canary's feed is in no count of theirs: it would look fresh whatever becomes of the others.
-PEOPLES = Feed.source != canary.SOURCE
 
 
 def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> list[FeedRow]:
@@ -167,7 +163,7 @@ def states(db: Db) -> dict[str, int]:
     """How many watched feeds are ok, failing or new."""
     failing = fn.sum(Case(None, [(Feed.failures > 0, 1)], 0))
     new = fn.sum(Case(None, [((Feed.failures == 0) & FeedGroup.cursor.is_null(), 1)], 0))
-    watched = Feed.id.in_(Watch.select(Watch.feed)) & PEOPLES
+    watched = Feed.id.in_(Watch.select(Watch.feed)) & visible.FEEDS
     counts = (
         Feed.select(fn.count(Feed.id), failing, new)
         .join(FeedGroup, JOIN.LEFT_OUTER, on=(Feed.group == FeedGroup.id))
@@ -188,7 +184,7 @@ def oldest_fresh(db: Db) -> float | None:
     )
     query = (
         Feed.select(Feed.fresh_at)
-        .where(PEOPLES, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
+        .where(visible.FEEDS, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
         .order_by(Feed.fresh_at)
         .limit(1)
     )
@@ -232,7 +228,7 @@ def failing(db: Db, limit: int) -> list[Refused]:
     """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
-        .where(Feed.failures > 0, PEOPLES, Feed.id.in_(Watch.select(Watch.feed)))
+        .where(Feed.failures > 0, visible.FEEDS, Feed.id.in_(Watch.select(Watch.feed)))
         .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
         .limit(limit)
     )

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard import canary
+from overheard.db import visible
 from overheard.db.connect import Db
 from overheard.db.models import Item, Mention, Query, Workspace
 from overheard.notices import PublicMention
@@ -106,8 +106,7 @@ def listing(
 ) -> Iterator[tuple[int, PublicMention]]:
     """(id, mention) of what is stored, narrowed down by workspace slug, by time of storing, by id."""
     query = rows().where(Mention.id > after_id)
-    # Nobody said what the canary's are about.
-    query = query.where(Workspace.slug != canary.WORKSPACE if workspace is None else Workspace.slug == workspace)
+    query = query.where(visible.workspace(workspace))
     if since is not None:
         query = query.where(Mention.stored_at >= since)
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)

@@ -12,7 +12,7 @@ from overheard.db import groups
 from overheard.db.connect import Db
 from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
 from overheard.db.erasing import AUTHOR, REMEMBERED
-from overheard.db.models import DeadLetter, Delivery, Erased, Feed, FeedGroup, Gap, Item, Mention, Poll, Watch
+from overheard.db.models import DeadLetter, Delivery, Erased, Feed, FeedGroup, Gap, Item, Mention, Poll, Query, Watch
 
 BATCH = 1000
 DAY = 86400.0
@@ -49,6 +49,7 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
     gone.rows += _batch(db, Poll, Poll.started_at < now - DAY)
     gone.rows += unwatched_feeds(db, (Feed.created_at < now - UNWATCHED) & (Feed.fresh_at < now - UNWATCHED), now)
     gone.rows += groups.forget_empty(db, now)
+    gone.rows += _removed_queries(db, now)
     gone.rows += _batch(db, Gap, Gap.found_at < now - GAPS)
     if ages.dead_letters:
         gone.rows += _batch(db, DeadLetter, DeadLetter.created_at < now - ages.dead_letters * DAY)
@@ -114,6 +115,23 @@ def _unsent(db: Db, mentions: Any) -> int:
 def _in_a_digest_to_send() -> Any:
     digest = Delivery.alias()
     return fn.EXISTS(digest.select(digest.id).where(digest.id == Delivery.bundle, digest.state == PENDING))
+
+
+def _removed_queries(db: Db, now: float) -> int:
+    """Delete the removed queries of a workspace that no mention names any more; how many there were.
+
+    One workspace a call, taken at random: looking through its mentions costs time, and none may keep the others from
+    their turn. What was just removed may be revived, or be in a mention that is being stored.
+    """
+    old = Query.removed_at.is_null(False) & (Query.removed_at < now - DAY)
+    workspace = Query.select(Query.workspace).where(old).order_by(fn.RANDOM()).limit(1).scalar(db.peewee)
+    if workspace is None:
+        return 0
+    lists = Mention.select(Mention.query_ids).where(Mention.workspace == workspace).distinct()
+    named = {query for (ids,) in lists.tuples().execute(db.peewee) for query in msgspec.json.decode(ids)}
+    rows = Query.select(Query.id).where(Query.workspace == workspace, old).tuples().execute(db.peewee)
+    unnamed = [query for (query,) in rows if query not in named][:BATCH]
+    return int(Query.delete().where(Query.id.in_(unnamed), old).execute(db.peewee)) if unnamed else 0
 
 
 def unmentioned(db: Db, item_ids: Collection[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 
 from peewee import EXCLUDED
 
@@ -10,10 +11,9 @@ from overheard.db import channels, groups, queries, refreshes
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
-from overheard.items import KINDS_IN, FeedKind
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.items import KINDS_IN
+from overheard.workspaces import KINDS, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, arranged
 
-SOURCE = "reddit"
 ROWS = 400  # rows a statement: well under every database's limit of parameters
 
 
@@ -24,12 +24,13 @@ def save(
     *,
     following: Callable[[str, str], float],
     secret: Callable[[ChannelSpec], str | None],
-    source: str = SOURCE,
+    internal: bool = False,
 ) -> bool:
     """Create the workspace, or make the existing one as ``spec`` says; returns whether it is new.
 
     ``following(schedule, timezone)`` gives the next due time; ``secret(channel)`` the signing secret of a new channel.
-    What stays the same keeps its history: watches their beginning, channels their deliveries.
+    What stays the same keeps its history: watches their beginning, channels their deliveries. ``internal``: it is
+    Overheard's own, and so are its feeds.
     """
     with db.transaction():
         row = Workspace.select().where(Workspace.slug == spec.slug).first(db.peewee)
@@ -37,6 +38,7 @@ def save(
         if row is None:
             workspace_id = Workspace.insert(
                 slug=spec.slug,
+                internal=internal,
                 created_at=now,
                 next_due_at=now,  # a newcomer sees something happen at once
                 next_digest_at=following(spec.digest, spec.timezone),
@@ -47,7 +49,7 @@ def save(
             _reschedule(db, row, spec, values, following)
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
-        watches_changed = _save_watches(db, workspace_id, source, spec.feeds, now)
+        watches_changed = _save_watches(db, workspace_id, spec.feeds, now, internal)
         refreshes.keep(db, workspace_id)
         revision = queries.next_revision(db)  # after the feeds: whoever saves at the same time waits from here on
         _save_queries(db, workspace_id, spec.query, now, revision)
@@ -67,22 +69,21 @@ def _reschedule(
     Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
 
 
-def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[FeedKind, str]], now: float) -> bool:
-    """Return whether that changed anything."""
+def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> bool:
+    """Let the workspace watch these feeds, and no others, of whatever source; return whether that changed anything."""
     kinds: dict[int, str] = {}
-    ordered = sorted(set(feeds))  # one order of locks for all who save
-    for start in range(0, len(ordered), ROWS):
-        for feed, kind in _feeds(db, source, ordered[start : start + ROWS], now).items():
-            kinds[feed] = " ".join(KINDS_IN[kind])
-    wanted = set(kinds)
-    of_source = (
-        Watch.select(Watch.feed)
-        .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace == workspace_id, Feed.source == source)
-    )
-    had = {row for (row,) in of_source.tuples().execute(db.peewee)}
-    Watch.delete().where(Watch.workspace == workspace_id, Watch.feed.in_(had - wanted)).execute(db.peewee)
-    new = sorted(wanted - had)
+    for source, some in groupby(sorted(feeds), key=lambda feed: feed.source):  # one order of locks for all who save
+        of_source = list(some)
+        for start in range(0, len(of_source), ROWS):
+            kinds |= _feeds(db, source, of_source[start : start + ROWS], now, internal)
+    of_workspace = Watch.workspace == workspace_id
+    had = dict(Watch.select(Watch.feed, Watch.kinds).where(of_workspace).tuples().execute(db.peewee))
+    Watch.delete().where(of_workspace, Watch.feed.in_(had.keys() - kinds.keys())).execute(db.peewee)
+    changed = {feed for feed in had.keys() & kinds.keys() if had[feed] != kinds[feed]}
+    for some_kinds in sorted({kinds[feed] for feed in changed}):
+        alike = [feed for feed in changed if kinds[feed] == some_kinds]
+        Watch.update(kinds=some_kinds).where(of_workspace, Watch.feed.in_(alike)).execute(db.peewee)
+    new = sorted(kinds.keys() - had.keys())
     for start in range(0, len(new), ROWS):
         watches = [
             {"workspace": workspace_id, "feed": feed, "created_at": now, "kinds": kinds[feed]}
@@ -91,24 +92,26 @@ def _save_watches(db: Db, workspace_id: int, source: str, feeds: list[tuple[Feed
         Watch.insert_many(watches).execute(db.peewee)
     # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
-    return had != wanted
+    return had != kinds
 
 
-def _feeds(db: Db, source: str, feeds: Sequence[tuple[FeedKind, str]], now: float) -> dict[int, FeedKind]:
-    names = sorted({name for _, name in feeds})
-    known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(names))
-    found: dict[tuple[FeedKind, str], int] = {}
+def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> dict[int, str]:
+    """Return the ids of a source's feeds, made where they are missing, each with the kinds that are watched."""
+    wanted = {(feed.kind, feed.place): " ".join(feed.kinds) for feed in feeds}
+    places = sorted({feed.place for feed in feeds})
+    known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
     while True:  # again, when retention has deleted some between the two statements
         kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
-        found = {(kind, name): row for row, kind, name in kept if (kind, name) in set(feeds)}
-        missing = [feed for feed in feeds if feed not in found]
+        found = {(kind, place): feed for feed, kind, place in kept if (kind, place) in wanted}
+        missing = sorted(wanted.keys() - found.keys())
         if not missing:
-            return {row: kind for (kind, _), row in found.items()}
-        for kind in sorted({kind for kind, _ in missing}):
-            new = [name for each, name in missing if each == kind]
+            return {feed: wanted[key] for key, feed in found.items()}
+        for kind, some in groupby(missing, key=lambda key: key[0]):
+            new = [place for _, place in some]
             rows = [
-                {"source": source, "kind": kind, "place": name, "created_at": now, "group": group}
-                for name, group in zip(new, groups.make(db, source, kind, len(new), now), strict=True)
+                {"source": source, "kind": kind, "place": place, "created_at": now, "group": group}
+                | {"internal": internal}
+                for place, group in zip(new, groups.make(db, source, kind, len(new), now), strict=True)
             ]
             Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
 
@@ -155,13 +158,15 @@ def _save_channels(
 def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
     """The workspace as its owner would write it. Without ``secrets``, what is secret is left out of it."""
     row = Workspace.select().where(Workspace.id == workspace_id).get(db.peewee)
-    feeds = list(
-        Feed.select(Feed.kind, Feed.place)
-        .join(Watch, on=(Watch.feed == Feed.id))
+    watches = (
+        Watch.select(Feed.source, Feed.place, Watch.kinds)
+        .join(Feed, on=(Watch.feed == Feed.id))
         .where(Watch.workspace == workspace_id)
-        .order_by(Feed.place)
-        .tuples()
-        .execute(db.peewee)
+        .order_by(Feed.source, Feed.place)
+    )
+    watched = (
+        (source, place, [word for word in KINDS if KINDS_IN[word][0] in kinds.split()])
+        for source, place, kinds in watches.tuples().execute(db.peewee)
     )
     texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id, Query.removed_at.is_null())
     texts = texts.order_by(Query.id)
@@ -170,20 +175,18 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
         .where(Channel.workspace == workspace_id)
         .order_by(Channel.id)
     )
-    kinds: list[FeedKind] = ["posts", "comments"]
     return WorkspaceSpec(
         slug=row.slug,
         name=row.name,
         timezone=row.timezone,
         every=row.every,
         digest=row.digest or "",
-        subreddits=tuple(dict.fromkeys(name for _, name in feeds)),
-        kinds=tuple(kind for kind in kinds if any(kind == other for other, _ in feeds)),
         query=tuple(QuerySpec(*text) for text in texts.tuples().execute(db.peewee)),
         channel=tuple(
             ChannelSpec(name, url, mode, secret if secrets else None)
             for name, url, mode, secret in ways.tuples().execute(db.peewee)
         ),
+        **arranged(watched),
     )
 
 

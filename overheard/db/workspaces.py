@@ -9,16 +9,14 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard import canary, schedule
-from overheard.db import refreshes
+from overheard import schedule
+from overheard.db import refreshes, visible
 from overheard.db.connect import Db
 from overheard.db.models import Channel, Feed, Mention, Query, Refresh, Watch, Workspace
 from overheard.db.text import storable
 from overheard.errors import InvalidInput, NotFound
 
-# The canary's is Overheard's own: who wants to see it asks for it by its name.
 SHOWN_CHARS = 100
-PEOPLES = Workspace.slug != canary.WORKSPACE
 
 
 class Due:
@@ -43,7 +41,7 @@ def by_name(db: Db, name: str | int) -> Workspace:
     elif storable(name) == name:
         row = Workspace.select().where(Workspace.slug == name).first(db.peewee)
     if row is None:
-        few = Workspace.select(Workspace.slug).where(PEOPLES).limit(5)
+        few = Workspace.select(Workspace.slug).where(visible.WORKSPACES).limit(5)
         some = [slug for (slug,) in few.tuples().execute(db.peewee)]
         hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
@@ -236,7 +234,7 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 def overview(db: Db) -> list[Overview]:
-    """All workspaces but the canary's by slug, with how much of everything they have."""
+    """All workspaces that people see by slug, with how much of everything they have."""
     counts: list[dict[int, Any]] = [
         refreshes.last_run(db),
         *(_counted(db, table) for table in (Watch, Query, Channel, Mention)),
@@ -245,7 +243,7 @@ def overview(db: Db) -> list[Overview]:
         Workspace.id,
         *(getattr(Workspace, name) for name in Overview.__struct_fields__[:6]),
     )
-    rows = Workspace.select(*columns).where(PEOPLES).order_by(Workspace.slug).tuples().execute(db.peewee)
+    rows = Workspace.select(*columns).where(visible.WORKSPACES).order_by(Workspace.slug).tuples().execute(db.peewee)
     return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
 
 
@@ -268,10 +266,14 @@ def size(db: Db, slug: str) -> dict[str, int]:
 
 
 def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
-    """(slug, part, number) of what workspaces have more of than ``limits`` says, the canary's aside."""
+    """(slug, part, number) of what workspaces have more of than ``limits`` says."""
     counts = {part: _counted(db, BOUNDED[part]) for part in limits}
     over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
-    rows = Workspace.select(Workspace.id, Workspace.slug).where(PEOPLES).tuples().execute(db.peewee) if over else []
+    rows = (
+        Workspace.select(Workspace.id, Workspace.slug).where(visible.WORKSPACES).tuples().execute(db.peewee)
+        if over
+        else []
+    )
     slugs = dict(rows)
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
@@ -306,6 +308,8 @@ def _refusal(check: Callable[[str], object], text: str) -> str | None:
 
 def tally(db: Db) -> tuple[int, int]:
     """How many workspaces are active, and how many paused."""
-    rows = Workspace.select(Workspace.active, fn.count(Workspace.id)).where(PEOPLES).group_by(Workspace.active)
+    rows = (
+        Workspace.select(Workspace.active, fn.count(Workspace.id)).where(visible.WORKSPACES).group_by(Workspace.active)
+    )
     counts = {bool(active): int(count) for active, count in rows.tuples().execute(db.peewee)}
     return counts.get(True, 0), counts.get(False, 0)

@@ -22,7 +22,6 @@ from overheard.db import beats, migrate, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
 from overheard.db import queries as stored_queries
 from overheard.db.connect import Db
-from overheard.db.specs import SOURCE
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import NoLimit
 from overheard.matching.language import flaw
@@ -34,7 +33,7 @@ from overheard.operations.wording import counted, first, span
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
 from overheard.program import Program
 from overheard.sources import Budget
-from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.sources.reddit.source import open_source
 
 REDDIT_TIMEOUT_SECONDS = 5.0
@@ -148,26 +147,37 @@ def bus(config: Config) -> Outcome:
 def reddit(program: Program, open_budget: OpenBudget | None) -> Outcome:
     """Log in and read one post, within the shared budget; without a database there are no others to share it with."""
     config = program.config
-    shorter = config.reddit.model_copy(update={"timeout": min(config.reddit.timeout, REDDIT_TIMEOUT_SECONDS)})
+    rules = config.sources.reddit
+    shorter = rules.model_copy(update={"timeout": min(rules.timeout, REDDIT_TIMEOUT_SECONDS)})
+    places = config.sources.model_copy(update={"reddit": shorter})
     try:
-        source = open_source(config.model_copy(update={"reddit": shorter}), program.metrics, program.clock)
+        source = open_source(config.model_copy(update={"sources": places}), program.metrics, program.clock)
     except ConfigError as error:
         return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
         if open_budget is None:
             return Outcome("ok", source.verify(NoLimit()))
         with program.db.session():
-            return Outcome("ok", source.verify(open_budget(budget_key(config.reddit.client_id))))
+            return Outcome("ok", source.verify(open_budget(budget_key(rules.client_in_use))))
     except Postponed as wait:
         return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
     except LoginRefused as error:
         return Outcome("failed", str(error), "is the app still listed at https://www.reddit.com/prefs/apps?")
     except TryAgain as error:
-        return Outcome("failed", str(error), "try again later; is the network there, and [reddit] reddit_url right?")
+        return Outcome("failed", str(error), "try again later; is the network there, and reddit_url right?")
     except Permanent as error:
         return Outcome("failed", str(error))
     finally:
         source.close()
+
+
+def clients(program: Program, db: Db | None) -> Outcome | None:
+    """Warn where Reddit has more clients than are used; None where it has not."""
+    reddit = program.config.sources.reddit
+    if len(reddit.clients) < 2:
+        return None
+    what = f"of the {len(reddit.clients)} of Reddit, only the first is used yet: {reddit.client_in_use}"
+    return Outcome("warning", what, "several at once are for a later version; the others do no harm")
 
 
 def coverage(program: Program, db: Db | None) -> Outcome | None:
@@ -305,6 +315,7 @@ def queries(program: Program, db: Db | None) -> Outcome:
 
 
 PARTS: dict[str, Check] = {
+    "clients": clients,
     "coverage": coverage,
     "metrics": metrics,
     "alerts": alerts,

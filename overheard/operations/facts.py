@@ -27,12 +27,11 @@ from overheard.db.channels import Sick
 from overheard.db.connect import Db
 from overheard.db.deliveries import Backlog, Waiting
 from overheard.db.feeds import Refused
-from overheard.db.specs import SOURCE
 from overheard.errors import NoDatabase, Unavailable
 from overheard.operations import processes
 from overheard.operations.processes import Process
 from overheard.program import Program
-from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.supervisord import SupervisedProcess
 
 OVERDUE_SECONDS = 120.0  # after which it is a problem that something is not done yet
@@ -232,7 +231,7 @@ def vitals(db: Db, budget: str, now: float) -> Vitals:
 
 def stored(db: Db, config: Config, now: float) -> StoredFacts:
     """Read what the database knows."""
-    known = vitals(db, budget_key(config.reddit.client_id), now)
+    known = vitals(db, budget_key(config.sources.reddit.client_in_use), now)
     active, paused = workspaces.tally(db)
     return StoredFacts(
         **msgspec.structs.asdict(known),

@@ -117,7 +117,7 @@ def _outside(stored: StoredFacts, config: Config) -> Iterator[Problem]:
         yield Problem(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
     if not stored.active:
         return
-    if not (config.reddit.client_id and config.reddit.user_agent):
+    if not (config.sources.reddit.clients and config.sources.reddit.user_agent):
         yield Problem(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
     elif refused := found.get("reddit login refused"):
         yield Problem(

@@ -1,6 +1,6 @@
 """Workspaces: saved, shown, paused and removed, with all that has to be right for it in one place.
 
-What a workspace may say is checked by ``workspace_file``; what it may have, by [limits]; when it is due next, by
+What a workspace may say is checked by ``overheard.workspaces``; what it may have, by [limits]; when it is due next, by
 ``schedule``. A new webhook gets a secret here.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from overheard import canary, schedule
+from overheard import schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.registry import is_signed, new_secret, redact
 from overheard.db import channels, mentions, refreshes, specs, workspaces
@@ -21,7 +21,8 @@ from overheard.items import ALL
 from overheard.matching.language import flaw
 from overheard.operations.channels import options
 from overheard.program import Program
-from overheard.workspace_file import ChannelSpec, Refusal, WorkspaceSpec, checked, read
+from overheard.sources.reddit.names import SOURCE
+from overheard.workspaces import ChannelSpec, Refusal, WorkspaceSpec, checked, read
 
 ALL_IS_PARTIAL = 'subreddits = ["all"] cannot be followed completely yet: every 5m, it reads 4 to 18 % of the site'
 INSTEAD_OF_ALL = "name the subreddits that matter: each is read completely, up to 1,000 new items between two readings"
@@ -36,7 +37,7 @@ class SavedWorkspace(msgspec.Struct, frozen=True):
 
     @property
     def partial(self) -> bool:
-        return ALL in self.spec.subreddits
+        return any((feed.source, feed.place) == (SOURCE, ALL) for feed in self.spec.feeds)
 
 
 class RefusedQuery(msgspec.Struct, frozen=True):
@@ -118,10 +119,11 @@ def details(db: Db, slug: str) -> WorkspaceDetails:
 
 
 def changeable(db: Db, slug: str) -> Workspace:
-    """Return a workspace that may be paused or removed. Raises NotFound, and Conflict for the canary's."""
-    if slug == canary.WORKSPACE:
+    """Return a workspace that may be paused or removed. Raises NotFound, and Conflict for Overheard's own."""
+    row = workspaces.by_name(db, slug)
+    if row.internal:
         raise Conflict(f"{slug} is Overheard's own\nturn it off with [canary] interval = 0 in pipeline.toml")
-    return workspaces.by_name(db, slug)
+    return row
 
 
 def set_active(db: Db, slug: str, active: bool) -> None:
@@ -144,8 +146,7 @@ def _beyond_limits(program: Program) -> Refusal:
     limits = program.config.limits
 
     def refusal(spec: WorkspaceSpec) -> Iterator[str]:
-        feeds = len(set(spec.kinds)) * len(set(spec.subreddits))
-        wanted = {"queries": len(spec.query), "feeds": feeds, "channels": len(spec.channel)}
+        wanted = {"queries": len(spec.query), "feeds": len(spec.feeds), "channels": len(spec.channel)}
         allowed = {part: int(getattr(limits, part)) for part in wanted}
         if all(wanted[part] <= allowed[part] for part in wanted):
             return

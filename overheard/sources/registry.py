@@ -21,7 +21,22 @@ from overheard.sources.reddit import names as reddit
 
 log = get_logger(__name__)
 
+
 PLACE_MAX_CHARS = 100
+
+
+def any_place(text: str) -> str:
+    """Return the place as it is. Raises InvalidInput when it is empty, too long, or has white space in it."""
+    if not text or len(text) > PLACE_MAX_CHARS or not text.isprintable() or " " in text:
+        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of a place")
+    return ALL if text.lower() == ALL else text
+
+
+def any_author(text: str) -> str:
+    """Return the author as it is. Raises InvalidInput when it is empty, too long, or cannot be printed."""
+    if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
+        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
+    return text
 
 
 class RequestBudget(msgspec.Struct, frozen=True):
@@ -37,13 +52,6 @@ class RequestBudget(msgspec.Struct, frozen=True):
         return f"recheck-{self.key}"
 
 
-def any_place(text: str) -> str:
-    """Return the place as it is. Raises InvalidInput when it is empty, too long, or has white space in it."""
-    if not text or len(text) > PLACE_MAX_CHARS or not text.isprintable() or " " in text:
-        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of a place")
-    return ALL if text.lower() == ALL else text
-
-
 class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a source without asking it.
 
@@ -51,7 +59,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     opens it, given the configuration, the metrics and a clock; it raises ConfigError, with what to do, when the
     operator has to give something first. ``budget`` names its budget of requests (None: it makes none).
     ``lookup_size``: how many items one request looks up (None: it cannot look items up). ``check_place`` returns a
-    place's name in its canonical spelling, or raises InvalidInput. ``internal``: nobody else's; people cannot watch it.
+    place's name in its canonical spelling, or raises InvalidInput; ``check_author`` an author's. ``internal``: nobody
+    else's; people cannot watch it.
     """
 
     name: str
@@ -61,6 +70,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
     check_place: Callable[[str], str] = any_place
+    check_author: Callable[[str], str] = any_author
     place_label: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
@@ -68,15 +78,15 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     item_id_words: str = "the source's id of an item"
 
     def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
-        """Return the feeds with items of these kinds (``posts``, ``comments``), each with the kinds wanted of it."""
+        """Return the feeds that hold these kinds (``posts``, ``comments``), each with the kinds of item to watch."""
         wanted = {item for kind in kinds for item in KINDS_IN[kind]}
         found = {feed: tuple(item for item in KINDS_IN[feed] if item in wanted) for feed in self.feeds}
         return {feed: items for feed, items in found.items() if items}
 
 
 def _reddit_budget(config: Config) -> RequestBudget:
-    rules = config.reddit
-    return RequestBudget(reddit.budget_key(rules.client_id), rules.requests_per_minute, rules.burst)
+    rules = config.sources.reddit
+    return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
 
 
 SOURCES: dict[str, SourceType] = {
@@ -89,13 +99,19 @@ SOURCES: dict[str, SourceType] = {
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
             check_place=reddit.check_place,
+            check_author=reddit.check_author,
             place_label="r/{}".format,
             author_label="u/{}".format,
             bare_permalink=reddit.untitled,
             item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
-        SourceType(name="replay", feeds=("items",), opens="overheard.sources.replay.source:open_source"),
+        SourceType(
+            name="replay",
+            feeds=("items",),
+            opens="overheard.sources.replay.source:open_source",
+            place_label="replay:{}".format,
+        ),
         SourceType(name=canary.SOURCE, feeds=("posts",), opens="overheard.sources.canary:open_source", internal=True),
     )
 }

@@ -13,7 +13,7 @@ from .traffic import Traffic
 _HELLO = """\
 A stand-in Reddit at {url}
 
-  pipeline.toml   [reddit]
+  pipeline.toml   [sources.reddit]
                   client_id = "{id}"
                   client_secret = "{secret}"
                   user_agent = "linux:overheard:demo (by /u/standin)"

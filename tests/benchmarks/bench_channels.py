@@ -42,7 +42,7 @@ from overheard.metrics import Metrics
 from overheard.program import Program
 from overheard.sending import Send
 from overheard.stages import STAGES
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from producers import tick
 from producers.wiring import ticker_of
 from tests.benchmarks.bench_pipeline import farm, servers

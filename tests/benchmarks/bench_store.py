@@ -14,7 +14,7 @@ from overheard.db.connect import Db, open_database
 from overheard.db.models import Query, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
 

@@ -47,7 +47,7 @@ from overheard.standin.exchange import Request
 from overheard.standin.routes import Routes
 from overheard.standin.store import Store
 from overheard.standin.tokens import Holder
-from overheard.workspace_file import QuerySpec, WorkspaceSpec
+from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gauges import Gauges
 from producers.ingress import Ingress
 from producers.tick import Ticker
@@ -176,7 +176,7 @@ class FetchWorld:
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
         self.db = ClockedDb(db, self.clock)
-        self.config = Config.model_validate({"reddit": {"client_id": "bench", "user_agent": "bench"}})
+        self.config = Config.model_validate({"sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}}})
         self._save(workspaces)
         self._stages = self._wire()
 

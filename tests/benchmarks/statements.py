@@ -31,16 +31,17 @@ from tests.servers.waiting import wait_for
 def settings(farm: Farm) -> Config:
     """The farm's own, for a pipeline in this process; its tick comes once, at the start."""
     given = farm.environment
+    own = configuration.Reddit(
+        client_id=given["OVERHEARD_REDDIT__CLIENT_ID"],
+        client_secret=SecretStr(given["OVERHEARD_REDDIT__CLIENT_SECRET"]),
+        user_agent=given["OVERHEARD_REDDIT__USER_AGENT"],
+        reddit_url=farm.standin.url,
+        oauth_url=farm.standin.url,
+        requests_per_minute=6000,
+    )
     return Config(
         database=configuration.Database(url=SecretStr(farm.database)),
-        reddit=configuration.Reddit(
-            client_id=given["OVERHEARD_REDDIT__CLIENT_ID"],
-            client_secret=SecretStr(given["OVERHEARD_REDDIT__CLIENT_SECRET"]),
-            user_agent=given["OVERHEARD_REDDIT__USER_AGENT"],
-            reddit_url=farm.standin.url,
-            oauth_url=farm.standin.url,
-            requests_per_minute=6000,
-        ),
+        sources=configuration.Sources(reddit=own),
         tick=configuration.Tick(interval=3600, jitter=0),
         notify=configuration.Notify(allow_private=True, per_minute=6000, burst=100),
     )

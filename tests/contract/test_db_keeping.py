@@ -17,7 +17,7 @@ from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, 
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import BATCH, DAY, Ages
 from overheard.errors import InvalidInput
-from overheard.workspace_file import ChannelSpec
+from overheard.workspaces import ChannelSpec
 
 # -- workspaces
 

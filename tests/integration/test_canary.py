@@ -85,7 +85,7 @@ def test_it_costs_no_request_and_is_nobodys_mention(farm: Farm) -> None:
     farm.workspace("acme", every="1d")
     farm.everything()
     posted = farm.post(1)
-    farm.wait(lambda: farm.scalar(Item.select(fn.count(Item.id)).where(Item.ref.startswith(canary.NAMES))) >= 2)
+    farm.wait(lambda: farm.scalar(Item.select(fn.count(Item.id)).where(Item.source == canary.SOURCE)) >= 2)
     farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
     asked = farm.standin.counts()["total"]
     first = delivered_at(farm)

@@ -49,17 +49,18 @@ def bus(request: pytest.FixtureRequest) -> str:
 @contextmanager
 def running(farm: Farm, table: list[Stage]) -> Iterator[Program]:
     """Everything in this process, with these stages."""
+    own = configuration.Reddit(
+        client_id=CLIENT_ID,
+        client_secret=SecretStr(CLIENT_SECRET),
+        user_agent="linux:overheard-tests:1 (by /u/tests)",
+        reddit_url=farm.standin.url,
+        oauth_url=farm.standin.url,
+        requests_per_minute=6000,
+    )
     config = Config(
         bus=configuration.Bus(url=SecretStr(farm.bus)),
         database=configuration.Database(url=SecretStr(farm.database)),
-        reddit=configuration.Reddit(
-            client_id=CLIENT_ID,
-            client_secret=SecretStr(CLIENT_SECRET),
-            user_agent="linux:overheard-tests:1 (by /u/tests)",
-            reddit_url=farm.standin.url,
-            oauth_url=farm.standin.url,
-            requests_per_minute=6000,
-        ),
+        sources=configuration.Sources(reddit=own),
         tick=configuration.Tick(interval=0.2, jitter=0),
         fetch=configuration.Fetch(fresh_for=0.5),
         notify=configuration.Notify(allow_private=True, per_minute=6000, burst=100),

@@ -138,7 +138,8 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
 
 def secrets_of(farm: Farm, canaries: Canaries) -> None:
     """Every secret of the configuration is one of this test's; a new one needs its canary."""
-    mine = {"bus.url", "database.url", "reddit.client_secret", "reddit.password", "alerts.url", "alerts.secret"}
+    mine = {"bus.url", "database.url", "alerts.url", "alerts.secret"}
+    mine |= {"sources.reddit.client_secret", "sources.reddit.password"}
     fields = {
         f"{section}.{key}"
         for section, table in SECTIONS.items()
@@ -375,14 +376,14 @@ def printed(command: str, environ: dict[str, str], folder: Path) -> str:
 
 WAITS = re.compile("the bus cannot be reached yet|waiting for the database")
 BROKEN_FILES = {
-    "not TOML, on the secret's line": '[reddit]\nclient_secret = "{}\n',
-    "no quotes": "[reddit]\nclient_secret = {}\n",
-    "twice": '[reddit]\nclient_secret = "{0}"\nclient_secret = "{0}"\n',
-    "of the wrong type": '[reddit]\nclient_secret = ["{}"]\n',
+    "not TOML, on the secret's line": '[sources.reddit]\nclient_secret = "{}\n',
+    "no quotes": "[sources.reddit]\nclient_secret = {}\n",
+    "twice": '[sources.reddit]\nclient_secret = "{0}"\nclient_secret = "{0}"\n',
+    "of the wrong type": '[sources.reddit]\nclient_secret = ["{}"]\n',
     "in the wrong section": '[bus]\nclient_secret = "{}"\n',
-    "a key that does not exist": '[reddit]\nclient_sercet = "{}"\n',
-    "beside another mistake": '[reddit]\nclient_secret = "{}"\ntimeout = "soon"\n',
-    "a table where a value belongs": '[reddit.client_secret]\nvalue = "{}"\n',
+    "a key that does not exist": '[sources.reddit]\nclient_sercet = "{}"\n',
+    "beside another mistake": '[sources.reddit]\nclient_secret = "{}"\ntimeout = "soon"\n',
+    "a table where a value belongs": '[sources.reddit.client_secret]\nvalue = "{}"\n',
     "no table": 'bus = "amqp://u:{}@h/"\n',
 }
 BROKEN_URLS = {
@@ -477,12 +478,12 @@ from overheard.sources.reddit.source import open_source
 
 running = program.start(None, os.environ)
 config = running.config
-log.get_logger("overheard").warning("what it holds", config=config, bus=config.bus, reddit=config.reddit)
+log.get_logger("overheard").warning("what it holds", config=config, bus=config.bus, reddit=config.sources.reddit)
 print(config, repr(config), f"{config.database!r}", config.model_dump(), config.model_dump_json())
 source = open_source(config, running.metrics)
 print(source, vars(source))
 try:
-    config.reddit.missing
+    config.sources.reddit.missing
 except AttributeError:
     log.get_logger("overheard").exception("it broke")
 raise RuntimeError(config)

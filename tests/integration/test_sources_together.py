@@ -24,7 +24,7 @@ from overheard.items import place_key
 from overheard.program import Program
 from overheard.sources.registry import SOURCES, SourceType
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.waiting import wait_for
 
 CONFIG = """

@@ -171,7 +171,7 @@ def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
         for number in range(10):
             farm.workspace(f"ws{number}", every="1s")
         supervised.wait(lambda: supervised.states()["fetch_0"] == "FATAL", "FATAL")
-        assert "[reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
+        assert "[sources.reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
         code, told = status(farm, supervised)
         assert code == 1
         assert "fetch:fetch_0 is FATAL" in told

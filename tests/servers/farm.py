@@ -17,7 +17,7 @@ from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
 from overheard.stages import STAGES
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
 

@@ -28,9 +28,10 @@ REDDITS_RATE = 100.0  # requests a minute that the stand-in allows, as Reddit do
 
 
 def shipped() -> dict[str, Any]:
-    """The defaults of pipeline.toml, by ``section.key``."""
+    """The defaults of pipeline.toml, by ``section.key``; a source's section is called by the source's name."""
     config = Config()
-    return {key: getattr(getattr(config, key.partition(".")[0]), key.partition(".")[2]) for key in SHIPPED}
+    sections = {**dict(config), **dict(config.sources)}
+    return {key: getattr(sections[section], name) for key in SHIPPED for section, name in [key.split(".")]}
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class Plan:
             f"{self.rate:g} new items/s (the stand-in's normal rate: {NORMAL_RATE:g}), "
             f"kill -9 every {self.kill_every:g} s, a run by hand every {self.trigger_every:g} s, "
             f"for {self.minutes:g} minutes\n"
-            f"[reddit] requests_per_minute = {config['reddit.requests_per_minute']:g}; the stand-in refuses more than "
-            f"{self.reddits_rate:g} a minute, averaged over ten minutes\n"
+            f"[sources.reddit] requests_per_minute = {config['reddit.requests_per_minute']:g}; "
+            f"the stand-in refuses more than {self.reddits_rate:g} a minute, averaged over ten minutes\n"
             f"A cycle in which every feed is read once needs {groups:.0f} requests for its feeds and about "
             f"{items / 100:.0f} for its items: {need:.0f} of the {have:.0f} that {self.every} have\n"
             f"Settings are those of pipeline.toml{', but for ' if self.settings else ''}"

@@ -77,7 +77,7 @@ def _requests(result: Result) -> list[Figure]:
     least = result.said / 100 + done.feeds / config.fetch.group_size
     cycles = done.feeds / (plan.subreddits * 2)
     return [
-        _most("requests in all", result.requests, "", rate * minutes + config.reddit.burst),
+        _most("requests in all", result.requests, "", rate * minutes + config.sources.reddit.burst),
         _most("requests in any ten minutes", result.window[0], "", result.window[1]),
         _info("requests in the busiest minute", result.gauges.busiest),
         _none("answers 429", result.statuses.get(429, 0)),

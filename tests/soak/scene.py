@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from peewee import fn
 
-from overheard import workspace_file
+from overheard import workspaces
 from overheard.db.models import Workspace
 from overheard.standin import Standin
 from tests.servers.farm import Farm
@@ -68,7 +68,7 @@ def history(standin: Standin, clock: Clock, plan: Plan, made: world.World) -> wo
 def bring_in(farm: Farm, plan: Plan, made: world.World) -> float:
     """``overheard import`` of one file, as users do it; the seconds it took. Raises ImportFailed."""
     path = farm.folder / "workspaces.toml"
-    path.write_text(workspace_file.write(world.specs(made.listeners, plan, farm.sink.url, farm.secret)))
+    path.write_text(workspaces.write(world.specs(made.listeners, plan, farm.sink.url, farm.secret)))
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "overheard.cli", "import", str(path)],

@@ -10,7 +10,7 @@ from itertools import accumulate
 from overheard.standin import Standin
 from overheard.standin.items import Post
 from overheard.standin.traffic import Text, Traffic
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.soak.oracle import Listener, Said, Wish
 from tests.soak.plan import Plan
 

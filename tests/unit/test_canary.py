@@ -10,7 +10,8 @@ from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
-from overheard.workspace_file import SUBREDDIT, read
+from overheard.sources.reddit.names import SUBREDDIT
+from overheard.workspaces import read
 
 
 def test_its_feed_is_no_subreddits_name() -> None:

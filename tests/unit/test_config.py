@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import tomllib
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from overheard.config import SECTIONS, Config, load
+from overheard.config import SECTIONS, Config
+from overheard.config.loading import load
 from overheard.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "pipeline.toml"
-KEYS = [(section, key) for section, table in SECTIONS.items() for key in table.model_fields]
+KEYS = [(section, key) for section, table in SECTIONS.items() for key in table.model_fields if key != "client"]
 SECRETS = [(section, key) for section, key in KEYS if SECTIONS[section].model_fields[key].annotation is SecretStr]
+
+
+def variable(section: str, key: str) -> str:
+    return f"OVERHEARD_{section.replace('.', '__')}__{key}".upper()
 
 
 @pytest.fixture
@@ -44,8 +50,11 @@ def test_the_shipped_file_is_the_defaults() -> None:
 
 
 def test_the_shipped_file_has_every_key_in_the_order_of_the_code() -> None:
-    tables = tomllib.loads(SHIPPED.read_text())
-    assert [(section, key) for section, table in tables.items() for key in table] == KEYS
+    found = []
+    for name, table in tomllib.loads(SHIPPED.read_text()).items():
+        inner = {f"sources.{source}": each for source, each in table.items()} if name == "sources" else {name: table}
+        found += [(section, key) for section, each in inner.items() for key in each]
+    assert found == KEYS
 
 
 def test_every_key_of_the_shipped_file_is_explained() -> None:
@@ -85,7 +94,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     ("text", "hints"),
     [
         ("[tick\n", ["not valid TOML", "line 1"]),
-        ("[tock]\n", ["[tock] is no section", "Did you mean tick?", "Valid: bus, database, reddit"]),
+        ("[tock]\n", ["[tock] is no section", "Did you mean tick?", "Valid: bus, database, sources.reddit"]),
         ("tick = 5\n", ["tick must be a table", "[tick]"]),
         ("[tick]\nintervall = 5\n", ["[tick] intervall: unknown key", "Did you mean interval?", "jitter"]),
         ("[tick]\ninterval = \"5\"\n", ["[tick] interval:", "valid number", "(default: 5)"]),
@@ -109,7 +118,17 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[notify]\nallow_private = 1\n", ["[notify] allow_private:", "boolean"]),
         ("[bus]\nurl = \"redis://x\"\n", ["[bus] url: must start with memory://, amqp:// or amqps://"]),
         ("[database]\nurl = \"mysql://x\"\n", ["[database] url: must start with sqlite:/// or postgresql://"]),
-        ("[reddit]\noauth_url = \"oauth.reddit.com\"\n", ["[reddit] oauth_url: must start with http"]),
+        ("[sources.reddit]\noauth_url = \"oauth.reddit.com\"\n", ["[sources.reddit] oauth_url: must start with http"]),
+        ("[sources.redit]\n", ["[sources.redit] is no section", "mean sources.reddit? Valid: sources.reddit"]),
+        ("[sources.hackernews]\n", ["[sources.hackernews] is no section", "Valid: sources.reddit, sources.replay"]),
+        ("[sources]\nburst = 1\n", ["[sources.burst] is no section", "Valid: sources.reddit, sources.replay"]),
+        ("sources = 1\n", ["[sources] is no section", "Valid: sources.reddit, sources.replay"]),
+        ("[[sources.reddit]]\n", ["sources.reddit must be a table", "[sources.reddit]"]),
+        ("[sources.reddit]\nbrst = 1\n", ["[sources.reddit] brst: unknown key", "Did you mean burst?"]),
+        ("[sources.replay]\nspeed = 0\n", ["[sources.replay] speed:", "greater than 0", "(default: 1.0)"]),
+        ("[[sources.reddit.client]]\nclientid = \"a\"\n", ["[sources.reddit] client 1 clientid: ", "client_id?"]),
+        ("[[sources.reddit.client]]\nclient_secret = \"s\"\n", ["[sources.reddit] client 1 client_id: Field required"]),
+        ("[sources.reddit]\nclient = [5]\n", ["[sources.reddit] client 1: ", "dictionary"]),
         ("[log]\nlevel = \"LOUD\"\n", ["[log] level:", "'DEBUG'", "(default: 'INFO')"]),
         ("[metrics]\nport = 70000\n", ["[metrics] port:", "65000"]),
         ("[canary]\ninterval = 1\n", ["[canary] interval: must be 0 (off)", "2 seconds"]),
@@ -134,10 +153,10 @@ def test_all_mistakes_are_told_at_once(refused: Any) -> None:
 
 @pytest.mark.parametrize(("section", "key"), KEYS)
 def test_every_key_can_be_overridden_by_the_environment(written: Any, section: str, key: str) -> None:
-    default = getattr(getattr(Config(), section), key)
+    default = attrgetter(f"{section}.{key}")(Config())
     other = {
         ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
-        ("log", "format"): "json", ("reddit", "reddit_url"): "http://x", ("reddit", "oauth_url"): "http://y",
+        ("log", "format"): "json", ("sources.reddit", "reddit_url"): "http://x", ("sources.reddit", "oauth_url"): "http://y",
         ("recheck", "share"): "0.25", ("notify", "lease"): "70",
         ("alerts", "url"): "json://h", ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
@@ -151,8 +170,8 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
             if isinstance(default, int | float)
             else "something"
         )
-    config = written("", **{f"OVERHEARD_{section}__{key}".upper(): other})
-    value = getattr(getattr(config, section), key)
+    config = written("", **{variable(section, key): other})
+    value = attrgetter(f"{section}.{key}")(config)
     assert value != default
     shown = value.get_secret_value() if isinstance(value, SecretStr) else str(value).lower().removesuffix(".0")
     assert shown == other.lower() or shown == other
@@ -169,6 +188,11 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
         ("OVERHEARD_TICK__INTERVAL_FILE", "/x", ["only secrets can be read from a file"]),
         ("OVERHEARD_BUS__URL_FILE", "/nowhere", ["OVERHEARD_BUS__URL_FILE", "cannot be read"]),
         ("OVERHEARD_BUS__NOTHING_FILE", "/dev/null", ["[bus] has no such key"]),
+        ("OVERHEARD_REDDIT__BURST", "many", ["environment OVERHEARD_REDDIT__BURST", "[sources.reddit] burst"]),
+        ("OVERHEARD_REDDIT__BRST", "1", ["OVERHEARD_REDDIT__BRST: [sources.reddit] has no such key", "mean burst?"]),
+        ("OVERHEARD_SOURCES__REDDIT", "1", ["no such setting", "OVERHEARD_SOURCES__REDDIT__"]),
+        ("OVERHEARD_SOURCES__REDIT__BURST", "1", ["no such setting", "mean OVERHEARD_SOURCES__REDDIT__"]),
+        ("OVERHEARD_SOURCES__REDDIT__CLIENT", "x", ["can only be given in the file, as [[sources.reddit.client]]"]),
     ],
 )
 def test_mistakes_in_the_environment(refused: Any, variable: str, text: str, hints: list[str]) -> None:
@@ -212,8 +236,8 @@ def test_a_secret_can_come_from_a_file(written: Any, tmp_path: Path, section: st
         secret = "json://hunter2@h/"
     file = tmp_path / "secret"
     file.write_text(f"{secret}\n")
-    config = written("", **{f"OVERHEARD_{section}__{key}_FILE".upper(): str(file)})
-    assert getattr(getattr(config, section), key).get_secret_value() == secret
+    config = written("", **{f"{variable(section, key)}_FILE": str(file)})
+    assert attrgetter(f"{section}.{key}")(config).get_secret_value() == secret
     assert "hunter2" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
 
 
@@ -230,7 +254,10 @@ def test_a_secret_given_twice_is_refused(refused: Any, tmp_path: Path) -> None:
     [
         '[bus]\nurl = "hunter2://x"',
         '[database]\nurl = "hunter2"',
+        '[sources.reddit]\nclient_secret = 5\npassword = ["hunter2"]',
         '[reddit]\nclient_secret = 5\npassword = ["hunter2"]',
+        '[[sources.reddit.client]]\nclient_id = "x"\nclient_secret = ["hunter2"]',
+        '[sources.reddit]\nclient = ["hunter2"]',
         '[bus]\nurl = "amqp://u:hunter2@h"\nheartbeat = 1',
         '[bus]\nurl = "amqp://hunter2',
         '[alerts]\nurl = "hunter2"\nsecret = 5',
@@ -244,7 +271,73 @@ def test_no_error_shows_a_secret(refused: Any, text: str) -> None:
 
 def test_the_list_of_secrets_is_what_it_should_be() -> None:
     found = " ".join(f"{section}.{key}" for section, key in SECRETS)
-    assert found == "bus.url database.url reddit.client_secret reddit.password alerts.url alerts.secret"
+    assert found == "bus.url database.url sources.reddit.client_secret sources.reddit.password alerts.url alerts.secret"
+
+
+def test_a_section_under_its_old_name_is_taken_with_a_warning(written: Any) -> None:
+    config = written('[reddit]\nclient_id = "old"\nburst = 3\n')
+    assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("old", 3)
+    [warning] = config.deprecated
+    assert "pipeline.toml: [reddit] is called [sources.reddit] now: rename it" in warning
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_a_section_under_both_names_the_new_one_counts(written: Any, order: int) -> None:
+    parts = ['[reddit]\nclient_id = "old"\nburst = 3\n', '[sources.reddit]\nclient_id = "new"\n']
+    config = written("".join(parts[::order]))
+    assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("new", 3)
+    told = [line.partition("pipeline.toml: ")[2] for line in config.deprecated]
+    assert told == [
+        "[reddit] is called [sources.reddit] now: rename it",
+        "[reddit] client_id is not used, as [sources.reddit] client_id is set: remove it",
+    ]
+
+
+def test_a_mistake_under_an_old_name_is_told_with_the_new_one(refused: Any) -> None:
+    wrong, renamed = refused('[reddit]\nburst = "many"\n')
+    assert "[sources.reddit] burst: " in wrong
+    assert "[reddit] is called [sources.reddit] now" in renamed
+
+
+def test_variables_with_the_old_name_keep_working_without_a_warning(written: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2")
+    config = written(
+        "[reddit]\nburst = 3\n[sources.reddit]\ntimeout = 4\n",
+        OVERHEARD_REDDIT__BURST="7",
+        OVERHEARD_REDDIT__TIMEOUT="8",
+        OVERHEARD_REDDIT__CLIENT_SECRET_FILE=str(tmp_path / "secret"),
+    )
+    reddit = config.sources.reddit
+    assert (reddit.burst, reddit.timeout, reddit.client_secret.get_secret_value()) == (7, 8, "hunter2")
+    assert len(config.deprecated) == 1, "the file's section"
+    assert written("", OVERHEARD_REDDIT__BURST="7").deprecated == ()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_a_variable_with_both_names_the_new_one_counts(written: Any, tmp_path: Path, order: int) -> None:
+    (tmp_path / "secret").write_text("old")
+    given = {
+        "OVERHEARD_REDDIT__CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+        "OVERHEARD_SOURCES__REDDIT__CLIENT_SECRET": "new",
+    }
+    config = written("", **dict(list(given.items())[::order]))
+    assert config.sources.reddit.client_secret.get_secret_value() == "new"
+    old, new = given
+    assert config.deprecated == (f"environment: {old} is not used, as {new} is set: unset it",)
+
+
+def test_what_was_removed_is_told_and_does_no_harm(written: Any) -> None:
+    config = written("[fetch]\noverlap = 5\n", OVERHEARD_FETCH__OVERLAP="6")
+    assert config.fetch == Config().fetch
+    assert ["[fetch] overlap" in config.deprecated[0], "OVERHEARD_FETCH__OVERLAP" in config.deprecated[1]] == [True] * 2
+
+
+def test_of_several_clients_the_first_is_used(written: Any) -> None:
+    tables = "".join(f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "s"\n' for name in "ab")
+    assert written("").sources.reddit.client_in_use == ""
+    assert written('[sources.reddit]\nclient_id = "x"\n').sources.reddit.client_in_use == "x"
+    both = written(tables, OVERHEARD_REDDIT__CLIENT_ID="x").sources.reddit
+    assert ([client.client_id for client in both.clients], both.client_in_use) == (["a", "b", "x"], "a")
 
 
 def test_what_lives_in_one_process() -> None:

@@ -31,7 +31,7 @@ def _figures() -> tuple[Panel, ...]:
         number(
             "Requests a minute",
             "Requests to Reddit in the last minutes. Reddit allows 100 a minute for each client id; we keep to "
-            "[reddit] requests_per_minute.",
+            "[sources.reddit] requests_per_minute.",
             "short",
             Query("60 * sum(overheard:reddit_requests:rate5m)"),
             Steps(90, 100),

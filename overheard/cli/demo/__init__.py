@@ -27,7 +27,7 @@ from overheard.embedded import Pipeline
 from overheard.operations import workspaces
 from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin, Traffic
-from overheard.workspace_file import ChannelSpec, read
+from overheard.workspaces import ChannelSpec, read
 
 WORKSPACES = """
 [[workspace]]
@@ -128,16 +128,17 @@ def _work(pipeline: Pipeline, screen: Screen, arrived: queue.SimpleQueue[dict[st
 
 def _configuration(folder: Path, reddit: str) -> Config:
     """The shipped defaults, quickened, with the demo's own Reddit, and its receiver on this machine allowed."""
+    own = configuration.Reddit(
+        client_id=CLIENT_ID,
+        client_secret=SecretStr(CLIENT_SECRET),
+        user_agent="linux:overheard-demo:0.1 (by /u/overheard)",
+        reddit_url=reddit,
+        oauth_url=reddit,
+        requests_per_minute=280,
+    )
     return Config(
         database=configuration.Database(url=SecretStr(f"sqlite:///{folder}/demo.db")),
-        reddit=configuration.Reddit(
-            client_id=CLIENT_ID,
-            client_secret=SecretStr(CLIENT_SECRET),
-            user_agent="linux:overheard-demo:0.1 (by /u/overheard)",
-            reddit_url=reddit,
-            oauth_url=reddit,
-            requests_per_minute=280,
-        ),
+        sources=configuration.Sources(reddit=own),
         metrics=configuration.Metrics(port=_metrics_port()),
         tick=configuration.Tick(interval=0.5, jitter=0),
         fetch=configuration.Fetch(fresh_for=1, threads=2),

@@ -20,7 +20,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from overheard.workspace_file import read
+from overheard.sources.registry import author_label, place_label
+from overheard.workspaces import read
 
 MATCHED = "bold black on yellow"
 COLOURS = ("cyan", "magenta", "green", "blue")
@@ -72,7 +73,7 @@ class Screen:
         facts.add_row("reddit", f"{reddit}  {rate:g} new items a second, real PRAW asks it")
         for spec in read(workspaces, "the demo"):
             names = ", ".join(query.name for query in spec.query)
-            where = " ".join(f"r/{name}" for name in spec.subreddits)
+            where = " ".join(place_label(source, place) for source, places, _ in spec.watches for place in places)
             facts.add_row("workspace", Text.assemble((spec.slug, self._colour(spec.slug)), f"  {names}  in {where}"))
         facts.add_row("webhook", f"{hook}  signatures checked")
         facts.add_row("metrics", metrics)
@@ -99,10 +100,10 @@ class Screen:
         mention = event["data"]
         age = max(time.time() - datetime.fromisoformat(mention["created_at"]).timestamp(), 0.0)
         self.tally.arrived(age)
-        author = f"u/{mention['author']}" if mention["author"] else "somebody"
+        author, place = author_label("reddit", mention["author"]), place_label("reddit", mention["subreddit"])
         head = Text.assemble(
             (f"  {mention['workspace']:<9}", f"bold {self._colour(mention['workspace'])}"),
-            (f"r/{mention['subreddit']:<13}", "bold"),
+            (f"{place:<15}", "bold"),
             (f"{age:3.0f} s ago  ", "dim"),
             (f"{mention['kind']} by {author}  ", "dim"),
             (" ".join(f"#{name}" for name in mention["queries"]), "italic dim"),

@@ -20,6 +20,7 @@ from overheard.operations.outages import REDDIT_AWAY_SECONDS
 from overheard.operations.problems import Problem, is_healthy
 from overheard.operations.processes import Process
 from overheard.operations.wording import ago, ahead, counted, span
+from overheard.sources.registry import place_label
 
 FEEDS_SHOWN = 5  # refused ones; --format json has more
 NOTHING = Text("–", style="dim")
@@ -194,7 +195,7 @@ def _memory(row: ProgramRow) -> Text:
 
 def _refused_columns(now: float) -> Iterable[Column]:
     return (
-        Column("Refused feed", lambda row: f"r/{row.name}"),
+        Column("Refused feed", lambda row: place_label(row.source, row.name)),
         Column("Of", lambda row: row.kind),
         Column("Reason", lambda row: flat(row.reason)),
         Column("Tries", lambda row: f"{row.failures:,}", {"justify": "right"}),

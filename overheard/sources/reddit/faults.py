@@ -72,7 +72,7 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
     if status >= 500 or status in TRANSIENT:
         return TryAgain(what, delay=delay)
     if is_blocked(answer):
-        text = f"{what} with a web page: it blocks this machine's address or [reddit] user_agent for now"
+        text = f"{what} with a web page: it blocks this machine's address or [sources.reddit] user_agent for now"
         return TryAgain(text, delay=delay or DEFAULT_DELAY)
     body = _body(answer.content)
     if endpoint == TOKEN:
@@ -83,7 +83,7 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
         return Permanent(f"{what}: the app's token lacks the scope `read`")
     missing = 300 <= status < 400 and _path(headers).startswith(SEARCH_PATH)
     if 300 <= status < 400 and not missing:
-        return TryAgain(f"{what}: a redirect, which is not followed; check [reddit] reddit_url and oauth_url")
+        return TryAgain(f"{what}: a redirect, which is not followed; check [sources.reddit] reddit_url and oauth_url")
     if not missing and status not in REFUSALS:
         return TryAgain(what)
     if not names:
@@ -96,7 +96,7 @@ def login_refusal(why: str) -> LoginRefused:
     """The error for credentials that are not accepted; ``why`` is a status or a word of OAuth's."""
     return LoginRefused(
         f"Reddit refuses the login ({why}). It may have revoked this app: look at https://www.reddit.com/prefs/apps."
-        " If the app is still there, check [reddit] client_id, client_secret and, if they are set, username and"
+        " If the app is still there, check [sources.reddit] client_id, client_secret and, if they are set, username and"
         " password; a username needs an app of the type 'script'",
         delay=DEFAULT_DELAY,
     )

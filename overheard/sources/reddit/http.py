@@ -109,7 +109,7 @@ class BudgetedRequestor(prawcore.Requestor):
             return TryAgain(f"Reddit sends {error} ({endpoint})")
         except (*UNSENDABLE, UnicodeError) as error:
             kind = type(error).__name__
-            return Permanent(f"Reddit cannot be asked ({kind}): check the addresses and texts under [reddit]")
+            return Permanent(f"Reddit cannot be asked ({kind}): check the addresses and texts under [sources.reddit]")
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return TryAgain(f"no answer from Reddit ({endpoint}): {_innermost(error)}")
 

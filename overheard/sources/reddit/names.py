@@ -14,6 +14,7 @@ LOOKUP_ITEMS = 100  # what /api/info takes at once
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
 SUBREDDIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{3,20}")
+AUTHOR = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
 SUBREDDIT_MAX_CHARS = 100  # with all that stands around it
 POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
 TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # words of the post's title, in a comment's link
@@ -48,6 +49,14 @@ def check_place(text: str) -> str:
     if bare.lower() != ALL and not SUBREDDIT.fullmatch(bare):
         raise InvalidInput(f"{text[:SUBREDDIT_MAX_CHARS]!r} cannot be the name of a subreddit")
     return bare
+
+
+def check_author(text: str) -> str:
+    """Return an author's bare name, with or without ``u/`` in front. Raises InvalidInput."""
+    match = AUTHOR.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is not a Reddit name: letters, digits, _ and -, as in u/some_body")
+    return match[1]
 
 
 def budget_key(client_id: str) -> str:

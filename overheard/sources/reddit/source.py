@@ -29,22 +29,22 @@ NAMES_BYTES = 1500  # of the names in a listing's URL: what is known to work is 
 MOST_FEEDS = 200  # in one request: as many as [fetch] group_size may be
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
 
-NO_CREDENTIALS = """[reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
+NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
   1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
-  2. Put its id and secret into pipeline.toml, [reddit] client_id and client_secret, or into the environment:
+  2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
-  3. Set [reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
+  3. Set [sources.reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
   Without credentials, `overheard demo` shows everything on a Reddit of its own."""
 
 
 def open_source(config: Config, metrics: Metrics, clock: Clock = system_clock) -> RedditSource:
     """Open the source. Raises ConfigError, with what to do, when there are no credentials."""
-    reddit = config.reddit
-    if not reddit.client_id or not reddit.user_agent:
+    reddit = config.sources.reddit
+    if not reddit.clients or not reddit.user_agent:
         raise ConfigError(NO_CREDENTIALS.splitlines())
     settings = RedditSettings(
-        client_id=reddit.client_id,
-        client_secret=reddit.client_secret.get_secret_value() or None,
+        client_id=reddit.clients[0].client_id,
+        client_secret=reddit.clients[0].client_secret.get_secret_value() or None,
         username=reddit.username or None,
         password=reddit.password.get_secret_value() or None,
         user_agent=reddit.user_agent,

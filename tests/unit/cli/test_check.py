@@ -74,6 +74,23 @@ def test_queries_that_would_be_refused_today_are_named(run: Run, reddit: dict[st
     assert run("check", **reddit).exit_code == 0
 
 
+def test_of_several_clients_of_reddit_it_says_which_one_is_used(run: Run, reddit: dict[str, str], folder: Path) -> None:
+    tables = "".join(
+        f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "{CLIENT_SECRET}"\n'
+        for name in (CLIENT_ID, "another")
+    )
+    (folder / "pipeline.toml").write_text(f"[reddit]\nburst = 4\n{tables}")
+    del reddit["OVERHEARD_REDDIT__CLIENT_ID"], reddit["OVERHEARD_REDDIT__CLIENT_SECRET"]
+    result = run("check", "--format", "json", **reddit)
+    assert result.exit_code == 0
+    _, old, *others = lines(result.stdout)
+    assert (old["outcome"], "[reddit] is called [sources.reddit] now" in old["what"]) == ("warning", True)
+    found = {each["part"]: each for each in others}
+    assert found["Reddit"]["outcome"] == "ok"
+    assert found["clients"]["outcome"] == "warning"
+    assert f"only the first is used yet: {CLIENT_ID}" in found["clients"]["what"]
+
+
 def test_without_credentials_it_says_how_to_get_some(run: Run) -> None:
     result = run("check", OVERHEARD_METRICS__PORT="0")
     assert result.exit_code == 1

@@ -37,7 +37,7 @@ def test_an_author(run: Run, program: Program, name: str) -> None:
     assert items(program) == ["t3_3"]
     assert lines(run("forget", "--author", name, "-y", "--format", "json").stdout) == [
         {
-            "author": name.removeprefix("/").removeprefix("u/"), "dry_run": False,
+            "author": name.removeprefix("/").removeprefix("u/"), "source": "reddit", "dry_run": False,
             "erased": {"items": 0, "mentions": 0, "deliveries": 0, "digests": 0},
         }
     ]  # fmt: skip
@@ -84,8 +84,19 @@ def test_undo(run: Run) -> None:
     run("forget", "--author", "alice", "--yes")
     assert "is stored again" in run("forget", "--author", "Alice", "--undo").stdout
     assert lines(run("forget", "--author", "alice", "--undo", "--format", "json").stdout) == [
-        {"author": "alice", "was_forgotten": False}
+        {"author": "alice", "source": "reddit", "was_forgotten": False}
     ]
+
+
+def test_an_author_of_another_source(run: Run, program: Program, mention: Any) -> None:
+    mention("1", author="Alice", source="replay")
+    result = run("forget", "--author", "alice", "--source", "replay", "--yes")
+    assert result.exit_code == 0, result.output
+    assert items(program) == ["t3_1", "t3_2", "t3_3"], "the namesakes on Reddit are other people"
+    assert "overheard forget --author alice --source replay --undo" in result.stdout
+    assert "is stored again" in run("forget", "--author", "alice", "--source", "replay", "--undo").stdout
+    refused = run("forget", "--author", "alice", "--source", "redit", "--yes")
+    assert (refused.exit_code, "'reddit', 'replay'" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from overheard import canary, input_files
 from overheard.db import beats, canaries, channels, models, specs, workspaces
 from overheard.program import Program
+from overheard.workspaces import WatchSpec
 
 from .conftest import Run, lines, rows
 
@@ -36,6 +37,29 @@ timezone = "Europe/Berlin"
   [[workspace.query]]
   name = "trouble"
   text = "outage"
+"""
+
+WATCHES = """
+[[workspace]]
+slug = "acme"
+  [[workspace.watch]]
+  source = "replay"
+  places = ["python", "all"]
+  kinds = ["comments"]
+  [[workspace.watch]]
+  source = "replay"
+  places = ["python"]
+  kinds = ["posts"]
+  [[workspace.watch]]
+  source = "reddit"
+  places = ["rust"]
+  [[workspace.watch]]
+  source = "reddit"
+  places = ["python"]
+  kinds = ["posts"]
+  [[workspace.query]]
+  name = "x"
+  text = "x"
 """
 
 
@@ -69,6 +93,48 @@ def test_add_saves_what_was_said(run: Run, program: Program) -> None:
     ]
 
 
+def test_add_watches_any_source(run: Run, program: Program) -> None:
+    result = run(
+        *("workspace", "add", "acme", "-q", "x", "--kinds", "posts"),
+        *("-s", "python", "--watch", "reddit:r/Rust", "--watch", "replay:all"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "looks at the posts of r/python and r/Rust and at the posts of replay:all with 1 query" in result.stdout
+    assert "misses" not in result.output, "all of replay is read completely"
+    spec = specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
+    watches = (WatchSpec("reddit", ("python", "rust"), ("posts",)), WatchSpec("replay", ("all",), ("posts",)))
+    assert (spec.subreddits, spec.watch) == ((), watches)
+    shown = [line.split() for line in run("workspace", "show", "acme").stdout.splitlines() if "Looks at" in line]
+    assert shown == [
+        ["Looks", "at", "posts", "of", "r/python,", "r/rust"], ["Looks", "at", "posts", "of", "replay:all"],
+    ]  # fmt: skip
+    (row,) = lines(run("workspace", "list", "--format", "json").stdout)
+    assert row["feeds"] == 3
+
+
+def test_an_export_with_several_sources_comes_back(run: Run, program: Program, folder: Path) -> None:
+    (folder / "acme.toml").write_text(WATCHES)
+    assert run("import", "acme.toml").stdout.splitlines()[0] == "✓ created acme  4 places, 1 query, 0 channels"
+    exported = run("export").stdout
+    (folder / "again.toml").write_text(exported)
+    assert run("workspace", "remove", "acme", "--yes").exit_code == 0
+    assert run("import", "again.toml").exit_code == 0
+    assert run("export").stdout == exported
+    tables = tomllib.loads(exported)["workspace"][0]["watch"]
+    assert [(each["source"], each["places"], each["kinds"]) for each in tables] == [
+        ("reddit", ["python"], ["posts"]), ("reddit", ["rust"], ["posts", "comments"]),
+        ("replay", ["all"], ["comments"]), ("replay", ["python"], ["posts", "comments"]),
+    ]  # fmt: skip
+
+
+def test_limits_count_the_feeds_of_all_sources(run: Run, folder: Path) -> None:
+    (folder / "acme.toml").write_text(WATCHES)  # posts of r/python, both of r/rust, two of replay
+    refused = run("import", "acme.toml", OVERHEARD_LIMITS__FEEDS="4")
+    assert refused.exit_code == 2
+    assert "feeds: 5, and [limits] feeds allows a workspace 4" in refused.stderr
+    assert run("import", "acme.toml", OVERHEARD_LIMITS__FEEDS="5").exit_code == 0
+
+
 def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program: Program) -> None:
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", "team=https://example.com/d")
     (row,) = channels.listing(program.db)
@@ -92,6 +158,9 @@ def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program
         (["acme", "-s", "python", "-q", "x", "--timezone", "Berlin"], "Europe/Berlin"),
         (["acme", "-s", "python", "-q", "x", "-c", "nonsense"], "channel"),
         (["acme", "-q", "x"], "Missing option"),
+        (["acme", "-q", "x", "--watch", "python"], "write SOURCE:PLACE"),
+        (["acme", "-q", "x", "--watch", "redit:python"], "source 'redit' is not known; valid: reddit, replay"),
+        (["acme", "-q", "x", "--watch", "canary:overheard-canary"], "valid: reddit, replay"),
         (["acme", "-s", "python"], "Missing option"),
     ],
 )

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overheard import workspace_file
 from overheard.errors import InvalidInput
-from overheard.workspace_file import ChannelSpec, QuerySpec, WorkspaceSpec, checked, read, write
+from overheard.sources import reddit_items
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchedFeed, WatchSpec, WorkspaceSpec, checked, read, write
+from overheard.workspaces.checking import SLUG
 
 EXAMPLE = """
 [[workspace]]
@@ -42,7 +43,61 @@ def test_the_example_of_the_design() -> None:
         query=(QuerySpec("brand", '"acme db" OR acmedb'),),
         channel=(ChannelSpec("team", "https://example.org/hook", "digest"),),
     )  # fmt: skip
-    assert spec.feeds == [(kind, name) for kind in spec.kinds for name in ("python", "linux", "selfhosted")]
+    assert spec.feeds == [
+        ("reddit", kind, name, (items,))
+        for kind, items in (("posts", "post"), ("comments", "comment"))
+        for name in ("python", "linux", "selfhosted")
+    ]
+
+
+WATCHES = """
+[[workspace]]
+slug = "acme"
+subreddits = ["python"]
+kinds = ["posts"]
+  [[workspace.watch]]
+  source = "replay"
+  places = ["Python", "all"]
+  [[workspace.watch]]
+  source = "reddit"
+  places = ["r/rust"]
+  kinds = ["comments"]
+  [[workspace.watch]]
+  source = "replay"
+  places = ["python"]
+  kinds = ["comments"]
+"""
+
+
+def test_watches_name_a_source_their_places_and_kinds() -> None:
+    [spec] = read(WATCHES, "x")
+    assert (spec.subreddits, spec.kinds) == ((), ("posts", "comments"))
+    assert spec.watch == (
+        WatchSpec("reddit", ("python",), ("posts",)),
+        WatchSpec("replay", ("Python",), ("posts", "comments")),
+        WatchSpec("replay", ("all",), ("posts",)),
+        WatchSpec("reddit", ("rust",), ("comments",)),
+    )
+    assert spec.feeds == [
+        WatchedFeed("reddit", "posts", "python", ("post",)),
+        WatchedFeed("replay", "items", "python", ("post", "comment")),
+        WatchedFeed("replay", "items", "all", ("post",)),
+        WatchedFeed("reddit", "comments", "rust", ("comment",)),
+    ]
+    text = write([spec])
+    assert "subreddits" not in text
+    assert read(text, "x") == [spec]
+
+
+def test_what_is_reddit_s_alone_with_one_set_of_kinds_takes_the_short_form() -> None:
+    watch = [{"source": "reddit", "places": ["/r/Rust/", "RUST", "linux"]}]
+    [spec] = read(change(watch=watch, kinds=["comments", "posts"]), "x")
+    assert (spec.subreddits, spec.watch) == (("python", "linux", "selfhosted", "Rust"), ())
+    assert write([spec]).splitlines()[6:8] == [
+        'subreddits = ["python", "linux", "selfhosted", "Rust"]', 'kinds = ["posts", "comments"]',
+    ]  # fmt: skip
+    [spec] = read(change(watch=[{**watch[0], "kinds": ["posts"]}], subreddits=None), "x")
+    assert (spec.subreddits, spec.kinds, spec.watch) == (("Rust", "linux"), ("posts",), ())
 
 
 def test_the_least_that_is_needed() -> None:
@@ -95,6 +150,19 @@ def inline(value: Any) -> str:
         ({"kinds": []}, ["workspace acme: kinds"]),
         ({"kinds": ["links"]}, ["workspace acme", "kinds"]),
         ({"quiet": True}, ["workspace acme", "quiet"]),
+        ({"kinds": ["items"]}, ["workspace acme", "kinds", "valid: posts, comments"]),
+        ({"watch": [{"source": "redit", "places": ["x"]}]}, ["watch: source 'redit' is not known; valid: reddit, re"]),
+        ({"watch": [{"source": "canary", "places": ["x"]}]}, ["watch: source 'canary' is not known; valid: reddit"]),
+        ({"watch": [{"source": "reddit", "places": ["a b"]}]}, ["watch of reddit: places: 'a b' cannot be the name"]),
+        ({"watch": [{"source": "replay", "places": ["a\x00b"]}]}, ["watch of replay: places: ", "cannot be the name"]),
+        ({"watch": [{"source": "replay", "places": []}]}, ["watch of 'replay': places: name at least one"]),
+        ({"watch": [{"source": "replay", "places": ["x"], "kinds": []}]}, ["watch of 'replay': kinds: ", "or both"]),
+        ({"watch": [{"source": "replay", "places": ["x"], "kinds": ["y"]}]}, ["kinds", "valid: posts, comments"]),
+        (
+            {"watch": [{"source": "replay", "place": ["x"]}]},
+            ["watch: unknown key 'place'; valid: source, places, kinds"],
+        ),
+        ({"watch": [{"places": ["x"]}]}, ["workspace acme", "source"]),
         ({"query": [{"name": "x"}]}, ["workspace acme", "text", "query"]),
         ({"query": [{"name": "x", "text": '"open'}]}, ["workspace acme: query 'x':"]),
         ({"query": [{"name": "x", "text": "NOT a"}]}, ["workspace acme: query 'x':"]),
@@ -166,17 +234,30 @@ def test_half_a_surrogate_pair_comes_from_no_file_but_from_a_terminal() -> None:
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=100).filter(str.strip)
+SUBREDDITS = st.from_regex(reddit_items.SUBREDDIT, fullmatch=True).filter(str.isascii)
+KIND_SETS = st.sampled_from([("posts",), ("comments",), ("comments", "posts")])
+
+
+def places(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(names, min_size=1, max_size=3).map(tuple)
+
+
 SPECS = st.builds(
     WorkspaceSpec,
-    slug=st.from_regex(workspace_file.SLUG, fullmatch=True).filter(lambda slug: not slug.isdecimal()),
+    slug=st.from_regex(SLUG, fullmatch=True).filter(lambda slug: not slug.isdecimal()),
     name=TEXTS,
     timezone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
     every=st.sampled_from(["5m", "*/5 * * * *", "0 9 * * mon-fri"]),
     digest=st.sampled_from(["1d", "0 9 * * *"]),
-    subreddits=st.lists(
-        st.from_regex(workspace_file.SUBREDDIT, fullmatch=True).filter(str.isascii), min_size=1, max_size=4
+    subreddits=st.lists(SUBREDDITS, min_size=1, max_size=4).map(tuple),
+    kinds=KIND_SETS,
+    watch=st.lists(
+        st.one_of(
+            st.builds(WatchSpec, st.just("reddit"), places(SUBREDDITS), st.none() | KIND_SETS),
+            st.builds(WatchSpec, st.just("replay"), places(st.sampled_from(["a", "A", "all"])), st.none() | KIND_SETS),
+        ),
+        max_size=3,
     ).map(tuple),
-    kinds=st.sampled_from([("posts",), ("comments",), ("comments", "posts")]),
     query=st.lists(
         st.builds(QuerySpec, NAMES, TEXTS.map(lambda text: f"acme {text}")), max_size=3, unique_by=lambda q: q.name
     ).map(tuple),
@@ -229,7 +310,7 @@ def numbered(count: int, row: dict[str, Any]) -> list[dict[str, Any]]:
         ({"query": [{"name": "x", "text": "a" * 1_000_000}]}, "the query has 1,000,000 characters, 2,000 are allowed"),
         ({"channel": [{"name": "x", "url": "https://h/" + "x" * 1_000_000}]}, "channel 'x': url: 1,000,010 characters"),
         ({"channel": [{"name": "x", "url": "https://h/", "secret": "x" * 300}]}, "channel 'x': secret: 300 characters"),
-        ({"x" * 1_000_000: 1}, "valid: slug, name, timezone, every, digest, subreddits, kinds, query, channel"),
+        ({"x" * 1_000_000: 1}, "valid: slug, name, timezone, every, digest, subreddits, kinds, watch, query, channel"),
         ({"channel": [{"name": "x", "adress": "https://h/"}]}, "channel: unknown key 'adress'; valid: name, url, mode"),
         ({"kinds": ["links"]}, "valid: posts, comments"),
     ],

@@ -1,0 +1,255 @@
+"""The configuration: the tables of ``pipeline.toml`` with their keys, defaults and bounds (``loading`` reads them)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from overheard.credentials import check_login
+
+# What is beyond these bounds is a slip of the pen: a timer or a thread pool would fail on it, later and darkly.
+YEAR = 31_536_000
+Positive = Annotated[int, Field(gt=0, le=100_000)]
+Threads = Annotated[int, Field(gt=0, le=64)]
+Seconds = Annotated[float, Field(gt=0, le=YEAR, allow_inf_nan=False)]
+Soon = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
+
+LEASE_MARGIN = 5.0  # seconds of [notify] lease that must be left when a try has taken its whole [notify] timeout
+
+
+class Section(BaseModel):
+    """A table of pipeline.toml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class Bus(Section):
+    url: SecretStr = SecretStr("memory://")
+    heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
+    blocked_timeout: Annotated[int, Field(ge=5, le=600)] = 30
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("memory://", "amqp://", "amqps://")):
+            raise ValueError("must start with memory://, amqp:// or amqps://")
+        check_login(value.get_secret_value())
+        return value
+
+    @property
+    def address(self) -> str:
+        """The URL with the heartbeat and the timeout in it; what the URL says itself counts. Secret."""
+        url = self.url.get_secret_value()
+        if self.embedded:
+            return url
+        base, _, given = url.partition("?")
+        settings = {"heartbeat": self.heartbeat, "blocked_connection_timeout": self.blocked_timeout}
+        return f"{base}?{urlencode({**settings, **dict(parse_qsl(given))})}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether all stages must live in one process."""
+        return self.url.get_secret_value().startswith("memory://")
+
+
+class Database(Section):
+    url: SecretStr = SecretStr("sqlite:///overheard.db")
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        if not value.get_secret_value().startswith("sqlite:///"):
+            check_login(value.get_secret_value())
+        return value
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is SQLite, which migrates itself."""
+        return self.url.get_secret_value().startswith("sqlite:///")
+
+
+class RedditClient(Section):
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr = SecretStr("")
+
+
+class Reddit(Section):
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    user_agent: str = ""
+    reddit_url: str = "https://www.reddit.com"
+    oauth_url: str = "https://oauth.reddit.com"
+    requests_per_minute: Annotated[int, Field(gt=0, le=6000)] = 95
+    burst: Positive = 5
+    timeout: Soon = 15
+    client: Annotated[tuple[RedditClient, ...], Field(strict=False)] = ()  # strict: TOML knows no tuples
+
+    @field_validator("reddit_url", "oauth_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def clients(self) -> tuple[RedditClient, ...]:
+        """All that are configured, the single keys' last. Only the first is used yet."""
+        single = [RedditClient(client_id=self.client_id, client_secret=self.client_secret)] if self.client_id else []
+        return (*self.client, *single)
+
+    @property
+    def client_in_use(self) -> str:
+        """The id of the client that is used; empty without one."""
+        return self.clients[0].client_id if self.clients else ""
+
+
+class Replay(Section):
+    path: str = ""
+    speed: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
+
+
+class Sources(Section):
+    """A table of tables: ``[sources.reddit]``."""
+
+    reddit: Reddit = Reddit()
+    replay: Replay = Replay()
+
+
+class Tick(Section):
+    interval: Soon = 5
+    jitter: Annotated[float, Field(ge=0, le=3600)] = 10
+    batch: Positive = 500
+    sweep_after: Seconds = 60
+
+
+class Fetch(Section):
+    threads: Threads = 4
+    fresh_for: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 60
+    group_size: Annotated[int, Field(gt=0, le=200)] = 50
+    max_pages: Annotated[int, Field(gt=0, le=10)] = 10
+    lease: Seconds = 120
+    longest_backoff: Seconds = 86400
+
+
+class Match(Section):
+    threads: Threads = 1
+
+
+class Store(Section):
+    threads: Threads = 2
+
+
+class Notify(Section):
+    threads: Threads = 8
+    allow_private: bool = False
+    timeout: Soon = 20
+    per_minute: Positive = 60
+    burst: Positive = 20
+    batch: Positive = 10
+    lease: Seconds = 60
+    give_up_after: Seconds = 432000
+
+
+class Digest(Section):
+    threads: Threads = 1
+
+
+class Recheck(Section):
+    threads: Threads = 1
+    within_hours: Annotated[float, Field(gt=0, le=720)] = 24
+    batch: Annotated[int, Field(gt=0, le=100)] = 5
+    share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
+
+
+class Limits(Section):
+    """How much one workspace may have."""
+
+    queries: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    feeds: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    channels: Annotated[int, Field(ge=1, le=100_000)] = 500
+    triggers_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 3600
+
+
+class Metrics(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65000)] = 9400
+
+
+class Retention(Section):
+    items_days: Days = 0
+    mentions_days: Days = 90
+    deliveries_days: Days = 30
+    dead_letters_days: Days = 90
+
+
+class Canary(Section):
+    interval: Annotated[int, Field(ge=0, le=86400)] = 0
+
+    @field_validator("interval")
+    @classmethod
+    def _schedule(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0 (off), or at least 2 seconds")
+        return value
+
+
+class Alerts(Section):
+    url: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")
+    every: Annotated[int, Field(ge=1, le=86400)] = 300
+    allow_private: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and "://" not in value.get_secret_value():
+            raise ValueError("must be a channel's address: https://… (a signed webhook), or Apprise's (slack://…)")
+        return value
+
+
+class Log(Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+class Config(Section):
+    """All of it. Attributes are the tables of pipeline.toml."""
+
+    bus: Bus = Bus()
+    database: Database = Database()
+    sources: Sources = Sources()
+    tick: Tick = Tick()
+    fetch: Fetch = Fetch()
+    match: Match = Match()
+    store: Store = Store()
+    notify: Notify = Notify()
+    digest: Digest = Digest()
+    recheck: Recheck = Recheck()
+    limits: Limits = Limits()
+    metrics: Metrics = Metrics()
+    retention: Retention = Retention()
+    canary: Canary = Canary()
+    alerts: Alerts = Alerts()
+    log: Log = Log()
+    # Keys that are set and no longer mean anything: accepted for one release, so that an upgrade starts.
+    deprecated: tuple[str, ...] = ()
+
+
+def _sections(table: type[Section], prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
+    for name, field in table.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Sources):
+            yield from _sections(kind, f"{prefix}{name}.")
+        elif isinstance(kind, type) and issubclass(kind, Section):
+            yield f"{prefix}{name}", kind
+
+
+SECTIONS: dict[str, type[Section]] = dict(_sections(Config))  # by name, as between brackets: sources.reddit

@@ -1,0 +1,31 @@
+"""Sections and keys that were renamed or removed: accepted for one release, so that an upgrade starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+RENAMED = {"reddit": "sources.reddit"}  # sections; in variables, the old name needs no warning
+REMOVED: dict[tuple[str, str], str] = {
+    ("fetch", "overlap"): "readings end where they meet what was read before, and need no overlap",
+}
+
+
+def without_old_keys(tables: dict[str, Any], where: str) -> Iterator[str]:
+    """Move what stands under an old name to the new one, where it is not set yet; take out what was removed.
+
+    Yields what to tell of each.
+    """
+    for old, new in RENAMED.items():
+        if not isinstance(tables.get(old), dict) or not isinstance(tables.get(new, {}), dict):
+            continue
+        was, now = tables.pop(old), tables.get(new, {})
+        tables[new] = {**was, **now}
+        yield f"{where}: [{old}] is called [{new}] now: rename it"
+        yield from (
+            f"{where}: [{old}] {key} is not used, as [{new}] {key} is set: remove it" for key in was if key in now
+        )
+    for (section, key), why in REMOVED.items():
+        table = tables.get(section)
+        if isinstance(table, dict) and table.pop(key, None) is not None:
+            yield f"{where}: [{section}] {key} is no longer used ({why}): remove it"

@@ -1,0 +1,225 @@
+"""Read the configuration: ``pipeline.toml``, overridden by ``OVERHEARD_<SECTION>__<KEY>`` and, for secrets, ``…_FILE``.
+
+Every fault is reported at once, each with file, key and a hint; nothing is guessed and nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from overheard.config import LEASE_MARGIN, SECTIONS, Config, Section
+from overheard.config.deprecated import REMOVED, RENAMED, without_old_keys
+from overheard.credentials import read_secret
+from overheard.errors import ConfigError, InvalidInput
+from overheard.input_files import open_input, parse_toml, read_to_limit
+
+PREFIX = "OVERHEARD_"
+FILE_SUFFIX = "_FILE"
+# Variables of ours that are no keys: where the configuration is, and where tests find the corpus.
+RESERVED = {"OVERHEARD_CONFIG", "OVERHEARD_CORPUS"}
+FILE_MAX_BYTES = 1 << 20
+GROUPS = {name.partition(".")[0] for name in SECTIONS if "." in name}  # of sections: [sources.reddit] is in one
+
+Tables = dict[str, Any]  # by the section's name, sources.reddit
+Given = dict[tuple[str, str], str]  # the variable that a (section, key) came from
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration from ``path`` (None: ./pipeline.toml where there is one, else the defaults) and ``environ``.
+
+    Raises ConfigError with every problem found.
+    """
+    path, file = _read(path, environ)
+    where = str(path) if path is not None else "the defaults"
+    tables = _by_name(file)
+    deprecated = list(without_old_keys(tables, where))
+    problems = list(_unknown_keys(tables, where))
+    given = _override(tables, environ, problems, deprecated)
+    if not problems:
+        try:
+            config = Config.model_validate({**_nested(tables), "deprecated": tuple(deprecated)})
+            problems = [f"{where}: {problem}" for problem in _contradictions(config)]
+        except ValidationError as error:
+            problems = [_explain(fault, where, given) for fault in error.errors()]
+    if problems:
+        raise ConfigError([*problems, *deprecated])
+    return config
+
+
+def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+    if path is None and environ.get("OVERHEARD_CONFIG"):
+        path = Path(environ["OVERHEARD_CONFIG"])
+    if path is None:
+        path = Path("pipeline.toml")
+        if not path.exists():
+            return None, {}
+    try:
+        with open_input(path) as file:
+            return path, parse_toml(read_to_limit(file, str(path), FILE_MAX_BYTES), str(path))
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file (give its path with --config or OVERHEARD_CONFIG)"]) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its path
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from None
+    except InvalidInput as error:
+        raise ConfigError([str(error)]) from None
+
+
+def _by_name(file: Mapping[str, Any]) -> Tables:
+    """Return the file's tables, those within a group beside the others."""
+    tables: Tables = {}
+    for name, table in file.items():
+        if name in GROUPS and isinstance(table, dict):
+            tables |= {f"{name}.{inner}": each for inner, each in table.items()}
+        else:
+            tables[name] = table
+    return tables
+
+
+def _nested(tables: Tables) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for section, table in tables.items():
+        group, _, name = section.rpartition(".")
+        (nested.setdefault(group, {}) if group else nested)[name] = table
+    return nested
+
+
+def _unknown_keys(tables: Tables, where: str) -> Iterator[str]:
+    for section, table in tables.items():
+        if section not in SECTIONS:
+            group = section.partition(".")[0] + "."
+            valid = [name for name in SECTIONS if name.startswith(group)] or SECTIONS
+            yield f"{where}: [{section}] is no section of it. {_near(section, valid)}"
+        elif not isinstance(table, dict):
+            yield f"{where}: {section} must be a table: write [{section}] on a line of its own"
+        else:
+            yield from _unknown_in(table, SECTIONS[section], f"{where}: [{section}]")
+
+
+def _unknown_in(table: dict[str, Any], section: type[Section], where: str) -> Iterator[str]:
+    fields = section.model_fields
+    for key, value in table.items():
+        if key not in fields:
+            yield f"{where} {key}: unknown key. {_near(key, fields)}"
+        elif row_type := _row_type(fields[key]):
+            for number, row in enumerate(value if isinstance(value, list) else [], start=1):
+                if isinstance(row, dict):
+                    yield from _unknown_in(row, row_type, f"{where} {key} {number}")
+
+
+def _row_type(field: FieldInfo) -> type[Section] | None:
+    """Return what an array of tables consists of; None: the key is not an array of tables."""
+    return get_args(field.annotation)[0] if get_origin(field.annotation) is tuple else None
+
+
+def _override(tables: Tables, environ: Mapping[str, str], problems: list[str], deprecated: list[str]) -> Given:
+    """Put what the environment says into the tables. Of a variable by its old and its new name the new one counts."""
+    given: Given = {}
+    named = [name for name in environ if name.startswith(PREFIX) and name not in RESERVED]
+    for variable in sorted(named, key=_is_old):
+        section, key = _setting(variable)
+        if why := REMOVED.get((section, key)):
+            deprecated.append(f"environment: {variable} is no longer used ({why}): unset it")
+            continue
+        try:
+            key, text = _value(variable, section, key, environ)
+        except ValueError as problem:
+            problems.append(f"environment: {variable}: {problem}")
+            continue
+        if (section, key) in given:
+            deprecated.append(f"environment: {variable} is not used, as {given[section, key]} is set: unset it")
+            continue
+        given[section, key] = variable
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = _from_text(SECTIONS[section].model_fields[key].annotation, text)
+    return given
+
+
+def _is_old(variable: str) -> bool:
+    return variable.removeprefix(PREFIX).lower().partition("__")[0] in RENAMED
+
+
+def _setting(variable: str) -> tuple[str, str]:
+    """``OVERHEARD_A__B__KEY`` → (``a.b``, ``key``)."""
+    section, _, key = variable.removeprefix(PREFIX).lower().rpartition("__")
+    section = section.replace("__", ".")
+    return RENAMED.get(section, section), key
+
+
+def _value(variable: str, section: str, key: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the key that a variable sets, and the text. Raises ValueError, without the text."""
+    if section not in SECTIONS or not key:
+        names = [f"{PREFIX}{name.upper().replace('.', '__')}__…" for name in SECTIONS]
+        raise ValueError(f"no such setting. {_near(variable, names)}")
+    fields = SECTIONS[section].model_fields
+    text = environ[variable]
+    if key.endswith(FILE_SUFFIX.lower()) and key not in fields:
+        key = key.removesuffix(FILE_SUFFIX.lower())
+        if variable.removesuffix(FILE_SUFFIX) in environ:
+            raise ValueError(f"{variable.removesuffix(FILE_SUFFIX)} is set too; unset one")
+        if key in fields and fields[key].annotation is not SecretStr:
+            raise ValueError("only secrets can be read from a file")
+        try:
+            text = read_secret(text)
+        except ValueError as error:
+            raise ValueError(f"the secret's file cannot be read: {error}") from None
+    if key not in fields:
+        raise ValueError(f"[{section}] has no such key. {_near(key, fields)}")
+    if _row_type(fields[key]):
+        raise ValueError(f"tables can only be given in the file, as [[{section}.{key}]]")
+    return key, text
+
+
+def _from_text(annotation: Any, text: str) -> Any:
+    """An environment variable is text: read numbers and booleans from it, and leave the rest to the validation."""
+    plain = annotation if get_origin(annotation) is None else annotation.__args__[0]
+    if plain not in (int, float, bool):
+        return text
+    try:
+        return TypeAdapter(plain).validate_python(text)
+    except ValidationError:
+        return text
+
+
+def _near(word: str, valid: Iterable[str]) -> str:
+    names = list(valid)
+    close = difflib.get_close_matches(word, names, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Valid: {', '.join(names)}"
+
+
+def _explain(fault: Any, where: str, given: Given) -> str:
+    loc = [str(part) for part in fault["loc"]]
+    depth = 2 if loc[0] in GROUPS else 1
+    section, (key, *row) = ".".join(loc[:depth]), [*loc[depth:], ""]
+    source = f"environment {given[section, key]}" if (section, key) in given else where
+    inside = "".join(f" {int(part) + 1 if part.isdecimal() else part}" for part in row if part)
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    default = SECTIONS[section].model_fields[key].default if section in SECTIONS and key and not inside else None
+    shown = "" if default is None or isinstance(default, SecretStr) else f" (default: {default!r})"
+    return f"{source}: [{section}] {key}{inside}: {message}{shown}"
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """What is possible alone and not together."""
+    timeout, lease = config.notify.timeout, config.notify.lease
+    if lease <= timeout + LEASE_MARGIN:
+        yield (
+            f"[notify] lease: {lease:g} must be more than [notify] timeout ({timeout:g}) and {LEASE_MARGIN:g} seconds: "
+            "else another process takes over what is still being sent, and sends it again"
+        )
+    if 0 < config.canary.interval < config.fetch.fresh_for:
+        least = f"{config.fetch.fresh_for:g}"
+        yield f"[canary] interval: must be 0 (off), or at least [fetch] fresh_for ({least}): nothing is read more often"
+    url, secret = config.alerts.url.get_secret_value().lower(), config.alerts.secret.get_secret_value()
+    signed = url.startswith(("http://", "https://"))
+    if signed and not secret:
+        yield '[alerts] secret: a webhook is signed with one; make it with: echo "whsec_$(openssl rand -base64 24)"'
+    if url and secret and not signed:
+        yield "[alerts] secret: only an http:// or https:// url is signed; remove it"

@@ -1,0 +1,34 @@
+"""Workspaces as their owners write them: the file that ``overheard import`` reads and ``overheard export`` writes."""
+
+from overheard.workspaces.checking import Refusal, checked
+from overheard.workspaces.spec import (
+    DEFAULT_DIGEST,
+    DEFAULT_EVERY,
+    KINDS,
+    ChannelSpec,
+    Kind,
+    QuerySpec,
+    WatchedFeed,
+    WatchSpec,
+    WorkspaceSpec,
+    arranged,
+)
+from overheard.workspaces.toml import FILE_MAX_BYTES, read, write
+
+__all__ = [
+    "DEFAULT_DIGEST",
+    "DEFAULT_EVERY",
+    "FILE_MAX_BYTES",
+    "KINDS",
+    "ChannelSpec",
+    "Kind",
+    "QuerySpec",
+    "Refusal",
+    "WatchSpec",
+    "WatchedFeed",
+    "WorkspaceSpec",
+    "arranged",
+    "checked",
+    "read",
+    "write",
+]

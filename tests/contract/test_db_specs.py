@@ -1,0 +1,101 @@
+"""Workspaces that watch several sources: what is saved is what they watch, and nothing else changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from overheard.db import queries, retention, specs, storing
+from overheard.db.connect import Db
+from overheard.db.models import Delivery, Feed, Query, Watch
+from overheard.db.retention import DAY, Ages
+from overheard.workspaces import WatchSpec, checked
+
+BOTH = ("posts", "comments")
+REPLAY, REDDIT = WatchSpec("replay", ("python",), BOTH), WatchSpec("reddit", ("python",), ("posts",))
+
+
+def watched(world: Any, workspace_id: int) -> list[tuple[str, str, str, str]]:
+    """(source, kind, place, kinds watched) of each of its feeds."""
+    rows = (
+        Watch.select(Feed.source, Feed.kind, Feed.place, Watch.kinds)
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id)
+    )
+    return sorted(rows.tuples().execute(world.db.peewee))
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [
+        (REDDIT, REPLAY),
+        (REPLAY,),
+        (WatchSpec("reddit", ("linux",), BOTH), WatchSpec("reddit", ("python",), ("comments",))),
+        (WatchSpec("replay", ("all",), ("posts",)), WatchSpec("replay", ("python",), ("comments",)), REDDIT),
+    ],
+)
+def test_what_it_watches_comes_back_as_it_was_written(world: Any, db: Db, watch: tuple[WatchSpec, ...]) -> None:
+    spec = checked(world.spec(subreddits=(), watch=watch))
+    found = specs.load(db, world.save(spec), secrets=False)
+    assert (found.subreddits, sorted(found.watch, key=str)) == ((), sorted(watch, key=str))
+    assert specs.load(db, world.save(found), secrets=False) == found
+
+
+def test_a_sequence_of_both_is_one_feed_with_the_kinds_that_are_watched(world: Any) -> None:
+    acme = world.workspace(subreddits=(), watch=(WatchSpec("replay", ("Python",), ("comments",)), REDDIT))
+    assert watched(world, acme) == [("reddit", "posts", "python", "post"), ("replay", "items", "python", "comment")]
+
+
+def test_a_place_of_one_name_in_two_sources_is_two_feeds(world: Any, db: Db) -> None:
+    world.workspace(subreddits=["python"])
+    bolt = world.workspace("bolt", subreddits=(), watch=(REPLAY,))
+    assert len(world.rows(Feed)) == 2
+    world.workspace("bolt", subreddits=["rust"])
+    assert watched(world, bolt) == [("reddit", "posts", "rust", "post")]
+
+
+def test_a_file_with_reddit_only_ends_the_other_watches_and_nobody_elses(world: Any, db: Db) -> None:
+    acme = world.workspace(subreddits=["python"], watch=(REPLAY,))
+    bolt = world.workspace("bolt", subreddits=(), watch=(REPLAY,))
+    world.workspace(subreddits=["python"])
+    assert watched(world, acme) == [("reddit", "posts", "python", "post")]
+    assert watched(world, bolt) == [("replay", "items", "python", "post comment")]
+
+
+def test_other_kinds_keep_the_watch_s_beginning_and_match_hears_of_it(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(subreddits=(), watch=(REPLAY,))
+    began, before = clock(), queries.revision(db)
+    Feed.update(fresh_at=began).execute(db.peewee)
+    clock.advance(1000)
+    world.workspace(subreddits=(), watch=(WatchSpec("replay", ("python",), ("posts",)),))
+    assert world.rows(Watch, "created_at", "kinds") == [(began, "post")]
+    assert queries.changed_since(db, before) == [acme]
+    [interest] = queries.interests(db, [acme])
+    assert interest.places == (("replay", "post", "python"),)
+    assert world.rows(Feed, "fresh_at") == [(began,)], "the feed is read already"
+
+
+def test_a_query_that_is_named_again_revives_its_row(world: Any, db: Db) -> None:
+    acme = world.workspace(queries={"brand": "acme"})
+    row = world.query(acme)
+    world.workspace(queries={"other": "x"})
+    [(removed_at,)] = Query.select(Query.removed_at).where(Query.id == row).tuples().execute(db.peewee)
+    assert removed_at is not None
+    world.workspace(queries={"brand": "acme OR acmedb"})
+    assert (world.query(acme), world.rows(Query, "text", "removed_at")[0]) == (row, ("acme OR acmedb", None))
+
+
+def test_a_removed_query_goes_with_the_last_mention_that_names_it(world: Any, db: Db, clock: Any) -> None:
+    acme = world.workspace(queries={"brand": "acme", "unused": "x", "kept": "y"})
+    storing.store(db, world.matched((world.item(), (acme,))), clock())
+    Delivery.update(state="sent").execute(db.peewee)
+    world.workspace(queries={"kept": "y"})
+
+    def left(days: float) -> list[str]:
+        retention.forget(db, Ages(mentions=90, deliveries=30, dead_letters=60), clock() + days * DAY)
+        return [name for (name,) in world.rows(Query, "name")]
+
+    assert left(0.5) == ["brand", "unused", "kept"], "it may be named again"
+    assert left(2) == ["brand", "kept"]
+    assert left(91) == ["kept"]
