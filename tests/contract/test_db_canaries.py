@@ -159,7 +159,7 @@ def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> No
 def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     keep(db, clock)
-    (own,) = feeds.stale_of(db, acme, now=clock(), fresh_since=clock())
+    (own,) = feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())
     terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
     group = groups.Group(0, own.source, own.kind, None, 0.0, 0.0, None)
     assert [other.places for other in feeds.also_due(db, group, **terms)] == [["python"]]

@@ -96,7 +96,7 @@ def test_a_feed_that_is_refused_again_and_again_is_one_incident(world: Any, db: 
     acme = world.workspace()
     counts = []
     for _ in range(5):
-        (feed,) = feeds.stale_of(db, acme, now=clock.advance(1e6), fresh_since=clock())
+        (feed,) = feeds.stale_of(db, acme, "reddit", now=clock.advance(1e6), fresh_since=clock())
         feeds.refuse(db, feed, "private", now=clock(), longest=86_400)
         counts.append(len(told_of(db)))
     assert counts == [0, 0, 1, 1, 1]

@@ -309,7 +309,7 @@ def test_an_empty_listing_gives_a_cursor_too(world: Any, db: Db, clock: Any, pol
 
 def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
-    [row] = feeds.stale_of(db, 1, now=clock(), fresh_since=clock())
+    [row] = feeds.stale_of(db, 1, "reddit", now=clock(), fresh_since=clock())
     clock.now = feeds.refuse(db, row, "private", now=clock(), longest=10_000.0)
     targets = polled("p")
     storing.store(db, world.matched(poll="p", targets=targets), clock())
