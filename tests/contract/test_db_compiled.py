@@ -68,7 +68,7 @@ def test_how_many_rows_were_changed(db: Db) -> None:
 def test_constants_and_none_stand_beside_values(db: Db, world: Any) -> None:
     @compiled
     def put(db: Db, slug: Any, since: Any) -> Any:
-        return Workspace.update(active=False, waiting_since=since).where(Workspace.slug == slug, Workspace.active)
+        return Workspace.update(active=False, digest_end=since).where(Workspace.slug == slug, Workspace.active)
 
     world.workspace()
     assert put.count(db, slug="acme", since=None) == 1
