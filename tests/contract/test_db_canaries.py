@@ -159,9 +159,9 @@ def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> Non
     (own,) = feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())
     terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
     group = groups.Group(0, own.source, own.kind, None, 0.0, 0.0, None)
-    assert [other.places for other in feeds.also_due(db, group, **terms)] == [["python"]]
+    assert [other.places for other in feeds.also_due(db, group, **terms)] == [("python",)]
     group = msgspec.structs.replace(group, source=canary.SOURCE)
-    assert [other.places for other in feeds.also_due(db, group, **terms)] == [[canary.FEED]]
+    assert [other.places for other in feeds.also_due(db, group, **terms)] == [(canary.FEED,)]
 
 
 def test_a_workspace_of_that_name_from_before_is_left_alone(world: Any, db: Db, clock: Any) -> None:

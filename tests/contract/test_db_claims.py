@@ -212,7 +212,7 @@ def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock
     specs.set_active(db, paused, False)
     taken = groups.claim(db, one, "p", now=clock(), lease=120)
     assert taken is not None
-    assert taken.places == ["python"]
+    assert taken.places == ("python",)
     left = world.group("rust")
     assert left.id == world.group("go").id != one
     assert (left.cursor, left.began_at, left.lease_until) == ("x", 5.0, 0)

@@ -70,9 +70,7 @@ def test_other_kinds_keep_the_watch_s_beginning_and_match_hears_of_it(world: Any
     clock.advance(1000)
     world.workspace(subreddits=(), watch=(WatchSpec("replay", ("python",), ("posts",)),))
     assert world.rows(Watch, "created_at", "kinds") == [(began, "post")]
-    assert queries.changed_since(db, before) == [acme]
-    [interest] = queries.interests(db, [acme])
-    assert interest.places == (("replay", "post", "python"),)
+    assert list(queries.watches_since(db, before)) == [(acme, (("replay", "post", "python"),))]
     assert world.rows(Feed, "fresh_at") == [(began,)], "the feed is read already"
 
 

@@ -125,7 +125,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("sources = 1\n", ["[sources] is no section", "Valid: sources.reddit, sources.replay"]),
         ("[[sources.reddit]]\n", ["sources.reddit must be a table", "[sources.reddit]"]),
         ("[sources.reddit]\nbrst = 1\n", ["[sources.reddit] brst: unknown key", "Did you mean burst?"]),
-        ("[sources.replay]\nspeed = 0\n", ["[sources.replay] speed:", "greater than 0", "(default: 1.0)"]),
+        ("[sources.replay]\nspeed = -1\n", ["[sources.replay] speed:", "greater than or equal to 0", "(default: 1.0)"]),
         ("[[sources.reddit.client]]\nclientid = \"a\"\n", ["[sources.reddit] client 1 clientid: ", "client_id?"]),
         ("[[sources.reddit.client]]\nclient_secret = \"s\"\n", ["[sources.reddit] client 1 client_id: Field required"]),
         ("[sources.reddit]\nclient = [5]\n", ["[sources.reddit] client 1: ", "dictionary"]),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overheard.errors import InvalidInput
-from overheard.sources import reddit_items
+from overheard.sources.reddit import names
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchedFeed, WatchSpec, WorkspaceSpec, checked, read, write
 from overheard.workspaces.checking import SLUG
 
@@ -234,7 +234,7 @@ def test_half_a_surrogate_pair_comes_from_no_file_but_from_a_terminal() -> None:
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=100).filter(str.strip)
-SUBREDDITS = st.from_regex(reddit_items.SUBREDDIT, fullmatch=True).filter(str.isascii)
+SUBREDDITS = st.from_regex(names.SUBREDDIT, fullmatch=True).filter(str.isascii)
 KIND_SETS = st.sampled_from([("posts",), ("comments",), ("comments", "posts")])
 
 
