@@ -177,8 +177,12 @@ def _feeds() -> tuple[Panel, ...]:
             "Items read",
             "Posts and comments a second, seen before or not; unreadable: what has not the form of an item.",
             "cps",
-            Query('sum by (kind) (rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))', "{{kind}}"),
-            Query('sum(rate(overheard_items_unreadable_total{job="overheard"}[$__rate_interval]))', "unreadable"),
+            (
+                Query(
+                    'sum by (kind) (rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))', "{{kind}}"
+                ),
+                Query('sum(rate(overheard_items_unreadable_total{job="overheard"}[$__rate_interval]))', "unreadable"),
+            ),
             stacked=True,
         ),
         curves(
