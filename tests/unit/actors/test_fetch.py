@@ -916,7 +916,7 @@ def test_what_comes_while_a_reading_waits_pushes_nothing_out_silently(
     reddit.items.clear()  # what is remembered was deleted: only the listing's end can end the reading
     names = post(news)
     stage.clock.advance(300)
-    later = stage.fetcher.fetch(stage.message(acme), Budget(read))
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(read))
     names += post(came)
     parts = [*stage.sent.take(), *stage.resume(later.message)]
     stage.store(parts)
