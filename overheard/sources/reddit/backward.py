@@ -18,6 +18,10 @@ The cursor remembers, as JSON:
 A feed of which nothing is remembered (new, or silent for as long as anybody looked) has no names to meet. For it a
 reading ends with the first page on which everything is older than ``since``: one old item among newer ones, or one
 with a date in the future, cannot end it early or keep it from ending for good.
+
+A listing that ends before that was read to its real end, or only to its depth. The pages alone do not tell: what is
+posted while a reading waits between two of them pushes as much out at the bottom. So before a reading takes an end for
+the real one, it looks at the newest page once more.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ SEEN_NAMES = 200
 NAMES_PER_FEED = 5
 RUN = 3  # remembered items in a row that end a reading: one or two may have been moved
 STEPS_BACK = (0.0, 0.25, 0.5, 1.0)  # of a page: how far a reading whose anchor has disappeared looks for another
-FULL_DEPTH = 0.95  # of the depth: a listing that ends short of it was read to its real end
+FULL_DEPTH = 0.95  # of the depth: a listing that ends short of it has really ended
 CLOCK_MARGIN_SECONDS = 60.0  # by which the source's clock and ours may differ
 
 Edge = tuple[str, float]
@@ -95,20 +99,23 @@ class BackwardReader:
         The result has those of the items that this reading has not had before.
         """
         at = self._at
+        if at.pages and not at.after:
+            return self._at_the_top_again(items)
         if at.after and not items:
             return self._without_anchor()
         had = set(at.page)
         new = tuple(item for item in items if item.id not in had)
         complete = self._meets(items)
         self._remember(items, new)
-        complete = complete or (after is None and not self._deep())
+        short = after is None and not self._deep()
+        whole = short and not at.after  # one page holds it all: nothing came between two
         at.after = after or ""
-        return self._page(new, complete=complete, ended=after is None)
+        return self._page(new, complete=complete or whole, ended=after is None and not short)
 
     def _without_anchor(self) -> Page:
         """Go on from an item before the one that has disappeared from the listing.
 
-        When what is found behind that is the old anchor and nothing else, the listing has really ended there.
+        When what is found behind that is the old anchor and nothing else, the listing has ended there.
         """
         at = self._at
         if self._deep():
@@ -118,6 +125,15 @@ class BackwardReader:
         at.after = at.page[-max(2, int(STEPS_BACK[at.steps] * len(at.page)))]
         at.steps += 1
         return self._page((), complete=False, ended=False)
+
+    def _at_the_top_again(self, items: Sequence[Item]) -> Page:
+        """End a reading that met the listing's end: the real one, unless too much has come at the top meanwhile.
+
+        What has come is left to the next reading.
+        """
+        seen = {name for name, _ in self._at.seen}
+        came = next((place for place, item in enumerate(items) if item.id in seen), None)  # None: more than a page
+        return self._page((), complete=came is not None and not self._deep(came), ended=True)
 
     def _page(self, items: tuple[Item, ...], *, complete: bool, ended: bool, reason: str = "horizon") -> Page:
         at = self._at
@@ -195,8 +211,8 @@ class BackwardReader:
         last = {feed: names for feed, names in sorted(last.items()) if names}
         return msgspec.json.encode(Remembered(seen, last, edge=at.edge or old.edge)).decode()
 
-    def _deep(self) -> bool:
-        return self._at.pages * self._page_size >= FULL_DEPTH * self._depth
+    def _deep(self, came: int = 0) -> bool:
+        return self._at.pages * self._page_size + came >= FULL_DEPTH * self._depth
 
 
 def joined(older: str | None, newer: Sequence[str | None]) -> str | None:

@@ -846,7 +846,7 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
     read = stage.run(acme)
     assert set(news) <= set(read)
     assert {item.id for item in reddit.on_top} <= set(read)
-    assert len(reddit.asked) == 2 + 4
+    assert len(reddit.asked) == 3 + 4
     stage.clock.advance(300)
     assert set(post(25)) <= set(stage.run(acme)), "nor the next one"
     assert world.rows(Gap) == []
@@ -895,6 +895,36 @@ def test_a_page_behind_an_item_that_was_deleted_is_not_the_end(
         assert world.rows(Gap) == []
     else:
         assert [reason for (reason,) in world.rows(Gap, "reason")] == ["anchor"], "nothing is left to go on from"
+
+
+@pytest.mark.parametrize(
+    ("depth", "news", "read", "came", "gap"),
+    [
+        pytest.param(100, 45, 2, 3, False, id="it really ends"),
+        pytest.param(100, 45, 2, 68, True, id="more than a page has come"),
+        pytest.param(96, 110, 8, 8, True, id="less than a page has come, which is enough"),
+    ],
+)
+def test_what_comes_while_a_reading_waits_pushes_nothing_out_silently(
+    world: Any, stage: Stage, reddit: Reddit, post: Any, depth: int, news: int, read: int, came: int, gap: bool
+) -> None:
+    """The end is far from the listing's depth by the pages that were read, but not by what came meanwhile."""
+    reddit.depth = depth
+    acme = world.workspace()
+    post(1)
+    stage.run(acme)
+    reddit.items.clear()  # what is remembered was deleted: only the listing's end can end the reading
+    names = post(news)
+    stage.clock.advance(300)
+    later: Any = stage.fetcher.fetch(stage.message(acme), Budget(read))
+    names += post(came)
+    parts = [*stage.sent.take(), *stage.resume(later.message)]
+    stage.store(parts)
+    assert [reason for (reason,) in world.rows(Gap, "reason")] == ["horizon"] * gap
+    stage.clock.advance(300)
+    found = {item.id for part in parts for item in part.items} | set(stage.run(acme))
+    assert (set(names) <= found) is not gap
+    assert len(world.rows(Gap)) == gap
 
 
 def test_a_group_with_more_news_than_a_listing_holds_is_divided(

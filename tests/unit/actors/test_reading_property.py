@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from actors.fetch.fetcher import Fetcher
@@ -284,6 +284,14 @@ ACTIONS = (
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), min_size=20, max_size=60
 )
+# A reading waits between two pages until so much has come that the listing ends, at its depth, right behind them.
+PUSHED_OUT = [
+    *[("late_in_place", "b", 11), ("short_poll", "e", 10), ("restoration", "c", 3), ("long_pause", "e", 10)],
+    *[("poll", "c", 9), ("lost_anchors", "a", 8), ("poll", "a", 10), ("late_in_place", "a", 12), ("late", "f", 10)],
+    *[("posts", "b", 12), ("posts", "a", 5), ("short_poll", "e", 10), ("misdated", "b", 11), ("late", "f", 8)],
+    *[("refusal", "a", 2), ("posts", "d", 11), ("pause", "f", 8), ("resumption", "e", 10), ("lost_anchors", "b", 9)],
+    ("lost_anchors", "f", 12),
+]
 
 
 @pytest.fixture
@@ -295,10 +303,11 @@ def db(sqlite_db: Db) -> Db:
     max_examples=70,
     deadline=None,
     report_multiple_bugs=False,
-    phases=[Phase.reuse, Phase.generate],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
+@example(steps=PUSHED_OUT)
 def test_nothing_is_missed_silently(world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]) -> None:
     sent.take()
     play = Play(world, sent, metrics)
