@@ -360,8 +360,8 @@ def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_
 
 def _copy(workspace: int, name: str) -> str:
     return (
-        "WITH new AS (INSERT INTO item (name, kind, subreddit, title, body, permalink, url, created_at, stored_at)"
-        f" VALUES ('{name}', 'post', 'python', '', '', '/', '', 0, 0) RETURNING id)"
-        " INSERT INTO mention (workspace_id, item_id, queries, highlights, silent, stored_at)"
+        "WITH new AS (INSERT INTO item (source, ref, kind, place, title, body, permalink, url, created_at, stored_at)"
+        f" VALUES ('reddit', '{name}', 'post', 'python', '', '', '/', '', 0, 0) RETURNING id)"
+        " INSERT INTO mention (workspace_id, item_id, query_ids, highlights, silent, stored_at)"
         f" SELECT {workspace}, id, '[]', '[]', false, extract(epoch FROM now()) FROM new"
     )
