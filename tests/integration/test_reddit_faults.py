@@ -395,7 +395,7 @@ def test_wrong_credentials_are_for_the_operator(
 ) -> None:
     budget = RecordingBudget()
     unsendable = not (settings.get("client_id") or "").isascii()
-    with pytest.raises(Permanent if unsendable else LoginRefused, match=r"\[reddit\]") as caught:
+    with pytest.raises(Permanent if unsendable else LoginRefused, match=r"\[sources.reddit\]") as caught:
         read(make_source(standin, **settings), budget)
     assert "canary" not in str(caught.value)
     assert data(standin) == 0

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from overheard.config import load
+from overheard.config.loading import load
 from overheard.db import groups, queries, refreshes, specs
 from overheard.db.models import Feed, Item, Mention, Watch, Workspace
 from overheard.embedded import Pipeline

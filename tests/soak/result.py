@@ -63,7 +63,7 @@ class Result:
 def stored(farm: Farm) -> Counter[Pair]:
     """The mentions in the database that are not silent."""
     rows = (
-        Mention.select(Workspace.slug, Item.name)
+        Mention.select(Workspace.slug, Item.ref)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
         .switch(Mention)
         .join(Item, on=(Mention.item == Item.id))
