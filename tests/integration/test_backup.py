@@ -98,9 +98,9 @@ def fill(db: Db, world: World) -> Callable[[], dict[str, int]]:
         noise = random.Random(1)  # compression shall not make it small
         for number in range(1000, 1050):
             item = world.item(number, title="naïve – 日本", body=noise.randbytes(2500).hex())
-            values = {name: getattr(item, name) for name in item.__struct_fields__} | {"stored_at": 1.0}
-            key = Item.insert(values).execute(db.peewee)
-            Mention.insert(workspace=workspace, item=key, queries="[]", highlights="[]", stored_at=1.0).execute(
+            values = {name: getattr(item, name) for name in item.__struct_fields__ if name not in ("id", "texts")}
+            key = Item.insert(values | {"ref": item.id, "stored_at": 1.0}).execute(db.peewee)
+            Mention.insert(workspace=workspace, item=key, query_ids="[]", highlights="[]", stored_at=1.0).execute(
                 db.peewee
             )
         counts = world.counts()

@@ -17,20 +17,19 @@ from typing import Any
 import pytest
 
 from overheard.config.loading import load
-from overheard.db import groups, queries, refreshes, specs
-from overheard.db.models import Feed, Item, Mention, Watch, Workspace
+from overheard.db import specs
+from overheard.db.models import Item, Mention, Workspace
 from overheard.embedded import Pipeline
-from overheard.items import place_key
 from overheard.program import Program
 from overheard.sources.registry import SOURCES, SourceType
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
-from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, checked
 from tests.servers.waiting import wait_for
 
 CONFIG = """
 [database]
 url = "sqlite:///{folder}/overheard.db"
-[reddit]
+[sources.reddit]
 client_id = "{client}"
 client_secret = "{secret}"
 user_agent = "linux:overheard-tests:1 (by /u/tests)"
@@ -78,29 +77,16 @@ class Running:
 
     def watch(self, slug: str, **places: str) -> None:
         """Save a workspace that looks for needles in one place of each of the named sources."""
-        now = time.time()
-        channel = ChannelSpec("nowhere", "null://")
         spec = WorkspaceSpec(
-            slug=slug, every="2s", subreddits=(), query=(QuerySpec("q", "needle"),), channel=(channel,)
+            slug=slug,
+            every="2s",
+            watch=tuple(WatchSpec(source, (place,)) for source, place in places.items()),
+            query=(QuerySpec("q", "needle"),),
+            channel=(ChannelSpec("nowhere", "null://"),),
         )
-        with self.db.session(), self.db.transaction():
-            specs.save(self.db, spec, now, following=lambda text, zone: now, secret=lambda channel: None)
-            workspace = Workspace.select(Workspace.id).where(Workspace.slug == slug).scalar(self.db.peewee)
-            for source, place in places.items():
-                for kind, items in SOURCES[source].feeds_for(["posts", "comments"]).items():
-                    feed = self._feed(source, kind, place_key(place), now)
-                    row = {"workspace": workspace, "feed": feed, "kinds": " ".join(items), "created_at": now}
-                    Watch.insert(row).execute(self.db.peewee)
-            refreshes.keep(self.db, workspace)
-            queries.changed(self.db, workspace)
-
-    def _feed(self, source: str, kind: Any, place: str, now: float) -> int:
-        known = Feed.select(Feed.id).where(Feed.source == source, Feed.kind == kind, Feed.place == place)
-        if (feed := known.scalar(self.db.peewee)) is not None:
-            return int(feed)
-        [group] = groups.make(self.db, source, kind, 1, now)
-        row = {"source": source, "kind": kind, "place": place, "created_at": now, "group": group}
-        return int(Feed.insert(row).execute(self.db.peewee))
+        now = time.time()
+        with self.db.session():
+            specs.save(self.db, checked(spec), now, following=lambda text, zone: now, secret=lambda channel: None)
 
     def write(self, **line: Any) -> None:
         with self._file.open("a") as file:

@@ -137,6 +137,7 @@ def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int
 
 OWN = """
 [program:fetch]
+environment = OVERHEARD_FETCH__THREADS="none"
 startretries = 1
 startsecs = 60
 
@@ -163,7 +164,7 @@ def status(farm: Farm, supervised: Supervised) -> tuple[int, str]:
 def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
     tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int
 ) -> None:
-    settings = {"METRICS__PORT": str(base), "REDDIT__CLIENT_ID": ""}
+    settings = {"METRICS__PORT": str(base)}
     with (
         Farm(tmp_path, bus=rabbit_url, database=postgresql_url, **settings) as farm,
         Supervised(farm, base, own=OWN) as supervised,
@@ -171,7 +172,7 @@ def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
         for number in range(10):
             farm.workspace(f"ws{number}", every="1s")
         supervised.wait(lambda: supervised.states()["fetch_0"] == "FATAL", "FATAL")
-        assert "[sources.reddit] client_id and user_agent are not set" in supervised.log("fetch_0")
+        assert "[fetch] threads: Input should be a valid integer" in supervised.log("fetch_0")
         code, told = status(farm, supervised)
         assert code == 1
         assert "fetch:fetch_0 is FATAL" in told
