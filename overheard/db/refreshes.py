@@ -94,6 +94,13 @@ def served_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, 
     return found
 
 
+def watched_sources(db: Db) -> list[str]:
+    """Return the sources of which an active workspace watches something."""
+    rows = Refresh.select(Refresh.source).join(Workspace, on=(Refresh.workspace == Workspace.id))
+    rows = rows.where(Workspace.active).distinct().order_by(Refresh.source)
+    return [source for (source,) in rows.tuples().execute(db.peewee)]
+
+
 def last_run(db: Db, workspace_id: int | None = None) -> dict[int, float]:
     """Return when the workspaces, or one of them, were last run."""
     rows = Refresh.select(Refresh.workspace, fn.max(Refresh.served_at)).group_by(Refresh.workspace)

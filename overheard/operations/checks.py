@@ -18,7 +18,7 @@ from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
 from overheard.config import Config
-from overheard.db import beats, migrate, sources, sqlite_file, workspaces
+from overheard.db import beats, migrate, refreshes, sources, sqlite_file, workspaces
 from overheard.db import instance as instances
 from overheard.db import queries as stored_queries
 from overheard.db.connect import Db
@@ -52,10 +52,13 @@ UNREADABLE_REMEDY = (
 OpenBudget = Callable[[str], Budget]  # by its key
 
 
+Sign = Literal["ok", "warning", "failed"]
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """``ready``: what was checked can be used by the checks that follow."""
 
-    sign: Literal["ok", "warning", "failed"]
+    sign: Sign
     what: str
     hint: str | None = None
     ready: bool = False
@@ -153,7 +156,8 @@ def reddit(program: Program, open_budget: OpenBudget | None) -> Outcome:
     try:
         source = open_source(config.model_copy(update={"sources": places}), program.metrics, program.clock)
     except ConfigError as error:
-        return Outcome("failed", error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
+        sign: Sign = "failed" if open_budget is None or _needed(program) else "warning"
+        return Outcome(sign, error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
     try:
         if open_budget is None:
             return Outcome("ok", source.verify(NoLimit()))
@@ -178,6 +182,13 @@ def clients(program: Program, db: Db | None) -> Outcome | None:
         return None
     what = f"of the {len(reddit.clients)} of Reddit, only the first is used yet: {reddit.client_in_use}"
     return Outcome("warning", what, "several at once are for a later version; the others do no harm")
+
+
+def _needed(program: Program) -> bool:
+    """Return whether Reddit is watched, or nothing is yet: a source that nobody watches may be left unconfigured."""
+    with program.db.session():
+        watched = refreshes.watched_sources(program.db)
+    return not watched or SOURCE in watched
 
 
 def coverage(program: Program, db: Db | None) -> Outcome | None:

@@ -20,6 +20,7 @@ from overheard.db import (
     feeds,
     gaps,
     instance,
+    refreshes,
     sources,
     workspaces,
 )
@@ -89,6 +90,7 @@ class StoredFacts(Vitals, frozen=True, kw_only=True):
     backlog: Backlog | None
     canary: canaries.State | None
     unreadable: list[workspaces.UnreadableSchedule]
+    watched_sources: list[str]
 
     @property
     def in_use(self) -> bool:
@@ -246,4 +248,5 @@ def stored(db: Db, config: Config, now: float) -> StoredFacts:
         backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         canary=canaries.state(db),
         unreadable=workspaces.unreadable_schedules(db),
+        watched_sources=refreshes.watched_sources(db),
     )

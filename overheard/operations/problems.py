@@ -15,6 +15,7 @@ from overheard.operations.checks import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
 from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
+from overheard.sources.reddit.names import SOURCE
 
 TICK_LATE_SECONDS = 60.0
 BACKUP_LATE_SECONDS = 26 * 3600.0  # the alert BackupMissing has the same
@@ -115,7 +116,7 @@ def _outside(stored: StoredFacts, config: Config) -> Iterator[Problem]:
     if late := found.get("canary late"):
         what = f"the canary is late: nothing has come out at the end for {span(late.seconds)}"
         yield Problem(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
-    if not stored.active:
+    if SOURCE not in stored.watched_sources:
         return
     if not (config.sources.reddit.clients and config.sources.reddit.user_agent):
         yield Problem(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")

@@ -229,3 +229,15 @@ def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: 
     assert found["what"] in [trouble["what"] for trouble in status["troubles"]]
     new = run("workspace", "add", "new", "-s", "python", "-q", "a=b", "--every", "0 22-4 * * *")
     assert (new.exit_code, refused in new.stderr) == (2, True)
+
+
+def test_reddit_may_be_left_out_by_who_watches_something_else(run: Run) -> None:
+    assert results(run)["Reddit"]["outcome"] == "failed", "nothing is watched yet: most want Reddit"
+    assert run("workspace", "add", "bolt", "--watch", "replay:python", "-q", "a=b").exit_code == 0
+    assert results(run)["Reddit"]["outcome"] == "warning"
+    (status,) = lines(run("status", "--format", "json").stdout)
+    assert "Reddit" not in str(status["troubles"])
+    assert run("workspace", "add", "acme", "-s", "python", "-q", "a=b").exit_code == 0
+    assert results(run)["Reddit"]["outcome"] == "failed"
+    (status,) = lines(run("status", "--format", "json").stdout)
+    assert "Reddit cannot be read: there are no credentials" in str(status["troubles"])
