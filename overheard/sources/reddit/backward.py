@@ -17,7 +17,8 @@ The cursor remembers, as JSON:
 
 A feed of which nothing is remembered (new, or silent for as long as anybody looked) has no names to meet. For it a
 reading ends with the first page on which everything is older than ``since``: one old item among newer ones, or one
-with a date in the future, cannot end it early or keep it from ending for good.
+with a date in the future, cannot end it early or keep it from ending for good. A whole page of nothing but old posts
+that were just released does end it early: by dates alone it cannot be told from the end of the news.
 
 A listing that ends before that was read to its real end, or only to its depth. The pages alone do not tell: what is
 posted while a reading waits between two of them pushes as much out at the bottom. So before a reading takes an end for
@@ -105,7 +106,7 @@ class BackwardReader:
             return self._without_anchor()
         had = set(at.page)
         new = tuple(item for item in items if item.id not in had)
-        complete = self._meets(items)
+        complete = self._meets(items, cut=after is None and len(items) < self._page_size)
         self._remember(items, new)
         short = after is None and not self._deep()
         whole = short and not at.after  # one page holds it all: nothing came between two
@@ -156,9 +157,9 @@ class BackwardReader:
             known.update(*(old.aside.get(feed, ()) for feed in self._names))
         return known
 
-    def _meets(self, items: Sequence[Item]) -> bool:
-        if not self._known:
-            return bool(items) and all(item.created_at < self._since for item in items)
+    def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
+        if not self._known:  # news may have pushed the rest of a cut page out: its few items show nothing
+            return bool(items) and not cut and all(item.created_at < self._since for item in items)
         known = [item.id in self._known for item in items]
         need = min(RUN, len(self._known))
         if len(items) >= need and all(known[-need:]):

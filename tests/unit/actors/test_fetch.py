@@ -184,7 +184,7 @@ def test_the_first_run_reads_one_page_of_what_was_said_before(
 
 
 def test_the_first_run_reads_back_to_when_it_was_asked_for(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
-    post(15)
+    post(16)
     acme = world.workspace()
     news = post(34)
     assert set(news) <= set(stage.run(acme)), "the first poll may have to wait long for its turn"
@@ -925,6 +925,22 @@ def test_what_comes_while_a_reading_waits_pushes_nothing_out_silently(
     found = {item.id for part in parts for item in part.items} | set(stage.run(acme))
     assert (set(names) <= found) is not gap
     assert len(world.rows(Gap)) == gap
+
+
+def test_one_old_item_that_is_left_of_a_page_ends_no_reading(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """The rest of the page was pushed out while the reading waited."""
+    acme = world.workspace()
+    stage.run(acme)  # nothing is there yet: only dates could end the next reading
+    post(60)
+    reddit.items.append(world.item(1000 + len(reddit.items), created_at=stage.clock() - 7200))
+    post(20)
+    stage.clock.advance(300)
+    later = stage.fetcher.fetch(stage.message(acme), Budget(2))
+    post(reddit.depth - 20 - 1)
+    stage.store([*stage.sent.take(), *stage.resume(later.message)])
+    assert [reason for (reason,) in world.rows(Gap, "reason")] == ["horizon"]
 
 
 def test_a_group_with_more_news_than_a_listing_holds_is_divided(
