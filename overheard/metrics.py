@@ -1,4 +1,4 @@
-"""Every metric of Overheard, in one place (DESIGN §3). Base units; never a label that users can write.
+"""Every metric of Overheard, in one place. Base units; never a label that users can write.
 
 A process builds one ``Metrics`` on a registry of its own and hands it to what it builds; `/metrics` serves that
 registry. docs/metrics.md is generated from here (`make generate`).

@@ -1,4 +1,4 @@
-"""Public events (DESIGN §3): what anybody may publish, with any AMQP client in any language.
+"""Public events: what anybody may publish, with any AMQP client in any language.
 
 The routing key is the event's type, the body a JSON object. What is refused is refused with a reason that the
 publisher, a human as a rule, can act on.

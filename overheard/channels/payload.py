@@ -14,7 +14,7 @@ MOST = 512_000  # bytes of mentions in a body: many receivers refuse more than 1
 
 
 def body_of(notice: Notice, *, now: float) -> bytes:
-    """The JSON that receivers get (DESIGN §3), the same bytes on every try.
+    """The JSON that receivers get, the same bytes on every try.
 
     ``timestamp`` is when it happened (the newest mention was stored, the last incident seen), not when it was sent.
     Of many mentions it holds the newest, as many as fit; ``omitted`` counts all that it does not hold.
