@@ -1,7 +1,7 @@
 """How each source does: its latest answer, its refusals, and whether a refusal is about one feed or about everybody.
 
-Reddit answers 403 for a private subreddit, and for every subreddit while something is wrong with it. The second must
-not put every feed away for half an hour.
+A source gives the same answer (403, say) for a private place, and for every place while something is wrong with the
+source. The second must not put every feed away for half an hour.
 """
 
 from __future__ import annotations

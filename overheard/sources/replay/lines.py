@@ -63,12 +63,16 @@ class ReplayLine(LineTexts):
             body=clean("\n".join(filter(None, (self.selftext, self.body)))),
             url=_link("url", self.url),
             permalink=permalink,
-            thread=(self.thread or self.link_id or None) if comment else item_id,
+            thread=self._thread() if comment else item_id,
             thread_title=clean(self.thread_title or self.link_title or title) if comment else "",
             texts={clean(name): clean(text) for name, text in (self.texts or {}).items()},
             created_at=_time(self.created_at if self.created_at is not None else self.created_utc),
-            edited_at=self.edited_at,
+            edited_at=None if self.edited_at is None else _time(self.edited_at),
         )
+
+    def _thread(self) -> str | None:
+        thread = self.thread or self.link_id
+        return _bounded("thread", thread, ID_MAX_CHARS) if thread else None
 
     def _id(self, kind: ItemKind) -> str:
         if self.item or self.name or not self.id:

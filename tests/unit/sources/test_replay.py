@@ -184,6 +184,7 @@ def test_the_last_line_waits_for_its_end(player: Player, file: Path) -> None:
         b"rubbish\n", b"5\n", b"[]\n", b"{}\n", b'{"gone": ""}\n', b'{"gone": 5}\n', b"\xff\xfe\n", b'{"id": "x"}\n',
         line(9, id="x" * 201), line(9, id=""), line(9, place="x" * 101), line(9, title=5), line(9, created_at="soon"),
         line(9, created_at=-5), line(9, permalink="javascript:alert(1)"), line(9, id="\ud800"),
+        line(9, edited_at=-5), line(9, edited_at=1e300), line(9, kind="comment", thread="x" * 201),
         b"[" * 100_000 + b"\n", b'{"title": "' + b"x" * (LINE_MAX_BYTES + 5) + b'"}\n',
     ],
 )  # fmt: skip
