@@ -98,34 +98,27 @@ def _where(path: Path | None) -> str:
 
 def database(program: Program) -> Outcome:
     """Connect, and check that it can be written to and is up to date."""
+    db, embedded = program.db, program.config.database.embedded
+    if embedded and (obstacle := sqlite_file.obstacle(db.file)) is not None:
+        return Outcome("failed", obstacle)
+    if embedded and not db.file.exists():
+        return Outcome("ok", f"SQLite, {db.file}: not there yet; `overheard workspace add` or `run` makes it")
     url = program.config.database.url.get_secret_value()
-    if program.config.database.embedded:
-        if (obstacle := sqlite_file.obstacle(program.db.file)) is not None:
-            return Outcome("failed", obstacle)
-        if not program.db.file.exists():
-            return Outcome(
-                "ok", f"SQLite, {program.db.file}: not there yet; `overheard workspace add` or `run` makes it"
-            )
-    name = "SQLite" if program.config.database.embedded else "PostgreSQL"
-    place = url.removeprefix("sqlite:///") if program.config.database.embedded else _server(url)
+    name = f"SQLite, {url.removeprefix('sqlite:///')}" if embedded else f"PostgreSQL, {_server(url)}"
     try:
-        with program.db.session(), program.db.transaction():
-            pending = migrate.pending(program.db)
+        with db.session(), db.transaction():
+            pending = migrate.pending(db)
             if not pending:
-                beats.beat(program.db, "check", program.clock())  # a full disk shows in what is written only
+                beats.beat(db, "check", program.clock())  # a full disk shows in what is written only
     except ConfigError as error:
-        return Outcome("failed", f"{name}, {place}: {error}")
+        return Outcome("failed", f"{name}: {error}")
     except Unavailable as error:
-        hint = (
-            "is the file writable, and is there room?"
-            if program.config.database.embedded
-            else "start it, or mend [database] url"
-        )
-        return Outcome("failed", f"{name}, {place}: {error}", hint)
+        remedy = "is the file writable, and is there room?" if embedded else "start it, or mend [database] url"
+        return Outcome("failed", f"{name}: {error}", remedy)
     if not pending:
-        return Outcome("ok", f"{name}, {place}", ready=True)
-    behind = f"{name}, {place}: {len(pending)} migration(s) behind"
-    if program.config.database.embedded:
+        return Outcome("ok", name, ready=True)
+    behind = f"{name}: {len(pending)} migration(s) behind"
+    if embedded:
         return Outcome("ok", f"{behind}: `overheard migrate` or `overheard run` copies it and applies them")
     return Outcome("failed", behind, "run: overheard migrate")
 
