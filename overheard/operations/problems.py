@@ -11,7 +11,7 @@ import msgspec
 from overheard.bus.door import INGRESS
 from overheard.config import Config
 from overheard.db.deliveries import Backlog
-from overheard.operations.checks import UNREADABLE_REMEDY, unreadable_schedules
+from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
 from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
@@ -21,7 +21,6 @@ TICK_LATE_SECONDS = 60.0
 BACKUP_LATE_SECONDS = 26 * 3600.0  # the alert BackupMissing has the same
 FAILED_STATES = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}  # of supervisord's; STOPPED is what an operator wanted
 CHANNELS_NAMED = 5
-SCHEDULES_NAMED = 5
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -211,7 +210,7 @@ def _backups(facts: Facts) -> Iterator[Problem]:
 
 def _rest(stored: StoredFacts) -> Iterator[Problem]:
     if stored.unreadable:
-        yield Problem(False, unreadable_schedules(stored.unreadable, SCHEDULES_NAMED), UNREADABLE_REMEDY)
+        yield Problem(False, unreadable_schedules(stored.unreadable), UNREADABLE_REMEDY)
     if number := stored.feeds["failing"]:
         yield Problem(
             False,

@@ -1,99 +1,35 @@
-"""Live checks of everything that has to be there. Each takes seconds at most, and changes nothing in use."""
+"""Checks of servers, ours and others': each is connected to, for seconds at most."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import textwrap
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from pathlib import Path
-from typing import Literal
-
-import msgspec
+from collections.abc import Callable
 
 from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
 from overheard.channels.registry import redact
 from overheard.config import Config
-from overheard.db import beats, migrate, refreshes, sources, sqlite_file, workspaces
+from overheard.db import beats, migrate, refreshes, sqlite_file
 from overheard.db import instance as instances
-from overheard.db import queries as stored_queries
 from overheard.db.connect import Db
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.limits import NoLimit
-from overheard.matching.language import flaw
 from overheard.operations import processes
+from overheard.operations.checks.outcome import Outcome
 from overheard.operations.facts import BUS_REFUSES
 from overheard.operations.operator_alert import alert_channel, said
 from overheard.operations.processes import Process
-from overheard.operations.wording import counted, first, span
-from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
+from overheard.operations.wording import span
 from overheard.program import Program
 from overheard.sources import Budget
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.sources.reddit.source import open_source
 
 REDDIT_TIMEOUT_SECONDS = 5.0
-CLOCKS_APART_SECONDS = 5.0  # that two machines' clocks may differ
-RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
-VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
-ROOM_BYTES = 500_000_000
-ROOM_SHARE = 0.1  # of a file system
-WORKSPACES_NAMED = 5
-QUERIES_NAMED = 5
-UNREADABLE_REMEDY = (
-    "until then they are looked at hourly, and digests are sent at 9:00 UTC; "
-    "overheard export SLUG, correct it, overheard import"
-)
 
 OpenBudget = Callable[[str], Budget]  # by its key
-
-
-Sign = Literal["ok", "warning", "failed"]
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """``ready``: what was checked can be used by the checks that follow."""
-
-    sign: Sign
-    what: str
-    hint: str | None = None
-    ready: bool = False
-
-
-Check = Callable[[Program, Db | None], Outcome | None]  # without a database where it cannot be used
-
-
-def run(program: Program, path: Path | None, *, budget: OpenBudget) -> Iterator[tuple[str, Outcome]]:
-    """Check all parts, each by its name. ``path``: the configuration file that was named."""
-    config = program.config
-    yield "configuration", Outcome("ok", _where(path))
-    for deprecated in config.deprecated:
-        yield "configuration", Outcome("warning", deprecated)
-    stored = database(program)
-    yield "database", stored
-    yield "bus", bus(config)
-    yield "Reddit", reddit(program, budget if stored.ready else None)
-    for part, check in PARTS.items():
-        if (outcome := _outcome(check, program, program.db if stored.ready else None)) is not None:
-            yield part, outcome
-
-
-def _outcome(check: Check, program: Program, db: Db | None) -> Outcome | None:
-    try:
-        with db.session() if db is not None else nullcontext():
-            return check(program, db)
-    except Unavailable as error:
-        return Outcome("warning", f"not looked at: {error}")
-
-
-def _where(path: Path | None) -> str:
-    if path is None and not Path("pipeline.toml").exists():
-        return "the defaults, as there is no ./pipeline.toml"
-    return str(path or "pipeline.toml")
 
 
 def database(program: Program) -> Outcome:
@@ -149,8 +85,10 @@ def reddit(program: Program, open_budget: OpenBudget | None) -> Outcome:
     try:
         source = open_source(config.model_copy(update={"sources": places}), program.metrics, program.clock)
     except ConfigError as error:
-        sign: Sign = "failed" if open_budget is None or _needed(program) else "warning"
-        return Outcome(sign, error.problems[0], textwrap.dedent("\n".join(error.problems[1:])))
+        needed = open_budget is None or _needed(program)
+        return Outcome(
+            "failed" if needed else "warning", error.problems[0], textwrap.dedent("\n".join(error.problems[1:]))
+        )
     try:
         if open_budget is None:
             return Outcome("ok", source.verify(NoLimit()))
@@ -182,15 +120,6 @@ def _needed(program: Program) -> bool:
     with program.db.session():
         watched = refreshes.watched_sources(program.db)
     return not watched or SOURCE in watched
-
-
-def coverage(program: Program, db: Db | None) -> Outcome | None:
-    """Warn of workspaces that watch all of Reddit, of which most is missed; None where there are none."""
-    slugs = sources.followed_whole(db, SOURCE, WORKSPACES_NAMED + 1) if db is not None else []
-    if not slugs:
-        return None
-    named = ", ".join(slugs[:WORKSPACES_NAMED]) + (" …" if len(slugs) > WORKSPACES_NAMED else "")
-    return Outcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
 def metrics(program: Program, db: Db | None) -> Outcome:
@@ -240,95 +169,6 @@ def alerts(program: Program, db: Db | None) -> Outcome:
     except InvalidInput as error:
         return Outcome("failed", f"[alerts] {said(error)}")
     return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
-
-
-def limits(program: Program, db: Db | None) -> Outcome:
-    """Tell what one workspace may have, and which have more of it already."""
-    rules = program.config.limits
-    allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
-    parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
-    what = f"for each workspace: {parts}, {rules.triggers_per_hour:,} triggers an hour"
-    beyond = workspaces.beyond(db, allowed) if db is not None else []
-    if not beyond:
-        return Outcome("ok", what)
-    named = first([f"{slug} has {number:,} {part}" for slug, part, number in beyond], WORKSPACES_NAMED)
-    return Outcome("warning", f"{what}; {named}", "all of it is kept; raise [limits], or make several of them")
-
-
-def schedules(program: Program, db: Db | None) -> Outcome:
-    """Check that the schedules and time zones of all workspaces can be read."""
-    found = workspaces.unreadable_schedules(db) if db is not None else []
-    if not found:
-        return Outcome("ok", "all can be read")
-    return Outcome("warning", unreadable_schedules(found, WORKSPACES_NAMED), UNREADABLE_REMEDY)
-
-
-def unreadable_schedules(found: Sequence[workspaces.UnreadableSchedule], most: int) -> str:
-    """Return a sentence with the first few: the workspace, the key and why it cannot be read."""
-    named = "; ".join(f"{each.workspace}: {each.key}: {each.reason}" for each in found[:most])
-    more = f"; and {len(found) - most:,} more" if len(found) > most else ""
-    return f"{counted(len(found), 'schedule')} cannot be read: {named}{more}"
-
-
-def clock(program: Program, db: Db | None) -> Outcome:
-    """Check that this machine's clock can be right, and is that of the database's machine."""
-    now = time.time()
-    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
-    if now < RELEASED:
-        return Outcome("failed", f"{when}, which is past", "set it, or let NTP do it (timedatectl set-ntp true)")
-    if db is None or program.config.database.embedded:
-        return Outcome("ok", when)
-    ahead = time.time() - db.clock()
-    if abs(ahead) > CLOCKS_APART_SECONDS:
-        what = f"{when}, which is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
-        return Outcome("failed", what, "let NTP set both (timedatectl set-ntp true)")
-    return Outcome("ok", f"{when}, as the database's")
-
-
-def disk(program: Program, db: Db | None) -> Outcome:
-    """Check that there is room where data are kept on this machine."""
-    folder = program.db.file.absolute().parent if program.config.database.embedded else VAR
-    while not folder.is_dir():
-        folder = folder.parent
-    usage = shutil.disk_usage(folder)
-    room = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.0f} GB in {folder}"
-    if usage.free < ROOM_BYTES:
-        return Outcome("failed", room, f"make room: RabbitMQ and databases stop below {ROOM_BYTES / 1e9:g} GB")
-    if usage.free < ROOM_SHARE * usage.total:
-        return Outcome("warning", room, "make room soon: du -xsh /var/* shows what takes it")
-    return Outcome("ok", room)
-
-
-def queries(program: Program, db: Db | None) -> Outcome:
-    """Check all queries of all workspaces, each read by the rules of today."""
-    if db is None:
-        return Outcome("ok", "not looked at: there is no database to read them from")
-    count, found = 0, []
-    for slug, name, text in stored_queries.texts(db):
-        count += 1
-        if (one := flaw(text)) is not None:
-            found.append(f"{slug}/{name}{'' if one.matched else ' (not matched)'}")
-    if not found:
-        return Outcome("ok", f"{counted(count, 'query')}, all right")
-    return Outcome(
-        "warning",
-        f"{len(found):,} of {counted(count, 'query')} would be refused today: {first(found, QUERIES_NAMED)}",
-        "all are kept, and matched as before if they can be read; overheard workspace show SLUG says what to write"
-        " instead",
-    )
-
-
-PARTS: dict[str, Check] = {
-    "clients": clients,
-    "coverage": coverage,
-    "metrics": metrics,
-    "alerts": alerts,
-    "limits": limits,
-    "clock": clock,
-    "disk": disk,
-    "schedules": schedules,
-    "queries": queries,
-}
 
 
 def _server(url: str) -> str:
