@@ -96,17 +96,14 @@ class Screen:
         field = spans[0][0] if spans else "title" if mention["kind"] == "post" else "body"
         return marked(mention[field], spans, field, max(self.console.width - 14, 40))
 
-    def _status(self) -> Table:
-        line = Table.grid(padding=(0, 1))
-        line.add_row(self._spinner, Text(self._counters(), style="dim"))
-        return line
-
-    def _counters(self) -> str:
-        return (
+    def _status(self) -> Spinner:
+        counters = (
             f"{self._elapsed():.0f} s · {self._total('items_fetched_total')} items read · "
             f"{self._total('mentions_stored_total')} mentions · {len(self._ages)} delivered · "
             f"{self._total('reddit_requests_total')} requests · Ctrl-C ends"
         )
+        self._spinner.update(text=Text(counters, style="dim"))
+        return self._spinner
 
     def summary(self) -> None:
         """What happened, and what to do next."""

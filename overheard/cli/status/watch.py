@@ -19,18 +19,19 @@ from overheard.operations.facts import Facts, Observer, StoredFacts
 
 
 def follow(observer: Observer, interval: float, show: Callable[[Facts], None]) -> None:
-    """Look and show until Ctrl-C, SIGTERM, or the end of the terminal.
+    """Look and show until Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP); the screen is put back after each.
 
     It rests at least as long as a look takes, so that it never is what a large database mostly does. A server that
     hangs holds it only for as long as every wait for a server is limited.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
-        with _ended_by_signals():
-            while True:
-                began = time.monotonic()
-                show(observer.look())
-                took = time.monotonic() - began
-                time.sleep(max(interval - took, took))
+        while True:
+            began = time.monotonic()
+            show(observer.look())
+            took = time.monotonic() - began
+            time.sleep(max(interval - took, took))
     except KeyboardInterrupt:
         pass
     except OSError as error:
@@ -52,18 +53,3 @@ def on_screen(config: Config, interval: float) -> Iterator[Callable[[Facts], Non
             live.update(Group(*parts(view, problems_first=True)), refresh=True)
 
         yield show
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and the end of the terminal (SIGHUP) end it as Ctrl-C does: the screen is put back."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
