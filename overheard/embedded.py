@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from actors.wiring import Wiring, permits, threads
 from overheard.bus import worker
@@ -75,7 +75,10 @@ class Pipeline:
         """Work until the program is told to stop (0) or a thread has died (1)."""
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
-        with self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)), self._ingress():
+        with ExitStack() as beside:
+            beside.enter_context(self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)))
+            if (consumer := self.consumer) is not None:
+                beside.enter_context(self._beside("ingress", lambda: consumer.run(self.program.stop)))
             code = worker.run(
                 self.broker,
                 self.stages,
@@ -94,15 +97,6 @@ class Pipeline:
         self.wiring.close()
         self.broker.close()
         self.program.db.release()
-
-    @contextmanager
-    def _ingress(self) -> Iterator[None]:
-        if self.consumer is None:
-            yield
-            return
-        consumer = self.consumer
-        with self._beside("ingress", lambda: consumer.run(self.program.stop)):
-            yield
 
     @contextmanager
     def _beside(self, name: str, work: Callable[[], None]) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -16,7 +15,7 @@ from overheard.cli.output import line
 from overheard.errors import ConfigError
 from overheard.limits import Permit
 from overheard.operations import checks
-from overheard.operations.checks import Outcome
+from overheard.operations.checks.outcome import Outcome
 from overheard.program import Program
 
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
@@ -55,8 +54,7 @@ def _outcomes(context: click.Context) -> Iterator[tuple[str, Outcome]]:
     def budget(key: str) -> Permit:
         return Permit(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
 
-    path: Path | None = context.obj["config"]
     try:
-        yield from checks.run(program, path, budget=budget)
+        yield from checks.run(program, context.obj["config"], budget=budget)
     finally:
         program.db.release()

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -23,8 +22,7 @@ from overheard.program import Program
 
 def configuration(context: click.Context) -> Config:
     """The configuration that ``--config`` names. Raises ConfigError."""
-    path: Path | None = (context.obj or {}).get("config")
-    config = load(path, os.environ)
+    config = load(context.obj["config"], os.environ)
     log.configure(config.log.level, style=config.log.format)
     if config.log.level != "DEBUG":
         # Commands say themselves what is wrong, in better words than pika's.

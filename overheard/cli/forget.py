@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Callable
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -11,9 +13,10 @@ from overheard.cli import output
 from overheard.cli.context import open_app
 from overheard.cli.dead_letters.replay import gather
 from overheard.cli.output import Column, line
-from overheard.db import forgetting, workspaces
+from overheard.db import forgetting
 from overheard.db.connect import Db
 from overheard.errors import InvalidInput
+from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.program import Program
 from overheard.sources.registry import SOURCES, author_label, watchable
@@ -70,43 +73,45 @@ def forget(
             _undo(program.db, source, author, format)
             return
         gather(program)
-        if author is not None:
-            _author(program, source, author, dry_run, yes, format)
-        elif slug is not None:
-            _workspace(program, slug, dry_run, yes, format)
-
-
-def _author(program: Program, source: str, name: str, dry_run: bool, yes: bool, format: str) -> None:
-    db, who = program.db, author_label(source, name)
-    found = forgetting.count_author(db, source, name)
-    if not dry_run:
-        if not yes:
-            click.confirm(
-                f"Erase {counted(found.items, 'item')} of {who}, and store nothing of theirs any more?",
-                abort=True,
-                err=True,
-            )
-        found = forgetting.author(db, source, name, program.clock())
-    _print({"author": name, "source": source}, who, found, dry_run, format)
-    if format == "table" and not dry_run:
+        erasure = _of_author(program, source, author) if author is not None else _of_workspace(program, slug or "")
+        erased = erasure.found
+        if not dry_run:
+            if not yes:
+                click.confirm(erasure.question, abort=True, err=True)
+            erased = erasure.erase()
+    _print(erasure, erased, dry_run, format)
+    if author is not None and format == "table" and not dry_run:
         line(("  Of the name only a hash is kept, so that the next reading does not bring it all back.", "dim"))
-        line(("  To store again what they write: ", "dim"), f"{_again(source, name)} --undo")
+        options = ["--author", author, *(["--source", source] if source != "reddit" else []), "--undo"]
+        line(("  To store again what they write: ", "dim"), f"overheard forget {shlex.join(options)}")
 
 
-def _again(source: str, name: str) -> str:
-    return f"overheard forget --author {name}{f' --source {source}' if source != 'reddit' else ''}"
+class Erasure(NamedTuple):
+    """What is to be erased: whose (by the keys of the JSON, and for people), how much there is, and how it is done."""
+
+    whom: dict[str, str]
+    label: str
+    question: str
+    found: msgspec.Struct
+    erase: Callable[[], msgspec.Struct]
 
 
-def _workspace(program: Program, slug: str, dry_run: bool, yes: bool, format: str) -> None:
-    db = program.db
-    row = workspaces.by_name(db, slug)
+def _of_author(program: Program, source: str, name: str) -> Erasure:
+    db, label = program.db, author_label(source, name)
+    found = forgetting.count_author(db, source, name)
+    question = f"Erase {counted(found.items, 'item')} of {label}, and store nothing of theirs any more?"
+    whom = {"author": name, "source": source}
+    return Erasure(whom, label, question, found, lambda: forgetting.author(db, source, name, program.clock()))
+
+
+def _of_workspace(program: Program, slug: str) -> Erasure:
+    db, row = program.db, workspaces.changeable(program.db, slug)
     found = forgetting.count_workspace(db, row.id)
-    if not dry_run:
-        if not yes:
-            what = f"{counted(found.mentions, 'mention')}, {counted(found.channels, 'channel')}"
-            click.confirm(f"Erase the workspace {slug} for good ({what})?", abort=True, err=True)
-        found = forgetting.workspace(db, row.id, program.clock())
-    _print({"workspace": slug}, slug, found, dry_run, format)
+    what = f"{counted(found.mentions, 'mention')}, {counted(found.channels, 'channel')}"
+    question = f"Erase the workspace {slug} for good ({what})?"
+    return Erasure(
+        {"workspace": slug}, slug, question, found, lambda: forgetting.workspace(db, row.id, program.clock())
+    )
 
 
 def _undo(db: Db, source: str, name: str, format: str) -> None:
@@ -119,23 +124,17 @@ def _undo(db: Db, source: str, name: str, format: str) -> None:
         line(f"{who} was not forgotten; nothing has changed.")
 
 
-def _print(whom: Mapping[str, str], name: str, tally: msgspec.Struct, dry_run: bool, format: str) -> None:
+def _print(erasure: Erasure, tally: msgspec.Struct, dry_run: bool, format: str) -> None:
     counts = msgspec.structs.asdict(tally)
     if format == "json":
-        output.print_json({**whom, "dry_run": dry_run, "erased": counts})
+        output.print_json({**erasure.whom, "dry_run": dry_run, "erased": counts})
         return
     if dry_run:
-        line("Of ", (name, "bold"), " there would go (nothing has been erased):")
+        line("Of ", (erasure.label, "bold"), " there would go (nothing has been erased):")
     else:
-        line(("✓ ", "green"), (name, "bold"), " is forgotten. What was erased:")
-    output.print_table(output.table(_rows(counts), COLUMNS, header=False))
+        line(("✓ ", "green"), (erasure.label, "bold"), " is forgotten. What was erased:")
+    rows = [(f"  {what}", f"{counts[key]:,}") for key, what in WORDS.items() if key in counts]
+    output.print_table(output.table(rows, COLUMNS, header=False))
 
 
-def _rows(counts: Mapping[str, int]) -> Iterable[tuple[str, int]]:
-    return [(WORDS[key], counts[key]) for key in WORDS if key in counts]
-
-
-COLUMNS = (
-    Column("", lambda row: f"  {row[0]}"),
-    Column("", lambda row: f"{row[1]:,}", {"justify": "right"}),
-)
+COLUMNS = (Column("", lambda row: row[0]), Column("", lambda row: row[1], {"justify": "right"}))

@@ -9,7 +9,6 @@ from overheard.cli.context import open_app
 from overheard.cli.output import Column, Format, format_option
 from overheard.cli.times import rfc3339
 from overheard.db import gaps
-from overheard.db.gaps import GapRow
 from overheard.operations.wording import ago
 
 KEYS = (
@@ -48,14 +47,10 @@ def list_(context: click.Context, place: str | None, state: str | None, limit: i
             Column("FROM", lambda row: _edge(row.from_item, row.from_at)),
             Column("TO", lambda row: _edge(row.to_item, row.to_at)),
             Column("STATE", lambda row: row.state),
-            Column("REASON", _reason),
+            Column("REASON", lambda row: REASONS.get(row.reason, row.reason)),
         )
         output.show(rows, columns, format, keys=KEYS, empty="There are no gaps: everything that was listed was read.")
 
 
 def _edge(item: str | None, at: float | None) -> str:
     return " ".join(each for each in (item, rfc3339(at)) if each) or "–"
-
-
-def _reason(row: GapRow) -> str:
-    return REASONS.get(row.reason, row.reason)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -77,9 +76,7 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            result = super().invoke(context)
-            if sys.stdout is not None:  # as it is when it was closed before we began
-                sys.stdout.flush()
+            return super().invoke(context)
         except ConfigError as error:
             raise WrongUsage("\n".join(error.problems)) from None
         except (OverheardError, OSError) as error:
@@ -89,7 +86,6 @@ class Commands(click.Group):
             raise CliError(_told(error)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
-        return result
 
 
 def _told(error: OverheardError | OSError) -> str:

@@ -77,7 +77,7 @@ def _columns(follow: bool) -> tuple[Column, ...]:
 
 
 def _age(mention: PublicMention) -> Text:
-    return Text.assemble((ago(seconds_of(mention.stored_at), system_clock())), "\n", (mention.workspace, "dim"))
+    return Text.assemble(ago(seconds_of(mention.stored_at), system_clock()), "\n", (mention.workspace, "dim"))
 
 
 def _at(mention: PublicMention) -> Text:
@@ -115,9 +115,9 @@ def _said(mention: PublicMention) -> Text:
 
 
 def address(mention: PublicMention) -> str:
-    """Where to read it; nothing in it ends a terminal's link early."""
-    path = mention.permalink.removeprefix(REDDIT)
-    return REDDIT + quote(path if path.startswith("/") else f"/{path}", safe="/%?=&")
+    """Return where to read it; nothing in it ends a terminal's link early."""
+    link = mention.permalink
+    return quote(f"{REDDIT}{link}" if link.startswith("/") else link, safe="/%?=&:#+,;@!$'()*[]~")
 
 
 def _names(mention: PublicMention) -> str:

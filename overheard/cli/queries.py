@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -58,13 +60,7 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
     elif format == "table":
         line(("✓ ", "green"), "The query is right. It is read as: ", (flat(str(wanted)), "bold"))
     else:
-        output.show([ReadQuery(str(wanted))], (), format, keys=("query",), empty="")
-
-
-class ReadQuery(msgspec.Struct):
-    """How a query is read."""
-
-    query: str
+        output.show([SimpleNamespace(query=str(wanted))], (), format, keys=("query",), empty="")
 
 
 def _text(wanted: Query, text: str, format: Format) -> None:
@@ -112,16 +108,9 @@ def _row(found: MatchedLine) -> dict[str, Any]:
 
 
 def _print_table(found: Iterator[MatchedLine]) -> None:
-    shown: list[MatchedLine] = []
-    more = 0
-    for each in found:
-        if len(shown) < TABLE_ROWS:
-            shown.append(each)
-        else:
-            more += 1
-    if shown:
+    if shown := list(islice(found, TABLE_ROWS)):
         output.print_table(output.table(shown, COLUMNS))
-    if more:
+    if more := sum(1 for _ in found):
         line((f"… and {more:,} more; --format json prints all", "dim"), stderr=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -17,8 +16,7 @@ from overheard.program import Program
 @click.pass_context
 def run(context: click.Context) -> None:
     """Embedded, or on RabbitMQ and PostgreSQL, as pipeline.toml says."""
-    path: Path | None = (context.obj or {}).get("config")
-    sys.exit(program.main("run", lambda: program.start(path, os.environ), _run))
+    sys.exit(program.main("run", lambda: program.start(context.obj["config"], os.environ), _run))
 
 
 def _run(running: Program) -> int:

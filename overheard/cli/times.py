@@ -29,8 +29,6 @@ class Since(click.ParamType[float]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
         now = datetime.now(UTC).timestamp()
         text = str(value).strip()
         if match := re.fullmatch(r"(\d{1,6})\s*([smhdw])", text):
@@ -50,8 +48,6 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
         match = re.fullmatch(r"(\d{1,6})\s*([smh]?)", str(value).strip())
         if match is None or int(match[1]) == 0:
             self.fail(f"{value!r} is no duration: write 30s, 2m or 1h", param, context)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -34,6 +36,8 @@ from overheard.operations.processes import Process
 from overheard.program import Program
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.supervisord import SupervisedProcess
+
+T = TypeVar("T")
 
 OVERDUE_SECONDS = 120.0  # after which it is a problem that something is not done yet
 DAY_SECONDS = 86400.0
@@ -134,31 +138,34 @@ class Observer:
         self.program = program
         self._server = server
         self._backup_mark = backup_mark
-        self._ready = self._missing = self._refused = False
+        self._ready = False
         self._instance: str | None = None
         self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
 
     def look(self) -> Facts:
         """Return the facts of now. Raises ConfigError when the database's schema is another one."""
         now = self.program.clock()
-        stored, database_fault = self._database(now)
-        queues, door, bus_fault = self._look_at_bus()
-        supervised, supervisor_fault = self._look_at_supervisord()
+        stored, no_database = _tried(self._database)
+        if isinstance(no_database, NoDatabase):
+            self._instance = ""
+        bus, no_bus = _tried(self._look_at_bus)
+        queues, door, alarm = bus or (None, None, None)
+        supervised, no_supervisor = _tried(self._look_at_supervisord)
         found = processes.look(self.program.config.metrics)
         ours = None if found is None else [process for process in found if process.belongs_to(self._instance)]
         return Facts(
             now,
             stored,
-            database_fault,
+            _said(no_database),
             queues,
             door,
-            bus_fault,
+            alarm or _said(no_bus),
             ours,
             strangers=tuple(process.port for process in found or () if process not in (ours or ())),
-            database_missing=self._missing,
-            bus_refuses=self._refused,
+            database_missing=isinstance(no_database, NoDatabase),
+            bus_refuses=isinstance(no_bus, BusRefused),
             supervised=supervised,
-            supervisor_fault=supervisor_fault,
+            supervisor_fault=_said(no_supervisor),
             backed_up=self._last_backup(),
         )
 
@@ -167,45 +174,41 @@ class Observer:
             self._bus.close()
         self.program.db.release()
 
-    def _database(self, now: float) -> tuple[StoredFacts | None, str | None]:
+    def _database(self) -> StoredFacts:
         program = self.program
-        try:
-            if not self._ready:
-                program.require_database()
-                self._ready, self._missing = True, False
-            with program.db.session():
-                self._instance = instance.known(program.db)
-                return stored(program.db, program.config, program.clock()), None
-        except NoDatabase as error:
-            self._missing, self._instance = True, ""
-            return None, error.problems[0].partition("\n")[0]
-        except Unavailable as error:
-            return None, str(error)
+        if not self._ready:
+            program.require_database()
+            self._ready = True
+        with program.db.session():
+            self._instance = instance.known(program.db)
+            return stored(program.db, program.config, program.clock())
 
-    def _look_at_supervisord(self) -> tuple[list[SupervisedProcess] | None, str | None]:
-        if self._server is None:
-            return None, None
-        try:
-            return supervisord.processes(self._server), None
-        except Unavailable as error:
-            return None, str(error)
+    def _look_at_supervisord(self) -> list[SupervisedProcess] | None:
+        return None if self._server is None else supervisord.processes(self._server)
 
     def _last_backup(self) -> float | None:
         if self._server is None or not self._backup_mark.exists():
             return None
         return self._backup_mark.stat().st_mtime
 
-    def _look_at_bus(self) -> tuple[list[Queue] | None, Door | None, str | None]:
+    def _look_at_bus(self) -> tuple[list[Queue], Door, str | None] | None:
         if self._bus is None:
-            return None, None, None
-        try:
-            queues, door = self._bus.look()
-            fault = None if self._bus.takes_messages() else ALARM
-        except Unavailable as error:
-            self._refused = isinstance(error, BusRefused)
-            return None, None, str(error)
-        self._refused = False
-        return queues, door, fault
+            return None
+        return *self._bus.look(), None if self._bus.takes_messages() else ALARM
+
+
+def _tried(read: Callable[[], T]) -> tuple[T | None, NoDatabase | Unavailable | None]:
+    try:
+        return read(), None
+    except (NoDatabase, Unavailable) as error:
+        return None, error
+
+
+def _said(error: NoDatabase | Unavailable | None) -> str | None:
+    """Return what is wrong; what to do is the problems' business."""
+    if isinstance(error, NoDatabase):
+        return error.problems[0].partition("\n")[0]
+    return None if error is None else str(error)
 
 
 def vitals(db: Db, budget: str, now: float) -> Vitals:

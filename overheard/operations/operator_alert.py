@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from overheard.channels import Channel
 from overheard.channels.registry import open_channel
@@ -48,19 +49,19 @@ def said(error: Exception) -> str:
 
 def compose(noted: Sequence[Noted]) -> Notice:
     """Return one message about all of it, by kind."""
-    kinds = []
-    for kind, group in groupby(sorted(noted, key=lambda each: each.kind), key=lambda each: each.kind):
-        of_kind = list(group)
-        kinds.append(
-            AlertedIncident(
-                kind=kind,
-                count=sum(each.count for each in of_kind),
-                where=tuple(each.what for each in of_kind),
-                last_at=rfc3339(max(each.last_at for each in of_kind)),
-                do=DO.get(kind, "overheard status"),
-            )
+    by_kind = attrgetter("kind")
+    groups = ((kind, list(group)) for kind, group in groupby(sorted(noted, key=by_kind), key=by_kind))
+    incidents = tuple(
+        AlertedIncident(
+            kind=kind,
+            count=sum(each.count for each in group),
+            where=tuple(each.what for each in group),
+            last_at=rfc3339(max(each.last_at for each in group)),
+            do=DO.get(kind, "overheard status"),
         )
-    alert = Alert(host=socket.gethostname(), incidents=tuple(kinds))
+        for kind, group in groups
+    )
+    alert = Alert(host=socket.gethostname(), incidents=incidents)
     return Notice(id=f"alert_{uuid.uuid4().hex}", type="alert", workspace="", mentions=(), alert=alert)
 
 

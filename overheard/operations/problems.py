@@ -11,7 +11,7 @@ import msgspec
 from overheard.bus.door import INGRESS
 from overheard.config import Config
 from overheard.db.deliveries import Backlog
-from overheard.operations.checks import UNREADABLE_REMEDY, unreadable_schedules
+from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
 from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
@@ -21,7 +21,6 @@ TICK_LATE_SECONDS = 60.0
 BACKUP_LATE_SECONDS = 26 * 3600.0  # the alert BackupMissing has the same
 FAILED_STATES = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}  # of supervisord's; STOPPED is what an operator wanted
 CHANNELS_NAMED = 5
-SCHEDULES_NAMED = 5
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -76,14 +75,14 @@ def _tick(stored: StoredFacts, config: Config) -> Iterator[Problem]:
 
 
 def _flow(stored: StoredFacts, config: Config) -> Iterator[Problem]:
-    ages = {work: stored.at - since for work, since in stored.oldest.items() if since is not None}
+    ages = {work: age or 0.0 for work, age in stored.ages.items()}
     if stored.waiting is not None and ages["run"] > OVERDUE_SECONDS:
         yield Problem(
             True,
             f"runs are late: {stored.waiting.slug} has waited for {span(ages['run'])}",
             "see the fetch stage's log; when the Reddit budget is booked out, look less often or at fewer feeds",
         )
-    if (age := ages.get("poll", 0.0)) > 5 * OVERDUE_SECONDS:
+    if (age := ages["poll"]) > 5 * OVERDUE_SECONDS:
         yield Problem(True, f"a poll that began {span(age)} ago is not stored", "see the logs of match and store")
     overdue = stored.deliveries.overdue_since
     if overdue is not None:
@@ -92,7 +91,7 @@ def _flow(stored: StoredFacts, config: Config) -> Iterator[Problem]:
         )
     elif stored.backlog is not None:
         yield _backlog(stored.backlog, stored.at, config)
-    if (age := ages.get("digest", 0.0)) > 5 * OVERDUE_SECONDS:
+    if (age := ages["digest"]) > 5 * OVERDUE_SECONDS:
         yield Problem(True, f"a digest has been due for {span(age)}", "see the digest stage's log")
 
 
@@ -191,16 +190,16 @@ def _strangers(facts: Facts) -> Iterator[Problem]:
 
 def _queries(facts: Facts) -> Iterator[Problem]:
     """Each match process has all queries."""
-    outdated = max((process.outdated_queries for process in facts.processes or ()), default=0)
-    if outdated:
-        are = "is" if outdated == 1 else "are"
-        what = f"{counted(outdated, 'stored query')} would be refused today, and {are} matched as before"
-        yield Problem(False, what, "overheard check names them; overheard workspace show says what to write instead")
-    unreadable = max((process.unreadable_queries for process in facts.processes or ()), default=0)
-    if unreadable:
-        are = "is" if unreadable == 1 else "are"
-        what = f"{counted(unreadable, 'stored query')} cannot be read, and {are} not matched"
-        yield Problem(False, what, "overheard check names them; overheard workspace show says what is wrong")
+    of = facts.processes or ()
+    outdated = max((process.outdated_queries for process in of), default=0)
+    unreadable = max((process.unreadable_queries for process in of), default=0)
+    for number, wrong, matched, says in (
+        (outdated, "would be refused today", "matched as before", "what to write instead"),
+        (unreadable, "cannot be read", "not matched", "what is wrong"),
+    ):
+        if number:
+            what = f"{counted(number, 'stored query')} {wrong}, and {'is' if number == 1 else 'are'} {matched}"
+            yield Problem(False, what, f"overheard check names them; overheard workspace show says {says}")
 
 
 def _backups(facts: Facts) -> Iterator[Problem]:
@@ -211,7 +210,7 @@ def _backups(facts: Facts) -> Iterator[Problem]:
 
 def _rest(stored: StoredFacts) -> Iterator[Problem]:
     if stored.unreadable:
-        yield Problem(False, unreadable_schedules(stored.unreadable, SCHEDULES_NAMED), UNREADABLE_REMEDY)
+        yield Problem(False, unreadable_schedules(stored.unreadable), UNREADABLE_REMEDY)
     if number := stored.feeds["failing"]:
         yield Problem(
             False,

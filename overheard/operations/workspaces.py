@@ -7,6 +7,7 @@ What a workspace may say is checked by ``overheard.workspaces``; what it may hav
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -92,9 +93,7 @@ def save(program: Program, spec: WorkspaceSpec) -> SavedWorkspace:
             return channel.secret
         return made.setdefault(channel.name, new_secret())
 
-    def following(text: str, timezone: str) -> float:
-        return schedule.next_due(text, timezone, now)
-
+    following = partial(schedule.next_due, after=now)
     new = specs.save(program.db, spec, now, following=following, secret=secret)
     # One is asked for even where there is one already: what counts is which one was kept.
     kept = {row.name: row.secret for row in channels.listing(program.db, spec.slug)} if made else {}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -62,8 +60,10 @@ def replay(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bo
         dead_letters.require_replayable(program)
         gather(program)
         which = _confirmed(program, which, yes, "Send {} again?")
-        with _progress(stored.count(program.db, which)) as advance:
-            outcome = dead_letters.replay(program, which, advance)
+        total = stored.count(program.db, which)
+        hidden = total < BAR_FROM or not output.console(stderr=True).is_terminal
+        with click.progressbar(length=total, label="Sending", file=sys.stderr, hidden=hidden) as bar:
+            outcome = dead_letters.replay(program, which, lambda: bar.update(1))
     _tell(outcome)
 
 
@@ -89,20 +89,6 @@ def _confirmed(program: Program, which: DeadLetterFilter, yes: bool, question: s
     these = "this dead letter" if number == 1 else f"these {number:,} dead letters"
     click.confirm(question.format(these), abort=True, err=True)
     return which
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], object]]:
-    """Show a bar on stderr, on a terminal, where there is time to read it."""
-    console = output.console(stderr=True)
-    if total < BAR_FROM or not console.is_terminal:
-        yield lambda: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("Sending", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _tell(outcome: Replay) -> None:

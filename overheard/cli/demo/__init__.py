@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from overheard import config as configuration
 from overheard import log, program
 from overheard.channels.signing import new_secret
-from overheard.cli.demo.receiver import Receiver
-from overheard.cli.demo.screen import DemoTally, Screen
+from overheard.cli.demo.receiver import receiving
+from overheard.cli.demo.screen import Screen
 from overheard.cli.times import Duration
 from overheard.config import Config
 from overheard.embedded import Pipeline
@@ -82,19 +82,17 @@ def _demo(seconds: float | None, rate: float) -> int:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="overheard-demo-"))
         standin = stack.enter_context(Standin(keep=5000, requests_per_minute=300))
         traffic = Traffic(standin, rate_per_second=rate)
-        receiver = Receiver(secret, arrived.put)
-        receiver.start()
-        stack.callback(receiver.stop)
+        hook = stack.enter_context(receiving(secret, arrived.put))
         running = Program(_configuration(Path(folder), standin.url))
         running.stop_on_signals()
         running.ready_database()
-        _import(running, receiver.url, secret)
+        _import(running, hook, secret)
         traffic.fill(40)
         pipeline = Pipeline(running)
         stack.callback(pipeline.close)
         port = stack.enter_context(running.exposed(0, pipeline.problems))
-        screen = Screen(DemoTally(running.registry, began))
-        screen.hello(standin.url, receiver.url, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
+        screen = Screen(running.registry, began)
+        screen.hello(standin.url, hook, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
         traffic.start()
         stack.callback(traffic.stop)
         worked = _work(pipeline, screen, arrived, None if seconds is None else began + seconds)

@@ -20,46 +20,23 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from overheard.cli.highlight import marked
 from overheard.sources.registry import author_label, place_label
 from overheard.workspaces import read
 
-MATCHED = "bold black on yellow"
 COLOURS = ("cyan", "magenta", "green", "blue")
 
 
-class DemoTally:
-    """The demo's counters, read from its own metrics. ``began`` is on the monotonic clock."""
+class Screen:
+    """Writes to the terminal, or plainly to a pipe; counts what arrived. ``began`` is on the monotonic clock."""
 
     def __init__(self, registry: CollectorRegistry, began: float) -> None:
-        self._registry = registry
-        self.began = began
-        self.first: float | None = None
-        self.ages: list[float] = []
-
-    def total(self, series: str) -> int:
-        """The sum of a counter over all its labels."""
-        name = f"overheard_{series}"
-        return int(
-            sum(sample.value for family in self._registry.collect() for sample in family.samples if sample.name == name)
-        )
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.began
-
-    def arrived(self, age: float) -> None:
-        self.ages.append(age)
-        if self.first is None:
-            self.first = self.elapsed
-
-
-class Screen:
-    """Writes to the terminal, or plainly to a pipe."""
-
-    def __init__(self, tally: DemoTally) -> None:
         piped = not sys.stdout.isatty()
         self.console = Console(highlight=False, soft_wrap=False, width=140 if piped else None)
-        self.tally = tally
+        self._registry = registry
+        self._began = began
+        self._first: float | None = None
+        self._ages: list[float] = []
         self._live: Live | None = None
         self._spinner = Spinner("dots", style="cyan")
         self._colours: dict[str, str] = {}
@@ -99,7 +76,8 @@ class Screen:
         """One event as the webhook got it."""
         mention = event["data"]
         age = max(time.time() - datetime.fromisoformat(mention["created_at"]).timestamp(), 0.0)
-        self.tally.arrived(age)
+        self._first = self._first or self._elapsed()
+        self._ages.append(age)
         author, place = author_label("reddit", mention["author"]), place_label("reddit", mention["subreddit"])
         head = Text.assemble(
             (f"  {mention['workspace']:<9}", f"bold {self._colour(mention['workspace'])}"),
@@ -116,53 +94,44 @@ class Screen:
         """The words around the first match, on one line, with every match marked."""
         spans = mention["highlights"]
         field = spans[0][0] if spans else "title" if mention["kind"] == "post" else "body"
-        original = mention[field]
-        room = max(self.console.width - 14, 40)
-        first = spans[0][1] if spans else 0
-        start = 0 if len(original) <= room or first < room // 2 else first - room // 3
-        text = Text(original.replace("\n", " ").replace("\r", " ").replace("\t", " "))
-        for where, begin, end in spans:
-            if where == field:
-                text.stylize(MATCHED if self.console.is_terminal else "", begin, end)
-        excerpt = text[start : start + room]
-        return Text.assemble("…" if start else "", excerpt, "…" if start + room < len(original) else "")
+        return marked(mention[field], spans, field, max(self.console.width - 14, 40))
 
-    def _status(self) -> Table:
-        line = Table.grid(padding=(0, 1))
-        line.add_row(self._spinner, Text(self._counters(), style="dim"))
-        return line
-
-    def _counters(self) -> str:
-        tally = self.tally
-        return (
-            f"{tally.elapsed:.0f} s · {tally.total('items_fetched_total')} items read · "
-            f"{tally.total('mentions_stored_total')} mentions · {len(tally.ages)} delivered · "
-            f"{tally.total('reddit_requests_total')} requests · Ctrl-C ends"
+    def _status(self) -> Spinner:
+        counters = (
+            f"{self._elapsed():.0f} s · {self._total('items_fetched_total')} items read · "
+            f"{self._total('mentions_stored_total')} mentions · {len(self._ages)} delivered · "
+            f"{self._total('reddit_requests_total')} requests · Ctrl-C ends"
         )
+        self._spinner.update(text=Text(counters, style="dim"))
+        return self._spinner
 
     def summary(self) -> None:
         """What happened, and what to do next."""
-        tally = self.tally
-        rows = [
-            ("ran for", f"{tally.elapsed:.0f} s"),
-            ("items read", str(tally.total("items_fetched_total"))),
-            ("requests to Reddit", str(tally.total("reddit_requests_total"))),
-            ("mentions stored", f"{tally.total('mentions_stored_total')}, those from before the start not sent"),
-            ("delivered and verified", str(len(tally.ages))),
-            ("first on screen", "none yet" if tally.first is None else f"{tally.first:.1f} s after the start"),
-            ("median age on arrival", "-" if not tally.ages else f"{statistics.median(tally.ages):.1f} s"),
-            (
-                "memory",
-                f"{peak_memory():.0f} MB at most, all parts together",
-            ),
-        ]
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", justify="right")
         table.add_column(style="bold" if self.console.is_terminal else "")
-        for name, value in rows:
-            table.add_row(name, value)
+        first, ages = self._first, self._ages
+        table.add_row("ran for", f"{self._elapsed():.0f} s")
+        table.add_row("items read", str(self._total("items_fetched_total")))
+        table.add_row("requests to Reddit", str(self._total("reddit_requests_total")))
+        table.add_row(
+            "mentions stored", f"{self._total('mentions_stored_total')}, those from before the start not sent"
+        )
+        table.add_row("delivered and verified", str(len(ages)))
+        table.add_row("first on screen", "none yet" if first is None else f"{first:.1f} s after the start")
+        table.add_row("median age on arrival", f"{statistics.median(ages):.1f} s" if ages else "-")
+        table.add_row("memory", f"{peak_memory():.0f} MB at most, all parts together")
         self.console.print(Text("\n  That was Overheard.\n", style="bold"), table, sep="\n")
         self.console.print("\n  Next: put your credentials into pipeline.toml, then  overheard run\n", style="dim")
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _total(self, series: str) -> int:
+        """The sum of a counter over all its labels."""
+        name = f"overheard_{series}"
+        samples = (sample for family in self._registry.collect() for sample in family.samples)
+        return int(sum(sample.value for sample in samples if sample.name == name))
 
     def _colour(self, workspace: str) -> str:
         return self._colours.setdefault(workspace, COLOURS[len(self._colours) % len(COLOURS)])

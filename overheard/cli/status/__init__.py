@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 
 import click
 
@@ -14,10 +15,9 @@ from overheard.cli.status.view import View, parts
 from overheard.config import Config
 from overheard.operations import problems
 from overheard.operations.facts import Facts, Observer
+from overheard.operations.problems import Problem
 from overheard.program import Program
 from overheard.supervisord import URL_VARIABLE
-
-INTERVAL = 2.0
 
 
 @click.command
@@ -25,7 +25,7 @@ INTERVAL = 2.0
 @click.option(
     "--interval",
     type=click.FloatRange(0.5, 3600),
-    default=INTERVAL,
+    default=2.0,
     show_default=True,
     help="Seconds between two looks of --watch.",
 )
@@ -42,29 +42,30 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
     As JSON it is one object on a line; of refused feeds and channels that take nothing, 100 are named.
     """
     config = configuration(context)
-    observer = Observer(Program(config), server=os.environ.get(URL_VARIABLE))
-    if watch:
-        from overheard.cli.status.watch import follow
+    with closing(Observer(Program(config), server=os.environ.get(URL_VARIABLE))) as observer:
+        if not watch:
+            found = _print(observer.look(), config, format)
+            sys.exit(0 if problems.is_healthy(found) else 1)
+        from overheard.cli.status.watch import follow, on_screen
 
-        on_screen = format == "table" and output.console().is_terminal
-        render = None if on_screen else lambda facts: printed(facts, config, format, gap=True)
-        follow(observer, interval=interval, render=render)
-        return
-    try:
-        facts = observer.look()
-    finally:
-        observer.close()
-    printed(facts, config, format)
-    sys.exit(0 if problems.is_healthy(problems.find(facts, config)) else 1)
+        if format == "table" and output.console().is_terminal:
+            with on_screen(config, interval) as show:
+                follow(observer, interval, show)
+        else:
+            follow(observer, interval, lambda facts: _print_one_of_many(facts, config, format))
 
 
-def printed(facts: Facts, config: Config, format: str, *, gap: bool = False) -> None:
-    """Print it once; ``gap``: there is more to come."""
+def _print(facts: Facts, config: Config, format: str) -> list[Problem]:
     found = problems.find(facts, config)
     if format == "json":
         output.print_json(as_json(facts, found))
-        return
-    for part in parts(View(facts, found)):
-        output.print_table(part)
-    if gap:
+    else:
+        for part in parts(View(facts, found)):
+            output.print_table(part)
+    return found
+
+
+def _print_one_of_many(facts: Facts, config: Config, format: str) -> None:
+    _print(facts, config, format)
+    if format != "json":
         output.line()

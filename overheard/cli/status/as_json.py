@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from overheard.cli.times import rfc3339
 from overheard.operations.facts import Facts, StoredFacts
 from overheard.operations.problems import Problem, is_healthy
 
-MOMENTS = (
+MOMENTS = {
     "since",
     "retry_at",
     "overdue_since",
@@ -19,7 +20,31 @@ MOMENTS = (
     "delivered_at",
     "read_at",
     "failing_since",
-)
+}
+
+
+# What is known from the database, by its key.
+STORED: dict[str, Callable[[StoredFacts], Any]] = {
+    "last_tick_at": lambda stored: rfc3339(stored.last_tick_at),
+    "workspaces": lambda stored: {"active": stored.active, "paused": stored.paused},
+    "waiting_longest": lambda stored: _timed(stored.waiting),
+    "oldest_work_seconds": lambda stored: stored.ages,
+    "feeds": lambda stored: stored.feeds,
+    "feed_lag_seconds": lambda stored: stored.lag,
+    "coverage_gaps": lambda stored: stored.gaps,
+    "failing_feeds": lambda stored: _timed(stored.refused),
+    "reddit": lambda stored: {
+        "remaining": stored.remaining,
+        "booked_seconds": stored.booked,
+        **_timed(stored.reddit),
+        "failing_seconds": stored.reddit.failing_for(stored.at),
+    },
+    "channels": lambda stored: stored.channels,
+    "sick_channels": lambda stored: _timed(stored.sick),
+    "deliveries": lambda stored: _timed(stored.deliveries),
+    "dead_letters": lambda stored: stored.dead_letters,
+    "canary": lambda stored: _timed(stored.canary),
+}
 
 
 def as_json(facts: Facts, problems: list[Problem]) -> dict[str, Any]:
@@ -29,7 +54,7 @@ def as_json(facts: Facts, problems: list[Problem]) -> dict[str, Any]:
         "healthy": is_healthy(problems),
         "troubles": problems,
         "at": rfc3339(facts.now),
-        **(_stored(stored) if stored is not None else dict.fromkeys(KEYS)),
+        **{key: value(stored) if stored is not None else None for key, value in STORED.items()},
         "queues": facts.queues,
         "door": facts.door,
         "processes": _timed(facts.processes),
@@ -41,54 +66,9 @@ def as_json(facts: Facts, problems: list[Problem]) -> dict[str, Any]:
     }
 
 
-def _stored(stored: StoredFacts) -> dict[str, Any]:
-    values = (
-        rfc3339(stored.last_tick_at),
-        {"active": stored.active, "paused": stored.paused},
-        _timed(stored.waiting),
-        stored.ages,
-        stored.feeds,
-        stored.lag,
-        stored.gaps,
-        _timed(stored.refused),
-        {"remaining": stored.remaining, "booked_seconds": stored.booked, **_reddit(stored)},
-        stored.channels,
-        _timed(stored.sick),
-        _timed(stored.deliveries),
-        stored.dead_letters,
-        _timed(stored.canary),
-    )
-    return dict(zip(KEYS, values, strict=True))
-
-
-def _reddit(stored: StoredFacts) -> dict[str, Any]:
-    return {**_timed(stored.reddit), "failing_seconds": stored.reddit.failing_for(stored.at)}
-
-
-KEYS = (
-    "last_tick_at",
-    "workspaces",
-    "waiting_longest",
-    "oldest_work_seconds",
-    "feeds",
-    "feed_lag_seconds",
-    "coverage_gaps",
-    "failing_feeds",
-    "reddit",
-    "channels",
-    "sick_channels",
-    "deliveries",
-    "dead_letters",
-    "canary",
-)
-
-
 def _timed(value: Any) -> Any:
     """Structs as plain values, their moments as people write them."""
     plain = msgspec.to_builtins(value)
-    rows = plain if isinstance(plain, list) else [plain]
-    for row in rows:
-        for name in MOMENTS:
-            if isinstance(row, dict) and name in row:
-                row[name] = rfc3339(row[name])
+    for row in plain if isinstance(plain, list) else [plain or {}]:
+        row.update((name, rfc3339(row[name])) for name in MOMENTS & row.keys())
     return plain

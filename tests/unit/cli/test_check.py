@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from overheard.db.models import Query, Workspace
 from overheard.exposition import Exposition
 from overheard.metrics import Metrics
-from overheard.operations import checks
+from overheard.operations.checks import machine
 from overheard.program import Program
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
@@ -148,7 +148,10 @@ def test_servers_away(run: Run) -> None:
 
 
 def test_a_database_that_cannot_be_made(run: Run) -> None:
-    assert results(run, OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")["database"]["outcome"] == "failed"
+    found = results(run, OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")
+    assert found["database"]["outcome"] == "failed"
+    for part in ("schedules", "queries"):
+        assert "not looked at: there is no database" in found[part]["what"], "nothing is said of what was not read"
 
 
 def test_a_file_that_is_no_database(run: Run, folder: Path) -> None:
@@ -206,14 +209,14 @@ def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None
 def test_a_wrong_clock_and_a_full_disk_are_told(
     run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "RELEASED", time.time() + 60)
-    monkeypatch.setattr(checks, "ROOM_BYTES", 1 << 60)
+    monkeypatch.setattr(machine, "RELEASED", time.time() + 60)
+    monkeypatch.setattr(machine, "ROOM_BYTES", 1 << 60)
     found = results(run, **reddit)
     assert (found["clock"]["outcome"], "which is past" in found["clock"]["what"]) == ("failed", True)
     assert (found["disk"]["outcome"], "make room" in found["disk"]["hint"]) == ("failed", True)
     assert run("check", **reddit).exit_code == 1
-    monkeypatch.setattr(checks, "ROOM_BYTES", 0)
-    monkeypatch.setattr(checks, "ROOM_SHARE", 2)
+    monkeypatch.setattr(machine, "ROOM_BYTES", 0)
+    monkeypatch.setattr(machine, "ROOM_SHARE", 2)
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
 
 

@@ -99,6 +99,19 @@ def test_an_author_of_another_source(run: Run, program: Program, mention: Any) -
     assert (refused.exit_code, "'reddit', 'replay'" in refused.stderr) == (2, True)
 
 
+def test_the_command_that_undoes_it_can_be_pasted(run: Run, mention: Any) -> None:
+    mention("1", author="Al; ice", source="replay")
+    result = run("forget", "--author", "Al; ice", "--source", "replay", "--yes")
+    assert "overheard forget --author 'Al; ice' --source replay --undo" in result.stdout
+
+
+def test_overheards_own_workspace_is_refused(run: Run, program: Program) -> None:
+    Workspace.update(internal=True).execute(program.db.peewee)
+    result = run("forget", "--workspace", "acme", "--yes")
+    assert (result.exit_code, "acme is Overheard's own" in result.stderr) == (1, True)
+    assert len(items(program)) == 3
+
+
 @pytest.mark.parametrize(
     "given",
     [

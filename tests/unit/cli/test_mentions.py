@@ -86,6 +86,14 @@ def test_a_piped_table_gives_the_address(run: Run, mention: Mention, permalink: 
     assert "https://www.reddit.com/r/python/%C3%BC/ " in run("mentions").stdout
 
 
+def test_the_address_of_another_source_is_its_own(run: Run, mention: Mention) -> None:
+    mention("t3_1", permalink="https://example.org/a b?id=1#c")
+    mention("t3_2", permalink="")
+    table = run("mentions").stdout
+    assert "https://example.org/a%20b?id=1#c " in table
+    assert "reddit.com" not in table
+
+
 def test_wrong_usage(run: Run, program: Program) -> None:
     assert run("mentions", "--workspace", "nobody").exit_code == 1
     assert run("mentions", "--since", "whenever").exit_code == 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -419,3 +422,13 @@ def test_trigger_refuses_what_cannot_run(run: Run, acme: int) -> None:
     result = run("trigger", "acme")
     assert result.exit_code == 1
     assert "overheard workspace resume acme" in result.stderr
+
+
+def test_watching_prints_anew_each_time_until_it_is_told_to_end(folder: Path, program: Program) -> None:
+    command = [sys.executable, "-m", "overheard.cli", "status", "--watch", "--interval", "0.5", "--format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first, second = (json.loads(process.stdout.readline())["at"] for _ in range(2))
+        process.terminate()
+        assert process.wait(60) == 0
+    assert first < second
