@@ -191,8 +191,10 @@ class Story:
         with open(terminal, "rb", buffering=0) as screen:
             while b"copy the database" not in said:
                 said += screen.read(4096)
-        assert process.wait(600) == 0
-        assert self.release() != old, "the release is the same"
+        # The hang-up ends nsenter, through which we came in, as it ends ssh; the upgrade is to go on behind it.
+        process.wait(600)
+        wait_for(self.upgraded, "the upgrade ends", 600)
+        assert self.release() != old, self.machine.sh("tail -n 40 /var/log/overheard-install.log")
         self.await_well()
         self.published_and_delivered()
 
@@ -214,6 +216,10 @@ class Story:
     def programs(self) -> list[str]:
         lines = self.machine.sh(f"{SUPERVISORCTL} status").splitlines()
         return [line.split()[0] for line in lines if "RUNNING" in line]
+
+    def upgraded(self) -> bool:
+        """No upgrade runs any more."""
+        return not self.machine.sh("pgrep --full [d]eploy/upgrade", check=False).strip()
 
     def release(self) -> str:
         return self.machine.sh("readlink /opt/overheard/current").strip()
