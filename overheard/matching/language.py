@@ -76,11 +76,8 @@ class Flaw(NamedTuple):
 
 def parse(text: str) -> Query:
     """The query that a text stands for. Raises QuerySyntaxError, which says where and why, and no other."""
-    tokens = _tokens(text)
-    if error := foreign(text, tokens):
-        raise error
-    query = _grown(text, tokens)
-    if error := _too_long(text, tokens):
+    query, error = read(text)
+    if error is not None:
         raise error
     return query
 
@@ -91,24 +88,21 @@ def read(text: str) -> tuple[Query, QuerySyntaxError | None]:
     Raises QuerySyntaxError for what has never been a query.
     """
     tokens = _tokens(text)
-    return _grown(text, tokens), foreign(text, tokens) or _too_long(text, tokens)
+    error = foreign(text, tokens)
+    try:
+        query = _grown(text, tokens)
+    except QuerySyntaxError as unreadable:
+        raise (error or unreadable) from None  # what it is in another language explains more
+    return query, error or _too_long(text, tokens)
 
 
 def flaw(text: str) -> Flaw | None:
     """What is wrong with a stored query by the rules of today; None: nothing."""
     try:
-        parse(text)
-    except QuerySyntaxError as error:
-        return Flaw(error, matched=_is_readable(text))
-    return None
-
-
-def _is_readable(text: str) -> bool:
-    try:
-        read(text)
-    except QuerySyntaxError:
-        return False
-    return True
+        _, error = read(text)
+    except QuerySyntaxError as unreadable:
+        return Flaw(unreadable, matched=False)
+    return Flaw(error, matched=True) if error is not None else None
 
 
 def _tokens(text: str) -> list[Token]:

@@ -296,7 +296,7 @@ def test_nothing_is_left_of_removed_queries() -> None:
         index.add(key, parse(text))
     for key in range(len(texts)):
         assert index.remove(key)
-    assert not any((index._by_key, index._by_root, index._by_word, index._by_pair))
+    assert not any((index._by_key, index._by_root, index._waiting))
 
 
 def test_a_query_that_many_ask_is_not_copied_for_each() -> None:
@@ -314,7 +314,7 @@ def test_what_waits_for_a_word_of_many_leaves_without_a_search() -> None:
     index = QueryIndex()
     for key in range(100):
         index.add(key, parse(f"acme -w{key}"))
-    assert isinstance(index._by_word["acme"], set)
+    assert isinstance(index._waiting["acme"], set)
     for key in range(99):
         index.remove(key)
     assert [hit.key for hit in index.match({"body": "acme"})] == [99]
