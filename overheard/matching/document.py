@@ -48,8 +48,6 @@ class Document:
 
         The first places of each, MAX_HIGHLIGHTS in all, or one of each where more terms than that were found.
         """
-        if len(terms) == 1:
-            return merged([self._highlight(at, terms[0]) for at in islice(self._places(terms[0]), MAX_HIGHLIGHTS)])
         found, present = [], []
         for term in terms:
             places = self._places(term)

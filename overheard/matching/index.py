@@ -37,14 +37,14 @@ class Hit(NamedTuple):
 class _Entry:
     """One distinct query and everybody who asked it."""
 
-    __slots__ = ("certain", "keys", "owners", "root")
+    __slots__ = ("certain", "keys", "owners", "query")
 
-    def __init__(self, root: Node) -> None:
-        self.root = root
+    def __init__(self, query: Query) -> None:
+        self.query = query
         # They grow in place; and unlike with a list, the garbage collector has no work with them.
         self.keys = array("q")
         self.owners = array("q")
-        self.certain = _certain(root)
+        self.certain = _certain(query)
 
 
 class QueryIndex:
@@ -53,7 +53,7 @@ class QueryIndex:
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_key: dict[int, _Entry] = {}
-        self._by_root: dict[Node, _Entry] = {}
+        self._by_query: dict[Query, _Entry] = {}
         # Nearly always one waits for an anchor, and a set of its own would double the table.
         self._waiting: dict[Anchor, _Entry | set[_Entry]] = {}
 
@@ -62,16 +62,15 @@ class QueryIndex:
 
     def add(self, key: int, query: Query, owner: int = 0) -> None:
         """Listen for an owner's query; a key that is there gets the new one. ValueError: it needs no word at all."""
-        root = query.root
-        places = anchors(root)
+        places = anchors(query)
         if not places:
             raise ValueError(f"query {key} ({query}) has no word that must occur: it would match everything")
         with self._lock:
             if key in self._by_key:
                 self._remove(key)
-            entry = self._by_root.get(root)
+            entry = self._by_query.get(query)
             if entry is None:
-                entry = self._by_root[root] = _Entry(root)
+                entry = self._by_query[query] = _Entry(query)
                 for place in places:
                     self._wait(place, entry)
             entry.keys.append(key)
@@ -89,7 +88,7 @@ class QueryIndex:
     def remove_owned(self, owners: Container[int]) -> None:
         """Stop listening for what these owners asked. This looks at every key."""
         with self._lock:
-            entries = list(self._by_root.values())
+            entries = list(self._by_query.values())
         for entry in entries:
             for key in [key for key, owner in zip(entry.keys, entry.owners, strict=True) if owner in owners]:
                 self.remove(key)
@@ -106,8 +105,8 @@ class QueryIndex:
         document = Document(fields)
         hits: list[Hit] = []
         for entry, asking in self._candidates(document, here, everywhere):
-            if entry.certain or entry.root.holds(document):
-                highlights = document.highlights(entry.root.positive())
+            if entry.certain or entry.query.holds(document):
+                highlights = document.highlights(entry.query.positive())
                 for key, owner in asking:
                     hits.append(Hit(key, highlights, owner))
         hits.sort(key=itemgetter(0))
@@ -145,8 +144,8 @@ class QueryIndex:
         del entry.keys[at], entry.owners[at]
         if entry.keys:
             return
-        del self._by_root[entry.root]
-        for place in anchors(entry.root):
+        del self._by_query[entry.query]
+        for place in anchors(entry.query):
             self._leave(place, entry)
 
     def _wait(self, place: Anchor, entry: _Entry) -> None:
@@ -168,7 +167,7 @@ class QueryIndex:
 def matches(query: Query, fields: Mapping[str, str]) -> Hit | None:
     """One query held against one item, without an index; the hit's key is 0."""
     document = Document(fields)
-    return Hit(0, document.highlights(query.root.positive())) if query.root.holds(document) else None
+    return Hit(0, document.highlights(query.positive())) if query.holds(document) else None
 
 
 def _certain(node: Node) -> bool:

@@ -27,7 +27,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from overheard.matching.foreign import foreign
-from overheard.matching.mistakes import QuerySyntaxError, misplaced, mistake, wordless
+from overheard.matching.mistakes import QuerySyntaxError, misplaced, mistake, start_of, wordless
 from overheard.matching.rarity import anchors
 from overheard.matching.text import affixes, intern_all, spans, weight, words
 from overheard.matching.tree import And, Node, Not, Or, Query, Term, joined, negated
@@ -131,11 +131,11 @@ def _grown(text: str, tokens: Sequence[Token]) -> Query:
         alone = len(tokens) == 1 and tokens[0].type in _TERMS
         root = _term(tokens[0]) if alone else _grow(text, tokens)
     except _WordMistake as error:
-        raise wordless(text, _at(error.token), str(error.token)) from None
+        raise wordless(text, start_of(error.token), str(error.token)) from None
     if not anchors(root):
         hint = "Join it to a word that must be there: acme -jobs. In a OR b, each side needs such a word."
         raise mistake(text, _open_at(root), "this alone would match nearly every text", hint)
-    return Query(root)
+    return root
 
 
 def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
@@ -150,9 +150,9 @@ def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
         total += count
         if count > MAX_PHRASE_WORDS:
             message = f"a phrase of {count} words, {MAX_PHRASE_WORDS} are allowed"
-            return mistake(text, _at(token), message, "Shorten it: its rarest words, side by side, find the same.")
+            return mistake(text, start_of(token), message, "Shorten it: its rarest words, side by side, find the same.")
         if total > MAX_WORDS:
-            return mistake(text, _at(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
+            return mistake(text, start_of(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
     return None
 
 
@@ -165,9 +165,9 @@ def _grow(text: str, tokens: Sequence[Token]) -> Node:
             depth += (token.type == "_OPEN") - (token.type == "_CLOSE")
             terms += token.type in _TERMS
             if depth > MAX_DEPTH:
-                raise mistake(text, _at(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
+                raise mistake(text, start_of(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
             if terms > MAX_TERMS:
-                raise mistake(text, _at(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
+                raise mistake(text, start_of(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
             parser.feed_token(token)
             fed += 1
         tree: Node = parser.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
@@ -198,7 +198,7 @@ class _Grower(Transformer[Token, Node]):
         return joined(And, list(parts))
 
     def without(self, sign: Token, node: Node) -> Node:
-        return negated(node, _at(sign))
+        return negated(node, start_of(sign))
 
     def term(self, token: Token) -> Node:
         return _term(token)
@@ -230,7 +230,3 @@ def _open_at(node: Node) -> int:
 def _parser() -> Lark:
     # Safe to share between threads: what a parse changes lives in its InteractiveParser.
     return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Grower())
-
-
-def _at(token: Token) -> int:
-    return token.start_pos or 0
