@@ -167,7 +167,7 @@ class Fetcher:
         again = refused_at is not None or poll.group.cursor is None
         at = refused_at if refused_at is not None else self.clock()
         if self.health.refuses_everybody(source) and not (again and self._answers(run, source)):
-            self.health.refusing(source, refusal.reason)
+            self.health.failed(source, TryAgain(f"it refuses every feed ({refusal.reason})", delay=PROBE_SECONDS))
             log.warning("source refuses everybody", **poll.gist, seconds=PROBE_SECONDS)
             self._put_off(run.message, poll, PROBE_SECONDS, refused_at=at)
         elif len(poll.group.feeds) > 1:
