@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from itertools import chain, groupby, islice
+from operator import itemgetter
 
 import msgspec
 
@@ -14,7 +15,7 @@ from overheard.db import queries
 from overheard.db.connect import Db
 from overheard.items import Item, Place
 from overheard.log import get_logger, note
-from overheard.matching.document import MAX_HIGHLIGHTS, Highlight
+from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import read
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem
@@ -51,10 +52,9 @@ class Matcher:
         self._watchers: dict[Place, set[int]] = defaultdict(set)
         # What of each workspace may be in ``_watchers``; a refresh that breaks off finds here what is left to do.
         self._places: dict[int, tuple[Place, ...]] = {}
-        # Queries that would be refused today. Those are matched that were right by the rules of their time; the others
-        # were changed behind our back, and cannot be read at all. They stay alone (I6). Each with its workspace.
-        self._outdated: dict[int, int] = {}
-        self._unreadable: dict[int, int] = {}
+        # Queries that would be refused today, each with its workspace and whether it is matched: if it was right by
+        # the rules of its time. Others were changed behind our back, and cannot be read at all. They stay alone (I6).
+        self._refused: dict[int, tuple[int, bool]] = {}
 
     def match(self, message: ItemsFetched) -> None:
         """Match one part of a poll and send on what somebody wants; the part itself goes on in any case.
@@ -89,7 +89,7 @@ class Matcher:
         return MatchedItem(
             item,
             tuple(
-                Match(workspace_id, tuple(sorted(ids)), merged(spans[workspace_id]))
+                Match(workspace_id, tuple(sorted(ids)), shown(spans[workspace_id]))
                 for workspace_id, ids in sorted(by_workspace.items())
             ),
         )
@@ -108,25 +108,24 @@ class Matcher:
             if latest == self._revision:
                 return
             for query_id, workspace_id, text in queries.changed_since(self.db, self._revision):
+                self._refused.pop(query_id, None)
                 if text is None:
-                    self._remove(query_id)
+                    self._index.remove(query_id)
                 else:
                     self._add(query_id, workspace_id, text)
-            gone: set[int] = set()
-            for workspace_id, places in queries.watches_since(self.db, self._revision):
+            changed = dict(queries.watches_since(self.db, self._revision))
+            for workspace_id, places in changed.items():
                 self._watch(workspace_id, places or ())
-                if places is None:
-                    gone.add(workspace_id)
-            if gone:
-                self._remove_all(gone)
+            if gone := {workspace_id for workspace_id, places in changed.items() if places is None}:
+                self._index.remove_owned(gone)
+                self._refused = {each: told for each, told in self._refused.items() if told[0] not in gone}
             self._revision = latest
         self.metrics.queries.set(len(self._index))
-        self.metrics.refused_queries.labels("yes").set(len(self._outdated))
-        self.metrics.refused_queries.labels("no").set(len(self._unreadable))
-        if self._outdated:
-            log.warning(
-                "stored queries would be refused today; overheard check names them", queries=len(self._outdated)
-            )
+        outdated = sum(matched for _, matched in self._refused.values())
+        self.metrics.refused_queries.labels("yes").set(outdated)
+        self.metrics.refused_queries.labels("no").set(len(self._refused) - outdated)
+        if outdated:
+            log.warning("stored queries would be refused today; overheard check names them", queries=outdated)
 
     def _watch(self, workspace_id: int, places: tuple[Place, ...]) -> None:
         """Let the workspace hear of these places and no others; what is there is noted before it is put there."""
@@ -143,47 +142,20 @@ class Matcher:
             del self._places[workspace_id]
 
     def _add(self, query_id: int, workspace_id: int, text: str) -> None:
-        self._forget({query_id})
         try:
             query, error = read(text)
         except ValueError as unreadable:
             # The error's text would quote it.
             log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
             self._index.remove(query_id)
-            self._unreadable[query_id] = workspace_id
+            self._refused[query_id] = workspace_id, False
             return
         self._index.add(query_id, query, workspace_id)
         if error:
-            self._outdated[query_id] = workspace_id
-
-    def _remove(self, query_id: int) -> None:
-        self._index.remove(query_id)
-        self._forget({query_id})
-
-    def _remove_all(self, workspace_ids: set[int]) -> None:
-        self._index.remove_owned(workspace_ids)
-        self._forget({each for each, owner in (self._outdated | self._unreadable).items() if owner in workspace_ids})
-
-    def _forget(self, query_ids: set[int]) -> None:
-        """These are not among the refused ones any more."""
-        for query_id in query_ids:
-            self._outdated.pop(query_id, None)
-            self._unreadable.pop(query_id, None)
+            self._refused[query_id] = workspace_id, True
 
 
-def merged(spans: set[Highlight]) -> tuple[Highlight, ...]:
+def shown(spans: set[Highlight]) -> tuple[Highlight, ...]:
     """Spans of several queries as one sorted list without overlaps; of each field the first MAX_HIGHLIGHTS."""
-    result: list[Highlight] = []
-    in_field = 0
-    for field, start, end in sorted(spans):
-        if result and result[-1][0] != field:
-            in_field = 0
-        if in_field and start <= result[-1][2]:
-            result[-1] = (field, result[-1][1], max(end, result[-1][2]))
-        elif in_field < MAX_HIGHLIGHTS:
-            result.append((field, start, end))
-            in_field += 1
-    return tuple(result)
-
-
-__all__: Sequence[str] = ("Matcher", "merged")
+    fields = groupby(merged(spans, touching=True), key=itemgetter(0))
+    return tuple(chain.from_iterable(islice(found, MAX_HIGHLIGHTS) for _, found in fields))

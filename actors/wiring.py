@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from actors.context import Context
@@ -64,7 +64,7 @@ class Wiring:
 
     def work(self, stage: Stage) -> Work:
         """What a stage does with its messages, ready for the first one. Raises ConfigError when it cannot work."""
-        made: Work = _resolved(stage.handler)(self.context(stage))
+        made: Work = resolve_name(stage.handler)(self.context(stage))
         if made.prepare is not None:
             self._prepare(made.prepare)
         return made._replace(handle=self._in_session(made.handle))
@@ -114,10 +114,3 @@ class Wiring:
                 log.warning("not ready yet", reason=str(error))
                 if self.program.stop.wait(LOOK_AGAIN) or not self.program.await_database():
                     return
-
-
-def _resolved(path: str) -> Callable[[Context], Work]:
-    """What a dotted path of the table names: ``package.module:name``."""
-    module, _, name = path.partition(":")
-    made: Callable[[Context], Work] = getattr(import_module(module), name)
-    return made

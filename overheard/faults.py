@@ -22,12 +22,13 @@ def described(error: BaseException, *, in_full: bool = False) -> dict[str, Any]:
 
     ``in_full``: with the words of foreign errors too.
     """
-    fields: dict[str, Any] = {"error": type(error).__name__, "at": place(error)}
+    way = frames(error)
+    fields: dict[str, Any] = {"error": type(error).__name__, "at": way[-1] if way else ""}
     expected = isinstance(error, OverheardError)
     if (expected or in_full) and str(error):
         fields["reason"] = str(error)
     if not expected:
-        fields["frames"] = frames(error)
+        fields["frames"] = way
     return fields
 
 
@@ -52,12 +53,6 @@ def _traced(error: BaseException) -> str:
     return "\n".join([*(f"  {place}" for place in way[-TRACE_FRAMES:]), worded(error)])
 
 
-def place(error: BaseException) -> str:
-    """``folder/file.py:12 function`` where it was raised."""
-    lines = [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    return lines[-1] if lines else ""
-
-
 def frames(error: BaseException) -> list[str]:
     """The way through our own code to where it was raised, outermost first; a foreign place stands at the end."""
     way = list(traceback.walk_tb(error.__traceback__))
@@ -73,4 +68,5 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def _told(frame: FrameType, line: int) -> str:
+    """``folder/file.py:12 function``."""
     return f"{'/'.join(frame.f_code.co_filename.split('/')[-2:])}:{line} {frame.f_code.co_name}"

@@ -40,7 +40,7 @@ class GroupClaims:
             group = groups.load(self.db, [group_id])[0]
         elif joined:
             group = self._joined(message, group, poll)
-        return GroupPoll(poll, group)
+        return GroupPoll(group, Progress(poll, group.id))
 
     def _joined(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
         now, rules, limit = self.clock(), self.rules, self._limit(group)
@@ -73,22 +73,22 @@ class GroupClaims:
             return None
         if not progress.pages:
             groups.begin(self.db, progress.poll_id, self.clock())
-        return GroupPoll.resumed(progress, group)
+        return GroupPoll(group, progress)
 
     def hold(self, poll: GroupPoll, seconds: float) -> Progress:
         """Hold the group while its poll waits, so that no other message reserves a slot for the same reading."""
-        groups.extend(self.db, poll.id, self.clock() + seconds + self.rules.lease)
-        return poll.progress()
+        groups.extend(self.db, poll.at.poll_id, self.clock() + seconds + self.rules.lease)
+        return poll.at
 
-    def put_off(self, poll: GroupPoll, seconds: float) -> Progress:
+    def put_off(self, poll: GroupPoll, seconds: float, refused_at: float | None) -> Progress:
         """Hold the group for another poll, which has yet to begin and reads from the newest page again.
 
         Workspaces that become due in between reuse that poll; if its message is lost, the sweep finds a lease that ran
         out.
         """
-        later = poll.anew()
-        groups.put_off(self.db, poll.id, later.id, until=self.clock() + seconds, lease=self.rules.lease)
-        return later.progress()
+        later = uuid.uuid4().hex
+        groups.put_off(self.db, poll.at.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
+        return Progress(later, poll.group.id, refused_at=refused_at)
 
     def divide(self, poll: GroupPoll, load: Mapping[str, int] | None = None) -> tuple[int, int]:
         """Give the group back as two, to be read one after the other; their ids.
@@ -98,10 +98,10 @@ class GroupClaims:
         group = poll.group
         first, second = planning.halves(group, load or {})
         room = max(len(first), len(second)) if load is not None else None
-        groups.release(self.db, poll.id)
+        groups.release(self.db, poll.at.poll_id)
         return group.id, groups.divide(self.db, group, [feed.id for feed in second], room=room)
 
     def give_back(self, poll: GroupPoll) -> None:
         """Give the group back, if the database can be reached: a retry would find it taken, by this poll."""
         with suppress(Unavailable), self.db.session():
-            groups.release(self.db, poll.id)
+            groups.release(self.db, poll.at.poll_id)

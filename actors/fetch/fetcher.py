@@ -105,9 +105,7 @@ class Fetcher:
     def _resume(self, run: Run) -> Later | None:
         progress = run.message.resume
         poll = self.claims.resume(progress) if progress is not None else None
-        if progress is None or poll is None:
-            return None
-        return self._read(run, poll, progress.refused_at) or self._work_off(run)
+        return None if poll is None else self._read(run, poll) or self._work_off(run)
 
     def _refresh(self, run: Run, now: float) -> Later | None:
         message = run.message
@@ -131,22 +129,21 @@ class Fetcher:
                 return later
         return None
 
-    def _read(self, run: Run, poll: GroupPoll, refused_at: float | None = None) -> Later | None:
-        """Read a group. ``refused_at``: it was refused before, first at that moment."""
+    def _read(self, run: Run, poll: GroupPoll) -> Later | None:
         try:
             end = self.reader.read(poll, run.budget)
         except TryAgain:  # the bus or the database
             self.claims.give_back(poll)
             raise
-        return self._after(run, poll, end, refused_at)
+        return self._after(run, poll, end)
 
-    def _after(self, run: Run, poll: GroupPoll, end: ReadingEnd, refused_at: float | None) -> Later | None:
+    def _after(self, run: Run, poll: GroupPoll, end: ReadingEnd) -> Later | None:
         match end:
             case TooMuch(load):
                 log.info("more news than a listing holds", **poll.gist)
                 self._divide(run, poll, load)
             case FeedRefused():
-                self._refused(run, poll, end, refused_at)
+                self._refused(run, poll, end)
             case Postponed(slot=None):
                 log.info("no place in line", **poll.gist, seconds=planning.LONGEST_RETRY)
                 self._put_off(run.message, poll, planning.LONGEST_RETRY)
@@ -164,13 +161,13 @@ class Fetcher:
         first, second = self.claims.divide(poll, load)
         run.todo.extendleft([(second, False), (first, False)])
 
-    def _refused(self, run: Run, poll: GroupPoll, refusal: FeedRefused, refused_at: float | None) -> None:
-        source = poll.group.source
+    def _refused(self, run: Run, poll: GroupPoll, refusal: FeedRefused) -> None:
+        source, refused_at = poll.group.source, poll.at.refused_at
         # A feed that was never read has nothing to lose: most likely its name is wrong, or it is private.
         again = refused_at is not None or poll.group.cursor is None
         at = refused_at if refused_at is not None else self.clock()
         if self.health.refuses_everybody(source) and not (again and self._answers(run, source)):
-            self.health.refusing(source, refusal.reason)
+            self.health.failed(source, TryAgain(f"it refuses every feed ({refusal.reason})", delay=PROBE_SECONDS))
             log.warning("source refuses everybody", **poll.gist, seconds=PROBE_SECONDS)
             self._put_off(run.message, poll, PROBE_SECONDS, refused_at=at)
         elif len(poll.group.feeds) > 1:
@@ -202,5 +199,5 @@ class Fetcher:
         self, message: FetchWorkspace, poll: GroupPoll, delay: float, *, refused_at: float | None = None
     ) -> None:
         """Let the message come back for the whole group, which is left alone until then."""
-        progress = msgspec.structs.replace(self.claims.put_off(poll, delay), refused_at=refused_at)
+        progress = self.claims.put_off(poll, delay, refused_at)
         self.send(msgspec.structs.replace(message, resume=progress), delay=delay)

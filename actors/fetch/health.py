@@ -47,11 +47,6 @@ class SourceHealth:
         until = now + (getattr(fault, "delay", None) or 0.0)
         sources.failed(self._db, source, str(fault), now, until, revoked=isinstance(fault, LoginRefused))
 
-    def refusing(self, source: str, reason: str) -> None:
-        """Note that it refuses everybody."""
-        now = self._clock()
-        sources.failed(self._db, source, f"it refuses every feed ({reason})", now, now + PROBE_SECONDS)
-
     def answered_since(self, source: str, at: float) -> bool:
         """Return whether it has given something since that moment."""
         return self._answered.get(source, float("-inf")) >= at

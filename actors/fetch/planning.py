@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from overheard.config import Fetch as Rules
 from overheard.db.groups import FeedRow, Group
@@ -57,28 +59,16 @@ def _bytes(group: Group) -> int:
 
 def excess(group: Group, limit: GroupLimit) -> list[FeedRow]:
     """Feeds of the group that one request cannot name any more: a smaller group was configured."""
-    kept, length = 0, 0
-    for feed in group.feeds:
-        length += len(feed.place) + 1
-        if kept == limit.places or (kept and not _fits(length, limit)):
-            break
-        kept += 1
-    return list(group.feeds[kept:])
+    lengths = accumulate(len(feed.place) + 1 for feed in group.feeds)
+    fitting = sum(_fits(length, limit) for length in lengths)
+    return list(group.feeds[min(max(fitting, 1), limit.places) :])
 
 
 def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[FeedRow]]:
     """Divide a group of several feeds by what each has to say, the busiest first; without ``load``, in the middle."""
     feeds = sorted(group.feeds, key=lambda feed: -load.get(feed.place, 0))
-    total = sum(load.get(feed.place, 0) for feed in feeds)
-    if not total:
-        middle = len(feeds) // 2
-        return feeds[:middle], feeds[middle:]
-    said, count = 0, 0
-    for feed in feeds[:-1]:
-        said += load.get(feed.place, 0)
-        count += 1
-        if said * 2 >= total:
-            break
+    said = list(accumulate(load.get(feed.place, 0) for feed in feeds))
+    count = min(bisect_left(said, said[-1] / 2) + 1, len(feeds) - 1) if said[-1] else len(feeds) // 2
     return feeds[:count], feeds[count:]
 
 

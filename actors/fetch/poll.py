@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import uuid
+import msgspec
 
 from overheard.db.groups import Group
 from overheard.messages import Missed, Progress, Target
 from overheard.sources import Page, ReadRequest
 
 
-class GroupPoll:
-    """One poll of a group's feeds, page by page. ``position`` and ``cursor`` are the source's own texts."""
+class GroupPoll(msgspec.Struct):
+    """One poll of a group's feeds, page by page. ``at`` is how far it has come: what a message carries to go on."""
 
-    def __init__(self, id: str, group: Group) -> None:
-        self.id = id
-        self.group = group
-        self.position: str | None = None
-        self.pages = 0
-        self.parts = 0
-        self.read_at = 0.0
+    group: Group
+    at: Progress
 
     @property
     def gist(self) -> dict[str, str | int]:
         """What log lines say of it."""
         return {
-            "poll": self.id,
+            "poll": self.at.poll_id,
             "source": self.group.source,
             "kind": self.group.kind,
             "feeds": len(self.group.feeds),
-            "pages": self.pages,
+            "pages": self.at.pages,
         }
 
     def request(self) -> ReadRequest:
@@ -38,34 +33,28 @@ class GroupPoll:
             kind=group.kind,
             places=group.places,
             cursor=group.cursor,
-            position=self.position,
+            position=self.at.position,
             since=group.began_at,
         )
 
     def turn(self, page: Page, now: float) -> None:
-        """Note that a page was read."""
-        self.pages += 1
-        self.position = page.position
-        if self.pages == 1:
-            self.read_at = now
+        """Note that a page was read: so the feeds are not refused, or not any more."""
+        at = self.at
+        self.at = msgspec.structs.replace(
+            at,
+            position=page.position,
+            pages=at.pages + 1,
+            read_at=at.read_at if at.pages else now,
+            refused_at=None,
+        )
+
+    def next_part(self) -> int:
+        """Return the number of the part that is sent next."""
+        part = self.at.parts
+        self.at = msgspec.structs.replace(self.at, parts=part + 1)
+        return part
 
     def target(self, page: Page, missed: Missed | None, room: int | None) -> Target:
         """Where the group stands when all of this, of which ``page`` was the last, is stored."""
         feeds = tuple(feed.id for feed in self.group.feeds)
-        return Target(self.group.id, feeds, page.cursor, self.read_at, room, missed)
-
-    def progress(self) -> Progress:
-        """What a message carries to go on here later."""
-        return Progress(self.id, self.group.id, self.position, self.pages, self.parts, self.read_at)
-
-    def anew(self) -> GroupPoll:
-        """The same group, to be read from its newest page by another poll."""
-        return GroupPoll(uuid.uuid4().hex, self.group)
-
-    @classmethod
-    def resumed(cls, progress: Progress, group: Group) -> GroupPoll:
-        """Go on where ``progress`` was, with the group whose lease the poll still holds."""
-        poll = cls(progress.poll_id, group)
-        poll.position, poll.pages = progress.position, progress.pages
-        poll.parts, poll.read_at = progress.parts, progress.read_at
-        return poll
+        return Target(self.group.id, feeds, page.cursor, self.at.read_at, room, missed)

@@ -67,10 +67,11 @@ class Reader:
             if not isinstance(page, Page):
                 return page
             poll.turn(page, self.clock())
-            done = page.complete or page.position is None or poll.pages >= self.rules.max_pages
+            done = page.complete or page.position is None or poll.at.pages >= self.rules.max_pages
             too_much = done and not page.complete and len(poll.group.feeds) > 1
             self._send(poll, page, self._target(poll, page) if done and not too_much else None)
-            self._count(poll, len(page.items))
+            if not is_internal(poll.group.source):
+                self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(len(page.items))
             count += len(page.items)
             if done:
                 log.info("poll read", **poll.gist, items=count)
@@ -104,22 +105,13 @@ class Reader:
             reason = page.unread.reason if page.position is None else "pages"
             missed = Missed(reason, page.unread.since, page.unread.until)
             log.warning("coverage gap", **poll.gist, reason=reason)
-        return poll.target(page, missed, planning.next_room(poll.group.room, poll.pages, self.rules))
+        return poll.target(page, missed, planning.next_room(poll.group.room, poll.at.pages, self.rules))
 
     def _send(self, poll: GroupPoll, page: Page, target: Target | None) -> None:
         pieces = portions(page.items, item_size)
         gone = tuple((poll.group.source, item_id) for item_id in page.gone)
         for number, piece in enumerate(pieces, 1):
-            final = target is not None and number == len(pieces)
-            part = PollPart(
-                poll=poll.id,
-                part=poll.parts,
-                parts=poll.parts + 1 if final else None,
-                targets=(target,) if target is not None and final else (),
-            )
+            part = PollPart(poll=poll.at.poll_id, part=poll.next_part())
+            if target is not None and number == len(pieces):
+                part = msgspec.structs.replace(part, parts=part.part + 1, targets=(target,))
             self.send(ItemsFetched(part=part, items=piece, gone=gone if number == 1 else ()))
-            poll.parts += 1
-
-    def _count(self, poll: GroupPoll, items: int) -> None:
-        if not is_internal(poll.group.source):
-            self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(items)

@@ -10,7 +10,7 @@ a few operations a word, and never a loop over the text for each place (a thousa
 thousand of them).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice, pairwise
 
@@ -48,8 +48,6 @@ class Document:
 
         The first places of each, MAX_HIGHLIGHTS in all, or one of each where more terms than that were found.
         """
-        if len(terms) == 1:
-            return _merged([self._highlight(at, terms[0]) for at in islice(self._places(terms[0]), MAX_HIGHLIGHTS)])
         found, present = [], []
         for term in terms:
             places = self._places(term)
@@ -60,7 +58,7 @@ class Document:
             for term, places in present:
                 for at in islice(places, more):
                     found.append(self._highlight(at, term))
-        return _merged(found)
+        return merged(found)
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
@@ -177,14 +175,14 @@ class Document:
         return spot
 
 
-def _merged(found: list[Highlight]) -> tuple[Highlight, ...]:
-    """Sorted, and overlapping ones as one."""
+def merged(found: Collection[Highlight], *, touching: bool = False) -> tuple[Highlight, ...]:
+    """Sorted, and overlapping ones (or those that only touch) as one."""
     if len(found) < 2:
         return tuple(found)
-    merged: list[Highlight] = []
+    result: list[Highlight] = []
     for field, start, end in sorted(found):
-        if merged and merged[-1][0] == field and start < merged[-1][2]:
-            merged[-1] = (field, merged[-1][1], max(end, merged[-1][2]))
+        if result and result[-1][0] == field and start < result[-1][2] + touching:
+            result[-1] = (field, result[-1][1], max(end, result[-1][2]))
         else:
-            merged.append((field, start, end))
-    return tuple(merged)
+            result.append((field, start, end))
+    return tuple(result)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from lark import Token
 
-from overheard.matching.mistakes import QuerySyntaxError, mistake
+from overheard.matching.mistakes import QuerySyntaxError, mistake, start_of
 
 # Of GitHub, Gmail, Lucene, Google and Reddit.
 _FIELDS = """
@@ -69,7 +69,7 @@ def _words(tokens: Sequence[Token]) -> _Found | None:
         for pattern, message, remedy in _WORDS:
             if pattern.match(token):
                 hint = f'{remedy} {token}; or search for the text as it stands, in quotes: "{token}".'
-                return _at(token), f"{message}: {token}", hint
+                return start_of(token), f"{message}: {token}", hint
     return None
 
 
@@ -85,7 +85,7 @@ def _connectors(tokens: Sequence[Token]) -> _Found | None:
         if between or called or name == "not":
             message, instead = _CONNECTORS[name]
             hint = f'Write {instead}. To search for the word itself, put it in quotes: "{token}".'
-            return _at(token), f"{token} {message}", hint
+            return start_of(token), f"{token} {message}", hint
     return None
 
 
@@ -99,9 +99,13 @@ def _spans(tokens: Sequence[Token]) -> _Found | None:
         if (end := _closed(tokens, start + 1, closing)) is None:
             continue
         if closing == "/":
-            return _at(token), "there are no regular expressions", "Write words, with OR between those that may stand."
+            return (
+                start_of(token),
+                "there are no regular expressions",
+                "Write words, with OR between those that may stand.",
+            )
         said = " ".join(tokens[start:end])[1:-1]
-        return _at(token), "phrases stand in double quotes only", f'Write "{said}" instead.'
+        return start_of(token), "phrases stand in double quotes only", f'Write "{said}" instead.'
     return None
 
 
@@ -121,9 +125,5 @@ def _counts(tokens: Sequence[Token]) -> _Found | None:
         if types == ("WORD", "WORD", "_OPEN") and of.lower() == "of" and _COUNT.fullmatch(count):
             message = f"{count} {of} (…) is not understood: how many must be there cannot be asked for"
             hint = f'Write the combinations out: (a b) OR (a c) OR (b c). To search for the words: "{count} {of}".'
-            return _at(count), message, hint
+            return start_of(count), message, hint
     return None
-
-
-def _at(token: Token) -> int:
-    return token.start_pos or 0

@@ -1,11 +1,11 @@
 """All queries of all workspaces held against one item at once: a percolator.
 
 Each distinct query waits under its anchors (rarity.py): for a word, or for two words side by side. An
-item's words and pairs are looked up in those two tables, and only the queries found there are verified.
+item's words and pairs are looked up in that table, and only the queries found there are verified.
 So the cost follows the item's length and its matches, hardly the number of queries. Elasticsearch's
 percolator and Lucene's Monitor do the same.
 
-Several threads may match while another adds and removes. One lock guards the tables and each entry's
+Several threads may match while another adds and removes. One lock guards the table and each entry's
 keys; a match holds it only for the look-up, a few microseconds, and takes the keys of those who listen with it.
 Each key has an owner, whose number stands beside it: a look into a table of all keys, once for each of
 them, would cost more than all else here, as that table is too large for the processor's cache.
@@ -15,14 +15,14 @@ same word.
 """
 
 from array import array
-from collections.abc import Container, Hashable, Mapping
+from collections.abc import Container, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from overheard.matching.document import Document, Highlight
-from overheard.matching.rarity import Pair, anchors
+from overheard.matching.rarity import Anchor, anchors
 from overheard.matching.tree import Node, Or, Query, Term
 
 
@@ -37,18 +37,14 @@ class Hit(NamedTuple):
 class _Entry:
     """One distinct query and everybody who asked it."""
 
-    __slots__ = ("certain", "keys", "owners", "root")
+    __slots__ = ("certain", "keys", "owners", "query")
 
-    def __init__(self, root: Node) -> None:
-        self.root = root
+    def __init__(self, query: Query) -> None:
+        self.query = query
         # They grow in place; and unlike with a list, the garbage collector has no work with them.
         self.keys = array("q")
         self.owners = array("q")
-        self.certain = _certain(root)
-
-
-_K = TypeVar("_K", bound=Hashable)
-_Waiting = dict[_K, _Entry | set[_Entry]]  # nearly always one, and a set of its own would double the table
+        self.certain = _certain(query)
 
 
 class QueryIndex:
@@ -57,30 +53,26 @@ class QueryIndex:
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_key: dict[int, _Entry] = {}
-        self._by_root: dict[Node, _Entry] = {}
-        self._by_word: _Waiting[str] = {}
-        self._by_pair: _Waiting[Pair] = {}
+        self._by_query: dict[Query, _Entry] = {}
+        # Nearly always one waits for an anchor, and a set of its own would double the table.
+        self._waiting: dict[Anchor, _Entry | set[_Entry]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     def add(self, key: int, query: Query, owner: int = 0) -> None:
         """Listen for an owner's query; a key that is there gets the new one. ValueError: it needs no word at all."""
-        root = query.root
-        places = anchors(root)
+        places = anchors(query)
         if not places:
             raise ValueError(f"query {key} ({query}) has no word that must occur: it would match everything")
         with self._lock:
             if key in self._by_key:
                 self._remove(key)
-            entry = self._by_root.get(root)
+            entry = self._by_query.get(query)
             if entry is None:
-                entry = self._by_root[root] = _Entry(root)
+                entry = self._by_query[query] = _Entry(query)
                 for place in places:
-                    if isinstance(place, str):
-                        _wait(self._by_word, place, entry)
-                    else:
-                        _wait(self._by_pair, place, entry)
+                    self._wait(place, entry)
             entry.keys.append(key)
             entry.owners.append(owner)
             self._by_key[key] = entry
@@ -96,7 +88,7 @@ class QueryIndex:
     def remove_owned(self, owners: Container[int]) -> None:
         """Stop listening for what these owners asked. This looks at every key."""
         with self._lock:
-            entries = list(self._by_root.values())
+            entries = list(self._by_query.values())
         for entry in entries:
             for key in [key for key, owner in zip(entry.keys, entry.owners, strict=True) if owner in owners]:
                 self.remove(key)
@@ -113,8 +105,8 @@ class QueryIndex:
         document = Document(fields)
         hits: list[Hit] = []
         for entry, asking in self._candidates(document, here, everywhere):
-            if entry.certain or entry.root.holds(document):
-                highlights = document.highlights(entry.root.positive())
+            if entry.certain or entry.query.holds(document):
+                highlights = document.highlights(entry.query.positive())
                 for key, owner in asking:
                     hits.append(Hit(key, highlights, owner))
         hits.sort(key=itemgetter(0))
@@ -128,10 +120,8 @@ class QueryIndex:
         words = document.words
         with self._lock:
             # A view of a dict takes any iterable and looks each of it up, all in C.
-            waiting = [self._by_word[word] for word in self._by_word.keys() & words]
-            if self._by_pair:
-                waiting += [self._by_pair[pair] for pair in self._by_pair.keys() & pairwise(words)]
-            for there in waiting:
+            for place in (self._waiting.keys() & words) | (self._waiting.keys() & pairwise(words)):
+                there = self._waiting[place]
                 if isinstance(there, set):
                     found |= there
                 else:
@@ -154,18 +144,30 @@ class QueryIndex:
         del entry.keys[at], entry.owners[at]
         if entry.keys:
             return
-        del self._by_root[entry.root]
-        for place in anchors(entry.root):
-            if isinstance(place, str):
-                _leave(self._by_word, place, entry)
-            else:
-                _leave(self._by_pair, place, entry)
+        del self._by_query[entry.query]
+        for place in anchors(entry.query):
+            self._leave(place, entry)
+
+    def _wait(self, place: Anchor, entry: _Entry) -> None:
+        there = self._waiting.setdefault(place, entry)
+        if isinstance(there, set):
+            there.add(entry)
+        elif there is not entry:
+            self._waiting[place] = {there, entry}
+
+    def _leave(self, place: Anchor, entry: _Entry) -> None:
+        there = self._waiting[place]
+        if isinstance(there, set):
+            there.remove(entry)
+            if there:
+                return
+        del self._waiting[place]
 
 
 def matches(query: Query, fields: Mapping[str, str]) -> Hit | None:
     """One query held against one item, without an index; the hit's key is 0."""
     document = Document(fields)
-    return Hit(0, document.highlights(query.root.positive())) if query.root.holds(document) else None
+    return Hit(0, document.highlights(query.positive())) if query.holds(document) else None
 
 
 def _certain(node: Node) -> bool:
@@ -176,20 +178,3 @@ def _certain(node: Node) -> bool:
         case Or(parts=parts):
             return all(isinstance(part, Term) and _certain(part) for part in parts)
     return False
-
-
-def _wait(table: _Waiting[_K], place: _K, entry: _Entry) -> None:
-    there = table.setdefault(place, entry)
-    if isinstance(there, set):
-        there.add(entry)
-    elif there is not entry:
-        table[place] = {there, entry}
-
-
-def _leave(table: _Waiting[_K], place: _K, entry: _Entry) -> None:
-    there = table[place]
-    if isinstance(there, set):
-        there.remove(entry)
-        if there:
-            return
-    del table[place]

@@ -27,7 +27,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from overheard.matching.foreign import foreign
-from overheard.matching.mistakes import QuerySyntaxError, misplaced, mistake, wordless
+from overheard.matching.mistakes import QuerySyntaxError, misplaced, mistake, start_of, wordless
 from overheard.matching.rarity import anchors
 from overheard.matching.text import affixes, intern_all, spans, weight, words
 from overheard.matching.tree import And, Node, Not, Or, Query, Term, joined, negated
@@ -76,11 +76,8 @@ class Flaw(NamedTuple):
 
 def parse(text: str) -> Query:
     """The query that a text stands for. Raises QuerySyntaxError, which says where and why, and no other."""
-    tokens = _tokens(text)
-    if error := foreign(text, tokens):
-        raise error
-    query = _grown(text, tokens)
-    if error := _too_long(text, tokens):
+    query, error = read(text)
+    if error is not None:
         raise error
     return query
 
@@ -91,24 +88,21 @@ def read(text: str) -> tuple[Query, QuerySyntaxError | None]:
     Raises QuerySyntaxError for what has never been a query.
     """
     tokens = _tokens(text)
-    return _grown(text, tokens), foreign(text, tokens) or _too_long(text, tokens)
+    error = foreign(text, tokens)
+    try:
+        query = _grown(text, tokens)
+    except QuerySyntaxError as unreadable:
+        raise (error or unreadable) from None  # what it is in another language explains more
+    return query, error or _too_long(text, tokens)
 
 
 def flaw(text: str) -> Flaw | None:
     """What is wrong with a stored query by the rules of today; None: nothing."""
     try:
-        parse(text)
-    except QuerySyntaxError as error:
-        return Flaw(error, matched=_is_readable(text))
-    return None
-
-
-def _is_readable(text: str) -> bool:
-    try:
-        read(text)
-    except QuerySyntaxError:
-        return False
-    return True
+        _, error = read(text)
+    except QuerySyntaxError as unreadable:
+        return Flaw(unreadable, matched=False)
+    return Flaw(error, matched=True) if error is not None else None
 
 
 def _tokens(text: str) -> list[Token]:
@@ -137,11 +131,11 @@ def _grown(text: str, tokens: Sequence[Token]) -> Query:
         alone = len(tokens) == 1 and tokens[0].type in _TERMS
         root = _term(tokens[0]) if alone else _grow(text, tokens)
     except _WordMistake as error:
-        raise wordless(text, _at(error.token), str(error.token)) from None
+        raise wordless(text, start_of(error.token), str(error.token)) from None
     if not anchors(root):
         hint = "Join it to a word that must be there: acme -jobs. In a OR b, each side needs such a word."
         raise mistake(text, _open_at(root), "this alone would match nearly every text", hint)
-    return Query(root)
+    return root
 
 
 def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
@@ -156,9 +150,9 @@ def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
         total += count
         if count > MAX_PHRASE_WORDS:
             message = f"a phrase of {count} words, {MAX_PHRASE_WORDS} are allowed"
-            return mistake(text, _at(token), message, "Shorten it: its rarest words, side by side, find the same.")
+            return mistake(text, start_of(token), message, "Shorten it: its rarest words, side by side, find the same.")
         if total > MAX_WORDS:
-            return mistake(text, _at(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
+            return mistake(text, start_of(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
     return None
 
 
@@ -171,9 +165,9 @@ def _grow(text: str, tokens: Sequence[Token]) -> Node:
             depth += (token.type == "_OPEN") - (token.type == "_CLOSE")
             terms += token.type in _TERMS
             if depth > MAX_DEPTH:
-                raise mistake(text, _at(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
+                raise mistake(text, start_of(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
             if terms > MAX_TERMS:
-                raise mistake(text, _at(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
+                raise mistake(text, start_of(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
             parser.feed_token(token)
             fed += 1
         tree: Node = parser.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
@@ -204,7 +198,7 @@ class _Grower(Transformer[Token, Node]):
         return joined(And, list(parts))
 
     def without(self, sign: Token, node: Node) -> Node:
-        return negated(node, _at(sign))
+        return negated(node, start_of(sign))
 
     def term(self, token: Token) -> Node:
         return _term(token)
@@ -236,7 +230,3 @@ def _open_at(node: Node) -> int:
 def _parser() -> Lark:
     # Safe to share between threads: what a parse changes lives in its InteractiveParser.
     return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Grower())
-
-
-def _at(token: Token) -> int:
-    return token.start_pos or 0

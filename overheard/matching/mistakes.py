@@ -46,24 +46,29 @@ def mistake(text: str, at: int, message: str, hint: str) -> QuerySyntaxError:
     return QuerySyntaxError(message, line=line, column=column, text=text, hint=hint)
 
 
+def start_of(token: Token) -> int:
+    """Where a token begins in the query."""
+    return token.start_pos or 0
+
+
 def misplaced(text: str, token: Token, before: Sequence[Token]) -> QuerySyntaxError:
     """Why the grammar has no place for a token ($END: for the end of the query) after those before it."""
     last = before[-1] if before else None
     if token.type in ("_AND", "_OR"):
-        at = _at(token)
+        at = start_of(token)
         if last is None or last.type == "_OPEN":
             return mistake(text, at, f"{token} has nothing on its left", f"Put a word before it. {_QUOTE_IT}")
         return mistake(text, at, f"{token} cannot follow {last}", f"Put a word between them. {_QUOTE_IT}")
     if last is not None and last.type in _OPERATORS:
-        return mistake(text, _at(last), f"{last} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
+        return mistake(text, start_of(last), f"{last} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
     if token.type == "_CLOSE":
         if last is not None and last.type == "_OPEN":
-            return mistake(text, _at(last), "nothing between these brackets", "Put a word there.")
-        return mistake(text, _at(token), "this bracket closes nothing", "Drop it, or put a ( before it.")
+            return mistake(text, start_of(last), "nothing between these brackets", "Put a word there.")
+        return mistake(text, start_of(token), "this bracket closes nothing", "Drop it, or put a ( before it.")
     open_at: list[int] = []
     for earlier in before:
         if earlier.type == "_OPEN":
-            open_at.append(_at(earlier))
+            open_at.append(start_of(earlier))
         elif earlier.type == "_CLOSE":
             open_at.pop()
     return mistake(text, open_at[-1], "this bracket is never closed", "Close it with a ).")
@@ -75,7 +80,3 @@ def wordless(text: str, at: int, said: str) -> QuerySyntaxError:
         return mistake(text, at, f"{said} is no word", f"Did you mean {_MENDS[said]}? To exclude: -word.")
     hint = "A term needs a letter or a digit; other signs alone are not searched."
     return mistake(text, at, "there is no word in this", hint)
-
-
-def _at(token: Token) -> int:
-    return token.start_pos or 0

@@ -89,16 +89,7 @@ class Or:
 
 
 Node = Term | Not | And | Or
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed query. Two that mean the same by shape compare equal, and the index keeps them once."""
-
-    root: Node
-
-    def __str__(self) -> str:
-        return str(self.root)
+Query = Node  # a whole one; two that mean the same by shape compare equal, and the index keeps them once
 
 
 def negated(node: Node, at: int) -> Node:

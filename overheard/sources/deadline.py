@@ -11,12 +11,11 @@ import http.client
 import io
 import socket
 import time
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from overheard.errors import TryAgain
 
@@ -58,36 +57,19 @@ class _TimedResponse(http.client.HTTPResponse):
             raise http.client.HTTPException("malformed headers")
 
 
-class _Connection(HTTPConnection):
-    response_class = _TimedResponse
-
-
-class _SecureConnection(HTTPSConnection):
-    response_class = _TimedResponse
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+@cache
+def _timed(connection: type) -> type:
+    """Return the same kind of connection, plain, secure or through a proxy, with answers that end in time."""
+    return type(connection.__name__, (connection,), {"response_class": _TimedResponse})
 
 
 class DeadlineAdapter(HTTPAdapter):
     """Mounted on a requests session, makes the read timeout the time for the whole answer. No retries."""
 
-    pools: ClassVar = {"http": _Pool, "https": _SecurePool}
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self.pools
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
-        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
-        if type(manager) is ProxyManager:  # a SOCKS proxy's connections are a kind of their own
-            manager.pool_classes_by_scheme = self.pools
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _timed(type(pool).ConnectionCls)
+        return pool
 
 
 def whole(response: requests.Response, limit: int) -> requests.Response:

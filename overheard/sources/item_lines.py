@@ -79,7 +79,6 @@ class _Unpacked(io.RawIOBase):
         else:
             unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
             self._file = unpacker.stream_reader(packed, read_across_frames=True)
-        self._bytes = 0
 
     def readable(self) -> bool:
         return True
@@ -87,8 +86,7 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Unpack some more. Raises NotItems for a bomb."""
         size = int(self._file.readinto(buffer))
-        self._bytes += size
-        if self._bytes > BOMB_BYTES and self._bytes > BOMB_RATIO * self._counted.bytes:
+        if self._file.tell() > max(BOMB_BYTES, BOMB_RATIO * self._counted.bytes):
             raise NotItems(f"more than {BOMB_RATIO} times as large unzipped: items do not shrink like that (a bomb?)")
         return size
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from overheard.errors import TryAgain
-from overheard.sources import Budget, ReadRequest, SingleFeeds
+from overheard.sources import SingleFeeds
 
 NOT_CONFIGURED_RETRY_SECONDS = 300.0  # only a restart with other settings helps
 
@@ -18,17 +17,8 @@ class NotConfiguredSource(SingleFeeds):
         self.name = name
         self._reason = reason
 
-    def read(self, request: ReadRequest, budget: Budget) -> NoReturn:
-        """Raises TryAgain with what is missing."""
-        raise self._missing()
+    def read(self, *asked: Any, **also: Any) -> NoReturn:
+        """Raise TryAgain with what is missing."""
+        raise TryAgain(self._reason, delay=NOT_CONFIGURED_RETRY_SECONDS)
 
-    def probe(self, budget: Budget) -> NoReturn:
-        """Raises TryAgain with what is missing."""
-        raise self._missing()
-
-    def look_up(self, ids: Sequence[str], budget: Budget) -> NoReturn:
-        """Raises TryAgain with what is missing."""
-        raise self._missing()
-
-    def _missing(self) -> TryAgain:
-        return TryAgain(self._reason, delay=NOT_CONFIGURED_RETRY_SECONDS)
+    probe = look_up = read

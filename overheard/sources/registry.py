@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from importlib import import_module
+from pkgutil import resolve_name
 
 import msgspec
 
@@ -117,34 +117,34 @@ SOURCES: dict[str, SourceType] = {
 }
 
 
+def type_of(source: str) -> SourceType:
+    """Return what is known of a source; of one that was taken out, and left items behind, that is next to nothing."""
+    return SOURCES.get(source) or SourceType(name=source, feeds=(), opens="")
+
+
 def place_label(source: str, place: str) -> str:
     """Return a place as people write it: r/python."""
-    known = SOURCES.get(source)
-    return known.place_label(place) if known else place
+    return type_of(source).place_label(place)
 
 
 def author_label(source: str, author: str | None) -> str:
     """Return an author as people write the name: u/alice. None has deleted the account, or the item."""
-    known = SOURCES.get(source)
-    return "[deleted]" if not author else known.author_label(author) if known else author
+    return type_of(source).author_label(author) if author else "[deleted]"
 
 
 def bare_permalink(source: str, permalink: str) -> str:
-    """Return an item's link without words of its thread's title. A source that is not known has none in it."""
-    known = SOURCES.get(source)
-    return known.bare_permalink(permalink) if known else permalink
+    """Return an item's link without words of its thread's title."""
+    return type_of(source).bare_permalink(permalink)
 
 
 def is_internal(source: str) -> bool:
     """Return whether a source is Overheard's own: what it says is in no count of people's."""
-    known = SOURCES.get(source)
-    return known is not None and known.internal
+    return type_of(source).internal
 
 
 def budget_of(source: str, config: Config) -> RequestBudget | None:
     """Return a source's budget of requests; None when it makes none, or is not known."""
-    known = SOURCES.get(source)
-    return known.budget(config) if known else None
+    return type_of(source).budget(config)
 
 
 def budgets(config: Config) -> list[RequestBudget]:
@@ -157,19 +157,12 @@ def lookups() -> dict[str, int]:
     return {each.name: each.lookup_size for each in SOURCES.values() if each.lookup_size}
 
 
-def open_source(name: str, config: Config, metrics: Metrics, clock: Clock) -> Source:
-    """Open one source. Raises ConfigError, with what to do, when the operator has to give something first."""
-    module, _, function = SOURCES[name].opens.partition(":")
-    opened: Source = getattr(import_module(module), function)(config, metrics, clock)
-    return opened
-
-
 def open_sources(config: Config, metrics: Metrics, clock: Clock) -> dict[str, Source]:
     """Open all sources, by name. In place of one that is not configured stands one whose feeds are put off."""
     opened: dict[str, Source] = {}
-    for name in SOURCES:
+    for name, each in SOURCES.items():
         try:
-            opened[name] = open_source(name, config, metrics, clock)
+            opened[name] = resolve_name(each.opens)(config, metrics, clock)
         except ConfigError as error:
             log.warning("source not configured: what is watched there is not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])

@@ -29,7 +29,7 @@ from overheard.bus.intake import Arrival
 from overheard.bus.rate_limit import held_slot, reschedule
 from overheard.bus.retry_policy import decide
 from overheard.bus.sender import Parcel, Sender
-from overheard.config import Config
+from overheard.config import Config, Reddit
 from overheard.db import migrate, specs
 from overheard.db.connect import Db, open_database
 from overheard.db.models import Watch, Workspace
@@ -41,7 +41,7 @@ from overheard.outcomes import Later, Rejected
 from overheard.program import Program
 from overheard.sources.reddit.client import RedditClient
 from overheard.sources.reddit.http import Call
-from overheard.sources.reddit.source import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.standin.exchange import Request
 from overheard.standin.routes import Routes
@@ -257,7 +257,7 @@ class FetchWorld:
 
     def _wire(self) -> dict[str, Work]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
-        source = RedditSource(RedditSettings("bench", None, "bench"), self.metrics, clock=self.clock)
+        source = RedditSource(Reddit(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
         source._client = cast(RedditClient, self.reddit)
         program = cast(Program, parts)
         wiring = Wiring(program, cast(Sender, SimpleNamespace(of_stage=lambda name: self.send)))

@@ -473,7 +473,6 @@ def test_channels_that_are_refused_are_explained_without_their_addresses(tmp_pat
 CRASH = """
 import os
 from overheard import log, program
-from overheard.sources.reddit.client import RedditSettings
 from overheard.sources.reddit.source import open_source
 
 running = program.start(None, os.environ)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overheard.errors import ConfigError, Unavailable
-from overheard.faults import described, place, trace, worded
+from overheard.faults import described, trace, worded
 from overheard.portions import portions
 from overheard.schedule import check
 
@@ -40,7 +40,6 @@ def test_an_error_of_ours_has_words_and_a_place() -> None:
     assert told["error"] == "InvalidInput"
     assert told["at"].startswith("overheard/schedule.py:")
     assert told["reason"].startswith("'never' is neither an interval")
-    assert place(Unavailable("never raised")) == ""
     assert described(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import configparser
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
 from importlib.resources import files
 
 import praw
 import requests
-from praw.config import Config
+from praw.config import Config as PrawConfig
 
 from overheard.clock import Clock
+from overheard.config import Reddit
 from overheard.errors import OverheardError
 from overheard.metrics import Metrics
 from overheard.sources.reddit.faults import TokenRefused, leftover
@@ -20,31 +21,16 @@ from overheard.sources.reddit.http import CALL, BudgetedRequestor, Call, session
 from overheard.sources.reddit.login import LoginGate
 
 
-@dataclass(frozen=True)
-class RedditSettings:
-    """Who we are and where Reddit is. Without a secret: an installed app; with user and password: a script app.
-
-    An empty text is as good as None. ``timeout`` (seconds) is for connecting and again for the whole answer.
-    """
-
-    client_id: str
-    client_secret: str | None = field(repr=False)
-    user_agent: str
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    reddit_url: str = "https://www.reddit.com"
-    oauth_url: str = "https://oauth.reddit.com"
-    timeout: float = 10.0
-
-
 class RedditClient:
     """Thread-safe: every thread gets a PRAW instance and connections of its own, as PRAW is not.
+
+    Without a secret it is an installed app; with user and password, a script app.
 
     Every thread logs in for itself, too. A token holds for a day: sharing one would save a handful of requests, and
     cost a lock that is held while a login hangs, and a hand in PRAW's private expiry stamp.
     """
 
-    def __init__(self, settings: RedditSettings, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, settings: Reddit, metrics: Metrics, clock: Clock) -> None:
         self.settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -57,15 +43,9 @@ class RedditClient:
 
         Raises Postponed, TryAgain, LoginRefused, FeedRefused, Permanent, and nothing else.
         """
-        try:
+        with suppress(TokenRefused):
             return self._get(path, params, call)
-        except TokenRefused:
-            self._forget()
-        try:
-            return self._get(path, params, call)
-        except TokenRefused:
-            self._forget()
-            raise
+        return self._get(path, params, call)
 
     def close(self) -> None:
         """Close every thread's connections. A later request opens new ones."""
@@ -84,6 +64,8 @@ class RedditClient:
             failure = leftover(error)
         finally:
             CALL.reset(held)
+        if isinstance(failure, TokenRefused):
+            self._forget()
         # PRAW's frames hold the password and the token, and some loggers print the locals of every frame of a
         # traceback and of its causes: the error goes on without its past.
         failure.__cause__ = failure.__context__ = None
@@ -107,20 +89,21 @@ class RedditClient:
 
     def _instance(self, http: requests.Session) -> praw.Reddit:
         settings = self.settings
-        with Config.LOCK:
-            Config.CONFIG = _defaults()
+        app = settings.clients[0]
+        with PrawConfig.LOCK:
+            PrawConfig.CONFIG = _defaults()
         return praw.Reddit(
             # Everything is named, also what is None: PRAW asks the environment (praw_…) for what is not.
             "DEFAULT",
-            client_id=settings.client_id,
-            client_secret=settings.client_secret,
-            username=settings.username,
-            password=settings.password,
+            client_id=app.client_id,
+            client_secret=app.client_secret.get_secret_value() or None,
+            username=settings.username or None,
+            password=settings.password.get_secret_value() or None,
             refresh_token=None,
             redirect_uri=None,
             user_agent=" ".join(settings.user_agent.split()),  # a line's end, from a file, is no header's
-            reddit_url=settings.reddit_url.rstrip("/"),
-            oauth_url=settings.oauth_url.rstrip("/") + "/",  # without it, a path in it would be cut off
+            reddit_url=settings.reddit_url,
+            oauth_url=settings.oauth_url + "/",  # without it, a path in it would be cut off
             check_for_updates=False,
             check_for_async=False,
             requestor_class=BudgetedRequestor,

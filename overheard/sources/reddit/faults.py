@@ -50,10 +50,7 @@ class TokenRefused(TryAgain):
 
 
 class _Body(msgspec.Struct):
-    reason: str | None = None
-
-
-class _Grant(msgspec.Struct):
+    reason: object = None
     error: object = None
 
 
@@ -88,8 +85,8 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
         return TryAgain(what)
     if not names:
         return Permanent(what)
-    reason = body.reason if body is not None and body.reason in REASONS else None
-    return FeedRefused(reason or ("missing" if missing or status == 404 else "refused"), names)
+    reason = "missing" if missing or status == 404 else "refused"
+    return FeedRefused(str(body.reason) if body is not None and body.reason in REASONS else reason, names)
 
 
 def login_refusal(why: str) -> LoginRefused:
@@ -104,11 +101,8 @@ def login_refusal(why: str) -> LoginRefused:
 
 def grant_refusal(answer: requests.Response) -> LoginRefused | None:
     """The error in a token's answer whose status is 200; None when it has none that can be read."""
-    try:
-        error = msgspec.json.decode(answer.content, type=_Grant).error
-    except (ValueError, msgspec.MsgspecError, RecursionError):
-        return None
-    return None if error is None else login_refusal(_oauth_word(error))
+    body = _body(answer.content)
+    return None if body is None or body.error is None else login_refusal(_oauth_word(body.error))
 
 
 def _oauth_word(error: object) -> str:
@@ -173,7 +167,7 @@ def _path(headers: Mapping[str, str]) -> str:
 
 
 def _body(content: bytes) -> _Body | None:
-    """Reddit's JSON refusal; None for anything else (a web page)."""
+    """What Reddit says in JSON; None for anything else (a web page)."""
     try:
         return msgspec.json.decode(content, type=_Body)
     except (ValueError, msgspec.MsgspecError, RecursionError):

@@ -16,7 +16,8 @@ from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_
 from overheard.sources.text import clean
 
 LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
-UNREADABLE = (msgspec.ValidationError, UnicodeError)  # msgspec stumbles over half a surrogate pair
+# A ValidationError names fields and types, never values: its text is logged. Half a surrogate pair is a UnicodeError.
+UNREADABLE = (msgspec.ValidationError, UnicodeError)
 ERASED = ("[deleted]", "[removed]")
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
 
@@ -80,14 +81,10 @@ def readings(children: list[Any], kind: ItemKind | None = None) -> list[Reading]
     return [_reading(child, kind) for child in children]
 
 
-class _Wrong(Exception):
-    """Like msgspec's ValidationError, it names fields and types, never values: its text is logged."""
-
-
 def _reading(child: object, kind: ItemKind | None) -> Reading:
     try:
         return _read(child, kind)
-    except (*UNREADABLE, _Wrong) as error:
+    except UNREADABLE as error:
         return Reading(None, wrong=_said(error))
 
 
@@ -99,7 +96,7 @@ def _read(raw: object, wanted: ItemKind | None) -> Reading:
     child = msgspec.convert(raw, _Child)
     kind: ItemKind = "comment" if child.kind == PREFIX["comment"] else "post"
     if child.kind != PREFIX[kind] or (wanted and kind != wanted):
-        raise _Wrong("it is another kind of thing")
+        raise msgspec.ValidationError("it is another kind of thing")
     if kind == "post":
         post = msgspec.convert(child.data, _Post)
         body = post.selftext or ""
@@ -125,11 +122,11 @@ def emptied(item: Item) -> bool:
 
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
-        raise _Wrong("its `name` is not a fullname of its kind")
+        raise msgspec.ValidationError("its `name` is not a fullname of its kind")
     if not 0 < data.created_utc < LATEST:  # nor NaN
-        raise _Wrong("its `created_utc` is not a time")
+        raise msgspec.ValidationError("its `created_utc` is not a time")
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
-        raise _Wrong("its `permalink` is not a path")
+        raise msgspec.ValidationError("its `permalink` is not a path")
     return Item(
         source=SOURCE,
         id=data.name,

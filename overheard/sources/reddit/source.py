@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 
 from overheard.clock import Clock, system_clock
-from overheard.config import Config
+from overheard.config import Config, Reddit
 from overheard.errors import ConfigError, FeedRefused
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
 from overheard.log import get_logger
 from overheard.metrics import Metrics
 from overheard.sources import Budget, Checked, GroupLimit, Page, ReadRequest
 from overheard.sources.reddit.backward import BackwardReader, joined
-from overheard.sources.reddit.client import RedditClient, RedditSettings
+from overheard.sources.reddit.client import RedditClient
 from overheard.sources.reddit.faults import TOKEN
 from overheard.sources.reddit.http import Call
 from overheard.sources.reddit.items import Reading, emptied, listing, readings
@@ -42,17 +42,7 @@ def open_source(config: Config, metrics: Metrics, clock: Clock = system_clock) -
     reddit = config.sources.reddit
     if not reddit.clients or not reddit.user_agent:
         raise ConfigError(NO_CREDENTIALS.splitlines())
-    settings = RedditSettings(
-        client_id=reddit.clients[0].client_id,
-        client_secret=reddit.clients[0].client_secret.get_secret_value() or None,
-        username=reddit.username or None,
-        password=reddit.password.get_secret_value() or None,
-        user_agent=reddit.user_agent,
-        reddit_url=reddit.reddit_url,
-        oauth_url=reddit.oauth_url,
-        timeout=reddit.timeout,
-    )
-    return RedditSource(settings, metrics, clock=clock)
+    return RedditSource(reddit, metrics, clock=clock)
 
 
 class RedditSource:
@@ -61,7 +51,7 @@ class RedditSource:
     name = SOURCE
     group_limit = GroupLimit(MOST_FEEDS, NAMES_BYTES)
 
-    def __init__(self, settings: RedditSettings, metrics: Metrics, *, clock: Clock = system_clock) -> None:
+    def __init__(self, settings: Reddit, metrics: Metrics, *, clock: Clock = system_clock) -> None:
         self._client = RedditClient(settings, metrics, clock)
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
         for endpoint in (TOKEN, *ENDPOINT.values(), "info"):

@@ -73,8 +73,11 @@ class ReplaySource(SingleFeeds):
         (place,) = request.places
         text = request.position or request.cursor
         progress = msgspec.json.decode(text, type=ReplayProgress) if text else ReplayProgress(self._clock())
-        taken = Taken()
-        for path in self._files.paths():
+        taken, paths = Taken(), self._files.paths()
+        # Of files that are gone nothing is kept: in a folder where files come and go, the cursor would grow for ever.
+        present = {path.name for path in paths}
+        progress.files = {name: known for name, known in progress.files.items() if name in present}
+        for path in paths:
             if not taken.full:
                 self._read_file(path, place_key(place), progress, taken)
         if taken.wrong:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from actors.match import Matcher, merged
+from actors.match import Matcher, shown
 from actors.wiring import Wiring
 from overheard.bus.sender import Sender
 from overheard.config import Config, Database
@@ -239,12 +239,7 @@ def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
     specs.remove(db, bolt)
     places = {("reddit", "post", "python")}
     assert wanted(world.item()) == [{}]
-    assert (len(matcher._index), matcher._outdated, matcher._unreadable, matcher._watchers.keys()) == (
-        0,
-        {},
-        {},
-        places,
-    )
+    assert (len(matcher._index), matcher._refused, matcher._watchers.keys()) == (0, {}, places)
     specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 
@@ -384,12 +379,12 @@ def test_threads_may_match_while_queries_change(world: Any, matcher: Matcher, db
 
 def test_spans_of_several_queries_are_merged() -> None:
     spans = {("title", 0, 4), ("body", 3, 7), ("body", 0, 4), ("body", 7, 9), ("body", 11, 12), ("title", 1, 2)}
-    assert merged(spans) == (("body", 0, 9), ("body", 11, 12), ("title", 0, 4))
-    assert merged(set()) == ()
+    assert shown(spans) == (("body", 0, 9), ("body", 11, 12), ("title", 0, 4))
+    assert shown(set()) == ()
 
 
 def test_of_very_many_spans_the_first_of_each_field_are_kept() -> None:
     spans = {(field, at, at + 1) for field in ("body", "title") for at in range(0, 1000, 2)}
-    kept = merged(spans)
+    kept = shown(spans)
     assert len(kept) == 2 * MAX_HIGHLIGHTS
     assert kept[:1] + kept[-1:] == (("body", 0, 1), ("title", 2 * MAX_HIGHLIGHTS - 2, 2 * MAX_HIGHLIGHTS - 1))

@@ -55,7 +55,7 @@ def word(*said: str) -> Term:
     ],
 )
 def test_means(text: str, root: Node) -> None:
-    assert parse(text).root == root
+    assert parse(text) == root
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_plain_words_mean_what_the_grammar_says(text: str) -> None:
 
     def short() -> tuple[Sequence[Token], Node]:
         tokens = language._tokens(text)
-        return tokens, language._grown(text, tokens).root
+        return tokens, language._grown(text, tokens)
 
     def long() -> tuple[Sequence[Token], Node]:
         tokens = language._lexed(text)

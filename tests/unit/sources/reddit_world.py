@@ -11,9 +11,11 @@ from typing import Any, BinaryIO, Self
 
 from prometheus_client import CollectorRegistry
 
+from overheard.clock import Clock, system_clock
+from overheard.config import Reddit
 from overheard.errors import Postponed
 from overheard.metrics import Metrics
-from overheard.sources.reddit.source import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
 AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
@@ -58,10 +60,12 @@ def requests_counted(metrics: Metrics) -> dict[tuple[str, str], float]:
     }
 
 
-def source_at(url: str, metrics: Metrics | None = None, **settings: Any) -> RedditSource:
+def source_at(
+    url: str, metrics: Metrics | None = None, *, clock: Clock = system_clock, **settings: Any
+) -> RedditSource:
     given = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "user_agent": AGENT, "timeout": 10.0}
     given |= {"reddit_url": url, "oauth_url": url}
-    return RedditSource(RedditSettings(**(given | settings)), metrics or new_metrics())
+    return RedditSource(Reddit(**(given | settings)), metrics or new_metrics(), clock=clock)
 
 
 def source_of(standin: Standin, metrics: Metrics | None = None, **settings: Any) -> RedditSource:

@@ -17,10 +17,11 @@ import pytest
 import structlog
 from praw.config import Config
 
+from overheard.config import Reddit
 from overheard.errors import FeedRefused, OverheardError, TryAgain
 from overheard.log import QUIET, configure
 from overheard.sources import ReadRequest
-from overheard.sources.reddit.source import RedditSettings, RedditSource
+from overheard.sources.reddit.source import RedditSource
 from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.unit.sources.reddit_world import (
     AGENT,
@@ -137,7 +138,7 @@ def test_addresses_with_and_without_a_path(ending: str) -> None:
 
 
 def test_reddits_own_addresses_are_the_defaults() -> None:
-    settings = RedditSettings("id", "secret", AGENT)
+    settings = Reddit()
     assert (settings.reddit_url, settings.oauth_url) == ("https://www.reddit.com", "https://oauth.reddit.com")
 
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 import pytest
 
 from overheard.errors import LoginRefused, Postponed, TryAgain
-from overheard.sources.reddit.source import RedditSettings, RedditSource
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.sources.reddit.source import RedditSource
+from overheard.standin import Standin
 from tests.conftest import Clock
-from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
+from tests.unit.sources.reddit_world import RecordingBudget, source_of
 
 MINUTE = 60.0
 
@@ -30,8 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def source(standin: Standin, clock: Clock) -> Iterator[RedditSource]:
-    settings = RedditSettings(CLIENT_ID, CLIENT_SECRET, AGENT, reddit_url=standin.url, oauth_url=standin.url)
-    made = RedditSource(settings, new_metrics(), clock=clock)
+    made = source_of(standin, clock=clock)
     yield made
     made.close()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
 
@@ -101,6 +102,17 @@ def test_every_form_is_read_grows_and_is_read_on_after_a_restart(player: Player,
         more.write(PACKED[form](lines(4)))
     player.restart()
     assert player.ids() == ["i4"]
+
+
+def test_where_files_come_and_go_the_cursor_does_not_grow(tmp_path: Path, metrics: Metrics, clock: Any) -> None:
+    player = Player(tmp_path, metrics, clock)
+    for number in range(1, 20):
+        (tmp_path / f"{number}.jsonl").write_bytes(lines(number))
+        (tmp_path / f"{number - 1}.jsonl").unlink(missing_ok=True)
+        assert player.ids() == [f"i{number}"]
+    assert player.cursor is not None
+    assert list(msgspec.json.decode(player.cursor)["files"]) == ["19.jsonl"]
+    player.source.close()
 
 
 def test_a_file_may_be_packed_meanwhile(player: Player, file: Path) -> None:
