@@ -1,0 +1,51 @@
+"""What the checks of names and words find, and what of it is accepted for now."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter, defaultdict
+
+from tests.project import PRODUCT, files, modules, text_of
+
+# (word, pattern, what to write instead). A native reader stumbles on each of them.
+WORDS = (
+    ("mend", re.compile(r"\bmend(s|ed|ing)?\b", re.IGNORECASE), "fix, repair"),
+    ("ill", re.compile(r"\bill\b|\bAILING\b"), "unhealthy, failing, down"),
+    ("is no", re.compile(r"(?<!there )(?<!There )\b(is|are) no\b(?! (longer|more|one)\b)"), "is not a, is not an"),
+    ("whoever", re.compile(r"\bwho(so)?ever\b", re.IGNORECASE), "name the process, the reader, the workspace"),
+    (
+        "letter",
+        re.compile(r"(?<!dead )(?<!dead-)\bletters?\b(?!, digits| or a digit| into it)", re.IGNORECASE),
+        "dead letter",
+    ),
+)
+# Where letters are those of an alphabet; and where the words themselves are listed.
+ALPHABET = ("overheard/matching/", "tests/unit/matching/", "tests/benchmarks/", "deploy/grafana/panels.py")
+LISTS = ("tests/naming.py", "tests/allowances.toml", "tests/unit/test_words.py")
+
+
+def repeated_classes() -> dict[str, list[str]]:
+    """Return the class names that several classes of the product have, with their modules."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for name in modules(PRODUCT):
+        for node in ast.walk(ast.parse(text_of(name))):
+            if isinstance(node, ast.ClassDef) and node.name != "Meta":  # peewee's way to say what belongs to a table
+                places[node.name].append(name)
+    return {name: found for name, found in sorted(places.items()) if len(found) > 1}
+
+
+def words_in(text: str, name: str) -> Counter[str]:
+    """Return how often each of the words stands in a text, on the whole of its lines: code, comments and messages."""
+    return Counter(
+        word
+        for word, pattern, _ in WORDS
+        if not (word == "letter" and name.startswith(ALPHABET))
+        for _ in pattern.finditer(text)
+    )
+
+
+def words_by_file() -> dict[str, Counter[str]]:
+    """Return the words of every file that has any."""
+    found = {name: words_in(text_of(name), name) for name in files() if name not in LISTS}
+    return {name: words for name, words in found.items() if words}
