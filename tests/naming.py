@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter, defaultdict
 
@@ -20,19 +19,21 @@ WORDS = (
         "dead letter",
     ),
 )
-# Where letters are those of an alphabet; and where the words themselves are listed.
+# Where letters are those of an alphabet.
 ALPHABET = ("overheard/matching/", "tests/unit/matching/", "tests/benchmarks/", "deploy/grafana/panels.py")
+# Where the words themselves are listed.
 LISTS = ("tests/naming.py", "tests/allowances.toml", "tests/unit/test_words.py")
+CLASS = re.compile(r"^ *class (\w+)[(:]", re.MULTILINE)
 
 
 def repeated_classes() -> dict[str, list[str]]:
     """Return the class names that several classes of the product have, with their modules."""
     places: defaultdict[str, list[str]] = defaultdict(list)
     for name in modules(PRODUCT):
-        for node in ast.walk(ast.parse(text_of(name))):
-            if isinstance(node, ast.ClassDef) and node.name != "Meta":  # peewee's way to say what belongs to a table
-                places[node.name].append(name)
-    return {name: found for name, found in sorted(places.items()) if len(found) > 1}
+        for found in CLASS.findall(text_of(name)):
+            if found != "Meta":  # peewee's way to say what belongs to a table
+                places[found].append(name)
+    return {name: where for name, where in sorted(places.items()) if len(where) > 1}
 
 
 def words_in(text: str, name: str) -> Counter[str]:
