@@ -47,7 +47,7 @@ lint: $(VENV)/.dev ## Check format, style, types, who imports whom, names, words
 	$(PYTHON) -m pytest --noconftest -p no:cacheprovider tests/unit/test_names.py tests/unit/test_references.py tests/unit/test_words.py
 
 .PHONY: format
-format: $(VENV)/.dev ## Put the code into the house's format, and mend what can be mended
+format: $(VENV)/.dev ## Format the code, and fix what can be fixed automatically
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
