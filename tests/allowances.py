@@ -5,7 +5,7 @@ Each entry is something to be cleared up; at the end the file is empty and goes,
 
 from __future__ import annotations
 
-from tests.naming import repeated_classes, words_by_file
+from tests.naming import repeated_classes, words_by_folder
 from tests.project import ALLOWANCES, allowances
 
 HEAD = "# What the checks of names and words accept for now. It may only shrink: python -m tests.allowances\n\n"
@@ -14,14 +14,14 @@ HEAD = "# What the checks of names and words accept for now. It may only shrink:
 def shrunk() -> str:
     """Return the file with each number lowered to what is found now."""
     before = allowances()
-    found = words_by_file()
+    found = words_by_folder()
     repeated = sorted(set(before["repeated_classes"]) & repeated_classes().keys())
     lines = ["repeated_classes = [", *(f'    "{name}",' for name in repeated), "]", "", "[words]"]
-    for name, words in sorted(before["words"].items()):
-        kept = {word: min(count, found.get(name, {}).get(word, 0)) for word, count in words.items()}
+    for folder, words in sorted(before["words"].items()):
+        kept = {word: min(count, len(found.get(folder, {}).get(word, ()))) for word, count in words.items()}
         inside = ", ".join(f'"{word}" = {count}' for word, count in sorted(kept.items()) if count)
         if inside:
-            lines.append(f'"{name}" = {{ {inside} }}')
+            lines.append(f'"{folder}" = {{ {inside} }}')
     return HEAD + "\n".join(lines) + "\n"
 
 

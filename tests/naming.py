@@ -22,7 +22,7 @@ WORDS = (
 # Where letters are those of an alphabet.
 ALPHABET = ("overheard/matching/", "tests/unit/matching/", "tests/benchmarks/", "deploy/grafana/panels.py")
 # Where the words themselves are listed.
-LISTS = ("tests/naming.py", "tests/allowances.toml", "tests/unit/test_words.py")
+LISTS = ("tests/naming.py", "tests/unit/test_words.py")
 CLASS = re.compile(r"^ *class (\w+)[(:]", re.MULTILINE)
 
 
@@ -46,7 +46,16 @@ def words_in(text: str, name: str) -> Counter[str]:
     )
 
 
-def words_by_file() -> dict[str, Counter[str]]:
-    """Return the words of every file that has any."""
-    found = {name: words_in(text_of(name), name) for name in files() if name not in LISTS}
-    return {name: words for name, words in found.items() if words}
+def folder_of(name: str) -> str:
+    """Return the folder that a file is counted under, so that files can be split and renamed: overheard/bus."""
+    return "/".join(name.split("/")[:-1][:2]) or "."
+
+
+def words_by_folder() -> dict[str, dict[str, list[str]]]:
+    """Return for each folder and word the files that have it, each as often as it has it."""
+    found: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in files():
+        if name not in LISTS:
+            for word, count in words_in(text_of(name), name).items():
+                found[folder_of(name)][word] += [name] * count
+    return {folder: dict(words) for folder, words in found.items()}
