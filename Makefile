@@ -39,14 +39,15 @@ test: servers $(VENV)/.dev ## Run the tests, with private RabbitMQ and PostgreSQ
 	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check format, style, types and who imports whom
+lint: $(VENV)/.dev ## Check format, style, types, who imports whom, names, words and references
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(PYTHON) -m pytest --noconftest -p no:cacheprovider tests/unit/test_names.py tests/unit/test_references.py tests/unit/test_words.py
 
 .PHONY: format
-format: $(VENV)/.dev ## Put the code into the house's format, and mend what can be mended
+format: $(VENV)/.dev ## Format the code, and fix what can be fixed automatically
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 

@@ -4,7 +4,10 @@
 
 KEPT_RELEASES=3
 # What a release consists of.
-CODE=(overheard actors producers deploy docs pipeline.toml pyproject.toml README.md ARCHITECTURE.md CHANGELOG.md)
+CODE=(
+    overheard actors producers deploy docs pipeline.toml pyproject.toml
+    README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE
+)
 # Without these there is no installation.
 NEEDED=(
     deploy/supervisord/supervisord.conf deploy/systemd/overheard.service

@@ -1,0 +1,1 @@
+"""The bus: everything that speaks to RabbitMQ through Dramatiq and pika, and its twin within one process."""

@@ -1,6 +1,6 @@
 """Putting a message's copy back on the bus without ever losing the message.
 
-Dramatiq publishes a retry in a hook whose errors are swallowed, and then acknowledges the message (facts/bus.md §1).
+Dramatiq publishes a retry in a hook whose errors are swallowed, and then acknowledges the message (docs/dramatiq.md).
 Here a message counts as failed until its copy is confirmed, so that every way out of the hook, even a time limit
 that strikes inside it, leaves the message in ``.XQ``.
 """

@@ -1,4 +1,4 @@
-"""The public door on RabbitMQ: its exchange and queues, and publishing through it (facts/bus.md §3).
+"""The public door on RabbitMQ: its exchange and queues, and publishing through it (docs/dramatiq.md).
 
 overheard.events (topic) ── known types ──► overheard.ingress
       └─ alternate exchange overheard.unrouted (fanout) ──► overheard.unrouted    mistyped keys

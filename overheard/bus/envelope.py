@@ -1,7 +1,7 @@
 """The strict envelope: what is on our queues is exactly what we put there, or it is refused with what and where.
 
 Dramatiq trusts what it decodes: ``options: null`` stops a consumer, a wrong queue name kills a worker thread
-(facts/bus.md §1). So decoding is the validation, down to the stage's typed message.
+(docs/dramatiq.md). So decoding is the validation, down to the stage's typed message.
 """
 
 from __future__ import annotations

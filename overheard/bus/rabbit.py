@@ -1,4 +1,4 @@
-"""Dramatiq's RabbitMQ broker with our answers to its faults (facts/bus.md §1 and §2).
+"""Dramatiq's RabbitMQ broker with our answers to its faults (docs/dramatiq.md).
 
 Quorum queues, publisher confirms, errors with a meaning.
 """

@@ -1,6 +1,6 @@
 """The worker's main: consumes some stages' queues until it is told to stop or one of its threads dies.
 
-Instead of Dramatiq's command line, whose metrics and signals are not fit (facts/bus.md §2): one process a program,
+Instead of Dramatiq's command line, whose metrics and signals are not fit (docs/dramatiq.md): one process a program,
 one pool of threads a stage (a slow channel does not keep a poll waiting), no stage's queue but those named.
 """
 

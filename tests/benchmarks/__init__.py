@@ -1,0 +1,1 @@
+"""Benchmarks: figures against their budgets. Run by `make bench`; never a timed test."""

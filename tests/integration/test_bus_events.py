@@ -1,4 +1,4 @@
-"""The public door on a real RabbitMQ, as strangers use it (facts/bus.md §3)."""
+"""The public door on a real RabbitMQ, as strangers use it (docs/dramatiq.md)."""
 
 from __future__ import annotations
 

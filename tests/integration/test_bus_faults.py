@@ -38,6 +38,9 @@ def test_queues_are_quorum_and_persistent(rabbit: str, rabbit_server: RabbitServ
     assert found.keys() == {"notify", "notify.DQ", "notify.XQ"}
     assert {each["arguments"]["x-queue-type"] for each in found.values()} == {"quorum"}
     assert found["notify"]["arguments"]["x-delivery-limit"] == 20
+    for name in ("notify", "notify.DQ"):  # a message that is parked is in one queue or the other
+        assert found[name]["arguments"]["x-dead-letter-strategy"] == "at-least-once"
+        assert found[name]["arguments"]["x-overflow"] == "reject-publish"
     assert "x-delivery-limit" not in found["notify.DQ"]["arguments"]
     assert found["notify.XQ"]["arguments"]["x-message-ttl"] == 7 * 86_400_000
 

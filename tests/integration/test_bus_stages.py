@@ -1,4 +1,4 @@
-"""Stages on a real RabbitMQ and in memory: each trap of shared/facts/bus.md has its test here or in a neighbour."""
+"""Stages on a real RabbitMQ and in memory: each trap of docs/dramatiq.md has its test here or in a neighbour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reddit's bad days (facts/operations.md, fault 15), with real PRAW over real HTTP against the stand-in.
+"""Reddit's bad days, with real PRAW over real HTTP against the stand-in.
 
 Always: one token of the budget for each HTTP request, as the stand-in counts them, and no error but our own.
 """

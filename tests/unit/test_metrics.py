@@ -1,4 +1,4 @@
-"""Metrics: the names that others rely on (DESIGN §3), and never a label that a user can write."""
+"""Metrics: the names that others rely on, and never a label that a user can write."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Migrations, applied in the order of their numbers. Each is frozen once it is released."""

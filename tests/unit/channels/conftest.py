@@ -1,3 +1,5 @@
+"""Channels for tests of their senders: a receiver over real HTTP, and a sample to send."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

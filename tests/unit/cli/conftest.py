@@ -1,3 +1,5 @@
+"""The command line on a database of its own, as a test types it."""
+
 from __future__ import annotations
 
 import csv

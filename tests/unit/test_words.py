@@ -1,0 +1,46 @@
+"""The words of the field, in plain English: a few that a native reader stumbles on are not written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.naming import WORDS, words_by_folder, words_in
+from tests.project import allowances
+
+
+def test_no_folder_has_more_of_them_than_is_accepted_for_now() -> None:
+    allowed = allowances()["words"]
+    instead = {word: advice for word, _, advice in WORDS}
+    excess = [
+        f"{folder}: {word!r} {len(places)} times, accepted {most}; write: {instead[word]}; in {sorted(set(places))}"
+        for folder, words in words_by_folder().items()
+        for word, places in words.items()
+        if len(places) > (most := allowed.get(folder, {}).get(word, 0))
+    ]
+    assert excess == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Mend that and run it again.", "mend"),
+        ("1 of 3 ill", "ill"),
+        ("A scrape is no event.", "is no"),
+        ("Whoever falls due finds it taken.", "whoever"),
+        ("A letter of each would be many.", "letter"),
+    ],
+)
+def test_each_is_seen(text: str, word: str) -> None:
+    assert dict(words_in(text, "README.md")) == {word: 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is no longer read, and there is no other way; recommend it, and the bill, still.",
+        "Replay dead letters, and the dead-letter queue with its dead letter.",
+        "a slug has lower-case letters, digits, - and _ only",
+    ],
+)
+def test_plain_english_is_left_alone(text: str) -> None:
+    assert not words_in(text, "README.md")
