@@ -46,7 +46,7 @@ stale() {
     since=$(systemctl show --property ExecMainStartTimestamp --value --timestamp=unix "$1")
     for file in "${@:2}"; do
         # of a link, when it was made; the time of start is known to a second
-        if [[ $since && -e $file ]] && (($(stat -c %Y "$file") > ${since#@} + 1)); then
+        if [[ $since == @* && -e $file ]] && (($(stat -c %Y "$file") > ${since#@} + 1)); then
             echo yes
             return
         fi
