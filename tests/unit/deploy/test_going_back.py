@@ -14,7 +14,8 @@ eval "$(grep -vE '^(PROGRAM=|SOURCE=|LOG=|source |main ")' deploy/upgrade)"
 LOG=$HERE/log CURRENT=$HERE/current
 mkdir -p "$HERE/releases/old"; ln -s "$HERE/releases/old" "$CURRENT"
 look_at_installation() { old=$(readlink "$CURRENT"); }
-for step in lock_deployment build_release look_with_new_code install_database install_rabbitmq put_files start_supervision; do
+others="lock_deployment build_release look_with_new_code install_database install_rabbitmq put_files start_supervision"
+for step in $others; do
     eval "$step() { :; }"
 done
 drain() { note "drained"; }
