@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-GOOD, WARN, BAD, CALM, QUIET = "green", "orange", "red", "blue", "text"
+from collections.abc import Mapping
+
+GOOD, WARN, BAD, QUIET = "green", "orange", "red", "text"
 
 OUTCOMES = {
     "ok": "green",
@@ -35,5 +37,21 @@ STATES = {
     "disabled": "dark-red",
 }
 WORK = {"run": "blue", "poll": "purple", "delivery": "orange", "digest": "yellow"}
-QUANTILES = {"half": "green", "95 %": "yellow", "99 %": "red"}
 STATUS = {"200": "green", "403": "purple", "404": "purple", "429": "orange", "blocked": "dark-red", "error": "red"}
+# Of series by the label that names them, and of those that have a name of their own.
+BY_LABEL = {
+    "{{outcome}}": OUTCOMES,
+    "{{stage}}": STAGES,
+    "{{queue}}": STAGES,
+    "{{state}}": STATES,
+    "{{work}}": WORK,
+    "{{status}}": STATUS,
+}
+NAMED = {"half": "green", "95 %": "yellow", "99 %": "red", "up": "green", "down": "red", "limit": "red"}
+
+
+def colours(legend: str) -> Mapping[str, str]:
+    """Return the colours of the series that a query's legend names."""
+    if legend in NAMED:
+        return {legend: NAMED[legend]}
+    return BY_LABEL.get(legend, {})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import count
 
 from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
@@ -15,24 +17,11 @@ from deploy.grafana.panels import DATASOURCE, Panel
 COLUMNS = 24
 TAG = "overheard"
 
-
-class Row(NamedTuple):
-    """Panels side by side, all of one height, of equal width unless ``widths`` says otherwise."""
-
-    panels: tuple[Panel, ...]
-    height: int = 8
-    widths: tuple[int, ...] = ()
+Row = tuple[Panel, ...]  # side by side
 
 
-class Part(NamedTuple):
-    """A heading and the rows under it."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-def board(uid: str, title: str, says: str, *parts: Part) -> build.Dashboard:
-    """The dashboard, every panel with its place and number."""
+def board(uid: str, title: str, says: str, parts: Mapping[str, Sequence[Row]]) -> build.Dashboard:
+    """Return the dashboard with every panel's place and number; ``parts`` are headings and the rows under them."""
     made = (
         build.Dashboard(f"Overheard / {title}")
         .uid(uid)
@@ -47,18 +36,17 @@ def board(uid: str, title: str, says: str, *parts: Part) -> build.Dashboard:
         .link(_others())
         .annotation(_alerts())
     )
-    y, number = 0, 0
-    for part in parts:
-        number += 1
-        made.with_row(build.Row(part.title).id(number).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=y)))
+    y, number = 0, count(1)
+    for heading, rows in parts.items():
+        made.with_row(build.Row(heading).id(next(number)).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=y)))
         y += 1
-        for row in part.rows:
+        for row in rows:
+            height = 4 if all(isinstance(panel, stat.Panel) for panel in row) else 8
             x = 0
-            for panel, width in zip(row.panels, _widths(row), strict=True):
-                number += 1
-                made.with_panel(panel.id(number).grid_pos(model.GridPos(h=row.height, w=width, x=x, y=y)))
+            for panel, width in zip(row, _widths(row), strict=True):
+                made.with_panel(panel.id(next(number)).grid_pos(model.GridPos(h=height, w=width, x=x, y=y)))
                 x += width
-            y += row.height
+            y += height
     return made
 
 
@@ -67,8 +55,10 @@ def as_json(made: build.Dashboard) -> str:
     return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _widths(row: Row) -> tuple[int, ...]:
-    return row.widths or (COLUMNS // len(row.panels),) * len(row.panels)
+def _widths(row: Row) -> list[int]:
+    """A table is twice as wide as what else is in its row."""
+    shares = [2 if isinstance(panel, table.Panel) else 1 for panel in row]
+    return [COLUMNS * share // sum(shares) for share in shares]
 
 
 def _others() -> build.DashboardLink:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as build
@@ -20,19 +20,14 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colours import BAD, GOOD, QUIET, WARN
+from deploy.grafana.colours import BAD, GOOD, QUIET, WARN, colours
+from deploy.grafana.queries import Query
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 Panel = stat.Panel | timeseries.Panel | table.Panel
-Unit = Literal["s", "short", "cps", "percentunit", "bytes", "reqps", "dateTimeFromNow"]
-
-
-class Query(NamedTuple):
-    """A PromQL expression; ``legend`` names its series, ``{{label}}`` stands for a label's value."""
-
-    expr: str
-    legend: str = "{{__name__}}"
+AnyPanel = TypeVar("AnyPanel", stat.Panel, timeseries.Panel, table.Panel)
+Unit = Literal["s", "short", "cps", "percentunit", "bytes", "reqps"]
 
 
 class Steps(NamedTuple):
@@ -46,28 +41,22 @@ class Steps(NamedTuple):
 ALWAYS_GOOD = Steps()
 
 
-def number(title: str, says: str, unit: Unit, query: Query, steps: Steps, *, decimals: int | None = None) -> Panel:
+def number(title: str, says: str, unit: Unit, query: Query, steps: Steps = ALWAYS_GOOD) -> Panel:
     """One figure, as it is now, coloured by its thresholds; where nobody knows it, a dash that is not green.
 
     Asked for this moment alone: the last value of a course would stay on the wall, green, for as long as the course
     reaches back, after whoever showed it has died. So there is no small curve behind it.
     """
-    panel = (
-        stat.Panel()
-        .title(title)
-        .description(says)
-        .datasource(DATASOURCE)
-        .unit(unit)
-        .thresholds(_thresholds(steps))
+    return (
+        _begun(stat.Panel(), title, says, unit, steps)
+        .decimals(1 if unit == "percentunit" else 0)
         .color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
         .color_mode(BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.NONE)
-        .no_value("–")
         .mappings([_unknown()])
         .with_target(_target(query, "A").instant())
     )
-    return panel if decimals is None else panel.decimals(decimals)
 
 
 def curves(
@@ -77,19 +66,13 @@ def curves(
     queries: Sequence[Query] | Query,
     steps: Steps = ALWAYS_GOOD,
     *,
-    colours: Mapping[str, str] | None = None,
     stacked: bool = False,
     most: float | None = None,
 ) -> Panel:
-    """Curves over time. Thresholds are dashed lines; ``colours`` are for series by name, ``most`` is the axis' end."""
+    """Curves over time. Thresholds are dashed lines, ``most`` is the axis' end."""
     panel = (
-        timeseries.Panel()
-        .title(title)
-        .description(says)
-        .datasource(DATASOURCE)
-        .unit(unit)
+        _begun(timeseries.Panel(), title, says, unit, steps)
         .min(0)
-        .thresholds(_thresholds(steps))
         .thresholds_style(common.GraphThresholdsStyleConfig().mode(_style(steps)))
         .color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
         .line_width(1)
@@ -97,34 +80,32 @@ def curves(
         .show_points(VisibilityMode.NEVER)
         .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
-        .no_value("–")
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     if most is not None:
         panel.max(most)
-    for name, colour in (colours or {}).items():
-        panel.override_by_name(name, [_fixed(colour)])
     for letter, query in zip("ABCDEFGH", [queries] if isinstance(queries, Query) else queries, strict=False):
         panel.with_target(_target(query, letter))
+        for name, colour in colours(query.legend).items():
+            panel.override_by_name(name, [_fixed(colour)])
     return panel
 
 
-def listing(title: str, says: str, query: Query, *, hide: Sequence[str]) -> Panel:
+def listing(title: str, says: str, query: Query) -> Panel:
     """A table of the series that there are now, one a row, their labels as columns."""
-    dropped = dict.fromkeys(["Time", "Value", "__name__", *hide], True)
+    dropped = dict.fromkeys(["Time", "Value", "__name__", "job"], True)
     organise = model.DataTransformerConfig(id_val="organize", options={"excludeByName": dropped})
     return (
-        table.Panel()
-        .title(title)
-        .description(says)
-        .datasource(DATASOURCE)
-        .unit("short")
-        .thresholds(_thresholds(ALWAYS_GOOD))
-        .no_value("–")
+        _begun(table.Panel(), title, says, "short", ALWAYS_GOOD)
         .with_target(_target(query, "A").instant().format(PromQueryFormat.TABLE))
         .with_transformation(organise)
     )
+
+
+def _begun(panel: AnyPanel, title: str, says: str, unit: Unit, steps: Steps) -> AnyPanel:
+    panel.title(title).description(says).datasource(DATASOURCE).unit(unit).thresholds(_thresholds(steps)).no_value("–")
+    return panel
 
 
 def _target(query: Query, letter: str) -> prometheus.Dataquery:
@@ -140,14 +121,11 @@ def _unknown() -> model.SpecialValueMap:
 
 def _thresholds(steps: Steps) -> build.ThresholdsConfig:
     worse = [(value, colour) for value, colour in ((steps.warn, WARN), (steps.bad, BAD)) if value is not None]
-    if steps.low:
-        # Grafana's steps rise: the colour of a step holds from its value on.
-        falling = sorted(worse, reverse=True)
-        colours = [GOOD, *(colour for _, colour in falling)]
-        rising = [(value, colours[place]) for place, (value, _) in enumerate(falling)]
-        marks = [model.Threshold(None, colours[-1]), *(model.Threshold(*each) for each in reversed(rising))]
-    else:
-        marks = [model.Threshold(None, GOOD), *(model.Threshold(*each) for each in worse)]
+    values, colours = [value for value, _ in worse], [GOOD, *(colour for _, colour in worse)]
+    if steps.low:  # Grafana's steps rise: the colour of a step holds from its value on
+        values.reverse()
+        colours.reverse()
+    marks = [model.Threshold(*mark) for mark in zip([None, *values], colours, strict=True)]
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(marks)
 
 

@@ -51,13 +51,11 @@ shares_disk() {
 
 mark_backup() {
     mkdir -p "$(dirname "$BACKUP_MARK")"
-    cat >"$BACKUP_MARK.part" <<END # the collector reads only *.prom
+    write_file "$BACKUP_MARK" root:root 644 <<END # the collector reads only *.prom, so not what is half-written
 # HELP overheard_backup_last_success_timestamp_seconds When deploy/backup last made a backup of the server and read it back (Unix time); before the first, when the nightly backups were set up.
 # TYPE overheard_backup_last_success_timestamp_seconds gauge
 overheard_backup_last_success_timestamp_seconds $(date +%s)
 END
-    own "$BACKUP_MARK.part" root:root 644
-    mv -T "$BACKUP_MARK.part" "$BACKUP_MARK"
 }
 
 write_archive() { # STAGING FILE
@@ -131,11 +129,6 @@ install_backups() { # SOURCE
     for unit in overheard-backup.service overheard-backup.timer; do
         ship_unit "$1/deploy/systemd/$unit" "/etc/systemd/system/$unit" "$unit"
     done
-    service_enabled overheard-backup.timer || change "make a backup every night" start_timer
+    service_enabled overheard-backup.timer || change "make a backup every night" systemctl enable --now overheard-backup.timer
     [[ -e $BACKUP_MARK ]] || change "count from now on how old the last backup is ($BACKUP_MARK)" mark_backup
-}
-
-start_timer() {
-    systemctl daemon-reload
-    systemctl enable --now overheard-backup.timer
 }

@@ -2,27 +2,23 @@
 #
 # /etc/overheard: the configuration, the secrets, the environment that names them, and the command that reads it.
 
-STANDIN_PORT=8080 # --demo-reddit: the bundled stand-in for Reddit
-STANDIN_CONF=$ETC/supervisord.d/standin.conf
-
-# Settings of Reddit, from the command's options or Overheard's own environment variables.
+# Settings of Reddit, from Overheard's own environment variables, which the command's options set.
 declare -A reddit=()
 
 take_reddit_settings() {
     local key name
     for key in CLIENT_ID USER_AGENT USERNAME; do
         name=OVERHEARD_REDDIT__$key
-        [[ ${reddit[$key]-} ]] || reddit[$key]=${!name-}
+        reddit[$key]=${!name-}
         if [[ ${reddit[$key]} == *$'\n'* || ${reddit[$key]} =~ $READ_DIFFERENTLY ]]; then
             problem "Reddit's $key has several lines, quotes around it, a backslash, or blanks at its ends." "Give it bare, on one line."
         fi
     done
     for key in CLIENT_SECRET PASSWORD; do
-        name=OVERHEARD_REDDIT__${key}_FILE
-        [[ ${reddit[${key}_FILE]-} ]] || reddit[${key}_FILE]=${!name-}
         name=OVERHEARD_REDDIT__$key
         reddit[$key]=${!name-}
-        take_secret_file "$key" "${reddit[${key}_FILE]}"
+        name+=_FILE
+        take_secret_file "$key" "${!name-}"
     done
 }
 
@@ -49,6 +45,7 @@ write_configuration() { # SOURCE
             change "add ${line%%=*} to $file" append "$line" $file
     done < <(grep '^OVERHEARD_' "$1/deploy/environment")
     write_reddit_settings $file
+    [[ ! ${demo_reddit-} ]] || use_standin "$1" $file
     write_metrics_settings $file
     ship "$1/deploy/overheard" $WRAPPER root:root 755
 }
@@ -71,11 +68,10 @@ write_reddit_settings() { # FILE
     for key in CLIENT_ID USER_AGENT USERNAME; do
         [[ ! ${reddit[$key]-} ]] || set_variable "OVERHEARD_REDDIT__$key" "${reddit[$key]}" "$1"
     done
-    [[ ! ${demo_reddit-} ]] || use_standin "$1"
 }
 
 write_secret_text() {
-    printf '%s\n' "$1" | write_secret "$2" overheard:overheard
+    printf '%s\n' "$1" | write_file "$2" overheard:overheard 600
 }
 
 # set_variable NAME VALUE FILE
@@ -85,38 +81,21 @@ set_variable() {
 
 replace_variable() {
     {
-        grep -v "^$1=" "$3"
+        sed "/^$1=/d" "$3"
         printf '%s=%s\n' "$1" "$2"
-    } >"$3.part"
-    own "$3.part" root:overheard 640
-    mv -T "$3.part" "$3"
+    } | write_file "$3" root:overheard 640
 }
 
 # A Reddit of our own, under the same supervisord: for a look, and for a proof that everything works.
-use_standin() { # FILE
-    local url=http://127.0.0.1:$STANDIN_PORT key
-    local -A settings=(
-        [CLIENT_ID]=standin [USER_AGENT]="linux:overheard:demo (by /u/standin)" [REDDIT_URL]=$url [OAUTH_URL]=$url
-    )
-    for key in CLIENT_ID USER_AGENT REDDIT_URL OAUTH_URL; do
-        set_variable "OVERHEARD_REDDIT__$key" "${settings[$key]}" "$1"
-    done
+use_standin() { # SOURCE FILE
+    set_variable OVERHEARD_REDDIT__CLIENT_ID standin "$2"
+    set_variable OVERHEARD_REDDIT__USER_AGENT "linux:overheard:demo (by /u/standin)" "$2"
+    set_variable OVERHEARD_REDDIT__REDDIT_URL http://127.0.0.1:8080 "$2"
+    set_variable OVERHEARD_REDDIT__OAUTH_URL http://127.0.0.1:8080 "$2"
     if [[ $(cat $SECRETS/reddit-client-secret 2>/dev/null) != standin-secret ]]; then
         change "write the stand-in's client secret" write_secret_text standin-secret $SECRETS/reddit-client-secret
     fi
-    local conf
-    conf=$(mktemp)
-    cat >"$conf" <<END
-; Written by deploy/install --demo-reddit: a Reddit of our own. Remove this file, and the OVERHEARD_REDDIT__ lines
-; of $ETC/environment, to use the real one.
-[program:standin]
-command = $CURRENT/venv/bin/python -m overheard.standin --port $STANDIN_PORT
-priority = 5
-stdout_logfile = $LOGS/standin.log
-redirect_stderr = true
-END
-    ship "$conf" $STANDIN_CONF root:root 644
-    rm -f "$conf"
+    ship "$1/deploy/supervisord/standin.conf" $ETC/supervisord.d/standin.conf root:root 644
 }
 
 # The environment file's lines, as systemd reads them: the rest of the line is the value, nothing is expanded.
@@ -126,6 +105,7 @@ load_environment() {
     while IFS= read -r line; do
         [[ $line == [A-Z_]*=* ]] && export "${line?}"
     done <$ETC/environment
+    [[ ! $other_settings ]] || export OVERHEARD_CONFIG=$other_settings
 }
 
 has_reddit_credentials() {

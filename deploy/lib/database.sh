@@ -73,7 +73,7 @@ install_database() { # SOURCE
 }
 
 write_sqlite_url() {
-    echo "sqlite:///$STATE/overheard.db" | write_secret $SECRETS/database-url overheard:overheard
+    echo "sqlite:///$STATE/overheard.db" | write_file $SECRETS/database-url overheard:overheard 600
 }
 
 # Apply what the database has not seen. One that holds data is backed up first; one that is newer than the code is

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import peewee
 import psycopg
@@ -80,14 +81,18 @@ def what(url: str) -> Iterator[str]:
 
 
 def copy(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True)) as old, closing(sqlite3.connect(target)) as new:
+    with closing(opened(source, "rw")) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
         new.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
     require_sound(target)
 
 
+def opened(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True)
+
+
 def require_sound(path: Path) -> None:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+    with closing(opened(path, "ro")) as db:
         found = db.execute("PRAGMA integrity_check(3)").fetchall()
     if found != [("ok",)]:
         raise ConfigError([f"{path} is damaged: {found[0][0]}"])

@@ -67,8 +67,14 @@ keep_theirs() {
 }
 
 own_copy() {
-    install -o "${3%:*}" -g "${3#*:}" -m "$4" -T "$1" "$2.part"
-    mv -T "$2.part" "$2"
+    write_file "$2" "$3" "$4" <"$1"
+}
+
+# write_file PATH OWNER MODE: standard input into a file, whole or not at all.
+write_file() {
+    install -o "${2%:*}" -g "${2#*:}" -m "$3" /dev/null "$1.part"
+    cat >"$1.part"
+    mv -T "$1.part" "$1"
 }
 
 own() {
@@ -106,13 +112,6 @@ pristine() {
     local sum
     sum=$(md5sum <"$1")
     grep -qF " $1 ${sum%% *}" < <(dpkg-query --show --showformat='${Conffiles}\n' 2>/dev/null)
-}
-
-# write_secret PATH OWNER: standard input into a file of mode 0600, whole or not at all.
-write_secret() {
-    install -o "${2%:*}" -g "${2#*:}" -m 600 /dev/null "$1.part"
-    cat >"$1.part"
-    mv -T "$1.part" "$1"
 }
 
 random_password() {

@@ -43,6 +43,10 @@ wrong_usage() {
     exit 2
 }
 
+require_value() { # OPTION [VALUE]
+    [[ ${2-} ]] || wrong_usage "$1 wants a value"
+}
+
 # A line of the report that changes nothing.
 note() {
     tell '  %-13s %s\n' "$part" "$1"

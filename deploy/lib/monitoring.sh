@@ -17,11 +17,11 @@ install_monitoring() { # SOURCE
     else
         configure_prometheus "$1"
         [[ $dry_run ]] || check_prometheus
-        keep_service prometheus "$(stale prometheus prometheus /etc/default/prometheus $PROMETHEUS_ETC/prometheus.yml $PROMETHEUS_ETC/rules/*.yml)"
+        keep_service prometheus "$(stale prometheus /etc/default/prometheus $PROMETHEUS_ETC/prometheus.yml $PROMETHEUS_ETC/rules/*.yml)"
         await_port 9090 Prometheus /var/log/prometheus
     fi
     ship "$1/deploy/default/prometheus-node-exporter" /etc/default/prometheus-node-exporter root:root 644
-    keep_service prometheus-node-exporter "$(stale prometheus-node prometheus /etc/default/prometheus-node-exporter)"
+    keep_service prometheus-node-exporter "$(stale prometheus-node-exporter /etc/default/prometheus-node-exporter)"
     await_port 9100 "the node exporter" /var/log/prometheus
     install_grafana "$1"
 }
@@ -62,14 +62,12 @@ install_grafana() { # SOURCE
         fi
         return
     fi
-    local file target
+    local file
     while IFS= read -r file; do
         ship "$1/deploy/grafana/provisioning/$file" "$GRAFANA_ETC/$file" root:root 644
     done < <(cd "$1/deploy/grafana/provisioning" 2>/dev/null && find . -type f -printf '%P\n' | sort)
     service_runs grafana-server || configure_grafana
-    target=$(running_since grafana grafana)
-    [[ $target ]] || target=$(running_since grafana-server grafana)
-    keep_service grafana-server "$([[ $target ]] && find $GRAFANA_ETC -type f -newermt "@$((target + 2))" -print -quit)"
+    keep_service grafana-server "$(stale grafana-server $GRAFANA_ETC/*/*)"
 }
 
 # Before Grafana's first start: on loopback, and with another password than admin's admin.
@@ -91,7 +89,5 @@ has_grafana_password() {
 }
 
 write_grafana_password() {
-    install -o root -g grafana -m 640 /dev/null "$GRAFANA_PASSWORD.part"
-    random_password >"$GRAFANA_PASSWORD.part"
-    mv -T "$GRAFANA_PASSWORD.part" "$GRAFANA_PASSWORD"
+    random_password | write_file "$GRAFANA_PASSWORD" root:grafana 640
 }

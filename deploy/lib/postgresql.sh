@@ -74,12 +74,12 @@ cluster_state() {
 
 keep_cluster() { # VERSION NAME PORT
     local folder=/etc/postgresql/$1/$2
-    service_enabled postgresql || change "start postgresql at boot" enable_service postgresql
+    service_enabled postgresql || change "start postgresql at boot" systemctl enable postgresql
     if [[ $(cluster_state "$1" "$2") != online* ]]; then
         check_port "$3" "PostgreSQL"
         stop_for_problems
         change "start the cluster $1/$2, on port $3" systemctl start "postgresql@$1-$2"
-    elif [[ $(stale postgres postgres "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
+    elif [[ $(stale "postgresql@$1-$2" "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
         change "restart the cluster $1/$2, whose configuration has changed" systemctl restart "postgresql@$1-$2"
     fi
 }
@@ -106,7 +106,7 @@ make_database_secret() { # NAME ROLE OWNER FOLDER PORT
 }
 
 write_database_url() {
-    printf 'postgresql://%s:%s@127.0.0.1:%s/overheard\n' "$2" "$(random_password)" "$5" | write_secret "$4/$1" "$3"
+    printf 'postgresql://%s:%s@127.0.0.1:%s/overheard\n' "$2" "$(random_password)" "$5" | write_file "$4/$1" "$3" 600
 }
 
 apply_roles() { # ROLES PORT
@@ -119,23 +119,15 @@ apply_roles() { # ROLES PORT
     own_copy "$1" $OPERATOR/roles.sql root:root 600
 }
 
-# can_login FILE: whether the URL in it opens a database. Through the environment: arguments are for all to see.
+# can_login FILE: whether the URL in it opens a database. Its password goes through the environment: arguments are for all
+# to see.
 can_login() {
-    local url user password rest
-    url=$(cat "$1" 2>/dev/null) || return 1
-    rest=${url#*://}
-    user=${rest%%:*}
-    password=$(password_in "$1")
-    rest=${rest#*@}
-    (cd / && PGUSER=$user PGPASSWORD=$password PGHOST=${rest%%:*} PGPORT=$(port_in "$1") PGCONNECT_TIMEOUT=5 \
-        PGDATABASE=${rest#*/} psql --no-psqlrc -qXAt -c 'SELECT 1' >/dev/null 2>&1 </dev/null 9>&-)
+    [[ -r $1 ]] || return 1
+    (cd / && PGPASSWORD=$(password_in "$1") PGCONNECT_TIMEOUT=5 psql --no-psqlrc -qXAt \
+        -d "$(sed -E 's|:[^:@]*@|@|' "$1")" -c 'SELECT 1' >/dev/null 2>&1 </dev/null 9>&-)
 }
 
 # Of our own URLs, whose passwords need no quoting.
 password_in() {
     sed -E 's|^[^:]*://[^:]*:([^@]*)@.*|\1|' "$1"
-}
-
-port_in() {
-    sed -E 's|^.*:([0-9]+)/.*|\1|' "$1"
 }

@@ -58,7 +58,7 @@ configure_broker() { # FOLDER
     if epmd_is_open; then
         change "end epmd, which listens on every address: it starts again on loopback" end_epmd
     fi
-    keep_service rabbitmq-server "${was_running:-$(stale beam.smp rabbitmq $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
+    keep_service rabbitmq-server "${was_running:-$(stale rabbitmq-server $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
 }
 
 only_comments() {
@@ -135,7 +135,7 @@ make_users() { # PERMISSIONS
     if [[ ! -s $SECRETS/bus-url ]]; then
         change "make a password for the user overheard, $SECRETS/bus-url" write_bus_url
     fi
-    keep_user overheard "$(bus_password)"
+    keep_user overheard "$(password_in $SECRETS/bus-url)"
     # For people: publishes events, and looks around in RabbitMQ's management page.
     if [[ ! -s $RABBITMQADMIN ]]; then
         change "make a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
@@ -152,15 +152,11 @@ make_users() { # PERMISSIONS
 
 write_bus_url() {
     printf 'amqp://overheard:%s@127.0.0.1:5672/%s\n' "$(random_password)" $VHOST |
-        write_secret $SECRETS/bus-url overheard:overheard
-}
-
-bus_password() {
-    sed -E 's|^[^:]*://[^:]*:([^@]*)@.*|\1|' $SECRETS/bus-url
+        write_file $SECRETS/bus-url overheard:overheard 600
 }
 
 write_rabbitmqadmin() {
-    write_secret $RABBITMQADMIN root:root <<END
+    write_file $RABBITMQADMIN root:root 600 <<END
 [default]
 hostname = 127.0.0.1
 port = 15672

@@ -134,7 +134,6 @@ prune_releases() { # PREVIOUS
 as_overheard() {
     (
         load_environment
-        [[ ! $other_settings ]] || export OVERHEARD_CONFIG=$other_settings
         export HOME=$STATE
         cd "$STATE"
         exec setpriv --reuid overheard --regid overheard --init-groups "$release/venv/bin/overheard" "$@"
@@ -148,7 +147,6 @@ as_owner() {
     fi
     (
         load_environment
-        [[ ! $other_settings ]] || export OVERHEARD_CONFIG=$other_settings
         export OVERHEARD_DATABASE__URL_FILE=$OPERATOR/database-owner-url
         cd /
         exec "$release/venv/bin/overheard" "$@"

@@ -10,16 +10,6 @@ service_enabled() {
     systemctl --quiet is-enabled "$1" 2>/dev/null
 }
 
-enable_service() {
-    systemctl daemon-reload
-    systemctl enable "$1"
-}
-
-restart_service() {
-    systemctl daemon-reload
-    systemctl restart "$1"
-}
-
 # ship_unit SOURCE PATH UNIT: systemd goes by the unit files that it has read, until it is told that they have changed. It
 # says itself when it has to be told (a run may have been cut off here), but not of every drop-in.
 ship_unit() {
@@ -31,11 +21,11 @@ ship_unit() {
 
 # keep_service NAME [STALE]: enabled at boot and running; restarted when STALE says so.
 keep_service() {
-    service_enabled "$1" || change "start $1 at boot" enable_service "$1"
+    service_enabled "$1" || change "start $1 at boot" systemctl enable "$1"
     if ! service_runs "$1"; then
         change "start $1" systemctl start "$1"
     elif [[ ${2-} ]]; then
-        change "restart $1, whose configuration has changed" restart_service "$1"
+        change "restart $1, whose configuration has changed" systemctl restart "$1"
     fi
 }
 
@@ -49,29 +39,16 @@ await_port() {
     done
 }
 
-# stale PROGRAM USER FILE…: prints "yes" when one of the files was changed after the user's oldest process of that
-# program had started. So an installation that was cut off between the change and the restart is repaired, too.
+# stale SERVICE FILE…: prints "yes" when one of the files was changed after the service's main process had started. So an
+# installation that was cut off between the change and the restart is repaired, too.
 stale() {
     local since file
-    since=$(running_since "$1" "$2")
-    [[ $since ]] || return 0
-    shift 2
-    for file in "$@"; do
+    since=$(systemctl show --property ExecMainStartTimestamp --value --timestamp=unix "$1")
+    for file in "${@:2}"; do
         # of a link, when it was made; the time of start is known to a second
-        if [[ -e $file ]] && (($(stat -c %Y "$file") > since + 1)); then
+        if [[ $since == @* && -e $file ]] && (($(stat -c %Y "$file") > ${since#@} + 1)); then
             echo yes
             return
         fi
     done
-}
-
-# Seconds since the epoch at which the user's oldest process of a program started; nothing when there is none.
-running_since() {
-    local comm boot
-    boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
-    for comm in /proc/[0-9]*/comm; do
-        if [[ $(cat "$comm" 2>/dev/null) == "$1" && $(stat -c %U "$comm" 2>/dev/null) == "$2" ]]; then
-            sed 's/.*) //' "${comm%comm}stat" 2>/dev/null
-        fi
-    done | awk -v boot="$boot" -v ticks="$(getconf CLK_TCK)" '{ print int(boot + $20 / ticks) }' | sort -n | sed -n 1p
 }

@@ -16,7 +16,7 @@ install_supervision() { # SOURCE
 
 start_supervision() {
     part=supervisord
-    keep_service overheard "$(stale supervisord overheard $CURRENT $SUPERVISORD_CONF $ETC/environment $ETC/pipeline.toml \
+    keep_service overheard "$(stale overheard $CURRENT $SUPERVISORD_CONF $ETC/environment $ETC/pipeline.toml \
         $SECRETS/* $ETC/supervisord.d $ETC/supervisord.d/*.conf)" # of the folder: when a file in it was removed
     [[ $dry_run ]] || await_processes
 }
@@ -80,7 +80,8 @@ drain() {
 
 quiet() {
     [[ $(systemctl is-active overheard) == @(inactive|failed|unknown) ]] || return
-    [[ ! $(running_since supervisord overheard) && ! $(running_since python overheard) ]]
+    ! start-stop-daemon --status --user overheard --name supervisord 2>/dev/null &&
+        ! start-stop-daemon --status --user overheard --name python 2>/dev/null
 }
 
 stop_all() {

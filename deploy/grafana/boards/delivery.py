@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.colours import OUTCOMES, QUANTILES, STATES
-from deploy.grafana.document import Part, Row, board
-from deploy.grafana.panels import Panel, Query, Steps, curves, number
-from deploy.grafana.quantiles import quantiles
-
-DELIVERIES = 'overheard_deliveries_total{job="overheard"}'
+from deploy.grafana.document import Row, board
+from deploy.grafana.panels import Steps, curves, number
+from deploy.grafana.queries import Query, increase, latest, quantiles, rate
 
 
 def make() -> Dashboard:
@@ -18,31 +15,31 @@ def make() -> Dashboard:
         "overheard-delivery",
         "Delivery",
         "Tries to deliver by outcome, age at delivery, what waits, channels and their state.",
-        Part("Now", (Row(_figures(), height=4),)),
-        Part("Tries", (Row(_tries()),)),
-        Part("Age and backlog", (Row(_age()),)),
-        Part("Channels", (Row(_channels()),)),
-        Part("Digests and alerts", (Row(_rest(), height=7),)),
+        {
+            "Now": [_figures()],
+            "Tries": [_tries()],
+            "Age and backlog": [_age()],
+            "Channels": [_channels()],
+            "Digests and alerts": [_rest()],
+        },
     )
 
 
-def _figures() -> tuple[Panel, ...]:
+def _figures() -> Row:
     return (
         number(
             "Pending",
             "Deliveries that wait to be sent, those that wait for their next try included.",
             "short",
-            Query('max(overheard_deliveries_pending{job="overheard"})'),
+            latest("overheard_deliveries_pending"),
             Steps(1000, 10000),
-            decimals=0,
         ),
         number(
             "Oldest due",
             "How long the oldest unsent delivery has been due. Those that wait for their next try are not due.",
             "s",
-            Query('max(overheard_oldest_work_seconds{job="overheard", work="delivery"})'),
+            latest("overheard_oldest_work_seconds", where='work="delivery"'),
             Steps(300, 900),
-            decimals=0,
         ),
         number(
             "Tries that fail",
@@ -50,50 +47,44 @@ def _figures() -> tuple[Panel, ...]:
             "percentunit",
             Query("overheard:delivery_failures:ratio_rate15m"),
             Steps(0.1, 0.5),
-            decimals=1,
         ),
         number(
             "Channels failing",
             "Channels whose last try failed. Each is tried again, and disabled after five days of nothing else.",
             "short",
-            Query('max(overheard_channels{job="overheard", state="failing"})'),
+            latest("overheard_channels", where='state="failing"'),
             Steps(warn=1),
-            decimals=0,
         ),
         number(
             "Channels disabled",
             "Channels to which nothing is sent any more: overheard channel enable.",
             "short",
-            Query('max(overheard_channels{job="overheard", state="disabled"})'),
+            latest("overheard_channels", where='state="disabled"'),
             Steps(warn=1),
-            decimals=0,
         ),
         number(
             "Delivered, 24 h",
             "Deliveries that a receiver took in the last 24 hours.",
             "short",
-            Query('sum(increase(overheard_deliveries_total{job="overheard", outcome="sent"}[24h]))'),
-            Steps(),
-            decimals=0,
+            increase("overheard_deliveries_total", "24h", where='outcome="sent"'),
         ),
     )
 
 
-def _tries() -> tuple[Panel, ...]:
+def _tries() -> Row:
     return (
         curves(
             "Tries by outcome",
             "sent: taken. retried: tried again later. failed: given up for good. disabled: with the channel.",
             "cps",
-            Query(f"sum by (outcome) (rate({DELIVERIES}[$__rate_interval]))", "{{outcome}}"),
-            colours=OUTCOMES,
+            rate("overheard_deliveries_total", by="outcome"),
             stacked=True,
         ),
         curves(
             "Tries by kind of channel",
             "Signed webhooks, and everything that Apprise sends.",
             "cps",
-            Query(f"sum by (channel_kind) (rate({DELIVERIES}[$__rate_interval]))", "{{channel_kind}}"),
+            rate("overheard_deliveries_total", by="channel_kind"),
             stacked=True,
         ),
         curves(
@@ -111,7 +102,7 @@ def _tries() -> tuple[Panel, ...]:
     )
 
 
-def _age() -> tuple[Panel, ...]:
+def _age() -> Row:
     return (
         curves(
             "Age of items when delivered",
@@ -119,45 +110,38 @@ def _age() -> tuple[Panel, ...]:
             "s",
             quantiles("overheard_item_to_delivered_seconds"),
             Steps(warn=900),
-            colours=QUANTILES,
         ),
         curves(
             "Pending",
             "Deliveries that wait to be sent, those that wait for their next try included.",
             "short",
-            Query('max(overheard_deliveries_pending{job="overheard"})', "pending"),
+            latest("overheard_deliveries_pending", "pending"),
             Steps(1000, 10000),
         ),
         curves(
             "Oldest due",
             "Age of the oldest delivery, and of the oldest digest, that should have been done by now.",
             "s",
-            Query(
-                'max by (work) (overheard_oldest_work_seconds{job="overheard", work=~"delivery|digest"})', "{{work}}"
-            ),
+            latest("overheard_oldest_work_seconds", by="work", where='work=~"delivery|digest"'),
             Steps(300, 900),
         ),
     )
 
 
-def _channels() -> tuple[Panel, ...]:
+def _channels() -> Row:
     return (
         curves(
             "Channels by state",
             "ok; failing: the last try failed; disabled: nothing is sent there any more.",
             "short",
-            Query('max by (state) (overheard_channels{job="overheard"})', "{{state}}"),
-            colours=STATES,
+            latest("overheard_channels", by="state"),
             stacked=True,
         ),
         curves(
             "Waits for a channel's turn",
             "Times a second that a channel had to wait for its own rate limit ([notify] per_minute).",
             "cps",
-            Query(
-                'sum(rate(overheard_rate_limit_waits_total{job="overheard", key_kind="channel"}[$__rate_interval]))',
-                "waits",
-            ),
+            rate("overheard_rate_limit_waits_total", "waits", where='key_kind="channel"'),
         ),
         curves(
             "Duration of notify",
@@ -165,36 +149,29 @@ def _channels() -> tuple[Panel, ...]:
             "s",
             quantiles("overheard_stage_duration_seconds", 'stage="notify"'),
             Steps(60, 200),
-            colours=QUANTILES,
         ),
     )
 
 
-def _rest() -> tuple[Panel, ...]:
+def _rest() -> Row:
     return (
         curves(
             "Digests composed",
             "Messages of the digest stage a second, by outcome.",
             "cps",
-            Query(
-                'sum by (outcome) (rate(overheard_stage_messages_total{job="overheard", stage="digest"}'
-                "[$__rate_interval]))",
-                "{{outcome}}",
-            ),
-            colours=OUTCOMES,
+            rate("overheard_stage_messages_total", by="outcome", where='stage="digest"'),
         ),
         curves(
             "Channels disabled, last hour",
             "Channels that were disabled: their receiver asked us to stop, or took nothing for five days.",
             "short",
-            Query('sum(increase(overheard_deliveries_total{job="overheard", outcome="disabled"}[1h]))', "disabled"),
+            increase("overheard_deliveries_total", "1h", "disabled", where='outcome="disabled"'),
             Steps(bad=1),
         ),
         curves(
             "Alerts to the operator, last hour",
             "Alerts about failed runs to the operator's own channel.",
             "short",
-            Query('sum by (outcome) (increase(overheard_alerts_total{job="overheard"}[1h]))', "{{outcome}}"),
-            colours=OUTCOMES,
+            increase("overheard_alerts_total", "1h", by="outcome"),
         ),
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.colours import QUANTILES, WORK
-from deploy.grafana.document import Part, Row, board
-from deploy.grafana.panels import Panel, Query, Steps, curves, listing, number
-from deploy.grafana.quantiles import quantiles
+from deploy.grafana.document import Row, board
+from deploy.grafana.panels import Steps, curves, listing, number
+from deploy.grafana.queries import Query, increase, latest, quantiles, rate
 
 DISKS = 'job="node", fstype!~"tmpfs|ramfs|squashfs|fuse.*"'
 
@@ -18,13 +17,15 @@ def make() -> Dashboard:
         "overheard-overview",
         "Overview",
         "Is it working? Freshness, mentions, deliveries, the oldest work, processes, the machine.",
-        Part("Is it working?", (Row(_figures(), height=4),)),
-        Part("Freshness and work", (Row(_freshness()),)),
-        Part("What gets through", (Row(_flow()),)),
-        Part("Alerts and canary", (Row(_alerts(), widths=(12, 6, 6)),)),
-        Part("Processes", (Row(_processes()), Row(_resources()))),
-        Part("Machine", (Row(_machine(), height=7),)),
-        Part("RabbitMQ", (Row(_rabbitmq(), height=7),)),
+        {
+            "Is it working?": [_figures()],
+            "Freshness and work": [_freshness()],
+            "What gets through": [_flow()],
+            "Alerts and canary": [_alerts()],
+            "Processes": [_processes(), _resources()],
+            "Machine": [_machine()],
+            "RabbitMQ": [_rabbitmq()],
+        },
     )
 
 
@@ -34,7 +35,7 @@ def age_of(moment: str, *, job: str = "overheard", unless: str = "") -> Query:
     return Query(f"{age} unless {unless}" if unless else age)
 
 
-def _figures() -> tuple[Panel, ...]:
+def _figures() -> Row:
     return (
         number(
             "Alerts firing",
@@ -42,7 +43,6 @@ def _figures() -> tuple[Panel, ...]:
             "short",
             Query('count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)'),
             Steps(bad=1),
-            decimals=0,
         ),
         number(
             "Last tick",
@@ -50,15 +50,13 @@ def _figures() -> tuple[Panel, ...]:
             "s",
             age_of("overheard_tick_last_success_timestamp_seconds"),
             Steps(30, 120),
-            decimals=0,
         ),
         number(
             "Oldest work",
             "Age of the oldest run, poll, delivery or digest that should have been done by now.",
             "s",
-            Query('max(overheard_oldest_work_seconds{job="overheard"})'),
+            latest("overheard_oldest_work_seconds"),
             Steps(300, 900),
-            decimals=0,
         ),
         number(
             "In time, 1 h",
@@ -66,31 +64,25 @@ def _figures() -> tuple[Panel, ...]:
             "percentunit",
             Query("1 - overheard:item_to_stored_late:ratio_rate1h"),
             Steps(0.99, 0.9, low=True),
-            decimals=1,
         ),
         number(
             "Mentions, 24 h",
             "Mentions stored for the first time in the last 24 hours.",
             "short",
-            Query('sum(increase(overheard_mentions_stored_total{job="overheard"}[24h]))'),
-            Steps(),
-            decimals=0,
+            increase("overheard_mentions_stored_total", "24h"),
         ),
         number(
             "Delivered, 24 h",
             "Deliveries that a receiver took in the last 24 hours.",
             "short",
-            Query('sum(increase(overheard_deliveries_total{job="overheard", outcome="sent"}[24h]))'),
-            Steps(),
-            decimals=0,
+            increase("overheard_deliveries_total", "24h", where='outcome="sent"'),
         ),
         number(
             "Dead letters",
             "Messages and events that could not be worked on, and wait for somebody: overheard dead list.",
             "short",
-            Query('max(overheard_dead_letters{job="overheard"})'),
+            latest("overheard_dead_letters"),
             Steps(warn=1, bad=100),
-            decimals=0,
         ),
         number(
             "Not answering",
@@ -98,12 +90,11 @@ def _figures() -> tuple[Panel, ...]:
             "short",
             Query('count(up{job="overheard"} == 0) or 0 * count(up{job="overheard"})'),
             Steps(bad=1),
-            decimals=0,
         ),
     )
 
 
-def _freshness() -> tuple[Panel, ...]:
+def _freshness() -> Row:
     return (
         curves(
             "Age of items when stored",
@@ -112,35 +103,32 @@ def _freshness() -> tuple[Panel, ...]:
             "s",
             quantiles("overheard_item_to_stored_seconds"),
             Steps(warn=900),
-            colours=QUANTILES,
         ),
         curves(
             "Oldest work",
             "Age of the oldest work that is not done, by kind. It rises in a straight line while nobody does it.",
             "s",
-            Query('max by (work) (overheard_oldest_work_seconds{job="overheard"})', "{{work}}"),
+            latest("overheard_oldest_work_seconds", by="work"),
             Steps(300, 900),
-            colours=WORK,
         ),
     )
 
 
-def _flow() -> tuple[Panel, ...]:
-    rate = "sum(rate({}[$__rate_interval]))"
+def _flow() -> Row:
     return (
         curves(
             "Items read",
             "Posts and comments read from Reddit a second, seen before or not.",
             "cps",
-            Query(rate.format('overheard_items_fetched_total{job="overheard"}'), "items read"),
+            rate("overheard_items_fetched_total", "items read"),
         ),
         curves(
             "Mentions and deliveries",
             "Mentions stored, and deliveries taken by a receiver, a second. A digest is one delivery of many mentions.",
             "cps",
             (
-                Query(rate.format('overheard_mentions_stored_total{job="overheard"}'), "mentions stored"),
-                Query(rate.format('overheard_deliveries_total{job="overheard", outcome="sent"}'), "deliveries sent"),
+                rate("overheard_mentions_stored_total", "mentions stored"),
+                rate("overheard_deliveries_total", "deliveries sent", where='outcome="sent"'),
             ),
         ),
         curves(
@@ -148,19 +136,18 @@ def _flow() -> tuple[Panel, ...]:
             "How far ahead requests to Reddit are reserved. Above 0, something waits for its turn; 5 minutes is the "
             "end of the line.",
             "s",
-            Query('max(overheard_reddit_budget_booked_seconds{job="overheard"})', "line"),
+            latest("overheard_reddit_budget_booked_seconds", "line"),
             Steps(60, 120),
         ),
     )
 
 
-def _alerts() -> tuple[Panel, ...]:
+def _alerts() -> Row:
     return (
         listing(
             "Alerts now",
             "Alerts that fire, or are about to (pending). The Watchdog always fires: it shows that alerting works.",
             Query("ALERTS"),
-            hide=("job",),
         ),
         number(
             "Canary",
@@ -171,7 +158,6 @@ def _alerts() -> tuple[Panel, ...]:
                 unless='max(overheard_canary_interval_seconds{job="overheard"}) == 0',
             ),
             Steps(600, 1800),
-            decimals=0,
         ),
         number(
             "Last backup",
@@ -180,12 +166,11 @@ def _alerts() -> tuple[Panel, ...]:
             "s",
             age_of("overheard_backup_last_success_timestamp_seconds", job="node"),
             Steps(25 * 3600, 26 * 3600),
-            decimals=0,
         ),
     )
 
 
-def _processes() -> tuple[Panel, ...]:
+def _processes() -> Row:
     return (
         curves(
             "Processes that answer",
@@ -195,7 +180,6 @@ def _processes() -> tuple[Panel, ...]:
                 Query('sum(up{job="overheard"})', "up"),
                 Query('count(up{job="overheard"}) - sum(up{job="overheard"})', "down"),
             ),
-            colours={"up": "green", "down": "red"},
             stacked=True,
         ),
         curves(
@@ -208,7 +192,7 @@ def _processes() -> tuple[Panel, ...]:
     )
 
 
-def _resources() -> tuple[Panel, ...]:
+def _resources() -> Row:
     return (
         curves(
             "Memory",
@@ -227,7 +211,7 @@ def _resources() -> tuple[Panel, ...]:
     )
 
 
-def _machine() -> tuple[Panel, ...]:
+def _machine() -> Row:
     return (
         curves(
             "CPU of the machine",
@@ -256,7 +240,7 @@ def _machine() -> tuple[Panel, ...]:
     )
 
 
-def _rabbitmq() -> tuple[Panel, ...]:
+def _rabbitmq() -> Row:
     return (
         number(
             "Alarms",
@@ -268,7 +252,6 @@ def _rabbitmq() -> tuple[Panel, ...]:
                 ' + max(rabbitmq_alarms_file_descriptor_limit{job="rabbitmq"})'
             ),
             Steps(bad=1),
-            decimals=0,
         ),
         curves(
             "RabbitMQ's memory",
@@ -278,7 +261,6 @@ def _rabbitmq() -> tuple[Panel, ...]:
                 Query('max(rabbitmq_process_resident_memory_bytes{job="rabbitmq"})', "in use"),
                 Query('max(rabbitmq_resident_memory_limit_bytes{job="rabbitmq"})', "limit"),
             ),
-            colours={"limit": "red"},
         ),
         curves(
             "RabbitMQ's disk",
@@ -288,7 +270,6 @@ def _rabbitmq() -> tuple[Panel, ...]:
                 Query('min(rabbitmq_disk_space_available_bytes{job="rabbitmq"})', "left"),
                 Query('max(rabbitmq_disk_space_available_limit_bytes{job="rabbitmq"})', "limit"),
             ),
-            colours={"limit": "red"},
         ),
         curves(
             "RabbitMQ's connections",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.colours import QUANTILES, STATES, STATUS
-from deploy.grafana.document import Part, Row, board
-from deploy.grafana.panels import Panel, Query, Steps, curves, number
-from deploy.grafana.quantiles import quantiles
-
-REQUESTS = 'overheard_reddit_requests_total{job="overheard"}'
+from deploy.grafana.document import Row, board
+from deploy.grafana.panels import Steps, curves, number
+from deploy.grafana.queries import Query, increase, latest, quantiles, rate
 
 
 def make() -> Dashboard:
@@ -18,15 +15,17 @@ def make() -> Dashboard:
         "overheard-reddit",
         "Reddit",
         "Requests and the budget they share, feeds and their lag, gaps, rechecks.",
-        Part("Now", (Row(_figures(), height=4),)),
-        Part("Requests", (Row(_requests()),)),
-        Part("Budget", (Row(_budget()),)),
-        Part("Feeds", (Row(_feeds()),)),
-        Part("Rechecks and erasure", (Row(_rechecks()),)),
+        {
+            "Now": [_figures()],
+            "Requests": [_requests()],
+            "Budget": [_budget()],
+            "Feeds": [_feeds()],
+            "Rechecks and erasure": [_rechecks()],
+        },
     )
 
 
-def _figures() -> tuple[Panel, ...]:
+def _figures() -> Row:
     return (
         number(
             "Requests a minute",
@@ -35,7 +34,6 @@ def _figures() -> tuple[Panel, ...]:
             "short",
             Query("60 * sum(overheard:reddit_requests:rate5m)"),
             Steps(90, 100),
-            decimals=0,
         ),
         number(
             "Failing",
@@ -43,59 +41,52 @@ def _figures() -> tuple[Panel, ...]:
             "percentunit",
             Query("overheard:reddit_failures:ratio_rate15m"),
             Steps(0.1, 0.5),
-            decimals=1,
         ),
         number(
             "Feeds refused",
             "Feeds that Reddit refuses (private, banned, missing). Each is tried again by itself.",
             "short",
-            Query('max(overheard_feeds{job="overheard", state="failing"})'),
+            latest("overheard_feeds", where='state="failing"'),
             Steps(warn=1),
-            decimals=0,
         ),
         number(
             "Lag",
             "How long ago the least recently read healthy feed was read. The rarest schedule sets it.",
             "s",
-            Query('max(overheard_feed_lag_seconds{job="overheard"})'),
-            Steps(),
-            decimals=0,
+            latest("overheard_feed_lag_seconds"),
         ),
         number(
             "Gaps, 24 h",
             "Readings that could not reach back to the one before: items were missed.",
             "short",
-            Query('sum(increase(overheard_coverage_gaps_total{job="overheard"}[24h]))'),
+            increase("overheard_coverage_gaps_total", "24h"),
             Steps(bad=1),
-            decimals=0,
         ),
         number(
             "Rechecks overdue",
             "Stored items that were not checked for deletion within their time.",
             "short",
-            Query('max(overheard_recheck_overdue_items{job="overheard"})'),
+            latest("overheard_recheck_overdue_items"),
             Steps(1, 1000),
-            decimals=0,
         ),
     )
 
 
-def _requests() -> tuple[Panel, ...]:
+def _requests() -> Row:
     return (
         curves(
             "Requests by status",
             "200: answered. 403, 404: a subreddit refuses. 429: too fast. blocked: this server is turned away. error: "
             "no answer at all.",
             "reqps",
-            Query(f"sum by (status) (rate({REQUESTS}[$__rate_interval]))", "{{status}}"),
-            colours=STATUS,
+            rate("overheard_reddit_requests_total", by="status"),
             stacked=True,
         ),
         curves(
             "Requests by endpoint",
             "new: posts; comments; info: rechecks; token: logins, one an hour for each process.",
             "reqps",
-            Query(f"sum by (endpoint) (rate({REQUESTS}[$__rate_interval]))", "{{endpoint}}"),
+            rate("overheard_reddit_requests_total", by="endpoint"),
             stacked=True,
         ),
         curves(
@@ -113,31 +104,28 @@ def _requests() -> tuple[Panel, ...]:
     )
 
 
-def _budget() -> tuple[Panel, ...]:
+def _budget() -> Row:
     return (
         curves(
             "Requests left",
             "What Reddit's last answer said is left in its window of ten minutes. It falls faster than we ask when "
             "somebody else uses the same credentials. A gap: it was not asked for so long.",
             "short",
-            Query('max(overheard_reddit_budget_remaining{job="overheard"})', "left"),
+            latest("overheard_reddit_budget_remaining", "left"),
             Steps(50, 10, low=True),
         ),
         curves(
             "The line",
             "How far ahead requests are reserved. At 5 minutes nobody lines up any more, and asks again later.",
             "s",
-            Query('max(overheard_reddit_budget_booked_seconds{job="overheard"})', "line"),
+            latest("overheard_reddit_budget_booked_seconds", "line"),
             Steps(60, 120),
         ),
         curves(
             "Waits for a turn",
             "Times a second that something had to wait for its turn at Reddit's budget.",
             "cps",
-            Query(
-                'sum(rate(overheard_rate_limit_waits_total{job="overheard", key_kind="reddit"}[$__rate_interval]))',
-                "waits",
-            ),
+            rate("overheard_rate_limit_waits_total", "waits", where='key_kind="reddit"'),
         ),
         curves(
             "Length of waits",
@@ -145,19 +133,17 @@ def _budget() -> tuple[Panel, ...]:
             "s",
             quantiles("overheard_rate_limit_wait_seconds"),
             Steps(warn=60),
-            colours=QUANTILES,
         ),
     )
 
 
-def _feeds() -> tuple[Panel, ...]:
+def _feeds() -> Row:
     return (
         curves(
             "Feeds by state",
             "A feed is one listing (posts or comments of a subreddit), shared by all workspaces. New: not read yet.",
             "short",
-            Query('max by (state) (overheard_feeds{job="overheard"})', "{{state}}"),
-            colours=STATES,
+            latest("overheard_feeds", by="state"),
             stacked=True,
         ),
         curves(
@@ -166,11 +152,11 @@ def _feeds() -> tuple[Panel, ...]:
             "try has failed.",
             "s",
             (
-                Query('max(overheard_feed_lag_seconds{job="overheard"})', "lag"),
+                latest("overheard_feed_lag_seconds", "lag"),
                 Query(
                     'time() - max(overheard_reddit_last_success_timestamp_seconds{job="overheard"} > 0)', "last reading"
                 ),
-                Query('max(overheard_reddit_failing_seconds{job="overheard"})', "no answer"),
+                latest("overheard_reddit_failing_seconds", "no answer"),
             ),
         ),
         curves(
@@ -178,10 +164,8 @@ def _feeds() -> tuple[Panel, ...]:
             "Posts and comments a second, seen before or not; unreadable: what has not the form of an item.",
             "cps",
             (
-                Query(
-                    'sum by (kind) (rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))', "{{kind}}"
-                ),
-                Query('sum(rate(overheard_items_unreadable_total{job="overheard"}[$__rate_interval]))', "unreadable"),
+                rate("overheard_items_fetched_total", by="kind"),
+                rate("overheard_items_unreadable_total", "unreadable"),
             ),
             stacked=True,
         ),
@@ -189,31 +173,31 @@ def _feeds() -> tuple[Panel, ...]:
             "Gaps, last hour",
             "Readings that could not reach back to the one before: Reddit lists the newest 1,000 items only.",
             "short",
-            Query('sum(increase(overheard_coverage_gaps_total{job="overheard"}[1h]))', "gaps"),
+            increase("overheard_coverage_gaps_total", "1h", "gaps"),
             Steps(bad=1),
         ),
     )
 
 
-def _rechecks() -> tuple[Panel, ...]:
+def _rechecks() -> Row:
     return (
         curves(
             "Rechecked",
             "Stored items a second that Reddit was asked about again, 100 a request, from what the budget has left.",
             "cps",
-            Query('sum(rate(overheard_items_rechecked_total{job="overheard"}[$__rate_interval]))', "rechecked"),
+            rate("overheard_items_rechecked_total", "rechecked"),
         ),
         curves(
             "Erased, last hour",
             "Items erased because they were deleted on Reddit, or old. What overheard forget erases is not shown.",
             "short",
-            Query('sum by (cause) (increase(overheard_items_erased_total{job="overheard"}[1h]))', "{{cause}}"),
+            increase("overheard_items_erased_total", "1h", by="cause"),
         ),
         curves(
             "Overdue",
             "Stored items whose recheck is overdue.",
             "short",
-            Query('max(overheard_recheck_overdue_items{job="overheard"})', "overdue"),
+            latest("overheard_recheck_overdue_items", "overdue"),
             Steps(1, 1000),
         ),
     )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.colours import OUTCOMES, STAGES
-from deploy.grafana.document import Part, Row, board
-from deploy.grafana.panels import Panel, Query, Steps, curves
-from deploy.grafana.quantiles import quantile_by, quantiles
+from deploy.grafana.document import Row, board
+from deploy.grafana.panels import Steps, curves
+from deploy.grafana.queries import Query, latest, quantile_by, quantiles, rate
 
 DURATION = "overheard_stage_duration_seconds"
-MESSAGES = 'overheard_stage_messages_total{job="overheard"}'
 
 
 def make() -> Dashboard:
@@ -19,30 +17,30 @@ def make() -> Dashboard:
         "overheard-stages",
         "Stages",
         "Rate, errors and duration of each stage; queues, threads and the index.",
-        Part("Rate and errors", (Row(_rates()),)),
-        Part("Duration", (Row(_durations()),)),
-        Part("Queues", (Row(_queues()), Row(_aside(), height=7))),
-        Part("Threads", (Row(_threads()),)),
-        Part("Index of queries", (Row(_index(), height=7),)),
+        {
+            "Rate and errors": [_rates()],
+            "Duration": [_durations()],
+            "Queues": [_queues(), _aside()],
+            "Threads": [_threads()],
+            "Index of queries": [_index()],
+        },
     )
 
 
-def _rates() -> tuple[Panel, ...]:
+def _rates() -> Row:
     return (
         curves(
             "Messages by stage",
             "Messages that each stage has finished with, a second, however they ended.",
             "cps",
-            Query(f"sum by (stage) (rate({MESSAGES}[$__rate_interval]))", "{{stage}}"),
-            colours=STAGES,
+            rate("overheard_stage_messages_total", by="stage"),
         ),
         curves(
             "Messages by outcome",
             "How they ended: ok; retried (a fault, tried again); postponed (its turn at the budget comes later); dead "
             "(given up); dropped (no longer needed); rejected (a public event that was refused).",
             "cps",
-            Query(f"sum by (outcome) (rate({MESSAGES}[$__rate_interval]))", "{{outcome}}"),
-            colours=OUTCOMES,
+            rate("overheard_stage_messages_total", by="outcome"),
             stacked=True,
         ),
         curves(
@@ -51,13 +49,12 @@ def _rates() -> tuple[Panel, ...]:
             "percentunit",
             Query("overheard:stage_failures:ratio_rate5m", "{{stage}}"),
             Steps(0.05, 0.25),
-            colours=STAGES,
             most=1,
         ),
     )
 
 
-def _durations() -> tuple[Panel, ...]:
+def _durations() -> Row:
     return (
         curves(
             "Usual duration",
@@ -65,7 +62,6 @@ def _durations() -> tuple[Panel, ...]:
             "s",
             quantile_by(0.5, DURATION, "stage"),
             Steps(warn=10),
-            colours=STAGES,
         ),
         curves(
             "Long durations",
@@ -73,84 +69,77 @@ def _durations() -> tuple[Panel, ...]:
             "s",
             quantile_by(0.99, DURATION, "stage"),
             Steps(30, 120),
-            colours=STAGES,
         ),
         curves(
             "Threads' time",
             "Seconds of work a second: how many threads a stage keeps busy on average. At its number of threads, it "
             "is full.",
             "short",
-            Query(f'sum by (stage) (rate({DURATION}_sum{{job="overheard"}}[$__rate_interval]))', "{{stage}}"),
-            colours=STAGES,
+            rate("overheard_stage_duration_seconds_sum", by="stage"),
         ),
     )
 
 
-def _queues() -> tuple[Panel, ...]:
+def _queues() -> Row:
     return (
         curves(
             "Messages ready",
             "Messages that could be worked on now. The stage whose queue is long holds up those behind it.",
             "short",
-            Query('max by (queue) (overheard_queue_messages{job="overheard", state="ready"})', "{{queue}}"),
+            latest("overheard_queue_messages", by="queue", where='state="ready"'),
             Steps(warn=1000),
-            colours=STAGES,
         ),
         curves(
             "Oldest run and poll",
             "Age of the oldest run (waits for fetch) and poll (waits for match and store).",
             "s",
-            Query('max by (work) (overheard_oldest_work_seconds{job="overheard", work=~"run|poll"})', "{{work}}"),
+            latest("overheard_oldest_work_seconds", by="work", where='work=~"run|poll"'),
             Steps(300, 900),
         ),
         curves(
             "Consumers",
             "Processes that consume each queue. 0: nobody works on it.",
             "short",
-            Query('max by (queue) (overheard_queue_consumers{job="overheard"})', "{{queue}}"),
+            latest("overheard_queue_consumers", by="queue"),
             Steps(bad=1, low=True),
-            colours=STAGES,
         ),
     )
 
 
-def _aside() -> tuple[Panel, ...]:
+def _aside() -> Row:
     return (
         curves(
             "Delayed",
             "Messages that wait on the bus for a retry or for their turn at the budget; those that a worker already "
             "holds are not among them.",
             "short",
-            Query('max by (queue) (overheard_queue_messages{job="overheard", state="delayed"})', "{{queue}}"),
-            colours=STAGES,
+            latest("overheard_queue_messages", by="queue", where='state="delayed"'),
         ),
         curves(
             "Given up",
             "Messages in dead-letter queues, before the tick moves them to the database; events that were rejected, or "
             "came with an unknown key.",
             "short",
-            Query('max by (queue) (overheard_queue_messages{job="overheard", state="dead"})', "{{queue}}"),
+            latest("overheard_queue_messages", by="queue", where='state="dead"'),
             Steps(warn=1),
-            colours=STAGES,
         ),
         curves(
             "Dead letters in the database",
             "They wait for somebody: overheard dead list.",
             "short",
-            Query('max(overheard_dead_letters{job="overheard"})', "dead letters"),
+            latest("overheard_dead_letters", "dead letters"),
             Steps(1, 100),
         ),
     )
 
 
-def _threads() -> tuple[Panel, ...]:
+def _threads() -> Row:
     return (
         curves(
             "In progress",
             "Messages that are being worked on now.",
             "short",
             Query('sum by (stage) (overheard_stage_in_progress{job="overheard"})', "{{stage}}"),
-            colours=STAGES,
             stacked=True,
         ),
         curves(
@@ -170,15 +159,15 @@ def _threads() -> tuple[Panel, ...]:
     )
 
 
-def _index() -> tuple[Panel, ...]:
+def _index() -> Row:
     return (
         curves(
             "Queries in the index",
             "Each match process holds all. Refused: accepted once, and not any more; `overheard check` names them.",
             "short",
             (
-                Query('max(overheard_queries{job="overheard"})', "queries"),
-                Query('max by (matched) (overheard_refused_queries{job="overheard"})', "refused, matched: {{matched}}"),
+                latest("overheard_queries", "queries"),
+                latest("overheard_refused_queries", "refused, matched: {{matched}}", by="matched"),
             ),
         ),
         curves(
@@ -192,6 +181,6 @@ def _index() -> tuple[Panel, ...]:
             "Due in the last tick",
             "Workspaces that the last tick found due.",
             "short",
-            Query('max(overheard_due_workspaces{job="overheard"})', "workspaces"),
+            latest("overheard_due_workspaces", "workspaces"),
         ),
     )

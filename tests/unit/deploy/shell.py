@@ -6,13 +6,11 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-LIBRARY = ("messages", "packages", "system", "services", "layout", "release", "configuration", "database", "archive",
-           "postgresql", "rabbitmq", "metrics", "supervision", "monitoring")  # fmt: skip
 # Where everything is, below the folder $1 instead of below /.
 PLACES = """
 set -euo pipefail
 PROGRAM=test SOURCE=$PWD goal=full installed=yes sqlite= arguments=
-{sources}
+source deploy/lib/all.sh
 ETC=$1/etc SECRETS=$1/etc/secrets OPERATOR=$1/etc/operator STATE=$1/state SHIPPED=$1/etc/operator/shipped
 mkdir -p "$SECRETS" "$OPERATOR" "$STATE"
 log=$1/log
@@ -22,8 +20,7 @@ log=$1/log
 
 def script(body: str) -> list[str]:
     """The command that runs ``body`` after the library; its ``$1`` is the folder, to be appended."""
-    sources = "\n".join(f"source deploy/lib/{name}.sh" for name in LIBRARY)
-    return ["bash", "-c", PLACES.format(sources=sources) + body, "test"]
+    return ["bash", "-c", PLACES + body, "test"]
 
 
 def shell(folder: Path, body: str) -> str:

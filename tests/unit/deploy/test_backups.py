@@ -85,7 +85,7 @@ def test_it_needs_room_for_copy_and_archive_and_what_rabbitmq_needs(
         assert f"has 1702 MB free, and a backup needs {needed} MB" in done.stderr
 
 
-SET_UP = 'ship_unit() { :; }; start_timer() { :; }\ninstall_backups "$SOURCE"'
+SET_UP = 'ship_unit() { :; }; systemctl() { :; }\ninstall_backups "$SOURCE"'
 
 
 def test_the_mark_is_there_before_the_first_backup_and_stays_when_it_is_set_up_again(shell: Shell, mark: Path) -> None:
