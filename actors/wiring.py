@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
-from importlib import import_module
+from functools import cached_property, partial
+from pkgutil import resolve_name
 from typing import Any
 
 from actors.context import Context
 from overheard.bus.actor import Handler, Work
+from overheard.bus.rate_limit import Makes
 from overheard.bus.sender import Sender
 from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.errors import Unavailable
-from overheard.limits import Permission, Permits
+from overheard.limits import Permission, permit_for
 from overheard.log import get_logger
 from overheard.outcomes import Outcome
 from overheard.program import LOOK_AGAIN, Program
@@ -39,7 +40,7 @@ def _kind(key: str) -> str:
     return key.partition(":")[0]
 
 
-def permits(program: Program) -> Permits:
+def permits(program: Program) -> Makes:
     """What makes the permits of a process's messages."""
     metrics = program.metrics
 
@@ -47,7 +48,7 @@ def permits(program: Program) -> Permits:
         metrics.rate_limit_waits.labels(kind).inc()
         metrics.rate_limit_wait.observe(seconds)
 
-    return Permits(limiter(program.config, program.db), wait=program.stop.wait, on_wait=on_wait)
+    return partial(permit_for, limiter(program.config, program.db), wait=program.stop.wait, on_wait=on_wait)
 
 
 def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:
@@ -64,7 +65,7 @@ class Wiring:
 
     def work(self, stage: Stage) -> Work:
         """What a stage does with its messages, ready for the first one. Raises ConfigError when it cannot work."""
-        made: Work = _resolved(stage.handler)(self.context(stage))
+        made: Work = resolve_name(stage.handler)(self.context(stage))
         if made.prepare is not None:
             self._prepare(made.prepare)
         return made._replace(handle=self._in_session(made.handle))
@@ -114,10 +115,3 @@ class Wiring:
                 log.warning("not ready yet", reason=str(error))
                 if self.program.stop.wait(LOOK_AGAIN) or not self.program.await_database():
                     return
-
-
-def _resolved(path: str) -> Callable[[Context], Work]:
-    """What a dotted path of the table names: ``package.module:name``."""
-    module, _, name = path.partition(":")
-    made: Callable[[Context], Work] = getattr(import_module(module), name)
-    return made

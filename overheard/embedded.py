@@ -57,7 +57,7 @@ class Pipeline:
                 self.ingress.handle,
                 program.record_refused,
                 metrics=program.metrics,
-                release=lambda last: self.ingress.release(last=last),
+                release=self.ingress.release,
                 unable=program.unable,
             )
         self.ticker = ticker_of(program, self.events, self.broker)

@@ -156,8 +156,7 @@ class Program:
 
     def record_dead(self, letter: DeadLetter) -> None:
         """Keep a dead letter in the database."""
-        with self.db.session():
-            dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
+        self.record_refused([letter])
 
     def record_refused(self, letters: Sequence[DeadLetter]) -> None:
         """Keep public events that were refused, or none of them."""

@@ -86,7 +86,7 @@ def _ingress(running: Program, offset: int) -> int:
         running.record_refused,
         metrics=running.metrics,
         name="overheard ingress",
-        release=lambda last: ingress.release(last=last),
+        release=ingress.release,
         unable=running.unable,
     )
     try:

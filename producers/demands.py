@@ -53,6 +53,14 @@ class Lane(msgspec.Struct):
     def is_free(self, served_at: float, now: float) -> bool:
         return now >= self.pause_until and (served_at >= self.sent_at or now >= self.latest)
 
+    def join(self, demand: Demand) -> Literal["waits", "joins"]:
+        """Let it wait: one demand stands for all that wait."""
+        before, self.waiting = self.waiting, demand
+        if before is None:
+            return "waits"
+        self.waiting = msgspec.structs.replace(demand, events=demand.events + before.events)
+        return "joins"
+
 
 class Demands:
     """The demands of one ingress process. What waits here is in the database too: if this process dies, it is swept."""
@@ -65,20 +73,14 @@ class Demands:
         lane = self._lanes.get(demand.lane)
         if lane is None or (lane.waiting is None and lane.is_free(served_at, now)):
             return "goes"
-        first = lane.waiting is None
-        before = 0 if lane.waiting is None else lane.waiting.events
-        lane.waiting = msgspec.structs.replace(demand, events=demand.events + before)
-        return "waits" if first else "joins"
+        return lane.join(demand)
 
     def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
         """Let it wait for so long at least: its workspace is asked for more often than it may be."""
         lane = self._lanes.setdefault(demand.lane, Lane(now, now))
-        first = lane.waiting is None
-        if first:
+        if lane.waiting is None:
             lane.pause_until = max(lane.pause_until, now + seconds)
-        before = 0 if lane.waiting is None else lane.waiting.events
-        lane.waiting = msgspec.structs.replace(demand, events=demand.events + before)
-        return "waits" if first else "joins"
+        return lane.join(demand)
 
     def sent(self, demand: Demand, now: float) -> None:
         """Its message has gone."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,13 +21,18 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException, AMQP
 from overheard.bus import headers
 from overheard.errors import ConfigError, Unavailable
 
-HEARTBEAT = 30
+DEFAULTS = {  # seconds
+    "heartbeat": 30,
+    "blocked_connection_timeout": 30,  # without it publishers hang for as long as a memory or disk alarm lasts
+    "socket_timeout": 5.0,  # for connecting a socket
+    "stack_timeout": 8.0,  # from connecting to the end of the handshake
+}
 CONSUMER_HEARTBEAT_SECONDS = 5
-BLOCKED_TIMEOUT = 30
-SOCKET_SECONDS = 5.0  # for connecting a socket
-STACK_SECONDS = 8.0  # from connecting to the end of the handshake
 ANSWER_SECONDS = 10.0  # for an answer, or a confirm
 ASK_SECONDS = 5.0  # between two questions of a consumer that hears nothing
+RETRY_WITHIN_SECONDS = 2.0  # a server that took longer to fail gets no second try
+# Of a queue's arguments. rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
+QUORUM = {"x-queue-type": "quorum"}
 SCHEMES = ("amqp", "amqps")
 # A host that is gone without a word is noticed within 11 seconds, data it does not confirm within 10.
 TCP_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
@@ -63,10 +69,8 @@ class QueueMismatch(ConfigError, dramatiq.errors.ConnectionClosed):
     """A queue exists on the server with other arguments than ours."""
 
 
-def parameters(
-    url: str, *, name: str = "", heartbeat: int = HEARTBEAT, blocked_timeout: float = BLOCKED_TIMEOUT
-) -> Any:
-    """pika's parameters for ``url``; the arguments are used where the URL's query does not set them.
+def parameters(url: str, *, name: str = "") -> Any:
+    """pika's parameters for ``url``; ``DEFAULTS`` are used where the URL's query does not set them.
 
     ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for a URL that cannot be used.
     """
@@ -81,16 +85,10 @@ def parameters(
         reason = str(error) if str(error).startswith("want ") else "a part of the URL has the wrong form"
         raise ConfigError([f"[bus] url: {reason}"]) from None
     given = parse_qs(parts.query)
-    if "heartbeat" not in given:
-        result.heartbeat = heartbeat
-    if "blocked_connection_timeout" not in given:
-        # without it publishers hang for as long as a memory or disk alarm lasts
-        result.blocked_connection_timeout = blocked_timeout
+    for name_of_default, value in DEFAULTS.items():
+        if name_of_default not in given:
+            setattr(result, name_of_default, value)
     result.tcp_options = {**TCP_OPTIONS, **(result.tcp_options or {})}
-    if "socket_timeout" not in given:
-        result.socket_timeout = SOCKET_SECONDS
-    if "stack_timeout" not in given:
-        result.stack_timeout = STACK_SECONDS
     result.client_properties = {"connection_name": f"overheard {name}".strip(), "product": "Overheard"}
     return result
 
@@ -132,6 +130,22 @@ def connect(params: Any) -> Any:
         return DeadlineConnection(params)
     except LOST as error:
         raise unavailable(params, error) from None
+
+
+def twice(params: Any, work: Callable[[], object], disconnect: Callable[[], object]) -> None:
+    """Do ``work``; where that fails, once more on a new connection: the first may find out that an idle one is closed.
+
+    A server that takes its time to fail gets no second try. Raises BusUnavailable.
+    """
+    began = time.monotonic()
+    for last in (False, True):
+        try:
+            work()
+            return
+        except (BusUnavailable, *LOST) as error:
+            disconnect()
+            if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
+                raise unavailable(params, error) from None
 
 
 class Asking:

@@ -6,7 +6,6 @@ kept in memory. What is on this bus when the process ends is found again by the 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +18,7 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
 from dramatiq.common import dq_name, q_name
 
-from overheard.bus.dead import DeadLetter
+from overheard.bus.dead import DeadLetter, digest
 from overheard.bus.envelope import fault
 from overheard.bus.queues import Queue as Seen
 from overheard.log import get_logger
@@ -124,8 +123,7 @@ class MemoryConsumer(_StubConsumer):
         stage = q_name(self.queue_name)
         log.error("message parked", queue=self.queue_name, reason=reason)
         try:
-            identity = hashlib.sha256(body).hexdigest()
-            self.record(DeadLetter(identity, stage, self.queue_name, body, reason, "", "nack"))
+            self.record(DeadLetter(digest(body), stage, self.queue_name, body, reason, "", "nack"))
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letter not recorded", queue=self.queue_name, exc_info=error)
         finally:

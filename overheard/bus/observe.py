@@ -14,7 +14,6 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from overheard import log as logs
 from overheard.bus.copies import ending_of
-from overheard.bus.envelope import Payload
 from overheard.log import get_logger
 from overheard.metrics import OUTCOMES, Metrics
 
@@ -110,11 +109,9 @@ class Observe(Middleware):
 def about(message: Any) -> dict[str, Any]:
     """What every line of a message's work bears: which it is, of which run, and what it is about."""
     options = message.options
-    payload = message.args[0] if message.args else None
     fields: dict[str, Any] = {"stage": message.actor_name, "message_id": message.message_id}
     fields["run"] = options.get("run", message.message_id)
-    if isinstance(payload, Payload):
-        fields |= payload.message.gist
+    fields |= message.args[0].message.gist
     if "workspace" in options:
         fields["workspace"] = options["workspace"]
     if options.get("retries"):
