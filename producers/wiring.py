@@ -8,6 +8,7 @@ from functools import partial
 from overheard.bus.connect import Broker
 from overheard.bus.door import INGRESS, Publishes
 from overheard.bus.drain import drain
+from overheard.bus.ingress import IngressConsumer
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.queues import Door, Queue, look, waiting
 from overheard.bus.sender import Sender
@@ -18,13 +19,41 @@ from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers.alerts import Alerts
 from producers.canary import Canary
+from producers.demands import Demands
 from producers.gauges import Gauges, Look
+from producers.ingress import Ingress
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
 
 FAILING_SECONDS = 5.0  # after which a tick's server counts as down
 # Where a demand, and then what was read for it, waits.
 DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
+
+
+def ingress_of(running: Program, sender: Sender) -> Ingress:
+    """The ingress of a program. Where the bus is its own, nobody but the tick asks for runs, and none has to wait."""
+    config = running.config
+    return Ingress(
+        db=running.db,
+        sender=sender,
+        clock=running.clock,
+        fresh_for=config.fetch.fresh_for,
+        demands=None if config.bus.embedded else Demands(),
+        triggers_per_hour=config.limits.triggers_per_hour,
+    )
+
+
+def consumer_of(running: Program, ingress: Ingress, name: str) -> IngressConsumer:
+    """What consumes the public events on RabbitMQ; ``name`` is the process's."""
+    return IngressConsumer(
+        running.config.bus.address,
+        ingress.handle,
+        running.record_refused,
+        metrics=running.metrics,
+        name=name,
+        release=ingress.release,
+        unable=running.unable,
+    )
 
 
 def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
@@ -55,12 +84,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         waiting=partial(waits, DEMANDS),
         clock=running.clock,
         rules=running.config.tick,
-        ages=Ages(
-            kept.mentions_days,
-            kept.deliveries_days,
-            kept.dead_letters_days,
-            kept.items_days,
-        ),
+        ages=Ages(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days, kept.items_days),
         metrics=running.metrics,
         gauges=Gauges(
             db=running.db,

@@ -39,9 +39,8 @@ def open_broker(
 
     ``stages`` are the limits to use; stages that are not named have those of ``stages.py``. ``give_back`` runs on
     each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``clock`` is
-    the one that all processes share, for delayed messages.
-    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``permits``
-    makes the permits of messages whose stages need a budget.
+    the one that all processes share, for delayed messages. ``permits`` makes the permits of messages whose stages need
+    a budget.
     """
     known = {**STAGES, **{stage.name: stage for stage in stages}}
     # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
