@@ -44,9 +44,7 @@ class Pipeline:
         self.ingress = ingress_of(program, self.sender)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
-            self.events: Events | MemoryEvents = MemoryEvents(
-                self.ingress.handle, program.record_refused, program.metrics
-            )
+            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead, program.metrics)
         else:
             self.events = Events(self.url, name="run")
             self.consumer = consumer_of(program, self.ingress, "run")

@@ -201,6 +201,8 @@ class Ingress:
             # What runs now has begun before, and does not serve them: only what begins after they have gone does.
             turn = batch.now + LOST_AFTER_SECONDS
             refreshes.demand(self.db, waiting, batch.now, source=source, until=turn)
+        if self.demands is not None:
+            self.demands.noted(batch.waiting)
 
     def _send(self, batch: Batch, began: float) -> None:
         self.sender.send_all(batch.parcels)

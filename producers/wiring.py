@@ -10,7 +10,7 @@ from overheard.bus.door import INGRESS, Publishes
 from overheard.bus.drain import drain
 from overheard.bus.ingress import IngressConsumer
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.queues import Door, Queue, look, waiting
+from overheard.bus.queues import look, waiting
 from overheard.bus.sender import Sender
 from overheard.db.retention import Ages
 from overheard.operations.operator_alert import alert_channel
@@ -48,7 +48,7 @@ def consumer_of(running: Program, ingress: Ingress, name: str) -> IngressConsume
     return IngressConsumer(
         running.config.bus.address,
         ingress.handle,
-        running.record_refused,
+        running.record_dead,
         metrics=running.metrics,
         name=name,
         release=ingress.release,
@@ -62,7 +62,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
     kept = running.config.retention
     if isinstance(broker, MemoryBroker):
         drained: Callable[[], int] = _nothing
-        seen: Look = partial(_in_memory, broker)
+        seen: Look = broker.look
         waits: Callable[[Iterable[str]], int] = broker.unfinished
     else:
         drained = partial(drain, url, STAGES.values(), running.record_found)
@@ -113,11 +113,6 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
 def _nothing() -> int:
     """What dies in memory is recorded as it dies: there is no other place to look for it."""
     return 0
-
-
-def _in_memory(broker: MemoryBroker) -> tuple[list[Queue], Door]:
-    """Nothing passes the public door from outside, and nothing is kept aside there."""
-    return broker.look(), Door(unrouted=0, rejected=0)
 
 
 def late(ticker: Ticker, now: float) -> list[str]:

@@ -8,7 +8,7 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage, Middleware, TimeLimit
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetters, Record
+from overheard.bus.dead import DeadLetters, RecordAll
 from overheard.bus.envelope import StrictEncoder
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.observe import Observe, silence
@@ -27,9 +27,9 @@ Broker = QuorumBroker | MemoryBroker
 def open_broker(
     url: str,
     *,
-    stages: Iterable[Stage],
+    stages: Iterable[Stage] = (),
     metrics: Metrics,
-    record_dead: Record,
+    record_dead: RecordAll,
     give_back: Callable[[], object] = lambda: None,
     permits: Makes = lambda need, slot: NoLimit(),
     name: str = "",
@@ -57,7 +57,7 @@ def open_broker(
 
 
 def stack(
-    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, give_back: Callable[[], object], permits: Makes
+    stages: tuple[Stage, ...], metrics: Metrics, record_dead: RecordAll, give_back: Callable[[], object], permits: Makes
 ) -> list[Middleware]:
     """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
 

@@ -99,19 +99,18 @@ def why_not_kept(body: bytes) -> str | None:
         return None
 
 
-Record = Callable[[DeadLetter], None]
 RecordAll = Callable[[Sequence[DeadLetter]], None]
 
 
 class DeadLetters(Middleware):
     """Records each message that is rejected. When that fails the message is still in ``.XQ``."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: RecordAll) -> None:
         self._record = record
 
     def after_nack(self, broker: dramatiq.Broker, message: Any) -> None:
         try:
-            self._record(letter_of(message))
+            self._record([letter_of(message)])
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letter not recorded", queue=message.queue_name, exc_info=error)
 
