@@ -52,7 +52,24 @@ LOST = (
     OSError,
 )
 
-
+REASONS: tuple[tuple[Any, str], ...] = (
+    (
+        pika.exceptions.ConnectionBlockedTimeout,
+        "takes no messages (memory or disk alarm); see: rabbitmq-diagnostics alarms",
+    ),
+    (
+        pika.exceptions.ProbableAuthenticationError,
+        "refuses the login; check user and password in [bus] url",
+    ),
+    (
+        pika.exceptions.ProbableAccessDeniedError,
+        "refuses the vhost; check that it exists and that the user may use it",
+    ),
+    (
+        (NoAnswer, AMQPConnectorStackTimeout, pika.exceptions.AMQPHeartbeatTimeout),
+        "accepts connections, but does not answer",
+    ),
+)
 REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
 REFUSED_CODES = (403, 530)  # ACCESS_REFUSED; NOT_ALLOWED: no such vhost, or none of this user's
 
@@ -191,14 +208,9 @@ def vhost(params: Any) -> str:
 
 def reason(error: BaseException) -> str:
     """What went wrong, in words that hold no credentials."""
-    if isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
-        return "takes no messages (memory or disk alarm); see: rabbitmq-diagnostics alarms"
-    if isinstance(error, pika.exceptions.ProbableAuthenticationError):
-        return "refuses the login; check user and password in [bus] url"
-    if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
-        return "refuses the vhost; check that it exists and that the user may use it"
-    if isinstance(error, NoAnswer | AMQPConnectorStackTimeout | pika.exceptions.AMQPHeartbeatTimeout):
-        return "accepts connections, but does not answer"
+    for kinds, words in REASONS:
+        if isinstance(error, kinds):
+            return words
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
     if code:
         return f"closed with {code} {text}"

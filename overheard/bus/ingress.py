@@ -111,8 +111,6 @@ class IngressConsumer:
                     asking.heard()
                 asking.ask()
                 self._work(connection, channel, refusals, stop)
-        except amqp.BusUnavailable:
-            raise
         except (*amqp.LOST, AssertionError) as error:
             raise amqp.unavailable(self._params, error) from None
         finally:
