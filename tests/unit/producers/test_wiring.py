@@ -45,3 +45,8 @@ def test_one_process_on_rabbitmq_bounds_triggers_as_processes_of_their_own_do(pr
     assert settled != OK, "it waits: a message sent now would have failed"
     assert ingress.demands is not None
     assert len(ingress.demands.waiting) == 1
+
+
+def test_a_connection_is_named_once(program: Program) -> None:
+    broker: Any = Pipeline(program).broker
+    assert broker.parameters.client_properties["connection_name"] == "overheard run"
