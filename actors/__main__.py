@@ -57,7 +57,7 @@ def _work(running: Program, chosen: list[Stage], health: Health, process: int) -
         record_dead=running.record_dead,
         give_back=running.db.release,
         permits=permits(running),
-        name=f"overheard {'+'.join(names)} {process}",
+        name=f"{'+'.join(names)} {process}",
         clock=running.clock,
     )
     wiring = Wiring(running, Sender(broker))

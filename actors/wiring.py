@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pkgutil import resolve_name
 from typing import Any
 
 from actors.context import Context
 from overheard.bus.actor import Handler, Work
+from overheard.bus.rate_limit import Makes
 from overheard.bus.sender import Sender
 from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.connect import Db
 from overheard.errors import Unavailable
-from overheard.limits import Permission, Permits
+from overheard.limits import Permission, permit_for
 from overheard.log import get_logger
 from overheard.outcomes import Outcome
 from overheard.program import LOOK_AGAIN, Program
@@ -39,7 +40,7 @@ def _kind(key: str) -> str:
     return key.partition(":")[0]
 
 
-def permits(program: Program) -> Permits:
+def permits(program: Program) -> Makes:
     """What makes the permits of a process's messages."""
     metrics = program.metrics
 
@@ -47,7 +48,7 @@ def permits(program: Program) -> Permits:
         metrics.rate_limit_waits.labels(kind).inc()
         metrics.rate_limit_wait.observe(seconds)
 
-    return Permits(limiter(program.config, program.db), wait=program.stop.wait, on_wait=on_wait)
+    return partial(permit_for, limiter(program.config, program.db), wait=program.stop.wait, on_wait=on_wait)
 
 
 def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:

@@ -18,9 +18,7 @@ from overheard.bus.sender import Sender
 from overheard.program import Program
 from overheard.stages import STAGES, Stage
 from producers import tick
-from producers.demands import Demands
-from producers.ingress import Ingress
-from producers.wiring import late, ticker_of
+from producers.wiring import consumer_of, ingress_of, late, ticker_of
 
 
 class Pipeline:
@@ -38,28 +36,18 @@ class Pipeline:
             record_dead=program.record_dead,
             give_back=program.db.release,
             permits=permits(program),
-            name="overheard run",
+            name="run",
             clock=program.clock,
         )
         self.sender = Sender(self.broker, self.stages)
         self.wiring = Wiring(program, self.sender)
-        self.ingress = Ingress(db=program.db, sender=self.sender, clock=program.clock, fresh_for=config.fetch.fresh_for)
+        self.ingress = ingress_of(program, self.sender)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
-            self.events: Events | MemoryEvents = MemoryEvents(
-                self.ingress.handle, program.record_refused, program.metrics
-            )
+            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead, program.metrics)
         else:
-            self.events = Events(self.url, name="overheard run")
-            self.ingress.demands = Demands()
-            self.consumer = IngressConsumer(
-                self.url,
-                self.ingress.handle,
-                program.record_refused,
-                metrics=program.metrics,
-                release=lambda last: self.ingress.release(last=last),
-                unable=program.unable,
-            )
+            self.events = Events(self.url, name="run")
+            self.consumer = consumer_of(program, self.ingress, "run")
         self.ticker = ticker_of(program, self.events, self.broker)
         self.health = Health(program.metrics)
         self._threads: list[threading.Thread] = []

@@ -7,6 +7,7 @@ while it is being worked on; sources acquire a token from it for each request. T
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -179,26 +180,23 @@ class SparePermit(Permit):
 Permission = Permit | NoLimit
 
 
-class Permits:
-    """Makes a message's permit of what it needs and of the slot that it holds.
+def permit_for(
+    limiter: Limiter,
+    need: Need | None,
+    slot: Slot | None,
+    *,
+    wait: Callable[[float], object],
+    on_wait: Callable[[str, float], object],
+) -> Permission:
+    """Return a message's permit for what it needs, with the slot that it holds.
 
     ``wait`` may end early when the process is to end: the token is spent then, which errs on the safe side.
     ``on_wait(kind, seconds)`` is told of every wait; a key's kind is the word before its colon.
     """
-
-    def __init__(
-        self, limiter: Limiter, *, wait: Callable[[float], object], on_wait: Callable[[str, float], object]
-    ) -> None:
-        self._limiter = limiter
-        self._wait = wait
-        self._on_wait = on_wait
-
-    def __call__(self, need: Need | None, slot: Slot | None) -> Permission:
-        if need is None:
-            return NoLimit()
-        kind = need.key.partition(":")[0]
-        at = slot.at if slot is not None and slot.key == need.key else None
-        waits: dict[str, Any] = {"wait": self._wait, "on_wait": lambda seconds: self._on_wait(kind, seconds)}
-        if need.share is not None:
-            return SparePermit(self._limiter, need.key, need.share, slot=at, **waits)
-        return Permit(self._limiter, need.key, slot=at, max_wait=need.max_wait, **waits)
+    if need is None:
+        return NoLimit()
+    at = slot.at if slot is not None and slot.key == need.key else None
+    waits: dict[str, Any] = {"wait": wait, "on_wait": partial(on_wait, need.key.partition(":")[0])}
+    if need.share is not None:
+        return SparePermit(limiter, need.key, need.share, slot=at, **waits)
+    return Permit(limiter, need.key, slot=at, max_wait=need.max_wait, **waits)

@@ -154,13 +154,8 @@ class Program:
             if self.stop.wait(LOOK_AGAIN):
                 return False
 
-    def record_dead(self, letter: DeadLetter) -> None:
-        """Keep a dead letter in the database."""
-        with self.db.session():
-            dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
-
-    def record_refused(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep public events that were refused, or none of them."""
+    def record_dead(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep messages that died here, or public events that were refused, or none of them."""
         with self.db.session(), self.db.transaction():
             for letter in letters:
                 dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import click
 
 from overheard import program
-from overheard.bus.connect import open_broker
+from overheard.bus.connect import Broker, open_broker
 from overheard.bus.door import Events
-from overheard.bus.ingress import IngressConsumer
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
 from overheard.program import Program
 from overheard.programs import PROGRAMS
 from overheard.stages import STAGES
 from producers import tick
-from producers.demands import Demands
-from producers.ingress import Ingress
-from producers.wiring import late, ticker_of
+from producers.wiring import consumer_of, ingress_of, late, ticker_of
 
 PRODUCERS = ("tick", "ingress")
 
@@ -46,57 +44,34 @@ def _run(running: Program, producer: str, process: int) -> int:
         )
     running.stop_on_signals()
     offset = PROGRAMS[producer].port + process
-    return _tick(running, offset) if producer == "tick" else _ingress(running, offset)
-
-
-def _tick(running: Program, offset: int) -> int:
-    url = running.config.bus.address
     broker = open_broker(
-        url, stages=STAGES.values(), metrics=running.metrics, record_dead=running.record_dead, name="overheard tick"
+        config.bus.address,
+        stages=STAGES.values(),
+        metrics=running.metrics,
+        record_dead=running.record_dead,
+        name=producer,
     )
-    events = Events(url, name="overheard tick")
-    ticker = ticker_of(running, events, broker)
     try:
+        (_tick if producer == "tick" else _ingress)(running, broker, offset)
+    finally:
+        broker.close()
+        running.db.release()
+    return 0
+
+
+def _tick(running: Program, broker: Broker, offset: int) -> None:
+    with closing(Events(running.config.bus.address, name="tick")) as events:
+        ticker = ticker_of(running, events, broker)
         with running.exposed(offset, lambda: late(ticker, running.clock())):
             if running.await_database():
                 tick.run(ticker, running.stop)
-    finally:
-        events.close()
-        broker.close()
-        running.db.release()
-    return 0
 
 
-def _ingress(running: Program, offset: int) -> int:
-    url = running.config.bus.address
-    broker = open_broker(
-        url, stages=STAGES.values(), metrics=running.metrics, record_dead=running.record_dead, name="overheard ingress"
-    )
-    ingress = Ingress(
-        db=running.db,
-        sender=Sender(broker),
-        clock=running.clock,
-        fresh_for=running.config.fetch.fresh_for,
-        demands=Demands(),
-        triggers_per_hour=running.config.limits.triggers_per_hour,
-    )
-    consumer = IngressConsumer(
-        url,
-        ingress.handle,
-        running.record_refused,
-        metrics=running.metrics,
-        name="overheard ingress",
-        release=lambda last: ingress.release(last=last),
-        unable=running.unable,
-    )
-    try:
-        with running.exposed(offset, consumer.problems):
-            if running.await_database():
-                consumer.run(running.stop)
-    finally:
-        broker.close()
-        running.db.release()
-    return 0
+def _ingress(running: Program, broker: Broker, offset: int) -> None:
+    consumer = consumer_of(running, ingress_of(running, Sender(broker)), "ingress")
+    with running.exposed(offset, consumer.problems):
+        if running.await_database():
+            consumer.run(running.stop)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from overheard.channels import Channel
 from overheard.clock import Clock
@@ -57,7 +58,7 @@ class Alerts:
         self.open = open
         self.metrics = metrics
         self._start = start
-        self._sending = threading.Lock()
+        self._sending = False
         self._failures = 0
         self._held = 0
 
@@ -90,24 +91,18 @@ class Alerts:
         if self.open is None:
             incidents.forget(self.db, self.clock() - UNTOLD_FOR)
             return
-        if not self._sending.acquire(blocking=False):
+        if self._sending:
             return
-        begun = False
-        try:
-            begun = self._begin(self.open, noted)
-        finally:
-            # A locked database, or a machine without a thread to spare, must not silence all that is to come.
-            if not begun:
-                self._sending.release()
-
-    def _begin(self, open: Callable[[], Channel], noted: Sequence[Noted]) -> bool:
-        """Whether it is being sent now: not before its time. Whoever sends it says when it is done."""
         if not budgets.take(self.db, BUDGET, self.every):
             self._hold(sum(each.count for each in noted))
-            return False
+            return
         self._held = 0
-        self._start(lambda: self._send(open, noted))
-        return True
+        self._sending = True
+        try:
+            self._start(partial(self._send, self.open, noted))
+        except RuntimeError:  # a machine without a thread to spare must not silence all that is to come
+            self._sending = False
+            raise
 
     def _hold(self, count: int) -> None:
         if count > self._held:
@@ -128,4 +123,5 @@ class Alerts:
             log.exception("alert failed", stage="tick")
         finally:
             self.metrics.alerts.labels(outcome).inc()
-            self._sending.release()
+            self.db.release()  # the thread ends, and its connection with it
+            self._sending = False

@@ -8,7 +8,7 @@ workspace that is asked for very often waits a little longer each time: each eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -39,11 +39,12 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Lane(msgspec.Struct):
-    """When the last message went, until when there is a pause, and what waits."""
+    """When the last message went, until when there is a pause, what waits, and whether the database knows of it."""
 
     sent_at: float
     pause_until: float
     waiting: Demand | None = None
+    noted: bool = False
 
     @property
     def latest(self) -> float:
@@ -52,6 +53,12 @@ class Lane(msgspec.Struct):
 
     def is_free(self, served_at: float, now: float) -> bool:
         return now >= self.pause_until and (served_at >= self.sent_at or now >= self.latest)
+
+    def join(self, demand: Demand) -> Literal["waits", "joins"]:
+        """Let it wait: one demand stands for all that wait. "waits": it is to be noted in the database."""
+        before = 0 if self.waiting is None else self.waiting.events
+        self.waiting = msgspec.structs.replace(demand, events=demand.events + before)
+        return "joins" if self.noted else "waits"
 
 
 class Demands:
@@ -65,20 +72,19 @@ class Demands:
         lane = self._lanes.get(demand.lane)
         if lane is None or (lane.waiting is None and lane.is_free(served_at, now)):
             return "goes"
-        first = lane.waiting is None
-        before = 0 if lane.waiting is None else lane.waiting.events
-        lane.waiting = msgspec.structs.replace(demand, events=demand.events + before)
-        return "waits" if first else "joins"
+        return lane.join(demand)
 
     def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
         """Let it wait for so long at least: its workspace is asked for more often than it may be."""
         lane = self._lanes.setdefault(demand.lane, Lane(now, now))
-        first = lane.waiting is None
-        if first:
+        if lane.waiting is None:
             lane.pause_until = max(lane.pause_until, now + seconds)
-        before = 0 if lane.waiting is None else lane.waiting.events
-        lane.waiting = msgspec.structs.replace(demand, events=demand.events + before)
-        return "waits" if first else "joins"
+        return lane.join(demand)
+
+    def noted(self, demands: Iterable[Demand]) -> None:
+        """The database knows that these wait: until then, an event that comes again has to be noted again."""
+        for demand in demands:
+            self._lanes[demand.lane].noted = True
 
     def sent(self, demand: Demand, now: float) -> None:
         """Its message has gone."""

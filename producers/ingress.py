@@ -4,56 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
-import msgspec
-
-from overheard.bus.events import (
-    TYPE_OF,
-    Event,
-    ItemRecheck,
-    WorkspaceDigest,
-    WorkspaceDue,
-    message_id_for,
-    message_id_of,
-    parse,
-)
-from overheard.bus.intake import LONGEST_RUN, MERGED, OK, REFUSALS, STAGE, Arrival, Settled, refused
-from overheard.bus.sender import Parcel, Sends
+from overheard.bus.events import TYPE_OF, WorkspaceDigest, WorkspaceDue, message_id_for
+from overheard.bus.intake import MERGED, OK, REFUSALS, STAGE, Arrival, Settled, refused
+from overheard.bus.sender import Parcel, Sender
 from overheard.clock import Clock
 from overheard.db import budgets, rechecks, refreshes, workspaces
 from overheard.db.connect import Db
 from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
 from overheard.log import about, get_logger, note, trace
-from overheard.messages import ON_SCHEDULE, ComposeDigest, FetchWorkspace, Message, RecheckItems
+from overheard.messages import ComposeDigest, FetchWorkspace, Message, RecheckItems
 from overheard.sources.registry import lookups
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
+from producers.requests import Request, is_on_schedule, requests_of
 
 TIDY_SECONDS = 5.0
 
 log = get_logger(__name__)
-
-
-class Request(msgspec.Struct, dict=True):
-    """Events of one meaning: ``event`` is the newest of them; ``at`` where they stand among those that came."""
-
-    event: Event
-    arrival: Arrival
-    at: list[int]
-
-    @cached_property
-    def message_id(self) -> str:
-        # The publisher's own message id counts as the event's: a redelivered event is the same message again.
-        event_id = self.event.event_id or self.arrival.message_id
-        return message_id_of(msgspec.structs.replace(self.event, event_id=event_id))
-
-    @property
-    def said(self) -> dict[str, str]:
-        """The event's id is the run's, which every line of the log bears from here to the last stage."""
-        known = self.event.event_id or self.arrival.message_id or self.message_id
-        return {"stage": STAGE, "type": self.arrival.key, "message_id": known, "run": known[:LONGEST_RUN]}
 
 
 class Ingress:
@@ -68,7 +37,7 @@ class Ingress:
         self,
         *,
         db: Db,
-        sender: Sends,
+        sender: Sender,
         clock: Clock,
         fresh_for: float,
         demands: Demands | None = None,
@@ -94,10 +63,11 @@ class Ingress:
         """
         began, now = time.monotonic(), self.clock()
         settled: list[Settled] = [MERGED] * len(arrivals)
-        batch = Batch(now)
+        batch = Batch(now, self.fresh_for)
         with self.db.session():
-            requests = _requests(arrivals, settled)
-            named = workspaces.by_names(self.db, {name for each in requests if (name := _workspace_of(each.event))})
+            requests = requests_of(arrivals, settled)
+            names = {name for each in requests if (name := getattr(each.event, "workspace", None))}
+            named = workspaces.by_names(self.db, names)
             batch.served_at = refreshes.served_at(self.db, {workspace.id for workspace in named.values()})
             for request in requests:
                 with about(**request.said):
@@ -106,14 +76,14 @@ class Ingress:
         self._send(batch, began)
         return settled
 
-    def release(self, *, last: bool = False) -> bool:
+    def release(self, last: bool = False) -> bool:
         """Send on those demands that have waited long enough (the ``last`` time: all); whether others still wait.
 
         Raises TryAgain.
         """
         if self.demands is None:
             return False
-        began, batch = time.monotonic(), Batch(self.clock())
+        began, batch = time.monotonic(), Batch(self.clock(), self.fresh_for)
         if waiting := self.demands.waiting:
             with self.db.session():
                 self._release(self.demands, waiting, batch, last)
@@ -134,13 +104,13 @@ class Ingress:
                 log.info("event passed over", stage=STAGE, events=demand.events, reason=reason, **demand.told)
                 demands.drop(demand)
         for demand in demands.due(served_at, batch.now, last=last):
-            batch.go(demand, self._run_of(demand, batch.now))
+            batch.go(demand)
 
     def _take(self, request: Request, named: dict[str | int, Named], batch: Batch, settled: list[Settled]) -> None:
         try:
             taken = self._decide(request, named, batch)
         except REFUSALS as error:
-            if not _on_schedule(request.event):
+            if not is_on_schedule(request.event):
                 for at in request.at:
                     settled[at] = refused(error)
                 return
@@ -159,16 +129,13 @@ class Ingress:
         if isinstance(event, WorkspaceDigest):
             workspace = self._workspace(event.workspace, named)
             batch.add(request, ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now))
-        elif isinstance(event, ItemRecheck):
-            if event.source not in lookups():
-                raise InvalidInput(f"{event.source} cannot be asked about items; valid: {', '.join(lookups())}")
-            if event.item is None:
-                batch.add(request, RecheckItems(source=event.source))  # it finds what is due, until nothing is
-            else:
-                claim = rechecks.wish(self.db, event.source, event.item, now)
-                batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
+        elif event.source not in lookups():
+            raise InvalidInput(f"{event.source} cannot be asked about items; valid: {', '.join(lookups())}")
+        elif event.item is None:
+            batch.add(request, RecheckItems(source=event.source))  # it finds what is due, until nothing is
         else:
-            raise InvalidInput(f"nobody here works on {type(event).__name__}")
+            claim = rechecks.wish(self.db, event.source, event.item, now)
+            batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
         return True
 
     def _workspace(self, name: str | int, named: dict[str | int, Named]) -> Named:
@@ -186,7 +153,7 @@ class Ingress:
         if event.source is not None and event.source not in served_at:
             its = ", ".join(served_at) or "no source"
             raise InvalidInput(f"workspace {workspace.slug} watches nothing of {event.source}; it watches {its}")
-        by_hand = not _on_schedule(event)
+        by_hand = not is_on_schedule(event)
         pause = self._pause(workspace.id) if by_hand else 0.0
         if pause:
             log.warning("event waits: it is asked for too often", seconds=round(pause, 1), events=len(request.at))
@@ -213,7 +180,7 @@ class Ingress:
         else:
             verdict = self.demands.admit(demand, served_at, batch.now)
         if verdict == "goes":
-            batch.go(demand, self._run_of(demand, batch.now))
+            batch.go(demand)
         elif verdict == "waits":
             log.info("event waits for the one before", source=demand.source, events=demand.events)
             batch.waiting.append(demand)
@@ -226,12 +193,6 @@ class Ingress:
             return 0.0
         return 3600.0 / limit
 
-    def _run_of(self, demand: Demand, now: float) -> FetchWorkspace:
-        fresh_since = now if demand.by_hand else max(now - self.fresh_for, 0.0)
-        return FetchWorkspace(
-            workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since
-        )
-
     def _note_demands(self, batch: Batch) -> None:
         """Those by hand: the tick has noted its own."""
         for source, going in _by_source(batch.going).items():
@@ -240,6 +201,8 @@ class Ingress:
             # What runs now has begun before, and does not serve them: only what begins after they have gone does.
             turn = batch.now + LOST_AFTER_SECONDS
             refreshes.demand(self.db, waiting, batch.now, source=source, until=turn)
+        if self.demands is not None:
+            self.demands.noted(batch.waiting)
 
     def _send(self, batch: Batch, began: float) -> None:
         self.sender.send_all(batch.parcels)
@@ -254,8 +217,9 @@ class Ingress:
 class Batch:
     """What events handled together come to: messages to send, and demands that go with them, or wait."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, fresh_for: float) -> None:
         self.now = now
+        self.fresh_for = fresh_for
         self.served_at: Mapping[int, Mapping[str, float]] = {}  # by workspace and source
         self.parcels: list[Parcel] = []
         self.said: list[dict[str, Any]] = []  # in the log, of each parcel
@@ -265,8 +229,12 @@ class Batch:
     def add(self, request: Request, message: Message) -> None:
         self._add(Parcel(message, request.message_id, trace()), {**request.said, **trace()}, len(request.at))
 
-    def go(self, demand: Demand, message: Message) -> None:
+    def go(self, demand: Demand) -> None:
         self.going.append(demand)
+        fresh_since = self.now if demand.by_hand else max(self.now - self.fresh_for, 0.0)
+        message = FetchWorkspace(
+            workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since
+        )
         said = {"stage": STAGE, "type": TYPE_OF[WorkspaceDue], **demand.told}
         self._add(Parcel(message, demand.message_id, demand.told), said, demand.events)
 
@@ -282,38 +250,3 @@ def _by_source(demands: Sequence[Demand]) -> dict[str, set[int]]:
         if demand.by_hand:
             found.setdefault(demand.source, set()).add(demand.workspace_id)
     return found
-
-
-def _requests(arrivals: Sequence[Arrival], settled: list[Settled]) -> list[Request]:
-    """The events that came, those of one meaning in one; what cannot be read is refused in ``settled``."""
-    requests: dict[Any, Request] = {}
-    for at, arrival in enumerate(arrivals):
-        try:
-            event = parse(arrival.key, arrival.body)
-        except InvalidInput as error:
-            settled[at] = refused(error)
-            continue
-        request = requests.setdefault(_meaning(event), Request(event, arrival, []))
-        request.event, request.arrival = event, arrival
-        request.at.append(at)
-    return list(requests.values())
-
-
-def _meaning(event: Event) -> tuple[Any, ...]:
-    """What it asks for, whoever asks and why."""
-    if isinstance(event, WorkspaceDue):
-        return WorkspaceDue, event.workspace, event.source, _on_schedule(event)
-    if isinstance(event, WorkspaceDigest):
-        return WorkspaceDigest, event.workspace, event.period_end
-    return type(event), getattr(event, "source", None), getattr(event, "item", None)
-
-
-def _workspace_of(event: Event) -> str | int | None:
-    return event.workspace if isinstance(event, WorkspaceDue | WorkspaceDigest) else None
-
-
-def _on_schedule(event: Event) -> bool:
-    """Whether it is as the tick publishes it; others may do so too, and are asked again as little."""
-    if isinstance(event, WorkspaceDue):
-        return event.reason in ON_SCHEDULE
-    return isinstance(event, WorkspaceDigest) and event.period_end is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from overheard.bus.sender import Sends
+from overheard.bus.sender import Sender
 from overheard.clock import Clock
 from overheard.config import Recheck as Rules
 from overheard.db import rechecks
@@ -21,7 +21,7 @@ class Rechecks:
     """``waiting`` says how many of its messages the bus still holds: no more than ``batch`` are ever there."""
 
     def __init__(
-        self, *, db: Db, sender: Sends, waiting: Callable[[], int], clock: Clock, rules: Rules, metrics: Metrics
+        self, *, db: Db, sender: Sender, waiting: Callable[[], int], clock: Clock, rules: Rules, metrics: Metrics
     ) -> None:
         self.db = db
         self.sender = sender

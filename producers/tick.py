@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from overheard import schedule
 from overheard.bus.door import Publishes
-from overheard.bus.sender import Sends
+from overheard.bus.sender import Sender
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
 from overheard.db import beats, deliveries, feeds, refreshes, retention, workspaces
@@ -55,6 +55,8 @@ class Found(msgspec.Struct):
 
 
 Step = Callable[[Found], None]
+Following = Callable[[Due], float]
+Claim = Callable[[Db, float, int, Following], Sequence[Due]]
 
 
 class Ticker:
@@ -69,7 +71,7 @@ class Ticker:
         *,
         db: Db,
         events: Publishes,
-        sender: Sends,
+        sender: Sender,
         drain: Callable[[], int],
         waiting: Callable[[], int],
         clock: Clock,
@@ -176,14 +178,20 @@ class Ticker:
         except InvalidInput as error:  # nobody can have saved such a row; it must stop nobody else (I6)
             log.error("event cannot be published", stage=BEAT, type=type, workspace=body["workspace"], exc_info=error)
 
-    def _due(self, found: Found) -> None:
-        while found.due < self.rules.batch:
-            claimed = workspaces.claim_due(self.db, self.clock(), CLAIM, self._next_run)
-            for workspace in claimed:
-                self._publish("workspace.due", workspace=workspace.id, reason="due")
-            found.due += len(claimed)
+    def _claimed(self, claim: Claim, following: Following) -> Iterator[Due]:
+        """Yield the workspaces that are due, claimed a few at a time; ``batch`` of them or a little more."""
+        count = 0
+        while count < self.rules.batch:  # everybody's nine o'clock is the same
+            claimed = claim(self.db, self.clock(), CLAIM, following)
+            yield from claimed
+            count += len(claimed)
             if len(claimed) < CLAIM:
                 break
+
+    def _due(self, found: Found) -> None:
+        for workspace in self._claimed(workspaces.claim_due, self._next_run):
+            self._publish("workspace.due", workspace=workspace.id, reason="due")
+            found.due += 1
 
     def _next_run(self, due: Due) -> float:
         now = self.clock()
@@ -192,13 +200,9 @@ class Ticker:
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
     def _digests(self, found: Found) -> None:
-        while found.digests < self.rules.batch:  # everybody's nine o'clock is the same
-            claimed = workspaces.claim_digests(self.db, self.clock(), CLAIM, self._next_digest)
-            for workspace in claimed:
-                self._publish("workspace.digest", workspace=workspace.id, period_end=workspace.digest_at)
-            found.digests += len(claimed)
-            if len(claimed) < CLAIM:
-                break
+        for workspace in self._claimed(workspaces.claim_digests, self._next_digest):
+            self._publish("workspace.digest", workspace=workspace.id, period_end=workspace.digest_at)
+            found.digests += 1
 
     def _next_digest(self, due: Due) -> float:
         return self._following(due, due.digest or DEFAULT_DIGEST, DEFAULT_DIGEST)

@@ -8,8 +8,9 @@ from functools import partial
 from overheard.bus.connect import Broker
 from overheard.bus.door import INGRESS, Publishes
 from overheard.bus.drain import drain
+from overheard.bus.ingress import IngressConsumer
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.queues import Door, Queue, look, waiting
+from overheard.bus.queues import look, waiting
 from overheard.bus.sender import Sender
 from overheard.db.retention import Ages
 from overheard.operations.operator_alert import alert_channel
@@ -18,7 +19,9 @@ from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers.alerts import Alerts
 from producers.canary import Canary
+from producers.demands import Demands
 from producers.gauges import Gauges, Look
+from producers.ingress import Ingress
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
 
@@ -27,13 +30,39 @@ FAILING_SECONDS = 5.0  # after which a tick's server counts as down
 DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
 
 
+def ingress_of(running: Program, sender: Sender) -> Ingress:
+    """The ingress of a program. Where the bus is its own, nobody but the tick asks for runs, and none has to wait."""
+    config = running.config
+    return Ingress(
+        db=running.db,
+        sender=sender,
+        clock=running.clock,
+        fresh_for=config.fetch.fresh_for,
+        demands=None if config.bus.embedded else Demands(),
+        triggers_per_hour=config.limits.triggers_per_hour,
+    )
+
+
+def consumer_of(running: Program, ingress: Ingress, name: str) -> IngressConsumer:
+    """What consumes the public events on RabbitMQ; ``name`` is the process's."""
+    return IngressConsumer(
+        running.config.bus.address,
+        ingress.handle,
+        running.record_dead,
+        metrics=running.metrics,
+        name=name,
+        release=ingress.release,
+        unable=running.unable,
+    )
+
+
 def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
     """The ticker of a program, on any bus."""
     url = running.config.bus.address
     kept = running.config.retention
     if isinstance(broker, MemoryBroker):
         drained: Callable[[], int] = _nothing
-        seen: Look = partial(_in_memory, broker)
+        seen: Look = broker.look
         waits: Callable[[Iterable[str]], int] = broker.unfinished
     else:
         drained = partial(drain, url, STAGES.values(), running.record_found)
@@ -55,12 +84,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         waiting=partial(waits, DEMANDS),
         clock=running.clock,
         rules=running.config.tick,
-        ages=Ages(
-            kept.mentions_days,
-            kept.deliveries_days,
-            kept.dead_letters_days,
-            kept.items_days,
-        ),
+        ages=Ages(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days, kept.items_days),
         metrics=running.metrics,
         gauges=Gauges(
             db=running.db,
@@ -89,11 +113,6 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
 def _nothing() -> int:
     """What dies in memory is recorded as it dies: there is no other place to look for it."""
     return 0
-
-
-def _in_memory(broker: MemoryBroker) -> tuple[list[Queue], Door]:
-    """Nothing passes the public door from outside, and nothing is kept aside there."""
-    return broker.look(), Door(unrouted=0, rejected=0)
 
 
 def late(ticker: Ticker, now: float) -> list[str]:

@@ -42,7 +42,7 @@ class Clock:
 
 
 class Sent(list[Any]):
-    """A ``Send`` (and a ``Sends``) that records; ``delays`` go with the messages. ``failure`` is raised instead."""
+    """A ``Send`` (and a ``Sender``) that records; ``delays`` go with the messages. ``failure`` is raised instead."""
 
     def __init__(self) -> None:
         self.delays: list[float | None] = []

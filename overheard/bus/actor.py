@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
-from overheard.bus.envelope import unpack
+from overheard.bus.envelope import Payload
 from overheard.bus.rate_limit import permit_of
 from overheard.errors import Postponed
 from overheard.limits import Need
@@ -34,10 +34,9 @@ class Work(NamedTuple):
 def register(broker: dramatiq.Broker, stage: Stage, work: Work) -> None:
     """Let a stage's work be done on its messages."""
 
-    def run(payload: object) -> Outcome:
-        message = unpack(stage, payload)
+    def run(payload: Payload) -> Outcome:
         try:
-            return work.handle(message, permit_of(CurrentMessage.get_current_message()))
+            return work.handle(payload.message, permit_of(CurrentMessage.get_current_message()))
         except Postponed as wait:
             return Later.for_slot(wait)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,13 +21,18 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException, AMQP
 from overheard.bus import headers
 from overheard.errors import ConfigError, Unavailable
 
-HEARTBEAT = 30
+DEFAULTS = {  # seconds
+    "heartbeat": 30,
+    "blocked_connection_timeout": 30,  # without it publishers hang for as long as a memory or disk alarm lasts
+    "socket_timeout": 5.0,  # for connecting a socket
+    "stack_timeout": 8.0,  # from connecting to the end of the handshake
+}
 CONSUMER_HEARTBEAT_SECONDS = 5
-BLOCKED_TIMEOUT = 30
-SOCKET_SECONDS = 5.0  # for connecting a socket
-STACK_SECONDS = 8.0  # from connecting to the end of the handshake
 ANSWER_SECONDS = 10.0  # for an answer, or a confirm
 ASK_SECONDS = 5.0  # between two questions of a consumer that hears nothing
+RETRY_WITHIN_SECONDS = 2.0  # a server that took longer to fail gets no second try
+# Of a queue's arguments. rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
+QUORUM = {"x-queue-type": "quorum"}
 SCHEMES = ("amqp", "amqps")
 # A host that is gone without a word is noticed within 11 seconds, data it does not confirm within 10.
 TCP_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
@@ -46,7 +52,24 @@ LOST = (
     OSError,
 )
 
-
+REASONS: tuple[tuple[Any, str], ...] = (
+    (
+        pika.exceptions.ConnectionBlockedTimeout,
+        "takes no messages (memory or disk alarm); see: rabbitmq-diagnostics alarms",
+    ),
+    (
+        pika.exceptions.ProbableAuthenticationError,
+        "refuses the login; check user and password in [bus] url",
+    ),
+    (
+        pika.exceptions.ProbableAccessDeniedError,
+        "refuses the vhost; check that it exists and that the user may use it",
+    ),
+    (
+        (NoAnswer, AMQPConnectorStackTimeout, pika.exceptions.AMQPHeartbeatTimeout),
+        "accepts connections, but does not answer",
+    ),
+)
 REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
 REFUSED_CODES = (403, 530)  # ACCESS_REFUSED; NOT_ALLOWED: no such vhost, or none of this user's
 
@@ -63,10 +86,8 @@ class QueueMismatch(ConfigError, dramatiq.errors.ConnectionClosed):
     """A queue exists on the server with other arguments than ours."""
 
 
-def parameters(
-    url: str, *, name: str = "", heartbeat: int = HEARTBEAT, blocked_timeout: float = BLOCKED_TIMEOUT
-) -> Any:
-    """pika's parameters for ``url``; the arguments are used where the URL's query does not set them.
+def parameters(url: str, *, name: str = "") -> Any:
+    """pika's parameters for ``url``; ``DEFAULTS`` are used where the URL's query does not set them.
 
     ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for a URL that cannot be used.
     """
@@ -81,16 +102,10 @@ def parameters(
         reason = str(error) if str(error).startswith("want ") else "a part of the URL has the wrong form"
         raise ConfigError([f"[bus] url: {reason}"]) from None
     given = parse_qs(parts.query)
-    if "heartbeat" not in given:
-        result.heartbeat = heartbeat
-    if "blocked_connection_timeout" not in given:
-        # without it publishers hang for as long as a memory or disk alarm lasts
-        result.blocked_connection_timeout = blocked_timeout
+    for name_of_default, value in DEFAULTS.items():
+        if name_of_default not in given:
+            setattr(result, name_of_default, value)
     result.tcp_options = {**TCP_OPTIONS, **(result.tcp_options or {})}
-    if "socket_timeout" not in given:
-        result.socket_timeout = SOCKET_SECONDS
-    if "stack_timeout" not in given:
-        result.stack_timeout = STACK_SECONDS
     result.client_properties = {"connection_name": f"overheard {name}".strip(), "product": "Overheard"}
     return result
 
@@ -132,6 +147,22 @@ def connect(params: Any) -> Any:
         return DeadlineConnection(params)
     except LOST as error:
         raise unavailable(params, error) from None
+
+
+def twice(params: Any, work: Callable[[], object], disconnect: Callable[[], object]) -> None:
+    """Do ``work``; where that fails, once more on a new connection: the first may find out that an idle one is closed.
+
+    A server that takes its time to fail gets no second try. Raises BusUnavailable.
+    """
+    began = time.monotonic()
+    for last in (False, True):
+        try:
+            work()
+            return
+        except (BusUnavailable, *LOST) as error:
+            disconnect()
+            if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
+                raise unavailable(params, error) from None
 
 
 class Asking:
@@ -177,14 +208,9 @@ def vhost(params: Any) -> str:
 
 def reason(error: BaseException) -> str:
     """What went wrong, in words that hold no credentials."""
-    if isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
-        return "takes no messages (memory or disk alarm); see: rabbitmq-diagnostics alarms"
-    if isinstance(error, pika.exceptions.ProbableAuthenticationError):
-        return "refuses the login; check user and password in [bus] url"
-    if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
-        return "refuses the vhost; check that it exists and that the user may use it"
-    if isinstance(error, NoAnswer | AMQPConnectorStackTimeout | pika.exceptions.AMQPHeartbeatTimeout):
-        return "accepts connections, but does not answer"
+    for kinds, words in REASONS:
+        if isinstance(error, kinds):
+            return words
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
     if code:
         return f"closed with {code} {text}"

@@ -6,6 +6,7 @@ disk for each. Here they are all under way together, and RabbitMQ confirms many 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ class ConfirmedChannel:
 
     def __init__(self, connection: Any) -> None:
         self._channel = connection.channel()
+        self._used_at = time.monotonic()
         self._sent = 0
         self._unconfirmed: set[int] = set()
         self._refused = False
@@ -39,6 +41,14 @@ class ConfirmedChannel:
         beneath.add_on_return_callback(self._on_return)
         beneath.confirm_delivery(self._on_confirm, callback=ready.append)
         self._channel._flush_output(lambda: bool(ready))
+
+    def is_stale(self, heartbeat: int) -> bool:
+        """Whether the connection was idle for longer than a ``heartbeat``, in seconds (0: there are none).
+
+        Between two publishes nobody sends heartbeats, so RabbitMQ has closed it, or soon will. A new connection costs
+        milliseconds, finding out later a failed publish.
+        """
+        return 0 < heartbeat < time.monotonic() - self._used_at
 
     def publish(self, publications: Iterable[Publication]) -> None:
         """Return when RabbitMQ has them all. Raises what is in ``amqp.LOST``: then it has some of them at most.
@@ -53,6 +63,7 @@ class ConfirmedChannel:
                 self._unconfirmed.add(self._sent)
                 self._channel.basic_publish(*each, mandatory=True)
             self._await()
+        self._used_at = time.monotonic()
 
     def _await(self) -> None:
         self._channel._flush_output(lambda: not self._unconfirmed)

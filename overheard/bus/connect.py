@@ -8,7 +8,7 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage, Middleware, TimeLimit
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetters, Record
+from overheard.bus.dead import DeadLetters, RecordAll
 from overheard.bus.envelope import StrictEncoder
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.observe import Observe, silence
@@ -27,9 +27,9 @@ Broker = QuorumBroker | MemoryBroker
 def open_broker(
     url: str,
     *,
-    stages: Iterable[Stage],
+    stages: Iterable[Stage] = (),
     metrics: Metrics,
-    record_dead: Record,
+    record_dead: RecordAll,
     give_back: Callable[[], object] = lambda: None,
     permits: Makes = lambda need, slot: NoLimit(),
     name: str = "",
@@ -39,9 +39,8 @@ def open_broker(
 
     ``stages`` are the limits to use; stages that are not named have those of ``stages.py``. ``give_back`` runs on
     each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``clock`` is
-    the one that all processes share, for delayed messages.
-    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``permits``
-    makes the permits of messages whose stages need a budget.
+    the one that all processes share, for delayed messages. ``permits`` makes the permits of messages whose stages need
+    a budget.
     """
     known = {**STAGES, **{stage.name: stage for stage in stages}}
     # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
@@ -58,7 +57,7 @@ def open_broker(
 
 
 def stack(
-    stages: tuple[Stage, ...], metrics: Metrics, record_dead: Record, give_back: Callable[[], object], permits: Makes
+    stages: tuple[Stage, ...], metrics: Metrics, record_dead: RecordAll, give_back: Callable[[], object], permits: Makes
 ) -> list[Middleware]:
     """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
 

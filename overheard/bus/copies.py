@@ -14,7 +14,8 @@ import dramatiq
 import msgspec
 
 from overheard.bus.envelope import Payload
-from overheard.bus.retry_policy import Copy, describe
+from overheard.bus.retry_policy import Copy
+from overheard.faults import worded
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -27,8 +28,7 @@ class Ending(msgspec.Struct, frozen=True):
 
 def ending_of(message: Any) -> Ending | None:
     """How the message ended; None when it is simply done, or not yet."""
-    found: Ending | None = message.__dict__.get("ending")
-    return found
+    return message.__dict__.get("ending")  # type: ignore[no-any-return]
 
 
 def reject(message: Any, ending: Ending) -> None:
@@ -55,7 +55,7 @@ def put_back(broker: dramatiq.Broker, message: Any, copy: Copy, ending: Ending) 
         broker.enqueue(dataclasses.replace(message._message, args=args, options=copy.options), delay=copy.delay)
     except Exception as error:
         if came_here(message):
-            unsent = f"it could not be put back on the bus ({describe(error)}){because}"
+            unsent = f"it could not be put back on the bus ({worded(error)}){because}"
             reject(message, Ending("dead", unsent, ending.traceback))
             raise error from None  # dramatiq logs it; the handler's error may quote an item and is left out
         # The bus is away, and its connection lost meanwhile: it comes again as it was.

@@ -20,8 +20,8 @@ from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
 from overheard.bus.copies import ending_of
-from overheard.bus.envelope import MAX_BYTES, Payload, StrictEncoder
-from overheard.bus.retry_policy import describe
+from overheard.bus.envelope import MAX_BYTES, StrictEncoder
+from overheard.faults import worded
 from overheard.log import get_logger
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem
 
@@ -54,6 +54,11 @@ class NotKept(msgspec.Struct, frozen=True):
     not_kept: str
 
 
+def digest(body: bytes) -> str:
+    """Return what names a body that has no id of its own."""
+    return hashlib.sha256(body).hexdigest()
+
+
 def bounded(body: bytes) -> bytes:
     """Return what is kept of a refused event: RabbitMQ takes much larger ones than any of ours."""
     return body[:MAX_BYTES]
@@ -71,12 +76,11 @@ def kept(letter: DeadLetter) -> bytes:
     try:
         fields = encoder.decode(letter.body)
     except dramatiq.DecodeError:
-        sha256 = hashlib.sha256(letter.body).hexdigest()
-        return msgspec.json.encode({"not_kept": FOREIGN, "size": len(letter.body), "sha256": sha256})
-    payload: Payload = fields["args"][0]
-    if isinstance(payload.message, ItemsFetched | ItemsMatched):
-        remains = {"not_kept": READ_AGAIN, "message_id": fields["message_id"], **_without_texts(payload.message)}
-        return msgspec.json.encode(remains)
+        return msgspec.json.encode({"not_kept": FOREIGN, "size": len(letter.body), "sha256": digest(letter.body)})
+    message = fields["args"][0].message
+    if isinstance(message, ItemsFetched | ItemsMatched):
+        ids = {"not_kept": READ_AGAIN, "message_id": fields["message_id"]}
+        return msgspec.json.encode(ids | _without_texts(message))
     fields["options"].pop("traceback", None)  # the letter has its own
     return encoder.encode(fields)
 
@@ -95,19 +99,18 @@ def why_not_kept(body: bytes) -> str | None:
         return None
 
 
-Record = Callable[[DeadLetter], None]
 RecordAll = Callable[[Sequence[DeadLetter]], None]
 
 
 class DeadLetters(Middleware):
     """Records each message that is rejected. When that fails the message is still in ``.XQ``."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: RecordAll) -> None:
         self._record = record
 
     def after_nack(self, broker: dramatiq.Broker, message: Any) -> None:
         try:
-            self._record(letter_of(message))
+            self._record([letter_of(message)])
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letter not recorded", queue=message.queue_name, exc_info=error)
 
@@ -115,7 +118,7 @@ class DeadLetters(Middleware):
 def letter_of(message: Any) -> DeadLetter:
     """The dead letter of a message that failed in a worker."""
     ending, error = ending_of(message), message._exception
-    reason = ending.reason if ending else describe(error) if error else "rejected without a reason"
+    reason = ending.reason if ending else worded(error) if error else "rejected without a reason"
     return DeadLetter(
         message_id=message.message_id,
         stage=message.actor_name,

@@ -8,7 +8,6 @@ what the ingress refuses ──► overheard.rejected, with its reason in the he
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any, Protocol
 
 import pika
@@ -22,11 +21,6 @@ EXCHANGE = "overheard.events"
 INGRESS = "overheard.ingress"
 UNROUTED = "overheard.unrouted"
 REJECTED = "overheard.rejected"
-
-RETRY_WITHIN_SECONDS = 2.0  # a server that took longer to fail gets no second try
-
-# rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
-QUORUM = {"x-queue-type": "quorum"}
 
 
 class Publishes(Protocol):
@@ -42,7 +36,7 @@ def declare(channel: Any) -> None:
         channel.exchange_declare(UNROUTED, "fanout", durable=True)
         channel.exchange_declare(EXCHANGE, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
         for queue in (INGRESS, UNROUTED, REJECTED):
-            channel.queue_declare(queue, durable=True, arguments=QUORUM)
+            channel.queue_declare(queue, durable=True, arguments=amqp.QUORUM)
         channel.queue_bind(UNROUTED, UNROUTED)
         for key in TYPES:
             channel.queue_bind(INGRESS, EXCHANGE, routing_key=key)
@@ -60,7 +54,6 @@ class Events:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._channel: ConfirmedChannel | None = None
-        self._used_at = 0.0
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
         """Returns when RabbitMQ has the event on disk. Raises InvalidInput for what the ingress would refuse."""
@@ -78,30 +71,18 @@ class Events:
             self._disconnect()
 
     def _publish(self, type: str, body: bytes, message_id: str) -> None:
+        publication = Publication(EXCHANGE, type, body, persistent(message_id))
         with self._lock:
-            self._drop_stale()
-            began = time.monotonic()
-            for last in (False, True):
-                try:
-                    self._send(type, body, message_id)
-                    return
-                except (amqp.BusUnavailable, *amqp.LOST) as error:
-                    self._disconnect()
-                    if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
-                        raise amqp.unavailable(self._params, error) from None
+            if self._channel is not None and self._channel.is_stale(self._params.heartbeat):
+                self._disconnect()
+            amqp.twice(self._params, lambda: self._connected().publish([publication]), self._disconnect)
 
-    def _send(self, type: str, body: bytes, message_id: str) -> None:
+    def _connected(self) -> ConfirmedChannel:
         if self._channel is None:
             self._connection = amqp.connect(self._params)
             declare(self._connection.channel())
             self._channel = ConfirmedChannel(self._connection)
-        self._channel.publish([Publication(EXCHANGE, type, body, persistent(message_id))])
-        self._used_at = time.monotonic()
-
-    def _drop_stale(self) -> None:
-        # Between two publishes nobody sends heartbeats: a connection that was idle for longer is closed or will be.
-        if self._params.heartbeat and time.monotonic() - self._used_at > self._params.heartbeat:
-            self._disconnect()
+        return self._channel
 
     def _disconnect(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None

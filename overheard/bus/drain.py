@@ -6,16 +6,16 @@ which would grow for ever.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import pika.exceptions
 from dramatiq.common import q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter, RecordAll, bounded
+from overheard.bus.dead import DeadLetter, RecordAll, bounded, digest
 from overheard.bus.door import REJECTED
 from overheard.bus.envelope import StrictEncoder, fault
 from overheard.errors import TryAgain
@@ -40,12 +40,11 @@ def drain(url: str, stages: Iterable[Stage], record: RecordAll, *, seconds: floa
     Letters are removed after they were recorded; the first failure to record leaves the rest where it is.
     Raises BusUnavailable.
     """
-    known = tuple(stages)
     until = time.monotonic() + seconds
     params = amqp.parameters(url, name="drain")
     connection = amqp.connect(params)
     try:
-        return sum(_drain_queue(connection, queue, letter_of, record, until) for queue, letter_of in _queues(known))
+        return sum(_drain_queue(connection, queue, of, record, until) for queue, of in _queues(tuple(stages)))
     except amqp.LOST as error:
         raise amqp.unavailable(params, error) from None
     finally:
@@ -56,11 +55,7 @@ def _queues(stages: tuple[Stage, ...]) -> Iterator[tuple[str, LetterOf]]:
     encoder = StrictEncoder(stages)
     for stage in stages:
         queue = xq_name(stage.queue)
-
-        def of_stage(properties: Any, body: bytes, queue: str = queue) -> DeadLetter:
-            return _parked(queue, body, properties, encoder)
-
-        yield queue, of_stage
+        yield queue, partial(_parked, queue, encoder)
     yield REJECTED, _refused
 
 
@@ -134,8 +129,8 @@ def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> Dead
 
 def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetter:
     if queue == REJECTED:
-        return DeadLetter(_hash(body), "ingress", queue, bounded(body), reason, "", "rejected")
-    return DeadLetter(_hash(body), q_name(queue), queue, body, reason, "", "xq")
+        return DeadLetter(digest(body), "ingress", queue, bounded(body), reason, "", "rejected")
+    return DeadLetter(digest(body), q_name(queue), queue, body, reason, "", "xq")
 
 
 def _refused(properties: Any, body: bytes) -> DeadLetter:
@@ -143,11 +138,12 @@ def _refused(properties: Any, body: bytes) -> DeadLetter:
     reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")[:LONGEST_REASON]
     key = headers.get("x-routing-key")
     known = key if isinstance(key, str) and len(key.encode()) <= LONGEST_KEY else None
-    identity = _identity(properties, body)
+    given = properties.message_id  # bytes, where it is not UTF-8
+    identity = given if given and isinstance(given, str) else digest(body)
     return DeadLetter(identity, "ingress", REJECTED, bounded(body), reason, "", "rejected", known)
 
 
-def _parked(queue: str, body: bytes, properties: Any, encoder: StrictEncoder) -> DeadLetter:
+def _parked(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) -> DeadLetter:
     death = _death(properties)
     reason = fault(body, queue=death.get("queue") or q_name(queue), encoder=encoder)
     if reason is None:
@@ -155,7 +151,7 @@ def _parked(queue: str, body: bytes, properties: Any, encoder: StrictEncoder) ->
         why = death.get("reason", "unknown")
         reason = DEATHS.get(why, f"dead-lettered by RabbitMQ: {why}")
     else:
-        identity = _hash(body)
+        identity = digest(body)
     return DeadLetter(identity, q_name(queue), queue, body, reason[:LONGEST_REASON], "", "xq")
 
 
@@ -169,15 +165,6 @@ def _death(properties: Any) -> dict[str, str]:
 
 def _headers(properties: Any) -> dict[str, Any]:
     return properties.headers if isinstance(properties.headers, dict) else {}
-
-
-def _identity(properties: Any, body: bytes) -> str:
-    given = properties.message_id  # bytes, where it is not UTF-8
-    return given if given and isinstance(given, str) else _hash(body)
-
-
-def _hash(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
 
 
 DEATHS = {

@@ -30,6 +30,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
     """All that may travel beside a message: Dramatiq's retries and eta, the slot of a budget, and what the log says.
 
     ``run`` is the same from the event to the last stage; ``workspace`` is the slug of who is served (or its id).
+    ``traceback`` and ``requeue_timestamp`` are no longer sent: retries and dead letters of earlier releases bear them.
     """
 
     retries: Natural | UnsetType = UNSET
@@ -45,17 +46,13 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
 
 
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """We use no keyword arguments."""
-
-
 class Envelope(msgspec.Struct, forbid_unknown_fields=True):
     """Dramatiq's message as it is on the wire."""
 
     queue_name: str
     actor_name: str
     args: tuple[msgspec.Raw]
-    kwargs: Nothing
+    kwargs: Annotated[dict[str, msgspec.Raw], Meta(max_length=0)]  # we use none
     options: Options
     message_id: Name
     message_timestamp: Natural
@@ -144,17 +141,6 @@ def pack(
         options=options or {},
         message_id=message_id or str(uuid.uuid4()),
     )
-
-
-def unpack(stage: Stage, payload: object) -> Message:
-    """The stage's message from what its actor was called with. Raises InvalidInput."""
-    message = payload.message if isinstance(payload, Payload) else payload
-    if isinstance(message, stage.takes):
-        return message
-    try:
-        return msgspec.convert(message, stage.takes)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"not a message for {stage.name}: {error}") from None
 
 
 def fault(body: bytes, *, queue: str | None = None, encoder: StrictEncoder | None = None) -> str | None:

@@ -15,11 +15,10 @@ from typing import Any
 import msgspec
 
 from overheard.errors import InvalidInput
-from overheard.sources.registry import SOURCES, SourceType, watchable
+from overheard.sources.registry import SOURCES, watchable
 
 MAX_BYTES = 64 * 1024
-MAX_REASON = 200
-MAX_EVENT_ID = 200
+MAX_TEXT = 200  # characters
 MAX_ID = 2**63 - 1
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAMESPACE = uuid.UUID("5f0c9a0e-6c55-5c0b-9c57-0f6d8a3b7c11")  # of message ids; never changes
@@ -53,7 +52,8 @@ class ItemRecheck(Event, frozen=True):
     source: str = "reddit"
 
 
-TYPES: dict[str, type[Event]] = {
+AnyEvent = WorkspaceDue | WorkspaceDigest | ItemRecheck
+TYPES: dict[str, type[AnyEvent]] = {
     "workspace.due": WorkspaceDue,
     "workspace.digest": WorkspaceDigest,
     "item.recheck": ItemRecheck,
@@ -61,7 +61,7 @@ TYPES: dict[str, type[Event]] = {
 TYPE_OF: dict[type[Event], str] = {event: name for name, event in TYPES.items()}
 
 
-def parse(routing_key: str, body: bytes) -> Event:
+def parse(routing_key: str, body: bytes) -> AnyEvent:
     """The event. Raises InvalidInput that says what is wrong with it."""
     known = TYPES.get(routing_key)
     if known is None:
@@ -76,7 +76,9 @@ def parse(routing_key: str, body: bytes) -> Event:
         CHECKS[name](name, value)
     event = known(**fields)
     if isinstance(event, ItemRecheck) and event.item is not None:
-        _item_of(SOURCES[event.source], event.item)
+        source = SOURCES[event.source]
+        if not source.item_id.fullmatch(event.item):
+            raise InvalidInput(f'"item" is {_shown(event.item)}; want {source.item_id_words}')
     return event
 
 
@@ -163,11 +165,10 @@ def _workspace(name: str, value: object) -> None:
 
 
 def _text(name: str, value: object) -> None:
-    limit = {"reason": MAX_REASON, "event_id": MAX_EVENT_ID}[name]
     if not isinstance(value, str):
         raise InvalidInput(f'"{name}" is {_kind(value)}; want a string')
-    if not 1 <= len(value) <= limit:
-        raise InvalidInput(f'"{name}" has {len(value)} characters; want 1 to {limit}')
+    if not 1 <= len(value) <= MAX_TEXT:
+        raise InvalidInput(f'"{name}" has {len(value)} characters; want 1 to {MAX_TEXT}')
     if any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in value):
         raise InvalidInput(f'"{name}" holds a character that cannot be stored (NUL or half of a surrogate pair)')
 
@@ -175,11 +176,6 @@ def _text(name: str, value: object) -> None:
 def _item(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise InvalidInput(f'"{name}" is {_kind(value)}; want the id of a post or comment')
-
-
-def _item_of(source: SourceType, item: str) -> None:
-    if not source.item_id.fullmatch(item):
-        raise InvalidInput(f'"item" is {_shown(item)}; want {source.item_id_words}')
 
 
 def _source(name: str, value: object) -> None:

@@ -20,7 +20,7 @@ class Health:
 
     def __init__(self, metrics: Metrics, *, stuck_after: float = STUCK_AFTER) -> None:
         self._workers: tuple[dramatiq.Worker, ...] = ()
-        self._observe: Observe | None = None
+        self._longest: Callable[[], float] = lambda: 0.0
         self._patience = 0.0
         self._stuck_after = stuck_after
         self._unable: Callable[[], str | None] = lambda: None
@@ -39,7 +39,7 @@ class Health:
         """
         self._unable = unable
         self._workers = tuple(workers)
-        self._observe = next((each for each in broker.middleware if isinstance(each, Observe)), None)
+        self._longest = next(each.longest for each in broker.middleware if isinstance(each, Observe))
         self._patience = 2 * max(stage.time_limit for stage in stages) / 1000
 
     def problems(self) -> list[str]:
@@ -48,8 +48,8 @@ class Health:
             return ["nothing is worked on yet: the process is starting"]
         unable = self._unable()
         found = [*self.dead(), *([unable] if unable else self._consumers())]
-        if self._observe is not None and self._observe.longest() > self._patience:
-            found.append(f"a worker thread is stuck: {self._observe.longest():.0f} s with one message")
+        if (longest := self._longest()) > self._patience:
+            found.append(f"a worker thread is stuck: {longest:.0f} s with one message")
         return found
 
     def dead(self) -> list[str]:

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from overheard.bus import amqp
 from overheard.bus.confirms import ConfirmedChannel, Publication
 from overheard.bus.dead import RecordAll
@@ -34,13 +32,6 @@ PAUSES = (0.2, 5.0)  # seconds, first and longest, after a passing fault
 Problem = Callable[[], str | None]
 
 log = get_logger(__name__)
-
-
-class Delivered(msgspec.Struct, frozen=True):
-    """An event, and the tag that it has come with."""
-
-    tag: int
-    arrival: Arrival
 
 
 class IngressConsumer:
@@ -65,7 +56,7 @@ class IngressConsumer:
         self._intake = Intake(handle, record, metrics)
         self._release = release
         self._unable = unable
-        self._waiting: list[Delivered] = []
+        self._waiting: list[tuple[int, Arrival]] = []  # with the tags they came with
         self._connected = False
         self._holding = False
         self._beat = time.monotonic()
@@ -73,21 +64,16 @@ class IngressConsumer:
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set, reconnecting when RabbitMQ was away. Raises QueueMismatch."""
-        pause = PAUSES[0]
         while not stop.is_set():
             if self._unable():
-                self._connected = False
                 stop.wait(PAUSES[0])
                 continue
             try:
                 self._session(stop)
             except amqp.BusUnavailable as error:
-                if self._connected:
-                    pause = PAUSES[0]
-                self._connected = False
+                pause = self._next_pause()
                 log.warning("ingress waits for the bus", stage=STAGE, exc_info=error, seconds=round(pause, 1))
                 stop.wait(pause)
-                pause = min(pause * 2, PAUSES[1])
         try:
             self._release(True)
         except TryAgain as error:
@@ -101,9 +87,6 @@ class IngressConsumer:
             return ["the ingress consumer is not connected"]
         silent = time.monotonic() - self._beat
         return [f"the ingress consumer is stuck for {silent:.0f} s"] if silent > STUCK_AFTER else []
-
-    def alive(self) -> bool:
-        return not self.problems()
 
     def _session(self, stop: threading.Event) -> None:
         connection = amqp.connect(self._params)
@@ -128,21 +111,18 @@ class IngressConsumer:
                     asking.heard()
                 asking.ask()
                 self._work(connection, channel, refusals, stop)
-        except amqp.BusUnavailable:
-            raise
         except (*amqp.LOST, AssertionError) as error:
             raise amqp.unavailable(self._params, error) from None
         finally:
             amqp.close(connection)
-            if stop.is_set():
-                self._connected = False
+            self._connected = False
 
     def _receiver(self, queue: str) -> Callable[..., None]:
         # Callbacks only note: work inside one would keep pika from its heartbeats and from other channels.
         def receive(channel: Any, method: Any, properties: Any, body: bytes) -> None:
             refusal = unknown_type(method.routing_key) if queue == UNROUTED else None
             arrival = Arrival(method.routing_key, body, properties.message_id, refusal)
-            self._waiting.append(Delivered(method.delivery_tag, arrival))
+            self._waiting.append((method.delivery_tag, arrival))
 
         return receive
 
@@ -158,21 +138,25 @@ class IngressConsumer:
         batch = list(self._waiting)
         try:
             if batch:
-                self._intake.take([each.arrival for each in batch], lambda out: _reject(refusals, out))
+                self._intake.take([arrival for _, arrival in batch], lambda out: _reject(refusals, out))
                 self._waiting.clear()
-                channel.basic_ack(batch[-1].tag, multiple=True)
+                channel.basic_ack(batch[-1][0], multiple=True)
             self._holding = self._release(False)
+            self._pause = PAUSES[0]
         except TryAgain as error:
             # Not requeued: a quorum queue counts deliveries.
             log.warning("events wait", stage=STAGE, events=len(batch), exc_info=error)
-            self._rest(connection, stop, error.delay)
-        else:
-            self._pause = PAUSES[0]
+            pause = self._next_pause()
+            self._rest(connection, stop, pause if error.delay is None else min(error.delay, PAUSES[1]))
 
-    def _rest(self, connection: Any, stop: threading.Event, delay: float | None) -> None:
+    def _next_pause(self) -> float:
+        """Return how long to wait after a fault: twice as long each time, until something has worked again."""
+        pause, self._pause = self._pause, min(self._pause * 2, PAUSES[1])
+        return pause
+
+    def _rest(self, connection: Any, stop: threading.Event, seconds: float) -> None:
         """Pause on the connection, which keeps its heartbeats."""
-        until = time.monotonic() + (self._pause if delay is None else min(delay, PAUSES[1]))
-        self._pause = min(self._pause * 2, PAUSES[1])
+        until = time.monotonic() + seconds
         while not stop.is_set() and not self._unable() and (left := until - time.monotonic()) > 0:
             connection.sleep(min(left, LOOK_UP))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from overheard.bus.dead import DeadLetter, RecordAll, bounded
+from overheard.bus.dead import DeadLetter, RecordAll, bounded, digest
 from overheard.bus.door import REJECTED
 from overheard.bus.events import readable
 from overheard.errors import InvalidInput, NotFound, OverheardError, Permanent, TryAgain
@@ -33,7 +32,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        return self.message_id or hashlib.sha256(self.body).hexdigest()
+        return self.message_id or digest(self.body)
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -6,10 +6,9 @@ kept in memory. What is on this bus when the process ends is found again by the 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from queue import Empty, Queue
 from threading import Semaphore
 from typing import Any
@@ -19,8 +18,9 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
 from dramatiq.common import dq_name, q_name
 
-from overheard.bus.dead import DeadLetter
+from overheard.bus.dead import DeadLetter, RecordAll, digest
 from overheard.bus.envelope import fault
+from overheard.bus.queues import Door
 from overheard.bus.queues import Queue as Seen
 from overheard.log import get_logger
 from overheard.stages import Stage
@@ -36,7 +36,7 @@ class MemoryBroker(StubBroker):
         *,
         stages: Iterable[Stage],
         middleware: list[dramatiq.Middleware],
-        record: Callable[[DeadLetter], None],
+        record: RecordAll,
     ) -> None:
         super().__init__(middleware, fail_fast_default=False)
         self.record = record
@@ -66,14 +66,15 @@ class MemoryBroker(StubBroker):
         known = [queue for name in names for queue in (name, dq_name(name)) if queue in self.queues]
         return sum(self.queues[queue].unfinished_tasks for queue in known)
 
-    def look(self) -> list[Seen]:
-        """The stages' queues. A dead letter is recorded as it dies, and is on none."""
+    def look(self) -> tuple[list[Seen], Door]:
+        """The stages' queues. A dead letter is recorded as it dies, and is on none; the door keeps nothing aside."""
         working = Counter(consumer.queue_name for consumer in tuple(self._consumers))
-        return [
+        queues = [
             Seen(name, self.queues[name].qsize(), self.queues[dq_name(name)].unfinished_tasks, 0, working[name])
             for name in tuple(self.queues)
             if name not in self.delay_queues
         ]
+        return queues, Door(unrouted=0, rejected=0)
 
     def release(self) -> None:
         """There is no connection to close."""
@@ -90,7 +91,7 @@ class MemoryConsumer(_StubConsumer):
         queue_name: str,
         prefetch: int,
         timeout: int,
-        record: Callable[[DeadLetter], None],
+        record: RecordAll,
     ) -> None:
         super().__init__(queue, [], prefetch, timeout)  # type: ignore[no-untyped-call]
         self.queue_name = queue_name
@@ -124,8 +125,7 @@ class MemoryConsumer(_StubConsumer):
         stage = q_name(self.queue_name)
         log.error("message parked", queue=self.queue_name, reason=reason)
         try:
-            identity = hashlib.sha256(body).hexdigest()
-            self.record(DeadLetter(identity, stage, self.queue_name, body, reason, "", "nack"))
+            self.record([DeadLetter(digest(body), stage, self.queue_name, body, reason, "", "nack")])
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letter not recorded", queue=self.queue_name, exc_info=error)
         finally:

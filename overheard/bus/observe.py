@@ -14,7 +14,6 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from overheard import log as logs
 from overheard.bus.copies import ending_of
-from overheard.bus.envelope import Payload
 from overheard.log import get_logger
 from overheard.metrics import OUTCOMES, Metrics
 
@@ -25,8 +24,9 @@ LEVELS = {
     "dramatiq.broker": logging.ERROR,  # warns of more than one worker in a process, which is what we want
 }
 
-# How a message is told of whose handler returned; else it is a dead letter.
-SAID = {"ok": (logging.INFO, "message done"), "postponed": (logging.INFO, "message postponed")}
+# How a message's end is told, by its outcome; one that is not here has failed.
+WORDS = {"ok": "message done", "postponed": "message postponed"}
+TOLD_AT = {"ok": logging.INFO, "postponed": logging.INFO, "retried": logging.WARNING, "dead": logging.ERROR}
 
 log = get_logger(__name__)
 
@@ -83,14 +83,10 @@ class Observe(Middleware):
         self._in_progress[message.actor_name].dec()
         self._duration[message.actor_name].observe(seconds)
         self._outcomes[message.actor_name, outcome].inc()
-        told_of = {"outcome": outcome, "ms": round(seconds * 1000, 1)}
-        if exception is None:
-            told_of |= {"reason": ending.reason} if ending else {}
-            tell, words = SAID.get(outcome, (logging.ERROR, "message failed"))
-            log.log(tell, words, **told_of)
-        else:
-            level = log.error if outcome == "dead" else log.warning
-            level("message failed", **told_of, exc_info=exception)
+        told_of: dict[str, Any] = {"outcome": outcome, "ms": round(seconds * 1000, 1)}
+        if exception is None and ending is not None:
+            told_of["reason"] = ending.reason  # an error tells its own
+        log.log(TOLD_AT[outcome], WORDS.get(outcome, "message failed"), **told_of, exc_info=exception)
 
     def after_skip_message(self, broker: dramatiq.Broker, message: Any) -> None:
         name = message.actor_name
@@ -110,11 +106,9 @@ class Observe(Middleware):
 def about(message: Any) -> dict[str, Any]:
     """What every line of a message's work bears: which it is, of which run, and what it is about."""
     options = message.options
-    payload = message.args[0] if message.args else None
     fields: dict[str, Any] = {"stage": message.actor_name, "message_id": message.message_id}
     fields["run"] = options.get("run", message.message_id)
-    if isinstance(payload, Payload):
-        fields |= payload.message.gist
+    fields |= message.args[0].message.gist
     if "workspace" in options:
         fields["workspace"] = options["workspace"]
     if options.get("retries"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import msgspec
@@ -120,17 +120,11 @@ class Looker:
 
 def look(url: str) -> tuple[list[Queue], Door]:
     """One look. Raises BusUnavailable, ConfigError."""
-    looker = Looker(url)
-    try:
+    with closing(Looker(url)) as looker:
         return looker.look()
-    finally:
-        looker.close()
 
 
 def waiting(url: str, names: Iterable[str]) -> int:
     """How many messages wait on these queues, their delayed ones included. Raises BusUnavailable."""
-    looker = Looker(url, name="backlog")
-    try:
+    with closing(Looker(url, name="backlog")) as looker:
         return looker.waiting(names)
-    finally:
-        looker.close()

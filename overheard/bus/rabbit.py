@@ -5,7 +5,6 @@ Quorum queues, publisher confirms, errors with a meaning.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +20,6 @@ from overheard.bus.consumer import QuorumConsumer
 from overheard.clock import Clock, system_clock
 
 DELIVERY_LIMIT = 20  # deliveries of one message: against a message that kills its process each time
-RETRY_WITHIN_SECONDS = 2.0  # of the first try's beginning
-QUORUM = {"x-queue-type": "quorum"}
 
 
 class QuorumBroker(RabbitmqBroker):
@@ -40,10 +37,8 @@ class QuorumBroker(RabbitmqBroker):
         middleware: list[dramatiq.Middleware],
         name: str = "",
         clock: Clock = system_clock,
-        heartbeat: int = amqp.HEARTBEAT,
-        blocked_timeout: float = amqp.BLOCKED_TIMEOUT,
     ) -> None:
-        params = amqp.parameters(url, name=name, heartbeat=heartbeat, blocked_timeout=blocked_timeout)
+        params = amqp.parameters(url, name=name)
         super().__init__(url=url, confirm_delivery=True, middleware=middleware)
         self.parameters: Any = params
         self.clock = clock
@@ -71,38 +66,17 @@ class QuorumBroker(RabbitmqBroker):
         """Publish them together and wait once for all confirms.
 
         Raises BusUnavailable, QueueMismatch, or InvalidInput for a message that is too large; some may be published
-        then. Two tries, the second on a new connection: the first one finds out that an idle connection was closed by
-        the server. A server that took its time to fail gets no second one.
+        then.
         """
         if delay is not None:
             eta = int(self.clock() * 1000) + delay
             messages = [each.copy(queue_name=dq_name(each.queue_name), options={"eta": eta}) for each in messages]
         bodies = [each.encode() for each in messages]
-        self._drop_stale()
-        began = time.monotonic()
-        for last in (False, True):
-            try:
-                self._publish(messages, bodies, delay)
-            except (amqp.BusUnavailable, *amqp.LOST) as error:
-                self.release()
-                if isinstance(error, pika.exceptions.UnroutableError):
-                    self.queues_pending |= {q_name(each.queue_name) for each in messages}  # somebody deleted one
-                if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
-                    raise amqp.unavailable(self.parameters, error) from None
-            else:
-                break
+        confirmed = self.state.__dict__.get("confirmed")
+        if confirmed is not None and confirmed.is_stale(self.parameters.heartbeat):
+            self.release()
+        amqp.twice(self.parameters, lambda: self._publish(messages, bodies, delay), self.release)
         return list(messages)
-
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        try:
-            self.declare_queue(queue_name, ensure=True)
-            return QuorumConsumer(self, queue_name, prefetch, timeout)
-        except amqp.BusUnavailable:
-            self.release()
-            raise
-        except amqp.LOST as error:
-            self.release()
-            raise amqp.unavailable(self.parameters, error) from None
 
     def release(self) -> None:
         """Close the connection of the current thread, if it has one."""
@@ -127,37 +101,33 @@ class QuorumBroker(RabbitmqBroker):
         confirmed = self.state.__dict__.get("confirmed")
         if confirmed is None:
             confirmed = self.state.confirmed = ConfirmedChannel(self.connection)
-        confirmed.publish(
-            Publication("", message.queue_name, body, _properties(message))
-            for message, body in zip(messages, bodies, strict=True)
-        )
-        self.state.used_at = time.monotonic()
+        try:
+            confirmed.publish(
+                Publication("", message.queue_name, body, _properties(message))
+                for message, body in zip(messages, bodies, strict=True)
+            )
+        except pika.exceptions.UnroutableError:
+            self.queues_pending |= {q_name(each.queue_name) for each in messages}  # somebody deleted one
+            raise
         for message in messages:
             self.emit_after("enqueue", message, delay)
-
-    def _drop_stale(self) -> None:
-        # Nobody sends heartbeats for a thread that is not publishing, so RabbitMQ has closed or will soon close a
-        # connection that was idle for so long. A new one costs milliseconds, finding out later a failed publish.
-        heartbeat = self.parameters.heartbeat
-        if heartbeat and time.monotonic() - getattr(self.state, "used_at", time.monotonic()) > heartbeat:
-            self.release()
 
     def _ensure_queue(self, canonical_queue_name: str) -> None:
         if canonical_queue_name not in self.queues_pending:
             return
-        for declare in (self._declare_queue, self._declare_dq_queue, self._declare_xq_queue):
-            try:
+        try:
+            for declare in (self._declare_queue, self._declare_dq_queue, self._declare_xq_queue):
                 declare(canonical_queue_name)
-            except pika.exceptions.ChannelClosedByBroker as error:
-                self.release()
-                if error.reply_code != 406:
-                    raise
+        except amqp.LOST as error:
+            self.release()
+            if isinstance(error, pika.exceptions.ChannelClosedByBroker) and error.reply_code == 406:
                 raise amqp.mismatch(error.reply_text) from None
+            raise amqp.unavailable(self.parameters, error) from None
         self.queues_pending.discard(canonical_queue_name)
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
         return {
-            **QUORUM,
+            **amqp.QUORUM,
             **super()._build_queue_arguments(queue_name),  # type: ignore[no-untyped-call]
             # A parked message leaves its queue only when the dead-letter queue has confirmed it.
             "x-dead-letter-strategy": "at-least-once",
@@ -170,7 +140,7 @@ class QuorumBroker(RabbitmqBroker):
         return self.channel.queue_declare(queue=queue_name, durable=True, arguments=arguments)
 
     def _declare_xq_queue(self, queue_name: str) -> Any:
-        arguments = {**QUORUM, "x-message-ttl": DEAD_MESSAGE_TTL}
+        arguments = {**amqp.QUORUM, "x-message-ttl": DEAD_MESSAGE_TTL}
         return self.channel.queue_declare(queue=xq_name(queue_name), durable=True, arguments=arguments)
 
 

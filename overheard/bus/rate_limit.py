@@ -17,12 +17,12 @@ from dramatiq.middleware import Middleware
 from overheard.bus.copies import Ending, acknowledge, put_back
 from overheard.bus.envelope import LONGEST_DELAY
 from overheard.bus.retry_policy import Copy
-from overheard.limits import Need, Permission, Permits, Slot
+from overheard.limits import Need, Permission, Slot
 from overheard.outcomes import Later
 
 OPTION = "need"  # of an actor: Callable[[Message], Need | None]
 
-Makes = Permits | Callable[[Need | None, Slot | None], Permission]
+Makes = Callable[[Need | None, Slot | None], Permission]
 
 
 class RateLimit(Middleware):
@@ -59,8 +59,7 @@ class RateLimit(Middleware):
 
 def permit_of(message: Any) -> Permission:
     """The permit of a message at hand. Raises KeyError when none could be made: it must not go unlimited."""
-    permit: Permission = message.__dict__["permit"]
-    return permit
+    return message.__dict__["permit"]  # type: ignore[no-any-return]
 
 
 def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) -> Copy | None:

@@ -9,13 +9,11 @@ import dramatiq
 from dramatiq.middleware import Retries
 
 from overheard.bus.copies import Ending, acknowledge, came_here, put_back, reject
-from overheard.bus.retry_policy import decide, describe
+from overheard.bus.retry_policy import decide
 from overheard.errors import Unavailable
-from overheard.faults import trace as traced
+from overheard.faults import trace, worded
 from overheard.outcomes import Rejected
 from overheard.stages import Stage
-
-TRACEBACK_TAIL = 4_000  # characters; a message must not outgrow its limit because it failed
 
 
 class SafeRetries(Retries):
@@ -41,12 +39,11 @@ class SafeRetries(Retries):
             if isinstance(result, Rejected):
                 reject(message, Ending("dead", result.reason))
             return
-        trace = traced(exception)
-        decision = decide(exception, message.options, self._stages[message.actor_name], trace[-TRACEBACK_TAIL:])
+        decision = decide(exception, message.options, self._stages[message.actor_name])
         if isinstance(decision, Rejected):
-            reject(message, Ending("dead", decision.reason, trace))
+            reject(message, Ending("dead", decision.reason, trace(exception)))
             return
-        ending = Ending("retried", describe(exception), trace)
+        ending = Ending("retried", worded(exception), trace(exception))
         if isinstance(exception, Unavailable) and not came_here(message):
             # The gate has closed: it comes again by itself, perhaps to a machine that reaches the database.
             acknowledge(message, ending)

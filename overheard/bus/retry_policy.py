@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 import msgspec
-from dramatiq.common import compute_backoff, current_millis
+from dramatiq.common import compute_backoff
 
 from overheard.bus.envelope import LONGEST_DELAY
 from overheard.errors import ConfigError, InvalidInput, NotFound, Permanent, TryAgain
@@ -34,23 +34,17 @@ class Copy(msgspec.Struct, frozen=True):
     message: Message | None = None
 
 
-def decide(error: BaseException, options: dict[str, Any], stage: Stage, traceback: str) -> Copy | Rejected:
-    """Return the copy to retry with, or why not to. ``options`` are those of the message; ``traceback`` travels."""
-    reason = describe(error)
+def decide(error: BaseException, options: dict[str, Any], stage: Stage) -> Copy | Rejected:
+    """Return the copy to retry with, or why not to. ``options`` are those of the message."""
+    reason = worded(error)
     if isinstance(error, HOPELESS):
         return Rejected(reason)
     retries = options.get("retries", 0)
     if retries >= stage.max_retries:
         return Rejected(f"{reason} (after {retries + 1} tries)")
-    told = {"retries": retries + 1, "traceback": traceback, "requeue_timestamp": current_millis()}
     # Not the slot: it was spent on the try that failed.
     kept = {name: options[name] for name in TRAVELS if name in options}
-    return Copy(_backoff(error, retries, stage), kept | told)
-
-
-def describe(error: BaseException) -> str:
-    """Return the dead letter's reason: the error's type, and its text when it is one of ours."""
-    return worded(error)
+    return Copy(_backoff(error, retries, stage), {**kept, "retries": retries + 1})
 
 
 def _backoff(error: BaseException, retries: int, stage: Stage) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import dramatiq
 import msgspec
 
+from overheard.bus.connect import Broker
 from overheard.bus.dead import why_not_kept
 from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
@@ -26,33 +27,18 @@ class Parcel(msgspec.Struct, frozen=True):
     told: dict[str, Any]
 
 
-class Sends(Protocol):
-    """What handlers need of the bus."""
-
-    def send_all(self, parcels: Sequence[Parcel]) -> None:
-        """Send each to the stage of its message, and wait once for all."""
-
-    def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
-        """Send to the stage of this message, ``delay`` seconds (≤ 300) from now; the message's id."""
-
-
-class EnqueuesAll(Protocol):
-    """What a sender needs of a broker: both of ours have it."""
-
-    def enqueue(self, message: Any, *, delay: int | None = None) -> Any: ...
-
-    def enqueue_all(self, messages: Sequence[Any], *, delay: int | None = None) -> Any: ...
-
-
 class Sender:
     """Sends on a broker of ours, as the table says. Thread-safe."""
 
-    def __init__(self, broker: EnqueuesAll, table: Iterable[Stage] = STAGES.values()) -> None:
+    def __init__(self, broker: Broker, table: Iterable[Stage] = STAGES.values()) -> None:
         self._broker = broker
         self._table = tuple(table)
 
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
-        """Returns when the bus has it. Raises Unavailable when it cannot be reached, InvalidInput when too large."""
+        """Send to the stage of this message, ``delay`` seconds (≤ 300) from now; the message's id.
+
+        Returns when the bus has it. Raises Unavailable when it cannot be reached, InvalidInput when too large.
+        """
         return self._send(message, recipient(message, self._table), delay, message_id)
 
     def of_stage(self, name: str) -> Send:

@@ -14,7 +14,6 @@ import dramatiq
 import dramatiq.worker
 
 from overheard import __version__
-from overheard.bus import amqp
 from overheard.bus.gate import Gate
 from overheard.bus.health import Health
 from overheard.bus.rabbit import QuorumBroker
@@ -77,9 +76,6 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
             broker.declare_queue(stage.queue, ensure=True)  # type: ignore[call-arg]
         except Unavailable as error:
             log.warning("the bus cannot be reached yet", exc_info=error)
-            return
-        except amqp.LOST as error:
-            log.warning("the bus cannot be reached yet", reason=amqp.reason(error))
             return
 
 

@@ -203,7 +203,7 @@ def on_servers(rabbit: RabbitServer, postgres: PostgresServer, timeout: float, t
         it.actors("notify")
         it.wait(lambda: "working" in it.log("notify"))
         metrics = Metrics(CollectorRegistry())
-        broker = open_broker(it.bus, stages=STAGES.values(), metrics=metrics, record_dead=lambda letter: None)
+        broker = open_broker(it.bus, stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
         try:
             yield it.db, Sender(broker).send
         finally:

@@ -196,7 +196,7 @@ class FetchWorld:
         self.reddit.arrive()
 
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
-        """``Send`` and ``Sends`` in one: onto the heap; a part of a reading passes match and store at once."""
+        """``Send`` and ``Sender`` in one: onto the heap; a part of a reading passes match and store at once."""
         if isinstance(message, ItemsFetched):
             self._parts[message.part.poll, message.part.part] = message.items
         now = self.clock.now

@@ -100,7 +100,7 @@ def test_neither_a_stage_nor_the_ingress_ends_of_it(silent_url: str) -> None:
 def test_a_frozen_server_is_noticed_by_all_and_found_again(rabbit_url: str, rabbit_server: RabbitServer) -> None:
     publishing = Events(rabbit_url)
     with Rig(rabbit_url, quick("notify")) as rig, consuming(rabbit_url) as (consumer, handled, _):
-        wait_for(consumer.alive, "the ingress", PATIENCE)
+        wait_for(lambda: not consumer.problems(), "the ingress", PATIENCE)
         publishing.publish("item.recheck", {"event_id": "before"})
         rig.sender.send(NotifyChannel(channel_id=1))
         rig.next()
@@ -115,7 +115,7 @@ def test_a_frozen_server_is_noticed_by_all_and_found_again(rabbit_url: str, rabb
                     attempt.result(DOWN_WITHIN_SECONDS)
             assert time.monotonic() - began < DOWN_WITHIN_SECONDS
         wait_for(lambda: not rig.health.problems(), "the stage", DOWN_WITHIN_SECONDS)
-        wait_for(consumer.alive, "the ingress", DOWN_WITHIN_SECONDS)
+        wait_for(lambda: not consumer.problems(), "the ingress", DOWN_WITHIN_SECONDS)
         publishing.publish("item.recheck", {"event_id": "after"})
         rig.sender.send(NotifyChannel(channel_id=3))
         while rig.next()[0] != NotifyChannel(channel_id=3):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import queue
+from functools import partial
 from typing import Any
 
 import pytest
 
 from overheard.bus.actor import Work
-from overheard.limits import Need, Permits, Reservation, Slot
+from overheard.limits import Need, Reservation, Slot, permit_for
 from overheard.messages import NotifyChannel
 from tests.servers.bus_rig import PATIENCE, Rig, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
@@ -41,7 +42,7 @@ def need(message: NotifyChannel) -> Need:
 
 def test_a_message_comes_back_for_its_slot_and_gets_the_permit_that_holds_it(url: str) -> None:
     line, waits, done = Line(), [], queue.Queue[int]()
-    permits = Permits(line, wait=pytest.fail, on_wait=lambda kind, seconds: waits.append((kind, seconds)))  # type: ignore[arg-type]
+    permits = partial(permit_for, line, wait=pytest.fail, on_wait=lambda kind, seconds: waits.append((kind, seconds)))  # type: ignore[arg-type]
 
     def handle(message: NotifyChannel, permit: Any) -> None:
         permit.acquire()

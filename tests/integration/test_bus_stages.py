@@ -291,7 +291,7 @@ def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str,
         assert len(found) == 2
         assert json.loads(found["m"].body)["names"] == ["t3_a"]
     for letter in letters:
-        program.record_dead(letter)
+        program.record_dead([letter])
     recorded = stored()
     assert len(recorded) == len(letters)
     assert recorded["m"].reason == "ValueError (after 2 tries)"

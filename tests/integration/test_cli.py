@@ -208,7 +208,7 @@ def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
 def parked(url: str, queue: str, *bodies: bytes) -> None:
     """Put them where RabbitMQ puts what a stage could not work on."""
     broker = open_broker(
-        url, stages=STAGES.values(), metrics=Metrics(CollectorRegistry()), record_dead=lambda letter: None
+        url, stages=STAGES.values(), metrics=Metrics(CollectorRegistry()), record_dead=lambda letters: None
     )
     broker.declare_queue(queue, ensure=True)
     broker.release()

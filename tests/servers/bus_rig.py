@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -71,7 +71,7 @@ class Rig:
         self.idle = threading.Event()
         self.ended: queue.Queue[int] = queue.Queue()  # worker threads, as they end
         self.broker = open_broker(
-            url, stages=stages, metrics=self.metrics, record_dead=self.letters.put, name="test",
+            url, stages=stages, metrics=self.metrics, record_dead=self._note_dead, name="test",
             give_back=lambda: self.ended.put(threading.get_ident()),
             permits=permits or (lambda need, slot: Holding(slot)),
         )  # fmt: skip
@@ -85,6 +85,10 @@ class Rig:
         self._thread = threading.Thread(target=self._run)
         for stage in stages:
             register(self.broker, stage, work or Work(self._handle))
+
+    def _note_dead(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            self.letters.put(letter)
 
     def __enter__(self) -> Rig:
         self._thread.start()

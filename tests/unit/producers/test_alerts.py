@@ -158,6 +158,20 @@ def test_no_tick_waits_for_a_receiver_that_hangs(
     assert len(operator.got) == 1
 
 
+def test_the_thread_that_tells_leaves_no_connection_behind(make: Any, db: Db, clock: Any, operator: Operator) -> None:
+    closed: list[bool] = []
+
+    def start(work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=lambda: (work(), closed.append(db.peewee.is_closed())))
+        thread.start()
+        thread.join()
+
+    incidents.note(db, "dead letter", "fetch", clock())
+    make(start=start).step()
+    assert len(operator.got) == 1
+    assert closed == [True]
+
+
 def test_with_nobody_to_tell_old_ones_are_forgotten(make: Any, db: Db, clock: Any) -> None:
     alerts = make(open=None)
     incidents.note(db, "dead letter", "fetch", clock())

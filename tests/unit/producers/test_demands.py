@@ -107,6 +107,25 @@ def test_what_waits_is_swept_when_the_ingress_dies(ingress: Ingress, sent: Any, 
     assert refreshes.unserved(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
+def test_what_waits_is_noted_also_when_the_database_was_away_at_first(
+    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event comes again, as it was not acknowledged, and finds itself waiting: the ingress may die all the same."""
+
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("the database")
+
+    ingress.handle([due()])
+    clock.advance(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(refreshes, "demand", away)
+        with pytest.raises(Unavailable):
+            ingress.handle([due()])
+    assert ingress.handle([due()]) == [MERGED]
+    refreshes.served(db, acme, "reddit", clock.advance(1))
+    assert refreshes.unserved(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
+
+
 def test_a_flood_costs_its_workspace_some_time_and_nobody_else(
     ingress: Ingress, sent: Any, world: Any, acme: int, db: Db, clock: Any
 ) -> None:

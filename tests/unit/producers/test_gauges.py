@@ -205,15 +205,15 @@ def test_it_is_done_less_often_where_it_takes_long(gauges: Gauges, monkeypatch: 
 
 
 def test_in_memory_the_broker_counts_for_itself(metrics: Any) -> None:
-    broker: Any = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letter: None)
+    broker: Any = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
     sender = Sender(broker)
     sender.send(NotifyChannel(channel_id=1))
     sender.send(NotifyChannel(channel_id=2))
     sender.send(NotifyChannel(channel_id=3), delay=60)
     consumer = broker.consume("notify")
-    seen = {queue.name: queue for queue in broker.look()}
+    seen = {queue.name: queue for queue in broker.look()[0]}
     assert set(seen) == set(STAGES)
     assert seen["notify"] == Queue("notify", waiting=2, delayed=1, dead=0, workers=1)
     assert seen["fetch"] == Queue("fetch", 0, 0, 0, 0)
     next(consumer)
-    assert {queue.name: queue.waiting for queue in broker.look()}["notify"] == 1
+    assert {queue.name: queue.waiting for queue in broker.look()[0]}["notify"] == 1
