@@ -113,15 +113,19 @@ class Db:
                 for statement in RESTORE_LIMITS:
                     self.peewee.execute_sql(statement)  # type: ignore[no-untyped-call]
 
-    def await_writers(self, table: Any) -> None:
-        """Wait until who is writing to the table has committed: from then on, what is committed now is seen by all.
+    def announce_writer(self, table: Any) -> None:
+        """Let ``await_writers`` wait for this transaction from here on, not only from its first change to the table."""
+        self._lock(table, "IN ROW EXCLUSIVE MODE")
 
-        SQLite has one writer at a time and needs nothing.
-        """
-        if self.sqlite:
-            return
-        lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL("IN SHARE MODE"))
+    def await_writers(self, table: Any) -> None:
+        """Wait until who is writing to the table has committed: from then on, what is committed now is seen by all."""
         with self.transaction():
+            self._lock(table, "IN SHARE MODE")
+
+    def _lock(self, table: Any, mode: str) -> None:
+        # SQLite has one writer at a time and needs nothing.
+        if not self.sqlite:
+            lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL(mode))
             self.peewee.execute(peewee.NodeList(lock))  # type: ignore[no-untyped-call]
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import dead_letters, erasing, retention, specs, threads
+from overheard.db import dead_letters, erasing, retention, specs
 from overheard.db.connect import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.erasing import Tally, author_key, written_by
@@ -45,17 +45,11 @@ class OfWorkspace(msgspec.Struct):
 
 def author(db: Db, source: str, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
-    with db.transaction():
-        erasing.remember(db, [author_key(source, name)], now)
-    db.await_writers(Item)  # what is being stored right now may have looked for the key before
+    erasing.remember(db, [author_key(source, name)], now)
     tally = Tally()
-    while True:
-        some = Item.select(Item.id, Item.ref).where(written_by(source, name)).limit(BATCH)
-        refs = dict(some.tuples().execute(db.peewee))
-        if not refs:
-            break
-        threads.erase_titles(db, [(source, ref) for ref in refs.values()])
-        tally.add(erasing.erase_rows(db, list(refs), now))
+    some = Item.select(Item.source, Item.ref).where(written_by(source, name)).limit(BATCH)
+    while keys := list(some.tuples().execute(db.peewee)):
+        tally.add(erasing.erase_gone(db, keys, now))
     return tally
 
 

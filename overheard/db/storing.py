@@ -63,7 +63,6 @@ def store(
         entries = _storable_now(db, message.items, now - kept_for)
         if entries:
             item_ids = _items(db, entries, now)
-            entries = _without_erased(db, entries, item_ids)
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
         gaps = _part(db, message.part, now)
@@ -76,19 +75,13 @@ def store(
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
     young = [entry for entry in entries if entry.item.created_at >= oldest]
-    refused = erasing.refused(db, [entry.item for entry in young]) if young else set()
+    if not young:
+        return []
+    db.announce_writer(Item)  # before the look: erasing waits for us, or its keys are there to be found
+    refused = erasing.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
     bare = erasing.threads_refused(db, [entry.item for entry in kept])
     return [replace(entry, item=without_title(entry.item)) if entry.item.key in bare else entry for entry in kept]
-
-
-def _without_erased(db: Db, entries: list[MatchedItem], item_ids: dict[Key, int]) -> list[MatchedItem]:
-    """Look again, now that the items' rows are held: one may have been erased in between, and was made anew here."""
-    refused = erasing.refused(db, [entry.item for entry in entries])
-    if not refused:
-        return entries
-    Item.delete().where(Item.id.in_([item_ids[key] for key in refused])).execute(db.peewee)
-    return [entry for entry in entries if entry.item.key not in refused]
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]:
