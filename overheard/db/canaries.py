@@ -93,9 +93,8 @@ def note_delivered(db: Db) -> None:
         .where(Workspace.internal)
         .scalar(db.peewee)
     )
-    known = beats.last(db, BEAT)
-    if latest is not None and (known is None or latest > known):
-        beats.beat(db, BEAT, float(latest))
+    if latest is not None:
+        beats.first(db, BEAT, float(latest))
 
 
 def forget(db: Db, before: float) -> int:

@@ -128,7 +128,8 @@ def _mentions(
     matches = [match for entry in entries for match in entry.matches]
     # The workspaces stay until the transaction ends.
     present = {found for (found,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))}
-    query_ids = _present(db, {query for match in matches for query in match.query_ids})
+    wanted = sorted({query for match in matches for query in match.query_ids})
+    query_ids = {query for some in _portions(wanted) for (query,) in _present_queries(db, ids=some)}
     since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
     rows = []
     for entry in entries:
@@ -162,11 +163,6 @@ def _add_mentions(db: Db, rows: Any) -> Any:
 @compiled
 def _kept_workspaces(db: Db, ids: Any) -> Any:
     return db.kept(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
-
-
-def _present(db: Db, query_ids: Collection[int]) -> set[int]:
-    """Return those of the queries that are still there."""
-    return {query for some in _portions(sorted(query_ids)) for (query,) in _present_queries(db, ids=some)}
 
 
 @compiled
@@ -207,7 +203,8 @@ def _part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
     _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
     if parts is None or finished_at is not None:
         return []
-    if _parts_stored(db, part.poll, parts) < parts:
+    # A part that was matched twice may have come in other pieces each time.
+    if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
         return []
     gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[Target]), now)
     _finish_poll(db, poll=part.poll, now=now)
@@ -238,11 +235,6 @@ def _add_part(db: Db, rows: Any) -> Any:
 @compiled
 def _finish_poll(db: Db, poll: Any, now: Any) -> Any:
     return Poll.update(finished_at=now).where(Poll.id == poll)
-
-
-def _parts_stored(db: Db, poll: str, parts: int) -> int:
-    """How many parts are stored whole. One that was matched twice may have come in other pieces each time."""
-    return len({part for (part,) in _whole_parts(db, poll=poll, parts=parts)})
 
 
 @compiled
