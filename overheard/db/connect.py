@@ -65,6 +65,11 @@ class Db:
         """An SQL condition: ``column`` contains exactly this text. Much quicker than LIKE on texts of megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0
 
+    def moment(self, query: Any) -> float | None:
+        """Return the time that ``query`` finds; None where it finds none."""
+        value = query.scalar(self.peewee)
+        return None if value is None else float(value)
+
     def kept(self, query: Any) -> Any:
         """``query``, whose rows others can change but not delete until the transaction ends: they may be referred to.
 

@@ -170,11 +170,9 @@ def of_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) 
     """
     ids = [("workspace_id", workspace_id), ("workspace", workspace_id), *(("channel_id", each) for each in channels)]
     texts = [f'"{slug}"', *(f'"{name}":{each}{end}' for name, each in ids for end in ",}")]
-    found: set[int] = set()
-    for text in texts:  # one condition of them all would be too deep for SQLite where there are very many channels
-        rows = DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text))
-        found.update(letter_id for (letter_id,) in rows.tuples().execute(db.peewee))
-    return sorted(found)
+    # Each by itself: one condition of them all would be too deep for SQLite where there are very many channels.
+    queries = (DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text)) for text in texts)
+    return sorted({letter_id for query in queries for (letter_id,) in query.tuples().execute(db.peewee)})
 
 
 def last_id(db: Db) -> int:

@@ -419,8 +419,7 @@ def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
         .order_by(Delivery.due_at)
         .limit(1)
     )
-    value = query.scalar(db.peewee)
-    return None if value is None else float(value)
+    return db.moment(query)
 
 
 class Backlog(msgspec.Struct, frozen=True):

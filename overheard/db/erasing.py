@@ -163,11 +163,9 @@ def threads_refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
 
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:
     """Those of the keys that were remembered."""
-    found: set[str] = set()
     ordered = list(keys)
-    for start in range(0, len(ordered), KEYS):
-        found.update(key for (key,) in _erased(db, keys=ordered[start : start + KEYS]))
-    return found
+    portions = (ordered[start : start + KEYS] for start in range(0, len(ordered), KEYS))
+    return {key for some in portions for (key,) in _erased(db, keys=some)}
 
 
 @compiled
