@@ -25,5 +25,4 @@ def first(db: Db, name: str, at: float) -> bool:
 
 def last(db: Db, name: str) -> float | None:
     """When ``name`` last did its work; None when never."""
-    value = Beat.select(Beat.at).where(Beat.name == name).scalar(db.peewee)
-    return None if value is None else float(value)
+    return db.moment(Beat.select(Beat.at).where(Beat.name == name))

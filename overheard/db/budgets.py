@@ -53,27 +53,24 @@ class DatabaseLimiter:
     def reserve(self, key: str) -> Reservation:
         """The next free slot of ``key``; none (``slot`` None, delay HORIZON) when the line is longer than HORIZON."""
         with self._db.session():
-            return self._reserve(key)
-
-    def _reserve(self, key: str) -> Reservation:
-        rate, now = self._rates[key.partition(":")[0]], self._db.now
-        earliest = now - (rate.burst - 1) * rate.period
-        start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
-        row = (
-            Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
-            .on_conflict(
-                conflict_target=[Budget.key],
-                update={Budget.tat: start + rate.period},
-                where=(start < now + HORIZON),
+            rate, now = self._rates[key.partition(":")[0]], self._db.now
+            earliest = now - (rate.burst - 1) * rate.period
+            start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
+            row = (
+                Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
+                .on_conflict(
+                    conflict_target=[Budget.key],
+                    update={Budget.tat: start + rate.period},
+                    where=(start < now + HORIZON),
+                )
+                .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
+                .tuples()
+                .execute(self._db.peewee)
             )
-            .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
-            .tuples()
-            .execute(self._db.peewee)
-        )
-        for delay, moment in row:
-            wait = max(float(delay), 0.0)
-            return Reservation(delay=wait, slot=float(moment) + wait)
-        return Reservation(delay=HORIZON, slot=None)
+            for delay, moment in row:
+                wait = max(float(delay), 0.0)
+                return Reservation(delay=wait, slot=float(moment) + wait)
+            return Reservation(delay=HORIZON, slot=None)
 
     def spare(self, key: str) -> float:
         """Take a token of ``key`` that would be lost otherwise: 0 when it is taken, else seconds to wait.
@@ -83,26 +80,23 @@ class DatabaseLimiter:
         count has less than half a minute's requests left: then somebody else uses the same credentials.
         """
         with self._db.session():
-            return self._spare(key)
-
-    def _spare(self, key: str) -> float:
-        rate, now = self._rates[key.partition(":")[0]], self._db.now
-        full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
-        scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
-        unused = Budget.tat <= full - rate.period
-        lost = unused & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
-        taken = (
-            Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
-            .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
-            .returning(Budget.key)
-            .tuples()
-            .execute(self._db.peewee)
-        )
-        if list(taken):
-            return 0.0
-        ahead = self._db.greatest(Budget.tat - full + rate.period, Budget.block_until - now)
-        delay = float(Budget.select(ahead).where(Budget.key == key).scalar(self._db.peewee))
-        return (delay if delay > 0 else rate.period) + CLOCK_TICK
+            rate, now = self._rates[key.partition(":")[0]], self._db.now
+            full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
+            scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
+            unused = Budget.tat <= full - rate.period
+            lost = unused & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
+            taken = (
+                Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
+                .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
+                .returning(Budget.key)
+                .tuples()
+                .execute(self._db.peewee)
+            )
+            if list(taken):
+                return 0.0
+            ahead = self._db.greatest(Budget.tat - full + rate.period, Budget.block_until - now)
+            delay = float(Budget.select(ahead).where(Budget.key == key).scalar(self._db.peewee))
+            return (delay if delay > 0 else rate.period) + CLOCK_TICK
 
     def until(self, key: str, slot: float) -> float:
         """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.
@@ -110,15 +104,12 @@ class DatabaseLimiter:
         Otherwise all who hold a slot within the block would come at once when it ends.
         """
         with self._db.session():
-            return self._until(key, slot)
-
-    def _until(self, key: str, slot: float) -> float:
-        now = self._db.now
-        rows = list(Budget.select(Budget.block_until, now).where(Budget.key == key).tuples().execute(self._db.peewee))
-        if not rows:
-            return slot - self._db.clock()
-        block_until, moment = rows[0]
-        return slot - float(moment) if slot >= float(block_until) else -math.inf
+            now = self._db.now
+            row = Budget.select(Budget.block_until, now).where(Budget.key == key).tuples().first(self._db.peewee)
+            if row is None:
+                return slot - self._db.clock()
+            block_until, moment = row
+            return slot - float(moment) if slot >= float(block_until) else -math.inf
 
     def block(self, key: str, seconds: float) -> None:
         """Nobody gets a slot before ``seconds`` from now, at most LONGEST_BLOCK; a longer block stays."""
@@ -145,24 +136,12 @@ class DatabaseLimiter:
                 conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
             ).execute(self._db.peewee)
         if remaining < LOW_WATER and reset > 0:
-            self.block(key, min(reset, 600.0))
+            self.block(key, min(reset, WINDOW))
 
 
 def take(db: Db, key: str, seconds: float) -> bool:
     """Take the one slot of ``key`` there is in so many seconds; says whether it was free. Nobody waits in a line."""
-    now = db.now
-    taken = (
-        Budget.insert(key=key, tat=now + seconds, block_until=0, observed_at=0)
-        .on_conflict(
-            conflict_target=[Budget.key],
-            update={Budget.tat: now + seconds},
-            where=(Budget.tat <= now),
-        )
-        .returning(Budget.key)
-        .tuples()
-        .execute(db.peewee)
-    )
-    return bool(list(taken))
+    return admit(db, key, Rate(60.0 / seconds, 1))
 
 
 def admit(db: Db, key: str, rate: Rate) -> bool:
@@ -196,7 +175,5 @@ def state(db: Db, key: str) -> tuple[float | None, float]:
     now = db.now
     booked = db.greatest(Budget.tat, Budget.block_until) - now
     remaining = Case(None, [(Budget.observed_at > now - WINDOW, Budget.remaining)], None)
-    rows = list(Budget.select(remaining, booked).where(Budget.key == key).tuples().execute(db.peewee))
-    if not rows:
-        return None, 0.0
-    return rows[0][0], max(float(rows[0][1]), 0.0)
+    row = Budget.select(remaining, booked).where(Budget.key == key).tuples().first(db.peewee)
+    return (None, 0.0) if row is None else (row[0], max(float(row[1]), 0.0))

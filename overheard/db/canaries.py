@@ -86,16 +86,14 @@ def _refuse_stranger(db: Db) -> None:
 
 def note_delivered(db: Db) -> None:
     """Remember when the last one came out."""
-    latest = (
+    latest = db.moment(
         Delivery.select(fn.max(Delivery.sent_at))
         .join(Channel, on=(Delivery.channel == Channel.id))
         .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(Workspace.internal)
-        .scalar(db.peewee)
     )
-    known = beats.last(db, BEAT)
-    if latest is not None and (known is None or latest > known):
-        beats.beat(db, BEAT, float(latest))
+    if latest is not None:
+        beats.first(db, BEAT, latest)
 
 
 def forget(db: Db, before: float) -> int:

@@ -58,21 +58,11 @@ class Compiled:
         self._lock = Lock()
 
     def __call__(self, db: Db, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._run(db, values)
-        return list(cursor.fetchall()) if cursor.description else []
-
-    def count(self, db: Db, **values: Any) -> int:
-        """Run it; return how many rows it changed."""
-        return int(self._run(db, values).rowcount)
-
-    def _run(self, db: Db, values: dict[str, Any]) -> Any:
         shape = (db.sqlite, *map(_shape, values.values()))
-        found = self._rendered.get(shape)
-        if found is None:
-            found = self._render(db, values, shape)
-        sql, places = found
+        sql, places = self._rendered.get(shape) or self._render(db, values, shape)
         given = [_value(values, place) if type(place) is _Place else place for place in places]
-        return db.peewee.execute_sql(sql, given)  # type: ignore[no-untyped-call]
+        cursor = db.peewee.execute_sql(sql, given)  # type: ignore[no-untyped-call]
+        return list(cursor.fetchall()) if cursor.description else []
 
     def _render(self, db: Db, values: dict[str, Any], shape: Any) -> tuple[str, tuple[Any, ...]]:
         query = self._build(db, **{name: _stand_in(name, value) for name, value in values.items()})

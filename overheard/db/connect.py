@@ -65,6 +65,11 @@ class Db:
         """An SQL condition: ``column`` contains exactly this text. Much quicker than LIKE on texts of megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0
 
+    def moment(self, query: Any) -> float | None:
+        """Return the time that ``query`` finds; None where it finds none."""
+        value = query.scalar(self.peewee)
+        return None if value is None else float(value)
+
     def kept(self, query: Any) -> Any:
         """``query``, whose rows others can change but not delete until the transaction ends: they may be referred to.
 
@@ -113,15 +118,19 @@ class Db:
                 for statement in RESTORE_LIMITS:
                     self.peewee.execute_sql(statement)  # type: ignore[no-untyped-call]
 
-    def await_writers(self, table: Any) -> None:
-        """Wait until who is writing to the table has committed: from then on, what is committed now is seen by all.
+    def announce_writer(self, table: Any) -> None:
+        """Let ``await_writers`` wait for this transaction from here on, not only from its first change to the table."""
+        self._lock(table, "IN ROW EXCLUSIVE MODE")
 
-        SQLite has one writer at a time and needs nothing.
-        """
-        if self.sqlite:
-            return
-        lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL("IN SHARE MODE"))
+    def await_writers(self, table: Any) -> None:
+        """Wait until who is writing to the table has committed: from then on, what is committed now is seen by all."""
         with self.transaction():
+            self._lock(table, "IN SHARE MODE")
+
+    def _lock(self, table: Any, mode: str) -> None:
+        # SQLite has one writer at a time and needs nothing.
+        if not self.sqlite:
+            lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL(mode))
             self.peewee.execute(peewee.NodeList(lock))  # type: ignore[no-untyped-call]
 
     @contextmanager

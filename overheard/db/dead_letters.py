@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -89,22 +91,13 @@ def record(db: Db, **fields: Any) -> None:
     One that dies anew while somebody sends it again is a new one: it loses its lease, and so is not taken for sent.
     """
     letter = New(**fields)
-    if letter.origin == "xq":
-        record_found(db, [letter])
-    else:
-        _record(db, letter, found=False)
+    _record(db, letter, found=letter.origin == "xq")
 
 
 def record_found(db: Db, letters: Sequence[New]) -> None:
     """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
     with db.transaction():
-        parked = [_row(letter) for letter in letters if letter.origin != "rejected"]
-        if parked:
-            insert = DeadLetter.insert_many(parked).on_conflict_ignore().returning(DeadLetter.stage)
-            for (stage,) in insert.tuples().execute(db.peewee):
-                incidents.note(db, "dead letter", stage, letters[0].now)
-    for letter in letters:
-        if letter.origin == "rejected":
+        for letter in letters:
             _record(db, letter, found=True)
 
 
@@ -133,12 +126,11 @@ def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
     else:
         where = same if row["origin"] == "rejected" else None
         insert = insert.on_conflict(conflict_target=[DeadLetter.message_id, DeadLetter.stage], update=row, where=where)
-    with db.transaction():
-        if list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)):
-            incidents.note(db, "dead letter", row["stage"], row["created_at"])
-            return True
+    if list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)):
+        incidents.note(db, "dead letter", row["stage"], row["created_at"])
+        return True
     this = (DeadLetter.message_id == row["message_id"]) & (DeadLetter.stage == row["stage"])
-    return found and bool(DeadLetter.select().where(this, same).exists(db.peewee))
+    return row["origin"] == "xq" or (found and bool(DeadLetter.select().where(this, same).exists(db.peewee)))
 
 
 def _storable(text: str) -> str:
@@ -147,16 +139,17 @@ def _storable(text: str) -> str:
 
 
 def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[Listed]:
-    """The dead letters, newest first. In pages, as there may be very many after a bad night."""
-    query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc())
-    left, below = limit, last_id(db) + 1
-    while left is None or left > 0:
-        size = BATCH if left is None else min(left, BATCH)
-        page = [Listed(*row) for row in query.where(DeadLetter.id < below).limit(size).tuples().execute(db.peewee)]
-        yield from page
-        if len(page) < size:
-            return
-        left, below = (None if left is None else left - size), page[-1].id
+    """The dead letters, newest first."""
+    return islice(_newest_first(db, which), limit)
+
+
+def _newest_first(db: Db, which: DeadLetterFilter) -> Iterator[Listed]:
+    """In pages, as there may be very many after a bad night."""
+    query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc()).limit(BATCH)
+    below = sys.maxsize
+    while rows := list(query.where(DeadLetter.id < below).tuples().execute(db.peewee)):
+        yield from (Listed(*row) for row in rows)
+        below = rows[-1][0]
 
 
 def get(db: Db, letter_id: int) -> DeadLetterRow | None:
@@ -177,11 +170,9 @@ def of_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) 
     """
     ids = [("workspace_id", workspace_id), ("workspace", workspace_id), *(("channel_id", each) for each in channels)]
     texts = [f'"{slug}"', *(f'"{name}":{each}{end}' for name, each in ids for end in ",}")]
-    found: set[int] = set()
-    for text in texts:  # one condition of them all would be too deep for SQLite where there are very many channels
-        rows = DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text))
-        found.update(letter_id for (letter_id,) in rows.tuples().execute(db.peewee))
-    return sorted(found)
+    # Each by itself: one condition of them all would be too deep for SQLite where there are very many channels.
+    queries = (DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text)) for text in texts)
+    return sorted({letter_id for query in queries for (letter_id,) in query.tuples().execute(db.peewee)})
 
 
 def last_id(db: Db) -> int:
@@ -199,10 +190,8 @@ def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[Reason]:
 
 def drop(db: Db, which: DeadLetterFilter) -> int:
     """Forget them; returns how many. In batches, so that no lock is held for long."""
-    gone, batch = 0, BATCH
-    while batch == BATCH:
-        some = _chosen(DeadLetter.select(DeadLetter.id), which).order_by(DeadLetter.id).limit(BATCH)
-        batch = int(DeadLetter.delete().where(DeadLetter.id.in_(some)).execute(db.peewee))
+    gone, some = 0, _chosen(DeadLetter.select(DeadLetter.id), which).order_by(DeadLetter.id).limit(BATCH)
+    while batch := int(DeadLetter.delete().where(DeadLetter.id.in_(some)).execute(db.peewee)):
         gone += batch
     return gone
 

@@ -419,8 +419,7 @@ def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
         .order_by(Delivery.due_at)
         .limit(1)
     )
-    value = query.scalar(db.peewee)
-    return None if value is None else float(value)
+    return db.moment(query)
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -438,22 +437,22 @@ def backlog(db: Db, now: float, older_than: float) -> Backlog | None:
     oldest = oldest_due(db, now)
     if oldest is None or oldest > now - older_than:
         return None
+    number = fn.count(Delivery.id)
     rows = (
-        Delivery.select(Delivery.channel, fn.count(Delivery.id))
+        Delivery.select(number, Workspace.slug, Channel.name)
         .join(Channel, on=(Delivery.channel == Channel.id))
+        .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(
             Delivery.state == PENDING,
             Delivery.due_at <= now,
             Channel.disabled_at.is_null(),
             Channel.failing_since.is_null(),
         )
-        .group_by(Delivery.channel)
+        .group_by(Workspace.slug, Channel.name)
+        .order_by(number.desc(), Workspace.slug, Channel.name)
     )
-    counts: dict[int, int] = dict(rows.tuples().execute(db.peewee))
-    first = max(counts, key=lambda channel_id: counts[channel_id], default=None)
-    if first is None:
+    counts = list(rows.tuples().execute(db.peewee))
+    if not counts:
         return None  # it was sent meanwhile
-    its = Channel.select(Workspace.slug, Channel.name).join(Workspace, on=(Channel.workspace == Workspace.id))
-    for workspace, channel in its.where(Channel.id == first).tuples().execute(db.peewee):
-        return Backlog(sum(counts.values()), oldest, workspace, channel, counts[first])
-    return None
+    most, workspace, channel = counts[0]
+    return Backlog(sum(count for count, _, _ in counts), oldest, workspace, channel, most)

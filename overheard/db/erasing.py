@@ -44,89 +44,60 @@ class Tally(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def erase_gone(db: Db, keys: Collection[Key], now: float) -> Tally:
-    """Erase the items that their source says are deleted, be they stored or not: none of them is stored from here on.
-
-    The steps are those of ``erase``; but what is being stored just now may have been looked for before its key was
-    there, so it is waited for. Outside of a transaction.
-    """
-    tally, ordered = Tally(), sorted(keys)  # one order of locks for all workers
-    if not ordered:
-        return tally
-    with db.transaction():
-        remember(db, map(item_key, ordered), now)
-    db.await_writers(Item)
-    for start in range(0, len(ordered), KEYS):
-        some = ordered[start : start + KEYS]
-        threads.erase_titles(db, some)
-        stored = [row for (row,) in Item.select(Item.id).where(of_keys(some)).tuples().execute(db.peewee)]
-        if stored:
-            tally.add(erase_rows(db, stored, now))
-    return tally
-
-
-def of_keys(keys: Iterable[Key]) -> Any:
-    """Return the condition of being one of these items."""
-    by_source: dict[str, list[str]] = defaultdict(list)
-    for source, ref in keys:
-        by_source[source].append(ref)
-    each = [(Item.source == source) & Item.ref.in_(refs) for source, refs in by_source.items()]
-    return reduce(or_, each) if each else Item.id.in_([])
-
-
 def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> Tally:
-    """Erase items that are gone from their source, up to a few hundred at once.
+    """Erase stored items that are gone from their source. Outside of a transaction.
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
-
-    1. the items' names are remembered: a comment that is stored from here on loses its post's title;
-    2. posts' titles go from the comments below them: should we die in between, the items are still there to be found
-       again;
-    3. then, in one transaction, the items go, with their mentions and deliveries.
     """
-    keys = _keys(db, item_ids)
-    if not keys and not nameless:
-        return Tally()
-    with db.transaction():
-        remember(db, map(item_key, keys), now)
-    threads.erase_titles(db, keys)
-    tally = erase_rows(db, item_ids, now)
+    rows = Item.select(Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
+    tally = erase_gone(db, list(rows.tuples().execute(db.peewee)), now)
     for source, author in sorted(nameless):
         Item.update(author=None).where(written_by(source, author)).execute(db.peewee)
     return tally
 
 
-def _keys(db: Db, item_ids: Collection[int]) -> list[Key]:
-    rows = Item.select(Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
-    return [(source, ref) for source, ref in rows.tuples().execute(db.peewee)]
+def erase_gone(db: Db, keys: Collection[Key], now: float) -> Tally:
+    """Erase items, be they stored or not: none of them is stored from here on. Outside of a transaction.
+
+    1. the items' names are remembered, so that store refuses them, and titles of their own in comments below them;
+    2. posts' titles go from the comments that are stored: should we die in between, the posts are still there to be
+       found again;
+    3. then, in one transaction, the items go, with their mentions and deliveries.
+    """
+    tally, ordered = Tally(), sorted(keys)  # one order of locks for all workers
+    if ordered:
+        remember(db, map(item_key, ordered), now)
+    for start in range(0, len(ordered), KEYS):
+        some = ordered[start : start + KEYS]
+        threads.erase_titles(db, _of_keys(Item.thread, some))
+        tally.add(_erase_rows(db, some))
+    return tally
 
 
-def erase_rows(db: Db, item_ids: Collection[int], now: float) -> Tally:
-    """Step 3 of ``erase``. Store, which may be storing one of them again, has done so before, or finds its key."""
+def _of_keys(ref: Any, keys: Iterable[Key]) -> Any:
+    """Return the condition that the item's source and ``ref`` are one of these keys."""
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for source, each in keys:
+        by_source[source].append(each)
+    return reduce(or_, ((Item.source == source) & ref.in_(refs) for source, refs in by_source.items()))
+
+
+def _erase_rows(db: Db, keys: Sequence[Key]) -> Tally:
     with db.transaction():
-        rows = Item.select(Item.id, Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
-        rows = rows.order_by(Item.source, Item.ref)
+        rows: Any = Item.select(Item.id).where(_of_keys(Item.ref, keys)).order_by(Item.source, Item.ref)
         locked = (rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee)
-        found = {row_id: (source, ref) for row_id, source, ref in locked}
+        found = [item_id for (item_id,) in locked]
         if not found:
             return Tally()
-        remember(db, map(item_key, found.values()), now)
-        its = Mention.select(Mention.id).where(Mention.item.in_(list(found)))
-        bundles = [
-            bundle
-            for (bundle,) in Delivery.select(Delivery.bundle)
-            .where(Delivery.mention.in_(its), Delivery.state == BUNDLED)
-            .distinct()
-            .tuples()
-            .execute(db.peewee)
-        ]
-        tally = Tally(
+        its = Mention.select(Mention.id).where(Mention.item.in_(found))
+        bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(its), Delivery.state == BUNDLED)
+        digests = [digest for (digest,) in bundled.distinct().tuples().execute(db.peewee)]
+        return Tally(
             deliveries=Delivery.delete().where(Delivery.mention.in_(its)).execute(db.peewee),
-            mentions=Mention.delete().where(Mention.item.in_(list(found))).execute(db.peewee),
-            items=Item.delete().where(Item.id.in_(list(found))).execute(db.peewee),
+            mentions=Mention.delete().where(Mention.item.in_(found)).execute(db.peewee),
+            items=Item.delete().where(Item.id.in_(found)).execute(db.peewee),
+            digests=_emptied(db, digests),
         )
-        tally.digests = _emptied(db, bundles)
-    return tally
 
 
 def _emptied(db: Db, digests: Sequence[str]) -> int:
@@ -146,12 +117,17 @@ def written_by(source: str, author: str) -> Any:
 
 
 def remember(db: Db, keys: Iterable[str], now: float) -> None:
-    """Let nothing with these keys be stored again. Runs inside a transaction."""
+    """Let nothing with these keys be stored from here on. Outside of a transaction.
+
+    Transactions of store that may have looked before the keys were there are waited for.
+    """
     rows = [{"key": key, "at": now} for key in sorted(keys)]
-    for start in range(0, len(rows), KEYS):
-        Erased.insert_many(rows[start : start + KEYS]).on_conflict(
-            conflict_target=[Erased.key], update={Erased.at: now}
-        ).execute(db.peewee)
+    with db.transaction():
+        for start in range(0, len(rows), KEYS):
+            Erased.insert_many(rows[start : start + KEYS]).on_conflict(
+                conflict_target=[Erased.key], update={Erased.at: now}
+            ).execute(db.peewee)
+    db.await_writers(Item)
 
 
 def item_key(key: Key) -> str:
@@ -187,11 +163,9 @@ def threads_refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
 
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:
     """Those of the keys that were remembered."""
-    found: set[str] = set()
     ordered = list(keys)
-    for start in range(0, len(ordered), KEYS):
-        found.update(key for (key,) in _erased(db, keys=ordered[start : start + KEYS]))
-    return found
+    portions = (ordered[start : start + KEYS] for start in range(0, len(ordered), KEYS))
+    return {key for some in portions for (key,) in _erased(db, keys=some)}
 
 
 @compiled

@@ -188,8 +188,7 @@ def oldest_fresh(db: Db) -> float | None:
         .order_by(Feed.fresh_at)
         .limit(1)
     )
-    value = query.scalar(db.peewee)
-    return None if value is None else float(value)
+    return db.moment(query)
 
 
 def oldest_poll(db: Db, now: float) -> float | None:
@@ -199,8 +198,7 @@ def oldest_poll(db: Db, now: float) -> float | None:
         .join(Poll, on=(FeedGroup.poll == Poll.id))
         .where(Poll.started_at <= now)
     )
-    value = held.scalar(db.peewee)
-    return None if value is None else float(value)
+    return db.moment(held)
 
 
 def unread_since(db: Db, workspace_id: int, since: float) -> bool:

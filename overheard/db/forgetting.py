@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import dead_letters, erasing, retention, specs, threads
+from overheard.db import dead_letters, erasing, retention, specs
 from overheard.db.connect import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.erasing import Tally, author_key, written_by
@@ -45,17 +45,11 @@ class OfWorkspace(msgspec.Struct):
 
 def author(db: Db, source: str, name: str, now: float) -> Tally:
     """Erase everything of an author, and store nothing of theirs any more."""
-    with db.transaction():
-        erasing.remember(db, [author_key(source, name)], now)
-    db.await_writers(Item)  # what is being stored right now may have looked for the key before
+    erasing.remember(db, [author_key(source, name)], now)
     tally = Tally()
-    while True:
-        some = Item.select(Item.id, Item.ref).where(written_by(source, name)).limit(BATCH)
-        refs = dict(some.tuples().execute(db.peewee))
-        if not refs:
-            break
-        threads.erase_titles(db, [(source, ref) for ref in refs.values()])
-        tally.add(erasing.erase_rows(db, list(refs), now))
+    some = Item.select(Item.source, Item.ref).where(written_by(source, name)).limit(BATCH)
+    while keys := list(some.tuples().execute(db.peewee)):
+        tally.add(erasing.erase_gone(db, keys, now))
     return tally
 
 
@@ -88,15 +82,15 @@ def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
     tally = _counted(db, workspace_id, channels, letters)
     for start in range(0, len(letters), BATCH):
         dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + BATCH])))
-    while True:
-        mentions, items = _some_mentions(db, workspace_id)
-        tally.items += items
-        if mentions < BATCH:
-            break
+    some = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(BATCH)
+    gone = Mention.delete().where(Mention.id.in_(some)).returning(Mention.item)  # their deliveries go with them
+    while items := [item for (item,) in gone.tuples().execute(db.peewee)]:
+        tally.items += retention.unmentioned(db, items)
     digests = Delivery.select(Delivery.id).where(Delivery.channel.in_(channels)).limit(BATCH)
     while Delivery.delete().where(Delivery.id.in_(digests)).execute(db.peewee) == BATCH:
         pass
-    feeds = _watched(db, workspace_id)
+    watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
+    feeds = [feed for (feed,) in watched.tuples().execute(db.peewee)]
     specs.remove(db, workspace_id)
     keys = [f"trigger:{workspace_id}", *(f"channel:{channel}" for channel in channels)]
     Budget.delete().where(Budget.key.in_(keys)).execute(db.peewee)
@@ -141,16 +135,3 @@ def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int])
         channels=len(channels),
         queries=count(Query),
     )
-
-
-def _some_mentions(db: Db, workspace_id: int) -> tuple[int, int]:
-    """Delete a batch of mentions, with their deliveries, and the items nobody else mentions; how many of each."""
-    some = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(BATCH)
-    rows = Mention.delete().where(Mention.id.in_(some)).returning(Mention.item).tuples().execute(db.peewee)
-    items = [item for (item,) in rows]
-    return len(items), retention.unmentioned(db, items)
-
-
-def _watched(db: Db, workspace_id: int) -> list[int]:
-    feeds = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
-    return [feed for (feed,) in feeds.tuples().execute(db.peewee)]

@@ -1,7 +1,7 @@
 """The tables. Times are seconds since the epoch (UTC); what each table is for stands above it.
 
 The schema itself is made by ``migrations/``: a change here needs a migration, and a test compares the two. Ids that
-messages or readers remember are never given twice: on SQLite, migration 0009 makes them AUTOINCREMENT, which a table
+messages or readers remember are never given twice: on SQLite, migration 0011 makes them AUTOINCREMENT, which a table
 that is made anew has to keep.
 """
 

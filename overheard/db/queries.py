@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from peewee import Case, Tuple, fn
+from peewee import Case, Tuple
 
 from overheard.db.connect import Db
 from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
@@ -88,8 +88,3 @@ def texts(db: Db) -> Iterator[tuple[str, str, str]]:
         .order_by(Workspace.slug, Query.name)
     )
     yield from rows.tuples().execute(db.peewee)
-
-
-def count(db: Db) -> int:
-    """How many queries there are."""
-    return int(Query.select(fn.count(Query.id)).where(Query.removed_at.is_null()).scalar(db.peewee))

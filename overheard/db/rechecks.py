@@ -74,19 +74,10 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
     with db.transaction():
         rows = list(oldest.tuples().execute(db.peewee))
         portions = [rows[start : start + size] for start in range(0, len(rows), size)]
-        wanted = [[item_id for item_id, _ in portion] for portion in portions if portion[0][1] <= before]
-        return [Batch(source, ids, lease) for portion in wanted if (ids := _lease(db, portion, lease, now=now))]
-
-
-def _lease(db: Db, item_ids: Sequence[int], lease: float, *, now: float) -> tuple[int, ...]:
-    taken = (
-        Item.update(lease_until=lease)
-        .where(Item.id.in_(list(item_ids)), Item.lease_until < now)
-        .returning(Item.id)
-        .tuples()
-        .execute(db.peewee)
-    )
-    return tuple(sorted(item_id for (item_id,) in taken))
+        wanted = [sorted(item_id for item_id, _ in portion) for portion in portions if portion[0][1] <= before]
+        for ids in wanted:
+            Item.update(lease_until=lease).where(Item.id.in_(ids)).execute(db.peewee)
+    return [Batch(source, tuple(ids), lease) for ids in wanted]
 
 
 def wish(db: Db, source: str, name: str, now: float) -> Batch:

@@ -63,7 +63,6 @@ def store(
         entries = _storable_now(db, message.items, now - kept_for)
         if entries:
             item_ids = _items(db, entries, now)
-            entries = _without_erased(db, entries, item_ids)
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
         gaps = _part(db, message.part, now)
@@ -76,19 +75,13 @@ def store(
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
     young = [entry for entry in entries if entry.item.created_at >= oldest]
-    refused = erasing.refused(db, [entry.item for entry in young]) if young else set()
+    if not young:
+        return []
+    db.announce_writer(Item)  # before the look: erasing waits for us, or its keys are there to be found
+    refused = erasing.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
     bare = erasing.threads_refused(db, [entry.item for entry in kept])
     return [replace(entry, item=without_title(entry.item)) if entry.item.key in bare else entry for entry in kept]
-
-
-def _without_erased(db: Db, entries: list[MatchedItem], item_ids: dict[Key, int]) -> list[MatchedItem]:
-    """Look again, now that the items' rows are held: one may have been erased in between, and was made anew here."""
-    refused = erasing.refused(db, [entry.item for entry in entries])
-    if not refused:
-        return entries
-    Item.delete().where(Item.id.in_([item_ids[key] for key in refused])).execute(db.peewee)
-    return [entry for entry in entries if entry.item.key not in refused]
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]:
@@ -135,7 +128,8 @@ def _mentions(
     matches = [match for entry in entries for match in entry.matches]
     # The workspaces stay until the transaction ends.
     present = {found for (found,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))}
-    query_ids = _present(db, {query for match in matches for query in match.query_ids})
+    wanted = sorted({query for match in matches for query in match.query_ids})
+    query_ids = {query for some in _portions(wanted) for (query,) in _present_queries(db, ids=some)}
     since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
     rows = []
     for entry in entries:
@@ -169,11 +163,6 @@ def _add_mentions(db: Db, rows: Any) -> Any:
 @compiled
 def _kept_workspaces(db: Db, ids: Any) -> Any:
     return db.kept(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
-
-
-def _present(db: Db, query_ids: Collection[int]) -> set[int]:
-    """Return those of the queries that are still there."""
-    return {query for some in _portions(sorted(query_ids)) for (query,) in _present_queries(db, ids=some)}
 
 
 @compiled
@@ -214,7 +203,8 @@ def _part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
     _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
     if parts is None or finished_at is not None:
         return []
-    if _parts_stored(db, part.poll, parts) < parts:
+    # A part that was matched twice may have come in other pieces each time.
+    if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
         return []
     gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[Target]), now)
     _finish_poll(db, poll=part.poll, now=now)
@@ -245,11 +235,6 @@ def _add_part(db: Db, rows: Any) -> Any:
 @compiled
 def _finish_poll(db: Db, poll: Any, now: Any) -> Any:
     return Poll.update(finished_at=now).where(Poll.id == poll)
-
-
-def _parts_stored(db: Db, poll: str, parts: int) -> int:
-    """How many parts are stored whole. One that was matched twice may have come in other pieces each time."""
-    return len({part for (part,) in _whole_parts(db, poll=poll, parts=parts)})
 
 
 @compiled

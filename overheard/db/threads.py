@@ -5,42 +5,22 @@ When the post is erased, they go from other people's comments, too.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from typing import Any
 
 import msgspec
 
 from overheard.db.connect import Db
 from overheard.db.models import Item
 from overheard.items import Item as FoundItem
-from overheard.messages import Key
 from overheard.sources.registry import bare_permalink
 
-KEYS = 400  # in one statement
 
-
-def erase_titles(db: Db, keys: Iterable[Key]) -> int:
-    """Take what is a post's off the comments below it, for the posts among these items; how many comments had it."""
-    by_source: dict[str, list[str]] = defaultdict(list)
-    for source, ref in keys:
-        by_source[source].append(ref)
-    return sum(
-        _erase(db, source, refs[start : start + KEYS])
-        for source, refs in by_source.items()
-        for start in range(0, len(refs), KEYS)
-    )
-
-
-def _erase(db: Db, source: str, refs: Collection[str]) -> int:
-    below = Item.select(Item.id, Item.permalink).where(
-        Item.source == source, Item.thread.in_(list(refs)), Item.kind == "comment"
-    )
-    rows = list(below.tuples().execute(db.peewee))
-    for item_id, permalink in rows:
-        Item.update(thread_title="", permalink=bare_permalink(source, permalink)).where(Item.id == item_id).execute(
-            db.peewee
-        )
-    return len(rows)
+def erase_titles(db: Db, below: Any) -> None:
+    """Take what is a post's off the comments that stand below it; ``below`` is the condition of standing there."""
+    comments = Item.select(Item.id, Item.source, Item.permalink).where(below, Item.kind == "comment")
+    for item_id, source, permalink in list(comments.tuples().execute(db.peewee)):
+        bare = {"thread_title": "", "permalink": bare_permalink(source, permalink)}
+        Item.update(**bare).where(Item.id == item_id).execute(db.peewee)
 
 
 def without_title(comment: FoundItem) -> FoundItem:

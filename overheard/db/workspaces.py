@@ -19,33 +19,36 @@ from overheard.errors import InvalidInput, NotFound
 SHOWN_CHARS = 100
 
 
-class Due:
-    """A due workspace as a tick claims it: ``id``, ``slug``, and the times that its schedules say come next."""
+class Due(msgspec.Struct, frozen=True):
+    """A due workspace as a tick claims it. ``digest_at``: when its next digest was due; the end of that period."""
 
-    def __init__(self, row: Workspace) -> None:
-        self.id: int = row.id
-        self.slug: str = row.slug
-        self.every: str = row.every
-        self.digest: str | None = row.digest
-        self.timezone: str = row.timezone
-        self.due_at: float = row.next_due_at
-        self.digest_at: float | None = row.next_digest_at
+    id: int
+    slug: str
+    every: str
+    digest: str | None
+    timezone: str
+    digest_at: float | None
+
+
+DUE = (Workspace.id, Workspace.slug, Workspace.every, Workspace.digest, Workspace.timezone, Workspace.next_digest_at)
 
 
 def by_name(db: Db, name: str | int) -> Workspace:
     """The workspace of this slug or id. Raises NotFound, naming some that exist."""
-    row: Workspace | None = None
-    if isinstance(name, int):
-        if 0 < name < 2**63:  # neither database can even be asked for a larger one
-            row = Workspace.select().where(Workspace.id == name).first(db.peewee)
-    elif storable(name) == name:
-        row = Workspace.select().where(Workspace.slug == name).first(db.peewee)
+    row: Workspace | None = Workspace.select().where(_named([name])).first(db.peewee)
     if row is None:
         few = Workspace.select(Workspace.slug).where(visible.WORKSPACES).limit(5)
         some = [slug for (slug,) in few.tuples().execute(db.peewee)]
         hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
     return row
+
+
+def _named(names: Collection[str | int]) -> Any:
+    # Neither database can even be asked for other ids and slugs.
+    ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
+    slugs = [name for name in names if isinstance(name, str) and storable(name) == name]
+    return Workspace.id.in_(ids) | Workspace.slug.in_(slugs)
 
 
 def by_slug_or_number(db: Db, text: str) -> Workspace:
@@ -68,10 +71,8 @@ class Named(msgspec.Struct, frozen=True):
 
 def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, Named]:
     """Those of these slugs and ids that exist, in one look."""
-    ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
-    slugs = [name for name in names if isinstance(name, str) and storable(name) == name]
     columns = [getattr(Workspace, name) for name in Named.__struct_fields__]
-    rows = Workspace.select(*columns).where(Workspace.id.in_(ids) | Workspace.slug.in_(slugs))
+    rows = Workspace.select(*columns).where(_named(names))
     found = [Named(*row) for row in rows.tuples().execute(db.peewee)]
     return {**{row.id: row for row in found}, **{row.slug: row for row in found}}
 
@@ -82,24 +83,8 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float])
     Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
     side exactly one gets it. The claim is also the demand: if the event is lost now, ``refreshes.unserved`` finds it.
     """
-    rows = list(  # read to the end: on SQLite, a reading under way forbids the transaction that follows
-        Workspace.select()
-        .where(Workspace.active, Workspace.next_due_at <= now)
-        .order_by(Workspace.next_due_at)
-        .limit(limit)
-        .execute(db.peewee)
-    )
-    claimed = []
     with db.transaction():
-        for row in sorted(rows, key=lambda row: row.id):  # one order of locks for all ticks
-            due = Due(row)
-            changed = (
-                Workspace.update(next_due_at=following(due))
-                .where(Workspace.id == due.id, Workspace.next_due_at == due.due_at, Workspace.active)
-                .execute(db.peewee)
-            )
-            if changed == 1:
-                claimed.append(due)
+        claimed = _claim(db, Workspace.next_due_at, {}, now, limit, following)
         refreshes.demand(db, [due.id for due in claimed], now)
     return claimed
 
@@ -109,24 +94,22 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], flo
 
     The claim notes the period: if its event is lost, ``undigested`` finds it again.
     """
-    rows = list(
-        Workspace.select()
-        .where(Workspace.active, Workspace.next_digest_at <= now)
-        .order_by(Workspace.next_digest_at)
-        .limit(limit)
-        .execute(db.peewee)
-    )
-    claimed = []
+    period = {Workspace.digest_end: Workspace.next_digest_at, Workspace.digest_asked_at: now}
     with db.transaction():
-        for row in sorted(rows, key=lambda row: row.id):
-            due = Due(row)
-            changed = (
-                Workspace.update(next_digest_at=following(due), digest_end=due.digest_at, digest_asked_at=now)
-                .where(Workspace.id == due.id, Workspace.next_digest_at == due.digest_at, Workspace.active)
-                .execute(db.peewee)
-            )
-            if changed == 1:
-                claimed.append(due)
+        return _claim(db, Workspace.next_digest_at, period, now, limit, following)
+
+
+def _claim(
+    db: Db, column: Any, noted: Mapping[Any, Any], now: float, limit: int, following: Callable[[Due], float]
+) -> list[Due]:
+    due = Workspace.select(*DUE, column).where(Workspace.active, column <= now).order_by(column).limit(limit)
+    claimed = []
+    for *row, due_at in sorted(due.tuples().execute(db.peewee)):  # by id: one order of locks for all ticks
+        workspace = Due(*row)
+        unclaimed = (Workspace.id == workspace.id) & (column == due_at) & Workspace.active
+        claim = Workspace.update({**noted, column: following(workspace)}).where(unclaimed)
+        if claim.execute(db.peewee) == 1:
+            claimed.append(workspace)
     return claimed
 
 
@@ -209,12 +192,7 @@ def oldest_digest(db: Db, now: float) -> float | None:
         .order_by(Workspace.digest_end)
         .limit(1)
     )
-    return _earliest(db, due, asked)
-
-
-def _earliest(db: Db, *queries: Any) -> float | None:
-    found = [value for query in queries if (value := query.scalar(db.peewee)) is not None]
-    return min(found, default=None)
+    return min((float(row[0]) for query in (due, asked) for row in query.tuples().execute(db.peewee)), default=None)
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -269,12 +247,8 @@ def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
     """(slug, part, number) of what workspaces have more of than ``limits`` says."""
     counts = {part: _counted(db, BOUNDED[part]) for part in limits}
     over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
-    rows = (
-        Workspace.select(Workspace.id, Workspace.slug).where(visible.WORKSPACES).tuples().execute(db.peewee)
-        if over
-        else []
-    )
-    slugs = dict(rows)
+    rows = Workspace.select(Workspace.id, Workspace.slug).where(Workspace.id.in_({row for row, _, _ in over}))
+    slugs = dict(rows.where(visible.WORKSPACES).tuples().execute(db.peewee))
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
 
