@@ -193,13 +193,6 @@ class Retention(Section):
 class Canary(Section):
     interval: Annotated[int, Field(ge=0, le=86400)] = 0
 
-    @field_validator("interval")
-    @classmethod
-    def _schedule(cls, value: int) -> int:
-        if value == 1:
-            raise ValueError("must be 0 (off), or at least 2 seconds")
-        return value
-
 
 class Alerts(Section):
     url: SecretStr = SecretStr("")
