@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 RENAMED = {"reddit": "sources.reddit"}  # sections; in variables, the old name needs no warning
+IN_THE_URL = "set it in [bus] url: amqp://…?{}=30"
 REMOVED: dict[tuple[str, str], str] = {
+    ("bus", "heartbeat"): IN_THE_URL.format("heartbeat"),
+    ("bus", "blocked_timeout"): IN_THE_URL.format("blocked_connection_timeout"),
     ("fetch", "overlap"): "readings end where they meet what was read before, and need no overlap",
 }
 

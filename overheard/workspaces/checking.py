@@ -60,11 +60,9 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, refusal: Refusal) -> 
         except InvalidInput as error:
             yield f"{field}: {error}"
     yield from _watches(spec)
-    unknown = list(_unknown_sources(spec))
-    yield from unknown
     # Parsing a hundred thousand queries takes minutes.
-    if unknown or (too_many := list(refusal(spec))):
-        yield from [] if unknown else too_many
+    if first := list(_unknown_sources(spec)) or list(refusal(spec)):
+        yield from first
         return
     yield from dict.fromkeys(_places(spec))
     yield from _names("query", (query.name for query in spec.query))
