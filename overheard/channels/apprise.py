@@ -2,9 +2,9 @@
 
 Apprise answers True or False and logs why, follows redirects, retries and reads local files when a URL says so. Here it
 does one try, within a deadline, under the egress guard, with an HTTP that takes nothing from this machine along
-(``apprise_http``), and its log lines become the reason, as far as they cannot be an echo of what was sent
-(``apprise_words``). ``import apprise`` and its services take 20 MB and half a second, so both wait for the first
-channel that needs them.
+(``apprise_http``). Why it failed is told by the answer's status and the error at hand (``apprise_words``), never by
+Apprise's own lines, which may repeat what was sent. ``import apprise`` and its services take 20 MB and half a second,
+so both wait for the first channel that needs them.
 
 The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and ``form://`` as the header
 ``webhook-id``; other services have no field for it.
@@ -71,8 +71,7 @@ class AppriseChannel:
         # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
         if deadline.passed or not delivered:
             cut = deadline.cut and f"it {deadline.cut}"
-            why = guard.asked or scrub("; ".join(dict.fromkeys(filter(None, said.reasons))), self._url)
-            reason = cut or why or "the service did not say why"
+            reason = cut or scrub(said.fault, self._url) or guard.reason or "the service did not say why"
             raise TryAgain(f"{self._name} not delivered: {reason}", delay=guard.delay)
 
     def _notify(self, notice: Notice) -> bool:

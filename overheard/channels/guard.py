@@ -39,16 +39,16 @@ class Blocked(OSError):
 
 
 class Guard:
-    """One guarded try. ``refusal`` holds the first reason; after it nothing more is let through.
+    """One guarded try. ``refusal`` is why it was ended; after it nothing more is let through.
 
-    ``delay`` is how many seconds the other side asked to be left alone, ``asked`` in what words of ours
-    (``apprise_http`` notes it).
+    ``reason`` says what the other side answered, should it turn out that nothing was delivered; ``delay`` is how many
+    seconds it asked to be left alone (``apprise_http`` notes both).
     """
 
     def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
         self.refusal: Permanent | None = None
         self.delay: float | None = None
-        self.asked: str | None = None
+        self.reason: str | None = None
         self.deadline = deadline
         self.allow_private = allow_private
         self._resolving = False

@@ -126,7 +126,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[[sources.reddit]]\n", ["sources.reddit must be a table", "[sources.reddit]"]),
         ("[sources.reddit]\nbrst = 1\n", ["[sources.reddit] brst: unknown key", "Did you mean burst?"]),
         ("[sources.replay]\nspeed = -1\n", ["[sources.replay] speed:", "greater than or equal to 0", "(default: 1.0)"]),
-        ("[sources.reddit]\nclient = [{client_id='a', clientid=5}]", ["[sources.reddit] client 1 clientid: ", "client_id?"]),
+        ("[sources.reddit]\nclient=[{client_id='a',clientid=5}]", ["[sources.reddit] client 1 clientid", "client_id?"]),
         ("[[sources.reddit.client]]\nclient_secret = \"s\"\n", ["[sources.reddit] client 1 client_id: Field required"]),
         ("[sources.reddit]\nclient = [5]\n", ["[sources.reddit] client 1: ", "dictionary"]),
         ("[log]\nlevel = \"LOUD\"\n", ["[log] level:", "'DEBUG'", "(default: 'INFO')"]),

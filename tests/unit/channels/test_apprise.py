@@ -210,7 +210,7 @@ def test_nor_is_a_service_on_the_internet(
         assert status == 200, "some look at nothing else"
 
 
-def test_a_text_that_apprise_puts_into_its_own_words_is_left_out(
+def test_what_apprise_logs_is_not_told(
     options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = logging.getLogger("apprise")
@@ -224,7 +224,7 @@ def test_a_text_that_apprise_puts_into_its_own_words_is_left_out(
     monkeypatch.setattr(requests.Session, "request", request)
     with pytest.raises(TryAgain) as error:
         AppriseChannel("json://example.com", None, options).send(notice())
-    assert str(error.value) == "json:// not delivered: The service has … to say; The service wanted to say …"
+    assert str(error.value) == "json:// not delivered: the service did not say why"
 
 
 def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
@@ -245,7 +245,7 @@ def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOp
 def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
     mail.refused = {"canary@example.com"}
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
-    with pytest.raises(TryAgain, match=r'^mailto:// not delivered: Sending email to "…" failed') as error:
+    with pytest.raises(TryAgain, match=r"^mailto:// not delivered: the service did not say why$") as error:
         AppriseChannel(url, None, options).send(notice())
     assert "canary" not in str(error.value)
 
