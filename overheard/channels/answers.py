@@ -62,15 +62,13 @@ def asked_delay(header: str | None, body: bytes, *, now: float) -> float | None:
 
     Discord writes ``retry_after`` (seconds), Telegram ``parameters.retry_after``, Matrix ``retry_after_ms``.
     """
-    asked = [delay_of(header, now=now)]
     try:
         said = msgspec.json.decode(body, type=_Said)
     except (msgspec.MsgspecError, RecursionError):
-        pass
-    else:
-        seconds = (said.retry_after, said.parameters.retry_after, said.retry_after_ms / 1000)
-        asked += [delay_of(str(wanted), now=now) for wanted in seconds]
-    return max((delay for delay in asked if delay is not None), default=None)
+        said = _Said()
+    seconds = (said.retry_after, said.parameters.retry_after, said.retry_after_ms / 1000)
+    asked = [delay_of(each, now=now) for each in (header, *map(str, seconds))]
+    return max(filter(None, asked), default=None)
 
 
 class _Parameters(msgspec.Struct):

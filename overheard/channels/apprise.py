@@ -45,8 +45,6 @@ class AppriseChannel:
     signed = False
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
-        if secret is not None:
-            raise InvalidInput("secret: only http:// and https:// channels are signed; remove it")
         self._url = url
         self._options = options
         self._chat = chat_service(url)
@@ -125,7 +123,8 @@ class AppriseChannel:
     def _check_host(self, service: Any) -> None:
         if self._options.allow_private:
             return
-        if service.port is not None and foreign(service.port) and hasattr(_module(service), "requests"):
+        speaks_http = hasattr(sys.modules[type(service).__module__], "requests")
+        if service.port is not None and foreign(service.port) and speaks_http:
             raise InvalidInput(f"url: {WRONG_PORT.format(service.port)}")
         if not any("{host}" in template for template in service.templates):
             return  # where a host would be, such a service's URL has a token or a number
@@ -139,10 +138,6 @@ class AppriseChannel:
 def _throttle(service: Any, last_io: Any = None, wait: float | None = None) -> None:
     """Pause between requests. Not for ``wait``, which is the receiver's word: it may be days (``apprise_http``)."""
     service.__class__.throttle(service, last_io)
-
-
-def _module(service: object) -> object:
-    return sys.modules[type(service).__module__]
 
 
 def _asset() -> Any:

@@ -16,7 +16,7 @@ import msgspec
 
 from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
-from overheard.channels.registry import redact
+from overheard.channels.redact import redact
 from overheard.config import Config
 from overheard.db import beats, migrate, refreshes, sources, sqlite_file, workspaces
 from overheard.db import instance as instances

@@ -11,8 +11,8 @@ import msgspec
 from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.inert import clip
-from overheard.channels.redact import HIDDEN
-from overheard.channels.registry import redact, validate_url
+from overheard.channels.redact import HIDDEN, redact
+from overheard.channels.registry import validate_url
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse
 from overheard.sources.registry import SOURCES, watchable
