@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from overheard.channels.registry import is_signed
 from overheard.config import LEASE_MARGIN, SECTIONS, Config, Section
 from overheard.config.deprecated import REMOVED, RENAMED, table_of, without_old_keys
 from overheard.credentials import read_secret
@@ -181,9 +182,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     if 0 < config.canary.interval < max(config.fetch.fresh_for, 2):
         least = f"at least 2 seconds and [fetch] fresh_for ({config.fetch.fresh_for:g})"
         yield f"[canary] interval: must be 0 (off), or {least}: nothing is read more often"
-    url, secret = config.alerts.url.get_secret_value().lower(), config.alerts.secret.get_secret_value()
-    signed = url.startswith(("http://", "https://"))
-    if signed and not secret:
+    url, secret = config.alerts.url.get_secret_value(), config.alerts.secret.get_secret_value()
+    if is_signed(url) and not secret:
         yield '[alerts] secret: a webhook is signed with one; make it with: echo "whsec_$(openssl rand -base64 24)"'
-    if url and secret and not signed:
+    # A chat's https:// address may have one: until it was known for a chat's, one was asked for.
+    if url and secret and not url.lower().startswith(("http://", "https://")):
         yield "[alerts] secret: only an http:// or https:// url is signed; remove it"

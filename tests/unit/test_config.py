@@ -336,6 +336,13 @@ def test_what_was_removed_is_told_and_does_no_harm(written: Any) -> None:
     assert all(name in told for name in ("?heartbeat=", "?blocked_connection_timeout=", "[bus] url"))
 
 
+@pytest.mark.parametrize("secret", ["", "whsec_of_an_earlier_release"])
+def test_alerts_may_go_to_the_address_that_a_chat_gives_out(written: Any, secret: str) -> None:
+    url = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+    config = written(f'[alerts]\nurl = "{url}"\nsecret = "{secret}"\n')
+    assert config.alerts.url.get_secret_value() == url
+
+
 def test_of_several_clients_the_first_is_used(written: Any) -> None:
     tables = "".join(f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "s"\n' for name in "ab")
     assert written("").sources.reddit.client_in_use == ""
