@@ -23,7 +23,6 @@ log = get_logger(__name__)
 
 FIRST_RETRY = 5.0  # seconds; doubles with each failure in a row
 LONGEST_RETRY = 3600.0
-LONGEST_NAMED_SECONDS = 86_400.0  # that a receiver is left alone when it says for how long
 REFUSALS = 1  # of new deliveries in a row that say nothing of their channel yet
 TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
 
@@ -95,7 +94,7 @@ class Tries:
             return math.inf
         pause = None
         if fault and not (refused and failures <= REFUSALS):
-            pause = backoff(failures) if error.delay is None else min(error.delay, LONGEST_NAMED_SECONDS)
+            pause = backoff(failures) if error.delay is None else error.delay
             channels.put_off(self.db, row.id, now + pause)
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
             # The channel takes others: it is this one that it cannot take, and never will.

@@ -39,9 +39,14 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
     if 300 <= status < 400:
         said += ": redirects are not followed, so set the channel's url to the address that it names"
     delay = delay_of(retry_after, now=now)
-    if 400 <= status < 500 and status not in PASSING and delay is None:
+    if delay is None and refuses(status):
         raise DeliveryRefused(said)
     raise TryAgain(said, delay=delay)
+
+
+def refuses(status: int) -> bool:
+    """Return True if an answer is about what was sent, unless it asks to wait."""
+    return 400 <= status < 500 and status not in PASSING
 
 
 def delay_of(header: str | None, *, now: float) -> float | None:

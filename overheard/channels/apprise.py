@@ -28,7 +28,7 @@ from overheard.channels.libraries_log import captured
 from overheard.channels.pasted import chat_service
 from overheard.channels.redact import scrub
 from overheard.channels.target import WRONG_PORT, foreign
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
 from overheard.notices import Notice
 
 APP = "Overheard"
@@ -56,7 +56,7 @@ class AppriseChannel:
             raise InvalidInput(f"url: {guard.refusal}")
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises TryAgain, with the delay that the service asked for, or Permanent (EgressRefused, …)."""
+        """Deliver once. Raises TryAgain (with the delay that was asked for), DeliveryRefused, or Permanent."""
         options = self._options
         with (
             Deadline(options.timeout) as deadline,
@@ -69,8 +69,11 @@ class AppriseChannel:
         # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
         if deadline.passed or not delivered:
             cut = deadline.cut and f"it {deadline.cut}"
-            reason = cut or scrub(said.fault, self._url) or guard.reason or "the service did not say why"
-            raise TryAgain(f"{self._name} not delivered: {reason}", delay=guard.delay)
+            fault = cut or scrub(said.fault, self._url)
+            reason = f"{self._name} not delivered: {fault or guard.reason or 'the service did not say why'}"
+            if guard.refused and not fault and guard.delay is None:
+                raise DeliveryRefused(reason)
+            raise TryAgain(reason, delay=guard.delay)
 
     def _notify(self, notice: Notice) -> bool:
         service = self._service()

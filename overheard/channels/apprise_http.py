@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from overheard.channels.answers import asked_delay, phrase
+from overheard.channels.answers import asked_delay, phrase, refuses
 from overheard.channels.apprise_names import exchange
 from overheard.channels.egress import ALLOW
 from overheard.channels.guard import Guard, active
@@ -104,7 +104,7 @@ def _note_answer(guard: Guard, response: requests.Response, body: bytes) -> None
     if status < 300:
         guard.reason = guard.reason or f"{said}, and took nothing"
         return
-    guard.reason = said
+    guard.reason, guard.refused = said, refuses(status)
     guard.delay = asked_delay(response.headers.get("Retry-After"), body, now=system_clock())
     if guard.delay is not None:
         guard.reason += f", and asks to wait {guard.delay:.0f} s"

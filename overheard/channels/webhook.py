@@ -12,6 +12,7 @@ import urllib3
 
 from overheard.channels import ChannelOptions, egress, signing
 from overheard.channels.answers import judge
+from overheard.channels.apprise_words import fault
 from overheard.channels.deadline import Deadline
 from overheard.channels.libraries_log import captured
 from overheard.channels.payload import body_of
@@ -64,7 +65,10 @@ class WebhookChannel:
             try:
                 status, retry_after = self._post(body, headers, deadline)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise TryAgain(self._reason(error, deadline)) from None  # its own text shows the path
+                # Not in the error's own text, which shows the path.
+                reason = fault(error) or f"the request failed ({type(error).__name__})"
+                said = f" {deadline.cut}" if deadline.cut else f": {reason}"
+                raise TryAgain(f"{self._target.host}{said}") from None
         judge(self._target.host, status, retry_after, now=clock())
 
     def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> tuple[int, str | None]:
@@ -85,7 +89,7 @@ class WebhookChannel:
             with contextlib.suppress(urllib3.exceptions.HTTPError, OSError), contextlib.closing(response):
                 response.read(BODY_LIMIT)
             if late:  # headers that were cut off read like complete ones; who answers so slowly is broken
-                raise TimeoutError
+                raise TimeoutError("the try was cut off")
             return response.status, response.headers.get("Retry-After")
 
     def _pool(self, deadline: Deadline) -> urllib3.HTTPConnectionPool:
@@ -109,16 +113,6 @@ class WebhookChannel:
         pool.ConnectionCls = ours
         return pool
 
-    def _reason(self, error: Exception, deadline: Deadline) -> str:
-        host = self._target.host
-        if deadline.cut is not None:
-            return f"{host} {deadline.cut}"
-        if isinstance(error, urllib3.exceptions.TimeoutError):
-            return f"{host} gave no complete answer within {self._options.timeout:g} s"
-        if isinstance(error, urllib3.exceptions.SSLError | ssl.SSLError):
-            return f"{host}: its certificate or TLS setup was not accepted ({_tls_reason(error)})"
-        return f"{host} closed the connection without a complete answer ({type(error).__name__})"
-
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
@@ -129,8 +123,3 @@ def _tls() -> ssl.SSLContext:
     import certifi  # a Python without system authorities (some stand-alone builds)
 
     return ssl.create_default_context(cafile=certifi.where())
-
-
-def _tls_reason(error: Exception) -> str:
-    cause: Any = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    return str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or type(cause).__name__)

@@ -17,7 +17,7 @@ import requests
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.egress import EgressRefused
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
 from overheard.notices import Notice
 from tests.servers.ports import free_ports
 from tests.servers.sink import Answer, HttpSink, MailSink, Request, echo
@@ -156,6 +156,21 @@ def test_the_reason_is_told_without_the_url_and_out_of_the_log(
         AppriseChannel(f"json://me:canary1@127.0.0.1:{http.port}/canary2?+X-Key=canary3", None, options).send(notice())
     assert "canary" not in str(error.value)
     assert not [record for record in caplog.records if record.name == "apprise"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "alone"),
+    [(Answer(400), True), (Answer(403), True), (Answer(408), False), (Answer(500), False), (Answer(302), False),
+     (Answer(400, {"Retry-After": "9"}), False), (Answer(fault="reset"), False)],
+)  # fmt: skip
+def test_what_a_service_refuses_is_refused_alone(
+    answer: Answer, alone: bool, http: HttpSink, options: ChannelOptions, notice: MakeNotice
+) -> None:
+    """Else one message that a chat does not take would keep from it all that it would take."""
+    http.answer(answer)
+    with pytest.raises(TryAgain) as error:
+        AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
+    assert isinstance(error.value, DeliveryRefused) == alone
 
 
 LOCAL = [
