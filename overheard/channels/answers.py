@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import responses
 
 import msgspec
 
@@ -31,7 +32,7 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
     """Return when delivered, else raise TryAgain, Permanent or ChannelGone. ``now`` is in seconds since the epoch."""
     if 200 <= status < 300:
         return
-    said = f"{host} answered {status} {phrase(status)}".rstrip()
+    said = f"{host} {answered(status)}"
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{said}: it wants no more messages")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
@@ -92,6 +93,6 @@ def _until(header: str, now: float) -> float:
         return math.nan
 
 
-def phrase(status: int) -> str:
-    """What the status means. Never the receiver's own words: they may hold anything, also what we sent."""
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+def answered(status: int) -> str:
+    """Return what a receiver answered, never in its own words: they may hold anything, also what we sent."""
+    return f"answered {status} {responses.get(status, '')}".rstrip()

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from overheard.channels.answers import asked_delay, phrase, refuses
+from overheard.channels.answers import answered, asked_delay, refuses
 from overheard.channels.apprise_names import exchange
 from overheard.channels.egress import ALLOW
 from overheard.channels.guard import Guard, active
@@ -98,9 +98,9 @@ def _check_port(guard: Guard, url: str) -> None:
 
 
 def _note_answer(guard: Guard, response: requests.Response, body: bytes) -> None:
-    """Tell the guard what was answered, in words of ours: an answer's own may repeat what it is an answer to."""
+    """Tell the guard what was answered."""
     status = response.status_code
-    said = f"the service answered {status} {phrase(status)}".rstrip()
+    said = f"the service {answered(status)}"
     if status < 300:
         guard.reason = guard.reason or f"{said}, and took nothing"
         return
