@@ -102,7 +102,8 @@ class AppriseChannel:
             raise InvalidInput(f"url: not an address at which {self._chat.name} takes messages; use {self._chat.form}")
         if service is None:
             # Lines that speak of the URL repeat it, in forms that nobody can promise to clean.
-            why = scrub("; ".join(line for line in said.lines if "URL" not in line), self._url)
+            lines = [record.getMessage() for record in said.records]
+            why = scrub("; ".join(line for line in lines if "URL" not in line), self._url)
             raise InvalidInput(
                 f"url: Apprise does not accept this {self._name} address{why and f' ({why})'}; "
                 "compare it with https://appriseit.com/services"

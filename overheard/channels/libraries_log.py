@@ -19,11 +19,11 @@ LINES = 3  # more are repetitions per recipient
 
 
 class Said(msgspec.Struct):
-    """Apprise's warnings and errors: ``lines`` for a service that has not sent anything yet, as later they may repeat
+    """Apprise's warnings and errors: their text is for a service that has not sent anything yet, as later it may repeat
     what was sent; ``fault`` says what went wrong with the connection when it logged the first one of an error.
     """
 
-    lines: list[str] = []
+    records: list[logging.LogRecord] = []
     fault: str = ""
 
 
@@ -38,8 +38,8 @@ class _Capture(logging.Filter):
         if said is None:
             return True
         # Swallowed, because even warnings name recipients, and the debug level shows whole URLs and payloads.
-        if record.name == REASONS and record.levelno >= logging.WARNING and len(said.lines) < LINES:
-            said.lines.append(str(record.msg))  # as it is: Apprise puts its texts together before it logs them
+        if record.name == REASONS and record.levelno >= logging.WARNING and len(said.records) < LINES:
+            said.records.append(record)
             said.fault = said.fault or fault(sys.exception())
         return False
 
