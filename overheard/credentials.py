@@ -27,8 +27,8 @@ def read_secret(path: str) -> str:
         raise ValueError(f"{shown}: {reason}") from None
 
 
-def check_login(url: str) -> str:
-    """``url``, when everybody reads the same user, password and host in it. Raises ValueError.
+def check_login(url: str) -> None:
+    """Raise ValueError unless everybody reads the same user, password and host in ``url``.
 
     A raw / ? # or @ in a password ends it early: what follows is taken for a host, a port or a database, which error
     messages name.
@@ -37,4 +37,3 @@ def check_login(url: str) -> str:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if authority.count("@") > 1 or ("@" in rest[len(authority) :] and "@" not in authority):
         raise ValueError("has an @ that does not end a password: write / ? # @ in a password as %2F %3F %23 %40")
-    return url

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from actors.shares import PATIENCE_SECONDS, Key, ThreadShares
 from overheard.db.channels import ChannelRow
 
-MOST_RECEIVERS = 1000  # of which something is remembered when nothing is under way to them
+MOST_RECEIVERS = 1000  # that failed and are remembered when nothing is under way to them
 
 FAILING: Key = ("failing",)
 # Only for what many workspaces have in common: one workspace must not keep the others' threads waiting.
@@ -109,12 +109,10 @@ class Shares:
 
     def _leave(self, name: str) -> None:
         with self._lock:
-            self._receivers[name].tries -= 1
-            if len(self._receivers) > MOST_RECEIVERS:
-                now = self._clock()
-                self._receivers = {
-                    name: each for name, each in self._receivers.items() if each.tries or now - each.since <= self._slow
-                }
+            receiver = self._receivers[name]
+            receiver.tries -= 1
+            if not receiver.tries and (not receiver.failed or len(self._receivers) > MOST_RECEIVERS):
+                del self._receivers[name]
 
 
 def receiver_of(url: str) -> str:

@@ -17,13 +17,11 @@ from overheard.db.deliveries import Claimed, Contents
 from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
 from overheard.log import get_logger
 from overheard.metrics import Metrics
-from overheard.notices import Notice
 
 log = get_logger(__name__)
 
 FIRST_RETRY = 5.0  # seconds; doubles with each failure in a row
 LONGEST_RETRY = 3600.0
-LONGEST_NAMED_SECONDS = 86_400.0  # that a receiver is left alone when it says for how long
 REFUSALS = 1  # of new deliveries in a row that say nothing of their channel yet
 TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
 
@@ -46,19 +44,25 @@ class Tries:
         if not contents.notice.mentions:
             self._fail(row, channel.kind, batch, delivery, "what it was to say has been deleted")
             return None
-        match _sent(channel, contents.notice):
-            case None:
-                self._mark_sent(row, channel.kind, batch, delivery, contents)
-                return None
-            case ChannelGone() as error:
-                self.disable(row, str(error), channel.kind)
-                return math.inf
-            case Permanent() as error:
-                self._fail(row, channel.kind, batch, delivery, str(error))
-                log.warning("delivery failed", delivery=delivery.id, exc_info=error)
-                return None
-            case TryAgain() as error:
-                return self._retry(row, channel.kind, batch, delivery, error)
+        try:
+            channel.send(contents.notice)
+        except ChannelGone as error:
+            self.disable(row, str(error), channel.kind)
+            return math.inf
+        except Permanent as error:
+            self._fail(row, channel.kind, batch, delivery, str(error))
+            log.warning("delivery failed", delivery=delivery.id, exc_info=error)
+            return None
+        except TryAgain as error:
+            return self._retry(row, channel.kind, batch, delivery, error)
+        except Exception as error:
+            # A fault of ours, or of a library, with this one notice: it is tried for as long as any other. Left to the
+            # bus, it would hold up the channel for ever.
+            log.exception("delivery broke", delivery=delivery.id)
+            broken = DeliveryRefused(f"internal error: {type(error).__name__}")
+            return self._retry(row, channel.kind, batch, delivery, broken)
+        self._mark_sent(row, channel.kind, batch, delivery, contents)
+        return None
 
     def _mark_sent(
         self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: Claimed, contents: Contents
@@ -95,7 +99,7 @@ class Tries:
             return math.inf
         pause = None
         if fault and not (refused and failures <= REFUSALS):
-            pause = backoff(failures) if error.delay is None else min(error.delay, LONGEST_NAMED_SECONDS)
+            pause = backoff(failures) if error.delay is None else error.delay
             channels.put_off(self.db, row.id, now + pause)
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
             # The channel takes others: it is this one that it cannot take, and never will.
@@ -124,20 +128,6 @@ class Tries:
         if row.internal:
             return  # it has gauges of its own
         self.metrics.deliveries.labels(kind, outcome).inc()
-
-
-def _sent(channel: Channel, notice: Notice) -> ChannelGone | Permanent | TryAgain | None:
-    """Send it; return why it could not be sent."""
-    try:
-        channel.send(notice)
-    except (Permanent, TryAgain) as error:
-        return error
-    except Exception as error:
-        # A fault of ours, or of a library, with this one notice: it is tried for as long as any other. Left to the
-        # bus, it would hold up the channel for ever.
-        log.exception("delivery broke", delivery=notice.id)
-        return DeliveryRefused(f"internal error: {type(error).__name__}")
-    return None
 
 
 def backoff(failures: int) -> float:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import responses
 
 import msgspec
 
@@ -31,7 +32,7 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
     """Return when delivered, else raise TryAgain, Permanent or ChannelGone. ``now`` is in seconds since the epoch."""
     if 200 <= status < 300:
         return
-    said = f"{host} answered {status} {phrase(status)}".rstrip()
+    said = f"{host} {answered(status)}"
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{said}: it wants no more messages")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
@@ -39,9 +40,14 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
     if 300 <= status < 400:
         said += ": redirects are not followed, so set the channel's url to the address that it names"
     delay = delay_of(retry_after, now=now)
-    if 400 <= status < 500 and status not in PASSING and delay is None:
+    if delay is None and refuses(status):
         raise DeliveryRefused(said)
     raise TryAgain(said, delay=delay)
+
+
+def refuses(status: int) -> bool:
+    """Return True if an answer is about what was sent, unless it asks to wait."""
+    return 400 <= status < 500 and status not in PASSING
 
 
 def delay_of(header: str | None, *, now: float) -> float | None:
@@ -62,15 +68,13 @@ def asked_delay(header: str | None, body: bytes, *, now: float) -> float | None:
 
     Discord writes ``retry_after`` (seconds), Telegram ``parameters.retry_after``, Matrix ``retry_after_ms``.
     """
-    asked = [delay_of(header, now=now)]
     try:
         said = msgspec.json.decode(body, type=_Said)
     except (msgspec.MsgspecError, RecursionError):
-        pass
-    else:
-        seconds = (said.retry_after, said.parameters.retry_after, said.retry_after_ms / 1000)
-        asked += [delay_of(str(wanted), now=now) for wanted in seconds]
-    return max((delay for delay in asked if delay is not None), default=None)
+        said = _Said()
+    seconds = (said.retry_after, said.parameters.retry_after, said.retry_after_ms / 1000)
+    asked = [delay_of(each, now=now) for each in (header, *map(str, seconds))]
+    return max(filter(None, asked), default=None)
 
 
 class _Parameters(msgspec.Struct):
@@ -89,6 +93,6 @@ def _until(header: str, now: float) -> float:
         return math.nan
 
 
-def phrase(status: int) -> str:
-    """What the status means. Never the receiver's own words: they may hold anything, also what we sent."""
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+def answered(status: int) -> str:
+    """Return what a receiver answered, never in its own words: they may hold anything, also what we sent."""
+    return f"answered {status} {responses.get(status, '')}".rstrip()

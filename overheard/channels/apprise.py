@@ -2,9 +2,9 @@
 
 Apprise answers True or False and logs why, follows redirects, retries and reads local files when a URL says so. Here it
 does one try, within a deadline, under the egress guard, with an HTTP that takes nothing from this machine along
-(``apprise_http``), and its log lines become the reason, as far as they cannot be an echo of what was sent
-(``apprise_words``). ``import apprise`` and its services take 20 MB and half a second, so both wait for the first
-channel that needs them.
+(``apprise_http``). Why it failed is told by the answer's status and the error at hand (``apprise_words``), never by
+Apprise's own lines, which may repeat what was sent. ``import apprise`` and its services take 20 MB and half a second,
+so both wait for the first channel that needs them.
 
 The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and ``form://`` as the header
 ``webhook-id``; other services have no field for it.
@@ -28,7 +28,7 @@ from overheard.channels.libraries_log import captured
 from overheard.channels.pasted import chat_service
 from overheard.channels.redact import scrub
 from overheard.channels.target import WRONG_PORT, foreign
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
 from overheard.notices import Notice
 
 APP = "Overheard"
@@ -45,8 +45,6 @@ class AppriseChannel:
     signed = False
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
-        if secret is not None:
-            raise InvalidInput("secret: only http:// and https:// channels are signed; remove it")
         self._url = url
         self._options = options
         self._chat = chat_service(url)
@@ -58,7 +56,7 @@ class AppriseChannel:
             raise InvalidInput(f"url: {guard.refusal}")
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises TryAgain, with the delay that the service asked for, or Permanent (EgressRefused, …)."""
+        """Deliver once. Raises TryAgain (with the delay that was asked for), DeliveryRefused, or Permanent."""
         options = self._options
         with (
             Deadline(options.timeout) as deadline,
@@ -71,9 +69,11 @@ class AppriseChannel:
         # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
         if deadline.passed or not delivered:
             cut = deadline.cut and f"it {deadline.cut}"
-            why = guard.asked or scrub("; ".join(dict.fromkeys(filter(None, said.reasons))), self._url)
-            reason = cut or why or "the service did not say why"
-            raise TryAgain(f"{self._name} not delivered: {reason}", delay=guard.delay)
+            fault = cut or scrub(said.fault, self._url)
+            reason = f"{self._name} not delivered: {fault or guard.reason or 'the service did not say why'}"
+            if guard.refused and not fault and guard.delay is None:
+                raise DeliveryRefused(reason)
+            raise TryAgain(reason, delay=guard.delay)
 
     def _notify(self, notice: Notice) -> bool:
         service = self._service()
@@ -102,7 +102,8 @@ class AppriseChannel:
             raise InvalidInput(f"url: not an address at which {self._chat.name} takes messages; use {self._chat.form}")
         if service is None:
             # Lines that speak of the URL repeat it, in forms that nobody can promise to clean.
-            why = scrub("; ".join(line for line in said.lines if "URL" not in line), self._url)
+            lines = [record.getMessage() for record in said.records]
+            why = scrub("; ".join(line for line in lines if "URL" not in line), self._url)
             raise InvalidInput(
                 f"url: Apprise does not accept this {self._name} address{why and f' ({why})'}; "
                 "compare it with https://appriseit.com/services"
@@ -126,7 +127,8 @@ class AppriseChannel:
     def _check_host(self, service: Any) -> None:
         if self._options.allow_private:
             return
-        if service.port is not None and foreign(service.port) and hasattr(_module(service), "requests"):
+        speaks_http = hasattr(sys.modules[type(service).__module__], "requests")
+        if service.port is not None and foreign(service.port) and speaks_http:
             raise InvalidInput(f"url: {WRONG_PORT.format(service.port)}")
         if not any("{host}" in template for template in service.templates):
             return  # where a host would be, such a service's URL has a token or a number
@@ -140,10 +142,6 @@ class AppriseChannel:
 def _throttle(service: Any, last_io: Any = None, wait: float | None = None) -> None:
     """Pause between requests. Not for ``wait``, which is the receiver's word: it may be days (``apprise_http``)."""
     service.__class__.throttle(service, last_io)
-
-
-def _module(service: object) -> object:
-    return sys.modules[type(service).__module__]
 
 
 def _asset() -> Any:

@@ -13,6 +13,7 @@ asked to be left alone for a while.
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from overheard.channels.answers import asked_delay, phrase
+from overheard.channels.answers import answered, asked_delay, refuses
 from overheard.channels.apprise_names import exchange
 from overheard.channels.egress import ALLOW
 from overheard.channels.guard import Guard, active
@@ -30,15 +31,20 @@ from overheard.errors import Permanent
 
 MAX_ANSWER_BYTES = 2**20
 PORTS = {"http": 80, "https": 443}
+# The library's functions for one method each, and what may follow the URL there without its name.
+UNNAMED: dict[str, tuple[str, ...]] = {
+    "get": ("params",), "post": ("data", "json"), "put": ("data",), "patch": ("data",),
+    "delete": (), "head": (), "options": (),
+}  # fmt: skip
 
 
 class GuardedRequests:
     """What a service finds under the name ``requests``: its functions are ours, all else is the library's."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(requests, name)
+        return functools.partial(self.request, name.upper()) if name in UNNAMED else getattr(requests, name)
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+    def request(self, method: str, url: str, *given: Any, **options: Any) -> requests.Response:
         """Send one request under the guard. Raises requests.ConnectionError, as services expect it to."""
         guard = active()
         if guard is None:
@@ -46,34 +52,13 @@ class GuardedRequests:
         if guard.delay is not None:
             raise requests.ConnectionError("the receiver asked to be left alone")
         _check_port(guard, url)
+        options |= dict(zip(UNNAMED.get(method.lower(), ()), given, strict=False))
         options |= {"stream": True, "allow_redirects": False}
         with _Session() as session:
             response = session.request(method, url, **options)
             body = _read(response, guard)
-        if response.status_code >= 300:
-            _note_delay(guard, response, body)
+        _note_answer(guard, response, body)
         return response
-
-    def get(self, url: str, params: Any = None, **options: Any) -> requests.Response:
-        return self.request("GET", url, params=params, **options)
-
-    def post(self, url: str, data: Any = None, json: Any = None, **options: Any) -> requests.Response:
-        return self.request("POST", url, data=data, json=json, **options)
-
-    def put(self, url: str, data: Any = None, **options: Any) -> requests.Response:
-        return self.request("PUT", url, data=data, **options)
-
-    def patch(self, url: str, data: Any = None, **options: Any) -> requests.Response:
-        return self.request("PATCH", url, data=data, **options)
-
-    def delete(self, url: str, **options: Any) -> requests.Response:
-        return self.request("DELETE", url, **options)
-
-    def head(self, url: str, **options: Any) -> requests.Response:
-        return self.request("HEAD", url, **options)
-
-    def options(self, url: str, **options: Any) -> requests.Response:
-        return self.request("OPTIONS", url, **options)
 
     def Session(self) -> NoReturn:
         """Refuse: a session that a service keeps would send past the guard."""
@@ -112,12 +97,17 @@ def _check_port(guard: Guard, url: str) -> None:
         guard.refuse(Permanent(f"refused to connect: {WRONG_PORT.format(port)}; {ALLOW}"))
 
 
-def _note_delay(guard: Guard, response: requests.Response, body: bytes) -> None:
-    delay = asked_delay(response.headers.get("Retry-After"), body, now=system_clock())
-    if delay is not None:
-        status = response.status_code
-        guard.delay = delay
-        guard.asked = f"the service answered {status} {phrase(status)}, and asks to wait {delay:.0f} s"
+def _note_answer(guard: Guard, response: requests.Response, body: bytes) -> None:
+    """Tell the guard what was answered."""
+    status = response.status_code
+    said = f"the service {answered(status)}"
+    if status < 300:
+        guard.reason = guard.reason or f"{said}, and took nothing"
+        return
+    guard.reason, guard.refused = said, refuses(status)
+    guard.delay = asked_delay(response.headers.get("Retry-After"), body, now=system_clock())
+    if guard.delay is not None:
+        guard.reason += f", and asks to wait {guard.delay:.0f} s"
 
 
 def _read(response: requests.Response, guard: Guard) -> bytes:

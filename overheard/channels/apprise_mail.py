@@ -20,20 +20,18 @@ from overheard.channels.apprise_names import exchange
 MAX_PAGE_CHARS = 80_000  # Gmail hides what comes after 102 KB
 MODULE = "apprise.plugins.email.base"
 
-_id: ContextVar[str | None] = ContextVar("overheard_message_id", default=None)
-_text: ContextVar[str | None] = ContextVar("overheard_mail_text", default=None)
+# The Message-ID's left side, and the text part, of the mails that this thread sends now.
+_mail: ContextVar[tuple[str | None, str | None]] = ContextVar("overheard_mail", default=(None, None))
 
 
 @contextmanager
 def written(id: str, text: str | None) -> Iterator[None]:
     """Mails sent inside carry ``id`` as the left side of their Message-ID, and ``text`` beside their HTML."""
-    id_token = _id.set(re.sub(r"[^A-Za-z0-9._-]", ".", id))
-    text_token = _text.set(text)
+    token = _mail.set((re.sub(r"[^A-Za-z0-9._-]", ".", id), text))
     try:
         yield
     finally:
-        _text.reset(text_token)
-        _id.reset(id_token)
+        _mail.reset(token)
 
 
 def is_mail(service: object) -> bool:
@@ -47,7 +45,7 @@ def install() -> None:
     convert_between: Any = conversion.convert_between
 
     def convert(source: Any, target: Any, content: str, *arguments: Any, **options: Any) -> str:
-        text = _text.get()
+        _, text = _mail.get()
         if text is not None and (source, target) == ("html", "text"):
             return text
         return str(convert_between(source, target, content, *arguments, **options))
@@ -57,7 +55,7 @@ def install() -> None:
 
 
 def _make(idstring: str | None = None, domain: str | None = None) -> str:
-    id = _id.get()
+    id, _ = _mail.get()
     if id is None:
         return make_msgid(idstring, domain)
     # RFC 5322 §3.6.4 wants a host on the right; the address itself must not depend on this machine's name.

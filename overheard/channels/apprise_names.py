@@ -12,11 +12,8 @@ import sys
 SERVICES = "apprise.plugins."
 
 
-def exchange(name: str, theirs: object, ours: object) -> list[str]:
-    """Put ``ours`` in place of ``theirs`` wherever a service knows it as ``name``; the modules' names."""
-    found = []
+def exchange(name: str, theirs: object, ours: object) -> None:
+    """Put ``ours`` in place of ``theirs`` wherever a service knows it as ``name``."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith(SERVICES) and vars(module).get(name) is theirs:
             setattr(module, name, ours)
-            found.append(module_name)
-    return found

@@ -56,19 +56,14 @@ def connect(host: str, port: int, *, deadline: Deadline, allow_private: bool, re
         left = until - time.monotonic()
         if left <= 0:
             break
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(left)
-            sock.connect((address, port))
+            sock = socket.create_connection((address, port), timeout=left)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(deadline.remaining())
             deadline.watch(sock)
-        except OSError as error:
-            sock.close()
-            problem = "it did not answer" if isinstance(error, TimeoutError) else (error.strerror or "no connection")
-        else:
             return sock
+        except OSError as error:
+            problem = "it did not answer" if isinstance(error, TimeoutError) else (error.strerror or "no connection")
     raise TryAgain(f"cannot connect to {host}:{port}: {problem}")
 
 

@@ -40,10 +40,6 @@ def excerpt(text: str, spans: list[Span], width: int) -> list[Piece]:
     return [piece for piece in folded if piece.text]
 
 
-def plain(pieces: list[Piece]) -> str:
-    return "".join(piece.text for piece in pieces)
-
-
 def _sane(text: str, spans: list[Span]) -> list[Span]:
     return sorted((start, end) for start, end in spans if 0 <= start < end <= len(text))
 

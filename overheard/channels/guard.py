@@ -12,10 +12,10 @@ thread too.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,25 +30,23 @@ RUNS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", 
 THREADS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 WATCHED = SENDS | RUNS | THREADS | {"socket.getaddrinfo"}
 
-_install_lock = threading.Lock()
-_installed = False
-
 
 class Blocked(OSError):
     """What the library sees. An OSError, so that it reports a failed connection instead of breaking."""
 
 
 class Guard:
-    """One guarded try. ``refusal`` holds the first reason; after it nothing more is let through.
+    """One guarded try. ``refusal`` is why it was ended; after it nothing more is let through.
 
-    ``delay`` is how many seconds the other side asked to be left alone, ``asked`` in what words of ours
-    (``apprise_http`` notes it).
+    ``reason`` says what the other side answered, should it turn out that nothing was delivered, ``refused`` whether
+    that is about what was sent; ``delay`` is how many seconds it asked to be left alone (``apprise_http`` notes them).
     """
 
     def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
         self.refusal: Permanent | None = None
         self.delay: float | None = None
-        self.asked: str | None = None
+        self.reason: str | None = None
+        self.refused = False
         self.deadline = deadline
         self.allow_private = allow_private
         self._resolving = False
@@ -139,9 +137,6 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
             guard.audit(event, args)
 
 
+@functools.cache
 def _install() -> None:
-    global _installed
-    with _install_lock:
-        if not _installed:
-            sys.addaudithook(_hook)
-            _installed = True
+    sys.addaudithook(_hook)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import msgspec
 
-from overheard.channels.apprise_words import reason_of, text_of
+from overheard.channels.apprise_words import fault
 
 # urllib3 warns of malformed headers with the whole URL. Filters don't apply to a logger's children, so each is named.
 LOGGERS = ("apprise", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
@@ -18,12 +19,12 @@ LINES = 3  # more are repetitions per recipient
 
 
 class Said(msgspec.Struct):
-    """Apprise's warnings and errors. ``lines`` hold all of them, for a service that has not sent anything yet: later
-    they may repeat what was sent. ``reasons`` hold only what can be no echo.
+    """Apprise's warnings and errors: their text is for a service that has not sent anything yet, as later it may repeat
+    what was sent; ``fault`` says what went wrong with the connection when it logged the first one of an error.
     """
 
-    lines: list[str] = []
-    reasons: list[str] = []
+    records: list[logging.LogRecord] = []
+    fault: str = ""
 
 
 _said: ContextVar[Said | None] = ContextVar("overheard_library_lines", default=None)
@@ -37,9 +38,9 @@ class _Capture(logging.Filter):
         if said is None:
             return True
         # Swallowed, because even warnings name recipients, and the debug level shows whole URLs and payloads.
-        if record.name == REASONS and record.levelno >= logging.WARNING and len(said.lines) < LINES:
-            said.lines.append(text_of(record))
-            said.reasons.append(reason_of(record))
+        if record.name == REASONS and record.levelno >= logging.WARNING and len(said.records) < LINES:
+            said.records.append(record)
+            said.fault = said.fault or fault(sys.exception())
         return False
 
 

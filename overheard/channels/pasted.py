@@ -13,16 +13,12 @@ from urllib.parse import urlsplit
 
 
 class ChatService(NamedTuple):
-    """``host`` is a pattern of the host's whole name, ``path`` of how the path begins."""
+    """``host`` is a pattern of the host's whole name; the path begins with ``path``; ``form`` says what to write."""
 
     name: str
-    host: re.Pattern[str]
-    path: str
+    host: str
     form: str
-
-
-def _service(name: str, host: str, form: str, path: str = "/") -> ChatService:
-    return ChatService(name, re.compile(host), path, form)
+    path: str = "/"
 
 
 SLACK = "https://hooks.slack.com/services/T…/B…/…, from the app's Incoming Webhooks page"
@@ -35,17 +31,17 @@ WORKFLOW = "the URL of a Teams workflow, with everything after the question mark
 CHAT = "https://chat.googleapis.com/v1/spaces/…/messages?key=…&token=…, from the space's Apps & integrations page"
 
 SERVICES = (
-    _service("Slack", r"(hooks|api)\.slack(-gov)?\.com|slack\.com", SLACK),
-    _service("Discord", r"((ptb|canary)\.)?discord(app)?\.com", DISCORD),
-    _service("Teams", r"([a-z0-9-]+\.)*webhook\.office\.com", CONNECTOR),
-    _service("Teams", r"outlook\.office(365)?\.com", CONNECTOR, "/webhook"),
-    _service("Teams", r"([a-z0-9-]+\.)+logic\.azure\.[a-z]+", WORKFLOW, "/workflows/"),
-    _service("Teams", r"([a-z0-9-]+\.)+powerplatform\.[a-z.]+", WORKFLOW),
-    _service("Google Chat", r"chat\.googleapis\.com", CHAT),
-    _service("Telegram", r"api\.telegram\.org|t\.me", "tgram://BOT_TOKEN/CHAT_ID"),
-    _service("ntfy", r"ntfy\.sh", "https://ntfy.sh/TOPIC or ntfys://ntfy.sh/TOPIC"),
-    _service("Webex", r"webexapis\.com|api\.ciscospark\.com", "https://webexapis.com/v1/webhooks/incoming/…"),
-    _service("Pushover", r"api\.pushover\.net", "pover://USER_KEY@APP_TOKEN"),
+    ChatService("Slack", r"(hooks|api)\.slack(-gov)?\.com|slack\.com", SLACK),
+    ChatService("Discord", r"((ptb|canary)\.)?discord(app)?\.com", DISCORD),
+    ChatService("Teams", r"([a-z0-9-]+\.)*webhook\.office\.com", CONNECTOR),
+    ChatService("Teams", r"outlook\.office(365)?\.com", CONNECTOR, "/webhook"),
+    ChatService("Teams", r"([a-z0-9-]+\.)+logic\.azure\.[a-z]+", WORKFLOW, "/workflows/"),
+    ChatService("Teams", r"([a-z0-9-]+\.)+powerplatform\.[a-z.]+", WORKFLOW),
+    ChatService("Google Chat", r"chat\.googleapis\.com", CHAT),
+    ChatService("Telegram", r"api\.telegram\.org|t\.me", "tgram://BOT_TOKEN/CHAT_ID"),
+    ChatService("ntfy", r"ntfy\.sh", "https://ntfy.sh/TOPIC or ntfys://ntfy.sh/TOPIC"),
+    ChatService("Webex", r"webexapis\.com|api\.ciscospark\.com", "https://webexapis.com/v1/webhooks/incoming/…"),
+    ChatService("Pushover", r"api\.pushover\.net", "pover://USER_KEY@APP_TOKEN"),
 )
 
 
@@ -58,4 +54,4 @@ def chat_service(url: str) -> ChatService | None:
         return None
     if parts.scheme not in ("http", "https"):
         return None
-    return next((s for s in SERVICES if s.host.fullmatch(host) and parts.path.startswith(s.path)), None)
+    return next((s for s in SERVICES if re.fullmatch(s.host, host) and parts.path.startswith(s.path)), None)

@@ -17,11 +17,9 @@ from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
 from overheard.errors import InvalidInput
 
-__all__ = ["ChannelOptions", "is_signed", "new_secret", "open_channel", "redact", "validate_url"]
-
 
 class Kind(Protocol):
-    """Makes a channel, or raises InvalidInput that shows neither URL nor secret. ``signed``: needs a secret."""
+    """Makes a channel, or raises InvalidInput that shows neither URL nor secret. ``signed``: it has a secret."""
 
     signed: bool
 
@@ -46,7 +44,10 @@ def open_channel(url: str, secret: str | None, *, options: ChannelOptions) -> Ch
         raise InvalidInput("url: a channel is https://… (a signed webhook) or an Apprise address such as slack://…")
     if chat_service(url) is not None:
         secret = None  # it may have one from when such addresses were taken for webhooks
-    return _kind(url)(url, secret, options)
+    kind = _kind(url)
+    if secret is not None and not kind.signed:
+        raise InvalidInput("secret: only http:// and https:// channels are signed; remove it")
+    return kind(url, secret, options)
 
 
 def is_signed(url: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import idna
 
@@ -57,8 +58,8 @@ def parse_target(url: str, *, allow_private: bool) -> Target:
     port = {"http": 80, "https": 443}[parts.scheme] if port is None else port
     if not allow_private:
         _refuse_private(host, port)
-    path = _ascii(parts.path or "/") + (f"?{_ascii(parts.query)}" if parts.query else "")
-    return Target(parts.scheme, host, port, path)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, port, quote(path, safe=string.punctuation, errors="replace"))
 
 
 def foreign(port: int) -> bool:
@@ -90,7 +91,3 @@ def _refuse_private(host: str, port: int) -> None:
         raise InvalidInput(f"url: points at {host} ({why}); {ALLOW}")
     if foreign(port):
         raise InvalidInput(f"url: {WRONG_PORT.format(port)}")
-
-
-def _ascii(part: str) -> str:
-    return "".join(c if c.isascii() else "".join(f"%{b:02X}" for b in c.encode("utf-8", "replace")) for c in part)

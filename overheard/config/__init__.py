@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
-from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -29,8 +28,6 @@ class Section(BaseModel):
 
 class Bus(Section):
     url: SecretStr = SecretStr("memory://")
-    heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
-    blocked_timeout: Annotated[int, Field(ge=5, le=600)] = 30
 
     @field_validator("url")
     @classmethod
@@ -42,13 +39,8 @@ class Bus(Section):
 
     @property
     def address(self) -> str:
-        """The URL with the heartbeat and the timeout in it; what the URL says itself counts. Secret."""
-        url = self.url.get_secret_value()
-        if self.embedded:
-            return url
-        base, _, given = url.partition("?")
-        settings = {"heartbeat": self.heartbeat, "blocked_connection_timeout": self.blocked_timeout}
-        return f"{base}?{urlencode({**settings, **dict(parse_qsl(given))})}"
+        """The URL. Secret."""
+        return self.url.get_secret_value()
 
     @property
     def embedded(self) -> bool:
@@ -192,13 +184,6 @@ class Retention(Section):
 
 class Canary(Section):
     interval: Annotated[int, Field(ge=0, le=86400)] = 0
-
-    @field_validator("interval")
-    @classmethod
-    def _schedule(cls, value: int) -> int:
-        if value == 1:
-            raise ValueError("must be 0 (off), or at least 2 seconds")
-        return value
 
 
 class Alerts(Section):

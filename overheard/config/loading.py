@@ -13,8 +13,9 @@ from typing import Any, get_args, get_origin
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from overheard.channels.registry import is_signed
 from overheard.config import LEASE_MARGIN, SECTIONS, Config, Section
-from overheard.config.deprecated import REMOVED, RENAMED, without_old_keys
+from overheard.config.deprecated import REMOVED, RENAMED, table_of, without_old_keys
 from overheard.credentials import read_secret
 from overheard.errors import ConfigError, InvalidInput
 from overheard.input_files import open_input, parse_toml, read_to_limit
@@ -26,7 +27,7 @@ RESERVED = {"OVERHEARD_CONFIG", "OVERHEARD_CORPUS"}
 FILE_MAX_BYTES = 1 << 20
 GROUPS = {name.partition(".")[0] for name in SECTIONS if "." in name}  # of sections: [sources.reddit] is in one
 
-Tables = dict[str, Any]  # by the section's name, sources.reddit
+Tables = dict[str, Any]  # of the file, as TOML reads them
 Given = dict[tuple[str, str], str]  # the variable that a (section, key) came from
 
 
@@ -35,24 +36,22 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError with every problem found.
     """
-    path, file = _read(path, environ)
+    path, tables = _read(path, environ)
     where = str(path) if path is not None else "the defaults"
-    tables = _by_name(file)
     deprecated = list(without_old_keys(tables, where))
-    problems = list(_unknown_keys(tables, where))
+    problems: list[str] = []
     given = _override(tables, environ, problems, deprecated)
-    if not problems:
-        try:
-            config = Config.model_validate({**_nested(tables), "deprecated": tuple(deprecated)})
-            problems = [f"{where}: {problem}" for problem in _contradictions(config)]
-        except ValidationError as error:
-            problems = [_explain(fault, where, given) for fault in error.errors()]
+    try:
+        config = Config.model_validate(tables)
+        problems += [f"{where}: {problem}" for problem in _contradictions(config)]
+    except ValidationError as error:
+        problems += [_explain(fault, where, given) for fault in error.errors()]
     if problems:
         raise ConfigError([*problems, *deprecated])
-    return config
+    return config.model_copy(update={"deprecated": tuple(deprecated)})
 
 
-def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, Tables]:
     if path is None and environ.get("OVERHEARD_CONFIG"):
         path = Path(environ["OVERHEARD_CONFIG"])
     if path is None:
@@ -68,48 +67,6 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
     except InvalidInput as error:
         raise ConfigError([str(error)]) from None
-
-
-def _by_name(file: Mapping[str, Any]) -> Tables:
-    """Return the file's tables, those within a group beside the others."""
-    tables: Tables = {}
-    for name, table in file.items():
-        if name in GROUPS and isinstance(table, dict):
-            tables |= {f"{name}.{inner}": each for inner, each in table.items()}
-        else:
-            tables[name] = table
-    return tables
-
-
-def _nested(tables: Tables) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for section, table in tables.items():
-        group, _, name = section.rpartition(".")
-        (nested.setdefault(group, {}) if group else nested)[name] = table
-    return nested
-
-
-def _unknown_keys(tables: Tables, where: str) -> Iterator[str]:
-    for section, table in tables.items():
-        if section not in SECTIONS:
-            group = section.partition(".")[0] + "."
-            valid = [name for name in SECTIONS if name.startswith(group)] or SECTIONS
-            yield f"{where}: [{section}] is no section of it. {_near(section, valid)}"
-        elif not isinstance(table, dict):
-            yield f"{where}: {section} must be a table: write [{section}] on a line of its own"
-        else:
-            yield from _unknown_in(table, SECTIONS[section], f"{where}: [{section}]")
-
-
-def _unknown_in(table: dict[str, Any], section: type[Section], where: str) -> Iterator[str]:
-    fields = section.model_fields
-    for key, value in table.items():
-        if key not in fields:
-            yield f"{where} {key}: unknown key. {_near(key, fields)}"
-        elif row_type := _row_type(fields[key]):
-            for number, row in enumerate(value if isinstance(value, list) else [], start=1):
-                if isinstance(row, dict):
-                    yield from _unknown_in(row, row_type, f"{where} {key} {number}")
 
 
 def _row_type(field: FieldInfo) -> type[Section] | None:
@@ -135,9 +92,8 @@ def _override(tables: Tables, environ: Mapping[str, str], problems: list[str], d
             deprecated.append(f"environment: {variable} is not used, as {given[section, key]} is set: unset it")
             continue
         given[section, key] = variable
-        table = tables.setdefault(section, {})
-        if isinstance(table, dict):
-            table[key] = _from_text(SECTIONS[section].model_fields[key].annotation, text)
+        field = SECTIONS[section].model_fields.get(key)
+        table_of(tables, section)[key] = text if field is None else _from_text(field.annotation, text)
     return given
 
 
@@ -169,9 +125,7 @@ def _value(variable: str, section: str, key: str, environ: Mapping[str, str]) ->
             text = read_secret(text)
         except ValueError as error:
             raise ValueError(f"the secret's file cannot be read: {error}") from None
-    if key not in fields:
-        raise ValueError(f"[{section}] has no such key. {_near(key, fields)}")
-    if _row_type(fields[key]):
+    if key in fields and _row_type(fields[key]):
         raise ValueError(f"tables can only be given in the file, as [[{section}.{key}]]")
     return key, text
 
@@ -197,13 +151,24 @@ def _near(word: str, valid: Iterable[str]) -> str:
 def _explain(fault: Any, where: str, given: Given) -> str:
     loc = [str(part) for part in fault["loc"]]
     depth = 2 if loc[0] in GROUPS else 1
-    section, (key, *row) = ".".join(loc[:depth]), [*loc[depth:], ""]
+    section, inside = ".".join(loc[:depth]), loc[depth:]
+    if section not in SECTIONS:
+        group = section.partition(".")[0]
+        valid = [name for name in SECTIONS if name.startswith(f"{group}.")] or SECTIONS
+        return f"{where}: [{section}] is no section of it. {_near(section, valid)}"
+    if not inside:
+        return f"{where}: {section} must be a table: write [{section}] on a line of its own"
+    fields, key = SECTIONS[section].model_fields, inside[0]
     source = f"environment {given[section, key]}" if (section, key) in given else where
-    inside = "".join(f" {int(part) + 1 if part.isdecimal() else part}" for part in row if part)
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    default = SECTIONS[section].model_fields[key].default if section in SECTIONS and key and not inside else None
+    place = " ".join(str(int(part) + 1) if part.isdecimal() else part for part in inside)
+    if fault["type"] == "extra_forbidden":
+        row_type = _row_type(fields[key]) if key in fields else None
+        message = f"unknown key. {_near(inside[-1], row_type.model_fields if row_type else fields)}"
+    else:
+        message = str(fault["msg"]).removeprefix("Value error, ")
+    default = fields[key].default if key in fields and len(inside) == 1 else None
     shown = "" if default is None or isinstance(default, SecretStr) else f" (default: {default!r})"
-    return f"{source}: [{section}] {key}{inside}: {message}{shown}"
+    return f"{source}: [{section}] {place}: {message}{shown}"
 
 
 def _contradictions(config: Config) -> Iterator[str]:
@@ -214,12 +179,12 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"[notify] lease: {lease:g} must be more than [notify] timeout ({timeout:g}) and {LEASE_MARGIN:g} seconds: "
             "else another process takes over what is still being sent, and sends it again"
         )
-    if 0 < config.canary.interval < config.fetch.fresh_for:
-        least = f"{config.fetch.fresh_for:g}"
-        yield f"[canary] interval: must be 0 (off), or at least [fetch] fresh_for ({least}): nothing is read more often"
-    url, secret = config.alerts.url.get_secret_value().lower(), config.alerts.secret.get_secret_value()
-    signed = url.startswith(("http://", "https://"))
-    if signed and not secret:
+    if 0 < config.canary.interval < max(config.fetch.fresh_for, 2):
+        least = f"at least 2 seconds and [fetch] fresh_for ({config.fetch.fresh_for:g})"
+        yield f"[canary] interval: must be 0 (off), or {least}: nothing is read more often"
+    url, secret = config.alerts.url.get_secret_value(), config.alerts.secret.get_secret_value()
+    if is_signed(url) and not secret:
         yield '[alerts] secret: a webhook is signed with one; make it with: echo "whsec_$(openssl rand -base64 24)"'
-    if url and secret and not signed:
+    # A chat's https:// address may have one: until it was known for a chat's, one was asked for.
+    if url and secret and not url.lower().startswith(("http://", "https://")):
         yield "[alerts] secret: only an http:// or https:// url is signed; remove it"

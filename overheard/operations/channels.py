@@ -8,7 +8,8 @@ import msgspec
 
 from overheard import __version__
 from overheard.channels import Channel, ChannelOptions
-from overheard.channels.registry import open_channel, redact
+from overheard.channels.redact import redact
+from overheard.channels.registry import open_channel
 from overheard.channels.sample import sample_notice
 from overheard.config import Config
 from overheard.db import channels, workspaces

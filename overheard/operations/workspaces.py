@@ -13,7 +13,9 @@ import msgspec
 
 from overheard import schedule
 from overheard.channels import ChannelOptions
-from overheard.channels.registry import is_signed, new_secret, redact
+from overheard.channels.redact import redact
+from overheard.channels.registry import is_signed
+from overheard.channels.signing import new_secret
 from overheard.db import channels, mentions, refreshes, specs, workspaces
 from overheard.db.connect import Db
 from overheard.db.models import Workspace

@@ -11,8 +11,8 @@ import msgspec
 from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.inert import clip
-from overheard.channels.redact import HIDDEN
-from overheard.channels.registry import redact, validate_url
+from overheard.channels.redact import HIDDEN, redact
+from overheard.channels.registry import validate_url
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse
 from overheard.sources.registry import SOURCES, watchable
@@ -60,11 +60,9 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, refusal: Refusal) -> 
         except InvalidInput as error:
             yield f"{field}: {error}"
     yield from _watches(spec)
-    unknown = list(_unknown_sources(spec))
-    yield from unknown
     # Parsing a hundred thousand queries takes minutes.
-    if unknown or (too_many := list(refusal(spec))):
-        yield from [] if unknown else too_many
+    if first := list(_unknown_sources(spec)) or list(refusal(spec)):
+        yield from first
         return
     yield from dict.fromkeys(_places(spec))
     yield from _names("query", (query.name for query in spec.query))

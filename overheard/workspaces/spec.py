@@ -17,14 +17,14 @@ DEFAULT_EVERY = "5m"
 DEFAULT_DIGEST = "0 9 * * *"
 
 
-class QuerySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class QuerySpec(msgspec.Struct, frozen=True):
     """A query by name."""
 
     name: str
     text: str
 
 
-class ChannelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ChannelSpec(msgspec.Struct, frozen=True):
     """A channel by name. ``secret`` signs a webhook; one is made when it is absent."""
 
     name: str
@@ -33,7 +33,7 @@ class ChannelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     secret: str | None = None
 
 
-class WatchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WatchSpec(msgspec.Struct, frozen=True):
     """Places of one source. ``kinds``: the workspace's when they are absent."""
 
     source: str
@@ -50,7 +50,7 @@ class WatchedFeed(NamedTuple):
     kinds: tuple[ItemKind, ...]
 
 
-class WorkspaceSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A workspace as its owner writes it. ``subreddits`` are short for a watch of Reddit with the workspace's kinds."""
 
     slug: str

@@ -66,7 +66,7 @@ def _read_one(
     """Return the tidied workspace, or None, and all that is wrong with it."""
     wrong = list(_unknown_keys(table))
     try:
-        spec = msgspec.convert(_known(table), WorkspaceSpec)
+        spec = msgspec.convert(table, WorkspaceSpec)
     except msgspec.ValidationError as error:
         return None, [*wrong, _explained(str(error))]
     wrong += problems(spec, options, refusal)
@@ -74,33 +74,17 @@ def _read_one(
 
 
 def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
-    """Say which keys there are: msgspec only says which are not, one at a time, and nothing else then."""
-    rows = [("", WorkspaceSpec.__struct_fields__, table)]
+    """Say which keys there are: msgspec would only say which are not, one at a time, and nothing else then."""
+    tables = [("", WorkspaceSpec.__struct_fields__, table)]
     for name, valid in PARTS.items():
-        rows += [(f"{name}: ", valid, row) for row in _rows(table, name) if isinstance(row, dict)]
+        rows = table.get(name)
+        tables += [(f"{name}: ", valid, row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     yield from dict.fromkeys(
         f"{where}unknown key {clip(key, NAME_MAX_CHARS)!r}; valid: {', '.join(valid)}"
-        for where, valid, row in rows
+        for where, valid, row in tables
         for key in row
         if key not in valid
     )
-
-
-def _known(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the table without the keys that ``_unknown_keys`` tells of."""
-    known = {key: value for key, value in table.items() if key in WorkspaceSpec.__struct_fields__}
-    for name, valid in PARTS.items():
-        if rows := _rows(table, name):
-            known[name] = [
-                {key: value for key, value in row.items() if key in valid} if isinstance(row, dict) else row
-                for row in rows
-            ]
-    return known
-
-
-def _rows(table: dict[str, Any], name: str) -> list[Any]:
-    rows = table.get(name)
-    return rows if isinstance(rows, list) else []
 
 
 def _explained(message: str) -> str:
@@ -112,29 +96,23 @@ def _explained(message: str) -> str:
 def write(specs: Iterable[WorkspaceSpec], *, ascii_only: bool = False) -> str:
     """Return the workspaces as TOML, which ``read`` takes back. ``ascii_only``: for an output that is not UTF-8."""
     lines: list[str] = []
+    for spec in specs:
+        lines += ["[[workspace]]", *_lines(spec, ascii_only=ascii_only), ""]
+    return "\n".join(lines)
+
+
+def _lines(struct: msgspec.Struct, indent: str = "", *, ascii_only: bool) -> Iterator[str]:
+    """Yield a line for each field that says something; tables come last in each of ours, as TOML wants them."""
 
     def text(value: str) -> str:
         # A JSON string is a TOML basic string, once DEL is escaped too.
         return toml_escaped(msgspec.json.encode(value).decode(), ascii_only=ascii_only)
 
-    def texts(values: Iterable[str]) -> str:
-        return f"[{', '.join(map(text, values))}]"
-
-    for spec in specs:
-        lines += ["[[workspace]]"]
-        for key in ("slug", "name", "timezone", "every", "digest"):
-            lines.append(f"{key} = {text(getattr(spec, key))}")
-        if spec.subreddits:
-            lines += [f"subreddits = {texts(spec.subreddits)}", f"kinds = {texts(spec.kinds)}"]
-        for each in spec.watch:
-            lines += ["", "  [[workspace.watch]]", f"  source = {text(each.source)}"]
-            lines += [f"  places = {texts(each.places)}", f"  kinds = {texts(each.kinds or spec.kinds)}"]
-        for query in spec.query:
-            lines += ["", "  [[workspace.query]]", f"  name = {text(query.name)}", f"  text = {text(query.text)}"]
-        for channel in spec.channel:
-            lines += ["", "  [[workspace.channel]]"]
-            for key, value in msgspec.structs.asdict(channel).items():
-                if value is not None:
-                    lines.append(f"  {key} = {text(value)}")
-        lines.append("")
-    return "\n".join(lines)
+    for key, value in msgspec.structs.asdict(struct).items():
+        if isinstance(value, str):
+            yield f"{indent}{key} = {text(value)}"
+        elif value and isinstance(value[0], str):
+            yield f"{indent}{key} = [{', '.join(map(text, value))}]"
+        else:
+            for row in value or ():
+                yield from ("", f"  [[workspace.{key}]]", *_lines(row, "  ", ascii_only=ascii_only))

@@ -10,7 +10,6 @@ from overheard.config import Config
 
 # What the farm sets for tests in a hurry, and a soak runs as it is shipped.
 SHIPPED = (
-    "bus.blocked_timeout",
     "fetch.fresh_for",
     "fetch.lease",
     "notify.lease",

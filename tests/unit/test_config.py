@@ -126,7 +126,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[[sources.reddit]]\n", ["sources.reddit must be a table", "[sources.reddit]"]),
         ("[sources.reddit]\nbrst = 1\n", ["[sources.reddit] brst: unknown key", "Did you mean burst?"]),
         ("[sources.replay]\nspeed = -1\n", ["[sources.replay] speed:", "greater than or equal to 0", "(default: 1.0)"]),
-        ("[[sources.reddit.client]]\nclientid = \"a\"\n", ["[sources.reddit] client 1 clientid: ", "client_id?"]),
+        ("[sources.reddit]\nclient=[{client_id='a',clientid=5}]", ["[sources.reddit] client 1 clientid", "client_id?"]),
         ("[[sources.reddit.client]]\nclient_secret = \"s\"\n", ["[sources.reddit] client 1 client_id: Field required"]),
         ("[sources.reddit]\nclient = [5]\n", ["[sources.reddit] client 1: ", "dictionary"]),
         ("[log]\nlevel = \"LOUD\"\n", ["[log] level:", "'DEBUG'", "(default: 'INFO')"]),
@@ -182,14 +182,14 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
     [
         ("OVERHEARD_TICK__INTERVAL", "soon", ["environment OVERHEARD_TICK__INTERVAL", "[tick] interval"]),
         ("OVERHEARD_TICK__INTERVAL", "-1", ["environment OVERHEARD_TICK__INTERVAL", "greater than 0"]),
-        ("OVERHEARD_TICK__INTERVALL", "1", ["[tick] has no such key", "Did you mean interval?"]),
+        ("OVERHEARD_TICK__INTERVALL", "1", ["INTERVALL: [tick] intervall: unknown key", "mean interval?"]),
         ("OVERHEARD_TOCK__INTERVAL", "1", ["no such setting", "OVERHEARD_TICK__"]),
         ("OVERHEARD_TICK", "1", ["no such setting"]),
         ("OVERHEARD_TICK__INTERVAL_FILE", "/x", ["only secrets can be read from a file"]),
         ("OVERHEARD_BUS__URL_FILE", "/nowhere", ["OVERHEARD_BUS__URL_FILE", "cannot be read"]),
-        ("OVERHEARD_BUS__NOTHING_FILE", "/dev/null", ["[bus] has no such key"]),
+        ("OVERHEARD_BUS__NOTHING_FILE", "/dev/null", ["OVERHEARD_BUS__NOTHING_FILE: [bus] nothing: unknown key"]),
         ("OVERHEARD_REDDIT__BURST", "many", ["environment OVERHEARD_REDDIT__BURST", "[sources.reddit] burst"]),
-        ("OVERHEARD_REDDIT__BRST", "1", ["OVERHEARD_REDDIT__BRST: [sources.reddit] has no such key", "mean burst?"]),
+        ("OVERHEARD_REDDIT__BRST", "1", ["OVERHEARD_REDDIT__BRST: [sources.reddit] brst: unknown key", "mean burst?"]),
         ("OVERHEARD_SOURCES__REDDIT", "1", ["no such setting", "OVERHEARD_SOURCES__REDDIT__"]),
         ("OVERHEARD_SOURCES__REDIT__BURST", "1", ["no such setting", "mean OVERHEARD_SOURCES__REDDIT__"]),
         ("OVERHEARD_SOURCES__REDDIT__CLIENT", "x", ["can only be given in the file, as [[sources.reddit.client]]"]),
@@ -258,7 +258,7 @@ def test_a_secret_given_twice_is_refused(refused: Any, tmp_path: Path) -> None:
         '[reddit]\nclient_secret = 5\npassword = ["hunter2"]',
         '[[sources.reddit.client]]\nclient_id = "x"\nclient_secret = ["hunter2"]',
         '[sources.reddit]\nclient = ["hunter2"]',
-        '[bus]\nurl = "amqp://u:hunter2@h"\nheartbeat = 1',
+        '[bus]\nurl = "amqp://u:hunter2@h"\nheartbeatt = 1',
         '[bus]\nurl = "amqp://hunter2',
         '[alerts]\nurl = "hunter2"\nsecret = 5',
         '[alerts]\nurl = "slack://hunter2"\nsecret = "hunter2"',
@@ -330,6 +330,17 @@ def test_what_was_removed_is_told_and_does_no_harm(written: Any) -> None:
     config = written("[fetch]\noverlap = 5\n", OVERHEARD_FETCH__OVERLAP="6")
     assert config.fetch == Config().fetch
     assert ["[fetch] overlap" in config.deprecated[0], "OVERHEARD_FETCH__OVERLAP" in config.deprecated[1]] == [True] * 2
+    config = written('[bus]\nurl = "amqp://h/"\nheartbeat = 60\n', OVERHEARD_BUS__BLOCKED_TIMEOUT="9")
+    assert config.bus.address == "amqp://h/"
+    told = " ".join(config.deprecated)
+    assert all(name in told for name in ("?heartbeat=", "?blocked_connection_timeout=", "[bus] url"))
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_of_an_earlier_release"])
+def test_alerts_may_go_to_the_address_that_a_chat_gives_out(written: Any, secret: str) -> None:
+    url = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+    config = written(f'[alerts]\nurl = "{url}"\nsecret = "{secret}"\n')
+    assert config.alerts.url.get_secret_value() == url
 
 
 def test_of_several_clients_the_first_is_used(written: Any) -> None:

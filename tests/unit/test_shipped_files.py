@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.grafana.colours import STAGES as STAGE_COLOURS
-from overheard.bus import worker
-from overheard.config import Config
+from overheard.bus import amqp, worker
 from overheard.programs import PROGRAMS
 from overheard.stages import STAGES, followers
 
@@ -134,7 +133,7 @@ def test_supervised_processes_end_in_good_order(programs: dict[str, configparser
         assert not section.getboolean("stopasgroup"), "a second TERM would end a worker at once"
         assert section.getboolean("killasgroup")
         assert section.getint("stopwaitsecs") >= worker.SHUTDOWN + 10
-        assert section.getint("stopwaitsecs") >= Config().bus.blocked_timeout + 10
+        assert section.getint("stopwaitsecs") >= amqp.BLOCKED_TIMEOUT + 10
     # supervisord stops from high to low.
     stopped = sorted(programs, key=lambda name: -programs[name].getint("priority"))
     assert stopped[:2] == ["tick", "ingress"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from overheard.bus import queues
 from overheard.bus.amqp import BusRefused
-from overheard.channels.registry import redact
+from overheard.channels.redact import redact
 from overheard.config import Config
 from overheard.db import beats, migrate, refreshes, sqlite_file
 from overheard.db import instance as instances

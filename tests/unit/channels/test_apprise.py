@@ -17,7 +17,7 @@ import requests
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise import AppriseChannel
 from overheard.channels.egress import EgressRefused
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
 from overheard.notices import Notice
 from tests.servers.ports import free_ports
 from tests.servers.sink import Answer, HttpSink, MailSink, Request, echo
@@ -158,6 +158,21 @@ def test_the_reason_is_told_without_the_url_and_out_of_the_log(
     assert not [record for record in caplog.records if record.name == "apprise"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "alone"),
+    [(Answer(400), True), (Answer(403), True), (Answer(408), False), (Answer(500), False), (Answer(302), False),
+     (Answer(400, {"Retry-After": "9"}), False), (Answer(fault="reset"), False)],
+)  # fmt: skip
+def test_what_a_service_refuses_is_refused_alone(
+    answer: Answer, alone: bool, http: HttpSink, options: ChannelOptions, notice: MakeNotice
+) -> None:
+    """Else one message that a chat does not take would keep from it all that it would take."""
+    http.answer(answer)
+    with pytest.raises(TryAgain) as error:
+        AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
+    assert isinstance(error.value, DeliveryRefused) == alone
+
+
 LOCAL = [
     "ntfy://127.0.0.1:{port}/topic",
     "gotify://127.0.0.1:{port}/tokentoken",
@@ -210,7 +225,7 @@ def test_nor_is_a_service_on_the_internet(
         assert status == 200, "some look at nothing else"
 
 
-def test_a_text_that_apprise_puts_into_its_own_words_is_left_out(
+def test_what_apprise_logs_is_not_told(
     options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = logging.getLogger("apprise")
@@ -224,7 +239,7 @@ def test_a_text_that_apprise_puts_into_its_own_words_is_left_out(
     monkeypatch.setattr(requests.Session, "request", request)
     with pytest.raises(TryAgain) as error:
         AppriseChannel("json://example.com", None, options).send(notice())
-    assert str(error.value) == "json:// not delivered: The service has … to say; The service wanted to say …"
+    assert str(error.value) == "json:// not delivered: the service did not say why"
 
 
 def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
@@ -245,7 +260,7 @@ def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOp
 def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
     mail.refused = {"canary@example.com"}
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
-    with pytest.raises(TryAgain, match=r'^mailto:// not delivered: Sending email to "…" failed') as error:
+    with pytest.raises(TryAgain, match=r"^mailto:// not delivered: the service did not say why$") as error:
         AppriseChannel(url, None, options).send(notice())
     assert "canary" not in str(error.value)
 

@@ -3,7 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.channels.excerpt import Piece, excerpt, plain
+from overheard.channels.excerpt import Piece, excerpt
+
+
+def plain(pieces: list[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
 
 
 def test_short_text_is_whole_with_its_hits_marked() -> None:

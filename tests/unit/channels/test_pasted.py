@@ -4,7 +4,9 @@ import pytest
 
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise import AppriseChannel
-from overheard.channels.registry import is_signed, new_secret, open_channel, redact, validate_url
+from overheard.channels.redact import redact
+from overheard.channels.registry import is_signed, open_channel, validate_url
+from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
 from overheard.errors import InvalidInput
 

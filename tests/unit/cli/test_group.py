@@ -65,7 +65,8 @@ def test_a_wrong_configuration_names_every_problem(run: Run, folder: Path) -> No
     result = run("--config", "mine.toml", "status")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "overheard: mine.toml: [tick] intervall: unknown key. Did you mean interval?" in result.stderr
+    assert "overheard: mine.toml: [bus] url: Input should be a valid string" in result.stderr
+    assert "mine.toml: [tick] intervall: unknown key. Did you mean interval?" in result.stderr
     assert "[nothing] is no section of it" in result.stderr
 
 
