@@ -22,6 +22,7 @@ from overheard.metrics import Metrics
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 (a fixture)
+from tests.servers.reused_database import ReusedDatabase
 
 PATIENCE = 30.0  # seconds that a thread of a test may take
 MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
@@ -151,12 +152,18 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture
-def postgresql_url(request: pytest.FixtureRequest, postgresql_template: str) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def reused_database(request: pytest.FixtureRequest, postgresql_template: str) -> ReusedDatabase:
+    """The PostgreSQL database of this test process."""
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = f"test_{secrets.token_hex(6)}"
-    yield server.create_database(name, template=postgresql_template)
-    server.drop_database(name)
+    return ReusedDatabase(server, postgresql_template, f"test_{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def postgresql_url(reused_database: ReusedDatabase) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database, which is this test's own while it runs."""
+    yield reused_database.url()
+    reused_database.empty()
 
 
 @pytest.fixture
