@@ -12,7 +12,7 @@ PYTHON := $(VENV)/bin/python
 # Passed on to the program:  make demo ARGS='--for 20s',  make test ARGS='-k store'
 ARGS ?=
 
-# Tests wait for servers and processes about half of their time: with more processes than cores, others work meanwhile.
+# Tests wait for servers and processes about half of their time: with more workers than cores, others work meanwhile.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 # An environment that is active in the caller's shell is not ours.

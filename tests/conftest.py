@@ -29,7 +29,13 @@ from tests.servers.reused_database import ReusedDatabase
 PATIENCE = 30.0  # seconds that a thread of a test may take
 INTEGRATION = Path(__file__).parent / "integration"
 SERVER_FIXTURES = {"rabbit_server", "postgres_server"}
-LONGEST = {"test_secrets.py", "test_soak.py", "test_backup.py", "test_recheck.py"}  # half a minute and more
+LONGEST = {
+    "test_secrets.py",
+    "test_soak.py",
+    "test_backup.py",
+    "test_privileges.py",
+    "test_supervised.py",
+}  # half a minute and more
 MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
 
 
