@@ -12,6 +12,9 @@ PYTHON := $(VENV)/bin/python
 # Passed on to the program:  make demo ARGS='--for 20s',  make test ARGS='-k store'
 ARGS ?=
 
+# Tests wait for servers and processes about half of their time: with more workers than cores, others work meanwhile.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+
 # An environment that is active in the caller's shell is not ours.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -36,7 +39,11 @@ install: $(VENV)/.dev ## Make .venv with Overheard and the development tools
 
 .PHONY: test
 test: servers $(VENV)/.dev ## Run the tests, with private RabbitMQ and PostgreSQL servers (ARGS='-k store')
-	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(PYTHON) -m pytest --numprocesses $$(( $(CORES) * 3 / 2 )) --maxprocesses 6 --dist worksteal $(ARGS)
+
+.PHONY: quick
+quick: $(VENV)/.dev ## Run the tests that need no servers: unit and contract, on SQLite and in memory (ARGS='-k store')
+	$(PYTHON) -m pytest tests/unit tests/contract -m 'not servers' --numprocesses $(CORES) --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check format, style, types, who imports whom, names, words and references

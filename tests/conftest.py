@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
 from overheard import log
@@ -22,8 +23,19 @@ from overheard.metrics import Metrics
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 (a fixture)
+from tests.servers.rabbitmq import RabbitServer
+from tests.servers.reused_database import ReusedDatabase
 
 PATIENCE = 30.0  # seconds that a thread of a test may take
+INTEGRATION = Path(__file__).parent / "integration"
+SERVER_FIXTURES = {"rabbit_server", "postgres_server"}
+LONGEST = {
+    "test_secrets.py",
+    "test_soak.py",
+    "test_backup.py",
+    "test_privileges.py",
+    "test_supervised.py",
+}  # half a minute and more
 MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
 
 
@@ -70,9 +82,41 @@ class Sent(list[Any]):
         return taken
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, and begin with the longest: what waits for processes ends before the short ones do."""
+    for item in items:
+        if needs_servers(item):
+            item.add_marker("servers")
+    items.sort(key=lambda item: not item.path.is_relative_to(INTEGRATION))
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def needs_servers(item: pytest.Item) -> bool:
+    """Whether the test starts RabbitMQ or PostgreSQL, or is one of several processes."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    fixtures = getattr(item, "fixturenames", ())
+    return (
+        item.path.is_relative_to(INTEGRATION)
+        or parameters.get("backend") == "postgresql"
+        or not SERVER_FIXTURES.isdisjoint(fixtures)
+    )
+
+
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """What a test's work has noted for its log lines is not on the next one's, nor on the messages that it sends."""
+    """What a test's work has noted for its log lines is not on the next one's, nor on the messages that it sends.
+
+    Without a configuration, structlog paints each traceback with the values of all variables: for seconds.
+    """
+    structlog.reset_defaults()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.dev.set_exc_info,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
     yield
     log.forget()
 
@@ -118,9 +162,9 @@ def metric(metrics: Metrics) -> Callable[..., float]:
 
 
 @pytest.fixture
-def rabbit_url(request: pytest.FixtureRequest) -> str:
+def rabbit_url(rabbit_server: RabbitServer) -> str:
     """The URL of a fresh vhost on the session's RabbitMQ."""
-    return str(request.getfixturevalue("rabbit_server").vhost())
+    return rabbit_server.vhost()
 
 
 @pytest.fixture(scope="session")
@@ -134,11 +178,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(request: pytest.FixtureRequest) -> str:
+def postgresql_template(postgres_server: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database, to be cloned."""
-    server: PostgresServer = request.getfixturevalue("postgres_server")
     name = f"template_{secrets.token_hex(4)}"
-    db = open_database(server.create_database(name))
+    db = open_database(postgres_server.create_database(name))
     migrate.migrate(db)
     db.release()
     return name
@@ -151,12 +194,17 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def reused_database(postgres_server: PostgresServer, postgresql_template: str) -> ReusedDatabase:
+    """The PostgreSQL database of this test process."""
+    return ReusedDatabase(postgres_server, postgresql_template, f"test_{secrets.token_hex(4)}")
+
+
 @pytest.fixture
-def postgresql_url(request: pytest.FixtureRequest, postgresql_template: str) -> Iterator[str]:
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = f"test_{secrets.token_hex(6)}"
-    yield server.create_database(name, template=postgresql_template)
-    server.drop_database(name)
+def postgresql_url(reused_database: ReusedDatabase) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database, which is this test's own while it runs."""
+    yield reused_database.url()
+    reused_database.empty()
 
 
 @pytest.fixture

@@ -312,6 +312,7 @@ def test_a_slow_statement_of_a_server_that_is_there_goes_on(postgresql_url: str)
     db.release()
 
 
+@pytest.mark.servers
 def test_a_frozen_server_is_noticed_and_found_again() -> None:
     """Its kernel still accepts connections, and confirms what is sent: TCP notices nothing."""
     with PostgresServer() as server:

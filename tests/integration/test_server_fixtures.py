@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.servers.postgres import PostgresServer, postgres_url  # noqa: F401 (a fixture)
+from tests.servers.reused_database import ReusedDatabase
 from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,78 @@ def test_a_template_is_copied_with_its_content(server: PostgresServer) -> None:
         original.execute("CREATE TABLE mention AS SELECT 7 AS id")
     with psycopg.connect(server.create_database("copy", template="original")) as copy:
         assert copy.execute("SELECT id FROM mention").fetchall() == [(7,)]
+
+
+@pytest.fixture
+def reused(server: PostgresServer) -> Iterator[ReusedDatabase]:
+    with psycopg.connect(server.create_database("pattern")) as pattern:
+        pattern.execute("CREATE TABLE schema_migration (id int, name text)")
+        pattern.execute("INSERT INTO schema_migration VALUES (1, 'first')")
+        pattern.execute("CREATE TABLE mention (id serial PRIMARY KEY, word text)")
+        pattern.execute("CREATE TABLE hit (mention_id int REFERENCES mention)")
+    yield ReusedDatabase(server, "pattern", "reused")
+    server.drop_database("reused")
+    server.drop_database("pattern")
+
+
+def test_a_reused_database_is_empty_again_and_its_numbers_begin_anew(reused: ReusedDatabase) -> None:
+    url = reused.url()
+    for _ in range(2):
+        with psycopg.connect(url) as connection:
+            assert connection.execute("INSERT INTO mention (word) VALUES ('acme') RETURNING id").fetchone() == (1,)
+            connection.execute("INSERT INTO hit VALUES (1)")
+        with psycopg.connect(url) as rolled_back:
+            rolled_back.execute("INSERT INTO mention (word) VALUES ('never committed')")
+            rolled_back.rollback()
+        reused.empty()
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM mention, hit").fetchone() == (0,)
+            assert connection.execute("SELECT name FROM schema_migration").fetchall() == [("first",)]
+
+
+def test_what_is_still_connected_to_a_reused_database_is_cut_off(reused: ReusedDatabase) -> None:
+    with psycopg.connect(reused.url()) as holder:
+        holder.execute("INSERT INTO mention (word) VALUES ('in the middle of a transaction')")
+        reused.empty()
+        with pytest.raises(psycopg.OperationalError):
+            holder.execute("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE hit RENAME TO elsewhere", "ALTER TABLE hit ADD COLUMN word text", "DROP TABLE hit",
+        "ALTER TABLE mention ALTER COLUMN word SET NOT NULL", "ALTER TABLE mention DISABLE TRIGGER ALL",
+        "CREATE INDEX ON mention (word)", "CREATE VIEW all_hits AS SELECT * FROM hit", "DROP TABLE schema_migration",
+        "GRANT SELECT ON hit TO PUBLIC", "REVOKE CONNECT ON DATABASE reused FROM PUBLIC",
+        "ALTER DATABASE reused SET work_mem = '1MB'", "INSERT INTO schema_migration VALUES (2, 'second')",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE SCHEMA mine",
+    ],
+)  # fmt: skip
+def test_a_reused_database_of_another_shape_is_cloned_anew(
+    server: PostgresServer, reused: ReusedDatabase, change: str
+) -> None:
+    with psycopg.connect(reused.url()) as connection:
+        number = oid(connection)
+    with psycopg.connect(server.admin_url("reused"), autocommit=True) as admin:
+        admin.execute(change)
+    reused.empty()
+    with psycopg.connect(reused.url()) as connection:
+        assert oid(connection) != number
+
+
+def test_a_reused_database_that_was_dropped_is_cloned_anew(server: PostgresServer, reused: ReusedDatabase) -> None:
+    reused.url()
+    server.drop_database("reused")
+    reused.empty()
+    psycopg.connect(reused.url()).close()
+
+
+def oid(connection: psycopg.Connection[tuple[int]]) -> int:
+    """The number of its database, which a clone does not share."""
+    found = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+    assert found
+    return found[0]
 
 
 def test_what_was_committed_outlives_a_crash_and_a_restart(server: PostgresServer) -> None:

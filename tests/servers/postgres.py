@@ -78,7 +78,11 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The superuser's URL, of the database ``postgres``: for administration and for looking in from outside."""
-        return self._url("postgres", "postgres")
+        return self.admin_url("postgres")
+
+    def admin_url(self, database: str) -> str:
+        """The superuser's URL of a database."""
+        return self._url("postgres", database)
 
     @property
     def port(self) -> int:
@@ -146,9 +150,9 @@ class PostgresServer:
         return self._url("overheard", name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is still connected to it."""
+        """Drop a database if it exists, even while something is connected to it."""
         with psycopg.connect(self.url, autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def __enter__(self) -> PostgresServer:
         self.start()

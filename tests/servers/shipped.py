@@ -46,13 +46,14 @@ class ShippedRabbit(RabbitServer):
     def start(self) -> None:
         """Start it, with the shipped vhost, users and permissions, and without guest, as deploy/install leaves it."""
         super().start()
-        self.ctl("add_vhost", VHOST)
-        for user, regexes in permissions().items():
-            # On stdin: everybody on the machine can read arguments, and a password may begin like an option.
-            self.ctl("add_user", user, given=f"{self.passwords[user]}\n")
-            self.ctl("set_permissions", "-p", VHOST, user, *regexes)
-        self.ctl("set_user_tags", "overheard_trigger", "management")  # for rabbitmqadmin
-        self.ctl("delete_user", "guest")
+        # Over HTTP: each call of rabbitmqctl starts an Erlang machine, for more than a second of work.
+        self.api("PUT", f"/vhosts/{VHOST}")
+        for user, (configure, write, read) in permissions().items():
+            tags = "management" if user == "overheard_trigger" else ""  # for rabbitmqadmin
+            self.api("PUT", f"/users/{user}", {"password": self.passwords[user], "tags": tags})
+            regexes = {"configure": configure, "write": write, "read": read}
+            self.api("PUT", f"/permissions/{VHOST}/{user}", regexes)
+        self.api("DELETE", "/users/guest")
 
     def url_of(self, user: str, vhost: str = VHOST) -> str:
         """The URL with which ``user`` logs in."""

@@ -32,8 +32,14 @@ PIPES = {"overheard --help | true": (1,), "overheard --help | head -1": (1, 141)
 def shell(folder: Path, line: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
     """Run a line of bash, in which ``overheard`` is the command."""
     command = f'overheard() {{ "{sys.executable}" -m overheard.cli "$@"; }}; set -o pipefail; {line}'
-    plain = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "OVERHEARD_METRICS__PORT": "0"}
-    return subprocess.run(["bash", "-c", command], cwd=folder, env=plain | environ, capture_output=True, timeout=60)
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=plain(folder) | environ, capture_output=True, timeout=60
+    )
+
+
+def plain(folder: Path) -> dict[str, str]:
+    """An environment without settings of the machine's own."""
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "OVERHEARD_METRICS__PORT": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +94,55 @@ def test_with_a_closed_output_nothing_is_written_into_the_database(filled: Path)
     ids=["ascii", "latin-1", "LC_ALL=C"],
 )
 def test_in_any_encoding_all_is_said_and_nothing_is_lost(filled: Path, environ: dict[str, str]) -> None:
-    for command in ("workspace list", "workspace show acme", "check", "status", "query test café --text café",
-                    "workspace list --format csv", "workspace show 'café ✓'", "--help"):  # fmt: skip
-        done = shell(filled, f"overheard {command}", **environ)
-        assert done.returncode in (0, 1)
-        assert b"Traceback" not in done.stderr, done.stderr
-    listed = shell(filled, "overheard workspace list --format json", **environ).stdout
+    commands = ("workspace list", "workspace show acme", "check", "status", "query test café --text café",
+                "workspace list --format csv", "workspace show 'café ✓'", "--help")  # fmt: skip
+    listing, export = "workspace list --format json", "export --secrets"
+    asked = (*commands, listing, export, "query test acme")
+    found = dict(zip(asked, forked(filled, *asked, **environ), strict=True))
+    for command in commands:
+        code, _, errors = found[command]
+        assert code in (0, 1), command
+        assert b"Traceback" not in errors, errors
+    listed = found[listing][1]
     assert (json.loads(listed)["name"], listed.isascii()) == (FOREIGN, True)
-    exported = shell(filled, "overheard export --secrets", **environ).stdout
+    exported = found[export][1]
     assert (tomllib.loads(exported.decode())["workspace"][0]["name"], exported.isascii()) == (FOREIGN, True)
-    again = shell(
-        filled, "overheard export --secrets > x.toml && overheard import x.toml >x && overheard export", **environ
-    )
-    assert again.stdout.decode("ascii") == exported.decode("ascii")
-    assert b"+ " in shell(filled, "overheard query test acme", **environ).stdout, "a check mark in its nearest form"
+    (filled / "x.toml").write_bytes(exported)
+    imported, again = forked(filled, "import x.toml", "export", **environ)
+    assert imported[0] == 0, imported
+    assert again[1].decode("ascii") == exported.decode("ascii")
+    assert b"+ " in found["query test acme"][1], "a check mark in its nearest form"
+
+
+# One interpreter in this environment, and a fork of it for each command: most of a command's time is its start.
+FORKS = """
+import os, shlex, sys
+import click
+from overheard.cli import cli
+from overheard.cli.__main__ import main
+
+context = click.Context(cli)
+for name in cli.list_commands(context):
+    cli.get_command(context, name)  # which imports what it needs, once for all
+for number, command in enumerate(sys.argv[1:]):
+    child = os.fork()
+    if child == 0:
+        for stream in (1, 2):
+            os.dup2(os.open(f"{number}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        sys.argv = ["overheard", *shlex.split(command)]
+        main()
+        sys.exit()
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+def forked(folder: Path, *commands: str, **environ: str) -> list[tuple[int, bytes, bytes]]:
+    """Each command's exit code, output and errors, where the standard streams are as ``environ`` makes them."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, *commands], cwd=folder, env=plain(folder) | environ, capture_output=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    codes = map(int, done.stdout.split())
+    outputs = [[(folder / f"{number}.{stream}").read_bytes() for stream in (1, 2)] for number in range(len(commands))]
+    return [(code, out, errors) for code, (out, errors) in zip(codes, outputs, strict=True)]
