@@ -130,9 +130,10 @@ def active() -> Guard | None:
     return _active.get()
 
 
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if event in WATCHED:
-        guard = _active.get()
+# Defaults, because hooks are called until the interpreter has ended, when the module's names are gone.
+def _hook(event: str, args: tuple[Any, ...], watched: frozenset[str] = WATCHED, active: Any = _active) -> None:
+    if event in watched:
+        guard = active.get()
         if guard is not None:
             guard.audit(event, args)
 

@@ -133,7 +133,7 @@ def test_supervised_processes_end_in_good_order(programs: dict[str, configparser
         assert not section.getboolean("stopasgroup"), "a second TERM would end a worker at once"
         assert section.getboolean("killasgroup")
         assert section.getint("stopwaitsecs") >= worker.SHUTDOWN + 10
-        assert section.getint("stopwaitsecs") >= amqp.BLOCKED_TIMEOUT + 10
+        assert section.getint("stopwaitsecs") >= amqp.DEFAULTS["blocked_connection_timeout"] + 10
     # supervisord stops from high to low.
     stopped = sorted(programs, key=lambda name: -programs[name].getint("priority"))
     assert stopped[:2] == ["tick", "ingress"]
