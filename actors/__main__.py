@@ -10,28 +10,30 @@ from pathlib import Path
 import click
 
 from actors.wiring import Wiring, permits, threads
-from overheard import program
+from overheard import process
 from overheard.bus import worker
 from overheard.bus.actor import register
-from overheard.bus.connect import open_broker
+from overheard.bus.broker import open_broker
 from overheard.bus.health import Health
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
-from overheard.program import Program
+from overheard.process import Program
 from overheard.stages import STAGES, Stage
 
 
 @click.command(help="Work on the named STAGES until told to stop (SIGTERM).")
 @click.argument("stages", nargs=-1, required=True, type=click.Choice(list(STAGES)))
 @click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
-@click.option("--process", default=0, show_default=True, help="Number of this process: moves the metrics port.")
-def main(stages: tuple[str, ...], config: Path | None, process: int) -> None:
+@click.option(
+    "--process", "number", default=0, show_default=True, help="Number of this process: moves the metrics port."
+)
+def main(stages: tuple[str, ...], config: Path | None, number: int) -> None:
     names = list(dict.fromkeys(stages))
-    run = partial(_run, names=names, process=process)
-    sys.exit(program.main("+".join(names), lambda: program.start(config, os.environ), run))
+    run = partial(_run, names=names, number=number)
+    sys.exit(process.main("+".join(names), lambda: process.start(config, os.environ), run))
 
 
-def _run(running: Program, names: list[str], process: int) -> int:
+def _run(running: Program, names: list[str], number: int) -> int:
     """Connect, register the named stages' handlers, work, and close in the reverse order."""
     config = running.config
     if config.bus.embedded:
@@ -44,11 +46,11 @@ def _run(running: Program, names: list[str], process: int) -> int:
     running.stop_on_signals()
     chosen = [STAGES[name] for name in names]
     health = Health(running.metrics)
-    with running.exposed(chosen[0].port + process, health.problems):
-        return _work(running, chosen, health, process) if running.await_database() else 0
+    with running.exposed(chosen[0].port + number, health.problems):
+        return _work(running, chosen, health, number) if running.await_database() else 0
 
 
-def _work(running: Program, chosen: list[Stage], health: Health, process: int) -> int:
+def _work(running: Program, chosen: list[Stage], health: Health, number: int) -> int:
     names = [stage.name for stage in chosen]
     broker = open_broker(
         running.config.bus.address,
@@ -57,7 +59,7 @@ def _work(running: Program, chosen: list[Stage], health: Health, process: int) -
         record_dead=running.record_dead,
         give_back=running.db.release,
         permits=permits(running),
-        name=f"{'+'.join(names)} {process}",
+        name=f"{'+'.join(names)} {number}",
         clock=running.clock,
     )
     wiring = Wiring(running, Sender(broker))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from overheard.clock import Clock
 from overheard.config import Config
-from overheard.db.connect import Db
-from overheard.metrics import Metrics
+from overheard.db.database import Db
+from overheard.observability.metrics import Metrics
 from overheard.sending import Send
 from overheard.sources import Source
 

@@ -6,9 +6,9 @@ from actors.context import Context
 from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.db import deliveries
-from overheard.db.connect import Db
-from overheard.log import note
+from overheard.db.database import Db
 from overheard.messages import ComposeDigest, NotifyChannel
+from overheard.observability.log import note
 from overheard.sending import Send
 
 

@@ -11,16 +11,16 @@ import msgspec
 
 from actors.context import Context
 from overheard.bus.actor import Work
+from overheard.chunking import matched_size, portions, spread
 from overheard.db import queries
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.items import Item, Place
-from overheard.log import get_logger, note
 from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import read
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem
-from overheard.metrics import Metrics
-from overheard.portions import matched_size, portions, spread
+from overheard.observability.log import get_logger, note
+from overheard.observability.metrics import Metrics
 from overheard.sending import Send
 
 log = get_logger(__name__)

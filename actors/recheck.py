@@ -10,15 +10,15 @@ from actors.context import Context
 from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.config import Recheck as Rules
-from overheard.db import erasing, rechecks, retention
-from overheard.db.connect import Db
+from overheard.db import erasure, rechecks, retention
+from overheard.db.database import Db
 from overheard.db.rechecks import EARLY, LEASE, URGENT, Batch, Stored
 from overheard.errors import Permanent, Postponed, TryAgain, Unavailable
-from overheard.limits import Need, SparePermit
-from overheard.log import get_logger
 from overheard.messages import RecheckItems
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.outcomes import Later, Outcome, Rejected
+from overheard.permits import Need, SparePermit
 from overheard.sending import Send
 from overheard.sources import Checked, ItemLookup
 from overheard.sources.registry import budget_of, lookups
@@ -136,7 +136,7 @@ class Rechecker:
             for before, item in shown
             if before.author is not None and item.author is None
         }
-        erased = erasing.erase(self.db, [*gone, *lost], now, nameless=authors)
+        erased = erasure.erase(self.db, [*gone, *lost], now, nameless=authors)
         changed = sum(rechecks.refresh(self.db, before, item) for before, item in shown)
         rechecks.absent(self.db, [item.id for item in missing if item.id not in lost], now)
         rechecks.there(self.db, [before.id for before, _ in shown], now)

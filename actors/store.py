@@ -8,10 +8,10 @@ from actors.context import Context
 from overheard.bus.actor import Work
 from overheard.clock import Clock
 from overheard.db import storing
-from overheard.db.connect import Db
-from overheard.log import about, note
+from overheard.db.database import Db
 from overheard.messages import ItemsMatched, NotifyChannel
-from overheard.metrics import Metrics
+from overheard.observability.log import about, note
+from overheard.observability.metrics import Metrics
 from overheard.routing import NEWS_SECONDS
 from overheard.sending import Send
 

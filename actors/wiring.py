@@ -14,12 +14,12 @@ from overheard.bus.rate_limit import Makes
 from overheard.bus.sender import Sender
 from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import Unavailable
-from overheard.limits import Permission, permit_for
-from overheard.log import get_logger
+from overheard.observability.log import get_logger
 from overheard.outcomes import Outcome
-from overheard.program import LOOK_AGAIN, Program
+from overheard.permits import Permission, permit_for
+from overheard.process import LOOK_AGAIN, Program
 from overheard.sources import Source
 from overheard.sources.registry import budgets, open_sources
 from overheard.stages import Stage

@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from actors.wiring import Wiring, permits, threads
 from overheard.bus import worker
 from overheard.bus.actor import register
-from overheard.bus.connect import open_broker
-from overheard.bus.door import Events
+from overheard.bus.broker import open_broker
+from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.health import Health
-from overheard.bus.ingress import IngressConsumer
-from overheard.bus.memory_door import MemoryEvents
+from overheard.bus.memory_events import MemoryEvents
+from overheard.bus.public_exchange import Events
 from overheard.bus.sender import Sender
-from overheard.program import Program
+from overheard.process import Program
 from overheard.stages import STAGES, Stage
 from producers import tick
 from producers.wiring import consumer_of, ingress_of, late, ticker_of

@@ -9,7 +9,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from overheard.log import get_logger
+from overheard.observability.log import get_logger
 
 MOST = 16  # requests at once; a scrape takes milliseconds
 SECONDS = 10.0  # for one of them, from connecting to the last byte

@@ -14,8 +14,8 @@ import math
 import msgspec
 
 from overheard.errors import Postponed
-from overheard.limits import Slot
 from overheard.messages import Message
+from overheard.permits import Slot
 
 
 class Later(msgspec.Struct, frozen=True):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from overheard import program
-from overheard.bus.connect import Broker, open_broker
-from overheard.bus.door import Events
+from overheard import process
+from overheard.bus.broker import Broker, open_broker
+from overheard.bus.public_exchange import Events
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
-from overheard.program import Program
+from overheard.process import Program
 from overheard.programs import PROGRAMS
 from overheard.stages import STAGES
 from producers import tick
@@ -27,13 +27,15 @@ PRODUCERS = ("tick", "ingress")
 @click.command(help="Run the PRODUCER until told to stop (SIGTERM).")
 @click.argument("producer", type=click.Choice(PRODUCERS))
 @click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
-@click.option("--process", default=0, show_default=True, help="Number of this process: moves the metrics port.")
-def main(producer: str, config: Path | None, process: int) -> None:
-    run = partial(_run, producer=producer, process=process)
-    sys.exit(program.main(producer, lambda: program.start(config, os.environ), run))
+@click.option(
+    "--process", "number", default=0, show_default=True, help="Number of this process: moves the metrics port."
+)
+def main(producer: str, config: Path | None, number: int) -> None:
+    run = partial(_run, producer=producer, number=number)
+    sys.exit(process.main(producer, lambda: process.start(config, os.environ), run))
 
 
-def _run(running: Program, producer: str, process: int) -> int:
+def _run(running: Program, producer: str, number: int) -> int:
     config = running.config
     if config.bus.embedded:
         raise ConfigError(
@@ -43,7 +45,7 @@ def _run(running: Program, producer: str, process: int) -> int:
             ]
         )
     running.stop_on_signals()
-    offset = PROGRAMS[producer].port + process
+    offset = PROGRAMS[producer].port + number
     broker = open_broker(
         config.bus.address,
         stages=STAGES.values(),

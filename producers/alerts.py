@@ -15,12 +15,12 @@ from functools import partial
 
 from overheard.channels import Channel
 from overheard.clock import Clock
-from overheard.db import beats, budgets, canaries, incidents, sources
-from overheard.db.connect import Db
+from overheard.db import budgets, canaries, heartbeats, incidents, source_health
+from overheard.db.database import Db
 from overheard.db.incidents import Noted
 from overheard.errors import InvalidInput, Permanent, TryAgain
-from overheard.log import get_logger
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.operations.operator_alert import compose, said
 from overheard.operations.outages import outages
 from overheard.sources.reddit.names import SOURCE
@@ -78,9 +78,9 @@ class Alerts:
         self._failures = self._failures + 1 if failed else 0
         if self._failures == FAILING:
             incidents.note(self.db, "tick failing", socket.gethostname(), now)
-        for outage in outages(canaries.state(self.db), sources.state(self.db, SOURCE), now):
+        for outage in outages(canaries.state(self.db), source_health.state(self.db, SOURCE), now):
             # Once for each, however long it lasts and whichever tick sees it.
-            if outage.is_alert and beats.first(self.db, outage.kind, outage.since):
+            if outage.is_alert and heartbeats.first(self.db, outage.kind, outage.since):
                 incidents.note(self.db, outage.kind, outage.where, now)
 
     def _tell(self) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from overheard import schedule
 from overheard.clock import Clock
 from overheard.db import canaries
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import InvalidInput
-from overheard.log import get_logger
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 
 log = get_logger(__name__)
 

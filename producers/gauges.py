@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Callable
 
-from overheard.bus.door import REJECTED, UNROUTED
-from overheard.bus.queues import Door, Queue
+from overheard.bus.public_exchange import REJECTED, UNROUTED
+from overheard.bus.queue_depths import Door, Queue
 from overheard.clock import Clock
 from overheard.db import deliveries
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import TryAgain
-from overheard.log import get_logger
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.operations.facts import Vitals, vitals
 
 log = get_logger(__name__)

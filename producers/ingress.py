@@ -11,11 +11,11 @@ from overheard.bus.intake import MERGED, OK, REFUSALS, STAGE, Arrival, Settled, 
 from overheard.bus.sender import Parcel, Sender
 from overheard.clock import Clock
 from overheard.db import budgets, rechecks, refreshes, workspaces
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.workspaces import Named
 from overheard.errors import InvalidInput, NotFound
-from overheard.log import about, get_logger, note, trace
 from overheard.messages import ComposeDigest, FetchWorkspace, Message, RecheckItems
+from overheard.observability.log import about, get_logger, note, trace
 from overheard.sources.registry import lookups
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 from producers.requests import Request, is_on_schedule, requests_of

@@ -8,10 +8,10 @@ from overheard.bus.sender import Sender
 from overheard.clock import Clock
 from overheard.config import Recheck as Rules
 from overheard.db import rechecks
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.rechecks import EARLY
 from overheard.messages import RecheckItems
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.sources.registry import lookups
 
 REPORTED = 60.0  # seconds between two counts of what is overdue

@@ -11,18 +11,18 @@ from typing import Any
 import msgspec
 
 from overheard import schedule
-from overheard.bus.door import Publishes
+from overheard.bus.public_exchange import Publishes
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
 from overheard.config import Tick as Rules
-from overheard.db import beats, deliveries, feeds, refreshes, retention, workspaces
-from overheard.db.connect import Db
+from overheard.db import deliveries, feeds, heartbeats, refreshes, retention, workspaces
+from overheard.db.database import Db
 from overheard.db.retention import Ages
 from overheard.db.workspaces import Due
 from overheard.errors import ConfigError, InvalidInput, TryAgain
-from overheard.log import about, get_logger
 from overheard.messages import NotifyChannel
-from overheard.metrics import Metrics
+from overheard.observability.log import about, get_logger
+from overheard.observability.metrics import Metrics
 from overheard.workspaces import DEFAULT_DIGEST
 from producers.alerts import Alerts
 from producers.canary import Canary
@@ -250,7 +250,7 @@ class Ticker:
 
     def _report(self, found: Found) -> None:
         now = self.clock()
-        beats.beat(self.db, BEAT, now)
+        heartbeats.beat(self.db, BEAT, now)
         self.last_success = now
         self.metrics.tick_last_success.set(now)
         self.metrics.due_workspaces.set(found.due)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from overheard.bus.connect import Broker
-from overheard.bus.door import INGRESS, Publishes
-from overheard.bus.drain import drain
-from overheard.bus.ingress import IngressConsumer
+from overheard.bus.broker import Broker
+from overheard.bus.dead_letter_collector import drain
+from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.queues import look, waiting
+from overheard.bus.public_exchange import INGRESS, Publishes
+from overheard.bus.queue_depths import look, waiting
 from overheard.bus.sender import Sender
 from overheard.db.retention import Ages
 from overheard.operations.operator_alert import alert_channel
-from overheard.program import Program
+from overheard.process import Program
 from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers.alerts import Alerts

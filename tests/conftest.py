@@ -13,13 +13,13 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from overheard import log
-from overheard.db import groups, migrate, specs
-from overheard.db.connect import Db, open_database
+from overheard.db import groups, migrate, workspace_specs
+from overheard.db.database import Db, open_database
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, Message, PollPart, Target
-from overheard.metrics import Metrics
+from overheard.observability import log
+from overheard.observability.metrics import Metrics
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 (a fixture)
@@ -325,7 +325,7 @@ class World:
 
     def save(self, spec: WorkspaceSpec) -> int:
         """Save it, due now, its digest tomorrow; its id."""
-        specs.save(
+        workspace_specs.save(
             self.db, spec, self.clock(),
             following=lambda text, timezone: self.clock() + self.intervals.get(text, 86_400.0),
             secret=lambda channel: "whsec_made" if channel.url.startswith("http") else None,

@@ -17,7 +17,7 @@ NOT_WRITTEN_HERE = (
     "deploy/grafana/dashboards/",
     "deploy/requirements.lock",
     "deploy/development.lock",
-    "overheard/standin/sample.jsonl",
+    "overheard/simulators/reddit/sample.jsonl",
     "overheard/db/migrations/0",
     "docs/demo.svg",
     "tests/allowances.toml",

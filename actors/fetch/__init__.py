@@ -8,8 +8,8 @@ from __future__ import annotations
 from actors.context import Context
 from actors.fetch.fetcher import Fetcher
 from overheard.bus.actor import Work
-from overheard.limits import Need
 from overheard.messages import FetchWorkspace
+from overheard.permits import Need
 from overheard.sources.registry import budget_of
 
 

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.fetch import planning
-from actors.fetch.claims import GroupClaims
-from actors.fetch.health import PROBE_SECONDS, SourceHealth
+from actors.fetch.group_leases import GroupClaims
 from actors.fetch.poll import GroupPoll
-from actors.fetch.reading import Reader, ReadingEnd, TooMuch
-from actors.shares import ThreadShares
+from actors.fetch.reader import Reader, ReadingEnd, TooMuch
+from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
+from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
 from overheard.config import Fetch as Rules
 from overheard.db import feeds, refreshes
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import FeedRefused, Postponed, TryAgain
-from overheard.log import get_logger
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.outcomes import Later, Outcome, Rejected
 from overheard.sending import Send
 from overheard.sources import Budget, Source

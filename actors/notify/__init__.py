@@ -9,8 +9,8 @@ from overheard.bus.actor import Work
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.registry import open_channel
 from overheard.db.channels import ChannelRow
-from overheard.limits import Need
 from overheard.messages import NotifyChannel
+from overheard.permits import Need
 
 # Channels have budgets of their own, and as many may be used up as there are channels: if each held a thread for a
 # second, those that have tokens left would wait for the threads.

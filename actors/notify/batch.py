@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from overheard.db import deliveries
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.deliveries import Claimed
 
 

@@ -7,23 +7,23 @@ from collections.abc import Callable
 
 import msgspec
 
+from actors.notify.attempts import Tries
 from actors.notify.batch import DeliveryBatch
-from actors.notify.shares import Shares
-from actors.notify.tries import Tries
+from actors.notify.receiver_shares import Shares
 from overheard.channels import Channel
 from overheard.clock import Clock
 from overheard.config import LEASE_MARGIN
 from overheard.config import Notify as Rules
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.deliveries import Claimed
 from overheard.errors import InvalidInput, Postponed
-from overheard.limits import Permission
-from overheard.log import get_logger, note
 from overheard.messages import NotifyChannel
-from overheard.metrics import INVALID, Metrics
+from overheard.observability.log import get_logger, note
+from overheard.observability.metrics import INVALID, Metrics
 from overheard.outcomes import Later, Outcome
+from overheard.permits import Permission
 from overheard.sending import Send
 
 log = get_logger(__name__)

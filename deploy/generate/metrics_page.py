@@ -7,12 +7,12 @@ from itertools import groupby
 
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import AGES, QUICK, Metrics
-from overheard.series import Series, Values
+from overheard.observability.metric_catalogue import Series, Values
+from overheard.observability.metrics import AGES, QUICK, Metrics
 
 TOP = """# Metrics
 
-<!-- Generated from overheard/metrics.py by `make generate`. Do not edit. -->
+<!-- Generated from overheard/observability/metrics.py by `make generate`. Do not edit. -->
 
 Each process serves its own series at `/metrics`, on 127.0.0.1: [README](../README.md#metrics-and-health) has the ports.
 Names begin with `overheard_`, units are base units, and no label can be written by a user: no workspace, subreddit,

@@ -25,7 +25,7 @@ from psycopg.pq import Conninfo
 
 from overheard.config.loading import load
 from overheard.db import migrate
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 from overheard.errors import ConfigError, Unavailable
 
 SQLITE = "sqlite:///"

@@ -12,8 +12,8 @@ from dramatiq.middleware import CurrentMessage
 from overheard.bus.envelope import Payload
 from overheard.bus.rate_limit import permit_of
 from overheard.errors import Postponed
-from overheard.limits import Need
 from overheard.outcomes import Later, Outcome
+from overheard.permits import Need
 from overheard.stages import Stage
 
 Handler = Callable[[Any, Any], Outcome]  # of a message and its Permission

@@ -18,7 +18,7 @@ import pika
 import pika.exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorException, AMQPConnectorStackTimeout
 
-from overheard.bus import headers
+from overheard.bus import tolerant_headers
 from overheard.errors import ConfigError, Unavailable
 
 DEFAULTS = {  # seconds
@@ -91,7 +91,7 @@ def parameters(url: str, *, name: str = "") -> Any:
 
     ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for a URL that cannot be used.
     """
-    headers.tolerate()  # every connection of ours begins here
+    tolerant_headers.tolerate()  # every connection of ours begins here
     try:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES or not parts.hostname:

@@ -16,7 +16,7 @@ from dramatiq.common import current_millis, q_name
 
 from overheard.bus import amqp
 from overheard.bus.envelope import LONGEST_DELAY
-from overheard.log import get_logger
+from overheard.observability.log import get_logger
 
 log = get_logger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import dramatiq
 from dramatiq.common import iter_queue
 
-from overheard.log import get_logger
+from overheard.observability.log import get_logger
 
 log = get_logger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import dramatiq
 
-from overheard.bus.observe import Observe
-from overheard.metrics import Metrics
+from overheard.bus.observation import Observe
+from overheard.observability.metrics import Metrics
 from overheard.stages import Stage
 
 STUCK_AFTER = 90.0  # seconds: a consumer may be held up by a publish that waits out an alarm (30 s, twice)

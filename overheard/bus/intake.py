@@ -9,12 +9,12 @@ from typing import Literal
 
 import msgspec
 
-from overheard.bus.dead import DeadLetter, RecordAll, bounded, digest
-from overheard.bus.door import REJECTED
+from overheard.bus.dead_letters import DeadLetter, RecordAll, bounded, digest
 from overheard.bus.events import readable
+from overheard.bus.public_exchange import REJECTED
 from overheard.errors import InvalidInput, NotFound, OverheardError, Permanent, TryAgain
-from overheard.log import about, get_logger
-from overheard.metrics import EVENT_OUTCOMES, Metrics
+from overheard.observability.log import about, get_logger
+from overheard.observability.metrics import EVENT_OUTCOMES, Metrics
 
 STAGE = "ingress"
 LONGEST_RUN = 200  # characters; foreign clients' message ids may be longer

@@ -18,11 +18,11 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
 from dramatiq.common import dq_name, q_name
 
-from overheard.bus.dead import DeadLetter, RecordAll, digest
+from overheard.bus.dead_letters import DeadLetter, RecordAll, digest
 from overheard.bus.envelope import fault
-from overheard.bus.queues import Door
-from overheard.bus.queues import Queue as Seen
-from overheard.log import get_logger
+from overheard.bus.queue_depths import Door
+from overheard.bus.queue_depths import Queue as Seen
+from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
 log = get_logger(__name__)

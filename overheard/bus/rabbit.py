@@ -15,7 +15,7 @@ from dramatiq.brokers.rabbitmq import DEAD_MESSAGE_TTL, RabbitmqBroker
 from dramatiq.common import dq_name, q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.confirms import ConfirmedChannel, Publication
+from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
 from overheard.bus.consumer import QuorumConsumer
 from overheard.clock import Clock, system_clock
 

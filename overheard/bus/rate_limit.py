@@ -14,11 +14,11 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import Middleware
 
-from overheard.bus.copies import Ending, acknowledge, put_back
 from overheard.bus.envelope import LONGEST_DELAY
+from overheard.bus.republishing import Ending, acknowledge, put_back
 from overheard.bus.retry_policy import Copy
-from overheard.limits import Need, Permission, Slot
 from overheard.outcomes import Later
+from overheard.permits import Need, Permission, Slot
 
 OPTION = "need"  # of an actor: Callable[[Message], Need | None]
 

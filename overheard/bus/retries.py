@@ -8,10 +8,10 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import Retries
 
-from overheard.bus.copies import Ending, acknowledge, came_here, put_back, reject
+from overheard.bus.republishing import Ending, acknowledge, came_here, put_back, reject
 from overheard.bus.retry_policy import decide
+from overheard.error_fields import trace, worded
 from overheard.errors import Unavailable
-from overheard.faults import trace, worded
 from overheard.outcomes import Rejected
 from overheard.stages import Stage
 

@@ -16,10 +16,10 @@ import msgspec
 from dramatiq.common import compute_backoff
 
 from overheard.bus.envelope import LONGEST_DELAY
+from overheard.error_fields import worded
 from overheard.errors import ConfigError, InvalidInput, NotFound, Permanent, TryAgain
-from overheard.faults import worded
-from overheard.log import TRAVELS
 from overheard.messages import Message
+from overheard.observability.log import TRAVELS
 from overheard.outcomes import Rejected
 from overheard.stages import Stage
 

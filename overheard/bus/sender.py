@@ -9,12 +9,12 @@ from typing import Any
 import dramatiq
 import msgspec
 
-from overheard.bus.connect import Broker
-from overheard.bus.dead import why_not_kept
+from overheard.bus.broker import Broker
+from overheard.bus.dead_letters import why_not_kept
 from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
-from overheard.log import TRAVELS, about, trace
 from overheard.messages import Message
+from overheard.observability.log import TRAVELS, about, trace
 from overheard.sending import Send
 from overheard.stages import STAGES, Stage, recipient
 

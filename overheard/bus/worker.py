@@ -18,7 +18,7 @@ from overheard.bus.gate import Gate
 from overheard.bus.health import Health
 from overheard.bus.rabbit import QuorumBroker
 from overheard.errors import Unavailable
-from overheard.log import get_logger
+from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
 IDLE = 100  # milliseconds: how finely delayed messages are released, and how soon threads see that they must stop

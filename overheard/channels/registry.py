@@ -9,9 +9,9 @@ import re
 from typing import Protocol
 
 from overheard.channels import Channel, ChannelOptions
-from overheard.channels.apprise import AppriseChannel
+from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.chat_urls import chat_service
 from overheard.channels.null import NullChannel
-from overheard.channels.pasted import chat_service
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel

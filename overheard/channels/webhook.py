@@ -10,14 +10,15 @@ from typing import Any
 
 import urllib3
 
-from overheard.channels import ChannelOptions, egress, signing
-from overheard.channels.answers import judge
-from overheard.channels.apprise_words import fault
-from overheard.channels.deadline import Deadline
-from overheard.channels.libraries_log import captured
-from overheard.channels.payload import body_of
-from overheard.channels.target import parse_target
+from overheard.channels import ChannelOptions, signing
+from overheard.channels.connection_errors import fault
+from overheard.channels.log_capture import captured
+from overheard.channels.rendering.payload import body_of
+from overheard.channels.responses import judge
+from overheard.channels.webhook_url import parse_target
 from overheard.errors import InvalidInput, TryAgain
+from overheard.net import egress
+from overheard.net.deadline import Deadline
 from overheard.notices import Notice
 
 BODY_LIMIT = 64 * 1024  # bytes of an answer that are read

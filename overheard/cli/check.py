@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import click
 
 from actors.wiring import limiter
-from overheard.channels.inert import clean
+from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.context import configuration
 from overheard.cli.output import line
 from overheard.errors import ConfigError
-from overheard.limits import Permit
 from overheard.operations import checks
 from overheard.operations.checks.outcome import Outcome
-from overheard.program import Program
+from overheard.permits import Permit
+from overheard.process import Program
 
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 

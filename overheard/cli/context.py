@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 import click
 
-from overheard import log
 from overheard.cli.group import WrongUsage
 from overheard.config import Config
 from overheard.config.loading import load
 from overheard.errors import InvalidInput
 from overheard.input_files import open_input
-from overheard.program import Program
+from overheard.observability import log
+from overheard.process import Program
 
 
 def configuration(context: click.Context) -> Config:

@@ -13,12 +13,12 @@ from overheard.cli import output
 from overheard.cli.context import open_app
 from overheard.cli.dead_letters.replay import gather
 from overheard.cli.output import Column, line
-from overheard.db import forgetting
-from overheard.db.connect import Db
+from overheard.db import erasure_requests
+from overheard.db.database import Db
 from overheard.errors import InvalidInput
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
-from overheard.program import Program
+from overheard.process import Program
 from overheard.sources.registry import SOURCES, author_label, watchable
 
 WORDS = {
@@ -98,24 +98,24 @@ class Erasure(NamedTuple):
 
 def _of_author(program: Program, source: str, name: str) -> Erasure:
     db, label = program.db, author_label(source, name)
-    found = forgetting.count_author(db, source, name)
+    found = erasure_requests.count_author(db, source, name)
     question = f"Erase {counted(found.items, 'item')} of {label}, and store nothing of theirs any more?"
     whom = {"author": name, "source": source}
-    return Erasure(whom, label, question, found, lambda: forgetting.author(db, source, name, program.clock()))
+    return Erasure(whom, label, question, found, lambda: erasure_requests.author(db, source, name, program.clock()))
 
 
 def _of_workspace(program: Program, slug: str) -> Erasure:
     db, row = program.db, workspaces.changeable(program.db, slug)
-    found = forgetting.count_workspace(db, row.id)
+    found = erasure_requests.count_workspace(db, row.id)
     what = f"{counted(found.mentions, 'mention')}, {counted(found.channels, 'channel')}"
     question = f"Erase the workspace {slug} for good ({what})?"
     return Erasure(
-        {"workspace": slug}, slug, question, found, lambda: forgetting.workspace(db, row.id, program.clock())
+        {"workspace": slug}, slug, question, found, lambda: erasure_requests.workspace(db, row.id, program.clock())
     )
 
 
 def _undo(db: Db, source: str, name: str, format: str) -> None:
-    was, who = forgetting.remember_author(db, source, name), author_label(source, name)
+    was, who = erasure_requests.remember_author(db, source, name), author_label(source, name)
     if format == "json":
         output.print_json({"author": name, "source": source, "was_forgotten": was})
     elif was:

@@ -6,8 +6,8 @@ import click
 
 from overheard.cli import output
 from overheard.cli.context import open_app
+from overheard.cli.durations import rfc3339
 from overheard.cli.output import Column, Format, format_option
-from overheard.cli.times import rfc3339
 from overheard.db import gaps
 from overheard.operations.wording import ago
 

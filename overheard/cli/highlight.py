@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.style import Style
 from rich.text import Text
 
-from overheard.channels.excerpt import excerpt
+from overheard.channels.rendering.excerpt import excerpt
 
 FOUND = Style(color="yellow", bold=True)
 

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from overheard.cli import output
 from overheard.cli.context import open_app
+from overheard.cli.durations import Since, seconds_of
 from overheard.cli.highlight import marked
 from overheard.cli.output import Column, Format, flat, format_option
-from overheard.cli.times import Since, seconds_of
 from overheard.clock import system_clock
 from overheard.db import workspaces
 from overheard.notices import PublicMention

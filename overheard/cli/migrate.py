@@ -10,7 +10,7 @@ import click
 from overheard.cli.context import configuration
 from overheard.cli.output import line
 from overheard.db import migrate as migrations
-from overheard.program import Program
+from overheard.process import Program
 
 BEHIND = 3  # not 1, which is for all that fails: who asks must not take a fault for an answer
 

@@ -24,9 +24,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from overheard.channels.inert import clean
-from overheard.cli.times import rfc3339
-from overheard.unseen import json_escaped
+from overheard.channels.rendering.sanitize import clean
+from overheard.cli.durations import rfc3339
+from overheard.invisible_characters import json_escaped
 
 Format = Literal["table", "json", "csv"]
 Record = Mapping[str, Any]  # what JSON and CSV say of one row, in their order

@@ -20,7 +20,7 @@ from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import Query, QuerySyntaxError, parse
 from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, matching
-from overheard.sources.item_lines import NotItems, unpacked
+from overheard.sources.jsonl_files import NotItems, unpacked
 from overheard.sources.registry import place_label
 
 TABLE_ROWS = 50

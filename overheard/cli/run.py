@@ -7,16 +7,16 @@ import sys
 
 import click
 
-from overheard import program
+from overheard import process
 from overheard.embedded import Pipeline
-from overheard.program import Program
+from overheard.process import Program
 
 
 @click.command(help="Run everything in one process: tick, ingress and all stages.")
 @click.pass_context
 def run(context: click.Context) -> None:
     """Embedded, or on RabbitMQ and PostgreSQL, as pipeline.toml says."""
-    sys.exit(program.main("run", lambda: program.start(context.obj["config"], os.environ), _run))
+    sys.exit(process.main("run", lambda: process.start(context.obj["config"], os.environ), _run))
 
 
 def _run(running: Program) -> int:

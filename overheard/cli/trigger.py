@@ -9,10 +9,10 @@ import click
 from overheard.cli.context import open_app
 from overheard.cli.group import CliError
 from overheard.cli.output import line
-from overheard.db import beats
+from overheard.db import heartbeats
 from overheard.operations import trigger as runs
 from overheard.operations.wording import ago, counted
-from overheard.program import Program
+from overheard.process import Program
 
 
 @click.command
@@ -44,7 +44,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
 
 
 def _late(program: Program, slug: str, timeout: float) -> str:
-    tick = ago(beats.last(program.db, "tick"), program.clock())
+    tick = ago(heartbeats.last(program.db, "tick"), program.clock())
     start = "overheard run" if program.config.bus.embedded else "the tick, ingress and actors"
     return (
         f"the run of {slug} is not over after {timeout:g} s (last tick: {tick})\n"

@@ -11,7 +11,7 @@ from overheard.cli.context import open_app
 from overheard.cli.group import WrongUsage
 from overheard.cli.output import line
 from overheard.cli.workspace_files import warn
-from overheard.db import beats
+from overheard.db import heartbeats
 from overheard.errors import InvalidInput
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
@@ -49,7 +49,7 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
             saved = workspaces.add(program, _spec(slug, given_options))
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
-        _tell(saved, ticking=beats.last(program.db, "tick") is not None)
+        _tell(saved, ticking=heartbeats.last(program.db, "tick") is not None)
         warn(saved)
 
 

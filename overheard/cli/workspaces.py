@@ -10,7 +10,7 @@ from overheard.cli import output
 from overheard.cli.context import open_app
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.cli.workspace_add import add
-from overheard.db import mentions, specs
+from overheard.db import mentions, workspace_specs
 from overheard.db import workspaces as stored
 from overheard.db.workspaces import Overview
 from overheard.operations import workspaces
@@ -123,5 +123,5 @@ def remove(context: click.Context, slug: str, yes: bool) -> None:
         found = counted(mentions.count(program.db, row.id), "mention")
         if not yes:
             click.confirm(f"Delete {slug} with its queries, channels and {found}?", abort=True, err=True)
-        specs.remove(program.db, row.id)
+        workspace_specs.remove(program.db, row.id)
     line(("✓ ", "green"), (slug, "bold"), f" is gone, with {found}.")

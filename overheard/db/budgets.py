@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import msgspec
 from peewee import Case, fn
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Budget
-from overheard.limits import Reservation
+from overheard.permits import Reservation
 
 HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
 LONGEST_BLOCK = 3600.0  # seconds: what a Retry-After may ask for

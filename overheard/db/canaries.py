@@ -9,8 +9,8 @@ import peewee
 from peewee import fn
 
 from overheard import canary
-from overheard.db import beats, specs
-from overheard.db.connect import Db
+from overheard.db import heartbeats, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Beat, Channel, Delivery, Feed, Item, Mention, Workspace
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
@@ -45,7 +45,7 @@ def state(db: Db) -> State | None:
     )
     if row is None:
         return None
-    return State(int(row[0].removesuffix("s")), row[1], beats.last(db, BEAT))
+    return State(int(row[0].removesuffix("s")), row[1], heartbeats.last(db, BEAT))
 
 
 def keep(db: Db, interval: int, now: float, following: Following) -> None:
@@ -61,7 +61,7 @@ def keep(db: Db, interval: int, now: float, following: Following) -> None:
     try:
         with db.transaction():
             _refuse_stranger(db)
-            specs.save(db, spec, now, following=following, secret=lambda channel: None, internal=True)
+            workspace_specs.save(db, spec, now, following=following, secret=lambda channel: None, internal=True)
             # A new beginning: what was, at another pace, says nothing of what comes.
             ((workspace_id,),) = (
                 Workspace.update(created_at=now, next_due_at=now)
@@ -70,7 +70,7 @@ def keep(db: Db, interval: int, now: float, following: Following) -> None:
                 .tuples()
                 .execute(db.peewee)
             )
-            specs.set_active(db, workspace_id, True)
+            workspace_specs.set_active(db, workspace_id, True)
     except peewee.IntegrityError:
         return  # another tick has just made it
 
@@ -93,7 +93,7 @@ def note_delivered(db: Db) -> None:
         .where(Workspace.internal)
     )
     if latest is not None:
-        beats.first(db, BEAT, latest)
+        heartbeats.first(db, BEAT, latest)
 
 
 def forget(db: Db, before: float) -> int:
@@ -117,7 +117,7 @@ def remove(db: Db, now: float) -> bool:
         pass
     with db.transaction():
         try:
-            specs.remove(db, row[0])
+            workspace_specs.remove(db, row[0])
         except InvalidInput:
             return False  # another tick was faster
         Feed.delete().where(Feed.internal).execute(db.peewee)

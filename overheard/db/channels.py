@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from peewee import Case, fn
 
-from overheard.db import incidents, visible
-from overheard.db.connect import Db
+from overheard.db import incidents, visibility
+from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Workspace
-from overheard.db.text import storable
+from overheard.db.storable_text import storable
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ def get(db: Db, channel_id: int) -> ChannelRow | None:
 def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
     """All channels that people see, or one workspace's, by workspace and name."""
     query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
-    query = query.where(visible.workspace(workspace))
+    query = query.where(visibility.workspace(workspace))
     return [ChannelRow(*row) for row in query.order_by(Workspace.slug, Channel.name).tuples().execute(db.peewee)]
 
 
@@ -147,7 +147,7 @@ def states(db: Db) -> dict[str, int]:
     """How many of the channels that people see are ok, failing or disabled."""
     disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
     failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
-    seen = Channel.workspace.in_(Workspace.select(Workspace.id).where(visible.WORKSPACES))
+    seen = Channel.workspace.in_(Workspace.select(Workspace.id).where(visibility.WORKSPACES))
     rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(seen).tuples().execute(db.peewee)
     in_all, off, sick = (int(count or 0) for count in rows[0])
     return {"ok": in_all - off - sick, "failing": sick, "disabled": off}

@@ -22,7 +22,7 @@ from typing import Any
 
 import peewee
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 
 SHAPES = 64  # of one statement that are kept; inserts have as many as there are numbers of rows
 PLACES = 20_000  # that statements share: else a hundred rows of twenty columns would take megabytes in each shape

@@ -12,7 +12,7 @@ import msgspec
 from peewee import fn
 
 from overheard.db import incidents
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import DeadLetter
 
 LEASE = 300.0  # seconds that somebody may take to send a few again; longer than RabbitMQ may hold up a publisher

@@ -11,9 +11,9 @@ from peewee import fn
 
 from overheard.db import mentions
 from overheard.db.compiled import compiled
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Mention, Workspace
-from overheard.db.text import storable
+from overheard.db.storable_text import storable
 from overheard.notices import Notice, NoticeType, PublicMention
 from overheard.routing import NewMention, Route, route
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from peewee import JOIN, Case, fn
 
-from overheard.db import groups, incidents, refreshes, visible
+from overheard.db import groups, incidents, refreshes, visibility
 from overheard.db.compiled import compiled
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, Refresh, Watch, Workspace
 from overheard.items import ALL, FeedKind
@@ -163,7 +163,7 @@ def states(db: Db) -> dict[str, int]:
     """How many watched feeds are ok, failing or new."""
     failing = fn.sum(Case(None, [(Feed.failures > 0, 1)], 0))
     new = fn.sum(Case(None, [((Feed.failures == 0) & FeedGroup.cursor.is_null(), 1)], 0))
-    watched = Feed.id.in_(Watch.select(Watch.feed)) & visible.FEEDS
+    watched = Feed.id.in_(Watch.select(Watch.feed)) & visibility.FEEDS
     counts = (
         Feed.select(fn.count(Feed.id), failing, new)
         .join(FeedGroup, JOIN.LEFT_OUTER, on=(Feed.group == FeedGroup.id))
@@ -184,7 +184,7 @@ def oldest_fresh(db: Db) -> float | None:
     )
     query = (
         Feed.select(Feed.fresh_at)
-        .where(visible.FEEDS, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
+        .where(visibility.FEEDS, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
         .order_by(Feed.fresh_at)
         .limit(1)
     )
@@ -226,7 +226,7 @@ def failing(db: Db, limit: int) -> list[Refused]:
     """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
-        .where(Feed.failures > 0, visible.FEEDS, Feed.id.in_(Watch.select(Watch.feed)))
+        .where(Feed.failures > 0, visibility.FEEDS, Feed.id.in_(Watch.select(Watch.feed)))
         .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
         .limit(limit)
     )

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Feed, Gap
 
 OPEN = "open"

@@ -20,7 +20,7 @@ import msgspec
 from peewee import fn
 
 from overheard.db.compiled import compiled
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.items import FeedKind
 from overheard.messages import Missed, Target

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Incident
-from overheard.db.text import storable
+from overheard.db.storable_text import storable
 
 Kind = Literal[
     "dead letter",

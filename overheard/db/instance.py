@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Revision
 
 NAME = "instance"

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import visible
-from overheard.db.connect import Db
+from overheard.db import visibility
+from overheard.db.database import Db
 from overheard.db.models import Item, Mention, Query, Workspace
 from overheard.notices import PublicMention
 
@@ -106,7 +106,7 @@ def listing(
 ) -> Iterator[tuple[int, PublicMention]]:
     """(id, mention) of what is stored, narrowed down by workspace slug, by time of storing, by id."""
     query = rows().where(Mention.id > after_id)
-    query = query.where(visible.workspace(workspace))
+    query = query.where(visibility.workspace(workspace))
     if since is not None:
         query = query.where(Mention.stored_at >= since)
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)

@@ -11,9 +11,9 @@ from playhouse.migrations import Runner
 from psycopg.errors import InsufficientPrivilege
 
 from overheard.db import sqlite_file
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import ConfigError
-from overheard.log import get_logger
+from overheard.observability.log import get_logger
 
 log = get_logger(__name__)
 

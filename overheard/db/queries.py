@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from peewee import Case, Tuple
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
 from overheard.items import Place
 

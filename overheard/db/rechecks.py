@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Item, Mention
-from overheard.db.text import storable
-from overheard.db.threads import without_title
+from overheard.db.storable_text import storable
+from overheard.db.thread_titles import without_title
 from overheard.errors import NotFound
 from overheard.items import Item as FoundItem
 

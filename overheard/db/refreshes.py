@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import Case, fn
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Feed, Refresh, Watch, Workspace
 
 WAITS = Refresh.demanded_at > Refresh.served_at

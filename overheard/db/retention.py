@@ -9,9 +9,9 @@ import msgspec
 from peewee import JOIN, fn
 
 from overheard.db import groups
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
-from overheard.db.erasing import AUTHOR, REMEMBERED
+from overheard.db.erasure import AUTHOR, REMEMBERED
 from overheard.db.models import DeadLetter, Delivery, Erased, Feed, FeedGroup, Gap, Item, Mention, Poll, Query, Watch
 
 BATCH = 1000

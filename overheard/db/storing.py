@@ -11,12 +11,12 @@ import msgspec
 from msgspec.structs import replace
 from peewee import fn
 
-from overheard.db import deliveries, erasing, groups
+from overheard.db import deliveries, erasure, groups
 from overheard.db.compiled import compiled
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Feed, Item, Mention, Poll, Query, StoredPart, Watch, Workspace
-from overheard.db.text import storable
-from overheard.db.threads import without_title
+from overheard.db.storable_text import storable
+from overheard.db.thread_titles import without_title
 from overheard.items import KINDS_IN, Place
 from overheard.items import Item as FoundItem
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, Target
@@ -57,7 +57,7 @@ def store(
        older than ``news_for`` seconds is none;
     4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
     """
-    erased = erasing.erase_gone(db, message.gone, now)
+    erased = erasure.erase_gone(db, message.gone, now)
     with db.transaction():
         created: list[NewMention] = []
         entries = _storable_now(db, message.items, now - kept_for)
@@ -78,9 +78,9 @@ def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list
     if not young:
         return []
     db.announce_writer(Item)  # before the look: erasing waits for us, or its keys are there to be found
-    refused = erasing.refused(db, [entry.item for entry in young])
+    refused = erasure.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
-    bare = erasing.threads_refused(db, [entry.item for entry in kept])
+    bare = erasure.threads_refused(db, [entry.item for entry in kept])
     return [replace(entry, item=without_title(entry.item)) if entry.item.key in bare else entry for entry in kept]
 
 

@@ -10,10 +10,10 @@ import msgspec
 from peewee import fn
 
 from overheard import schedule
-from overheard.db import refreshes, visible
-from overheard.db.connect import Db
+from overheard.db import refreshes, visibility
+from overheard.db.database import Db
 from overheard.db.models import Channel, Feed, Mention, Query, Refresh, Watch, Workspace
-from overheard.db.text import storable
+from overheard.db.storable_text import storable
 from overheard.errors import InvalidInput, NotFound
 
 SHOWN_CHARS = 100
@@ -37,7 +37,7 @@ def by_name(db: Db, name: str | int) -> Workspace:
     """The workspace of this slug or id. Raises NotFound, naming some that exist."""
     row: Workspace | None = Workspace.select().where(_named([name])).first(db.peewee)
     if row is None:
-        few = Workspace.select(Workspace.slug).where(visible.WORKSPACES).limit(5)
+        few = Workspace.select(Workspace.slug).where(visibility.WORKSPACES).limit(5)
         some = [slug for (slug,) in few.tuples().execute(db.peewee)]
         hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
@@ -221,7 +221,7 @@ def overview(db: Db) -> list[Overview]:
         Workspace.id,
         *(getattr(Workspace, name) for name in Overview.__struct_fields__[:6]),
     )
-    rows = Workspace.select(*columns).where(visible.WORKSPACES).order_by(Workspace.slug).tuples().execute(db.peewee)
+    rows = Workspace.select(*columns).where(visibility.WORKSPACES).order_by(Workspace.slug).tuples().execute(db.peewee)
     return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
 
 
@@ -248,7 +248,7 @@ def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
     counts = {part: _counted(db, BOUNDED[part]) for part in limits}
     over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
     rows = Workspace.select(Workspace.id, Workspace.slug).where(Workspace.id.in_({row for row, _, _ in over}))
-    slugs = dict(rows.where(visible.WORKSPACES).tuples().execute(db.peewee))
+    slugs = dict(rows.where(visibility.WORKSPACES).tuples().execute(db.peewee))
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
 
@@ -283,7 +283,9 @@ def _refusal(check: Callable[[str], object], text: str) -> str | None:
 def tally(db: Db) -> tuple[int, int]:
     """How many workspaces are active, and how many paused."""
     rows = (
-        Workspace.select(Workspace.active, fn.count(Workspace.id)).where(visible.WORKSPACES).group_by(Workspace.active)
+        Workspace.select(Workspace.active, fn.count(Workspace.id))
+        .where(visibility.WORKSPACES)
+        .group_by(Workspace.active)
     )
     counts = {bool(active): int(count) for active, count in rows.tuples().execute(db.peewee)}
     return counts.get(True, 0), counts.get(False, 0)

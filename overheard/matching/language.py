@@ -26,11 +26,11 @@ from typing import NamedTuple
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from overheard.matching.foreign import foreign
-from overheard.matching.mistakes import QuerySyntaxError, misplaced, mistake, start_of, wordless
+from overheard.matching.query_errors import QuerySyntaxError, misplaced, mistake, start_of, wordless
 from overheard.matching.rarity import anchors
 from overheard.matching.text import affixes, intern_all, spans, weight, words
 from overheard.matching.tree import And, Node, Not, Or, Query, Term, joined, negated
+from overheard.matching.unsupported_syntax import foreign
 
 __all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_TERMS", "Flaw", "Query", "QuerySyntaxError", "flaw", "parse", "read"]
 

@@ -10,11 +10,11 @@ from overheard import __version__
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.redact import redact
 from overheard.channels.registry import open_channel
-from overheard.channels.sample import sample_notice
+from overheard.channels.sample_notice import sample_notice
 from overheard.config import Config
 from overheard.db import channels, workspaces
 from overheard.db.channels import ChannelRow
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import NotFound
 from overheard.notices import Notice
 

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 
 import msgspec
 
-from overheard.bus.connect import open_broker
-from overheard.bus.door import Events
-from overheard.bus.drain import drain
+from overheard.bus.broker import open_broker
+from overheard.bus.dead_letter_collector import drain
+from overheard.bus.public_exchange import Events
 from overheard.bus.sender import Sender
 from overheard.db import dead_letters
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow, Reason
 from overheard.errors import Conflict, InvalidInput, NotFound, Unavailable
-from overheard.program import Program
+from overheard.process import Program
 from overheard.stages import STAGES
 
 CLAIMED = 20  # dead letters claimed at once: an event may be 4 MiB

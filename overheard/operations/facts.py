@@ -10,10 +10,9 @@ import msgspec
 
 from overheard import supervisord
 from overheard.bus.amqp import BusRefused
-from overheard.bus.queues import Door, Looker, Queue
+from overheard.bus.queue_depths import Door, Looker, Queue
 from overheard.config import Config
 from overheard.db import (
-    beats,
     budgets,
     canaries,
     channels,
@@ -21,19 +20,20 @@ from overheard.db import (
     deliveries,
     feeds,
     gaps,
+    heartbeats,
     instance,
     refreshes,
-    sources,
+    source_health,
     workspaces,
 )
 from overheard.db.channels import Sick
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.deliveries import Backlog, Waiting
 from overheard.db.feeds import Refused
 from overheard.errors import NoDatabase, Unavailable
 from overheard.operations import processes
 from overheard.operations.processes import Process
-from overheard.program import Program
+from overheard.process import Program
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.supervisord import SupervisedProcess
 
@@ -65,7 +65,7 @@ class Vitals(msgspec.Struct, frozen=True):
     oldest_fresh_at: float | None
     remaining: float | None
     booked: float
-    reddit: sources.State
+    reddit: source_health.State
     channels: dict[str, int]
     dead_letters: int
 
@@ -228,7 +228,7 @@ def vitals(db: Db, budget: str, now: float) -> Vitals:
         oldest_fresh_at=feeds.oldest_fresh(db),
         remaining=remaining,
         booked=booked,
-        reddit=sources.state(db, SOURCE),
+        reddit=source_health.state(db, SOURCE),
         channels=channels.states(db),
         dead_letters=dead_letters.count(db),
     )
@@ -240,7 +240,7 @@ def stored(db: Db, config: Config, now: float) -> StoredFacts:
     active, paused = workspaces.tally(db)
     return StoredFacts(
         **msgspec.structs.asdict(known),
-        last_tick_at=beats.last(db, "tick"),
+        last_tick_at=heartbeats.last(db, "tick"),
         active=active,
         paused=paused,
         refused=feeds.failing(db, DETAILED_ROWS) if known.feeds["failing"] else [],

@@ -10,7 +10,7 @@ import msgspec
 from overheard.errors import InvalidInput
 from overheard.matching.index import matches
 from overheard.matching.language import Query
-from overheard.sources.item_lines import BOM, DAMAGED, LINE_MAX_BYTES, LineTexts, NotItems
+from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES, LineTexts, NotItems
 
 MAX_COMPLAINTS = 10
 HOPELESS_LINES = 1000  # of which none could be read: it is another kind of file

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from overheard.db import canaries, sources
+from overheard.db import canaries, source_health
 from overheard.db.incidents import Kind
 
 REDDIT_AWAY_SECONDS = 180.0  # until then a passing fault, which passes by itself
@@ -24,7 +24,7 @@ class Outage(msgspec.Struct, frozen=True):
     is_alert: bool
 
 
-def outages(canary: canaries.State | None, reddit: sources.State, now: float) -> Iterator[Outage]:
+def outages(canary: canaries.State | None, reddit: source_health.State, now: float) -> Iterator[Outage]:
     """Find what has stopped altogether, from what the database knows."""
     if canary is not None and (late_since := canary.late_since(now)) is not None:
         silent = now - max(canary.delivered_at or 0.0, canary.begun_at)

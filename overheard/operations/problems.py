@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from overheard.bus.door import INGRESS
+from overheard.bus.public_exchange import INGRESS
 from overheard.config import Config
 from overheard.db.deliveries import Backlog
 from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules

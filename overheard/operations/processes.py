@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from overheard.config import Metrics
-from overheard.exposition import INSTANCE
+from overheard.observability.metrics_server import INSTANCE
 from overheard.programs import PROGRAMS
 
 ANSWER_SECONDS = 0.5

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from overheard.db import mentions as stored
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.notices import PublicMention
 
 PAGE_ROWS = 1000

@@ -7,11 +7,11 @@ import time
 
 import msgspec
 
-from overheard.bus.door import Events
+from overheard.bus.public_exchange import Events
 from overheard.db import deliveries, feeds, mentions, workspaces
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import Conflict
-from overheard.program import Program
+from overheard.process import Program
 
 POLL_SECONDS = 0.2
 

@@ -16,14 +16,14 @@ from overheard.channels import ChannelOptions
 from overheard.channels.redact import redact
 from overheard.channels.registry import is_signed
 from overheard.channels.signing import new_secret
-from overheard.db import channels, mentions, refreshes, specs, workspaces
-from overheard.db.connect import Db
+from overheard.db import channels, mentions, refreshes, workspace_specs, workspaces
+from overheard.db.database import Db
 from overheard.db.models import Workspace
 from overheard.errors import Conflict, InvalidInput, NotFound
 from overheard.items import ALL
 from overheard.matching.language import flaw
 from overheard.operations.channels import options
-from overheard.program import Program
+from overheard.process import Program
 from overheard.sources.reddit.names import SOURCE
 from overheard.workspaces import ChannelSpec, Refusal, WorkspaceSpec, checked, read
 
@@ -96,7 +96,7 @@ def save(program: Program, spec: WorkspaceSpec) -> SavedWorkspace:
         return made.setdefault(channel.name, new_secret())
 
     following = partial(schedule.next_due, after=now)
-    new = specs.save(program.db, spec, now, following=following, secret=secret)
+    new = workspace_specs.save(program.db, spec, now, following=following, secret=secret)
     # One is asked for even where there is one already: what counts is which one was kept.
     kept = {row.name: row.secret for row in channels.listing(program.db, spec.slug)} if made else {}
     return SavedWorkspace(spec, new, {name: secret for name, secret in made.items() if kept[name] == secret})
@@ -105,14 +105,14 @@ def save(program: Program, spec: WorkspaceSpec) -> SavedWorkspace:
 def export(db: Db, slugs: Sequence[str], *, secrets: bool) -> list[WorkspaceSpec]:
     """Return the named workspaces, or all, as their owners would write them. Raises NotFound."""
     names = slugs or [row.slug for row in workspaces.overview(db)]
-    found = [specs.load(db, workspaces.by_name(db, slug).id, secrets=secrets) for slug in names]
+    found = [workspace_specs.load(db, workspaces.by_name(db, slug).id, secrets=secrets) for slug in names]
     return found if secrets else [_hidden(spec) for spec in found]
 
 
 def details(db: Db, slug: str) -> WorkspaceDetails:
     """Return a workspace in full, but for its channels' addresses. Raises NotFound."""
     row = workspaces.by_name(db, slug)
-    spec = _hidden(specs.load(db, row.id, secrets=False))
+    spec = _hidden(workspace_specs.load(db, row.id, secrets=False))
     flaws = [(query.name, found) for query in spec.query if (found := flaw(query.text)) is not None]
     refused = [RefusedQuery(name, found.matched, found.error.message, found.error.hint) for name, found in flaws]
     ran_at = refreshes.last_run(db, row.id).get(row.id, 0.0)
@@ -130,7 +130,7 @@ def changeable(db: Db, slug: str) -> Workspace:
 def set_active(db: Db, slug: str, active: bool) -> None:
     """Pause or resume a workspace. Raises NotFound, Conflict."""
     row = workspaces.by_name(db, slug) if active else changeable(db, slug)
-    specs.set_active(db, row.id, active)
+    workspace_specs.set_active(db, row.id, active)
 
 
 def _hidden(spec: WorkspaceSpec) -> WorkspaceSpec:

@@ -7,7 +7,7 @@ from overheard.clock import Clock, system_clock
 from overheard.config import Config
 from overheard.errors import FeedRefused
 from overheard.items import Item
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.sources import Budget, Page, ReadRequest, SingleFeeds
 
 

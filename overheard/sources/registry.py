@@ -13,8 +13,8 @@ from overheard.clock import Clock
 from overheard.config import Config
 from overheard.errors import ConfigError, InvalidInput
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
-from overheard.log import get_logger
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.sources import Source
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit

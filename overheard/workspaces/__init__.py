@@ -1,6 +1,5 @@
 """Workspaces as their owners write them: the file that ``overheard import`` reads and ``overheard export`` writes."""
 
-from overheard.workspaces.checking import Refusal, checked
 from overheard.workspaces.spec import (
     DEFAULT_DIGEST,
     DEFAULT_EVERY,
@@ -13,7 +12,8 @@ from overheard.workspaces.spec import (
     WorkspaceSpec,
     arranged,
 )
-from overheard.workspaces.toml import FILE_MAX_BYTES, read, write
+from overheard.workspaces.toml_format import FILE_MAX_BYTES, read, write
+from overheard.workspaces.validation import Refusal, checked
 
 __all__ = [
     "DEFAULT_DIGEST",

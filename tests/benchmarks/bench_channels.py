@@ -22,24 +22,25 @@ from prometheus_client import CollectorRegistry
 
 from actors.store import store
 from actors.wiring import Wiring, permits
-from overheard import log, schedule
+from overheard import schedule
 from overheard.bus import worker
 from overheard.bus.actor import register
-from overheard.bus.connect import open_broker
+from overheard.bus.broker import open_broker
 from overheard.bus.health import Health
 from overheard.bus.intake import OK
-from overheard.bus.memory_door import MemoryEvents
+from overheard.bus.memory_events import MemoryEvents
 from overheard.bus.sender import Sender
 from overheard.channels.signing import new_secret
 from overheard.config import Config, Database
 from overheard.config import Notify as NotifySettings
-from overheard.db import migrate, specs
-from overheard.db.connect import Db
+from overheard.db import migrate, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
-from overheard.metrics import Metrics
-from overheard.program import Program
+from overheard.observability import log
+from overheard.observability.metrics import Metrics
+from overheard.process import Program
 from overheard.sending import Send
 from overheard.stages import STAGES
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
@@ -135,7 +136,7 @@ def _workspace(db: Db, slug: str, urls: list[str]) -> Match:
     spec = WorkspaceSpec(slug=slug, subreddits=("all",), every="1d", query=(QuerySpec("q", "x"),), channel=channels)
     now = time.time()
     with db.session():
-        specs.save(
+        workspace_specs.save(
             db,
             spec,
             now,

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from actors.match import Matcher
 from overheard.db import migrate
-from overheard.db.connect import Db, open_database
+from overheard.db.database import Db, open_database
 from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
 from overheard.items import Item
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from tests.benchmarks import expensive
 from tests.benchmarks.figures import Figure, print_table
 

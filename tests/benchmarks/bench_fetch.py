@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from overheard import log
+from overheard.observability import log
 from tests.benchmarks.fetch_world import CYCLE, NAMES, START, WATCHED, FetchWorld, database
 from tests.benchmarks.figures import Figure, print_table
 

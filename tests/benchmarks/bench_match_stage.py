@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from actors.match import Matcher
 from overheard.db import migrate, queries
-from overheard.db.connect import Db, open_database
+from overheard.db.database import Db, open_database
 from overheard.db.models import Change, Feed, Query, Watch, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message, PollPart
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from tests.benchmarks.bench_match import make_queries
 from tests.benchmarks.figures import Figure, print_table
 from tests.benchmarks.texts import Fields, load_items

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from overheard.db import erasing, forgetting, migrate, rechecks, retention
-from overheard.db.connect import Db, open_database
+from overheard.db import erasure, erasure_requests, migrate, rechecks, retention
+from overheard.db.database import Db, open_database
 from overheard.db.retention import DAY, Ages
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
@@ -124,15 +124,15 @@ def _measured(db: Db) -> list[Figure]:
         rechecks.overdue(db, ["reddit"], NOW - DAY)
     with slowest.of("erasing 100 items, 10 times"):
         for batch in batches[50:60]:
-            erasing.erase(db, batch.item_ids, NOW)
+            erasure.erase(db, batch.item_ids, NOW)
     with slowest.of("an account that is gone, 20 times"):
         for number in range(20):
-            erasing.erase(db, [], NOW, nameless=[f"author{number}"])
+            erasure.erase(db, [], NOW, nameless=[f"author{number}"])
     with slowest.of("forget --author"):
-        forgetting.author(db, "AUTHOR99", NOW)
+        erasure_requests.author(db, "AUTHOR99", NOW)
     workspace_id = _a_workspace(db)
     with slowest.of("forget --workspace, of a hundredth of everything"):
-        forgetting.workspace(db, workspace_id, NOW)
+        erasure_requests.workspace(db, workspace_id, NOW)
     return slowest.figures
 
 

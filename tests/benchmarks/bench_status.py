@@ -18,7 +18,7 @@ import peewee
 from peewee import Case, Value
 
 from overheard.db import migrate
-from overheard.db.connect import Db, open_database
+from overheard.db.database import Db, open_database
 from overheard.db.models import (
     Beat,
     Channel,

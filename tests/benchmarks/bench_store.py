@@ -9,8 +9,8 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from overheard.db import migrate, specs, storing
-from overheard.db.connect import Db, open_database
+from overheard.db import migrate, storing, workspace_specs
+from overheard.db.database import Db, open_database
 from overheard.db.models import Query, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
@@ -44,7 +44,7 @@ def measured(db: Db, count: int) -> Figure:
     spec = WorkspaceSpec(
         slug="acme", name="acme", subreddits=("python",), kinds=("posts",), query=queries, channel=(way,)
     )
-    specs.save(db, spec, now, following=lambda schedule, timezone: now + 3600, secret=lambda channel: None)
+    workspace_specs.save(db, spec, now, following=lambda schedule, timezone: now + 3600, secret=lambda channel: None)
     workspace = Workspace.select(Workspace.id).scalar(db.peewee)
     found = Query.select(Query.id).order_by(Query.id).limit(2).tuples().execute(db.peewee)
     match = Match(workspace, tuple(query for (query,) in found), (("title", 0, 4),))

@@ -30,23 +30,23 @@ from overheard.bus.rate_limit import held_slot, reschedule
 from overheard.bus.retry_policy import decide
 from overheard.bus.sender import Parcel, Sender
 from overheard.config import Config, Reddit
-from overheard.db import migrate, specs
-from overheard.db.connect import Db, open_database
+from overheard.db import migrate, workspace_specs
+from overheard.db.database import Db, open_database
 from overheard.db.models import Watch, Workspace
 from overheard.db.retention import Ages
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.outcomes import Later, Rejected
-from overheard.program import Program
+from overheard.process import Program
+from overheard.simulators.reddit.exchange import Request
+from overheard.simulators.reddit.routes import Routes
+from overheard.simulators.reddit.store import Store
+from overheard.simulators.reddit.tokens import Holder
 from overheard.sources.reddit.client import RedditClient
-from overheard.sources.reddit.http import Call
+from overheard.sources.reddit.requestor import Call
 from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
-from overheard.standin.exchange import Request
-from overheard.standin.routes import Routes
-from overheard.standin.store import Store
-from overheard.standin.tokens import Holder
 from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gauges import Gauges
 from producers.ingress import Ingress
@@ -237,7 +237,7 @@ class FetchWorld:
         migrate.migrate(self.db)
         with self.db.session(), self.db.transaction():
             for number in range(DISTINCT):
-                specs.save(self.db, _spec(number), START, following=_following, secret=lambda channel: None)
+                workspace_specs.save(self.db, _spec(number), START, following=_following, secret=lambda channel: None)
             raw = self.db.peewee
             own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
             slugs = [f"w{number}" for number in range(DISTINCT, workspaces)]

@@ -19,11 +19,11 @@ import structlog
 from pydantic import SecretStr
 
 from overheard import config as configuration
-from overheard import log as logs
 from overheard.config import Config
 from overheard.db.models import Delivery, Feed
 from overheard.embedded import Pipeline
-from overheard.program import Program
+from overheard.observability import log as logs
+from overheard.process import Program
 from tests.servers.farm import Farm
 from tests.servers.waiting import wait_for
 

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from overheard.standin.traffic import sample
+from overheard.simulators.reddit.traffic import sample
 
 Fields = dict[str, str]
 

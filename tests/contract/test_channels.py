@@ -17,7 +17,7 @@ import pytest
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.redact import redact
 from overheard.channels.registry import KINDS, is_signed, open_channel, validate_url
-from overheard.channels.sample import sample_notice
+from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, Permanent, TryAgain
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from overheard.db import channels, deliveries, storing, workspaces
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.deliveries import Backlog
 from overheard.db.models import Delivery
 

@@ -13,10 +13,10 @@ import pytest
 
 from overheard.db import budgets
 from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import Postponed, Unavailable
-from overheard.limits import Permit, SparePermit
+from overheard.permits import Permit, SparePermit
 
 ROOT = Path(__file__).parents[2]
 TINY = 0.002  # seconds: SQLite's clock counts milliseconds
@@ -25,7 +25,7 @@ PER_MINUTE = 1200  # a slot each 50 ms
 RESERVER = """
 import sys
 from overheard.db.budgets import DatabaseLimiter, Rate
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 db = open_database(sys.argv[1])
 limiter = DatabaseLimiter(db, {"reddit": Rate(1200, 3)})
 with db.session():

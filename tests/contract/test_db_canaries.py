@@ -9,19 +9,19 @@ import pytest
 
 from overheard import canary
 from overheard.db import (
-    beats,
     canaries,
     channels,
     deliveries,
     feeds,
     groups,
+    heartbeats,
     mentions,
     queries,
-    specs,
     storing,
+    workspace_specs,
     workspaces,
 )
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Query, Workspace
 from overheard.errors import InvalidInput
 from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
@@ -67,7 +67,7 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
 
 def test_one_that_was_paused_is_matched_again(world: Any, db: Db, clock: Any) -> None:
     keep(db, clock)
-    specs.set_active(db, workspaces.by_name(db, canary.WORKSPACE).id, False)
+    workspace_specs.set_active(db, workspaces.by_name(db, canary.WORKSPACE).id, False)
     before = queries.revision(db)
     keep(db, clock)
     assert [text for _, _, text in queries.changed_since(db, before)] == [canary.QUERY]
@@ -86,7 +86,7 @@ def test_ticks_that_remove_it_at_once_leave_nothing(world: Any, db: Db, clock: A
     removed = race(*[lambda: canaries.remove(db, clock()) for _ in range(4)])
     assert removed.count(True) == 1
     assert canaries.state(db) is None
-    assert beats.last(db, canaries.BEAT) is None
+    assert heartbeats.last(db, canaries.BEAT) is None
     assert world.rows(Workspace, "id") == [(acme,)]
     left = world.counts()
     assert (left["Item"], left["Mention"], left["Delivery"], left["Feed"], left["Query"]) == (0, 0, 0, 1, 1)
@@ -123,7 +123,7 @@ def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock:
     assert canaries.forget(db, clock() - canaries.DAY) == 1
     assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
     canaries.note_delivered(db)
-    assert beats.last(db, canaries.BEAT) == arrived
+    assert heartbeats.last(db, canaries.BEAT) == arrived
     assert canaries.forget(db, clock() - canaries.DAY) == 0
 
 
@@ -171,5 +171,7 @@ def test_a_workspace_of_that_name_from_before_is_left_alone(world: Any, db: Db, 
     assert not canaries.remove(db, clock())
     assert world.rows(Query, "text") == [("acme",)]
     assert world.counts()["Mention"] == 0
-    assert specs.load(db, workspaces.by_name(db, canary.WORKSPACE).id, secrets=False).subreddits == ("python",)
+    assert workspace_specs.load(db, workspaces.by_name(db, canary.WORKSPACE).id, secrets=False).subreddits == (
+        "python",
+    )
     assert Mention.select().count(db.peewee) == 0

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from overheard.db import deliveries, feeds, groups, refreshes, specs, workspaces
-from overheard.db.connect import Db
+from overheard.db import deliveries, feeds, groups, refreshes, workspace_specs, workspaces
+from overheard.db.database import Db
 from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
 from overheard.errors import NotFound
@@ -67,7 +67,7 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
 
 def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
-    specs.set_active(db, acme, False)
+    workspace_specs.set_active(db, acme, False)
     refreshes.demand(db, [acme], clock())
     assert workspaces.claim_due(db, clock(), 10, lambda due: clock()) == []
     assert workspaces.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
@@ -209,14 +209,14 @@ def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock
     one = all_groups(db)[0]
     Feed.update(group=one).execute(db.peewee)
     FeedGroup.update(cursor="x", began_at=5.0).where(FeedGroup.id == one).execute(db.peewee)
-    specs.set_active(db, paused, False)
+    workspace_specs.set_active(db, paused, False)
     taken = groups.claim(db, one, "p", now=clock(), lease=120)
     assert taken is not None
     assert taken.places == ("python",)
     left = world.group("rust")
     assert left.id == world.group("go").id != one
     assert (left.cursor, left.began_at, left.lease_until) == ("x", 5.0, 0)
-    specs.set_active(db, paused, True)
+    workspace_specs.set_active(db, paused, True)
     again = groups.claim(db, left.id, "q", now=clock(), lease=120)
     assert again is not None
     assert sorted(again.places) == ["go", "rust"]
@@ -241,7 +241,7 @@ def test_nothing_to_claim_is_no_poll(world: Any, db: Db, clock: Any) -> None:
 def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace(subreddits=["python", "rust"])
     paused = world.workspace("paused", subreddits=["linux"])
-    specs.set_active(db, paused, False)
+    workspace_specs.set_active(db, paused, False)
     for turn in range(ROUNDS):
         claim_all(db, f"p{turn}", clock())
         refreshes.served(db, acme, "reddit", clock())
@@ -323,7 +323,7 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     world.workspace("asked", subreddits=["asked"])
     world.workspace("quiet", subreddits=["quiet"])
     asleep = world.workspace("asleep", subreddits=["asleep"])
-    specs.set_active(db, asleep, False)
+    workspace_specs.set_active(db, asleep, False)
     Workspace.update(next_due_at=clock() + 100).where(Workspace.slug != "due").execute(db.peewee)
     refreshes.demand(db, [workspaces.by_name(db, "asked").id], clock())
     Feed.update(fresh_at=7.0).where(Feed.place != "new").execute(db.peewee)

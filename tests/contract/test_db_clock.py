@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from overheard.db import deliveries, groups, refreshes, storing
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 from overheard.db.models import Delivery, FeedGroup, Refresh, Workspace
 from tests.conftest import World
 from tests.servers.waiting import wait_for
@@ -24,7 +24,7 @@ CLAIMER = """
 import sys, time
 import time_machine
 from overheard.db import deliveries, groups, refreshes, workspaces
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 url, ahead, group, channel, lease = sys.argv[1], *map(float, sys.argv[2:])
 with time_machine.travel(time.time() + ahead, tick=True):
     db = open_database(url)

@@ -8,7 +8,7 @@ import pytest
 
 from overheard.db import compiled as module
 from overheard.db.compiled import Compiled, compiled
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Erased, Workspace
 
 

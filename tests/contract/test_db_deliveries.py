@@ -8,7 +8,7 @@ import pytest
 
 from overheard import routing
 from overheard.db import channels, deliveries, storing
-from overheard.db.connect import Db, open_database
+from overheard.db.database import Db, open_database
 from overheard.db.deliveries import Contents
 from overheard.db.models import Channel, Delivery, Item, Mention
 

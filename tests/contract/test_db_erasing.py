@@ -9,16 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.db import (
-    deliveries,
-    erasing,
-    forgetting,
-    rechecks,
-    retention,
-    storing,
-)
-from overheard.db.connect import Db
-from overheard.db.erasing import Tally
+from overheard.db import deliveries, erasure, erasure_requests, rechecks, retention, storing
+from overheard.db.database import Db
+from overheard.db.erasure import Tally
 from overheard.db.models import Delivery, Item, Mention
 from overheard.db.rechecks import LEASE, Batch
 from overheard.db.retention import DAY, Ages
@@ -57,11 +50,11 @@ def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db:
         Delivery.update(state=state, error="acme number 1").where(
             Delivery.id.in_(its), Delivery.channel == world.channel(acme, "now")
         ).execute(db.peewee)
-    gone = erasing.erase(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
+    gone = erasure.erase(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
     assert gone == Tally(items=3, mentions=5, deliveries=8)
     assert world.rows(Item, "ref") == [("t3_4",)]
     assert world.counts() | {"Mention": 1, "Delivery": 2, "Erased": 3} == world.counts()
-    assert erasing.erase(db, [1, 2, 3, 99], clock()) == Tally(), "a second time nothing is left to do"
+    assert erasure.erase(db, [1, 2, 3, 99], clock()) == Tally(), "a second time nothing is left to do"
 
 
 def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
@@ -72,13 +65,13 @@ def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
     deliveries.compose(db, acme, 1.0, clock())
     Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
     told(1, first=10, channels={"daily": "digest"})
-    assert erasing.erase(db, ids(db, "t3_1"), clock()).digests == 0
+    assert erasure.erase(db, ids(db, "t3_1"), clock()).digests == 0
     [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60)
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert [mention.item for mention in contents.notice.mentions] == ["t3_2", "t3_3"]
     assert world.row(Delivery, digest.id).error is None, "a failed try may have quoted it"
-    assert erasing.erase(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
+    assert erasure.erase(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
     assert deliveries.contents(db, digest) is None
     assert deliveries.compose(db, acme, 2.0, clock()) == [daily], "what is held goes into the next as ever"
 
@@ -87,7 +80,7 @@ def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told:
     acme = told(1, channels={"daily": "digest"})
     deliveries.compose(db, acme, 1.0, clock())
     Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
-    assert erasing.erase(db, ids(db, "t3_1"), clock()).digests == 0
+    assert erasure.erase(db, ids(db, "t3_1"), clock()).digests == 0
     assert world.rows(Delivery, "state") == [("sent",)]
     assert deliveries.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
 
@@ -114,9 +107,9 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
     other = world.item(5, title="Her secret?", permalink="https://www.reddit.com/r/Python/comments/1/her_secret/")
     storing.store(db, world.matched(*[(item, (acme,)) for item in (post, other, *comments)]), clock())
     if way == "erase":
-        erasing.erase(db, ids(db, "t3_1"), clock())
+        erasure.erase(db, ids(db, "t3_1"), clock())
     else:
-        forgetting.author(db, "reddit", "Ada", clock())
+        erasure_requests.author(db, "reddit", "Ada", clock())
     rows = {row["ref"]: row for row in world.rows(Item)}
     assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
     first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
@@ -131,7 +124,7 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
 
 def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(1)
-    erasing.erase(db, ids(db, "t3_1"), clock())
+    erasure.erase(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
     storing.store(db, late, clock())
     assert world.rows(Item, "ref", "thread_title") == [("t1_2", ""), ("t1_3", "Her secret")]
@@ -142,7 +135,7 @@ def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) ->
     acme = told(1)
     comment = below(world, 2, "1")
     storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
-    erasing.erase(db, ids(db, "t3_1"), clock())
+    erasure.erase(db, ids(db, "t3_1"), clock())
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     [stored], _ = rechecks.take(db, batch, clock())
     assert not rechecks.refresh(db, stored, comment)
@@ -175,7 +168,7 @@ def plan(db: Db, query: Any) -> str:
 
 def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(2)
-    erasing.erase(db, ids(db, "t3_1"), clock())
+    erasure.erase(db, ids(db, "t3_1"), clock())
     late = world.matched(*[(world.item(number), (acme,)) for number in (1, 2, 3)], poll="late")
     stored = storing.store(db, late, clock())
     assert sorted(name for (name,) in world.rows(Item, "ref")) == ["t3_2", "t3_3"]
@@ -203,8 +196,8 @@ def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: A
         stored = [item_id for (item_id,) in world.rows(Item, "id")]
         patient(race,
             lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn} again"), clock()),
-            lambda stored=stored: erasing.erase(db, stored, clock()),
-            lambda stored=stored: erasing.erase(db, stored[::-1], clock()),
+            lambda stored=stored: erasure.erase(db, stored, clock()),
+            lambda stored=stored: erasure.erase(db, stored[::-1], clock()),
         )  # fmt: skip
         assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
@@ -246,7 +239,7 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
 
     def erase() -> Tally:
         assert looked.wait(10)
-        tally = erasing.erase(db, ids(db, "t3_1"), clock())
+        tally = erasure.erase(db, ids(db, "t3_1"), clock())
         erased.set()
         return tally
 
@@ -272,7 +265,7 @@ def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: An
                 deliveries.sent(db, claimed.id, clock())
             return said
 
-        said, tally = patient(race, send, lambda stored=stored: erasing.erase(db, stored, clock()))
+        said, tally = patient(race, send, lambda stored=stored: erasure.erase(db, stored, clock()))
         assert tally.items == 20
         assert set(said) <= {1, 0, -1}
         assert world.counts() | {"Item": 0, "Delivery": 0} == world.counts()
@@ -286,7 +279,7 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
     told(2, author="Ada")
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
-    assert erasing.erase(db, [], 5.0, nameless=[("reddit", "aDa")]) == Tally()
+    assert erasure.erase(db, [], 5.0, nameless=[("reddit", "aDa")]) == Tally()
     assert world.rows(Item, "author") == [(None,), (None,), (None,), ("Adam",)]
     assert world.counts()["Mention"] == 4
 
@@ -419,14 +412,14 @@ def test_gone_while_it_is_stored(world: Any, db: Db, clock: Any, race: Any) -> N
         gone = tuple(item.key for item, _ in items)
         patient(race,
             lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn}"), clock()),
-            lambda gone=gone: erasing.erase_gone(db, gone, clock()),
-            lambda gone=gone: erasing.erase_gone(db, gone[::-1], clock()),
+            lambda gone=gone: erasure.erase_gone(db, gone, clock()),
+            lambda gone=gone: erasure.erase_gone(db, gone[::-1], clock()),
         )  # fmt: skip
         assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def test_a_forgotten_author_stays_forgotten(world: Any, db: Db, clock: Any) -> None:
-    forgetting.author(db, "reddit", "Ada", clock())
+    erasure_requests.author(db, "reddit", "Ada", clock())
     retention.forget(db, Ages(90, 90, 90), clock.advance(30 * DAY))
     storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())
     assert world.counts()["Item"] == 0

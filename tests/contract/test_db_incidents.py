@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import beats, budgets, channels, dead_letters, feeds, incidents
-from overheard.db.connect import Db
+from overheard.db import budgets, channels, dead_letters, feeds, heartbeats, incidents
+from overheard.db.database import Db
 from overheard.db.incidents import Noted
 from overheard.db.models import Budget
 
@@ -65,9 +65,9 @@ def test_of_many_who_ask_one_may_tell(db: Db, race: Any) -> None:
 
 
 def test_a_silence_is_noted_once_by_whoever_hears_it(db: Db, race: Any) -> None:
-    assert race(*[lambda: beats.first(db, "canary late", 100.0) for _ in range(4)]).count(True) == 1
-    assert beats.first(db, "canary late", 200.0), "the next one"
-    assert not beats.first(db, "canary late", 150.0)
+    assert race(*[lambda: heartbeats.first(db, "canary late", 100.0) for _ in range(4)]).count(True) == 1
+    assert heartbeats.first(db, "canary late", 200.0), "the next one"
+    assert not heartbeats.first(db, "canary late", 150.0)
 
 
 def test_each_dead_letter_is_one_incident(db: Db, clock: Any) -> None:

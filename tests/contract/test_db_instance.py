@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from overheard.db import instance, queries
-from overheard.db.connect import Db
+from overheard.db.database import Db
 
 
 def test_it_is_known_from_when_a_process_first_ran_and_stays(db: Db, race: Any) -> None:

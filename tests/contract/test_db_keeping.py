@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import beats, dead_letters, deliveries, mentions, queries, retention, specs, storing
-from overheard.db.connect import Db
+from overheard.db import dead_letters, deliveries, heartbeats, mentions, queries, retention, storing, workspace_specs
+from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Item, Mention, Query, Watch
 from overheard.db.models import Workspace as WorkspaceRow
@@ -28,8 +28,8 @@ def test_a_workspace_comes_back_as_it_was_written(world: Any, db: Db) -> None:
         queries={"a": 'acme "two words"', "b": "bolt"}, channels={"x": "instant", "y": "digest"},
     )  # fmt: skip
     workspace = world.save(spec)
-    assert specs.load(db, workspace, secrets=False) == spec
-    secrets = [channel.secret for channel in specs.load(db, workspace, secrets=True).channel]
+    assert workspace_specs.load(db, workspace, secrets=False) == spec
+    secrets = [channel.secret for channel in workspace_specs.load(db, workspace, secrets=True).channel]
     assert secrets == ["whsec_made", "whsec_made"]
 
 
@@ -97,17 +97,17 @@ def test_a_channel_s_secret(world: Any, db: Db) -> None:
 def test_removing_takes_everything_of_its_own_and_nothing_else(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
-    specs.remove(db, acme)
+    workspace_specs.remove(db, acme)
     rest = {"Workspace": 1, "Watch": 1, "Query": 1, "Channel": 1, "Mention": 1, "Delivery": 1, "Item": 1, "Feed": 1}
     assert world.counts() | rest == world.counts()
     with pytest.raises(InvalidInput, match="gone already"):
-        specs.remove(db, acme)
+        workspace_specs.remove(db, acme)
 
 
 def test_a_workspace_of_hostile_texts(world: Any, db: Db) -> None:
     name = "👩‍👩‍👧 é̂ \u202e '; DROP TABLE workspace; -- \" \\ %s"
     spec = world.spec(name=name, queries={name: name * 500}, channels={name: "instant"})
-    assert specs.load(db, world.save(spec), secrets=False) == spec
+    assert workspace_specs.load(db, world.save(spec), secrets=False) == spec
 
 
 def test_many_saves_at_the_same_time(world: Any, db: Db, race: Any) -> None:
@@ -147,12 +147,12 @@ def test_each_change_has_a_revision_of_its_own(world: Any, db: Db) -> None:
 
 def test_what_is_paused_is_not_matched(world: Any, db: Db) -> None:
     acme, first = world.workspace(), queries.revision(db)
-    specs.set_active(db, acme, False)
+    workspace_specs.set_active(db, acme, False)
     assert list(queries.changed_since(db, first)) == [(world.query(acme), acme, None)]
     world.workspace(queries={"brand": "acme", "new": "x"})
     assert {text for _, _, text in queries.changed_since(db, first)} == {None}
     before = queries.revision(db)
-    specs.set_active(db, acme, True)
+    workspace_specs.set_active(db, acme, True)
     assert {text for _, _, text in queries.changed_since(db, before)} == {"acme", "x"}
 
 
@@ -172,7 +172,7 @@ def test_watches_that_change_and_workspaces_that_go_are_told(world: Any, db: Db)
     world.workspace(subreddits=["all"])
     assert list(queries.watches_since(db, first)) == [(acme, (("reddit", "post", "all"),))]
     before = queries.revision(db)
-    specs.remove(db, bolt)
+    workspace_specs.remove(db, bolt)
     assert list(queries.watches_since(db, before)) == [(bolt, None)], "who went is told, too"
 
 
@@ -387,11 +387,11 @@ def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
 
 
 def test_beats(db: Db) -> None:
-    assert beats.last(db, "tick") is None
-    beats.beat(db, "tick", 5.0)
-    beats.beat(db, "tick", 6.0)
-    beats.beat(db, "other", 7.0)
-    assert beats.last(db, "tick") == 6.0
+    assert heartbeats.last(db, "tick") is None
+    heartbeats.beat(db, "tick", 5.0)
+    heartbeats.beat(db, "tick", 6.0)
+    heartbeats.beat(db, "other", 7.0)
+    assert heartbeats.last(db, "tick") == 6.0
 
 
 # -- retention
@@ -530,7 +530,7 @@ def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, cl
     acme = world.workspace("acme", subreddits=["python", "rust"])
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
-    specs.remove(db, acme)
+    workspace_specs.remove(db, acme)
     retention.forget(db, KEEP, clock() + 6 * DAY)
     assert len(world.rows(Feed)) == 2, "who mends a workspace finds them where they were"
     FeedGroup.update(lease_until=clock() + 8 * DAY).where(FeedGroup.id == world.group().id).execute(db.peewee)
@@ -544,7 +544,7 @@ def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any
     """It is forgotten at the moment at which a workspace that wants it is saved."""
     for turn in range(12):
         acme = world.workspace(f"w{turn}", subreddits=["python", "linux", "rust"])
-        specs.remove(db, acme)
+        workspace_specs.remove(db, acme)
         race(
             lambda turn=turn: world.workspace(f"x{turn}", subreddits=["python", "linux", "rust"]),
             lambda: retention.forget(db, KEEP, clock() + 30 * DAY),
@@ -552,4 +552,4 @@ def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any
         feeds = [name for (name,) in world.rows(Feed, "place")]
         assert sorted(feeds) == ["linux", "python", "rust"]
         assert len(world.rows(Watch)) == 3
-        specs.remove(db, int(WorkspaceRow.select(WorkspaceRow.id).scalar(db.peewee)))
+        workspace_specs.remove(db, int(WorkspaceRow.select(WorkspaceRow.id).scalar(db.peewee)))

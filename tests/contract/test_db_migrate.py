@@ -15,9 +15,9 @@ from peewee import Table
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
-from overheard.bus.dead import FOREIGN, READ_AGAIN
-from overheard.db import dead_letters, groups, migrate, specs, storing
-from overheard.db.connect import Db, open_database
+from overheard.bus.dead_letters import FOREIGN, READ_AGAIN
+from overheard.db import dead_letters, groups, migrate, storing, workspace_specs
+from overheard.db.database import Db, open_database
 from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Item, Mention, Workspace
 from overheard.errors import ConfigError
 from tests.conftest import Clock, World
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 MIGRATOR = """
 import sys
 from overheard.db import migrate
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 db = open_database(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -286,8 +286,8 @@ def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         for number in range(3):
             dead_letters.record(empty, message_id=str(number), body="{}", **letter)
         newest = world.workspace("newest")
-        specs.remove(empty, gone)
-        specs.remove(empty, newest)
+        workspace_specs.remove(empty, gone)
+        workspace_specs.remove(empty, newest)
     (tmp_path / ids_once.name).write_text(ids_once.read_text())
     return tmp_path
 
@@ -323,7 +323,7 @@ def test_tables_that_are_made_anew_keep_their_rows_and_indexes(empty: Db) -> Non
             assert empty.peewee.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert after == before
         assert World(empty, Clock()).workspace("another") == 4, "the newest was removed; its id is known all the same"
-        specs.remove(empty, 2)
+        workspace_specs.remove(empty, 2)
         assert Delivery.select().count(empty.peewee) == 0, "what refers to a row goes with it as before"
 
 
@@ -357,7 +357,7 @@ def test_no_id_is_given_twice(world: Any, db: Db, clock: Any) -> None:
     late = world.matched((world.item(1), (acme,)), poll="late")
     storing.store(db, world.matched((world.item(2), (acme,))), clock())
     [(mention,)] = world.rows(Mention, "id")
-    specs.remove(db, acme)
+    workspace_specs.remove(db, acme)
     bolt = world.workspace("bolt")
     storing.store(db, late, clock())
     assert world.counts()["Mention"] == 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import channels, deliveries, feeds, refreshes, specs, storing, workspaces
-from overheard.db.connect import Db
+from overheard.db import channels, deliveries, feeds, refreshes, storing, workspace_specs, workspaces
+from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Workspace
 from overheard.sources.reddit.names import budget_key
 
@@ -79,7 +79,7 @@ def test_a_paused_workspace_waits_for_nothing(db: Db, world: Any, clock: Any) ->
     clock.advance(10**6)
     assert oldest_demand(db, clock()) is not None
     assert workspaces.oldest_digest(db, clock()) is not None
-    specs.set_active(db, acme, False)
+    workspace_specs.set_active(db, acme, False)
     assert oldest_demand(db, clock()) is None
     assert workspaces.oldest_digest(db, clock()) is None
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from overheard.db import queries, retention, specs, storing
-from overheard.db.connect import Db
+from overheard.db import queries, retention, storing, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Delivery, Feed, Query, Watch
 from overheard.db.retention import DAY, Ages
 from overheard.workspaces import WatchSpec, checked
@@ -37,9 +37,9 @@ def watched(world: Any, workspace_id: int) -> list[tuple[str, str, str, str]]:
 )
 def test_what_it_watches_comes_back_as_it_was_written(world: Any, db: Db, watch: tuple[WatchSpec, ...]) -> None:
     spec = checked(world.spec(subreddits=(), watch=watch))
-    found = specs.load(db, world.save(spec), secrets=False)
+    found = workspace_specs.load(db, world.save(spec), secrets=False)
     assert (found.subreddits, sorted(found.watch, key=str)) == ((), sorted(watch, key=str))
-    assert specs.load(db, world.save(found), secrets=False) == found
+    assert workspace_specs.load(db, world.save(found), secrets=False) == found
 
 
 def test_a_sequence_of_both_is_one_feed_with_the_kinds_that_are_watched(world: Any) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import deliveries, feeds, gaps, groups, retention, specs, storing
-from overheard.db.connect import Db
+from overheard.db import deliveries, feeds, gaps, groups, retention, storing, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Feed, FeedGroup, Item, Mention, Poll, StoredPart, Watch, Workspace
 from overheard.db.retention import Ages
 from overheard.messages import ItemsMatched, Match, MatchedItem, Missed, Target
@@ -404,7 +404,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
 def test_a_workspace_removed_before_its_part_is_stored(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     message = world.matched((world.item(), (acme, bolt)))
-    specs.remove(db, acme)
+    workspace_specs.remove(db, acme)
     storing.store(db, message, clock())
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
 
@@ -436,7 +436,7 @@ def test_workspaces_and_channels_removed_at_the_same_time(world: Any, db: Db, cl
         message = world.matched(*entries, poll=f"p{turn}")
         race(
             lambda message=message: storing.store(db, message, clock()),
-            lambda acme=acme: specs.remove(db, acme),
+            lambda acme=acme: workspace_specs.remove(db, acme),
             lambda: world.workspace("bolt", channels={"b": "instant"}),
         )
         assert Mention.select().where(Mention.workspace == acme).count(db.peewee) == 0
@@ -481,7 +481,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, cloc
         finally:
             looked.set()
 
-    assert race(remove, store)[1].ages == ()
+    assert race(remove, storing)[1].ages == ()
     assert world.counts()["Mention"] == 0
 
 

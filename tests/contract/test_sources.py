@@ -21,13 +21,13 @@ from overheard import canary
 from overheard.config import Config
 from overheard.errors import FeedRefused, InvalidInput, Postponed, TryAgain
 from overheard.items import ALL, KINDS_IN, FeedKind, Item
+from overheard.simulators.reddit import Standin
 from overheard.sources import ItemLookup, Page, ReadRequest, Source
 from overheard.sources.canary import CanarySource
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
 from overheard.sources.registry import SOURCES, open_sources
 from overheard.sources.replay.source import ReplaySource
-from overheard.standin import Standin
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics, source_of
 
 

@@ -17,7 +17,7 @@ import pytest
 from peewee import SQL, fn
 
 from overheard.db import migrate
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 from overheard.db.models import DeadLetter, Delivery, Mention
 from tests.servers.farm import ALL_STAGES, Farm
 from tests.servers.ports import free_range

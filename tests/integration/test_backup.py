@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from overheard.db import migrate
-from overheard.db.connect import Db, open_database
+from overheard.db.database import Db, open_database
 from overheard.db.models import Item, Mention, Workspace
 from tests.conftest import World
 from tests.servers.postgres import PostgresServer

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter
-from overheard.bus.door import EXCHANGE, INGRESS, REJECTED, UNROUTED, Events, declare
+from overheard.bus.dead_letters import DeadLetter
+from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.events import message_id_of, parse
-from overheard.bus.ingress import IngressConsumer
 from overheard.bus.intake import OK, Arrival, Settled, refused
+from overheard.bus.public_exchange import EXCHANGE, INGRESS, REJECTED, UNROUTED, Events, declare
 from overheard.errors import InvalidInput, NotFound, Unavailable
-from overheard.metrics import EVENT_OUTCOMES, Metrics
+from overheard.observability.metrics import EVENT_OUTCOMES, Metrics
 from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, depth
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401

@@ -11,14 +11,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.dead import DeadLetter
-from overheard.bus.door import Events
-from overheard.bus.drain import drain
-from overheard.bus.ingress import IngressConsumer
+from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letters import DeadLetter
+from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.intake import OK, Arrival, Settled
+from overheard.bus.public_exchange import Events
 from overheard.errors import InvalidInput, Postponed, Unavailable
 from overheard.messages import NotifyChannel
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401

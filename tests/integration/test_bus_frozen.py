@@ -13,14 +13,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.door import Events
-from overheard.bus.drain import drain
-from overheard.bus.ingress import IngressConsumer
+from overheard.bus.dead_letter_collector import drain
+from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.intake import OK, Arrival, Settled
-from overheard.bus.queues import look
+from overheard.bus.public_exchange import Events
+from overheard.bus.queue_depths import look
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, quick
 from tests.servers.rabbitmq import RabbitServer

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from overheard.bus.actor import Work
-from overheard.limits import Need, Reservation, Slot, permit_for
 from overheard.messages import NotifyChannel
+from overheard.permits import Need, Reservation, Slot, permit_for
 from tests.servers.bus_rig import PATIENCE, Rig, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 

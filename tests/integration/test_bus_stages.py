@@ -17,20 +17,20 @@ import pika
 import pytest
 from pydantic import SecretStr
 
-from overheard import log as logs
-from overheard.bus import amqp, consumer, door
-from overheard.bus import drain as drain_module
-from overheard.bus.dead import DeadLetter
-from overheard.bus.drain import drain
+from overheard.bus import amqp, consumer, public_exchange
+from overheard.bus import dead_letter_collector as drain_module
+from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letters import DeadLetter
 from overheard.bus.envelope import MAX_BYTES, StrictEncoder, pack
 from overheard.config import Config, Database
 from overheard.db import dead_letters
 from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
-from overheard.limits import Slot
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.observability import log as logs
 from overheard.outcomes import Later, Rejected
-from overheard.program import Program
+from overheard.permits import Slot
+from overheard.process import Program
 from overheard.stages import STAGES
 from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
@@ -435,7 +435,7 @@ def put_odd(url: str, queue: str, body: bytes, **properties: Any) -> None:
 @pytest.mark.parametrize("queue", ["match.XQ", "overheard.rejected"])
 def test_an_odd_dead_letter_is_kept_and_stops_no_other(rabbit: str, queue: str) -> None:  # noqa: F811
     with Rig(rabbit, quick("match")), pika.BlockingConnection(amqp.parameters(rabbit)) as connection:
-        door.declare(connection.channel())
+        public_exchange.declare(connection.channel())
     for name, headers in odd_headers.ODD.items():
         put_odd(rabbit, queue, name.encode(), headers=headers)
     put_odd(rabbit, queue, b"an id", message_id=b"\xff")

@@ -11,7 +11,7 @@ import pytest
 from peewee import SQL, fn
 
 from overheard.db.models import DeadLetter, Delivery, Feed, Mention, Refresh
-from overheard.standin import Standin
+from overheard.simulators.reddit import Standin
 from tests.servers.farm import ALL_STAGES, Farm
 from tests.servers.rabbitmq import RabbitServer
 

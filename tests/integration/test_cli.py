@@ -18,16 +18,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.connect import open_broker
+from overheard.bus.broker import open_broker
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db import dead_letters, storing
-from overheard.db.connect import Db, open_database
+from overheard.db.database import Db, open_database
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.messages import FetchWorkspace, ItemsFetched, PollPart
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.operations.tail import Arrivals
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.stages import STAGES
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.conftest import Clock, World
 from tests.servers.bus_rig import depth
 from tests.servers.sink import HttpSink

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics
+from overheard.observability.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics
 from overheard.programs import PROGRAMS
 from tests.monitoring import boards, panels
 from tests.servers.farm import Farm

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from peewee import fn
 
-from overheard.bus.door import Events
+from overheard.bus.public_exchange import Events
 from overheard.db.models import DeadLetter
 from overheard.programs import PROGRAMS
 from tests.servers.farm import ALL_STAGES, Farm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from overheard.db import dead_letters, sources
+from overheard.db import dead_letters, source_health
 from overheard.db.models import FeedGroup
 from tests.servers.farm import Farm
 
@@ -20,7 +20,7 @@ def test_feeds_wait_without_dead_letters_and_are_read_with_a_new_key(tmp_path: P
         farm.workspace("bolt", subreddits=("selfhosted",))
         farm.wait(lambda: farm.log("run").count('"source put off"') >= 4)
         with farm.db.session():
-            state = sources.state(farm.db, "reddit")
+            state = source_health.state(farm.db, "reddit")
             assert state.reason is not None
             assert "revoked this app" in state.reason
             assert state.revoked
@@ -36,5 +36,5 @@ def test_feeds_wait_without_dead_letters_and_are_read_with_a_new_key(tmp_path: P
         farm.start("run", "overheard.cli", "run")
         assert wanted <= set(farm.wait_for_items(wanted))
         with farm.db.session():
-            assert sources.state(farm.db, "reddit").failing_since is None
+            assert source_health.state(farm.db, "reddit").failing_since is None
             assert dead_letters.count(farm.db) == 0

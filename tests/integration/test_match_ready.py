@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from overheard.bus import queues
+from overheard.bus import queue_depths
 from overheard.programs import PROGRAMS
 from tests.servers.farm import Farm
 from tests.servers.supervisord import free_base
@@ -27,7 +27,7 @@ def health(port: int) -> tuple[int, str]:
 
 
 def consumers(url: str) -> int:
-    found, _ = queues.look(url)
+    found, _ = queue_depths.look(url)
     return sum(queue.workers or 0 for queue in found if queue.name == "match")
 
 

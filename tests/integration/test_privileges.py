@@ -22,7 +22,7 @@ from peewee import SQL, fn
 from overheard.bus import amqp
 from overheard.bus.amqp import BusUnavailable
 from overheard.db import migrate
-from overheard.db.connect import open_database
+from overheard.db.database import open_database
 from overheard.db.models import TABLES, DeadLetter, Refresh
 from overheard.errors import ConfigError
 from tests.servers.farm import Farm
@@ -156,7 +156,7 @@ def publish(rabbit: ShippedRabbit, user: str, key: str, body: bytes) -> None:
 @pytest.fixture
 def door(rabbit: ShippedRabbit) -> None:
     """Our own exchanges and queues are there."""
-    from overheard.bus.door import declare
+    from overheard.bus.public_exchange import declare
 
     with connected(rabbit, APP) as channel:
         declare(channel)

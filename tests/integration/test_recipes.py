@@ -15,9 +15,9 @@ from overheard import config as configuration
 from overheard.config import Config
 from overheard.embedded import Pipeline
 from overheard.messages import ItemsMatched
-from overheard.program import Program
+from overheard.process import Program
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET
 from overheard.stages import STAGES, Stage
-from overheard.standin import CLIENT_ID, CLIENT_SECRET
 from tests.servers.farm import Farm, mentions_in
 
 # The module of a stage: it makes its work of a context, and sends with what it is given.

@@ -16,9 +16,9 @@ import pytest
 import structlog.testing
 
 from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain
+from overheard.simulators.reddit import INSTALLED_ID, Standin
 from overheard.sources import Page, ReadRequest
 from overheard.sources.reddit.source import RedditSource
-from overheard.standin import INSTALLED_ID, Standin
 from tests.unit.sources.reddit_world import (
     EMPTY,
     TOKEN,

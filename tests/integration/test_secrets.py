@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from overheard.channels.signing import new_secret
 from overheard.config import SECTIONS
 from overheard.db.models import TABLES, Channel, DeadLetter, Refresh
-from overheard.standin import CLIENT_ID, Standin
+from overheard.simulators.reddit import CLIENT_ID, Standin
 from tests.servers.canaries import Canaries, Leak
 from tests.servers.farm import ALL_STAGES, PYTHON, Farm
 from tests.servers.listeners import listeners

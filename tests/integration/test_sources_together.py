@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from overheard.config.loading import load
-from overheard.db import specs
+from overheard.db import workspace_specs
 from overheard.db.models import Item, Mention, Workspace
 from overheard.embedded import Pipeline
-from overheard.program import Program
+from overheard.process import Program
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.sources.registry import SOURCES, SourceType
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, checked
 from tests.servers.waiting import wait_for
 
@@ -86,7 +86,9 @@ class Running:
         )
         now = time.time()
         with self.db.session():
-            specs.save(self.db, checked(spec), now, following=lambda text, zone: now, secret=lambda channel: None)
+            workspace_specs.save(
+                self.db, checked(spec), now, following=lambda text, zone: now, secret=lambda channel: None
+            )
 
     def write(self, **line: Any) -> None:
         with self._file.open("a") as file:

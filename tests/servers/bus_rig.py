@@ -16,14 +16,14 @@ from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.actor import Work, register
-from overheard.bus.connect import open_broker
-from overheard.bus.dead import DeadLetter
+from overheard.bus.broker import open_broker
+from overheard.bus.dead_letters import DeadLetter
 from overheard.bus.health import Health
-from overheard.bus.observe import Observe
+from overheard.bus.observation import Observe
 from overheard.bus.sender import Sender
 from overheard.bus.worker import run
-from overheard.limits import NoLimit, Slot
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
+from overheard.permits import NoLimit, Slot
 from overheard.stages import STAGES, Stage
 from tests.servers.waiting import wait_for
 

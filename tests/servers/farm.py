@@ -13,10 +13,10 @@ from typing import Any, Self
 
 from overheard import schedule
 from overheard.channels.signing import new_secret
-from overheard.db import migrate, specs
-from overheard.db.connect import Db, open_database
+from overheard.db import migrate, workspace_specs
+from overheard.db.database import Db, open_database
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.stages import STAGES
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
@@ -137,7 +137,7 @@ class Farm:
         )
         now = time.time()
         with self.db.session():
-            specs.save(
+            workspace_specs.save(
                 self.db,
                 spec,
                 now,

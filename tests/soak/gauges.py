@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from overheard.standin import Standin
+from overheard.simulators.reddit import Standin
 from tests.servers.farm import Farm
 from tests.servers.rabbitmq import RabbitServer
 

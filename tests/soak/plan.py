@@ -22,7 +22,7 @@ SHIPPED = (
     "tick.sweep_after",
 )
 KINDS = 2  # posts and comments: feeds of each subreddit
-NORMAL_RATE = 2.0  # items a second: the stand-in's own, see overheard/standin/traffic.py
+NORMAL_RATE = 2.0  # items a second: the stand-in's own, see overheard/simulators/reddit/traffic.py
 REDDITS_RATE = 100.0  # requests a minute that the stand-in allows, as Reddit does: averaged over ten minutes
 
 

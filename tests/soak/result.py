@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from overheard.bus.door import REJECTED, UNROUTED
+from overheard.bus.public_exchange import REJECTED, UNROUTED
 from overheard.db import gaps
 from overheard.db.models import DeadLetter, Delivery, Item, Mention, Workspace
 from tests.servers.farm import Farm

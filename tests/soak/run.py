@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from overheard.bus.door import Events
-from overheard.standin import Standin
+from overheard.bus.public_exchange import Events
+from overheard.simulators.reddit import Standin
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer

@@ -12,7 +12,7 @@ from peewee import fn
 
 from overheard import workspaces
 from overheard.db.models import Workspace
-from overheard.standin import Standin
+from overheard.simulators.reddit import Standin
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from itertools import accumulate
 
-from overheard.standin import Standin
-from overheard.standin.items import Post
-from overheard.standin.traffic import Text, Traffic
+from overheard.simulators.reddit import Standin
+from overheard.simulators.reddit.items import Post
+from overheard.simulators.reddit.traffic import Text, Traffic
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.soak.oracle import Listener, Said, Wish
 from tests.soak.plan import Plan

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from overheard import http_server
 from overheard.errors import ConfigError
-from overheard.exposition import Exposition
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
+from overheard.observability.metrics_server import Exposition
 from tests.servers.waiting import wait_for
 
 

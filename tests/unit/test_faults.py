@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from overheard.chunking import portions
+from overheard.error_fields import described, trace, worded
 from overheard.errors import ConfigError, Unavailable
-from overheard.faults import described, trace, worded
-from overheard.portions import portions
 from overheard.schedule import check
 
 
@@ -28,7 +28,7 @@ def test_our_own_frames_lead_to_a_foreign_place() -> None:
     assert told.keys() == {"error", "at", "frames"}
     assert told["error"] == "JSONDecodeError"
     first, last = told["frames"]
-    assert first.startswith("overheard/portions.py:")
+    assert first.startswith("overheard/chunking.py:")
     assert last == told["at"]
     assert last.startswith("json/decoder.py:")
     assert "wrote" not in str(told)
@@ -62,7 +62,7 @@ def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
     assert [line for line in lines if line and not line.startswith(" ")] == [
         "JSONDecodeError", "KeyError", "Unavailable: no database",
     ]  # fmt: skip
-    assert any(line.startswith("  overheard/portions.py:") for line in lines)
+    assert any(line.startswith("  overheard/chunking.py:") for line in lines)
     assert lines[lines.index("JSONDecodeError") - 1].startswith("  json/decoder.py:")
     assert worded(ValueError("what she wrote")) == "ValueError"
 

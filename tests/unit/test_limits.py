@@ -7,7 +7,7 @@ import math
 import pytest
 
 from overheard.errors import Postponed
-from overheard.limits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation
+from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation
 
 KEY = "reddit:x"
 

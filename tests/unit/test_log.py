@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import structlog
 
-from overheard import log
 from overheard.errors import TryAgain
+from overheard.observability import log
 
 
 class Terminal(io.StringIO):
@@ -183,7 +183,7 @@ def test_levels_and_libraries_that_talk_too_much() -> None:
 LOGGERS = """
 import importlib, logging, pkgutil, warnings
 import actors, overheard, producers
-from overheard.channels.apprise import _apprise
+from overheard.channels.apprise.channel import _apprise
 warnings.simplefilter("ignore")
 for package in (overheard, actors, producers):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

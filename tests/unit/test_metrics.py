@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.channels.registry import KINDS, OTHERS
-from overheard.metrics import INVALID, Metrics
-from overheard.series import Values
+from overheard.observability.metric_catalogue import Values
+from overheard.observability.metrics import INVALID, Metrics
 from overheard.sources.registry import SOURCES
 
 ROOT = Path(__file__).parents[2]

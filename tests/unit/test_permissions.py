@@ -9,7 +9,7 @@ import pytest
 from dramatiq.common import dq_name, xq_name
 
 from overheard.bus import envelope, events
-from overheard.bus.door import EXCHANGE, INGRESS, REJECTED, UNROUTED
+from overheard.bus.public_exchange import EXCHANGE, INGRESS, REJECTED, UNROUTED
 from overheard.stages import STAGES
 
 RABBITMQ = Path(__file__).parents[2] / "deploy/rabbitmq"

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from overheard.config import Config, Database
 from overheard.errors import ConfigError
-from overheard.program import Program
+from overheard.process import Program
 from tests.servers.ports import free_ports
 
 

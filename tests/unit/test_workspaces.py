@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from overheard.errors import InvalidInput
 from overheard.sources.reddit import names
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchedFeed, WatchSpec, WorkspaceSpec, checked, read, write
-from overheard.workspaces.checking import SLUG
+from overheard.workspaces.validation import SLUG
 
 EXAMPLE = """
 [[workspace]]

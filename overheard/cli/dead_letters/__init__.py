@@ -7,20 +7,20 @@ from typing import Any
 import click
 import msgspec
 
-from overheard.channels.inert import clean
+from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.context import open_app
 from overheard.cli.dead_letters.filters import ORIGINS, filters, print_kinds
 from overheard.cli.dead_letters.replay import drop, replay
+from overheard.cli.durations import rfc3339
 from overheard.cli.output import Column, Format, flat, format_option, line
-from overheard.cli.times import rfc3339
 from overheard.clock import system_clock
 from overheard.db import dead_letters as stored
 from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow
 from overheard.operations import dead_letters
 from overheard.operations.dead_letters import DeadLetterKind
 from overheard.operations.wording import ago, counted
-from overheard.program import Program
+from overheard.process import Program
 
 TABLE_ROWS = 50
 KEYS = ("id", "stage", "origin", "reason", "message_id", "routing_key", "created_at")

@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from overheard.cli import output
+from overheard.cli.durations import Since
 from overheard.cli.output import Column, flat
-from overheard.cli.times import Since
 from overheard.clock import system_clock
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.operations.dead_letters import DeadLetterKind

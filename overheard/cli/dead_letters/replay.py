@@ -17,7 +17,7 @@ from overheard.db.dead_letters import DeadLetterFilter
 from overheard.operations import dead_letters
 from overheard.operations.dead_letters import Replay
 from overheard.operations.wording import counted, span
-from overheard.program import Program
+from overheard.process import Program
 
 BAR_FROM = 200  # dead letters: fewer are sent before it can be read
 

@@ -17,16 +17,17 @@ import msgspec
 from pydantic import SecretStr
 
 from overheard import config as configuration
-from overheard import log, program
+from overheard import process
 from overheard.channels.signing import new_secret
 from overheard.cli.demo.receiver import receiving
 from overheard.cli.demo.screen import Screen
-from overheard.cli.times import Duration
+from overheard.cli.durations import Duration
 from overheard.config import Config
 from overheard.embedded import Pipeline
+from overheard.observability import log
 from overheard.operations import workspaces
-from overheard.program import Program
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin, Traffic
+from overheard.process import Program
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin, Traffic
 from overheard.workspaces import ChannelSpec, read
 
 WORKSPACES = """
@@ -70,7 +71,7 @@ def demo(seconds: float | None, rate: float) -> None:
     """Start everything, show what arrives, and sum up at the end."""
     if not 0 < rate <= 200:
         raise click.BadParameter("more than 0 and at most 200", param_hint="--rate")
-    sys.exit(program.exit_code(lambda: _demo(seconds, rate)))
+    sys.exit(process.exit_code(lambda: _demo(seconds, rate)))
 
 
 def _demo(seconds: float | None, rate: float) -> int:

@@ -16,7 +16,7 @@ from overheard.config import Config
 from overheard.operations import problems
 from overheard.operations.facts import Facts, Observer
 from overheard.operations.problems import Problem
-from overheard.program import Program
+from overheard.process import Program
 from overheard.supervisord import URL_VARIABLE
 
 

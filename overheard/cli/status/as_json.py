@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from overheard.cli.times import rfc3339
+from overheard.cli.durations import rfc3339
 from overheard.operations.facts import Facts, StoredFacts
 from overheard.operations.problems import Problem, is_healthy
 

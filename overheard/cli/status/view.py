@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from overheard.bus.queues import Queue
-from overheard.channels.inert import clean
+from overheard.bus.queue_depths import Queue
+from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.output import Column, flat
 from overheard.operations.facts import Facts, StoredFacts

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import Unavailable
 from overheard.operations.checks import machine, servers, workspaces
 from overheard.operations.checks.outcome import Outcome
-from overheard.program import Program
+from overheard.process import Program
 
 Check = Callable[[Program, Db | None], Outcome | None]  # without a database where it cannot be used
 

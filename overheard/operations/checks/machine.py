@@ -6,10 +6,10 @@ import shutil
 import time
 from pathlib import Path
 
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.operations.checks.outcome import Outcome
 from overheard.operations.wording import span
-from overheard.program import Program
+from overheard.process import Program
 
 CLOCKS_APART_SECONDS = 5.0  # that two machines' clocks may differ
 RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong

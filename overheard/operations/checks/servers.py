@@ -7,22 +7,22 @@ import socket
 import textwrap
 from collections.abc import Callable
 
-from overheard.bus import queues
+from overheard.bus import queue_depths
 from overheard.bus.amqp import BusRefused
 from overheard.channels.redact import redact
 from overheard.config import Config
-from overheard.db import beats, migrate, refreshes, sqlite_file
+from overheard.db import heartbeats, migrate, refreshes, sqlite_file
 from overheard.db import instance as instances
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.limits import NoLimit
 from overheard.operations import processes
 from overheard.operations.checks.outcome import Outcome
 from overheard.operations.facts import BUS_REFUSES
 from overheard.operations.operator_alert import alert_channel, said
 from overheard.operations.processes import Process
 from overheard.operations.wording import span
-from overheard.program import Program
+from overheard.permits import NoLimit
+from overheard.process import Program
 from overheard.sources import Budget
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.sources.reddit.source import open_source
@@ -45,7 +45,7 @@ def database(program: Program) -> Outcome:
         with db.session(), db.transaction():
             pending = migrate.pending(db)
             if not pending:
-                beats.beat(db, "check", program.clock())  # a full disk shows in what is written only
+                heartbeats.beat(db, "check", program.clock())  # a full disk shows in what is written only
     except ConfigError as error:
         return Outcome("failed", f"{name}: {error}")
     except Unavailable as error:
@@ -64,7 +64,7 @@ def bus(config: Config) -> Outcome:
     if config.bus.embedded:
         return Outcome("ok", "memory://, inside one process: for `overheard run`")
     try:
-        found, _ = queues.look(config.bus.address)
+        found, _ = queue_depths.look(config.bus.address)
     except ConfigError as error:
         return Outcome("failed", str(error))
     except BusRefused as error:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overheard.db import queries as stored_queries
-from overheard.db import sources, workspaces
-from overheard.db.connect import Db
+from overheard.db import source_health, workspaces
+from overheard.db.database import Db
 from overheard.matching.language import flaw
 from overheard.operations.checks.outcome import Outcome
 from overheard.operations.wording import counted, first
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
-from overheard.program import Program
+from overheard.process import Program
 from overheard.sources.reddit.names import SOURCE
 
 NAMED = 5  # workspaces or queries; the others are counted
@@ -24,7 +24,7 @@ UNREADABLE_REMEDY = (
 
 def coverage(program: Program, db: Db | None) -> Outcome | None:
     """Warn of workspaces that watch all of Reddit, of which most is missed; None where there are none."""
-    slugs = sources.followed_whole(db, SOURCE, NAMED + 1) if db is not None else []
+    slugs = source_health.followed_whole(db, SOURCE, NAMED + 1) if db is not None else []
     if not slugs:
         return None
     named = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")

@@ -15,10 +15,10 @@ from praw.config import Config as PrawConfig
 from overheard.clock import Clock
 from overheard.config import Reddit
 from overheard.errors import OverheardError
-from overheard.metrics import Metrics
-from overheard.sources.reddit.faults import TokenRefused, leftover
-from overheard.sources.reddit.http import CALL, BudgetedRequestor, Call, session
-from overheard.sources.reddit.login import LoginGate
+from overheard.observability.metrics import Metrics
+from overheard.sources.reddit.login_backoff import LoginGate
+from overheard.sources.reddit.requestor import CALL, BudgetedRequestor, Call, session
+from overheard.sources.reddit.responses import TokenRefused, leftover
 
 
 class RedditClient:

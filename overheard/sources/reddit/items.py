@@ -13,7 +13,7 @@ import msgspec
 from overheard.errors import TryAgain
 from overheard.items import Item, ItemKind
 from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_in
-from overheard.sources.text import clean
+from overheard.sources.sanitize import clean
 
 LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
 # A ValidationError names fields and types, never values: its text is logged. Half a surrogate pair is a UnicodeError.

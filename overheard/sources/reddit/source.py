@@ -9,15 +9,15 @@ from overheard.clock import Clock, system_clock
 from overheard.config import Config, Reddit
 from overheard.errors import ConfigError, FeedRefused
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
-from overheard.log import get_logger
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.sources import Budget, Checked, GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.backward import BackwardReader, joined
 from overheard.sources.reddit.client import RedditClient
-from overheard.sources.reddit.faults import TOKEN
-from overheard.sources.reddit.http import Call
 from overheard.sources.reddit.items import Reading, emptied, listing, readings
+from overheard.sources.reddit.listing_reader import BackwardReader, joined
 from overheard.sources.reddit.names import LOOKUP_ITEMS, SOURCE
+from overheard.sources.reddit.requestor import Call
+from overheard.sources.reddit.responses import TOKEN
 
 log = get_logger(__name__)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from overheard.errors import TryAgain
 from overheard.input_files import open_input
-from overheard.log import get_logger
-from overheard.sources.item_lines import LINE_MAX_BYTES, unpacked
+from overheard.observability.log import get_logger
+from overheard.sources.jsonl_files import LINE_MAX_BYTES, unpacked
 
 log = get_logger(__name__)
 

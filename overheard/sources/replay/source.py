@@ -18,13 +18,13 @@ from overheard.clock import Clock
 from overheard.config import Config
 from overheard.errors import InvalidInput
 from overheard.items import ALL, Item, place_key
-from overheard.log import get_logger
-from overheard.metrics import Metrics
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import Metrics
 from overheard.sources import Budget, Page, ReadRequest, SingleFeeds, Source
-from overheard.sources.item_lines import BOM, DAMAGED, LINE_MAX_BYTES
+from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.replay.files import FileLines, Files, Known
-from overheard.sources.replay.lines import SOURCE, Wrong, decode
+from overheard.sources.replay.line import SOURCE, Wrong, decode
 
 log = get_logger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 
 from actors.digest import compose
 from overheard.db import storing
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.messages import ComposeDigest, NotifyChannel
 
 

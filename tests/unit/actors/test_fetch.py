@@ -11,18 +11,18 @@ import pytest
 from actors.fetch.fetcher import Fetcher
 from actors.fetch.planning import LOOK_AGAIN
 from overheard import canary
+from overheard.chunking import PORTION
 from overheard.config import Fetch as Rules
-from overheard.db import canaries, feeds, groups, refreshes, sources, storing, workspaces
-from overheard.db.connect import Db
+from overheard.db import canaries, feeds, groups, refreshes, source_health, storing, workspaces
+from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Refresh, Workspace
 from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
-from overheard.portions import PORTION
 from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.canary import CanarySource
-from overheard.sources.reddit.backward import BackwardReader, joined
+from overheard.sources.reddit.listing_reader import BackwardReader, joined
 
 
 class Reddit:
@@ -643,20 +643,20 @@ def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Re
                 stage.fetcher.fetch(message, Budget())
         else:
             stage.fetcher.fetch(message, Budget())
-        seen = sources.state(world.db, "reddit")
-        assert seen == sources.State(None, began, stage.clock() + retry_at, reason)
+        seen = source_health.state(world.db, "reddit")
+        assert seen == source_health.State(None, began, stage.clock() + retry_at, reason)
         stage.clock.advance(300)
     stage.sent.take()
     stage.run(acme)
-    assert sources.state(world.db, "reddit") == sources.State(read_at=stage.clock())
+    assert source_health.state(world.db, "reddit") == source_health.State(read_at=stage.clock())
 
 
 def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
-    sources.failed(world.db, "reddit", "503", stage.clock(), stage.clock())
+    source_health.failed(world.db, "reddit", "503", stage.clock(), stage.clock())
     reddit.refused["python"] = "private"
     stage.fetch(acme)
-    state = sources.state(world.db, "reddit")
+    state = source_health.state(world.db, "reddit")
     assert (state.failing_since, state.reason) == (None, None)
 
 
@@ -669,7 +669,7 @@ def test_a_fault_of_our_own_servers_is_none_of_reddits(world: Any, stage: Stage,
     reddit.before = fail
     with pytest.raises(Unavailable):
         stage.fetch(acme)
-    assert sources.state(world.db, "reddit") == sources.State()
+    assert source_health.state(world.db, "reddit") == source_health.State()
 
 
 def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: Stage, post: Any) -> None:
@@ -1043,7 +1043,7 @@ def test_a_source_that_refuses_everybody_puts_no_feed_away(world: Any, stage: St
     sent = [each for workspace in (acme, bolt) for each in stage.fetch(workspace)]
     assert all(isinstance(each, FetchWorkspace) for each in sent)
     assert [feed.failures for feed in Feed.select().execute(world.db.peewee)] == [0] * 9
-    state = sources.state(world.db, "reddit")
+    state = source_health.state(world.db, "reddit")
     assert state.reason == "it refuses every feed (private)"
     stage.clock.advance(30)
     reddit.refused = {}
@@ -1053,7 +1053,7 @@ def test_a_source_that_refuses_everybody_puts_no_feed_away(world: Any, stage: St
         stage.store(parts)
         read |= {item.id for part in parts for item in part.items}
     assert read >= news
-    assert sources.state(world.db, "reddit").failing_since is None
+    assert source_health.state(world.db, "reddit").failing_since is None
 
 
 def test_a_source_that_goes_on_refusing_everybody_is_asked_little(

@@ -10,7 +10,7 @@ import pytest
 
 from actors.fetch.fetcher import Fetcher
 from overheard.config import Fetch as Rules
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.messages import FetchWorkspace
 from overheard.outcomes import Rejected

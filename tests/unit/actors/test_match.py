@@ -15,15 +15,15 @@ from structlog.testing import capture_logs
 from actors.match import Matcher, shown
 from actors.wiring import Wiring
 from overheard.bus.sender import Sender
+from overheard.chunking import PORTION, matched_size, portions, spread
 from overheard.config import Config, Database
-from overheard.db import queries, specs
-from overheard.db.connect import Db
+from overheard.db import queries, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
 from overheard.matching.document import MAX_HIGHLIGHTS
 from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, PollPart, Target
-from overheard.portions import PORTION, matched_size, portions, spread
-from overheard.program import Program
+from overheard.process import Program
 from overheard.stages import STAGES
 
 
@@ -79,7 +79,7 @@ def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher:
 def test_what_very_many_want_goes_on_in_pieces(
     matcher: Matcher, sent: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("overheard.portions.MATCHES", 3)  # as the budget's 2,000, with fewer workspaces
+    monkeypatch.setattr("overheard.chunking.MATCHES", 3)  # as the budget's 2,000, with fewer workspaces
     ids = [world.workspace(f"ws{number}", queries={"x": "acme"}) for number in range(7)]
     texts = [world.item(number, title="acme", body="x" * 300_000) for number in (1, 2)]
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=0, parts=1), items=tuple(texts)))
@@ -142,10 +142,10 @@ def test_paused_resumed_removed(world: Any, wanted: Any, db: Db) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     item = world.item()
     assert wanted(item) == [{acme: 1, bolt: 1}]
-    specs.set_active(db, acme, False)
+    workspace_specs.set_active(db, acme, False)
     assert wanted(item) == [{bolt: 1}]
-    specs.set_active(db, acme, True)
-    specs.remove(db, bolt)
+    workspace_specs.set_active(db, acme, True)
+    workspace_specs.remove(db, bolt)
     assert wanted(item) == [{acme: 1}]
 
 
@@ -235,12 +235,12 @@ def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
     queries = {"a": "acme", "broken": "acme AND", "old": "acme or number"}
     acme, bolt = world.workspace("acme", queries=queries), world.workspace("bolt", queries=queries)
     wanted(world.item())
-    specs.set_active(db, acme, False)
-    specs.remove(db, bolt)
+    workspace_specs.set_active(db, acme, False)
+    workspace_specs.remove(db, bolt)
     places = {("reddit", "post", "python")}
     assert wanted(world.item()) == [{}]
     assert (len(matcher._index), matcher._refused, matcher._watchers.keys()) == (0, {}, places)
-    specs.set_active(db, acme, True)
+    workspace_specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 
 

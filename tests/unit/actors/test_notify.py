@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
+from actors.notify.attempts import FIRST_RETRY, LONGEST_RETRY, backoff
 from actors.notify.notifier import Notifier
-from actors.notify.tries import FIRST_RETRY, LONGEST_RETRY, backoff
 from overheard import canary
 from overheard.config import Notify as Rules
 from overheard.db import canaries, channels, deliveries, storing, workspaces
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Item
 from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
 from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart

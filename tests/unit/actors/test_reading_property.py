@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from actors.fetch.fetcher import Fetcher
 from overheard.config import Fetch as Rules
-from overheard.db import feeds, gaps, specs, storing
-from overheard.db.connect import Db
+from overheard.db import feeds, gaps, storing, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Feed
 from overheard.errors import FeedRefused, Postponed
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.backward import RUN, BackwardReader, joined
+from overheard.sources.reddit.listing_reader import RUN, BackwardReader, joined
 
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
@@ -193,7 +193,7 @@ class Play:
         self.save(number % 3)
 
     def pause(self, letter: str, number: int) -> None:
-        specs.set_active(self.db, self.ids[number % 3], number % 2 == 0)
+        workspace_specs.set_active(self.db, self.ids[number % 3], number % 2 == 0)
 
     def refusal(self, letter: str, number: int) -> None:
         if number % 3:
@@ -250,7 +250,7 @@ class Play:
         self.site.refused.clear()
         self.site.delete_anchors = 0
         for number in range(3):
-            specs.set_active(self.db, self.ids[number], True)
+            workspace_specs.set_active(self.db, self.ids[number], True)
         for _ in range(4):
             self.clock.advance(2000)
             Feed.update(retry_at=0).execute(self.db.peewee)

@@ -11,7 +11,7 @@ import pytest
 from actors.recheck import AGAIN, CONFIRMED, CONFIRMED_BY_SILENCE, HOUR, REST, Rechecker
 from overheard.config import Recheck as Rules
 from overheard.db import rechecks, storing
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.db.models import Item as ItemTable
 from overheard.db.models import Mention
 from overheard.errors import Permanent, Postponed, TryAgain

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from actors.notify.shares import MOST_RECEIVERS, Shares, receiver_of
-from actors.shares import APART_SECONDS
+from actors.notify.receiver_shares import MOST_RECEIVERS, Shares, receiver_of
+from actors.thread_shares import APART_SECONDS
 from overheard.db.channels import ChannelRow
 
 SLOW = 5.0

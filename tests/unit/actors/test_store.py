@@ -8,7 +8,7 @@ import pytest
 
 from actors.store import store
 from overheard.db import deliveries
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.bus.dead import FOREIGN, READ_AGAIN, DeadLetter, kept, why_not_kept
+from overheard.bus.dead_letters import FOREIGN, READ_AGAIN, DeadLetter, kept, why_not_kept
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.items import Item
 from overheard.messages import (

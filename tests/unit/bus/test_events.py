@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.dead import DeadLetter
+from overheard.bus.dead_letters import DeadLetter
 from overheard.bus.events import (
     MAX_BYTES,
     ItemRecheck,
@@ -17,9 +17,9 @@ from overheard.bus.events import (
     readable,
 )
 from overheard.bus.intake import OK, Arrival, Settled, refused
-from overheard.bus.memory_door import MemoryEvents
+from overheard.bus.memory_events import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
-from overheard.metrics import EVENT_OUTCOMES
+from overheard.observability.metrics import EVENT_OUTCOMES
 
 
 def test_the_three_events() -> None:

@@ -11,7 +11,7 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from overheard.bus.dead import DeadLetter
+from overheard.bus.dead_letters import DeadLetter
 from overheard.bus.intake import LONGEST_RUN, OK, Arrival, Intake, Refused, Settled, refused, said_of
 from overheard.errors import InvalidInput, Unavailable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from overheard.bus.actor import Work, register
-from overheard.bus.connect import open_broker
-from overheard.metrics import OUTCOMES
+from overheard.bus.broker import open_broker
+from overheard.observability.metrics import OUTCOMES
 from overheard.stages import STAGES
 
 

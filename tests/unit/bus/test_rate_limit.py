@@ -7,9 +7,9 @@ import pytest
 from overheard.bus.rate_limit import held_slot, reschedule
 from overheard.bus.retry_policy import Copy
 from overheard.errors import Postponed
-from overheard.limits import Slot
 from overheard.messages import NotifyChannel
 from overheard.outcomes import Later
+from overheard.permits import Slot
 
 
 def test_later_uses_no_retry_and_holds_its_slot() -> None:

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from overheard.channels.addresses import V4, V6, literal, why_refused
+from overheard.net.addresses import V4, V6, literal, why_refused
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0"]
 PUBLIC += ["192.0.1.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700::1111", "2a00:1450:4001::1"]

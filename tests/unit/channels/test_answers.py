@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.channels.answers import delay_of, judge
+from overheard.channels.responses import delay_of, judge
 from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT

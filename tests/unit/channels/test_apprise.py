@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise import AppriseChannel
-from overheard.channels.egress import EgressRefused
+from overheard.channels.apprise.channel import AppriseChannel
 from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
+from overheard.net.egress import EgressRefused
 from overheard.notices import Notice
 from tests.servers.ports import free_ports
 from tests.servers.sink import Answer, HttpSink, MailSink, Request, echo

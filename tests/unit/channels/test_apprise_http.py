@@ -12,11 +12,11 @@ import pytest
 import requests
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise import AppriseChannel
-from overheard.channels.apprise_http import MAX_ANSWER_BYTES, GuardedRequests
-from overheard.channels.deadline import Deadline
-from overheard.channels.guard import Blocked, guarded
+from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.apprise.http import MAX_ANSWER_BYTES, GuardedRequests
 from overheard.errors import InvalidInput, TryAgain
+from overheard.net.deadline import Deadline
+from overheard.net.egress_audit import Blocked, guarded
 from overheard.notices import Notice
 from tests.servers.sink import Answer, Fault, HttpSink
 

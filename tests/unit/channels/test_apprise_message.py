@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise import AppriseChannel
-from overheard.channels.apprise_mail import MAX_PAGE_CHARS
+from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.apprise.mail import MAX_PAGE_CHARS
 from overheard.notices import Alert, AlertedIncident, Notice, PublicMention
 from tests.servers.chats import CHATS, text_of, units
 from tests.servers.sink import HttpSink, MailSink
@@ -119,7 +119,7 @@ SHORT = {
 @pytest.mark.parametrize("url", SHORT)
 @pytest.mark.parametrize("count", [1, 40, 500])
 def test_the_shortest_media_too(url: str, count: int, mention: MakeMention) -> None:
-    from overheard.channels.apprise_message import compose
+    from overheard.channels.apprise.message import compose
 
     service = AppriseChannel(url, None, OPTIONS)._service()
     message = compose(service, many(mention, count, title="T" * 300))

@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise import AppriseChannel
-from overheard.channels.apprise_http import GuardedRequests
+from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.apprise.http import GuardedRequests
 
 PLUGINS = Path(apprise.__file__).parent / "plugins"
 # Other ways to HTTP, and ways to keep the real functions of requests past the exchange.
@@ -49,7 +49,7 @@ def test_no_service_has_another_way() -> None:
 
 def test_what_the_mails_are_made_with_is_ours() -> None:
     mail = sys.modules["apprise.plugins.email.base"]
-    assert {mail.make_msgid.__module__, mail.convert_between.__module__} == {"overheard.channels.apprise_mail"}
+    assert {mail.make_msgid.__module__, mail.convert_between.__module__} == {"overheard.channels.apprise.mail"}
 
 
 def test_the_library_itself_is_as_it_was() -> None:

@@ -11,8 +11,8 @@ import pytest
 from apprise.manager_plugins import NotificationManager
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise import AppriseChannel
-from overheard.channels.apprise_rules import FILE_OPTIONS, FILE_PATHS, LOCAL, REMOTE_TEMPLATES, THREADED, check_service
+from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.apprise.policy import FILE_OPTIONS, FILE_PATHS, LOCAL, REMOTE_TEMPLATES, THREADED, check_service
 from overheard.errors import InvalidInput
 
 PLUGINS = Path(apprise.__file__).parent / "plugins"

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from overheard.channels.deadline import MAX_ARRIVED_BYTES, Deadline
-from overheard.channels.guard import guarded
+from overheard.net.deadline import MAX_ARRIVED_BYTES, Deadline
+from overheard.net.egress_audit import guarded
 from tests.servers.sink import MailSink
 
 

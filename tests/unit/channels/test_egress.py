@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from overheard.channels import egress
-from overheard.channels.deadline import Deadline
 from overheard.errors import TryAgain
+from overheard.net import egress
+from overheard.net.deadline import Deadline
 from tests.servers.sink import HttpSink
 
 

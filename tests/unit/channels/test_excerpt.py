@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.channels.excerpt import Piece, excerpt
+from overheard.channels.rendering.excerpt import Piece, excerpt
 
 
 def plain(pieces: list[Piece]) -> str:

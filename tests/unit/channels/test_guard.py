@@ -11,8 +11,8 @@ import time
 import pytest
 import requests
 
-from overheard.channels.deadline import Deadline
-from overheard.channels.guard import Blocked, guarded
+from overheard.net.deadline import Deadline
+from overheard.net.egress_audit import Blocked, guarded
 from tests.servers.sink import Answer, HttpSink, MailSink
 
 REFUSED = ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "10.0.0.1", "100.64.0.1", "::ffff:127.0.0.1"]
@@ -32,7 +32,7 @@ def test_requests_cannot_reach_a_private_address(host: str) -> None:
 
 @pytest.mark.parametrize("answer", [["93.184.216.34", "10.0.0.1"], ["10.0.0.1", "93.184.216.34"]])
 def test_a_name_with_one_private_address_is_refused(answer: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overheard.channels.guard.resolve", lambda host, port: answer)
+    monkeypatch.setattr("overheard.net.egress_audit.resolve", lambda host, port: answer)
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
         with pytest.raises(requests.ConnectionError):
             requests.get("http://mixed.example/", timeout=3)
@@ -42,8 +42,8 @@ def test_a_name_with_one_private_address_is_refused(answer: list[str], monkeypat
 def test_a_redirect_into_the_private_network_is_refused(http: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first hop is let through by treating the sink's address as public; the second one is not."""
     public = "127.0.0.1"
-    real = __import__("overheard.channels.addresses", fromlist=["x"]).why_refused
-    monkeypatch.setattr("overheard.channels.egress.why_refused", lambda a: None if str(a) == public else real(a))
+    real = __import__("overheard.net.addresses", fromlist=["x"]).why_refused
+    monkeypatch.setattr("overheard.net.egress.why_refused", lambda a: None if str(a) == public else real(a))
     http.answer(Answer(302, {"Location": "http://10.0.0.7/latest/meta-data"}))
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
         with pytest.raises(requests.ConnectionError):
@@ -139,7 +139,7 @@ def test_a_name_server_that_says_nothing_ends_with_the_try(
         released.wait(20)
         return []
 
-    monkeypatch.setattr("overheard.channels.guard.resolve", resolve)
+    monkeypatch.setattr("overheard.net.egress_audit.resolve", resolve)
     started = time.monotonic()
     slow = pytest.raises(OSError, match="looking its name up took longer")
     with Deadline(0.3) as deadline, guarded(deadline, allow_private=allow_private), slow:

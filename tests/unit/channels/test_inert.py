@@ -5,7 +5,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from overheard.channels.inert import clean, clip, commonmark, inert, one_line
+from overheard.channels.rendering.sanitize import clean, clip, commonmark, inert, one_line
 
 # What Discord, Slack, Mattermost, Matrix, Google Chat and Telegram look for.
 PINGS = [

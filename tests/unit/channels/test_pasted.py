@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise import AppriseChannel
+from overheard.channels.apprise.channel import AppriseChannel
 from overheard.channels.redact import redact
 from overheard.channels.registry import is_signed, open_channel, validate_url
 from overheard.channels.signing import new_secret

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from overheard.channels import render
-from overheard.channels.sample import sample_notice
+from overheard.channels.rendering import render
+from overheard.channels.sample_notice import sample_notice
 from overheard.notices import Notice, PublicMention
 
 MakeNotice = Callable[..., Notice]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.channels.target import parse_target
+from overheard.channels.webhook_url import parse_target
 from overheard.errors import InvalidInput
 
 

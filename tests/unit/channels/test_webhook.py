@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from overheard.channels import ChannelOptions
-from overheard.channels.egress import EgressRefused
-from overheard.channels.payload import body_of
+from overheard.channels.rendering.payload import body_of
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
 from overheard.errors import ChannelGone, InvalidInput, TryAgain
+from overheard.net.egress import EgressRefused
 from overheard.notices import Notice
 from tests.servers.sink import Answer, HttpSink
 

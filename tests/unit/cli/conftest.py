@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 
 from overheard.cli import cli
 from overheard.config import Config, Database
-from overheard.db import models, storing, workspaces
+from overheard.db import models, workspaces
 from overheard.items import Item
 from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
-from overheard.program import Program
+from overheard.process import Program
 
 Run = Callable[..., Result]
 FOREIGN = "Ä ✓ 😀 日本"  # more than any encoding but UTF-8 has
@@ -83,7 +83,7 @@ def mention(program: Program, acme: int) -> Callable[..., None]:
         at = title.find("python")
         match = Match(workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ())
         matched = (MatchedItem(item=item, matches=(match,)),)
-        storing.store(program.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
+        store.store(program.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
 
     return store
 

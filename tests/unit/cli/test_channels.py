@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from overheard.db import channels
-from overheard.program import Program
+from overheard.process import Program
 from tests.servers.sink import Answer, HttpSink
 
 from .conftest import Run, lines, rows

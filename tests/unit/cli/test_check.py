@@ -12,11 +12,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.db.models import Query, Workspace
-from overheard.exposition import Exposition
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
+from overheard.observability.metrics_server import Exposition
 from overheard.operations.checks import machine
-from overheard.program import Program
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.process import Program
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 
 from .conftest import Run, lines
 

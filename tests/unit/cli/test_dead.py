@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from overheard.db import dead_letters
-from overheard.program import Program
+from overheard.process import Program
 
 from .conftest import Run, lines, rows
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard.db.models import Item, Workspace
-from overheard.program import Program
+from overheard.process import Program
 
 from .conftest import Run, lines
 

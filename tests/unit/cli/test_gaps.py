@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from overheard.db import beats, models
-from overheard.program import Program
+from overheard.db import heartbeats, models
+from overheard.process import Program
 
 from .conftest import Run, lines
 
@@ -46,7 +46,7 @@ def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
 
 def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: Program) -> None:
     now = program.clock()
-    beats.beat(program.db, "tick", now)
+    heartbeats.beat(program.db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
     result = run("status")
     assert "1 open (overheard gap list)" in result.stdout

@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from overheard.cli import ENTRIES, cli
 from overheard.config import Config
 from overheard.db import migrate
-from overheard.db.connect import open_database
-from overheard.program import Program
+from overheard.db.database import open_database
+from overheard.process import Program
 
 from .conftest import Run
 

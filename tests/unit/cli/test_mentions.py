@@ -8,7 +8,7 @@ import pytest
 
 from overheard.db import mentions as stored
 from overheard.operations.tail import Arrivals
-from overheard.program import Program
+from overheard.process import Program
 
 from .conftest import Run, lines, rows
 

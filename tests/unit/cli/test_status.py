@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry
 
 from overheard.config import Config
 from overheard.db import (
-    beats,
     budgets,
     canaries,
     channels,
@@ -23,16 +22,17 @@ from overheard.db import (
     deliveries,
     feeds,
     groups,
+    heartbeats,
     models,
-    sources,
+    source_health,
     workspaces,
 )
-from overheard.exposition import Exposition
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
+from overheard.observability.metrics_server import Exposition
 from overheard.operations import problems, processes
 from overheard.operations.facts import Facts, Observer
 from overheard.operations.processes import Process
-from overheard.program import Program
+from overheard.process import Program
 from overheard.sources.reddit.names import budget_key
 from overheard.supervisord import SupervisedProcess
 
@@ -73,7 +73,7 @@ def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program
         (False, "there is no workspace: nothing is listened for"),
         (False, "no tick has ever run: nobody looks for what is due"),
     ]
-    beats.beat(program.db, "tick", program.clock())
+    heartbeats.beat(program.db, "tick", program.clock())
     result = run("status")
     assert (result.exit_code, result.stdout.startswith("– Not in use yet.  ! 1 thing to look at")) == (0, True)
 
@@ -127,11 +127,11 @@ BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's ad
 
 def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
-    sources.read(db, "reddit", now - 430)
+    source_health.read(db, "reddit", now - 430)
     assert "Reddit         last read 7 min ago" in run("status").stdout
-    sources.failed(db, "reddit", BLOCKED, now - 420, now)
+    source_health.failed(db, "reddit", BLOCKED, now - 420, now)
     assert troubles(run) == [(True, f"Reddit cannot be read, for 7 min now: {BLOCKED}")]
     result = run("status")
     assert result.exit_code == 1
@@ -148,9 +148,9 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Prog
 
 def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
-    sources.failed(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
+    source_health.failed(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
     assert troubles(run) == [(True, "Reddit may have revoked this app: it refuses the login, for 2 min now")]
     result = run("status")
     assert result.exit_code == 1
@@ -163,16 +163,16 @@ def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int
 
 def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
-    sources.failed(db, "reddit", "503", now - 100, now)
+    source_health.failed(db, "reddit", "503", now - 100, now)
     result = run("status")
     assert (result.exit_code, "no answer for 2 min" in result.stdout) == (0, True)
     assert troubles(run) == []
 
 
 def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: Program) -> None:
-    beats.beat(program.db, "tick", program.clock() - 300)
+    heartbeats.beat(program.db, "tick", program.clock() - 300)
     result = run("status")
     assert result.exit_code == 1
     assert "✗ the last tick was 5 min ago" in result.stdout
@@ -181,13 +181,13 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
 
 
 def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: Program) -> None:
-    beats.beat(program.db, "tick", program.clock() + 7200)
+    heartbeats.beat(program.db, "tick", program.clock() + 7200)
     assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
 
 
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Program) -> None:
     now = program.clock()
-    beats.beat(program.db, "tick", now)
+    heartbeats.beat(program.db, "tick", now)
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
     models.Refresh.update(**waits).execute(program.db.peewee)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
@@ -199,7 +199,7 @@ def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Prog
 
 def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     groups.claim(
         db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
     )
@@ -211,7 +211,7 @@ def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, pro
 
 
 def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: Program) -> None:
-    beats.beat(program.db, "tick", program.clock())
+    heartbeats.beat(program.db, "tick", program.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
     assert troubles(run) == []
@@ -226,7 +226,7 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
 
 def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(run: Run, mention: Mention, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     mention("t3_1", age=0)
     mention("t3_2", age=0)
     models.Delivery.update(due_at=now - 400).execute(db.peewee)
@@ -249,7 +249,7 @@ def waiting(program: Program, channel: int, count: int, due_at: float) -> None:
 
 def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     run("workspace", "add", "bolt", "-s", "python", "-q", "x", "-c", "ops=https://example.com/b")
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -277,7 +277,7 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
 
 def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
         feeds.refuse(db, feed, "private", now=now, longest=86400)
     channels.disable(db, channels.listing(db)[0].id, "gone", now)
@@ -301,14 +301,14 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
 def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> None:
     db, now = program.db, program.clock()
     canaries.keep(db, 300, now - 1000, lambda text, zone: now)
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     late = (True, "the canary is late: nothing has come out at the end for 17 min")
     assert late in troubles(run)
     found = facts(run)
     assert found["workspaces"] == {"active": 0, "paused": 0}
     assert found["channels"] == {"ok": 0, "failing": 0, "disabled": 0}
     assert found["feeds"] == {"ok": 0, "failing": 0, "new": 0}
-    beats.beat(db, canaries.BEAT, now)
+    heartbeats.beat(db, canaries.BEAT, now)
     assert late not in troubles(run)
 
 
@@ -377,7 +377,7 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
 
 def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:
     db, now = program.db, program.clock()
-    beats.beat(db, "tick", now)
+    heartbeats.beat(db, "tick", now)
     models.Channel.delete().execute(db.peewee)
     rows = [
         {"workspace": acme, "name": f"c{n}", "url": "x", "created_at": now, "failing_since": now} for n in range(300)

@@ -6,7 +6,7 @@ import click
 import pytest
 import time_machine
 
-from overheard.cli.times import Since, rfc3339
+from overheard.cli.durations import Since, rfc3339
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()
 

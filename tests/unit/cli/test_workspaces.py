@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from overheard import canary, input_files
-from overheard.db import beats, canaries, channels, models, specs, workspaces
-from overheard.program import Program
+from overheard.db import canaries, channels, heartbeats, models, workspace_specs, workspaces
+from overheard.process import Program
 from overheard.workspaces import WatchSpec
 
 from .conftest import Run, lines, rows
@@ -82,7 +82,7 @@ def test_add_saves_what_was_said(run: Run, program: Program) -> None:
         "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin", "--kinds", "posts",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    spec = specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
+    spec = workspace_specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
     assert (spec.name, spec.every, spec.timezone, spec.kinds) == ("Acme", "10m", "Europe/Berlin", ("posts",))
     assert spec.subreddits == ("linux", "python")
     assert [(query.name, query.text) for query in spec.query] == [("brand", "acme OR x=y"), ("acmedb", "acmedb")]
@@ -101,7 +101,7 @@ def test_add_watches_any_source(run: Run, program: Program) -> None:
     assert result.exit_code == 0, result.output
     assert "looks at the posts of r/python and r/Rust and at the posts of replay:all with 1 query" in result.stdout
     assert "misses" not in result.output, "all of replay is read completely"
-    spec = specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
+    spec = workspace_specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
     watches = (WatchSpec("reddit", ("python", "rust"), ("posts",)), WatchSpec("replay", ("all",), ("posts",)))
     assert (spec.subreddits, spec.watch) == ((), watches)
     shown = [line.split() for line in run("workspace", "show", "acme").stdout.splitlines() if "Looks at" in line]
@@ -142,7 +142,7 @@ def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program
     assert row.secret.startswith("whsec_")
     assert row.secret in result.stdout
     assert "overheard run" in result.stdout
-    beats.beat(program.db, "tick", program.clock())
+    heartbeats.beat(program.db, "tick", program.clock())
     result = run("workspace", "add", "other", "-s", "python", "-q", "x")
     assert "It is due now" in result.stdout
     assert "overheard mentions --workspace other" in result.stdout

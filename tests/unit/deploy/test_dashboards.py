@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from deploy.generate.files import generated
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.panels import Steps, _thresholds
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from tests.monitoring import DASHBOARDS, PROMETHEUS, ROOT, boards, known, named_in, panels, promtool, records, rules
 
 COLUMNS = 24

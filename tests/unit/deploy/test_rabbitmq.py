@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dramatiq.common import dq_name, xq_name
 
-from overheard.bus.door import REJECTED
+from overheard.bus.public_exchange import REJECTED
 from overheard.stages import STAGES
 
 from .shell import shell

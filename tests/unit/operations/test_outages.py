@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.db import canaries, sources
+from overheard.db import canaries, source_health
 from overheard.operations.outages import REDDIT_ALERT_SECONDS, REDDIT_AWAY_SECONDS, outages
 
 NOW = 1_800_000_000.0
 
 
-def failing(seconds: float, *, revoked: bool = False, reason: str | None = "503") -> sources.State:
-    return sources.State(failing_since=NOW - seconds, retry_at=NOW, reason=reason, revoked=revoked)
+def failing(seconds: float, *, revoked: bool = False, reason: str | None = "503") -> source_health.State:
+    return source_health.State(failing_since=NOW - seconds, retry_at=NOW, reason=reason, revoked=revoked)
 
 
 def test_nothing_is_broken() -> None:
-    assert list(outages(None, sources.State(), NOW)) == []
-    assert list(outages(canaries.State(300, NOW - 1000, NOW - 10), sources.State(read_at=NOW), NOW)) == []
+    assert list(outages(None, source_health.State(), NOW)) == []
+    assert list(outages(canaries.State(300, NOW - 1000, NOW - 10), source_health.State(read_at=NOW), NOW)) == []
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from overheard.channels import Channel
 from overheard.config import Alerts as Rules
 from overheard.config import Config
-from overheard.db import beats, budgets, canaries, incidents, sources
-from overheard.db.connect import Db
+from overheard.db import budgets, canaries, heartbeats, incidents, source_health
+from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, Permanent, TryAgain, Unavailable
 from overheard.notices import Notice
@@ -191,7 +191,7 @@ def test_a_late_canary_is_told_once_a_silence(
         clock.advance(600)
         next_slot()
     assert operator.told() == [[("canary late", 1)]]
-    beats.beat(db, canaries.BEAT, clock())
+    heartbeats.beat(db, canaries.BEAT, clock())
     for _ in range(3):
         make().step()
         clock.advance(600)
@@ -204,7 +204,7 @@ def test_that_reddit_is_away_is_told_once_an_outage(
 ) -> None:
     def outage(minutes: int) -> None:
         for _ in range(minutes):
-            sources.failed(db, "reddit", "Reddit answers 403 (new) with a web page", clock(), clock())
+            source_health.failed(db, "reddit", "Reddit answers 403 (new) with a web page", clock(), clock())
             make().step()
             next_slot()
             clock.advance(60)
@@ -215,9 +215,9 @@ def test_that_reddit_is_away_is_told_once_an_outage(
     assert operator.told() == [[("reddit away", 1)]]
     assert operator.got[0].alert is not None
     assert operator.got[0].alert.incidents[0].where == ("Reddit answers 403 (new) with a web page",)
-    sources.read(db, "reddit", clock())
+    source_health.read(db, "reddit", clock())
     outage(5)
-    sources.read(db, "reddit", clock())
+    source_health.read(db, "reddit", clock())
     outage(12)
     assert operator.told() == [[("reddit away", 1)]] * 2
 
@@ -227,7 +227,9 @@ def test_a_refused_login_is_told_as_such_and_beside_an_outage(
 ) -> None:
     def failing(minutes: int, *, revoked: bool) -> None:
         for _ in range(minutes):
-            sources.failed(db, "reddit", "Reddit refuses the login (401)", clock(), clock() + 300, revoked=revoked)
+            source_health.failed(
+                db, "reddit", "Reddit refuses the login (401)", clock(), clock() + 300, revoked=revoked
+            )
             make().step()
             next_slot()
             clock.advance(60)

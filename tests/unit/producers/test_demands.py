@@ -9,8 +9,8 @@ import pytest
 
 from overheard.bus.events import message_id_for, message_id_of, parse
 from overheard.bus.intake import MERGED, OK, Arrival
-from overheard.db import refreshes, specs
-from overheard.db.connect import Db
+from overheard.db import refreshes, workspace_specs
+from overheard.db.database import Db
 from overheard.errors import NotFound, Unavailable
 from overheard.messages import ComposeDigest, FetchWorkspace
 from producers.demands import LONGEST_PAUSE_SECONDS, LOST_AFTER_SECONDS, Demands
@@ -194,8 +194,8 @@ def test_who_is_paused_or_gone_meanwhile_waits_no_longer(
     for _ in range(2):
         ingress.handle([due(), due("bolt")])
     sent.take()
-    specs.set_active(db, acme, False)
-    specs.remove(db, bolt)
+    workspace_specs.set_active(db, acme, False)
+    workspace_specs.remove(db, bolt)
     assert ingress.release() is False
     assert sent.take() == []
 

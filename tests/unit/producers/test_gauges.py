@@ -9,11 +9,11 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from overheard.bus.connect import open_broker
-from overheard.bus.queues import Door, Queue
+from overheard.bus.broker import open_broker
+from overheard.bus.queue_depths import Door, Queue
 from overheard.bus.sender import Sender
-from overheard.db import budgets, channels, dead_letters, refreshes, sources, storing
-from overheard.db.connect import Db
+from overheard.db import budgets, channels, dead_letters, refreshes, source_health, storing
+from overheard.db.database import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
@@ -90,16 +90,16 @@ def test_reddit(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any
         return metric("reddit_last_success_timestamp_seconds"), metric("reddit_failing_seconds")
 
     assert shown() == (0, 0)
-    sources.read(db, "canary", clock())
+    source_health.read(db, "canary", clock())
     assert shown() == (0, 0), "the canary is not of Reddit"
     read_at = clock()
-    sources.read(db, "reddit", read_at)
+    source_health.read(db, "reddit", read_at)
     clock.advance(86_400)
     assert shown() == (read_at, 0), "nobody wants anything"
-    sources.failed(db, "reddit", "503", clock(), clock())
+    source_health.failed(db, "reddit", "503", clock(), clock())
     clock.advance(700)
     assert shown() == (read_at, 700)
-    sources.read(db, "reddit", clock())
+    source_health.read(db, "reddit", clock())
     assert shown() == (clock(), 0)
 
 
@@ -108,10 +108,10 @@ def test_a_refused_login(gauges: Gauges, metric: Callable[..., float], db: Db, c
         gauges.gather()
         return metric("reddit_failing_seconds"), metric("reddit_login_refused")
 
-    sources.failed(db, "reddit", "503", clock(), clock())
+    source_health.failed(db, "reddit", "503", clock(), clock())
     clock.advance(60)
     assert shown() == (60, 0)
-    sources.failed(db, "reddit", "401", clock(), clock() + 3600, revoked=True)
+    source_health.failed(db, "reddit", "401", clock(), clock() + 3600, revoked=True)
     clock.advance(3600)
     assert shown() == (3660, 1)
     clock.advance(3600)

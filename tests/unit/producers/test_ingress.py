@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from overheard.bus.intake import Arrival
-from overheard.db import rechecks, refreshes, specs, storing
-from overheard.db.connect import Db
+from overheard.db import rechecks, refreshes, storing, workspace_specs
+from overheard.db.database import Db
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import FetchWorkspace, RecheckItems
 from producers.ingress import Ingress
@@ -80,7 +80,7 @@ def test_what_the_tick_asked_for_a_workspace_that_is_gone_by_now_is_let_go(
     acme = world.workspace()
     ingress.handle(key, body, None)
     assert len(sent.take()) == 1
-    specs.remove(db, acme)
+    workspace_specs.remove(db, acme)
     ingress.handle(key, body, None)
     assert sent.take() == []
 
@@ -91,10 +91,10 @@ def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_wh
 ) -> None:
     acme = world.workspace()
     refreshes.demand(db, [acme], clock())
-    specs.set_active(db, acme, False)
+    workspace_specs.set_active(db, acme, False)
     ingress.handle(key, body, None)
     assert sent.take() == []
-    specs.set_active(db, acme, True)
+    workspace_specs.set_active(db, acme, True)
     assert refreshes.unserved(db, clock.advance(300), 60, 10) == [(acme, "reddit")]
     ingress.handle(key, body, None)
     assert [type(message) for message in sent.take()] == [FetchWorkspace]
@@ -106,7 +106,7 @@ def test_what_somebody_asks_for_by_hand_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(NotFound, match="no workspace"):
         ingress.handle(key, body, None)
-    specs.set_active(db, world.workspace(), False)
+    workspace_specs.set_active(db, world.workspace(), False)
     if key == "workspace.due":
         with pytest.raises(InvalidInput, match="acme is paused"):
             ingress.handle(key, body, None)

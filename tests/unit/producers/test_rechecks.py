@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from overheard.config import Recheck as Rules
-from overheard.db import rechecks, storing
-from overheard.db.connect import Db
+from overheard.db import rechecks
+from overheard.db.database import Db
 from overheard.db.models import Item
 from overheard.db.rechecks import LEASE
 from overheard.errors import Unavailable
@@ -37,7 +37,7 @@ def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
 
     def store(count: int, first: int = 1) -> None:
         items = [world.item(number) for number in range(first, first + count)]
-        storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll=f"p{first}"), clock())
+        store.store(db, world.matched(*[(item, (acme,)) for item in items], poll=f"p{first}"), clock())
 
     return store
 

@@ -12,10 +12,10 @@ from peewee import SQL, Case
 
 from overheard import schedule
 from overheard.bus.events import encode
-from overheard.bus.queues import Door
+from overheard.bus.queue_depths import Door
 from overheard.config import Tick as Rules
-from overheard.db import beats, dead_letters, deliveries, refreshes, specs, storing
-from overheard.db.connect import Db
+from overheard.db import dead_letters, deliveries, heartbeats, refreshes, storing, workspace_specs
+from overheard.db.database import Db
 from overheard.db.models import Workspace
 from overheard.db.retention import Ages
 from overheard.errors import Unavailable
@@ -284,7 +284,7 @@ def test_a_step_that_breaks_stops_no_other(
         "old rows": dead_letters.count(db) == 0,
     }
     assert [name for name, right in done.items() if not right] == ([fault] if fault in done else [])
-    assert (found.broken, ticker.last_success, beats.last(db, "tick")) == (1, None, None)
+    assert (found.broken, ticker.last_success, heartbeats.last(db, "tick")) == (1, None, None)
 
 
 def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
@@ -293,7 +293,7 @@ def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: An
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
     ticker.drain = lambda: 3
     assert ticker.tick() == Found(dead_letters=3)
-    assert beats.last(db, "tick") == clock()
+    assert heartbeats.last(db, "tick") == clock()
 
 
 # -- what was left behind
@@ -306,7 +306,7 @@ def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, e
     with pytest.raises(Unavailable):
         ticker.tick()
     assert ticker.last_success is None
-    assert beats.last(world.db, "tick") is None
+    assert heartbeats.last(world.db, "tick") is None
     heard = [body["workspace"] for _, body in events.take()]
     for workspace in heard:
         refreshes.served(world.db, workspace, "reddit", clock())
@@ -401,7 +401,7 @@ def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_
 
 def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace()
-    specs.set_active(world.db, acme, False)
+    workspace_specs.set_active(world.db, acme, False)
     clock.advance(10**6)
     make().tick()
     assert events.take() == []
@@ -415,7 +415,9 @@ def test_the_beat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> Non
     ticker = make()
     ticker.tick()
     assert metric("due_workspaces") == 1
-    assert metric("tick_last_success_timestamp_seconds") == clock() == ticker.last_success == beats.last(db, "tick")
+    assert (
+        metric("tick_last_success_timestamp_seconds") == clock() == ticker.last_success == heartbeats.last(db, "tick")
+    )
 
 
 def test_drained_letters_and_forgotten_rows_are_told(world: Any, make: Any, clock: Any) -> None:

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from overheard.bus.intake import OK, Arrival
 from overheard.config import Bus, Config, Database, Limits
 from overheard.db import budgets
-from overheard.db.connect import Db
+from overheard.db.database import Db
 from overheard.embedded import Pipeline
-from overheard.program import Program
+from overheard.process import Program
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry
 from overheard.clock import Clock, system_clock
 from overheard.config import Reddit
 from overheard.errors import Postponed
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.sources.reddit.source import RedditSource
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 
 AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
 TOKEN = json.dumps({"access_token": "bearer-canary", "token_type": "bearer", "expires_in": 3600, "scope": "*"})

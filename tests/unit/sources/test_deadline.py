@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from overheard.errors import TryAgain
-from overheard.sources.deadline import DeadlineAdapter, _TimedReader, whole
+from overheard.sources.timed_http import DeadlineAdapter, _TimedReader, whole
 from tests.unit.sources.reddit_world import RawServer, Script, drips, http, sends
 
 TIMEOUT = 0.3  # seconds

@@ -19,10 +19,10 @@ from praw.config import Config
 
 from overheard.config import Reddit
 from overheard.errors import FeedRefused, OverheardError, TryAgain
-from overheard.log import QUIET, configure
+from overheard.observability.log import QUIET, configure
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 from overheard.sources import ReadRequest
 from overheard.sources.reddit.source import RedditSource
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
 from tests.unit.sources.reddit_world import (
     AGENT,
     EMPTY,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from overheard.errors import FeedRefused, LoginRefused, OverheardError, Permanent, TryAgain
-from overheard.sources.reddit.faults import TokenRefused, allowance, grant_refusal, leftover, refusal, retry_after
+from overheard.sources.reddit.responses import TokenRefused, allowance, grant_refusal, leftover, refusal, retry_after
 
 NOW = 1_700_000_000.0
 HTML = b"<!doctype html><html>canary</html>"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from overheard.errors import TryAgain
 from overheard.sources.reddit.items import listing, readings
-from overheard.sources.text import TEXT_MAX_CHARS, clean
+from overheard.sources.sanitize import TEXT_MAX_CHARS, clean
 
 POST: dict[str, Any] = {
     "kind": "t3",

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from overheard.errors import LoginRefused, Postponed, TryAgain
+from overheard.simulators.reddit import Standin
 from overheard.sources.reddit.source import RedditSource
-from overheard.standin import Standin
 from tests.conftest import Clock
 from tests.unit.sources.reddit_world import RecordingBudget, source_of
 

@@ -14,9 +14,9 @@ import zstandard
 
 from overheard.errors import TryAgain
 from overheard.items import Item
-from overheard.metrics import Metrics
+from overheard.observability.metrics import Metrics
 from overheard.sources import Page, ReadRequest
-from overheard.sources.item_lines import LINE_MAX_BYTES
+from overheard.sources.jsonl_files import LINE_MAX_BYTES
 from overheard.sources.replay import files
 from overheard.sources.replay import source as replay
 from overheard.sources.replay.source import ReplaySource

@@ -9,7 +9,7 @@ import pytest
 import requests
 from prawcore.sessions import FiniteRetryStrategy
 
-from overheard.standin import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
 
 AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
 

@@ -2,7 +2,7 @@
 
 import math
 
-from overheard.standin.limits import RateLimit
+from overheard.simulators.reddit.limits import RateLimit
 
 
 def test_the_budget_is_kept_to_the_request(make_standin, make_bare):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.standin import listings
+from overheard.simulators.reddit import listings
 
 
 def data(bare, path):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from overheard.standin import Standin
+from overheard.simulators.reddit import Standin
 
 
 def test_starts_and_stops_again(make_bare):
@@ -61,7 +61,7 @@ def test_same_seed_same_names():
 
 
 def test_command_line():
-    command = [sys.executable, "-m", "overheard.standin", "--port", "0", "--rate", "50", "--history", "30"]
+    command = [sys.executable, "-m", "overheard.simulators.reddit", "--port", "0", "--rate", "50", "--history", "30"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = []
@@ -80,7 +80,7 @@ def test_command_line():
 
 def test_command_line_says_why_it_cannot_start(standin):
     port = standin.url.rstrip("/").rpartition(":")[2]
-    command = [sys.executable, "-m", "overheard.standin", "--port", port]
+    command = [sys.executable, "-m", "overheard.simulators.reddit", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

@@ -6,7 +6,7 @@ from threading import Semaphore
 
 import pytest
 
-from overheard.standin import Standin, Text, Traffic, sample
+from overheard.simulators.reddit import Standin, Text, Traffic, sample
 
 
 def everything(standin):

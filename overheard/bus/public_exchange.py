@@ -1,0 +1,97 @@
+"""The public door on RabbitMQ: its exchange and queues, and publishing through it (docs/dramatiq.md).
+
+overheard.events (topic) ── known types ──► overheard.ingress
+      └─ alternate exchange overheard.unrouted (fanout) ──► overheard.unrouted    mistyped keys
+what the ingress refuses ──► overheard.rejected, with its reason in the headers
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Protocol
+
+import pika
+import pika.exceptions
+
+from overheard.bus import amqp
+from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
+from overheard.bus.events import TYPES, encode, parse
+
+EXCHANGE = "overheard.events"
+INGRESS = "overheard.ingress"
+UNROUTED = "overheard.unrouted"
+REJECTED = "overheard.rejected"
+
+
+class Publishes(Protocol):
+    """What tick and trigger need of the door."""
+
+    def publish(self, type: str, body: dict[str, Any]) -> str:
+        """Publish an event; its message id. Raises InvalidInput, Unavailable."""
+
+
+def declare(channel: Any) -> None:
+    """Make the door. Raises QueueMismatch when a part of it exists in another form."""
+    try:
+        channel.exchange_declare(UNROUTED, "fanout", durable=True)
+        channel.exchange_declare(EXCHANGE, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
+        for queue in (INGRESS, UNROUTED, REJECTED):
+            channel.queue_declare(queue, durable=True, arguments=amqp.QUORUM)
+        channel.queue_bind(UNROUTED, UNROUTED)
+        for key in TYPES:
+            channel.queue_bind(INGRESS, EXCHANGE, routing_key=key)
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code != 406:
+            raise
+        raise amqp.mismatch(error.reply_text) from None
+
+
+class Events:
+    """Publishes events, confirmed. Thread-safe; connects when it is first used, and again when it has to."""
+
+    def __init__(self, url: str, *, name: str = "events") -> None:
+        self._params = amqp.parameters(url, name=name)
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._channel: ConfirmedChannel | None = None
+
+    def publish(self, type: str, body: dict[str, Any]) -> str:
+        """Returns when RabbitMQ has the event on disk. Raises InvalidInput for what the ingress would refuse."""
+        raw, message_id = encode(type, body)
+        self._publish(type, raw, message_id)
+        return message_id
+
+    def replay(self, type: str, body: bytes, message_id: str) -> None:
+        """Publish an event that was refused once more, as it was. Raises InvalidInput where that is of no use."""
+        parse(type, body)
+        self._publish(type, body, message_id)
+
+    def close(self) -> None:
+        with self._lock:
+            self._disconnect()
+
+    def _publish(self, type: str, body: bytes, message_id: str) -> None:
+        publication = Publication(EXCHANGE, type, body, persistent(message_id))
+        with self._lock:
+            if self._channel is not None and self._channel.is_stale(self._params.heartbeat):
+                self._disconnect()
+            amqp.twice(self._params, lambda: self._connected().publish([publication]), self._disconnect)
+
+    def _connected(self) -> ConfirmedChannel:
+        if self._channel is None:
+            self._connection = amqp.connect(self._params)
+            declare(self._connection.channel())
+            self._channel = ConfirmedChannel(self._connection)
+        return self._channel
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            amqp.close(connection)
+
+
+def persistent(message_id: str | None, headers: dict[str, Any] | None = None) -> Any:
+    """The properties of what we publish here."""
+    return pika.BasicProperties(
+        content_type="application/json", delivery_mode=2, message_id=message_id, headers=headers
+    )

@@ -1,0 +1,1 @@
+"""The channels that Apprise serves: its services, made safe to be named by strangers."""

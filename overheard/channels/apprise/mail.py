@@ -1,0 +1,62 @@
+"""The stable Message-ID of our mails, and their text part.
+
+Apprise makes a random Message-ID and has no way to be given another (a header of that name would be the second one in
+the mail, which servers refuse). Its text part is the page without its tags: the links are gone. So the functions that
+make both are exchanged (``apprise_names``) for ones that ask us first. The contract test reads both from a real SMTP
+server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from email.utils import make_msgid
+from typing import Any
+
+from overheard.channels.apprise.patching import exchange
+
+MAX_PAGE_CHARS = 80_000  # Gmail hides what comes after 102 KB
+MODULE = "apprise.plugins.email.base"
+
+# The Message-ID's left side, and the text part, of the mails that this thread sends now.
+_mail: ContextVar[tuple[str | None, str | None]] = ContextVar("overheard_mail", default=(None, None))
+
+
+@contextmanager
+def written(id: str, text: str | None) -> Iterator[None]:
+    """Mails sent inside carry ``id`` as the left side of their Message-ID, and ``text`` beside their HTML."""
+    token = _mail.set((re.sub(r"[^A-Za-z0-9._-]", ".", id), text))
+    try:
+        yield
+    finally:
+        _mail.reset(token)
+
+
+def is_mail(service: object) -> bool:
+    return type(service).__module__ == MODULE
+
+
+def install() -> None:
+    """Take the place of Apprise's own functions; to be called when its services have been loaded."""
+    from apprise import conversion
+
+    convert_between: Any = conversion.convert_between
+
+    def convert(source: Any, target: Any, content: str, *arguments: Any, **options: Any) -> str:
+        _, text = _mail.get()
+        if text is not None and (source, target) == ("html", "text"):
+            return text
+        return str(convert_between(source, target, content, *arguments, **options))
+
+    exchange("make_msgid", make_msgid, _make)
+    exchange("convert_between", convert_between, convert)
+
+
+def _make(idstring: str | None = None, domain: str | None = None) -> str:
+    id, _ = _mail.get()
+    if id is None:
+        return make_msgid(idstring, domain)
+    # RFC 5322 §3.6.4 wants a host on the right; the address itself must not depend on this machine's name.
+    return f"<{id}@{re.sub(r'[^A-Za-z0-9.-]', '', domain or '') or 'overheard.invalid'}>"

@@ -1,0 +1,53 @@
+"""Which of Apprise's services and options may be used, and which reach past what we can check.
+
+``tests/unit/channels/test_apprise_rules.py`` reads the installed Apprise and fails when a release adds a service that
+runs programs, starts threads or reads local files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from overheard.errors import InvalidInput
+from overheard.net.egress import ALLOW
+
+# Modules below apprise.plugins. These act on the machine we run on:
+LOCAL = {
+    "blink1": "lights a USB lamp of this machine",
+    "dbus": "notifies this machine's desktop",
+    "glib": "notifies this machine's desktop",
+    "gnome": "notifies this machine's desktop",
+    "macosx": "runs a program on this machine",
+    "syslog": "writes to this machine's log",
+    "windows": "notifies this machine's desktop",
+}
+# These connect in threads of their library's making, which no guard of ours follows:
+THREADED = {
+    "mqtt": "connects in a thread of its own, where its address cannot be checked",
+    "xmpp": "connects in a thread of its own, where its address cannot be checked",
+}
+# Options that name a file of this machine.
+FILE_OPTIONS = frozenset({"template", "pgppub", "pgpprv", "keyfile", "subfile"})
+# Services whose ``template`` is an id at the provider.
+REMOTE_TEMPLATES = frozenset(
+    {"awswhatsapp", "gupshup", "kaleyra", "notifyre", "one_signal", "pushplus", "sendgrid", "sendpulse", "whatsapp"}
+)
+# Services that name a file in the URL's path.
+FILE_PATHS = {"fcm": "takes its key from a file", "vapid": "takes its key from a file"}
+
+
+def check_service(name: str, module: str, options: Iterable[str], *, allow_private: bool) -> None:
+    """Raise InvalidInput for what is for trusted set-ups only.
+
+    ``name`` is what the URL's author calls the service; ``module`` is its own, ``apprise.plugins.…``; ``options`` are
+    the URL's, as Apprise itself reads them.
+    """
+    if allow_private:
+        return
+    service = module.removeprefix("apprise.plugins.").partition(".")[0]
+    why = LOCAL.get(service) or THREADED.get(service) or FILE_PATHS.get(service)
+    if why is not None:
+        raise InvalidInput(f"url: {name} {why}; {ALLOW}")
+    for option in FILE_OPTIONS.intersection(options):
+        if option != "template" or service not in REMOTE_TEMPLATES:
+            raise InvalidInput(f"url: the option {option}= of {name} may read a file of this machine; {ALLOW}")

@@ -1,0 +1,1 @@
+"""Notices as text: subjects, excerpts, pages and JSON bodies."""

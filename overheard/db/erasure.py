@@ -1,0 +1,173 @@
+"""Erasing items: with all that mentions them, from wherever they stand, and so that they do not come back.
+
+Copies of an item are under way: in messages on the bus, in the next reading of a quiet place. So what is erased
+leaves a key behind, which store looks for: the name of an item for some days (after that nothing holds a copy), and a
+hash of the name of an author who asked to be forgotten for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+from peewee import fn
+
+from overheard.db import thread_titles
+from overheard.db.compiled import compiled
+from overheard.db.database import Db
+from overheard.db.deliveries import BUNDLED, PENDING
+from overheard.db.models import Delivery, Erased, Item, Mention
+from overheard.items import Item as FoundItem
+from overheard.messages import Key
+
+REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
+KEYS = 400  # in one statement
+AUTHOR = "u/"
+
+
+class Tally(msgspec.Struct):
+    """How much was erased. ``digests``: unsent ones left empty."""
+
+    items: int = 0
+    mentions: int = 0
+    deliveries: int = 0
+    digests: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Count the other's too."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> Tally:
+    """Erase stored items that are gone from their source. Outside of a transaction.
+
+    ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
+    """
+    rows = Item.select(Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
+    tally = erase_gone(db, list(rows.tuples().execute(db.peewee)), now)
+    for source, author in sorted(nameless):
+        Item.update(author=None).where(written_by(source, author)).execute(db.peewee)
+    return tally
+
+
+def erase_gone(db: Db, keys: Collection[Key], now: float) -> Tally:
+    """Erase items, be they stored or not: none of them is stored from here on. Outside of a transaction.
+
+    1. the items' names are remembered, so that store refuses them, and titles of their own in comments below them;
+    2. posts' titles go from the comments that are stored: should we die in between, the posts are still there to be
+       found again;
+    3. then, in one transaction, the items go, with their mentions and deliveries.
+    """
+    tally, ordered = Tally(), sorted(keys)  # one order of locks for all workers
+    if ordered:
+        remember(db, map(item_key, ordered), now)
+    for start in range(0, len(ordered), KEYS):
+        some = ordered[start : start + KEYS]
+        thread_titles.erase_titles(db, _of_keys(Item.thread, some))
+        tally.add(_erase_rows(db, some))
+    return tally
+
+
+def _of_keys(ref: Any, keys: Iterable[Key]) -> Any:
+    """Return the condition that the item's source and ``ref`` are one of these keys."""
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for source, each in keys:
+        by_source[source].append(each)
+    return reduce(or_, ((Item.source == source) & ref.in_(refs) for source, refs in by_source.items()))
+
+
+def _erase_rows(db: Db, keys: Sequence[Key]) -> Tally:
+    with db.transaction():
+        rows: Any = Item.select(Item.id).where(_of_keys(Item.ref, keys)).order_by(Item.source, Item.ref)
+        locked = (rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee)
+        found = [item_id for (item_id,) in locked]
+        if not found:
+            return Tally()
+        its = Mention.select(Mention.id).where(Mention.item.in_(found))
+        bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(its), Delivery.state == BUNDLED)
+        digests = [digest for (digest,) in bundled.distinct().tuples().execute(db.peewee)]
+        return Tally(
+            deliveries=Delivery.delete().where(Delivery.mention.in_(its)).execute(db.peewee),
+            mentions=Mention.delete().where(Mention.item.in_(found)).execute(db.peewee),
+            items=Item.delete().where(Item.id.in_(found)).execute(db.peewee),
+            digests=_emptied(db, digests),
+        )
+
+
+def _emptied(db: Db, digests: Sequence[str]) -> int:
+    """Drop those of the unsent digests that have nothing left to say, and what failed tries of the others said."""
+    if not digests:
+        return 0
+    left = Delivery.alias()
+    says = fn.EXISTS(left.select(left.id).where(left.bundle == Delivery.id))
+    Delivery.update(error=None).where(Delivery.id.in_(digests)).execute(db.peewee)
+    empty = Delivery.delete().where(Delivery.id.in_(digests), Delivery.state == PENDING, ~says)
+    return int(empty.execute(db.peewee))
+
+
+def written_by(source: str, author: str) -> Any:
+    """Return the condition of being an author's item. Case does not tell two authors apart."""
+    return (fn.LOWER(Item.author) == author.lower()) & (Item.source == source)
+
+
+def remember(db: Db, keys: Iterable[str], now: float) -> None:
+    """Let nothing with these keys be stored from here on. Outside of a transaction.
+
+    Transactions of store that may have looked before the keys were there are waited for.
+    """
+    rows = [{"key": key, "at": now} for key in sorted(keys)]
+    with db.transaction():
+        for start in range(0, len(rows), KEYS):
+            Erased.insert_many(rows[start : start + KEYS]).on_conflict(
+                conflict_target=[Erased.key], update={Erased.at: now}
+            ).execute(db.peewee)
+    db.await_writers(Item)
+
+
+def item_key(key: Key) -> str:
+    """Return what is remembered of an item that was erased."""
+    source, ref = key
+    return f"{source}:{ref}"
+
+
+def author_key(source: str, author: str) -> str:
+    """Return what is remembered of an author who is forgotten: a hash."""
+    digest = hashlib.sha256(f"overheard:{author.lower()}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{source}:{AUTHOR}{digest}"
+
+
+def refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
+    """Return the keys of those items that must not be stored again."""
+    by_key: dict[str, set[Key]] = {}
+    for item in items:
+        by_key.setdefault(item_key(item.key), set()).add(item.key)
+        if item.author is not None:
+            by_key.setdefault(author_key(item.source, item.author), set()).add(item.key)
+    return {key for remembered in _remembered(db, by_key) for key in by_key[remembered]}
+
+
+def threads_refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
+    """Return the keys of those comments whose posts must not be stored again."""
+    threads = {
+        item.key: item_key((item.source, item.thread)) for item in items if item.thread and item.thread != item.id
+    }
+    gone = _remembered(db, set(threads.values()))
+    return {key for key, thread in threads.items() if thread in gone}
+
+
+def _remembered(db: Db, keys: Collection[str]) -> set[str]:
+    """Those of the keys that were remembered."""
+    ordered = list(keys)
+    portions = (ordered[start : start + KEYS] for start in range(0, len(ordered), KEYS))
+    return {key for some in portions for (key,) in _erased(db, keys=some)}
+
+
+@compiled
+def _erased(db: Db, keys: Any) -> Any:
+    return Erased.select(Erased.key).where(Erased.key.in_(keys))

@@ -1,0 +1,29 @@
+"""What is a post's in the comments below it: its title, and words of the title in each comment's own link.
+
+When the post is erased, they go from other people's comments, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from overheard.db.database import Db
+from overheard.db.models import Item
+from overheard.items import Item as FoundItem
+from overheard.sources.registry import bare_permalink
+
+
+def erase_titles(db: Db, below: Any) -> None:
+    """Take what is a post's off the comments that stand below it; ``below`` is the condition of standing there."""
+    comments = Item.select(Item.id, Item.source, Item.permalink).where(below, Item.kind == "comment")
+    for item_id, source, permalink in list(comments.tuples().execute(db.peewee)):
+        bare = {"thread_title": "", "permalink": bare_permalink(source, permalink)}
+        Item.update(**bare).where(Item.id == item_id).execute(db.peewee)
+
+
+def without_title(comment: FoundItem) -> FoundItem:
+    """Return the comment without what is its post's."""
+    permalink = bare_permalink(comment.source, comment.permalink)
+    return msgspec.structs.replace(comment, thread_title="", permalink=permalink)

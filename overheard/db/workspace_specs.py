@@ -1,0 +1,208 @@
+"""Saving workspaces as their owners write them, and giving them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+
+from peewee import EXCLUDED
+
+from overheard.db import channels, groups, queries, refreshes
+from overheard.db.database import Db
+from overheard.db.models import Channel, Feed, Query, Watch, Workspace
+from overheard.errors import InvalidInput
+from overheard.items import KINDS_IN
+from overheard.workspaces import KINDS, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, arranged
+
+ROWS = 400  # rows a statement: well under every database's limit of parameters
+
+
+def save(
+    db: Db,
+    spec: WorkspaceSpec,
+    now: float,
+    *,
+    following: Callable[[str, str], float],
+    secret: Callable[[ChannelSpec], str | None],
+    internal: bool = False,
+) -> bool:
+    """Create the workspace, or make the existing one as ``spec`` says; returns whether it is new.
+
+    ``following(schedule, timezone)`` gives the next due time; ``secret(channel)`` the signing secret of a new channel.
+    What stays the same keeps its history: watches their beginning, channels their deliveries. ``internal``: it is
+    Overheard's own, and so are its feeds.
+    """
+    with db.transaction():
+        row = Workspace.select().where(Workspace.slug == spec.slug).first(db.peewee)
+        values = {"name": spec.name, "timezone": spec.timezone, "every": spec.every, "digest": spec.digest}
+        if row is None:
+            workspace_id = Workspace.insert(
+                slug=spec.slug,
+                internal=internal,
+                created_at=now,
+                next_due_at=now,  # a newcomer sees something happen at once
+                next_digest_at=following(spec.digest, spec.timezone),
+                **values,
+            ).execute(db.peewee)
+        else:
+            workspace_id = row.id
+            _reschedule(db, row, spec, values, following)
+        # Channels before feeds: store locks them in this order.
+        _save_channels(db, workspace_id, spec.channel, now, secret)
+        watches_changed = _save_watches(db, workspace_id, spec.feeds, now, internal)
+        refreshes.keep(db, workspace_id)
+        revision = queries.next_revision(db)  # after the feeds: whoever saves at the same time waits from here on
+        _save_queries(db, workspace_id, spec.query, now, revision)
+        if watches_changed:
+            queries.watches_changed(db, workspace_id, revision)
+    return row is None
+
+
+def _reschedule(
+    db: Db, row: Workspace, spec: WorkspaceSpec, values: dict[str, str], following: Callable[[str, str], float]
+) -> None:
+    due: dict[str, float] = {}
+    if (row.every, row.timezone) != (spec.every, spec.timezone):
+        due["next_due_at"] = following(spec.every, spec.timezone)
+    if (row.digest, row.timezone) != (spec.digest, spec.timezone) or row.next_digest_at is None:
+        due["next_digest_at"] = following(spec.digest, spec.timezone)
+    Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
+
+
+def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> bool:
+    """Let the workspace watch these feeds, and no others, of whatever source; return whether that changed anything."""
+    kinds: dict[int, str] = {}
+    for source, some in groupby(sorted(feeds), key=lambda feed: feed.source):  # one order of locks for all who save
+        of_source = list(some)
+        for start in range(0, len(of_source), ROWS):
+            kinds |= _feeds(db, source, of_source[start : start + ROWS], now, internal)
+    of_workspace = Watch.workspace == workspace_id
+    had = dict(Watch.select(Watch.feed, Watch.kinds).where(of_workspace).tuples().execute(db.peewee))
+    Watch.delete().where(of_workspace, Watch.feed.in_(had.keys() - kinds.keys())).execute(db.peewee)
+    changed = {feed for feed in had.keys() & kinds.keys() if had[feed] != kinds[feed]}
+    for some_kinds in sorted({kinds[feed] for feed in changed}):
+        alike = [feed for feed in changed if kinds[feed] == some_kinds]
+        Watch.update(kinds=some_kinds).where(of_workspace, Watch.feed.in_(alike)).execute(db.peewee)
+    new = sorted(kinds.keys() - had.keys())
+    for start in range(0, len(new), ROWS):
+        watches = [
+            {"workspace": workspace_id, "feed": feed, "created_at": now, "kinds": kinds[feed]}
+            for feed in new[start : start + ROWS]
+        ]
+        Watch.insert_many(watches).execute(db.peewee)
+    # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
+    Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
+    return had != kinds
+
+
+def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> dict[int, str]:
+    """Return the ids of a source's feeds, made where they are missing, each with the kinds that are watched."""
+    wanted = {(feed.kind, feed.place): " ".join(feed.kinds) for feed in feeds}
+    places = sorted({feed.place for feed in feeds})
+    known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
+    while True:  # again, when retention has deleted some between the two statements
+        kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
+        found = {(kind, place): feed for feed, kind, place in kept if (kind, place) in wanted}
+        missing = sorted(wanted.keys() - found.keys())
+        if not missing:
+            return {feed: wanted[key] for key, feed in found.items()}
+        for kind, some in groupby(missing, key=lambda key: key[0]):
+            new = [place for _, place in some]
+            rows = [
+                {"source": source, "kind": kind, "place": place, "created_at": now, "group": group}
+                | {"internal": internal}
+                for place, group in zip(new, groups.make(db, source, kind, len(new), now), strict=True)
+            ]
+            Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+
+
+def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float, revision: int) -> None:
+    names = [query.name for query in wanted]
+    gone = (Query.workspace == workspace_id) & Query.name.not_in(names) & Query.removed_at.is_null()
+    Query.update(removed_at=now, revision=revision).where(gone).execute(db.peewee)
+    own = {"workspace": workspace_id, "revision": revision}
+    rows = [{"name": query.name, "text": query.text, **own} for query in wanted]
+    for start in range(0, len(rows), ROWS):
+        Query.insert_many(rows[start : start + ROWS]).on_conflict(
+            conflict_target=[Query.workspace, Query.name],
+            update={Query.text: EXCLUDED.text, Query.removed_at: None, Query.revision: revision},
+            where=(Query.text != EXCLUDED.text) | Query.removed_at.is_null(False),  # others stay as the index has them
+        ).execute(db.peewee)
+
+
+def _save_channels(
+    db: Db,
+    workspace_id: int,
+    wanted: Iterable[ChannelSpec],
+    now: float,
+    secret: Callable[[ChannelSpec], str | None],
+) -> None:
+    names = [channel.name for channel in wanted]
+    Channel.delete().where(Channel.workspace == workspace_id, Channel.name.not_in(names)).execute(db.peewee)
+    for channel in wanted:
+        same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
+        row = Channel.select(Channel.secret, Channel.url).where(same).tuples().first(db.peewee)
+        values = {"url": channel.url, "mode": channel.mode}
+        if row is None:
+            Channel.insert(
+                workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
+            ).execute(db.peewee)
+        else:
+            made = secret(channel)  # None: this kind of channel signs nothing, and takes no secret
+            kept = channel.secret or (made and (row[0] or made))
+            Channel.update({**channels.CLEARED, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
+                db.peewee
+            )
+
+
+def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
+    """The workspace as its owner would write it. Without ``secrets``, what is secret is left out of it."""
+    row = Workspace.select().where(Workspace.id == workspace_id).get(db.peewee)
+    watches = (
+        Watch.select(Feed.source, Feed.place, Watch.kinds)
+        .join(Feed, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id)
+        .order_by(Feed.source, Feed.place)
+    )
+    watched = (
+        (source, place, [word for word in KINDS if KINDS_IN[word][0] in kinds.split()])
+        for source, place, kinds in watches.tuples().execute(db.peewee)
+    )
+    texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id, Query.removed_at.is_null())
+    texts = texts.order_by(Query.id)
+    ways = (
+        Channel.select(Channel.name, Channel.url, Channel.mode, Channel.secret)
+        .where(Channel.workspace == workspace_id)
+        .order_by(Channel.id)
+    )
+    return WorkspaceSpec(
+        slug=row.slug,
+        name=row.name,
+        timezone=row.timezone,
+        every=row.every,
+        digest=row.digest or "",
+        query=tuple(QuerySpec(*text) for text in texts.tuples().execute(db.peewee)),
+        channel=tuple(
+            ChannelSpec(name, url, mode, secret if secrets else None)
+            for name, url, mode, secret in ways.tuples().execute(db.peewee)
+        ),
+        **arranged(watched),
+    )
+
+
+def set_active(db: Db, workspace_id: int, active: bool) -> None:
+    """Pause or resume a workspace."""
+    with db.transaction():
+        Workspace.update(active=active).where(Workspace.id == workspace_id).execute(db.peewee)
+        Query.update(revision=queries.next_revision(db)).where(
+            Query.workspace == workspace_id, Query.removed_at.is_null()
+        ).execute(db.peewee)
+
+
+def remove(db: Db, workspace_id: int) -> None:
+    """Delete the workspace and all that is its own. Feeds stay: others may watch them."""
+    with db.transaction():
+        changed = Workspace.delete().where(Workspace.id == workspace_id).execute(db.peewee)
+        if changed != 1:
+            raise InvalidInput(f"workspace {workspace_id} is gone already")
+        queries.watches_changed(db, workspace_id, queries.next_revision(db))

@@ -1,0 +1,86 @@
+"""Who may be connected to: a name is resolved once, every address is checked, and a checked one is connected to.
+
+Checking a URL when it is saved protects nobody: its name may point elsewhere a second later (DNS rebinding). So the
+check sits between resolution and ``connect``, where there is nothing left to change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from overheard.errors import Permanent, TryAgain
+from overheard.net.addresses import why_refused
+from overheard.net.deadline import Deadline
+
+Resolve = Callable[[str, int], list[str]]
+
+CONNECT_SECONDS = 10.0
+ALLOW = "set [notify] allow_private = true in pipeline.toml if channels may reach this machine and its network"
+
+
+class EgressRefused(Permanent):
+    """The channel points into a network that channels may not reach. Trying again cannot help."""
+
+    def __init__(self, host: str, address: str, why: str) -> None:
+        at = host if host == address else f"{host} ({address})"
+        super().__init__(f"refused to connect to {at}: {why}; {ALLOW}")
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The system's answer: numeric addresses in its order of preference. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def check(host: str, addresses: list[str]) -> None:
+    """Raise EgressRefused when any address is not public: one private address among public ones is an attack."""
+    for address in addresses:
+        why = why_refused(ipaddress.ip_address(address))
+        if why is not None:
+            raise EgressRefused(host, address, why)
+
+
+def connect(host: str, port: int, *, deadline: Deadline, allow_private: bool, resolve: Resolve) -> socket.socket:
+    """A connected socket under ``deadline``. Raises EgressRefused or TryAgain."""
+    addresses = look_up(host, port, resolve, within=min(CONNECT_SECONDS, deadline.remaining()))
+    if not allow_private:
+        check(host, addresses)
+    until = time.monotonic() + min(CONNECT_SECONDS, deadline.remaining())
+    problem = "its name has no address"
+    for address in addresses:
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            sock = socket.create_connection((address, port), timeout=left)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(deadline.remaining())
+            deadline.watch(sock)
+            return sock
+        except OSError as error:
+            problem = "it did not answer" if isinstance(error, TimeoutError) else (error.strerror or "no connection")
+    raise TryAgain(f"cannot connect to {host}:{port}: {problem}")
+
+
+def look_up(host: str, port: int, resolve: Resolve, *, within: float) -> list[str]:
+    """The addresses of ``host``, within so many seconds. Raises TryAgain."""
+    # In a thread of its own: getaddrinfo takes no timeout and may block for half a minute on a dead name server.
+    answer: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, UnicodeError):
+            answer.extend(resolve(host, port))
+        done.set()
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    if not done.wait(within):
+        raise TryAgain(f"cannot connect to {host}:{port}: looking its name up took longer than {within:.0f} s")
+    if not answer:
+        raise TryAgain(f"cannot connect to {host}:{port}: its name cannot be resolved")
+    return answer

@@ -1,0 +1,78 @@
+"""Runs a stand-in Reddit alone: `python -m overheard.simulators.reddit --port 8080 --rate 2`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from threading import Event
+
+from .simulator import CLIENT_ID, CLIENT_SECRET, Standin
+from .traffic import Traffic
+
+_HELLO = """\
+A stand-in Reddit at {url}
+
+  pipeline.toml   [sources.reddit]
+                  client_id = "{id}"
+                  client_secret = "{secret}"
+                  user_agent = "linux:overheard:demo (by /u/standin)"
+                  reddit_url = "{url}"
+                  oauth_url = "{url}"
+
+  subreddits      {subreddits}
+  control         curl {url}_standin/
+                  curl {url}_standin/counts
+                  curl {url}_standin/posts -d '{{"subreddit": "python", "title": "Acme DB is fast"}}'
+
+Stop it with Ctrl-C."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM. Exit code 1 when the port is taken, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    # Handlers first: a signal that comes while the server starts shall stop it too.
+    stopping = Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopping.set())
+    standin = Standin(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
+    try:
+        standin.start(options.port, options.host)
+    except OSError as wrong:
+        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {wrong.strerror}\n")
+        return 1
+    with standin:
+        traffic = Traffic(standin, options.seed, options.rate or 1)
+        traffic.fill(options.history)
+        names = " ".join(sorted(home.name for home in standin.store.subreddits.values()))
+        told = {"url": standin.url, "id": CLIENT_ID, "secret": CLIENT_SECRET, "subreddits": names or "-"}
+        sys.stdout.write(_HELLO.format(**told) + "\n")
+        sys.stdout.flush()
+        if options.rate:
+            traffic.start()
+        stopping.wait()
+        traffic.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m overheard.simulators.reddit", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 for a free one (%(default)s)")
+    parser.add_argument("--rate", type=_rate, default=2.0, help="new items a second, 0 for none (%(default)s)")
+    parser.add_argument("--history", type=int, default=100, help="items there from the start (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="what is said, and where ids start (%(default)s)")
+    parser.add_argument("--keep", type=int, default=50_000, help="posts, and comments, to hold (%(default)s)")
+    parser.add_argument("--requests-per-minute", type=float, default=100, help="rate limit (%(default)s)")
+    return parser
+
+
+def _rate(value: str) -> float:
+    rate = float(value)
+    if not 0 <= rate <= 10_000:
+        raise argparse.ArgumentTypeError("it must be from 0 to 10000")
+    return rate
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What can be asked for at the control door: the Python API's methods with their JSON fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .control import Command
+from .injected_failures import Fault
+
+if TYPE_CHECKING:
+    from .simulator import Standin
+
+_POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "text", "over_18": "flag"}
+_COMMENT = {"link": "text*", "body": "text*", "parent": "text"}
+_MADE = {"author": "text", "created": "number", "hold": "flag"}
+_ONE = {"fullname": "text*"}
+_FAULT = {"kind": "text*", "times": "count", "path": "text", "status": "count", "seconds": "number"}
+_FAULT |= {"headers": "headers", "whole_length": "flag", "retry_after": "text"}
+
+
+def commands(standin: Standin) -> dict[str, Command]:
+    """Return the commands by their path below `/_standin/`."""
+
+    def post(**given: Any) -> dict[str, str]:
+        return {"fullname": standin.add_post(**given)}
+
+    def comment(**given: Any) -> dict[str, str]:
+        return {"fullname": standin.add_comment(**given)}
+
+    def fault(retry_after: str | None = None, **given: Any) -> None:
+        headers = {str(name): str(value) for name, value in given.pop("headers", {}).items()}
+        added = {"retry-after": retry_after} if retry_after is not None else {}
+        standin.faults.inject(Fault(**given, headers=headers | added))
+
+    return {
+        "posts": Command(post, _POST | _MADE),
+        "comments": Command(comment, _COMMENT | _MADE),
+        "delete": Command(standin.delete, _ONE | {"by": "text"}),
+        "hold": Command(standin.hold, _ONE),
+        "approve": Command(standin.approve, _ONE),
+        "edit": Command(standin.edit, _ONE | {"text": "text*"}),
+        "delete-account": Command(standin.delete_account, {"author": "text*"}),
+        "vanish": Command(standin.vanish, _ONE),
+        "subreddits": Command(standin.set_subreddit, {"name": "text*", "state": "text"}),
+        "faults": Command(fault, _FAULT),
+        "faults/clear": Command(standin.faults.clear, {}),
+        "expire-tokens": Command(standin.expire_tokens, {}),
+        "advance": Command(standin.advance, {"seconds": "number*"}),
+        "counts": Command(standin.counts, {}, "GET"),
+        "counts/reset": Command(standin.reset_counts, {}),
+        "requests": Command(standin.recent_requests, {}, "GET"),
+    }
