@@ -66,6 +66,10 @@ generate: $(VENV)/.dev ## Write anew what follows from the tables of stages, met
 bench: servers $(VENV)/.dev ## Measure against the budgets of the design
 	$(PYTHON) -m tests.benchmarks $(ARGS)
 
+.PHONY: mutants
+mutants: servers $(VENV)/.dev ## Break the code on purpose, and see that the tests notice (ARGS=NAME)
+	$(PYTHON) -m tests.mutants $(ARGS)
+
 .PHONY: faults
 faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and see that nothing is lost
 	$(PYTHON) -m pytest tests/faults $(ARGS)

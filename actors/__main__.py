@@ -14,10 +14,10 @@ from overheard import process
 from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.broker import open_broker
-from overheard.bus.health import Health
+from overheard.bus.health import WorkerHealth
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.stages import STAGES, Stage
 
 
@@ -33,7 +33,7 @@ def main(stages: tuple[str, ...], config: Path | None, number: int) -> None:
     sys.exit(process.main("+".join(names), lambda: process.start(config, os.environ), run))
 
 
-def _run(running: Program, names: list[str], number: int) -> int:
+def _run(running: RunningProcess, names: list[str], number: int) -> int:
     """Connect, register the named stages' handlers, work, and close in the reverse order."""
     config = running.config
     if config.bus.embedded:
@@ -45,12 +45,12 @@ def _run(running: Program, names: list[str], number: int) -> int:
         )
     running.stop_on_signals()
     chosen = [STAGES[name] for name in names]
-    health = Health(running.metrics)
+    health = WorkerHealth(running.metrics)
     with running.exposed(chosen[0].port + number, health.problems):
         return _work(running, chosen, health, number) if running.await_database() else 0
 
 
-def _work(running: Program, chosen: list[Stage], health: Health, number: int) -> int:
+def _work(running: RunningProcess, chosen: list[Stage], health: WorkerHealth, number: int) -> int:
     names = [stage.name for stage in chosen]
     broker = open_broker(
         running.config.bus.address,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from overheard.clock import Clock
 from overheard.config import Config
 from overheard.db.database import Db
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
 from overheard.sources import Source
 
@@ -25,7 +25,7 @@ class Context:
     config: Config
     db: Db
     clock: Clock
-    metrics: Metrics
+    metrics: ProcessMetrics
     stop: threading.Event
     send: Send
     sources: Callable[[], Mapping[str, Source]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.context import Context
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.clock import Clock
 from overheard.db import deliveries
 from overheard.db.database import Db
@@ -12,9 +12,9 @@ from overheard.observability.log import note
 from overheard.sending import Send
 
 
-def work(context: Context) -> Work:
+def work(context: Context) -> StageWork:
     """The stage's work."""
-    return Work(
+    return StageWork(
         lambda message, permit: compose(message, db=context.db, send=context.send, clock=context.clock),
     )
 

@@ -10,17 +10,17 @@ from operator import itemgetter
 import msgspec
 
 from actors.context import Context
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.chunking import matched_size, portions, spread
 from overheard.db import queries
 from overheard.db.database import Db
-from overheard.items import Item, Place
+from overheard.items import Item, WatchKey
 from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import read
-from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem
+from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, WorkspaceMatch
 from overheard.observability.log import get_logger, note
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
 
 log = get_logger(__name__)
@@ -28,10 +28,10 @@ log = get_logger(__name__)
 NOBODY: frozenset[int] = frozenset()
 
 
-def work(context: Context) -> Work:
+def work(context: Context) -> StageWork:
     """The stage's work. The index is made before the first message."""
     matcher = Matcher(db=context.db, send=context.send, metrics=context.metrics)
-    return Work(lambda message, permit: matcher.match(message), prepare=matcher.refresh)
+    return StageWork(lambda message, permit: matcher.match(message), prepare=matcher.refresh)
 
 
 class Matcher:
@@ -42,16 +42,16 @@ class Matcher:
     stays the same is not touched, so that nobody misses an item while somebody's settings change.
     """
 
-    def __init__(self, *, db: Db, send: Send, metrics: Metrics) -> None:
+    def __init__(self, *, db: Db, send: Send, metrics: ProcessMetrics) -> None:
         self.db = db
         self.send = send
         self.metrics = metrics
         self._index = QueryIndex()
         self._revision = 0
         self._refreshing = threading.Lock()
-        self._watchers: dict[Place, set[int]] = defaultdict(set)
+        self._watchers: dict[WatchKey, set[int]] = defaultdict(set)
         # What of each workspace may be in ``_watchers``; a refresh that breaks off finds here what is left to do.
-        self._places: dict[int, tuple[Place, ...]] = {}
+        self._places: dict[int, tuple[WatchKey, ...]] = {}
         # Queries that would be refused today, each with its workspace and whether it is matched: if it was right by
         # the rules of its time. Others were changed behind our back, and cannot be read at all. They stay alone (I6).
         self._refused: dict[int, tuple[int, bool]] = {}
@@ -89,7 +89,7 @@ class Matcher:
         return MatchedItem(
             item,
             tuple(
-                Match(workspace_id, tuple(sorted(ids)), shown(spans[workspace_id]))
+                WorkspaceMatch(workspace_id, tuple(sorted(ids)), shown(spans[workspace_id]))
                 for workspace_id, ids in sorted(by_workspace.items())
             ),
         )
@@ -127,7 +127,7 @@ class Matcher:
         if outdated:
             log.warning("stored queries would be refused today; overheard check names them", queries=outdated)
 
-    def _watch(self, workspace_id: int, places: tuple[Place, ...]) -> None:
+    def _watch(self, workspace_id: int, places: tuple[WatchKey, ...]) -> None:
         """Let the workspace hear of these places and no others; what is there is noted before it is put there."""
         had, wanted = set(self._places.get(workspace_id, ())), set(places)
         self._places[workspace_id] = tuple(had | wanted)

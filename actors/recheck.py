@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from actors.context import Context
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.clock import Clock
-from overheard.config import Recheck as Rules
+from overheard.config import RecheckSettings
 from overheard.db import erasure, rechecks, retention
 from overheard.db.database import Db
-from overheard.db.rechecks import EARLY, LEASE, URGENT, Batch, Stored
-from overheard.errors import Permanent, Postponed, TryAgain, Unavailable
+from overheard.db.rechecks import EARLY, LEASE, URGENT, ItemToRecheck, RecheckBatch
+from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Unavailable
 from overheard.messages import RecheckItems
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
-from overheard.permits import Need, SparePermit
+from overheard.permits import BudgetNeed, SparePermit
 from overheard.sending import Send
-from overheard.sources import Checked, ItemLookup
+from overheard.sources import ItemLookup, LookupResult
 from overheard.sources.registry import budget_of, lookups
 
 log = get_logger(__name__)
@@ -34,7 +34,7 @@ CONFIRMED = 6 * HOUR
 CONFIRMED_BY_SILENCE = 24 * HOUR
 
 
-def work(context: Context) -> Work:
+def work(context: Context) -> StageWork:
     """The stage's work. It needs its source's budget, and for what is urgent a share of it."""
     rechecker = Rechecker(
         db=context.db,
@@ -45,18 +45,25 @@ def work(context: Context) -> Work:
         metrics=context.metrics,
     )
 
-    def need(message: RecheckItems) -> Need | None:
+    def need(message: RecheckItems) -> BudgetNeed | None:
         budget = budget_of(message.source, context.config)
-        return None if budget is None else Need(budget.key, share=budget.recheck_key)
+        return None if budget is None else BudgetNeed(budget.key, share=budget.recheck_key)
 
-    return Work(rechecker.recheck, need)
+    return StageWork(rechecker.recheck, need)
 
 
 class Rechecker:
     """What the stage works with. ``sources`` are those that can look items up, by name."""
 
     def __init__(
-        self, *, db: Db, sources: Mapping[str, ItemLookup], send: Send, clock: Clock, rules: Rules, metrics: Metrics
+        self,
+        *,
+        db: Db,
+        sources: Mapping[str, ItemLookup],
+        send: Send,
+        clock: Clock,
+        rules: RecheckSettings,
+        metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.sources = sources
@@ -88,7 +95,7 @@ class Rechecker:
         permit.urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
         try:
             checked = self.sources[message.source].look_up([item.ref for item in stored], permit)
-        except Postponed as wait:
+        except BudgetExhausted as wait:
             if wait.slot is None:
                 rechecks.hold(self.db, ids, lease, now + REST)
                 log.debug("nothing to spare for a recheck", items=len(ids), urgent=permit.urgent)
@@ -98,7 +105,7 @@ class Rechecker:
             return Later.for_slot(wait, RecheckItems(source=message.source, item_ids=tuple(ids), lease=longer))
         except Unavailable:
             raise  # the database, where the budget is
-        except (TryAgain, Permanent) as fault:
+        except (RetryableError, PermanentError) as fault:
             delay = max(getattr(fault, "delay", None) or AGAIN, AGAIN)
             rechecks.hold(self.db, ids, lease, now + delay)
             log.warning("recheck put off", items=len(ids), seconds=delay, reason=str(fault))
@@ -109,10 +116,10 @@ class Rechecker:
             self.send(RecheckItems(source=message.source))
         return None
 
-    def _claimed(self, message: RecheckItems) -> tuple[list[Stored], float]:
+    def _claimed(self, message: RecheckItems) -> tuple[list[ItemToRecheck], float]:
         """The items to ask about, under our own lease."""
         now, source = self.clock(), message.source
-        batch = Batch(source, message.item_ids, message.lease)
+        batch = RecheckBatch(source, message.item_ids, message.lease)
         if not message.item_ids:
             size, before = lookups()[source], now - EARLY * self.within
             claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
@@ -124,7 +131,7 @@ class Rechecker:
             self.metrics.items_erased.labels("old").inc(gone)
         return [item for item in stored if item.mentioned], lease
 
-    def _settle(self, stored: Sequence[Stored], checked: Checked) -> None:
+    def _settle(self, stored: Sequence[ItemToRecheck], checked: LookupResult) -> None:
         now = self.clock()
         by_name = {item.ref: item for item in stored}
         gone = [by_name[name].id for name in checked.gone if name in by_name]
@@ -153,6 +160,6 @@ class Rechecker:
             **{f"erased_{name}": count for name, count in msgspec.structs.asdict(erased).items() if count},
         )
 
-    def _confirmed(self, item: Stored, checked: Checked, now: float) -> bool:
+    def _confirmed(self, item: ItemToRecheck, checked: LookupResult, now: float) -> bool:
         apart = CONFIRMED if checked.items or checked.gone else CONFIRMED_BY_SILENCE
         return item.absent_since is not None and now - item.absent_since >= apart

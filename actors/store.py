@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 
 from actors.context import Context
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.database import Db
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.observability.log import about, note
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.routing import NEWS_SECONDS
 from overheard.sending import Send
 
 
-def work(context: Context) -> Work:
+def work(context: Context) -> StageWork:
     """The stage's work. What retention forgets must not come back, and not as news."""
     ages = context.config.retention
     kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
-    return Work(
+    return StageWork(
         lambda message, permit: store(
             message,
             db=context.db,
@@ -39,7 +39,7 @@ def store(
     db: Db,
     send: Send,
     clock: Clock,
-    metrics: Metrics,
+    metrics: ProcessMetrics,
     news_for: float = NEWS_SECONDS,
     kept_for: float = math.inf,
 ) -> None:

@@ -9,8 +9,8 @@ from pkgutil import resolve_name
 from typing import Any
 
 from actors.context import Context
-from overheard.bus.actor import Handler, Work
-from overheard.bus.rate_limit import Makes
+from overheard.bus.actor import StageHandler, StageWork
+from overheard.bus.rate_limit import PermitFactory
 from overheard.bus.sender import Sender
 from overheard.config import Config
 from overheard.db.budgets import DatabaseLimiter, Rate
@@ -18,8 +18,8 @@ from overheard.db.database import Db
 from overheard.errors import Unavailable
 from overheard.observability.log import get_logger
 from overheard.outcomes import Outcome
-from overheard.permits import Permission, permit_for
-from overheard.process import LOOK_AGAIN, Program
+from overheard.permits import AnyPermit, permit_for
+from overheard.process import LOOK_AGAIN, RunningProcess
 from overheard.sources import Source
 from overheard.sources.registry import budgets, open_sources
 from overheard.stages import Stage
@@ -40,7 +40,7 @@ def _kind(key: str) -> str:
     return key.partition(":")[0]
 
 
-def permits(program: Program) -> Makes:
+def permits(program: RunningProcess) -> PermitFactory:
     """What makes the permits of a process's messages."""
     metrics = program.metrics
 
@@ -59,13 +59,13 @@ def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:
 class Wiring:
     """The work of a process's stages: each message in a session of the database."""
 
-    def __init__(self, program: Program, sender: Sender) -> None:
+    def __init__(self, program: RunningProcess, sender: Sender) -> None:
         self.program = program
         self.sender = sender
 
-    def work(self, stage: Stage) -> Work:
+    def work(self, stage: Stage) -> StageWork:
         """What a stage does with its messages, ready for the first one. Raises ConfigError when it cannot work."""
-        made: Work = resolve_name(stage.handler)(self.context(stage))
+        made: StageWork = resolve_name(stage.handler)(self.context(stage))
         if made.prepare is not None:
             self._prepare(made.prepare)
         return made._replace(handle=self._in_session(made.handle))
@@ -93,8 +93,8 @@ class Wiring:
         for source in self.__dict__.get("sources", {}).values():
             source.close()
 
-    def _in_session(self, handler: Handler) -> Handler:
-        def handle(message: Any, permit: Permission) -> Outcome:
+    def _in_session(self, handler: StageHandler) -> StageHandler:
+        def handle(message: Any, permit: AnyPermit) -> Outcome:
             with self.program.db.session():
                 return handler(message, permit)
 

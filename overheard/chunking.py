@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from overheard.items import Item
-from overheard.messages import Match, MatchedItem
+from overheard.messages import MatchedItem, WorkspaceMatch
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def matched_size(entry: MatchedItem) -> int:
     return item_size(entry.item) + sum(map(_match_size, entry.matches))
 
 
-def _match_size(match: Match) -> int:
+def _match_size(match: WorkspaceMatch) -> int:
     return 60 + 12 * len(match.query_ids) + 24 * len(match.highlights)
 
 

@@ -11,11 +11,11 @@ from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.broker import open_broker
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.health import Health
+from overheard.bus.health import WorkerHealth
 from overheard.bus.memory_events import MemoryEvents
-from overheard.bus.public_exchange import Events
+from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.stages import STAGES, Stage
 from producers import tick
 from producers.wiring import consumer_of, ingress_of, late, ticker_of
@@ -24,7 +24,7 @@ from producers.wiring import consumer_of, ingress_of, late, ticker_of
 class Pipeline:
     """The whole pipeline of one process. ``events`` is its public door, ``table`` its stages."""
 
-    def __init__(self, program: Program, table: Iterable[Stage] = STAGES.values()) -> None:
+    def __init__(self, program: RunningProcess, table: Iterable[Stage] = STAGES.values()) -> None:
         self.program = program
         self.stages = tuple(table)
         config = program.config
@@ -44,12 +44,14 @@ class Pipeline:
         self.ingress = ingress_of(program, self.sender)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
-            self.events: Events | MemoryEvents = MemoryEvents(self.ingress.handle, program.record_dead, program.metrics)
+            self.events: RabbitEvents | MemoryEvents = MemoryEvents(
+                self.ingress.handle, program.record_dead, program.metrics
+            )
         else:
-            self.events = Events(self.url, name="run")
+            self.events = RabbitEvents(self.url, name="run")
             self.consumer = consumer_of(program, self.ingress, "run")
         self.ticker = ticker_of(program, self.events, self.broker)
-        self.health = Health(program.metrics)
+        self.health = WorkerHealth(program.metrics)
         self._threads: list[threading.Thread] = []
         self._failed = False
 

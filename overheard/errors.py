@@ -2,16 +2,16 @@
 
     OverheardError
     ├── ConfigError            the operator must change something: exit 2, says which file and key
-    │   └── NoDatabase         SQLite's file has not been made yet
+    │   └── DatabaseMissing    SQLite's file has not been made yet
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
     ├── NotFound               a workspace, channel … that somebody named does not exist
     ├── Conflict               what was asked for does not go with what is there; says what to do instead
-    ├── TryAgain               retry, after ``delay`` seconds when the other side named a time
+    ├── RetryableError         retry, after ``delay`` seconds when the other side named a time
     │   ├── Unavailable        a server of ours (bus, database) cannot be reached
     │   ├── LoginRefused       a source does not accept our credentials: only the operator can help
     │   └── DeliveryRefused    the receiver is up and refuses this one delivery: others may be taken
-    ├── Postponed              not a failure: the budget has a slot for us later; handlers return ``Later`` for it
-    └── Permanent              trying again cannot help: a dead letter, with its reason
+    ├── BudgetExhausted        not a failure: the budget has a slot for us later; handlers return ``Later`` for it
+    └── PermanentError         trying again cannot help: a dead letter, with its reason
         ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
         └── ChannelGone        the receiver asked us to stop (410): disable the channel
 
@@ -34,7 +34,7 @@ class ConfigError(OverheardError):
         super().__init__("\n".join(problems))
 
 
-class NoDatabase(ConfigError):
+class DatabaseMissing(ConfigError):
     """The database is a file that has not been made yet."""
 
 
@@ -50,7 +50,7 @@ class Conflict(OverheardError):
     """What was asked for does not go with what is there; the text says what to do instead."""
 
 
-class TryAgain(OverheardError):
+class RetryableError(OverheardError):
     """A passing fault. ``delay`` (seconds) is set when the other side told us how long to stay away."""
 
     def __init__(self, reason: str, *, delay: float | None = None) -> None:
@@ -58,11 +58,11 @@ class TryAgain(OverheardError):
         super().__init__(reason)
 
 
-class Unavailable(TryAgain):
+class Unavailable(RetryableError):
     """A server that we depend on does not answer."""
 
 
-class LoginRefused(TryAgain):
+class LoginRefused(RetryableError):
     """A source does not accept our credentials (any more): the operator has to look at them.
 
     Retried all the same, seldom (``delay`` is always set): the source may change its mind, and until then its feeds
@@ -70,11 +70,11 @@ class LoginRefused(TryAgain):
     """
 
 
-class DeliveryRefused(TryAgain):
+class DeliveryRefused(RetryableError):
     """The receiver answered, and refused what this delivery says; it may take others, and this one another day."""
 
 
-class Postponed(OverheardError):
+class BudgetExhausted(OverheardError):
     """The budget ``key`` has reserved a slot for us ``delay`` seconds from now (at ``slot``, database clock).
 
     ``slot`` is None when the queue for the budget is so long that none was reserved. It is raised where the token is
@@ -88,11 +88,11 @@ class Postponed(OverheardError):
         super().__init__(f"budget {key}: next turn in {delay:.1f} s")
 
 
-class Permanent(OverheardError):
+class PermanentError(OverheardError):
     """Trying again cannot help."""
 
 
-class FeedRefused(Permanent):
+class FeedRefused(PermanentError):
     """Reddit refuses what was asked for. ``reason`` is one of private, quarantined, banned, missing, refused.
 
     ``names`` are the feeds that were asked for together: with more than one, any of them may be the cause.
@@ -104,5 +104,5 @@ class FeedRefused(Permanent):
         super().__init__(f"{reason}: {'+'.join(names)}")
 
 
-class ChannelGone(Permanent):
+class ChannelGone(PermanentError):
     """The receiver answered 410: it wants nothing from us any more."""

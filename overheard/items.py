@@ -20,7 +20,7 @@ KINDS_IN: dict[FeedKind, tuple[ItemKind, ...]] = {
 }
 ALL = "all"  # the place that is everything of one source, and the word for it in a workspace file
 
-Place = tuple[str, ItemKind, str]  # a source, a kind of item, and the key of a place (or ALL)
+WatchKey = tuple[str, ItemKind, str]  # a source, a kind of item, and the key of a place (or ALL)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,7 +59,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {"title": self.title, "body": self.body}
 
     @property
-    def found_in(self) -> tuple[Place, Place]:
+    def found_in(self) -> tuple[WatchKey, WatchKey]:
         """The places whose watchers want to hear of it: its own, and everything of its source."""
         return (self.source, self.kind, place_key(self.place)), (self.source, self.kind, ALL)
 

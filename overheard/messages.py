@@ -29,7 +29,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return {}
 
 
-class Missed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GapBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a reading could not reach: from behind ``since`` (item and time) to before ``until``."""
 
     reason: Text
@@ -37,7 +37,7 @@ class Missed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: tuple[str, float] | None = None
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a poll has read: these feeds of a group, whose next reading begins with ``cursor``.
 
     ``read_at``: when the first page was there. ``room``: how many feeds the group may have (None: as configured).
@@ -49,10 +49,10 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Cursor
     read_at: float
     room: Count | None = None
-    missed: Missed | None = None
+    missed: GapBounds | None = None
 
 
-class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a poll goes on that had to wait for the API budget between two pages, or begins that was put off.
 
     ``position`` is the source's own; None: the first page. ``refused_at``: when the source first refused the feed, and
@@ -83,7 +83,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     fresh_since: Annotated[float, Meta(ge=0)]
     reason: Text = "due"
     attempt: Count = 0
-    resume: Progress | None = None
+    resume: PollProgress | None = None
 
     @property
     def gist(self) -> dict[str, str | int | float]:
@@ -100,7 +100,7 @@ class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     poll: Text
     part: Count
     parts: Count | None = None
-    targets: tuple[Target, ...] = ()
+    targets: tuple[PollTarget, ...] = ()
     piece: Count = 0
     pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
 
@@ -120,7 +120,7 @@ class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
-class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WorkspaceMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One workspace's interest in an item. ``highlights`` are (field, start, end) in code points of the original."""
 
     workspace_id: Id
@@ -132,7 +132,7 @@ class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An item with everybody who wants to hear of it."""
 
     item: Item
-    matches: tuple[Match, ...]
+    matches: tuple[WorkspaceMatch, ...]
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):

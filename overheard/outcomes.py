@@ -13,7 +13,7 @@ import math
 
 import msgspec
 
-from overheard.errors import Postponed
+from overheard.errors import BudgetExhausted
 from overheard.messages import Message
 from overheard.permits import Slot
 
@@ -29,7 +29,7 @@ class Later(msgspec.Struct, frozen=True):
     slot: Slot | None = None
 
     @classmethod
-    def for_slot(cls, wait: Postponed, message: Message | None = None) -> Later:
+    def for_slot(cls, wait: BudgetExhausted, message: Message | None = None) -> Later:
         """Come back for the slot that was reserved; where none was, leave it to the sweep."""
         if wait.slot is None:
             return cls(math.inf)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from overheard.errors import Postponed
+from overheard.errors import BudgetExhausted
 
 MAX_THREAD_WAIT_SECONDS = 1.0  # that a worker thread may be held (I5)
 SLOT_STALE_SECONDS = 30.0  # a slot that was missed by this much is given up: its token is long spent
@@ -25,7 +25,7 @@ class Slot(NamedTuple):
     at: float
 
 
-class Need(msgspec.Struct, frozen=True):
+class BudgetNeed(msgspec.Struct, frozen=True):
     """The budget that a message needs.
 
     ``max_wait`` is how long, in seconds, all its tokens together may hold a thread that others could use; None: each
@@ -69,7 +69,7 @@ class Limiter(Protocol):
         """The server's own count: ``remaining`` requests until ``reset`` seconds from now."""
 
 
-class NoLimit:
+class UnlimitedPermit:
     """The permission of what needs no budget."""
 
     held: Slot | None = None
@@ -111,7 +111,7 @@ class Permit:
         return None if self._slot is None else Slot(self.key, self._slot)
 
     def acquire(self) -> None:
-        """Take one token. Waits when the slot is near, else raises Postponed with the reserved slot."""
+        """Take one token. Waits when the slot is near, else raises BudgetExhausted with the reserved slot."""
         slot, self._slot = self._slot, None
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
         if slot is None or delay < -SLOT_STALE_SECONDS:
@@ -120,7 +120,7 @@ class Permit:
         longest = MAX_THREAD_WAIT_SECONDS if self._max_wait is None else self._max_wait
         if slot is None or delay > longest:
             self._on_wait(delay)
-            raise Postponed(self.key, delay=delay, slot=slot)
+            raise BudgetExhausted(self.key, delay=delay, slot=slot)
         if delay > 0:
             if self._max_wait is not None:
                 self._max_wait -= delay
@@ -162,13 +162,13 @@ class SparePermit(Permit):
     def acquire(self) -> None:
         """Take one token, waiting up to a second for a spare one.
 
-        Raises Postponed: with a slot when it has reserved one, without when there is nothing for it now.
+        Raises BudgetExhausted: with a slot when it has reserved one, without when there is nothing for it now.
         """
         waited = 0.0
         while not self._reserves and (delay := self._limiter.spare(self.key)) > 0:
             if waited + delay > MAX_THREAD_WAIT_SECONDS:
                 if not self.urgent or self._limiter.spare(self._share) > 0:
-                    raise Postponed(self.key, delay=delay, slot=None)
+                    raise BudgetExhausted(self.key, delay=delay, slot=None)
                 self._reserves = True
             else:
                 self._wait(delay)  # others may be quicker
@@ -177,24 +177,24 @@ class SparePermit(Permit):
             super().acquire()
 
 
-Permission = Permit | NoLimit
+AnyPermit = Permit | UnlimitedPermit
 
 
 def permit_for(
     limiter: Limiter,
-    need: Need | None,
+    need: BudgetNeed | None,
     slot: Slot | None,
     *,
     wait: Callable[[float], object],
     on_wait: Callable[[str, float], object],
-) -> Permission:
+) -> AnyPermit:
     """Return a message's permit for what it needs, with the slot that it holds.
 
     ``wait`` may end early when the process is to end: the token is spent then, which errs on the safe side.
     ``on_wait(kind, seconds)`` is told of every wait; a key's kind is the word before its colon.
     """
     if need is None:
-        return NoLimit()
+        return UnlimitedPermit()
     at = slot.at if slot is not None and slot.key == need.key else None
     waits: dict[str, Any] = {"wait": wait, "on_wait": partial(on_wait, need.key.partition(":")[0])}
     if need.share is not None:

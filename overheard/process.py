@@ -20,16 +20,16 @@ from prometheus_client import (
 )
 
 from overheard import __version__
-from overheard.bus.dead_letters import DeadLetter, kept
+from overheard.bus.dead_letters import DeadLetterRecord, kept
 from overheard.config import Config
 from overheard.config.loading import load
 from overheard.db import dead_letters, incidents, instance, migrate, sqlite_file
 from overheard.db.database import Db, open_database
-from overheard.errors import ConfigError, NoDatabase, Unavailable
+from overheard.errors import ConfigError, DatabaseMissing, Unavailable
 from overheard.observability import log as logs
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
-from overheard.observability.metrics_server import Exposition
+from overheard.observability.metrics import ProcessMetrics
+from overheard.observability.metrics_server import MetricsServer
 
 log = get_logger(__name__)
 
@@ -84,14 +84,14 @@ class DatabaseWatch:
             self.problem = None
 
 
-class Program:
+class RunningProcess:
     """The parts that stages, producers and the command line share. ``stop`` is set when the process is to end."""
 
     def __init__(self, config: Config, *, stop: threading.Event | None = None) -> None:
         self.config = config
         self.stop = stop if stop is not None else threading.Event()
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry)
+        self.metrics = ProcessMetrics(self.registry)
         self.db: Db = open_database(config.database.url.get_secret_value())
         self.clock = self.db.clock
         self.instance = ""
@@ -117,12 +117,12 @@ class Program:
     def require_database(self, *, create: bool = False) -> None:
         """What commands begin with: nothing is migrated, and made only with ``create``. Raises ConfigError.
 
-        Raises NoDatabase where there is none yet: to look at it would make a new one, in whatever folder we are.
+        Raises DatabaseMissing where there is none yet: to look at it would make a new one, in whatever folder we are.
         """
         self.require_usable_file()
         if self.config.database.embedded and not self._has_database():
             if not create:
-                raise NoDatabase([NO_DATABASE.format(self.db.file.absolute())])
+                raise DatabaseMissing([NO_DATABASE.format(self.db.file.absolute())])
             migrate.migrate(self.db)
         migrate.require_current(self.db)
 
@@ -154,19 +154,19 @@ class Program:
             if self.stop.wait(LOOK_AGAIN):
                 return False
 
-    def record_dead(self, letters: Sequence[DeadLetter]) -> None:
+    def record_dead(self, letters: Sequence[DeadLetterRecord]) -> None:
         """Keep messages that died here, or public events that were refused, or none of them."""
         with self.db.session(), self.db.transaction():
             for letter in letters:
                 dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
 
-    def record_found(self, letters: Sequence[DeadLetter]) -> None:
+    def record_found(self, letters: Sequence[DeadLetterRecord]) -> None:
         """Keep dead letters that were found on the bus, or none of them."""
         with self.db.session(), self.db.transaction():
             dead_letters.record_found(self.db, [self._kept(letter) for letter in letters])
 
-    def _kept(self, letter: DeadLetter) -> dead_letters.New:
-        return dead_letters.New(
+    def _kept(self, letter: DeadLetterRecord) -> dead_letters.NewDeadLetter:
+        return dead_letters.NewDeadLetter(
             message_id=letter.message_id,
             stage=letter.stage,
             origin=letter.origin,
@@ -186,7 +186,7 @@ class Program:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began: as many series again, which nobody asks for
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        server = Exposition(
+        server = MetricsServer(
             self.registry,
             lambda: list(dict.fromkeys([*filter(None, [self.unable()]), *problems()])),
             instance=lambda: self.instance,
@@ -225,13 +225,13 @@ class Program:
             signal.signal(number, on_signal)
 
 
-def start(path: Path | None, environ: Mapping[str, str]) -> Program:
+def start(path: Path | None, environ: Mapping[str, str]) -> RunningProcess:
     """A program with its configuration loaded and its logs set up. Raises ConfigError."""
     config = load(path, environ)
     logs.configure(config.log.level, style=config.log.format)
     for line in config.deprecated:
         log.warning("deprecated setting", reason=line)
-    return Program(config)
+    return RunningProcess(config)
 
 
 def exit_code(run: Callable[[], int]) -> int:
@@ -243,7 +243,7 @@ def exit_code(run: Callable[[], int]) -> int:
         return _code(error)
 
 
-def main(name: str, begin: Callable[[], Program], run: Callable[[Program], int]) -> int:
+def main(name: str, begin: Callable[[], RunningProcess], run: Callable[[RunningProcess], int]) -> int:
     """Run a process that is to stay; its exit code. From the configuration on, all it says is lines of the log.
 
     1. begin: what is wrong with the configuration is told in plain words;

@@ -12,10 +12,10 @@ import click
 
 from overheard import process
 from overheard.bus.broker import Broker, open_broker
-from overheard.bus.public_exchange import Events
+from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.programs import PROGRAMS
 from overheard.stages import STAGES
 from producers import tick
@@ -35,7 +35,7 @@ def main(producer: str, config: Path | None, number: int) -> None:
     sys.exit(process.main(producer, lambda: process.start(config, os.environ), run))
 
 
-def _run(running: Program, producer: str, number: int) -> int:
+def _run(running: RunningProcess, producer: str, number: int) -> int:
     config = running.config
     if config.bus.embedded:
         raise ConfigError(
@@ -61,15 +61,15 @@ def _run(running: Program, producer: str, number: int) -> int:
     return 0
 
 
-def _tick(running: Program, broker: Broker, offset: int) -> None:
-    with closing(Events(running.config.bus.address, name="tick")) as events:
+def _tick(running: RunningProcess, broker: Broker, offset: int) -> None:
+    with closing(RabbitEvents(running.config.bus.address, name="tick")) as events:
         ticker = ticker_of(running, events, broker)
         with running.exposed(offset, lambda: late(ticker, running.clock())):
             if running.await_database():
                 tick.run(ticker, running.stop)
 
 
-def _ingress(running: Program, broker: Broker, offset: int) -> None:
+def _ingress(running: RunningProcess, broker: Broker, offset: int) -> None:
     consumer = consumer_of(running, ingress_of(running, Sender(broker)), "ingress")
     with running.exposed(offset, consumer.problems):
         if running.await_database():

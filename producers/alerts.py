@@ -17,10 +17,10 @@ from overheard.channels import Channel
 from overheard.clock import Clock
 from overheard.db import budgets, canaries, heartbeats, incidents, source_health
 from overheard.db.database import Db
-from overheard.db.incidents import Noted
-from overheard.errors import InvalidInput, Permanent, TryAgain
+from overheard.db.incidents import IncidentCount
+from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.operator_alert import compose, said
 from overheard.operations.outages import outages
 from overheard.sources.reddit.names import SOURCE
@@ -39,7 +39,7 @@ def _in_a_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="alert", daemon=True).start()
 
 
-class Alerts:
+class OperatorAlerts:
     """``open`` makes the operator's channel; None: there is none."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Alerts:
         clock: Clock,
         every: float,
         open: Callable[[], Channel] | None,
-        metrics: Metrics,
+        metrics: ProcessMetrics,
         start: Start = _in_a_thread,
     ) -> None:
         self.db = db
@@ -68,7 +68,7 @@ class Alerts:
             with self.db.session():
                 self._note(failed)
                 self._tell()
-        except TryAgain as error:
+        except RetryableError as error:
             log.debug("alerts put off", stage="tick", exc_info=error)
         except Exception:
             log.exception("alerts broke", stage="tick")
@@ -109,7 +109,7 @@ class Alerts:
             self.metrics.alerts.labels("held back").inc()
         self._held = count
 
-    def _send(self, open: Callable[[], Channel], noted: Sequence[Noted]) -> None:
+    def _send(self, open: Callable[[], Channel], noted: Sequence[IncidentCount]) -> None:
         outcome = "failed"
         try:
             open().send(compose(noted))
@@ -117,7 +117,7 @@ class Alerts:
             with self.db.session():
                 incidents.tell(self.db, noted)
             log.info("alert sent", stage="tick", incidents=sum(each.count for each in noted))
-        except (InvalidInput, Permanent, TryAgain) as error:
+        except (InvalidInput, PermanentError, RetryableError) as error:
             log.warning("alert failed", stage="tick", error=type(error).__name__, reason=said(error))
         except Exception:
             log.exception("alert failed", stage="tick")

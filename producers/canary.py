@@ -11,7 +11,7 @@ from overheard.db import canaries
 from overheard.db.database import Db
 from overheard.errors import InvalidInput
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 
 log = get_logger(__name__)
 
@@ -21,7 +21,7 @@ FORGET_EVERY = 600.0  # seconds between two looks at what is a day old
 class Canary:
     """``interval``: seconds between two items; 0: there is none."""
 
-    def __init__(self, *, db: Db, clock: Clock, interval: int, metrics: Metrics) -> None:
+    def __init__(self, *, db: Db, clock: Clock, interval: int, metrics: ProcessMetrics) -> None:
         self.db = db
         self.clock = clock
         self.interval = interval

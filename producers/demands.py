@@ -38,7 +38,7 @@ class Demand(msgspec.Struct, frozen=True):
         return self.workspace_id, self.source, self.by_hand
 
 
-class Lane(msgspec.Struct):
+class DemandLane(msgspec.Struct):
     """When the last message went, until when there is a pause, what waits, and whether the database knows of it."""
 
     sent_at: float
@@ -65,7 +65,7 @@ class Demands:
     """The demands of one ingress process. What waits here is in the database too: if this process dies, it is swept."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[int, str, bool], Lane] = {}
+        self._lanes: dict[tuple[int, str, bool], DemandLane] = {}
 
     def admit(self, demand: Demand, served_at: float, now: float) -> Literal["goes", "waits", "joins"]:
         """Whether it goes now (then tell ``sent``), waits for the one before, or joins what waits already."""
@@ -76,7 +76,7 @@ class Demands:
 
     def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
         """Let it wait for so long at least: its workspace is asked for more often than it may be."""
-        lane = self._lanes.setdefault(demand.lane, Lane(now, now))
+        lane = self._lanes.setdefault(demand.lane, DemandLane(now, now))
         if lane.waiting is None:
             lane.pause_until = max(lane.pause_until, now + seconds)
         return lane.join(demand)
@@ -89,7 +89,7 @@ class Demands:
     def sent(self, demand: Demand, now: float) -> None:
         """Its message has gone."""
         pause = min(demand.events * EVENT_SECONDS, LONGEST_PAUSE_SECONDS)
-        self._lanes[demand.lane] = Lane(now, now + pause)
+        self._lanes[demand.lane] = DemandLane(now, now + pause)
 
     @property
     def waiting(self) -> list[Demand]:

@@ -11,23 +11,23 @@ import time
 from collections.abc import Callable
 
 from overheard.bus.public_exchange import REJECTED, UNROUTED
-from overheard.bus.queue_depths import Door, Queue
+from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.clock import Clock
 from overheard.db import deliveries
 from overheard.db.database import Db
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.facts import Vitals, vitals
 
 log = get_logger(__name__)
 
 SHARE = 0.05  # of the time may go into gathering: on a large database it is done less often
 
-Look = Callable[[], tuple[list[Queue], Door]]
+Look = Callable[[], tuple[list[QueueDepth], PublicQueueDepths]]
 
 
-class Gauges:
+class SystemGauges:
     """What is looked at: the database, and the bus by ``look``. ``budget`` is the key of Reddit's budget."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Gauges:
         look: Look,
         budget: str,
         clock: Clock,
-        metrics: Metrics,
+        metrics: ProcessMetrics,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.db = db
@@ -67,7 +67,7 @@ class Gauges:
     def _gather(self, of: str, look: Callable[[], None]) -> None:
         try:
             look()
-        except TryAgain as error:
+        except RetryableError as error:
             # A server that is away is told once, not at every tick.
             tell = log.debug if of in self._failing else log.warning
             tell("gauges not gathered", of=of, reason=str(error))

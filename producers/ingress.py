@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overheard.bus.events import TYPE_OF, WorkspaceDigest, WorkspaceDue, message_id_for
-from overheard.bus.intake import MERGED, OK, REFUSALS, STAGE, Arrival, Settled, refused
-from overheard.bus.sender import Parcel, Sender
+from overheard.bus.intake import MERGED, OK, REFUSALS, STAGE, EventOutcome, IncomingEvent, refused
+from overheard.bus.sender import OutgoingMessage, Sender
 from overheard.clock import Clock
 from overheard.db import budgets, rechecks, refreshes, workspaces
 from overheard.db.database import Db
-from overheard.db.workspaces import Named
+from overheard.db.workspaces import WorkspaceRef
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import ComposeDigest, FetchWorkspace, Message, RecheckItems
 from overheard.observability.log import about, get_logger, note, trace
 from overheard.sources.registry import lookups
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
-from producers.requests import Request, is_on_schedule, requests_of
+from producers.requests import EventRequest, is_on_schedule, requests_of
 
 TIDY_SECONDS = 5.0
 
@@ -51,8 +51,8 @@ class Ingress:
         self.triggers_per_hour = triggers_per_hour
         self._tidied = 0.0
 
-    def handle(self, arrivals: Sequence[Arrival]) -> list[Settled]:
-        """Send the events' messages; what became of each event. Raises TryAgain: then all are to come again.
+    def handle(self, arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
+        """Send the events' messages; what became of each event. Raises RetryableError: then all are to come again.
 
         1. events of one meaning are one;
         2. demands that may go now, and those that have to wait, are noted in the database: a sweep finds what is lost
@@ -62,8 +62,8 @@ class Ingress:
         What the tick asked for, for a workspace that is paused or gone by now, is let go.
         """
         began, now = time.monotonic(), self.clock()
-        settled: list[Settled] = [MERGED] * len(arrivals)
-        batch = Batch(now, self.fresh_for)
+        settled: list[EventOutcome] = [MERGED] * len(arrivals)
+        batch = OutgoingBatch(now, self.fresh_for)
         with self.db.session():
             requests = requests_of(arrivals, settled)
             names = {name for each in requests if (name := getattr(each.event, "workspace", None))}
@@ -79,11 +79,11 @@ class Ingress:
     def release(self, last: bool = False) -> bool:
         """Send on those demands that have waited long enough (the ``last`` time: all); whether others still wait.
 
-        Raises TryAgain.
+        Raises RetryableError.
         """
         if self.demands is None:
             return False
-        began, batch = time.monotonic(), Batch(self.clock(), self.fresh_for)
+        began, batch = time.monotonic(), OutgoingBatch(self.clock(), self.fresh_for)
         if waiting := self.demands.waiting:
             with self.db.session():
                 self._release(self.demands, waiting, batch, last)
@@ -94,7 +94,7 @@ class Ingress:
             self.demands.tidy(batch.now)
         return bool(self.demands.waiting)
 
-    def _release(self, demands: Demands, waiting: list[Demand], batch: Batch, last: bool) -> None:
+    def _release(self, demands: Demands, waiting: list[Demand], batch: OutgoingBatch, last: bool) -> None:
         found = workspaces.by_names(self.db, {each.workspace_id for each in waiting})
         active = [workspace.id for workspace in found.values() if workspace.active]
         served_at = refreshes.served_at(self.db, active)
@@ -106,7 +106,13 @@ class Ingress:
         for demand in demands.due(served_at, batch.now, last=last):
             batch.go(demand)
 
-    def _take(self, request: Request, named: dict[str | int, Named], batch: Batch, settled: list[Settled]) -> None:
+    def _take(
+        self,
+        request: EventRequest,
+        named: dict[str | int, WorkspaceRef],
+        batch: OutgoingBatch,
+        settled: list[EventOutcome],
+    ) -> None:
         try:
             taken = self._decide(request, named, batch)
         except REFUSALS as error:
@@ -121,7 +127,7 @@ class Ingress:
         if taken:
             settled[request.at[-1]] = OK
 
-    def _decide(self, request: Request, named: dict[str | int, Named], batch: Batch) -> bool:
+    def _decide(self, request: EventRequest, named: dict[str | int, WorkspaceRef], batch: OutgoingBatch) -> bool:
         """Put its message into the batch; False when it waits instead. Raises InvalidInput, NotFound."""
         event, now = request.event, batch.now
         if isinstance(event, WorkspaceDue):
@@ -138,15 +144,17 @@ class Ingress:
             batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
         return True
 
-    def _workspace(self, name: str | int, named: dict[str | int, Named]) -> Named:
+    def _workspace(self, name: str | int, named: dict[str | int, WorkspaceRef]) -> WorkspaceRef:
         found = named.get(name)
         if found is None:
             row = workspaces.by_name(self.db, name)  # says what there is; or it was made a moment ago
-            found = Named(row.id, row.slug, row.active)
+            found = WorkspaceRef(row.id, row.slug, row.active)
         note(workspace=found.slug)
         return found
 
-    def _demand(self, request: Request, event: WorkspaceDue, workspace: Named, batch: Batch) -> bool:
+    def _demand(
+        self, request: EventRequest, event: WorkspaceDue, workspace: WorkspaceRef, batch: OutgoingBatch
+    ) -> bool:
         if not workspace.active:
             raise InvalidInput(f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again")
         served_at = batch.served_at.get(workspace.id) or refreshes.served_at(self.db, [workspace.id])[workspace.id]
@@ -171,7 +179,7 @@ class Ingress:
             gone |= self._admit(demand, served_at[source], pause, batch)
         return gone or not served_at
 
-    def _admit(self, demand: Demand, served_at: float, pause: float, batch: Batch) -> bool:
+    def _admit(self, demand: Demand, served_at: float, pause: float, batch: OutgoingBatch) -> bool:
         """Put the demand's message into the batch; False when it waits instead."""
         if self.demands is None:
             verdict = "goes"
@@ -193,7 +201,7 @@ class Ingress:
             return 0.0
         return 3600.0 / limit
 
-    def _note_demands(self, batch: Batch) -> None:
+    def _note_demands(self, batch: OutgoingBatch) -> None:
         """Those by hand: the tick has noted its own."""
         for source, going in _by_source(batch.going).items():
             refreshes.demand(self.db, going, batch.now, source=source)
@@ -204,7 +212,7 @@ class Ingress:
         if self.demands is not None:
             self.demands.noted(batch.waiting)
 
-    def _send(self, batch: Batch, began: float) -> None:
+    def _send(self, batch: OutgoingBatch, began: float) -> None:
         self.sender.send_all(batch.parcels)
         if self.demands is not None:
             for demand in batch.going:
@@ -214,20 +222,20 @@ class Ingress:
             log.info("event done", sent=parcel.message_id, ms=ms, **said)
 
 
-class Batch:
+class OutgoingBatch:
     """What events handled together come to: messages to send, and demands that go with them, or wait."""
 
     def __init__(self, now: float, fresh_for: float) -> None:
         self.now = now
         self.fresh_for = fresh_for
         self.served_at: Mapping[int, Mapping[str, float]] = {}  # by workspace and source
-        self.parcels: list[Parcel] = []
+        self.parcels: list[OutgoingMessage] = []
         self.said: list[dict[str, Any]] = []  # in the log, of each parcel
         self.going: list[Demand] = []
         self.waiting: list[Demand] = []
 
-    def add(self, request: Request, message: Message) -> None:
-        self._add(Parcel(message, request.message_id, trace()), {**request.said, **trace()}, len(request.at))
+    def add(self, request: EventRequest, message: Message) -> None:
+        self._add(OutgoingMessage(message, request.message_id, trace()), {**request.said, **trace()}, len(request.at))
 
     def go(self, demand: Demand) -> None:
         self.going.append(demand)
@@ -236,9 +244,9 @@ class Batch:
             workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since
         )
         said = {"stage": STAGE, "type": TYPE_OF[WorkspaceDue], **demand.told}
-        self._add(Parcel(message, demand.message_id, demand.told), said, demand.events)
+        self._add(OutgoingMessage(message, demand.message_id, demand.told), said, demand.events)
 
-    def _add(self, parcel: Parcel, said: dict[str, Any], events: int) -> None:
+    def _add(self, parcel: OutgoingMessage, said: dict[str, Any], events: int) -> None:
         self.parcels.append(parcel)
         self.said.append({**said, "events": events} if events > 1 else said)
 

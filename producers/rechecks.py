@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
-from overheard.config import Recheck as Rules
+from overheard.config import RecheckSettings
 from overheard.db import rechecks
 from overheard.db.database import Db
 from overheard.db.rechecks import EARLY
 from overheard.messages import RecheckItems
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.registry import lookups
 
 REPORTED = 60.0  # seconds between two counts of what is overdue
@@ -21,7 +21,14 @@ class Rechecks:
     """``waiting`` says how many of its messages the bus still holds: no more than ``batch`` are ever there."""
 
     def __init__(
-        self, *, db: Db, sender: Sender, waiting: Callable[[], int], clock: Clock, rules: Rules, metrics: Metrics
+        self,
+        *,
+        db: Db,
+        sender: Sender,
+        waiting: Callable[[], int],
+        clock: Clock,
+        rules: RecheckSettings,
+        metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.sender = sender

@@ -7,17 +7,17 @@ from functools import cached_property
 
 import msgspec
 
-from overheard.bus.events import AnyEvent, Event, WorkspaceDigest, WorkspaceDue, message_id_of, parse
-from overheard.bus.intake import LONGEST_RUN, STAGE, Arrival, Settled, refused
+from overheard.bus.events import AnyPublicEvent, PublicEvent, WorkspaceDigest, WorkspaceDue, message_id_of, parse
+from overheard.bus.intake import LONGEST_RUN, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.errors import InvalidInput
 from overheard.messages import ON_SCHEDULE
 
 
-class Request(msgspec.Struct, dict=True):
+class EventRequest(msgspec.Struct, dict=True):
     """Events of one meaning: ``event`` is the newest of them; ``at`` where they stand among those that came."""
 
-    event: AnyEvent
-    arrival: Arrival
+    event: AnyPublicEvent
+    arrival: IncomingEvent
     at: list[int]
 
     @cached_property
@@ -33,29 +33,29 @@ class Request(msgspec.Struct, dict=True):
         return {"stage": STAGE, "type": self.arrival.key, "message_id": known, "run": known[:LONGEST_RUN]}
 
 
-def requests_of(arrivals: Sequence[Arrival], settled: list[Settled]) -> list[Request]:
+def requests_of(arrivals: Sequence[IncomingEvent], settled: list[EventOutcome]) -> list[EventRequest]:
     """Return the requests that the events make; what cannot be read is refused in ``settled``."""
-    requests: dict[Event, Request] = {}
+    requests: dict[PublicEvent, EventRequest] = {}
     for at, arrival in enumerate(arrivals):
         try:
             event = parse(arrival.key, arrival.body)
         except InvalidInput as error:
             settled[at] = refused(error)
             continue
-        request = requests.setdefault(_meaning(event), Request(event, arrival, []))
+        request = requests.setdefault(_meaning(event), EventRequest(event, arrival, []))
         request.event, request.arrival = event, arrival
         request.at.append(at)
     return list(requests.values())
 
 
-def is_on_schedule(event: Event) -> bool:
+def is_on_schedule(event: PublicEvent) -> bool:
     """Return whether the event is as the tick publishes it; others may do so too, and are asked again as little."""
     if isinstance(event, WorkspaceDue):
         return event.reason in ON_SCHEDULE
     return isinstance(event, WorkspaceDigest) and event.period_end is not None
 
 
-def _meaning(event: Event) -> Event:
+def _meaning(event: PublicEvent) -> PublicEvent:
     """Return the event without who asks and why: equal for those that ask for the same."""
     if isinstance(event, WorkspaceDue):
         event = msgspec.structs.replace(event, reason=ON_SCHEDULE[0] if is_on_schedule(event) else "")

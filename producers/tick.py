@@ -11,22 +11,22 @@ from typing import Any
 import msgspec
 
 from overheard import schedule
-from overheard.bus.public_exchange import Publishes
+from overheard.bus.public_exchange import EventPublisher
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
-from overheard.config import Tick as Rules
+from overheard.config import TickSettings
 from overheard.db import deliveries, feeds, heartbeats, refreshes, retention, workspaces
 from overheard.db.database import Db
-from overheard.db.retention import Ages
-from overheard.db.workspaces import Due
-from overheard.errors import ConfigError, InvalidInput, TryAgain
+from overheard.db.retention import RetentionAges
+from overheard.db.workspaces import DueWorkspace
+from overheard.errors import ConfigError, InvalidInput, RetryableError
 from overheard.messages import NotifyChannel
 from overheard.observability.log import about, get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.workspaces import DEFAULT_DIGEST
-from producers.alerts import Alerts
+from producers.alerts import OperatorAlerts
 from producers.canary import Canary
-from producers.gauges import Gauges
+from producers.gauges import SystemGauges
 
 log = get_logger(__name__)
 
@@ -39,7 +39,7 @@ MANY = 200  # dead letters moved at once, after which the next tick looks for mo
 MOST_JITTER = 0.1  # of the time between two runs
 
 
-class Found(msgspec.Struct):
+class TickReport(msgspec.Struct):
     """What one tick found and asked for."""
 
     due: int = 0
@@ -54,9 +54,9 @@ class Found(msgspec.Struct):
     broken: int = 0  # steps that did not get to their end
 
 
-Step = Callable[[Found], None]
-Following = Callable[[Due], float]
-Claim = Callable[[Db, float, int, Following], Sequence[Due]]
+Step = Callable[[TickReport], None]
+Following = Callable[[DueWorkspace], float]
+Claim = Callable[[Db, float, int, Following], Sequence[DueWorkspace]]
 
 
 class Ticker:
@@ -70,18 +70,18 @@ class Ticker:
         self,
         *,
         db: Db,
-        events: Publishes,
+        events: EventPublisher,
         sender: Sender,
         drain: Callable[[], int],
         waiting: Callable[[], int],
         clock: Clock,
-        rules: Rules,
-        ages: Ages,
-        metrics: Metrics,
-        gauges: Gauges,
+        rules: TickSettings,
+        ages: RetentionAges,
+        metrics: ProcessMetrics,
+        gauges: SystemGauges,
         recheck: Callable[[], int] = lambda: 0,
         canary: Canary | None = None,
-        alerts: Alerts | None = None,
+        alerts: OperatorAlerts | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -110,7 +110,7 @@ class Ticker:
             *(self._recheck, self._tidy),
         )
 
-    def tick(self) -> Found:
+    def tick(self) -> TickReport:
         """One round; several tick processes may run side by side, as everything is claimed by conditional UPDATE.
 
         1. due workspaces, claimed a few at a time and published with confirms;
@@ -121,9 +121,9 @@ class Ticker:
         6. the beat.
 
         A step that breaks keeps none of the others from its work (I6); the tick is no success then: no beat.
-        Raises TryAgain when a server is away: what was claimed and not published is found by step 3 next time.
+        Raises RetryableError when a server is away: what was claimed and not published is found by step 3 next time.
         """
-        found = Found()
+        found = TickReport()
         with self.db.session():
             for step in self._steps:
                 self._take(step, found)
@@ -131,21 +131,21 @@ class Ticker:
                 self._report(found)
         return found
 
-    def _take(self, step: Step, found: Found) -> None:
+    def _take(self, step: Step, found: TickReport) -> None:
         try:
             with self.db.session():
                 step(found)
-        except (TryAgain, ConfigError):
+        except (RetryableError, ConfigError):
             raise
         except Exception:  # a row of a kind that nobody has thought of: it would break each tick
             log.exception("tick step failed", stage=BEAT, step=step.__name__.strip("_"))
             found.broken += 1
 
-    def _canary(self, found: Found) -> None:
+    def _canary(self, found: TickReport) -> None:
         if self.canary is not None:
             self.canary.step()
 
-    def _tidy(self, found: Found) -> None:
+    def _tidy(self, found: TickReport) -> None:
         """Now and then: neither dead letters (kept for days) nor old rows are in a hurry."""
         now = self.clock()
         if now - self._tidied < self.rules.sweep_after and not self._untidy:
@@ -158,10 +158,10 @@ class Ticker:
         # What broke is tried again at once, and so is told of soon.
         self._untidy |= found.dead_letters >= MANY or found.broken > broken
 
-    def _drain(self, found: Found) -> None:
+    def _drain(self, found: TickReport) -> None:
         found.dead_letters = self.drain()
 
-    def _forget(self, found: Found) -> None:
+    def _forget(self, found: TickReport) -> None:
         gone = retention.forget(self.db, self.ages, self.clock())
         self.metrics.items_erased.labels("old").inc(gone.items)
         if gone.unsent:
@@ -169,7 +169,7 @@ class Ticker:
         found.forgotten = gone.rows
         self._untidy = gone.more
 
-    def _recheck(self, found: Found) -> None:
+    def _recheck(self, found: TickReport) -> None:
         found.rechecks = self.recheck()
 
     def _publish(self, type: str, **body: Any) -> None:
@@ -178,7 +178,7 @@ class Ticker:
         except InvalidInput as error:  # nobody can have saved such a row; it must stop nobody else (I6)
             log.error("event cannot be published", stage=BEAT, type=type, workspace=body["workspace"], exc_info=error)
 
-    def _claimed(self, claim: Claim, following: Following) -> Iterator[Due]:
+    def _claimed(self, claim: Claim, following: Following) -> Iterator[DueWorkspace]:
         """Yield the workspaces that are due, claimed a few at a time; ``batch`` of them or a little more."""
         count = 0
         while count < self.rules.batch:  # everybody's nine o'clock is the same
@@ -188,26 +188,26 @@ class Ticker:
             if len(claimed) < CLAIM:
                 break
 
-    def _due(self, found: Found) -> None:
+    def _due(self, found: TickReport) -> None:
         for workspace in self._claimed(workspaces.claim_due, self._next_run):
             self._publish("workspace.due", workspace=workspace.id, reason="due")
             found.due += 1
 
-    def _next_run(self, due: Due) -> float:
+    def _next_run(self, due: DueWorkspace) -> float:
         now = self.clock()
         following = self._following(due, due.every, UNREADABLE_EVERY)
         # Everybody's */5 is the same second: spread them, a little, so that the budget's line stays short.
         return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
 
-    def _digests(self, found: Found) -> None:
+    def _digests(self, found: TickReport) -> None:
         for workspace in self._claimed(workspaces.claim_digests, self._next_digest):
             self._publish("workspace.digest", workspace=workspace.id, period_end=workspace.digest_at)
             found.digests += 1
 
-    def _next_digest(self, due: Due) -> float:
+    def _next_digest(self, due: DueWorkspace) -> float:
         return self._following(due, due.digest or DEFAULT_DIGEST, DEFAULT_DIGEST)
 
-    def _following(self, due: Due, text: str, instead: str) -> float:
+    def _following(self, due: DueWorkspace, text: str, instead: str) -> float:
         try:
             return schedule.next_due(text, due.timezone, self.clock())
         except Exception as error:
@@ -216,11 +216,11 @@ class Ticker:
             log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
             return schedule.next_due(instead, "UTC", self.clock())
 
-    def _look_at_queues(self, found: Found) -> None:
+    def _look_at_queues(self, found: TickReport) -> None:
         self._quiet = False
         self._quiet = not self.waiting()  # before this tick's own demands wait there
 
-    def _sweep_demands(self, found: Found) -> None:
+    def _sweep_demands(self, found: TickReport) -> None:
         now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
         # What waits in a queue is not lost. Asked for again, it would make a long queue longer. But where the queues
         # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
@@ -231,13 +231,13 @@ class Ticker:
             self._publish("workspace.due", workspace=workspace_id, source=source, reason="sweep")
         found.swept_polls, found.swept_workspaces = len(polls), len(demands)
 
-    def _sweep_digests(self, found: Found) -> None:
+    def _sweep_digests(self, found: TickReport) -> None:
         digests = workspaces.undigested(self.db, self.clock(), self.rules.sweep_after, self.rules.batch)
         for workspace_id, period_end in digests:
             self._publish("workspace.digest", workspace=workspace_id, period_end=period_end)
         found.swept_digests = len(digests)
 
-    def _sweep_channels(self, found: Found) -> None:
+    def _sweep_channels(self, found: TickReport) -> None:
         now, patience = self.clock(), self.rules.sweep_after
         self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
         overdue = deliveries.waiting_channels(self.db, now, patience, self.rules.batch)
@@ -248,7 +248,7 @@ class Ticker:
             self._woken[channel_id] = now
         found.swept_channels = len(channels)
 
-    def _report(self, found: Found) -> None:
+    def _report(self, found: TickReport) -> None:
         now = self.clock()
         heartbeats.beat(self.db, BEAT, now)
         self.last_success = now
@@ -269,7 +269,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
             _told(found, began)
             if max(found.due, found.digests) >= ticker.rules.batch:
                 pause = 0.0
-        except TryAgain as error:
+        except RetryableError as error:
             failed = True
             ticker.failing_since, ticker.failure = ticker.failing_since or began_at, str(error)
             log.warning("tick failed", stage=BEAT, ms=_ms(began), exc_info=error)
@@ -279,7 +279,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
         stop.wait(pause)
 
 
-def _told(found: Found, began: float) -> None:
+def _told(found: TickReport, began: float) -> None:
     counts = {name: count for name, count in msgspec.structs.asdict(found).items() if count}
     # What had to be swept was lost by somebody. A tick that found nothing is for whoever looks closely.
     left_behind = any(name.startswith(("swept_", "broken")) for name in counts)

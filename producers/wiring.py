@@ -9,18 +9,18 @@ from overheard.bus.broker import Broker
 from overheard.bus.dead_letter_collector import drain
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.public_exchange import INGRESS, Publishes
+from overheard.bus.public_exchange import INGRESS, EventPublisher
 from overheard.bus.queue_depths import look, waiting
 from overheard.bus.sender import Sender
-from overheard.db.retention import Ages
+from overheard.db.retention import RetentionAges
 from overheard.operations.operator_alert import alert_channel
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
-from producers.alerts import Alerts
+from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.demands import Demands
-from producers.gauges import Gauges, Look
+from producers.gauges import Look, SystemGauges
 from producers.ingress import Ingress
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
@@ -30,7 +30,7 @@ FAILING_SECONDS = 5.0  # after which a tick's server counts as down
 DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
 
 
-def ingress_of(running: Program, sender: Sender) -> Ingress:
+def ingress_of(running: RunningProcess, sender: Sender) -> Ingress:
     """The ingress of a program. Where the bus is its own, nobody but the tick asks for runs, and none has to wait."""
     config = running.config
     return Ingress(
@@ -43,7 +43,7 @@ def ingress_of(running: Program, sender: Sender) -> Ingress:
     )
 
 
-def consumer_of(running: Program, ingress: Ingress, name: str) -> IngressConsumer:
+def consumer_of(running: RunningProcess, ingress: Ingress, name: str) -> IngressConsumer:
     """What consumes the public events on RabbitMQ; ``name`` is the process's."""
     return IngressConsumer(
         running.config.bus.address,
@@ -56,7 +56,7 @@ def consumer_of(running: Program, ingress: Ingress, name: str) -> IngressConsume
     )
 
 
-def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
+def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -> Ticker:
     """The ticker of a program, on any bus."""
     url = running.config.bus.address
     kept = running.config.retention
@@ -84,9 +84,9 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
         waiting=partial(waits, DEMANDS),
         clock=running.clock,
         rules=running.config.tick,
-        ages=Ages(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days, kept.items_days),
+        ages=RetentionAges(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days, kept.items_days),
         metrics=running.metrics,
-        gauges=Gauges(
+        gauges=SystemGauges(
             db=running.db,
             look=seen,
             budget=budget_key(running.config.sources.reddit.client_in_use),
@@ -100,7 +100,7 @@ def ticker_of(running: Program, events: Publishes, broker: Broker) -> Ticker:
             interval=running.config.canary.interval,
             metrics=running.metrics,
         ),
-        alerts=Alerts(
+        alerts=OperatorAlerts(
             db=running.db,
             clock=running.clock,
             every=running.config.alerts.every,

@@ -17,14 +17,15 @@ from overheard.db import groups, migrate, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem, Message, PollPart, Target
+from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, WorkspaceMatch
 from overheard.observability import log
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.fixtures_rabbit import rabbit_server  # noqa: F401 (a fixture)
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 (a fixture)
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.reused_database import ReusedDatabase
+from tests.servers.sink import HttpSink, MailSink
 
 PATIENCE = 30.0  # seconds that a thread of a test may take
 INTEGRATION = Path(__file__).parent / "integration"
@@ -132,14 +133,14 @@ def sent() -> Sent:
 
 
 @pytest.fixture
-def metrics() -> Iterator[Metrics]:
+def metrics() -> Iterator[ProcessMetrics]:
     """At the end no label has a value that is not documented: its series would not begin at 0."""
-    made = Metrics(CollectorRegistry())
+    made = ProcessMetrics(CollectorRegistry())
     yield made
     assert undocumented(made) == []
 
 
-def undocumented(metrics: Metrics) -> list[tuple[str, str, str]]:
+def undocumented(metrics: ProcessMetrics) -> list[tuple[str, str, str]]:
     """Each (series, label, value) that docs/metrics.md does not know, but for the tests' own sources and channels."""
     known = {each.name.removesuffix("_total"): dict(each.labels) for each in metrics.series}
     return [
@@ -152,7 +153,7 @@ def undocumented(metrics: Metrics) -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def metric(metrics: Metrics) -> Callable[..., float]:
+def metric(metrics: ProcessMetrics) -> Callable[..., float]:
     """The value of a series of ``metrics``; 0 when it was never touched."""
 
     def value(name: str, **labels: str) -> float:
@@ -355,11 +356,11 @@ class World:
         """Let the poll take the group of this feed's posts now."""
         assert groups.claim(self.db, self.group(name).id, poll, now=self.clock(), lease=lease)
 
-    def target(self, name: str = "python", kind: str = "posts", cursor: str = "", **fields: Any) -> Target:
+    def target(self, name: str = "python", kind: str = "posts", cursor: str = "", **fields: Any) -> PollTarget:
         """What a poll says that has read the whole group of this feed until now."""
         group = self.group(name, kind)
         feeds = Feed.select(Feed.id).where(Feed.group == group.id).order_by(Feed.id).tuples().execute(self.db.peewee)
-        return Target(group.id, tuple(feed for (feed,) in feeds), cursor, self.clock(), **fields)
+        return PollTarget(group.id, tuple(feed for (feed,) in feeds), cursor, self.clock(), **fields)
 
     def item(self, number: int = 1000, *, kind: Any = "post", place: str = "Python", **fields: Any) -> Item:
         """An item of this number, created at this moment unless ``created_at`` says otherwise."""
@@ -381,13 +382,15 @@ class World:
         poll: str = "poll",
         part: int = 0,
         parts: int | None = 1,
-        targets: tuple[Target, ...] = (),
+        targets: tuple[PollTarget, ...] = (),
     ) -> ItemsMatched:
         """A message for store: each item with the workspaces whose query "brand" wants it."""
         return ItemsMatched(
             part=PollPart(poll=poll, part=part, parts=parts, targets=targets),
             items=tuple(
-                MatchedItem(item, tuple(Match(each, (self.query(each),), (("title", 3, 7),)) for each in workspace_ids))
+                MatchedItem(
+                    item, tuple(WorkspaceMatch(each, (self.query(each),), (("title", 3, 7),)) for each in workspace_ids)
+                )
                 for item, workspace_ids in wanted
             ),
         )
@@ -415,3 +418,15 @@ def base36(number: int) -> str:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
     return digits or "0"
+
+
+@pytest.fixture
+def http() -> Iterator[HttpSink]:
+    with HttpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def mail() -> Iterator[MailSink]:
+    with MailSink() as sink:
+        yield sink

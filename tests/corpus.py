@@ -14,7 +14,7 @@ from pathlib import Path
 Fields = dict[str, str]  # of an item, as it is matched
 
 ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "overheard" / "standin" / "sample.jsonl"
+SAMPLE = ROOT / "overheard" / "simulators" / "reddit" / "sample.jsonl"
 
 
 def folder() -> Path | None:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -81,7 +81,7 @@ def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def known() -> set[str]:
     """Every series that a query may name."""
     own = set()
-    for series in Metrics(CollectorRegistry()).series:
+    for series in ProcessMetrics(CollectorRegistry()).series:
         suffixes = ("_bucket", "_count", "_sum") if series.type == "histogram" else ("",)
         own |= {series.name + suffix for suffix in suffixes}
     return own | set(records()) | FOREIGN

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from actors.context import Context
 from actors.fetch.fetcher import Fetcher
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.messages import FetchWorkspace
-from overheard.permits import Need
+from overheard.permits import BudgetNeed
 from overheard.sources.registry import budget_of
 
 
-def work(context: Context) -> Work:
+def work(context: Context) -> StageWork:
     """The stage's work. Each source has a budget of its own, or none."""
     fetcher = Fetcher(
         db=context.db,
@@ -24,8 +24,8 @@ def work(context: Context) -> Work:
         metrics=context.metrics,
     )
 
-    def need(message: FetchWorkspace) -> Need | None:
+    def need(message: FetchWorkspace) -> BudgetNeed | None:
         budget = budget_of(message.source, context.config)
-        return None if budget is None else Need(budget.key)
+        return None if budget is None else BudgetNeed(budget.key)
 
-    return Work(fetcher.fetch, need)
+    return StageWork(fetcher.fetch, need)

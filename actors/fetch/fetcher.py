@@ -8,27 +8,27 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.fetch import planning
-from actors.fetch.group_leases import GroupClaims
+from actors.fetch.group_leases import GroupLeases
 from actors.fetch.poll import GroupPoll
-from actors.fetch.reader import Reader, ReadingEnd, TooMuch
+from actors.fetch.reader import ListingOverflow, Reader, ReadResult
 from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
-from overheard.config import Fetch as Rules
+from overheard.config import FetchSettings
 from overheard.db import feeds, refreshes
 from overheard.db.database import Db
-from overheard.errors import FeedRefused, Postponed, TryAgain
+from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
 from overheard.sending import Send
-from overheard.sources import Budget, Source
+from overheard.sources import RequestTokens, Source
 
 log = get_logger(__name__)
 
 
-class RefusedAlone(msgspec.Struct, frozen=True):
+class RefusedFeed(msgspec.Struct, frozen=True):
     """A feed that was refused when asked for alone, first at ``at``; ``again``: not for the first time."""
 
     poll: GroupPoll
@@ -37,13 +37,13 @@ class RefusedAlone(msgspec.Struct, frozen=True):
     again: bool
 
 
-class Run(msgspec.Struct):
+class FetchRun(msgspec.Struct):
     """One message's work: groups to read, each with whether others may join; feeds to be decided about at the end."""
 
     message: FetchWorkspace
-    budget: Budget
+    budget: RequestTokens
     todo: deque[tuple[int, bool]]
-    refused: list[RefusedAlone] = []
+    refused: list[RefusedFeed] = []
 
 
 class Fetcher:
@@ -56,8 +56,8 @@ class Fetcher:
         sources: Mapping[str, Source],
         send: Send,
         clock: Clock,
-        rules: Rules,
-        metrics: Metrics,
+        rules: FetchSettings,
+        metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.sources = sources
@@ -65,11 +65,11 @@ class Fetcher:
         self.clock = clock
         self.rules = rules
         self.health = SourceHealth(db, clock)
-        self.claims = GroupClaims(db=db, sources=sources, clock=clock, rules=rules)
+        self.claims = GroupLeases(db=db, sources=sources, clock=clock, rules=rules)
         self.reader = Reader(sources=sources, send=send, clock=clock, rules=rules, metrics=metrics, health=self.health)
         self.shares = ThreadShares(("source",))
 
-    def fetch(self, message: FetchWorkspace, budget: Budget) -> Outcome:
+    def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
         """Read the groups of the workspace's stale feeds, each once, joined by other groups that are due.
 
         1. one source holds at most half of the threads: a message too many comes back a little later;
@@ -82,15 +82,15 @@ class Fetcher:
         6. the demand is marked as served. A crash before that is found by the sweep.
 
         Later when the budget has to be waited for, with the rest of a poll to resume. Raises Unavailable (bus,
-        database) and Permanent.
+        database) and PermanentError.
         """
         if message.source not in self.sources:
             return Rejected(f"there is no source {message.source}")
         half = max(1, self.rules.threads // 2)
         with self.shares.held(lambda now: {("source", message.source): half}) as later:
-            return self._fetch(Run(message, budget, deque())) if later is None else Later(later)
+            return self._fetch(FetchRun(message, budget, deque())) if later is None else Later(later)
 
-    def _fetch(self, run: Run) -> Outcome:
+    def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
         later = self._resume(run) or self._refresh(run, began)
         if later is None:
@@ -102,12 +102,12 @@ class Fetcher:
         self._settle(run, probe=False)
         return later
 
-    def _resume(self, run: Run) -> Later | None:
+    def _resume(self, run: FetchRun) -> Later | None:
         progress = run.message.resume
         poll = self.claims.resume(progress) if progress is not None else None
         return None if poll is None else self._read(run, poll) or self._work_off(run)
 
-    def _refresh(self, run: Run, now: float) -> Later | None:
+    def _refresh(self, run: FetchRun, now: float) -> Later | None:
         message = run.message
         workspace, source, since = message.workspace_id, message.source, message.fresh_since
         stale = feeds.stale_of(self.db, workspace, source, now=now, fresh_since=since)
@@ -120,7 +120,7 @@ class Fetcher:
             self.send(again, delay=planning.look_again_delay(message.attempt))
         return None
 
-    def _work_off(self, run: Run) -> Later | None:
+    def _work_off(self, run: FetchRun) -> Later | None:
         """Read the groups that are to be read, and what they are divided into, until one has to wait for the budget."""
         while run.todo:
             group_id, joined = run.todo.popleft()
@@ -129,54 +129,54 @@ class Fetcher:
                 return later
         return None
 
-    def _read(self, run: Run, poll: GroupPoll) -> Later | None:
+    def _read(self, run: FetchRun, poll: GroupPoll) -> Later | None:
         try:
             end = self.reader.read(poll, run.budget)
-        except TryAgain:  # the bus or the database
+        except RetryableError:  # the bus or the database
             self.claims.give_back(poll)
             raise
         return self._after(run, poll, end)
 
-    def _after(self, run: Run, poll: GroupPoll, end: ReadingEnd) -> Later | None:
+    def _after(self, run: FetchRun, poll: GroupPoll, end: ReadResult) -> Later | None:
         match end:
-            case TooMuch(load):
+            case ListingOverflow(load):
                 log.info("more news than a listing holds", **poll.gist)
                 self._divide(run, poll, load)
             case FeedRefused():
                 self._refused(run, poll, end)
-            case Postponed(slot=None):
+            case BudgetExhausted(slot=None):
                 log.info("no place in line", **poll.gist, seconds=planning.LONGEST_RETRY)
                 self._put_off(run.message, poll, planning.LONGEST_RETRY)
-            case Postponed():
+            case BudgetExhausted():
                 resume = self.claims.hold(poll, end.delay)
                 return Later.for_slot(end, msgspec.structs.replace(run.message, resume=resume))
-            case TryAgain():
+            case RetryableError():
                 attempt = run.message.attempt
                 delay = planning.retry_delay(end, attempt)
                 log.warning("source put off", **poll.gist, seconds=round(delay, 1), exc_info=end)
                 self._put_off(msgspec.structs.replace(run.message, attempt=attempt + 1), poll, delay)
         return None
 
-    def _divide(self, run: Run, poll: GroupPoll, load: Mapping[str, int] | None = None) -> None:
+    def _divide(self, run: FetchRun, poll: GroupPoll, load: Mapping[str, int] | None = None) -> None:
         first, second = self.claims.divide(poll, load)
         run.todo.extendleft([(second, False), (first, False)])
 
-    def _refused(self, run: Run, poll: GroupPoll, refusal: FeedRefused) -> None:
+    def _refused(self, run: FetchRun, poll: GroupPoll, refusal: FeedRefused) -> None:
         source, refused_at = poll.group.source, poll.at.refused_at
         # A feed that was never read has nothing to lose: most likely its name is wrong, or it is private.
         again = refused_at is not None or poll.group.cursor is None
         at = refused_at if refused_at is not None else self.clock()
         if self.health.refuses_everybody(source) and not (again and self._answers(run, source)):
-            self.health.failed(source, TryAgain(f"it refuses every feed ({refusal.reason})", delay=PROBE_SECONDS))
+            self.health.failed(source, RetryableError(f"it refuses every feed ({refusal.reason})", delay=PROBE_SECONDS))
             log.warning("source refuses everybody", **poll.gist, seconds=PROBE_SECONDS)
             self._put_off(run.message, poll, PROBE_SECONDS, refused_at=at)
         elif len(poll.group.feeds) > 1:
             # At once: a group must get smaller with each slot of the budget that it costs.
             self._divide(run, poll)
         else:
-            run.refused.append(RefusedAlone(poll, refusal, at, again))
+            run.refused.append(RefusedFeed(poll, refusal, at, again))
 
-    def _settle(self, run: Run, *, probe: bool) -> None:
+    def _settle(self, run: FetchRun, *, probe: bool) -> None:
         """Decide about feeds that were refused when asked for alone: is it them, or is it everybody?
 
         When the source has answered something since, it is them. Else they are tried again soon, and then something
@@ -192,7 +192,7 @@ class Fetcher:
             again = feeds.refuse(self.db, feed, reason, now=self.clock(), longest=self.rules.longest_backoff)
             log.warning("feed refused", feed=feed.place, kind=feed.kind, reason=reason, retry_at=again)
 
-    def _answers(self, run: Run, source: str) -> bool:
+    def _answers(self, run: FetchRun, source: str) -> bool:
         return self.health.probe(source, self.sources[source], run.budget)
 
     def _put_off(

@@ -11,19 +11,19 @@ import msgspec
 from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from overheard.clock import Clock
-from overheard.config import Fetch as Rules
+from overheard.config import FetchSettings
 from overheard.db import feeds, groups
 from overheard.db.database import Db
 from overheard.db.groups import Group
 from overheard.errors import Unavailable
-from overheard.messages import FetchWorkspace, Progress
+from overheard.messages import FetchWorkspace, PollProgress
 from overheard.sources import GroupLimit, Source
 
 
-class GroupClaims:
+class GroupLeases:
     """Leases on groups. ``sources`` are those of the feeds, by name."""
 
-    def __init__(self, *, db: Db, sources: Mapping[str, Source], clock: Clock, rules: Rules) -> None:
+    def __init__(self, *, db: Db, sources: Mapping[str, Source], clock: Clock, rules: FetchSettings) -> None:
         self.db = db
         self.sources = sources
         self.clock = clock
@@ -40,7 +40,7 @@ class GroupClaims:
             group = groups.load(self.db, [group_id])[0]
         elif joined:
             group = self._joined(message, group, poll)
-        return GroupPoll(group, Progress(poll, group.id))
+        return GroupPoll(group, PollProgress(poll, group.id))
 
     def _joined(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
         now, rules, limit = self.clock(), self.rules, self._limit(group)
@@ -66,7 +66,7 @@ class GroupClaims:
         limit = self.sources[group.source].group_limit
         return msgspec.structs.replace(limit, places=min(limit.places, self.rules.group_size))
 
-    def resume(self, progress: Progress) -> GroupPoll | None:
+    def resume(self, progress: PollProgress) -> GroupPoll | None:
         """Go on with a poll; None when its lease ran out: the poll that took it over reads again from the cursor."""
         group = groups.held(self.db, progress.group_id, progress.poll_id)
         if group is None:
@@ -75,12 +75,12 @@ class GroupClaims:
             groups.begin(self.db, progress.poll_id, self.clock())
         return GroupPoll(group, progress)
 
-    def hold(self, poll: GroupPoll, seconds: float) -> Progress:
+    def hold(self, poll: GroupPoll, seconds: float) -> PollProgress:
         """Hold the group while its poll waits, so that no other message reserves a slot for the same reading."""
         groups.extend(self.db, poll.at.poll_id, self.clock() + seconds + self.rules.lease)
         return poll.at
 
-    def put_off(self, poll: GroupPoll, seconds: float, refused_at: float | None) -> Progress:
+    def put_off(self, poll: GroupPoll, seconds: float, refused_at: float | None) -> PollProgress:
         """Hold the group for another poll, which has yet to begin and reads from the newest page again.
 
         Workspaces that become due in between reuse that poll; if its message is lost, the sweep finds a lease that ran
@@ -88,7 +88,7 @@ class GroupClaims:
         """
         later = uuid.uuid4().hex
         groups.put_off(self.db, poll.at.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
-        return Progress(later, poll.group.id, refused_at=refused_at)
+        return PollProgress(later, poll.group.id, refused_at=refused_at)
 
     def divide(self, poll: GroupPoll, load: Mapping[str, int] | None = None) -> tuple[int, int]:
         """Give the group back as two, to be read one after the other; their ids.

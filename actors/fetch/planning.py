@@ -6,9 +6,9 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from overheard.config import Fetch as Rules
+from overheard.config import FetchSettings
 from overheard.db.groups import FeedRow, Group
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.items import ALL
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.sources import GroupLimit
@@ -72,14 +72,14 @@ def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[F
     return feeds[:count], feeds[count:]
 
 
-def next_room(room: int | None, pages: int, rules: Rules) -> int | None:
+def next_room(room: int | None, pages: int, rules: FetchSettings) -> int | None:
     """How many feeds a group may have from now on: twice as many when few pages were enough; None: as configured."""
     if room is not None and pages <= EASY * rules.max_pages:
         return 2 * room if 2 * room < rules.group_size else None
     return room
 
 
-def retry_delay(fault: TryAgain, attempt: int) -> float:
+def retry_delay(fault: RetryableError, attempt: int) -> float:
     """Seconds until a group whose source failed is read again."""
     return min(fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(attempt, 10), LONGEST_RETRY)
 

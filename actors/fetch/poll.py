@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from overheard.db.groups import Group
-from overheard.messages import Missed, Progress, Target
+from overheard.messages import GapBounds, PollProgress, PollTarget
 from overheard.sources import Page, ReadRequest
 
 
@@ -13,7 +13,7 @@ class GroupPoll(msgspec.Struct):
     """One poll of a group's feeds, page by page. ``at`` is how far it has come: what a message carries to go on."""
 
     group: Group
-    at: Progress
+    at: PollProgress
 
     @property
     def gist(self) -> dict[str, str | int]:
@@ -54,7 +54,7 @@ class GroupPoll(msgspec.Struct):
         self.at = msgspec.structs.replace(self.at, parts=part + 1)
         return part
 
-    def target(self, page: Page, missed: Missed | None, room: int | None) -> Target:
+    def target(self, page: Page, missed: GapBounds | None, room: int | None) -> PollTarget:
         """Where the group stands when all of this, of which ``page`` was the last, is stored."""
         feeds = tuple(feed.id for feed in self.group.feeds)
-        return Target(self.group.id, feeds, page.cursor, self.at.read_at, room, missed)
+        return PollTarget(self.group.id, feeds, page.cursor, self.at.read_at, room, missed)

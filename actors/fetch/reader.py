@@ -15,19 +15,19 @@ from actors.fetch.poll import GroupPoll
 from actors.fetch.source_health import SourceHealth
 from overheard.chunking import item_size, portions
 from overheard.clock import Clock
-from overheard.config import Fetch as Rules
-from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
-from overheard.messages import ItemsFetched, Missed, PollPart, Target
+from overheard.config import FetchSettings
+from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
+from overheard.messages import GapBounds, ItemsFetched, PollPart, PollTarget
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
-from overheard.sources import Budget, Page, Source
+from overheard.sources import Page, RequestTokens, Source
 from overheard.sources.registry import is_internal
 
 log = get_logger(__name__)
 
 
-class TooMuch(msgspec.Struct, frozen=True):
+class ListingOverflow(msgspec.Struct, frozen=True):
     """The group has more news than its source lists; ``load`` is what each feed has to say."""
 
     load: Mapping[str, int]
@@ -35,8 +35,8 @@ class TooMuch(msgspec.Struct, frozen=True):
 
 # What keeps a page from being read: the budget has nothing for it yet, the source does not show one of the feeds (or
 # none of them), or it is a passing fault of the source.
-Obstacle = Postponed | FeedRefused | TryAgain
-ReadingEnd = TooMuch | Obstacle | None  # None: all parts are sent, the last of them with the target
+ReadFailure = BudgetExhausted | FeedRefused | RetryableError
+ReadResult = ListingOverflow | ReadFailure | None  # None: all parts are sent, the last of them with the target
 
 
 class Reader:
@@ -48,8 +48,8 @@ class Reader:
         sources: Mapping[str, Source],
         send: Send,
         clock: Clock,
-        rules: Rules,
-        metrics: Metrics,
+        rules: FetchSettings,
+        metrics: ProcessMetrics,
         health: SourceHealth,
     ) -> None:
         self.sources = sources
@@ -59,7 +59,7 @@ class Reader:
         self.metrics = metrics
         self.health = health
 
-    def read(self, poll: GroupPoll, budget: Budget) -> ReadingEnd:
+    def read(self, poll: GroupPoll, budget: RequestTokens) -> ReadResult:
         """Read from where the poll is back to the cursor. The last part bears the target."""
         count = 0
         while True:
@@ -75,39 +75,39 @@ class Reader:
             count += len(page.items)
             if done:
                 log.info("poll read", **poll.gist, items=count)
-                return TooMuch(page.load) if too_much else None
+                return ListingOverflow(page.load) if too_much else None
 
-    def _page(self, poll: GroupPoll, budget: Budget) -> Page | Obstacle:
+    def _page(self, poll: GroupPoll, budget: RequestTokens) -> Page | ReadFailure:
         """The next page, or why there is none. How the source does is recorded: monitoring has no other view of it."""
         group, health = poll.group, self.health
         try:
             page = self.sources[group.source].read(poll.request(), budget)
-        except Postponed as wait:
+        except BudgetExhausted as wait:
             return wait
         except FeedRefused as refusal:
             health.refused(group.source)
             return refusal
         except Unavailable:
             raise  # the database, where the budget is: not the source
-        except TryAgain as fault:
+        except RetryableError as fault:
             health.failed(group.source, fault)
             return fault
-        except Permanent as fault:
+        except PermanentError as fault:
             health.failed(group.source, fault)
             raise
         health.answered(group.source)
         return page
 
-    def _target(self, poll: GroupPoll, page: Page) -> Target:
+    def _target(self, poll: GroupPoll, page: Page) -> PollTarget:
         """What store makes of the group when all is stored; with a gap, when the reading ends short of the cursor."""
         missed = None
         if page.unread is not None:
             reason = page.unread.reason if page.position is None else "pages"
-            missed = Missed(reason, page.unread.since, page.unread.until)
+            missed = GapBounds(reason, page.unread.since, page.unread.until)
             log.warning("coverage gap", **poll.gist, reason=reason)
         return poll.target(page, missed, planning.next_room(poll.group.room, poll.at.pages, self.rules))
 
-    def _send(self, poll: GroupPoll, page: Page, target: Target | None) -> None:
+    def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
         pieces = portions(page.items, item_size)
         gone = tuple((poll.group.source, item_id) for item_id in page.gone)
         for number, piece in enumerate(pieces, 1):

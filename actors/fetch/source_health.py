@@ -11,8 +11,8 @@ from collections import defaultdict, deque
 from overheard.clock import Clock
 from overheard.db import source_health
 from overheard.db.database import Db
-from overheard.errors import FeedRefused, LoginRefused, OverheardError, Permanent, Postponed, TryAgain
-from overheard.sources import Budget, Source
+from overheard.errors import BudgetExhausted, FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
+from overheard.sources import RequestTokens, Source
 
 REFUSALS_IN_A_ROW = 5
 WITHIN_SECONDS = 60.0
@@ -56,13 +56,13 @@ class SourceHealth:
         latest = list(self._refused[source])
         return len(latest) == REFUSALS_IN_A_ROW and latest[-1] - latest[0] <= WITHIN_SECONDS
 
-    def probe(self, name: str, source: Source, budget: Budget) -> bool:
+    def probe(self, name: str, source: Source, budget: RequestTokens) -> bool:
         """Ask for what is always there, but not when that was in vain a moment ago; whether the source answers."""
         if self._probed.get(name, float("-inf")) > self._clock() - PROBE_SECONDS / 2:
             return False
         try:
             source.probe(budget)
-        except (FeedRefused, Postponed, TryAgain, Permanent):
+        except (FeedRefused, BudgetExhausted, RetryableError, PermanentError):
             self._probed[name] = self._clock()
             return False
         self.answered(name)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from actors.context import Context
 from actors.notify.notifier import Notifier
 from overheard import __version__
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.channels import Channel, ChannelOptions
 from overheard.channels.registry import open_channel
 from overheard.db.channels import ChannelRow
 from overheard.messages import NotifyChannel
-from overheard.permits import Need
+from overheard.permits import BudgetNeed
 
 # Channels have budgets of their own, and as many may be used up as there are channels: if each held a thread for a
 # second, those that have tokens left would wait for the threads.
 MAX_WAIT_SECONDS = 0.1
 
 
-def work(context: Context) -> Work:
+def work(context: Context) -> StageWork:
     """The stage's work. Each channel has a budget of its own."""
     rules = context.config.notify
     options = ChannelOptions(
@@ -38,9 +38,9 @@ def work(context: Context) -> Work:
         rules=rules,
         metrics=context.metrics,
     )
-    return Work(notifier.notify, need)
+    return StageWork(notifier.notify, need)
 
 
-def need(message: NotifyChannel) -> Need:
+def need(message: NotifyChannel) -> BudgetNeed:
     """The channel's budget."""
-    return Need(f"channel:{message.channel_id}", max_wait=MAX_WAIT_SECONDS)
+    return BudgetNeed(f"channel:{message.channel_id}", max_wait=MAX_WAIT_SECONDS)

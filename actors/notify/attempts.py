@@ -6,17 +6,17 @@ import math
 import random
 
 from actors.notify.batch import DeliveryBatch
-from actors.notify.receiver_shares import Shares
+from actors.notify.receiver_shares import ReceiverShares
 from overheard.channels import Channel
 from overheard.clock import Clock
-from overheard.config import Notify as Rules
+from overheard.config import NotifySettings
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
-from overheard.db.deliveries import Claimed, Contents
-from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
+from overheard.db.deliveries import ClaimedDelivery, DeliveryContents
+from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 
 log = get_logger(__name__)
 
@@ -26,17 +26,21 @@ REFUSALS = 1  # of new deliveries in a row that say nothing of their channel yet
 TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
 
 
-class Tries:
+class DeliveryAttempts:
     """Sends deliveries and marks them."""
 
-    def __init__(self, *, db: Db, clock: Clock, rules: Rules, metrics: Metrics, shares: Shares) -> None:
+    def __init__(
+        self, *, db: Db, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics, shares: ReceiverShares
+    ) -> None:
         self.db = db
         self.clock = clock
         self.rules = rules
         self.metrics = metrics
         self.shares = shares
 
-    def deliver(self, row: ChannelRow, channel: Channel, batch: DeliveryBatch, delivery: Claimed) -> float | None:
+    def deliver(
+        self, row: ChannelRow, channel: Channel, batch: DeliveryBatch, delivery: ClaimedDelivery
+    ) -> float | None:
         """One try. None: the round may go on; else it ends, for so many seconds (infinity: for good)."""
         contents = deliveries.contents(self.db, delivery)
         if contents is None:
@@ -49,11 +53,11 @@ class Tries:
         except ChannelGone as error:
             self.disable(row, str(error), channel.kind)
             return math.inf
-        except Permanent as error:
+        except PermanentError as error:
             self._fail(row, channel.kind, batch, delivery, str(error))
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
-        except TryAgain as error:
+        except RetryableError as error:
             return self._retry(row, channel.kind, batch, delivery, error)
         except Exception as error:
             # A fault of ours, or of a library, with this one notice: it is tried for as long as any other. Left to the
@@ -65,7 +69,7 @@ class Tries:
         return None
 
     def _mark_sent(
-        self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: Claimed, contents: Contents
+        self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: ClaimedDelivery, contents: DeliveryContents
     ) -> None:
         now = self.clock()
         deliveries.sent(self.db, delivery.id, now)
@@ -78,7 +82,7 @@ class Tries:
             self.metrics.item_to_delivered.observe(max(now - born, 0.0))
 
     def _retry(
-        self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: Claimed, error: TryAgain
+        self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: ClaimedDelivery, error: RetryableError
     ) -> float | None:
         """One try failed. None: that is about this delivery, the round may go on; else its channel pauses for so long.
 
@@ -114,7 +118,7 @@ class Tries:
         log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return pause
 
-    def _fail(self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: Claimed, reason: str) -> None:
+    def _fail(self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: ClaimedDelivery, reason: str) -> None:
         batch.fail(delivery, reason)
         self._count(row, kind, "failed")
 

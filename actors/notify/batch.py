@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from overheard.db import deliveries
 from overheard.db.database import Db
-from overheard.db.deliveries import Claimed
+from overheard.db.deliveries import ClaimedDelivery
 
 
 class DeliveryBatch:
@@ -17,7 +17,7 @@ class DeliveryBatch:
     not give back what another one is sending.
     """
 
-    def __init__(self, db: Db, claimed: Sequence[Claimed], held_until: float) -> None:
+    def __init__(self, db: Db, claimed: Sequence[ClaimedDelivery], held_until: float) -> None:
         self.db = db
         self.rest = list(claimed)
         self.held_until = held_until
@@ -35,12 +35,12 @@ class DeliveryBatch:
         """Let go of the rest, which costs it no try; it is due at ``until``."""
         deliveries.release(self.db, self._ids, self.held_until, until)
 
-    def put_off(self, delivery: Claimed, until: float, reason: str) -> None:
+    def put_off(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
         """Note that its try failed: it is due again at ``until``."""
         deliveries.put_off(self.db, delivery.id, self.held_until, until, reason)
         self.next_try = min(self.next_try, until)
 
-    def fail(self, delivery: Claimed, reason: str) -> None:
+    def fail(self, delivery: ClaimedDelivery, reason: str) -> None:
         """Give it up."""
         deliveries.failed(self.db, delivery.id, self.held_until, reason)
 

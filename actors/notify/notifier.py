@@ -7,23 +7,22 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.notify.attempts import Tries
+from actors.notify.attempts import DeliveryAttempts
 from actors.notify.batch import DeliveryBatch
-from actors.notify.receiver_shares import Shares
+from actors.notify.receiver_shares import ReceiverShares
 from overheard.channels import Channel
 from overheard.clock import Clock
-from overheard.config import LEASE_MARGIN
-from overheard.config import Notify as Rules
+from overheard.config import LEASE_MARGIN, NotifySettings
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
-from overheard.db.deliveries import Claimed
-from overheard.errors import InvalidInput, Postponed
+from overheard.db.deliveries import ClaimedDelivery
+from overheard.errors import BudgetExhausted, InvalidInput
 from overheard.messages import NotifyChannel
 from overheard.observability.log import get_logger, note
-from overheard.observability.metrics import INVALID, Metrics
+from overheard.observability.metrics import INVALID, ProcessMetrics
 from overheard.outcomes import Later, Outcome
-from overheard.permits import Permission
+from overheard.permits import AnyPermit
 from overheard.sending import Send
 
 log = get_logger(__name__)
@@ -41,25 +40,24 @@ class Notifier:
         send: Send,
         open_channel: Callable[[ChannelRow], Channel],
         clock: Clock,
-        rules: Rules,
-        metrics: Metrics,
+        rules: NotifySettings,
+        metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.send = send
         self.open_channel = open_channel
         self.clock = clock
         self.rules = rules
-        self.shares = Shares(rules.threads, slow=rules.timeout / 4)
-        self.tries = Tries(db=db, clock=clock, rules=rules, metrics=metrics, shares=self.shares)
+        self.shares = ReceiverShares(rules.threads, slow=rules.timeout / 4)
+        self.tries = DeliveryAttempts(db=db, clock=clock, rules=rules, metrics=metrics, shares=self.shares)
 
-    def notify(self, message: NotifyChannel, permit: Permission) -> Outcome:
+    def notify(self, message: NotifyChannel, permit: AnyPermit) -> Outcome:
         """Send what is due for one channel, oldest first, one token of the channel's budget each.
 
         A channel that fails is left alone as a whole, until its ``not_before``: a receiver that is down is not hammered
         with all that waits for it. And a channel has one round at a time, which asks for the next: a message that comes
         meanwhile, or too early, has nothing to do. Nor does a round begin for which there is no thread to spare
-        (``shares.py``): the message comes back a little later. Later, too, when the channel's budget is used up: the
-        round waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
+        (``receiver_shares.py``): the message comes back a little later. So it does when the channel's budget is spent: the round waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
         """
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:
@@ -74,7 +72,7 @@ class Notifier:
     def _held(self, message: NotifyChannel, wait: float = 0.0) -> DeliveryBatch:
         """What the message holds from before, held for a lease from now, or from after ``wait`` seconds, on."""
         now, lease = self.clock(), self.rules.lease + wait
-        held: list[Claimed] = []
+        held: list[ClaimedDelivery] = []
         if message.lease:
             held = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
         return DeliveryBatch(self.db, held, now + lease)
@@ -90,7 +88,7 @@ class Notifier:
             return Later(seconds, NotifyChannel(channel_id=message.channel_id))
         return None
 
-    def _round(self, message: NotifyChannel, row: ChannelRow, permit: Permission) -> Outcome:
+    def _round(self, message: NotifyChannel, row: ChannelRow, permit: AnyPermit) -> Outcome:
         batch = self._batch(message)
         note(deliveries=len(batch.rest))
         if not batch.rest:
@@ -106,7 +104,7 @@ class Notifier:
                 return None
             try:
                 permit.acquire()
-            except Postponed as wait:
+            except BudgetExhausted as wait:
                 return self._later(message, batch, wait)
             pause = self.tries.deliver(row, channel, batch, batch.rest.pop(0))
         if pause != math.inf:  # else it was disabled, and its deliveries with it
@@ -130,7 +128,7 @@ class Notifier:
         now = self.clock()
         return now + self.rules.timeout + LEASE_MARGIN <= batch.held_until or batch.hold(now + self.rules.lease)
 
-    def _later(self, message: NotifyChannel, batch: DeliveryBatch, wait: Postponed) -> Outcome:
+    def _later(self, message: NotifyChannel, batch: DeliveryBatch, wait: BudgetExhausted) -> Outcome:
         """Come back for the slot that is reserved, with the claim; without one the rest is given back to the sweep."""
         moment = self.clock() + wait.delay
         if wait.slot is None or wait.delay > ON_THE_BUS:

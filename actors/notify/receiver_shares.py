@@ -39,7 +39,7 @@ class _Receiver:
         self.failed = False
 
 
-class Shares:
+class ReceiverShares:
     """Of ``threads`` threads. A receiver that keeps a try waiting for ``slow`` seconds counts as failing."""
 
     def __init__(

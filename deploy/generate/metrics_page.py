@@ -7,8 +7,8 @@ from itertools import groupby
 
 from prometheus_client import CollectorRegistry
 
-from overheard.observability.metric_catalogue import Series, Values
-from overheard.observability.metrics import AGES, QUICK, Metrics
+from overheard.observability.metric_catalogue import LabelValues, MetricDefinition
+from overheard.observability.metrics import AGES, QUICK, ProcessMetrics
 
 TOP = """# Metrics
 
@@ -55,7 +55,7 @@ BACKUP_MEANING = (
 
 def page() -> str:
     """The whole text."""
-    defined = Metrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).series
     places = {by: place for place, by in reversed(list(enumerate(each.by for each in defined)))}
     defined.sort(key=lambda series: places[series.by])
     top = TOP.format(quick=_buckets(QUICK), ages=_buckets(AGES))
@@ -63,7 +63,7 @@ def page() -> str:
     return "\n".join([top, *parts, END.format(meaning=BACKUP_MEANING)])
 
 
-def _part(by: str, some: Iterable[Series]) -> Iterator[str]:
+def _part(by: str, some: Iterable[MetricDefinition]) -> Iterator[str]:
     yield f"## {HEADS.get(by, by[0].upper() + by[1:])}"
     yield ""
     yield "| series | type | unit | labels | meaning |"
@@ -74,7 +74,7 @@ def _part(by: str, some: Iterable[Series]) -> Iterator[str]:
     yield ""
 
 
-def _values(values: Values) -> str:
+def _values(values: LabelValues) -> str:
     return values if isinstance(values, str) else ", ".join(f"`{value}`" for value in values)
 
 

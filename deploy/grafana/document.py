@@ -17,10 +17,10 @@ from deploy.grafana.panels import DATASOURCE, Panel
 COLUMNS = 24
 TAG = "overheard"
 
-Row = tuple[Panel, ...]  # side by side
+DashboardRow = tuple[Panel, ...]  # side by side
 
 
-def board(uid: str, title: str, says: str, parts: Mapping[str, Sequence[Row]]) -> build.Dashboard:
+def board(uid: str, title: str, says: str, parts: Mapping[str, Sequence[DashboardRow]]) -> build.Dashboard:
     """Return the dashboard with every panel's place and number; ``parts`` are headings and the rows under them."""
     made = (
         build.Dashboard(f"Overheard / {title}")
@@ -55,7 +55,7 @@ def as_json(made: build.Dashboard) -> str:
     return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _widths(row: Row) -> list[int]:
+def _widths(row: DashboardRow) -> list[int]:
     """A table is twice as wide as what else is in its row."""
     shares = [2 if isinstance(panel, table.Panel) else 1 for panel in row]
     return [COLUMNS * share // sum(shares) for share in shares]

@@ -21,7 +21,7 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from deploy.grafana.colours import BAD, GOOD, QUIET, WARN, colours
-from deploy.grafana.queries import Query
+from deploy.grafana.queries import PanelQuery
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -30,7 +30,7 @@ AnyPanel = TypeVar("AnyPanel", stat.Panel, timeseries.Panel, table.Panel)
 Unit = Literal["s", "short", "cps", "percentunit", "bytes", "reqps"]
 
 
-class Steps(NamedTuple):
+class Thresholds(NamedTuple):
     """From ``warn`` on a value is orange, from ``bad`` on red; ``low``: below them, instead."""
 
     warn: float | None = None
@@ -38,10 +38,10 @@ class Steps(NamedTuple):
     low: bool = False
 
 
-ALWAYS_GOOD = Steps()
+ALWAYS_GOOD = Thresholds()
 
 
-def number(title: str, says: str, unit: Unit, query: Query, steps: Steps = ALWAYS_GOOD) -> Panel:
+def number(title: str, says: str, unit: Unit, query: PanelQuery, steps: Thresholds = ALWAYS_GOOD) -> Panel:
     """One figure, as it is now, coloured by its thresholds; where nobody knows it, a dash that is not green.
 
     Asked for this moment alone: the last value of a course would stay on the wall, green, for as long as the course
@@ -63,8 +63,8 @@ def curves(
     title: str,
     says: str,
     unit: Unit,
-    queries: Sequence[Query] | Query,
-    steps: Steps = ALWAYS_GOOD,
+    queries: Sequence[PanelQuery] | PanelQuery,
+    steps: Thresholds = ALWAYS_GOOD,
     *,
     stacked: bool = False,
     most: float | None = None,
@@ -85,14 +85,14 @@ def curves(
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     if most is not None:
         panel.max(most)
-    for letter, query in zip("ABCDEFGH", [queries] if isinstance(queries, Query) else queries, strict=False):
+    for letter, query in zip("ABCDEFGH", [queries] if isinstance(queries, PanelQuery) else queries, strict=False):
         panel.with_target(_target(query, letter))
         for name, colour in colours(query.legend).items():
             panel.override_by_name(name, [_fixed(colour)])
     return panel
 
 
-def listing(title: str, says: str, query: Query) -> Panel:
+def listing(title: str, says: str, query: PanelQuery) -> Panel:
     """A table of the series that there are now, one a row, their labels as columns."""
     dropped = dict.fromkeys(["Time", "Value", "__name__", "job"], True)
     organise = model.DataTransformerConfig(id_val="organize", options={"excludeByName": dropped})
@@ -103,12 +103,12 @@ def listing(title: str, says: str, query: Query) -> Panel:
     )
 
 
-def _begun(panel: AnyPanel, title: str, says: str, unit: Unit, steps: Steps) -> AnyPanel:
+def _begun(panel: AnyPanel, title: str, says: str, unit: Unit, steps: Thresholds) -> AnyPanel:
     panel.title(title).description(says).datasource(DATASOURCE).unit(unit).thresholds(_thresholds(steps)).no_value("–")
     return panel
 
 
-def _target(query: Query, letter: str) -> prometheus.Dataquery:
+def _target(query: PanelQuery, letter: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(letter).range()
 
 
@@ -119,7 +119,7 @@ def _unknown() -> model.SpecialValueMap:
     return model.SpecialValueMap(model.DashboardSpecialValueMapOptions(match=match, result=dash))
 
 
-def _thresholds(steps: Steps) -> build.ThresholdsConfig:
+def _thresholds(steps: Thresholds) -> build.ThresholdsConfig:
     worse = [(value, colour) for value, colour in ((steps.warn, WARN), (steps.bad, BAD)) if value is not None]
     values, colours = [value for value, _ in worse], [GOOD, *(colour for _, colour in worse)]
     if steps.low:  # Grafana's steps rise: the colour of a step holds from its value on
@@ -129,7 +129,7 @@ def _thresholds(steps: Steps) -> build.ThresholdsConfig:
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(marks)
 
 
-def _style(steps: Steps) -> GraphTresholdsStyleMode:
+def _style(steps: Thresholds) -> GraphTresholdsStyleMode:
     marked = steps.warn is not None or steps.bad is not None
     return GraphTresholdsStyleMode.DASHED if marked else GraphTresholdsStyleMode.OFF
 

@@ -7,46 +7,46 @@ from typing import NamedTuple
 QUANTILES = {"half": 0.5, "95 %": 0.95, "99 %": 0.99}
 
 
-class Query(NamedTuple):
+class PanelQuery(NamedTuple):
     """A PromQL expression; ``legend`` names its series, ``{{label}}`` stands for a label's value."""
 
     expr: str
     legend: str = "{{__name__}}"
 
 
-def latest(gauge: str, legend: str = "", *, by: str = "", where: str = "") -> Query:
+def latest(gauge: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
     """Return a gauge of the whole system: its maximum, as each tick that runs shows all of it."""
     return _aggregated("max", _chosen(gauge, where), by, legend)
 
 
-def rate(counter: str, legend: str = "", *, by: str = "", where: str = "") -> Query:
+def rate(counter: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
     """Return how much a counter rises a second, over all processes."""
     return _aggregated("sum", f"rate({_chosen(counter, where)}[$__rate_interval])", by, legend)
 
 
-def increase(counter: str, over: str, legend: str = "", *, by: str = "", where: str = "") -> Query:
+def increase(counter: str, over: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
     """Return how much a counter has risen in the time ``over``, over all processes."""
     return _aggregated("sum", f"increase({_chosen(counter, where)}[{over}])", by, legend)
 
 
-def quantiles(histogram: str, where: str = "") -> tuple[Query, ...]:
+def quantiles(histogram: str, where: str = "") -> tuple[PanelQuery, ...]:
     """Return half, 95 % and 99 % of what ``histogram`` observed: so many were at or below these."""
-    return tuple(Query(_quantile(share, histogram, "le", where), name) for name, share in QUANTILES.items())
+    return tuple(PanelQuery(_quantile(share, histogram, "le", where), name) for name, share in QUANTILES.items())
 
 
-def quantile_by(share: float, histogram: str, label: str) -> Query:
+def quantile_by(share: float, histogram: str, label: str) -> PanelQuery:
     """Return one quantile for each value of ``label``."""
-    return Query(_quantile(share, histogram, f"le, {label}"), _legend(label))
+    return PanelQuery(_quantile(share, histogram, f"le, {label}"), _legend(label))
 
 
 def _quantile(share: float, histogram: str, labels: str, where: str = "") -> str:
     return f"histogram_quantile({share}, {rate(f'{histogram}_bucket', by=labels, where=where).expr})"
 
 
-def _aggregated(operator: str, expr: str, by: str, legend: str) -> Query:
+def _aggregated(operator: str, expr: str, by: str, legend: str) -> PanelQuery:
     if not by:
-        return Query(f"{operator}({expr})", *filter(None, [legend]))
-    return Query(f"{operator} by ({by}) ({expr})", legend or _legend(by))
+        return PanelQuery(f"{operator}({expr})", *filter(None, [legend]))
+    return PanelQuery(f"{operator} by ({by}) ({expr})", legend or _legend(by))
 
 
 def _chosen(series: str, where: str) -> str:

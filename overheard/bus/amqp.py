@@ -38,7 +38,7 @@ SCHEMES = ("amqp", "amqps")
 TCP_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
 
-class NoAnswer(pika.exceptions.AMQPConnectionError):  # type: ignore[misc]
+class AnswerTimeout(pika.exceptions.AMQPConnectionError):  # type: ignore[misc]
     """RabbitMQ has taken a question and says nothing."""
 
 
@@ -66,7 +66,7 @@ REASONS: tuple[tuple[Any, str], ...] = (
         "refuses the vhost; check that it exists and that the user may use it",
     ),
     (
-        (NoAnswer, AMQPConnectorStackTimeout, pika.exceptions.AMQPHeartbeatTimeout),
+        (AnswerTimeout, AMQPConnectorStackTimeout, pika.exceptions.AMQPHeartbeatTimeout),
         "accepts connections, but does not answer",
     ),
 )
@@ -138,7 +138,7 @@ class DeadlineConnection(pika.BlockingConnection):  # type: ignore[misc]
     def _give_up(self) -> None:
         # During an alarm RabbitMQ says so, and pika has a timeout of its own for it.
         if self._impl._blocked_conn_timer is None:
-            self._impl._terminate_stream(NoAnswer(f"no answer within {ANSWER_SECONDS:g} s"))
+            self._impl._terminate_stream(AnswerTimeout(f"no answer within {ANSWER_SECONDS:g} s"))
 
 
 def connect(params: Any) -> Any:
@@ -165,7 +165,7 @@ def twice(params: Any, work: Callable[[], object], disconnect: Callable[[], obje
                 raise unavailable(params, error) from None
 
 
-class Asking:
+class IdleProbe:
     """Whether RabbitMQ is there, asked by a consumer that hears nothing: on a call of its own, as often as it comes."""
 
     def __init__(self, channel: Any, prefetch: int) -> None:

@@ -11,14 +11,14 @@ from overheard.bus import amqp
 from overheard.bus.dead_letters import DeadLetters, RecordAll
 from overheard.bus.envelope import StrictEncoder
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.observation import Observe, silence
+from overheard.bus.observation import Observation, silence
 from overheard.bus.rabbit import QuorumBroker
-from overheard.bus.rate_limit import Makes, RateLimit
+from overheard.bus.rate_limit import PermitFactory, RateLimit
 from overheard.bus.retries import SafeRetries
 from overheard.clock import Clock, system_clock
 from overheard.errors import ConfigError
-from overheard.observability.metrics import Metrics
-from overheard.permits import NoLimit
+from overheard.observability.metrics import ProcessMetrics
+from overheard.permits import UnlimitedPermit
 from overheard.stages import STAGES, Stage
 
 Broker = QuorumBroker | MemoryBroker
@@ -28,10 +28,10 @@ def open_broker(
     url: str,
     *,
     stages: Iterable[Stage] = (),
-    metrics: Metrics,
+    metrics: ProcessMetrics,
     record_dead: RecordAll,
     give_back: Callable[[], object] = lambda: None,
-    permits: Makes = lambda need, slot: NoLimit(),
+    permits: PermitFactory = lambda need, slot: UnlimitedPermit(),
     name: str = "",
     clock: Clock = system_clock,
 ) -> Broker:
@@ -57,7 +57,11 @@ def open_broker(
 
 
 def stack(
-    stages: tuple[Stage, ...], metrics: Metrics, record_dead: RecordAll, give_back: Callable[[], object], permits: Makes
+    stages: tuple[Stage, ...],
+    metrics: ProcessMetrics,
+    record_dead: RecordAll,
+    give_back: Callable[[], object],
+    permits: PermitFactory,
 ) -> list[Middleware]:
     """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
 
@@ -67,7 +71,7 @@ def stack(
     4. Observe counts and logs how it ended.
     """
     return [
-        Observe(metrics, give_back),
+        Observation(metrics, give_back),
         DeadLetters(record_dead),
         SafeRetries(stages),
         RateLimit(permits),

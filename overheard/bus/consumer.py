@@ -43,7 +43,7 @@ class QuorumConsumer(_RabbitmqConsumer):
         except amqp.LOST as error:
             amqp.close(self.connection)
             raise amqp.unavailable(broker.parameters, error) from None
-        self._asking = amqp.Asking(self.channel, prefetch)
+        self._asking = amqp.IdleProbe(self.channel, prefetch)
 
     @property
     def connected(self) -> bool:

@@ -15,10 +15,10 @@ import pika.exceptions
 from dramatiq.common import q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.dead_letters import DeadLetter, RecordAll, bounded, digest
+from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, bounded, digest
 from overheard.bus.envelope import StrictEncoder, fault
 from overheard.bus.public_exchange import REJECTED
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
@@ -29,7 +29,7 @@ ARRIVAL = 1.0  # seconds to wait for a letter that should be there
 LONGEST_REASON = 2_000  # characters
 LONGEST_KEY = 255  # bytes of a routing key, in AMQP
 
-LetterOf = Callable[[Any, bytes], DeadLetter]  # of a message's properties and body
+LetterOf = Callable[[Any, bytes], DeadLetterRecord]  # of a message's properties and body
 
 log = get_logger(__name__)
 
@@ -90,11 +90,11 @@ def _drain_queue(connection: Any, queue: str, letter_of: LetterOf, record: Recor
     return drained
 
 
-def _record(letters: list[DeadLetter], record: RecordAll) -> None:
+def _record(letters: list[DeadLetterRecord], record: RecordAll) -> None:
     """Record them all; where one cannot be, it is kept as what can be. Raises what the recorder does."""
     try:
         record(letters)
-    except TryAgain:
+    except RetryableError:
         raise
     except Exception:
         if len(letters) > 1:  # one of them is to blame, or the recorder: then each fails
@@ -106,9 +106,9 @@ def _record(letters: list[DeadLetter], record: RecordAll) -> None:
         record([_unreadable(letter.queue, letter.body, "cannot be kept as it was")])
 
 
-def _some(arriving: Iterator[Any], queue: str, letter_of: LetterOf, left: int) -> tuple[list[DeadLetter], int]:
+def _some(arriving: Iterator[Any], queue: str, letter_of: LetterOf, left: int) -> tuple[list[DeadLetterRecord], int]:
     """The next letters, not acknowledged yet, and the tag of the last of them."""
-    letters: list[DeadLetter] = []
+    letters: list[DeadLetterRecord] = []
     size, tag = 0, 0
     while len(letters) < min(left, BATCH) and size < BATCH_BYTES:
         method, properties, body = next(arriving)
@@ -119,7 +119,7 @@ def _some(arriving: Iterator[Any], queue: str, letter_of: LetterOf, left: int) -
     return letters, tag
 
 
-def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> DeadLetter:
+def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> DeadLetterRecord:
     try:
         return letter_of(properties, body)
     except Exception as error:  # anybody may have put it there; it must not be the end of every tick
@@ -127,23 +127,23 @@ def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> Dead
         return _unreadable(queue, body, f"cannot be read: {type(error).__name__}")
 
 
-def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetter:
+def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetterRecord:
     if queue == REJECTED:
-        return DeadLetter(digest(body), "ingress", queue, bounded(body), reason, "", "rejected")
-    return DeadLetter(digest(body), q_name(queue), queue, body, reason, "", "xq")
+        return DeadLetterRecord(digest(body), "ingress", queue, bounded(body), reason, "", "rejected")
+    return DeadLetterRecord(digest(body), q_name(queue), queue, body, reason, "", "xq")
 
 
-def _refused(properties: Any, body: bytes) -> DeadLetter:
+def _refused(properties: Any, body: bytes) -> DeadLetterRecord:
     headers = _headers(properties)
     reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")[:LONGEST_REASON]
     key = headers.get("x-routing-key")
     known = key if isinstance(key, str) and len(key.encode()) <= LONGEST_KEY else None
     given = properties.message_id  # bytes, where it is not UTF-8
     identity = given if given and isinstance(given, str) else digest(body)
-    return DeadLetter(identity, "ingress", REJECTED, bounded(body), reason, "", "rejected", known)
+    return DeadLetterRecord(identity, "ingress", REJECTED, bounded(body), reason, "", "rejected", known)
 
 
-def _parked(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) -> DeadLetter:
+def _parked(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) -> DeadLetterRecord:
     death = _death(properties)
     reason = fault(body, queue=death.get("queue") or q_name(queue), encoder=encoder)
     if reason is None:
@@ -152,7 +152,7 @@ def _parked(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) ->
         reason = DEATHS.get(why, f"dead-lettered by RabbitMQ: {why}")
     else:
         identity = digest(body)
-    return DeadLetter(identity, q_name(queue), queue, body, reason[:LONGEST_REASON], "", "xq")
+    return DeadLetterRecord(identity, q_name(queue), queue, body, reason[:LONGEST_REASON], "", "xq")
 
 
 def _death(properties: Any) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Dead letters: what was given up, with its reason.
 
 RabbitMQ keeps every one in its queue's ``.XQ`` for seven days, silently; here they are recorded for people. A message
-that fails in a worker is recorded at once (``DeadLetters``); what no worker could even decode is found by ``drain.py``.
-Both may see the same letter: the recorder ignores a (message_id, stage) that it has.
+that fails in a worker is recorded at once (``DeadLetters``); what no worker could even decode is found by
+``dead_letter_collector.py``. Both may see the same letter: the recorder ignores a (message_id, stage) that it has.
 
 No text of an item gets into a dead letter: a part of a poll that is parked is read again from the cursor. ``kept`` says
 what is stored of a body; reasons and tracebacks hold no words but ours (``overheard.error_fields``).
@@ -32,7 +32,7 @@ FOREIGN = "it was never a message of ours: find out who publishes it, then drop 
 log = get_logger(__name__)
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
+class DeadLetterRecord(msgspec.Struct, frozen=True):
     """``body`` is the envelope as it was delivered (an event's body when rejected); ``queue`` where it was parked.
 
     ``message_id`` is a hash of the body where that has none; ``routing_key`` a refused event's type.
@@ -48,7 +48,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     routing_key: str | None = None
 
 
-class NotKept(msgspec.Struct, frozen=True):
+class OmittedBody(msgspec.Struct, frozen=True):
     """The part that all stored bodies have in common that are not the message itself: ``not_kept`` says why."""
 
     not_kept: str
@@ -64,7 +64,7 @@ def bounded(body: bytes) -> bytes:
     return body[:MAX_BYTES]
 
 
-def kept(letter: DeadLetter) -> bytes:
+def kept(letter: DeadLetterRecord) -> bytes:
     """Return what is stored of the body, decided by the type of its message. Pure.
 
     A refused event holds no item and is kept as it came; a message of ids is kept whole and can be replayed. Of a
@@ -94,12 +94,12 @@ def _without_texts(message: ItemsFetched | ItemsMatched) -> dict[str, Any]:
 def why_not_kept(body: bytes) -> str | None:
     """Return why a stored body is not the message itself; None when it is."""
     try:
-        return msgspec.json.decode(body, type=NotKept).not_kept
+        return msgspec.json.decode(body, type=OmittedBody).not_kept
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
 
 
-RecordAll = Callable[[Sequence[DeadLetter]], None]
+RecordAll = Callable[[Sequence[DeadLetterRecord]], None]
 
 
 class DeadLetters(Middleware):
@@ -115,11 +115,11 @@ class DeadLetters(Middleware):
             log.error("dead letter not recorded", queue=message.queue_name, exc_info=error)
 
 
-def letter_of(message: Any) -> DeadLetter:
+def letter_of(message: Any) -> DeadLetterRecord:
     """The dead letter of a message that failed in a worker."""
     ending, error = ending_of(message), message._exception
     reason = ending.reason if ending else worded(error) if error else "rejected without a reason"
-    return DeadLetter(
+    return DeadLetterRecord(
         message_id=message.message_id,
         stage=message.actor_name,
         queue=xq_name(message.queue_name),

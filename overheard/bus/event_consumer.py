@@ -17,11 +17,11 @@ from overheard.bus import amqp
 from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
 from overheard.bus.dead_letters import RecordAll
 from overheard.bus.events import unknown_type
-from overheard.bus.intake import STAGE, Arrival, HandleAll, Intake, Refused
+from overheard.bus.intake import STAGE, EventBatch, HandleAll, IncomingEvent, Refused
 from overheard.bus.public_exchange import INGRESS, REJECTED, UNROUTED, declare, persistent
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 
 PREFETCH = 500
 LOOK_UP = 0.2  # seconds until a stop is seen
@@ -47,16 +47,16 @@ class IngressConsumer:
         handle: HandleAll,
         record: RecordAll,
         *,
-        metrics: Metrics,
+        metrics: ProcessMetrics,
         name: str = "ingress",
         release: Callable[[bool], bool] = lambda last: False,
         unable: Problem = lambda: None,
     ) -> None:
         self._params = amqp.consuming(amqp.parameters(url, name=name))
-        self._intake = Intake(handle, record, metrics)
+        self._intake = EventBatch(handle, record, metrics)
         self._release = release
         self._unable = unable
-        self._waiting: list[tuple[int, Arrival]] = []  # with the tags they came with
+        self._waiting: list[tuple[int, IncomingEvent]] = []  # with the tags they came with
         self._connected = False
         self._holding = False
         self._beat = time.monotonic()
@@ -76,7 +76,7 @@ class IngressConsumer:
                 stop.wait(pause)
         try:
             self._release(True)
-        except TryAgain as error:
+        except RetryableError as error:
             log.warning("events wait for the sweep", stage=STAGE, exc_info=error)
 
     def problems(self) -> list[str]:
@@ -98,7 +98,7 @@ class IngressConsumer:
             channel.basic_qos(prefetch_count=PREFETCH)
             for queue in (INGRESS, UNROUTED):
                 channel.basic_consume(queue, self._receiver(queue))
-            asking = amqp.Asking(channel, PREFETCH)
+            asking = amqp.IdleProbe(channel, PREFETCH)
             self._connected = True
             log.info("working", stage=STAGE)
             while not stop.is_set():
@@ -121,7 +121,7 @@ class IngressConsumer:
         # Callbacks only note: work inside one would keep pika from its heartbeats and from other channels.
         def receive(channel: Any, method: Any, properties: Any, body: bytes) -> None:
             refusal = unknown_type(method.routing_key) if queue == UNROUTED else None
-            arrival = Arrival(method.routing_key, body, properties.message_id, refusal)
+            arrival = IncomingEvent(method.routing_key, body, properties.message_id, refusal)
             self._waiting.append((method.delivery_tag, arrival))
 
         return receive
@@ -143,7 +143,7 @@ class IngressConsumer:
                 channel.basic_ack(batch[-1][0], multiple=True)
             self._holding = self._release(False)
             self._pause = PAUSES[0]
-        except TryAgain as error:
+        except RetryableError as error:
             # Not requeued: a quorum queue counts deliveries.
             log.warning("events wait", stage=STAGE, events=len(batch), exc_info=error)
             pause = self._next_pause()
@@ -168,6 +168,6 @@ def _reject(refusals: ConfirmedChannel, out: Refused) -> None:
     )
 
 
-def _headers(arrival: Arrival, reason: str) -> dict[str, str]:
+def _headers(arrival: IncomingEvent, reason: str) -> dict[str, str]:
     origin = INGRESS if arrival.refusal is None else UNROUTED
     return {"x-reason": reason, "x-routing-key": arrival.key, "x-origin": origin}

@@ -24,13 +24,13 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAMESPACE = uuid.UUID("5f0c9a0e-6c55-5c0b-9c57-0f6d8a3b7c11")  # of message ids; never changes
 
 
-class Event(msgspec.Struct, frozen=True):
+class PublicEvent(msgspec.Struct, frozen=True):
     """``event_id`` is the publisher's: an event that comes twice with the same one is the same event."""
 
     event_id: str | None = None
 
 
-class WorkspaceDue(Event, frozen=True):
+class WorkspaceDue(PublicEvent, frozen=True):
     """Make this workspace (slug or id) fresh now: its feeds of one ``source``, or of all."""
 
     workspace: str | int = ""
@@ -38,30 +38,30 @@ class WorkspaceDue(Event, frozen=True):
     source: str | None = None
 
 
-class WorkspaceDigest(Event, frozen=True):
+class WorkspaceDigest(PublicEvent, frozen=True):
     """Compose this workspace's digest: of the period that ended at ``period_end`` (epoch seconds), or until now."""
 
     workspace: str | int = ""
     period_end: float | None = None
 
 
-class ItemRecheck(Event, frozen=True):
+class ItemRecheck(PublicEvent, frozen=True):
     """Ask sources now about the stored items that are due for it, or about one ``item`` of a ``source`` (its id)."""
 
     item: str | None = None
     source: str = "reddit"
 
 
-AnyEvent = WorkspaceDue | WorkspaceDigest | ItemRecheck
-TYPES: dict[str, type[AnyEvent]] = {
+AnyPublicEvent = WorkspaceDue | WorkspaceDigest | ItemRecheck
+TYPES: dict[str, type[AnyPublicEvent]] = {
     "workspace.due": WorkspaceDue,
     "workspace.digest": WorkspaceDigest,
     "item.recheck": ItemRecheck,
 }
-TYPE_OF: dict[type[Event], str] = {event: name for name, event in TYPES.items()}
+TYPE_OF: dict[type[PublicEvent], str] = {event: name for name, event in TYPES.items()}
 
 
-def parse(routing_key: str, body: bytes) -> AnyEvent:
+def parse(routing_key: str, body: bytes) -> AnyPublicEvent:
     """The event. Raises InvalidInput that says what is wrong with it."""
     known = TYPES.get(routing_key)
     if known is None:
@@ -102,7 +102,7 @@ def encode(type: str, body: dict[str, Any]) -> tuple[bytes, str]:
     return raw, parse(type, raw).event_id or str(uuid.uuid4())
 
 
-def message_id_of(event: Event) -> str:
+def message_id_of(event: PublicEvent) -> str:
     """The id of the message that this event becomes: always the same for the same ``event_id``."""
     if event.event_id is None:
         return str(uuid.uuid4())

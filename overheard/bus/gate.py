@@ -12,7 +12,7 @@ from overheard.observability.log import get_logger
 log = get_logger(__name__)
 
 
-class Gate:
+class ConsumptionGate:
     """Closes when ``unable`` names a problem, and opens when it names none.
 
     Closed, worker threads begin nothing. Where the bus ``gives_back`` what a lost connection held, the consumers close

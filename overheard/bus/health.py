@@ -8,17 +8,17 @@ from typing import Any
 
 import dramatiq
 
-from overheard.bus.observation import Observe
-from overheard.observability.metrics import Metrics
+from overheard.bus.observation import Observation
+from overheard.observability.metrics import ProcessMetrics
 from overheard.stages import Stage
 
 STUCK_AFTER = 90.0  # seconds: a consumer may be held up by a publish that waits out an alarm (30 s, twice)
 
 
-class Health:
+class WorkerHealth:
     """Looks at the worker threads and the consumer threads of Dramatiq's workers."""
 
-    def __init__(self, metrics: Metrics, *, stuck_after: float = STUCK_AFTER) -> None:
+    def __init__(self, metrics: ProcessMetrics, *, stuck_after: float = STUCK_AFTER) -> None:
         self._workers: tuple[dramatiq.Worker, ...] = ()
         self._longest: Callable[[], float] = lambda: 0.0
         self._patience = 0.0
@@ -39,7 +39,7 @@ class Health:
         """
         self._unable = unable
         self._workers = tuple(workers)
-        self._longest = next(each.longest for each in broker.middleware if isinstance(each, Observe))
+        self._longest = next(each.longest for each in broker.middleware if isinstance(each, Observation))
         self._patience = 2 * max(stage.time_limit for stage in stages) / 1000
 
     def problems(self) -> list[str]:

@@ -18,10 +18,9 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
 from dramatiq.common import dq_name, q_name
 
-from overheard.bus.dead_letters import DeadLetter, RecordAll, digest
+from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, digest
 from overheard.bus.envelope import fault
-from overheard.bus.queue_depths import Door
-from overheard.bus.queue_depths import Queue as Seen
+from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
@@ -66,15 +65,15 @@ class MemoryBroker(StubBroker):
         known = [queue for name in names for queue in (name, dq_name(name)) if queue in self.queues]
         return sum(self.queues[queue].unfinished_tasks for queue in known)
 
-    def look(self) -> tuple[list[Seen], Door]:
+    def look(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
         """The stages' queues. A dead letter is recorded as it dies, and is on none; the door keeps nothing aside."""
         working = Counter(consumer.queue_name for consumer in tuple(self._consumers))
         queues = [
-            Seen(name, self.queues[name].qsize(), self.queues[dq_name(name)].unfinished_tasks, 0, working[name])
+            QueueDepth(name, self.queues[name].qsize(), self.queues[dq_name(name)].unfinished_tasks, 0, working[name])
             for name in tuple(self.queues)
             if name not in self.delay_queues
         ]
-        return queues, Door(unrouted=0, rejected=0)
+        return queues, PublicQueueDepths(unrouted=0, rejected=0)
 
     def release(self) -> None:
         """There is no connection to close."""
@@ -125,7 +124,7 @@ class MemoryConsumer(_StubConsumer):
         stage = q_name(self.queue_name)
         log.error("message parked", queue=self.queue_name, reason=reason)
         try:
-            self.record([DeadLetter(digest(body), stage, self.queue_name, body, reason, "", "nack")])
+            self.record([DeadLetterRecord(digest(body), stage, self.queue_name, body, reason, "", "nack")])
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letter not recorded", queue=self.queue_name, exc_info=error)
         finally:

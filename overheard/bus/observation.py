@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from overheard.bus.republishing import ending_of
 from overheard.observability import log as logs
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import OUTCOMES, Metrics
+from overheard.observability.metrics import OUTCOMES, ProcessMetrics
 
 # pika's errors come to us as exceptions. Dramatiq's worker repeats every failure with a foreign error's text.
 LEVELS = {
@@ -31,14 +31,14 @@ TOLD_AT = {"ok": logging.INFO, "postponed": logging.INFO, "retried": logging.WAR
 log = get_logger(__name__)
 
 
-class Observe(Middleware):
+class Observation(Middleware):
     """Stands first, so that its ``after_…`` hooks run last and know how the message ended.
 
     ``give_back`` runs on a worker's thread as the last thing it does: what belongs to the thread is closed by it, or
     by nobody.
     """
 
-    def __init__(self, metrics: Metrics, give_back: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, metrics: ProcessMetrics, give_back: Callable[[], object] = lambda: None) -> None:
         self._metrics = metrics
         self._outcomes: dict[tuple[str, str], Counter] = {}
         self._duration: dict[str, Histogram] = {}

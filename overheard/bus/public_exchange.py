@@ -23,7 +23,7 @@ UNROUTED = "overheard.unrouted"
 REJECTED = "overheard.rejected"
 
 
-class Publishes(Protocol):
+class EventPublisher(Protocol):
     """What tick and trigger need of the door."""
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
@@ -46,7 +46,7 @@ def declare(channel: Any) -> None:
         raise amqp.mismatch(error.reply_text) from None
 
 
-class Events:
+class RabbitEvents:
     """Publishes events, confirmed. Thread-safe; connects when it is first used, and again when it has to."""
 
     def __init__(self, url: str, *, name: str = "events") -> None:

@@ -18,7 +18,7 @@ PATIENCE = 5.0  # seconds for each step of the way there
 ALARMED = 1.0  # seconds after RabbitMQ has said that it takes no messages until we believe it
 
 
-class Queue(msgspec.Struct, frozen=True):
+class QueueDepth(msgspec.Struct, frozen=True):
     """``waiting`` may be worked on now, ``delayed`` later; ``workers`` None: nobody has ever worked on it."""
 
     name: str
@@ -28,14 +28,14 @@ class Queue(msgspec.Struct, frozen=True):
     workers: int | None
 
 
-class Door(msgspec.Struct, frozen=True):
+class PublicQueueDepths(msgspec.Struct, frozen=True):
     """What the public door keeps aside."""
 
     unrouted: int
     rejected: int
 
 
-class Looker:
+class QueueInspector:
     """Looks at one RabbitMQ again and again, on one connection; a lost one is opened anew by the next look."""
 
     def __init__(self, url: str, *, name: str = "status") -> None:
@@ -45,11 +45,11 @@ class Looker:
         self._connection: Any = None
         self._channel: Any = None
 
-    def look(self) -> tuple[list[Queue], Door]:
+    def look(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
         """Every stage's queue, the ingress first. Raises BusUnavailable."""
         with self._connected():
             queues = [self._queue(name) for name in (INGRESS, *(stage.queue for stage in STAGES.values()))]
-            return queues, Door(*((self._declared(name) or (0, 0))[0] for name in (UNROUTED, REJECTED)))
+            return queues, PublicQueueDepths(*((self._declared(name) or (0, 0))[0] for name in (UNROUTED, REJECTED)))
 
     def waiting(self, names: Iterable[str]) -> int:
         """How many messages wait on these queues, their delayed ones included. Raises BusUnavailable."""
@@ -99,10 +99,10 @@ class Looker:
             return False
         return bool(self._connection.is_open)
 
-    def _queue(self, name: str) -> Queue:
+    def _queue(self, name: str) -> QueueDepth:
         found = self._declared(name)
         delayed, dead = ((self._declared(f"{name}{suffix}") or (0, 0))[0] for suffix in (".DQ", ".XQ"))
-        return Queue(name, found[0] if found else 0, delayed, dead, found[1] if found else None)
+        return QueueDepth(name, found[0] if found else 0, delayed, dead, found[1] if found else None)
 
     def _declared(self, name: str) -> tuple[int, int] | None:
         """(messages, consumers) of a queue; None when there is no such queue, which closes the channel."""
@@ -118,13 +118,13 @@ class Looker:
         return int(answer.message_count), int(answer.consumer_count)
 
 
-def look(url: str) -> tuple[list[Queue], Door]:
+def look(url: str) -> tuple[list[QueueDepth], PublicQueueDepths]:
     """One look. Raises BusUnavailable, ConfigError."""
-    with closing(Looker(url)) as looker:
+    with closing(QueueInspector(url)) as looker:
         return looker.look()
 
 
 def waiting(url: str, names: Iterable[str]) -> int:
     """How many messages wait on these queues, their delayed ones included. Raises BusUnavailable."""
-    with closing(Looker(url, name="backlog")) as looker:
+    with closing(QueueInspector(url, name="backlog")) as looker:
         return looker.waiting(names)

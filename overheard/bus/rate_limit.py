@@ -15,20 +15,20 @@ import dramatiq
 from dramatiq.middleware import Middleware
 
 from overheard.bus.envelope import LONGEST_DELAY
-from overheard.bus.republishing import Ending, acknowledge, put_back
-from overheard.bus.retry_policy import Copy
+from overheard.bus.republishing import MessageResult, acknowledge, put_back
+from overheard.bus.retry_policy import Republication
 from overheard.outcomes import Later
-from overheard.permits import Need, Permission, Slot
+from overheard.permits import AnyPermit, BudgetNeed, Slot
 
 OPTION = "need"  # of an actor: Callable[[Message], Need | None]
 
-Makes = Callable[[Need | None, Slot | None], Permission]
+PermitFactory = Callable[[BudgetNeed | None, Slot | None], AnyPermit]
 
 
 class RateLimit(Middleware):
     """``permits`` makes the permits, of a need and the slot that is held."""
 
-    def __init__(self, permits: Makes) -> None:
+    def __init__(self, permits: PermitFactory) -> None:
         self._permits = permits
 
     @property
@@ -52,17 +52,17 @@ class RateLimit(Middleware):
             return
         copy = reschedule(result, message.options, permit_of(message).held)
         if copy is None:
-            acknowledge(message, Ending("postponed", "left to the sweep"))
+            acknowledge(message, MessageResult("postponed", "left to the sweep"))
         else:
-            put_back(broker, message, copy, Ending("postponed", f"comes back in {result.delay:.1f} s"))
+            put_back(broker, message, copy, MessageResult("postponed", f"comes back in {result.delay:.1f} s"))
 
 
-def permit_of(message: Any) -> Permission:
+def permit_of(message: Any) -> AnyPermit:
     """The permit of a message at hand. Raises KeyError when none could be made: it must not go unlimited."""
     return message.__dict__["permit"]  # type: ignore[no-any-return]
 
 
-def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) -> Copy | None:
+def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) -> Republication | None:
     """Return the copy to come back; None when that is too far off for the bus: a sweep finds what is left to do.
 
     It has the slot that was reserved for it, or keeps the one that it ``held`` and did not use.
@@ -72,7 +72,7 @@ def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) 
     kept = {name: value for name, value in options.items() if name not in ("eta", "slot", "slot_key")}
     if (slot := later.slot or held) is not None:
         kept |= {"slot": slot.at, "slot_key": slot.key}
-    return Copy(math.ceil(max(later.delay, 0.0) * 1000), kept, later.message)
+    return Republication(math.ceil(max(later.delay, 0.0) * 1000), kept, later.message)
 
 
 def held_slot(options: dict[str, Any]) -> Slot | None:

@@ -14,11 +14,11 @@ import dramatiq
 import msgspec
 
 from overheard.bus.envelope import Payload
-from overheard.bus.retry_policy import Copy
+from overheard.bus.retry_policy import Republication
 from overheard.error_fields import worded
 
 
-class Ending(msgspec.Struct, frozen=True):
+class MessageResult(msgspec.Struct, frozen=True):
     """What became of a message; kept on it for the middlewares that run later."""
 
     outcome: str
@@ -26,37 +26,37 @@ class Ending(msgspec.Struct, frozen=True):
     traceback: str = ""
 
 
-def ending_of(message: Any) -> Ending | None:
+def ending_of(message: Any) -> MessageResult | None:
     """How the message ended; None when it is simply done, or not yet."""
     return message.__dict__.get("ending")  # type: ignore[no-any-return]
 
 
-def reject(message: Any, ending: Ending) -> None:
+def reject(message: Any, ending: MessageResult) -> None:
     """Let the message be a dead letter."""
     message.fail()
     message.ending = ending
 
 
-def acknowledge(message: Any, ending: Ending) -> None:
+def acknowledge(message: Any, ending: MessageResult) -> None:
     """Let the message be acknowledged."""
     message.ending = ending
     message.failed = False
 
 
-def put_back(broker: dramatiq.Broker, message: Any, copy: Copy, ending: Ending) -> None:
+def put_back(broker: dramatiq.Broker, message: Any, copy: Republication, ending: MessageResult) -> None:
     """1. hold the message as failed; 2. publish the copy; 3. only now let it be acknowledged.
 
     Raises what publishing raises: then the message is a dead letter.
     """
     because = f"; {ending.reason}" if ending.reason else ""
-    reject(message, Ending("dead", f"it could not be put back on the bus{because}", ending.traceback))
+    reject(message, MessageResult("dead", f"it could not be put back on the bus{because}", ending.traceback))
     args = message.args if copy.message is None else (Payload(copy.message),)
     try:
         broker.enqueue(dataclasses.replace(message._message, args=args, options=copy.options), delay=copy.delay)
     except Exception as error:
         if came_here(message):
             unsent = f"it could not be put back on the bus ({worded(error)}){because}"
-            reject(message, Ending("dead", unsent, ending.traceback))
+            reject(message, MessageResult("dead", unsent, ending.traceback))
             raise error from None  # dramatiq logs it; the handler's error may quote an item and is left out
         # The bus is away, and its connection lost meanwhile: it comes again as it was.
     acknowledge(message, ending)

@@ -8,7 +8,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import Retries
 
-from overheard.bus.republishing import Ending, acknowledge, came_here, put_back, reject
+from overheard.bus.republishing import MessageResult, acknowledge, came_here, put_back, reject
 from overheard.bus.retry_policy import decide
 from overheard.error_fields import trace, worded
 from overheard.errors import Unavailable
@@ -37,13 +37,13 @@ class SafeRetries(Retries):
     ) -> None:
         if exception is None:
             if isinstance(result, Rejected):
-                reject(message, Ending("dead", result.reason))
+                reject(message, MessageResult("dead", result.reason))
             return
         decision = decide(exception, message.options, self._stages[message.actor_name])
         if isinstance(decision, Rejected):
-            reject(message, Ending("dead", decision.reason, trace(exception)))
+            reject(message, MessageResult("dead", decision.reason, trace(exception)))
             return
-        ending = Ending("retried", worded(exception), trace(exception))
+        ending = MessageResult("retried", worded(exception), trace(exception))
         if isinstance(exception, Unavailable) and not came_here(message):
             # The gate has closed: it comes again by itself, perhaps to a machine that reaches the database.
             acknowledge(message, ending)

@@ -1,8 +1,8 @@
 """What happens to a message whose handler raised: one pure decision, from the error's type (``overheard.errors``).
 
-Permanent, InvalidInput, NotFound,       → a dead letter at once
+PermanentError, InvalidInput, NotFound,       → a dead letter at once
 ConfigError
-TryAgain with a delay                    → a retry after that delay, at most 5 minutes
+RetryableError with a delay                    → a retry after that delay, at most 5 minutes
 TimeLimitExceeded, anything else         → a retry after a jittered backoff
 … and no tries left                      → a dead letter
 """
@@ -17,16 +17,16 @@ from dramatiq.common import compute_backoff
 
 from overheard.bus.envelope import LONGEST_DELAY
 from overheard.error_fields import worded
-from overheard.errors import ConfigError, InvalidInput, NotFound, Permanent, TryAgain
+from overheard.errors import ConfigError, InvalidInput, NotFound, PermanentError, RetryableError
 from overheard.messages import Message
 from overheard.observability.log import TRAVELS
 from overheard.outcomes import Rejected
 from overheard.stages import Stage
 
-HOPELESS = (Permanent, InvalidInput, NotFound, ConfigError)
+HOPELESS = (PermanentError, InvalidInput, NotFound, ConfigError)
 
 
-class Copy(msgspec.Struct, frozen=True):
+class Republication(msgspec.Struct, frozen=True):
     """What is published in place of a message: in ``delay`` milliseconds, with these options and this payload."""
 
     delay: int
@@ -34,7 +34,7 @@ class Copy(msgspec.Struct, frozen=True):
     message: Message | None = None
 
 
-def decide(error: BaseException, options: dict[str, Any], stage: Stage) -> Copy | Rejected:
+def decide(error: BaseException, options: dict[str, Any], stage: Stage) -> Republication | Rejected:
     """Return the copy to retry with, or why not to. ``options`` are those of the message."""
     reason = worded(error)
     if isinstance(error, HOPELESS):
@@ -44,12 +44,12 @@ def decide(error: BaseException, options: dict[str, Any], stage: Stage) -> Copy 
         return Rejected(f"{reason} (after {retries + 1} tries)")
     # Not the slot: it was spent on the try that failed.
     kept = {name: options[name] for name in TRAVELS if name in options}
-    return Copy(_backoff(error, retries, stage), {**kept, "retries": retries + 1})
+    return Republication(_backoff(error, retries, stage), {**kept, "retries": retries + 1})
 
 
 def _backoff(error: BaseException, retries: int, stage: Stage) -> int:
     longest = int(LONGEST_DELAY * 1000)
-    if isinstance(error, TryAgain) and error.delay is not None:
+    if isinstance(error, RetryableError) and error.delay is not None:
         return min(math.ceil(max(error.delay, 0.0) * 1000), longest)
     _, delay = compute_backoff(retries, factor=stage.min_backoff, max_backoff=min(stage.max_backoff, longest))
     return delay

@@ -19,7 +19,7 @@ from overheard.sending import Send
 from overheard.stages import STAGES, Stage, recipient
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class OutgoingMessage(msgspec.Struct, frozen=True):
     """A message to be sent together with others. ``told``: what it takes along of the work that sends it."""
 
     message: Message
@@ -56,7 +56,7 @@ class Sender:
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
 
-    def send_all(self, parcels: Sequence[Parcel]) -> None:
+    def send_all(self, parcels: Sequence[OutgoingMessage]) -> None:
         """Returns when the bus has them all. Raises as ``send`` does: then it has some of them at most."""
         if parcels:
             envelopes = [

@@ -14,8 +14,8 @@ import dramatiq
 import dramatiq.worker
 
 from overheard import __version__
-from overheard.bus.gate import Gate
-from overheard.bus.health import Health
+from overheard.bus.gate import ConsumptionGate
+from overheard.bus.health import WorkerHealth
 from overheard.bus.rabbit import QuorumBroker
 from overheard.errors import Unavailable
 from overheard.observability.log import get_logger
@@ -34,7 +34,7 @@ def run(
     stages: Iterable[Stage],
     *,
     stop: threading.Event,
-    health: Health,
+    health: WorkerHealth,
     threads: Mapping[str, int] | None = None,
     shutdown: float = SHUTDOWN,
     unable: Callable[[], str | None] = lambda: None,
@@ -64,7 +64,7 @@ def run(
             worker.start()
         health.watch(workers, broker, named, unable)
         log.info("working", stages=[stage.name for stage in named], version=__version__)
-        return watch(health, stop, Gate(workers, unable, gives_back=isinstance(broker, QuorumBroker)))
+        return watch(health, stop, ConsumptionGate(workers, unable, gives_back=isinstance(broker, QuorumBroker)))
     finally:
         end(workers, shutdown)
 
@@ -79,7 +79,7 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
             return
 
 
-def watch(health: Health, stop: threading.Event, gate: Gate) -> int:
+def watch(health: WorkerHealth, stop: threading.Event, gate: ConsumptionGate) -> int:
     """Wait for the end: 0 when told to stop, 1 when a thread has died."""
     while not stop.wait(CHECK_EVERY):
         gate.look()

@@ -29,4 +29,4 @@ class Channel(Protocol):
     kind: str
 
     def send(self, notice: Notice) -> None:
-        """Deliver, or raise: TryAgain (with the delay the receiver asked for), Permanent, ChannelGone."""
+        """Deliver, or raise: RetryableError (with the delay the receiver asked for), PermanentError, ChannelGone."""

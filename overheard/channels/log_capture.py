@@ -18,7 +18,7 @@ REASONS = "apprise"
 LINES = 3  # more are repetitions per recipient
 
 
-class Said(msgspec.Struct):
+class CapturedLog(msgspec.Struct):
     """Apprise's warnings and errors: their text is for a service that has not sent anything yet, as later it may repeat
     what was sent; ``fault`` says what went wrong with the connection when it logged the first one of an error.
     """
@@ -27,7 +27,7 @@ class Said(msgspec.Struct):
     fault: str = ""
 
 
-_said: ContextVar[Said | None] = ContextVar("overheard_library_lines", default=None)
+_said: ContextVar[CapturedLog | None] = ContextVar("overheard_library_lines", default=None)
 
 
 class _Capture(logging.Filter):
@@ -48,11 +48,11 @@ _capture = _Capture()
 
 
 @contextmanager
-def captured() -> Iterator[Said]:
+def captured() -> Iterator[CapturedLog]:
     """Collect Apprise's warnings and errors of this thread; nothing the libraries say reaches the log meanwhile."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_capture)  # adding it again changes nothing
-    said = Said()
+    said = CapturedLog()
     token = _said.set(said)
     try:
         yield said

@@ -18,7 +18,7 @@ from overheard.channels.webhook import WebhookChannel
 from overheard.errors import InvalidInput
 
 
-class Kind(Protocol):
+class ChannelFactory(Protocol):
     """Makes a channel, or raises InvalidInput that shows neither URL nor secret. ``signed``: it has a secret."""
 
     signed: bool
@@ -26,12 +26,12 @@ class Kind(Protocol):
     def __call__(self, url: str, secret: str | None, options: ChannelOptions) -> Channel: ...
 
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, ChannelFactory] = {
     "http": WebhookChannel,
     "https": WebhookChannel,
     "null": NullChannel,
 }
-OTHERS: Kind = AppriseChannel
+OTHERS: ChannelFactory = AppriseChannel
 SCHEME = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*)://")
 
 
@@ -68,7 +68,7 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
         raise InvalidInput(f"{where}: {error} (was: {redact(url)})") from None
 
 
-def _kind(url: str) -> Kind:
+def _kind(url: str) -> ChannelFactory:
     if chat_service(url) is not None:
         return OTHERS
     return KINDS.get(url.partition("://")[0].lower(), OTHERS)

@@ -2,13 +2,13 @@
 
     2xx                 delivered; the body is not looked at
     410                 ChannelGone: by Standard Webhooks, the receiver asks us to stop
-    3xx                 TryAgain: redirects are never followed, they lead past the egress check and past what was
+    3xx                 RetryableError: redirects are never followed, they lead past the egress check and past what was
                         configured; the text tells the operator so, and what is pending then goes to the new address
-    413                 Permanent: what is too large stays too large; another notice may well be taken
-    408 425 429 5xx     TryAgain: a passing fault; Retry-After is kept to
+    413                 PermanentError: what is too large stays too large; another notice may well be taken
+    408 425 429 5xx     RetryableError: a passing fault; Retry-After is kept to
     other 4xx           DeliveryRefused: Standard Webhooks tries again after all but 2xx. A receiver in the middle of a
                         deployment, or with a token that someone is about to mend, answers 401 or 404. With a
-                        Retry-After it is TryAgain: then it is about us, and not about what we sent
+                        Retry-After it is RetryableError: then it is about us, and not about what we sent
 
 How often, over how many days, is the notify stage's to decide.
 """
@@ -22,27 +22,27 @@ from http.client import responses
 
 import msgspec
 
-from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
+from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
 
 PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 LONGEST_DELAY = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
 
 
 def judge(host: str, status: int, retry_after: str | None, *, now: float) -> None:
-    """Return when delivered, else raise TryAgain, Permanent or ChannelGone. ``now`` is in seconds since the epoch."""
+    """Return when delivered, else raise RetryableError, PermanentError or ChannelGone. ``now``: seconds since 1970."""
     if 200 <= status < 300:
         return
     said = f"{host} {answered(status)}"
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{said}: it wants no more messages")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        raise Permanent(f"{said}: allow bodies of 1 MB there")
+        raise PermanentError(f"{said}: allow bodies of 1 MB there")
     if 300 <= status < 400:
         said += ": redirects are not followed, so set the channel's url to the address that it names"
     delay = delay_of(retry_after, now=now)
     if delay is None and refuses(status):
         raise DeliveryRefused(said)
-    raise TryAgain(said, delay=delay)
+    raise RetryableError(said, delay=delay)
 
 
 def refuses(status: int) -> bool:

@@ -1,4 +1,4 @@
-"""A signed webhook (Standard Webhooks 1.0) to any http:// or https:// address. What answers mean: ``answers.py``."""
+"""A signed webhook (Standard Webhooks 1.0) to any http:// or https:// address. What answers mean: ``responses.py``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overheard.channels.log_capture import captured
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.responses import judge
 from overheard.channels.webhook_url import parse_target
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import InvalidInput, RetryableError
 from overheard.net import egress
 from overheard.net.deadline import Deadline
 from overheard.notices import Notice
@@ -52,7 +52,7 @@ class WebhookChannel:
         self._tls = tls
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises TryAgain, ChannelGone, or Permanent (413; EgressRefused)."""
+        """Deliver once. Raises RetryableError, ChannelGone, or PermanentError (413; EgressRefused)."""
         clock = self._options.clock
         body = body_of(notice, now=clock())
         headers = {
@@ -69,7 +69,7 @@ class WebhookChannel:
                 # Not in the error's own text, which shows the path.
                 reason = fault(error) or f"the request failed ({type(error).__name__})"
                 said = f" {deadline.cut}" if deadline.cut else f": {reason}"
-                raise TryAgain(f"{self._target.host}{said}") from None
+                raise RetryableError(f"{self._target.host}{said}") from None
         judge(self._target.host, status, retry_after, now=clock())
 
     def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> tuple[int, str | None]:

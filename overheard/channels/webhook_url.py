@@ -30,7 +30,7 @@ BAD_PORTS = frozenset({
 WRONG_PORT = "port {} belongs to another protocol; use 443, 80 or one above 1023"
 
 
-class Target(NamedTuple):
+class WebhookTarget(NamedTuple):
     """``host`` is ASCII and without brackets; ``path`` carries the query and may hold tokens: never show it."""
 
     scheme: str
@@ -39,7 +39,7 @@ class Target(NamedTuple):
     path: str
 
 
-def parse_target(url: str, *, allow_private: bool) -> Target:
+def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
     """Take a webhook's URL apart. Raises InvalidInput, whose text never contains the URL."""
     if FORBIDDEN.search(url):
         raise InvalidInput("url: has a space, a backslash or another character that must be written as %XX")
@@ -59,7 +59,7 @@ def parse_target(url: str, *, allow_private: bool) -> Target:
     if not allow_private:
         _refuse_private(host, port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, host, port, quote(path, safe=string.punctuation, errors="replace"))
+    return WebhookTarget(parts.scheme, host, port, quote(path, safe=string.punctuation, errors="replace"))
 
 
 def foreign(port: int) -> bool:

@@ -7,7 +7,7 @@ import click
 from overheard.cli.context import configuration
 from overheard.cli.group import CliError
 from overheard.cli.output import line
-from overheard.errors import InvalidInput, Permanent, TryAgain
+from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.operations import operator_alert
 
 
@@ -25,6 +25,6 @@ def test(context: click.Context) -> None:
         raise CliError("no alerts are sent: [alerts] url in pipeline.toml is empty")
     try:
         took = operator_alert.test(config)
-    except (TryAgain, Permanent, InvalidInput) as error:
+    except (RetryableError, PermanentError, InvalidInput) as error:
         raise CliError(f"[alerts] url took nothing: {operator_alert.said(error)}") from None
     line(("✓ ", "green"), f"The operator's channel took the test alert in {took:.1f} s.")

@@ -13,7 +13,7 @@ from overheard.cli.group import CliError
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.clock import system_clock
 from overheard.db import channels as stored
-from overheard.errors import InvalidInput, Permanent, TryAgain
+from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.operations import channels
 from overheard.operations.channels import ChannelState
 from overheard.operations.wording import span
@@ -46,7 +46,7 @@ def test(context: click.Context, workspace: str, name: str) -> None:
         config = program.config
     try:
         took = channels.test(config, row)
-    except (TryAgain, Permanent, InvalidInput) as error:
+    except (RetryableError, PermanentError, InvalidInput) as error:
         raise CliError(f"{row.workspace}/{row.name} took nothing: {error}") from None
     line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), f" took the test message in {took:.1f} s.")
     if row.disabled_at is not None:

@@ -14,9 +14,9 @@ from overheard.cli.context import configuration
 from overheard.cli.output import line
 from overheard.errors import ConfigError
 from overheard.operations import checks
-from overheard.operations.checks.outcome import Outcome
+from overheard.operations.checks.outcome import CheckOutcome
 from overheard.permits import Permit
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 
@@ -43,12 +43,12 @@ def check(context: click.Context, format: str) -> None:
     sys.exit(worst)
 
 
-def _outcomes(context: click.Context) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(context: click.Context) -> Iterator[tuple[str, CheckOutcome]]:
     try:
-        program = Program(configuration(context))
+        program = RunningProcess(configuration(context))
     except ConfigError as error:
         first, *rest = error.problems
-        yield "configuration", Outcome("failed", first, "\n".join(rest) or None)
+        yield "configuration", CheckOutcome("failed", first, "\n".join(rest) or None)
         return
 
     def budget(key: str) -> Permit:

@@ -17,7 +17,7 @@ from overheard.config.loading import load
 from overheard.errors import InvalidInput
 from overheard.input_files import open_input
 from overheard.observability import log
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 
 def configuration(context: click.Context) -> Config:
@@ -46,12 +46,12 @@ def named_input(path: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_app(context: click.Context, *, create: bool = False) -> Iterator[Program]:
+def open_app(context: click.Context, *, create: bool = False) -> Iterator[RunningProcess]:
     """A program in a session of its database, as long as its statements may take. Raises ConfigError, Unavailable.
 
     ``create``: make a SQLite database where there is none. One that is behind is for `overheard migrate`.
     """
-    program = Program(configuration(context))
+    program = RunningProcess(configuration(context))
     try:
         program.require_database(create=create)
         with program.db.session(), program.db.unhurried():

@@ -18,7 +18,7 @@ from overheard.db.database import Db
 from overheard.errors import InvalidInput
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.sources.registry import SOURCES, author_label, watchable
 
 WORDS = {
@@ -96,7 +96,7 @@ class Erasure(NamedTuple):
     erase: Callable[[], msgspec.Struct]
 
 
-def _of_author(program: Program, source: str, name: str) -> Erasure:
+def _of_author(program: RunningProcess, source: str, name: str) -> Erasure:
     db, label = program.db, author_label(source, name)
     found = erasure_requests.count_author(db, source, name)
     question = f"Erase {counted(found.items, 'item')} of {label}, and store nothing of theirs any more?"
@@ -104,7 +104,7 @@ def _of_author(program: Program, source: str, name: str) -> Erasure:
     return Erasure(whom, label, question, found, lambda: erasure_requests.author(db, source, name, program.clock()))
 
 
-def _of_workspace(program: Program, slug: str) -> Erasure:
+def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
     db, row = program.db, workspaces.changeable(program.db, slug)
     found = erasure_requests.count_workspace(db, row.id)
     what = f"{counted(found.mentions, 'mention')}, {counted(found.channels, 'channel')}"

@@ -10,7 +10,7 @@ import click
 from overheard.cli.context import configuration
 from overheard.cli.output import line
 from overheard.db import migrate as migrations
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 BEHIND = 3  # not 1, which is for all that fails: who asks must not take a fault for an answer
 
@@ -23,7 +23,7 @@ def migrate(context: click.Context, check: bool) -> None:
 
     `overheard run` does it by itself on SQLite; no other command changes a database that is there.
     """
-    program = Program(configuration(context))
+    program = RunningProcess(configuration(context))
     try:
         if check:
             sys.exit(_say_what_is_pending(program))
@@ -40,7 +40,7 @@ def _say_where_the_copy_is(copy: Path) -> None:
     line(("✓ ", "green"), "copied to ", (str(copy), "bold"), (" (delete it when all is well)", "dim"))
 
 
-def _say_what_is_pending(program: Program) -> int:
+def _say_what_is_pending(program: RunningProcess) -> int:
     """The exit code. A file of SQLite that is not there yet is not made."""
     if program.config.database.embedded and not program.db.file.exists():
         line("The database is empty: it is made at the first start.")

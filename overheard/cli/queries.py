@@ -18,9 +18,9 @@ from overheard.cli.group import WrongUsage
 from overheard.cli.highlight import marked
 from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
-from overheard.matching.language import Query, QuerySyntaxError, parse
+from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
 from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, matching
-from overheard.sources.jsonl_files import NotItems, unpacked
+from overheard.sources.jsonl_files import NotAnItemFile, unpacked
 from overheard.sources.registry import place_label
 
 TABLE_ROWS = 50
@@ -63,7 +63,7 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
         output.show([SimpleNamespace(query=str(wanted))], (), format, keys=("query",), empty="")
 
 
-def _text(wanted: Query, text: str, format: Format) -> None:
+def _text(wanted: ParsedQuery, text: str, format: Format) -> None:
     text = text.encode("utf-8", "replace").decode()
     hit = matches(wanted, {"text": text})
     if format != "table":
@@ -76,12 +76,12 @@ def _text(wanted: Query, text: str, format: Format) -> None:
         line(("✗ ", "red"), "It does not match.")
 
 
-def _file(wanted: Query, path: str, format: Format) -> int:
+def _file(wanted: ParsedQuery, path: str, format: Format) -> int:
     tally = LineTally()
     try:
         with named_input(path) as raw:
             _print(matching(wanted, unpacked(raw), tally, output.complain), format)
-    except NotItems as error:
+    except NotAnItemFile as error:
         raise WrongUsage(f"{'stdin' if path == '-' else path}: {error}") from None
     if tally.bad > MAX_COMPLAINTS:
         line(f"… and {tally.bad - MAX_COMPLAINTS:,} more lines that cannot be read", stderr=True)

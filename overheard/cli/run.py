@@ -9,7 +9,7 @@ import click
 
 from overheard import process
 from overheard.embedded import Pipeline
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 
 @click.command(help="Run everything in one process: tick, ingress and all stages.")
@@ -19,7 +19,7 @@ def run(context: click.Context) -> None:
     sys.exit(process.main("run", lambda: process.start(context.obj["config"], os.environ), _run))
 
 
-def _run(running: Program) -> int:
+def _run(running: RunningProcess) -> int:
     pipeline = Pipeline(running)
     running.stop_on_signals()
     running.ready_database()

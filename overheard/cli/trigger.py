@@ -12,7 +12,7 @@ from overheard.cli.output import line
 from overheard.db import heartbeats
 from overheard.operations import trigger as runs
 from overheard.operations.wording import ago, counted
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 
 @click.command
@@ -43,7 +43,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
         line(("✓ ", "green"), (asked.slug, "bold"), f": {counted(found, 'new mention')} in {took:.1f} s.")
 
 
-def _late(program: Program, slug: str, timeout: float) -> str:
+def _late(program: RunningProcess, slug: str, timeout: float) -> str:
     tick = ago(heartbeats.last(program.db, "tick"), program.clock())
     start = "overheard run" if program.config.bus.embedded else "the tick, ingress and actors"
     return (

@@ -12,7 +12,7 @@ from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.cli.workspace_add import add
 from overheard.db import mentions, workspace_specs
 from overheard.db import workspaces as stored
-from overheard.db.workspaces import Overview
+from overheard.db.workspaces import WorkspaceOverview
 from overheard.operations import workspaces
 from overheard.operations.wording import ago, ahead, counted
 from overheard.sources.registry import place_label
@@ -32,13 +32,13 @@ workspace.add_command(add)
 def list_(context: click.Context, format: Format) -> None:
     """All workspaces, with how much of everything they have."""
     with open_app(context) as program:
-        keys = Overview.__struct_fields__
+        keys = WorkspaceOverview.__struct_fields__
         empty = "No workspaces yet: overheard workspace add, or overheard import."
         output.show(stored.overview(program.db), _columns(program.clock()), format, keys=keys, empty=empty)
 
 
 def _columns(now: float) -> tuple[Column, ...]:
-    def due(row: Overview) -> Text:
+    def due(row: WorkspaceOverview) -> Text:
         return Text(ahead(row.next_due_at, now)) if row.active else Text("paused", style="yellow")
 
     def number(title: str, key: str) -> Column:

@@ -20,13 +20,13 @@ Days = Annotated[int, Field(ge=0, le=36_500)]
 LEASE_MARGIN = 5.0  # seconds of [notify] lease that must be left when a try has taken its whole [notify] timeout
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """A table of pipeline.toml."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-class Bus(Section):
+class BusSettings(SettingsSection):
     url: SecretStr = SecretStr("memory://")
 
     @field_validator("url")
@@ -48,7 +48,7 @@ class Bus(Section):
         return self.url.get_secret_value().startswith("memory://")
 
 
-class Database(Section):
+class DatabaseSettings(SettingsSection):
     url: SecretStr = SecretStr("sqlite:///overheard.db")
 
     @field_validator("url")
@@ -66,12 +66,12 @@ class Database(Section):
         return self.url.get_secret_value().startswith("sqlite:///")
 
 
-class RedditClient(Section):
+class RedditCredentials(SettingsSection):
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: SecretStr = SecretStr("")
 
 
-class Reddit(Section):
+class RedditSettings(SettingsSection):
     client_id: str = ""
     client_secret: SecretStr = SecretStr("")
     username: str = ""
@@ -82,7 +82,7 @@ class Reddit(Section):
     requests_per_minute: Annotated[int, Field(gt=0, le=6000)] = 95
     burst: Positive = 5
     timeout: Soon = 15
-    client: Annotated[tuple[RedditClient, ...], Field(strict=False)] = ()  # strict: TOML knows no tuples
+    client: Annotated[tuple[RedditCredentials, ...], Field(strict=False)] = ()  # strict: TOML knows no tuples
 
     @field_validator("reddit_url", "oauth_url")
     @classmethod
@@ -92,9 +92,11 @@ class Reddit(Section):
         return value.rstrip("/")
 
     @property
-    def clients(self) -> tuple[RedditClient, ...]:
+    def clients(self) -> tuple[RedditCredentials, ...]:
         """All that are configured, the single keys' last. Only the first is used yet."""
-        single = [RedditClient(client_id=self.client_id, client_secret=self.client_secret)] if self.client_id else []
+        single = (
+            [RedditCredentials(client_id=self.client_id, client_secret=self.client_secret)] if self.client_id else []
+        )
         return (*self.client, *single)
 
     @property
@@ -103,26 +105,26 @@ class Reddit(Section):
         return self.clients[0].client_id if self.clients else ""
 
 
-class Replay(Section):
+class ReplaySettings(SettingsSection):
     path: str = ""
     speed: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
 
 
-class Sources(Section):
+class SourcesSettings(SettingsSection):
     """A table of tables: ``[sources.reddit]``."""
 
-    reddit: Reddit = Reddit()
-    replay: Replay = Replay()
+    reddit: RedditSettings = RedditSettings()
+    replay: ReplaySettings = ReplaySettings()
 
 
-class Tick(Section):
+class TickSettings(SettingsSection):
     interval: Soon = 5
     jitter: Annotated[float, Field(ge=0, le=3600)] = 10
     batch: Positive = 500
     sweep_after: Seconds = 60
 
 
-class Fetch(Section):
+class FetchSettings(SettingsSection):
     threads: Threads = 4
     fresh_for: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 60
     group_size: Annotated[int, Field(gt=0, le=200)] = 50
@@ -131,15 +133,15 @@ class Fetch(Section):
     longest_backoff: Seconds = 86400
 
 
-class Match(Section):
+class MatchSettings(SettingsSection):
     threads: Threads = 1
 
 
-class Store(Section):
+class StoreSettings(SettingsSection):
     threads: Threads = 2
 
 
-class Notify(Section):
+class NotifySettings(SettingsSection):
     threads: Threads = 8
     allow_private: bool = False
     timeout: Soon = 20
@@ -150,18 +152,18 @@ class Notify(Section):
     give_up_after: Seconds = 432000
 
 
-class Digest(Section):
+class DigestSettings(SettingsSection):
     threads: Threads = 1
 
 
-class Recheck(Section):
+class RecheckSettings(SettingsSection):
     threads: Threads = 1
     within_hours: Annotated[float, Field(gt=0, le=720)] = 24
     batch: Annotated[int, Field(gt=0, le=100)] = 5
     share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
 
 
-class Limits(Section):
+class LimitsSettings(SettingsSection):
     """How much one workspace may have."""
 
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
@@ -170,23 +172,23 @@ class Limits(Section):
     triggers_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 3600
 
 
-class Metrics(Section):
+class MetricsSettings(SettingsSection):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65000)] = 9400
 
 
-class Retention(Section):
+class RetentionSettings(SettingsSection):
     items_days: Days = 0
     mentions_days: Days = 90
     deliveries_days: Days = 30
     dead_letters_days: Days = 90
 
 
-class Canary(Section):
+class CanarySettings(SettingsSection):
     interval: Annotated[int, Field(ge=0, le=86400)] = 0
 
 
-class Alerts(Section):
+class AlertsSettings(SettingsSection):
     url: SecretStr = SecretStr("")
     secret: SecretStr = SecretStr("")
     every: Annotated[int, Field(ge=1, le=86400)] = 300
@@ -200,41 +202,41 @@ class Alerts(Section):
         return value
 
 
-class Log(Section):
+class LogSettings(SettingsSection):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "text", "json"] = "auto"
 
 
-class Config(Section):
+class Config(SettingsSection):
     """All of it. Attributes are the tables of pipeline.toml."""
 
-    bus: Bus = Bus()
-    database: Database = Database()
-    sources: Sources = Sources()
-    tick: Tick = Tick()
-    fetch: Fetch = Fetch()
-    match: Match = Match()
-    store: Store = Store()
-    notify: Notify = Notify()
-    digest: Digest = Digest()
-    recheck: Recheck = Recheck()
-    limits: Limits = Limits()
-    metrics: Metrics = Metrics()
-    retention: Retention = Retention()
-    canary: Canary = Canary()
-    alerts: Alerts = Alerts()
-    log: Log = Log()
+    bus: BusSettings = BusSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    sources: SourcesSettings = SourcesSettings()
+    tick: TickSettings = TickSettings()
+    fetch: FetchSettings = FetchSettings()
+    match: MatchSettings = MatchSettings()
+    store: StoreSettings = StoreSettings()
+    notify: NotifySettings = NotifySettings()
+    digest: DigestSettings = DigestSettings()
+    recheck: RecheckSettings = RecheckSettings()
+    limits: LimitsSettings = LimitsSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    retention: RetentionSettings = RetentionSettings()
+    canary: CanarySettings = CanarySettings()
+    alerts: AlertsSettings = AlertsSettings()
+    log: LogSettings = LogSettings()
     # Keys that are set and no longer mean anything: accepted for one release, so that an upgrade starts.
     deprecated: tuple[str, ...] = ()
 
 
-def _sections(table: type[Section], prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
+def _sections(table: type[SettingsSection], prefix: str = "") -> Iterator[tuple[str, type[SettingsSection]]]:
     for name, field in table.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Sources):
+        if isinstance(kind, type) and issubclass(kind, SourcesSettings):
             yield from _sections(kind, f"{prefix}{name}.")
-        elif isinstance(kind, type) and issubclass(kind, Section):
+        elif isinstance(kind, type) and issubclass(kind, SettingsSection):
             yield f"{prefix}{name}", kind
 
 
-SECTIONS: dict[str, type[Section]] = dict(_sections(Config))  # by name, as between brackets: sources.reddit
+SECTIONS: dict[str, type[SettingsSection]] = dict(_sections(Config))  # by name, as between brackets: sources.reddit

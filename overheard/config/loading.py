@@ -14,7 +14,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from overheard.channels.registry import is_signed
-from overheard.config import LEASE_MARGIN, SECTIONS, Config, Section
+from overheard.config import LEASE_MARGIN, SECTIONS, Config, SettingsSection
 from overheard.config.deprecated import REMOVED, RENAMED, table_of, without_old_keys
 from overheard.credentials import read_secret
 from overheard.errors import ConfigError, InvalidInput
@@ -69,7 +69,7 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, T
         raise ConfigError([str(error)]) from None
 
 
-def _row_type(field: FieldInfo) -> type[Section] | None:
+def _row_type(field: FieldInfo) -> type[SettingsSection] | None:
     """Return what an array of tables consists of; None: the key is not an array of tables."""
     return get_args(field.annotation)[0] if get_origin(field.annotation) is tuple else None
 

@@ -11,7 +11,7 @@ from peewee import fn
 from overheard import canary
 from overheard.db import heartbeats, workspace_specs
 from overheard.db.database import Db
-from overheard.db.models import Beat, Channel, Delivery, Feed, Item, Mention, Workspace
+from overheard.db.models import Channel, Delivery, Feed, Heartbeat, Mention, StoredItem, Workspace
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 
@@ -19,10 +19,10 @@ BEAT = "canary"  # when the last one came out at the end: it outlives the delive
 DAY = 86400.0
 BATCH = 1000
 
-Following = Callable[[str, str], float]
+NextDueTime = Callable[[str, str], float]
 
 
-class State(msgspec.Struct, frozen=True):
+class CanaryState(msgspec.Struct, frozen=True):
     """``every`` seconds, since ``begun_at``; ``delivered_at`` is when the last one came out at the end."""
 
     every: int
@@ -35,7 +35,7 @@ class State(msgspec.Struct, frozen=True):
         return due if now > due else None
 
 
-def state(db: Db) -> State | None:
+def state(db: Db) -> CanaryState | None:
     """How it is; None when it is off."""
     row = (
         Workspace.select(Workspace.every, Workspace.created_at)
@@ -45,10 +45,10 @@ def state(db: Db) -> State | None:
     )
     if row is None:
         return None
-    return State(int(row[0].removesuffix("s")), row[1], heartbeats.last(db, BEAT))
+    return CanaryState(int(row[0].removesuffix("s")), row[1], heartbeats.last(db, BEAT))
 
 
-def keep(db: Db, interval: int, now: float, following: Following) -> None:
+def keep(db: Db, interval: int, now: float, following: NextDueTime) -> None:
     """Let there be its workspace, due every ``interval`` seconds. Raises InvalidInput when the slug is somebody's."""
     spec = WorkspaceSpec(
         slug=canary.WORKSPACE,
@@ -105,7 +105,7 @@ def forget(db: Db, before: float) -> int:
         .limit(BATCH)
     )
     ids = [item_id for (item_id,) in old.tuples().execute(db.peewee)]
-    return int(Item.delete().where(Item.id.in_(ids)).execute(db.peewee)) if ids else 0
+    return int(StoredItem.delete().where(StoredItem.id.in_(ids)).execute(db.peewee)) if ids else 0
 
 
 def remove(db: Db, now: float) -> bool:
@@ -121,5 +121,5 @@ def remove(db: Db, now: float) -> bool:
         except InvalidInput:
             return False  # another tick was faster
         Feed.delete().where(Feed.internal).execute(db.peewee)
-        Beat.delete().where(Beat.name == BEAT).execute(db.peewee)
+        Heartbeat.delete().where(Heartbeat.name == BEAT).execute(db.peewee)
     return True

@@ -111,7 +111,7 @@ def enable(db: Db, channel_id: int) -> None:
     Channel.update({**CLEARED, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
 
 
-class Sick(msgspec.Struct, frozen=True):
+class FailingChannel(msgspec.Struct, frozen=True):
     """A channel that takes nothing, since when, and why."""
 
     workspace: str
@@ -121,7 +121,7 @@ class Sick(msgspec.Struct, frozen=True):
     reason: str
 
 
-def sick(db: Db, limit: int) -> list[Sick]:
+def sick(db: Db, limit: int) -> list[FailingChannel]:
     """Up to ``limit`` channels that fail or are disabled, the disabled first, by workspace and name."""
     off = Channel.disabled_at.is_null(False)
     # By id first: where very many are, to sort them all by name takes long.
@@ -138,7 +138,7 @@ def sick(db: Db, limit: int) -> list[Sick]:
         .order_by(off.desc(), Workspace.slug, Channel.name)
     )
     return [
-        Sick(slug, name, disabled_at is not None, disabled_at or failing_since or 0.0, reason or "")
+        FailingChannel(slug, name, disabled_at is not None, disabled_at or failing_since or 0.0, reason or "")
         for slug, name, disabled_at, failing_since, reason in rows.tuples().execute(db.peewee)
     ]
 

@@ -19,7 +19,7 @@ LEASE = 300.0  # seconds that somebody may take to send a few again; longer than
 BATCH = 500  # rows of one DELETE, or one page of a listing
 
 
-class Listed(msgspec.Struct, frozen=True):
+class DeadLetterSummary(msgspec.Struct, frozen=True):
     """``origin``: nack (a stage gave up), xq (found in a dead-letter queue), rejected (a public event was refused).
 
     ``routing_key`` is the type of a refused event; None where it is not known.
@@ -34,7 +34,7 @@ class Listed(msgspec.Struct, frozen=True):
     routing_key: str | None
 
 
-class DeadLetterRow(Listed, frozen=True):
+class DeadLetterRow(DeadLetterSummary, frozen=True):
     """One in full: the body of a refused event may be megabytes."""
 
     traceback: str | None
@@ -56,7 +56,7 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
     last_id: int | None = None
 
 
-class Reason(msgspec.Struct, frozen=True):
+class ReasonCount(msgspec.Struct, frozen=True):
     """How many there are of a kind, and when the first and the last of them died."""
 
     stage: str
@@ -68,11 +68,11 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterRow.__struct_fields__)
-LISTED = tuple(getattr(DeadLetter, name) for name in Listed.__struct_fields__)
+LISTED = tuple(getattr(DeadLetter, name) for name in DeadLetterSummary.__struct_fields__)
 ALL = DeadLetterFilter()
 
 
-class New(msgspec.Struct, frozen=True, kw_only=True):
+class NewDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A dead letter to be kept, at ``now``."""
 
     message_id: str
@@ -86,22 +86,22 @@ class New(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(db: Db, **fields: Any) -> None:
-    """Keep a dead letter, with the fields of ``New``. One a (message, stage).
+    """Keep a dead letter, with the fields of ``NewDeadLetter``. One a (message, stage).
 
     One that dies anew while somebody sends it again is a new one: it loses its lease, and so is not taken for sent.
     """
-    letter = New(**fields)
+    letter = NewDeadLetter(**fields)
     _record(db, letter, found=letter.origin == "xq")
 
 
-def record_found(db: Db, letters: Sequence[New]) -> None:
+def record_found(db: Db, letters: Sequence[NewDeadLetter]) -> None:
     """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
     with db.transaction():
         for letter in letters:
             _record(db, letter, found=True)
 
 
-def _record(db: Db, letter: New, *, found: bool) -> None:
+def _record(db: Db, letter: NewDeadLetter, *, found: bool) -> None:
     with db.transaction():
         row = _row(letter)
         if not _kept(db, row, found=found):
@@ -110,7 +110,7 @@ def _record(db: Db, letter: New, *, found: bool) -> None:
             _kept(db, row, found=found)
 
 
-def _row(letter: New) -> dict[str, Any]:
+def _row(letter: NewDeadLetter) -> dict[str, Any]:
     values = msgspec.structs.asdict(letter)
     row = {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
     created_at = row.pop("now")
@@ -138,17 +138,17 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[Listed]:
+def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[DeadLetterSummary]:
     """The dead letters, newest first."""
     return islice(_newest_first(db, which), limit)
 
 
-def _newest_first(db: Db, which: DeadLetterFilter) -> Iterator[Listed]:
+def _newest_first(db: Db, which: DeadLetterFilter) -> Iterator[DeadLetterSummary]:
     """In pages, as there may be very many after a bad night."""
     query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc()).limit(BATCH)
     below = sys.maxsize
     while rows := list(query.where(DeadLetter.id < below).tuples().execute(db.peewee)):
-        yield from (Listed(*row) for row in rows)
+        yield from (DeadLetterSummary(*row) for row in rows)
         below = rows[-1][0]
 
 
@@ -180,12 +180,12 @@ def last_id(db: Db) -> int:
     return int(DeadLetter.select(fn.max(DeadLetter.id)).scalar(db.peewee) or 0)
 
 
-def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[Reason]:
+def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[ReasonCount]:
     """How many of each (stage, origin, reason), the commonest first."""
     number, kind = fn.count(DeadLetter.id), (DeadLetter.stage, DeadLetter.origin, DeadLetter.reason)
     times = (fn.min(DeadLetter.created_at), fn.max(DeadLetter.created_at))
     query = _chosen(DeadLetter.select(*kind, number, *times), which).group_by(*kind).order_by(number.desc(), *kind)
-    return [Reason(*row) for row in query.tuples().execute(db.peewee)]
+    return [ReasonCount(*row) for row in query.tuples().execute(db.peewee)]
 
 
 def drop(db: Db, which: DeadLetterFilter) -> int:
@@ -196,14 +196,14 @@ def drop(db: Db, which: DeadLetterFilter) -> int:
     return gone
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class ClaimedDeadLetter(msgspec.Struct, frozen=True):
     """A dead letter that is ours to send again, until ``lease_until``."""
 
     letter: DeadLetterRow
     lease_until: float
 
 
-def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list[Claimed]:
+def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list[ClaimedDeadLetter]:
     """Claim up to ``limit`` of them with ids above ``after_id``, by id. Of two claimers one gets each."""
     free = DeadLetter.lease_until < db.now
     some = _chosen(DeadLetter.select(DeadLetter.id), which).where(DeadLetter.id > after_id, free)
@@ -214,7 +214,7 @@ def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list
         .tuples()
         .execute(db.peewee)
     )
-    return [Claimed(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
+    return [ClaimedDeadLetter(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
 
 
 def held(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
@@ -225,18 +225,18 @@ def held(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
     return int(number), float(seconds or 0.0)
 
 
-def settled(db: Db, claimed: Claimed) -> bool:
+def settled(db: Db, claimed: ClaimedDeadLetter) -> bool:
     """It was sent again: forget it, unless it has died anew meanwhile; says whether it went."""
     return bool(DeadLetter.delete().where(_ours(claimed)).execute(db.peewee))
 
 
-def release(db: Db, claims: Iterable[Claimed]) -> None:
+def release(db: Db, claims: Iterable[ClaimedDeadLetter]) -> None:
     """Give back what was not sent."""
     for claimed in claims:
         DeadLetter.update(lease_until=0).where(_ours(claimed)).execute(db.peewee)
 
 
-def _ours(claimed: Claimed) -> Any:
+def _ours(claimed: ClaimedDeadLetter) -> Any:
     return (DeadLetter.id == claimed.letter.id) & (DeadLetter.lease_until == claimed.lease_until)
 
 

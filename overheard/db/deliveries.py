@@ -25,7 +25,7 @@ MOST_IN_A_DIGEST = 200  # mentions, the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class ClaimedDelivery(msgspec.Struct, frozen=True):
     """A delivery that is ours to send: of a mention, or of a digest (whose period ended at ``period_end``).
 
     ``failing``: its channel was when it was claimed, as far as is known.
@@ -39,7 +39,7 @@ class Claimed(msgspec.Struct, frozen=True):
     failing: bool = True
 
 
-class Contents(msgspec.Struct, frozen=True):
+class DeliveryContents(msgspec.Struct, frozen=True):
     """What a delivery says. ``born`` are the items' creation times, for the metrics."""
 
     notice: Notice
@@ -93,7 +93,7 @@ def _add(db: Db, rows: Any) -> Any:
     return Delivery.insert_many(rows).on_conflict_ignore()
 
 
-def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[Claimed]:
+def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[ClaimedDelivery]:
     """Claim up to ``limit`` deliveries of the channel that are due. Of two claimers one gets them.
 
     What was tried least comes first, oldest first: however many the receiver refuses again and again, they hold up
@@ -116,7 +116,7 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
             ((failures, failing_since),) = found
             rows = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
             failing = failing_since is not None
-            claimed = _in_turn(msgspec.structs.replace(Claimed(*row), failing=failing) for row in rows)
+            claimed = _in_turn(msgspec.structs.replace(ClaimedDelivery(*row), failing=failing) for row in rows)
         # What was stored while we held the lock, and found nothing, had a claimer that went away because of it.
         if claimed or _claimed(db, channel_id, now) or not more_due(db, channel_id, now):
             return claimed
@@ -148,11 +148,11 @@ def defer(db: Db, channel_id: int, *, now: float, until: float) -> bool:
     return bool(Channel.update(not_before=until).where(ready).execute(db.peewee))
 
 
-def _in_turn(claimed: Iterable[Claimed]) -> list[Claimed]:
+def _in_turn(claimed: Iterable[ClaimedDelivery]) -> list[ClaimedDelivery]:
     return sorted(claimed, key=lambda delivery: (delivery.attempts, delivery.created_at, delivery.mention or 0))
 
 
-def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: float) -> list[Claimed]:
+def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: float) -> list[ClaimedDelivery]:
     """What the claim that ends at ``held_until`` still holds, held for a new lease now; nothing when it ran out."""
     if held_until < now:
         return []  # others may have claimed some of it, or are about to
@@ -163,7 +163,7 @@ def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: flo
         .tuples()
         .execute(db.peewee)
     )
-    return _in_turn(Claimed(*row) for row in rows)
+    return _in_turn(ClaimedDelivery(*row) for row in rows)
 
 
 def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:
@@ -204,7 +204,7 @@ def _latest_lease(channel_id: int) -> Any:
     )
 
 
-def contents(db: Db, claimed: Claimed) -> Contents | None:
+def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
     """What a claimed delivery says now; None when it has been erased.
 
     To be read right before it is sent: a round takes minutes, and items are erased meanwhile.
@@ -223,7 +223,7 @@ def contents(db: Db, claimed: Claimed) -> Contents | None:
     public: tuple[PublicMention, ...] = tuple(mentions.as_public(db, found))
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
     notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
-    return Contents(notice, tuple(row[10] for row in found))
+    return DeliveryContents(notice, tuple(row[10] for row in found))
 
 
 def _workspace_of(db: Db, delivery_id: str) -> str | None:
@@ -342,7 +342,7 @@ def untried(db: Db, workspace_id: int) -> bool:
     return bool(query.exists(db.peewee))
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class DeliveryQueue(msgspec.Struct, frozen=True):
     """Deliveries that wait to be sent, those held for a digest, and the oldest due time that nobody heeds."""
 
     pending: int
@@ -350,7 +350,7 @@ class Waiting(msgspec.Struct, frozen=True):
     overdue_since: float | None
 
 
-def waiting(db: Db, now: float, older_than: float) -> Waiting:
+def waiting(db: Db, now: float, older_than: float) -> DeliveryQueue:
     """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out.
 
     To a failing channel nothing goes out, however often it is tried: there, nobody heeds what is not even tried.
@@ -370,7 +370,7 @@ def waiting(db: Db, now: float, older_than: float) -> Waiting:
     ]
     stuck += _untried(db, now, max(UNTRIED, older_than))
     overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
-    return Waiting(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
+    return DeliveryQueue(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
 
 
 def _untried(db: Db, now: float, older_than: float) -> list[int]:
@@ -422,7 +422,7 @@ def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
     return db.moment(query)
 
 
-class Backlog(msgspec.Struct, frozen=True):
+class DeliveryBacklog(msgspec.Struct, frozen=True):
     """Deliveries that are due and not sent, failing channels' aside; ``most`` of them are the ``channel``'s."""
 
     due: int
@@ -432,7 +432,7 @@ class Backlog(msgspec.Struct, frozen=True):
     most: int
 
 
-def backlog(db: Db, now: float, older_than: float) -> Backlog | None:
+def backlog(db: Db, now: float, older_than: float) -> DeliveryBacklog | None:
     """What is due, when the oldest of it has been for so many seconds; None when it has not."""
     oldest = oldest_due(db, now)
     if oldest is None or oldest > now - older_than:
@@ -455,4 +455,4 @@ def backlog(db: Db, now: float, older_than: float) -> Backlog | None:
     if not counts:
         return None  # it was sent meanwhile
     most, workspace, channel = counts[0]
-    return Backlog(sum(count for count, _, _ in counts), oldest, workspace, channel, most)
+    return DeliveryBacklog(sum(count for count, _, _ in counts), oldest, workspace, channel, most)

@@ -21,8 +21,8 @@ from overheard.db import thread_titles
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.deliveries import BUNDLED, PENDING
-from overheard.db.models import Delivery, Erased, Item, Mention
-from overheard.items import Item as FoundItem
+from overheard.db.models import Delivery, Erased, Mention, StoredItem
+from overheard.items import Item
 from overheard.messages import Key
 
 REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
@@ -30,7 +30,7 @@ KEYS = 400  # in one statement
 AUTHOR = "u/"
 
 
-class Tally(msgspec.Struct):
+class ErasedCounts(msgspec.Struct):
     """How much was erased. ``digests``: unsent ones left empty."""
 
     items: int = 0
@@ -38,25 +38,25 @@ class Tally(msgspec.Struct):
     deliveries: int = 0
     digests: int = 0
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: ErasedCounts) -> None:
         """Count the other's too."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> Tally:
+def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> ErasedCounts:
     """Erase stored items that are gone from their source. Outside of a transaction.
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
     """
-    rows = Item.select(Item.source, Item.ref).where(Item.id.in_(list(item_ids)))
+    rows = StoredItem.select(StoredItem.source, StoredItem.ref).where(StoredItem.id.in_(list(item_ids)))
     tally = erase_gone(db, list(rows.tuples().execute(db.peewee)), now)
     for source, author in sorted(nameless):
-        Item.update(author=None).where(written_by(source, author)).execute(db.peewee)
+        StoredItem.update(author=None).where(written_by(source, author)).execute(db.peewee)
     return tally
 
 
-def erase_gone(db: Db, keys: Collection[Key], now: float) -> Tally:
+def erase_gone(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
     """Erase items, be they stored or not: none of them is stored from here on. Outside of a transaction.
 
     1. the items' names are remembered, so that store refuses them, and titles of their own in comments below them;
@@ -64,12 +64,12 @@ def erase_gone(db: Db, keys: Collection[Key], now: float) -> Tally:
        found again;
     3. then, in one transaction, the items go, with their mentions and deliveries.
     """
-    tally, ordered = Tally(), sorted(keys)  # one order of locks for all workers
+    tally, ordered = ErasedCounts(), sorted(keys)  # one order of locks for all workers
     if ordered:
         remember(db, map(item_key, ordered), now)
     for start in range(0, len(ordered), KEYS):
         some = ordered[start : start + KEYS]
-        thread_titles.erase_titles(db, _of_keys(Item.thread, some))
+        thread_titles.erase_titles(db, _of_keys(StoredItem.thread, some))
         tally.add(_erase_rows(db, some))
     return tally
 
@@ -79,23 +79,27 @@ def _of_keys(ref: Any, keys: Iterable[Key]) -> Any:
     by_source: dict[str, list[str]] = defaultdict(list)
     for source, each in keys:
         by_source[source].append(each)
-    return reduce(or_, ((Item.source == source) & ref.in_(refs) for source, refs in by_source.items()))
+    return reduce(or_, ((StoredItem.source == source) & ref.in_(refs) for source, refs in by_source.items()))
 
 
-def _erase_rows(db: Db, keys: Sequence[Key]) -> Tally:
+def _erase_rows(db: Db, keys: Sequence[Key]) -> ErasedCounts:
     with db.transaction():
-        rows: Any = Item.select(Item.id).where(_of_keys(Item.ref, keys)).order_by(Item.source, Item.ref)
+        rows: Any = (
+            StoredItem.select(StoredItem.id)
+            .where(_of_keys(StoredItem.ref, keys))
+            .order_by(StoredItem.source, StoredItem.ref)
+        )
         locked = (rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee)
         found = [item_id for (item_id,) in locked]
         if not found:
-            return Tally()
+            return ErasedCounts()
         its = Mention.select(Mention.id).where(Mention.item.in_(found))
         bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(its), Delivery.state == BUNDLED)
         digests = [digest for (digest,) in bundled.distinct().tuples().execute(db.peewee)]
-        return Tally(
+        return ErasedCounts(
             deliveries=Delivery.delete().where(Delivery.mention.in_(its)).execute(db.peewee),
             mentions=Mention.delete().where(Mention.item.in_(found)).execute(db.peewee),
-            items=Item.delete().where(Item.id.in_(found)).execute(db.peewee),
+            items=StoredItem.delete().where(StoredItem.id.in_(found)).execute(db.peewee),
             digests=_emptied(db, digests),
         )
 
@@ -113,7 +117,7 @@ def _emptied(db: Db, digests: Sequence[str]) -> int:
 
 def written_by(source: str, author: str) -> Any:
     """Return the condition of being an author's item. Case does not tell two authors apart."""
-    return (fn.LOWER(Item.author) == author.lower()) & (Item.source == source)
+    return (fn.LOWER(StoredItem.author) == author.lower()) & (StoredItem.source == source)
 
 
 def remember(db: Db, keys: Iterable[str], now: float) -> None:
@@ -127,7 +131,7 @@ def remember(db: Db, keys: Iterable[str], now: float) -> None:
             Erased.insert_many(rows[start : start + KEYS]).on_conflict(
                 conflict_target=[Erased.key], update={Erased.at: now}
             ).execute(db.peewee)
-    db.await_writers(Item)
+    db.await_writers(StoredItem)
 
 
 def item_key(key: Key) -> str:
@@ -142,7 +146,7 @@ def author_key(source: str, author: str) -> str:
     return f"{source}:{AUTHOR}{digest}"
 
 
-def refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
+def refused(db: Db, items: Iterable[Item]) -> set[Key]:
     """Return the keys of those items that must not be stored again."""
     by_key: dict[str, set[Key]] = {}
     for item in items:
@@ -152,7 +156,7 @@ def refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
     return {key for remembered in _remembered(db, by_key) for key in by_key[remembered]}
 
 
-def threads_refused(db: Db, items: Iterable[FoundItem]) -> set[Key]:
+def threads_refused(db: Db, items: Iterable[Item]) -> set[Key]:
     """Return the keys of those comments whose posts must not be stored again."""
     threads = {
         item.key: item_key((item.source, item.thread)) for item in items if item.thread and item.thread != item.id

@@ -14,16 +14,16 @@ from peewee import fn
 from overheard.db import dead_letters, erasure, retention, workspace_specs
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
-from overheard.db.erasure import Tally, author_key, written_by
+from overheard.db.erasure import ErasedCounts, author_key, written_by
 from overheard.db.models import (
     Budget,
     Channel,
     Delivery,
     Erased,
     Feed,
-    Item,
     Mention,
     Query,
+    StoredItem,
     Watch,
     Workspace,
 )
@@ -31,7 +31,7 @@ from overheard.db.models import (
 BATCH = 500
 
 
-class OfWorkspace(msgspec.Struct):
+class ErasedWorkspaceCounts(msgspec.Struct):
     """How much of a workspace was erased. ``letters`` are dead letters; ``items`` and ``feeds`` those of its alone."""
 
     mentions: int = 0
@@ -43,21 +43,21 @@ class OfWorkspace(msgspec.Struct):
     feeds: int = 0
 
 
-def author(db: Db, source: str, name: str, now: float) -> Tally:
+def author(db: Db, source: str, name: str, now: float) -> ErasedCounts:
     """Erase everything of an author, and store nothing of theirs any more."""
     erasure.remember(db, [author_key(source, name)], now)
-    tally = Tally()
-    some = Item.select(Item.source, Item.ref).where(written_by(source, name)).limit(BATCH)
+    tally = ErasedCounts()
+    some = StoredItem.select(StoredItem.source, StoredItem.ref).where(written_by(source, name)).limit(BATCH)
     while keys := list(some.tuples().execute(db.peewee)):
         tally.add(erasure.erase_gone(db, keys, now))
     return tally
 
 
-def count_author(db: Db, source: str, name: str) -> Tally:
+def count_author(db: Db, source: str, name: str) -> ErasedCounts:
     """What ``author`` would erase; but for digests, which it may leave empty."""
-    its = Item.select(Item.id).where(written_by(source, name))
+    its = StoredItem.select(StoredItem.id).where(written_by(source, name))
     mentions = Mention.select(Mention.id).where(Mention.item.in_(its))
-    return Tally(
+    return ErasedCounts(
         items=its.count(db.peewee),
         mentions=mentions.count(db.peewee),
         deliveries=Delivery.select(Delivery.id).where(Delivery.mention.in_(mentions)).count(db.peewee),
@@ -69,7 +69,7 @@ def remember_author(db: Db, source: str, name: str) -> bool:
     return bool(Erased.delete().where(Erased.key == author_key(source, name)).execute(db.peewee))
 
 
-def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
+def workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCounts:
     """Erase a workspace with all that is its own, and what nobody else wants.
 
     1. it is paused: nobody reads or matches for it any more;
@@ -98,7 +98,7 @@ def workspace(db: Db, workspace_id: int, now: float) -> OfWorkspace:
     return tally
 
 
-def count_workspace(db: Db, workspace_id: int) -> OfWorkspace:
+def count_workspace(db: Db, workspace_id: int) -> ErasedWorkspaceCounts:
     """What ``workspace`` would erase."""
     channels = _channels(db, workspace_id)
     tally = _counted(db, workspace_id, channels, _letters(db, workspace_id, channels))
@@ -123,12 +123,12 @@ def _letters(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
     return dead_letters.of_workspace(db, workspace_id, str(slug), channels)
 
 
-def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int]) -> OfWorkspace:
+def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int]) -> ErasedWorkspaceCounts:
     def count(table: Any) -> int:
         return int(table.select(fn.COUNT(table.workspace)).where(table.workspace == workspace_id).scalar(db.peewee))
 
     deliveries = Delivery.select(fn.COUNT(Delivery.id)).where(Delivery.channel.in_(channels)).scalar(db.peewee)
-    return OfWorkspace(
+    return ErasedWorkspaceCounts(
         mentions=count(Mention),
         deliveries=deliveries,
         letters=len(letters),

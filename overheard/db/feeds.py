@@ -11,7 +11,7 @@ from overheard.db import groups, incidents, refreshes, visibility
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
-from overheard.db.models import Feed, FeedGroup, Poll, Refresh, Watch, Workspace
+from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Workspace
 from overheard.items import ALL, FeedKind
 from overheard.sources.registry import place_label
 
@@ -67,7 +67,7 @@ def also_due(
     wanted = (
         Watch.select(Watch.feed, fn.max(needed_at).alias("needed_at"))
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .join(Refresh, on=((Refresh.workspace == Workspace.id) & (Refresh.source == group.source)))
+        .join(RefreshDemand, on=((RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == group.source)))
         .where(Workspace.active, (Workspace.next_due_at <= due_by) | refreshes.WAITS)
         .group_by(Watch.feed)
     )
@@ -211,7 +211,7 @@ def unread_since(db: Db, workspace_id: int, since: float) -> bool:
     return bool(query.exists(db.peewee))
 
 
-class Refused(msgspec.Struct, frozen=True):
+class FailingFeed(msgspec.Struct, frozen=True):
     """A feed that its source refuses; ``retry_at`` is when it is asked for again."""
 
     source: str
@@ -222,7 +222,7 @@ class Refused(msgspec.Struct, frozen=True):
     retry_at: float
 
 
-def failing(db: Db, limit: int) -> list[Refused]:
+def failing(db: Db, limit: int) -> list[FailingFeed]:
     """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
@@ -230,4 +230,4 @@ def failing(db: Db, limit: int) -> list[Refused]:
         .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
         .limit(limit)
     )
-    return sorted((Refused(*row) for row in rows.tuples().execute(db.peewee)), key=lambda row: (row.name, row.kind))
+    return sorted((FailingFeed(*row) for row in rows.tuples().execute(db.peewee)), key=lambda row: (row.name, row.kind))

@@ -23,7 +23,7 @@ from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.items import FeedKind
-from overheard.messages import Missed, Target
+from overheard.messages import GapBounds, PollTarget
 
 
 class FeedRow(msgspec.Struct, frozen=True):
@@ -208,7 +208,7 @@ def put_off(db: Db, poll: str, later: str, *, until: float, lease: float) -> Non
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
-def finish(db: Db, poll: str, started_at: float, targets: Sequence[Target], now: float) -> list[tuple[str, str]]:
+def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], now: float) -> list[tuple[str, str]]:
     """Move the cursors of a poll whose parts are all stored; (source, reason) of each gap that it leaves.
 
     Runs inside store's transaction. The result counts even when the lease ran out before all was stored, as long as
@@ -253,7 +253,7 @@ def _end(db: Db, poll: Any) -> Any:
     return FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll)
 
 
-def _gap(db: Db, target: Target, missed: Missed, now: float) -> None:
+def _gap(db: Db, target: PollTarget, missed: GapBounds, now: float) -> None:
     (from_item, from_at), (to_item, to_at) = missed.since or (None, None), missed.until or (None, None)
     rows = [
         {"feed": feed, "from_item": from_item, "from_at": from_at, "to_item": to_item, "to_at": to_at}

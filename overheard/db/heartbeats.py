@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from overheard.db.database import Db
-from overheard.db.models import Beat
+from overheard.db.models import Heartbeat
 
 
 def beat(db: Db, name: str, now: float) -> None:
     """``name`` has done its work at ``now``."""
-    Beat.insert(name=name, at=now).on_conflict(conflict_target=[Beat.name], update={Beat.at: now}).execute(db.peewee)
+    Heartbeat.insert(name=name, at=now).on_conflict(
+        conflict_target=[Heartbeat.name], update={Heartbeat.at: now}
+    ).execute(db.peewee)
 
 
 def first(db: Db, name: str, at: float) -> bool:
     """Note ``name`` for the time ``at``, unless it was noted for that time, or a later one, before; says which."""
     noted = (
-        Beat.insert(name=name, at=at)
-        .on_conflict(conflict_target=[Beat.name], update={Beat.at: at}, where=(Beat.at < at))
-        .returning(Beat.name)
+        Heartbeat.insert(name=name, at=at)
+        .on_conflict(conflict_target=[Heartbeat.name], update={Heartbeat.at: at}, where=(Heartbeat.at < at))
+        .returning(Heartbeat.name)
         .tuples()
         .execute(db.peewee)
     )
@@ -25,4 +27,4 @@ def first(db: Db, name: str, at: float) -> bool:
 
 def last(db: Db, name: str) -> float | None:
     """When ``name`` last did its work; None when never."""
-    return db.moment(Beat.select(Beat.at).where(Beat.name == name))
+    return db.moment(Heartbeat.select(Heartbeat.at).where(Heartbeat.name == name))

@@ -14,7 +14,7 @@ from overheard.db.database import Db
 from overheard.db.models import Incident
 from overheard.db.storable_text import storable
 
-Kind = Literal[
+IncidentKind = Literal[
     "dead letter",
     "channel disabled",
     "feed refused",
@@ -28,7 +28,7 @@ Kind = Literal[
 LONGEST = 200  # characters of a place
 
 
-class Noted(msgspec.Struct, frozen=True):
+class IncidentCount(msgspec.Struct, frozen=True):
     """``count`` times ``kind``, the last time at ``last_at``.
 
     ``what`` is the place, or the reason: a stage, ``acme/team``, ``r/python``, how a source fails.
@@ -40,7 +40,7 @@ class Noted(msgspec.Struct, frozen=True):
     last_at: float
 
 
-def note(db: Db, kind: Kind, what: str, now: float) -> None:
+def note(db: Db, kind: IncidentKind, what: str, now: float) -> None:
     """It has happened once more."""
     Incident.insert(kind=kind, what=storable(what[:LONGEST]), count=1, last_at=now).on_conflict(
         conflict_target=[Incident.kind, Incident.what],
@@ -48,14 +48,14 @@ def note(db: Db, kind: Kind, what: str, now: float) -> None:
     ).execute(db.peewee)
 
 
-def untold(db: Db) -> list[Noted]:
+def untold(db: Db) -> list[IncidentCount]:
     """What the operator has not been told, by kind, the latest first."""
     rows = Incident.select(Incident.kind, Incident.what, Incident.count, Incident.last_at)
     ordered = rows.order_by(Incident.kind, Incident.last_at.desc(), Incident.what)
-    return [Noted(*row) for row in ordered.tuples().execute(db.peewee)]
+    return [IncidentCount(*row) for row in ordered.tuples().execute(db.peewee)]
 
 
-def tell(db: Db, noted: Iterable[Noted]) -> None:
+def tell(db: Db, noted: Iterable[IncidentCount]) -> None:
     """The operator has been told of these; what has happened meanwhile stays to be told."""
     with db.transaction():
         for each in sorted(noted, key=lambda each: (each.kind, each.what)):  # one order of locks

@@ -12,29 +12,29 @@ from peewee import fn
 
 from overheard.db import visibility
 from overheard.db.database import Db
-from overheard.db.models import Item, Mention, Query, Workspace
+from overheard.db.models import Mention, Query, StoredItem, Workspace
 from overheard.notices import PublicMention
 
 READ_AT_ONCE = 200  # mentions
 COLUMNS = (
     Mention.id,
     Workspace.slug,
-    Item.ref,
-    Item.kind,
-    Item.place,
-    Item.author,
-    Item.title,
-    Item.thread_title,
-    Item.body,
-    Item.permalink,
-    Item.created_at,
+    StoredItem.ref,
+    StoredItem.kind,
+    StoredItem.place,
+    StoredItem.author,
+    StoredItem.title,
+    StoredItem.thread_title,
+    StoredItem.body,
+    StoredItem.permalink,
+    StoredItem.created_at,
     Mention.stored_at,
     Mention.query_ids,
     Mention.highlights,
     Mention.silent,
-    Item.source,
-    Item.thread,
-    Item.url,
+    StoredItem.source,
+    StoredItem.thread,
+    StoredItem.url,
 )
 REDDIT = "reddit"  # whose places are called subreddits; receivers know them by that key, too
 
@@ -43,7 +43,7 @@ def rows() -> Any:
     """The query of (mention id, then the columns that ``as_public`` takes), to be narrowed down by the caller."""
     return (
         Mention.select(*COLUMNS)
-        .join(Item, on=(Mention.item == Item.id))
+        .join(StoredItem, on=(Mention.item == StoredItem.id))
         .join(Workspace, on=(Mention.workspace == Workspace.id))
     )
 

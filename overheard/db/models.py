@@ -57,7 +57,7 @@ class Workspace(Table):
 # What a workspace wants of each source that it watches. ``demanded_at``: its feeds were asked to be read;
 # ``served_at``: the last demand that fetch took up; ``waiting_since``: the oldest that it has not, however often it was
 # repeated since.
-class Refresh(Table):
+class RefreshDemand(Table):
     workspace = _of(Workspace, "refreshes", index=False)
     source = TextField()
     demanded_at = DoubleField(default=0)
@@ -65,6 +65,7 @@ class Refresh(Table):
     waiting_since = DoubleField(null=True, index=True)
 
     class Meta:
+        table_name = "refresh"
         primary_key = CompositeKey("workspace", "source")
 
 
@@ -119,13 +120,16 @@ class Gap(Table):
 
 # Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when each try has failed, the
 # last one for ``reason``, at ``retry_at`` or wanting to be left alone until then. None: it answered the last time.
-class Source(Table):
+class SourceStatus(Table):
     name = TextField(primary_key=True)
     read_at = DoubleField(null=True)
     failing_since = DoubleField(null=True)
     retry_at = DoubleField(null=True)
     reason = TextField(null=True)
     revoked = BooleanField(default=False)
+
+    class Meta:
+        table_name = "source"
 
 
 # Who watches what, and which ``kinds`` of its items (words).
@@ -154,16 +158,19 @@ class Query(Table):
         indexes = ((("workspace", "name"), True), (("revision", "id"), False))
 
 
-# Revisions: one counter, one row of it, whose lock makes them visible in their own order. A ``Change``: the workspace's
-# watches changed, or the workspace went, at ``revision``.
+# Revisions: one counter, one row of it, whose lock makes them visible in their own order. A
+# ``WatchChange``: the watches of the workspace changed, or it was removed, at ``revision``.
 class Revision(Table):
     name = TextField(primary_key=True)
     value = BigIntegerField()
 
 
-class Change(Table):
+class WatchChange(Table):
     workspace_id = IntegerField(primary_key=True)
     revision = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "change"
 
 
 # Where mentions go. ``url`` and ``secret`` are secrets. ``failures``: tries that failed since the last success, through
@@ -189,7 +196,7 @@ class Channel(Table):
 # Only what somebody wanted to hear of is kept. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``: when
 # the source last said how it is (at first, when it was stored); ``absent_since``: since when the source's answers leave
 # it out; ``lease_until``: so long it is being re-read.
-class Item(Table):
+class StoredItem(Table):
     id = BigAutoField()
     source = TextField()
     ref = TextField()
@@ -211,14 +218,15 @@ class Item(Table):
     lease_until = DoubleField(default=0)
 
     class Meta:
+        table_name = "item"
         indexes = ((("source", "ref"), True), (("source", "thread"), False), (("source", "checked_at"), False))
 
 
-Item.add_index(fn.LOWER(Item.author), name="item_author_lower")
+StoredItem.add_index(fn.LOWER(StoredItem.author), name="item_author_lower")
 
 
 # What must not be stored again: the ids of items that were erased, for some days (copies are on the bus), and hashes
-# of the names of authors who asked to be forgotten, each within its source. ``erasing.py`` makes the keys.
+# of the names of authors who asked to be forgotten, each within its source. ``erasure.py`` makes the keys.
 class Erased(Table):
     key = TextField(primary_key=True)
     at = DoubleField()
@@ -228,7 +236,7 @@ class Erased(Table):
 class Mention(Table):
     id = BigAutoField()
     workspace = _of(Workspace, "mentions")
-    item = _of(Item, "mentions", index=True)
+    item = _of(StoredItem, "mentions", index=True)
     query_ids = TextField()
     highlights = TextField()
     silent = BooleanField(default=False)
@@ -328,24 +336,27 @@ class Incident(Table):
 
 
 # When a process last did what it is for (``tick``).
-class Beat(Table):
+class Heartbeat(Table):
     name = TextField(primary_key=True)
     at = DoubleField()
+
+    class Meta:
+        table_name = "beat"
 
 
 TABLES: tuple[type[Table], ...] = (
     Workspace,
-    Refresh,
+    RefreshDemand,
     FeedGroup,
     Feed,
     Gap,
-    Source,
+    SourceStatus,
     Watch,
     Query,
     Revision,
-    Change,
+    WatchChange,
     Channel,
-    Item,
+    StoredItem,
     Erased,
     Mention,
     Delivery,
@@ -354,5 +365,5 @@ TABLES: tuple[type[Table], ...] = (
     DeadLetter,
     Budget,
     Incident,
-    Beat,
+    Heartbeat,
 )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from peewee import Case, Tuple
 
 from overheard.db.database import Db
-from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
-from overheard.items import Place
+from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
+from overheard.items import WatchKey
 
 QUERIES = 5000  # of one statement
 WORKSPACES = 1000  # of one statement
@@ -35,8 +35,8 @@ def next_revision(db: Db) -> int:
 
 def watches_changed(db: Db, workspace_id: int, revision: int) -> None:
     """Note that a workspace's watches changed, or that the workspace went."""
-    Change.insert(workspace_id=workspace_id, revision=revision).on_conflict(
-        conflict_target=[Change.workspace_id], update={Change.revision: revision}
+    WatchChange.insert(workspace_id=workspace_id, revision=revision).on_conflict(
+        conflict_target=[WatchChange.workspace_id], update={WatchChange.revision: revision}
     ).execute(db.peewee)
 
 
@@ -59,14 +59,18 @@ def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
         last = rows[-1][:2]
 
 
-def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[Place, ...] | None]]:
+def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[WatchKey, ...] | None]]:
     """Yield (workspace, what it watches) of those whose watches changed after ``since``; None: it is gone."""
-    query = Change.select(Change.workspace_id).where(Change.revision > since).order_by(Change.workspace_id)
+    query = (
+        WatchChange.select(WatchChange.workspace_id)
+        .where(WatchChange.revision > since)
+        .order_by(WatchChange.workspace_id)
+    )
     changed = [workspace_id for (workspace_id,) in query.tuples().execute(db.peewee)]
     for start in range(0, len(changed), WORKSPACES):
         some = changed[start : start + WORKSPACES]
         present = Workspace.select(Workspace.id).where(Workspace.id.in_(some)).tuples().execute(db.peewee)
-        places: dict[int, list[Place]] = {workspace_id: [] for (workspace_id,) in present}
+        places: dict[int, list[WatchKey]] = {workspace_id: [] for (workspace_id,) in present}
         watches = (
             Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place)
             .join(Feed, on=(Watch.feed == Feed.id))

@@ -17,18 +17,18 @@ import msgspec
 from peewee import fn
 
 from overheard.db.database import Db
-from overheard.db.models import Item, Mention
+from overheard.db.models import Mention, StoredItem
 from overheard.db.storable_text import storable
 from overheard.db.thread_titles import without_title
 from overheard.errors import NotFound
-from overheard.items import Item as FoundItem
+from overheard.items import Item
 
 EARLY = 0.5  # of the time within which an item is to be asked about
 URGENT = 0.75
 LEASE = 300.0  # seconds
 
 
-class Batch(msgspec.Struct, frozen=True):
+class RecheckBatch(msgspec.Struct, frozen=True):
     """Items of one source claimed for one request, under a lease that names the claim."""
 
     source: str
@@ -36,7 +36,7 @@ class Batch(msgspec.Struct, frozen=True):
     lease: float
 
 
-class Stored(msgspec.Struct, frozen=True):
+class ItemToRecheck(msgspec.Struct, frozen=True):
     """A stored item as the recheck needs it."""
 
     id: int
@@ -56,19 +56,24 @@ class Stored(msgspec.Struct, frozen=True):
 
 def due(db: Db, source: str, before: float, now: float) -> bool:
     """Whether an item of the source that nobody has claimed was last asked about before a time."""
-    free = (Item.source == source) & (Item.lease_until < now)
-    return bool(Item.select(Item.id).where(free, Item.checked_at <= before).exists(db.peewee))
+    free = (StoredItem.source == source) & (StoredItem.lease_until < now)
+    return bool(StoredItem.select(StoredItem.id).where(free, StoredItem.checked_at <= before).exists(db.peewee))
 
 
-def claim(db: Db, source: str, *, size: int, before: float, now: float, requests: int) -> list[Batch]:
+def claim(db: Db, source: str, *, size: int, before: float, now: float, requests: int) -> list[RecheckBatch]:
     """Claim the source's items asked about the longest time ago, ``size`` for each of up to ``requests`` requests.
 
     A request is made when its first item was last asked about before ``before``; the next in line fill it up. Of two
     claimers each item goes to one.
     """
     lease = now + LEASE
-    free = (Item.source == source) & (Item.lease_until < now)
-    oldest: Any = Item.select(Item.id, Item.checked_at).where(free).order_by(Item.checked_at).limit(size * requests)
+    free = (StoredItem.source == source) & (StoredItem.lease_until < now)
+    oldest: Any = (
+        StoredItem.select(StoredItem.id, StoredItem.checked_at)
+        .where(free)
+        .order_by(StoredItem.checked_at)
+        .limit(size * requests)
+    )
     if not db.sqlite:
         oldest = oldest.for_update("FOR NO KEY UPDATE", skip_locked=True)
     with db.transaction():
@@ -76,29 +81,29 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
         portions = [rows[start : start + size] for start in range(0, len(rows), size)]
         wanted = [sorted(item_id for item_id, _ in portion) for portion in portions if portion[0][1] <= before]
         for ids in wanted:
-            Item.update(lease_until=lease).where(Item.id.in_(ids)).execute(db.peewee)
-    return [Batch(source, tuple(ids), lease) for ids in wanted]
+            StoredItem.update(lease_until=lease).where(StoredItem.id.in_(ids)).execute(db.peewee)
+    return [RecheckBatch(source, tuple(ids), lease) for ids in wanted]
 
 
-def wish(db: Db, source: str, name: str, now: float) -> Batch:
+def wish(db: Db, source: str, name: str, now: float) -> RecheckBatch:
     """Claim one item that somebody wants to be asked about now, and put it first in line in case that this is lost.
 
     Raises NotFound.
     """
     lease = now + LEASE
     found = (
-        Item.update(checked_at=0, lease_until=lease)
-        .where(Item.source == source, Item.ref == storable(name))
-        .returning(Item.id)
+        StoredItem.update(checked_at=0, lease_until=lease)
+        .where(StoredItem.source == source, StoredItem.ref == storable(name))
+        .returning(StoredItem.id)
         .tuples()
         .execute(db.peewee)
     )
     for (item_id,) in found:
-        return Batch(source, (item_id,), lease)
+        return RecheckBatch(source, (item_id,), lease)
     raise NotFound(f"no item {name} is stored")
 
 
-def take(db: Db, batch: Batch, now: float) -> tuple[list[Stored], float]:
+def take(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToRecheck], float]:
     """Those items of the batch that its claim still holds, and the lease under which they are ours from here on.
 
     Who comes second with the same claim finds nothing.
@@ -107,42 +112,50 @@ def take(db: Db, batch: Batch, now: float) -> tuple[list[Stored], float]:
     if not batch.item_ids:
         return [], lease
     taken = (
-        Item.update(lease_until=lease)
-        .where(Item.id.in_(list(batch.item_ids)), Item.source == batch.source, Item.lease_until == batch.lease)
-        .returning(Item.id)
+        StoredItem.update(lease_until=lease)
+        .where(
+            StoredItem.id.in_(list(batch.item_ids)),
+            StoredItem.source == batch.source,
+            StoredItem.lease_until == batch.lease,
+        )
+        .returning(StoredItem.id)
         .tuples()
         .execute(db.peewee)
     )
     ids = [item_id for (item_id,) in taken]
-    mentioned = fn.EXISTS(Mention.select(Mention.id).where(Mention.item == Item.id))
-    columns = [getattr(Item, name) for name in Stored.__struct_fields__[:-1]]
-    rows = Item.select(*columns, mentioned).where(Item.id.in_(ids)).order_by(Item.id)
-    return [Stored(*row) for row in rows.tuples().execute(db.peewee)], lease
+    mentioned = fn.EXISTS(Mention.select(Mention.id).where(Mention.item == StoredItem.id))
+    columns = [getattr(StoredItem, name) for name in ItemToRecheck.__struct_fields__[:-1]]
+    rows = StoredItem.select(*columns, mentioned).where(StoredItem.id.in_(ids)).order_by(StoredItem.id)
+    return [ItemToRecheck(*row) for row in rows.tuples().execute(db.peewee)], lease
 
 
 def hold(db: Db, item_ids: Sequence[int], lease: float, until: float) -> None:
     """Hold items under another lease, or leave them alone until then: nobody claims them before."""
-    Item.update(lease_until=until).where(Item.id.in_(list(item_ids)), Item.lease_until == lease).execute(db.peewee)
+    StoredItem.update(lease_until=until).where(
+        StoredItem.id.in_(list(item_ids)), StoredItem.lease_until == lease
+    ).execute(db.peewee)
 
 
 def there(db: Db, item_ids: Sequence[int], now: float) -> None:
     """Their source has shown them."""
-    Item.update(checked_at=now, absent_since=None, lease_until=0).where(Item.id.in_(list(item_ids))).execute(db.peewee)
+    StoredItem.update(checked_at=now, absent_since=None, lease_until=0).where(
+        StoredItem.id.in_(list(item_ids))
+    ).execute(db.peewee)
 
 
 def absent(db: Db, item_ids: Sequence[int], now: float) -> None:
     """Their source's answer has left them out."""
-    Item.update(checked_at=now, absent_since=fn.COALESCE(Item.absent_since, now), lease_until=0).where(
-        Item.id.in_(list(item_ids))
+    StoredItem.update(checked_at=now, absent_since=fn.COALESCE(StoredItem.absent_since, now), lease_until=0).where(
+        StoredItem.id.in_(list(item_ids))
     ).execute(db.peewee)
 
 
 def asked(db: Db, item_ids: Sequence[int], now: float) -> None:
     """Their source was asked about them, and its answer says nothing either way."""
-    Item.update(checked_at=now, lease_until=0).where(Item.id.in_(list(item_ids))).execute(db.peewee)
+    StoredItem.update(checked_at=now, lease_until=0).where(StoredItem.id.in_(list(item_ids))).execute(db.peewee)
 
 
-def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
+def refresh(db: Db, stored: ItemToRecheck, found: Item) -> bool:
     """Keep what the source shows now in place of what was stored; says whether that is something else.
 
     Who has taken words back has taken them back here too. The mention stays, for which they were found; its
@@ -156,7 +169,7 @@ def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
     if not changed:
         return False
     with db.transaction():
-        Item.update(**changed).where(Item.id == stored.id).execute(db.peewee)
+        StoredItem.update(**changed).where(StoredItem.id == stored.id).execute(db.peewee)
         if "title" in changed or "body" in changed:
             Mention.update(highlights="[]").where(Mention.item == stored.id).execute(db.peewee)
     return True
@@ -164,5 +177,7 @@ def refresh(db: Db, stored: Stored, found: FoundItem) -> bool:
 
 def overdue(db: Db, sources: Collection[str], before: float) -> int:
     """How many items of these sources were last asked about before a time."""
-    theirs = Item.source.in_(list(sources))
-    return int(Item.select(fn.COUNT(Item.id)).where(theirs, Item.checked_at <= before).scalar(db.peewee))
+    theirs = StoredItem.source.in_(list(sources))
+    return int(
+        StoredItem.select(fn.COUNT(StoredItem.id)).where(theirs, StoredItem.checked_at <= before).scalar(db.peewee)
+    )

@@ -12,9 +12,9 @@ from typing import Any
 from peewee import Case, fn
 
 from overheard.db.database import Db
-from overheard.db.models import Feed, Refresh, Watch, Workspace
+from overheard.db.models import Feed, RefreshDemand, Watch, Workspace
 
-WAITS = Refresh.demanded_at > Refresh.served_at
+WAITS = RefreshDemand.demanded_at > RefreshDemand.served_at
 
 
 def keep(db: Db, workspace_id: int) -> None:
@@ -26,10 +26,10 @@ def keep(db: Db, workspace_id: int) -> None:
         .distinct()
     )
     rows = [{"workspace": workspace, "source": source} for workspace, source in sources.tuples().execute(db.peewee)]
-    others = Refresh.source.not_in([row["source"] for row in rows])
-    Refresh.delete().where(Refresh.workspace == workspace_id, others).execute(db.peewee)
+    others = RefreshDemand.source.not_in([row["source"] for row in rows])
+    RefreshDemand.delete().where(RefreshDemand.workspace == workspace_id, others).execute(db.peewee)
     if rows:
-        Refresh.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+        RefreshDemand.insert_many(rows).on_conflict_ignore().execute(db.peewee)
 
 
 def demand(
@@ -39,23 +39,27 @@ def demand(
 
     ``until``: the demand counts as lost only some time after that, because it waits for its turn.
     """
-    which: Any = Refresh.workspace.in_(list(workspace_ids))
-    which = which if source is None else which & (Refresh.source == source)
+    which: Any = RefreshDemand.workspace.in_(list(workspace_ids))
+    which = which if source is None else which & (RefreshDemand.source == source)
     with db.transaction():
         if not db.sqlite:
-            rows: Any = Refresh.select(Refresh.workspace).where(which).order_by(Refresh.workspace, Refresh.source)
+            rows: Any = (
+                RefreshDemand.select(RefreshDemand.workspace)
+                .where(which)
+                .order_by(RefreshDemand.workspace, RefreshDemand.source)
+            )
             rows.for_update("FOR NO KEY UPDATE").tuples().execute(db.peewee)
         # A demand that fetch has not taken up yet stays the oldest.
-        waits = WAITS & Refresh.waiting_since.is_null(False)
-        since = Case(None, [(waits, Refresh.waiting_since)], now)
-        Refresh.update(demanded_at=until or now, waiting_since=since).where(which).execute(db.peewee)
+        waits = WAITS & RefreshDemand.waiting_since.is_null(False)
+        since = Case(None, [(waits, RefreshDemand.waiting_since)], now)
+        RefreshDemand.update(demanded_at=until or now, waiting_since=since).where(which).execute(db.peewee)
 
 
 def served(db: Db, workspace_id: int, source: str, at: float) -> None:
     """Note that fetch has taken up every demand made until ``at``; a later one waits on."""
-    later = Case(None, [(Refresh.demanded_at > at, Refresh.demanded_at)], None)
-    Refresh.update(served_at=at, waiting_since=later).where(
-        Refresh.workspace == workspace_id, Refresh.source == source, Refresh.served_at < at
+    later = Case(None, [(RefreshDemand.demanded_at > at, RefreshDemand.demanded_at)], None)
+    RefreshDemand.update(served_at=at, waiting_since=later).where(
+        RefreshDemand.workspace == workspace_id, RefreshDemand.source == source, RefreshDemand.served_at < at
     ).execute(db.peewee)
 
 
@@ -64,12 +68,12 @@ def unserved(db: Db, now: float, older_than: float, limit: int) -> list[tuple[in
 
     Their event or message is lost. Claiming renews the demand, so that the next sweep does not ask again at once.
     """
-    lost = WAITS & (Refresh.demanded_at <= now - older_than)
+    lost = WAITS & (RefreshDemand.demanded_at <= now - older_than)
     rows = (
-        Refresh.select(Refresh.workspace, Refresh.source, Refresh.demanded_at)
-        .join(Workspace, on=(Refresh.workspace == Workspace.id))
+        RefreshDemand.select(RefreshDemand.workspace, RefreshDemand.source, RefreshDemand.demanded_at)
+        .join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
         .where(Workspace.active, lost)
-        .order_by(Refresh.demanded_at)
+        .order_by(RefreshDemand.demanded_at)
         .limit(limit)
         .tuples()
         .execute(db.peewee)
@@ -77,8 +81,12 @@ def unserved(db: Db, now: float, older_than: float, limit: int) -> list[tuple[in
     return [
         (workspace_id, source)
         for workspace_id, source, demanded_at in sorted(rows)
-        if Refresh.update(demanded_at=now)
-        .where(Refresh.workspace == workspace_id, Refresh.source == source, Refresh.demanded_at == demanded_at)
+        if RefreshDemand.update(demanded_at=now)
+        .where(
+            RefreshDemand.workspace == workspace_id,
+            RefreshDemand.source == source,
+            RefreshDemand.demanded_at == demanded_at,
+        )
         .execute(db.peewee)
         == 1
     ]
@@ -87,8 +95,8 @@ def unserved(db: Db, now: float, older_than: float, limit: int) -> list[tuple[in
 def served_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
     """Return, for each of the workspaces, until when the demands of each source that it watches were taken up."""
     found: dict[int, dict[str, float]] = {workspace_id: {} for workspace_id in workspace_ids}
-    rows = Refresh.select(Refresh.workspace, Refresh.source, Refresh.served_at)
-    rows = rows.where(Refresh.workspace.in_(list(workspace_ids))).order_by(Refresh.source)
+    rows = RefreshDemand.select(RefreshDemand.workspace, RefreshDemand.source, RefreshDemand.served_at)
+    rows = rows.where(RefreshDemand.workspace.in_(list(workspace_ids))).order_by(RefreshDemand.source)
     for workspace_id, source, at in rows.tuples().execute(db.peewee):
         found[workspace_id][source] = at
     return found
@@ -96,13 +104,15 @@ def served_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, 
 
 def watched_sources(db: Db) -> list[str]:
     """Return the sources of which an active workspace watches something."""
-    rows = Refresh.select(Refresh.source).join(Workspace, on=(Refresh.workspace == Workspace.id))
-    rows = rows.where(Workspace.active).distinct().order_by(Refresh.source)
+    rows = RefreshDemand.select(RefreshDemand.source).join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
+    rows = rows.where(Workspace.active).distinct().order_by(RefreshDemand.source)
     return [source for (source,) in rows.tuples().execute(db.peewee)]
 
 
 def last_run(db: Db, workspace_id: int | None = None) -> dict[int, float]:
     """Return when the workspaces, or one of them, were last run."""
-    rows = Refresh.select(Refresh.workspace, fn.max(Refresh.served_at)).group_by(Refresh.workspace)
-    rows = rows if workspace_id is None else rows.where(Refresh.workspace == workspace_id)
+    rows = RefreshDemand.select(RefreshDemand.workspace, fn.max(RefreshDemand.served_at)).group_by(
+        RefreshDemand.workspace
+    )
+    rows = rows if workspace_id is None else rows.where(RefreshDemand.workspace == workspace_id)
     return dict(rows.tuples().execute(db.peewee))

@@ -12,7 +12,19 @@ from overheard.db import groups
 from overheard.db.database import Db
 from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
 from overheard.db.erasure import AUTHOR, REMEMBERED
-from overheard.db.models import DeadLetter, Delivery, Erased, Feed, FeedGroup, Gap, Item, Mention, Poll, Query, Watch
+from overheard.db.models import (
+    DeadLetter,
+    Delivery,
+    Erased,
+    Feed,
+    FeedGroup,
+    Gap,
+    Mention,
+    Poll,
+    Query,
+    StoredItem,
+    Watch,
+)
 
 BATCH = 1000
 DAY = 86400.0
@@ -21,7 +33,7 @@ GAPS = 90 * DAY
 UNWATCHED = 7 * DAY  # who pauses or mends a workspace soon finds its feeds where they were
 
 
-class Ages(msgspec.Struct, frozen=True):
+class RetentionAges(msgspec.Struct, frozen=True):
     """How many days each kind of row is kept; 0 keeps it for ever."""
 
     mentions: int
@@ -30,7 +42,7 @@ class Ages(msgspec.Struct, frozen=True):
     items: int = 0
 
 
-class Forgotten(msgspec.Struct):
+class PrunedCounts(msgspec.Struct):
     """How many rows went, how many of them were items, and how many deliveries had not been sent.
 
     ``more``: a batch was full, and there may be more.
@@ -42,7 +54,7 @@ class Forgotten(msgspec.Struct):
     more: bool = False
 
 
-def forget(db: Db, ages: Ages, now: float) -> Forgotten:
+def forget(db: Db, ages: RetentionAges, now: float) -> PrunedCounts:
     """Delete one batch of each kind of row that is too old; how many went (0: nothing is left to do)."""
     gone = _items(db, ages, now)
     gone.rows += _deliveries(db, ages, now)
@@ -59,18 +71,18 @@ def forget(db: Db, ages: Ages, now: float) -> Forgotten:
     return gone
 
 
-def _items(db: Db, ages: Ages, now: float) -> Forgotten:
+def _items(db: Db, ages: RetentionAges, now: float) -> PrunedCounts:
     """Items, mentions, and the items that nobody mentions any more.
 
     A mention that somebody is yet to be told of goes when it was sent, or given up, or ``UNSENT`` seconds later: a
     paused workspace's digest may never be sent. For an item its age alone counts.
     """
-    gone = Forgotten()
+    gone = PrunedCounts()
     if ages.items:
-        over = Item.select(Item.id).where(Item.stored_at < now - ages.items * DAY).limit(BATCH)
+        over = StoredItem.select(StoredItem.id).where(StoredItem.stored_at < now - ages.items * DAY).limit(BATCH)
         ids = [item for (item,) in over.tuples().execute(db.peewee)]
         gone.unsent = _unsent(db, Mention.item.in_(ids)) if ids else 0
-        gone.rows = gone.items = int(Item.delete().where(Item.id.in_(ids)).execute(db.peewee)) if ids else 0
+        gone.rows = gone.items = int(StoredItem.delete().where(StoredItem.id.in_(ids)).execute(db.peewee)) if ids else 0
     if ages.mentions:
         of_age = Mention.stored_at < now - ages.mentions * DAY
         too_old = Mention.stored_at < now - ages.mentions * DAY - UNSENT
@@ -86,7 +98,7 @@ def _items(db: Db, ages: Ages, now: float) -> Forgotten:
     return gone
 
 
-def _deliveries(db: Db, ages: Ages, now: float) -> int:
+def _deliveries(db: Db, ages: RetentionAges, now: float) -> int:
     if not ages.deliveries:
         return 0
     old = now - ages.deliveries * DAY
@@ -136,7 +148,7 @@ def _removed_queries(db: Db, now: float) -> int:
 
 def unmentioned(db: Db, item_ids: Collection[int]) -> int:
     """Delete those of the items that nobody mentions any more; how many there were."""
-    return _unused(db, Item.id.in_(list(item_ids)), Mention.item) if item_ids else 0
+    return _unused(db, StoredItem.id.in_(list(item_ids)), Mention.item) if item_ids else 0
 
 
 def unwatched_feeds(db: Db, among: Any, now: float) -> int:

@@ -9,16 +9,21 @@ import msgspec
 from peewee import Case
 
 from overheard.db.database import Db
-from overheard.db.models import Feed, Source, Watch, Workspace
+from overheard.db.models import Feed, SourceStatus, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.items import ALL
 
 NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
 UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
-ANSWERS = {Source.failing_since: None, Source.retry_at: None, Source.reason: None, Source.revoked: False}
+ANSWERS = {
+    SourceStatus.failing_since: None,
+    SourceStatus.retry_at: None,
+    SourceStatus.reason: None,
+    SourceStatus.revoked: False,
+}
 
 
-class State(msgspec.Struct, frozen=True):
+class SourceState(msgspec.Struct, frozen=True):
     """``read_at``: when it last gave what was asked for. ``failing_since``: since when each try failed.
 
     ``reason`` is that of the last try; ``retry_at`` its time, or the later one until which it wants to be left alone.
@@ -38,25 +43,35 @@ class State(msgspec.Struct, frozen=True):
         return max(now - self.failing_since, 0.0)
 
 
-def state(db: Db, name: str) -> State:
+def state(db: Db, name: str) -> SourceState:
     """What is known of the source."""
-    columns = (Source.read_at, Source.failing_since, Source.retry_at, Source.reason, Source.revoked)
-    row = Source.select(*columns).where(Source.name == name).tuples().first(db.peewee)
-    return State() if row is None else State(*row)
+    columns = (
+        SourceStatus.read_at,
+        SourceStatus.failing_since,
+        SourceStatus.retry_at,
+        SourceStatus.reason,
+        SourceStatus.revoked,
+    )
+    row = SourceStatus.select(*columns).where(SourceStatus.name == name).tuples().first(db.peewee)
+    return SourceState() if row is None else SourceState(*row)
 
 
 def read(db: Db, name: str, now: float) -> None:
     """It was read. A source that is read all the time is noted once in some seconds."""
-    noted = (Source.read_at >= now - NOTE_EVERY) & Source.failing_since.is_null()
-    if Source.select(Source.name).where(Source.name == name, noted).exists(db.peewee):
+    noted = (SourceStatus.read_at >= now - NOTE_EVERY) & SourceStatus.failing_since.is_null()
+    if SourceStatus.select(SourceStatus.name).where(SourceStatus.name == name, noted).exists(db.peewee):
         return
-    well = {Source.read_at: now, **ANSWERS}
-    Source.insert(name=name, read_at=now).on_conflict(conflict_target=[Source.name], update=well).execute(db.peewee)
+    well = {SourceStatus.read_at: now, **ANSWERS}
+    SourceStatus.insert(name=name, read_at=now).on_conflict(conflict_target=[SourceStatus.name], update=well).execute(
+        db.peewee
+    )
 
 
 def answered(db: Db, name: str) -> None:
     """It has refused what was asked for: it is there."""
-    Source.update(ANSWERS).where(Source.name == name, Source.failing_since.is_null(False)).execute(db.peewee)
+    SourceStatus.update(ANSWERS).where(SourceStatus.name == name, SourceStatus.failing_since.is_null(False)).execute(
+        db.peewee
+    )
 
 
 def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revoked: bool = False) -> None:
@@ -65,15 +80,17 @@ def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revok
     ``revoked``: it refused the login (LoginRefused). Trying again helps only if the operator, or the source, acts.
     """
     reason = storable(reason)
-    anew = Source.failing_since.is_null() | (Source.retry_at < now - UNTRIED)
+    anew = SourceStatus.failing_since.is_null() | (SourceStatus.retry_at < now - UNTRIED)
     failing = {
-        Source.failing_since: Case(None, [(anew, now)], Source.failing_since),
-        Source.retry_at: retry_at,
-        Source.reason: reason,
-        Source.revoked: revoked,
+        SourceStatus.failing_since: Case(None, [(anew, now)], SourceStatus.failing_since),
+        SourceStatus.retry_at: retry_at,
+        SourceStatus.reason: reason,
+        SourceStatus.revoked: revoked,
     }
     first = {"failing_since": now, "retry_at": retry_at, "reason": reason, "revoked": revoked}
-    Source.insert(name=name, **first).on_conflict(conflict_target=[Source.name], update=failing).execute(db.peewee)
+    SourceStatus.insert(name=name, **first).on_conflict(conflict_target=[SourceStatus.name], update=failing).execute(
+        db.peewee
+    )
 
 
 def followed_whole(db: Db, name: str, limit: int) -> list[str]:

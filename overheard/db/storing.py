@@ -14,12 +14,11 @@ from peewee import fn
 from overheard.db import deliveries, erasure, groups
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Feed, Item, Mention, Poll, Query, StoredPart, Watch, Workspace
+from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.db.thread_titles import without_title
-from overheard.items import KINDS_IN, Place
-from overheard.items import Item as FoundItem
-from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, Target
+from overheard.items import KINDS_IN, Item, WatchKey
+from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget
 from overheard.routing import NEWS_SECONDS, NewMention, is_backfilled
 from overheard.sources.registry import is_internal
 
@@ -27,7 +26,7 @@ UNKNOWN = 0.0  # when a poll began whose row is gone: it makes nothing fresh
 ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoreResult(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
     ``mentions`` counts the new ones, ``ages`` are their items' ages in seconds: without the canary's, which nobody
@@ -44,7 +43,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 def store(
     db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_SECONDS, kept_for: float = math.inf
-) -> Stored:
+) -> StoreResult:
     """Store one part of a poll, in one transaction; first, in one of its own, erase what is gone.
 
     Apart, because both lock items in the order of their keys, and together would lock them in two orders. Erasing comes
@@ -70,14 +69,14 @@ def store(
     born = {item_ids[item.key]: item.created_at for item in said}
     counted = [mention for mention in created if mention.item_id in born]
     ages = tuple(now - born[mention.item_id] for mention in counted if not mention.backfilled)
-    return Stored(channels, len(counted), ages, tuple(gaps), erased.items)
+    return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items)
 
 
 def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
     young = [entry for entry in entries if entry.item.created_at >= oldest]
     if not young:
         return []
-    db.announce_writer(Item)  # before the look: erasing waits for us, or its keys are there to be found
+    db.announce_writer(StoredItem)  # before the look: erasing waits for us, or its keys are there to be found
     refused = erasure.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
     bare = erasure.threads_refused(db, [entry.item for entry in kept])
@@ -100,20 +99,22 @@ def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]
 
 @compiled
 def _add_items(db: Db, rows: Any) -> Any:
-    return Item.insert_many(rows).on_conflict_ignore()
+    return StoredItem.insert_many(rows).on_conflict_ignore()
 
 
 @compiled
 def _known_items(db: Db, source: Any, refs: Any) -> Any:
-    known = Item.select(Item.ref, Item.id).where(Item.source == source, Item.ref.in_(refs))
-    return db.kept(known.order_by(Item.ref))
+    known = StoredItem.select(StoredItem.ref, StoredItem.id).where(
+        StoredItem.source == source, StoredItem.ref.in_(refs)
+    )
+    return db.kept(known.order_by(StoredItem.ref))
 
 
 def _portions(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
 
 
-def _item_row(item: FoundItem, now: float) -> dict[str, object]:
+def _item_row(item: Item, now: float) -> dict[str, object]:
     row = {
         key: storable(value) if isinstance(value, str) else value for key, value in msgspec.structs.asdict(item).items()
     }
@@ -170,9 +171,11 @@ def _present_queries(db: Db, ids: Any) -> Any:
     return Query.select(Query.id).where(Query.id.in_(ids), Query.removed_at.is_null())
 
 
-def _watched_since(db: Db, workspace_ids: Collection[int], places: Collection[Place]) -> dict[int, dict[Place, float]]:
+def _watched_since(
+    db: Db, workspace_ids: Collection[int], places: Collection[WatchKey]
+) -> dict[int, dict[WatchKey, float]]:
     """Return since when each of the workspaces has watched these places, and perhaps others of the same names."""
-    since: dict[int, dict[Place, float]] = defaultdict(dict)
+    since: dict[int, dict[WatchKey, float]] = defaultdict(dict)
     sources, keys = sorted({source for source, _, _ in places}), sorted({key for _, _, key in places})
     found = _watches(db, workspaces=sorted(workspace_ids), sources=sources, keys=keys)
     for workspace_id, source, kinds, place, created_at in found:
@@ -206,7 +209,7 @@ def _part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
     # A part that was matched twice may have come in other pieces each time.
     if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
         return []
-    gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[Target]), now)
+    gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[PollTarget]), now)
     _finish_poll(db, poll=part.poll, now=now)
     return gaps
 

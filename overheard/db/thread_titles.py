@@ -10,20 +10,22 @@ from typing import Any
 import msgspec
 
 from overheard.db.database import Db
-from overheard.db.models import Item
-from overheard.items import Item as FoundItem
+from overheard.db.models import StoredItem
+from overheard.items import Item
 from overheard.sources.registry import bare_permalink
 
 
 def erase_titles(db: Db, below: Any) -> None:
     """Take what is a post's off the comments that stand below it; ``below`` is the condition of standing there."""
-    comments = Item.select(Item.id, Item.source, Item.permalink).where(below, Item.kind == "comment")
+    comments = StoredItem.select(StoredItem.id, StoredItem.source, StoredItem.permalink).where(
+        below, StoredItem.kind == "comment"
+    )
     for item_id, source, permalink in list(comments.tuples().execute(db.peewee)):
         bare = {"thread_title": "", "permalink": bare_permalink(source, permalink)}
-        Item.update(**bare).where(Item.id == item_id).execute(db.peewee)
+        StoredItem.update(**bare).where(StoredItem.id == item_id).execute(db.peewee)
 
 
-def without_title(comment: FoundItem) -> FoundItem:
+def without_title(comment: Item) -> Item:
     """Return the comment without what is its post's."""
     permalink = bare_permalink(comment.source, comment.permalink)
     return msgspec.structs.replace(comment, thread_title="", permalink=permalink)

@@ -12,14 +12,14 @@ from peewee import fn
 from overheard import schedule
 from overheard.db import refreshes, visibility
 from overheard.db.database import Db
-from overheard.db.models import Channel, Feed, Mention, Query, Refresh, Watch, Workspace
+from overheard.db.models import Channel, Feed, Mention, Query, RefreshDemand, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.errors import InvalidInput, NotFound
 
 SHOWN_CHARS = 100
 
 
-class Due(msgspec.Struct, frozen=True):
+class DueWorkspace(msgspec.Struct, frozen=True):
     """A due workspace as a tick claims it. ``digest_at``: when its next digest was due; the end of that period."""
 
     id: int
@@ -61,7 +61,7 @@ def by_slug_or_number(db: Db, text: str) -> Workspace:
     return by_name(db, int(text))
 
 
-class Named(msgspec.Struct, frozen=True):
+class WorkspaceRef(msgspec.Struct, frozen=True):
     """A workspace that was named by its slug or id."""
 
     id: int
@@ -69,15 +69,15 @@ class Named(msgspec.Struct, frozen=True):
     active: bool
 
 
-def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, Named]:
+def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, WorkspaceRef]:
     """Those of these slugs and ids that exist, in one look."""
-    columns = [getattr(Workspace, name) for name in Named.__struct_fields__]
+    columns = [getattr(Workspace, name) for name in WorkspaceRef.__struct_fields__]
     rows = Workspace.select(*columns).where(_named(names))
-    found = [Named(*row) for row in rows.tuples().execute(db.peewee)]
+    found = [WorkspaceRef(*row) for row in rows.tuples().execute(db.peewee)]
     return {**{row.id: row for row in found}, **{row.slug: row for row in found}}
 
 
-def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float]) -> list[Due]:
+def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
     """Claim up to ``limit`` workspaces whose time has come; ``following`` gives each its next time.
 
     Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
@@ -89,7 +89,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[Due], float])
     return claimed
 
 
-def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], float]) -> list[Due]:
+def claim_digests(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
     """Claim up to ``limit`` workspaces whose digest is due; ``digest_at`` of each is the period's end.
 
     The claim notes the period: if its event is lost, ``undigested`` finds it again.
@@ -100,12 +100,12 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[Due], flo
 
 
 def _claim(
-    db: Db, column: Any, noted: Mapping[Any, Any], now: float, limit: int, following: Callable[[Due], float]
-) -> list[Due]:
+    db: Db, column: Any, noted: Mapping[Any, Any], now: float, limit: int, following: Callable[[DueWorkspace], float]
+) -> list[DueWorkspace]:
     due = Workspace.select(*DUE, column).where(Workspace.active, column <= now).order_by(column).limit(limit)
     claimed = []
     for *row, due_at in sorted(due.tuples().execute(db.peewee)):  # by id: one order of locks for all ticks
-        workspace = Due(*row)
+        workspace = DueWorkspace(*row)
         unclaimed = (Workspace.id == workspace.id) & (column == due_at) & Workspace.active
         claim = Workspace.update({**noted, column: following(workspace)}).where(unclaimed)
         if claim.execute(db.peewee) == 1:
@@ -149,14 +149,14 @@ def undigested(db: Db, now: float, older_than: float, limit: int) -> list[tuple[
     ]
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitingWorkspace(msgspec.Struct, frozen=True):
     """A workspace that waits for a run, and since when."""
 
     slug: str
     since: float
 
 
-def longest_waiting(db: Db, now: float) -> Waiting | None:
+def longest_waiting(db: Db, now: float) -> WaitingWorkspace | None:
     """The workspace that has waited the longest: due and not asked for, or asked for in vain. None when none waits."""
     due = (
         Workspace.select(Workspace.next_due_at, Workspace.slug)
@@ -165,17 +165,17 @@ def longest_waiting(db: Db, now: float) -> Waiting | None:
         .limit(1)
     )
     asked = (
-        Refresh.select(Refresh.waiting_since, Workspace.slug)
-        .join(Workspace, on=(Refresh.workspace == Workspace.id))
-        .where(Workspace.active, Refresh.waiting_since.is_null(False), refreshes.WAITS)
-        .order_by(Refresh.waiting_since)
+        RefreshDemand.select(RefreshDemand.waiting_since, Workspace.slug)
+        .join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
+        .where(Workspace.active, RefreshDemand.waiting_since.is_null(False), refreshes.WAITS)
+        .order_by(RefreshDemand.waiting_since)
         .limit(1)
     )
     rows = [row for query in (due, asked) for row in query.tuples().execute(db.peewee)]
     if not rows:
         return None
     since, slug = min(rows)
-    return Waiting(slug, float(since))
+    return WaitingWorkspace(slug, float(since))
 
 
 def oldest_digest(db: Db, now: float) -> float | None:
@@ -195,7 +195,7 @@ def oldest_digest(db: Db, now: float) -> float | None:
     return min((float(row[0]) for query in (due, asked) for row in query.tuples().execute(db.peewee)), default=None)
 
 
-class Overview(msgspec.Struct, frozen=True):
+class WorkspaceOverview(msgspec.Struct, frozen=True):
     """A workspace as ``workspace list`` shows it. Times are seconds since the epoch; 0 for never."""
 
     slug: str
@@ -211,7 +211,7 @@ class Overview(msgspec.Struct, frozen=True):
     mentions: int
 
 
-def overview(db: Db) -> list[Overview]:
+def overview(db: Db) -> list[WorkspaceOverview]:
     """All workspaces that people see by slug, with how much of everything they have."""
     counts: list[dict[int, Any]] = [
         refreshes.last_run(db),
@@ -219,10 +219,10 @@ def overview(db: Db) -> list[Overview]:
     ]
     columns = (
         Workspace.id,
-        *(getattr(Workspace, name) for name in Overview.__struct_fields__[:6]),
+        *(getattr(Workspace, name) for name in WorkspaceOverview.__struct_fields__[:6]),
     )
     rows = Workspace.select(*columns).where(visibility.WORKSPACES).order_by(Workspace.slug).tuples().execute(db.peewee)
-    return [Overview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
+    return [WorkspaceOverview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
 
 
 BOUNDED = {"queries": Query, "feeds": Watch, "channels": Channel}

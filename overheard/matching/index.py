@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from overheard.matching.document import Document, Highlight
 from overheard.matching.rarity import Anchor, anchors
-from overheard.matching.tree import Node, Or, Query, Term
+from overheard.matching.tree import Node, Or, ParsedQuery, Term
 
 
 class Hit(NamedTuple):
@@ -39,7 +39,7 @@ class _Entry:
 
     __slots__ = ("certain", "keys", "owners", "query")
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: ParsedQuery) -> None:
         self.query = query
         # They grow in place; and unlike with a list, the garbage collector has no work with them.
         self.keys = array("q")
@@ -53,14 +53,14 @@ class QueryIndex:
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_key: dict[int, _Entry] = {}
-        self._by_query: dict[Query, _Entry] = {}
+        self._by_query: dict[ParsedQuery, _Entry] = {}
         # Nearly always one waits for an anchor, and a set of its own would double the table.
         self._waiting: dict[Anchor, _Entry | set[_Entry]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def add(self, key: int, query: Query, owner: int = 0) -> None:
+    def add(self, key: int, query: ParsedQuery, owner: int = 0) -> None:
         """Listen for an owner's query; a key that is there gets the new one. ValueError: it needs no word at all."""
         places = anchors(query)
         if not places:
@@ -164,7 +164,7 @@ class QueryIndex:
         del self._waiting[place]
 
 
-def matches(query: Query, fields: Mapping[str, str]) -> Hit | None:
+def matches(query: ParsedQuery, fields: Mapping[str, str]) -> Hit | None:
     """One query held against one item, without an index; the hit's key is 0."""
     document = Document(fields)
     return Hit(0, document.highlights(query.positive())) if query.holds(document) else None

@@ -8,8 +8,8 @@
     acme (db OR sql)     brackets; otherwise NOT binds before AND, AND before OR
 
 Every way to match must ask for some word: NOT x, or a OR NOT x, would match nearly everything and are refused. So is
-what other languages offer and this one does not (and, or, not in lower case, wildcards, field names: foreign.py),
-rather than read as something else.
+what other languages offer and this one does not (and, or, not in lower case, wildcards, field names:
+unsupported_syntax.py), rather than read as something else.
 Limits: 2,000 characters, 200 terms, 200 words and 20 in a phrase, brackets 50 deep. Where no spaces stand between
 words, two characters count as one.
 
@@ -29,10 +29,20 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from overheard.matching.query_errors import QuerySyntaxError, misplaced, mistake, start_of, wordless
 from overheard.matching.rarity import anchors
 from overheard.matching.text import affixes, intern_all, spans, weight, words
-from overheard.matching.tree import And, Node, Not, Or, Query, Term, joined, negated
+from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term, joined, negated
 from overheard.matching.unsupported_syntax import foreign
 
-__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_TERMS", "Flaw", "Query", "QuerySyntaxError", "flaw", "parse", "read"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "MAX_DEPTH",
+    "MAX_TERMS",
+    "ParsedQuery",
+    "QuerySyntaxError",
+    "StoredQueryProblem",
+    "flaw",
+    "parse",
+    "read",
+]
 
 MAX_CHARACTERS = 2_000
 MAX_TERMS = 200
@@ -67,14 +77,14 @@ _TERMS = ("WORD", "PHRASE")
 _PLAIN = re.compile(r'(?!(?:AND|OR|NOT)$)[^\W_]+|"[^\W_]+(?: [^\W_]+)*"')
 
 
-class Flaw(NamedTuple):
+class StoredQueryProblem(NamedTuple):
     """Why a stored query would be refused today. `matched`: it is still read, as it was before."""
 
     error: QuerySyntaxError
     matched: bool
 
 
-def parse(text: str) -> Query:
+def parse(text: str) -> ParsedQuery:
     """The query that a text stands for. Raises QuerySyntaxError, which says where and why, and no other."""
     query, error = read(text)
     if error is not None:
@@ -82,7 +92,7 @@ def parse(text: str) -> Query:
     return query
 
 
-def read(text: str) -> tuple[Query, QuerySyntaxError | None]:
+def read(text: str) -> tuple[ParsedQuery, QuerySyntaxError | None]:
     """The query that a stored text stands for, and what `parse` would say against it today.
 
     Raises QuerySyntaxError for what has never been a query.
@@ -96,13 +106,13 @@ def read(text: str) -> tuple[Query, QuerySyntaxError | None]:
     return query, error or _too_long(text, tokens)
 
 
-def flaw(text: str) -> Flaw | None:
+def flaw(text: str) -> StoredQueryProblem | None:
     """What is wrong with a stored query by the rules of today; None: nothing."""
     try:
         _, error = read(text)
     except QuerySyntaxError as unreadable:
-        return Flaw(unreadable, matched=False)
-    return Flaw(error, matched=True) if error is not None else None
+        return StoredQueryProblem(unreadable, matched=False)
+    return StoredQueryProblem(error, matched=True) if error is not None else None
 
 
 def _tokens(text: str) -> list[Token]:
@@ -126,7 +136,7 @@ def _lexed(text: str) -> list[Token]:
         raise mistake(text, error.pos_in_stream or 0, "this quotation mark is never closed", hint) from None
 
 
-def _grown(text: str, tokens: Sequence[Token]) -> Query:
+def _grown(text: str, tokens: Sequence[Token]) -> ParsedQuery:
     try:
         alone = len(tokens) == 1 and tokens[0].type in _TERMS
         root = _term(tokens[0]) if alone else _grow(text, tokens)

@@ -12,7 +12,7 @@ from typing import Protocol
 _BARE = re.compile(r"(?!(?:AND|OR|NOT)$)[^\W_]+")
 
 
-class Text(Protocol):
+class TermLookup(Protocol):
     """What a tree is held against."""
 
     def contains(self, term: "Term") -> bool: ...
@@ -27,7 +27,7 @@ class Term:
     affixes: tuple[tuple[str, str], ...] = ()
     text: str = field(default="", compare=False)
 
-    def holds(self, text: Text) -> bool:
+    def holds(self, text: TermLookup) -> bool:
         return text.contains(self)
 
     def positive(self, wanted: bool = True) -> Sequence["Term"]:
@@ -43,7 +43,7 @@ class Not:
     part: "Node"
     at: int = field(default=0, compare=False)  # where the query says so, for messages
 
-    def holds(self, text: Text) -> bool:
+    def holds(self, text: TermLookup) -> bool:
         return not self.part.holds(text)
 
     def positive(self, wanted: bool = True) -> Sequence[Term]:
@@ -57,7 +57,7 @@ class Not:
 class And:
     parts: tuple["Node", ...]
 
-    def holds(self, text: Text) -> bool:
+    def holds(self, text: TermLookup) -> bool:
         # A plain loop: all() over a generator costs three times as much, and this is the hot path.
         for part in self.parts:  # noqa: SIM110
             if not part.holds(text):
@@ -75,7 +75,7 @@ class And:
 class Or:
     parts: tuple["Node", ...]
 
-    def holds(self, text: Text) -> bool:
+    def holds(self, text: TermLookup) -> bool:
         for part in self.parts:  # noqa: SIM110
             if part.holds(text):
                 return True
@@ -89,7 +89,7 @@ class Or:
 
 
 Node = Term | Not | And | Or
-Query = Node  # a whole one; two that mean the same by shape compare equal, and the index keeps them once
+ParsedQuery = Node  # a whole one; two that mean the same by shape compare equal, and the index keeps them once
 
 
 def negated(node: Node, at: int) -> Node:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from overheard.errors import Permanent, TryAgain
+from overheard.errors import PermanentError, RetryableError
 from overheard.net.addresses import why_refused
 from overheard.net.deadline import Deadline
 
@@ -23,7 +23,7 @@ CONNECT_SECONDS = 10.0
 ALLOW = "set [notify] allow_private = true in pipeline.toml if channels may reach this machine and its network"
 
 
-class EgressRefused(Permanent):
+class EgressRefused(PermanentError):
     """The channel points into a network that channels may not reach. Trying again cannot help."""
 
     def __init__(self, host: str, address: str, why: str) -> None:
@@ -46,7 +46,7 @@ def check(host: str, addresses: list[str]) -> None:
 
 
 def connect(host: str, port: int, *, deadline: Deadline, allow_private: bool, resolve: Resolve) -> socket.socket:
-    """A connected socket under ``deadline``. Raises EgressRefused or TryAgain."""
+    """A connected socket under ``deadline``. Raises EgressRefused or RetryableError."""
     addresses = look_up(host, port, resolve, within=min(CONNECT_SECONDS, deadline.remaining()))
     if not allow_private:
         check(host, addresses)
@@ -64,11 +64,11 @@ def connect(host: str, port: int, *, deadline: Deadline, allow_private: bool, re
             return sock
         except OSError as error:
             problem = "it did not answer" if isinstance(error, TimeoutError) else (error.strerror or "no connection")
-    raise TryAgain(f"cannot connect to {host}:{port}: {problem}")
+    raise RetryableError(f"cannot connect to {host}:{port}: {problem}")
 
 
 def look_up(host: str, port: int, resolve: Resolve, *, within: float) -> list[str]:
-    """The addresses of ``host``, within so many seconds. Raises TryAgain."""
+    """The addresses of ``host``, within so many seconds. Raises RetryableError."""
     # In a thread of its own: getaddrinfo takes no timeout and may block for half a minute on a dead name server.
     answer: list[str] = []
     done = threading.Event()
@@ -80,7 +80,7 @@ def look_up(host: str, port: int, resolve: Resolve, *, within: float) -> list[st
 
     threading.Thread(target=ask, name="resolve", daemon=True).start()
     if not done.wait(within):
-        raise TryAgain(f"cannot connect to {host}:{port}: looking its name up took longer than {within:.0f} s")
+        raise RetryableError(f"cannot connect to {host}:{port}: looking its name up took longer than {within:.0f} s")
     if not answer:
-        raise TryAgain(f"cannot connect to {host}:{port}: its name cannot be resolved")
+        raise RetryableError(f"cannot connect to {host}:{port}: its name cannot be resolved")
     return answer

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
-from overheard.errors import Permanent, TryAgain
+from overheard.errors import PermanentError, RetryableError
 from overheard.net.deadline import Deadline
 from overheard.net.egress import CONNECT_SECONDS, EgressRefused, check, look_up, resolve
 
@@ -31,11 +31,11 @@ THREADS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"
 WATCHED = SENDS | RUNS | THREADS | {"socket.getaddrinfo"}
 
 
-class Blocked(OSError):
+class EgressBlocked(OSError):
     """What the library sees. An OSError, so that it reports a failed connection instead of breaking."""
 
 
-class Guard:
+class EgressAudit:
     """One guarded try. ``refusal`` is why it was ended; after it nothing more is let through.
 
     ``reason`` says what the other side answered, should it turn out that nothing was delivered, ``refused`` whether
@@ -43,7 +43,7 @@ class Guard:
     """
 
     def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
-        self.refusal: Permanent | None = None
+        self.refusal: PermanentError | None = None
         self.delay: float | None = None
         self.reason: str | None = None
         self.refused = False
@@ -55,7 +55,7 @@ class Guard:
         if self._resolving:
             return
         if self.deadline.passed or self.refusal is not None:
-            raise Blocked("this try is over")
+            raise EgressBlocked("this try is over")
         if event == "socket.getaddrinfo":
             self._check_name(args[0], args[1])
         elif not self.allow_private:
@@ -63,10 +63,10 @@ class Guard:
         if event == "socket.connect":
             self.deadline.watch(args[0])
 
-    def refuse(self, error: Permanent) -> NoReturn:
+    def refuse(self, error: PermanentError) -> NoReturn:
         """End the try: the library gets a failed connection, and the channel ``error``."""
         self.refusal = error
-        raise Blocked(str(error)) from error
+        raise EgressBlocked(str(error)) from error
 
     def _check(self, event: str, args: tuple[Any, ...]) -> None:
         if event in RUNS or event in THREADS:
@@ -86,7 +86,7 @@ class Guard:
         self._resolving = True
         try:
             addresses = look_up(name, port if isinstance(port, int) else 0, resolve, within=within)
-        except TryAgain as error:
+        except RetryableError as error:
             raise socket.gaierror(socket.EAI_AGAIN, str(error)) from error
         finally:
             self._resolving = False
@@ -107,17 +107,17 @@ class Guard:
             self.refuse(error)
 
 
-_active: ContextVar[Guard | None] = ContextVar("overheard_egress_guard", default=None)
+_active: ContextVar[EgressAudit | None] = ContextVar("overheard_egress_guard", default=None)
 
 
 @contextmanager
-def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[Guard]:
+def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[EgressAudit]:
     """Hold this thread's connections to the egress rules, and to ``deadline``, until the end of the block.
 
     Look at ``refusal`` afterwards: libraries swallow the errors they get.
     """
     _install()
-    guard = Guard(deadline, allow_private=allow_private)
+    guard = EgressAudit(deadline, allow_private=allow_private)
     token = _active.set(guard)
     try:
         yield guard
@@ -125,7 +125,7 @@ def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[Guard]:
         _active.reset(token)
 
 
-def active() -> Guard | None:
+def active() -> EgressAudit | None:
     """The guard of the block that runs now in this thread, if any."""
     return _active.get()
 

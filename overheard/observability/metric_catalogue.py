@@ -15,17 +15,17 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
 PREFIX = "overheard_"
-Values = tuple[str, ...] | str  # all values of a label, or what they are
+LabelValues = tuple[str, ...] | str  # all values of a label, or what they are
 
 
-class Series(msgspec.Struct, frozen=True):
+class MetricDefinition(msgspec.Struct, frozen=True):
     """A series' definition. ``by`` names who sets it; ``labels`` are (name, values)."""
 
     name: str
     type: str
     help: str
     by: str
-    labels: tuple[tuple[str, Values], ...]
+    labels: tuple[tuple[str, LabelValues], ...]
 
     @property
     def unit(self) -> str:
@@ -57,14 +57,14 @@ class KnownGauge(Gauge):
             yield family
 
 
-class Catalogue:
+class MetricCatalogue:
     """Defines series on a registry and remembers their definitions."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.series: list[Series] = []
+        self.series: list[MetricDefinition] = []
 
-    def counter(self, name: str, help: str, by: str, **labels: Values) -> Counter:
+    def counter(self, name: str, help: str, by: str, **labels: LabelValues) -> Counter:
         self._define(name, "counter", help, by, labels)
         made = Counter(PREFIX + name, help, tuple(labels), registry=self.registry)
         if labels and not any(isinstance(values, str) for values in labels.values()):
@@ -72,13 +72,13 @@ class Catalogue:
                 made.labels(*combination)
         return made
 
-    def gauge(self, name: str, help: str, by: str, **labels: Values) -> Gauge:
+    def gauge(self, name: str, help: str, by: str, **labels: LabelValues) -> Gauge:
         self._define(name, "gauge", help, by, labels)
         return KnownGauge(PREFIX + name, help, tuple(labels), registry=self.registry)
 
-    def histogram(self, name: str, help: str, by: str, buckets: tuple[float, ...], **labels: Values) -> Histogram:
+    def histogram(self, name: str, help: str, by: str, buckets: tuple[float, ...], **labels: LabelValues) -> Histogram:
         self._define(name, "histogram", help, by, labels)
         return Histogram(PREFIX + name, help, tuple(labels), buckets=buckets, registry=self.registry)
 
-    def _define(self, name: str, type: str, help: str, by: str, labels: dict[str, Values]) -> None:
-        self.series.append(Series(PREFIX + name, type, help, by, tuple(labels.items())))
+    def _define(self, name: str, type: str, help: str, by: str, labels: dict[str, LabelValues]) -> None:
+        self.series.append(MetricDefinition(PREFIX + name, type, help, by, tuple(labels.items())))

@@ -1,6 +1,6 @@
 """Every metric of Overheard, in one place. Base units; never a label that users can write.
 
-A process builds one ``Metrics`` on a registry of its own and hands it to what it builds; `/metrics` serves that
+A process builds one ``ProcessMetrics`` on a registry of its own and hands it to what it builds; `/metrics` serves that
 registry. docs/metrics.md is generated from here (`make generate`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from overheard import __version__
-from overheard.observability.metric_catalogue import Catalogue
+from overheard.observability.metric_catalogue import MetricCatalogue
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 AGES = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
@@ -26,7 +26,7 @@ OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
 
 
-class Metrics(Catalogue):
+class ProcessMetrics(MetricCatalogue):
     """The series of one process. Attributes bear the series' names without the prefix."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -14,7 +14,7 @@ from overheard.http_server import BoundedServer
 INSTANCE = "Overheard-Instance"  # a header of each page: ``db.instance``
 
 
-class Exposition:
+class MetricsServer:
     """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now.
 
     ``instance`` says, where it is known, which Overheard's process this is.
@@ -26,7 +26,7 @@ class Exposition:
         problems: Callable[[], list[str]],
         instance: Callable[[], str] = lambda: "",
     ) -> None:
-        class Handler(BaseHTTPRequestHandler):
+        class MetricsRequestHandler(BaseHTTPRequestHandler):
             server_version, sys_version = "Overheard", ""  # nobody needs to know which Python
 
             def do_GET(self) -> None:
@@ -53,7 +53,7 @@ class Exposition:
             def log_message(self, format: str, *args: object) -> None:
                 """Scrapes are no events."""
 
-        self._handler = Handler
+        self._handler = MetricsRequestHandler
         self._server: BoundedServer | None = None
 
     def start(self, host: str, port: int) -> int:

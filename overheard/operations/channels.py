@@ -63,7 +63,7 @@ def by_name(db: Db, workspace: str, name: str) -> ChannelRow:
 
 
 def test(config: Config, row: ChannelRow) -> float:
-    """Send a sample now; return the seconds it took. Raises TryAgain, Permanent, InvalidInput."""
+    """Send a sample now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
     ready = open_channel(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
     return timed(ready, sample_notice(row.workspace))
 

@@ -11,13 +11,13 @@ import msgspec
 
 from overheard.bus.broker import open_broker
 from overheard.bus.dead_letter_collector import drain
-from overheard.bus.public_exchange import Events
+from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
 from overheard.db import dead_letters
 from overheard.db.database import Db
-from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow, Reason
+from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow, ReasonCount
 from overheard.errors import Conflict, InvalidInput, NotFound, Unavailable
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.stages import STAGES
 
 CLAIMED = 20  # dead letters claimed at once: an event may be 4 MiB
@@ -42,7 +42,7 @@ class DeadLetterKind(msgspec.Struct, frozen=True):
     newest_at: float
 
 
-class Replay(msgspec.Struct):
+class DeadLetterReplay(msgspec.Struct):
     """What became of a replay. ``held``: how many another process is sending, for ``held_for`` seconds at most.
 
     ``stay``: how many were not sent, by reason; ``fault``: why it ended before its time.
@@ -57,7 +57,7 @@ class Replay(msgspec.Struct):
 
 def kinds(db: Db, which: DeadLetterFilter, by: str) -> list[DeadLetterKind]:
     """Count by "stage", "origin" or "reason", the largest first. Names and numbers in a reason make no kind."""
-    found: dict[tuple[str | None, str | None, str | None], list[Reason]] = {}
+    found: dict[tuple[str | None, str | None, str | None], list[ReasonCount]] = {}
     for each in dead_letters.reasons(db, which):
         stage = None if by == "origin" else each.stage
         origin = None if by == "stage" else each.origin
@@ -65,7 +65,7 @@ def kinds(db: Db, which: DeadLetterFilter, by: str) -> list[DeadLetterKind]:
     return sorted((_kind(key, group) for key, group in found.items()), key=lambda kind: -kind.count)
 
 
-def _kind(key: tuple[str | None, str | None, str | None], group: Iterable[Reason]) -> DeadLetterKind:
+def _kind(key: tuple[str | None, str | None, str | None], group: Iterable[ReasonCount]) -> DeadLetterKind:
     counts, oldest, newest = zip(*((each.count, each.oldest_at, each.newest_at) for each in group), strict=True)
     return DeadLetterKind(*key, count=sum(counts), oldest_at=min(oldest), newest_at=max(newest))
 
@@ -87,7 +87,7 @@ def _missing(id: int) -> NotFound:
     return NotFound(f"no dead letter {id}; `overheard dead list` lists them")
 
 
-def gather(program: Program) -> str | None:
+def gather(program: RunningProcess) -> str | None:
     """Move what the bus's dead-letter queues hold to the table; return what may still be there, and why.
 
     A copy that the bus still holds would come back as a dead letter of its own.
@@ -110,18 +110,18 @@ def as_they_are(db: Db, which: DeadLetterFilter) -> DeadLetterFilter:
     return which
 
 
-def require_replayable(program: Program) -> None:
+def require_replayable(program: RunningProcess) -> None:
     """Raise Conflict where nothing can be sent again."""
     if program.config.bus.embedded:
         raise Conflict(MEMORY)
 
 
-def replay(program: Program, which: DeadLetterFilter, advance: Callable[[], object]) -> Replay:
+def replay(program: RunningProcess, which: DeadLetterFilter, advance: Callable[[], object]) -> DeadLetterReplay:
     """Claim some, send each, forget it once RabbitMQ has it; ``advance`` is called after each.
 
     A crash in between sends a dead letter twice, with its id.
     """
-    db, after_id, outcome = program.db, 0, Replay()
+    db, after_id, outcome = program.db, 0, DeadLetterReplay()
     with _sending(program) as send:
         while claims := dead_letters.claim(db, which, after_id=after_id, limit=CLAIMED):
             after_id = claims[-1].letter.id
@@ -142,12 +142,12 @@ def replay(program: Program, which: DeadLetterFilter, advance: Callable[[], obje
 
 
 @contextmanager
-def _sending(program: Program) -> Iterator[Send]:
+def _sending(program: RunningProcess) -> Iterator[Send]:
     url = program.config.bus.address
     broker = open_broker(
         url, stages=STAGES.values(), metrics=program.metrics, record_dead=program.record_dead, name="dead replay"
     )
-    sender, events = Sender(broker), Events(url, name="dead replay")
+    sender, events = Sender(broker), RabbitEvents(url, name="dead replay")
 
     def send(letter: DeadLetterRow) -> None:
         body = letter.body.encode()
@@ -165,7 +165,7 @@ def _sending(program: Program) -> Iterator[Send]:
         broker.close()
 
 
-def _send_one(letter: DeadLetterRow, send: Send, outcome: Replay) -> bool:
+def _send_one(letter: DeadLetterRow, send: Send, outcome: DeadLetterReplay) -> bool:
     try:
         send(letter)
     except InvalidInput as error:

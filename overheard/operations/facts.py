@@ -10,7 +10,7 @@ import msgspec
 
 from overheard import supervisord
 from overheard.bus.amqp import BusRefused
-from overheard.bus.queue_depths import Door, Looker, Queue
+from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth, QueueInspector
 from overheard.config import Config
 from overheard.db import (
     budgets,
@@ -26,14 +26,14 @@ from overheard.db import (
     source_health,
     workspaces,
 )
-from overheard.db.channels import Sick
+from overheard.db.channels import FailingChannel
 from overheard.db.database import Db
-from overheard.db.deliveries import Backlog, Waiting
-from overheard.db.feeds import Refused
-from overheard.errors import NoDatabase, Unavailable
+from overheard.db.deliveries import DeliveryBacklog, DeliveryQueue
+from overheard.db.feeds import FailingFeed
+from overheard.errors import DatabaseMissing, Unavailable
 from overheard.operations import processes
 from overheard.operations.processes import Process
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.supervisord import SupervisedProcess
 
@@ -59,13 +59,13 @@ class Vitals(msgspec.Struct, frozen=True):
     """
 
     at: float
-    waiting: workspaces.Waiting | None
+    waiting: workspaces.WaitingWorkspace | None
     oldest: dict[str, float | None]
     feeds: dict[str, int]
     oldest_fresh_at: float | None
     remaining: float | None
     booked: float
-    reddit: source_health.State
+    reddit: source_health.SourceState
     channels: dict[str, int]
     dead_letters: int
 
@@ -86,13 +86,13 @@ class StoredFacts(Vitals, frozen=True, kw_only=True):
     last_tick_at: float | None
     active: int
     paused: int
-    refused: list[Refused]
+    refused: list[FailingFeed]
     gaps: int
     latest_gaps: int  # of them, found in the last 24 hours
-    sick: list[Sick]
-    deliveries: Waiting
-    backlog: Backlog | None
-    canary: canaries.State | None
+    sick: list[FailingChannel]
+    deliveries: DeliveryQueue
+    backlog: DeliveryBacklog | None
+    canary: canaries.CanaryState | None
     unreadable: list[workspaces.UnreadableSchedule]
     watched_sources: list[str]
 
@@ -116,8 +116,8 @@ class Facts(msgspec.Struct, frozen=True):
     now: float
     stored: StoredFacts | None
     database_fault: str | None
-    queues: list[Queue] | None
-    door: Door | None
+    queues: list[QueueDepth] | None
+    door: PublicQueueDepths | None
     bus_fault: str | None
     processes: list[Process] | None
     strangers: tuple[int, ...] = ()
@@ -134,19 +134,19 @@ class Observer:
     ``server`` is the URL of this server's supervisord, None where there is no server; ``backup_mark`` is read there.
     """
 
-    def __init__(self, program: Program, *, server: str | None = None, backup_mark: Path = BACKUP_MARK) -> None:
+    def __init__(self, program: RunningProcess, *, server: str | None = None, backup_mark: Path = BACKUP_MARK) -> None:
         self.program = program
         self._server = server
         self._backup_mark = backup_mark
         self._ready = False
         self._instance: str | None = None
-        self._bus = None if program.config.bus.embedded else Looker(program.config.bus.address)
+        self._bus = None if program.config.bus.embedded else QueueInspector(program.config.bus.address)
 
     def look(self) -> Facts:
         """Return the facts of now. Raises ConfigError when the database's schema is another one."""
         now = self.program.clock()
         stored, no_database = _tried(self._database)
-        if isinstance(no_database, NoDatabase):
+        if isinstance(no_database, DatabaseMissing):
             self._instance = ""
         bus, no_bus = _tried(self._look_at_bus)
         queues, door, alarm = bus or (None, None, None)
@@ -162,7 +162,7 @@ class Observer:
             alarm or _said(no_bus),
             ours,
             strangers=tuple(process.port for process in found or () if process not in (ours or ())),
-            database_missing=isinstance(no_database, NoDatabase),
+            database_missing=isinstance(no_database, DatabaseMissing),
             bus_refuses=isinstance(no_bus, BusRefused),
             supervised=supervised,
             supervisor_fault=_said(no_supervisor),
@@ -191,22 +191,22 @@ class Observer:
             return None
         return self._backup_mark.stat().st_mtime
 
-    def _look_at_bus(self) -> tuple[list[Queue], Door, str | None] | None:
+    def _look_at_bus(self) -> tuple[list[QueueDepth], PublicQueueDepths, str | None] | None:
         if self._bus is None:
             return None
         return *self._bus.look(), None if self._bus.takes_messages() else ALARM
 
 
-def _tried(read: Callable[[], T]) -> tuple[T | None, NoDatabase | Unavailable | None]:
+def _tried(read: Callable[[], T]) -> tuple[T | None, DatabaseMissing | Unavailable | None]:
     try:
         return read(), None
-    except (NoDatabase, Unavailable) as error:
+    except (DatabaseMissing, Unavailable) as error:
         return None, error
 
 
-def _said(error: NoDatabase | Unavailable | None) -> str | None:
+def _said(error: DatabaseMissing | Unavailable | None) -> str | None:
     """Return what is wrong; what to do is the problems' business."""
-    if isinstance(error, NoDatabase):
+    if isinstance(error, DatabaseMissing):
         return error.problems[0].partition("\n")[0]
     return None if error is None else str(error)
 

@@ -9,8 +9,8 @@ import msgspec
 
 from overheard.errors import InvalidInput
 from overheard.matching.index import matches
-from overheard.matching.language import Query
-from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES, LineTexts, NotItems
+from overheard.matching.language import ParsedQuery
+from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES, MatchableLine, NotAnItemFile
 
 MAX_COMPLAINTS = 10
 HOPELESS_LINES = 1000  # of which none could be read: it is another kind of file
@@ -37,11 +37,11 @@ class LineTally(msgspec.Struct):
 
 
 def matching(
-    wanted: Query, file: IO[bytes], tally: LineTally, complain: Callable[[str], None]
+    wanted: ParsedQuery, file: IO[bytes], tally: LineTally, complain: Callable[[str], None]
 ) -> Iterator[MatchedLine]:
     """Yield the lines that match; complain of those that cannot be read, and count all."""
     whole = msgspec.json.Decoder(dict[str, msgspec.Raw])
-    parts = msgspec.json.Decoder(LineTexts)
+    parts = msgspec.json.Decoder(MatchableLine)
     for number, raw in enumerate(_lines(file), start=1):
         raw = raw.removeprefix(BOM)
         if not raw.strip():
@@ -56,7 +56,7 @@ def matching(
             if tally.bad <= MAX_COMPLAINTS:
                 complain(f"line {number} is skipped: {error}; want an object with a title or a body")
             if tally.bad == tally.lines == HOPELESS_LINES:
-                raise NotItems(
+                raise NotAnItemFile(
                     f"none of its first {HOPELESS_LINES:,} lines is an object with a title or a body"
                 ) from None
             continue
@@ -69,7 +69,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
         while line := file.readline(LINE_MAX_BYTES + 1):
             if len(line) > LINE_MAX_BYTES:
-                raise NotItems(f"a line is longer than {LINE_MAX_BYTES:,} bytes; want an item a line")
+                raise NotAnItemFile(f"a line is longer than {LINE_MAX_BYTES:,} bytes; want an item a line")
             yield line
     except DAMAGED as error:
         raise InvalidInput(f"the packed file is damaged: {error}") from None

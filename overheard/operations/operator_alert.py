@@ -12,7 +12,7 @@ from overheard.channels import Channel
 from overheard.channels.registry import open_channel
 from overheard.clock import system_clock
 from overheard.config import Config
-from overheard.db.incidents import Noted
+from overheard.db.incidents import IncidentCount
 from overheard.db.mentions import rfc3339
 from overheard.notices import Alert, AlertedIncident, Notice
 from overheard.operations.channels import options, timed
@@ -47,7 +47,7 @@ def said(error: Exception) -> str:
     return str(error).replace("[notify]", "[alerts]")
 
 
-def compose(noted: Sequence[Noted]) -> Notice:
+def compose(noted: Sequence[IncidentCount]) -> Notice:
     """Return one message about all of it, by kind."""
     by_kind = attrgetter("kind")
     groups = ((kind, list(group)) for kind, group in groupby(sorted(noted, key=by_kind), key=by_kind))
@@ -66,5 +66,5 @@ def compose(noted: Sequence[Noted]) -> Notice:
 
 
 def test(config: Config) -> float:
-    """Send a test alert now; return the seconds it took. Raises TryAgain, Permanent, InvalidInput."""
-    return timed(alert_channel(config), compose([Noted(TEST, "overheard alert test", 1, system_clock())]))
+    """Send a test alert now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
+    return timed(alert_channel(config), compose([IncidentCount(TEST, "overheard alert test", 1, system_clock())]))

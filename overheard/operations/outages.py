@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from overheard.db import canaries, source_health
-from overheard.db.incidents import Kind
+from overheard.db.incidents import IncidentKind
 
 REDDIT_AWAY_SECONDS = 180.0  # until then a passing fault, which passes by itself
 REDDIT_ALERT_SECONDS = 600.0  # an alert reaches people elsewhere: it waits longer than a screen does
@@ -16,7 +16,7 @@ REDDIT_ALERT_SECONDS = 600.0  # an alert reaches people elsewhere: it waits long
 class Outage(msgspec.Struct, frozen=True):
     """``where`` it is, or its reason, as incidents have it. ``is_problem``, ``is_alert``: it has lasted long enough."""
 
-    kind: Kind
+    kind: IncidentKind
     since: float
     seconds: float
     where: str
@@ -24,7 +24,7 @@ class Outage(msgspec.Struct, frozen=True):
     is_alert: bool
 
 
-def outages(canary: canaries.State | None, reddit: source_health.State, now: float) -> Iterator[Outage]:
+def outages(canary: canaries.CanaryState | None, reddit: source_health.SourceState, now: float) -> Iterator[Outage]:
     """Find what has stopped altogether, from what the database knows."""
     if canary is not None and (late_since := canary.late_since(now)) is not None:
         silent = now - max(canary.delivered_at or 0.0, canary.begun_at)

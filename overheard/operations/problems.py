@@ -10,7 +10,7 @@ import msgspec
 
 from overheard.bus.public_exchange import INGRESS
 from overheard.config import Config
-from overheard.db.deliveries import Backlog
+from overheard.db.deliveries import DeliveryBacklog
 from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
 from overheard.operations.outages import outages
@@ -95,7 +95,7 @@ def _flow(stored: StoredFacts, config: Config) -> Iterator[Problem]:
         yield Problem(True, f"a digest has been due for {span(age)}", "see the digest stage's log")
 
 
-def _backlog(backlog: Backlog, now: float, config: Config) -> Problem:
+def _backlog(backlog: DeliveryBacklog, now: float, config: Config) -> Problem:
     """More is to be sent than goes out: because of one channel's pace, or because there is too little of us."""
     waits = f"{counted(backlog.due, 'delivery')} due, the oldest for {span(now - backlog.oldest_at)}"
     pace = (

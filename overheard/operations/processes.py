@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from overheard.config import Metrics
+from overheard.config import MetricsSettings
 from overheard.observability.metrics_server import INSTANCE
 from overheard.programs import PROGRAMS
 
@@ -44,7 +44,7 @@ class Process(msgspec.Struct, frozen=True):
         return instance is None or not self.instance or self.instance == instance
 
 
-def look(rules: Metrics) -> list[Process] | None:
+def look(rules: MetricsSettings) -> list[Process] | None:
     """Who is there, by port. None where nobody can know: with [metrics] port = 0 each takes any port."""
     if not rules.port:
         return None
@@ -71,7 +71,7 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def ask(rules: Metrics) -> Process | None:
+def ask(rules: MetricsSettings) -> Process | None:
     """Who answers on [metrics] port itself; None when it is no Overheard."""
     try:
         return _read(EVERYWHERE.get(rules.host, rules.host), "tick", rules.port)

@@ -7,11 +7,11 @@ import time
 
 import msgspec
 
-from overheard.bus.public_exchange import Events
+from overheard.bus.public_exchange import RabbitEvents
 from overheard.db import deliveries, feeds, mentions, workspaces
 from overheard.db.database import Db
 from overheard.errors import Conflict
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 POLL_SECONDS = 0.2
 
@@ -29,7 +29,7 @@ class AskedRun(msgspec.Struct, frozen=True):
     run: str | None
 
 
-def ask(program: Program, workspace: str) -> AskedRun:
+def ask(program: RunningProcess, workspace: str) -> AskedRun:
     """Ask for a run of the workspace, a slug or number. Raises NotFound, Unavailable, and Conflict when it is paused.
 
     On RabbitMQ it publishes ``workspace.due``. The embedded bus lives inside another process, so there the demand is
@@ -43,7 +43,7 @@ def ask(program: Program, workspace: str) -> AskedRun:
     if bus.embedded:
         workspaces.make_due(db, row.id, at)
     else:
-        events = Events(bus.address, name="overheard trigger")
+        events = RabbitEvents(bus.address, name="overheard trigger")
         try:
             run = events.publish("workspace.due", {"workspace": row.id, "reason": "trigger"})
         finally:

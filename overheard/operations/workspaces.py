@@ -23,7 +23,7 @@ from overheard.errors import Conflict, InvalidInput, NotFound
 from overheard.items import ALL
 from overheard.matching.language import flaw
 from overheard.operations.channels import options
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
 from overheard.workspaces import ChannelSpec, Refusal, WorkspaceSpec, checked, read
 
@@ -62,7 +62,7 @@ class WorkspaceDetails(msgspec.Struct, frozen=True):
     ran_at: float
 
 
-def add(program: Program, spec: WorkspaceSpec) -> SavedWorkspace:
+def add(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Make a new workspace. Raises InvalidInput, and Conflict when there is one of its slug."""
     spec = checked(spec, _options(program), _beyond_limits(program))
     try:
@@ -76,7 +76,7 @@ def add(program: Program, spec: WorkspaceSpec) -> SavedWorkspace:
     )
 
 
-def import_text(program: Program, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
+def import_text(program: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
     """Make or change the workspaces of a TOML text, none unless all are right. Raises InvalidInput."""
     wanted = read(text, where, _options(program), _beyond_limits(program))
     if not wanted:
@@ -85,7 +85,7 @@ def import_text(program: Program, text: str | bytes, where: str) -> Iterator[Sav
         yield save(program, spec)
 
 
-def save(program: Program, spec: WorkspaceSpec) -> SavedWorkspace:
+def save(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Save a workspace that was checked."""
     now = program.clock()
     made: dict[str, str] = {}
@@ -138,11 +138,11 @@ def _hidden(spec: WorkspaceSpec) -> WorkspaceSpec:
     return msgspec.structs.replace(spec, channel=hidden)
 
 
-def _options(program: Program) -> ChannelOptions:
+def _options(program: RunningProcess) -> ChannelOptions:
     return options(program.config, allow_private=program.config.notify.allow_private)
 
 
-def _beyond_limits(program: Program) -> Refusal:
+def _beyond_limits(program: RunningProcess) -> Refusal:
     """Return what refuses a workspace that is to have more than [limits] allows, and more than it has already."""
     limits = program.config.limits
 

@@ -35,7 +35,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     since: float = 0.0
 
 
-class Unread(msgspec.Struct, frozen=True):
+class ListingGap(msgspec.Struct, frozen=True):
     """What lies between two readings and could not be read. ``since`` and ``until``: name and time of its neighbours.
 
     ``reason`` is a fixed word: ``horizon`` (the listing does not go back so far), ``anchor`` (where the reading was
@@ -62,11 +62,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     position: str | None = None
     complete: bool = True
     cursor: str = ""
-    unread: Unread | None = None
+    unread: ListingGap | None = None
     load: dict[str, int] = {}
 
 
-class Checked(msgspec.Struct, frozen=True):
+class LookupResult(msgspec.Struct, frozen=True):
     """Items looked up by id: as they are now, or the ids of those that are not there any more.
 
     ``gone``: the source says that they were deleted or removed. ``absent``: it says nothing of them, be it because
@@ -79,11 +79,11 @@ class Checked(msgspec.Struct, frozen=True):
     absent: tuple[str, ...] = ()
 
 
-class Budget(Protocol):
+class RequestTokens(Protocol):
     """The shared budget of requests, as a source sees it."""
 
     def acquire(self) -> None:
-        """Take one token for one HTTP request. Raises Postponed when the turn is too far away to wait."""
+        """Take one token for one HTTP request. Raises BudgetExhausted when the turn is too far away to wait."""
 
     def observe(self, remaining: float, reset: float) -> None:
         """The server said: ``remaining`` requests are left until ``reset`` seconds from now."""
@@ -98,24 +98,24 @@ class Source(Protocol):
     name: str
     group_limit: GroupLimit
 
-    def read(self, request: ReadRequest, budget: Budget) -> Page:
+    def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read one page: one HTTP request and so one token of the budget (or none).
 
-        Raises Postponed (budget), TryAgain (passing fault), FeedRefused (one of the places is not to be had),
-        Permanent (credentials, say).
+        Raises BudgetExhausted (budget), RetryableError (passing fault), FeedRefused (one of the places is not
+        to be had), PermanentError (credentials, say).
         """
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         """Return the cursor of a group to which the feeds of others are added, all read after it was read."""
 
-    def probe(self, budget: Budget) -> None:
+    def probe(self, budget: RequestTokens) -> None:
         """Ask for something that is always there. Raises what ``read`` raises, when the source refuses everybody."""
 
     def close(self) -> None:
         """Close what it holds."""
 
 
-class SingleFeeds:
+class SingleFeedSource:
     """The part of a ``Source`` that reads one feed at a time, and asks no server: nothing joins, nothing is refused."""
 
     group_limit = GroupLimit()
@@ -124,7 +124,7 @@ class SingleFeeds:
         """Return the older cursor: no other feeds are added."""
         return older
 
-    def probe(self, budget: Budget) -> None:
+    def probe(self, budget: RequestTokens) -> None:
         """Do nothing: it always answers."""
 
     def close(self) -> None:
@@ -137,5 +137,5 @@ class ItemLookup(Protocol):
 
     name: str
 
-    def look_up(self, ids: Sequence[str], budget: Budget) -> Checked:
-        """Look up as many items as one request takes. Raises Postponed (budget), TryAgain, Permanent."""
+    def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
+        """Look up as many items as one request takes. Raises BudgetExhausted, RetryableError, PermanentError."""

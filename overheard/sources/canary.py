@@ -7,11 +7,11 @@ from overheard.clock import Clock, system_clock
 from overheard.config import Config
 from overheard.errors import FeedRefused
 from overheard.items import Item
-from overheard.observability.metrics import Metrics
-from overheard.sources import Budget, Page, ReadRequest, SingleFeeds
+from overheard.observability.metrics import ProcessMetrics
+from overheard.sources import Page, ReadRequest, RequestTokens, SingleFeedSource
 
 
-class CanarySource(SingleFeeds):
+class CanarySource(SingleFeedSource):
     """Implements ``overheard.sources.Source``. Thread-safe."""
 
     name = canary.SOURCE
@@ -19,7 +19,7 @@ class CanarySource(SingleFeeds):
     def __init__(self, *, clock: Clock = system_clock) -> None:
         self._clock = clock
 
-    def read(self, request: ReadRequest, budget: Budget) -> Page:
+    def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Return the one post of this second; there are no comments. The budget stays untouched."""
         unknown = tuple(place for place in request.places if place != canary.FEED)
         if unknown:
@@ -45,6 +45,6 @@ class CanarySource(SingleFeeds):
         )
 
 
-def open_source(config: Config, metrics: Metrics, clock: Clock) -> CanarySource:
+def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> CanarySource:
     """Open the source: it is always there."""
     return CanarySource(clock=clock)

@@ -24,11 +24,11 @@ BOM = b"\xef\xbb\xbf"
 DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError)
 
 
-class NotItems(InvalidInput):
+class NotAnItemFile(InvalidInput):
     """The file holds no items, however long one reads on."""
 
 
-class LineTexts(msgspec.Struct):
+class MatchableLine(msgspec.Struct):
     """What of an input object is matched: a post's ``title`` and ``selftext`` (or ``body``), a comment's ``body``."""
 
     title: str | None = None
@@ -87,7 +87,9 @@ class _Unpacked(io.RawIOBase):
         """Unpack some more. Raises NotItems for a bomb."""
         size = int(self._file.readinto(buffer))
         if self._file.tell() > max(BOMB_BYTES, BOMB_RATIO * self._counted.bytes):
-            raise NotItems(f"more than {BOMB_RATIO} times as large unzipped: items do not shrink like that (a bomb?)")
+            raise NotAnItemFile(
+                f"more than {BOMB_RATIO} times as large unzipped: items do not shrink like that (a bomb?)"
+            )
         return size
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from overheard.config import Config
 from overheard.errors import ConfigError, InvalidInput
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
@@ -157,7 +157,7 @@ def lookups() -> dict[str, int]:
     return {each.name: each.lookup_size for each in SOURCES.values() if each.lookup_size}
 
 
-def open_sources(config: Config, metrics: Metrics, clock: Clock) -> dict[str, Source]:
+def open_sources(config: Config, metrics: ProcessMetrics, clock: Clock) -> dict[str, Source]:
     """Open all sources, by name. In place of one that is not configured stands one whose feeds are put off."""
     opened: dict[str, Source] = {}
     for name, each in SOURCES.items():

@@ -17,7 +17,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 
 CHUNK = 65_536  # bytes
 
@@ -73,12 +73,12 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 def whole(response: requests.Response, limit: int) -> requests.Response:
-    """Read a streamed response to its end, as UTF-8. Raises TryAgain above ``limit`` bytes, and what urllib3 raises."""
+    """Read a streamed response to its end, as UTF-8. Raises RetryableError above ``limit`` bytes, or urllib3's."""
     body = bytearray()
     for chunk in response.raw.stream(CHUNK, decode_content=True):
         body += chunk
         if len(body) > limit:
-            raise TryAgain(f"an answer of more than {limit:,} bytes")
+            raise RetryableError(f"an answer of more than {limit:,} bytes")
     answer = requests.Response()
     answer.status_code = response.status_code
     answer.headers = response.headers

@@ -10,8 +10,8 @@ import msgspec
 from overheard.items import KINDS_IN, FeedKind, ItemKind, place_key
 from overheard.sources.registry import SOURCES
 
-Kind = Literal["posts", "comments"]
-KINDS: tuple[Kind, ...] = ("posts", "comments")
+WatchKind = Literal["posts", "comments"]
+KINDS: tuple[WatchKind, ...] = ("posts", "comments")
 SHORTHAND = "reddit"  # the source whose places may be written as ``subreddits``
 DEFAULT_EVERY = "5m"
 DEFAULT_DIGEST = "0 9 * * *"
@@ -38,7 +38,7 @@ class WatchSpec(msgspec.Struct, frozen=True):
 
     source: str
     places: tuple[str, ...]
-    kinds: tuple[Kind, ...] | None = None
+    kinds: tuple[WatchKind, ...] | None = None
 
 
 class WatchedFeed(NamedTuple):
@@ -59,13 +59,13 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
     every: str = DEFAULT_EVERY
     digest: str = DEFAULT_DIGEST
     subreddits: tuple[str, ...] = ()
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[WatchKind, ...] = KINDS
     watch: tuple[WatchSpec, ...] = ()
     query: tuple[QuerySpec, ...] = ()
     channel: tuple[ChannelSpec, ...] = ()
 
     @property
-    def watches(self) -> list[tuple[str, tuple[str, ...], tuple[Kind, ...]]]:
+    def watches(self) -> list[tuple[str, tuple[str, ...], tuple[WatchKind, ...]]]:
         """(source, places, kinds) of everything it watches."""
         short = [(SHORTHAND, self.subreddits, self.kinds)] if self.subreddits else []
         return short + [
@@ -86,16 +86,16 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def arranged(watched: Iterable[tuple[str, str, Iterable[Kind]]]) -> dict[str, Any]:
+def arranged(watched: Iterable[tuple[str, str, Iterable[WatchKind]]]) -> dict[str, Any]:
     """Return the fields of a WorkspaceSpec that watches this: (source, place, kinds).
 
     Places that are watched alike stand together, and each of them once. What is Reddit's alone, with one set of kinds,
     takes the short form.
     """
-    wanted: dict[tuple[str, str], tuple[str, set[Kind]]] = {}
+    wanted: dict[tuple[str, str], tuple[str, set[WatchKind]]] = {}
     for source, place, kinds in watched:
         wanted.setdefault((source, place_key(place)), (place, set()))[1].update(kinds)
-    alike: dict[tuple[str, tuple[Kind, ...]], list[str]] = {}
+    alike: dict[tuple[str, tuple[WatchKind, ...]], list[str]] = {}
     for (source, _), (place, some) in wanted.items():
         alike.setdefault((source, tuple(kind for kind in KINDS if kind in some)), []).append(place)
     watch = tuple(WatchSpec(source, tuple(places), kinds) for (source, kinds), places in alike.items())

@@ -26,21 +26,20 @@ from overheard import schedule
 from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.broker import open_broker
-from overheard.bus.health import Health
+from overheard.bus.health import WorkerHealth
 from overheard.bus.intake import OK
 from overheard.bus.memory_events import MemoryEvents
 from overheard.bus.sender import Sender
 from overheard.channels.signing import new_secret
-from overheard.config import Config, Database
-from overheard.config import Notify as NotifySettings
+from overheard.config import Config, DatabaseSettings, NotifySettings
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from overheard.observability import log
-from overheard.observability.metrics import Metrics
-from overheard.process import Program
+from overheard.observability.metrics import ProcessMetrics
+from overheard.process import RunningProcess
 from overheard.sending import Send
 from overheard.stages import STAGES
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
@@ -78,7 +77,7 @@ class Town:
         self._hang = threading.Event()
         self._hanging, self._channels, self._hosts = hanging, channels, hosts
         self._told: dict[str, float] = {}
-        self._matches: tuple[Match, ...] = ()
+        self._matches: tuple[WorkspaceMatch, ...] = ()
         self._open = ExitStack()
 
     def __enter__(self) -> Town:
@@ -112,7 +111,7 @@ class Town:
         self.asked += 1
         return Answer(fault="hang")
 
-    def live(self, db: Db, send: Send, metrics: Metrics, seconds: float) -> None:
+    def live(self, db: Db, send: Send, metrics: ProcessMetrics, seconds: float) -> None:
         """An item a second, which all want to hear of."""
         pause, began = threading.Event(), time.monotonic()
         for number in range(WELL_SECONDS + int(seconds)):
@@ -131,7 +130,7 @@ class Town:
         wait_for(lambda: len(self.waits) >= int(seconds) * HEALTHY, "all arrive", 120)
 
 
-def _workspace(db: Db, slug: str, urls: list[str]) -> Match:
+def _workspace(db: Db, slug: str, urls: list[str]) -> WorkspaceMatch:
     channels = tuple(ChannelSpec(f"c{n}", f"{url}/{n}", "instant", new_secret()) for n, url in enumerate(urls))
     spec = WorkspaceSpec(slug=slug, subreddits=("all",), every="1d", query=(QuerySpec("q", "x"),), channel=channels)
     now = time.time()
@@ -144,7 +143,7 @@ def _workspace(db: Db, slug: str, urls: list[str]) -> Match:
             secret=lambda channel: channel.secret,
         )
         query = Query.select().order_by(Query.id.desc()).first(db.peewee)
-    return Match(query.workspace_id, (query.id,))
+    return WorkspaceMatch(query.workspace_id, (query.id,))
 
 
 @contextmanager
@@ -152,8 +151,8 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
     """The notify stage and the tick in threads of this process."""
     with tempfile.TemporaryDirectory() as folder:
         settings = NotifySettings(allow_private=True, timeout=timeout, lease=timeout + 20, per_minute=6000)
-        config = Config(notify=settings, database=Database(url=f"sqlite:///{folder}/bench.db"))  # type: ignore[arg-type]
-        program = Program(config)
+        config = Config(notify=settings, database=DatabaseSettings(url=f"sqlite:///{folder}/bench.db"))  # type: ignore[arg-type]
+        program = RunningProcess(config)
         migrate.migrate(program.db)
         town.settle(program.db)
         broker = open_broker(
@@ -173,7 +172,7 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
             tick.run(ticker, program.stop)
             program.db.release()
 
-        working = partial(worker.run, broker, stages, stop=program.stop, health=Health(program.metrics))
+        working = partial(worker.run, broker, stages, stop=program.stop, health=WorkerHealth(program.metrics))
         threads = [threading.Thread(target=ticking), threading.Thread(target=working)]
         for thread in threads:
             thread.start()
@@ -203,7 +202,7 @@ def on_servers(rabbit: RabbitServer, postgres: PostgresServer, timeout: float, t
         it.producer("tick")
         it.actors("notify")
         it.wait(lambda: "working" in it.log("notify"))
-        metrics = Metrics(CollectorRegistry())
+        metrics = ProcessMetrics(CollectorRegistry())
         broker = open_broker(it.bus, stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
         try:
             yield it.db, Sender(broker).send
@@ -236,7 +235,7 @@ def _compared(where: str, world: World, seconds: float, worlds: Worlds) -> Itera
 
 def _measured(world: World, seconds: float, hangs: tuple[int, int, int]) -> tuple[float, float, int]:
     with Town(*hangs) as town, world(town) as (db, send):
-        town.live(db, send, Metrics(CollectorRegistry()), seconds)
+        town.live(db, send, ProcessMetrics(CollectorRegistry()), seconds)
         waits = sorted(town.waits)
         return waits[len(waits) // 2], waits[int(len(waits) * 0.99)], town.asked
 

@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry
 from actors.match import Matcher
 from overheard.db import migrate
 from overheard.db.database import Db, open_database
-from overheard.db.models import Change, Feed, Query, Revision, Watch, Workspace
+from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
 from overheard.items import Item
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from tests.benchmarks import expensive
 from tests.benchmarks.figures import Figure, print_table
 
@@ -46,7 +46,7 @@ def _matched(case: expensive.Case) -> float:
                 (Workspace, {"slug": "acme", "name": "", "every": "5m", "created_at": 0, "next_due_at": 0}),
                 (Feed, {"source": "reddit", "kind": "posts", "place": "python", "created_at": 0}),
                 (Watch, {"workspace": 1, "feed": 1, "kinds": "post", "created_at": 0}),
-                (Change, {"workspace_id": 1, "revision": 1}),
+                (WatchChange, {"workspace_id": 1, "revision": 1}),
                 (Revision, {"name": "interests", "value": 1}),
             )
             for table, row in rows:
@@ -57,7 +57,7 @@ def _matched(case: expensive.Case) -> float:
                 [{"workspace": 1, "name": str(at), "text": text, "revision": 1} for at, text in enumerate(texts)],
             )
         with db.session():
-            matcher = Matcher(db=db, send=lambda message, delay=None: "", metrics=Metrics(CollectorRegistry()))
+            matcher = Matcher(db=db, send=lambda message, delay=None: "", metrics=ProcessMetrics(CollectorRegistry()))
             matcher.refresh()
             item = Item(
                 source="reddit",

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry
 from actors.match import Matcher
 from overheard.db import migrate, queries
 from overheard.db.database import Db, open_database
-from overheard.db.models import Change, Feed, Query, Watch, Workspace
+from overheard.db.models import Feed, Query, Watch, WatchChange, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message, PollPart
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from tests.benchmarks.bench_match import make_queries
 from tests.benchmarks.figures import Figure, print_table
 from tests.benchmarks.texts import Fields, load_items
@@ -54,7 +54,7 @@ def measured(db: Db, items: list[Fields], count: int) -> Iterator[Figure]:
         sent.append(message)
         return ""
 
-    matcher = Matcher(db=db, send=send, metrics=Metrics(CollectorRegistry()))
+    matcher = Matcher(db=db, send=send, metrics=ProcessMetrics(CollectorRegistry()))
     began = time.perf_counter()
     matcher.refresh()
     yield Figure(f"ready with {count:,} queries", time.perf_counter() - began, "s", 15, False)
@@ -107,7 +107,7 @@ def fill(db: Db, texts: list[str], chance: random.Random) -> None:
         for some in batched(wanted):
             Query.insert_many(some).execute(raw)
         for some in batched([{"workspace_id": row, "revision": revision} for row in ids]):
-            Change.insert_many(some).execute(raw)
+            WatchChange.insert_many(some).execute(raw)
 
 
 def parts(items: list[Fields]) -> Iterator[ItemsFetched]:

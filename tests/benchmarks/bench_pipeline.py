@@ -23,7 +23,7 @@ from peewee import fn
 
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db import queries
-from overheard.db.models import Feed, Query, Refresh, StoredPart, Watch, Workspace
+from overheard.db.models import Feed, Query, RefreshDemand, StoredPart, Watch, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsFetched, PollPart
 from overheard.stages import STAGES
@@ -88,7 +88,7 @@ def latency(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
         it.producer("tick")
         for stage in STAGES:
             it.actors(stage)
-        it.wait(lambda: it.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+        it.wait(lambda: it.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
         it.wait(lambda: it.scalar(Feed.select(fn.min(Feed.fresh_at))) > 0)
         door, times = Door(it.bus, confirm=True), []
         for number in range(TRIGGERS):

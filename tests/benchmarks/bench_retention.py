@@ -16,7 +16,7 @@ from typing import Any
 
 from overheard.db import erasure, erasure_requests, migrate, rechecks, retention
 from overheard.db.database import Db, open_database
-from overheard.db.retention import DAY, Ages
+from overheard.db.retention import DAY, RetentionAges
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
 
@@ -104,13 +104,13 @@ def _measured(db: Db) -> list[Figure]:
     slowest = Slowest(db)
     with slowest.of("retention, 40 rounds with a batch of everything to do"):
         for _ in range(40):
-            retention.forget(db, Ages(90, 30, 90), NOW)
+            retention.forget(db, RetentionAges(90, 30, 90), NOW)
     with slowest.of("retention of items by age, 40 rounds"):
         for _ in range(40):
-            retention.forget(db, Ages(0, 0, 0, items=80), NOW)
+            retention.forget(db, RetentionAges(0, 0, 0, items=80), NOW)
     with slowest.of("retention with nothing to do"):
         for _ in range(20):
-            retention.forget(db, Ages(200, 200, 200, items=200), NOW)
+            retention.forget(db, RetentionAges(200, 200, 200, items=200), NOW)
     batches = []
     with slowest.of("a tick's claim of 500 items, 20 times"):
         for _ in range(20):

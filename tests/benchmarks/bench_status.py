@@ -20,16 +20,16 @@ from peewee import Case, Value
 from overheard.db import migrate
 from overheard.db.database import Db, open_database
 from overheard.db.models import (
-    Beat,
     Channel,
     DeadLetter,
     Delivery,
     Feed,
     FeedGroup,
-    Item,
+    Heartbeat,
     Mention,
     Query,
-    Refresh,
+    RefreshDemand,
+    StoredItem,
     Watch,
     Workspace,
 )
@@ -100,52 +100,139 @@ def fill(db: Db, share: int) -> None:
         }
         every = Case(None, [(_rest(n, 4) == 0, "*/5 * * * *"), (_rest(n, 4) == 1, "0 9 * * 1-5")], "5m")
         words = {Workspace.slug: _named("ws", n), Workspace.name: _named("Workspace ", n), Workspace.every: every}
-        _insert(raw, Workspace, workspaces, {**words, **times, Workspace.active: True, Workspace.timezone: "UTC",
-                                             Workspace.digest_asked_at: 0.0})  # fmt: skip
-        _insert(raw, Refresh, workspaces, {
-            Refresh.workspace: n, Refresh.source: "reddit", Refresh.demanded_at: now - 300 + _rest(n, 299),
-            Refresh.served_at: now - 299 + _rest(n, 299),
-        })  # fmt: skip
+        _insert(
+            raw,
+            Workspace,
+            workspaces,
+            {**words, **times, Workspace.active: True, Workspace.timezone: "UTC", Workspace.digest_asked_at: 0.0},
+        )
+        _insert(
+            raw,
+            RefreshDemand,
+            workspaces,
+            {
+                RefreshDemand.workspace: n,
+                RefreshDemand.source: "reddit",
+                RefreshDemand.demanded_at: now - 300 + _rest(n, 299),
+                RefreshDemand.served_at: now - 299 + _rest(n, 299),
+            },
+        )
         kind = Case(None, [(_rest(n, 2) == 0, "posts")], "comments")
-        _insert(raw, FeedGroup, feeds, {
-            FeedGroup.source: "reddit", FeedGroup.kind: kind, FeedGroup.cursor: "{}", FeedGroup.began_at: now - 60,
-            FeedGroup.read_at: now - 60, FeedGroup.lease_until: 0.0,
-        })  # fmt: skip
-        _insert(raw, Feed, feeds, {
-            Feed.source: "reddit", Feed.kind: kind, Feed.place: _named("r", n), Feed.fresh_at: now - 1 - _rest(n, 300),
-            Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0), Feed.retry_at: 0.0, Feed.reason: "private",
-            Feed.created_at: now, Feed.group: n,
-        })  # fmt: skip
-        _insert(raw, Watch, workspaces * 2, {
-            Watch.workspace: 1 + _rest(n, workspaces), Watch.feed: 1 + _rest(n, feeds), Watch.created_at: now,
-        })  # fmt: skip
+        _insert(
+            raw,
+            FeedGroup,
+            feeds,
+            {
+                FeedGroup.source: "reddit",
+                FeedGroup.kind: kind,
+                FeedGroup.cursor: "{}",
+                FeedGroup.began_at: now - 60,
+                FeedGroup.read_at: now - 60,
+                FeedGroup.lease_until: 0.0,
+            },
+        )
+        _insert(
+            raw,
+            Feed,
+            feeds,
+            {
+                Feed.source: "reddit",
+                Feed.kind: kind,
+                Feed.place: _named("r", n),
+                Feed.fresh_at: now - 1 - _rest(n, 300),
+                Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0),
+                Feed.retry_at: 0.0,
+                Feed.reason: "private",
+                Feed.created_at: now,
+                Feed.group: n,
+            },
+        )
+        _insert(
+            raw,
+            Watch,
+            workspaces * 2,
+            {
+                Watch.workspace: 1 + _rest(n, workspaces),
+                Watch.feed: 1 + _rest(n, feeds),
+                Watch.created_at: now,
+            },
+        )
         _insert(raw, Query, workspaces, {Query.workspace: n, Query.name: "q", Query.text: "acme"})
-        _insert(raw, Channel, channels, {
-            Channel.workspace: 1 + _rest(n, workspaces), Channel.name: _named("c", n), Channel.url: "https://example.org/hook",
-            Channel.mode: "instant", Channel.created_at: now,
-            Channel.failing_since: Case(None, [(_rest(n, 1000) == 0, now - 600)], None), Channel.reason: "is down",
-        })  # fmt: skip
-        _insert(raw, Item, mentions, {
-            Item.ref: _named("t3_", n), Item.kind: "post", Item.subreddit: "python", Item.title: "On acme",
-            Item.body: "acme " * 60, Item.permalink: "/", Item.url: "", Item.created_at: now, Item.stored_at: now,
-            Item.checked_at: now, Item.lease_until: 0.0,
-        })  # fmt: skip
-        _insert(raw, Mention, mentions, {
-            Mention.workspace: 1 + _rest(n, workspaces), Mention.item: n, Mention.query_ids: "[]",
-            Mention.highlights: "[]", Mention.silent: False, Mention.stored_at: now - _rest(n, 86400),
-        })  # fmt: skip
-        _insert(raw, Delivery, deliveries, {
-            Delivery.id: _named("msg_", n), Delivery.channel: 1 + _rest(n, channels),
-            Delivery.mention: 1 + (n - 1) / 10, Delivery.attempts: 1, Delivery.lease_until: 0.0,
-            Delivery.state: Case(None, [(_rest(n, 50) == 0, "pending")], "sent"),
-            Delivery.due_at: now + 60 + _rest(n, 600), Delivery.created_at: now - _rest(n, 86400),
-        })  # fmt: skip
-        _insert(raw, DeadLetter, dead, {
-            DeadLetter.message_id: _named("m", n), DeadLetter.stage: "fetch", DeadLetter.origin: "nack",
-            DeadLetter.reason: "NotFound: no workspace", DeadLetter.body: "x" * 2000, DeadLetter.created_at: now,
-            DeadLetter.lease_until: 0.0,
-        })  # fmt: skip
-        Beat.insert(name="tick", at=now + 86400).execute(raw)  # it must not grow old while we measure
+        _insert(
+            raw,
+            Channel,
+            channels,
+            {
+                Channel.workspace: 1 + _rest(n, workspaces),
+                Channel.name: _named("c", n),
+                Channel.url: "https://example.org/hook",
+                Channel.mode: "instant",
+                Channel.created_at: now,
+                Channel.failing_since: Case(None, [(_rest(n, 1000) == 0, now - 600)], None),
+                Channel.reason: "is down",
+            },
+        )
+        _insert(
+            raw,
+            StoredItem,
+            mentions,
+            {
+                StoredItem.ref: _named("t3_", n),
+                StoredItem.kind: "post",
+                StoredItem.subreddit: "python",
+                StoredItem.title: "On acme",
+                StoredItem.body: "acme " * 60,
+                StoredItem.permalink: "/",
+                StoredItem.url: "",
+                StoredItem.created_at: now,
+                StoredItem.stored_at: now,
+                StoredItem.checked_at: now,
+                StoredItem.lease_until: 0.0,
+            },
+        )
+        _insert(
+            raw,
+            Mention,
+            mentions,
+            {
+                Mention.workspace: 1 + _rest(n, workspaces),
+                Mention.item: n,
+                Mention.query_ids: "[]",
+                Mention.highlights: "[]",
+                Mention.silent: False,
+                Mention.stored_at: now - _rest(n, 86400),
+            },
+        )
+        _insert(
+            raw,
+            Delivery,
+            deliveries,
+            {
+                Delivery.id: _named("msg_", n),
+                Delivery.channel: 1 + _rest(n, channels),
+                Delivery.mention: 1 + (n - 1) / 10,
+                Delivery.attempts: 1,
+                Delivery.lease_until: 0.0,
+                Delivery.state: Case(None, [(_rest(n, 50) == 0, "pending")], "sent"),
+                Delivery.due_at: now + 60 + _rest(n, 600),
+                Delivery.created_at: now - _rest(n, 86400),
+            },
+        )
+        _insert(
+            raw,
+            DeadLetter,
+            dead,
+            {
+                DeadLetter.message_id: _named("m", n),
+                DeadLetter.stage: "fetch",
+                DeadLetter.origin: "nack",
+                DeadLetter.reason: "NotFound: no workspace",
+                DeadLetter.body: "x" * 2000,
+                DeadLetter.created_at: now,
+                DeadLetter.lease_until: 0.0,
+            },
+        )
+        Heartbeat.insert(name="tick", at=now + 86400).execute(raw)  # it must not grow old while we measure
     _analyse(db)
 
 
@@ -153,7 +240,7 @@ def trouble(db: Db) -> None:
     """Nothing has run for an hour: everybody waits, half of the feeds are refused, channels fail, deliveries queue."""
     now, raw = time.time(), db.peewee
     with db.session(), db.transaction():
-        Refresh.update(demanded_at=now, served_at=now - 3600, waiting_since=now - 3000).execute(raw)
+        RefreshDemand.update(demanded_at=now, served_at=now - 3600, waiting_since=now - 3000).execute(raw)
         Feed.update(failures=5).where(_rest(Feed.id, 2) == 0).execute(raw)
         Channel.update(failing_since=now - 600).where(_rest(Channel.id, 2) == 0).execute(raw)
         Delivery.update(state="pending", due_at=now - 600).execute(raw)

@@ -13,7 +13,7 @@ from overheard.db import migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import Query, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
@@ -47,7 +47,7 @@ def measured(db: Db, count: int) -> Figure:
     workspace_specs.save(db, spec, now, following=lambda schedule, timezone: now + 3600, secret=lambda channel: None)
     workspace = Workspace.select(Workspace.id).scalar(db.peewee)
     found = Query.select(Query.id).order_by(Query.id).limit(2).tuples().execute(db.peewee)
-    match = Match(workspace, tuple(query for (query,) in found), (("title", 0, 4),))
+    match = WorkspaceMatch(workspace, tuple(query for (query,) in found), (("title", 0, 4),))
     took = []
     for number in range(WARM_PARTS + PARTS):
         message = part(number, match, now)
@@ -59,7 +59,7 @@ def measured(db: Db, count: int) -> Figure:
     return Figure(name, statistics.median(took[WARM_PARTS:]), "ms", budget, False)
 
 
-def part(number: int, match: Match, now: float) -> ItemsMatched:
+def part(number: int, match: WorkspaceMatch, now: float) -> ItemsMatched:
     """A poll with one item, which the match wants."""
     item = Item(
         source="reddit", id=f"t3_{number:x}", kind="post", place="python", title="acme", body="b" * 300, created_at=now

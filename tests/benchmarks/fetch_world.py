@@ -24,31 +24,31 @@ from prometheus_client import CollectorRegistry
 
 from actors.wiring import Wiring, permits
 from overheard import schedule
-from overheard.bus.actor import Work
-from overheard.bus.intake import Arrival
+from overheard.bus.actor import StageWork
+from overheard.bus.intake import IncomingEvent
 from overheard.bus.rate_limit import held_slot, reschedule
 from overheard.bus.retry_policy import decide
-from overheard.bus.sender import Parcel, Sender
-from overheard.config import Config, Reddit
+from overheard.bus.sender import OutgoingMessage, Sender
+from overheard.config import Config, RedditSettings
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import Watch, Workspace
-from overheard.db.retention import Ages
+from overheard.db.retention import RetentionAges
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Rejected
-from overheard.process import Program
-from overheard.simulators.reddit.exchange import Request
+from overheard.process import RunningProcess
+from overheard.simulators.reddit.exchange import SimulatedRequest
 from overheard.simulators.reddit.routes import Routes
-from overheard.simulators.reddit.store import Store
+from overheard.simulators.reddit.store import SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
 from overheard.sources.reddit.client import RedditClient
-from overheard.sources.reddit.requestor import Call
+from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
-from producers.gauges import Gauges
+from producers.gauges import SystemGauges
 from producers.ingress import Ingress
 from producers.tick import Ticker
 
@@ -102,7 +102,7 @@ class InProcessReddit:
         self.until = until
         self.requests: Counter[str] = Counter()
         self.shown: dict[str, float] = {}  # item → since when it is listed
-        self._store = Store(clock, seed=1)
+        self._store = SimulatedContent(clock, seed=1)
         self._routes = Routes(self._store)
         self._weights = [1.0 / rank for rank in range(1, SUBREDDITS + 1)]
         self._posts: dict[str, str] = {}
@@ -113,13 +113,13 @@ class InProcessReddit:
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
             )
 
-    def get(self, path: str, params: Mapping[str, str], call: Call) -> object:
+    def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """One request: a token, and the page as it is when the answer comes."""
         call.budget.acquire()
         self.clock.wait(LATENCY)
         self.arrive()
         self.requests[call.endpoint] += 1
-        request = Request("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
+        request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
 
     def close(self) -> None: ...
@@ -170,7 +170,7 @@ class FetchWorld:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
         self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends)
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
@@ -203,7 +203,7 @@ class FetchWorld:
         self._push(now + (delay or 0.0), message, {})
         return str(self._sent)
 
-    def send_all(self, parcels: Sequence[Parcel]) -> None:
+    def send_all(self, parcels: Sequence[OutgoingMessage]) -> None:
         """What the ingress asks of a sender."""
         for parcel in parcels:
             self.send(parcel.message)
@@ -255,11 +255,11 @@ class FetchWorld:
             for some in batched(watches):
                 Watch.insert_many(some).execute(raw)
 
-    def _wire(self) -> dict[str, Work]:
+    def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
-        source = RedditSource(Reddit(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
+        source = RedditSource(RedditSettings(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
         source._client = cast(RedditClient, self.reddit)
-        program = cast(Program, parts)
+        program = cast(RunningProcess, parts)
         wiring = Wiring(program, cast(Sender, SimpleNamespace(of_stage=lambda name: self.send)))
         wiring.sources = {RedditSource.name: source}
         self._permits = permits(program)
@@ -282,9 +282,9 @@ class FetchWorld:
             waiting=lambda: sum(at <= self.clock.now for at, *_ in self._heap[:1]),
             clock=self.clock,
             rules=self.config.tick,
-            ages=Ages(0, 0, 0),
+            ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
-            gauges=cast(Gauges, None),
+            gauges=cast(SystemGauges, None),
         )
 
 
@@ -318,7 +318,7 @@ class _Events:
         self._ingress = ingress
 
     def publish(self, type: str, body: Mapping[str, Any]) -> None:
-        settled = self._ingress.handle([Arrival(type, json.dumps(dict(body)).encode(), None)])
+        settled = self._ingress.handle([IncomingEvent(type, json.dumps(dict(body)).encode(), None)])
         assert [each.outcome for each in settled] == ["ok"], settled
 
 

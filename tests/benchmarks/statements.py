@@ -23,7 +23,7 @@ from overheard.config import Config
 from overheard.db.models import Delivery, Feed
 from overheard.embedded import Pipeline
 from overheard.observability import log as logs
-from overheard.process import Program
+from overheard.process import RunningProcess
 from tests.servers.farm import Farm
 from tests.servers.waiting import wait_for
 
@@ -31,7 +31,7 @@ from tests.servers.waiting import wait_for
 def settings(farm: Farm) -> Config:
     """The farm's own, for a pipeline in this process; its tick comes once, at the start."""
     given = farm.environment
-    own = configuration.Reddit(
+    own = configuration.RedditSettings(
         client_id=given["OVERHEARD_REDDIT__CLIENT_ID"],
         client_secret=SecretStr(given["OVERHEARD_REDDIT__CLIENT_SECRET"]),
         user_agent=given["OVERHEARD_REDDIT__USER_AGENT"],
@@ -40,17 +40,17 @@ def settings(farm: Farm) -> Config:
         requests_per_minute=6000,
     )
     return Config(
-        database=configuration.Database(url=SecretStr(farm.database)),
-        sources=configuration.Sources(reddit=own),
-        tick=configuration.Tick(interval=3600, jitter=0),
-        notify=configuration.Notify(allow_private=True, per_minute=6000, burst=100),
+        database=configuration.DatabaseSettings(url=SecretStr(farm.database)),
+        sources=configuration.SourcesSettings(reddit=own),
+        tick=configuration.TickSettings(interval=3600, jitter=0),
+        notify=configuration.NotifySettings(allow_private=True, per_minute=6000, burst=100),
     )
 
 
 def measure(farm: Farm) -> list[tuple[str, str]]:
     """(stage, statement) of each statement that the second trigger of a workspace costs."""
     farm.workspace(every="1d", kinds=("posts",))
-    program = Program(settings(farm))
+    program = RunningProcess(settings(farm))
     program.ready_database()
     pipeline = Pipeline(program)
     thread = threading.Thread(target=pipeline.run)

@@ -19,7 +19,7 @@ from overheard.channels.redact import redact
 from overheard.channels.registry import KINDS, is_signed, open_channel, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
-from overheard.errors import InvalidInput, OverheardError, Permanent, TryAgain
+from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
 
 OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
@@ -123,7 +123,7 @@ def test_every_try_carries_the_same_id(rig: Rig) -> None:
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500, 503])
 def test_a_refused_delivery_is_tried_again(rig: Rig, status: int) -> None:
     rig.sink.answer(Answer(status, body=CANARY.encode()))
-    with pytest.raises(TryAgain, match=str(status)) as error:
+    with pytest.raises(RetryableError, match=str(status)) as error:
         rig.open().send(sample_notice("acme"))
     assert CANARY not in str(error.value)
     rig.open().send(sample_notice("acme"))
@@ -134,7 +134,7 @@ def test_a_refused_delivery_is_tried_again(rig: Rig, status: int) -> None:
 def test_retry_after_is_the_delay(rig: Rig, header: str) -> None:
     value = header if header == "17" else formatdate(time.time() + 17, usegmt=True)
     rig.sink.answer(Answer(429, {"Retry-After": value}))
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         rig.open().send(sample_notice("acme"))
     assert error.value.delay == pytest.approx(17, abs=0 if header == "17" else 5)
 
@@ -159,7 +159,7 @@ def test_nothing_of_this_machine_is_sent_along(rig: Rig, tmp_path: Path, monkeyp
 def test_an_answer_without_end_is_cut_off(rig: Rig, fault: Fault) -> None:
     rig.sink.answer(Answer(fault=fault))
     started = time.monotonic()
-    with suppress(TryAgain):  # a webhook's answer is known before its body ends
+    with suppress(RetryableError):  # a webhook's answer is known before its body ends
         rig.open().send(sample_notice("acme"))
     assert time.monotonic() - started < 10  # the deadline is 20 s
     assert rig.sink.flooded < 64 * 2**20
@@ -172,7 +172,7 @@ def test_ports_of_other_protocols_are_refused(rig: Rig) -> None:
 
 
 def test_nobody_listening_is_tried_again(rig: Rig) -> None:
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         rig.open(port=1).send(sample_notice("acme"))
     assert CANARY not in str(error.value)
 
@@ -182,7 +182,7 @@ def test_nobody_listening_is_tried_again(rig: Rig) -> None:
 def test_a_broken_receiver_is_left_in_time(rig: Rig, fault: Fault) -> None:
     rig.sink.answer(Answer(fault=fault))
     started = time.monotonic()
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         rig.open(msgspec.structs.replace(OPTIONS, timeout=0.4)).send(sample_notice("acme"))
     assert time.monotonic() - started < 5
     assert CANARY not in str(error.value)
@@ -196,7 +196,7 @@ def test_private_addresses_are_refused_when_saved_and_at_connect_time(rig: Rig) 
 
 @pytest.mark.parametrize("rig", ["apprise json", "apprise mail"], indirect=True)
 def test_a_name_of_a_private_address_is_refused_at_connect_time(rig: Rig) -> None:
-    with pytest.raises(Permanent, match=r"\[notify\] allow_private") as error:
+    with pytest.raises(PermanentError, match=r"\[notify\] allow_private") as error:
         rig.open(STRICT, host="localhost").send(sample_notice("acme"))
     assert CANARY not in str(error.value)
     assert len(rig.sink.arrived) == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from overheard.db import channels, deliveries, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.deliveries import Backlog
+from overheard.db.deliveries import DeliveryBacklog
 from overheard.db.models import Delivery
 
 
@@ -18,9 +18,9 @@ def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, c
     clock.advance(300)
     assert deliveries.backlog(db, clock(), 301) is None
     team = channels.listing(db, "acme")[0].name
-    assert deliveries.backlog(db, clock(), 300) == Backlog(4, began, "acme", team, 3)
+    assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(4, began, "acme", team, 3)
     Delivery.update(due_at=clock() + 60).where(Delivery.channel == world.channel(bolt)).execute(db.peewee)
-    assert deliveries.backlog(db, clock(), 300) == Backlog(3, began, "acme", team, 3)
+    assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(3, began, "acme", team, 3)
     channels.failing(db, world.channel(acme), "no answer", clock())
     assert deliveries.backlog(db, clock(), 300) is None, "it waits for its receiver"
 

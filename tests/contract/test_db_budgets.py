@@ -15,7 +15,7 @@ from overheard.db import budgets
 from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
 from overheard.db.database import Db
 from overheard.db.models import Budget
-from overheard.errors import Postponed, Unavailable
+from overheard.errors import BudgetExhausted, Unavailable
 from overheard.permits import Permit, SparePermit
 
 ROOT = Path(__file__).parents[2]
@@ -171,7 +171,7 @@ def test_who_held_slots_within_a_block_does_not_come_all_at_once_after_it(db: Db
     slots = []
     for slot in held:
         permit = Permit(one, "reddit:x", slot=slot, wait=pytest.fail, on_wait=lambda seconds: None)
-        with pytest.raises(Postponed) as postponed:
+        with pytest.raises(BudgetExhausted) as postponed:
             permit.acquire()
         assert postponed.value.slot is not None
         slots.append(postponed.value.slot)
@@ -287,7 +287,7 @@ def test_what_can_wait_takes_spare_tokens_only(db: Db) -> None:
     spare_permit(one, waits, urgent=False).acquire()
     for _ in range(3):
         one.reserve("reddit:x")
-    with pytest.raises(Postponed) as caught:
+    with pytest.raises(BudgetExhausted) as caught:
         spare_permit(one, waits, urgent=False).acquire()
     assert caught.value.slot is None, "it stands in no line"
     assert one.reserve("reddit:x").delay == pytest.approx(2.9, abs=0.5), "nor was a token taken"
@@ -297,11 +297,11 @@ def test_what_is_urgent_stands_in_line_as_often_as_its_share_allows(db: Db) -> N
     one, waits = DatabaseLimiter(db, {"reddit": Rate(60, 1), "channel": Rate(6, 1)}), []  # type: Any, list[float]
     for _ in range(4):
         one.reserve("reddit:x")
-    with pytest.raises(Postponed) as caught:
+    with pytest.raises(BudgetExhausted) as caught:
         spare_permit(one, waits, urgent=True).acquire()
     slot = caught.value.slot
     assert slot is not None
-    with pytest.raises(Postponed) as refused:
+    with pytest.raises(BudgetExhausted) as refused:
         spare_permit(one, waits, urgent=True).acquire()
     assert refused.value.slot is None, "its share is used up for ten seconds"
     Budget.update(tat=Budget.tat - 10).execute(db.peewee)
@@ -309,7 +309,7 @@ def test_what_is_urgent_stands_in_line_as_often_as_its_share_allows(db: Db) -> N
         one.reserve("reddit:x")
     admitted = spare_permit(one, waits, urgent=True, slot=slot - 10)
     admitted.acquire()  # the slot that was waited for
-    with pytest.raises(Postponed) as login:
+    with pytest.raises(BudgetExhausted) as login:
         admitted.acquire()
     assert login.value.slot is not None, "who stands in line may ask for a second token, for a login"
 

@@ -22,9 +22,9 @@ from overheard.db import (
     workspaces,
 )
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Feed, Item, Mention, Query, Workspace
+from overheard.db.models import Channel, Delivery, Feed, Mention, Query, StoredItem, Workspace
 from overheard.errors import InvalidInput
-from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
 
@@ -38,7 +38,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     db, now = world.db, world.clock()
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
     (item,) = CanarySource(clock=world.clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
-    entry = MatchedItem(item, (Match(workspace, (world.query(workspace, "canary"),)),))
+    entry = MatchedItem(item, (WorkspaceMatch(workspace, (world.query(workspace, "canary"),)),))
     message = ItemsMatched(part=PollPart(poll=item.id, part=0, parts=1), items=(entry,))
     stored = storing.store(db, message, now)
     assert list(stored.channels.values()) == [canary.WORKSPACE]
@@ -53,11 +53,11 @@ def arrive(world: Any, *, sent: bool = True) -> str:
 def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db: Db, clock: Any) -> None:
     assert canaries.state(db) is None
     keep(db, clock)
-    assert canaries.state(db) == canaries.State(300, clock(), None)
+    assert canaries.state(db) == canaries.CanaryState(300, clock(), None)
     assert [due.slug for due in workspaces.claim_due(db, clock(), 5, lambda due: clock() + 300)] == [canary.WORKSPACE]
     begun = clock.advance(1000)
     keep(db, clock, 60)
-    assert canaries.state(db) == canaries.State(60, begun, None)
+    assert canaries.state(db) == canaries.CanaryState(60, begun, None)
     assert world.counts()["Workspace"] == 1
     assert world.rows(Feed, "source", "kind", "place") == [("canary", "posts", canary.FEED)]
     assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
@@ -89,7 +89,7 @@ def test_ticks_that_remove_it_at_once_leave_nothing(world: Any, db: Db, clock: A
     assert heartbeats.last(db, canaries.BEAT) is None
     assert world.rows(Workspace, "id") == [(acme,)]
     left = world.counts()
-    assert (left["Item"], left["Mention"], left["Delivery"], left["Feed"], left["Query"]) == (0, 0, 0, 1, 1)
+    assert (left["StoredItem"], left["Mention"], left["Delivery"], left["Feed"], left["Query"]) == (0, 0, 0, 1, 1)
     assert canaries.remove(db, clock()) is False
 
 
@@ -121,7 +121,7 @@ def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock:
     canaries.note_delivered(db)
     clock.advance(86_401)
     assert canaries.forget(db, clock() - canaries.DAY) == 1
-    assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+    assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
     canaries.note_delivered(db)
     assert heartbeats.last(db, canaries.BEAT) == arrived
     assert canaries.forget(db, clock() - canaries.DAY) == 0
@@ -133,7 +133,7 @@ def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> Non
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     arrive(world)
     canaries.forget(db, clock() + 1)
-    assert [name for (name,) in world.rows(Item, "ref")] == [world.item().id]
+    assert [name for (name,) in world.rows(StoredItem, "ref")] == [world.item().id]
     assert world.counts()["Mention"] == 1
 
 

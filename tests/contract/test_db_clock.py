@@ -12,7 +12,7 @@ import pytest
 
 from overheard.db import deliveries, groups, refreshes, storing
 from overheard.db.database import open_database
-from overheard.db.models import Delivery, FeedGroup, Refresh, Workspace
+from overheard.db.models import Delivery, FeedGroup, RefreshDemand, Workspace
 from tests.conftest import World
 from tests.servers.waiting import wait_for
 
@@ -61,7 +61,7 @@ def test_what_a_wrong_clock_s_process_claims_is_due_and_free_in_time(
     ended = db.clock()
 
     ((due,),) = world.rows(Workspace, "next_due_at")
-    ((demanded,),) = world.rows(Refresh, "demanded_at")
+    ((demanded,),) = world.rows(RefreshDemand, "demanded_at")
     (lease,) = world.rows(FeedGroup, "lease_until")
     (claim,) = world.rows(Delivery, "lease_until")
     for moment in (demanded, due - 300, lease[0] - LEASE, claim[0] - LEASE):

@@ -9,8 +9,8 @@ import pytest
 from overheard import routing
 from overheard.db import channels, deliveries, storing
 from overheard.db.database import Db, open_database
-from overheard.db.deliveries import Contents
-from overheard.db.models import Channel, Delivery, Item, Mention
+from overheard.db.deliveries import DeliveryContents
+from overheard.db.models import Channel, Delivery, Mention, StoredItem
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def claim(db: Db, channel: int, now: float, limit: int = 10, lease: float = 60) 
     return [each.id for each in deliveries.claim(db, channel, now=now, limit=limit, lease=lease)]
 
 
-def claim_contents(db: Db, channel: int, now: float, limit: int = 10) -> list[Contents]:
+def claim_contents(db: Db, channel: int, now: float, limit: int = 10) -> list[DeliveryContents]:
     claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60)
     found = [deliveries.contents(db, each) for each in claimed]
     assert None not in found
@@ -322,12 +322,12 @@ def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: D
     storing.store(db, world.matched(*((world.item(number), (acme,)) for number in (1, 2, 3))), clock())
     channel, began = world.channel(acme), clock()
     assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None
-    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.Waiting(3, 0, began)
+    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(3, 0, began)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
     assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
     deliveries.sent(db, claimed.id, clock())
     assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None, "one has just gone out"
-    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.Waiting(2, 0, began)
+    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(2, 0, began)
 
 
 def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
@@ -348,7 +348,7 @@ def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any
     for _ in range(3):
         fail(db, channel, clock)
         clock.advance(25)
-        assert deliveries.waiting(db, clock(), 60) == deliveries.Waiting(15, 0, None)
+        assert deliveries.waiting(db, clock(), 60) == deliveries.DeliveryQueue(15, 0, None)
 
 
 def test_a_dead_receiver_that_is_not_even_tried_is_told(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -371,7 +371,7 @@ def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told:
     told(bolt, 1, first=50)
     began = clock()
     clock.advance(60)
-    assert deliveries.waiting(db, clock(), 60) == deliveries.Waiting(2 * many + 1, 0, began)
+    assert deliveries.waiting(db, clock(), 60) == deliveries.DeliveryQueue(2 * many + 1, 0, began)
     assert deliveries.oldest_due(db, clock()) == began
 
 
@@ -379,7 +379,7 @@ def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: 
     acme = world.workspace(channels={"team": "digest"})
     told(acme)
     deliveries.compose(db, acme, clock(), clock())
-    Item.delete().execute(db.peewee)
+    StoredItem.delete().execute(db.peewee)
     [one] = claim_contents(db, world.channel(acme), clock())
     assert one.notice.mentions == ()
 
@@ -390,7 +390,7 @@ def test_a_delivery_that_was_erased_after_it_was_claimed_says_nothing_at_all(
     acme = world.workspace()
     told(acme, 2)
     one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
-    Item.delete().where(Item.ref == "t3_1").execute(db.peewee)
+    StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     assert deliveries.contents(db, one) is None
     assert deliveries.contents(db, two) is not None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from overheard.db import budgets, channels, dead_letters, feeds, heartbeats, incidents
 from overheard.db.database import Db
-from overheard.db.incidents import Noted
+from overheard.db.incidents import IncidentCount
 from overheard.db.models import Budget
 
 
@@ -27,7 +27,7 @@ def test_the_same_at_the_same_place_is_counted(db: Db, clock: Any) -> None:
     assert [(each.kind, each.count, len(each.what)) for each in incidents.untold(db)] == [
         ("channel disabled", 1, incidents.LONGEST), ("dead letter", 2, 5), ("dead letter", 1, 5),
     ]  # fmt: skip
-    assert incidents.untold(db)[1] == Noted("dead letter", "fetch", 2, clock())
+    assert incidents.untold(db)[1] == IncidentCount("dead letter", "fetch", 2, clock())
 
 
 def test_what_happens_while_it_is_told_is_told_next(db: Db, clock: Any) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from overheard.db import dead_letters, deliveries, heartbeats, mentions, queries, retention, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
-from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Item, Mention, Query, Watch
+from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Mention, Query, StoredItem, Watch
 from overheard.db.models import Workspace as WorkspaceRow
-from overheard.db.retention import BATCH, DAY, Ages
+from overheard.db.retention import BATCH, DAY, RetentionAges
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec
 
@@ -98,7 +98,16 @@ def test_removing_takes_everything_of_its_own_and_nothing_else(world: Any, db: D
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
     workspace_specs.remove(db, acme)
-    rest = {"Workspace": 1, "Watch": 1, "Query": 1, "Channel": 1, "Mention": 1, "Delivery": 1, "Item": 1, "Feed": 1}
+    rest = {
+        "Workspace": 1,
+        "Watch": 1,
+        "Query": 1,
+        "Channel": 1,
+        "Mention": 1,
+        "Delivery": 1,
+        "StoredItem": 1,
+        "Feed": 1,
+    }
     assert world.counts() | rest == world.counts()
     with pytest.raises(InvalidInput, match="gone already"):
         workspace_specs.remove(db, acme)
@@ -290,7 +299,9 @@ def test_another_refused_event_of_the_same_id_is_another_letter(db: Db) -> None:
     dead_letters.record(db, **letter(**event, body="one"))
     dead_letters.record(db, **letter(**event, body="two"))
     for body in ("one", "two"):  # what the bus holds of them adds nothing
-        dead_letters.record_found(db, [dead_letters.New(**letter(**event, body=body, reason="late", now=9.0))])
+        dead_letters.record_found(
+            db, [dead_letters.NewDeadLetter(**letter(**event, body=body, reason="late", now=9.0))]
+        )
     full = [dead_letters.get(db, row.id) for row in dead_letters.listing(db)]
     rows = sorted((row for row in full if row is not None), key=lambda row: row.body)
     assert [(row.body, row.reason, row.created_at) for row in rows] == [
@@ -396,7 +407,7 @@ def test_beats(db: Db) -> None:
 
 # -- retention
 
-KEEP = Ages(mentions=90, deliveries=30, dead_letters=60)
+KEEP = RetentionAges(mentions=90, deliveries=30, dead_letters=60)
 
 
 def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any) -> None:
@@ -411,16 +422,16 @@ def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any)
     dead_letters.record(db, **letter(stage="x", now=start - 59 * DAY))
 
     assert retention.forget(db, KEEP, start).rows > 0
-    assert world.counts() | {"Mention": 3, "Item": 3, "Delivery": 1, "DeadLetter": 1, "Poll": 0} == world.counts()
+    assert world.counts() | {"Mention": 3, "StoredItem": 3, "Delivery": 1, "DeadLetter": 1, "Poll": 0} == world.counts()
     assert retention.forget(db, KEEP, start).rows == 0
-    assert retention.forget(db, Ages(0, 0, 0), start + 10**9).rows == 0
+    assert retention.forget(db, RetentionAges(0, 0, 0), start + 10**9).rows == 0
     assert world.counts()["Mention"] == 3
 
 
 def test_a_delivery_that_waits_is_never_too_old(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"now": "instant", "weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
-    retention.forget(db, Ages(90, 1, 0), clock.advance(8 * DAY))
+    retention.forget(db, RetentionAges(90, 1, 0), clock.advance(8 * DAY))
     assert world.counts()["Delivery"] == 2
 
 
@@ -428,13 +439,13 @@ def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) 
     acme = world.workspace(channels={"weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     deliveries.compose(db, acme, clock(), clock.advance(7 * DAY))
-    retention.forget(db, Ages(90, 1, 0), clock())
+    retention.forget(db, RetentionAges(90, 1, 0), clock())
     [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert len(contents.notice.mentions) == 1
     deliveries.sent(db, digest.id, clock())
-    retention.forget(db, Ages(90, 1, 0), clock())
+    retention.forget(db, RetentionAges(90, 1, 0), clock())
     assert Delivery.select().where(Delivery.state == "bundled").count(db.peewee) == 0
 
 
@@ -444,34 +455,34 @@ def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     if waits == "in a digest":
         deliveries.compose(db, acme, clock(), clock())
-    keep = Ages(mentions=3, deliveries=30, dead_letters=0)
+    keep = RetentionAges(mentions=3, deliveries=30, dead_letters=0)
     assert retention.forget(db, keep, clock.advance(4 * DAY)).unsent == 0
-    assert world.counts() | {"Mention": 1, "Item": 1} == world.counts()
+    assert world.counts() | {"Mention": 1, "StoredItem": 1} == world.counts()
     if waits == "held":
         deliveries.compose(db, acme, clock(), clock())
     [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
     deliveries.sent(db, claimed.id, clock())
     gone = retention.forget(db, keep, clock())
     assert (gone.items, gone.unsent) == (1, 0)
-    assert world.counts() | {"Mention": 0, "Item": 0} == world.counts()
+    assert world.counts() | {"Mention": 0, "StoredItem": 0} == world.counts()
 
 
 @pytest.mark.parametrize("mode", ["digest", "instant"])
 def test_what_is_never_sent_goes_at_last_and_is_told(world: Any, db: Db, clock: Any, mode: str) -> None:
     acme = world.workspace(channels={"team": mode})
     storing.store(db, world.matched((world.item(1), (acme,)), (world.item(2), (acme,))), clock())
-    retention.forget(db, Ages(3, 30, 0), clock.advance(33 * DAY))
+    retention.forget(db, RetentionAges(3, 30, 0), clock.advance(33 * DAY))
     assert world.counts()["Mention"] == 2
-    gone = retention.forget(db, Ages(3, 30, 0), clock.advance(2 * DAY))
+    gone = retention.forget(db, RetentionAges(3, 30, 0), clock.advance(2 * DAY))
     assert (gone.items, gone.unsent) == (2, 2)
 
 
 def test_an_item_s_days_are_kept_to_whatever_is_still_to_be_sent(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"team": "digest", "now": "instant"})
     storing.store(db, world.matched((world.item(1), (acme,))), clock())
-    gone = retention.forget(db, Ages(90, 30, 0, items=3), clock.advance(4 * DAY))
+    gone = retention.forget(db, RetentionAges(90, 30, 0, items=3), clock.advance(4 * DAY))
     assert (gone.items, gone.unsent) == (1, 2)
-    assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+    assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def test_what_waits_holds_up_nothing_behind_it(world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,7 +494,7 @@ def test_what_waits_holds_up_nothing_behind_it(world: Any, db: Db, clock: Any, m
         )
     Delivery.update(state="sent").where(Delivery.state == "pending").execute(db.peewee)
     clock.advance(4 * DAY)
-    assert [retention.forget(db, Ages(3, 0, 0), clock()).items for _ in range(4)] == [2, 2, 1, 0]
+    assert [retention.forget(db, RetentionAges(3, 0, 0), clock()).items for _ in range(4)] == [2, 2, 1, 0]
     assert world.rows(Mention, "workspace_id") == [(acme,)] * 5
 
 
@@ -504,9 +515,9 @@ def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: A
     Delivery.update(state="sent").execute(db.peewee)
     retention.forget(db, KEEP, clock() + 91 * DAY)
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
-    assert world.counts()["Item"] == 1
+    assert world.counts()["StoredItem"] == 1
     retention.forget(db, KEEP, clock() + 141 * DAY)
-    assert (Item.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)
+    assert (StoredItem.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)
 
 
 def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db, clock: Any) -> None:
@@ -514,9 +525,9 @@ def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     storing.store(db, world.matched((world.item(1), (bolt,)), poll="b"), clock.advance(40 * DAY))
     storing.store(db, world.matched((world.item(2), (bolt,)), poll="c"), clock())
-    gone = retention.forget(db, Ages(90, 30, 90, items=50), clock.advance(11 * DAY))
+    gone = retention.forget(db, RetentionAges(90, 30, 90, items=50), clock.advance(11 * DAY))
     assert gone.items == 1
-    assert world.counts() | {"Item": 1, "Mention": 1} == world.counts()
+    assert world.counts() | {"StoredItem": 1, "Mention": 1} == world.counts()
 
 
 def test_how_many_items_went_is_told(world: Any, db: Db, clock: Any) -> None:

@@ -18,7 +18,7 @@ from playhouse.schema_diff import diff_models
 from overheard.bus.dead_letters import FOREIGN, READ_AGAIN
 from overheard.db import dead_letters, groups, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
-from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Item, Mention, Workspace
+from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Mention, StoredItem, Workspace
 from overheard.errors import ConfigError
 from tests.conftest import Clock, World
 
@@ -256,7 +256,7 @@ def test_a_released_database_with_rows_in_it_keeps_them(
             row = {RENAMED.get((name, key), key): value for key, value in row.items() if (name, key) not in MOVED}
             table = Table(name, list(row)).bind(empty.peewee)
             assert list(table.select().dicts()) == [row]
-        [item] = Item.select().execute(empty.peewee)
+        [item] = StoredItem.select().execute(empty.peewee)
         assert (item.checked_at, item.absent_since, item.lease_until) == (0, None, 0), "nobody has ever asked"
         assert Delivery.select().count(empty.peewee) == 1
         assert str(diff_models(empty.peewee, list(TABLES))) == ""
@@ -376,7 +376,7 @@ def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any,
     assert runner.down(done[1]) == done[:0:-1]
     assert Mention.select().count(db.peewee) == 1
     assert migrate.migrate(db) == done[1:]
-    assert world.rows(Item, "checked_at") == [(0,)]
+    assert world.rows(StoredItem, "checked_at") == [(0,)]
     assert Mention.select().count(db.peewee) == 1
 
 

@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 
 from overheard.db import deliveries, feeds, gaps, groups, retention, storing, workspace_specs
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Feed, FeedGroup, Item, Mention, Poll, StoredPart, Watch, Workspace
-from overheard.db.retention import Ages
-from overheard.messages import ItemsMatched, Match, MatchedItem, Missed, Target
+from overheard.db.models import (
+    Channel,
+    Delivery,
+    Feed,
+    FeedGroup,
+    Mention,
+    Poll,
+    StoredItem,
+    StoredPart,
+    Watch,
+    Workspace,
+)
+from overheard.db.retention import RetentionAges
+from overheard.messages import GapBounds, ItemsMatched, MatchedItem, PollTarget, WorkspaceMatch
 
 HOSTILE = {
     "nul": "a\x00b",
@@ -30,11 +41,13 @@ HOSTILE = {
 def polled(world: Any, db: Db, clock: Any) -> Any:
     """Claims the feeds as a poll; its targets."""
 
-    def claim(poll: str, cursor: str = "2000", lease: float = 120.0) -> tuple[Target, ...]:
+    def claim(poll: str, cursor: str = "2000", lease: float = 120.0) -> tuple[PollTarget, ...]:
         ids = [group for (group,) in FeedGroup.select(FeedGroup.id).tuples().execute(db.peewee)]
         taken = [groups.claim(db, group, poll, now=clock(), lease=lease) for group in ids]
         assert all(taken)
-        return tuple(Target(each.id, tuple(feed.id for feed in each.feeds), cursor, clock()) for each in taken if each)
+        return tuple(
+            PollTarget(each.id, tuple(feed.id for feed in each.feeds), cursor, clock()) for each in taken if each
+        )
 
     return claim
 
@@ -48,7 +61,7 @@ def test_a_part_becomes_item_mention_and_delivery(world: Any, db: Db, clock: Any
 
     assert tuple(stored.channels) == (world.channel(acme),)
     assert stored.ages == (7.0,)
-    [row] = world.rows(Item)
+    [row] = world.rows(StoredItem)
     row |= {"id": row["ref"], "texts": msgspec.json.decode(row["texts"])}
     assert {key: row[key] for key in msgspec.structs.asdict(item)} == msgspec.structs.asdict(item)
     [mention] = world.rows(Mention)
@@ -68,7 +81,7 @@ def test_the_same_again_stores_nothing_and_wakes_nobody(world: Any, db: Db, cloc
 
     again = storing.store(db, message, clock.advance(60))
 
-    assert again == storing.Stored()
+    assert again == storing.StoreResult()
     assert world.counts() == before
 
 
@@ -76,7 +89,7 @@ def test_two_workspaces_share_an_item_and_each_has_its_own_mention(world: Any, d
     acme, bolt = world.workspace("acme"), world.workspace("bolt", channels={"a": "instant", "b": "instant"})
     stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
 
-    assert world.counts() | {"Item": 1, "Mention": 2, "Delivery": 3} == world.counts()
+    assert world.counts() | {"StoredItem": 1, "Mention": 2, "Delivery": 3} == world.counts()
     assert tuple(stored.channels) == tuple(
         sorted([world.channel(acme), world.channel(bolt, "a"), world.channel(bolt, "b")])
     )  # fmt: skip
@@ -101,7 +114,7 @@ def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: An
     assert storing.store(db, world.matched((item, (acme,))), clock(), 7 * 86400.0).channels
     Delivery.update(state=deliveries.SENT).execute(db.peewee)
     clock.advance(8 * 86400)
-    while retention.forget(db, Ages(7, 7, 7), clock()).rows:
+    while retention.forget(db, RetentionAges(7, 7, 7), clock()).rows:
         pass
     assert not world.rows(Mention)
     again = storing.store(db, world.matched((item, (acme,)), poll="later"), clock(), 7 * 86400.0)
@@ -141,7 +154,7 @@ def test_hostile_text_is_stored_without_moving_the_highlights(world: Any, db: Db
     fields = dict.fromkeys(("title", "body", "author", "permalink", "url"), text)
     storing.store(db, world.matched((world.item(**fields), (acme,))), clock())
 
-    [row] = world.rows(Item)
+    [row] = world.rows(StoredItem)
     for name in fields:
         assert len(row[name]) == len(text)
         if kind in ("emoji", "long", "control"):
@@ -157,7 +170,7 @@ def test_more_rows_than_one_statement_takes(world: Any, db: Db, clock: Any) -> N
     entries = [(world.item(number), (acme,)) for number in range(1, 2 * storing.ROWS + 50)]
     stored = storing.store(db, world.matched(*entries), clock())
     assert len(stored.ages) == len(entries)
-    assert world.counts() | {"Item": len(entries), "Delivery": len(entries)} == world.counts()
+    assert world.counts() | {"StoredItem": len(entries), "Delivery": len(entries)} == world.counts()
 
 
 # -- cursors
@@ -279,7 +292,7 @@ def test_a_poll_that_read_more_than_its_group_has_now_moves_the_cursor(
 def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
     [target] = polled("p")
-    missed = Missed("horizon", ("t3_a", 5.0), ("t3_z", 9.0))
+    missed = GapBounds("horizon", ("t3_a", 5.0), ("t3_z", 9.0))
     message = world.matched(poll="p", targets=(msgspec.structs.replace(target, missed=missed),))
     late = msgspec.structs.replace(message, part=msgspec.structs.replace(message.part, part=1, parts=2))
     assert storing.store(db, late, clock()).gaps == ()
@@ -296,7 +309,7 @@ def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, d
 
 def test_a_target_that_is_no_group_does_no_harm(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
-    storing.store(db, world.matched(targets=(Target(10**9, (5,), "", 5.0),)), clock())
+    storing.store(db, world.matched(targets=(PollTarget(10**9, (5,), "", 5.0),)), clock())
     assert world.group().cursor is None
 
 
@@ -337,7 +350,7 @@ def test_the_same_part_at_once_is_stored_once(world: Any, db: Db, clock: Any, ra
         results = race(*[lambda m=m: storing.store(db, m, clock()) for m in (message, backwards, message)])
         assert sorted(len(result.ages) for result in results)[-1] <= 40
         assert sum(len(result.ages) for result in results) == 40
-    assert world.counts() | {"Item": 200, "Mention": 400, "Delivery": 400} == world.counts()
+    assert world.counts() | {"StoredItem": 200, "Mention": 400, "Delivery": 400} == world.counts()
 
 
 NUMBERS = itertools.count(1_000_000, 1_000)
@@ -380,9 +393,9 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
         for workspace in wants[number]
     }
     rows = list(
-        Mention.select(Mention.workspace, Item.ref)
-        .join(Item, on=(Mention.item == Item.id))
-        .where(Item.ref.in_([world.item(base + number).id for number in range(9)]))
+        Mention.select(Mention.workspace, StoredItem.ref)
+        .join(StoredItem, on=(Mention.item == StoredItem.id))
+        .where(StoredItem.ref.in_([world.item(base + number).id for number in range(9)]))
         .tuples()
         .execute(db.peewee)
     )
@@ -390,8 +403,8 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
     sent = (
         Delivery.select()
         .join(Mention, on=(Delivery.mention == Mention.id))
-        .join(Item, on=(Mention.item == Item.id))
-        .where(Item.ref.in_([world.item(base + number).id for number in range(9)]))
+        .join(StoredItem, on=(Mention.item == StoredItem.id))
+        .where(StoredItem.ref.in_([world.item(base + number).id for number in range(9)]))
         .count(db.peewee)
     )
     assert sent == sum(1 + workspace for workspace, _ in expected)
@@ -417,7 +430,7 @@ def test_a_query_a_watch_or_a_channel_removed_before(world: Any, db: Db, clock: 
     assert world.counts()["Mention"] == 0, "nobody asks for it any more"
 
     message = world.matched((world.item(), ()), poll="q")
-    both = Match(acme, (world.query(acme, "other"), 99_999), ())
+    both = WorkspaceMatch(acme, (world.query(acme, "other"), 99_999), ())
     message = msgspec.structs.replace(message, items=(MatchedItem(world.item(), (both,)),))
     storing.store(db, message, clock())
     assert world.rows(Mention, "query_ids") == [(f"[{world.query(acme, 'other')}]",)]
@@ -451,7 +464,7 @@ def test_retention_takes_no_item_that_is_mentioned_again(world: Any, db: Db, clo
         message = world.matched(*[(world.item(100 * turn + number), (acme,)) for number in range(40)], poll=f"p{turn}")
         storing.store(db, message, clock() - 10 * 86400)
         Mention.delete().execute(db.peewee)
-        ids = [item_id for (item_id,) in world.rows(Item, "id")]
+        ids = [item_id for (item_id,) in world.rows(StoredItem, "id")]
         results = race(
             lambda message=message: storing.store(db, message, clock()),
             lambda ids=ids: retention.unmentioned(db, ids),

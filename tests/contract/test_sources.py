@@ -19,9 +19,9 @@ import pytest
 
 from overheard import canary
 from overheard.config import Config
-from overheard.errors import FeedRefused, InvalidInput, Postponed, TryAgain
+from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, RetryableError
 from overheard.items import ALL, KINDS_IN, FeedKind, Item
-from overheard.simulators.reddit import Standin
+from overheard.simulators.reddit import RedditSimulator
 from overheard.sources import ItemLookup, Page, ReadRequest, Source
 from overheard.sources.canary import CanarySource
 from overheard.sources.not_configured import NotConfiguredSource
@@ -62,7 +62,7 @@ class RedditWorld:
     """The Reddit source and the stand-in."""
 
     def __init__(self) -> None:
-        self._standin = Standin(requests_per_minute=100_000)
+        self._standin = RedditSimulator(requests_per_minute=100_000)
         self._threads: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -252,7 +252,7 @@ def test_without_anything_configured_every_source_is_there() -> None:
     for name, source in opened.items():
         assert source.name == name
         if isinstance(source, NotConfiguredSource):
-            with pytest.raises(TryAgain, match="not set") as caught:
+            with pytest.raises(RetryableError, match="not set") as caught:
                 first(source, "posts", ["python"], RecordingBudget())
             assert caught.value.delay
         source.close()
@@ -413,7 +413,7 @@ def test_a_passing_fault_is_not_tried_again_here(world: Listed, kind: FeedKind, 
     first(world.source, kind, ["python"], budget)
     before = world.requests()
     world.break_down()
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         first(world.source, kind, ["python"], budget)
     assert world.requests() == before + 1
     assert first(world.source, kind, ["python"], budget).items
@@ -430,7 +430,7 @@ def test_a_page_costs_one_request(world: Listed, kind: FeedKind, budget: Recordi
 
 def test_without_a_token_nothing_is_asked(world: Listed, kind: FeedKind) -> None:
     world.add(kind, "python", "text")
-    with pytest.raises(Postponed):
+    with pytest.raises(BudgetExhausted):
         first(world.source, kind, ["python"], RecordingBudget(tokens=0))
     assert world.requests() == 0
 

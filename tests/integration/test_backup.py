@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from overheard.db import migrate
 from overheard.db.database import Db, open_database
-from overheard.db.models import Item, Mention, Workspace
+from overheard.db.models import Mention, StoredItem, Workspace
 from tests.conftest import World
 from tests.servers.postgres import PostgresServer
 
@@ -99,7 +99,7 @@ def fill(db: Db, world: World) -> Callable[[], dict[str, int]]:
         for number in range(1000, 1050):
             item = world.item(number, title="naïve – 日本", body=noise.randbytes(2500).hex())
             values = {name: getattr(item, name) for name in item.__struct_fields__ if name not in ("id", "texts")}
-            key = Item.insert(values | {"ref": item.id, "stored_at": 1.0}).execute(db.peewee)
+            key = StoredItem.insert(values | {"ref": item.id, "stored_at": 1.0}).execute(db.peewee)
             Mention.insert(workspace=workspace, item=key, query_ids="[]", highlights="[]", stored_at=1.0).execute(
                 db.peewee
             )

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.dead_letters import DeadLetter
+from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.events import message_id_of, parse
-from overheard.bus.intake import OK, Arrival, Settled, refused
-from overheard.bus.public_exchange import EXCHANGE, INGRESS, REJECTED, UNROUTED, Events, declare
+from overheard.bus.intake import OK, EventOutcome, IncomingEvent, refused
+from overheard.bus.public_exchange import EXCHANGE, INGRESS, REJECTED, UNROUTED, RabbitEvents, declare
 from overheard.errors import InvalidInput, NotFound, Unavailable
-from overheard.observability.metrics import EVENT_OUTCOMES, Metrics
+from overheard.observability.metrics import EVENT_OUTCOMES, ProcessMetrics
 from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, depth
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
@@ -47,11 +47,11 @@ class Ingress:
     def __init__(self, url: str) -> None:
         self.url = url
         self.handled: list[tuple[str, bytes, str | None]] = []
-        self.letters: list[DeadLetter] = []
+        self.letters: list[DeadLetterRecord] = []
         self.fails: list[Exception] = []
         self.record_fails: Exception | None = None
         self.stop = threading.Event()
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = ProcessMetrics(CollectorRegistry())
         self.consumer = IngressConsumer(url, self.handle_all, self.record, metrics=self.metrics)
         self.thread = threading.Thread(target=self.consumer.run, args=(self.stop,))
         self.connection = pika.BlockingConnection(amqp.parameters(url))
@@ -59,12 +59,12 @@ class Ingress:
         declare(self.channel)
         self.channel.confirm_delivery()
 
-    def handle_all(self, arrivals: Sequence[Arrival]) -> list[Settled]:
+    def handle_all(self, arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         if self.fails and isinstance(self.fails[0], Unavailable):
             raise self.fails.pop(0)
         return [self.settled_of(arrival) for arrival in arrivals]
 
-    def settled_of(self, arrival: Arrival) -> Settled:
+    def settled_of(self, arrival: IncomingEvent) -> EventOutcome:
         try:
             self.handle(arrival.key, arrival.body, arrival.message_id)
         except (InvalidInput, NotFound) as error:
@@ -77,7 +77,7 @@ class Ingress:
             raise self.fails.pop(0)
         self.handled.append((key, body, message_id))
 
-    def record(self, letters: Sequence[DeadLetter]) -> None:
+    def record(self, letters: Sequence[DeadLetterRecord]) -> None:
         if self.record_fails is not None:
             raise self.record_fails
         self.letters += letters
@@ -146,7 +146,7 @@ def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, ra
 
 
 def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> None:
-    door = Events(ingress.url)
+    door = RabbitEvents(ingress.url)
     threads = [
         threading.Thread(target=door.publish, args=("workspace.due", {"workspace": number})) for number in range(1, 21)
     ]

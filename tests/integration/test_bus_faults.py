@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead_letter_collector import drain
-from overheard.bus.dead_letters import DeadLetter
+from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.intake import OK, Arrival, Settled
-from overheard.bus.public_exchange import Events
-from overheard.errors import InvalidInput, Postponed, Unavailable
+from overheard.bus.intake import OK, EventOutcome, IncomingEvent
+from overheard.bus.public_exchange import RabbitEvents
+from overheard.errors import BudgetExhausted, InvalidInput, Unavailable
 from overheard.messages import NotifyChannel
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
@@ -98,7 +98,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
         started.set()
         assert alarm.wait(60)
         if message.channel_id == 2:
-            raise Postponed("reddit", delay=0.1, slot=1.0)
+            raise BudgetExhausted("reddit", delay=0.1, slot=1.0)
         raise ValueError("handler's own")
 
     with Rig(rabbit + "?blocked_connection_timeout=2", quick("notify", threads=2), handler=fail) as rig:
@@ -125,7 +125,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
         assert rig.health.problems() == []
     assert "after_process_message" in caplog.text
     assert "handler's own" not in caplog.text  # a foreign error may quote an item
-    found: list[DeadLetter] = []
+    found: list[DeadLetterRecord] = []
     assert drain(rabbit, STAGES.values(), found.extend) == 2
     assert {letter.message_id for letter in found} == {"retried", "postponed"}
 
@@ -209,16 +209,16 @@ def test_the_ingress_survives_a_restart(rabbit: str, rabbit_server: RabbitServer
     seen: list[bytes] = []
     arrived = threading.Event()
 
-    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+    def handle(arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         seen.extend(arrival.body for arrival in arrivals)
         arrived.set()
         return [OK for _ in arrivals]
 
-    def never(letters: Sequence[DeadLetter]) -> None:
+    def never(letters: Sequence[DeadLetterRecord]) -> None:
         raise InvalidInput(letters[0].reason)
 
-    stop, door = threading.Event(), Events(rabbit)
-    consumer = IngressConsumer(rabbit, handle, never, metrics=Metrics(CollectorRegistry()))
+    stop, door = threading.Event(), RabbitEvents(rabbit)
+    consumer = IngressConsumer(rabbit, handle, never, metrics=ProcessMetrics(CollectorRegistry()))
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     try:

@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 from overheard.bus import amqp
 from overheard.bus.dead_letter_collector import drain
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.intake import OK, Arrival, Settled
-from overheard.bus.public_exchange import Events
+from overheard.bus.intake import OK, EventOutcome, IncomingEvent
+from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.queue_depths import look
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.stages import STAGES
 from tests.servers.bus_rig import PATIENCE, Rig, quick
 from tests.servers.rabbitmq import RabbitServer
@@ -43,11 +43,11 @@ def consuming(url: str) -> Iterator[tuple[IngressConsumer, list[bytes], threadin
     handled: list[bytes] = []
     stop = threading.Event()
 
-    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+    def handle(arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         handled.extend(arrival.body for arrival in arrivals)
         return [OK for _ in arrivals]
 
-    consumer = IngressConsumer(url, handle, lambda letters: None, metrics=Metrics(CollectorRegistry()))
+    consumer = IngressConsumer(url, handle, lambda letters: None, metrics=ProcessMetrics(CollectorRegistry()))
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     try:
@@ -66,7 +66,7 @@ def test_the_bounds_add_up() -> None:
 
 
 def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> None:
-    publishing = Events(silent_url)
+    publishing = RabbitEvents(silent_url)
     rig = Rig(silent_url, quick("notify"))
     askers: list[Callable[[], object]] = [
         lambda: amqp.connect(amqp.parameters(silent_url)),
@@ -98,7 +98,7 @@ def test_neither_a_stage_nor_the_ingress_ends_of_it(silent_url: str) -> None:
 
 
 def test_a_frozen_server_is_noticed_by_all_and_found_again(rabbit_url: str, rabbit_server: RabbitServer) -> None:
-    publishing = Events(rabbit_url)
+    publishing = RabbitEvents(rabbit_url)
     with Rig(rabbit_url, quick("notify")) as rig, consuming(rabbit_url) as (consumer, handled, _):
         wait_for(lambda: not consumer.problems(), "the ingress", PATIENCE)
         publishing.publish("item.recheck", {"event_id": "before"})

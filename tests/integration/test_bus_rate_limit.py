@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 from overheard.messages import NotifyChannel
-from overheard.permits import Need, Reservation, Slot, permit_for
+from overheard.permits import BudgetNeed, Reservation, Slot, permit_for
 from tests.servers.bus_rig import PATIENCE, Rig, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 
@@ -36,8 +36,8 @@ class Line:
         return 0.0
 
 
-def need(message: NotifyChannel) -> Need:
-    return Need(f"channel:{message.channel_id}", max_wait=0.0)
+def need(message: NotifyChannel) -> BudgetNeed:
+    return BudgetNeed(f"channel:{message.channel_id}", max_wait=0.0)
 
 
 def test_a_message_comes_back_for_its_slot_and_gets_the_permit_that_holds_it(url: str) -> None:
@@ -48,7 +48,7 @@ def test_a_message_comes_back_for_its_slot_and_gets_the_permit_that_holds_it(url
         permit.acquire()
         done.put(message.channel_id)
 
-    with Rig(url, quick("notify", max_retries=0), work=Work(handle, need), permits=permits) as rig:
+    with Rig(url, quick("notify", max_retries=0), work=StageWork(handle, need), permits=permits) as rig:
         rig.sender.send(NotifyChannel(channel_id=7))
         assert done.get(timeout=PATIENCE) == 7
         rig.counted("ok")
@@ -60,10 +60,10 @@ def test_without_a_permit_nothing_is_done(url: str, caplog: pytest.LogCaptureFix
     """Dramatiq goes on where a middleware fails; a message must not go unlimited because of that."""
     handled: list[Any] = []
 
-    def broken(message: NotifyChannel) -> Need:
+    def broken(message: NotifyChannel) -> BudgetNeed:
         raise ZeroDivisionError
 
-    work = Work(lambda message, permit: handled.append(message), broken)
+    work = StageWork(lambda message, permit: handled.append(message), broken)
     with Rig(url, quick("notify", max_retries=1), work=work) as rig:
         rig.sender.send(NotifyChannel(channel_id=7))
         assert rig.letter().reason == "KeyError (after 2 tries)"

@@ -20,17 +20,17 @@ from pydantic import SecretStr
 from overheard.bus import amqp, consumer, public_exchange
 from overheard.bus import dead_letter_collector as drain_module
 from overheard.bus.dead_letter_collector import drain
-from overheard.bus.dead_letters import DeadLetter
+from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.envelope import MAX_BYTES, StrictEncoder, pack
-from overheard.config import Config, Database
+from overheard.config import Config, DatabaseSettings
 from overheard.db import dead_letters
-from overheard.errors import InvalidInput, Permanent, Postponed, TryAgain, Unavailable
+from overheard.errors import BudgetExhausted, InvalidInput, PermanentError, RetryableError, Unavailable
 from overheard.items import Item
-from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, NotifyChannel, PollPart, WorkspaceMatch
 from overheard.observability import log as logs
 from overheard.outcomes import Later, Rejected
 from overheard.permits import Slot
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.stages import STAGES
 from tests.servers import odd_headers
 from tests.servers.bus_rig import PATIENCE, Rig, depth, quick
@@ -91,12 +91,12 @@ def test_hopeless_errors_are_parked_at_once_and_can_be_replayed(url: str) -> Non
 
     def refuse(message: NotifyChannel, slot: object) -> None:
         if broken.is_set():
-            raise Permanent("the channel is gone")
+            raise PermanentError("the channel is gone")
 
     with Rig(url, quick("notify"), handler=refuse) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
         letter = rig.letter()
-        assert letter.reason == "Permanent: the channel is gone"
+        assert letter.reason == "PermanentError: the channel is gone"
         assert rig.count("retried") == 0
         broken.clear()
         assert rig.sender.replay(letter.body) == "m"
@@ -120,7 +120,7 @@ def test_try_again_waits_as_long_as_it_was_told(url: str) -> None:
     def busy(message: NotifyChannel, slot: object) -> None:
         times.append(time.monotonic())
         if len(times) == 1:
-            raise TryAgain("busy", delay=0.4)
+            raise RetryableError("busy", delay=0.4)
 
     with Rig(url, quick("notify"), handler=busy) as rig:
         rig.sender.send(NotifyChannel(channel_id=5))
@@ -173,7 +173,7 @@ def test_a_slot_is_dropped_after_an_ordinary_failure(url: str) -> None:
         slots.append(slot)
         match len(slots):
             case 1:
-                raise Postponed("reddit", delay=0, slot=1.0)
+                raise BudgetExhausted("reddit", delay=0, slot=1.0)
             case 2:
                 raise ValueError
 
@@ -185,7 +185,7 @@ def test_a_slot_is_dropped_after_an_ordinary_failure(url: str) -> None:
 
 def test_a_turn_without_a_slot_is_left_to_the_sweep(url: str) -> None:
     def far(message: NotifyChannel, slot: object) -> None:
-        raise Postponed("reddit", delay=900, slot=None)
+        raise BudgetExhausted("reddit", delay=900, slot=None)
 
     with Rig(url, quick("notify"), handler=far) as rig:
         rig.sender.send(NotifyChannel(channel_id=1))
@@ -249,7 +249,7 @@ def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
 @pytest.mark.parametrize("stage", ["match", "store"])
 def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str, stage: str, tmp_path: Path) -> None:
     """Whether its stage records it, or it is found on the bus; whether it can be decoded or not."""
-    program = Program(Config(database=Database(url=SecretStr(f"sqlite:///{tmp_path}/overheard.db"))))
+    program = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/overheard.db"))))
     program.ready_database()
     item = Item(
         source="reddit", id="t3_a", kind="post", place="python", author="quill", title="private words",
@@ -258,7 +258,7 @@ def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str,
     message: Any = (
         ItemsFetched(part=PollPart(poll="p", part=1), items=(item,))
         if stage == "match"
-        else ItemsMatched(part=PollPart(poll="p", part=1), items=(MatchedItem(item, (Match(1, (1,)),)),))
+        else ItemsMatched(part=PollPart(poll="p", part=1), items=(MatchedItem(item, (WorkspaceMatch(1, (1,)),)),))
     )
 
     def fail(message: Any, slot: object) -> None:
@@ -348,7 +348,7 @@ def test_a_stuck_consumer_is_a_problem(url: str) -> None:
 def test_malformed_envelopes_stall_nothing(url: str) -> None:
     """On RabbitMQ they are found by draining .XQ, in memory they are recorded at once; a good one passes them all."""
     bodies = {**{name: body for name, (body, _) in MALFORMED.items()}, "other queue": OTHER_QUEUE}
-    letters: list[DeadLetter] = []
+    letters: list[DeadLetterRecord] = []
     with Rig(url, quick("notify", threads=2), quick("match")) as rig:
         for body in bodies.values():
             put(rig.broker, url, "notify", body)
@@ -373,7 +373,7 @@ def test_malformed_envelopes_stall_nothing(url: str) -> None:
 OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=1), items=())).asdict())
 
 
-def drained(url: str, letters: list[DeadLetter]) -> int:
+def drained(url: str, letters: list[DeadLetterRecord]) -> int:
     drain(url, [STAGES["notify"]], letters.extend)
     return len(letters)
 
@@ -392,12 +392,12 @@ def put(broker: dramatiq.Broker, url: str, queue: str, body: bytes) -> None:
 
 def test_the_memory_bus_keeps_no_dead_letters_in_memory() -> None:
     def refuse(message: NotifyChannel, slot: object) -> None:
-        raise Permanent("no")
+        raise PermanentError("no")
 
     with Rig("memory://", quick("notify"), handler=refuse) as rig:
         for number in range(20):
             rig.sender.send(NotifyChannel(channel_id=number + 1))
-        assert {rig.letter().reason for _ in range(20)} == {"Permanent: no"}
+        assert {rig.letter().reason for _ in range(20)} == {"PermanentError: no"}
         assert rig.broker.dead_letters == []  # type: ignore[union-attr]
         rig.broker.join("notify", timeout=5_000)
         rig.broker.join("notify", timeout=5_000)
@@ -405,9 +405,9 @@ def test_the_memory_bus_keeps_no_dead_letters_in_memory() -> None:
 
 def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> None:  # noqa: F811
     def refuse(message: NotifyChannel, slot: object) -> None:
-        raise Permanent("no")
+        raise PermanentError("no")
 
-    def fail(letter: DeadLetter) -> None:
+    def fail(letter: DeadLetterRecord) -> None:
         raise Unavailable("database away")
 
     with Rig(rabbit, quick("notify"), handler=refuse) as rig:
@@ -417,7 +417,7 @@ def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> Non
         rig.counted("dead")
         wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the letter")
     assert drain(rabbit, STAGES.values(), fail) == 0
-    letters: list[DeadLetter] = []
+    letters: list[DeadLetterRecord] = []
     assert drain(rabbit, STAGES.values(), letters.extend) == 1
     assert drain(rabbit, STAGES.values(), letters.extend) == 0
     (letter,) = letters
@@ -441,7 +441,7 @@ def test_an_odd_dead_letter_is_kept_and_stops_no_other(rabbit: str, queue: str) 
     put_odd(rabbit, queue, b"an id", message_id=b"\xff")
     put_odd(rabbit, queue, b"large" * 1_000_000)
     put_odd(rabbit, queue, b"good", message_id="m")
-    letters: list[DeadLetter] = []
+    letters: list[DeadLetterRecord] = []
     assert drain(rabbit, STAGES.values(), letters.extend) == len(odd_headers.ODD) + 3
     assert depth(rabbit, queue) == 0
     bodies = [letter.body for letter in letters]
@@ -474,9 +474,9 @@ def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
         return found(body, **more)
 
     monkeypatch.setattr(drain_module, "fault", fault)
-    kept: list[DeadLetter] = []
+    kept: list[DeadLetterRecord] = []
 
-    def record(letters: Sequence[DeadLetter]) -> None:
+    def record(letters: Sequence[DeadLetterRecord]) -> None:
         for letter in letters:
             if letter.body == b"unkept" and "kept" not in letter.reason:
                 raise ValueError("nor of this")

@@ -16,7 +16,7 @@ from peewee import fn
 from prometheus_client.parser import text_string_to_metric_families
 
 from overheard import canary
-from overheard.db.models import Feed, Item, Refresh, Workspace
+from overheard.db.models import Feed, RefreshDemand, StoredItem, Workspace
 from tests.servers.farm import Farm
 from tests.servers.ports import free_ports
 
@@ -85,8 +85,10 @@ def test_it_costs_no_request_and_is_nobodys_mention(farm: Farm) -> None:
     farm.workspace("acme", every="1d")
     farm.everything()
     posted = farm.post(1)
-    farm.wait(lambda: farm.scalar(Item.select(fn.count(Item.id)).where(Item.source == canary.SOURCE)) >= 2)
-    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+    farm.wait(
+        lambda: farm.scalar(StoredItem.select(fn.count(StoredItem.id)).where(StoredItem.source == canary.SOURCE)) >= 2
+    )
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     asked = farm.standin.counts()["total"]
     first = delivered_at(farm)
     farm.wait(lambda: delivered_at(farm) > first)
@@ -117,7 +119,7 @@ def test_without_credentials_the_canary_alone_is_read(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", **settings) as farm:
         farm.workspace(every="1d")
         farm.start("run", "overheard.cli", "run")
-        farm.wait(lambda: farm.scalar(Item.select(fn.count(Item.id))) >= 2)
+        farm.wait(lambda: farm.scalar(StoredItem.select(fn.count(StoredItem.id))) >= 2)
         farm.wait(lambda: "source put off" in farm.log("run"))
         assert "https://www.reddit.com/prefs/apps" in farm.log("run")
         assert farm.standin.counts()["total"] == 0

@@ -10,8 +10,8 @@ import pika
 import pytest
 from peewee import SQL, fn
 
-from overheard.db.models import DeadLetter, Delivery, Feed, Mention, Refresh
-from overheard.simulators.reddit import Standin
+from overheard.db.models import DeadLetter, Delivery, Feed, Mention, RefreshDemand
+from overheard.simulators.reddit import RedditSimulator
 from tests.servers.farm import ALL_STAGES, Farm
 from tests.servers.rabbitmq import RabbitServer
 
@@ -33,7 +33,7 @@ def test_a_foreign_clients_event_ends_in_a_signed_webhook(farm: Farm, rabbit_ser
     farm.workspace(every="1d")
     farm.everything()
     # The workspace is new, so the tick asks for it once; after that only events do.
-    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     posted = farm.post(3)
     publish(farm.bus, "workspace.due", b'{"workspace": "acme"}')
     assert set(farm.wait_for_items(posted)) == posted
@@ -170,7 +170,7 @@ def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
     tmp_path: Path, rabbit_url: str, postgresql_url: str
 ) -> None:
     """Reddit allows 240 requests in a minute; ten feeds, each asked for alone, want about 300."""
-    reddit = Standin(requests_per_minute=240, window_seconds=60)
+    reddit = RedditSimulator(requests_per_minute=240, window_seconds=60)
     settings = {
         "REDDIT__REQUESTS_PER_MINUTE": "228",
         "REDDIT__BURST": "2",
@@ -222,7 +222,7 @@ MALFORMED = [
 def test_malformed_events_are_parked_with_their_reasons(farm: Farm) -> None:
     farm.workspace(every="1d")
     farm.everything()
-    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     for key, body, _ in MALFORMED:
         publish(farm.bus, key, body)
     farm.wait(lambda: farm.scalar(DeadLetter.select(fn.count(DeadLetter.id))) == len(MALFORMED))
@@ -253,7 +253,7 @@ def test_two_ticks_side_by_side_ask_once(farm: Farm) -> None:
         farm.workspace(f"ws{number}", every="1d")
     farm.producer("tick", name="tick-1")
     farm.producer("tick", name="tick-2")
-    farm.wait(lambda: not farm.scalar(Refresh.select(fn.count(SQL("*"))).where(Refresh.demanded_at == 0)))
+    farm.wait(lambda: not farm.scalar(RefreshDemand.select(fn.count(SQL("*"))).where(RefreshDemand.demanded_at == 0)))
     connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
 
     def depth() -> int:

@@ -24,9 +24,9 @@ from overheard.db import dead_letters, storing
 from overheard.db.database import Db, open_database
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.messages import FetchWorkspace, ItemsFetched, PollPart
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.tail import Arrivals
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
 from tests.conftest import Clock, World
 from tests.servers.bus_rig import depth
@@ -85,7 +85,7 @@ def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[
 
 
 def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
-    with Standin() as standin, HttpSink() as sink:
+    with RedditSimulator() as standin, HttpSink() as sink:
         environ |= {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
@@ -208,7 +208,7 @@ def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
 def parked(url: str, queue: str, *bodies: bytes) -> None:
     """Put them where RabbitMQ puts what a stage could not work on."""
     broker = open_broker(
-        url, stages=STAGES.values(), metrics=Metrics(CollectorRegistry()), record_dead=lambda letters: None
+        url, stages=STAGES.values(), metrics=ProcessMetrics(CollectorRegistry()), record_dead=lambda letters: None
     )
     broker.declare_queue(queue, ensure=True)
     broker.release()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.observability.metrics import EVERY, STAGES_AND_INGRESS, TICK, Metrics
+from overheard.observability.metrics import EVERY, STAGES_AND_INGRESS, TICK, ProcessMetrics
 from overheard.programs import PROGRAMS
 from tests.monitoring import boards, panels
 from tests.servers.farm import Farm
@@ -107,7 +107,7 @@ def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServ
     shown: dict[str, set[str]] = {}
     for sample in prometheus.query('count by (__name__, program) ({job="overheard", __name__=~"overheard_.*"})'):
         shown.setdefault(sample["metric"]["__name__"], set()).add(sample["metric"]["program"])
-    for series in Metrics(CollectorRegistry()).series:
+    for series in ProcessMetrics(CollectorRegistry()).series:
         if series.type != "gauge":
             continue
         if series.by == TICK:
@@ -126,7 +126,7 @@ def nothing_of_a_users_is_shown(prometheus: PrometheusServer) -> None:
 
 
 def every_value_is_documented(prometheus: PrometheusServer) -> None:
-    defined = Metrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).series
     for series in defined:
         for label, values in series.labels:
             if isinstance(values, tuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from peewee import fn
 
-from overheard.bus.public_exchange import Events
+from overheard.bus.public_exchange import RabbitEvents
 from overheard.db.models import DeadLetter
 from overheard.programs import PROGRAMS
 from tests.servers.farm import ALL_STAGES, Farm
@@ -75,7 +75,7 @@ def test_half_connected_processes_say_so_hold_nobody_up_and_come_back(
         start(farm, number=2)
         wait_for_health(farm, 2, 200, "ok")
         posted = farm.post(3)
-        door = Events(farm.bus)
+        door = RabbitEvents(farm.bus)
         door.publish("workspace.due", {"workspace": "acme"})
         door.close()
         farm.wait_for_items(posted, WITHIN_SECONDS)

@@ -12,7 +12,7 @@ import pika
 import pytest
 from peewee import fn
 
-from overheard.db.models import Channel, Delivery, Refresh
+from overheard.db.models import Channel, Delivery, RefreshDemand
 from tests.servers.farm import ALL_STAGES, PYTHON, Farm
 from tests.servers.sink import HttpSink, echo
 
@@ -44,7 +44,7 @@ def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> Non
     farm.producer("tick")
     for stage in ALL_STAGES:
         farm.actors(stage)
-    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     posted = farm.post(2)
     publish(farm, json.dumps({"workspace": "acme", "event_id": EVENT}).encode())
     farm.wait_for_items(posted)

@@ -23,7 +23,7 @@ from overheard.bus import amqp
 from overheard.bus.amqp import BusUnavailable
 from overheard.db import migrate
 from overheard.db.database import open_database
-from overheard.db.models import TABLES, DeadLetter, Refresh
+from overheard.db.models import TABLES, DeadLetter, RefreshDemand
 from overheard.errors import ConfigError
 from tests.servers.farm import Farm
 from tests.servers.listeners import listeners, started_with
@@ -82,7 +82,7 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
     farm.workspace(every="1d")
     farm.workspace("later", every="1d", mode="digest", digest="2s")
     farm.everything()
-    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     found = listeners([os.getpid(), *(process.pid for process in farm.processes.values())])
     assert len(found) >= 5  # three processes, the stand-in and the receiver
     assert not [each for each in found if not each.loopback]
@@ -114,7 +114,7 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
 def test_rabbitmqadmin_publishes_as_the_trigger_user(farm: Farm, rabbit: ShippedRabbit) -> None:
     farm.workspace("admin", every="1d")
     farm.everything()
-    farm.wait(lambda: farm.scalar(Refresh.select(fn.min(Refresh.served_at))) > 0)
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     posted = farm.post(1, first=50)
     subprocess.run(
         ["rabbitmqadmin", "-P", str(rabbit.http_port), "-H", "127.0.0.1", "-V", VHOST, "-u", TRIGGER,

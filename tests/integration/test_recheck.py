@@ -14,8 +14,8 @@ import pytest
 from peewee import SQL, fn
 
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.db.models import TABLES, DeadLetter, Delivery, Item, Mention, Workspace
-from overheard.items import Item as FoundItem
+from overheard.db.models import TABLES, DeadLetter, Delivery, Mention, StoredItem, Workspace
+from overheard.items import Item
 from overheard.messages import ItemsFetched, PollPart
 from tests.integration.test_chain import publish
 from tests.servers.farm import Farm
@@ -54,7 +54,7 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     comment = farm.standin.add_comment(by_author, "a needle in a comment", "bystander")
     farm.wait_for_items({by_author, by_moderator, of_account, comment} | kept)
     dead = [
-        FoundItem(
+        Item(
             source="reddit", id=name, kind="post", place="python", author=author, title="t", body=words, created_at=1.0
         )
         for name, author, words in ((by_author, "quitter", "WORDS-OF-AUTHOR"), ("t3_1", "x", "other WORDS"))
@@ -66,9 +66,11 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     farm.standin.delete(by_moderator, "moderator")
     farm.standin.delete_account("leaver")
 
-    farm.wait(lambda: not count(farm, Item, Item.ref.in_([by_author, by_moderator])))
-    farm.wait(lambda: not count(farm, Item, Item.author == "leaver"))
-    farm.wait(lambda: not count(farm, Item, Item.title.contains("u/quitter")), lambda: "the comment's title stays")
+    farm.wait(lambda: not count(farm, StoredItem, StoredItem.ref.in_([by_author, by_moderator])))
+    farm.wait(lambda: not count(farm, StoredItem, StoredItem.author == "leaver"))
+    farm.wait(
+        lambda: not count(farm, StoredItem, StoredItem.title.contains("u/quitter")), lambda: "the comment's title stays"
+    )
     left = everything(farm)
     for gone in ("WORDS-OF-AUTHOR", "WORDS-REMOVED", "mallory", "leaver", "'quitter'"):
         assert gone not in left, gone
@@ -78,9 +80,9 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:
         assert connection.channel().queue_declare("match.XQ", passive=True).method.message_count == 0
     assert "WORDS" not in farm.logs()
-    time_of_last = farm.scalar(Item.select(fn.MAX(Item.checked_at)))
-    farm.wait(lambda: farm.scalar(Item.select(fn.MIN(Item.checked_at))) > time_of_last)
-    assert count(farm, Item) == len(kept) + 2, "what is there stays, however often it is asked about"
+    time_of_last = farm.scalar(StoredItem.select(fn.MAX(StoredItem.checked_at)))
+    farm.wait(lambda: farm.scalar(StoredItem.select(fn.MIN(StoredItem.checked_at))) > time_of_last)
+    assert count(farm, StoredItem) == len(kept) + 2, "what is there stays, however often it is asked about"
 
 
 def test_an_item_in_a_digest_not_sent_yet_disappears_from_it(farm: Farm) -> None:
@@ -103,13 +105,13 @@ def test_a_delivery_that_waits_for_its_receiver_is_not_sent_any_more(farm: Farm)
     farm.wait(lambda: count(farm, Delivery, Delivery.error.is_null(False)) == 1)
     farm.standin.delete(next(iter(gone)))
     farm.wait(lambda: not count(farm, Delivery))
-    assert count(farm, Item) == 0
+    assert count(farm, StoredItem) == 0
 
 
 def age(farm: Farm, hours: float, *where: Any) -> None:
     """Let it be so long since Reddit was asked about the items."""
     with farm.db.session():
-        query = Item.update(checked_at=time.time() - hours * HOUR, lease_until=0)
+        query = StoredItem.update(checked_at=time.time() - hours * HOUR, lease_until=0)
         (query.where(*where) if where else query).execute(farm.db.peewee)
         farm.db.release()
 
@@ -126,11 +128,11 @@ def test_a_thousand_items_need_ten_requests(tmp_path: Path, rabbit_url: str, pos
             farm.post(100, name)
         farm.workspace(every="1d", subreddits=names, mode="digest", digest="0 0 1 1 *")
         farm.everything()
-        farm.wait(lambda: count(farm, Item) == 1000, lambda: f"{count(farm, Item)} items")
+        farm.wait(lambda: count(farm, StoredItem) == 1000, lambda: f"{count(farm, StoredItem)} items")
         age(farm, 13)
-        farm.wait(lambda: not count(farm, Item, Item.checked_at < time.time() - HOUR))
+        farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR))
         assert asked(farm) == 10
-        assert count(farm, Item) == 1000
+        assert count(farm, StoredItem) == 1000
 
 
 def test_rechecks_wait_while_fetches_need_the_budget_and_have_a_share_when_they_are_urgent(
@@ -156,7 +158,7 @@ def test_rechecks_wait_while_fetches_need_the_budget_and_have_a_share_when_they_
         assert asked(farm) == 0, "early ones take what is spare, and nothing is"
         age(farm, 19)
         began, before = time.monotonic(), farm.standin.counts()["total"]
-        farm.wait(lambda: not count(farm, Item, Item.checked_at < time.time() - HOUR), seconds=90)
+        farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR), seconds=90)
         seconds, requests = time.monotonic() - began, farm.standin.counts()["total"] - before
         assert asked(farm) == 2, "150 items"
         assert requests <= 4 * seconds + 4, "nor is the budget exceeded for it"
@@ -171,7 +173,7 @@ def test_by_hand_one_item_or_all_that_is_due(tmp_path: Path, rabbit_url: str, po
         farm.wait_for_items(set(posted))
         farm.standin.delete(posted[0])
         publish(farm.bus, "item.recheck", f'{{"item": "{posted[0]}"}}'.encode())
-        farm.wait(lambda: count(farm, Item) == 2)
+        farm.wait(lambda: count(farm, StoredItem) == 2)
         assert asked(farm) == 1
         publish(farm.bus, "item.recheck", b'{"item": "t3_nothing"}')
         publish(farm.bus, "item.recheck", b'{"items": []}')
@@ -196,15 +198,15 @@ def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
         seen = asked(farm)
         age(farm, 1)
         farm.wait(lambda seen=seen: asked(farm) > seen)
-    farm.wait(lambda: not count(farm, Item, Item.checked_at < time.time() - HOUR / 2))
+    farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR / 2))
     assert asked(farm) >= since + 6
     farm.standin.set_subreddit("python", "private")
     seen = asked(farm)
     farm.wait(lambda: asked(farm) > seen + 2)
-    assert count(farm, Item, Item.absent_since.is_null(False)) == 5
+    assert count(farm, StoredItem, StoredItem.absent_since.is_null(False)) == 5
     farm.standin.set_subreddit("python", "public")
-    farm.wait(lambda: not count(farm, Item, Item.absent_since.is_null(False)))
-    assert count(farm, Item) == len(posted)
+    farm.wait(lambda: not count(farm, StoredItem, StoredItem.absent_since.is_null(False)))
+    assert count(farm, StoredItem) == len(posted)
     assert not count(farm, DeadLetter)
 
 
@@ -222,7 +224,7 @@ def test_a_recheck_whose_process_is_killed_is_found_again(farm: Farm) -> None:
     farm.standin.delete(posted[0])
     age(farm, 1)  # its claim has run out
     farm.actors("recheck")
-    farm.wait(lambda: count(farm, Item) == 2)
+    farm.wait(lambda: count(farm, StoredItem) == 2)
     assert count(farm, Workspace) == 1
 
 
@@ -237,11 +239,11 @@ def test_a_forgotten_author_is_not_stored_again_by_the_next_poll(farm: Farm) -> 
         env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert count(farm, Item) == 0
+    assert count(farm, StoredItem) == 0
     other = farm.post(2)
     received = farm.wait_for_items(other)
     assert len(received) == 7
-    assert count(farm, Item) == 2
+    assert count(farm, StoredItem) == 2
 
 
 def test_it_works_in_one_process_on_sqlite(tmp_path: Path) -> None:
@@ -251,5 +253,5 @@ def test_it_works_in_one_process_on_sqlite(tmp_path: Path) -> None:
         posted = sorted(farm.post(3))
         farm.wait_for_items(set(posted))
         farm.standin.delete(posted[0])
-        farm.wait(lambda: count(farm, Item) == 2)
+        farm.wait(lambda: count(farm, StoredItem) == 2)
         assert farm.terminate("run") == 0

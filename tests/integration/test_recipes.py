@@ -15,7 +15,7 @@ from overheard import config as configuration
 from overheard.config import Config
 from overheard.embedded import Pipeline
 from overheard.messages import ItemsMatched
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET
 from overheard.stages import STAGES, Stage
 from tests.servers.farm import Farm, mentions_in
@@ -47,9 +47,9 @@ def bus(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def running(farm: Farm, table: list[Stage]) -> Iterator[Program]:
+def running(farm: Farm, table: list[Stage]) -> Iterator[RunningProcess]:
     """Everything in this process, with these stages."""
-    own = configuration.Reddit(
+    own = configuration.RedditSettings(
         client_id=CLIENT_ID,
         client_secret=SecretStr(CLIENT_SECRET),
         user_agent="linux:overheard-tests:1 (by /u/tests)",
@@ -58,14 +58,14 @@ def running(farm: Farm, table: list[Stage]) -> Iterator[Program]:
         requests_per_minute=6000,
     )
     config = Config(
-        bus=configuration.Bus(url=SecretStr(farm.bus)),
-        database=configuration.Database(url=SecretStr(farm.database)),
-        sources=configuration.Sources(reddit=own),
-        tick=configuration.Tick(interval=0.2, jitter=0),
-        fetch=configuration.Fetch(fresh_for=0.5),
-        notify=configuration.Notify(allow_private=True, per_minute=6000, burst=100),
+        bus=configuration.BusSettings(url=SecretStr(farm.bus)),
+        database=configuration.DatabaseSettings(url=SecretStr(farm.database)),
+        sources=configuration.SourcesSettings(reddit=own),
+        tick=configuration.TickSettings(interval=0.2, jitter=0),
+        fetch=configuration.FetchSettings(fresh_for=0.5),
+        notify=configuration.NotifySettings(allow_private=True, per_minute=6000, burst=100),
     )
-    program = Program(config)
+    program = RunningProcess(config)
     program.ready_database()
     pipeline = Pipeline(program, table)
     thread = threading.Thread(target=pipeline.run)

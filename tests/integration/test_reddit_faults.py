@@ -15,8 +15,8 @@ from email.utils import formatdate
 import pytest
 import structlog.testing
 
-from overheard.errors import FeedRefused, LoginRefused, Permanent, Postponed, TryAgain
-from overheard.simulators.reddit import INSTALLED_ID, Standin
+from overheard.errors import BudgetExhausted, FeedRefused, LoginRefused, PermanentError, RetryableError
+from overheard.simulators.reddit import INSTALLED_ID, RedditSimulator
 from overheard.sources import Page, ReadRequest
 from overheard.sources.reddit.source import RedditSource
 from tests.unit.sources.reddit_world import (
@@ -33,13 +33,13 @@ from tests.unit.sources.reddit_world import (
     source_of,
 )
 
-Spoil = Callable[[Standin], None]
+Spoil = Callable[[RedditSimulator], None]
 MakeSource = Callable[..., RedditSource]
 
 
 @pytest.fixture
-def standin() -> Iterator[Standin]:
-    with Standin(requests_per_minute=100) as made:
+def standin() -> Iterator[RedditSimulator]:
+    with RedditSimulator(requests_per_minute=100) as made:
         post = made.add_post("python", "Hello", "world")
         made.add_comment(post, "indeed")
         yield made
@@ -49,7 +49,7 @@ def standin() -> Iterator[Standin]:
 def make_source() -> Iterator[MakeSource]:
     made: list[RedditSource] = []
 
-    def make(standin: Standin | str, *args: object, **settings: object) -> RedditSource:
+    def make(standin: RedditSimulator | str, *args: object, **settings: object) -> RedditSource:
         build = source_at if isinstance(standin, str) else source_of
         made.append(build(standin, *args, **settings))  # type: ignore[operator]
         return made[-1]
@@ -60,12 +60,12 @@ def make_source() -> Iterator[MakeSource]:
 
 
 @pytest.fixture
-def source(standin: Standin, make_source: MakeSource) -> RedditSource:
+def source(standin: RedditSimulator, make_source: MakeSource) -> RedditSource:
     return make_source(standin)
 
 
 @pytest.fixture
-def budget(standin: Standin) -> Iterator[RecordingBudget]:
+def budget(standin: RedditSimulator) -> Iterator[RecordingBudget]:
     """The budget of every request to the stand-in: at the end, its tokens are the requests that were made."""
     made = RecordingBudget()
     yield made
@@ -76,11 +76,11 @@ def read(source: RedditSource, budget: RecordingBudget, *names: str) -> Page:
     return source.read(ReadRequest(kind="posts", places=tuple(names or ("python",))), budget)
 
 
-def tokens(standin: Standin) -> int:
+def tokens(standin: RedditSimulator) -> int:
     return standin.counts()["by_endpoint"].get("token", 0)
 
 
-def data(standin: Standin) -> int:
+def data(standin: RedditSimulator) -> int:
     return standin.counts()["total"] - tokens(standin)
 
 
@@ -88,7 +88,7 @@ def data(standin: Standin) -> int:
 
 
 def test_a_read_is_one_request_and_the_first_a_login_too(
-    standin: Standin, source: RedditSource, budget: RecordingBudget
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     for _ in range(5):
         assert [item.title for item in read(source, budget).items] == ["Hello"]
@@ -96,7 +96,7 @@ def test_a_read_is_one_request_and_the_first_a_login_too(
     assert (tokens(standin), data(standin)) == (1, 6)
 
 
-def test_nothing_sleeps_when_reddits_window_is_used_up(standin: Standin, make_source: MakeSource) -> None:
+def test_nothing_sleeps_when_reddits_window_is_used_up(standin: RedditSimulator, make_source: MakeSource) -> None:
     budget = RecordingBudget()
     source = make_source(standin)
     standin.faults.ratelimit(
@@ -109,7 +109,7 @@ def test_nothing_sleeps_when_reddits_window_is_used_up(standin: Standin, make_so
     assert budget.observed == [(0.0, 600.0)] * 3
 
 
-def test_the_budget_learns_what_reddit_counts(standin: Standin, make_source: MakeSource) -> None:
+def test_the_budget_learns_what_reddit_counts(standin: RedditSimulator, make_source: MakeSource) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
     source = make_source(standin, metrics)
     read(source, budget)
@@ -131,7 +131,7 @@ def test_the_budget_learns_what_reddit_counts(standin: Standin, make_source: Mak
     ],
 )
 def test_odd_ratelimit_headers_say_nothing(
-    standin: Standin, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
 ) -> None:
     standin.faults.ratelimit(headers)
     assert read(source, budget).items
@@ -139,7 +139,7 @@ def test_odd_ratelimit_headers_say_nothing(
 
 
 def test_fractions_where_whole_numbers_belong_are_read(
-    standin: Standin, source: RedditSource, budget: RecordingBudget
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     standin.faults.ratelimit(
         {"x-ratelimit-remaining": "99", "x-ratelimit-used": "1.0", "x-ratelimit-reset": "5.5"}, times=2
@@ -158,7 +158,7 @@ def test_the_logins_host_counts_for_itself(make_source: MakeSource) -> None:
     assert budget.observed == [(7.0, 7.0)]
 
 
-def test_every_thread_logs_in_once(standin: Standin, source: RedditSource) -> None:
+def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSource) -> None:
     barrier = threading.Barrier(4)
     budgets = [RecordingBudget() for _ in range(4)]
 
@@ -191,7 +191,7 @@ def test_every_thread_logs_in_once(standin: Standin, source: RedditSource) -> No
 )
 @pytest.mark.parametrize("path", [None, "access_token"])
 def test_too_many_requests(
-    standin: Standin,
+    standin: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     retry_after: str | None,
@@ -199,7 +199,7 @@ def test_too_many_requests(
     path: str | None,
 ) -> None:
     standin.faults.fail(429, retry_after=retry_after, path=path)
-    with pytest.raises(TryAgain) as caught:
+    with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay == delay
     assert budget.blocked == [delay]
@@ -207,20 +207,22 @@ def test_too_many_requests(
     assert read(source, budget).items
 
 
-def test_too_many_requests_until_a_date(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+def test_too_many_requests_until_a_date(
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
     standin.faults.fail(429, retry_after=formatdate(time.time() + 120, usegmt=True))
-    with pytest.raises(TryAgain) as caught:
+    with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay == pytest.approx(120, abs=3)
 
 
 def test_reddits_own_limit_is_a_429_too(make_source: MakeSource) -> None:
-    with Standin(requests_per_minute=1, window_seconds=60) as standin:
+    with RedditSimulator(requests_per_minute=1, window_seconds=60) as standin:
         budget = RecordingBudget()
         source = make_source(standin)
         standin.set_subreddit("python")
         read(source, budget)
-        with pytest.raises(TryAgain) as caught:
+        with pytest.raises(RetryableError) as caught:
             read(source, budget)
         assert caught.value.delay == 60.0
         assert budget.taken == standin.counts()["total"] == 3
@@ -245,11 +247,11 @@ FAULTS: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("spoil", FAULTS.values(), ids=FAULTS.keys())
 def test_passing_faults_are_tried_again_by_the_caller_only(
-    standin: Standin, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
     read(source, budget)
     spoil(standin)
-    with pytest.raises(TryAgain) as caught:
+    with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay in (None, 60.0)
     assert (tokens(standin), data(standin)) == (1, 2)
@@ -269,22 +271,22 @@ TOKEN_FAULTS: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("spoil", TOKEN_FAULTS.values(), ids=TOKEN_FAULTS.keys())
 def test_a_login_that_fails_in_passing(
-    standin: Standin, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
     spoil(standin)
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         read(source, budget)
     assert (tokens(standin), data(standin)) == (1, 0)
     assert read(source, budget).items
 
 
 @pytest.mark.parametrize("path", ["new", "access_token"])
-def test_a_hang_ends_with_the_timeout(standin: Standin, make_source: MakeSource, path: str) -> None:
+def test_a_hang_ends_with_the_timeout(standin: RedditSimulator, make_source: MakeSource, path: str) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
     source = make_source(standin, metrics, timeout=0.3)
     standin.faults.timeout(60, path=path)
     begun = time.monotonic()
-    with pytest.raises(TryAgain, match="Timeout"):
+    with pytest.raises(RetryableError, match="Timeout"):
         read(source, budget)
     assert time.monotonic() - begun < 5
     assert budget.taken == standin.counts()["total"]
@@ -299,7 +301,7 @@ def test_a_drip_ends_with_the_timeout(make_source: MakeSource, head: bytes, logi
     with RawServer(drips(head, b"x"), token=drips(head, b"x") if login else None) as server:
         source = make_source(server.url, timeout=0.3)
         begun = time.monotonic()
-        with pytest.raises(TryAgain, match="no answer"):
+        with pytest.raises(RetryableError, match="no answer"):
             read(source, budget)
         assert time.monotonic() - begun < 5
         assert budget.taken == len(server.heads) == (1 if login else 2)
@@ -308,7 +310,7 @@ def test_a_drip_ends_with_the_timeout(make_source: MakeSource, head: bytes, logi
 def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
     with RawServer(sends(b"")) as server:
         url = server.url
-    with pytest.raises(TryAgain, match=r"NewConnectionError|ConnectionRefusedError"):
+    with pytest.raises(RetryableError, match=r"NewConnectionError|ConnectionRefusedError"):
         read(make_source(url), RecordingBudget())
 
 
@@ -316,7 +318,7 @@ def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
 def test_an_answer_too_large_is_no_answer(make_source: MakeSource, head: str) -> None:
     with RawServer(drips(head.encode(), b" " * 1_000_000, every=0)) as server:
         source = make_source(server.url)
-        with pytest.raises(TryAgain, match="16,777,216 bytes"):
+        with pytest.raises(RetryableError, match="16,777,216 bytes"):
             read(source, RecordingBudget())
 
 
@@ -350,17 +352,19 @@ def test_nonsense_is_tried_again(make_source: MakeSource, answer: bytes, login: 
 
     with RawServer(script, token=script if login else None) as server:
         source, budget = make_source(server.url), RecordingBudget()
-        with pytest.raises((TryAgain, Permanent)) as caught:
+        with pytest.raises((RetryableError, PermanentError)) as caught:
             read(source, budget)
         assert not isinstance(caught.value, FeedRefused)
-        assert isinstance(caught.value, TryAgain) or b" 401 " in answer
+        assert isinstance(caught.value, RetryableError) or b" 401 " in answer
         assert budget.taken == len(server.heads)
 
 
 # The token
 
 
-def test_an_expired_token_is_renewed_once(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+def test_an_expired_token_is_renewed_once(
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
     read(source, budget)
     standin.expire_tokens()
     assert read(source, budget).items
@@ -371,10 +375,10 @@ def test_an_expired_token_is_renewed_once(standin: Standin, source: RedditSource
 
 @pytest.mark.parametrize("header", [None, 'Bearer realm="reddit", error="invalid_token"', "Bearer", 'error="odd"'])
 def test_a_token_that_is_never_taken_makes_no_loop(
-    standin: Standin, source: RedditSource, budget: RecordingBudget, header: str | None
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, header: str | None
 ) -> None:
     standin.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
-    with pytest.raises(TryAgain, match="token"):
+    with pytest.raises(RetryableError, match="token"):
         read(source, budget)
     assert (tokens(standin), data(standin)) == (2, 2)
     assert read(source, budget).items
@@ -391,11 +395,11 @@ def test_a_token_that_is_never_taken_makes_no_loop(
     ],
 )
 def test_wrong_credentials_are_for_the_operator(
-    standin: Standin, make_source: MakeSource, settings: dict[str, str | None]
+    standin: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
 ) -> None:
     budget = RecordingBudget()
     unsendable = not (settings.get("client_id") or "").isascii()
-    with pytest.raises(Permanent if unsendable else LoginRefused, match=r"\[sources.reddit\]") as caught:
+    with pytest.raises(PermanentError if unsendable else LoginRefused, match=r"\[sources.reddit\]") as caught:
         read(make_source(standin, **settings), budget)
     assert "canary" not in str(caught.value)
     assert data(standin) == 0
@@ -407,7 +411,7 @@ def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str)
     # As if the configuration, which refuses some of them, let them all pass.
     settings = source._client.settings.model_copy(update={"reddit_url": url, "oauth_url": url})
     source._client.settings = settings
-    with pytest.raises((Permanent, TryAgain)):
+    with pytest.raises((PermanentError, RetryableError)):
         read(source, RecordingBudget())
 
 
@@ -421,28 +425,28 @@ def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str)
         {"user_agent": "linux:overheard.tests:1.0 (by /u/standin)\n"},
     ],
 )
-def test_the_ways_to_log_in(standin: Standin, make_source: MakeSource, settings: dict[str, str | None]) -> None:
+def test_the_ways_to_log_in(standin: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]) -> None:
     assert "newest post: t3_" in make_source(standin, **settings).verify(RecordingBudget())
 
 
 # The budget
 
 
-def test_no_token_no_request(standin: Standin, source: RedditSource) -> None:
-    with pytest.raises(Postponed) as caught:
+def test_no_token_no_request(standin: RedditSimulator, source: RedditSource) -> None:
+    with pytest.raises(BudgetExhausted) as caught:
         read(source, RecordingBudget(tokens=0))
     assert (caught.value.delay, caught.value.slot) == (30.0, 1.0)
     assert standin.counts()["total"] == 0
 
 
-def test_a_login_outlives_the_budget(standin: Standin, source: RedditSource) -> None:
-    with pytest.raises(Postponed):
+def test_a_login_outlives_the_budget(standin: RedditSimulator, source: RedditSource) -> None:
+    with pytest.raises(BudgetExhausted):
         read(source, RecordingBudget(tokens=1))
     assert (tokens(standin), data(standin)) == (1, 0)
     assert read(source, RecordingBudget(tokens=1)).items  # the same thread needs no second login
     standin.expire_tokens()
     for held in (1, 1):  # the refused request, then the login
-        with pytest.raises(Postponed):
+        with pytest.raises(BudgetExhausted):
             read(source, RecordingBudget(tokens=held))
     assert read(source, RecordingBudget(tokens=1)).items
     assert (tokens(standin), data(standin)) == (2, 3)
@@ -462,7 +466,7 @@ def test_a_login_outlives_the_budget(standin: Standin, source: RedditSource) -> 
 )
 @pytest.mark.parametrize("kind", ["posts", "comments"])
 def test_refused_feeds(
-    standin: Standin,
+    standin: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     state: str,
@@ -490,7 +494,7 @@ def test_refused_feeds(
     ],
 )
 def test_odd_refusals(
-    standin: Standin,
+    standin: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     status: int,
@@ -504,7 +508,7 @@ def test_odd_refusals(
 
 
 def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
-    standin: Standin, source: RedditSource, budget: RecordingBudget
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     names = [f"subreddit_number_{number}" for number in range(600)]
     for name in names:
@@ -515,15 +519,17 @@ def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
     assert read(source, budget, *names[:300]).items == ()
 
 
-def test_a_missing_scope_is_for_the_operator(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+def test_a_missing_scope_is_for_the_operator(
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
     standin.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
-    with pytest.raises(Permanent, match="scope"):
+    with pytest.raises(PermanentError, match="scope"):
         read(source, budget)
 
 
 @pytest.mark.parametrize("name", ["../api/v1/me", "a/b", "a?x=1", "a#b", "", "a+b", "python\n", "pythön", "-x", "."])
 def test_what_is_no_feeds_name_is_asked_of_nobody(
-    standin: Standin, source: RedditSource, budget: RecordingBudget, name: str
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, name: str
 ) -> None:
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, "python", name)
@@ -550,7 +556,7 @@ def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_so
 # Looking up
 
 
-def test_info_tells_what_is_gone(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+def test_info_tells_what_is_gone(standin: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
     post = standin.add_post("python", "to be deleted", "text")
     link = standin.add_post("python", "a link", url="https://example.org/")
     comment = standin.add_comment(link, "to be removed")
@@ -565,7 +571,7 @@ def test_info_tells_what_is_gone(standin: Standin, source: RedditSource, budget:
 
 
 def test_info_tells_a_deleted_account_from_a_deleted_text(
-    standin: Standin, source: RedditSource, budget: RecordingBudget
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     post = standin.add_post("python", "of an account that goes", "its text", author="Ada")
     comment = standin.add_comment(post, "hers too", author="ada")
@@ -576,7 +582,7 @@ def test_info_tells_a_deleted_account_from_a_deleted_text(
 
 
 def test_info_does_not_call_gone_what_nobody_may_see(
-    standin: Standin, source: RedditSource, budget: RecordingBudget
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     hidden = standin.add_post("secret", "text")
     vanished = standin.add_post("python", "text")
@@ -587,7 +593,7 @@ def test_info_does_not_call_gone_what_nobody_may_see(
 
 
 def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
-    standin: Standin, source: RedditSource, budget: RecordingBudget
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     post = standin.add_post("python", "title", "text")
     comment = standin.add_comment(post, "text")
@@ -596,7 +602,7 @@ def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
     assert source.look_up([post, comment], budget).gone == (post, comment)
 
 
-def test_info_takes_a_hundred_names(standin: Standin, source: RedditSource, budget: RecordingBudget) -> None:
+def test_info_takes_a_hundred_names(standin: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
     names = [standin.add_post("python", "x") for _ in range(101)]
     assert len(source.look_up(names[:100], budget).items) == 100
     with pytest.raises(ValueError, match="100"):
@@ -613,9 +619,9 @@ def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSourc
 
 @pytest.mark.parametrize("status", [403, 404, 451])
 def test_a_refused_look_up_names_no_feeds(
-    standin: Standin, source: RedditSource, budget: RecordingBudget, status: int
+    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, status: int
 ) -> None:
     standin.faults.fail(status)
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(PermanentError) as caught:
         source.look_up(["t3_1"], budget)
     assert not isinstance(caught.value, FeedRefused)

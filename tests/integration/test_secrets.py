@@ -25,8 +25,8 @@ from pydantic import SecretStr
 
 from overheard.channels.signing import new_secret
 from overheard.config import SECTIONS
-from overheard.db.models import TABLES, Channel, DeadLetter, Refresh
-from overheard.simulators.reddit import CLIENT_ID, Standin
+from overheard.db.models import TABLES, Channel, DeadLetter, RefreshDemand
+from overheard.simulators.reddit import CLIENT_ID, RedditSimulator
 from tests.servers.canaries import Canaries, Leak
 from tests.servers.farm import ALL_STAGES, PYTHON, Farm
 from tests.servers.listeners import listeners
@@ -119,7 +119,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
     database = login(postgres, request.getfixturevalue("postgresql_url"), canaries.plant("database password"))
     bus = user(rabbit_server, rabbit_url, canaries.plant("bus password"))
     secret, password = canaries.plant("reddit client_secret"), canaries.plant("reddit password")
-    reddit = Standin(clients={CLIENT_ID: secret}, users={"canary": password}, requests_per_minute=6000)
+    reddit = RedditSimulator(clients={CLIENT_ID: secret}, users={"canary": password}, requests_per_minute=6000)
     settings = {
         "REDDIT__CLIENT_SECRET": secret,
         "REDDIT__USERNAME": "canary",
@@ -222,7 +222,7 @@ def test_no_secret_is_in_any_output_whatever_goes_wrong(rig: Rig) -> None:
     farm.actors(*ALL_STAGES, name="in text")  # side by side with those that log JSON
     farm.wait(lambda: all(listeners([process.pid]) for process in farm.processes.values()))
     rig.pages()
-    farm.wait(lambda: farm.scalar(Refresh.select(Refresh.served_at)) > 0)
+    farm.wait(lambda: farm.scalar(RefreshDemand.select(RefreshDemand.served_at)) > 0)
     farm.post(3)
     unwell = Channel.select(Channel.id).where(Channel.failing_since.is_null(False) | Channel.disabled_at.is_null(False))
     farm.wait(lambda: count(farm, unwell) == len(urls) - 1, lambda: f"{count(farm, unwell)} channels fail", 120)

@@ -18,10 +18,10 @@ import pytest
 
 from overheard.config.loading import load
 from overheard.db import workspace_specs
-from overheard.db.models import Item, Mention, Workspace
+from overheard.db.models import Mention, StoredItem, Workspace
 from overheard.embedded import Pipeline
-from overheard.process import Program
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.process import RunningProcess
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.registry import SOURCES, SourceType
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, checked
 from tests.servers.waiting import wait_for
@@ -70,7 +70,7 @@ def open_source(config, metrics, clock):
 class Running:
     """A pipeline at work, and who watches what in it."""
 
-    def __init__(self, program: Program, file: Path) -> None:
+    def __init__(self, program: RunningProcess, file: Path) -> None:
         self.db = program.db
         self.pipeline = Pipeline(program)
         self._file = file
@@ -97,9 +97,9 @@ class Running:
     def mentions(self) -> set[tuple[str, str, str]]:
         """(workspace, source, id) of each mention."""
         rows = (
-            Mention.select(Workspace.slug, Item.source, Item.ref)
+            Mention.select(Workspace.slug, StoredItem.source, StoredItem.ref)
             .join(Workspace, on=(Mention.workspace == Workspace.id))
-            .join(Item, on=(Mention.item == Item.id))
+            .join(StoredItem, on=(Mention.item == StoredItem.id))
         )
         with self.db.session():
             return set(rows.tuples().execute(self.db.peewee))
@@ -112,19 +112,19 @@ class Running:
 
 
 @pytest.fixture
-def standin() -> Iterator[Standin]:
-    with Standin(requests_per_minute=6000) as made:
+def standin() -> Iterator[RedditSimulator]:
+    with RedditSimulator(requests_per_minute=6000) as made:
         yield made
 
 
 @pytest.fixture
-def start(tmp_path: Path, standin: Standin) -> Callable[..., Any]:
+def start(tmp_path: Path, standin: RedditSimulator) -> Callable[..., Any]:
     @contextmanager
     def started(client: str = CLIENT_ID) -> Iterator[Running]:
         text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=standin.url)
         (tmp_path / "pipeline.toml").write_text(text)
         (tmp_path / "items.jsonl").touch()
-        program = Program(load(tmp_path / "pipeline.toml", {}))
+        program = RunningProcess(load(tmp_path / "pipeline.toml", {}))
         program.ready_database()
         running = Running(program, tmp_path / "items.jsonl")
         thread = threading.Thread(target=running.pipeline.run)
@@ -139,7 +139,7 @@ def start(tmp_path: Path, standin: Standin) -> Callable[..., Any]:
     return started
 
 
-def test_matches_and_deletions_never_cross_sources(start: Any, standin: Standin) -> None:
+def test_matches_and_deletions_never_cross_sources(start: Any, standin: RedditSimulator) -> None:
     """A place of the same name in both, everything of one of them, and an item of the same id."""
     standin.set_subreddit("python", "public")
     with start() as running:
@@ -167,7 +167,7 @@ def test_matches_and_deletions_never_cross_sources(start: Any, standin: Standin)
         running.wait_for(*[each for each in of_reddit if each[2] != other], *left)
 
 
-def test_without_a_client_of_reddit_everything_else_runs(start: Any, standin: Standin) -> None:
+def test_without_a_client_of_reddit_everything_else_runs(start: Any, standin: RedditSimulator) -> None:
     with start(client="") as running:
         running.watch("acme", reddit="python", replay="python")
         running.write(id="p1", kind="post", place="python", title="a needle")

@@ -15,15 +15,15 @@ from dramatiq.middleware import Middleware
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.actor import Work, register
+from overheard.bus.actor import StageWork, register
 from overheard.bus.broker import open_broker
-from overheard.bus.dead_letters import DeadLetter
-from overheard.bus.health import Health
-from overheard.bus.observation import Observe
+from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.health import WorkerHealth
+from overheard.bus.observation import Observation
 from overheard.bus.sender import Sender
 from overheard.bus.worker import run
-from overheard.observability.metrics import Metrics
-from overheard.permits import NoLimit, Slot
+from overheard.observability.metrics import ProcessMetrics
+from overheard.permits import Slot, UnlimitedPermit
 from overheard.stages import STAGES, Stage
 from tests.servers.waiting import wait_for
 
@@ -47,7 +47,7 @@ class Settled(Middleware):
     after_nack = after_ack
 
 
-class Holding(NoLimit):
+class Holding(UnlimitedPermit):
     """A permit that only shows what its message holds."""
 
     def __init__(self, slot: Slot | None) -> None:
@@ -61,12 +61,12 @@ class Rig:
     """
 
     def __init__(
-        self, url: str, *stages: Stage, handler: Callable[..., object] | None = None, work: Work | None = None,
+        self, url: str, *stages: Stage, handler: Callable[..., object] | None = None, work: StageWork | None = None,
         permits: Callable[[Any, Any], Any] | None = None,
     ) -> None:  # fmt: skip
         self.stages = stages
-        self.metrics = Metrics(CollectorRegistry())
-        self.letters: queue.Queue[DeadLetter] = queue.Queue()
+        self.metrics = ProcessMetrics(CollectorRegistry())
+        self.letters: queue.Queue[DeadLetterRecord] = queue.Queue()
         self.handled: queue.Queue[Any] = queue.Queue()
         self.idle = threading.Event()
         self.ended: queue.Queue[int] = queue.Queue()  # worker threads, as they end
@@ -75,18 +75,18 @@ class Rig:
             give_back=lambda: self.ended.put(threading.get_ident()),
             permits=permits or (lambda need, slot: Holding(slot)),
         )  # fmt: skip
-        self.broker.add_middleware(Settled(self.idle), before=Observe)
+        self.broker.add_middleware(Settled(self.idle), before=Observation)
         self.sender = Sender(self.broker)
-        self.health = Health(self.metrics)
+        self.health = WorkerHealth(self.metrics)
         self.stop = threading.Event()
         self.problem: str | None = None  # what keeps the process from its work
         self.exit_code: int | None = None
         self._handler = handler
         self._thread = threading.Thread(target=self._run)
         for stage in stages:
-            register(self.broker, stage, work or Work(self._handle))
+            register(self.broker, stage, work or StageWork(self._handle))
 
-    def _note_dead(self, letters: Sequence[DeadLetter]) -> None:
+    def _note_dead(self, letters: Sequence[DeadLetterRecord]) -> None:
         for letter in letters:
             self.letters.put(letter)
 
@@ -119,7 +119,7 @@ class Rig:
         """The next (message, slot) whose handler is done."""
         return self.handled.get(timeout=seconds)
 
-    def letter(self, seconds: float = PATIENCE) -> DeadLetter:
+    def letter(self, seconds: float = PATIENCE) -> DeadLetterRecord:
         """The next dead letter."""
         return self.letters.get(timeout=seconds)
 

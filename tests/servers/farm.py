@@ -15,7 +15,7 @@ from overheard import schedule
 from overheard.channels.signing import new_secret
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
@@ -29,10 +29,10 @@ class Farm:
     """Processes by name. ``settings`` are environment variables on top of the farm's own."""
 
     def __init__(
-        self, folder: Path, *, bus: str, database: str, standin: Standin | None = None, **settings: str
+        self, folder: Path, *, bus: str, database: str, standin: RedditSimulator | None = None, **settings: str
     ) -> None:
         self.folder = folder
-        self.standin = standin or Standin(requests_per_minute=6000)
+        self.standin = standin or RedditSimulator(requests_per_minute=6000)
         self.sink = HttpSink()
         self.secret = new_secret()
         self.bus = bus

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from overheard.simulators.reddit import Standin
+from overheard.simulators.reddit import RedditSimulator
 from tests.servers.farm import Farm
 from tests.servers.rabbitmq import RabbitServer
 
@@ -108,7 +108,7 @@ class Gauges:
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'overheard' AND datname = %s"
         self.connections.append((len(to_rabbit), int(self._one(ours, self._database))))
 
-    def _look_at_requests(self, standin: Standin) -> None:
+    def _look_at_requests(self, standin: RedditSimulator) -> None:
         now, total = time.monotonic(), standin.counts()["total"]
         self._minute.append((now, total))
         while now - self._minute[0][0] > 60:
@@ -130,7 +130,7 @@ class Reads:
     feeds: int
 
 
-def reads(standin: Standin) -> Reads:
+def reads(standin: RedditSimulator) -> Reads:
     """What was read, from the stand-in's list of its latest requests (10,000 at most)."""
     pages = firsts = feeds = 0
     for line in standin.recent_requests():

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from overheard.bus.public_exchange import REJECTED, UNROUTED
 from overheard.db import gaps
-from overheard.db.models import DeadLetter, Delivery, Item, Mention, Workspace
+from overheard.db.models import DeadLetter, Delivery, Mention, StoredItem, Workspace
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.soak.gauges import DEAD, Gauges, Reads
@@ -63,10 +63,10 @@ class Result:
 def stored(farm: Farm) -> Counter[Pair]:
     """The mentions in the database that are not silent."""
     rows = (
-        Mention.select(Workspace.slug, Item.ref)
+        Mention.select(Workspace.slug, StoredItem.ref)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
         .switch(Mention)
-        .join(Item, on=(Mention.item == Item.id))
+        .join(StoredItem, on=(Mention.item == StoredItem.id))
         .where(~Mention.silent)
     )
     with farm.db.session():

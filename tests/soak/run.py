@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from overheard.bus.public_exchange import Events
-from overheard.simulators.reddit import Standin
+from overheard.bus.public_exchange import RabbitEvents
+from overheard.simulators.reddit import RedditSimulator
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
@@ -62,7 +62,7 @@ class Soak:
     def run(self) -> Result:
         """Raises Interrupted when it was stopped before the processes ran."""
         plan, clock = self.plan, Clock()
-        standin = Standin(clock=clock, requests_per_minute=plan.reddits_rate)
+        standin = RedditSimulator(clock=clock, requests_per_minute=plan.reddits_rate)
         name = f"soak_{int(time.time())}"
         database = self.postgres.create_database(name)
         note_slow(self.postgres, name)
@@ -114,7 +114,7 @@ class Soak:
         return result
 
     def _soak(self, farm: Farm, traffic: world.Recorded, began: float) -> None:
-        plan, chance, events = self.plan, random.Random(self.plan.seed), Events(farm.bus, name="soak")
+        plan, chance, events = self.plan, random.Random(self.plan.seed), RabbitEvents(farm.bus, name="soak")
         look, tell, kill, wish = 0.0, TELL_EVERY, plan.kill_every, plan.trigger_every
         while not self.stop.wait(0.2):
             now = time.monotonic() - began

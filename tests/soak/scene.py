@@ -12,7 +12,7 @@ from peewee import fn
 
 from overheard import workspaces
 from overheard.db.models import Workspace
-from overheard.simulators.reddit import Standin
+from overheard.simulators.reddit import RedditSimulator
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
@@ -53,7 +53,7 @@ def make(plan: Plan) -> world.World:
     return world.make(plan, int(plan.subreddits * HISTORY + plan.rate * plan.seconds * 1.5))
 
 
-def history(standin: Standin, clock: Clock, plan: Plan, made: world.World) -> world.Recorded:
+def history(standin: RedditSimulator, clock: Clock, plan: Plan, made: world.World) -> world.Recorded:
     """The traffic to come, after people have talked before anybody listened: nobody may be told of that."""
     for name in sorted({name for listener in made.listeners for name in listener.subreddits}):
         standin.set_subreddit(name)

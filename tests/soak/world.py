@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from itertools import accumulate
 
-from overheard.simulators.reddit import Standin
+from overheard.simulators.reddit import RedditSimulator
 from overheard.simulators.reddit.items import Post
-from overheard.simulators.reddit.traffic import Text, Traffic
+from overheard.simulators.reddit.traffic import SampleText, Traffic
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.soak.oracle import Listener, Said, Wish
 from tests.soak.plan import Plan
@@ -23,13 +23,13 @@ SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "
 @dataclass(frozen=True)
 class World:
     listeners: list[Listener]
-    texts: list[Text]
+    texts: list[SampleText]
 
 
 class Recorded(Traffic):
     """Traffic that keeps what was said."""
 
-    def __init__(self, standin: Standin, plan: Plan, texts: list[Text]) -> None:
+    def __init__(self, standin: RedditSimulator, plan: Plan, texts: list[SampleText]) -> None:
         super().__init__(standin, plan.seed, plan.rate, texts=texts)
         self.said: list[Said] = []
 
@@ -95,7 +95,7 @@ def _wish(markers: list[str], chance: random.Random) -> Wish:
     return chance.choices(shapes, (40, 20, 20, 20))[0]
 
 
-def _text(plan: Plan, home: str, watchers: list[Listener], chance: random.Random) -> Text:
+def _text(plan: Plan, home: str, watchers: list[Listener], chance: random.Random) -> SampleText:
     words = [_filler(chance) for _ in range(chance.choice((8, 12, 20, 40)))]
     if watchers and chance.random() < plan.hits:
         wish = chance.choice(chance.choice(watchers).wishes)
@@ -106,7 +106,7 @@ def _text(plan: Plan, home: str, watchers: list[Listener], chance: random.Random
         words.append(f"{_marker(chance.randrange(3000))}s")
     body = " ".join(words).capitalize() + "."
     title = " ".join(words[:6]) if chance.random() < POSTS else None
-    return Text(home, f"author{chance.randrange(5000)}", title, body)
+    return SampleText(home, f"author{chance.randrange(5000)}", title, body)
 
 
 def _marker(number: int) -> str:

@@ -17,34 +17,67 @@ MESSAGES = [stage.takes for stage in STAGES.values()]
 WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
 IDS = st.integers(1, 2**63 - 1)
 ITEMS = st.builds(
-    Item, source=WORDS, id=WORDS, kind=st.sampled_from(["post", "comment"]), place=WORDS,
-    author=st.none() | WORDS, title=WORDS, body=WORDS, permalink=WORDS, url=WORDS,
-    created_at=st.floats(0, 1e10), thread=st.none() | WORDS, thread_title=WORDS,
-    texts=st.dictionaries(WORDS, WORDS, max_size=2), edited_at=st.none() | st.floats(0, 1e10),
-)  # fmt: skip
+    Item,
+    source=WORDS,
+    id=WORDS,
+    kind=st.sampled_from(["post", "comment"]),
+    place=WORDS,
+    author=st.none() | WORDS,
+    title=WORDS,
+    body=WORDS,
+    permalink=WORDS,
+    url=WORDS,
+    created_at=st.floats(0, 1e10),
+    thread=st.none() | WORDS,
+    thread_title=WORDS,
+    texts=st.dictionaries(WORDS, WORDS, max_size=2),
+    edited_at=st.none() | st.floats(0, 1e10),
+)
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
 COUNT = st.integers(0, 100_000)
 EDGES = st.none() | st.tuples(WORDS, st.floats(0, 1e10))
 TARGETS = st.builds(
-    messages.Target, IDS, st.lists(IDS, min_size=1, max_size=4).map(tuple), TEXT, st.floats(0, 1e10), st.none() | COUNT,
-    st.none() | st.builds(messages.Missed, TEXT, EDGES, EDGES),
-)  # fmt: skip
+    messages.PollTarget,
+    IDS,
+    st.lists(IDS, min_size=1, max_size=4).map(tuple),
+    TEXT,
+    st.floats(0, 1e10),
+    st.none() | COUNT,
+    st.none() | st.builds(messages.GapBounds, TEXT, EDGES, EDGES),
+)
 PROGRESS = st.builds(
-    messages.Progress, poll_id=TEXT, group_id=IDS, position=st.none() | TEXT, pages=COUNT, parts=COUNT,
-    read_at=st.floats(0, 1e10), refused_at=st.none() | st.floats(0, 1e10),
-)  # fmt: skip
+    messages.PollProgress,
+    poll_id=TEXT,
+    group_id=IDS,
+    position=st.none() | TEXT,
+    pages=COUNT,
+    parts=COUNT,
+    read_at=st.floats(0, 1e10),
+    refused_at=st.none() | st.floats(0, 1e10),
+)
 MATCHES = st.builds(
-    messages.Match, IDS, st.lists(IDS, max_size=3).map(tuple),
+    messages.WorkspaceMatch,
+    IDS,
+    st.lists(IDS, max_size=3).map(tuple),
     st.lists(st.tuples(WORDS, st.integers(0, 99), st.integers(0, 99)), max_size=3).map(tuple),
-)  # fmt: skip
+)
 PARTS = st.builds(
-    messages.PollPart, poll=TEXT, part=COUNT, parts=st.none() | COUNT, targets=st.lists(TARGETS, max_size=2).map(tuple),
-    piece=COUNT, pieces=st.integers(1, 100_000),
-)  # fmt: skip
+    messages.PollPart,
+    poll=TEXT,
+    part=COUNT,
+    parts=st.none() | COUNT,
+    targets=st.lists(TARGETS, max_size=2).map(tuple),
+    piece=COUNT,
+    pieces=st.integers(1, 100_000),
+)
 POLL = {"part": PARTS, "gone": st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)}
 ANY = st.one_of(
     st.builds(
-        messages.FetchWorkspace, workspace_id=IDS, source=TEXT, fresh_since=st.floats(0, 1e10), reason=TEXT,
+        messages.FetchWorkspace,
+        workspace_id=IDS,
+        source=TEXT,
+        fresh_since=st.floats(0, 1e10),
+        reason=TEXT,
         resume=st.none() | PROGRESS,
     ),
     st.builds(messages.ItemsFetched, items=st.lists(ITEMS, max_size=3).map(tuple), **POLL),
@@ -57,10 +90,13 @@ ANY = st.one_of(
     ),
     st.builds(messages.NotifyChannel, channel_id=IDS, lease=st.floats(0, 1e10)),
     st.builds(messages.ComposeDigest, workspace_id=IDS, period_end=st.floats(0, 1e10)),
-    st.builds(messages.RecheckItems, source=TEXT, item_ids=st.lists(IDS, max_size=100).map(tuple),
+    st.builds(
+        messages.RecheckItems,
+        source=TEXT,
+        item_ids=st.lists(IDS, max_size=100).map(tuple),
         lease=st.floats(0, 1e10),
     ),
-)  # fmt: skip
+)
 
 EXAMPLES: dict[type[Any], dict[str, Any]] = {
     messages.FetchWorkspace: {"workspace_id": 1, "source": "reddit", "fresh_since": 0},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import Row, board
-from deploy.grafana.panels import Steps, curves, number
-from deploy.grafana.queries import Query, increase, latest, quantiles, rate
+from deploy.grafana.document import DashboardRow, board
+from deploy.grafana.panels import Thresholds, curves, number
+from deploy.grafana.queries import PanelQuery, increase, latest, quantiles, rate
 
 
 def make() -> Dashboard:
@@ -25,42 +25,42 @@ def make() -> Dashboard:
     )
 
 
-def _figures() -> Row:
+def _figures() -> DashboardRow:
     return (
         number(
             "Pending",
             "Deliveries that wait to be sent, those that wait for their next try included.",
             "short",
             latest("overheard_deliveries_pending"),
-            Steps(1000, 10000),
+            Thresholds(1000, 10000),
         ),
         number(
             "Oldest due",
             "How long the oldest unsent delivery has been due. Those that wait for their next try are not due.",
             "s",
             latest("overheard_oldest_work_seconds", where='work="delivery"'),
-            Steps(300, 900),
+            Thresholds(300, 900),
         ),
         number(
             "Tries that fail",
             "Share of all tries that were retried, failed or disabled the channel, over 15 minutes.",
             "percentunit",
-            Query("overheard:delivery_failures:ratio_rate15m"),
-            Steps(0.1, 0.5),
+            PanelQuery("overheard:delivery_failures:ratio_rate15m"),
+            Thresholds(0.1, 0.5),
         ),
         number(
             "Channels failing",
             "Channels whose last try failed. Each is tried again, and disabled after five days of nothing else.",
             "short",
             latest("overheard_channels", where='state="failing"'),
-            Steps(warn=1),
+            Thresholds(warn=1),
         ),
         number(
             "Channels disabled",
             "Channels to which nothing is sent any more: overheard channel enable.",
             "short",
             latest("overheard_channels", where='state="disabled"'),
-            Steps(warn=1),
+            Thresholds(warn=1),
         ),
         number(
             "Delivered, 24 h",
@@ -71,7 +71,7 @@ def _figures() -> Row:
     )
 
 
-def _tries() -> Row:
+def _tries() -> DashboardRow:
     return (
         curves(
             "Tries by outcome",
@@ -91,44 +91,44 @@ def _tries() -> Row:
             "Share that fails",
             "Of all tries, by kind of channel, over 15 minutes.",
             "percentunit",
-            Query(
+            PanelQuery(
                 'sum by (channel_kind) (overheard:deliveries:rate15m{outcome!="sent"})'
                 " / sum by (channel_kind) (overheard:deliveries:rate15m)",
                 "{{channel_kind}}",
             ),
-            Steps(0.1, 0.5),
+            Thresholds(0.1, 0.5),
             most=1,
         ),
     )
 
 
-def _age() -> Row:
+def _age() -> DashboardRow:
     return (
         curves(
             "Age of items when delivered",
             "From being written on Reddit to being taken by a receiver. Digests are old by design.",
             "s",
             quantiles("overheard_item_to_delivered_seconds"),
-            Steps(warn=900),
+            Thresholds(warn=900),
         ),
         curves(
             "Pending",
             "Deliveries that wait to be sent, those that wait for their next try included.",
             "short",
             latest("overheard_deliveries_pending", "pending"),
-            Steps(1000, 10000),
+            Thresholds(1000, 10000),
         ),
         curves(
             "Oldest due",
             "Age of the oldest delivery, and of the oldest digest, that should have been done by now.",
             "s",
             latest("overheard_oldest_work_seconds", by="work", where='work=~"delivery|digest"'),
-            Steps(300, 900),
+            Thresholds(300, 900),
         ),
     )
 
 
-def _channels() -> Row:
+def _channels() -> DashboardRow:
     return (
         curves(
             "Channels by state",
@@ -148,12 +148,12 @@ def _channels() -> Row:
             "One message of notify is one round of a channel: up to [notify] batch deliveries.",
             "s",
             quantiles("overheard_stage_duration_seconds", 'stage="notify"'),
-            Steps(60, 200),
+            Thresholds(60, 200),
         ),
     )
 
 
-def _rest() -> Row:
+def _rest() -> DashboardRow:
     return (
         curves(
             "Digests composed",
@@ -166,7 +166,7 @@ def _rest() -> Row:
             "Channels that were disabled: their receiver asked us to stop, or took nothing for five days.",
             "short",
             increase("overheard_deliveries_total", "1h", "disabled", where='outcome="disabled"'),
-            Steps(bad=1),
+            Thresholds(bad=1),
         ),
         curves(
             "Alerts to the operator, last hour",

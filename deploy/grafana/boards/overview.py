@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import Row, board
-from deploy.grafana.panels import Steps, curves, listing, number
-from deploy.grafana.queries import Query, increase, latest, quantiles, rate
+from deploy.grafana.document import DashboardRow, board
+from deploy.grafana.panels import Thresholds, curves, listing, number
+from deploy.grafana.queries import PanelQuery, increase, latest, quantiles, rate
 
 DISKS = 'job="node", fstype!~"tmpfs|ramfs|squashfs|fuse.*"'
 
@@ -29,41 +29,41 @@ def make() -> Dashboard:
     )
 
 
-def age_of(moment: str, *, job: str = "overheard", unless: str = "") -> Query:
+def age_of(moment: str, *, job: str = "overheard", unless: str = "") -> PanelQuery:
     """How long ago ``moment`` was. The newest of a day: it grows old, and does not vanish, with who showed it."""
     age = f'time() - (max(max_over_time({moment}{{job="{job}"}}[1d])) > 0)'
-    return Query(f"{age} unless {unless}" if unless else age)
+    return PanelQuery(f"{age} unless {unless}" if unless else age)
 
 
-def _figures() -> Row:
+def _figures() -> DashboardRow:
     return (
         number(
             "Alerts firing",
             "Alerts that fire now, the Watchdog aside. What each means: docs/runbook.md.",
             "short",
-            Query('count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)'),
-            Steps(bad=1),
+            PanelQuery('count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)'),
+            Thresholds(bad=1),
         ),
         number(
             "Last tick",
             "How long ago the last tick succeeded. It looks for what is due every few seconds.",
             "s",
             age_of("overheard_tick_last_success_timestamp_seconds"),
-            Steps(30, 120),
+            Thresholds(30, 120),
         ),
         number(
             "Oldest work",
             "Age of the oldest run, poll, delivery or digest that should have been done by now.",
             "s",
             latest("overheard_oldest_work_seconds"),
-            Steps(300, 900),
+            Thresholds(300, 900),
         ),
         number(
             "In time, 1 h",
             "Share of the last hour's mentions that were stored within 15 minutes of being written. Objective: 99 %.",
             "percentunit",
-            Query("1 - overheard:item_to_stored_late:ratio_rate1h"),
-            Steps(0.99, 0.9, low=True),
+            PanelQuery("1 - overheard:item_to_stored_late:ratio_rate1h"),
+            Thresholds(0.99, 0.9, low=True),
         ),
         number(
             "Mentions, 24 h",
@@ -82,19 +82,19 @@ def _figures() -> Row:
             "Messages and events that could not be worked on, and wait for somebody: overheard dead list.",
             "short",
             latest("overheard_dead_letters"),
-            Steps(warn=1, bad=100),
+            Thresholds(warn=1, bad=100),
         ),
         number(
             "Not answering",
             "Processes of Overheard whose metrics cannot be read. Empty: Prometheus knows of none at all.",
             "short",
-            Query('count(up{job="overheard"} == 0) or 0 * count(up{job="overheard"})'),
-            Steps(bad=1),
+            PanelQuery('count(up{job="overheard"} == 0) or 0 * count(up{job="overheard"})'),
+            Thresholds(bad=1),
         ),
     )
 
 
-def _freshness() -> Row:
+def _freshness() -> DashboardRow:
     return (
         curves(
             "Age of items when stored",
@@ -102,19 +102,19 @@ def _freshness() -> Row:
             "default), the wait for the budget, and our own few seconds.",
             "s",
             quantiles("overheard_item_to_stored_seconds"),
-            Steps(warn=900),
+            Thresholds(warn=900),
         ),
         curves(
             "Oldest work",
             "Age of the oldest work that is not done, by kind. It rises in a straight line while nobody does it.",
             "s",
             latest("overheard_oldest_work_seconds", by="work"),
-            Steps(300, 900),
+            Thresholds(300, 900),
         ),
     )
 
 
-def _flow() -> Row:
+def _flow() -> DashboardRow:
     return (
         curves(
             "Items read",
@@ -137,17 +137,17 @@ def _flow() -> Row:
             "end of the line.",
             "s",
             latest("overheard_reddit_budget_booked_seconds", "line"),
-            Steps(60, 120),
+            Thresholds(60, 120),
         ),
     )
 
 
-def _alerts() -> Row:
+def _alerts() -> DashboardRow:
     return (
         listing(
             "Alerts now",
             "Alerts that fire, or are about to (pending). The Watchdog always fires: it shows that alerting works.",
-            Query("ALERTS"),
+            PanelQuery("ALERTS"),
         ),
         number(
             "Canary",
@@ -157,7 +157,7 @@ def _alerts() -> Row:
                 "overheard_canary_last_delivered_timestamp_seconds",
                 unless='max(overheard_canary_interval_seconds{job="overheard"}) == 0',
             ),
-            Steps(600, 1800),
+            Thresholds(600, 1800),
         ),
         number(
             "Last backup",
@@ -165,20 +165,20 @@ def _alerts() -> Row:
             "There is one every night.",
             "s",
             age_of("overheard_backup_last_success_timestamp_seconds", job="node"),
-            Steps(25 * 3600, 26 * 3600),
+            Thresholds(25 * 3600, 26 * 3600),
         ),
     )
 
 
-def _processes() -> Row:
+def _processes() -> DashboardRow:
     return (
         curves(
             "Processes that answer",
             "Processes whose metrics can be read, and those of which they cannot: ended, given up, or hanging.",
             "short",
             (
-                Query('sum(up{job="overheard"})', "up"),
-                Query('count(up{job="overheard"}) - sum(up{job="overheard"})', "down"),
+                PanelQuery('sum(up{job="overheard"})', "up"),
+                PanelQuery('count(up{job="overheard"}) - sum(up{job="overheard"})', "down"),
             ),
             stacked=True,
         ),
@@ -186,80 +186,86 @@ def _processes() -> Row:
             "Restarts, last hour",
             "How often processes were started anew, by program, asked for or not.",
             "short",
-            Query('sum by (program) (changes(process_start_time_seconds{job="overheard"}[1h]))', "{{program}}"),
-            Steps(1, 4),
+            PanelQuery('sum by (program) (changes(process_start_time_seconds{job="overheard"}[1h]))', "{{program}}"),
+            Thresholds(1, 4),
         ),
     )
 
 
-def _resources() -> Row:
+def _resources() -> DashboardRow:
     return (
         curves(
             "Memory",
             "Resident memory of each process. A stage needs up to 100 MB with 10,000 queries.",
             "bytes",
-            Query('process_resident_memory_bytes{job="overheard"}', "{{program}} {{instance}}"),
-            Steps(warn=300e6),
+            PanelQuery('process_resident_memory_bytes{job="overheard"}', "{{program}} {{instance}}"),
+            Thresholds(warn=300e6),
         ),
         curves(
             "CPU",
             "Cores that each process keeps busy. One Python process can use one.",
             "percentunit",
-            Query('rate(process_cpu_seconds_total{job="overheard"}[$__rate_interval])', "{{program}} {{instance}}"),
-            Steps(warn=0.9),
+            PanelQuery(
+                'rate(process_cpu_seconds_total{job="overheard"}[$__rate_interval])', "{{program}} {{instance}}"
+            ),
+            Thresholds(warn=0.9),
         ),
     )
 
 
-def _machine() -> Row:
+def _machine() -> DashboardRow:
     return (
         curves(
             "CPU of the machine",
             "Share of all cores that is busy.",
             "percentunit",
-            Query('1 - avg(rate(node_cpu_seconds_total{job="node", mode="idle"}[$__rate_interval]))', "busy"),
-            Steps(0.8, 0.95),
+            PanelQuery('1 - avg(rate(node_cpu_seconds_total{job="node", mode="idle"}[$__rate_interval]))', "busy"),
+            Thresholds(0.8, 0.95),
             most=1,
         ),
         curves(
             "Memory of the machine",
             "Share of the memory that is in use; caches count as free.",
             "percentunit",
-            Query('1 - node_memory_MemAvailable_bytes{job="node"} / node_memory_MemTotal_bytes{job="node"}', "in use"),
-            Steps(0.8, 0.95),
+            PanelQuery(
+                '1 - node_memory_MemAvailable_bytes{job="node"} / node_memory_MemTotal_bytes{job="node"}', "in use"
+            ),
+            Thresholds(0.8, 0.95),
             most=1,
         ),
         curves(
             "Disks",
             "Share of each file system that is left.",
             "percentunit",
-            Query(f"node_filesystem_avail_bytes{{{DISKS}}} / node_filesystem_size_bytes{{{DISKS}}}", "{{mountpoint}}"),
-            Steps(0.2, 0.1, low=True),
+            PanelQuery(
+                f"node_filesystem_avail_bytes{{{DISKS}}} / node_filesystem_size_bytes{{{DISKS}}}", "{{mountpoint}}"
+            ),
+            Thresholds(0.2, 0.1, low=True),
             most=1,
         ),
     )
 
 
-def _rabbitmq() -> Row:
+def _rabbitmq() -> DashboardRow:
     return (
         number(
             "Alarms",
             "RabbitMQ's own alarms: memory, disk, files. While one is raised, nobody can publish.",
             "short",
-            Query(
+            PanelQuery(
                 'max(rabbitmq_alarms_memory_used_watermark{job="rabbitmq"})'
                 ' + max(rabbitmq_alarms_free_disk_space_watermark{job="rabbitmq"})'
                 ' + max(rabbitmq_alarms_file_descriptor_limit{job="rabbitmq"})'
             ),
-            Steps(bad=1),
+            Thresholds(bad=1),
         ),
         curves(
             "RabbitMQ's memory",
             "Memory in use, and the mark at which publishers are blocked.",
             "bytes",
             (
-                Query('max(rabbitmq_process_resident_memory_bytes{job="rabbitmq"})', "in use"),
-                Query('max(rabbitmq_resident_memory_limit_bytes{job="rabbitmq"})', "limit"),
+                PanelQuery('max(rabbitmq_process_resident_memory_bytes{job="rabbitmq"})', "in use"),
+                PanelQuery('max(rabbitmq_resident_memory_limit_bytes{job="rabbitmq"})', "limit"),
             ),
         ),
         curves(
@@ -267,15 +273,15 @@ def _rabbitmq() -> Row:
             "Disk that is left, and the mark at which publishers are blocked.",
             "bytes",
             (
-                Query('min(rabbitmq_disk_space_available_bytes{job="rabbitmq"})', "left"),
-                Query('max(rabbitmq_disk_space_available_limit_bytes{job="rabbitmq"})', "limit"),
+                PanelQuery('min(rabbitmq_disk_space_available_bytes{job="rabbitmq"})', "left"),
+                PanelQuery('max(rabbitmq_disk_space_available_limit_bytes{job="rabbitmq"})', "limit"),
             ),
         ),
         curves(
             "RabbitMQ's connections",
             "Connections of everybody. A process of Overheard holds a few; a number that climbs for days is a leak.",
             "short",
-            Query('sum(rabbitmq_connections{job="rabbitmq"})', "connections"),
-            Steps(warn=200),
+            PanelQuery('sum(rabbitmq_connections{job="rabbitmq"})', "connections"),
+            Thresholds(warn=200),
         ),
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import Row, board
-from deploy.grafana.panels import Steps, curves, number
-from deploy.grafana.queries import Query, increase, latest, quantiles, rate
+from deploy.grafana.document import DashboardRow, board
+from deploy.grafana.panels import Thresholds, curves, number
+from deploy.grafana.queries import PanelQuery, increase, latest, quantiles, rate
 
 
 def make() -> Dashboard:
@@ -25,29 +25,29 @@ def make() -> Dashboard:
     )
 
 
-def _figures() -> Row:
+def _figures() -> DashboardRow:
     return (
         number(
             "Requests a minute",
             "Requests to Reddit in the last minutes. Reddit allows 100 a minute for each client id; we keep to "
             "[sources.reddit] requests_per_minute.",
             "short",
-            Query("60 * sum(overheard:reddit_requests:rate5m)"),
-            Steps(90, 100),
+            PanelQuery("60 * sum(overheard:reddit_requests:rate5m)"),
+            Thresholds(90, 100),
         ),
         number(
             "Failing",
             "Share of the requests without answer, with 5xx, 401 or 429, or with a page that turns this server away.",
             "percentunit",
-            Query("overheard:reddit_failures:ratio_rate15m"),
-            Steps(0.1, 0.5),
+            PanelQuery("overheard:reddit_failures:ratio_rate15m"),
+            Thresholds(0.1, 0.5),
         ),
         number(
             "Feeds refused",
             "Feeds that Reddit refuses (private, banned, missing). Each is tried again by itself.",
             "short",
             latest("overheard_feeds", where='state="failing"'),
-            Steps(warn=1),
+            Thresholds(warn=1),
         ),
         number(
             "Lag",
@@ -60,19 +60,19 @@ def _figures() -> Row:
             "Readings that could not reach back to the one before: items were missed.",
             "short",
             increase("overheard_coverage_gaps_total", "24h"),
-            Steps(bad=1),
+            Thresholds(bad=1),
         ),
         number(
             "Rechecks overdue",
             "Stored items that were not checked for deletion within their time.",
             "short",
             latest("overheard_recheck_overdue_items"),
-            Steps(1, 1000),
+            Thresholds(1, 1000),
         ),
     )
 
 
-def _requests() -> Row:
+def _requests() -> DashboardRow:
     return (
         curves(
             "Requests by status",
@@ -93,7 +93,7 @@ def _requests() -> Row:
             "Items a request",
             "What a request brings, of 100 at most. Low: little is new, or many feeds are read one by one.",
             "short",
-            Query(
+            PanelQuery(
                 'sum(rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))'
                 ' / sum(rate(overheard_reddit_requests_total{job="overheard", endpoint=~"new|comments", status="200"}'
                 "[$__rate_interval]))",
@@ -104,7 +104,7 @@ def _requests() -> Row:
     )
 
 
-def _budget() -> Row:
+def _budget() -> DashboardRow:
     return (
         curves(
             "Requests left",
@@ -112,14 +112,14 @@ def _budget() -> Row:
             "somebody else uses the same credentials. A gap: it was not asked for so long.",
             "short",
             latest("overheard_reddit_budget_remaining", "left"),
-            Steps(50, 10, low=True),
+            Thresholds(50, 10, low=True),
         ),
         curves(
             "The line",
             "How far ahead requests are reserved. At 5 minutes nobody lines up any more, and asks again later.",
             "s",
             latest("overheard_reddit_budget_booked_seconds", "line"),
-            Steps(60, 120),
+            Thresholds(60, 120),
         ),
         curves(
             "Waits for a turn",
@@ -132,12 +132,12 @@ def _budget() -> Row:
             "For Reddit's budget, and for channels' own. Beyond a second no thread waits: the message comes back.",
             "s",
             quantiles("overheard_rate_limit_wait_seconds"),
-            Steps(warn=60),
+            Thresholds(warn=60),
         ),
     )
 
 
-def _feeds() -> Row:
+def _feeds() -> DashboardRow:
     return (
         curves(
             "Feeds by state",
@@ -153,7 +153,7 @@ def _feeds() -> Row:
             "s",
             (
                 latest("overheard_feed_lag_seconds", "lag"),
-                Query(
+                PanelQuery(
                     'time() - max(overheard_reddit_last_success_timestamp_seconds{job="overheard"} > 0)', "last reading"
                 ),
                 latest("overheard_reddit_failing_seconds", "no answer"),
@@ -174,12 +174,12 @@ def _feeds() -> Row:
             "Readings that could not reach back to the one before: Reddit lists the newest 1,000 items only.",
             "short",
             increase("overheard_coverage_gaps_total", "1h", "gaps"),
-            Steps(bad=1),
+            Thresholds(bad=1),
         ),
     )
 
 
-def _rechecks() -> Row:
+def _rechecks() -> DashboardRow:
     return (
         curves(
             "Rechecked",
@@ -198,6 +198,6 @@ def _rechecks() -> Row:
             "Stored items whose recheck is overdue.",
             "short",
             latest("overheard_recheck_overdue_items", "overdue"),
-            Steps(1, 1000),
+            Thresholds(1, 1000),
         ),
     )

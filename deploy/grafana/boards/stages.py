@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import Row, board
-from deploy.grafana.panels import Steps, curves
-from deploy.grafana.queries import Query, latest, quantile_by, quantiles, rate
+from deploy.grafana.document import DashboardRow, board
+from deploy.grafana.panels import Thresholds, curves
+from deploy.grafana.queries import PanelQuery, latest, quantile_by, quantiles, rate
 
 DURATION = "overheard_stage_duration_seconds"
 
@@ -27,7 +27,7 @@ def make() -> Dashboard:
     )
 
 
-def _rates() -> Row:
+def _rates() -> DashboardRow:
     return (
         curves(
             "Messages by stage",
@@ -47,28 +47,28 @@ def _rates() -> Row:
             "Share that fails",
             "Retried or dead, of all messages of a stage, over five minutes.",
             "percentunit",
-            Query("overheard:stage_failures:ratio_rate5m", "{{stage}}"),
-            Steps(0.05, 0.25),
+            PanelQuery("overheard:stage_failures:ratio_rate5m", "{{stage}}"),
+            Thresholds(0.05, 0.25),
             most=1,
         ),
     )
 
 
-def _durations() -> Row:
+def _durations() -> DashboardRow:
     return (
         curves(
             "Usual duration",
             "Half of a stage's messages took less.",
             "s",
             quantile_by(0.5, DURATION, "stage"),
-            Steps(warn=10),
+            Thresholds(warn=10),
         ),
         curves(
             "Long durations",
             "99 % of a stage's messages took less. fetch waits for Reddit, notify for receivers.",
             "s",
             quantile_by(0.99, DURATION, "stage"),
-            Steps(30, 120),
+            Thresholds(30, 120),
         ),
         curves(
             "Threads' time",
@@ -80,33 +80,33 @@ def _durations() -> Row:
     )
 
 
-def _queues() -> Row:
+def _queues() -> DashboardRow:
     return (
         curves(
             "Messages ready",
             "Messages that could be worked on now. The stage whose queue is long holds up those behind it.",
             "short",
             latest("overheard_queue_messages", by="queue", where='state="ready"'),
-            Steps(warn=1000),
+            Thresholds(warn=1000),
         ),
         curves(
             "Oldest run and poll",
             "Age of the oldest run (waits for fetch) and poll (waits for match and store).",
             "s",
             latest("overheard_oldest_work_seconds", by="work", where='work=~"run|poll"'),
-            Steps(300, 900),
+            Thresholds(300, 900),
         ),
         curves(
             "Consumers",
             "Processes that consume each queue. 0: nobody works on it.",
             "short",
             latest("overheard_queue_consumers", by="queue"),
-            Steps(bad=1, low=True),
+            Thresholds(bad=1, low=True),
         ),
     )
 
 
-def _aside() -> Row:
+def _aside() -> DashboardRow:
     return (
         curves(
             "Delayed",
@@ -121,45 +121,45 @@ def _aside() -> Row:
             "came with an unknown key.",
             "short",
             latest("overheard_queue_messages", by="queue", where='state="dead"'),
-            Steps(warn=1),
+            Thresholds(warn=1),
         ),
         curves(
             "Dead letters in the database",
             "They wait for somebody: overheard dead list.",
             "short",
             latest("overheard_dead_letters", "dead letters"),
-            Steps(1, 100),
+            Thresholds(1, 100),
         ),
     )
 
 
-def _threads() -> Row:
+def _threads() -> DashboardRow:
     return (
         curves(
             "In progress",
             "Messages that are being worked on now.",
             "short",
-            Query('sum by (stage) (overheard_stage_in_progress{job="overheard"})', "{{stage}}"),
+            PanelQuery('sum by (stage) (overheard_stage_in_progress{job="overheard"})', "{{stage}}"),
             stacked=True,
         ),
         curves(
             "Longest in progress",
             "How long the message longest in progress has taken so far, in each process. The time limit is 5 minutes.",
             "s",
-            Query('overheard_longest_in_progress_seconds{job="overheard"}', "{{program}} {{instance}}"),
-            Steps(300, 600),
+            PanelQuery('overheard_longest_in_progress_seconds{job="overheard"}', "{{program}} {{instance}}"),
+            Thresholds(300, 600),
         ),
         curves(
             "Threads alive",
             "Worker and consumer threads. A process without one of either does nothing.",
             "short",
-            Query('overheard_worker_threads_alive{job="overheard"}', "{{program}} {{instance}} {{role}}"),
-            Steps(bad=1, low=True),
+            PanelQuery('overheard_worker_threads_alive{job="overheard"}', "{{program}} {{instance}} {{role}}"),
+            Thresholds(bad=1, low=True),
         ),
     )
 
 
-def _index() -> Row:
+def _index() -> DashboardRow:
     return (
         curves(
             "Queries in the index",
@@ -175,7 +175,7 @@ def _index() -> Row:
             "Time for each look at what has changed, made before each message of match.",
             "s",
             quantiles("overheard_index_build_seconds"),
-            Steps(warn=5),
+            Thresholds(warn=5),
         ),
         curves(
             "Due in the last tick",

@@ -25,7 +25,7 @@ from overheard.channels.chat_urls import chat_service
 from overheard.channels.log_capture import captured
 from overheard.channels.redact import scrub
 from overheard.channels.webhook_url import WRONG_PORT, foreign
-from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
+from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
 from overheard.net.addresses import literal, why_refused
 from overheard.net.deadline import Deadline
 from overheard.net.egress import ALLOW, CONNECT_SECONDS
@@ -57,7 +57,7 @@ class AppriseChannel:
             raise InvalidInput(f"url: {guard.refusal}")
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises TryAgain (with the delay that was asked for), DeliveryRefused, or Permanent."""
+        """Deliver once. Raises RetryableError (with the delay asked for), DeliveryRefused, or PermanentError."""
         options = self._options
         with (
             Deadline(options.timeout) as deadline,
@@ -74,7 +74,7 @@ class AppriseChannel:
             reason = f"{self._name} not delivered: {fault or guard.reason or 'the service did not say why'}"
             if guard.refused and not fault and guard.delay is None:
                 raise DeliveryRefused(reason)
-            raise TryAgain(reason, delay=guard.delay)
+            raise RetryableError(reason, delay=guard.delay)
 
     def _notify(self, notice: Notice) -> bool:
         service = self._service()

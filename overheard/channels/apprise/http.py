@@ -25,9 +25,9 @@ from overheard.channels.apprise.patching import exchange
 from overheard.channels.responses import answered, asked_delay, refuses
 from overheard.channels.webhook_url import WRONG_PORT, foreign
 from overheard.clock import system_clock
-from overheard.errors import Permanent
+from overheard.errors import PermanentError
 from overheard.net.egress import ALLOW
-from overheard.net.egress_audit import Guard, active
+from overheard.net.egress_audit import EgressAudit, active
 
 MAX_ANSWER_BYTES = 2**20
 PORTS = {"http": 80, "https": 443}
@@ -54,7 +54,7 @@ class GuardedRequests:
         _check_port(guard, url)
         options |= dict(zip(UNNAMED.get(method.lower(), ()), given, strict=False))
         options |= {"stream": True, "allow_redirects": False}
-        with _Session() as session:
+        with _BareSession() as session:
             response = session.request(method, url, **options)
             body = _read(response, guard)
         _note_answer(guard, response, body)
@@ -72,7 +72,7 @@ def install() -> None:
     exchange("requests", requests, GuardedRequests())
 
 
-class _Session(requests.Session):
+class _BareSession(requests.Session):
     """For one request."""
 
     def __init__(self) -> None:
@@ -87,17 +87,17 @@ class _Session(requests.Session):
         return settings
 
 
-def _check_port(guard: Guard, url: str) -> None:
+def _check_port(guard: EgressAudit, url: str) -> None:
     parts = urlsplit(url)
     try:
         port = parts.port or PORTS.get(parts.scheme.lower(), 0) if parts.port != 0 else 0
     except ValueError:
         raise requests.exceptions.InvalidURL("its port cannot be read") from None
     if not guard.allow_private and foreign(port):
-        guard.refuse(Permanent(f"refused to connect: {WRONG_PORT.format(port)}; {ALLOW}"))
+        guard.refuse(PermanentError(f"refused to connect: {WRONG_PORT.format(port)}; {ALLOW}"))
 
 
-def _note_answer(guard: Guard, response: requests.Response, body: bytes) -> None:
+def _note_answer(guard: EgressAudit, response: requests.Response, body: bytes) -> None:
     """Tell the guard what was answered."""
     status = response.status_code
     said = f"the service {answered(status)}"
@@ -110,7 +110,7 @@ def _note_answer(guard: Guard, response: requests.Response, body: bytes) -> None
         guard.reason += f", and asks to wait {guard.delay:.0f} s"
 
 
-def _read(response: requests.Response, guard: Guard) -> bytes:
+def _read(response: requests.Response, guard: EgressAudit) -> bytes:
     # Not by iter_content, which unpacks, and reads a chunk's length however long the line is.
     try:
         body: bytes = response.raw.read(MAX_ANSWER_BYTES + 1)

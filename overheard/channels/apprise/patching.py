@@ -2,7 +2,7 @@
 
 Apprise offers no way to give it an HTTP client, a Message-ID or a text part. So what its services import under a name
 is exchanged for ours, once, when they have been loaded; the libraries that they import it from stay as they are.
-``tests/unit/channels/test_apprise_names.py`` reads the installed Apprise and fails when a release moves a name.
+``tests/unit/channels/apprise/test_patching.py`` reads the installed Apprise and fails when a release moves a name.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which of Apprise's services and options may be used, and which reach past what we can check.
 
-``tests/unit/channels/test_apprise_rules.py`` reads the installed Apprise and fails when a release adds a service that
+``tests/unit/channels/apprise/test_policy.py`` reads the installed Apprise and fails when a release adds a service that
 runs programs, starts threads or reads local files.
 """
 

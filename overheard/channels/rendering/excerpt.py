@@ -10,14 +10,14 @@ from overheard.channels.rendering.sanitize import ELLIPSIS, clean
 Span = tuple[int, int]
 
 
-class Piece(NamedTuple):
+class Fragment(NamedTuple):
     """A stretch of text; ``hit`` when a query matched exactly this."""
 
     text: str
     hit: bool
 
 
-def excerpt(text: str, spans: list[Span], width: int) -> list[Piece]:
+def excerpt(text: str, spans: list[Span], width: int) -> list[Fragment]:
     """About ``width`` characters around the first span, cut at words, white space folded, spans marked.
 
     ``spans`` are (start, end) in code points of ``text``; those that do not fit the text are ignored.
@@ -31,12 +31,12 @@ def excerpt(text: str, spans: list[Span], width: int) -> list[Piece]:
     for left, right in spans:
         left, right = max(left, at), min(right, end)
         if left < right:
-            pieces += [Piece(text[at:left], False), Piece(text[left:right], True)]
+            pieces += [Fragment(text[at:left], False), Fragment(text[left:right], True)]
             at = right
-    pieces.append(Piece(text[at:end], False))
-    folded = [Piece(_fold(piece.text), piece.hit) for piece in pieces]
-    folded[0] = Piece((ELLIPSIS if start else "") + folded[0].text.lstrip(" "), folded[0].hit)
-    folded[-1] = Piece(folded[-1].text.rstrip(" ") + (ELLIPSIS if end < len(text) else ""), folded[-1].hit)
+    pieces.append(Fragment(text[at:end], False))
+    folded = [Fragment(_fold(piece.text), piece.hit) for piece in pieces]
+    folded[0] = Fragment((ELLIPSIS if start else "") + folded[0].text.lstrip(" "), folded[0].hit)
+    folded[-1] = Fragment(folded[-1].text.rstrip(" ") + (ELLIPSIS if end < len(text) else ""), folded[-1].hit)
     return [piece for piece in folded if piece.text]
 
 

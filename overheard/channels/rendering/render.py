@@ -1,7 +1,7 @@
 """Notices as text for people: a subject line and a body in one of three flavours (text, CommonMark, HTML).
 
 A stranger wrote titles and bodies, so every value that a template prints is made harmless by the environment itself
-(``finalize``, autoescape), never by a filter that somebody has to remember. Links alone are ``Trusted``, once checked.
+(``finalize``, autoescape), never by a filter that somebody has to remember. Links alone are ``SafeText``, once checked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from jinja2 import PackageLoader
 from jinja2.sandbox import SandboxedEnvironment
 
-from overheard.channels.rendering.excerpt import Piece, excerpt
+from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.sanitize import clean, commonmark, inert, one_line
 from overheard.notices import Notice, PublicMention
 from overheard.sources.registry import author_label, place_label
@@ -32,7 +32,7 @@ REDDIT = "https://www.reddit.com"
 LINK = re.compile(r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~%/?=&+-]*)?")
 
 
-class Trusted(str):
+class SafeText(str):
     """Text of ours, or checked to be harmless: printed as it is."""
 
 
@@ -144,7 +144,7 @@ def _view(mention: PublicMention, width: int) -> dict[str, Any]:
 
 def _link(permalink: str) -> str:
     url = REDDIT + permalink if permalink.startswith("/") else permalink
-    return Trusted(url) if LINK.fullmatch(url) else url
+    return SafeText(url) if LINK.fullmatch(url) else url
 
 
 def _found(mention: PublicMention) -> str:
@@ -164,14 +164,14 @@ def _environment(flavour: Flavour) -> SandboxedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["trusted"] = Trusted  # for what a macro has put together from harmless parts
-    environment.tests["checked_link"] = lambda value: isinstance(value, Trusted)
+    environment.filters["trusted"] = SafeText  # for what a macro has put together from harmless parts
+    environment.tests["checked_link"] = lambda value: isinstance(value, SafeText)
     return environment
 
 
 def _finalize(harmless: Callable[[str], str]) -> Callable[[Any], Any]:
     def finalize(value: Any) -> Any:
-        if isinstance(value, list) and all(isinstance(piece, Piece) for piece in value):
+        if isinstance(value, list) and all(isinstance(piece, Fragment) for piece in value):
             value = "".join(piece.text for piece in value)
         # Only plain strings: Trusted and Jinja's Markup (a macro's result) were looked at before.
         return harmless(value) if type(value) is str else value

@@ -20,7 +20,7 @@ from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow
 from overheard.operations import dead_letters
 from overheard.operations.dead_letters import DeadLetterKind
 from overheard.operations.wording import ago, counted
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 TABLE_ROWS = 50
 KEYS = ("id", "stage", "origin", "reason", "message_id", "routing_key", "created_at")
@@ -54,7 +54,7 @@ def list_(context: click.Context, /, by: str | None, limit: int | None, format: 
             _print_both(program, which, limit or TABLE_ROWS)
 
 
-def _print_by(program: Program, which: DeadLetterFilter, by: str, format: Format) -> None:
+def _print_by(program: RunningProcess, which: DeadLetterFilter, by: str, format: Format) -> None:
     kinds = dead_letters.kinds(program.db, which, by)
     if format == "table" and kinds:
         print_kinds(kinds)
@@ -62,7 +62,7 @@ def _print_by(program: Program, which: DeadLetterFilter, by: str, format: Format
         output.show(kinds, (), format, keys=DeadLetterKind.__struct_fields__, empty=_none(which))
 
 
-def _print_both(program: Program, which: DeadLetterFilter, limit: int) -> None:
+def _print_both(program: RunningProcess, which: DeadLetterFilter, limit: int) -> None:
     kinds = dead_letters.kinds(program.db, which, "reason")
     if not kinds:
         line((_none(which), "dim"))

@@ -15,9 +15,9 @@ from overheard.cli.output import line
 from overheard.db import dead_letters as stored
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.operations import dead_letters
-from overheard.operations.dead_letters import Replay
+from overheard.operations.dead_letters import DeadLetterReplay
 from overheard.operations.wording import counted, span
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 BAR_FROM = 200  # dead letters: fewer are sent before it can be read
 
@@ -67,13 +67,13 @@ def replay(context: click.Context, /, ids: tuple[int, ...], every: bool, yes: bo
     _tell(outcome)
 
 
-def gather(program: Program) -> None:
+def gather(program: RunningProcess) -> None:
     """Have all of them in the table, or say what is not."""
     if (missing := dead_letters.gather(program)) is not None:
         line(("! ", "yellow"), missing, stderr=True)
 
 
-def _confirmed(program: Program, which: DeadLetterFilter, yes: bool, question: str) -> DeadLetterFilter:
+def _confirmed(program: RunningProcess, which: DeadLetterFilter, yes: bool, question: str) -> DeadLetterFilter:
     """Return exactly what is to be settled. Asks, unless IDs were named."""
     which = dead_letters.as_they_are(program.db, which)
     kinds = dead_letters.kinds(program.db, which, "reason")
@@ -91,7 +91,7 @@ def _confirmed(program: Program, which: DeadLetterFilter, yes: bool, question: s
     return which
 
 
-def _tell(outcome: Replay) -> None:
+def _tell(outcome: DeadLetterReplay) -> None:
     failed = outcome.fault is not None or outcome.stay or outcome.held
     if outcome.sent or not failed:
         line(("✓ ", "green"), f"{counted(outcome.sent, 'dead letter')} sent again.")

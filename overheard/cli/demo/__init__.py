@@ -26,8 +26,8 @@ from overheard.config import Config
 from overheard.embedded import Pipeline
 from overheard.observability import log
 from overheard.operations import workspaces
-from overheard.process import Program
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin, Traffic
+from overheard.process import RunningProcess
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator, Traffic
 from overheard.workspaces import ChannelSpec, read
 
 WORKSPACES = """
@@ -81,10 +81,10 @@ def _demo(seconds: float | None, rate: float) -> int:
     secret = new_secret()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="overheard-demo-"))
-        standin = stack.enter_context(Standin(keep=5000, requests_per_minute=300))
+        standin = stack.enter_context(RedditSimulator(keep=5000, requests_per_minute=300))
         traffic = Traffic(standin, rate_per_second=rate)
         hook = stack.enter_context(receiving(secret, arrived.put))
-        running = Program(_configuration(Path(folder), standin.url))
+        running = RunningProcess(_configuration(Path(folder), standin.url))
         running.stop_on_signals()
         running.ready_database()
         _import(running, hook, secret)
@@ -127,7 +127,7 @@ def _work(pipeline: Pipeline, screen: Screen, arrived: queue.SimpleQueue[dict[st
 
 def _configuration(folder: Path, reddit: str) -> Config:
     """The shipped defaults, quickened, with the demo's own Reddit, and its receiver on this machine allowed."""
-    own = configuration.Reddit(
+    own = configuration.RedditSettings(
         client_id=CLIENT_ID,
         client_secret=SecretStr(CLIENT_SECRET),
         user_agent="linux:overheard-demo:0.1 (by /u/overheard)",
@@ -136,16 +136,16 @@ def _configuration(folder: Path, reddit: str) -> Config:
         requests_per_minute=280,
     )
     return Config(
-        database=configuration.Database(url=SecretStr(f"sqlite:///{folder}/demo.db")),
-        sources=configuration.Sources(reddit=own),
-        metrics=configuration.Metrics(port=_metrics_port()),
-        tick=configuration.Tick(interval=0.5, jitter=0),
-        fetch=configuration.Fetch(fresh_for=1, threads=2),
-        notify=configuration.Notify(allow_private=True, per_minute=6000, burst=100, threads=4),
+        database=configuration.DatabaseSettings(url=SecretStr(f"sqlite:///{folder}/demo.db")),
+        sources=configuration.SourcesSettings(reddit=own),
+        metrics=configuration.MetricsSettings(port=_metrics_port()),
+        tick=configuration.TickSettings(interval=0.5, jitter=0),
+        fetch=configuration.FetchSettings(fresh_for=1, threads=2),
+        notify=configuration.NotifySettings(allow_private=True, per_minute=6000, burst=100, threads=4),
     )
 
 
-def _import(running: Program, url: str, secret: str) -> None:
+def _import(running: RunningProcess, url: str, secret: str) -> None:
     channel = ChannelSpec(name="screen", url=url, secret=secret)
     with running.db.session():
         for spec in read(WORKSPACES, "the demo"):
@@ -154,7 +154,7 @@ def _import(running: Program, url: str, secret: str) -> None:
 
 def _metrics_port() -> int:
     """The usual port where it is free, else any."""
-    usual = configuration.Metrics().port
+    usual = configuration.MetricsSettings().port
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return usual if probe.connect_ex(("127.0.0.1", usual)) != 0 else 0

@@ -21,7 +21,7 @@ def receiving(secret: str, received: Callable[[dict[str, Any]], None]) -> Iterat
     key = key_of(secret)
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class WebhookRequestHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
 
@@ -47,7 +47,7 @@ def receiving(secret: str, received: Callable[[dict[str, Any]], None]) -> Iterat
         def log_message(self, format: str, *args: object) -> None:
             """The demo shows the mention itself."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), WebhookRequestHandler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, name="receiver", daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/hook"

@@ -16,7 +16,7 @@ from overheard.config import Config
 from overheard.operations import problems
 from overheard.operations.facts import Facts, Observer
 from overheard.operations.problems import Problem
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.supervisord import URL_VARIABLE
 
 
@@ -42,7 +42,7 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
     As JSON it is one object on a line; of refused feeds and channels that take nothing, 100 are named.
     """
     config = configuration(context)
-    with closing(Observer(Program(config), server=os.environ.get(URL_VARIABLE))) as observer:
+    with closing(Observer(RunningProcess(config), server=os.environ.get(URL_VARIABLE))) as observer:
         if not watch:
             found = _print(observer.look(), config, format)
             sys.exit(0 if problems.is_healthy(found) else 1)

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from overheard.bus.queue_depths import Queue
+from overheard.bus.queue_depths import QueueDepth
 from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.output import Column, flat
@@ -131,7 +131,7 @@ class ProgramRow(msgspec.Struct):
     """A program: its queue on RabbitMQ, and its processes on this machine."""
 
     name: str
-    queue: Queue | None
+    queue: QueueDepth | None
     processes: list[Process]
 
 

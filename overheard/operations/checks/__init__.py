@@ -9,10 +9,10 @@ from pathlib import Path
 from overheard.db.database import Db
 from overheard.errors import Unavailable
 from overheard.operations.checks import machine, servers, workspaces
-from overheard.operations.checks.outcome import Outcome
-from overheard.process import Program
+from overheard.operations.checks.outcome import CheckOutcome
+from overheard.process import RunningProcess
 
-Check = Callable[[Program, Db | None], Outcome | None]  # without a database where it cannot be used
+Check = Callable[[RunningProcess, Db | None], CheckOutcome | None]  # without a database where it cannot be used
 
 PARTS: dict[str, Check] = {
     "clients": servers.clients,
@@ -27,12 +27,14 @@ PARTS: dict[str, Check] = {
 }
 
 
-def run(program: Program, path: Path | None, *, budget: servers.OpenBudget) -> Iterator[tuple[str, Outcome]]:
+def run(
+    program: RunningProcess, path: Path | None, *, budget: servers.OpenBudget
+) -> Iterator[tuple[str, CheckOutcome]]:
     """Check all parts, each by its name. ``path``: the configuration file that was named."""
     config = program.config
-    yield "configuration", Outcome("ok", _where(path))
+    yield "configuration", CheckOutcome("ok", _where(path))
     for deprecated in config.deprecated:
-        yield "configuration", Outcome("warning", deprecated)
+        yield "configuration", CheckOutcome("warning", deprecated)
     stored = servers.database(program)
     yield "database", stored
     yield "bus", servers.bus(config)
@@ -42,12 +44,12 @@ def run(program: Program, path: Path | None, *, budget: servers.OpenBudget) -> I
             yield part, outcome
 
 
-def _outcome(check: Check, program: Program, db: Db | None) -> Outcome | None:
+def _outcome(check: Check, program: RunningProcess, db: Db | None) -> CheckOutcome | None:
     try:
         with db.session() if db is not None else nullcontext():
             return check(program, db)
     except Unavailable as error:
-        return Outcome("warning", f"not looked at: {error}")
+        return CheckOutcome("warning", f"not looked at: {error}")
 
 
 def _where(path: Path | None) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class CheckOutcome(msgspec.Struct, frozen=True):
     """``ready``: what was checked can be used by the checks that follow."""
 
     sign: Literal["ok", "warning", "failed"]

@@ -14,31 +14,39 @@ from overheard.config import Config
 from overheard.db import heartbeats, migrate, refreshes, sqlite_file
 from overheard.db import instance as instances
 from overheard.db.database import Db
-from overheard.errors import ConfigError, InvalidInput, LoginRefused, Permanent, Postponed, TryAgain, Unavailable
+from overheard.errors import (
+    BudgetExhausted,
+    ConfigError,
+    InvalidInput,
+    LoginRefused,
+    PermanentError,
+    RetryableError,
+    Unavailable,
+)
 from overheard.operations import processes
-from overheard.operations.checks.outcome import Outcome
+from overheard.operations.checks.outcome import CheckOutcome
 from overheard.operations.facts import BUS_REFUSES
 from overheard.operations.operator_alert import alert_channel, said
 from overheard.operations.processes import Process
 from overheard.operations.wording import span
-from overheard.permits import NoLimit
-from overheard.process import Program
-from overheard.sources import Budget
+from overheard.permits import UnlimitedPermit
+from overheard.process import RunningProcess
+from overheard.sources import RequestTokens
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.sources.reddit.source import open_source
 
 REDDIT_TIMEOUT_SECONDS = 5.0
 
-OpenBudget = Callable[[str], Budget]  # by its key
+OpenBudget = Callable[[str], RequestTokens]  # by its key
 
 
-def database(program: Program) -> Outcome:
+def database(program: RunningProcess) -> CheckOutcome:
     """Connect, and check that it can be written to and is up to date."""
     db, embedded = program.db, program.config.database.embedded
     if embedded and (obstacle := sqlite_file.obstacle(db.file)) is not None:
-        return Outcome("failed", obstacle)
+        return CheckOutcome("failed", obstacle)
     if embedded and not db.file.exists():
-        return Outcome("ok", f"SQLite, {db.file}: not there yet; `overheard workspace add` or `run` makes it")
+        return CheckOutcome("ok", f"SQLite, {db.file}: not there yet; `overheard workspace add` or `run` makes it")
     url = program.config.database.url.get_secret_value()
     name = f"SQLite, {url.removeprefix('sqlite:///')}" if embedded else f"PostgreSQL, {_server(url)}"
     try:
@@ -47,36 +55,36 @@ def database(program: Program) -> Outcome:
             if not pending:
                 heartbeats.beat(db, "check", program.clock())  # a full disk shows in what is written only
     except ConfigError as error:
-        return Outcome("failed", f"{name}: {error}")
+        return CheckOutcome("failed", f"{name}: {error}")
     except Unavailable as error:
         remedy = "is the file writable, and is there room?" if embedded else "start it, or mend [database] url"
-        return Outcome("failed", f"{name}: {error}", remedy)
+        return CheckOutcome("failed", f"{name}: {error}", remedy)
     if not pending:
-        return Outcome("ok", name, ready=True)
+        return CheckOutcome("ok", name, ready=True)
     behind = f"{name}: {len(pending)} migration(s) behind"
     if embedded:
-        return Outcome("ok", f"{behind}: `overheard migrate` or `overheard run` copies it and applies them")
-    return Outcome("failed", behind, "run: overheard migrate")
+        return CheckOutcome("ok", f"{behind}: `overheard migrate` or `overheard run` copies it and applies them")
+    return CheckOutcome("failed", behind, "run: overheard migrate")
 
 
-def bus(config: Config) -> Outcome:
+def bus(config: Config) -> CheckOutcome:
     """Connect to RabbitMQ and log in."""
     if config.bus.embedded:
-        return Outcome("ok", "memory://, inside one process: for `overheard run`")
+        return CheckOutcome("ok", "memory://, inside one process: for `overheard run`")
     try:
         found, _ = queue_depths.look(config.bus.address)
     except ConfigError as error:
-        return Outcome("failed", str(error))
+        return CheckOutcome("failed", str(error))
     except BusRefused as error:
-        return Outcome("failed", str(error), BUS_REFUSES)
+        return CheckOutcome("failed", str(error), BUS_REFUSES)
     except Unavailable as error:
-        return Outcome("failed", str(error), "start RabbitMQ (systemctl start rabbitmq-server), or mend [bus] url")
+        return CheckOutcome("failed", str(error), "start RabbitMQ (systemctl start rabbitmq-server), or mend [bus] url")
     place = _server(config.bus.address)
     busy = sum(1 for queue in found if queue.workers)
-    return Outcome("ok", f"RabbitMQ, {place}; {busy} of {len(found)} queues have somebody who works on them")
+    return CheckOutcome("ok", f"RabbitMQ, {place}; {busy} of {len(found)} queues have somebody who works on them")
 
 
-def reddit(program: Program, open_budget: OpenBudget | None) -> Outcome:
+def reddit(program: RunningProcess, open_budget: OpenBudget | None) -> CheckOutcome:
     """Log in and read one post, within the shared budget; without a database there are no others to share it with."""
     config = program.config
     rules = config.sources.reddit
@@ -86,89 +94,89 @@ def reddit(program: Program, open_budget: OpenBudget | None) -> Outcome:
         source = open_source(config.model_copy(update={"sources": places}), program.metrics, program.clock)
     except ConfigError as error:
         needed = open_budget is None or _needed(program)
-        return Outcome(
+        return CheckOutcome(
             "failed" if needed else "warning", error.problems[0], textwrap.dedent("\n".join(error.problems[1:]))
         )
     try:
         if open_budget is None:
-            return Outcome("ok", source.verify(NoLimit()))
+            return CheckOutcome("ok", source.verify(UnlimitedPermit()))
         with program.db.session():
-            return Outcome("ok", source.verify(open_budget(budget_key(rules.client_in_use))))
-    except Postponed as wait:
-        return Outcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
+            return CheckOutcome("ok", source.verify(open_budget(budget_key(rules.client_in_use))))
+    except BudgetExhausted as wait:
+        return CheckOutcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
     except LoginRefused as error:
-        return Outcome("failed", str(error), "is the app still listed at https://www.reddit.com/prefs/apps?")
-    except TryAgain as error:
-        return Outcome("failed", str(error), "try again later; is the network there, and reddit_url right?")
-    except Permanent as error:
-        return Outcome("failed", str(error))
+        return CheckOutcome("failed", str(error), "is the app still listed at https://www.reddit.com/prefs/apps?")
+    except RetryableError as error:
+        return CheckOutcome("failed", str(error), "try again later; is the network there, and reddit_url right?")
+    except PermanentError as error:
+        return CheckOutcome("failed", str(error))
     finally:
         source.close()
 
 
-def clients(program: Program, db: Db | None) -> Outcome | None:
+def clients(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
     """Warn where Reddit has more clients than are used; None where it has not."""
     reddit = program.config.sources.reddit
     if len(reddit.clients) < 2:
         return None
     what = f"of the {len(reddit.clients)} of Reddit, only the first is used yet: {reddit.client_in_use}"
-    return Outcome("warning", what, "several at once are for a later version; the others do no harm")
+    return CheckOutcome("warning", what, "several at once are for a later version; the others do no harm")
 
 
-def _needed(program: Program) -> bool:
+def _needed(program: RunningProcess) -> bool:
     """Return whether Reddit is watched, or nothing is yet: a source that nobody watches may be left unconfigured."""
     with program.db.session():
         watched = refreshes.watched_sources(program.db)
     return not watched or SOURCE in watched
 
 
-def metrics(program: Program, db: Db | None) -> Outcome:
+def metrics(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the port is free, or this Overheard's already."""
     rules = program.config.metrics
     host, port = rules.host, rules.port
     place = f"http://{host}:{port}/metrics"
     if port == 0:
-        return Outcome("ok", f"any free port of {host}")
+        return CheckOutcome("ok", f"any free port of {host}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             probe.bind((host, port))
             probe.listen(1)
-        return Outcome("ok", f"{place}: the port is free")
+        return CheckOutcome("ok", f"{place}: the port is free")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         return _served(processes.ask(rules), f"{place}: {reason}", place, _instance(program, db))
 
 
-def _instance(program: Program, db: Db | None) -> str | None:
+def _instance(program: RunningProcess, db: Db | None) -> str | None:
     """Return which Overheard this is; None where the database, which knows it, does not answer."""
     if db is not None:
         return instances.known(db)
     return "" if program.config.database.embedded and not program.db.file.exists() else None
 
 
-def _served(process: Process | None, taken: str, place: str, instance: str | None) -> Outcome:
+def _served(process: Process | None, taken: str, place: str, instance: str | None) -> CheckOutcome:
     another = "set [metrics] port, or host, to another"
     if process is None:
-        return Outcome("failed", taken, another)
+        return CheckOutcome("failed", taken, another)
     if not process.belongs_to(instance):
-        return Outcome("failed", f"{place} is served by another Overheard, on another database", another)
+        return CheckOutcome("failed", f"{place} is served by another Overheard, on another database", another)
     if not process.instance or instance is None:
-        return Outcome("warning", f"{place} is served by an Overheard that may be another", f"if it is: {another}")
-    return Outcome("ok", f"{place} is served by this Overheard, which runs")
+        return CheckOutcome("warning", f"{place} is served by an Overheard that may be another", f"if it is: {another}")
+    return CheckOutcome("ok", f"{place} is served by this Overheard, which runs")
 
 
-def alerts(program: Program, db: Db | None) -> Outcome:
+def alerts(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the operator's channel can be used. Nothing is sent: `overheard alert test` does that."""
     url = program.config.alerts.url.get_secret_value()
     if not url:
-        return Outcome("ok", "off: the operator is told nothing ([alerts] url)")
+        return CheckOutcome("ok", "off: the operator is told nothing ([alerts] url)")
     try:
         alert_channel(program.config)
     except InvalidInput as error:
-        return Outcome("failed", f"[alerts] {said(error)}")
-    return Outcome("ok", f"{redact(url)} (not tried: overheard alert test)")
+        return CheckOutcome("failed", f"[alerts] {said(error)}")
+    return CheckOutcome("ok", f"{redact(url)} (not tried: overheard alert test)")
 
 
 def _server(url: str) -> str:

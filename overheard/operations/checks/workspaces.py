@@ -8,30 +8,30 @@ from overheard.db import queries as stored_queries
 from overheard.db import source_health, workspaces
 from overheard.db.database import Db
 from overheard.matching.language import flaw
-from overheard.operations.checks.outcome import Outcome
+from overheard.operations.checks.outcome import CheckOutcome
 from overheard.operations.wording import counted, first
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
 
 NAMED = 5  # workspaces or queries; the others are counted
-NOT_LOOKED_AT = Outcome("ok", "not looked at: there is no database to read them from")
+NOT_LOOKED_AT = CheckOutcome("ok", "not looked at: there is no database to read them from")
 UNREADABLE_REMEDY = (
     "until then they are looked at hourly, and digests are sent at 9:00 UTC; "
     "overheard export SLUG, correct it, overheard import"
 )
 
 
-def coverage(program: Program, db: Db | None) -> Outcome | None:
+def coverage(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
     """Warn of workspaces that watch all of Reddit, of which most is missed; None where there are none."""
     slugs = source_health.followed_whole(db, SOURCE, NAMED + 1) if db is not None else []
     if not slugs:
         return None
     named = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")
-    return Outcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
+    return CheckOutcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
-def limits(program: Program, db: Db | None) -> Outcome:
+def limits(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Tell what one workspace may have, and which have more of it already."""
     rules = program.config.limits
     allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
@@ -39,18 +39,18 @@ def limits(program: Program, db: Db | None) -> Outcome:
     what = f"for each workspace: {parts}, {rules.triggers_per_hour:,} triggers an hour"
     beyond = workspaces.beyond(db, allowed) if db is not None else []
     if not beyond:
-        return Outcome("ok", what)
+        return CheckOutcome("ok", what)
     named = first([f"{slug} has {number:,} {part}" for slug, part, number in beyond], NAMED)
-    return Outcome("warning", f"{what}; {named}", "all of it is kept; raise [limits], or make several of them")
+    return CheckOutcome("warning", f"{what}; {named}", "all of it is kept; raise [limits], or make several of them")
 
 
-def schedules(program: Program, db: Db | None) -> Outcome:
+def schedules(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the schedules and time zones of all workspaces can be read."""
     if db is None:
         return NOT_LOOKED_AT
     if not (found := workspaces.unreadable_schedules(db)):
-        return Outcome("ok", "all can be read")
-    return Outcome("warning", unreadable_schedules(found), UNREADABLE_REMEDY)
+        return CheckOutcome("ok", "all can be read")
+    return CheckOutcome("warning", unreadable_schedules(found), UNREADABLE_REMEDY)
 
 
 def unreadable_schedules(found: Sequence[workspaces.UnreadableSchedule]) -> str:
@@ -60,7 +60,7 @@ def unreadable_schedules(found: Sequence[workspaces.UnreadableSchedule]) -> str:
     return f"{counted(len(found), 'schedule')} cannot be read: {named}{more}"
 
 
-def queries(program: Program, db: Db | None) -> Outcome:
+def queries(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check all queries of all workspaces, each read by the rules of today."""
     if db is None:
         return NOT_LOOKED_AT
@@ -70,8 +70,8 @@ def queries(program: Program, db: Db | None) -> Outcome:
         if (one := flaw(text)) is not None:
             found.append(f"{slug}/{name}{'' if one.matched else ' (not matched)'}")
     if not found:
-        return Outcome("ok", f"{counted(count, 'query')}, all right")
-    return Outcome(
+        return CheckOutcome("ok", f"{counted(count, 'query')}, all right")
+    return CheckOutcome(
         "warning",
         f"{len(found):,} of {counted(count, 'query')} would be refused today: {first(found, NAMED)}",
         "all are kept, and matched as before if they can be read; overheard workspace show SLUG says what to write"

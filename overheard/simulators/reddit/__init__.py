@@ -1,6 +1,6 @@
 """A stand-in for Reddit: a strict HTTP server that speaks what PRAW speaks, needs no credentials and no internet.
 
-    with Standin() as standin:
+    with RedditSimulator() as standin:
         standin.add_post("python", "Hello", "world")
         reddit = praw.Reddit(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, user_agent="linux:me:1 (by /u/me)",
                              reddit_url=standin.url, oauth_url=standin.url, check_for_updates=False)
@@ -10,19 +10,19 @@ source (github.com/reddit-archive/reddit), that is followed, and said at the pla
 """
 
 from .counters import Counts
-from .injected_failures import Fault, Faults
-from .simulator import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, Standin
-from .traffic import Text, Traffic, sample
+from .injected_failures import InjectedFailure, InjectedFailures
+from .simulator import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, RedditSimulator
+from .traffic import SampleText, Traffic, sample
 
 __all__ = [
     "CLIENT_ID",
     "CLIENT_SECRET",
     "INSTALLED_ID",
     "Counts",
-    "Fault",
-    "Faults",
-    "Standin",
-    "Text",
+    "InjectedFailure",
+    "InjectedFailures",
+    "RedditSimulator",
+    "SampleText",
     "Traffic",
     "sample",
 ]

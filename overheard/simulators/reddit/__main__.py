@@ -7,7 +7,7 @@ import signal
 import sys
 from threading import Event
 
-from .simulator import CLIENT_ID, CLIENT_SECRET, Standin
+from .simulator import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from .traffic import Traffic
 
 _HELLO = """\
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     stopping = Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopping.set())
-    standin = Standin(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
+    standin = RedditSimulator(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
     try:
         standin.start(options.port, options.host)
     except OSError as wrong:

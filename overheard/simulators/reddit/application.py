@@ -8,10 +8,10 @@ from collections.abc import Callable
 from . import render
 from .control import PREFIX, Control
 from .counters import Counters
-from .exchange import Answer, Request
-from .injected_failures import Faults
-from .limits import RateLimit, Usage
-from .routes import Refused, Routes
+from .exchange import SimulatedRequest, SimulatedResponse
+from .injected_failures import InjectedFailures
+from .limits import SimulatedRateLimit, Usage
+from .routes import BadRequest, Routes
 from .tokens import Tokens
 
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105 - a path
@@ -31,9 +31,9 @@ class Application:
         self,
         clock: Callable[[], float],
         tokens: Tokens,
-        limit: RateLimit,
+        limit: SimulatedRateLimit,
         routes: Routes,
-        faults: Faults,
+        faults: InjectedFailures,
         control: Control,
         counters: Counters,
         *,
@@ -48,7 +48,7 @@ class Application:
         self._counters = counters
         self._retry_after = retry_after
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         """Answer anything. Only requests at the control door are not counted."""
         path = request.path
         if f"{path}/".startswith(PREFIX):
@@ -62,36 +62,36 @@ class Application:
         self._counters.record(endpoint, target, answer.status, violation=answer.violation)
         return answer
 
-    def _refused_at_once(self, request: Request) -> Answer | None:
+    def _refused_at_once(self, request: SimulatedRequest) -> SimulatedResponse | None:
         if len(request.target) > _LONGEST_TARGET:
-            return Answer(414, render.error(414, "Request-URI Too Large"))
+            return SimulatedResponse(414, render.error(414, "Request-URI Too Large"))
         if _DEFAULT_AGENTS.match(request.headers.get("user-agent", "").strip()):
-            return Answer(429, render.error(429, "Too Many Requests"))
+            return SimulatedResponse(429, render.error(429, "Too Many Requests"))
         return None
 
-    def _token(self, request: Request) -> Answer:
+    def _token(self, request: SimulatedRequest) -> SimulatedResponse:
         if request.method != "POST":
-            return Answer(405, render.error(405, "Method Not Allowed"), {"allow": "POST"})
+            return SimulatedResponse(405, render.error(405, "Method Not Allowed"), {"allow": "POST"})
         fault = self._faults.take(request.path, data=False)
         answer = self._tokens.issue(request)
         return fault.spoil(answer) if fault else answer
 
-    def _data(self, request: Request) -> Answer:
+    def _data(self, request: SimulatedRequest) -> SimulatedResponse:
         holder = self._tokens.holder(request.headers.get("authorization", ""))
         if holder is None:
             headers = {"www-authenticate": 'Bearer realm="reddit", error="invalid_token"'}
-            return Answer(401, render.error(401, "Unauthorized"), headers)
+            return SimulatedResponse(401, render.error(401, "Unauthorized"), headers)
         usage = self._limit.take(holder.client, self._clock())
         if usage.over:
             return self._too_many(usage)
         fault = self._faults.take(request.path, data=True)
         try:
             answer = self._routes.read(request, holder)
-        except Refused as refused:
+        except BadRequest as refused:
             answer = refused.answer
         answer.headers.update(usage.headers())
         return fault.spoil(answer) if fault else answer
 
-    def _too_many(self, usage: Usage) -> Answer:
+    def _too_many(self, usage: Usage) -> SimulatedResponse:
         headers = usage.headers() | ({"retry-after": str(usage.reset)} if self._retry_after else {})
-        return Answer(429, render.error(429, "Too Many Requests"), headers, violation=True)
+        return SimulatedResponse(429, render.error(429, "Too Many Requests"), headers, violation=True)

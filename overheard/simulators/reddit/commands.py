@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .control import Command
-from .injected_failures import Fault
+from .injected_failures import InjectedFailure
 
 if TYPE_CHECKING:
-    from .simulator import Standin
+    from .simulator import RedditSimulator
 
 _POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "text", "over_18": "flag"}
 _COMMENT = {"link": "text*", "body": "text*", "parent": "text"}
@@ -18,7 +18,7 @@ _FAULT = {"kind": "text*", "times": "count", "path": "text", "status": "count", 
 _FAULT |= {"headers": "headers", "whole_length": "flag", "retry_after": "text"}
 
 
-def commands(standin: Standin) -> dict[str, Command]:
+def commands(standin: RedditSimulator) -> dict[str, Command]:
     """Return the commands by their path below `/_standin/`."""
 
     def post(**given: Any) -> dict[str, str]:
@@ -30,7 +30,7 @@ def commands(standin: Standin) -> dict[str, Command]:
     def fault(retry_after: str | None = None, **given: Any) -> None:
         headers = {str(name): str(value) for name, value in given.pop("headers", {}).items()}
         added = {"retry-after": retry_after} if retry_after is not None else {}
-        standin.faults.inject(Fault(**given, headers=headers | added))
+        standin.faults.inject(InjectedFailure(**given, headers=headers | added))
 
     return {
         "posts": Command(post, _POST | _MADE),

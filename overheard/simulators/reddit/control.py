@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .exchange import Answer, Request
+from .exchange import SimulatedRequest, SimulatedResponse
 
 PREFIX = "/_standin/"
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -38,7 +38,7 @@ class Control:
     def __init__(self, commands: Mapping[str, Command]) -> None:
         self._commands = commands
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         name = f"{request.path}/"[len(PREFIX) :].strip("/")
         if not name:
             listed = {f"{each.method} {PREFIX}{key}": dict(each.fields) for key, each in self._commands.items()}
@@ -75,5 +75,5 @@ def _arguments(body: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
     return given
 
 
-def _json(status: int, body: object, **headers: str) -> Answer:
-    return Answer(status, json.dumps(body), headers)
+def _json(status: int, body: object, **headers: str) -> SimulatedResponse:
+    return SimulatedResponse(status, json.dumps(body), headers)

@@ -10,7 +10,7 @@ Manner = Literal["send", "slow", "hang", "truncate", "reset"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SimulatedRequest:
     """`target` is the request line's, query included; header names are in lower case."""
 
     method: str
@@ -30,7 +30,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SimulatedResponse:
     """`manner` says how it reaches the client: sent, sent after `seconds`, cut in the middle, or not at all."""
 
     status: int

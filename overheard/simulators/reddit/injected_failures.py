@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Literal, get_args
 
 from . import render
-from .exchange import Answer
+from .exchange import SimulatedResponse
 
 FaultKind = Literal["fail", "timeout", "truncate", "html", "reset", "slow", "ratelimit"]
 
@@ -24,7 +24,7 @@ _HTML += " our servers</body></html>\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFailure:
     """One way of going wrong, for `times` requests.
 
     kind        what happens (and which fields it reads)
@@ -45,17 +45,17 @@ class Fault:
     whole_length: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def spoil(self, answer: Answer) -> Answer:
+    def spoil(self, answer: SimulatedResponse) -> SimulatedResponse:
         """Return what becomes of the answer that would have been given."""
         if self.kind == "fail":
             body = render.error(self.status, _phrase(self.status))
-            return Answer(self.status, body, {**answer.headers, **self.headers})
+            return SimulatedResponse(self.status, body, {**answer.headers, **self.headers})
         if self.kind == "html":
-            return Answer(self.status, _HTML, dict(answer.headers), "text/html; charset=utf-8")
+            return SimulatedResponse(self.status, _HTML, dict(answer.headers), "text/html; charset=utf-8")
         if self.kind == "timeout":
-            return Answer(0, "", manner="hang", seconds=self.seconds)
+            return SimulatedResponse(0, "", manner="hang", seconds=self.seconds)
         if self.kind == "reset":
-            return Answer(0, "", manner="reset")
+            return SimulatedResponse(0, "", manner="reset")
         if self.kind == "slow":
             return replace(answer, manner="slow", seconds=self.seconds)
         if self.kind == "truncate":
@@ -64,14 +64,14 @@ class Fault:
         return replace(answer, headers={**kept, **self.headers})
 
 
-class Faults:
+class InjectedFailures:
     """The queue of faults. Thread-safe."""
 
     def __init__(self) -> None:
-        self._queue: deque[tuple[Fault, re.Pattern[str] | None]] = deque()
+        self._queue: deque[tuple[InjectedFailure, re.Pattern[str] | None]] = deque()
         self._lock = Lock()
 
-    def inject(self, fault: Fault) -> None:
+    def inject(self, fault: InjectedFailure) -> None:
         """Queue a fault; ValueError when it can never happen."""
         if fault.kind not in get_args(FaultKind):
             raise ValueError(f"kind is {fault.kind!r}; there are: {', '.join(get_args(FaultKind))}")
@@ -96,33 +96,33 @@ class Faults:
     ) -> None:
         """Answer with `status`. `retry_after` is sent as it is: seconds ("5"), an HTTP date, or nonsense."""
         added = dict(headers or {}) | ({"retry-after": retry_after} if retry_after is not None else {})
-        self.inject(Fault("fail", times, path, status, headers=added))
+        self.inject(InjectedFailure("fail", times, path, status, headers=added))
 
     def timeout(self, seconds: float = 60.0, times: int = 1, path: str | None = None) -> None:
         """Say nothing for `seconds` (at most until the server stops), then close the connection."""
-        self.inject(Fault("timeout", times, path, seconds=seconds))
+        self.inject(InjectedFailure("timeout", times, path, seconds=seconds))
 
     def slow(self, seconds: float, times: int = 1, path: str | None = None) -> None:
         """Answer rightly, `seconds` late."""
-        self.inject(Fault("slow", times, path, seconds=seconds))
+        self.inject(InjectedFailure("slow", times, path, seconds=seconds))
 
     def truncate(self, times: int = 1, path: str | None = None, *, whole_length: bool = True) -> None:
         """Cut the body in the middle; with `whole_length=False` the cut body looks complete to HTTP."""
-        self.inject(Fault("truncate", times, path, whole_length=whole_length))
+        self.inject(InjectedFailure("truncate", times, path, whole_length=whole_length))
 
     def html(self, status: int = 503, times: int = 1, path: str | None = None) -> None:
         """Answer with an HTML error page."""
-        self.inject(Fault("html", times, path, status))
+        self.inject(InjectedFailure("html", times, path, status))
 
     def reset(self, times: int = 1, path: str | None = None) -> None:
         """Reset the connection in place of an answer."""
-        self.inject(Fault("reset", times, path))
+        self.inject(InjectedFailure("reset", times, path))
 
     def ratelimit(self, headers: Mapping[str, str] | None = None, times: int = 1, path: str | None = None) -> None:
         """Answer rightly, with these headers in place of the three x-ratelimit ones."""
-        self.inject(Fault("ratelimit", times, path, headers=dict(headers or {})))
+        self.inject(InjectedFailure("ratelimit", times, path, headers=dict(headers or {})))
 
-    def take(self, path: str, *, data: bool) -> Fault | None:
+    def take(self, path: str, *, data: bool) -> InjectedFailure | None:
         """Return the first fault for this request, using it up once; `data` is False for token requests."""
         with self._lock:
             for place, (fault, pattern) in enumerate(self._queue):

@@ -38,7 +38,7 @@ class _Window:
     recent: deque[float] = field(default_factory=deque)
 
 
-class RateLimit:
+class SimulatedRateLimit:
     """Thread-safe windows of all clients. Units: requests per minute, averaged over `window_seconds`."""
 
     def __init__(self, requests_per_minute: float = 100, window_seconds: float = 600) -> None:

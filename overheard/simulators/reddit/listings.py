@@ -18,46 +18,46 @@ Columns = Sequence[list[Place]]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """Places of items, highest first, and whether there may be more in the direction that was asked for."""
 
     places: list[Place]
     more: bool
 
 
-def newest(columns: Columns, limit: int, depth: int = 1000) -> Page:
+def newest(columns: Columns, limit: int, depth: int = 1000) -> ListingPage:
     """Return the first page."""
     want = min(limit, depth)
     places = sorted((place for column in columns for place in column[-want:]), reverse=True)[:want]
-    return Page(places, len(places) == limit)
+    return ListingPage(places, len(places) == limit)
 
 
-def after(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> Page:
+def after(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> ListingPage:
     """Return the page of items older than the anchor."""
     rank = _rank(columns, anchor)
     if rank is None or rank >= depth:
-        return Page([], False)
+        return ListingPage([], False)
     want = min(limit, depth - rank - 1)
     older: list[Place] = []
     for column in columns:
         end = bisect_left(column, anchor)
         older += column[max(0, end - want) : end]
     places = sorted(older, reverse=True)[:want]
-    return Page(places, len(places) == limit)
+    return ListingPage(places, len(places) == limit)
 
 
-def before(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> Page:
+def before(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> ListingPage:
     """Return the page of items just newer than the anchor (newest first, like every page)."""
     rank = _rank(columns, anchor)
     if rank is None or rank >= depth:
-        return Page([], False)
+        return ListingPage([], False)
     newer: list[Place] = []
     for column in columns:
         start = bisect_right(column, anchor)
         newer += column[start : start + limit]
     places = sorted(newer)[:limit]
     places.reverse()
-    return Page(places, len(places) == limit)
+    return ListingPage(places, len(places) == limit)
 
 
 def _rank(columns: Columns, anchor: Place) -> int | None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from . import listings, render
-from .exchange import Answer, Request
+from .exchange import SimulatedRequest, SimulatedResponse
 from .items import SUBREDDIT_NAME, Item, Kind, Place, Post, Subreddit, parse_fullname
-from .store import Store
+from .store import SimulatedContent
 from .tokens import Holder
 
 Multi = Literal["refuse", "drop"]
@@ -20,12 +20,12 @@ _MOST_IDS = 100
 _MOST_FOUND = 1000
 
 
-class Refused(Exception):
+class BadRequest(Exception):
     """A request that Reddit answers with something else than data."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
         super().__init__(message)
-        self.answer = Answer(status, render.error(status, message, **more), dict(headers or {}))
+        self.answer = SimulatedResponse(status, render.error(status, message, **more), dict(headers or {}))
 
 
 class Routes:
@@ -35,7 +35,7 @@ class Routes:
     drop     it is left out in silence, 404 when nothing is left (Reddit's published source)
     """
 
-    def __init__(self, store: Store, multi: Multi = "refuse", depth: int = 1000) -> None:
+    def __init__(self, store: SimulatedContent, multi: Multi = "refuse", depth: int = 1000) -> None:
         self._store = store
         self._multi = multi
         self._depth = depth
@@ -47,14 +47,14 @@ class Routes:
             return match[2]
         return {"/api/info": "info", "/search": "search", "/api/v1/me": "me"}.get(path, "unknown")
 
-    def read(self, request: Request, holder: Holder) -> Answer:
+    def read(self, request: SimulatedRequest, holder: Holder) -> SimulatedResponse:
         """Answer a request for data; raises Refused."""
         path, query = request.path, request.query
         endpoint = self.endpoint(path)
         if endpoint == "unknown":
-            raise Refused(404, "Not Found")
+            raise BadRequest(404, "Not Found")
         if request.method != "GET":
-            raise Refused(405, "Method Not Allowed", {"allow": "GET"})
+            raise BadRequest(405, "Method Not Allowed", {"allow": "GET"})
         match = _READ.fullmatch(path)
         with self._store.lock:
             if endpoint == "info":
@@ -71,7 +71,7 @@ class Routes:
         if "raw_json" not in query or query["raw_json"] == "0":
             # None of the three occurs in JSON outside of strings, so the finished text can be escaped.
             text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        return Answer(200, text)
+        return SimulatedResponse(200, text)
 
     def _listing(self, columns: listings.Columns, kind: Kind, query: dict[str, str]) -> str:
         limit = _limit(query.get("limit"))
@@ -134,7 +134,7 @@ class Routes:
             known = [self._store.subreddits.get(each) for each in names]
             homes = [home for home in known if home and home.state not in ("missing", "banned")]
             if not homes:
-                raise Refused(404, "Not Found")
+                raise BadRequest(404, "Not Found")
             if len(homes) > 1:
                 return [home.listed[kind] for home in homes if home.state == "public"]
             names = [homes[0].name.lower()]
@@ -146,23 +146,23 @@ class Routes:
         home = self._store.subreddits.get(name.lower())
         if home is None or home.state == "missing":
             if not SUBREDDIT_NAME.fullmatch(name):
-                raise Refused(404, "Not Found")
+                raise BadRequest(404, "Not Found")
             # Reddit names itself in full here; a client that follows redirects shall not leave this machine.
-            raise Refused(302, "Found", {"location": f"/subreddits/search?q={name}"})
+            raise BadRequest(302, "Found", {"location": f"/subreddits/search?q={name}"})
         if home.state == "banned":
-            raise Refused(404, "Not Found", reason="banned")
+            raise BadRequest(404, "Not Found", reason="banned")
         if home.state == "private":
-            raise Refused(403, "Forbidden", reason="private")
+            raise BadRequest(403, "Forbidden", reason="private")
         if home.state == "quarantined":
-            raise Refused(403, "Forbidden", reason="quarantined", quarantine_message="It is quarantined")
+            raise BadRequest(403, "Forbidden", reason="quarantined", quarantine_message="It is quarantined")
         return home
 
     def _one_of_many(self, name: str) -> Subreddit:
         home = self._store.subreddits.get(name)
         if home is None or home.state in ("missing", "banned"):
-            raise Refused(404, "Not Found")
+            raise BadRequest(404, "Not Found")
         if home.state != "public":
-            raise Refused(403, "Forbidden")
+            raise BadRequest(403, "Forbidden")
         return home
 
 
@@ -177,7 +177,7 @@ def _names(value: str) -> list[str]:
     names = [name for name in re.split("[ ,]+", value) if name]
     if len(names) > _MOST_IDS:
         # Reddit's published source answers an empty listing here, which hides the mistake: refuse it loudly.
-        raise Refused(400, "Bad Request")
+        raise BadRequest(400, "Bad Request")
     return names
 
 
@@ -188,5 +188,5 @@ def _holds(item: Item, words: list[str]) -> bool:
 
 def _me(holder: Holder) -> str:
     if holder.user is None:
-        raise Refused(403, "Forbidden")
+        raise BadRequest(403, "Forbidden")
     return json.dumps({"name": holder.user, "id": "standin", "is_suspended": False})

@@ -10,25 +10,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any, NoReturn
 
-from .exchange import Answer, Request
+from .exchange import SimulatedRequest, SimulatedResponse
 
 _LARGEST_BODY = 1 << 24
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
-class Server(ThreadingHTTPServer):
+class SimulatorServer(ThreadingHTTPServer):
     """Serves until `stop()`, which also ends open connections and requests that hang."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, host: str, port: int, application: Callable[[Request], Answer]) -> None:
+    def __init__(self, host: str, port: int, application: Callable[[SimulatedRequest], SimulatedResponse]) -> None:
         self.application = application
         self.stopping = Event()
         self._open: set[socket.socket] = set()
         self._lock = Lock()
-        super().__init__((host, port), Handler)
+        super().__init__((host, port), SimulatorRequestHandler)
         self._thread = Thread(target=self.serve_forever, args=(0.05,), name="standin", daemon=True)
         self._thread.start()
 
@@ -61,10 +61,10 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Handler(BaseHTTPRequestHandler):
+class SimulatorRequestHandler(BaseHTTPRequestHandler):
     """One connection, kept alive."""
 
-    server: Server
+    server: SimulatorServer
     protocol_version = "HTTP/1.1"
     server_version = "standin"
     sys_version = ""
@@ -83,9 +83,9 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self._body()
         if body is None:
-            return self._send(Answer(413, '{"message": "Payload Too Large", "error": 413}'), close=True)
+            return self._send(SimulatedResponse(413, '{"message": "Payload Too Large", "error": 413}'), close=True)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.application(Request(self.command, self.path, headers, body))
+        answer = self.server.application(SimulatedRequest(self.command, self.path, headers, body))
         if answer.manner in ("slow", "hang"):
             self.server.stopping.wait(answer.seconds)
         if answer.manner == "reset":
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _send(self, answer: Answer, *, close: bool) -> None:
+    def _send(self, answer: SimulatedResponse, *, close: bool) -> None:
         body = answer.text.encode()
         sent = body[: len(body) // 2] if answer.manner == "truncate" else body
         self.send_response(answer.status)

@@ -1,4 +1,4 @@
-"""`Standin`: the stand-in Reddit as an object, for tests, for `overheard demo` and for the command line."""
+"""`RedditSimulator`: the stand-in Reddit as an object, for tests, for `overheard demo` and for the command line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .application import Application
 from .commands import commands
 from .control import Control
 from .counters import Counters, Counts
-from .injected_failures import Faults
+from .injected_failures import InjectedFailures
 from .items import Gone, State
-from .limits import RateLimit
+from .limits import SimulatedRateLimit
 from .routes import Multi, Routes
-from .server import Server
-from .store import Release, Store
+from .server import SimulatorServer
+from .store import Release, SimulatedContent
 from .tokens import Tokens
 
 CLIENT_ID = "standin"
@@ -24,7 +24,7 @@ CLIENT_SECRET = "standin-secret"  # noqa: S105 - it guards nothing
 INSTALLED_ID = "standin-installed"
 
 
-class Standin:
+class RedditSimulator:
     """A Reddit of one's own. Thread-safe; also a context manager that starts and stops the server.
 
     seed                        where ids start; the same seed and calls give the same fullnames
@@ -58,10 +58,10 @@ class Standin:
         self._clock = clock
         self._ahead = 0.0
         self._lock = Lock()
-        self._server: Server | None = None
-        self.store = Store(self.now, seed, keep, release)
-        self.faults = Faults()
-        self._limit = RateLimit(requests_per_minute, window_seconds)
+        self._server: SimulatorServer | None = None
+        self.store = SimulatedContent(self.now, seed, keep, release)
+        self.faults = InjectedFailures()
+        self._limit = SimulatedRateLimit(requests_per_minute, window_seconds)
         self._counters = Counters()
         known = {CLIENT_ID: CLIENT_SECRET, INSTALLED_ID: ""} if clients is None else clients
         accounts = {"standin": "standin-password"} if users is None else users
@@ -81,7 +81,7 @@ class Standin:
         """Listen; port 0 takes a free one. OSError when the port is taken."""
         if self._server is not None:
             raise RuntimeError(f"the stand-in is running already, at {self.url}")
-        self._server = Server(host, port, self._application.answer)
+        self._server = SimulatorServer(host, port, self._application.answer)
         return self
 
     def stop(self) -> None:

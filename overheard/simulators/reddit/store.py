@@ -26,7 +26,7 @@ _FIRST_POST = int("1ma0000", 36)
 _FIRST_COMMENT = int("na00000", 36)
 
 
-class Store:
+class SimulatedContent:
     """Thread-safe content. `keep` bounds the items held per kind: the oldest are forgotten altogether.
 
     `release` is where a post goes that a filter held: to the "top", as on Reddit, or to its own "place".

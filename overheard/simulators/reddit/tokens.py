@@ -13,7 +13,7 @@ from threading import Lock
 from urllib.parse import parse_qsl
 
 from . import render
-from .exchange import Answer, Request
+from .exchange import SimulatedRequest, SimulatedResponse
 
 INSTALLED = "https://oauth.reddit.com/grants/installed_client"
 
@@ -44,12 +44,12 @@ class Tokens:
         self._holders: dict[str, Holder] = {}
         self._lock = Lock()
 
-    def issue(self, request: Request) -> Answer:
+    def issue(self, request: SimulatedRequest) -> SimulatedResponse:
         """Answer a token request. As on Reddit, a refused grant is a 200 with an "error" in it."""
         client = self._client(request.headers.get("authorization", ""))
         if client is None:
             headers = {"www-authenticate": 'Basic realm="reddit"'}
-            return Answer(401, render.error(401, "Unauthorized"), headers)
+            return SimulatedResponse(401, render.error(401, "Unauthorized"), headers)
         form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
         grant = form.get("grant_type", "")
         user = None
@@ -65,7 +65,7 @@ class Tokens:
             if not 20 <= len(form.get("device_id", "")) <= 50:
                 return _refused("invalid_request", "bad device_id")
         else:
-            return Answer(400, json.dumps({"error": "unsupported_grant_type"}))
+            return SimulatedResponse(400, json.dumps({"error": "unsupported_grant_type"}))
         return self._grant(Holder(client, user, self._clock() + self._seconds), form.get("scope", "*"))
 
     def holder(self, authorization: str) -> Holder | None:
@@ -80,7 +80,7 @@ class Tokens:
         with self._lock:
             self._holders.clear()
 
-    def _grant(self, holder: Holder, scope: str) -> Answer:
+    def _grant(self, holder: Holder, scope: str) -> SimulatedResponse:
         token = secrets.token_urlsafe(24)
         now = self._clock()
         with self._lock:
@@ -92,7 +92,7 @@ class Tokens:
             "expires_in": int(self._seconds),
             "scope": scope,
         }
-        return Answer(200, json.dumps(granted))
+        return SimulatedResponse(200, json.dumps(granted))
 
     def _client(self, authorization: str) -> str | None:
         scheme, _, encoded = authorization.partition(" ")
@@ -104,9 +104,9 @@ class Tokens:
         return client if scheme.lower() == "basic" and known is not None and _same(known, secret) else None
 
 
-def _refused(error: str, description: str | None = None) -> Answer:
+def _refused(error: str, description: str | None = None) -> SimulatedResponse:
     body = {"error": error} | ({"error_description": description} if description else {})
-    return Answer(200, json.dumps(body))
+    return SimulatedResponse(200, json.dumps(body))
 
 
 def _same(one: str, other: str) -> bool:

@@ -13,13 +13,13 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .simulator import Standin
+    from .simulator import RedditSimulator
 
 _THREADS_ALIVE = 20  # comments go to one of a subreddit's latest posts
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class SampleText:
     """Something somebody says in a subreddit; a comment has no title."""
 
     subreddit: str
@@ -28,10 +28,10 @@ class Text:
     text: str
 
 
-def sample() -> list[Text]:
+def sample() -> list[SampleText]:
     """Return the sample that is shipped with the stand-in: about 120 posts and comments of 8 subreddits."""
     lines = files(__package__).joinpath("sample.jsonl").read_text("utf-8").splitlines()
-    return [Text(**json.loads(line)) for line in lines]
+    return [SampleText(**json.loads(line)) for line in lines]
 
 
 class Traffic:
@@ -43,11 +43,11 @@ class Traffic:
 
     def __init__(
         self,
-        standin: Standin,
+        standin: RedditSimulator,
         seed: int = 0,
         rate_per_second: float = 2.0,
         subreddits: Iterable[str] | None = None,
-        texts: Sequence[Text] | None = None,
+        texts: Sequence[SampleText] | None = None,
     ) -> None:
         wanted = None if subreddits is None else {name.lower() for name in subreddits}
         chosen = [
@@ -76,7 +76,9 @@ class Traffic:
         posts = self._posts[text.subreddit]
         if text.title is None and not posts:
             # Nothing to comment on yet: what would be said is the subreddit's first post instead.
-            text = self._openings.get(text.subreddit) or Text(text.subreddit, text.author, text.text[:80], text.text)
+            text = self._openings.get(text.subreddit) or SampleText(
+                text.subreddit, text.author, text.text[:80], text.text
+            )
         if text.title is not None:
             posts.append(self._standin.add_post(text.subreddit, text.title, text.text, text.author))
             return posts[-1]
@@ -108,7 +110,7 @@ class Traffic:
             self.step()
             due += self._pace.expovariate(self._rate)
 
-    def _shuffled(self, texts: list[Text]) -> Iterator[Text]:
+    def _shuffled(self, texts: list[SampleText]) -> Iterator[SampleText]:
         # Everything once before anything twice.
         while True:
             yield from self._content.sample(texts, len(texts))

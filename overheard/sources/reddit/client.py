@@ -13,11 +13,11 @@ import requests
 from praw.config import Config as PrawConfig
 
 from overheard.clock import Clock
-from overheard.config import Reddit
+from overheard.config import RedditSettings
 from overheard.errors import OverheardError
-from overheard.observability.metrics import Metrics
-from overheard.sources.reddit.login_backoff import LoginGate
-from overheard.sources.reddit.requestor import CALL, BudgetedRequestor, Call, session
+from overheard.observability.metrics import ProcessMetrics
+from overheard.sources.reddit.login_backoff import LoginBackoff
+from overheard.sources.reddit.requestor import CALL, BudgetedRequestor, RequestPurpose, session
 from overheard.sources.reddit.responses import TokenRefused, leftover
 
 
@@ -30,18 +30,18 @@ class RedditClient:
     cost a lock that is held while a login hangs, and a hand in PRAW's private expiry stamp.
     """
 
-    def __init__(self, settings: Reddit, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, clock: Clock) -> None:
         self.settings = settings
         self._metrics = metrics
         self._clock = clock
-        self._logins = LoginGate(clock)
+        self._logins = LoginBackoff(clock)
         self._local = threading.local()
         self._sessions: set[requests.Session] = set()
 
-    def get(self, path: str, params: Mapping[str, str], call: Call) -> object:
+    def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """The JSON at ``path``. Logs in first, when needed, and once more when the token is not taken any more.
 
-        Raises Postponed, TryAgain, LoginRefused, FeedRefused, Permanent, and nothing else.
+        Raises BudgetExhausted, RetryableError, LoginRefused, FeedRefused, PermanentError, and nothing else.
         """
         with suppress(TokenRefused):
             return self._get(path, params, call)
@@ -53,7 +53,7 @@ class RedditClient:
         while self._sessions:
             self._sessions.pop().close()
 
-    def _get(self, path: str, params: Mapping[str, str], call: Call) -> object:
+    def _get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         held = CALL.set(call)
         failure: OverheardError
         try:

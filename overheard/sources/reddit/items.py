@@ -1,7 +1,7 @@
 """Reddit's listings as items: strict about each child's form, tolerant of a child that does not have it. Pure.
 
 A child without the promised form is skipped and counted; its text is never shown. A listing that is none at all is
-a passing fault (TryAgain): an error page, a cut body, somebody else's JSON.
+a passing fault (RetryableError): an error page, a cut body, somebody else's JSON.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.items import Item, ItemKind
 from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_in
 from overheard.sources.sanitize import clean
@@ -57,7 +57,7 @@ class _Listing(msgspec.Struct):
     data: _Children
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ParsedChild(msgspec.Struct, frozen=True):
     """A child: its item, or None and what is ``wrong`` with it. ``gone``: its author or Reddit took it away."""
 
     item: Item | None
@@ -66,33 +66,33 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def listing(answer: object) -> _Children:
-    """The listing in a decoded answer. Raises TryAgain when it is none."""
+    """The listing in a decoded answer. Raises RetryableError when it is none."""
     try:
         found = msgspec.convert(answer, _Listing).data
     except UNREADABLE as error:
-        raise TryAgain(f"Reddit's answer is no listing: {_said(error)}") from None
+        raise RetryableError(f"Reddit's answer is no listing: {_said(error)}") from None
     if found.after is not None and not FULLNAME.fullmatch(found.after):
-        raise TryAgain("Reddit's answer is no listing: its `after` is not a fullname")
+        raise RetryableError("Reddit's answer is no listing: its `after` is not a fullname")
     return found
 
 
-def readings(children: list[Any], kind: ItemKind | None = None) -> list[Reading]:
+def readings(children: list[Any], kind: ItemKind | None = None) -> list[ParsedChild]:
     """Each child, in its order; what is not of ``kind`` (when given) is wrong."""
     return [_reading(child, kind) for child in children]
 
 
-def _reading(child: object, kind: ItemKind | None) -> Reading:
+def _reading(child: object, kind: ItemKind | None) -> ParsedChild:
     try:
         return _read(child, kind)
     except UNREADABLE as error:
-        return Reading(None, wrong=_said(error))
+        return ParsedChild(None, wrong=_said(error))
 
 
 def _said(error: Exception) -> str:
     return "a text is not Unicode" if isinstance(error, UnicodeError) else str(error)
 
 
-def _read(raw: object, wanted: ItemKind | None) -> Reading:
+def _read(raw: object, wanted: ItemKind | None) -> ParsedChild:
     child = msgspec.convert(raw, _Child)
     kind: ItemKind = "comment" if child.kind == PREFIX["comment"] else "post"
     if child.kind != PREFIX[kind] or (wanted and kind != wanted):
@@ -103,13 +103,13 @@ def _read(raw: object, wanted: ItemKind | None) -> Reading:
         item = msgspec.structs.replace(
             _item(kind, post, post.name, body), title=clean(post.title), url=clean(post.url or "")
         )
-        return Reading(item, gone=bool(post.removed_by_category) or (item.author is None and body in ERASED))
+        return ParsedChild(item, gone=bool(post.removed_by_category) or (item.author is None and body in ERASED))
     comment = msgspec.convert(child.data, _Comment)
     thread = comment.link_id if comment.link_id and FULLNAME.fullmatch(comment.link_id) else post_in(comment.permalink)
     item = msgspec.structs.replace(
         _item(kind, comment, thread, comment.body), thread_title=clean(comment.link_title or "")
     )
-    return Reading(item, gone=item.author is None and comment.body in ERASED)
+    return ParsedChild(item, gone=item.author is None and comment.body in ERASED)
 
 
 def emptied(item: Item) -> bool:

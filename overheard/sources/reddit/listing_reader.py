@@ -32,7 +32,7 @@ from collections.abc import Sequence
 import msgspec
 
 from overheard.items import Item
-from overheard.sources import Page, ReadRequest, Unread
+from overheard.sources import ListingGap, Page, ReadRequest
 
 SEEN_NAMES = 200
 NAMES_PER_FEED = 5
@@ -45,7 +45,7 @@ Edge = tuple[str, float]
 Seen = tuple[str, str]  # (name, feed)
 
 
-class Remembered(msgspec.Struct, omit_defaults=True):
+class ListingCursor(msgspec.Struct, omit_defaults=True):
     """A cursor, decoded."""
 
     seen: list[Seen] = []
@@ -54,7 +54,7 @@ class Remembered(msgspec.Struct, omit_defaults=True):
     edge: Edge | None = None
 
 
-class Progress(msgspec.Struct, omit_defaults=True):
+class ListingPosition(msgspec.Struct, omit_defaults=True):
     """A reading under way, between two pages.
 
     ``page``: the names of the latest page that had any. ``met``: how many remembered names it has met so far.
@@ -72,7 +72,7 @@ class Progress(msgspec.Struct, omit_defaults=True):
     steps: int = 0  # steps back since the latest page that had something new
 
 
-class BackwardReader:
+class ListingReader:
     """One reading of the merged listing of the request's places, from its newest page back.
 
     The request's ``cursor`` and ``position`` are what ``Page`` gave before (None: a first reading; from the newest
@@ -82,8 +82,8 @@ class BackwardReader:
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
         self._names = frozenset(request.places)
-        self._old = msgspec.json.decode(cursor, type=Remembered) if cursor else Remembered()
-        self._at = msgspec.json.decode(position, type=Progress) if position else Progress()
+        self._old = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
+        self._at = msgspec.json.decode(position, type=ListingPosition) if position else ListingPosition()
         self._known = self._names_that_count()
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))  # listings have whole seconds
         self._page_size = page_size
@@ -139,7 +139,7 @@ class BackwardReader:
     def _page(self, items: tuple[Item, ...], *, complete: bool, ended: bool, reason: str = "horizon") -> Page:
         at = self._at
         going_on = not complete and not ended
-        unread = None if complete else Unread(reason, self._old.edge, at.bottom)
+        unread = None if complete else ListingGap(reason, self._old.edge, at.bottom)
         return Page(
             items=items,
             position=msgspec.json.encode(at).decode() if going_on else None,
@@ -210,7 +210,7 @@ class BackwardReader:
                 if len(latest) < NAMES_PER_FEED and name not in latest:
                     latest.append(name)
         last = {feed: names for feed, names in sorted(last.items()) if names}
-        return msgspec.json.encode(Remembered(seen, last, edge=at.edge or old.edge)).decode()
+        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or old.edge)).decode()
 
     def _deep(self, came: int = 0) -> bool:
         return self._at.pages * self._page_size + came >= FULL_DEPTH * self._depth
@@ -220,10 +220,10 @@ def joined(older: str | None, newer: Sequence[str | None]) -> str | None:
     """The cursor of a group to which the feeds of others were added, all of them read after it was."""
     if older is None:
         return None
-    base = msgspec.json.decode(older, type=Remembered)
+    base = msgspec.json.decode(older, type=ListingCursor)
     for cursor in newer:
         if cursor is not None:
-            other = msgspec.json.decode(cursor, type=Remembered)
+            other = msgspec.json.decode(cursor, type=ListingCursor)
             base.aside |= other.aside | other.last
     return msgspec.json.encode(base).decode()
 

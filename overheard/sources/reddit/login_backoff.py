@@ -18,7 +18,7 @@ LOGIN_RETRY_MAX_SECONDS = 3600.0
 ASK_AGAIN_SECONDS = 60.0
 
 
-class LoginGate:
+class LoginBackoff:
     """Closed after a refused login for 5 minutes, doubling to an hour; a login that is accepted opens it. Thread-safe.
 
     Threads whose token still holds never pass here: they read on.

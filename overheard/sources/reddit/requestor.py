@@ -17,10 +17,10 @@ import urllib3
 from prawcore.const import ACCESS_TOKEN_PATH
 
 from overheard.clock import Clock
-from overheard.errors import OverheardError, Permanent, TryAgain
-from overheard.observability.metrics import Metrics
-from overheard.sources import Budget
-from overheard.sources.reddit.login_backoff import LoginGate
+from overheard.errors import OverheardError, PermanentError, RetryableError
+from overheard.observability.metrics import ProcessMetrics
+from overheard.sources import RequestTokens
+from overheard.sources.reddit.login_backoff import LoginBackoff
 from overheard.sources.reddit.responses import TOKEN, allowance, grant_refusal, is_blocked, refusal
 from overheard.sources.timed_http import DeadlineAdapter, whole
 
@@ -32,15 +32,15 @@ UNSENDABLE = (
 LARGEST_ANSWER = 16 * 2**20  # bytes, unpacked
 
 
-class Call(msgspec.Struct, frozen=True):
+class RequestPurpose(msgspec.Struct, frozen=True):
     """What a request is for. ``endpoint`` is a fixed word (new, comments, info): it becomes a metric's label."""
 
     endpoint: str
-    budget: Budget
+    budget: RequestTokens
     names: tuple[str, ...] = ()
 
 
-CALL: ContextVar[Call] = ContextVar("overheard_reddit_call")  # unset: no request can be made without a budget
+CALL: ContextVar[RequestPurpose] = ContextVar("overheard_reddit_call")  # unset: no request can be made without a budget
 
 
 def session() -> requests.Session:
@@ -61,7 +61,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 class BudgetedRequestor(prawcore.Requestor):
     """PRAW's requestor. ``timeout`` (seconds) is for connecting and again for the whole answer."""
 
-    def __init__(self, *, metrics: Metrics, clock: Clock, logins: LoginGate, **praw: Any) -> None:
+    def __init__(self, *, metrics: ProcessMetrics, clock: Clock, logins: LoginBackoff, **praw: Any) -> None:
         super().__init__(**praw)
         self._metrics = metrics
         self._clock = clock
@@ -70,7 +70,7 @@ class BudgetedRequestor(prawcore.Requestor):
     def request(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> requests.Response:
         """One HTTP request. ``timeout`` is prawcore's and counts for nothing.
 
-        Raises Postponed (budget), TryAgain, LoginRefused, TokenRefused, FeedRefused, Permanent.
+        Raises BudgetExhausted (budget), RetryableError, LoginRefused, TokenRefused, FeedRefused, PermanentError.
         """
         method, url = args
         call = CALL.get()
@@ -88,11 +88,11 @@ class BudgetedRequestor(prawcore.Requestor):
             self._logins.note(failure)
         if failure is None:
             return answer
-        if answer.status_code == 429 and isinstance(failure, TryAgain) and failure.delay:
+        if answer.status_code == 429 and isinstance(failure, RetryableError) and failure.delay:
             call.budget.block(failure.delay)
         raise failure
 
-    def _failure(self, answer: requests.Response, endpoint: str, call: Call) -> OverheardError | None:
+    def _failure(self, answer: requests.Response, endpoint: str, call: RequestPurpose) -> OverheardError | None:
         if answer.status_code == 200:
             return grant_refusal(answer) if endpoint == TOKEN else None
         return refusal(answer, endpoint, call.names, self._clock)
@@ -105,15 +105,17 @@ class BudgetedRequestor(prawcore.Requestor):
         try:
             with self._http.request(method, url, **(kwargs | limits)) as response:
                 return whole(response, LARGEST_ANSWER)
-        except TryAgain as error:
-            return TryAgain(f"Reddit sends {error} ({endpoint})")
+        except RetryableError as error:
+            return RetryableError(f"Reddit sends {error} ({endpoint})")
         except (*UNSENDABLE, UnicodeError) as error:
             kind = type(error).__name__
-            return Permanent(f"Reddit cannot be asked ({kind}): check the addresses and texts under [sources.reddit]")
+            return PermanentError(
+                f"Reddit cannot be asked ({kind}): check the addresses and texts under [sources.reddit]"
+            )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return TryAgain(f"no answer from Reddit ({endpoint}): {_innermost(error)}")
+            return RetryableError(f"no answer from Reddit ({endpoint}): {_innermost(error)}")
 
-    def _heed(self, answer: requests.Response, endpoint: str, budget: Budget) -> None:
+    def _heed(self, answer: requests.Response, endpoint: str, budget: RequestTokens) -> None:
         allowed = allowance(answer.headers)
         for name in [name for name in answer.headers if name.lower().startswith("x-ratelimit-")]:
             del answer.headers[name]

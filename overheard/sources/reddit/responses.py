@@ -1,14 +1,14 @@
 """What an answer that is no data means: Reddit's status, headers and body as one of our errors. Pure.
 
-    429                                     TryAgain, with the delay that Reddit names
-    408, 425, 5xx, odd redirects            TryAgain
-    403 with a web page                     TryAgain: Reddit's edge turns the machine away, not the feed
+    429                                     RetryableError, with the delay that Reddit names
+    408, 425, 5xx, odd redirects            RetryableError
+    403 with a web page                     RetryableError: Reddit's edge turns the machine away, not the feed
     401 for data                            TokenRefused: log in anew, once
     400, 401, 403, 404 for the token,       LoginRefused: the operator must look at the credentials
     and a 200 with an OAuth error
-    403 insufficient_scope                  Permanent
-    302 to the search, 400, 403, 404, 410,  FeedRefused for feeds, else Permanent. 413, 414 and 431 say that a group
-    413, 414, 431, 451                      is too large, and what the caller does for a refused group, halving, helps
+    403 insufficient_scope                  PermanentError
+    302 to the search, 400, 403, 404, 410,  FeedRefused for feeds, else PermanentError. 413, 414 and 431 say that a
+    413, 414, 431, 451                      group is too large, and what the caller does for a refused group, halving, helps
 
 No text here repeats what a server or a library said, but for words from a known list: both may hold a secret.
 """
@@ -25,7 +25,7 @@ import prawcore
 import requests
 
 from overheard.clock import Clock
-from overheard.errors import FeedRefused, LoginRefused, OverheardError, Permanent, TryAgain
+from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
 
 TOKEN = "token"  # noqa: S105 - the endpoint's name
 DEFAULT_DELAY, SHORTEST_DELAY, LONGEST_DELAY = 60.0, 1.0, 3600.0  # seconds
@@ -45,7 +45,7 @@ LOGIN_ERRORS = (
 )
 
 
-class TokenRefused(TryAgain):
+class TokenRefused(RetryableError):
     """The token is not taken (any more): who holds it forgets it and logs in again."""
 
 
@@ -65,26 +65,28 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
     what = f"Reddit answers {status} ({endpoint})"
     delay = retry_after(headers, clock)
     if status == 429:
-        return TryAgain(f"{what}: too many requests", delay=delay or DEFAULT_DELAY)
+        return RetryableError(f"{what}: too many requests", delay=delay or DEFAULT_DELAY)
     if status >= 500 or status in TRANSIENT:
-        return TryAgain(what, delay=delay)
+        return RetryableError(what, delay=delay)
     if is_blocked(answer):
         text = f"{what} with a web page: it blocks this machine's address or [sources.reddit] user_agent for now"
-        return TryAgain(text, delay=delay or DEFAULT_DELAY)
+        return RetryableError(text, delay=delay or DEFAULT_DELAY)
     body = _body(answer.content)
     if endpoint == TOKEN:
-        return login_refusal(str(status)) if status in (400, 401, 403, 404) else TryAgain(what)
+        return login_refusal(str(status)) if status in (400, 401, 403, 404) else RetryableError(what)
     if status == 401:
         return TokenRefused(f"{what}: it does not take the token that it gave")
     if "insufficient_scope" in headers.get("www-authenticate", ""):
-        return Permanent(f"{what}: the app's token lacks the scope `read`")
+        return PermanentError(f"{what}: the app's token lacks the scope `read`")
     missing = 300 <= status < 400 and _path(headers).startswith(SEARCH_PATH)
     if 300 <= status < 400 and not missing:
-        return TryAgain(f"{what}: a redirect, which is not followed; check [sources.reddit] reddit_url and oauth_url")
+        return RetryableError(
+            f"{what}: a redirect, which is not followed; check [sources.reddit] reddit_url and oauth_url"
+        )
     if not missing and status not in REFUSALS:
-        return TryAgain(what)
+        return RetryableError(what)
     if not names:
-        return Permanent(what)
+        return PermanentError(what)
     reason = "missing" if missing or status == 404 else "refused"
     return FeedRefused(str(body.reason) if body is not None and body.reason in REASONS else reason, names)
 
@@ -113,7 +115,7 @@ def leftover(error: Exception) -> OverheardError:
     """The error for whatever PRAW, prawcore or a decoder raised: by then Reddit has answered 200."""
     if isinstance(error, prawcore.OAuthException):
         return login_refusal(_oauth_word(error.error))
-    return TryAgain(f"Reddit's answer could not be read ({type(error).__name__})")
+    return RetryableError(f"Reddit's answer could not be read ({type(error).__name__})")
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:

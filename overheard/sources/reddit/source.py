@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 
 from overheard.clock import Clock, system_clock
-from overheard.config import Config, Reddit
+from overheard.config import Config, RedditSettings
 from overheard.errors import ConfigError, FeedRefused
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
-from overheard.sources import Budget, Checked, GroupLimit, Page, ReadRequest
+from overheard.observability.metrics import ProcessMetrics
+from overheard.sources import GroupLimit, LookupResult, Page, ReadRequest, RequestTokens
 from overheard.sources.reddit.client import RedditClient
-from overheard.sources.reddit.items import Reading, emptied, listing, readings
-from overheard.sources.reddit.listing_reader import BackwardReader, joined
+from overheard.sources.reddit.items import ParsedChild, emptied, listing, readings
+from overheard.sources.reddit.listing_reader import ListingReader, joined
 from overheard.sources.reddit.names import LOOKUP_ITEMS, SOURCE
-from overheard.sources.reddit.requestor import Call
+from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN
 
 log = get_logger(__name__)
@@ -37,7 +37,7 @@ NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: there
   Without credentials, `overheard demo` shows everything on a Reddit of its own."""
 
 
-def open_source(config: Config, metrics: Metrics, clock: Clock = system_clock) -> RedditSource:
+def open_source(config: Config, metrics: ProcessMetrics, clock: Clock = system_clock) -> RedditSource:
     """Open the source. Raises ConfigError, with what to do, when there are no credentials."""
     reddit = config.sources.reddit
     if not reddit.clients or not reddit.user_agent:
@@ -51,14 +51,14 @@ class RedditSource:
     name = SOURCE
     group_limit = GroupLimit(MOST_FEEDS, NAMES_BYTES)
 
-    def __init__(self, settings: Reddit, metrics: Metrics, *, clock: Clock = system_clock) -> None:
+    def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, *, clock: Clock = system_clock) -> None:
         self._client = RedditClient(settings, metrics, clock)
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
         for endpoint in (TOKEN, *ENDPOINT.values(), "info"):
             for status in USUAL:
                 metrics.reddit_requests.labels(endpoint, status)
 
-    def read(self, request: ReadRequest, budget: Budget) -> Page:
+    def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read a page of ``r/a+b/new`` or ``r/a+b/comments``, as ``Source.read`` and ``backward`` say.
 
         FeedRefused for several names may also mean that together they are too long for a URL.
@@ -67,10 +67,10 @@ class RedditSource:
         for name in names:
             if not _FEED_NAME.fullmatch(name):
                 raise FeedRefused("missing", (name,))
-        reader = BackwardReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
+        reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
-        found = listing(self._client.get(path, params, Call(ENDPOINT[kind], budget, names)))
+        found = listing(self._client.get(path, params, RequestPurpose(ENDPOINT[kind], budget, names)))
         (only,) = KINDS_IN[kind]
         return reader.take(self._items(readings(found.children, only), only), found.after)
 
@@ -78,11 +78,11 @@ class RedditSource:
         """Return the cursor of a group to which the feeds of others are added."""
         return joined(older, newer)
 
-    def probe(self, budget: Budget) -> None:
+    def probe(self, budget: RequestTokens) -> None:
         """Ask for the newest post of all. Raises FeedRefused when Reddit refuses even that."""
-        self._client.get(f"r/{ALL}/new", {"limit": "1"}, Call(ENDPOINT["posts"], budget, (ALL,)))
+        self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT["posts"], budget, (ALL,)))
 
-    def look_up(self, ids: Sequence[str], budget: Budget) -> Checked:
+    def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
         """Look up to 100 items by fullname, in one request.
 
         When a child of the answer cannot be read, what is not in the answer does not count as absent: it may be that.
@@ -90,7 +90,7 @@ class RedditSource:
         """
         if len(ids) > LOOKUP_ITEMS:
             raise ValueError(f"{len(ids)} names: Reddit takes {LOOKUP_ITEMS} at once")
-        found = listing(self._client.get("api/info", {"id": ",".join(ids)}, Call("info", budget)))
+        found = listing(self._client.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
         read = readings(found.children)
         shown = {one.item.id: one for one in read if one.item}
         gone = {name for name, one in shown.items() if one.gone or (one.item and emptied(one.item))}
@@ -99,11 +99,11 @@ class RedditSource:
         if not readable:
             log.warning("an item looked up has not the form of one", count=sum(one.item is None for one in read))
         absent = tuple(name for name in ids if name not in shown) if readable else ()
-        return Checked(items, tuple(name for name in ids if name in gone), absent)
+        return LookupResult(items, tuple(name for name in ids if name in gone), absent)
 
-    def verify(self, budget: Budget) -> str:
+    def verify(self, budget: RequestTokens) -> str:
         """Log in, read one post, and say in a line what works. Raises as ``look_up`` does."""
-        found = listing(self._client.get(f"r/{ALL}/new", {"limit": "1"}, Call(ENDPOINT["posts"], budget)))
+        found = listing(self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT["posts"], budget)))
         items = self._items(readings(found.children, "post"), "post")
         settings = self._client.settings
         who = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
@@ -114,7 +114,7 @@ class RedditSource:
         """Close every thread's connections. A later read opens new ones."""
         self._client.close()
 
-    def _items(self, read: list[Reading], kind: ItemKind) -> tuple[Item, ...]:
+    def _items(self, read: list[ParsedChild], kind: ItemKind) -> tuple[Item, ...]:
         wrong = [one.wrong for one in read if one.item is None]
         if wrong:
             self._unreadable.inc(len(wrong))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.input_files import open_input
 from overheard.observability.log import get_logger
 from overheard.sources.jsonl_files import LINE_MAX_BYTES, unpacked
@@ -24,7 +24,7 @@ FILE_RETRY_SECONDS = 60.0
 Known = tuple[str, int]  # a file's first line, hashed, and the offset up to which it was read
 
 
-class FileLines:
+class LineReader:
     """A file's lines one after the other. ``offset`` is where the next one begins, in what the file unpacks to."""
 
     def __init__(self, path: Path) -> None:
@@ -70,17 +70,17 @@ class FileLines:
         self._file.close()
 
 
-class Files:
+class ReplayFiles:
     """The files at a path: itself, or those in the folder. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[int, int, Known], FileLines] = OrderedDict()
+        self._open: OrderedDict[tuple[int, int, Known], LineReader] = OrderedDict()
         self._ended: dict[str, tuple[tuple[int, ...], Known]] = {}  # what it was like when it was read to its end
 
     def paths(self) -> list[Path]:
-        """Return the files in the order of their names. Raises TryAgain."""
+        """Return the files in the order of their names. Raises RetryableError."""
         try:
             if not self._path.is_dir():
                 self._path.stat()
@@ -93,7 +93,7 @@ class Files:
         return found
 
     @contextmanager
-    def lines(self, path: Path, known: Known | None) -> Iterator[FileLines | None]:
+    def lines(self, path: Path, known: Known | None) -> Iterator[LineReader | None]:
         """The file's lines behind what is known; None when it is as it was when it was read to its end.
 
         A file is known by its name and its first line: another one of its name is read from its start.
@@ -122,21 +122,21 @@ class Files:
             while self._open:
                 self._open.popitem()[1].close()
 
-    def _enter(self, path: Path, file: tuple[int, ...], known: Known | None) -> FileLines:
+    def _enter(self, path: Path, file: tuple[int, ...], known: Known | None) -> LineReader:
         if known is None:
-            return FileLines(path)
+            return LineReader(path)
         with self._lock:
             lines = self._open.pop((file[0], file[1], known), None)
         if lines is not None:
             return lines
-        lines = FileLines(path)
+        lines = LineReader(path)
         if lines.first == known[0] and lines.skip_to(known[1]):
             return lines
         lines.close()
         log.warning("another file of this name: it is read from its start", file=path.name)
-        return FileLines(path)
+        return LineReader(path)
 
-    def _keep(self, key: tuple[int, int, Known], lines: FileLines) -> None:
+    def _keep(self, key: tuple[int, int, Known], lines: LineReader) -> None:
         with self._lock:
             if old := self._open.pop(key, None):  # of another thread, at the same place
                 old.close()
@@ -145,5 +145,5 @@ class Files:
                 self._open.popitem(last=False)[1].close()
 
 
-def _unusable(reason: str) -> TryAgain:
-    return TryAgain(f"[sources.replay] path: {reason}", delay=FILE_RETRY_SECONDS)
+def _unusable(reason: str) -> RetryableError:
+    return RetryableError(f"[sources.replay] path: {reason}", delay=FILE_RETRY_SECONDS)

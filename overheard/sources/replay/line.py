@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from overheard.items import Item, ItemKind
-from overheard.sources.jsonl_files import LineTexts
+from overheard.sources.jsonl_files import MatchableLine
 from overheard.sources.reddit import names as reddit
 from overheard.sources.sanitize import clean
 
@@ -18,11 +18,11 @@ LINK_MAX_CHARS = 4096
 LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
 
 
-class Wrong(ValueError):
+class InvalidLine(ValueError):
     """The line is not an item; the text says what is wrong, and holds none of the line's."""
 
 
-class ReplayLine(LineTexts):
+class ReplayLine(MatchableLine):
     """What of a line counts. ``gone`` is the id of an item that was deleted; such a line has nothing else.
 
     An item has an id (``item``, ``name`` or ``id``), a place (``place`` or ``subreddit``), and texts as a line for
@@ -89,7 +89,7 @@ def decode(raw: bytes) -> ReplayLine:
     try:
         line = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise Wrong("a text is not Unicode" if isinstance(error, UnicodeError) else str(error)) from None
+        raise InvalidLine("a text is not Unicode" if isinstance(error, UnicodeError) else str(error)) from None
     if line.gone is not None:
         _bounded("gone", line.gone, ID_MAX_CHARS)
     return line
@@ -97,7 +97,7 @@ def decode(raw: bytes) -> ReplayLine:
 
 def _bounded(what: str, text: str, longest: int) -> str:
     if not 0 < len(text) <= longest or clean(text) != text:
-        raise Wrong(f"its {what} is missing, longer than {longest} characters, or not Unicode")
+        raise InvalidLine(f"its {what} is missing, longer than {longest} characters, or not Unicode")
     return text
 
 
@@ -106,7 +106,7 @@ def _link(what: str, text: str | None) -> str:
         return ""
     link = f"{reddit.SITE}{text}" if text.startswith("/") else text
     if len(link) > LINK_MAX_CHARS or not link.startswith(("http://", "https://")):
-        raise Wrong(f"its {what} is not a link of at most {LINK_MAX_CHARS:,} characters")
+        raise InvalidLine(f"its {what} is not a link of at most {LINK_MAX_CHARS:,} characters")
     return clean(link)
 
 
@@ -118,7 +118,7 @@ def _time(given: float | str | None) -> float:
     except ValueError:
         seconds = _moment(str(given))
     if not 0 < seconds < LATEST:  # nor NaN
-        raise Wrong("its time is not one")
+        raise InvalidLine("its time is not one")
     return seconds
 
 

@@ -19,12 +19,12 @@ from overheard.config import Config
 from overheard.errors import InvalidInput
 from overheard.items import ALL, Item, place_key
 from overheard.observability.log import get_logger
-from overheard.observability.metrics import Metrics
-from overheard.sources import Budget, Page, ReadRequest, SingleFeeds, Source
+from overheard.observability.metrics import ProcessMetrics
+from overheard.sources import Page, ReadRequest, RequestTokens, SingleFeedSource, Source
 from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES
 from overheard.sources.not_configured import NotConfiguredSource
-from overheard.sources.replay.files import FileLines, Files, Known
-from overheard.sources.replay.line import SOURCE, Wrong, decode
+from overheard.sources.replay.files import Known, LineReader, ReplayFiles
+from overheard.sources.replay.line import SOURCE, InvalidLine, decode
 
 log = get_logger(__name__)
 
@@ -41,7 +41,7 @@ class ReplayProgress(msgspec.Struct, omit_defaults=True):
     files: dict[str, Known] = {}
 
 
-class Taken(msgspec.Struct):
+class PageBuilder(msgspec.Struct):
     """What a page has so far."""
 
     items: list[Item] = []
@@ -55,25 +55,25 @@ class Taken(msgspec.Struct):
         return len(self.items) >= PAGE_ITEMS or len(self.gone) >= PAGE_GONE or self.size >= PAGE_BYTES
 
 
-class ReplaySource(SingleFeeds):
+class ReplaySource(SingleFeedSource):
     """Implements ``overheard.sources.Source``. Thread-safe."""
 
     name = SOURCE
 
-    def __init__(self, path: Path, speed: float, metrics: Metrics, *, clock: Clock) -> None:
-        self._files = Files(path)
+    def __init__(self, path: Path, speed: float, metrics: ProcessMetrics, *, clock: Clock) -> None:
+        self._files = ReplayFiles(path)
         self._speed = speed
         self._clock = clock
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
 
-    def read(self, request: ReadRequest, budget: Budget) -> Page:
+    def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read what has come of a place, up to a page. The budget stays untouched."""
         if request.kind != "items":
             return Page(items=())
         (place,) = request.places
         text = request.position or request.cursor
         progress = msgspec.json.decode(text, type=ReplayProgress) if text else ReplayProgress(self._clock())
-        taken, paths = Taken(), self._files.paths()
+        taken, paths = PageBuilder(), self._files.paths()
         # Of files that are gone nothing is kept: in a folder where files come and go, the cursor would grow for ever.
         present = {path.name for path in paths}
         progress.files = {name: known for name, known in progress.files.items() if name in present}
@@ -96,7 +96,7 @@ class ReplaySource(SingleFeeds):
         """Close the files that are open."""
         self._files.close()
 
-    def _read_file(self, path: Path, place: str, progress: ReplayProgress, taken: Taken) -> None:
+    def _read_file(self, path: Path, place: str, progress: ReplayProgress, taken: PageBuilder) -> None:
         name = path.name
         try:
             with self._files.lines(path, progress.files.get(name)) as lines:
@@ -109,7 +109,7 @@ class ReplaySource(SingleFeeds):
             reason = getattr(error, "strerror", None) or str(error)
             log.warning("a file cannot be read further", file=name, reason=reason)
 
-    def _next(self, lines: FileLines) -> bytes:
+    def _next(self, lines: LineReader) -> bytes:
         """The next line; none when the last one has not come whole yet."""
         raw = lines.peek()
         if raw and len(raw) < LINE_MAX_BYTES and not raw.endswith(b"\n") and not _is_whole(raw):
@@ -117,7 +117,7 @@ class ReplaySource(SingleFeeds):
             return b""
         return raw
 
-    def _take(self, raw: bytes, where: str, place: str, progress: ReplayProgress, taken: Taken) -> bool:
+    def _take(self, raw: bytes, where: str, place: str, progress: ReplayProgress, taken: PageBuilder) -> bool:
         """Take a line; False when its time has not come."""
         text = raw.removeprefix(BOM).strip()
         try:
@@ -130,7 +130,7 @@ class ReplaySource(SingleFeeds):
                     return False
                 if place in (ALL, place_key(item.place)):
                     taken.items.append(item)
-        except Wrong as error:
+        except InvalidLine as error:
             taken.wrong.append(f"{where}: {error}")
         taken.size += len(raw)
         return True
@@ -151,12 +151,12 @@ class ReplaySource(SingleFeeds):
 def _is_whole(raw: bytes) -> bool:
     try:
         decode(raw.strip())
-    except Wrong:
+    except InvalidLine:
         return False
     return True
 
 
-def open_source(config: Config, metrics: Metrics, clock: Clock) -> Source:
+def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> Source:
     """Open the source; without a path there is nothing to replay."""
     replay = config.sources.replay
     if not replay.path:

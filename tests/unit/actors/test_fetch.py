@@ -12,17 +12,17 @@ from actors.fetch.fetcher import Fetcher
 from actors.fetch.planning import LOOK_AGAIN
 from overheard import canary
 from overheard.chunking import PORTION
-from overheard.config import Fetch as Rules
+from overheard.config import FetchSettings
 from overheard.db import canaries, feeds, groups, refreshes, source_health, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Gap, Refresh, Workspace
-from overheard.errors import FeedRefused, Permanent, Postponed, TryAgain, Unavailable
+from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, Workspace
+from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.canary import CanarySource
-from overheard.sources.reddit.listing_reader import BackwardReader, joined
+from overheard.sources.reddit.listing_reader import ListingReader, joined
 
 
 class Reddit:
@@ -42,7 +42,7 @@ class Reddit:
 
     def read(self, request: ReadRequest, budget: Any) -> Page:
         kind, names = request.kind, request.places
-        reader = BackwardReader(request, page_size=self.page_size, depth=self.depth)
+        reader = ListingReader(request, page_size=self.page_size, depth=self.depth)
         after = reader.after
         budget.acquire()
         self.asked.append((kind, tuple(names), after))
@@ -85,7 +85,7 @@ class Budget:
 
     def acquire(self) -> None:
         if self.left == 0:
-            raise Postponed("reddit:x", delay=60.0, slot=self.slot)
+            raise BudgetExhausted("reddit:x", delay=60.0, slot=self.slot)
         self.left -= 1
 
     def observe(self, remaining: float, reset: float) -> None: ...
@@ -117,7 +117,7 @@ def reddit() -> Reddit:
 class Stage:
     """The fetch stage, and store right behind it."""
 
-    def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: Rules) -> None:
+    def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: FetchSettings) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.rules = rules
         self.sources: dict[str, Any] = {"reddit": reddit}
@@ -153,7 +153,7 @@ class Stage:
 
 @pytest.fixture
 def stage(world: Any, reddit: Reddit, sent: Any, metrics: Any) -> Stage:
-    return Stage(world, reddit, sent, metrics, Rules(group_size=8))
+    return Stage(world, reddit, sent, metrics, FetchSettings(group_size=8))
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit
     assert stage.run(bolt) == []
     assert len(reddit.asked) == 1
     for workspace in (acme, bolt):
-        assert world.row(Refresh, (workspace, "reddit")).served_at == stage.clock()
+        assert world.row(RefreshDemand, (workspace, "reddit")).served_at == stage.clock()
     stage.clock.advance(61)
     stage.run(bolt)
     assert len(reddit.asked) == 2
@@ -282,7 +282,7 @@ def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddi
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock() + 48).where(Workspace.slug == "later").execute(world.db.peewee)
-    Refresh.update(demanded_at=0).execute(world.db.peewee)
+    RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
     post(2, "rust")
     reddit.asked.clear()
     read = stage.run(1)
@@ -299,7 +299,7 @@ def test_feeds_that_will_be_due_soon_ride_along(world: Any, stage: Stage, reddit
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock() + 30).where(Workspace.slug == "soon").execute(world.db.peewee)
-    Refresh.update(demanded_at=0).execute(world.db.peewee)
+    RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
     reddit.asked.clear()
     stage.run(1)
     stage.clock.advance(30)
@@ -314,7 +314,7 @@ def test_feeds_that_are_fresh_still_ride_along_when_that_saves_their_own_request
     stage.run(world.workspace("soon", subreddits=["linux"]))
     stage.clock.advance(40)
     Workspace.update(next_due_at=stage.clock() + 40).where(Workspace.slug == "soon").execute(world.db.peewee)
-    Refresh.update(demanded_at=0).execute(world.db.peewee)
+    RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
     reddit.asked.clear()
     stage.run(1)
     stage.clock.advance(45)
@@ -352,7 +352,7 @@ def test_a_group_names_no_more_than_it_may(world: Any, stage: Stage, reddit: Red
 def test_names_that_are_too_long_for_a_url_are_asked_in_several(
     world: Any, reddit: Reddit, sent: Any, metrics: Any
 ) -> None:
-    stage = Stage(world, reddit, sent, metrics, Rules(group_size=200))
+    stage = Stage(world, reddit, sent, metrics, FetchSettings(group_size=200))
     stage.run(world.workspace(subreddits=[f"{number:03d}{'x' * 17}" for number in range(150)]))
     assert len(reddit.asked) == 3
     assert max(len("+".join(names)) for _, names, _ in reddit.asked) <= 1500
@@ -387,7 +387,7 @@ def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddi
         assert (group.cursor is None) == refused
         assert (group.poll, group.lease_until) == (None, 0)
     assert len(reddit.asked) <= 1 + 2 * 3 * len(bad)
-    assert world.row(Refresh, (acme, "reddit")).served_at == stage.clock()
+    assert world.row(RefreshDemand, (acme, "reddit")).served_at == stage.clock()
 
     reddit.asked.clear()
     stage.clock.advance(600)
@@ -437,7 +437,7 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     names = post(3)
     later: Any = stage.fetcher.fetch(stage.message(acme), Budget(0))
-    assert world.row(Refresh, (acme, "reddit")).served_at == 0
+    assert world.row(RefreshDemand, (acme, "reddit")).served_at == 0
     assert stage.fetch(bolt, budget=Budget(0)) == [], "one slot is enough for both"
 
     stage.clock.advance(60)
@@ -565,15 +565,15 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
         stage.fetch(workspace, budget=Away())
     puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
     assert {retry_at for (retry_at,) in puts} == {0}
-    assert world.row(Refresh, (workspace, "reddit")).served_at == 0
+    assert world.row(RefreshDemand, (workspace, "reddit")).served_at == 0
     reddit.asked.clear()
     stage.fetch(workspace)
     assert reddit.asked == [("posts", ("python",), None)], "the retry finds them free"
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(TryAgain("500", delay=7), 7), (TryAgain("reset"), 2)])
+@pytest.mark.parametrize(("error", "seconds"), [(RetryableError("500", delay=7), 7), (RetryableError("reset"), 2)])
 def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
-    world: Any, stage: Stage, reddit: Reddit, post: Any, error: TryAgain, seconds: float
+    world: Any, stage: Stage, reddit: Reddit, post: Any, error: RetryableError, seconds: float
 ) -> None:
     acme = world.workspace()
     post(1)
@@ -611,7 +611,7 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
     world.workspace()
 
     def fail() -> None:
-        raise TryAgain("503")
+        raise RetryableError("503")
 
     reddit.before = fail
     message = FetchWorkspace(workspace_id=1, source="reddit", fresh_since=stage.clock())
@@ -628,7 +628,11 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
 
 def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
-    faults: list[Exception] = [TryAgain("503"), TryAgain("blocked", delay=60.0), Permanent("401: wrong credentials")]
+    faults: list[Exception] = [
+        RetryableError("503"),
+        RetryableError("blocked", delay=60.0),
+        PermanentError("401: wrong credentials"),
+    ]
 
     def fail() -> None:
         if faults:
@@ -639,16 +643,16 @@ def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Re
     for reason, retry_at in (("503", 0), ("blocked", 60), ("401: wrong credentials", 0)):
         message = stage.message(acme)
         if reason.startswith("401"):
-            with pytest.raises(Permanent):
+            with pytest.raises(PermanentError):
                 stage.fetcher.fetch(message, Budget())
         else:
             stage.fetcher.fetch(message, Budget())
         seen = source_health.state(world.db, "reddit")
-        assert seen == source_health.State(None, began, stage.clock() + retry_at, reason)
+        assert seen == source_health.SourceState(None, began, stage.clock() + retry_at, reason)
         stage.clock.advance(300)
     stage.sent.take()
     stage.run(acme)
-    assert source_health.state(world.db, "reddit") == source_health.State(read_at=stage.clock())
+    assert source_health.state(world.db, "reddit") == source_health.SourceState(read_at=stage.clock())
 
 
 def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
@@ -669,7 +673,7 @@ def test_a_fault_of_our_own_servers_is_none_of_reddits(world: Any, stage: Stage,
     reddit.before = fail
     with pytest.raises(Unavailable):
         stage.fetch(acme)
-    assert source_health.state(world.db, "reddit") == source_health.State()
+    assert source_health.state(world.db, "reddit") == source_health.SourceState()
 
 
 def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: Stage, post: Any) -> None:
@@ -679,7 +683,7 @@ def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: 
     with pytest.raises(Unavailable):
         stage.fetch(acme)
     assert world.group().lease_until == 0
-    assert world.row(Refresh, (acme, "reddit")).served_at == 0
+    assert world.row(RefreshDemand, (acme, "reddit")).served_at == 0
     stage.sent.failure = None
     assert stage.run(acme) == names
 
@@ -692,7 +696,7 @@ def test_what_rode_along_comes_back_with_the_group(world: Any, stage: Stage, red
     news = post(1, "acme") + post(1, "bolt") + post(1, "clio")
 
     def fail() -> None:
-        raise TryAgain("503")
+        raise RetryableError("503")
 
     reddit.before = fail
     [again] = stage.fetch(acme)
@@ -718,7 +722,7 @@ def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_
     acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
 
     def fail() -> None:
-        raise TryAgain("503", delay=200)
+        raise RetryableError("503", delay=200)
 
     reddit.before = fail
     [lost] = stage.fetch(acme)
@@ -736,7 +740,7 @@ def test_a_message_that_comes_twice_brings_no_second_one(world: Any, stage: Stag
     acme = world.workspace()
 
     def fail() -> None:
-        raise TryAgain("503")
+        raise RetryableError("503")
 
     reddit.before = fail
     [again] = stage.fetch(acme)
@@ -771,10 +775,10 @@ def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, red
     acme = world.workspace()
 
     def fail() -> None:
-        raise Permanent("401: the credentials are wrong")
+        raise PermanentError("401: the credentials are wrong")
 
     reddit.before = fail
-    with pytest.raises(Permanent):
+    with pytest.raises(PermanentError):
         stage.fetch(acme)
     refreshes.demand(stage.db, [acme], stage.clock())
     assert stage.fetch(acme) == [], "nobody hammers Reddit with wrong credentials"
@@ -825,7 +829,7 @@ def test_a_gap_is_counted_when_the_listing_ends_before_the_cursor(
 
 
 def test_a_gap_is_counted_at_the_limit_of_pages(world: Any, reddit: Reddit, sent: Any, metrics: Any, post: Any) -> None:
-    stage = Stage(world, reddit, sent, metrics, Rules(max_pages=3))
+    stage = Stage(world, reddit, sent, metrics, FetchSettings(max_pages=3))
     acme = world.workspace()
     post(1)
     stage.run(acme)

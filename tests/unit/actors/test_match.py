@@ -16,14 +16,14 @@ from actors.match import Matcher, shown
 from actors.wiring import Wiring
 from overheard.bus.sender import Sender
 from overheard.chunking import PORTION, matched_size, portions, spread
-from overheard.config import Config, Database
+from overheard.config import Config, DatabaseSettings
 from overheard.db import queries, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
 from overheard.matching.document import MAX_HIGHLIGHTS
-from overheard.messages import ItemsFetched, ItemsMatched, Match, MatchedItem, PollPart, Target
-from overheard.process import Program
+from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, PollPart, PollTarget, WorkspaceMatch
+from overheard.process import RunningProcess
 from overheard.stages import STAGES
 
 
@@ -71,7 +71,7 @@ def test_an_item_goes_on_with_everybody_who_wants_it(world: Any, matcher: Matche
 
 
 def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher: Matcher, sent: Any) -> None:
-    target = Target(1, (5,), "x", 6.0)
+    target = PollTarget(1, (5,), "x", 6.0)
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=(world.item(),)))
     assert list(sent) == [ItemsMatched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=())]
 
@@ -96,7 +96,7 @@ def test_what_very_many_want_goes_on_in_pieces(
 def test_what_very_many_want_for_very_much_goes_on_in_pieces(world: Any) -> None:
     """1,000 workspaces, and 200 highlights for each: megabytes of an item that has few letters."""
     spans = tuple((field, at, at + 4) for field in ("body", "title") for at in range(0, 500, 5))
-    entry = MatchedItem(world.item(), tuple(Match(number, (number,), spans) for number in range(1, 1001)))
+    entry = MatchedItem(world.item(), tuple(WorkspaceMatch(number, (number,), spans) for number in range(1, 1001)))
     pieces = portions(spread(entry), matched_size)
     assert [match for piece in pieces for some in piece for match in some.matches] == list(entry.matches)
     assert max(len(msgspec.json.encode(piece)) for piece in pieces) < 2 * PORTION
@@ -328,7 +328,7 @@ def test_the_index_is_there_before_the_stage_takes_a_message(
 ) -> None:
     """Even when the database is away for a while just then."""
     world.workspace(queries={"a": "acme", "b": "b"})
-    program = Program(Config(database=Database(url=SecretStr(sqlite_url))))
+    program = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(sqlite_url))))
     revision, faults = queries.revision, iter([Unavailable("gone"), Unavailable("gone")])
 
     def shaky(db: Db) -> int:

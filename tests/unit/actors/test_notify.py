@@ -12,12 +12,12 @@ import pytest
 from actors.notify.attempts import FIRST_RETRY, LONGEST_RETRY, backoff
 from actors.notify.notifier import Notifier
 from overheard import canary
-from overheard.config import Notify as Rules
+from overheard.config import NotifySettings
 from overheard.db import canaries, channels, deliveries, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Item
-from overheard.errors import ChannelGone, DeliveryRefused, InvalidInput, Permanent, Postponed, TryAgain
-from overheard.messages import ItemsMatched, Match, MatchedItem, NotifyChannel, PollPart
+from overheard.db.models import Channel, Delivery, StoredItem
+from overheard.errors import BudgetExhausted, ChannelGone, DeliveryRefused, InvalidInput, PermanentError, RetryableError
+from overheard.messages import ItemsMatched, MatchedItem, NotifyChannel, PollPart, WorkspaceMatch
 from overheard.notices import Notice
 from overheard.outcomes import Later
 from overheard.sources import ReadRequest
@@ -62,7 +62,7 @@ class Turns:
 
     def acquire(self) -> None:
         if self.left == 0:
-            raise Postponed("channel:1", delay=40.0, slot=self.slot)
+            raise BudgetExhausted("channel:1", delay=40.0, slot=self.slot)
         self.left -= 1
 
 
@@ -77,12 +77,12 @@ def receiver() -> Receiver:
 
 
 @pytest.fixture
-def rules() -> Rules:
-    return Rules(batch=4, give_up_after=5 * DAY)
+def rules() -> NotifySettings:
+    return NotifySettings(batch=4, give_up_after=5 * DAY)
 
 
 @pytest.fixture
-def notifier(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: Rules, metrics: Any) -> Notifier:
+def notifier(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: NotifySettings, metrics: Any) -> Notifier:
     return Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
 
@@ -160,7 +160,7 @@ def test_what_comes_during_a_round_is_asked_for_by_the_round(
 
 
 def test_a_slow_round_holds_what_it_has_yet_to_send(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     """The lease is for the killed: whoever is at work keeps its deliveries, however long the receiver takes."""
     channel = told(4)
@@ -179,7 +179,7 @@ def test_a_slow_round_holds_what_it_has_yet_to_send(
 
 
 def test_a_round_whose_lease_ran_out_ends(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     """A machine that stood still: somebody else has taken over the rest, and sends it."""
     channel = told(3)
@@ -198,7 +198,7 @@ def test_a_round_whose_lease_ran_out_ends(
 
 
 def test_a_try_that_failed_after_its_lease_gives_back_nothing_of_who_took_over(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(3)
     until = 0.0
@@ -209,7 +209,7 @@ def test_a_try_that_failed_after_its_lease_gives_back_nothing_of_who_took_over(
         assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60)) == 3
 
     receiver.before = stand_still
-    receiver.answers = [TryAgain("timed out")]
+    receiver.answers = [RetryableError("timed out")]
     notify(channel)
     rows = Delivery.select(Delivery.state, Delivery.lease_until).tuples().execute(db.peewee)
     assert list(rows) == [("pending", until)] * 3
@@ -220,7 +220,7 @@ def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any, given: float | None
 ) -> None:
     channel = told(1)
-    receiver.answers = [TryAgain("503", delay=given)]
+    receiver.answers = [RetryableError("503", delay=given)]
     [(message, delay)] = notify(channel)
     assert message == NotifyChannel(channel_id=channel)
     assert delay == pytest.approx(given or FIRST_RETRY, rel=0.21)
@@ -245,7 +245,7 @@ def test_one_failure_ends_the_round_and_puts_the_channel_off(
 ) -> None:
     channel = told(4)
     prompt = NotifyChannel(channel_id=channel)
-    receiver.answers = [None, TryAgain("503")]
+    receiver.answers = [None, RetryableError("503")]
     [(message, pause)] = notify(channel)
     assert (message, pause) == (prompt, pytest.approx(FIRST_RETRY, rel=0.21))
     assert len(receiver.tried) == 2
@@ -266,7 +266,7 @@ def test_a_failing_channel_is_tried_half_as_often_each_time_and_at_once_after_a_
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(40)
-    receiver.always = TryAgain("timed out")
+    receiver.always = RetryableError("timed out")
     pauses = []
     for number in range(1, 7):
         [(_, pause)] = notify(channel)
@@ -288,7 +288,7 @@ def test_a_receiver_gets_one_request_in_each_time_that_it_asked_for(
 ) -> None:
     """Whatever falls due, is stored, swept or resumed meanwhile, and whatever the deliveries' own tries have been."""
     channel, began = told(50), clock()
-    receiver.always = TryAgain("429", delay=20)
+    receiver.always = RetryableError("429", delay=20)
     for second in range(60):
         notify(channel)
         notify(NotifyChannel(channel_id=channel, lease=clock() + 5))
@@ -362,7 +362,7 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
     clock.advance(FIRST_RETRY)
     storing.store(db, world.matched((world.item(600), (1,)), poll="shaky"), clock())
     receiver.send = send  # type: ignore[method-assign]
-    receiver.answers = [TryAgain("503")]
+    receiver.answers = [RetryableError("503")]
     notify(channel)
     receiver.send = picky  # type: ignore[method-assign]
     clock.advance(FIRST_RETRY * 1.2)
@@ -374,7 +374,7 @@ def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
     told: Any, notify: Any, receiver: Receiver, clock: Any
 ) -> None:
     channel = told(40)
-    receiver.always = TryAgain("timed out")
+    receiver.always = RetryableError("timed out")
     for tried in range(6):
         [(message, delay)] = notify(channel)
         assert len(receiver.tried) == tried + 1
@@ -387,7 +387,7 @@ def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
 
 def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db) -> None:
     channel = told(1)
-    receiver.answers = [TryAgain("Retry-After: 3600", delay=3600)]
+    receiver.answers = [RetryableError("Retry-After: 3600", delay=3600)]
     assert notify(channel) == []
     assert list(deliveries.waiting_channels(db, clock() + 3599, 0, 5)) == []
     assert list(deliveries.waiting_channels(db, clock() + 3600, 0, 5)) == [channel]
@@ -397,7 +397,7 @@ def test_what_cannot_be_delivered_is_given_up_alone(
     told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
 ) -> None:
     channel = told(3)
-    receiver.answers = [None, Permanent("400: too long"), None]
+    receiver.answers = [None, PermanentError("400: too long"), None]
     assert notify(channel) == []
     assert states(db) == ["sent", "failed", "sent"]
     assert metric("deliveries_total", channel_kind="memory", outcome="failed") == 1
@@ -411,11 +411,11 @@ def test_a_failure_of_long_ago_disables_nobody(
 ) -> None:
     """One was given up and the next one taken; a week later a single failure is a first failure."""
     channel = told(2)
-    receiver.answers = [Permanent("400"), None]
+    receiver.answers = [PermanentError("400"), None]
     notify(channel)
     clock.advance(7 * DAY)
     storing.store(db, world.matched((world.item(70), (1,)), poll="later"), clock())
-    receiver.answers = [TryAgain("503")]
+    receiver.answers = [RetryableError("503")]
     notify(channel)
     row = channels.get(db, channel)
     assert row is not None
@@ -441,7 +441,7 @@ def test_after_five_days_of_nothing_else_it_is_disabled(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(1)
-    receiver.always = TryAgain("refused")
+    receiver.always = RetryableError("refused")
     began = clock()
     while True:
         notify(channel)
@@ -461,14 +461,14 @@ def test_what_is_never_taken_is_given_up_alone_while_others_are_taken(
     """Each success says that the channel is well: it is never disabled for the one that it cannot take."""
     channel, began = told(1), clock()
     bad = world.rows(Delivery, "id")[0][0]
-    receiver.answers = [TryAgain("500: always the same")]
+    receiver.answers = [RetryableError("500: always the same")]
     notify(channel)
     number = 100
     while world.row(Delivery, bad).state == "pending":
         clock.advance(LONGEST_RETRY * 1.2)
         number += 1
         storing.store(db, world.matched((world.item(number), (1,)), poll=str(number)), clock())
-        receiver.answers = [None, TryAgain("500: always the same")]
+        receiver.answers = [None, RetryableError("500: always the same")]
         notify(channel)
         assert clock() - began < 6 * DAY
     row = world.row(Delivery, bad)
@@ -487,7 +487,7 @@ def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
     """A machine that was off, and a receiver that is not up yet."""
     channel = told(2)
     clock.advance(6 * DAY)
-    receiver.always = TryAgain("503")
+    receiver.always = RetryableError("503")
     for _ in range(4):
         notify(channel)
         clock.advance(LONGEST_RETRY)
@@ -517,7 +517,7 @@ def test_the_canary_is_delivered_and_not_counted(
     [post] = (
         CanarySource(clock=clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=cast(Any, None)).items
     )
-    entry = MatchedItem(post, (Match(workspace, (world.query(workspace, "canary"),)),))
+    entry = MatchedItem(post, (WorkspaceMatch(workspace, (world.query(workspace, "canary"),)),))
     storing.store(db, ItemsMatched(part=PollPart(poll="p", part=0, parts=1), items=(entry,)), clock())
     notify(world.channel(workspace, "null"))
     assert [notice.mentions[0].item for notice in receiver.got] == [post.id]
@@ -526,7 +526,7 @@ def test_the_canary_is_delivered_and_not_counted(
 
 
 def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(6)
     [(resume, delay)] = notify(channel, Turns(1))
@@ -546,7 +546,7 @@ def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
 
 
 def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
@@ -617,7 +617,7 @@ def test_a_round_for_which_there_is_no_thread_comes_back_once(
 
 
 def test_a_round_that_comes_back_and_finds_no_thread_keeps_its_claim(
-    told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: Rules
+    told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
@@ -641,7 +641,7 @@ def test_what_a_receiver_answers_is_known_to_its_other_channels(
     made = [world.workspace(slug) for slug in ("acme", "bolt", "coda", "duet")]
     storing.store(db, world.matched(*((world.item(number), (each,)) for number, each in enumerate(made, 1))), clock())
     one, two, three, four = (row for each in made if (row := channels.get(db, world.channel(each))))
-    for answer, room in ((TryAgain("503"), False), (TryAgain("429", delay=9), False), (None, True)):
+    for answer, room in ((RetryableError("503"), False), (RetryableError("429", delay=9), False), (None, True)):
         receiver.answers = [answer]
         notify(one.id)
         clock.advance(10)
@@ -651,7 +651,7 @@ def test_what_a_receiver_answers_is_known_to_its_other_channels(
 
 def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
     channel = told(2)
-    Item.delete().where(Item.ref == "t3_1").execute(db.peewee)
+    StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     notify(channel)
     assert [notice.mentions[0].item for notice in receiver.got] == ["t3_2"]
 
@@ -662,7 +662,7 @@ def test_a_digest_whose_mentions_were_deleted_is_not_sent(
     acme = world.workspace(channels={"team": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     deliveries.compose(db, acme, clock(), clock())
-    Item.delete().execute(db.peewee)
+    StoredItem.delete().execute(db.peewee)
     notify(world.channel(acme))
     assert receiver.tried == []
     assert states(db) == ["failed"]
@@ -706,8 +706,8 @@ def test_what_is_erased_during_a_round_is_not_sent(
 
     def erase() -> None:
         receiver.before = lambda: None
-        Item.delete().where(Item.ref == "t3_2").execute(db.peewee)
-        Item.update(author=None, body="taken back").where(Item.ref == "t3_3").execute(db.peewee)
+        StoredItem.delete().where(StoredItem.ref == "t3_2").execute(db.peewee)
+        StoredItem.update(author=None, body="taken back").where(StoredItem.ref == "t3_3").execute(db.peewee)
 
     receiver.before = erase
     assert notify(channel) == []

@@ -12,16 +12,16 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from actors.fetch.fetcher import Fetcher
-from overheard.config import Fetch as Rules
+from overheard.config import FetchSettings
 from overheard.db import feeds, gaps, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Feed
-from overheard.errors import FeedRefused, Postponed
+from overheard.errors import BudgetExhausted, FeedRefused
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import RUN, BackwardReader, joined
+from overheard.sources.reddit.listing_reader import RUN, ListingReader, joined
 
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
@@ -68,7 +68,7 @@ class Site:
         budget.acquire()
         if bad := self.refused.intersection(names):
             raise FeedRefused("private", tuple(bad))
-        reader = BackwardReader(request, page_size=PAGE_SIZE, depth=DEPTH)
+        reader = ListingReader(request, page_size=PAGE_SIZE, depth=DEPTH)
         merged = [name for _, name in reversed(self.listed) if self.items[name].place.lower() in names][:DEPTH]
         if reader.after is None:
             page, more = merged[:PAGE_SIZE], len(merged) > PAGE_SIZE
@@ -103,7 +103,7 @@ class Tokens:
 
     def acquire(self) -> None:
         if self.left == 0:
-            raise Postponed("reddit:x", delay=5.0, slot=1.0)
+            raise BudgetExhausted("reddit:x", delay=5.0, slot=1.0)
         self.left -= 1
 
     def observe(self, remaining: float, reset: float) -> None: ...
@@ -120,7 +120,7 @@ class Play:
         self.site = Site(world.clock)
         self.fetcher = Fetcher(
             db=world.db, sources={"reddit": self.site}, send=sent, clock=world.clock,
-            rules=Rules(group_size=GROUP_SIZE, fresh_for=0), metrics=metrics,
+            rules=FetchSettings(group_size=GROUP_SIZE, fresh_for=0), metrics=metrics,
         )  # fmt: skip
         self.watched: dict[int, set[str]] = {number: {FEEDS[2 * number], FEEDS[2 * number + 1]} for number in range(3)}
         self.ids = [self.save(number) for number in range(3)]

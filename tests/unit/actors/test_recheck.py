@@ -9,16 +9,16 @@ import msgspec
 import pytest
 
 from actors.recheck import AGAIN, CONFIRMED, CONFIRMED_BY_SILENCE, HOUR, REST, Rechecker
-from overheard.config import Recheck as Rules
+from overheard.config import RecheckSettings
 from overheard.db import rechecks, storing
 from overheard.db.database import Db
-from overheard.db.models import Item as ItemTable
 from overheard.db.models import Mention
-from overheard.errors import Permanent, Postponed, TryAgain
+from overheard.db.models import StoredItem as ItemTable
+from overheard.errors import BudgetExhausted, PermanentError, RetryableError
 from overheard.items import Item
 from overheard.messages import RecheckItems
 from overheard.outcomes import Outcome
-from overheard.sources import Budget, Checked
+from overheard.sources import LookupResult, RequestTokens
 
 
 class Reddit:
@@ -35,14 +35,14 @@ class Reddit:
 
     name = "reddit"
 
-    def look_up(self, names: Sequence[str], budget: Budget) -> Checked:
+    def look_up(self, names: Sequence[str], budget: RequestTokens) -> LookupResult:
         budget.acquire()
         if self.failure is not None:
             raise self.failure
         self.asked.append(list(names))
         known = self.items.keys() - self.gone
         absent = set(names) - self.items.keys() if not self.unreadable else set()
-        return Checked(
+        return LookupResult(
             tuple(self.items[name] for name in names if name in known and name not in self.unreadable),
             tuple(name for name in names if name in self.gone),
             tuple(name for name in names if name in absent),
@@ -54,7 +54,7 @@ class Allowance:
 
     def __init__(self) -> None:
         self.urgent: bool | None = None
-        self.refusal: Postponed | None = None
+        self.refusal: BudgetExhausted | None = None
 
     def acquire(self) -> None:
         if self.refusal is not None:
@@ -78,7 +78,9 @@ def permit() -> Allowance:
 
 @pytest.fixture
 def rechecker(db: Db, reddit: Reddit, sent: Any, clock: Any, metrics: Any) -> Rechecker:
-    return Rechecker(db=db, sources={"reddit": reddit}, send=sent, clock=clock, rules=Rules(), metrics=metrics)
+    return Rechecker(
+        db=db, sources={"reddit": reddit}, send=sent, clock=clock, rules=RecheckSettings(), metrics=metrics
+    )
 
 
 @pytest.fixture
@@ -206,7 +208,11 @@ def test_what_cannot_be_read_is_neither_there_nor_gone(
 
 @pytest.mark.parametrize(
     ("fault", "pause"),
-    [(TryAgain("503"), AGAIN), (TryAgain("429", delay=240.0), 240.0), (Permanent("login refused"), AGAIN)],
+    [
+        (RetryableError("503"), AGAIN),
+        (RetryableError("429", delay=240.0), 240.0),
+        (PermanentError("login refused"), AGAIN),
+    ],
 )
 def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
     stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, fault: Exception, pause: float, metric: Any
@@ -231,7 +237,7 @@ def test_without_a_spare_token_it_is_left_to_a_later_tick(
 ) -> None:
     stored(1)
     clock.advance(13 * HOUR)
-    permit.refusal = Postponed("reddit:x", delay=0.6, slot=None)
+    permit.refusal = BudgetExhausted("reddit:x", delay=0.6, slot=None)
     run()
     assert reddit.asked == []
     before = clock()
@@ -247,7 +253,7 @@ def test_who_stands_in_line_keeps_its_claim_and_its_slot(
 ) -> None:
     stored(1)
     clock.advance(19 * HOUR)
-    permit.refusal = Postponed("reddit:x", delay=200.0, slot=5.0)
+    permit.refusal = BudgetExhausted("reddit:x", delay=200.0, slot=5.0)
     later = run()
     assert (later.delay, later.slot) == (200.0, ("reddit:x", 5.0))
     assert not rechecks.due(db, "reddit", clock(), clock() + 400)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.dead_letters import DeadLetter
+from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.events import (
     MAX_BYTES,
     ItemRecheck,
@@ -16,7 +16,7 @@ from overheard.bus.events import (
     parse,
     readable,
 )
-from overheard.bus.intake import OK, Arrival, Settled, refused
+from overheard.bus.intake import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.memory_events import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
 from overheard.observability.metrics import EVENT_OUTCOMES
@@ -93,9 +93,9 @@ def test_encode_refuses_what_the_ingress_would() -> None:
 
 def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> None:
     seen: list[tuple[str, bytes, str | None]] = []
-    letters: list[DeadLetter] = []
+    letters: list[DeadLetterRecord] = []
 
-    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+    def handle(arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         [arrival] = arrivals
         seen.append((arrival.key, arrival.body, arrival.message_id))
         match len(seen):

@@ -11,8 +11,8 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from overheard.bus.dead_letters import DeadLetter
-from overheard.bus.intake import LONGEST_RUN, OK, Arrival, Intake, Refused, Settled, refused, said_of
+from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.intake import LONGEST_RUN, OK, EventBatch, EventOutcome, IncomingEvent, Refused, refused, said_of
 from overheard.errors import InvalidInput, Unavailable
 
 BODY = b'{"workspace": "acme", "event_id": "order-66", "text": "somebody said this"}'
@@ -31,12 +31,12 @@ class Door:
 
     def __init__(self, metrics: Any, failure: Exception | None = None) -> None:
         self.failure = failure
-        self.letters: list[DeadLetter] = []
+        self.letters: list[DeadLetterRecord] = []
         self.aside: list[str] = []
         self.noted: list[dict[str, Any]] = []
-        self.intake = Intake(self.handle, self.letters.extend, metrics)
+        self.intake = EventBatch(self.handle, self.letters.extend, metrics)
 
-    def handle(self, arrivals: Sequence[Arrival]) -> list[Settled]:
+    def handle(self, arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         self.noted.append(structlog.contextvars.get_contextvars())
         if isinstance(self.failure, InvalidInput):
             return [refused(self.failure) for _ in arrivals]
@@ -45,7 +45,7 @@ class Door:
         return [OK for _ in arrivals]
 
     def take(self, body: bytes = BODY, message_id: str | None = "m-1", refuse: str | None = None) -> None:
-        self.intake.take([Arrival("workspace.due", body, message_id, refuse)], self.set_aside)
+        self.intake.take([IncomingEvent("workspace.due", body, message_id, refuse)], self.set_aside)
 
     def set_aside(self, out: Refused) -> None:
         self.aside += [reason for _, reason in out]
@@ -119,23 +119,25 @@ def test_a_refusal_that_cannot_be_set_aside_comes_again_and_is_not_recorded(metr
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        door.intake.take([Arrival("workspace.due", BODY, None)], lost)
+        door.intake.take([IncomingEvent("workspace.due", BODY, None)], lost)
     assert (door.letters, outcomes(metric)) == ([], (0, 1, 0))
 
 
 def test_the_run_of_one_without_an_id_of_its_own() -> None:
-    assert said_of(Arrival("k", b"{", "m" * 255))["run"] == "m" * LONGEST_RUN
-    assert said_of(Arrival("k", b"{", None))["run"] == hashlib.sha256(b"{").hexdigest()
+    assert said_of(IncomingEvent("k", b"{", "m" * 255))["run"] == "m" * LONGEST_RUN
+    assert said_of(IncomingEvent("k", b"{", None))["run"] == hashlib.sha256(b"{").hexdigest()
 
 
 def test_of_events_taken_together_the_one_that_breaks_is_refused_alone(metrics: Any, metric: Any, told: Any) -> None:
-    letters: list[DeadLetter] = []
+    letters: list[DeadLetterRecord] = []
 
-    def handle(arrivals: Sequence[Arrival]) -> list[Settled]:
+    def handle(arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         if any(each.body == b"bad" for each in arrivals):
             raise ZeroDivisionError
         return [OK for _ in arrivals]
 
-    Intake(handle, letters.extend, metrics).take([Arrival("k", body, None) for body in (b"good", b"bad", b"fine")])
+    EventBatch(handle, letters.extend, metrics).take(
+        [IncomingEvent("k", body, None) for body in (b"good", b"bad", b"fine")]
+    )
     assert [(letter.body, letter.reason) for letter in letters] == [(b"bad", "internal error: ZeroDivisionError")]
     assert outcomes(metric) == (2, 0, 1)

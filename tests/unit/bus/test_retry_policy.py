@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
-from overheard.bus.retry_policy import Copy, decide
+from overheard.bus.retry_policy import Republication, decide
 from overheard.errors import (
     ChannelGone,
     ConfigError,
     FeedRefused,
     InvalidInput,
     NotFound,
-    Permanent,
-    TryAgain,
+    PermanentError,
+    RetryableError,
     Unavailable,
 )
 from overheard.outcomes import Rejected
@@ -20,14 +20,14 @@ from overheard.stages import STAGES
 STAGE = STAGES["notify"]
 
 
-def decision(error: BaseException, **options: object) -> Copy | Rejected:
+def decision(error: BaseException, **options: object) -> Republication | Rejected:
     return decide(error, dict(options), STAGE)
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        Permanent("no"),
+        PermanentError("no"),
         FeedRefused("private", ("a",)),
         ChannelGone("no"),
         InvalidInput("no"),
@@ -47,7 +47,7 @@ def test_anything_else_is_tried_again_with_jitter(error: BaseException) -> None:
     delays = set()
     for _ in range(50):
         found = decision(error, retries=2, slot=1.0, slot_key="reddit")
-        assert isinstance(found, Copy)
+        assert isinstance(found, Republication)
         assert found.options == {"retries": 3}  # the slot was spent
         delays.add(found.delay)
     assert all(4_000 <= delay <= 8_000 for delay in delays)
@@ -56,23 +56,23 @@ def test_anything_else_is_tried_again_with_jitter(error: BaseException) -> None:
 
 def test_backoff_stays_under_five_minutes() -> None:
     found = decide(ValueError(), {"retries": 30}, type(STAGE)(**{**_fields(), "max_retries": 99, "max_backoff": 10**9}))
-    assert isinstance(found, Copy)
+    assert isinstance(found, Republication)
     assert 150_000 <= found.delay <= 300_000
 
 
 def test_the_other_sides_delay_is_honoured_and_bounded() -> None:
     for asked, given in ((1.2345, 1_235), (0, 0), (-3, 0), (7200, 300_000)):
-        found = decision(TryAgain("busy", delay=asked))
-        assert isinstance(found, Copy)
+        found = decision(RetryableError("busy", delay=asked))
+        assert isinstance(found, Republication)
         assert found.delay == given
 
 
 def test_rejected_when_no_tries_are_left() -> None:
-    assert isinstance(decision(ValueError("x"), retries=STAGE.max_retries - 1), Copy)
+    assert isinstance(decision(ValueError("x"), retries=STAGE.max_retries - 1), Republication)
     found = decision(ValueError("x"), retries=STAGE.max_retries)
     after = f"(after {STAGE.max_retries + 1} tries)"
     assert found == Rejected(f"ValueError {after}"), "a foreign error's text may quote an item"
-    assert decision(TryAgain("busy"), retries=STAGE.max_retries) == Rejected(f"TryAgain: busy {after}")
+    assert decision(RetryableError("busy"), retries=STAGE.max_retries) == Rejected(f"RetryableError: busy {after}")
 
 
 def _fields() -> dict[str, object]:

@@ -15,7 +15,7 @@ from overheard.channels import ChannelOptions
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookChannel
-from overheard.errors import ChannelGone, InvalidInput, TryAgain
+from overheard.errors import ChannelGone, InvalidInput, RetryableError
 from overheard.net.egress import EgressRefused
 from overheard.notices import Notice
 from tests.servers.sink import Answer, HttpSink
@@ -91,7 +91,7 @@ def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(
     options = msgspec.structs.replace(options, clock=lambda: next(clock))
     channel = WebhookChannel(http.url, SECRET, options)
     http.answer(Answer(500))
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         channel.send(notice())
     channel.send(notice())
     first, second = http.wait_for(2)
@@ -105,7 +105,7 @@ def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(
 def test_retry_after_and_410_reach_the_caller(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     channel = WebhookChannel(f"{http.url}/canary", SECRET, options)
     http.answer(Answer(429, {"Retry-After": "7"}), Answer(410))
-    with pytest.raises(TryAgain, match=r"^127\.0\.0\.1 answered 429 Too Many Requests$") as error:
+    with pytest.raises(RetryableError, match=r"^127\.0\.0\.1 answered 429 Too Many Requests$") as error:
         channel.send(notice())
     assert error.value.delay == 7
     with pytest.raises(ChannelGone):
@@ -114,7 +114,7 @@ def test_retry_after_and_410_reach_the_caller(http: HttpSink, options: ChannelOp
 
 def test_a_redirect_is_not_followed(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     http.answer(Answer(307, {"Location": f"{http.url}/elsewhere"}))
-    with pytest.raises(TryAgain, match="redirects are not followed"):
+    with pytest.raises(RetryableError, match="redirects are not followed"):
         WebhookChannel(http.url, SECRET, options).send(notice())
     assert len(http.arrived) == 1
 
@@ -124,7 +124,7 @@ def test_no_answer_ends_at_the_deadline(http: HttpSink, notice: MakeNotice, faul
     http.answer(Answer(fault=fault))  # type: ignore[arg-type]
     quick = ChannelOptions(allow_private=True, timeout=0.3, user_agent="x")
     started = time.monotonic()
-    with pytest.raises(TryAgain, match=r"gave no complete answer within 0\.3 s"):
+    with pytest.raises(RetryableError, match=r"gave no complete answer within 0\.3 s"):
         WebhookChannel(http.url, SECRET, quick).send(notice())
     assert time.monotonic() - started < 5
 
@@ -142,7 +142,7 @@ def test_after_2xx_the_body_holds_nobody_up(
 def test_headers_without_end_are_cut_off(options: ChannelOptions, notice: MakeNotice) -> None:
     with HttpSink() as sink:
         sink.answer(Answer(fault="endless headers"))
-        with pytest.raises(TryAgain, match=r"^127\.0\.0\.1 sent more than [0-9,]+ KiB$"):
+        with pytest.raises(RetryableError, match=r"^127\.0\.0\.1 sent more than [0-9,]+ KiB$"):
             WebhookChannel(f"{sink.url}/canary", SECRET, options).send(notice())
     assert sink.flooded < 64 * 2**20
 
@@ -152,19 +152,19 @@ def test_libraries_log_no_url(http: HttpSink, notice: MakeNotice, caplog: pytest
     caplog.set_level(logging.DEBUG)
     http.answer(Answer(fault="drip headers"))
     quick = ChannelOptions(allow_private=True, timeout=0.5, user_agent="x")
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         WebhookChannel(f"{http.url}/canary", SECRET, quick).send(notice())
     assert "canary" not in caplog.text
 
 
 def test_a_reset_connection_is_a_passing_fault(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     http.answer(Answer(fault="reset"))
-    with pytest.raises(TryAgain, match=r"^127\.0\.0\.1: connection reset by peer$"):
+    with pytest.raises(RetryableError, match=r"^127\.0\.0\.1: connection reset by peer$"):
         WebhookChannel(f"{http.url}/canary", SECRET, options).send(notice())
 
 
 def test_what_is_not_http_is_a_passing_fault(options: ChannelOptions, notice: MakeNotice, mail: HttpSink) -> None:
-    with pytest.raises(TryAgain, match="closed the connection"):
+    with pytest.raises(RetryableError, match="closed the connection"):
         WebhookChannel(f"http://127.0.0.1:{mail.port}/canary", SECRET, options).send(notice())
 
 
@@ -245,7 +245,7 @@ def test_a_wrong_or_unknown_certificate_is_not_accepted(
     tls = ssl.create_default_context(cafile=str(certificate)) if trusted else None
     url = f"https://{name}:{https.port}/canary"
     channel = WebhookChannel(url, SECRET, options, resolve=lambda host, port: ["127.0.0.1"], tls=tls)
-    with pytest.raises(TryAgain, match="certificate or TLS setup was not accepted") as error:
+    with pytest.raises(RetryableError, match="certificate or TLS setup was not accepted") as error:
         channel.send(notice())
     assert "canary" not in str(error.value)
     assert len(https.arrived) == 0

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from overheard.cli import cli
-from overheard.config import Config, Database
-from overheard.db import models, workspaces
+from overheard.config import Config, DatabaseSettings
+from overheard.db import models, storing, workspaces
 from overheard.items import Item
-from overheard.messages import ItemsMatched, Match, MatchedItem, PollPart
-from overheard.process import Program
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
+from overheard.process import RunningProcess
 
 Run = Callable[..., Result]
 FOREIGN = "Ä ✓ 😀 日本"  # more than any encoding but UTF-8 has
@@ -49,9 +49,9 @@ def run(folder: Path) -> Run:
 
 
 @pytest.fixture
-def program(folder: Path) -> Iterator[Program]:
+def program(folder: Path) -> Iterator[RunningProcess]:
     """A program on the database that commands use there."""
-    made = Program(Config(database=Database()))
+    made = RunningProcess(Config(database=DatabaseSettings()))
     made.ready_database()
     with made.db.session():
         yield made
@@ -59,7 +59,7 @@ def program(folder: Path) -> Iterator[Program]:
 
 
 @pytest.fixture
-def acme(run: Run, program: Program) -> int:
+def acme(run: Run, program: RunningProcess) -> int:
     """The id of a workspace that listens for python, under the name snake."""
     result = run(
         "workspace", "add", "acme", "-s", "python", "-q", "snake=python", "-c", "team=https://example.com/t0ken"
@@ -69,7 +69,7 @@ def acme(run: Run, program: Program) -> int:
 
 
 @pytest.fixture
-def mention(program: Program, acme: int) -> Callable[..., None]:
+def mention(program: RunningProcess, acme: int) -> Callable[..., None]:
     """Store a mention of acme's: ``mention("t3_1", title="python", age=60)``."""
 
     def store(name: str, *, title: str = "About python", body: str = "", age: float = 60.0, **fields: Any) -> None:
@@ -81,9 +81,11 @@ def mention(program: Program, acme: int) -> Callable[..., None]:
         item = Item(id=name, kind=kind, title=title, body=body, created_at=now, **given)
         (query,) = models.Query.select().where(models.Query.workspace == acme).execute(program.db.peewee)
         at = title.find("python")
-        match = Match(workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ())
+        match = WorkspaceMatch(
+            workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ()
+        )
         matched = (MatchedItem(item=item, matches=(match,)),)
-        store.store(program.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
+        storing.store(program.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
 
     return store
 

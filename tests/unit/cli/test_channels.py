@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from overheard.db import channels
-from overheard.process import Program
+from overheard.process import RunningProcess
 from tests.servers.sink import Answer, HttpSink
 
 from .conftest import Run, lines, rows
@@ -57,7 +57,7 @@ def test_an_unknown_channel(run: Run, team: str) -> None:
     assert result.stderr == "overheard: workspace acme has no channel 'tema'; there are: team\n"
 
 
-def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: Program) -> None:
+def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: RunningProcess) -> None:
     (row,) = lines(run("channel", "list", "--format", "json").stdout)
     assert (row["name"], row["state"], row["since_at"], row["reason"]) == ("team", "ok", None, None)
     assert row["url"].endswith("/***")
@@ -70,7 +70,7 @@ def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: Prog
     assert run("channel", "list", "--workspace", "nobody").exit_code == 1
 
 
-def test_a_disabled_channel_can_be_tried_and_enabled(run: Run, team: str, program: Program) -> None:
+def test_a_disabled_channel_can_be_tried_and_enabled(run: Run, team: str, program: RunningProcess) -> None:
     (stored,) = channels.listing(program.db)
     channels.disable(program.db, stored.id, "gone", program.clock())
     result = run("channel", "test", "acme", "team")

@@ -12,11 +12,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.db.models import Query, Workspace
-from overheard.observability.metrics import Metrics
-from overheard.observability.metrics_server import Exposition
+from overheard.observability.metrics import ProcessMetrics
+from overheard.observability.metrics_server import MetricsServer
 from overheard.operations.checks import machine
-from overheard.process import Program
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.process import RunningProcess
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 
 from .conftest import Run, lines
 
@@ -24,7 +24,7 @@ from .conftest import Run, lines
 @pytest.fixture
 def reddit() -> Iterator[dict[str, str]]:
     """The environment that leads to a stand-in."""
-    with Standin() as standin:
+    with RedditSimulator() as standin:
         standin.add_post("python", "Hello", "world")
         yield {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
@@ -61,7 +61,9 @@ def test_with_a_database_the_request_counts_in_the_shared_budget(run: Run, reddi
     assert status["reddit"]["remaining"] is not None
 
 
-def test_queries_that_would_be_refused_today_are_named(run: Run, reddit: dict[str, str], program: Program) -> None:
+def test_queries_that_would_be_refused_today_are_named(
+    run: Run, reddit: dict[str, str], program: RunningProcess
+) -> None:
     assert run("workspace", "add", "acme", "-s", "python", "-q", "a=x", "-q", "b=y", "-q", "c=z").exit_code == 0
     found = results(run, **reddit)["queries"]
     assert (found["outcome"], found["what"]) == ("ok", "3 queries, all right")
@@ -179,11 +181,11 @@ def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
     ],
 )
 def test_the_metrics_port_is_taken_by_an_overheard(
-    run: Run, program: Program, whose: str, outcome: str, told: str
+    run: Run, program: RunningProcess, whose: str, outcome: str, told: str
 ) -> None:
     registry = CollectorRegistry()
-    Metrics(registry)
-    server = Exposition(registry, list, instance=lambda: program.instance if whose == "ours" else whose)
+    ProcessMetrics(registry)
+    server = MetricsServer(registry, list, instance=lambda: program.instance if whose == "ours" else whose)
     port = server.start("127.0.0.1", 0)
     environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
@@ -220,7 +222,7 @@ def test_a_wrong_clock_and_a_full_disk_are_told(
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
 
 
-def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: Program, acme: int) -> None:
+def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: RunningProcess, acme: int) -> None:
     Workspace.update(every="0 22-4 * * *", digest="0 9 * * L5", timezone="Mars/Olympus").execute(program.db.peewee)
     found = results(run)["schedules"]
     refused = "every: '0 22-4 * * *' is not a cron expression that is ever due: bad hour; ranges go upwards (22-23,0-4"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from overheard.db.models import Item, Workspace
-from overheard.process import Program
+from overheard.db.models import StoredItem, Workspace
+from overheard.process import RunningProcess
 
 from .conftest import Run, lines
 
@@ -19,13 +19,13 @@ def said(mention: Any) -> None:
     mention("t3_3", author="bob")
 
 
-def items(program: Program) -> list[str]:
-    rows = Item.select(Item.ref).order_by(Item.ref).tuples().execute(program.db.peewee)
+def items(program: RunningProcess) -> list[str]:
+    rows = StoredItem.select(StoredItem.ref).order_by(StoredItem.ref).tuples().execute(program.db.peewee)
     return [name for (name,) in rows]
 
 
 @pytest.mark.parametrize("name", ["alice", "u/alice", "/u/ALICE"])
-def test_an_author(run: Run, program: Program, name: str) -> None:
+def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
     result = run("forget", "--author", name, "--yes")
     assert result.exit_code == 0, result.output
     table = result.stdout.splitlines()
@@ -43,7 +43,7 @@ def test_an_author(run: Run, program: Program, name: str) -> None:
     ]  # fmt: skip
 
 
-def test_it_asks_first(run: Run, program: Program) -> None:
+def test_it_asks_first(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--author", "alice", input="n\n")
     assert result.exit_code == 1
     assert "Erase 2 items of u/alice, and store nothing of theirs any more?" in result.stderr
@@ -55,7 +55,7 @@ def test_it_asks_first(run: Run, program: Program) -> None:
     assert len(items(program)) == 1
 
 
-def test_a_dry_run_counts_and_erases_nothing(run: Run, program: Program) -> None:
+def test_a_dry_run_counts_and_erases_nothing(run: Run, program: RunningProcess) -> None:
     for whom in (["--author", "alice"], ["--workspace", "acme"]):
         result = run("forget", *whom, "--dry-run")
         assert result.exit_code == 0
@@ -65,7 +65,7 @@ def test_a_dry_run_counts_and_erases_nothing(run: Run, program: Program) -> None
     assert (told["dry_run"], told["erased"]["mentions"], told["erased"]["items"]) == (True, 3, 3)
 
 
-def test_a_workspace(run: Run, program: Program) -> None:
+def test_a_workspace(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--workspace", "acme", "--yes", "--format", "json")
     assert result.exit_code == 0, result.output
     [told] = lines(result.stdout)
@@ -88,7 +88,7 @@ def test_undo(run: Run) -> None:
     ]
 
 
-def test_an_author_of_another_source(run: Run, program: Program, mention: Any) -> None:
+def test_an_author_of_another_source(run: Run, program: RunningProcess, mention: Any) -> None:
     mention("1", author="Alice", source="replay")
     result = run("forget", "--author", "alice", "--source", "replay", "--yes")
     assert result.exit_code == 0, result.output
@@ -105,7 +105,7 @@ def test_the_command_that_undoes_it_can_be_pasted(run: Run, mention: Any) -> Non
     assert "overheard forget --author 'Al; ice' --source replay --undo" in result.stdout
 
 
-def test_overheards_own_workspace_is_refused(run: Run, program: Program) -> None:
+def test_overheards_own_workspace_is_refused(run: Run, program: RunningProcess) -> None:
     Workspace.update(internal=True).execute(program.db.peewee)
     result = run("forget", "--workspace", "acme", "--yes")
     assert (result.exit_code, "acme is Overheard's own" in result.stderr) == (1, True)
@@ -119,6 +119,6 @@ def test_overheards_own_workspace_is_refused(run: Run, program: Program) -> None
         ["--author", "u/"], ["--workspace", "acme", "--undo"], ["--author", "a", "--undo", "--dry-run"], ["alice"],
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused(run: Run, program: Program, given: list[str]) -> None:
+def test_what_cannot_be_meant_is_refused(run: Run, program: RunningProcess, given: list[str]) -> None:
     assert run("forget", *given, "--yes").exit_code == 2
     assert len(items(program)) == 3

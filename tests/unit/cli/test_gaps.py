@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from overheard.db import heartbeats, models
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 from .conftest import Run, lines
 
 
 @pytest.fixture
-def gap(acme: int, program: Program) -> dict[str, Any]:
+def gap(acme: int, program: RunningProcess) -> dict[str, Any]:
     """An open one of r/python's posts, found an hour ago."""
     now = program.clock()
     feed = models.Feed.select().where(models.Feed.kind == "posts").get(program.db.peewee)
@@ -44,7 +44,7 @@ def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
     assert (result.exit_code, result.stdout) == (0, "There are no gaps: everything that was listed was read.\n")
 
 
-def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: Program) -> None:
+def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
     now = program.clock()
     heartbeats.beat(program.db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)

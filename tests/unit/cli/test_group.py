@@ -18,7 +18,7 @@ from overheard.cli import ENTRIES, cli
 from overheard.config import Config
 from overheard.db import migrate
 from overheard.db.database import open_database
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 from .conftest import Run
 
@@ -77,7 +77,7 @@ def test_the_configuration_may_be_named_by_the_environment(run: Run, folder: Pat
     assert run("workspace", "list", OVERHEARD_CONFIG="absent.toml").exit_code == 2
 
 
-def test_a_fault_is_one_line_and_no_traceback(run: Run, program: Program) -> None:
+def test_a_fault_is_one_line_and_no_traceback(run: Run, program: RunningProcess) -> None:
     result = run("workspace", "show", "nobody")
     assert result.exit_code == 1
     assert (
@@ -175,7 +175,7 @@ def test_migrate_copies_first_and_says_where(run: Run, behind: Path) -> None:
 
 
 def test_a_process_that_stays_migrates_and_copies_too(behind: Path) -> None:
-    made = Program(Config())
+    made = RunningProcess(Config())
     with capture_logs() as lines:
         made.ready_database()
     made.db.release()

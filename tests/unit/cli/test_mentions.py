@@ -8,7 +8,7 @@ import pytest
 
 from overheard.db import mentions as stored
 from overheard.operations.tail import Arrivals
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 from .conftest import Run, lines, rows
 
@@ -94,13 +94,13 @@ def test_the_address_of_another_source_is_its_own(run: Run, mention: Mention) ->
     assert "reddit.com" not in table
 
 
-def test_wrong_usage(run: Run, program: Program) -> None:
+def test_wrong_usage(run: Run, program: RunningProcess) -> None:
     assert run("mentions", "--workspace", "nobody").exit_code == 1
     assert run("mentions", "--since", "whenever").exit_code == 2
     assert run("mentions", "--limit", "-1").exit_code == 2
 
 
-def test_following_shows_what_is_stored_from_then_on(program: Program, mention: Mention) -> None:
+def test_following_shows_what_is_stored_from_then_on(program: RunningProcess, mention: Mention) -> None:
     mention("t3_1", age=0)
     arrivals = Arrivals(program.db, None)
     mention("t3_2", age=0)
@@ -109,7 +109,7 @@ def test_following_shows_what_is_stored_from_then_on(program: Program, mention: 
     assert [next(coming).item, next(coming).item] == ["t3_2", "t3_3"]
 
 
-def test_what_the_listing_showed_is_not_shown_again(program: Program, mention: Mention) -> None:
+def test_what_the_listing_showed_is_not_shown_again(program: RunningProcess, mention: Mention) -> None:
     arrivals = Arrivals(program.db, None)
     mention("t3_1", age=0)
     assert [each.item for each in arrivals.noted(stored.listing(program.db))] == ["t3_1"]

@@ -27,12 +27,12 @@ from overheard.db import (
     source_health,
     workspaces,
 )
-from overheard.observability.metrics import Metrics
-from overheard.observability.metrics_server import Exposition
+from overheard.observability.metrics import ProcessMetrics
+from overheard.observability.metrics_server import MetricsServer
 from overheard.operations import problems, processes
 from overheard.operations.facts import Facts, Observer
 from overheard.operations.processes import Process
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.sources.reddit.names import budget_key
 from overheard.supervisord import SupervisedProcess
 
@@ -65,7 +65,7 @@ def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, f
     assert list(folder.iterdir()) == []
 
 
-def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program: Program) -> None:
+def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 0
     assert result.stdout.startswith("– Not in use yet.  ! 2 things to look at")
@@ -92,7 +92,7 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
     assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
 
 
-def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: Program) -> None:
+def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: RunningProcess) -> None:
     budgets.DatabaseLimiter(program.db, {}).observe(budget_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
@@ -108,7 +108,7 @@ def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
     assert "start PostgreSQL, or mend [database] url" in result.stdout
 
 
-def test_nothing_has_run_yet(run: Run, acme: int, program: Program) -> None:
+def test_nothing_has_run_yet(run: Run, acme: int, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "start it: overheard run" in result.stdout
@@ -125,7 +125,7 @@ def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatc
 BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's address"
 
 
-def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Program) -> None:
+def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -146,7 +146,7 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Prog
     assert troubles(run) == [], "nobody wants anything of it"
 
 
-def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: Program) -> None:
+def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -161,7 +161,7 @@ def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int
     assert troubles(run) == []
 
 
-def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: Program) -> None:
+def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -171,7 +171,7 @@ def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int,
     assert troubles(run) == []
 
 
-def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: Program) -> None:
+def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.beat(program.db, "tick", program.clock() - 300)
     result = run("status")
     assert result.exit_code == 1
@@ -180,24 +180,24 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
     assert run("status").exit_code == 0
 
 
-def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: Program) -> None:
+def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.beat(program.db, "tick", program.clock() + 7200)
     assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
 
 
-def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Program) -> None:
+def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     now = program.clock()
     heartbeats.beat(program.db, "tick", now)
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
-    models.Refresh.update(**waits).execute(program.db.peewee)
+    models.RefreshDemand.update(**waits).execute(program.db.peewee)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
     assert troubles(run) == [(True, "runs are late: acme has waited for 12 min")]
     assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
-    models.Refresh.update(waiting_since=now - 60).execute(program.db.peewee)
+    models.RefreshDemand.update(waiting_since=now - 60).execute(program.db.peewee)
     assert troubles(run) == []
 
 
-def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: Program) -> None:
+def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     groups.claim(
@@ -210,7 +210,7 @@ def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, pro
     ]
 
 
-def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: Program) -> None:
+def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
     heartbeats.beat(program.db, "tick", program.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
@@ -224,7 +224,9 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
     assert troubles(run) == []
 
 
-def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(run: Run, mention: Mention, program: Program) -> None:
+def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(
+    run: Run, mention: Mention, program: RunningProcess
+) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     mention("t3_1", age=0)
@@ -239,7 +241,7 @@ def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(run: Run, mentio
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
 
 
-def waiting(program: Program, channel: int, count: int, due_at: float) -> None:
+def waiting(program: RunningProcess, channel: int, count: int, due_at: float) -> None:
     rows = [
         {"id": f"msg_{channel}_{n}", "channel": channel, "state": "pending", "due_at": due_at, "created_at": due_at}
         for n in range(count)
@@ -247,7 +249,7 @@ def waiting(program: Program, channel: int, count: int, due_at: float) -> None:
     models.Delivery.insert_many(rows).execute(program.db.peewee)
 
 
-def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: Program) -> None:
+def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -275,7 +277,7 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
     assert [severe for severe, _ in troubles(run)] == [False], "a failing receiver's backlog is its own"
 
 
-def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: Program) -> None:
+def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
@@ -298,7 +300,7 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     assert found["sick_channels"][0]["disabled"] is True
 
 
-def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: Program) -> None:
+def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     canaries.keep(db, 300, now - 1000, lambda text, zone: now)
     heartbeats.beat(db, "tick", now)
@@ -327,7 +329,7 @@ def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
     assert second.do == "see the end of /var/log/f, correct the cause, then: supervisorctl restart fetch:fetch_0"
 
 
-def test_a_supervisord_that_does_not_answer_is_told(program: Program, tmp_path: Path) -> None:
+def test_a_supervisord_that_does_not_answer_is_told(program: RunningProcess, tmp_path: Path) -> None:
     observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
     facts = observer.look()
     assert facts.supervised is None
@@ -335,7 +337,9 @@ def test_a_supervisord_that_does_not_answer_is_told(program: Program, tmp_path: 
     assert "supervisord does not answer" in " ".join(trouble.what for trouble in problems.find(facts, Config()))
 
 
-def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(program: Program, mark: Path) -> None:
+def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(
+    program: RunningProcess, mark: Path
+) -> None:
     facts = Observer(program, backup_mark=mark).look()
     assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
 
@@ -349,7 +353,7 @@ def mark(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
 def test_a_backup_that_is_missing_is_told(
-    program: Program, mark: Path, age: float, told: list[tuple[bool, str]]
+    program: RunningProcess, mark: Path, age: float, told: list[tuple[bool, str]]
 ) -> None:
     os.utime(mark, (program.clock() - age, program.clock() - age))
     facts = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
@@ -358,10 +362,10 @@ def test_a_backup_that_is_missing_is_told(
 
 
 def test_queries_that_would_be_refused_today_are_told_once_however_many_processes_have_them() -> None:
-    metrics = Metrics(CollectorRegistry())
+    metrics = ProcessMetrics(CollectorRegistry())
     metrics.refused_queries.labels("yes").set(3)
     metrics.refused_queries.labels("no").set(1)
-    server = Exposition(metrics.registry, list)
+    server = MetricsServer(metrics.registry, list)
     port = server.start("127.0.0.1", 0)
     try:
         found = processes._ask("127.0.0.1", "match", port)
@@ -375,7 +379,7 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
     ]
 
 
-def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: Program) -> None:
+def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.beat(db, "tick", now)
     models.Channel.delete().execute(db.peewee)
@@ -402,7 +406,7 @@ def test_migrate_check_tells_what_is_to_be_done_from_what_cannot_be_known(run: R
     assert run("migrate", "--check", OVERHEARD_DATABASE__URL=nowhere).exit_code == 1
 
 
-def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program: Program) -> None:
+def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program: RunningProcess) -> None:
     models.Workspace.update(next_due_at=program.clock() + 900).execute(program.db.peewee)
     result = run("trigger", "acme")
     assert result.exit_code == 0
@@ -424,7 +428,7 @@ def test_trigger_refuses_what_cannot_run(run: Run, acme: int) -> None:
     assert "overheard workspace resume acme" in result.stderr
 
 
-def test_watching_prints_anew_each_time_until_it_is_told_to_end(folder: Path, program: Program) -> None:
+def test_watching_prints_anew_each_time_until_it_is_told_to_end(folder: Path, program: RunningProcess) -> None:
     command = [sys.executable, "-m", "overheard.cli", "status", "--watch", "--interval", "0.5", "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -12,7 +12,7 @@ import pytest
 
 from overheard import canary, input_files
 from overheard.db import canaries, channels, heartbeats, models, workspace_specs, workspaces
-from overheard.process import Program
+from overheard.process import RunningProcess
 from overheard.workspaces import WatchSpec
 
 from .conftest import Run, lines, rows
@@ -64,7 +64,7 @@ slug = "acme"
 
 
 @pytest.mark.parametrize("command", ["pause", "remove"])
-def test_the_canarys_is_overheards_own(run: Run, program: Program, command: str) -> None:
+def test_the_canarys_is_overheards_own(run: Run, program: RunningProcess, command: str) -> None:
     canaries.keep(program.db, 300, program.clock(), lambda text, zone: program.clock())
     result = run("workspace", command, canary.WORKSPACE)
     assert result.exit_code == 1
@@ -75,7 +75,7 @@ def test_the_canarys_is_overheards_own(run: Run, program: Program, command: str)
     assert run("channel", "list").stdout == "No channels.\n"
 
 
-def test_add_saves_what_was_said(run: Run, program: Program) -> None:
+def test_add_saves_what_was_said(run: Run, program: RunningProcess) -> None:
     result = run(
         "workspace", "add", "acme", "--name", "Acme", "-s", "r/Python", "-s", "linux", "-q", "brand=acme OR x=y",
         "-q", "acmedb", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d", "--digest-channel",
@@ -93,7 +93,7 @@ def test_add_saves_what_was_said(run: Run, program: Program) -> None:
     ]
 
 
-def test_add_watches_any_source(run: Run, program: Program) -> None:
+def test_add_watches_any_source(run: Run, program: RunningProcess) -> None:
     result = run(
         *("workspace", "add", "acme", "-q", "x", "--kinds", "posts"),
         *("-s", "python", "--watch", "reddit:r/Rust", "--watch", "replay:all"),
@@ -112,7 +112,7 @@ def test_add_watches_any_source(run: Run, program: Program) -> None:
     assert row["feeds"] == 3
 
 
-def test_an_export_with_several_sources_comes_back(run: Run, program: Program, folder: Path) -> None:
+def test_an_export_with_several_sources_comes_back(run: Run, program: RunningProcess, folder: Path) -> None:
     (folder / "acme.toml").write_text(WATCHES)
     assert run("import", "acme.toml").stdout.splitlines()[0] == "✓ created acme  4 places, 1 query, 0 channels"
     exported = run("export").stdout
@@ -135,7 +135,7 @@ def test_limits_count_the_feeds_of_all_sources(run: Run, folder: Path) -> None:
     assert run("import", "acme.toml", OVERHEARD_LIMITS__FEEDS="5").exit_code == 0
 
 
-def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program: Program) -> None:
+def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program: RunningProcess) -> None:
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", "team=https://example.com/d")
     (row,) = channels.listing(program.db)
     assert row.secret is not None
@@ -164,7 +164,7 @@ def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program
         (["acme", "-s", "python"], "Missing option"),
     ],
 )
-def test_what_can_never_work_is_wrong_usage(run: Run, program: Program, given: list[str], told: str) -> None:
+def test_what_can_never_work_is_wrong_usage(run: Run, program: RunningProcess, given: list[str], told: str) -> None:
     result = run("workspace", "add", *given)
     assert result.exit_code == 2
     assert told in result.stderr
@@ -197,7 +197,7 @@ def test_show_keeps_addresses_to_itself(run: Run, acme: int) -> None:
         assert "whsec_" not in shown
 
 
-def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, program: Program) -> None:
+def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, program: RunningProcess) -> None:
     assert "refused" not in run("workspace", "show", "acme").stdout
     (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
     assert shown["refused_queries"] == []
@@ -210,7 +210,7 @@ def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, 
     assert (found["query"], found["matched"]) == ("snake", True)
 
 
-def test_pause_resume_remove(run: Run, acme: int, program: Program) -> None:
+def test_pause_resume_remove(run: Run, acme: int, program: RunningProcess) -> None:
     assert run("workspace", "pause", "acme").exit_code == 0
     assert workspaces.tally(program.db) == (0, 1)
     assert "paused" in run("workspace", "list").stdout
@@ -223,7 +223,7 @@ def test_pause_resume_remove(run: Run, acme: int, program: Program) -> None:
     assert run("workspace", "remove", "acme", "--yes").exit_code == 1
 
 
-def test_import_creates_then_updates(run: Run, program: Program, folder: Path) -> None:
+def test_import_creates_then_updates(run: Run, program: RunningProcess, folder: Path) -> None:
     (folder / "all.toml").write_text(FILE)
     result = run("import", "all.toml")
     assert result.exit_code == 0, result.output
@@ -247,7 +247,7 @@ def test_import_says_that_all_of_reddit_is_read_in_part(run: Run) -> None:
     assert "! acme" not in result.stdout
 
 
-def test_import_is_all_or_nothing(run: Run, program: Program) -> None:
+def test_import_is_all_or_nothing(run: Run, program: RunningProcess) -> None:
     result = run("import", "-", input=FILE.replace('"outage"', '"outage OR"'))
     assert result.exit_code == 2
     assert "stdin: workspace ops: query 'trouble'" in result.stderr
@@ -261,7 +261,7 @@ def test_import_refuses_what_is_no_such_file(run: Run, given: bytes) -> None:
     assert result.stderr.startswith("overheard: stdin: ")
 
 
-def test_export_gives_back_what_was_imported(run: Run, program: Program) -> None:
+def test_export_gives_back_what_was_imported(run: Run, program: RunningProcess) -> None:
     run("import", "-", input=FILE)
     full = run("export", "--secrets").stdout
     assert "https://example.com/t0ken" in full
@@ -286,7 +286,9 @@ def test_an_export_without_secrets_has_none_and_is_not_imported(run: Run, acme: 
 
 
 @pytest.mark.parametrize("limit", ["QUERIES", "FEEDS", "CHANNELS"])
-def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(run: Run, program: Program, limit: str) -> None:
+def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(
+    run: Run, program: RunningProcess, limit: str
+) -> None:
     few = {f"OVERHEARD_LIMITS__{limit}": "1"}
     two = FILE.replace("name = \"team\"", "name = \"also\"\n  url = \"https://example.com/b\"\n"
                        "  [[workspace.query]]\n  name = \"more\"\n  text = \"y\"\n"
@@ -309,7 +311,7 @@ def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(run: Run, p
     assert (added.exit_code, "[limits]" in added.stderr) == (2, True)
 
 
-def test_import_reads_no_more_than_a_file_may_hold(run: Run, program: Program, folder: Path) -> None:
+def test_import_reads_no_more_than_a_file_may_hold(run: Run, program: RunningProcess, folder: Path) -> None:
     (folder / "a folder").mkdir()
     (folder / "large.toml").write_bytes(b"#" * ((16 << 20) + 1))
     told = {
@@ -324,13 +326,13 @@ def test_import_reads_no_more_than_a_file_may_hold(run: Run, program: Program, f
         assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
 
 
-def test_an_empty_file_is_no_success(run: Run, program: Program) -> None:
+def test_an_empty_file_is_no_success(run: Run, program: RunningProcess) -> None:
     result = run("import", "-", input="")
     assert (result.exit_code, "stdin: describes no workspace" in result.stderr) == (2, True)
 
 
 def test_a_named_pipe_is_waited_for_a_moment(
-    run: Run, program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, program: RunningProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
     os.mkfifo(folder / "pipe")
@@ -344,7 +346,9 @@ def test_a_named_pipe_is_waited_for_a_moment(
     assert result.exit_code == 0, result.stderr
 
 
-def test_a_workspace_is_found_by_a_slug_of_digits_before_its_number(run: Run, acme: int, program: Program) -> None:
+def test_a_workspace_is_found_by_a_slug_of_digits_before_its_number(
+    run: Run, acme: int, program: RunningProcess
+) -> None:
     models.Workspace.update(slug="4242").where(models.Workspace.id == acme).execute(program.db.peewee)
     assert run("trigger", "4242").exit_code == 0
     assert run("trigger", str(acme)).exit_code == 0

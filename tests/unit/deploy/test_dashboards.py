@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from deploy.generate.files import generated
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.panels import Steps, _thresholds
-from overheard.observability.metrics import Metrics
+from deploy.grafana.panels import Thresholds, _thresholds
+from overheard.observability.metrics import ProcessMetrics
 from tests.monitoring import DASHBOARDS, PROMETHEUS, ROOT, boards, known, named_in, panels, promtool, records, rules
 
 COLUMNS = 24
@@ -175,16 +175,16 @@ def test_the_first_row_of_the_overview_says_whether_it_works() -> None:
 def test_every_series_of_ours_is_looked_at() -> None:
     queries = [target["expr"] for _, panel in PANELS for target in panel["targets"]]
     named = set().union(*(named_in(expr) for expr in [*queries, *(rule["expr"] for rule in rules())]))
-    defined = Metrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).series
     unseen = {each.name for each in defined if not any(name.startswith(each.name) for name in named)}
     assert unseen == {"overheard_build_info"}
     assert set(records()) <= named
 
 
 def test_thresholds_below_which_it_is_bad() -> None:
-    steps = _thresholds(Steps(0.99, 0.9, low=True)).build().steps
+    steps = _thresholds(Thresholds(0.99, 0.9, low=True)).build().steps
     assert [(step.value, step.color) for step in steps] == [(None, "red"), (0.9, "orange"), (0.99, "green")]
-    steps = _thresholds(Steps(bad=1, low=True)).build().steps
+    steps = _thresholds(Thresholds(bad=1, low=True)).build().steps
     assert [(step.value, step.color) for step in steps] == [(None, "red"), (1, "green")]
 
 

@@ -17,7 +17,7 @@ from overheard.matching.index import Hit, QueryIndex, matches
 from overheard.matching.language import QuerySyntaxError, parse, read
 from overheard.matching.rarity import anchors
 from overheard.matching.text import spans, words
-from overheard.matching.tree import And, Node, Not, Or, Query, Term
+from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term
 from tests import corpus
 
 
@@ -123,7 +123,7 @@ _BODY = st.lists(
 _FIELDS = st.fixed_dictionaries({"body": _BODY}, optional={"title": _BODY})
 
 
-def readable(texts: list[str]) -> list[Query]:
+def readable(texts: list[str]) -> list[ParsedQuery]:
     queries = []
     for text in texts:
         try:
@@ -153,7 +153,7 @@ def test_agrees_with_asking_each_query_alone(
 
 def _agrees_with_asking_each_query_alone(texts: list[str], items: list[dict[str, str]], chance: random.Random) -> None:
     index = QueryIndex()
-    live: dict[int, Query] = {}
+    live: dict[int, ParsedQuery] = {}
     for query in readable(texts):
         key = chance.randrange(8)
         if chance.random() < 0.2:

@@ -10,13 +10,16 @@ from overheard.operations.outages import REDDIT_ALERT_SECONDS, REDDIT_AWAY_SECON
 NOW = 1_800_000_000.0
 
 
-def failing(seconds: float, *, revoked: bool = False, reason: str | None = "503") -> source_health.State:
-    return source_health.State(failing_since=NOW - seconds, retry_at=NOW, reason=reason, revoked=revoked)
+def failing(seconds: float, *, revoked: bool = False, reason: str | None = "503") -> source_health.SourceState:
+    return source_health.SourceState(failing_since=NOW - seconds, retry_at=NOW, reason=reason, revoked=revoked)
 
 
 def test_nothing_is_broken() -> None:
-    assert list(outages(None, source_health.State(), NOW)) == []
-    assert list(outages(canaries.State(300, NOW - 1000, NOW - 10), source_health.State(read_at=NOW), NOW)) == []
+    assert list(outages(None, source_health.SourceState(), NOW)) == []
+    assert (
+        list(outages(canaries.CanaryState(300, NOW - 1000, NOW - 10), source_health.SourceState(read_at=NOW), NOW))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,7 @@ def test_reddit_is_on_the_screen_first_and_alerted_to_later(
 
 
 def test_an_outage_has_a_place_or_a_reason() -> None:
-    bird = canaries.State(300, NOW - 5000, NOW - 2000)
+    bird = canaries.CanaryState(300, NOW - 5000, NOW - 2000)
     late, away = outages(bird, failing(700, reason=None), NOW)
     assert (late.kind, late.where, late.since, late.seconds) == ("canary late", "canary", NOW - 2000 + 900, 2000)
     assert (late.is_problem, late.is_alert) == (True, True)

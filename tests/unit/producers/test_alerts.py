@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from overheard.channels import Channel
-from overheard.config import Alerts as Rules
-from overheard.config import Config
+from overheard.config import AlertsSettings, Config
 from overheard.db import budgets, canaries, heartbeats, incidents, source_health
 from overheard.db.database import Db
 from overheard.db.models import Budget
-from overheard.errors import InvalidInput, Permanent, TryAgain, Unavailable
+from overheard.errors import InvalidInput, PermanentError, RetryableError, Unavailable
 from overheard.notices import Notice
 from overheard.operations.operator_alert import alert_channel, compose, said
-from producers.alerts import FAILING, Alerts
+from producers.alerts import FAILING, OperatorAlerts
 
 Metric = Callable[..., float]
 
@@ -53,10 +52,10 @@ def operator() -> Operator:
 
 
 @pytest.fixture
-def make(db: Db, clock: Any, metrics: Any, operator: Operator) -> Callable[..., Alerts]:
-    def alerts(open: Callable[[], Channel] | None = lambda: operator, **more: Any) -> Alerts:
+def make(db: Db, clock: Any, metrics: Any, operator: Operator) -> Callable[..., OperatorAlerts]:
+    def alerts(open: Callable[[], Channel] | None = lambda: operator, **more: Any) -> OperatorAlerts:
         more.setdefault("start", lambda work: work())
-        return Alerts(db=db, clock=clock, every=300, open=open, metrics=metrics, **more)
+        return OperatorAlerts(db=db, clock=clock, every=300, open=open, metrics=metrics, **more)
 
     return alerts
 
@@ -103,7 +102,7 @@ def test_the_next_waits_for_its_time(
 def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
     make: Any, db: Db, clock: Any, operator: Operator, metric: Metric, next_slot: Any
 ) -> None:
-    failures = [TryAgain("down"), Permanent("refused"), InvalidInput("url: wrong"), ValueError("ours")]
+    failures = [RetryableError("down"), PermanentError("refused"), InvalidInput("url: wrong"), ValueError("ours")]
     incidents.note(db, "dead letter", "fetch", clock())
     before = incidents.untold(db)
     for number, operator.failure in enumerate(failures, start=1):
@@ -291,7 +290,7 @@ def test_a_fault_before_it_is_sent_silences_no_later_one(
 
 def test_the_channel_has_rules_of_its_own() -> None:
     def config(**rules: Any) -> Config:
-        return Config.model_validate({"alerts": Rules.model_validate(rules)})
+        return Config.model_validate({"alerts": AlertsSettings.model_validate(rules)})
 
     with pytest.raises(InvalidInput) as error:
         alert_channel(config(url="http://127.0.0.1/hunter2", secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
@@ -305,8 +304,8 @@ def test_the_channel_has_rules_of_its_own() -> None:
 def test_every_kind_says_what_to_do() -> None:
     from typing import get_args
 
-    kinds = get_args(incidents.Kind)
-    notice = compose([incidents.Noted(kind, "x", 1, 0.0) for kind in kinds])
+    kinds = get_args(incidents.IncidentKind)
+    notice = compose([incidents.IncidentCount(kind, "x", 1, 0.0) for kind in kinds])
     assert notice.alert is not None
     assert sorted(kinds) == [each.kind for each in notice.alert.incidents]
     assert all(each.do for each in notice.alert.incidents)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.events import message_id_for, message_id_of, parse
-from overheard.bus.intake import MERGED, OK, Arrival
+from overheard.bus.intake import MERGED, OK, IncomingEvent
 from overheard.db import refreshes, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import NotFound, Unavailable
@@ -32,8 +32,8 @@ def acme(world: Any) -> int:
     return int(world.workspace())
 
 
-def due(workspace: object = "acme", message_id: str | None = None, **more: object) -> Arrival:
-    return Arrival("workspace.due", json.dumps({"workspace": workspace, **more}).encode(), message_id)
+def due(workspace: object = "acme", message_id: str | None = None, **more: object) -> IncomingEvent:
+    return IncomingEvent("workspace.due", json.dumps({"workspace": workspace, **more}).encode(), message_id)
 
 
 def test_many_events_of_one_meaning_are_one_message(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
@@ -46,7 +46,7 @@ def test_events_of_another_meaning_are_messages_of_their_own(
     ingress: Ingress, sent: Any, world: Any, acme: int
 ) -> None:
     bolt = world.workspace("bolt")
-    digest = Arrival("workspace.digest", b'{"workspace": "acme"}', None)
+    digest = IncomingEvent("workspace.digest", b'{"workspace": "acme"}', None)
     arrivals = [due(), due("bolt"), due(reason="due"), digest, digest]
     assert ingress.handle(arrivals) == [OK, OK, OK, MERGED, OK]
     messages = sent.take()
@@ -201,7 +201,7 @@ def test_who_is_paused_or_gone_meanwhile_waits_no_longer(
 
 
 def test_of_many_events_each_is_refused_with_its_own_reason(ingress: Ingress, sent: Any, acme: int) -> None:
-    settled = ingress.handle([due(), due("nobody"), Arrival("workspace.due", b"{", None), due(99)])
+    settled = ingress.handle([due(), due("nobody"), IncomingEvent("workspace.due", b"{", None), due(99)])
     assert [each.outcome for each in settled] == ["ok", "rejected", "rejected", "rejected"]
     assert [type(each.refusal) for each in settled[1::2]] == [NotFound, NotFound]
     assert "no workspace 'nobody'; there are: acme" in settled[1].reason

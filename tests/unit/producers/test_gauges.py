@@ -10,7 +10,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from overheard.bus.broker import open_broker
-from overheard.bus.queue_depths import Door, Queue
+from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.bus.sender import Sender
 from overheard.db import budgets, channels, dead_letters, refreshes, source_health, storing
 from overheard.db.database import Db
@@ -20,10 +20,14 @@ from overheard.messages import NotifyChannel
 from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers import gauges as gauges_module
-from producers.gauges import Gauges
+from producers.gauges import SystemGauges
 
 KEY = budget_key("an app")
-QUEUES = [Queue("overheard.ingress", 1, 0, 0, 1), Queue("fetch", 7, 2, 3, 4), Queue("match", 0, 0, 0, None)]
+QUEUES = [
+    QueueDepth("overheard.ingress", 1, 0, 0, 1),
+    QueueDepth("fetch", 7, 2, 3, 4),
+    QueueDepth("match", 0, 0, 0, None),
+]
 
 
 class Bus:
@@ -32,10 +36,10 @@ class Bus:
     def __init__(self) -> None:
         self.failure: Exception | None = None
 
-    def __call__(self) -> tuple[list[Queue], Door]:
+    def __call__(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
         if self.failure is not None:
             raise self.failure
-        return QUEUES, Door(unrouted=5, rejected=6)
+        return QUEUES, PublicQueueDepths(unrouted=5, rejected=6)
 
 
 @pytest.fixture
@@ -49,12 +53,12 @@ def bus() -> Bus:
 
 
 @pytest.fixture
-def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> Gauges:
+def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
     monkeypatch.setattr(gauges_module, "SHARE", float("inf"))  # no rest
-    return Gauges(db=db, look=bus, budget=KEY, clock=clock, metrics=metrics)
+    return SystemGauges(db=db, look=bus, budget=KEY, clock=clock, metrics=metrics)
 
 
-def test_the_queues(gauges: Gauges, metric: Callable[..., float]) -> None:
+def test_the_queues(gauges: SystemGauges, metric: Callable[..., float]) -> None:
     gauges.gather()
     fetch = [metric("queue_messages", queue="fetch", state=state) for state in ("ready", "delayed", "dead")]
     assert fetch == [7, 2, 3]
@@ -63,7 +67,7 @@ def test_the_queues(gauges: Gauges, metric: Callable[..., float]) -> None:
     assert aside == [5, 6]
 
 
-def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
+def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
     gauges.gather()
     works = ("run", "poll", "delivery", "digest")
     value = gauges.metrics.registry.get_sample_value
@@ -84,7 +88,7 @@ def test_the_oldest_work(gauges: Gauges, metric: Callable[..., float], world: An
     assert metric("oldest_work_seconds", work="run") == 0
 
 
-def test_reddit(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
+def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
     def shown() -> tuple[float, float]:
         gauges.gather()
         return metric("reddit_last_success_timestamp_seconds"), metric("reddit_failing_seconds")
@@ -103,7 +107,7 @@ def test_reddit(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any
     assert shown() == (clock(), 0)
 
 
-def test_a_refused_login(gauges: Gauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
+def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
     def shown() -> tuple[float, float]:
         gauges.gather()
         return metric("reddit_failing_seconds"), metric("reddit_login_refused")
@@ -118,7 +122,7 @@ def test_a_refused_login(gauges: Gauges, metric: Callable[..., float], db: Db, c
     assert shown() == (0, 0), "nobody wants anything of it any more"
 
 
-def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
+def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b", "c"], channels={"a": "instant", "b": "instant", "c": "instant"})
     Feed.update(fresh_at=clock() - 100).where(Feed.place == "a").execute(world.db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(world.db.peewee)
@@ -138,7 +142,7 @@ def test_the_counts(gauges: Gauges, metric: Callable[..., float], world: Any, cl
     assert metric("reddit_budget_booked_seconds") == pytest.approx(50, abs=5), "on the database's own clock"
 
 
-def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: Gauges, db: Db) -> None:
+def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: SystemGauges, db: Db) -> None:
     """It is the database's: a process that asks twice a day does not keep an old count on show until it asks again."""
 
     def shown() -> float | None:
@@ -156,7 +160,7 @@ def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: Gauges,
 
 @pytest.mark.parametrize("failure", [Unavailable("the bus is away"), ZeroDivisionError("a fault of ours")])
 def test_a_bus_that_is_away_hides_nothing_of_the_database(
-    gauges: Gauges, bus: Bus, metric: Callable[..., float], clock: Any, failure: Exception
+    gauges: SystemGauges, bus: Bus, metric: Callable[..., float], clock: Any, failure: Exception
 ) -> None:
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == 0
     gauges.gather()
@@ -173,7 +177,7 @@ def test_a_bus_that_is_away_hides_nothing_of_the_database(
 
 
 def test_a_database_that_is_away_hides_nothing_of_the_bus(
-    gauges: Gauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
+    gauges: SystemGauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(db: Db, budget: str, now: float) -> None:
         Workspace.select().where("no such thing").get(db.peewee)
@@ -186,13 +190,13 @@ def test_a_database_that_is_away_hides_nothing_of_the_bus(
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == clock()
 
 
-def test_it_is_done_less_often_where_it_takes_long(gauges: Gauges, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_done_less_often_where_it_takes_long(gauges: SystemGauges, monkeypatch: pytest.MonkeyPatch) -> None:
     now, looks = [1000.0], []
 
-    def look() -> tuple[list[Queue], Door]:
+    def look() -> tuple[list[QueueDepth], PublicQueueDepths]:
         looks.append(now[0])
         now[0] += 0.5
-        return [], Door(0, 0)
+        return [], PublicQueueDepths(0, 0)
 
     monkeypatch.setattr(gauges_module, "SHARE", 0.05)
     gauges.timer = lambda: now[0]
@@ -213,7 +217,7 @@ def test_in_memory_the_broker_counts_for_itself(metrics: Any) -> None:
     consumer = broker.consume("notify")
     seen = {queue.name: queue for queue in broker.look()[0]}
     assert set(seen) == set(STAGES)
-    assert seen["notify"] == Queue("notify", waiting=2, delayed=1, dead=0, workers=1)
-    assert seen["fetch"] == Queue("fetch", 0, 0, 0, 0)
+    assert seen["notify"] == QueueDepth("notify", waiting=2, delayed=1, dead=0, workers=1)
+    assert seen["fetch"] == QueueDepth("fetch", 0, 0, 0, 0)
     next(consumer)
     assert {queue.name: queue.waiting for queue in broker.look()[0]}["notify"] == 1

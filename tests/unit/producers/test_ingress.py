@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.intake import Arrival
+from overheard.bus.intake import IncomingEvent
 from overheard.db import rechecks, refreshes, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import InvalidInput, NotFound
@@ -26,7 +26,7 @@ class OneByOne:
         self.ingress = ingress
 
     def handle(self, key: str, body: bytes, message_id: str | None) -> None:
-        [settled] = self.ingress.handle([Arrival(key, body, message_id)])
+        [settled] = self.ingress.handle([IncomingEvent(key, body, message_id)])
         if settled.refusal is not None:
             raise settled.refusal
 
@@ -49,7 +49,7 @@ def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
         storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
     ingress.handle("item.recheck", b'{"item": "t3_2"}', None)
     [message] = sent.take()
-    [item], _ = rechecks.take(db, rechecks.Batch(message.source, message.item_ids, message.lease), clock())
+    [item], _ = rechecks.take(db, rechecks.RecheckBatch(message.source, message.item_ids, message.lease), clock())
     assert item.ref == "t3_2"
     [batch] = rechecks.claim(db, "reddit", size=100, before=0.0, now=clock() + rechecks.LEASE + 2, requests=1)
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from overheard.config import Recheck as Rules
-from overheard.db import rechecks
+from overheard.config import RecheckSettings
+from overheard.db import rechecks, storing
 from overheard.db.database import Db
-from overheard.db.models import Item
+from overheard.db.models import StoredItem
 from overheard.db.rechecks import LEASE
 from overheard.errors import Unavailable
 from producers.rechecks import Rechecks
@@ -26,7 +26,9 @@ def db(sqlite_db: Db) -> Db:
 @pytest.fixture
 def make(db: Db, sent: Any, clock: Any, metrics: Any) -> Callable[..., Rechecks]:
     def made(waiting: Callable[[], int] = lambda: 0, **rules: Any) -> Rechecks:
-        return Rechecks(db=db, sender=sent, waiting=waiting, clock=clock, rules=Rules(**rules), metrics=metrics)
+        return Rechecks(
+            db=db, sender=sent, waiting=waiting, clock=clock, rules=RecheckSettings(**rules), metrics=metrics
+        )
 
     return made
 
@@ -37,7 +39,7 @@ def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
 
     def store(count: int, first: int = 1) -> None:
         items = [world.item(number) for number in range(first, first + count)]
-        store.store(db, world.matched(*[(item, (acme,)) for item in items], poll=f"p{first}"), clock())
+        storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll=f"p{first}"), clock())
 
     return store
 
@@ -116,7 +118,9 @@ def test_what_is_overdue_is_told_once_a_minute(stored: Any, make: Any, clock: An
     clock.advance(HOUR)
     asking.ask()
     assert metric("recheck_overdue_items") == 7, "also while somebody asks about them"
-    rechecks.there(db, [item_id for (item_id,) in Item.select(Item.id).tuples().execute(db.peewee)], clock())
+    rechecks.there(
+        db, [item_id for (item_id,) in StoredItem.select(StoredItem.id).tuples().execute(db.peewee)], clock()
+    )
     clock.advance(59)
     asking.ask()
     assert metric("recheck_overdue_items") == 7

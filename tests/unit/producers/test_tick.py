@@ -12,17 +12,17 @@ from peewee import SQL, Case
 
 from overheard import schedule
 from overheard.bus.events import encode
-from overheard.bus.queue_depths import Door
-from overheard.config import Tick as Rules
+from overheard.bus.queue_depths import PublicQueueDepths
+from overheard.config import TickSettings
 from overheard.db import dead_letters, deliveries, heartbeats, refreshes, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Workspace
-from overheard.db.retention import Ages
+from overheard.db.retention import RetentionAges
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from producers import tick as tick_module
-from producers.gauges import Gauges
-from producers.tick import Found, Ticker, run
+from producers.gauges import SystemGauges
+from producers.tick import Ticker, TickReport, run
 from producers.wiring import late
 
 DAY = 86400.0
@@ -61,17 +61,27 @@ def events() -> Events:
 
 
 @pytest.fixture
-def gauges(db: Db, clock: Any, metrics: Any) -> Gauges:
-    return Gauges(db=db, look=lambda: ([], Door(0, 0)), budget="reddit:test", clock=clock, metrics=metrics)
+def gauges(db: Db, clock: Any, metrics: Any) -> SystemGauges:
+    return SystemGauges(
+        db=db, look=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
+    )
 
 
 @pytest.fixture
-def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: Gauges) -> Callable[..., Ticker]:
+def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: SystemGauges) -> Callable[..., Ticker]:
     def ticker(**rules: Any) -> Ticker:
         return Ticker(
-            db=db, events=events, sender=sent, drain=lambda: 0, waiting=lambda: 0, clock=clock, rules=Rules(**rules),
-            ages=Ages(90, 30, 90), metrics=metrics, gauges=gauges,
-        )  # fmt: skip
+            db=db,
+            events=events,
+            sender=sent,
+            drain=lambda: 0,
+            waiting=lambda: 0,
+            clock=clock,
+            rules=TickSettings(**rules),
+            ages=RetentionAges(90, 30, 90),
+            metrics=metrics,
+            gauges=gauges,
+        )
 
     return ticker
 
@@ -86,10 +96,10 @@ def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events
     ticker = make(jitter=0)
     assert ticker.tick().due == 1
     assert events.take() == [due(acme)]
-    assert ticker.tick() == Found()
+    assert ticker.tick() == TickReport()
     clock.advance(299)
     refreshes.served(world.db, acme, "reddit", clock())
-    assert ticker.tick() == Found()
+    assert ticker.tick() == TickReport()
     clock.advance(1)
     assert ticker.tick().due == 1
 
@@ -292,7 +302,7 @@ def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: An
     ticker.drain = broken
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
     ticker.drain = lambda: 3
-    assert ticker.tick() == Found(dead_letters=3)
+    assert ticker.tick() == TickReport(dead_letters=3)
     assert heartbeats.last(db, "tick") == clock()
 
 
@@ -358,7 +368,7 @@ def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any
     events.take()
     clock.advance(61)
     ticker.waiting = lambda: 1
-    assert ticker.tick() == Found()
+    assert ticker.tick() == TickReport()
     ticker.waiting = lambda: 0
     assert ticker.tick().swept_workspaces == 1
     assert events.take() == [due(acme, "sweep")]
@@ -390,7 +400,7 @@ def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_
     events.take()
     ticker.waiting = lambda: 1
     clock.advance(299)
-    assert ticker.tick() == Found()
+    assert ticker.tick() == TickReport()
     clock.advance(1)
     assert (ticker.tick().swept_workspaces, ticker.tick().swept_workspaces) == (2, 0), "4 and 5"
     assert sorted(event[1]["workspace"] for event in events.take()) == [4, 5]
@@ -435,12 +445,12 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
 ) -> None:
     ticker = make()
     stop = threading.Event()
-    results: list[Any] = [Unavailable("the bus"), Found(due=500), Found(broken=1), Found()]
+    results: list[Any] = [Unavailable("the bus"), TickReport(due=500), TickReport(broken=1), TickReport()]
     waits = []
     told: list[bool] = []
     ticker.alerts = SimpleNamespace(step=lambda *, failed: told.append(failed))
 
-    def tick() -> Found:
+    def tick() -> TickReport:
         result = results.pop(0)
         if isinstance(result, Exception):
             raise result

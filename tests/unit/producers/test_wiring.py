@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from overheard.bus.intake import OK, Arrival
-from overheard.config import Bus, Config, Database, Limits
+from overheard.bus.intake import OK, IncomingEvent
+from overheard.config import BusSettings, Config, DatabaseSettings, LimitsSettings
 from overheard.db import budgets
 from overheard.db.database import Db
 from overheard.embedded import Pipeline
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path) -> Iterator[RunningProcess]:
     """On a RabbitMQ that is not there."""
     config = Config(
-        database=Database(url=SecretStr(f"sqlite:///{tmp_path}/o.db")),
-        bus=Bus(url=SecretStr("amqp://u:p@127.0.0.1:1/v")),
-        limits=Limits(triggers_per_hour=1),
+        database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/o.db")),
+        bus=BusSettings(url=SecretStr("amqp://u:p@127.0.0.1:1/v")),
+        limits=LimitsSettings(triggers_per_hour=1),
     )
-    made = Program(config)
+    made = RunningProcess(config)
     made.ready_database()
     with made.db.session():
         yield made
@@ -33,20 +33,22 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 
 @pytest.fixture
-def db(program: Program) -> Db:
+def db(program: RunningProcess) -> Db:
     return program.db
 
 
-def test_one_process_on_rabbitmq_bounds_triggers_as_processes_of_their_own_do(program: Program, world: Any) -> None:
+def test_one_process_on_rabbitmq_bounds_triggers_as_processes_of_their_own_do(
+    program: RunningProcess, world: Any
+) -> None:
     acme = world.workspace()
     assert budgets.admit_trigger(program.db, acme, 1)
     ingress = Pipeline(program).ingress
-    [settled] = ingress.handle([Arrival("workspace.due", b'{"workspace": "acme"}', None)])
+    [settled] = ingress.handle([IncomingEvent("workspace.due", b'{"workspace": "acme"}', None)])
     assert settled != OK, "it waits: a message sent now would have failed"
     assert ingress.demands is not None
     assert len(ingress.demands.waiting) == 1
 
 
-def test_a_connection_is_named_once(program: Program) -> None:
+def test_a_connection_is_named_once(program: RunningProcess) -> None:
     broker: Any = Pipeline(program).broker
     assert broker.parameters.client_properties["connection_name"] == "overheard run"

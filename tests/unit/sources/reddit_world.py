@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, Self
 from prometheus_client import CollectorRegistry
 
 from overheard.clock import Clock, system_clock
-from overheard.config import Reddit
-from overheard.errors import Postponed
-from overheard.observability.metrics import Metrics
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.config import RedditSettings
+from overheard.errors import BudgetExhausted
+from overheard.observability.metrics import ProcessMetrics
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.reddit.source import RedditSource
 
 AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
@@ -26,7 +26,7 @@ Script = Callable[[BinaryIO, Event], None]
 
 
 class RecordingBudget:
-    """Counts tokens; with ``tokens`` given, the one after the last is Postponed."""
+    """Counts tokens; with ``tokens`` given, the one after the last is BudgetExhausted."""
 
     def __init__(self, tokens: int | None = None) -> None:
         self.tokens = tokens
@@ -36,7 +36,7 @@ class RecordingBudget:
 
     def acquire(self) -> None:
         if self.tokens is not None and self.taken >= self.tokens:
-            raise Postponed("reddit", delay=30.0, slot=1.0)
+            raise BudgetExhausted("reddit", delay=30.0, slot=1.0)
         self.taken += 1
 
     def observe(self, remaining: float, reset: float) -> None:
@@ -46,11 +46,11 @@ class RecordingBudget:
         self.blocked.append(seconds)
 
 
-def new_metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
+def new_metrics() -> ProcessMetrics:
+    return ProcessMetrics(CollectorRegistry())
 
 
-def requests_counted(metrics: Metrics) -> dict[tuple[str, str], float]:
+def requests_counted(metrics: ProcessMetrics) -> dict[tuple[str, str], float]:
     """``reddit_requests_total`` by (endpoint, status)."""
     return {
         (sample.labels["endpoint"], sample.labels["status"]): sample.value
@@ -61,14 +61,14 @@ def requests_counted(metrics: Metrics) -> dict[tuple[str, str], float]:
 
 
 def source_at(
-    url: str, metrics: Metrics | None = None, *, clock: Clock = system_clock, **settings: Any
+    url: str, metrics: ProcessMetrics | None = None, *, clock: Clock = system_clock, **settings: Any
 ) -> RedditSource:
     given = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "user_agent": AGENT, "timeout": 10.0}
     given |= {"reddit_url": url, "oauth_url": url}
-    return RedditSource(Reddit(**(given | settings)), metrics or new_metrics(), clock=clock)
+    return RedditSource(RedditSettings(**(given | settings)), metrics or new_metrics(), clock=clock)
 
 
-def source_of(standin: Standin, metrics: Metrics | None = None, **settings: Any) -> RedditSource:
+def source_of(standin: RedditSimulator, metrics: ProcessMetrics | None = None, **settings: Any) -> RedditSource:
     return source_at(standin.url, metrics, **settings)
 
 

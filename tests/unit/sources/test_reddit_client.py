@@ -17,10 +17,10 @@ import pytest
 import structlog
 from praw.config import Config
 
-from overheard.config import Reddit
-from overheard.errors import FeedRefused, OverheardError, TryAgain
+from overheard.config import RedditSettings
+from overheard.errors import FeedRefused, OverheardError, RetryableError
 from overheard.observability.log import QUIET, configure
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources import ReadRequest
 from overheard.sources.reddit.source import RedditSource
 from tests.unit.sources.reddit_world import (
@@ -58,8 +58,8 @@ client_id=wrong
 
 
 @pytest.fixture
-def standin() -> Iterator[Standin]:
-    with Standin() as made:
+def standin() -> Iterator[RedditSimulator]:
+    with RedditSimulator() as made:
         made.add_post("python", "Hello")
         yield made
 
@@ -78,7 +78,7 @@ def read(source: RedditSource) -> int:
 
 @pytest.mark.parametrize("ini", [HOSTILE_INI, "no ini at all", "[DEFAULT]\nclient_id=%(x", "\0", None])
 def test_praws_own_configuration_changes_nothing(
-    standin: Standin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ini: str | None
+    standin: RedditSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ini: str | None
 ) -> None:
     home = tmp_path / "home"
     (home / ".config").mkdir(parents=True)
@@ -138,7 +138,7 @@ def test_addresses_with_and_without_a_path(ending: str) -> None:
 
 
 def test_reddits_own_addresses_are_the_defaults() -> None:
-    settings = Reddit()
+    settings = RedditSettings()
     assert (settings.reddit_url, settings.oauth_url) == ("https://www.reddit.com", "https://oauth.reddit.com")
 
 
@@ -314,7 +314,7 @@ def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body
     metrics = new_metrics()
     with RawServer(sends(http(body, 403))) as server:
         source = source_at(server.url, metrics)
-        with pytest.raises(TryAgain if status == "blocked" else FeedRefused):
+        with pytest.raises(RetryableError if status == "blocked" else FeedRefused):
             source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         source.close()
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", status): 1}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.sources.reddit.items import listing, readings
 from overheard.sources.sanitize import TEXT_MAX_CHARS, clean
 
@@ -243,7 +243,7 @@ def test_a_listing() -> None:
     ],
 )
 def test_what_is_no_listing_may_be_asked_for_again(answer: Any) -> None:
-    with pytest.raises(TryAgain, match="no listing") as caught:
+    with pytest.raises(RetryableError, match="no listing") as caught:
         listing(answer)
     assert "canary" not in str(caught.value)
 
@@ -252,13 +252,13 @@ def test_what_is_no_listing_may_be_asked_for_again(answer: Any) -> None:
 def test_any_answer_is_a_listing_or_may_be_asked_for_again(answer: Any) -> None:
     try:
         assert isinstance(listing(answer).children, list)
-    except TryAgain as error:
+    except RetryableError as error:
         str(error).encode()
 
 
 @pytest.mark.parametrize("answer", ["\ud800", {"\ud800": 1}, {"data": {"children": [], "after": "\ud800"}}])
 def test_half_a_surrogate_pair_is_no_listing(answer: Any) -> None:
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         listing(answer)
 
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import zstandard
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.items import Item
-from overheard.observability.metrics import Metrics
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Page, ReadRequest
 from overheard.sources.jsonl_files import LINE_MAX_BYTES
 from overheard.sources.replay import files
@@ -48,7 +48,7 @@ def lines(*numbers: int) -> bytes:
 class Player:
     """One feed of a replay, read again and again, each time where the last reading ended."""
 
-    def __init__(self, path: Path, metrics: Metrics, clock: Any) -> None:
+    def __init__(self, path: Path, metrics: ProcessMetrics, clock: Any) -> None:
         self.path, self.metrics, self.clock = path, metrics, clock
         self.speed = 0.0
         self.place = "python"
@@ -83,7 +83,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def player(file: Path, metrics: Metrics, clock: Any) -> Iterator[Player]:
+def player(file: Path, metrics: ProcessMetrics, clock: Any) -> Iterator[Player]:
     made = Player(file, metrics, clock)
     yield made
     made.source.close()
@@ -105,7 +105,7 @@ def test_every_form_is_read_grows_and_is_read_on_after_a_restart(player: Player,
     assert player.ids() == ["i4"]
 
 
-def test_where_files_come_and_go_the_cursor_does_not_grow(tmp_path: Path, metrics: Metrics, clock: Any) -> None:
+def test_where_files_come_and_go_the_cursor_does_not_grow(tmp_path: Path, metrics: ProcessMetrics, clock: Any) -> None:
     player = Player(tmp_path, metrics, clock)
     for number in range(1, 20):
         (tmp_path / f"{number}.jsonl").write_bytes(lines(number))
@@ -257,14 +257,14 @@ def test_deletions_come_in_their_order(player: Player, file: Path, monkeypatch: 
 
 
 def test_what_is_not_there_is_told(player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TryAgain, match=r"\[sources.replay\] path: No such file"):
+    with pytest.raises(RetryableError, match=r"\[sources.replay\] path: No such file"):
         player.pages()
     monkeypatch.setattr(files, "FILES_MAX", 1)
     player.path = tmp_path
     player.restart()
     for name in "ab":
         (tmp_path / name).write_bytes(lines(1))
-    with pytest.raises(TryAgain, match="2 files, 1 are allowed"):
+    with pytest.raises(RetryableError, match="2 files, 1 are allowed"):
         player.pages()
 
 

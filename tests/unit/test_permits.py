@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from overheard.errors import Postponed
+from overheard.errors import BudgetExhausted
 from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation
 
 KEY = "reddit:x"
@@ -74,21 +74,21 @@ def test_with_max_wait_all_waits_of_a_message_together_are_short(waits: Waits) -
     held = permit(Line(0.6, 0.3, 0.2), waits, max_wait=1.0)
     held.acquire()
     held.acquire()
-    with pytest.raises(Postponed) as postponed:
+    with pytest.raises(BudgetExhausted) as postponed:
         held.acquire()
     assert (postponed.value.delay, postponed.value.slot) == (0.2, 1000.2)
     assert waits.waited == [0.6, 0.3]
 
 
 def test_a_longer_wait_is_postponed_with_its_slot(waits: Waits) -> None:
-    with pytest.raises(Postponed) as postponed:
+    with pytest.raises(BudgetExhausted) as postponed:
         permit(Line(7.0), waits).acquire()
     assert (postponed.value.key, postponed.value.delay, postponed.value.slot) == (KEY, 7.0, 1007.0)
     assert (waits.waited, waits.seen) == ([], [7.0])
 
 
 def test_a_line_that_is_too_long_reserves_nothing(waits: Waits) -> None:
-    with pytest.raises(Postponed) as postponed:
+    with pytest.raises(BudgetExhausted) as postponed:
         permit(Line(None), waits).acquire()
     assert postponed.value.slot is None
 
@@ -114,7 +114,7 @@ def test_a_stale_or_void_slot_is_given_up(waits: Waits, slot: float) -> None:
 
 def test_a_held_slot_that_is_still_far_is_postponed_again_and_kept(waits: Waits) -> None:
     line = Line()
-    with pytest.raises(Postponed) as postponed:
+    with pytest.raises(BudgetExhausted) as postponed:
         permit(line, waits, 1020.0).acquire()
     assert (postponed.value.delay, postponed.value.slot, line.reserved) == (20.0, 1020.0, 0)
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 import urllib3
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.sources.timed_http import DeadlineAdapter, _TimedReader, whole
 from tests.unit.sources.reddit_world import RawServer, Script, drips, http, sends
 
@@ -124,7 +124,7 @@ def test_a_connection_is_used_again_and_again_with_a_fresh_deadline(session: req
 def test_a_large_answer_is_cut(session: requests.Session) -> None:
     with RawServer(sends(http(b"x" * LIMIT)), sends(http(b"x" * (LIMIT + 1)))) as server:
         assert len(ask(session, server.url).content) == LIMIT
-        with pytest.raises(TryAgain, match="100,000 bytes"):
+        with pytest.raises(RetryableError, match="100,000 bytes"):
             ask(session, server.url)
 
 
@@ -134,10 +134,10 @@ def test_a_packed_answer_is_measured_unpacked(session: requests.Session) -> None
         sends(http(gzip.compress(b"fine"), headers=packed)), sends(http(gzip.compress(b"x" * 10**7), headers=packed))
     ) as server:
         assert ask(session, server.url).text == "fine"
-        with pytest.raises(TryAgain, match="bytes"):
+        with pytest.raises(RetryableError, match="bytes"):
             ask(session, server.url)
 
 
 def test_an_endless_answer_is_cut(session: requests.Session) -> None:
-    with RawServer(drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000, every=0)) as server, pytest.raises(TryAgain):
+    with RawServer(drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000, every=0)) as server, pytest.raises(RetryableError):
         ask(session, server.url)

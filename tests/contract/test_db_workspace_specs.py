@@ -9,7 +9,7 @@ import pytest
 from overheard.db import queries, retention, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Delivery, Feed, Query, Watch
-from overheard.db.retention import DAY, Ages
+from overheard.db.retention import DAY, RetentionAges
 from overheard.workspaces import WatchSpec, checked
 
 BOTH = ("posts", "comments")
@@ -91,7 +91,7 @@ def test_a_removed_query_goes_with_the_last_mention_that_names_it(world: Any, db
     world.workspace(queries={"kept": "y"})
 
     def left(days: float) -> list[str]:
-        retention.forget(db, Ages(mentions=90, deliveries=30, dead_letters=60), clock() + days * DAY)
+        retention.forget(db, RetentionAges(mentions=90, deliveries=30, dead_letters=60), clock() + days * DAY)
         return [name for (name,) in world.rows(Query, "name")]
 
     assert left(0.5) == ["brand", "unused", "kept"], "it may be named again"

@@ -6,16 +6,16 @@ from typing import Any
 
 from overheard.db import source_health
 from overheard.db.database import Db
-from overheard.db.models import Source
-from overheard.db.source_health import NOTE_EVERY, UNTRIED, State
+from overheard.db.models import SourceStatus
+from overheard.db.source_health import NOTE_EVERY, UNTRIED, SourceState
 
 
 def test_a_source_that_is_read(db: Db, clock: Any) -> None:
-    assert source_health.state(db, "reddit") == State()
+    assert source_health.state(db, "reddit") == SourceState()
     began = clock()
     source_health.read(db, "reddit", began)
     source_health.read(db, "canary", clock.advance(100))
-    assert source_health.state(db, "reddit") == State(read_at=began)
+    assert source_health.state(db, "reddit") == SourceState(read_at=began)
     assert source_health.state(db, "reddit").failing_for(clock()) == 0
     source_health.read(db, "reddit", clock())
     assert source_health.state(db, "reddit").read_at == clock()
@@ -28,7 +28,7 @@ def test_what_is_read_all_the_time_is_noted_now_and_then(db: Db, clock: Any) -> 
     assert source_health.state(db, "reddit").read_at == first
     source_health.failed(db, "reddit", "503", clock(), clock())
     source_health.read(db, "reddit", clock())
-    assert source_health.state(db, "reddit") == State(read_at=clock()), "that it answers again is always noted"
+    assert source_health.state(db, "reddit") == SourceState(read_at=clock()), "that it answers again is always noted"
 
 
 def test_it_fails_from_the_first_failure_in_a_row_to_the_next_answer(db: Db, clock: Any) -> None:
@@ -38,10 +38,12 @@ def test_it_fails_from_the_first_failure_in_a_row_to_the_next_answer(db: Db, clo
     source_health.failed(db, "reddit", "503", began, began)
     source_health.failed(db, "reddit", "blocked", clock.advance(200), clock() + 60)
     state = source_health.state(db, "reddit")
-    assert state == State(read_at, began, clock() + 60, "blocked")
+    assert state == SourceState(read_at, began, clock() + 60, "blocked")
     assert state.failing_for(clock.advance(100)) == 300
     source_health.answered(db, "reddit")
-    assert source_health.state(db, "reddit") == State(read_at=read_at), "a refused feed is an answer, and no reading"
+    assert source_health.state(db, "reddit") == SourceState(read_at=read_at), (
+        "a refused feed is an answer, and no reading"
+    )
     assert source_health.state(db, "reddit").failing_for(clock()) == 0
 
 
@@ -54,10 +56,10 @@ def test_a_refused_login_is_told_from_an_outage_for_as_long_as_it_is_one(db: Db,
     assert not failed(revoked=False), "the last try says"
     assert failed(revoked=True)
     source_health.answered(db, "reddit")
-    assert source_health.state(db, "reddit") == State()
+    assert source_health.state(db, "reddit") == SourceState()
     assert failed(revoked=True)
     source_health.read(db, "reddit", clock())
-    assert source_health.state(db, "reddit") == State(read_at=clock())
+    assert source_health.state(db, "reddit") == SourceState(read_at=clock())
 
 
 def test_a_source_that_never_answered_fails_too(db: Db, clock: Any) -> None:
@@ -83,7 +85,7 @@ def test_a_source_that_wants_to_be_left_alone_for_an_hour_fails_for_an_hour(db: 
 def test_many_at_once(db: Db, clock: Any, race: Any) -> None:
     now = clock()
     race(*[lambda: source_health.failed(db, "reddit", "503", now, now) for _ in range(4)])
-    assert source_health.state(db, "reddit") == State(None, now, now, "503")
+    assert source_health.state(db, "reddit") == SourceState(None, now, now, "503")
     race(*[lambda: source_health.read(db, "reddit", now) for _ in range(4)])
-    assert source_health.state(db, "reddit") == State(now)
-    assert Source.select().count(db.peewee) == 1
+    assert source_health.state(db, "reddit") == SourceState(now)
+    assert SourceStatus.select().count(db.peewee) == 1

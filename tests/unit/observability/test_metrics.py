@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.channels.registry import KINDS, OTHERS
-from overheard.observability.metric_catalogue import Values
-from overheard.observability.metrics import INVALID, Metrics
+from overheard.observability.metric_catalogue import LabelValues
+from overheard.observability.metrics import INVALID, ProcessMetrics
 from overheard.sources.registry import SOURCES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 PROMISED = {
     "stage_messages_total": ("stage", "outcome"),
@@ -50,7 +50,7 @@ OWN = {"overheard_build_info"}  # shown by a process that has done nothing
 @pytest.fixture
 def series() -> dict[str, tuple[str, ...]]:
     """Every series' name without the prefix, as /metrics shows it, with its labels."""
-    defined = Metrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).series
     assert all(each.name.startswith("overheard_") for each in defined)
     return {each.name.removeprefix("overheard_"): tuple(label for label, _ in each.labels) for each in defined}
 
@@ -65,12 +65,12 @@ def test_no_label_is_a_user_s(series: dict[str, tuple[str, ...]]) -> None:
 
 def test_what_is_defined_is_what_metrics_shows() -> None:
     registry = CollectorRegistry()
-    defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in Metrics(registry).series}
+    defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in ProcessMetrics(registry).series}
     assert defined == {family.name: (family.type, family.documentation) for family in registry.collect()}
 
 
 def test_names_have_units_and_help() -> None:
-    for each in Metrics(CollectorRegistry()).series:
+    for each in ProcessMetrics(CollectorRegistry()).series:
         assert each.help.endswith(".")
         assert each.by
         assert each.name.endswith("_total") is (each.type == "counter")
@@ -79,7 +79,7 @@ def test_names_have_units_and_help() -> None:
 
 def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() -> None:
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = ProcessMetrics(registry)
     assert registry.get_sample_value("overheard_alerts_total", {"outcome": "failed"}) == 0
     deliveries = {"channel_kind": "webhook", "outcome": "disabled"}
     assert registry.get_sample_value("overheard_deliveries_total", deliveries) == 0
@@ -93,9 +93,9 @@ def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() ->
     assert registry.get_sample_value("overheard_longest_in_progress_seconds") is None
 
 
-def documented() -> dict[str, list[Values]]:
+def documented() -> dict[str, list[LabelValues]]:
     """What the labels of each metric may be, by its name in the code."""
-    made = Metrics(CollectorRegistry())
+    made = ProcessMetrics(CollectorRegistry())
     values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.series}
     described = {name: metric for name, metric in vars(made).items() if hasattr(metric, "describe")}
     return {name: values[metric.describe()[0].name] for name, metric in described.items()}
@@ -136,6 +136,6 @@ def test_the_kinds_of_channels_and_sources_are_documented() -> None:
 
 def test_two_processes_in_one_do_not_meet() -> None:
     one, two = CollectorRegistry(), CollectorRegistry()
-    Metrics(one).queries.set(5)
-    Metrics(two)
+    ProcessMetrics(one).queries.set(5)
+    ProcessMetrics(two)
     assert two.get_sample_value("overheard_queries") is None

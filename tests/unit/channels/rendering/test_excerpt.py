@@ -3,18 +3,18 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.channels.rendering.excerpt import Piece, excerpt
+from overheard.channels.rendering.excerpt import Fragment, excerpt
 
 
-def plain(pieces: list[Piece]) -> str:
+def plain(pieces: list[Fragment]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
 def test_short_text_is_whole_with_its_hits_marked() -> None:
     assert excerpt("try acme db now", [(4, 11)], 100) == [
-        Piece("try ", False),
-        Piece("acme db", True),
-        Piece(" now", False),
+        Fragment("try ", False),
+        Fragment("acme db", True),
+        Fragment(" now", False),
     ]
 
 
@@ -22,7 +22,7 @@ def test_long_text_is_cut_at_words_around_the_first_hit() -> None:
     text = "before " * 100 + "acme db" + " after" * 100
     at = text.index("acme")
     pieces = excerpt(text, [(at, at + 7)], 60)
-    assert Piece("acme db", True) in pieces
+    assert Fragment("acme db", True) in pieces
     shown = plain(pieces)
     assert shown.startswith("…before ")
     assert shown.endswith(" after…")
@@ -34,11 +34,15 @@ def test_white_space_is_folded() -> None:
 
 
 def test_overlapping_spans_are_shown_once() -> None:
-    assert excerpt("abcdef", [(0, 3), (2, 5)], 10) == [Piece("abc", True), Piece("de", True), Piece("f", False)]
+    assert excerpt("abcdef", [(0, 3), (2, 5)], 10) == [
+        Fragment("abc", True),
+        Fragment("de", True),
+        Fragment("f", False),
+    ]
 
 
 def test_spans_that_do_not_fit_are_ignored() -> None:
-    assert excerpt("abc", [(2, 99), (-1, 2), (2, 1)], 10) == [Piece("abc", False)]
+    assert excerpt("abc", [(2, 99), (-1, 2), (2, 1)], 10) == [Fragment("abc", False)]
 
 
 @given(

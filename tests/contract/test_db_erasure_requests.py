@@ -12,8 +12,8 @@ from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db import dead_letters, deliveries, erasure_requests, queries, storing
 from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.database import Db
-from overheard.db.erasure import Tally
-from overheard.db.models import Budget, DeadLetter, Feed, Item, Mention
+from overheard.db.erasure import ErasedCounts
+from overheard.db.models import Budget, DeadLetter, Feed, Mention, StoredItem
 from overheard.messages import ComposeDigest, FetchWorkspace, Message, NotifyChannel
 
 ENCODER = StrictEncoder()
@@ -48,14 +48,14 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatc
     storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
 
     counted = erasure_requests.count_author(db, "reddit", "sOME-one")
-    assert counted == Tally(items=10, mentions=10, deliveries=20)
-    assert world.counts()["Item"] == 13, "counting erases nothing"
-    erased = Tally(items=10, mentions=10, deliveries=20, digests=1)
+    assert counted == ErasedCounts(items=10, mentions=10, deliveries=20)
+    assert world.counts()["StoredItem"] == 13, "counting erases nothing"
+    erased = ErasedCounts(items=10, mentions=10, deliveries=20, digests=1)
     assert erasure_requests.author(db, "reddit", "sOME-one", clock()) == erased
     assert "her words" not in all_text(world)
     assert "'some-one'" not in all_text(world)
-    assert world.counts() | {"Item": 3, "Mention": 3} == world.counts()
-    assert erasure_requests.author(db, "reddit", "sOME-one", clock()) == Tally()
+    assert world.counts() | {"StoredItem": 3, "Mention": 3} == world.counts()
+    assert erasure_requests.author(db, "reddit", "sOME-one", clock()) == ErasedCounts()
 
 
 def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db: Db, clock: Any) -> None:
@@ -65,11 +65,11 @@ def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db
     erasure_requests.author(db, "reddit", "ADA", clock())
     both = [(item, (acme,)), (other, (acme,)), (world.item(3, author="aDa"), (acme,)), (world.item(4, author=None), ())]
     storing.store(db, world.matched(*both, poll="b"), clock.advance(30 * 86400))
-    assert world.rows(Item, "author") == [("bob",), (None,)]
+    assert world.rows(StoredItem, "author") == [("bob",), (None,)]
     assert erasure_requests.remember_author(db, "reddit", "ada")
     assert not erasure_requests.remember_author(db, "reddit", "ada")
     storing.store(db, world.matched((world.item(5, author="Ada"), (acme,)), poll="c"), clock())
-    assert ("Ada",) in world.rows(Item, "author")
+    assert ("Ada",) in world.rows(StoredItem, "author")
 
 
 def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -90,7 +90,7 @@ def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race
                 storing.store(db, message, clock())
 
         race(stored, lambda author=author: erasure_requests.author(db, "reddit", author, clock()))
-        assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+        assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def test_postgresql_forgetting_waits_for_who_stores_right_now(
@@ -110,7 +110,7 @@ def test_postgresql_forgetting_waits_for_who_stores_right_now(
 
     monkeypatch.setattr(storing, "_mentions", slowly)
 
-    def forget() -> Tally:
+    def forget() -> ErasedCounts:
         assert looked.wait(10)
         tally = erasure_requests.author(db, "reddit", "ada", clock())
         forgotten.set()
@@ -119,7 +119,7 @@ def test_postgresql_forgetting_waits_for_who_stores_right_now(
     message = world.matched((world.item(1, author="Ada"), (acme,)))
     _, tally = race(lambda: storing.store(db, message, clock()), forget)
     assert tally.items == 1
-    assert world.counts()["Item"] == 0
+    assert world.counts()["StoredItem"] == 0
 
 
 def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
@@ -149,7 +149,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     for other in others:
         letter(other)
 
-    expected = erasure_requests.OfWorkspace(
+    expected = erasure_requests.ErasedWorkspaceCounts(
         mentions=11, deliveries=23, items=10, letters=6, channels=2, queries=1, feeds=1
     )
     before = world.counts()
@@ -161,10 +161,20 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     left = all_text(world)
     for secret in ("own words", "acmesecret", "secret-path", "secretsub", "acmename", "'acme'"):
         assert secret not in left, secret
-    assert world.counts() | {
-        "Workspace": 1, "Channel": 1, "Query": 1, "Item": 1, "Mention": 1, "Delivery": 1, "DeadLetter": len(others),
-        "Budget": 1,
-    } == world.counts()  # fmt: skip
+    assert (
+        world.counts()
+        | {
+            "Workspace": 1,
+            "Channel": 1,
+            "Query": 1,
+            "StoredItem": 1,
+            "Mention": 1,
+            "Delivery": 1,
+            "DeadLetter": len(others),
+            "Budget": 1,
+        }
+        == world.counts()
+    )
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
     assert world.rows(Feed, "place") == [("python",)]
     assert world.rows(Budget, "key") == [(f"channel:{world.channel(bolt)}",)]
@@ -188,4 +198,4 @@ def test_forgotten_while_store_stores_for_it(world: Any, db: Db, clock: Any, rac
 
         race(stored, lambda acme=acme: erasure_requests.workspace(db, acme, clock()))
         assert world.counts() | {"Workspace": 0, "Mention": 0, "Delivery": 0, "Channel": 0} == world.counts()
-        Item.delete().execute(db.peewee)
+        StoredItem.delete().execute(db.peewee)

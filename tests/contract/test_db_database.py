@@ -17,7 +17,7 @@ import pytest
 from overheard.db import budgets, database, heartbeats, migrate
 from overheard.db.clock import STALE_SECONDS
 from overheard.db.database import Db, open_database
-from overheard.db.models import Beat
+from overheard.db.models import Heartbeat
 from overheard.db.postgres import CONNECT_SECONDS, PATIENCE_SECONDS, SERVER_LIMITS
 from overheard.errors import ConfigError, Unavailable
 from tests.servers.postgres import PostgresServer
@@ -36,7 +36,7 @@ def test_a_clock_that_is_passed_in_is_the_database_s(db_url: str, clock: Any) ->
         for step in (0.0, -3600.5):
             now = clock.advance(step)
             heartbeats.beat(db, "x", 0.0)
-            Beat.update(at=db.greatest(Beat.at, db.now + 1)).execute(db.peewee)
+            Heartbeat.update(at=db.greatest(Heartbeat.at, db.now + 1)).execute(db.peewee)
             assert (db.clock(), heartbeats.last(db, "x")) == (now, now + 1)
         assert budgets.take(db, "key", 10)
         clock.advance(9)
@@ -89,7 +89,7 @@ def test_times_keep_their_fractions(db: Db) -> None:
 
 def test_greatest(db: Db) -> None:
     heartbeats.beat(db, "x", 5.0)
-    assert Beat.select(db.greatest(Beat.at, 3.0, 7.0)).scalar(db.peewee) == 7.0
+    assert Heartbeat.select(db.greatest(Heartbeat.at, 3.0, 7.0)).scalar(db.peewee) == 7.0
 
 
 def test_each_thread_has_its_connection_and_gives_it_back(db: Db, race: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.fetch.fetcher import Fetcher
-from overheard.config import Fetch as Rules
+from overheard.config import FetchSettings
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.messages import FetchWorkspace
@@ -62,7 +62,7 @@ def fetcher(
     sqlite_db: Db, hanging: MemorySource, healthy: MemorySource, sent: Any, clock: Any, metrics: Any
 ) -> Fetcher:
     sources: dict[str, Any] = {"reddit": hanging, "memory": healthy}
-    rules = Rules(threads=4, group_size=1)
+    rules = FetchSettings(threads=4, group_size=1)
     return Fetcher(db=sqlite_db, sources=sources, send=sent, clock=clock, rules=rules, metrics=metrics)
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from overheard.net.deadline import Deadline
-from overheard.net.egress_audit import Blocked, guarded
+from overheard.net.egress_audit import EgressBlocked, guarded
 from tests.servers.sink import Answer, HttpSink, MailSink
 
 REFUSED = ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "10.0.0.1", "100.64.0.1", "::ffff:127.0.0.1"]
@@ -53,7 +53,7 @@ def test_a_redirect_into_the_private_network_is_refused(http: HttpSink, monkeypa
 
 def test_other_libraries_pass_the_same_place(mail: MailSink) -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
-        with pytest.raises(Blocked):
+        with pytest.raises(EgressBlocked):
             smtplib.SMTP("127.0.0.1", mail.port)
         assert guard.refusal is not None
     assert len(mail.arrived) == 0
@@ -63,37 +63,37 @@ def test_other_libraries_pass_the_same_place(mail: MailSink) -> None:
 def test_sockets_opened_by_hand_are_seen(kind: socket.SocketKind) -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False), socket.socket(type=kind) as sock:
         act = sock.connect if kind == socket.SOCK_STREAM else lambda address: sock.sendto(b"x", address)
-        with pytest.raises(Blocked):
+        with pytest.raises(EgressBlocked):
             act(("127.0.0.1", 9))
 
 
 def test_a_name_given_to_connect_itself_is_refused() -> None:
     """connect() would resolve it again, after the check."""
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, socket.socket() as sock:
-        with pytest.raises(Blocked):
+        with pytest.raises(EgressBlocked):
             sock.connect(("localhost", 9))
         assert "a name where a checked address" in str(guard.refusal)
 
 
 def test_unix_sockets_are_refused() -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
-        with pytest.raises(Blocked), socket.socket(socket.AF_UNIX) as sock:
+        with pytest.raises(EgressBlocked), socket.socket(socket.AF_UNIX) as sock:
             sock.connect("/var/run/docker.sock")
         assert "a local socket" in str(guard.refusal)
 
 
 def test_programs_are_not_started() -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
-        with pytest.raises(Blocked):
+        with pytest.raises(EgressBlocked):
             subprocess.run([sys.executable, "-c", ""], check=False)
         assert "start a program" in str(guard.refusal)
 
 
 def test_after_a_refusal_nothing_more_passes() -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False):
-        with pytest.raises(Blocked), socket.socket() as sock:
+        with pytest.raises(EgressBlocked), socket.socket() as sock:
             sock.connect(("127.0.0.1", 9))
-        with pytest.raises(Blocked, match="over"), socket.socket() as sock:
+        with pytest.raises(EgressBlocked, match="over"), socket.socket() as sock:
             sock.connect(("93.184.216.34", 9))
 
 
@@ -150,8 +150,8 @@ def test_a_name_server_that_says_nothing_ends_with_the_try(
 
 
 def test_threads_are_not_started() -> None:
-    with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(Blocked):
+    with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(EgressBlocked):
         guard.audit("_thread.start_new_thread", (print, (), None))
     if sys.version_info >= (3, 12):  # older Pythons tell of no thread's start: there the schemes are refused
-        with Deadline(5) as deadline, guarded(deadline, allow_private=False), pytest.raises(Blocked):
+        with Deadline(5) as deadline, guarded(deadline, allow_private=False), pytest.raises(EgressBlocked):
             threading.Thread(target=print).start()

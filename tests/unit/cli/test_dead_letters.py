@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from overheard.db import dead_letters
-from overheard.process import Program
+from overheard.process import RunningProcess
 
 from .conftest import Run, lines, rows
 
@@ -19,7 +19,7 @@ BODY = '{"queue_name":"fetch","args":[{"workspace_id":1}]}'
 
 
 @pytest.fixture(autouse=True)
-def letters(program: Program) -> None:
+def letters(program: RunningProcess) -> None:
     """1 and 2 died in fetch, 3 in store."""
     for number, (stage, reason) in enumerate([("fetch", "no \x1b[31mJSON"), ("fetch", "late"), ("store", "late")]):
         dead_letters.record(
@@ -55,7 +55,7 @@ def test_list_what_is_asked_for(run: Run, given: list[str], ids: list[int]) -> N
         assert run("dead", "list", *given).stdout == "No such dead letters.\n"
 
 
-def test_counts(run: Run, program: Program) -> None:
+def test_counts(run: Run, program: RunningProcess) -> None:
     for number in (17, 18):
         dead_letters.record(
             program.db, message_id=f"n{number}", stage="fetch", origin="nack", traceback=None, body=BODY,
@@ -80,7 +80,7 @@ def test_show(run: Run) -> None:
     assert (result.exit_code, result.stderr) == (1, "overheard: no dead letter 9; `overheard dead list` lists them\n")
 
 
-def test_drop(run: Run, program: Program) -> None:
+def test_drop(run: Run, program: RunningProcess) -> None:
     assert run("dead", "drop", "1", "1").stdout == "✓ 1 dead letter dropped.\n"
     assert run("dead", "drop", "2", "9").exit_code == 1
     assert dead_letters.count(program.db) == 2
@@ -92,12 +92,12 @@ def test_drop(run: Run, program: Program) -> None:
 
 
 @pytest.mark.parametrize("given", [[], ["1", "--all"], ["1", "--stage", "fetch"], ["--stage", "fetch", "--all"], ["x"]])
-def test_what_to_drop_must_be_clear(run: Run, program: Program, given: list[str]) -> None:
+def test_what_to_drop_must_be_clear(run: Run, program: RunningProcess, given: list[str]) -> None:
     assert run("dead", "drop", *given).exit_code == 2
     assert dead_letters.count(program.db) == 3
 
 
-def test_a_script_must_say_yes(run: Run, program: Program) -> None:
+def test_a_script_must_say_yes(run: Run, program: RunningProcess) -> None:
     result = run("dead", "drop", "--reason", "late", input="y\n")
     assert (result.exit_code, "add --yes" in result.stderr, "2 dead letters" in result.stderr) == (2, True, True)
     assert dead_letters.count(program.db) == 3
@@ -105,7 +105,7 @@ def test_a_script_must_say_yes(run: Run, program: Program) -> None:
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 1, 3), ("y\n", 0, 1)])
 def test_on_a_terminal_it_shows_what_and_asks(
-    folder: Path, program: Program, answer: str, code: int, left: int
+    folder: Path, program: RunningProcess, answer: str, code: int, left: int
 ) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "overheard.cli", "dead", "drop", "--reason", "late"]
@@ -119,7 +119,7 @@ def test_on_a_terminal_it_shows_what_and_asks(
     assert "Drop these 2 dead letters? [y/N]" in asked
 
 
-def test_replay_needs_a_bus_to_send_on(run: Run, program: Program) -> None:
+def test_replay_needs_a_bus_to_send_on(run: Run, program: RunningProcess) -> None:
     result = run("dead", "replay", "1")
     assert result.exit_code == 1
     assert "memory://" in result.stderr

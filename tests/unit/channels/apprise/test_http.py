@@ -14,9 +14,9 @@ import requests
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise.channel import AppriseChannel
 from overheard.channels.apprise.http import MAX_ANSWER_BYTES, GuardedRequests
-from overheard.errors import InvalidInput, TryAgain
+from overheard.errors import InvalidInput, RetryableError
 from overheard.net.deadline import Deadline
-from overheard.net.egress_audit import Blocked, guarded
+from overheard.net.egress_audit import EgressBlocked, guarded
 from overheard.notices import Notice
 from tests.servers.sink import Answer, Fault, HttpSink
 
@@ -75,7 +75,7 @@ def test_authorities_that_the_operator_added_are_trusted(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         AppriseChannel(f"jsons://127.0.0.1:{http.port}", None, options).send(notice())
     with Deadline(5) as deadline, guarded(deadline, allow_private=True), pytest.raises(OSError, match=r"none\.pem"):
         GuardedRequests().get(f"https://127.0.0.1:{http.port}")
@@ -94,7 +94,7 @@ def test_an_answer_without_end_is_cut_off(fault: Fault, options: ChannelOptions,
     began = time.monotonic()
     with HttpSink() as sink:
         sink.always = lambda request: Answer(fault=fault)
-        with pytest.raises(TryAgain) as error:
+        with pytest.raises(RetryableError) as error:
             AppriseChannel(f"json://127.0.0.1:{sink.port}/canary", None, options).send(notice())
     assert "canary" not in str(error.value)
     assert sink.flooded < MUCH
@@ -155,7 +155,7 @@ def test_what_a_chat_asks_for_is_the_delay_after_one_request(
     channel = chat(name, http, monkeypatch, options)
     http.always = lambda request: asks(300, how)
     began = time.monotonic()
-    with pytest.raises(TryAgain, match=r"answered 429 Too Many Requests, and asks to wait (300|299) s$") as error:
+    with pytest.raises(RetryableError, match=r"answered 429 Too Many Requests, and asks to wait (300|299) s$") as error:
         channel.send(notice())
     assert error.value.delay == pytest.approx(300, abs=10)
     assert len(http.arrived) == 1, "of three chats, and of Discord's second try"
@@ -165,11 +165,11 @@ def test_what_a_chat_asks_for_is_the_delay_after_one_request(
 def test_any_http_service_may_ask(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     for url in ("json", "form", "xml"):
         http.answer(Answer(503, {"Retry-After": "17"}))
-        with pytest.raises(TryAgain) as error:
+        with pytest.raises(RetryableError) as error:
             AppriseChannel(f"{url}://127.0.0.1:{http.port}", None, options).send(notice())
         assert error.value.delay == 17
     http.answer(Answer(503))
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         AppriseChannel(f"json://127.0.0.1:{http.port}", None, options).send(notice())
     assert error.value.delay is None
 
@@ -180,7 +180,7 @@ def test_a_service_does_not_sleep_for_as_long_as_its_server_likes(
     """Matrix's would, in our thread, for eleven days."""
     http.always = lambda request: Answer(429, JSON, b'{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 1000000000}')
     began = time.monotonic()
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         AppriseChannel(f"matrix://user:pass@127.0.0.1:{http.port}/#room", None, options).send(notice())
     assert time.monotonic() - began < 10
     assert error.value.delay == 86400
@@ -197,7 +197,7 @@ def test_ports_of_other_protocols_are_refused(port: int, strict: ChannelOptions,
             with pytest.raises(InvalidInput, match=f"url: port {port} belongs to another protocol"):
                 AppriseChannel(url, None, strict)
         AppriseChannel(f"json://example.com:{port}", None, options)
-    with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(Blocked):
+    with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(EgressBlocked):
         GuardedRequests().get(f"http://93.184.216.34:{port}/")
     assert f"port {port} belongs to another protocol" in str(guard.refusal)
 

@@ -15,17 +15,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from overheard import http_server
 from overheard.errors import ConfigError
-from overheard.observability.metrics import Metrics
-from overheard.observability.metrics_server import Exposition
+from overheard.observability.metrics import ProcessMetrics
+from overheard.observability.metrics_server import MetricsServer
 from tests.servers.waiting import wait_for
 
 
 class Process:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry)
+        self.metrics = ProcessMetrics(self.registry)
         self.problems: list[str] = []
-        self.server = Exposition(self.registry, lambda: self.problems)
+        self.server = MetricsServer(self.registry, lambda: self.problems)
         self.port = self.server.start("127.0.0.1", 0)
 
     def get(self, path: str, **headers: str) -> tuple[int, str, str]:
@@ -67,7 +67,7 @@ def test_there_is_nothing_else(process: Process, path: str) -> None:
 
 
 def test_a_port_that_is_taken_is_told(process: Process) -> None:
-    other = Exposition(CollectorRegistry(), list)
+    other = MetricsServer(CollectorRegistry(), list)
     with pytest.raises(ConfigError, match=rf"\[metrics\] 127.0.0.1:{process.port} cannot be used.*--process"):
         other.start("127.0.0.1", process.port)
     other.stop()
@@ -75,7 +75,7 @@ def test_a_port_that_is_taken_is_told(process: Process) -> None:
 
 def test_a_host_that_is_not_ours_is_told() -> None:
     with pytest.raises(ConfigError, match=r"192.0.2.1:0 cannot be used"):
-        Exposition(CollectorRegistry(), list).start("192.0.2.1", 0)
+        MetricsServer(CollectorRegistry(), list).start("192.0.2.1", 0)
 
 
 def test_nobody_listens_afterwards() -> None:

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from overheard.errors import LoginRefused, Postponed, TryAgain
-from overheard.simulators.reddit import Standin
+from overheard.errors import BudgetExhausted, LoginRefused, RetryableError
+from overheard.simulators.reddit import RedditSimulator
 from overheard.sources.reddit.source import RedditSource
 from tests.conftest import Clock
 from tests.unit.sources.reddit_world import RecordingBudget, source_of
@@ -18,8 +18,8 @@ MINUTE = 60.0
 
 
 @pytest.fixture
-def standin() -> Iterator[Standin]:
-    with Standin() as made:
+def standin() -> Iterator[RedditSimulator]:
+    with RedditSimulator() as made:
         yield made
 
 
@@ -29,13 +29,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def source(standin: Standin, clock: Clock) -> Iterator[RedditSource]:
+def source(standin: RedditSimulator, clock: Clock) -> Iterator[RedditSource]:
     made = source_of(standin, clock=clock)
     yield made
     made.close()
 
 
-def revoke(standin: Standin, times: int = 1000) -> None:
+def revoke(standin: RedditSimulator, times: int = 1000) -> None:
     standin.expire_tokens()
     standin.faults.fail(401, times=times, path="access_token")
 
@@ -44,11 +44,11 @@ def read(source: RedditSource, budget: RecordingBudget | None = None) -> int:
     return len(source.look_up(["t3_1"], budget or RecordingBudget()).absent)
 
 
-def logins(standin: Standin) -> int:
+def logins(standin: RedditSimulator) -> int:
     return standin.counts()["by_endpoint"].get("token", 0)
 
 
-def test_logins_are_tried_seldom_and_seldomer(standin: Standin, source: RedditSource, clock: Clock) -> None:
+def test_logins_are_tried_seldom_and_seldomer(standin: RedditSimulator, source: RedditSource, clock: Clock) -> None:
     assert read(source) == 1
     revoke(standin)
     standin.reset_counts()
@@ -66,7 +66,9 @@ def test_logins_are_tried_seldom_and_seldomer(standin: Standin, source: RedditSo
     assert budget.taken == standin.counts()["total"] == len(tried) + 1, "and the read whose token was not accepted"
 
 
-def test_it_reads_on_when_the_key_is_accepted_again(standin: Standin, source: RedditSource, clock: Clock) -> None:
+def test_it_reads_on_when_the_key_is_accepted_again(
+    standin: RedditSimulator, source: RedditSource, clock: Clock
+) -> None:
     revoke(standin, times=2)
     for _ in range(2):
         with pytest.raises(LoginRefused):
@@ -84,7 +86,7 @@ def test_it_reads_on_when_the_key_is_accepted_again(standin: Standin, source: Re
 
 
 def test_one_refusal_holds_back_every_thread_but_those_that_are_logged_in(
-    standin: Standin, source: RedditSource
+    standin: RedditSimulator, source: RedditSource
 ) -> None:
     assert read(source) == 1
     standin.faults.fail(401, times=1000, path="access_token")
@@ -101,17 +103,19 @@ def _refused(source: RedditSource) -> None:
         read(source)
 
 
-def test_other_faults_of_a_login_are_not_a_refusal(standin: Standin, source: RedditSource) -> None:
+def test_other_faults_of_a_login_are_not_a_refusal(standin: RedditSimulator, source: RedditSource) -> None:
     standin.faults.fail(503, path="access_token")
-    with pytest.raises(TryAgain) as fault:
+    with pytest.raises(RetryableError) as fault:
         read(source)
     assert not isinstance(fault.value, LoginRefused)
-    with pytest.raises(Postponed):
+    with pytest.raises(BudgetExhausted):
         read(source, RecordingBudget(tokens=0))
     assert read(source) == 1
 
 
-def test_a_clock_that_goes_back_keeps_no_login_away(standin: Standin, source: RedditSource, clock: Clock) -> None:
+def test_a_clock_that_goes_back_keeps_no_login_away(
+    standin: RedditSimulator, source: RedditSource, clock: Clock
+) -> None:
     revoke(standin, times=1)
     with pytest.raises(LoginRefused):
         read(source)

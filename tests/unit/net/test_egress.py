@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.net import egress
 from overheard.net.deadline import Deadline
 from tests.servers.sink import HttpSink
@@ -50,7 +50,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(http: HttpSink, dead
 
 
 def test_nobody_listening_is_a_passing_fault(deadline: Deadline) -> None:
-    with pytest.raises(TryAgain, match=r"cannot connect to localhost:1: Connection refused"):
+    with pytest.raises(RetryableError, match=r"cannot connect to localhost:1: Connection refused"):
         egress.connect("localhost", 1, deadline=deadline, allow_private=True, resolve=egress.resolve)
 
 
@@ -58,7 +58,7 @@ def test_an_unknown_name_is_a_passing_fault(deadline: Deadline) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise OSError("no such name")
 
-    with pytest.raises(TryAgain, match="cannot be resolved"):
+    with pytest.raises(RetryableError, match="cannot be resolved"):
         egress.connect("gone.example", 80, deadline=deadline, allow_private=False, resolve=resolve)
 
 
@@ -69,6 +69,6 @@ def test_a_dead_name_server_holds_nobody_up() -> None:
         answered.wait(30)
         return []
 
-    with Deadline(0.05) as deadline, pytest.raises(TryAgain, match="looking its name up took longer"):
+    with Deadline(0.05) as deadline, pytest.raises(RetryableError, match="looking its name up took longer"):
         egress.connect("slow.example", 80, deadline=deadline, allow_private=False, resolve=resolve)
     answered.set()

@@ -6,7 +6,7 @@ from threading import Semaphore
 
 import pytest
 
-from overheard.simulators.reddit import Standin, Text, Traffic, sample
+from overheard.simulators.reddit import RedditSimulator, SampleText, Traffic, sample
 
 
 def everything(standin):
@@ -20,7 +20,7 @@ def everything(standin):
 
 
 def filled(seed, **options):
-    standin = Standin(clock=lambda: 1_800_000_000.0)
+    standin = RedditSimulator(clock=lambda: 1_800_000_000.0)
     Traffic(standin, seed, **options).fill(300)
     return everything(standin)
 
@@ -31,8 +31,8 @@ def test_content_depends_on_the_seed_alone():
 
 
 def test_every_text_is_said_before_any_is_repeated():
-    standin = Standin()
-    texts = [Text("python", "ada", f"title {number}", "text") for number in range(20)]
+    standin = RedditSimulator()
+    texts = [SampleText("python", "ada", f"title {number}", "text") for number in range(20)]
     Traffic(standin, texts=texts).fill(40)
     assert set(Counter(store_title(standin)).values()) == {2}
 
@@ -42,14 +42,14 @@ def store_title(standin):
 
 
 def test_only_wanted_subreddits():
-    standin = Standin()
+    standin = RedditSimulator()
     Traffic(standin, subreddits=["Python", "linux"]).fill(60)
     assert set(standin.store.subreddits) == {"python", "linux"}
 
 
 def test_comments_without_any_post_to_start_from():
-    standin = Standin()
-    Traffic(standin, texts=[Text("python", "ada", None, "hello")]).fill(3)
+    standin = RedditSimulator()
+    Traffic(standin, texts=[SampleText("python", "ada", None, "hello")]).fill(3)
     assert [row[0] for row in everything(standin)] == ["t3", "t1", "t1"]
 
 
@@ -64,7 +64,7 @@ def test_the_thread_adds_at_its_rate_and_stops(standin, bare):
     size = len(everything(standin))
     assert len(bare.names("r/all/new?limit=100")) > 10
     assert len(everything(standin)) == size
-    at_once = Standin()
+    at_once = RedditSimulator()
     Traffic(at_once).fill(size)
     assert everything(standin) == everything(at_once)
 
@@ -92,7 +92,7 @@ class Signal:
 @pytest.mark.parametrize("options", [{"subreddits": ["nowhere"]}, {"texts": []}, {"rate_per_second": 0}])
 def test_nothing_to_say_is_refused(options):
     with pytest.raises(ValueError, match=r"no texts|rate_per_second"):
-        Traffic(Standin(), **options)
+        Traffic(RedditSimulator(), **options)
 
 
 def test_the_sample_is_worth_a_demo():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from overheard.bus.actor import Work, register
+from overheard.bus.actor import StageWork, register
 from overheard.bus.broker import open_broker
 from overheard.observability.metrics import OUTCOMES
 from overheard.stages import STAGES
@@ -14,7 +14,7 @@ def test_a_process_shows_the_stages_it_works_on_from_0(metrics: Any) -> None:
     value = metrics.registry.get_sample_value
     broker = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
     assert value("overheard_longest_in_progress_seconds") is None, "a process without stages has no messages"
-    register(broker, STAGES["store"], Work(lambda message, permit: None))
+    register(broker, STAGES["store"], StageWork(lambda message, permit: None))
     for outcome in OUTCOMES:
         assert value("overheard_stage_messages_total", {"stage": "store", "outcome": outcome}) == 0
         assert value("overheard_stage_messages_total", {"stage": "fetch", "outcome": outcome}) is None

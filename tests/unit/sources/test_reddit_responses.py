@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from overheard.errors import FeedRefused, LoginRefused, OverheardError, Permanent, TryAgain
+from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
 from overheard.sources.reddit.responses import TokenRefused, allowance, grant_refusal, leftover, refusal, retry_after
 
 NOW = 1_700_000_000.0
@@ -98,13 +98,13 @@ def test_allowance(remaining: str | None, reset: str | None, expected: tuple[flo
 @pytest.mark.parametrize("endpoint", ["new", "token"])
 def test_passing_faults(status: int, endpoint: str) -> None:
     error = error_of(answer(status), endpoint)
-    assert type(error) is TryAgain
+    assert type(error) is RetryableError
     assert error.delay is None
 
 
 def test_a_passing_fault_may_name_its_time() -> None:
     error = error_of(answer(503, HTML, retry_after="20"))
-    assert isinstance(error, TryAgain)
+    assert isinstance(error, RetryableError)
     assert error.delay == 20
 
 
@@ -112,7 +112,7 @@ def test_a_passing_fault_may_name_its_time() -> None:
 @pytest.mark.parametrize(("header", "delay"), [({}, 60.0), ({"retry_after": "9"}, 9.0), ({"retry_after": "?"}, 60.0)])
 def test_too_many_requests(endpoint: str, header: dict[str, str], delay: float) -> None:
     error = error_of(answer(429, **header), endpoint)
-    assert isinstance(error, TryAgain)
+    assert isinstance(error, RetryableError)
     assert error.delay == delay
 
 
@@ -143,19 +143,19 @@ def test_refused_feeds(made: requests.Response, reason: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 451])
 def test_without_feeds_a_refusal_is_permanent(status: int) -> None:
-    assert type(error_of(answer(status), "info", ())) is Permanent
+    assert type(error_of(answer(status), "info", ())) is PermanentError
 
 
 def test_a_web_page_with_403_is_not_the_feeds_fault() -> None:
     error = error_of(answer(403, HTML))
-    assert type(error) is TryAgain
+    assert type(error) is RetryableError
     assert error.delay == 60
 
 
 @pytest.mark.parametrize("location", ["https://canary.example/", "/login", "http://[", ""])
 def test_other_redirects_are_not_the_feeds_fault(location: str) -> None:
     error = error_of(answer(302, b"", location=location))
-    assert type(error) is TryAgain
+    assert type(error) is RetryableError
     assert "reddit_url" in str(error)
 
 
@@ -168,7 +168,7 @@ def test_a_refused_token(header: dict[str, str]) -> None:
 
 def test_a_missing_scope_is_for_the_operator() -> None:
     error = error_of(answer(403, www_authenticate='Bearer realm="reddit", error="insufficient_scope"'))
-    assert type(error) is Permanent
+    assert type(error) is PermanentError
     assert "scope" in str(error)
 
 
@@ -200,7 +200,7 @@ def test_a_granted_login_and_nonsense_are_not_a_refused_one(body: object) -> Non
 @pytest.mark.parametrize("error", [KeyError("canary"), prawcore.BadJSON(answer(200)), RecursionError("canary")])
 def test_whatever_else_praw_raises_may_be_tried_again(error: Exception) -> None:
     made = leftover(error)
-    assert type(made) is TryAgain
+    assert type(made) is RetryableError
     assert type(error).__name__ in str(made)
     assert "canary" not in str(made)
 

@@ -9,14 +9,14 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from overheard.config import Config, Database
+from overheard.config import Config, DatabaseSettings
 from overheard.errors import ConfigError
-from overheard.process import Program
+from overheard.process import RunningProcess
 from tests.servers.ports import free_ports
 
 
-def program(url: str) -> Program:
-    return Program(Config(database=Database(url=SecretStr(url))))
+def program(url: str) -> RunningProcess:
+    return RunningProcess(Config(database=DatabaseSettings(url=SecretStr(url))))
 
 
 def test_a_database_that_is_away_is_waited_for_until_told_to_stop() -> None:

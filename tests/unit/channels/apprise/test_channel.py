@@ -16,7 +16,7 @@ import requests
 
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise.channel import AppriseChannel
-from overheard.errors import DeliveryRefused, InvalidInput, TryAgain
+from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
 from overheard.net.egress import EgressRefused
 from overheard.notices import Notice
 from tests.servers.ports import free_ports
@@ -121,7 +121,7 @@ def test_names_of_private_addresses_are_refused_at_connect_time(
     host: str, http: HttpSink, strict: ChannelOptions, notice: MakeNotice
 ) -> None:
     channel = AppriseChannel(f"json://{host}:{http.port}/canary", None, strict)
-    with pytest.raises((EgressRefused, TryAgain)) as error:
+    with pytest.raises((EgressRefused, RetryableError)) as error:
         channel.send(notice())
     assert len(http.arrived) == 0
     assert "canary" not in str(error.value)
@@ -133,7 +133,7 @@ def test_a_redirect_is_a_failed_delivery_even_when_the_url_asks_for_it(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     http.answer(Answer(302, {"Location": f"{http.url}/elsewhere"}))
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         AppriseChannel(f"json://127.0.0.1:{http.port}/?redirect=yes", None, options).send(notice())
     assert len(http.arrived) == 1
 
@@ -142,7 +142,7 @@ def test_options_that_hide_failures_or_repeat_are_not_heard(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     http.answer(Answer(500))
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         AppriseChannel(f"json://127.0.0.1:{http.port}/?optional=yes&retry=3&wait=1", None, options).send(notice())
     assert len(http.arrived) == 1
 
@@ -152,7 +152,7 @@ def test_the_reason_is_told_without_the_url_and_out_of_the_log(
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="apprise")
     http.answer(Answer(403))
-    with pytest.raises(TryAgain, match=r"^json:// not delivered: .*403") as error:
+    with pytest.raises(RetryableError, match=r"^json:// not delivered: .*403") as error:
         AppriseChannel(f"json://me:canary1@127.0.0.1:{http.port}/canary2?+X-Key=canary3", None, options).send(notice())
     assert "canary" not in str(error.value)
     assert not [record for record in caplog.records if record.name == "apprise"]
@@ -168,7 +168,7 @@ def test_what_a_service_refuses_is_refused_alone(
 ) -> None:
     """Else one message that a chat does not take would keep from it all that it would take."""
     http.answer(answer)
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
     assert isinstance(error.value, DeliveryRefused) == alone
 
@@ -196,7 +196,7 @@ def test_a_receiver_that_repeats_what_it_got_is_not_quoted(
     url: str, http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     http.always = echo
-    with pytest.raises(TryAgain, match=r"^\w+:// not delivered: the service answered 400 Bad Request$") as error:
+    with pytest.raises(RetryableError, match=r"^\w+:// not delivered: the service answered 400 Bad Request$") as error:
         AppriseChannel(url.format(port=http.port), None, options).send(notice())
     assert_nobodys_words(str(error.value), notice())
 
@@ -219,7 +219,7 @@ def test_nor_is_a_service_on_the_internet(
     monkeypatch.setattr(requests.Session, "request", request)
     try:
         AppriseChannel(url, None, options).send(notice())
-    except TryAgain as error:
+    except RetryableError as error:
         assert_nobodys_words(str(error), notice())
     else:
         assert status == 200, "some look at nothing else"
@@ -237,14 +237,14 @@ def test_what_apprise_logs_is_not_told(
         raise OSError(notice().mentions[0].body)
 
     monkeypatch.setattr(requests.Session, "request", request)
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         AppriseChannel("json://example.com", None, options).send(notice())
     assert str(error.value) == "json:// not delivered: the service did not say why"
 
 
 def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     def reason(url: str) -> str:
-        with pytest.raises(TryAgain) as error:
+        with pytest.raises(RetryableError) as error:
             AppriseChannel(url, None, options).send(notice())
         return str(error.value).partition(" not delivered: ")[2]
 
@@ -260,7 +260,7 @@ def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOp
 def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
     mail.refused = {"canary@example.com"}
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
-    with pytest.raises(TryAgain, match=r"^mailto:// not delivered: the service did not say why$") as error:
+    with pytest.raises(RetryableError, match=r"^mailto:// not delivered: the service did not say why$") as error:
         AppriseChannel(url, None, options).send(notice())
     assert "canary" not in str(error.value)
 
@@ -286,7 +286,7 @@ def test_a_slow_receiver_ends_at_the_deadline(http: HttpSink, notice: MakeNotice
     http.answer(Answer(fault=fault))  # type: ignore[arg-type]
     quick = ChannelOptions(allow_private=True, timeout=0.5, user_agent="x")
     started = time.monotonic()
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         AppriseChannel(f"json://127.0.0.1:{http.port}/", None, quick).send(notice())
     assert time.monotonic() - started < 5
 
@@ -311,7 +311,7 @@ def test_threads_share_a_channel(http: HttpSink, options: ChannelOptions, notice
         one = notice() if which % 2 else Notice("other", "mention.created", "acme", notice().mentions)
         try:
             channel.send(one)
-        except TryAgain as error:
+        except RetryableError as error:
             failures.append(str(error))
 
     threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]

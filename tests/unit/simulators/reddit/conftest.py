@@ -9,7 +9,7 @@ import pytest
 import requests
 from prawcore.sessions import FiniteRetryStrategy
 
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, Standin
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 
 AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
 
@@ -21,7 +21,7 @@ class OneAttempt(FiniteRetryStrategy):
         return False
 
 
-def praw_of(standin: Standin, **options: object) -> praw.Reddit:
+def praw_of(standin: RedditSimulator, **options: object) -> praw.Reddit:
     settings = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "user_agent": AGENT}
     settings |= {"reddit_url": standin.url, "oauth_url": standin.url, "check_for_updates": False}
     reddit = praw.Reddit(**(settings | options))
@@ -32,7 +32,7 @@ def praw_of(standin: Standin, **options: object) -> praw.Reddit:
 class Bare:
     """Requests with a token, without anybody's retries, waits or rewriting."""
 
-    def __init__(self, standin: Standin) -> None:
+    def __init__(self, standin: RedditSimulator) -> None:
         self.url = standin.url
         self.session = requests.Session()
         self.session.headers["User-Agent"] = AGENT
@@ -54,12 +54,12 @@ class Bare:
 
 
 @pytest.fixture
-def make_standin() -> Iterator[Callable[..., Standin]]:
-    started: list[Standin] = []
+def make_standin() -> Iterator[Callable[..., RedditSimulator]]:
+    started: list[RedditSimulator] = []
 
-    def make(**options: object) -> Standin:
+    def make(**options: object) -> RedditSimulator:
         # PRAW spreads its requests over the budget: a large one keeps it from sleeping.
-        started.append(Standin(**({"requests_per_minute": 1_000_000} | options)).start())
+        started.append(RedditSimulator(**({"requests_per_minute": 1_000_000} | options)).start())
         return started[-1]
 
     yield make
@@ -68,15 +68,15 @@ def make_standin() -> Iterator[Callable[..., Standin]]:
 
 
 @pytest.fixture
-def standin(make_standin: Callable[..., Standin]) -> Standin:
+def standin(make_standin: Callable[..., RedditSimulator]) -> RedditSimulator:
     return make_standin()
 
 
 @pytest.fixture
-def make_bare() -> Iterator[Callable[[Standin], Bare]]:
+def make_bare() -> Iterator[Callable[[RedditSimulator], Bare]]:
     opened: list[Bare] = []
 
-    def make(standin: Standin) -> Bare:
+    def make(standin: RedditSimulator) -> Bare:
         opened.append(Bare(standin))
         return opened[-1]
 
@@ -86,7 +86,7 @@ def make_bare() -> Iterator[Callable[[Standin], Bare]]:
 
 
 @pytest.fixture
-def bare(standin: Standin, make_bare: Callable[[Standin], Bare]) -> Bare:
+def bare(standin: RedditSimulator, make_bare: Callable[[RedditSimulator], Bare]) -> Bare:
     return make_bare(standin)
 
 
@@ -94,7 +94,7 @@ def bare(standin: Standin, make_bare: Callable[[Standin], Bare]) -> Bare:
 def make_reddit() -> Iterator[Callable[..., praw.Reddit]]:
     opened: list[praw.Reddit] = []
 
-    def make(standin: Standin, **options: object) -> praw.Reddit:
+    def make(standin: RedditSimulator, **options: object) -> praw.Reddit:
         opened.append(praw_of(standin, **options))
         return opened[-1]
 
@@ -104,5 +104,5 @@ def make_reddit() -> Iterator[Callable[..., praw.Reddit]]:
 
 
 @pytest.fixture
-def reddit(standin: Standin, make_reddit: Callable[..., praw.Reddit]) -> praw.Reddit:
+def reddit(standin: RedditSimulator, make_reddit: Callable[..., praw.Reddit]) -> praw.Reddit:
     return make_reddit(standin)

@@ -11,10 +11,10 @@ import pytest
 
 from overheard.db import deliveries, erasure, erasure_requests, rechecks, retention, storing
 from overheard.db.database import Db
-from overheard.db.erasure import Tally
-from overheard.db.models import Delivery, Item, Mention
-from overheard.db.rechecks import LEASE, Batch
-from overheard.db.retention import DAY, Ages
+from overheard.db.erasure import ErasedCounts
+from overheard.db.models import Delivery, Mention, StoredItem
+from overheard.db.rechecks import LEASE, RecheckBatch
+from overheard.db.retention import DAY, RetentionAges
 from overheard.errors import NotFound
 
 ROUNDS = 15
@@ -35,7 +35,13 @@ def told(world: Any, db: Db, clock: Any) -> Callable[..., int]:
 
 
 def ids(db: Db, *names: str) -> list[int]:
-    rows = Item.select(Item.id).where(Item.ref.in_(names)).order_by(Item.ref).tuples().execute(db.peewee)
+    rows = (
+        StoredItem.select(StoredItem.id)
+        .where(StoredItem.ref.in_(names))
+        .order_by(StoredItem.ref)
+        .tuples()
+        .execute(db.peewee)
+    )
     return [item_id for (item_id,) in rows]
 
 
@@ -51,10 +57,10 @@ def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db:
             Delivery.id.in_(its), Delivery.channel == world.channel(acme, "now")
         ).execute(db.peewee)
     gone = erasure.erase(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
-    assert gone == Tally(items=3, mentions=5, deliveries=8)
-    assert world.rows(Item, "ref") == [("t3_4",)]
+    assert gone == ErasedCounts(items=3, mentions=5, deliveries=8)
+    assert world.rows(StoredItem, "ref") == [("t3_4",)]
     assert world.counts() | {"Mention": 1, "Delivery": 2, "Erased": 3} == world.counts()
-    assert erasure.erase(db, [1, 2, 3, 99], clock()) == Tally(), "a second time nothing is left to do"
+    assert erasure.erase(db, [1, 2, 3, 99], clock()) == ErasedCounts(), "a second time nothing is left to do"
 
 
 def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
@@ -110,7 +116,7 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
         erasure.erase(db, ids(db, "t3_1"), clock())
     else:
         erasure_requests.author(db, "reddit", "Ada", clock())
-    rows = {row["ref"]: row for row in world.rows(Item)}
+    rows = {row["ref"]: row for row in world.rows(StoredItem)}
     assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
     first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
     assert (first["thread_title"], first["author"]) == ("", "eve")
@@ -127,8 +133,8 @@ def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock:
     erasure.erase(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
     storing.store(db, late, clock())
-    assert world.rows(Item, "ref", "thread_title") == [("t1_2", ""), ("t1_3", "Her secret")]
-    assert "her_secret" not in world.rows(Item, "permalink")[0][0]
+    assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", ""), ("t1_3", "Her secret")]
+    assert "her_secret" not in world.rows(StoredItem, "permalink")[0][0]
 
 
 def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -140,7 +146,7 @@ def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) ->
     [stored], _ = rechecks.take(db, batch, clock())
     assert not rechecks.refresh(db, stored, comment)
     assert rechecks.refresh(db, stored, msgspec.structs.replace(comment, body="other words"))
-    [row] = world.rows(Item)
+    [row] = world.rows(StoredItem)
     assert (row["body"], row["thread_title"]) == ("other words", "")
     assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
 
@@ -149,7 +155,9 @@ def test_comments_below_a_post_are_found_by_an_index(world: Any, db: Db, clock: 
     acme = world.workspace()
     comments = [(below(world, 1000 + number, f"{number}"), (acme,)) for number in range(300)]
     storing.store(db, world.matched(*comments), clock())
-    query = Item.select(Item.id).where(Item.source == "reddit", Item.thread.in_(["t3_7", "t3_8"]))
+    query = StoredItem.select(StoredItem.id).where(
+        StoredItem.source == "reddit", StoredItem.thread.in_(["t3_7", "t3_8"])
+    )
     assert "item_source_thread" in plan(db, query)
 
 
@@ -171,10 +179,10 @@ def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: A
     erasure.erase(db, ids(db, "t3_1"), clock())
     late = world.matched(*[(world.item(number), (acme,)) for number in (1, 2, 3)], poll="late")
     stored = storing.store(db, late, clock())
-    assert sorted(name for (name,) in world.rows(Item, "ref")) == ["t3_2", "t3_3"]
+    assert sorted(name for (name,) in world.rows(StoredItem, "ref")) == ["t3_2", "t3_3"]
     assert len(stored.ages) == 1
     later = clock.advance(8 * DAY)
-    retention.forget(db, Ages(90, 90, 90), later)
+    retention.forget(db, RetentionAges(90, 90, 90), later)
     assert world.counts()["Erased"] == 0, "after a week nothing holds a copy any more"
 
 
@@ -183,7 +191,7 @@ def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock
     acme = world.workspace()
     old, young = world.item(1, created_at=clock() - 7 * DAY - 1), world.item(2, created_at=clock() - 7 * DAY)
     stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY)
-    assert world.rows(Item, "ref") == [("t3_2",)]
+    assert world.rows(StoredItem, "ref") == [("t3_2",)]
     assert stored.mentions == 1
 
 
@@ -193,13 +201,13 @@ def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: A
     for turn in range(ROUNDS):
         items = [(world.item(100 * turn + number), (acme,)) for number in range(1, 31)]
         storing.store(db, world.matched(*items, poll=f"{turn}"), clock())
-        stored = [item_id for (item_id,) in world.rows(Item, "id")]
+        stored = [item_id for (item_id,) in world.rows(StoredItem, "id")]
         patient(race,
             lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn} again"), clock()),
             lambda stored=stored: erasure.erase(db, stored, clock()),
             lambda stored=stored: erasure.erase(db, stored[::-1], clock()),
         )  # fmt: skip
-        assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+        assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def patient(race: Any, *functions: Callable[[], Any]) -> list[Any]:
@@ -237,7 +245,7 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
 
     monkeypatch.setattr(storing, "_items", slowly)
 
-    def erase() -> Tally:
+    def erase() -> ErasedCounts:
         assert looked.wait(10)
         tally = erasure.erase(db, ids(db, "t3_1"), clock())
         erased.set()
@@ -246,8 +254,8 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
     again, other, comment = world.item(1), world.item(2), below(world, 3, "1")
     message = world.matched((again, (acme,)), (other, (acme,)), (comment, (acme,)), poll="late")
     _, tally = race(lambda: storing.store(db, message, clock()), erase)
-    assert tally == Tally(items=1, mentions=1, deliveries=1)
-    assert world.rows(Item, "ref", "thread_title") == [("t1_3", ""), ("t3_2", "")], "nor is its title left"
+    assert tally == ErasedCounts(items=1, mentions=1, deliveries=1)
+    assert world.rows(StoredItem, "ref", "thread_title") == [("t1_3", ""), ("t3_2", "")], "nor is its title left"
 
 
 def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
@@ -255,7 +263,7 @@ def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: An
     acme = told(0)
     for turn in range(ROUNDS):
         told(20, first=100 * turn + 1)
-        stored = [item_id for (item_id,) in world.rows(Item, "id")]
+        stored = [item_id for (item_id,) in world.rows(StoredItem, "id")]
 
         def send() -> list[int]:
             said = []
@@ -268,7 +276,7 @@ def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: An
         said, tally = patient(race, send, lambda stored=stored: erasure.erase(db, stored, clock()))
         assert tally.items == 20
         assert set(said) <= {1, 0, -1}
-        assert world.counts() | {"Item": 0, "Delivery": 0} == world.counts()
+        assert world.counts() | {"StoredItem": 0, "Delivery": 0} == world.counts()
         clock.advance(100)
 
 
@@ -279,8 +287,8 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
     told(2, author="Ada")
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
-    assert erasure.erase(db, [], 5.0, nameless=[("reddit", "aDa")]) == Tally()
-    assert world.rows(Item, "author") == [(None,), (None,), (None,), ("Adam",)]
+    assert erasure.erase(db, [], 5.0, nameless=[("reddit", "aDa")]) == ErasedCounts()
+    assert world.rows(StoredItem, "author") == [(None,), (None,), (None,), ("Adam",)]
     assert world.counts()["Mention"] == 4
 
 
@@ -333,7 +341,7 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
     rechecks.absent(db, [first], clock.advance(100))
     rechecks.there(db, [second], clock())
     rechecks.asked(db, [third], clock())
-    assert world.rows(Item, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]
+    assert world.rows(StoredItem, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]
     assert rechecks.overdue(db, ["reddit"], clock() - 1) == 0
     assert rechecks.overdue(db, ["reddit"], clock()) == 3
 
@@ -341,7 +349,7 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
 def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(3)
     batch = rechecks.wish(db, "reddit", "t3_2", clock())
-    assert batch == Batch("reddit", (ids(db, "t3_2")[0],), clock() + LEASE)
+    assert batch == RecheckBatch("reddit", (ids(db, "t3_2")[0],), clock() + LEASE)
     assert rechecks.overdue(db, ["reddit"], 0.0) == 1
     for name in ("t3_9", "t3_\x00", "\ud800"):
         with pytest.raises(NotFound):
@@ -358,7 +366,7 @@ def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: An
     assert rechecks.refresh(db, stored, moved)
     assert world.rows(Mention, "highlights") == [('[["title",3,7]]',)], "the texts are the same"
     assert rechecks.refresh(db, stored, msgspec.structs.replace(item, body=""))
-    assert world.rows(Item, "body", "title") == [("", item.title)]
+    assert world.rows(StoredItem, "body", "title") == [("", item.title)]
     assert world.rows(Mention, "highlights") == [("[]",)]
 
 
@@ -371,9 +379,11 @@ def test_only_its_own_items_are_claimed_for_a_source(world: Any, db: Db, clock: 
     assert [(batch.source, len(batch.item_ids)) for batch in batches] == [("reddit", 1), ("reddit", 1)]
     assert rechecks.overdue(db, ["reddit"], now) == 2
     assert not rechecks.due(db, "reddit", now, now)
-    replayed = [row["id"] for row in world.rows(Item) if row["source"] == "replay"]
-    assert rechecks.take(db, Batch("reddit", tuple(replayed), 0.0), now)[0] == [], "by whatever message"
-    query = Item.select(Item.id).where(Item.source == "reddit").order_by(Item.checked_at).limit(100)
+    replayed = [row["id"] for row in world.rows(StoredItem) if row["source"] == "replay"]
+    assert rechecks.take(db, RecheckBatch("reddit", tuple(replayed), 0.0), now)[0] == [], "by whatever message"
+    query = (
+        StoredItem.select(StoredItem.id).where(StoredItem.source == "reddit").order_by(StoredItem.checked_at).limit(100)
+    )
     assert "item_source_checked_at" in plan(db, query), "however many items there are of others"
 
 
@@ -390,10 +400,10 @@ def test_what_is_gone_is_erased_with_the_part_and_in_its_source_only(world: Any,
     )
     stored = storing.store(db, part, clock())
     assert (stored.erased, stored.mentions) == (1, 1)
-    assert set(world.rows(Item, "source", "ref")) == {("reddit", "t3_2"), ("reddit", "t3_3"), ("replay", "t3_1")}
+    assert set(world.rows(StoredItem, "source", "ref")) == {("reddit", "t3_2"), ("reddit", "t3_3"), ("replay", "t3_1")}
     assert world.counts() | {"Mention": 2, "Delivery": 2} == world.counts(), "nobody watches the replay"
     storing.store(db, world.matched((world.item(1), (acme,)), (late, (acme,)), poll="again"), clock())
-    assert world.counts()["Item"] == 3, "late copies are refused"
+    assert world.counts()["StoredItem"] == 3, "late copies are refused"
     assert storing.store(db, part, clock()).erased == 0, "a second time nothing is left to do"
 
 
@@ -401,7 +411,7 @@ def test_the_title_of_a_post_that_was_never_stored_goes_too(world: Any, db: Db, 
     acme = world.workspace()
     storing.store(db, world.matched((below(world, 2, "1"), (acme,))), clock())
     storing.store(db, msgspec.structs.replace(world.matched(poll="gone"), gone=(("reddit", "t3_1"),)), clock())
-    assert world.rows(Item, "ref", "thread_title") == [("t1_2", "")]
+    assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", "")]
 
 
 def test_gone_while_it_is_stored(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -415,11 +425,11 @@ def test_gone_while_it_is_stored(world: Any, db: Db, clock: Any, race: Any) -> N
             lambda gone=gone: erasure.erase_gone(db, gone, clock()),
             lambda gone=gone: erasure.erase_gone(db, gone[::-1], clock()),
         )  # fmt: skip
-        assert world.counts() | {"Item": 0, "Mention": 0, "Delivery": 0} == world.counts()
+        assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def test_a_forgotten_author_stays_forgotten(world: Any, db: Db, clock: Any) -> None:
     erasure_requests.author(db, "reddit", "Ada", clock())
-    retention.forget(db, Ages(90, 90, 90), clock.advance(30 * DAY))
+    retention.forget(db, RetentionAges(90, 90, 90), clock.advance(30 * DAY))
     storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())
-    assert world.counts()["Item"] == 0
+    assert world.counts()["StoredItem"] == 0

@@ -2,7 +2,7 @@
 
 import math
 
-from overheard.simulators.reddit.limits import RateLimit
+from overheard.simulators.reddit.limits import SimulatedRateLimit
 
 
 def test_the_budget_is_kept_to_the_request(make_standin, make_bare):
@@ -57,7 +57,7 @@ def test_two_tokens_of_a_client_share_its_budget(make_standin, make_bare):
 
 
 def test_a_burst_over_the_windows_edge_shows_in_the_sliding_count():
-    limit = RateLimit(requests_per_minute=60, window_seconds=10)
+    limit = SimulatedRateLimit(requests_per_minute=60, window_seconds=10)
     limit.take("client", 0.0)
     for second in (9.0, 11.0):
         for _ in range(9):
@@ -66,7 +66,7 @@ def test_a_burst_over_the_windows_edge_shows_in_the_sliding_count():
 
 
 def test_windows_follow_each_other_from_the_first_request():
-    limit = RateLimit(requests_per_minute=60, window_seconds=10)
+    limit = SimulatedRateLimit(requests_per_minute=60, window_seconds=10)
     assert limit.take("client", 5.0).reset == 10
     usage = limit.take("client", 27.5)
     assert (usage.used, usage.remaining, usage.reset) == (1, 9, math.ceil(35 - 27.5))

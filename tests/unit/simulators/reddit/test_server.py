@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from overheard.simulators.reddit import Standin
+from overheard.simulators.reddit import RedditSimulator
 
 
 def test_starts_and_stops_again(make_bare):
-    standin = Standin()
+    standin = RedditSimulator()
     with pytest.raises(RuntimeError, match="not running"):
         _ = standin.url
     with standin:
@@ -30,7 +30,7 @@ def test_starts_and_stops_again(make_bare):
 def test_a_taken_port_is_an_oserror(standin):
     port = int(standin.url.rstrip("/").rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
-        Standin().start(port)
+        RedditSimulator().start(port)
 
 
 def test_readers_and_writers_at_once(standin, make_bare):
@@ -56,7 +56,7 @@ def test_readers_and_writers_at_once(standin, make_bare):
 
 
 def test_same_seed_same_names():
-    names = [Standin(seed=seed).add_post("python", "title") for seed in (1, 1, 2)]
+    names = [RedditSimulator(seed=seed).add_post("python", "title") for seed in (1, 1, 2)]
     assert names[0] == names[1] != names[2]
 
 

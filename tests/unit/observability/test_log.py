@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import structlog
 
-from overheard.errors import TryAgain
+from overheard.errors import RetryableError
 from overheard.observability import log
 
 
@@ -73,7 +73,7 @@ def test_a_foreign_error_is_told_without_its_words(level: str, reason: str | Non
             logger.exception("it failed")
     for line in lines(stream):
         assert (line["level"], line["error"], line.get("reason")) == ("error", "ValueError", reason)
-        assert re.fullmatch(r"unit/test_log.py:\d+ broken", line["at"])
+        assert re.fullmatch(r"observability/test_log.py:\d+ broken", line["at"])
         assert line["frames"] == [line["at"]]
     assert "s3cret" not in stream.getvalue()
     assert "raise" not in stream.getvalue(), "a traceback with source lines"
@@ -83,11 +83,11 @@ def test_an_error_of_ours_speaks_for_itself() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     try:
-        raise TryAgain("the receiver is down")
-    except TryAgain as error:
+        raise RetryableError("the receiver is down")
+    except RetryableError as error:
         log.get_logger("x").warning("delivery put off", exc_info=error)
     (line,) = lines(stream)
-    assert (line["error"], line["reason"]) == ("TryAgain", "the receiver is down")
+    assert (line["error"], line["reason"]) == ("RetryableError", "the receiver is down")
     assert "frames" not in line
 
 

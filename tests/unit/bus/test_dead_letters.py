@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.bus.dead_letters import FOREIGN, READ_AGAIN, DeadLetter, kept, why_not_kept
+from overheard.bus.dead_letters import FOREIGN, READ_AGAIN, DeadLetterRecord, kept, why_not_kept
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.items import Item
 from overheard.messages import (
     FetchWorkspace,
     ItemsFetched,
     ItemsMatched,
-    Match,
     MatchedItem,
     Message,
     NotifyChannel,
     PollPart,
+    PollTarget,
     RecheckItems,
-    Target,
+    WorkspaceMatch,
 )
 from overheard.stages import STAGES
 
@@ -33,10 +33,10 @@ ITEM = Item(
     source="reddit", id="t3_1", kind="post", place="python", author="quill", title="her title", body="her body",
     permalink="https://her.example/her_link", url="https://her.example", created_at=1.0,
 )  # fmt: skip
-TARGET = Target(group_id=7, feed_ids=(1, 2), cursor="her cursor", read_at=1.0)
+TARGET = PollTarget(group_id=7, feed_ids=(1, 2), cursor="her cursor", read_at=1.0)
 PART = PollPart(poll="p", part=2, parts=3, targets=(TARGET,))
 FETCHED = ItemsFetched(part=PART, items=(ITEM,))
-MATCHED = ItemsMatched(part=PART, items=(MatchedItem(ITEM, (Match(5, (6,), (("title", 0, 3),)),)),))
+MATCHED = ItemsMatched(part=PART, items=(MatchedItem(ITEM, (WorkspaceMatch(5, (6,), (("title", 0, 3),)),)),))
 
 
 def body_of(message: Message, **options: Any) -> bytes:
@@ -44,7 +44,7 @@ def body_of(message: Message, **options: Any) -> bytes:
 
 
 def left(body: bytes, stage: str = "match", origin: Any = "nack") -> bytes:
-    return kept(DeadLetter("m", stage, f"{stage}.XQ", body, "reason", "", origin))
+    return kept(DeadLetterRecord("m", stage, f"{stage}.XQ", body, "reason", "", origin))
 
 
 @pytest.mark.parametrize("message", [FETCHED, MATCHED], ids=lambda message: type(message).__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.notify.receiver_shares import MOST_RECEIVERS, Shares, receiver_of
+from actors.notify.receiver_shares import MOST_RECEIVERS, ReceiverShares, receiver_of
 from actors.thread_shares import APART_SECONDS
 from overheard.db.channels import ChannelRow
 
@@ -20,7 +20,7 @@ class Threads:
     """Threads of a process that are at work: on which channels, and how to end each."""
 
     def __init__(self, count: int, clock: Any) -> None:
-        self.shares = Shares(count, slow=SLOW, patience=0, clock=clock)
+        self.shares = ReceiverShares(count, slow=SLOW, patience=0, clock=clock)
         self.open: dict[int, ExitStack] = {}
 
     def begin(self, channel: ChannelRow) -> float | None:
@@ -120,7 +120,7 @@ def test_who_finds_a_share_full_comes_back_one_after_the_other(threads: Threads,
 
 def test_where_others_come_and_go_a_thread_waits_a_moment() -> None:
     """A receiver that all workspaces have in common answers in milliseconds: to come back would cost more."""
-    shares = Shares(6, slow=SLOW)
+    shares = ReceiverShares(6, slow=SLOW)
     sink = [channel(number, host="sink") for number in range(4)]
     entered, done = threading.Event(), threading.Event()
 

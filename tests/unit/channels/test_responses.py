@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.channels.responses import delay_of, judge
-from overheard.errors import ChannelGone, DeliveryRefused, Permanent, TryAgain
+from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -15,7 +15,7 @@ def test_2xx_is_delivered(status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 408, 422, 425, 429, 500, 503, 599])
 def test_everything_else_is_tried_again(status: int) -> None:
-    with pytest.raises(TryAgain, match=rf"h\.example answered {status}") as error:
+    with pytest.raises(RetryableError, match=rf"h\.example answered {status}") as error:
         judge("h.example", status, "7", now=NOW)
     assert error.value.delay == 7
 
@@ -25,16 +25,16 @@ def test_everything_else_is_tried_again(status: int) -> None:
                           (429, False), (500, False), (503, False)]
 )  # fmt: skip
 def test_what_is_refused_is_refused_alone_and_what_fails_is_the_receivers_fault(status: int, alone: bool) -> None:
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         judge("h.example", status, None, now=NOW)
     assert isinstance(error.value, DeliveryRefused) is alone
-    with pytest.raises(TryAgain) as error:
+    with pytest.raises(RetryableError) as error:
         judge("h.example", status, "7", now=NOW)
     assert not isinstance(error.value, DeliveryRefused), "it says when it will be asked again, whatever is sent"
 
 
 def test_413_is_no_better_next_time() -> None:
-    with pytest.raises(Permanent, match=r"h\.example answered 413 .*: allow bodies of 1 MB") as error:
+    with pytest.raises(PermanentError, match=r"h\.example answered 413 .*: allow bodies of 1 MB") as error:
         judge("h.example", 413, "7", now=NOW)
     assert not isinstance(error.value, ChannelGone), "another notice may well be taken"
 
@@ -45,7 +45,7 @@ def test_410_is_a_request_to_stop() -> None:
 
 
 def test_a_redirect_says_what_to_do() -> None:
-    with pytest.raises(TryAgain, match="set the channel's url to the address that it names"):
+    with pytest.raises(RetryableError, match="set the channel's url to the address that it names"):
         judge("h.example", 308, None, now=NOW)
 
 
