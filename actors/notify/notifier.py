@@ -57,7 +57,8 @@ class Notifier:
         A channel that fails is left alone as a whole, until its ``not_before``: a receiver that is down is not hammered
         with all that waits for it. And a channel has one round at a time, which asks for the next: a message that comes
         meanwhile, or too early, has nothing to do. Nor does a round begin for which there is no thread to spare
-        (``receiver_shares.py``): the message comes back a little later. So it does when the channel's budget is spent: the round waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
+        (``receiver_shares.py``): the message comes back a little later. So it does when the channel's budget is spent: the round
+        waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
         """
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:

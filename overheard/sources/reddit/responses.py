@@ -8,7 +8,7 @@
     and a 200 with an OAuth error
     403 insufficient_scope                  PermanentError
     302 to the search, 400, 403, 404, 410,  FeedRefused for feeds, else PermanentError. 413, 414 and 431 say that a
-    413, 414, 431, 451                      group is too large, and what the caller does for a refused group, halving, helps
+    413, 414, 431, 451                      group is too large: halving it, as for any refused group, helps
 
 No text here repeats what a server or a library said, but for words from a known list: both may hold a secret.
 """
