@@ -8,7 +8,7 @@ from overheard.clock import Clock
 from overheard.db import deliveries
 from overheard.db.database import Db
 from overheard.messages import ComposeDigest, NotifyChannel
-from overheard.observability.log import note
+from overheard.observability.log import bind
 from overheard.sending import Send
 
 
@@ -22,6 +22,6 @@ def work(context: Context) -> StageWork:
 def compose(message: ComposeDigest, *, db: Db, send: Send, clock: Clock) -> None:
     """Bundle, then wake the channels. A period has one digest however often the message arrives; never an empty one."""
     channels = deliveries.compose(db, message.workspace_id, message.period_end, clock())
-    note(channels=len(channels))
+    bind(channels=len(channels))
     for channel_id in channels:
         send(NotifyChannel(channel_id=channel_id))

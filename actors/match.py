@@ -11,21 +11,21 @@ import msgspec
 
 from actors.context import Context
 from overheard.bus.actor import StageWork
-from overheard.chunking import matched_size, portions, spread
+from overheard.chunking import chunks, matched_size, split_matches
 from overheard.db import queries
 from overheard.db.database import Db
 from overheard.items import Item, WatchKey
 from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
 from overheard.matching.index import QueryIndex
-from overheard.matching.language import read
+from overheard.matching.language import parse_stored
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, WorkspaceMatch
-from overheard.observability.log import get_logger, note
+from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
 
 log = get_logger(__name__)
 
-NOBODY: frozenset[int] = frozenset()
+NO_WORKSPACES: frozenset[int] = frozenset()
 
 
 def work(context: Context) -> StageWork:
@@ -63,9 +63,9 @@ class Matcher:
         """
         self.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
-        note(matched=len(matched))
-        entries = [some for entry in matched for some in spread(entry)]
-        pieces = portions(entries, matched_size)
+        bind(matched=len(matched))
+        entries = [some for entry in matched for some in split_matches(entry)]
+        pieces = chunks(entries, matched_size)
         for number, piece in enumerate(pieces):
             self.send(
                 ItemsMatched(
@@ -76,7 +76,7 @@ class Matcher:
             )
 
     def _match_item(self, item: Item) -> MatchedItem | None:
-        here, everywhere = (self._watchers.get(place, NOBODY) for place in item.found_in)
+        here, everywhere = (self._watchers.get(place, NO_WORKSPACES) for place in item.found_in)
         if not here and not everywhere:
             return None
         by_workspace: dict[int, list[int]] = defaultdict(list)
@@ -89,7 +89,7 @@ class Matcher:
         return MatchedItem(
             item,
             tuple(
-                WorkspaceMatch(workspace_id, tuple(sorted(ids)), shown(spans[workspace_id]))
+                WorkspaceMatch(workspace_id, tuple(sorted(ids)), capped_highlights(spans[workspace_id]))
                 for workspace_id, ids in sorted(by_workspace.items())
             ),
         )
@@ -143,7 +143,7 @@ class Matcher:
 
     def _add(self, query_id: int, workspace_id: int, text: str) -> None:
         try:
-            query, error = read(text)
+            query, error = parse_stored(text)
         except ValueError as unreadable:
             # The error's text would quote it.
             log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
@@ -155,7 +155,7 @@ class Matcher:
             self._refused[query_id] = workspace_id, True
 
 
-def shown(spans: set[Highlight]) -> tuple[Highlight, ...]:
+def capped_highlights(spans: set[Highlight]) -> tuple[Highlight, ...]:
     """Spans of several queries as one sorted list without overlaps; of each field the first MAX_HIGHLIGHTS."""
     fields = groupby(merged(spans, touching=True), key=itemgetter(0))
     return tuple(chain.from_iterable(islice(found, MAX_HIGHLIGHTS) for _, found in fields))

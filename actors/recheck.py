@@ -12,7 +12,7 @@ from overheard.clock import Clock
 from overheard.config import RecheckSettings
 from overheard.db import erasure, rechecks, retention
 from overheard.db.database import Db
-from overheard.db.rechecks import EARLY, LEASE, URGENT, ItemToRecheck, RecheckBatch
+from overheard.db.rechecks import EARLY_FRACTION, RECHECK_LEASE_SECONDS, URGENT_FRACTION, ItemToRecheck, RecheckBatch
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Unavailable
 from overheard.messages import RecheckItems
 from overheard.observability.log import get_logger
@@ -21,17 +21,17 @@ from overheard.outcomes import Later, Outcome, Rejected
 from overheard.permits import BudgetNeed, SparePermit
 from overheard.sending import Send
 from overheard.sources import ItemLookup, LookupResult
-from overheard.sources.registry import budget_of, lookups
+from overheard.sources.registry import lookup_sizes, request_budget
 
 log = get_logger(__name__)
 
 HOUR = 3600.0
-REST = 30.0  # seconds for which items are left alone when the budget had nothing for them
-AGAIN = 60.0  # … and after a fault of the source's, unless it names a time
+NO_BUDGET_PAUSE_SECONDS = 30.0  # seconds for which items are left alone when the budget had nothing for them
+FAULT_RETRY_SECONDS = 60.0  # … and after a fault of the source's, unless it names a time
 # An answer that leaves an item out is no proof: a private place looks like that, and so do faults. It has to be
 # left out twice, so far apart; farther when the answer shows nothing at all of what was asked.
-CONFIRMED = 6 * HOUR
-CONFIRMED_BY_SILENCE = 24 * HOUR
+ABSENCE_CONFIRM_SECONDS = 6 * HOUR
+EMPTY_ANSWER_CONFIRM_SECONDS = 24 * HOUR
 
 
 def work(context: Context) -> StageWork:
@@ -46,7 +46,7 @@ def work(context: Context) -> StageWork:
     )
 
     def need(message: RecheckItems) -> BudgetNeed | None:
-        budget = budget_of(message.source, context.config)
+        budget = request_budget(message.source, context.config)
         return None if budget is None else BudgetNeed(budget.key, share=budget.recheck_key)
 
     return StageWork(rechecker.recheck, need)
@@ -92,27 +92,27 @@ class Rechecker:
         if not stored:
             return None
         now = self.clock()
-        permit.urgent = min(item.checked_at for item in stored) <= now - URGENT * self.within
+        permit.urgent = min(item.checked_at for item in stored) <= now - URGENT_FRACTION * self.within
         try:
             checked = self.sources[message.source].look_up([item.ref for item in stored], permit)
         except BudgetExhausted as wait:
             if wait.slot is None:
-                rechecks.hold(self.db, ids, lease, now + REST)
+                rechecks.hold(self.db, ids, lease, now + NO_BUDGET_PAUSE_SECONDS)
                 log.debug("nothing to spare for a recheck", items=len(ids), urgent=permit.urgent)
                 return None
-            longer = now + wait.delay + LEASE
+            longer = now + wait.delay + RECHECK_LEASE_SECONDS
             rechecks.hold(self.db, ids, lease, longer)
             return Later.for_slot(wait, RecheckItems(source=message.source, item_ids=tuple(ids), lease=longer))
         except Unavailable:
             raise  # the database, where the budget is
         except (RetryableError, PermanentError) as fault:
-            delay = max(getattr(fault, "delay", None) or AGAIN, AGAIN)
+            delay = max(getattr(fault, "delay", None) or FAULT_RETRY_SECONDS, FAULT_RETRY_SECONDS)
             rechecks.hold(self.db, ids, lease, now + delay)
             log.warning("recheck put off", items=len(ids), seconds=delay, reason=str(fault))
             return None
         self._settle(stored, checked)
         now = self.clock()
-        if not message.item_ids and rechecks.due(self.db, message.source, now - EARLY * self.within, now):
+        if not message.item_ids and rechecks.due(self.db, message.source, now - EARLY_FRACTION * self.within, now):
             self.send(RecheckItems(source=message.source))
         return None
 
@@ -121,10 +121,10 @@ class Rechecker:
         now, source = self.clock(), message.source
         batch = RecheckBatch(source, message.item_ids, message.lease)
         if not message.item_ids:
-            size, before = lookups()[source], now - EARLY * self.within
+            size, before = lookup_sizes()[source], now - EARLY_FRACTION * self.within
             claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
             batch = claimed[0] if claimed else batch
-        stored, lease = rechecks.take(self.db, batch, now)
+        stored, lease = rechecks.take_over(self.db, batch, now)
         unwanted = [item.id for item in stored if not item.mentioned]
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)
@@ -143,12 +143,12 @@ class Rechecker:
             for before, item in shown
             if before.author is not None and item.author is None
         }
-        erased = erasure.erase(self.db, [*gone, *lost], now, nameless=authors)
-        changed = sum(rechecks.refresh(self.db, before, item) for before, item in shown)
-        rechecks.absent(self.db, [item.id for item in missing if item.id not in lost], now)
-        rechecks.there(self.db, [before.id for before, _ in shown], now)
+        erased = erasure.erase_items(self.db, [*gone, *lost], now, nameless=authors)
+        changed = sum(rechecks.update_text(self.db, before, item) for before, item in shown)
+        rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in lost], now)
+        rechecks.mark_present(self.db, [before.id for before, _ in shown], now)
         told = {*checked.gone, *checked.absent, *(item.id for item in checked.items)}
-        rechecks.asked(self.db, [item.id for item in stored if item.ref not in told], now)
+        rechecks.mark_unknown(self.db, [item.id for item in stored if item.ref not in told], now)
         self.metrics.items_rechecked.inc(len(stored))
         self.metrics.items_erased.labels("deleted").inc(erased.items)
         log.info(
@@ -161,5 +161,5 @@ class Rechecker:
         )
 
     def _confirmed(self, item: ItemToRecheck, checked: LookupResult, now: float) -> bool:
-        apart = CONFIRMED if checked.items or checked.gone else CONFIRMED_BY_SILENCE
+        apart = ABSENCE_CONFIRM_SECONDS if checked.items or checked.gone else EMPTY_ANSWER_CONFIRM_SECONDS
         return item.absent_since is not None and now - item.absent_since >= apart

@@ -10,9 +10,9 @@ from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.database import Db
 from overheard.messages import ItemsMatched, NotifyChannel
-from overheard.observability.log import about, note
+from overheard.observability.log import bind, bound
 from overheard.observability.metrics import ProcessMetrics
-from overheard.routing import NEWS_SECONDS
+from overheard.routing import NEWS_MAX_AGE_SECONDS
 from overheard.sending import Send
 
 
@@ -27,7 +27,7 @@ def work(context: Context) -> StageWork:
             send=context.send,
             clock=context.clock,
             metrics=context.metrics,
-            news_for=min(NEWS_SECONDS, kept_for),
+            news_for=min(NEWS_MAX_AGE_SECONDS, kept_for),
             kept_for=kept_for,
         )
     )
@@ -40,7 +40,7 @@ def store(
     send: Send,
     clock: Clock,
     metrics: ProcessMetrics,
-    news_for: float = NEWS_SECONDS,
+    news_for: float = NEWS_MAX_AGE_SECONDS,
     kept_for: float = math.inf,
 ) -> None:
     """Store one part of a poll and wake its channels. If we die in between, the sweep finds their deliveries."""
@@ -51,7 +51,7 @@ def store(
         metrics.coverage_gaps.labels(source, reason).inc()
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))
-    note(mentions=len(stored.ages), channels=len(stored.channels))
+    bind(mentions=len(stored.ages), channels=len(stored.channels))
     for channel_id, workspace in stored.channels.items():
-        with about(workspace=workspace):  # whose it is: one poll serves many
+        with bound(workspace=workspace):  # whose it is: one poll serves many
             send(NotifyChannel(channel_id=channel_id))

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 
-PATIENCE_SECONDS = 0.1  # that a thread waits where others come and go: cheaper than to come back
-FLOWS_SECONDS = 0.5  # a share in which nothing changed for so long is stuck: a thread does not wait there at all
-APART_SECONDS = (0.02, 0.25)  # how far apart those come back that found a share full
+MAX_WAIT_SECONDS = 0.1  # that a thread waits where others come and go: cheaper than to come back
+STUCK_AFTER_SECONDS = 0.5  # a share in which nothing changed for so long is stuck: a thread does not wait there at all
+RETURN_SPACING_SECONDS = (0.02, 0.25)  # how far apart those come back that found a share full
 
 Key = tuple[str, ...]
 
@@ -26,7 +26,7 @@ class _Share:
 
     def next_in_line(self, now: float) -> float:
         """Seconds until the next of them may come back."""
-        least, most = APART_SECONDS
+        least, most = RETURN_SPACING_SECONDS
         self.line = max(self.line, now) + min(max((now - self.changed) / 10, least), most)
         return self.line - now
 
@@ -38,7 +38,7 @@ class ThreadShares:
         self,
         waits_for: Container[str],
         *,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = MAX_WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waits_for = waits_for
@@ -74,7 +74,7 @@ class ThreadShares:
                     self._count(key, 1, now)
                 return list(wanted)
             share = self._shares[full]
-            if full[0] not in self._waits_for or now >= until or now - share.changed > FLOWS_SECONDS:
+            if full[0] not in self._waits_for or now >= until or now - share.changed > STUCK_AFTER_SECONDS:
                 return share.next_in_line(now)
             self._changed.wait(until - now)
 

@@ -19,7 +19,7 @@ from overheard.errors import Unavailable
 from overheard.observability.log import get_logger
 from overheard.outcomes import Outcome
 from overheard.permits import AnyPermit, permit_for
-from overheard.process import LOOK_AGAIN, RunningProcess
+from overheard.process import DATABASE_RETRY_SECONDS, RunningProcess
 from overheard.sources import Source
 from overheard.sources.registry import budgets, open_sources
 from overheard.stages import Stage
@@ -113,5 +113,5 @@ class Wiring:
                 return gc.freeze()
             except Unavailable as error:
                 log.warning("not ready yet", reason=str(error))
-                if self.program.stop.wait(LOOK_AGAIN) or not self.program.await_database():
+                if self.program.stop.wait(DATABASE_RETRY_SECONDS) or not self.program.await_database():
                     return

@@ -11,4 +11,4 @@ WORKSPACE = "overheard-canary"  # its slug; nobody else may have it
 SOURCE = "canary"
 FEED = "overheard-canary"  # no subreddit's name has a dash in that place
 QUERY = '"overheard canary"'
-LATE_AFTER = 3  # intervals without one that was delivered
+LATE_AFTER_INTERVALS = 3  # intervals without one that was delivered

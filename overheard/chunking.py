@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 # By our estimate, which counts two bytes a character. The worst text (control characters, six bytes each) makes
 # three times that of it.
-PORTION = 1_000_000
-MATCHES = 2_000  # of one item in one message
+CHUNK_MAX_BYTES = 1_000_000
+MATCHES_MAX = 2_000  # of one item in one message
 
 
-def portions(entries: Sequence[T], size: Callable[[T], int], most: int = PORTION) -> list[tuple[T, ...]]:
+def chunks(entries: Sequence[T], size: Callable[[T], int], most: int = CHUNK_MAX_BYTES) -> list[tuple[T, ...]]:
     """``entries`` in their order, in portions of at most ``most`` bytes each; nothing at all is one empty portion."""
     result: list[list[T]] = [[]]
     filled = 0
@@ -44,8 +44,8 @@ def _match_size(match: WorkspaceMatch) -> int:
     return 60 + 12 * len(match.query_ids) + 24 * len(match.highlights)
 
 
-def spread(entry: MatchedItem) -> list[MatchedItem]:
+def split_matches(entry: MatchedItem) -> list[MatchedItem]:
     """An item that very many want, or for very much, as several with some of them each."""
     matches = entry.matches
-    few = [matches[start : start + MATCHES] for start in range(0, len(matches), MATCHES)]
-    return [MatchedItem(entry.item, some) for each in few for some in portions(each, _match_size)]
+    few = [matches[start : start + MATCHES_MAX] for start in range(0, len(matches), MATCHES_MAX)]
+    return [MatchedItem(entry.item, some) for each in few for some in chunks(each, _match_size)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from overheard.errors import InvalidInput
-from overheard.input_files import open_input, read_to_limit
+from overheard.input_files import open_for_reading, read_limited
 
 SECRET_MAX_BYTES = 64 << 10
 
@@ -16,8 +16,8 @@ def read_secret(path: str) -> str:
     is_path = path.startswith(("/", "./", "../")) and "://" not in path
     shown = path if is_path else "*** (write a path that begins with /)"
     try:
-        with open_input(path) as file:
-            return read_to_limit(file, shown, SECRET_MAX_BYTES).decode().strip()
+        with open_for_reading(path) as file:
+            return read_limited(file, shown, SECRET_MAX_BYTES).decode().strip()
     except UnicodeDecodeError:
         raise ValueError(f"{shown}: not UTF-8 text") from None
     except InvalidInput as error:
@@ -27,7 +27,7 @@ def read_secret(path: str) -> str:
         raise ValueError(f"{shown}: {reason}") from None
 
 
-def check_login(url: str) -> None:
+def check_url_password(url: str) -> None:
     """Raise ValueError unless everybody reads the same user, password and host in ``url``.
 
     A raw / ? # or @ in a password ends it early: what follows is taken for a host, a port or a database, which error

@@ -18,7 +18,7 @@ from overheard.bus.sender import Sender
 from overheard.process import RunningProcess
 from overheard.stages import STAGES, Stage
 from producers import tick
-from producers.wiring import consumer_of, ingress_of, late, ticker_of
+from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
 
 
 class Pipeline:
@@ -59,7 +59,7 @@ class Pipeline:
         """For /healthz: what is wrong anywhere in the process."""
         ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
         ingress = self.consumer.problems() if self.consumer is not None else []
-        return [*ended, *ingress, *late(self.ticker, self.program.clock()), *self.health.problems()]
+        return [*ended, *ingress, *tick_problems(self.ticker, self.program.clock()), *self.health.problems()]
 
     def run(self) -> int:
         """Work until the program is told to stop (0) or a thread has died (1)."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from overheard.observability.log import get_logger
 
-MOST = 16  # requests at once; a scrape takes milliseconds
-SECONDS = 10.0  # for one of them, from connecting to the last byte
+MAX_CONCURRENT_REQUESTS = 16  # requests at once; a scrape takes milliseconds
+REQUEST_MAX_SECONDS = 10.0  # for one of them, from connecting to the last byte
 
 log = get_logger(__name__)
 
@@ -29,7 +29,7 @@ class BoundedServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         if ":" in host:
             self.address_family = socket.AF_INET6
-        self._free = threading.BoundedSemaphore(MOST)
+        self._free = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
         super().__init__((host, port), handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -43,7 +43,7 @@ class BoundedServer(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        late = threading.Timer(SECONDS, _cut, [request])
+        late = threading.Timer(REQUEST_MAX_SECONDS, _cut, [request])
         late.daemon = True
         late.start()
         try:

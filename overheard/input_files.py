@@ -19,7 +19,7 @@ REASON_MAX_CHARS = 200
 ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n.]*"|'[^'\n.]*')[ \t]*\.[ \t]*){64}""")
 
 
-def open_input(path: str | Path) -> BinaryIO:
+def open_for_reading(path: str | Path) -> BinaryIO:
     """Open a file for reading. Raises OSError, and InvalidInput for a folder, or a named pipe that nobody writes to."""
     # Without O_NONBLOCK, opening a named pipe waits for a writer, for ever.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,7 +44,7 @@ def _comes(file: int) -> bool:
     return bool(poll.poll(FIFO_PATIENCE_SECONDS * 1000))
 
 
-def read_to_limit(file: BinaryIO, where: str, limit: int) -> bytes:
+def read_limited(file: BinaryIO, where: str, limit: int) -> bytes:
     """All of an open file. Raises InvalidInput when that is more than ``limit`` bytes: /dev/zero never ends."""
     data = file.read(limit + 1)
     if len(data) > limit:

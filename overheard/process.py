@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 
 from overheard import __version__
-from overheard.bus.dead_letters import DeadLetterRecord, kept
+from overheard.bus.dead_letters import DeadLetterRecord, redacted_body
 from overheard.config import Config
 from overheard.config.loading import load
 from overheard.db import dead_letters, incidents, instance, migrate, sqlite_file
@@ -33,8 +33,8 @@ from overheard.observability.metrics_server import MetricsServer
 
 log = get_logger(__name__)
 
-LONGEST_REASON = 300  # characters
-LOOK_AGAIN = 2.0  # seconds between two looks at whether the database is there
+REASON_MAX_CHARS = 300  # characters
+DATABASE_RETRY_SECONDS = 2.0  # seconds between two looks at whether the database is there
 
 
 NO_DATABASE = (
@@ -66,7 +66,7 @@ class DatabaseWatch:
 
     def _run(self, ended: threading.Event) -> None:
         try:
-            while not ended.wait(LOOK_AGAIN):
+            while not ended.wait(DATABASE_RETRY_SECONDS):
                 self._look()
         finally:
             self._db.release()
@@ -112,7 +112,7 @@ class RunningProcess:
         else:
             migrate.require_current(self.db)
         with self.db.session():
-            self.instance = instance.identify(self.db)
+            self.instance = instance.ensure_id(self.db)
 
     def require_database(self, *, create: bool = False) -> None:
         """What commands begin with: nothing is migrated, and made only with ``create``. Raises ConfigError.
@@ -136,7 +136,7 @@ class RunningProcess:
         if not self.db.file.exists():
             return False
         with self.db.session():
-            return not migrate.untouched(self.db)
+            return not migrate.is_empty(self.db)
 
     def await_database(self) -> bool:
         """As ``ready_database``, but a server that is away is waited for. False: told to stop meanwhile.
@@ -151,7 +151,7 @@ class RunningProcess:
             except Unavailable as error:
                 self._database.problem = str(error)
                 log.warning("waiting for the database", reason=str(error))
-            if self.stop.wait(LOOK_AGAIN):
+            if self.stop.wait(DATABASE_RETRY_SECONDS):
                 return False
 
     def record_dead(self, letters: Sequence[DeadLetterRecord]) -> None:
@@ -172,7 +172,7 @@ class RunningProcess:
             origin=letter.origin,
             reason=letter.reason,
             traceback=letter.traceback or None,
-            body=kept(letter).decode("utf-8", "backslashreplace"),
+            body=redacted_body(letter).decode("utf-8", "backslashreplace"),
             now=self.clock(),
             routing_key=letter.routing_key,
         )
@@ -205,11 +205,11 @@ class RunningProcess:
         The error's own words are told too, as far as one line goes: no item passes through a process's main.
         """
         said = str(error).strip().splitlines()[:1] if error is not None else []
-        told = {"reason": said[0][:LONGEST_REASON]} if said else {}
+        told = {"reason": said[0][:REASON_MAX_CHARS]} if said else {}
         log.critical("giving up, to be restarted", process=name, exc_info=error, **told)
         try:
             with self.db.session():
-                incidents.note(self.db, "process gave up", name, self.clock())
+                incidents.record(self.db, "process gave up", name, self.clock())
         except Exception as error:
             log.warning("the operator will not be told", process=name, exc_info=error)
 
@@ -255,7 +255,7 @@ def main(name: str, begin: Callable[[], RunningProcess], run: Callable[[RunningP
     except ConfigError as error:
         _complain(error)
         return _code(error)
-    logs.catch_all()
+    logs.log_uncaught()
     log.info("process started", process=name, pid=os.getpid(), version=__version__)
     code = 1
     try:

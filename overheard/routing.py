@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-NEWS_SECONDS = 30 * 86400.0  # nobody wants to be told today of what was said a month ago
-LONGEST_STORE_SECONDS = 5.0  # a channel that is put off for longer is asked for after what is stored now
+NEWS_MAX_AGE_SECONDS = 30 * 86400.0  # nobody wants to be told today of what was said a month ago
+STORE_MAX_SECONDS = 5.0  # a channel that is put off for longer is asked for after what is stored now
 
 DeliveryState = Literal["pending", "held"]
 
@@ -49,7 +49,7 @@ class Routing(msgspec.Struct, frozen=True):
     prompts: dict[int, str] = {}
 
 
-def is_backfilled(created_at: float, watched_since: float, now: float, news_for: float = NEWS_SECONDS) -> bool:
+def is_backfilled(created_at: float, watched_since: float, now: float, news_for: float = NEWS_MAX_AGE_SECONDS) -> bool:
     """Return whether an item is kept and not sent: it is older than the watch that found it, or no news any more.
 
     Some sources give times in whole seconds: an item of the second in which the watch began is new.
@@ -73,6 +73,6 @@ def route(mentions: Iterable[NewMention], routes: Collection[Route], now: float)
         for to in ways.get(mention.workspace_id, ()) if not mention.backfilled else ():
             held = to.mode == "digest"
             deliveries.append(NewDelivery(to.channel_id, mention.id, "held" if held else "pending", now))
-            if not held and to.not_before <= now + LONGEST_STORE_SECONDS:
+            if not held and to.not_before <= now + STORE_MAX_SECONDS:
                 prompts[to.channel_id] = to.workspace
     return Routing(tuple(deliveries), dict(sorted(prompts.items())))

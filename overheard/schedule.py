@@ -11,10 +11,10 @@ from cronsim import CronSim, CronSimError
 from overheard.errors import InvalidInput
 
 INTERVAL = re.compile(r"([0-9]{1,6})\s*([smhd])")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-SHORTEST = 2  # seconds: below this, a schedule only makes work
-LONGEST = 366 * 86400
-REMEDY = "ranges go upwards (22-23,0-4; 5-7), the last Friday is 5L, and there is no ?, W, H or R"
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MIN_INTERVAL_SECONDS = 2  # seconds: below this, a schedule only makes work
+MAX_INTERVAL_SECONDS = 366 * 86400
+CRON_HINT = "ranges go upwards (22-23,0-4; 5-7), the last Friday is 5L, and there is no ?, W, H or R"
 
 
 def zone(name: str) -> ZoneInfo:
@@ -37,11 +37,11 @@ def interval(text: str) -> int | None:
     match = INTERVAL.fullmatch(text.strip())
     if match is None:
         return None
-    seconds = int(match[1]) * SECONDS[match[2]]
-    if seconds < SHORTEST:
-        raise InvalidInput(f"{text!r} is too often: {SHORTEST}s is the shortest interval")
-    if seconds > LONGEST:
-        raise InvalidInput(f"{text!r} is too seldom: {LONGEST // 86400}d is the longest interval")
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]]
+    if seconds < MIN_INTERVAL_SECONDS:
+        raise InvalidInput(f"{text!r} is too often: {MIN_INTERVAL_SECONDS}s is the shortest interval")
+    if seconds > MAX_INTERVAL_SECONDS:
+        raise InvalidInput(f"{text!r} is too seldom: {MAX_INTERVAL_SECONDS // 86400}d is the longest interval")
     return seconds
 
 
@@ -64,5 +64,5 @@ def next_due(text: str, timezone: str, after: float) -> float:
             if due.timestamp() > after:  # the second of two equal wall times is passed over here
                 return due.timestamp()
     except CronSimError as error:
-        reason = f"{str(error).lower()}; {REMEDY}"
+        reason = f"{str(error).lower()}; {CRON_HINT}"
     raise InvalidInput(f"{text!r} is not a cron expression that is ever due: {reason}")

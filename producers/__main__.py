@@ -19,7 +19,7 @@ from overheard.process import RunningProcess
 from overheard.programs import PROGRAMS
 from overheard.stages import STAGES
 from producers import tick
-from producers.wiring import consumer_of, ingress_of, late, ticker_of
+from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
 
 PRODUCERS = ("tick", "ingress")
 
@@ -64,7 +64,7 @@ def _run(running: RunningProcess, producer: str, number: int) -> int:
 def _tick(running: RunningProcess, broker: Broker, offset: int) -> None:
     with closing(RabbitEvents(running.config.bus.address, name="tick")) as events:
         ticker = ticker_of(running, events, broker)
-        with running.exposed(offset, lambda: late(ticker, running.clock())):
+        with running.exposed(offset, lambda: tick_problems(ticker, running.clock())):
             if running.await_database():
                 tick.run(ticker, running.stop)
 

@@ -28,8 +28,8 @@ from overheard.sources.reddit.names import SOURCE
 log = get_logger(__name__)
 
 BUDGET = "alerts"
-FAILING = 3  # ticks in a row
-UNTOLD_FOR = 86400.0  # seconds for which incidents wait for somebody to be told
+FAILING_TICKS = 3  # ticks in a row
+UNSENT_MAX_SECONDS = 86400.0  # seconds for which incidents wait for somebody to be told
 
 Start = Callable[[Callable[[], None]], None]
 
@@ -76,24 +76,24 @@ class OperatorAlerts:
     def _note(self, failed: bool) -> None:
         now = self.clock()
         self._failures = self._failures + 1 if failed else 0
-        if self._failures == FAILING:
-            incidents.note(self.db, "tick failing", socket.gethostname(), now)
+        if self._failures == FAILING_TICKS:
+            incidents.record(self.db, "tick failing", socket.gethostname(), now)
         for outage in outages(canaries.state(self.db), source_health.state(self.db, SOURCE), now):
             # Once for each, however long it lasts and whichever tick sees it.
-            if outage.is_alert and heartbeats.first(self.db, outage.kind, outage.since):
-                incidents.note(self.db, outage.kind, outage.where, now)
+            if outage.is_alert and heartbeats.record_once(self.db, outage.kind, outage.since):
+                incidents.record(self.db, outage.kind, outage.where, now)
 
     def _tell(self) -> None:
-        noted = incidents.untold(self.db)
+        noted = incidents.unreported(self.db)
         if not noted:
             self._held = 0
             return
         if self.open is None:
-            incidents.forget(self.db, self.clock() - UNTOLD_FOR)
+            incidents.delete_before(self.db, self.clock() - UNSENT_MAX_SECONDS)
             return
         if self._sending:
             return
-        if not budgets.take(self.db, BUDGET, self.every):
+        if not budgets.claim_slot(self.db, BUDGET, self.every):
             self._hold(sum(each.count for each in noted))
             return
         self._held = 0
@@ -115,7 +115,7 @@ class OperatorAlerts:
             open().send(compose(noted))
             outcome = "sent"
             with self.db.session():
-                incidents.tell(self.db, noted)
+                incidents.mark_reported(self.db, noted)
             log.info("alert sent", stage="tick", incidents=sum(each.count for each in noted))
         except (InvalidInput, PermanentError, RetryableError) as error:
             log.warning("alert failed", stage="tick", error=type(error).__name__, reason=said(error))

@@ -46,12 +46,12 @@ class Canary:
         now = self.clock()
         state = canaries.state(self.db)
         if state is None or state.every != self.interval:
-            canaries.keep(self.db, self.interval, now, lambda text, zone: schedule.next_due(text, zone, now))
+            canaries.ensure(self.db, self.interval, now, lambda text, zone: schedule.next_due(text, zone, now))
             log.info("canary begun", stage="tick", seconds=self.interval)
-        canaries.note_delivered(self.db)
+        canaries.record_delivered(self.db)
         if now - self._forgot_at >= FORGET_EVERY:
             self._forgot_at = now
-            canaries.forget(self.db, now - canaries.DAY)
+            canaries.prune(self.db, now - canaries.DAY_SECONDS)
 
     def _report(self) -> None:
         state = canaries.state(self.db)

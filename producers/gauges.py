@@ -22,7 +22,7 @@ from overheard.operations.facts import Vitals, vitals
 
 log = get_logger(__name__)
 
-SHARE = 0.05  # of the time may go into gathering: on a large database it is done less often
+MAX_GATHER_SHARE = 0.05  # of the time may go into gathering: on a large database it is done less often
 
 Look = Callable[[], tuple[list[QueueDepth], PublicQueueDepths]]
 
@@ -62,7 +62,7 @@ class SystemGauges:
         self._gather("database", self._database)
         self._gather("bus", self._bus)
         took = self.timer() - began
-        self._rest_until = began + took / SHARE
+        self._rest_until = began + took / MAX_GATHER_SHARE
 
     def _gather(self, of: str, look: Callable[[], None]) -> None:
         try:

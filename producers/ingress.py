@@ -15,8 +15,8 @@ from overheard.db.database import Db
 from overheard.db.workspaces import WorkspaceRef
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import ComposeDigest, FetchWorkspace, Message, RecheckItems
-from overheard.observability.log import about, get_logger, note, trace
-from overheard.sources.registry import lookups
+from overheard.observability.log import bind, bound, get_logger, propagated
+from overheard.sources.registry import lookup_sizes
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 from producers.requests import EventRequest, is_on_schedule, requests_of
 
@@ -68,9 +68,9 @@ class Ingress:
             requests = requests_of(arrivals, settled)
             names = {name for each in requests if (name := getattr(each.event, "workspace", None))}
             named = workspaces.by_names(self.db, names)
-            batch.served_at = refreshes.served_at(self.db, {workspace.id for workspace in named.values()})
+            batch.served_at = refreshes.taken_up_at(self.db, {workspace.id for workspace in named.values()})
             for request in requests:
-                with about(**request.said):
+                with bound(**request.said):
                     self._take(request, named, batch, settled)
             self._note_demands(batch)
         self._send(batch, began)
@@ -97,7 +97,7 @@ class Ingress:
     def _release(self, demands: Demands, waiting: list[Demand], batch: OutgoingBatch, last: bool) -> None:
         found = workspaces.by_names(self.db, {each.workspace_id for each in waiting})
         active = [workspace.id for workspace in found.values() if workspace.active]
-        served_at = refreshes.served_at(self.db, active)
+        served_at = refreshes.taken_up_at(self.db, active)
         for demand in waiting:
             if demand.source not in served_at.get(demand.workspace_id, {}):
                 reason = "paused, gone, or not watched"
@@ -135,12 +135,12 @@ class Ingress:
         if isinstance(event, WorkspaceDigest):
             workspace = self._workspace(event.workspace, named)
             batch.add(request, ComposeDigest(workspace_id=workspace.id, period_end=event.period_end or now))
-        elif event.source not in lookups():
-            raise InvalidInput(f"{event.source} cannot be asked about items; valid: {', '.join(lookups())}")
+        elif event.source not in lookup_sizes():
+            raise InvalidInput(f"{event.source} cannot be asked about items; valid: {', '.join(lookup_sizes())}")
         elif event.item is None:
             batch.add(request, RecheckItems(source=event.source))  # it finds what is due, until nothing is
         else:
-            claim = rechecks.wish(self.db, event.source, event.item, now)
+            claim = rechecks.claim_requested(self.db, event.source, event.item, now)
             batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
         return True
 
@@ -149,7 +149,7 @@ class Ingress:
         if found is None:
             row = workspaces.by_name(self.db, name)  # says what there is; or it was made a moment ago
             found = WorkspaceRef(row.id, row.slug, row.active)
-        note(workspace=found.slug)
+        bind(workspace=found.slug)
         return found
 
     def _demand(
@@ -157,7 +157,7 @@ class Ingress:
     ) -> bool:
         if not workspace.active:
             raise InvalidInput(f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again")
-        served_at = batch.served_at.get(workspace.id) or refreshes.served_at(self.db, [workspace.id])[workspace.id]
+        served_at = batch.served_at.get(workspace.id) or refreshes.taken_up_at(self.db, [workspace.id])[workspace.id]
         if event.source is not None and event.source not in served_at:
             its = ", ".join(served_at) or "no source"
             raise InvalidInput(f"workspace {workspace.slug} watches nothing of {event.source}; it watches {its}")
@@ -173,7 +173,7 @@ class Ingress:
                 by_hand=by_hand,
                 reason=event.reason,
                 message_id=message_id_for(request.message_id, source),
-                told=trace(),
+                told=propagated(),
                 events=len(request.at),
             )
             gone |= self._admit(demand, served_at[source], pause, batch)
@@ -197,7 +197,7 @@ class Ingress:
     def _pause(self, workspace_id: int) -> float:
         """Seconds until the workspace may be asked for by hand again; 0: now. What waits is not lost, but joined."""
         limit = self.triggers_per_hour
-        if self.demands is None or limit is None or budgets.admit_trigger(self.db, workspace_id, limit):
+        if self.demands is None or limit is None or budgets.try_acquire_trigger(self.db, workspace_id, limit):
             return 0.0
         return 3600.0 / limit
 
@@ -235,7 +235,11 @@ class OutgoingBatch:
         self.waiting: list[Demand] = []
 
     def add(self, request: EventRequest, message: Message) -> None:
-        self._add(OutgoingMessage(message, request.message_id, trace()), {**request.said, **trace()}, len(request.at))
+        self._add(
+            OutgoingMessage(message, request.message_id, propagated()),
+            {**request.said, **propagated()},
+            len(request.at),
+        )
 
     def go(self, demand: Demand) -> None:
         self.going.append(demand)

@@ -9,12 +9,12 @@ from overheard.clock import Clock
 from overheard.config import RecheckSettings
 from overheard.db import rechecks
 from overheard.db.database import Db
-from overheard.db.rechecks import EARLY
+from overheard.db.rechecks import EARLY_FRACTION
 from overheard.messages import RecheckItems
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources.registry import lookups
+from overheard.sources.registry import lookup_sizes
 
-REPORTED = 60.0  # seconds between two counts of what is overdue
+REPORT_SECONDS = 60.0  # seconds between two counts of what is overdue
 
 
 class Rechecks:
@@ -44,11 +44,11 @@ class Rechecks:
         A message that is lost, or that found the budget used up, leaves its items to a later tick.
         """
         now, within = self.clock(), self.rules.within_hours * 3600.0
-        if not 0 <= now - self._reported < REPORTED:
+        if not 0 <= now - self._reported < REPORT_SECONDS:
             self._reported = now
-            self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookups(), now - within))
-        before = now - EARLY * within
-        due = {name: size for name, size in lookups().items() if rechecks.due(self.db, name, before, now)}
+            self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookup_sizes(), now - within))
+        before = now - EARLY_FRACTION * within
+        due = {name: size for name, size in lookup_sizes().items() if rechecks.due(self.db, name, before, now)}
         sent, room = 0, self.rules.batch - self.waiting() if due else 0
         for name, size in due.items():
             if sent >= room:

@@ -8,7 +8,7 @@ from functools import cached_property
 import msgspec
 
 from overheard.bus.events import AnyPublicEvent, PublicEvent, WorkspaceDigest, WorkspaceDue, message_id_of, parse
-from overheard.bus.intake import LONGEST_RUN, STAGE, EventOutcome, IncomingEvent, refused
+from overheard.bus.intake import RUN_MAX_CHARS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.errors import InvalidInput
 from overheard.messages import ON_SCHEDULE
 
@@ -30,7 +30,7 @@ class EventRequest(msgspec.Struct, dict=True):
     def said(self) -> dict[str, str]:
         """The event's id is the run's, which every line of the log bears from here to the last stage."""
         known = self.event.event_id or self.arrival.message_id or self.message_id
-        return {"stage": STAGE, "type": self.arrival.key, "message_id": known, "run": known[:LONGEST_RUN]}
+        return {"stage": STAGE, "type": self.arrival.key, "message_id": known, "run": known[:RUN_MAX_CHARS]}
 
 
 def requests_of(arrivals: Sequence[IncomingEvent], settled: list[EventOutcome]) -> list[EventRequest]:

@@ -21,7 +21,7 @@ from overheard.db.retention import RetentionAges
 from overheard.db.workspaces import DueWorkspace
 from overheard.errors import ConfigError, InvalidInput, RetryableError
 from overheard.messages import NotifyChannel
-from overheard.observability.log import about, get_logger
+from overheard.observability.log import bound, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.workspaces import DEFAULT_DIGEST
 from producers.alerts import OperatorAlerts
@@ -31,12 +31,14 @@ from producers.gauges import SystemGauges
 log = get_logger(__name__)
 
 BEAT = "tick"
-CLAIM = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
-UNREADABLE_EVERY = "1h"  # how often a workspace is looked at whose schedule cannot be read
-LONG = 5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
-FEW = 10  # of them in a tick
-MANY = 200  # dead letters moved at once, after which the next tick looks for more
-MOST_JITTER = 0.1  # of the time between two runs
+CLAIM_WORKSPACES = 50  # workspaces claimed at once: what a crash between claim and publish leaves to the sweep
+UNREADABLE_SCHEDULE = "1h"  # how often a workspace is looked at whose schedule cannot be read
+BUSY_SWEEP_FACTOR = (
+    5  # times [tick] sweep_after: what was left behind so long is asked for though the queues are not empty
+)
+BUSY_SWEEP_MAX = 10  # of them in a tick
+MORE_DEAD_LETTERS = 200  # dead letters moved at once, after which the next tick looks for more
+MAX_JITTER_SHARE = 0.1  # of the time between two runs
 
 
 class TickReport(msgspec.Struct):
@@ -156,13 +158,13 @@ class Ticker:
             for step in (self._drain, self._forget):
                 self._take(step, found)
         # What broke is tried again at once, and so is told of soon.
-        self._untidy |= found.dead_letters >= MANY or found.broken > broken
+        self._untidy |= found.dead_letters >= MORE_DEAD_LETTERS or found.broken > broken
 
     def _drain(self, found: TickReport) -> None:
         found.dead_letters = self.drain()
 
     def _forget(self, found: TickReport) -> None:
-        gone = retention.forget(self.db, self.ages, self.clock())
+        gone = retention.prune(self.db, self.ages, self.clock())
         self.metrics.items_erased.labels("old").inc(gone.items)
         if gone.unsent:
             log.warning("too old to be sent", stage=BEAT, deliveries=gone.unsent)
@@ -182,10 +184,10 @@ class Ticker:
         """Yield the workspaces that are due, claimed a few at a time; ``batch`` of them or a little more."""
         count = 0
         while count < self.rules.batch:  # everybody's nine o'clock is the same
-            claimed = claim(self.db, self.clock(), CLAIM, following)
+            claimed = claim(self.db, self.clock(), CLAIM_WORKSPACES, following)
             yield from claimed
             count += len(claimed)
-            if len(claimed) < CLAIM:
+            if len(claimed) < CLAIM_WORKSPACES:
                 break
 
     def _due(self, found: TickReport) -> None:
@@ -195,9 +197,9 @@ class Ticker:
 
     def _next_run(self, due: DueWorkspace) -> float:
         now = self.clock()
-        following = self._following(due, due.every, UNREADABLE_EVERY)
+        following = self._following(due, due.every, UNREADABLE_SCHEDULE)
         # Everybody's */5 is the same second: spread them, a little, so that the budget's line stays short.
-        return following + random.uniform(0, min(self.rules.jitter, MOST_JITTER * (following - now)))
+        return following + random.uniform(0, min(self.rules.jitter, MAX_JITTER_SHARE * (following - now)))
 
     def _digests(self, found: TickReport) -> None:
         for workspace in self._claimed(workspaces.claim_digests, self._next_digest):
@@ -224,15 +226,15 @@ class Ticker:
         now, patience, most = self.clock(), self.rules.sweep_after, self.rules.batch
         # What waits in a queue is not lost. Asked for again, it would make a long queue longer. But where the queues
         # never get empty, what is lost has to be found too: a little at a time, and only what was left long ago.
-        spared, some = (0.0, most) if self._quiet else (LONG * patience, FEW)
+        spared, some = (0.0, most) if self._quiet else (BUSY_SWEEP_FACTOR * patience, BUSY_SWEEP_MAX)
         polls = feeds.sweep(self.db, now, spared, some)
-        demands = refreshes.unserved(self.db, now, max(patience, spared), some)
+        demands = refreshes.claim_lost(self.db, now, max(patience, spared), some)
         for workspace_id, source in dict.fromkeys([*polls, *demands]):
             self._publish("workspace.due", workspace=workspace_id, source=source, reason="sweep")
         found.swept_polls, found.swept_workspaces = len(polls), len(demands)
 
     def _sweep_digests(self, found: TickReport) -> None:
-        digests = workspaces.undigested(self.db, self.clock(), self.rules.sweep_after, self.rules.batch)
+        digests = workspaces.claim_lost_digests(self.db, self.clock(), self.rules.sweep_after, self.rules.batch)
         for workspace_id, period_end in digests:
             self._publish("workspace.digest", workspace=workspace_id, period_end=period_end)
         found.swept_digests = len(digests)
@@ -243,14 +245,14 @@ class Ticker:
         overdue = deliveries.waiting_channels(self.db, now, patience, self.rules.batch)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:
-            with about(workspace=overdue[channel_id]):
+            with bound(workspace=overdue[channel_id]):
                 self.sender.send(NotifyChannel(channel_id=channel_id))
             self._woken[channel_id] = now
         found.swept_channels = len(channels)
 
     def _report(self, found: TickReport) -> None:
         now = self.clock()
-        heartbeats.beat(self.db, BEAT, now)
+        heartbeats.record(self.db, BEAT, now)
         self.last_success = now
         self.metrics.tick_last_success.set(now)
         self.metrics.due_workspaces.set(found.due)

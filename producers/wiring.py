@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from overheard.bus.broker import Broker
-from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letter_collector import collect
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.public_exchange import INGRESS, EventPublisher
@@ -25,7 +25,7 @@ from producers.ingress import Ingress
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
 
-FAILING_SECONDS = 5.0  # after which a tick's server counts as down
+TICK_DOWN_SECONDS = 5.0  # after which a tick's server counts as down
 # Where a demand, and then what was read for it, waits.
 DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
 
@@ -65,7 +65,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         seen: Look = broker.look
         waits: Callable[[Iterable[str]], int] = broker.unfinished
     else:
-        drained = partial(drain, url, STAGES.values(), running.record_found)
+        drained = partial(collect, url, STAGES.values(), running.record_found)
         waits = partial(waiting, url)
         seen = partial(look, url)
     rechecks = Rechecks(
@@ -115,9 +115,9 @@ def _nothing() -> int:
     return 0
 
 
-def late(ticker: Ticker, now: float) -> list[str]:
+def tick_problems(ticker: Ticker, now: float) -> list[str]:
     """For /healthz: a server is away for long, or the tick is late: three in a row did not succeed."""
-    if ticker.failing_since is not None and now - ticker.failing_since >= FAILING_SECONDS:
+    if ticker.failing_since is not None and now - ticker.failing_since >= TICK_DOWN_SECONDS:
         return [f"the tick has failed for {now - ticker.failing_since:.0f} s: {ticker.failure}"]
     longest = max(3 * ticker.rules.interval, 30.0)
     # Before the first connection, ``began`` is by the machine's clock: it does not outlast the first success.

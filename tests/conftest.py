@@ -119,7 +119,7 @@ def forgotten() -> Iterator[None]:
         ]
     )
     yield
-    log.forget()
+    log.clear()
 
 
 @pytest.fixture

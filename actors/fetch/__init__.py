@@ -10,7 +10,7 @@ from actors.fetch.fetcher import Fetcher
 from overheard.bus.actor import StageWork
 from overheard.messages import FetchWorkspace
 from overheard.permits import BudgetNeed
-from overheard.sources.registry import budget_of
+from overheard.sources.registry import request_budget
 
 
 def work(context: Context) -> StageWork:
@@ -25,7 +25,7 @@ def work(context: Context) -> StageWork:
     )
 
     def need(message: FetchWorkspace) -> BudgetNeed | None:
-        budget = budget_of(message.source, context.config)
+        budget = request_budget(message.source, context.config)
         return None if budget is None else BudgetNeed(budget.key)
 
     return StageWork(fetcher.fetch, need)

@@ -95,7 +95,7 @@ class Fetcher:
         later = self._resume(run) or self._refresh(run, began)
         if later is None:
             self._settle(run, probe=True)
-            refreshes.served(self.db, workspace, source, began)
+            refreshes.mark_taken_up(self.db, workspace, source, began)
             return None
         # The demand is queued for its slot: it counts as lost only some time after that.
         refreshes.demand(self.db, [workspace], began + max(later.delay - 1.0, 0.0), source=source)
@@ -115,7 +115,7 @@ class Fetcher:
         if (later := self._work_off(run)) is not None:
             return later
         wish = message.reason not in ON_SCHEDULE
-        if wish and feeds.still_stale(self.db, workspace, source, now=self.clock(), fresh_since=since):
+        if wish and feeds.has_stale(self.db, workspace, source, now=self.clock(), fresh_since=since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
             self.send(again, delay=planning.look_again_delay(message.attempt))
         return None
@@ -145,8 +145,8 @@ class Fetcher:
             case FeedRefused():
                 self._refused(run, poll, end)
             case BudgetExhausted(slot=None):
-                log.info("no place in line", **poll.gist, seconds=planning.LONGEST_RETRY)
-                self._put_off(run.message, poll, planning.LONGEST_RETRY)
+                log.info("no place in line", **poll.gist, seconds=planning.RETRY_MAX_SECONDS)
+                self._put_off(run.message, poll, planning.RETRY_MAX_SECONDS)
             case BudgetExhausted():
                 resume = self.claims.hold(poll, end.delay)
                 return Later.for_slot(end, msgspec.structs.replace(run.message, resume=resume))
@@ -189,7 +189,7 @@ class Fetcher:
                 self._put_off(run.message, each.poll, PROBE_SECONDS, refused_at=each.at)
                 continue
             (feed,), reason = each.poll.group.feeds, each.refusal.reason
-            again = feeds.refuse(self.db, feed, reason, now=self.clock(), longest=self.rules.longest_backoff)
+            again = feeds.back_off(self.db, feed, reason, now=self.clock(), longest=self.rules.longest_backoff)
             log.warning("feed refused", feed=feed.place, kind=feed.kind, reason=reason, retry_at=again)
 
     def _answers(self, run: FetchRun, source: str) -> bool:

@@ -35,7 +35,7 @@ class GroupLeases:
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
         if group is None:
             return None
-        if rest := planning.excess(group, self._limit(group)):
+        if rest := planning.overflow_feeds(group, self._limit(group)):
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
         elif joined:
@@ -47,16 +47,16 @@ class GroupLeases:
         room = planning.room_of(group, limit.places) - len(group.feeds)
         if room <= 0:
             return group
-        others = feeds.also_due(
+        others = feeds.joinable(
             self.db,
             group,
             now=now,
-            due_by=now + planning.READ_AHEAD * rules.fresh_for,
+            due_by=now + planning.READ_AHEAD_FRACTION * rules.fresh_for,
             fresh_for=rules.fresh_for,
             unread_since=planning.unread_since(message, rules.fresh_for),
             room=room,
         )
-        chosen = planning.joining(group, others, limit)
+        chosen = planning.joinable(group, others, limit)
         if not chosen:
             return group
         join = self.sources[group.source].join
@@ -68,11 +68,11 @@ class GroupLeases:
 
     def resume(self, progress: PollProgress) -> GroupPoll | None:
         """Go on with a poll; None when its lease ran out: the poll that took it over reads again from the cursor."""
-        group = groups.held(self.db, progress.group_id, progress.poll_id)
+        group = groups.of_poll(self.db, progress.group_id, progress.poll_id)
         if group is None:
             return None
         if not progress.pages:
-            groups.begin(self.db, progress.poll_id, self.clock())
+            groups.restart(self.db, progress.poll_id, self.clock())
         return GroupPoll(group, progress)
 
     def hold(self, poll: GroupPoll, seconds: float) -> PollProgress:
@@ -87,7 +87,7 @@ class GroupLeases:
         out.
         """
         later = uuid.uuid4().hex
-        groups.put_off(self.db, poll.at.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
+        groups.postpone(self.db, poll.at.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
         return PollProgress(later, poll.group.id, refused_at=refused_at)
 
     def divide(self, poll: GroupPoll, load: Mapping[str, int] | None = None) -> tuple[int, int]:

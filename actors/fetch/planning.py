@@ -13,12 +13,14 @@ from overheard.items import ALL
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.sources import GroupLimit
 
-READ_AHEAD = 0.75  # of [fetch] fresh_for: workspaces that become due so soon reuse a reading made now
-EASY = 0.25  # of the pages that may be read: a group that needs no more may have twice as many feeds again
-FIRST_RETRY = 2.0  # seconds after a passing fault of the source; doubles
-LONGEST_RETRY = 295.0  # the bus delays up to 300
-LOOK_AGAIN = 0.25  # seconds until a demand looks again at a feed that is being read just now; doubles
-LOOK_AGAIN_MOST = 5.0
+READ_AHEAD_FRACTION = 0.75  # of [fetch] fresh_for: workspaces that become due so soon reuse a reading made now
+EASY_PAGES_FRACTION = (
+    0.25  # of the pages that may be read: a group that needs no more may have twice as many feeds again
+)
+RETRY_MIN_SECONDS = 2.0  # seconds after a passing fault of the source; doubles
+RETRY_MAX_SECONDS = 295.0  # the bus delays up to 300
+FRESHNESS_CHECK_SECONDS = 0.25  # seconds until a demand looks again at a feed that is being read just now; doubles
+FRESHNESS_CHECK_MAX_SECONDS = 5.0
 
 
 def room_of(group: Group, size: int) -> int:
@@ -35,7 +37,7 @@ def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
     return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
-def joining(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
+def joinable(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
     """Those of the others, in their order, that fit into one request with the group."""
     if any(feed.place == ALL or feed.failures for feed in group.feeds):
         return []
@@ -57,7 +59,7 @@ def _bytes(group: Group) -> int:
     return sum(len(feed.place) + 1 for feed in group.feeds)
 
 
-def excess(group: Group, limit: GroupLimit) -> list[FeedRow]:
+def overflow_feeds(group: Group, limit: GroupLimit) -> list[FeedRow]:
     """Feeds of the group that one request cannot name any more: a smaller group was configured."""
     lengths = accumulate(len(feed.place) + 1 for feed in group.feeds)
     fitting = sum(_fits(length, limit) for length in lengths)
@@ -74,16 +76,18 @@ def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[F
 
 def next_room(room: int | None, pages: int, rules: FetchSettings) -> int | None:
     """How many feeds a group may have from now on: twice as many when few pages were enough; None: as configured."""
-    if room is not None and pages <= EASY * rules.max_pages:
+    if room is not None and pages <= EASY_PAGES_FRACTION * rules.max_pages:
         return 2 * room if 2 * room < rules.group_size else None
     return room
 
 
 def retry_delay(fault: RetryableError, attempt: int) -> float:
     """Seconds until a group whose source failed is read again."""
-    return min(fault.delay if fault.delay is not None else FIRST_RETRY * 2.0 ** min(attempt, 10), LONGEST_RETRY)
+    return min(
+        fault.delay if fault.delay is not None else RETRY_MIN_SECONDS * 2.0 ** min(attempt, 10), RETRY_MAX_SECONDS
+    )
 
 
 def look_again_delay(attempt: int) -> float:
     """Seconds until a demand by hand looks again at feeds that are being read, from before it was made."""
-    return min(LOOK_AGAIN * 2.0 ** min(attempt, 10), LOOK_AGAIN_MOST)
+    return min(FRESHNESS_CHECK_SECONDS * 2.0 ** min(attempt, 10), FRESHNESS_CHECK_MAX_SECONDS)

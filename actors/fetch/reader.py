@@ -13,7 +13,7 @@ import msgspec
 from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from actors.fetch.source_health import SourceHealth
-from overheard.chunking import item_size, portions
+from overheard.chunking import chunks, item_size
 from overheard.clock import Clock
 from overheard.config import FetchSettings
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
@@ -108,7 +108,7 @@ class Reader:
         return poll.target(page, missed, planning.next_room(poll.group.room, poll.at.pages, self.rules))
 
     def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
-        pieces = portions(page.items, item_size)
+        pieces = chunks(page.items, item_size)
         gone = tuple((poll.group.source, item_id) for item_id in page.gone)
         for number, piece in enumerate(pieces, 1):
             part = PollPart(poll=poll.at.poll_id, part=poll.next_part())

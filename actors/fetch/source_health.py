@@ -33,19 +33,19 @@ class SourceHealth:
         """Note that it has given what was asked for."""
         self._answered[source] = self._clock()
         self._refused[source].clear()
-        source_health.read(self._db, source, self._clock())
+        source_health.record_read(self._db, source, self._clock())
 
     def refused(self, source: str) -> None:
         """Note that it has refused a request: an answer, too, while it is not everybody that it refuses."""
         self._refused[source].append(self._clock())
         if not self.refuses_everybody(source):
-            source_health.answered(self._db, source)
+            source_health.record_answer(self._db, source)
 
     def failed(self, source: str, fault: OverheardError) -> None:
         """Note that it did not answer, or not with what can be read."""
         now = self._clock()
         until = now + (getattr(fault, "delay", None) or 0.0)
-        source_health.failed(self._db, source, str(fault), now, until, revoked=isinstance(fault, LoginRefused))
+        source_health.record_failure(self._db, source, str(fault), now, until, revoked=isinstance(fault, LoginRefused))
 
     def answered_since(self, source: str, at: float) -> bool:
         """Return whether it has given something since that moment."""

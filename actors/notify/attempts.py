@@ -20,10 +20,12 @@ from overheard.observability.metrics import ProcessMetrics
 
 log = get_logger(__name__)
 
-FIRST_RETRY = 5.0  # seconds; doubles with each failure in a row
-LONGEST_RETRY = 3600.0
-REFUSALS = 1  # of new deliveries in a row that say nothing of their channel yet
-TRIES = 10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
+FIRST_RETRY_SECONDS = 5.0  # seconds; doubles with each failure in a row
+LONGEST_RETRY_SECONDS = 3600.0
+REFUSALS_TOLERATED = 1  # of new deliveries in a row that say nothing of their channel yet
+MIN_ATTEMPTS = (
+    10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
+)
 
 
 class DeliveryAttempts:
@@ -72,9 +74,9 @@ class DeliveryAttempts:
         self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: ClaimedDelivery, contents: DeliveryContents
     ) -> None:
         now = self.clock()
-        deliveries.sent(self.db, delivery.id, now)
+        deliveries.mark_sent(self.db, delivery.id, now)
         if batch.failing:
-            channels.well(self.db, row.id)
+            channels.mark_healthy(self.db, row.id)
             batch.failing = False
         self.shares.answered(row)
         self._count(row, kind, "sent")
@@ -92,7 +94,7 @@ class DeliveryAttempts:
         now = self.clock()
         refused = isinstance(error, DeliveryRefused)
         fault = not refused or delivery.attempts == 1
-        since, failures = channels.failing(self.db, row.id, str(error), now, fault=fault)
+        since, failures = channels.record_failure(self.db, row.id, str(error), now, fault=fault)
         batch.failing = True
         if not refused and error.delay is None:
             self.shares.failed(row)
@@ -102,10 +104,10 @@ class DeliveryAttempts:
             self.disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf
         pause = None
-        if fault and not (refused and failures <= REFUSALS):
+        if fault and not (refused and failures <= REFUSALS_TOLERATED):
             pause = backoff(failures) if error.delay is None else error.delay
             channels.put_off(self.db, row.id, now + pause)
-        if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= TRIES:
+        if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= MIN_ATTEMPTS:
             # The channel takes others: it is this one that it cannot take, and never will.
             self._fail(row, kind, batch, delivery, str(error))
             log.warning("delivery given up", delivery=delivery.id, tries=delivery.attempts, exc_info=error)
@@ -136,4 +138,4 @@ class DeliveryAttempts:
 
 def backoff(failures: int) -> float:
     """Seconds until the next try: doubling, with jitter so that receivers are not hit by all at once."""
-    return min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY) * random.uniform(0.8, 1.2)
+    return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_RETRY_SECONDS) * random.uniform(0.8, 1.2)

@@ -37,12 +37,12 @@ class DeliveryBatch:
 
     def put_off(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
         """Note that its try failed: it is due again at ``until``."""
-        deliveries.put_off(self.db, delivery.id, self.held_until, until, reason)
+        deliveries.reschedule(self.db, delivery.id, self.held_until, until, reason)
         self.next_try = min(self.next_try, until)
 
     def fail(self, delivery: ClaimedDelivery, reason: str) -> None:
         """Give it up."""
-        deliveries.failed(self.db, delivery.id, self.held_until, reason)
+        deliveries.mark_failed(self.db, delivery.id, self.held_until, reason)
 
     @property
     def _ids(self) -> list[str]:

@@ -19,15 +19,15 @@ from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
 from overheard.errors import BudgetExhausted, InvalidInput
 from overheard.messages import NotifyChannel
-from overheard.observability.log import get_logger, note
-from overheard.observability.metrics import INVALID, ProcessMetrics
+from overheard.observability.log import bind, get_logger
+from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
 from overheard.outcomes import Later, Outcome
 from overheard.permits import AnyPermit
 from overheard.sending import Send
 
 log = get_logger(__name__)
 
-ON_THE_BUS = 300.0  # longer waits are due times in the database, which the sweep finds
+MAX_BUS_DELAY_SECONDS = 300.0  # longer waits are due times in the database, which the sweep finds
 
 
 class Notifier:
@@ -57,13 +57,13 @@ class Notifier:
         A channel that fails is left alone as a whole, until its ``not_before``: a receiver that is down is not hammered
         with all that waits for it. And a channel has one round at a time, which asks for the next: a message that comes
         meanwhile, or too early, has nothing to do. Nor does a round begin for which there is no thread to spare
-        (``receiver_shares.py``): the message comes back a little later. So it does when the channel's budget is spent: the round
-        waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
+        (``receiver_shares.py``): the message comes back a little later. So it does when the channel's budget is spent:
+        the round waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
         """
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:
             return None
-        note(workspace=row.workspace)
+        bind(workspace=row.workspace)
         if row.not_before > self.clock():
             self._held(message).give_back(self.clock())
             return None
@@ -81,9 +81,9 @@ class Notifier:
     def _defer(self, message: NotifyChannel, seconds: float) -> Outcome:
         """Come back later: a round that is under way with its claim; others by what the database says, to come once."""
         log.info("no thread to spare", seconds=round(seconds, 2))
-        held = self._held(message, min(seconds, ON_THE_BUS))
+        held = self._held(message, min(seconds, MAX_BUS_DELAY_SECONDS))
         if held.rest:
-            return Later(min(seconds, ON_THE_BUS), msgspec.structs.replace(message, lease=held.held_until))
+            return Later(min(seconds, MAX_BUS_DELAY_SECONDS), msgspec.structs.replace(message, lease=held.held_until))
         now = self.clock()
         if deliveries.defer(self.db, message.channel_id, now=now, until=now + seconds):
             return Later(seconds, NotifyChannel(channel_id=message.channel_id))
@@ -91,13 +91,13 @@ class Notifier:
 
     def _round(self, message: NotifyChannel, row: ChannelRow, permit: AnyPermit) -> Outcome:
         batch = self._batch(message)
-        note(deliveries=len(batch.rest))
+        bind(deliveries=len(batch.rest))
         if not batch.rest:
             return None
         try:
             channel = self.open_channel(row)
         except InvalidInput as error:
-            self.tries.disable(row, f"cannot be used: {error}", INVALID)
+            self.tries.disable(row, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
             return None
         pause = None
         while batch.rest and pause is None:
@@ -132,7 +132,7 @@ class Notifier:
     def _later(self, message: NotifyChannel, batch: DeliveryBatch, wait: BudgetExhausted) -> Outcome:
         """Come back for the slot that is reserved, with the claim; without one the rest is given back to the sweep."""
         moment = self.clock() + wait.delay
-        if wait.slot is None or wait.delay > ON_THE_BUS:
+        if wait.slot is None or wait.delay > MAX_BUS_DELAY_SECONDS:
             batch.give_back(moment)
         elif not batch.hold(moment + self.rules.lease):
             return None
@@ -147,5 +147,5 @@ class Notifier:
         if batch.rest:
             batch.give_back(now)
         delay = pause if deliveries.more_due(self.db, row.id, now) else max(pause or 0.0, batch.next_try - now)
-        if delay is None or delay <= ON_THE_BUS:
+        if delay is None or delay <= MAX_BUS_DELAY_SECONDS:
             self.send(NotifyChannel(channel_id=row.id), delay=delay)

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from actors.thread_shares import PATIENCE_SECONDS, Key, ThreadShares
+from actors.thread_shares import MAX_WAIT_SECONDS, Key, ThreadShares
 from overheard.db.channels import ChannelRow
 
 MOST_RECEIVERS = 1000  # that failed and are remembered when nothing is under way to them
@@ -47,7 +47,7 @@ class ReceiverShares:
         threads: int,
         *,
         slow: float,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = MAX_WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._workspace = max(1, threads // 3)

@@ -8,7 +8,7 @@ from itertools import groupby
 from prometheus_client import CollectorRegistry
 
 from overheard.observability.metric_catalogue import LabelValues, MetricDefinition
-from overheard.observability.metrics import AGES, QUICK, ProcessMetrics
+from overheard.observability.metrics import AGE_BUCKETS_SECONDS, DURATION_BUCKETS_SECONDS, ProcessMetrics
 
 TOP = """# Metrics
 
@@ -58,7 +58,7 @@ def page() -> str:
     defined = ProcessMetrics(CollectorRegistry()).series
     places = {by: place for place, by in reversed(list(enumerate(each.by for each in defined)))}
     defined.sort(key=lambda series: places[series.by])
-    top = TOP.format(quick=_buckets(QUICK), ages=_buckets(AGES))
+    top = TOP.format(quick=_buckets(DURATION_BUCKETS_SECONDS), ages=_buckets(AGE_BUCKETS_SECONDS))
     parts = (line for by, some in groupby(defined, lambda each: each.by) for line in _part(by, some))
     return "\n".join([top, *parts, END.format(meaning=BACKUP_MEANING)])
 

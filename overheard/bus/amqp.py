@@ -1,7 +1,7 @@
 """Connections to RabbitMQ: every wait for an answer ends; errors name the server, never the password.
 
 A RabbitMQ that is stopped still accepts connections (its kernel does) and confirms nothing. Heartbeats notice that
-after a minute at the default; here no call waits longer than ``ANSWER_SECONDS``, and consumers ask now and then.
+after a minute at the default; here no call waits longer than ``ANSWER_TIMEOUT_SECONDS``, and consumers probe at times.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ DEFAULTS = {  # seconds
     "stack_timeout": 8.0,  # from connecting to the end of the handshake
 }
 CONSUMER_HEARTBEAT_SECONDS = 5
-ANSWER_SECONDS = 10.0  # for an answer, or a confirm
-ASK_SECONDS = 5.0  # between two questions of a consumer that hears nothing
+ANSWER_TIMEOUT_SECONDS = 10.0  # for an answer, or a confirm
+PROBE_INTERVAL_SECONDS = 5.0  # between two questions of a consumer that hears nothing
 RETRY_WITHIN_SECONDS = 2.0  # a server that took longer to fail gets no second try
 # Of a queue's arguments. rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
 QUORUM = {"x-queue-type": "quorum"}
@@ -44,7 +44,7 @@ class AnswerTimeout(pika.exceptions.AMQPConnectionError):  # type: ignore[misc]
 
 # What a broken connection may raise. pika lets name resolution and TLS errors through as they are, has a family of its
 # own for what fails while connecting, and another for a server that speaks something else.
-LOST = (
+CONNECTION_ERRORS = (
     pika.exceptions.AMQPConnectionError,
     pika.exceptions.AMQPChannelError,
     pika.exceptions.ProtocolSyntaxError,
@@ -52,7 +52,7 @@ LOST = (
     OSError,
 )
 
-REASONS: tuple[tuple[Any, str], ...] = (
+ERROR_TEXTS: tuple[tuple[Any, str], ...] = (
     (
         pika.exceptions.ConnectionBlockedTimeout,
         "takes no messages (memory or disk alarm); see: rabbitmq-diagnostics alarms",
@@ -70,7 +70,7 @@ REASONS: tuple[tuple[Any, str], ...] = (
         "accepts connections, but does not answer",
     ),
 )
-REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
+REFUSAL_ERRORS = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
 REFUSED_CODES = (403, 530)  # ACCESS_REFUSED; NOT_ALLOWED: no such vhost, or none of this user's
 
 
@@ -91,7 +91,7 @@ def parameters(url: str, *, name: str = "") -> Any:
 
     ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for a URL that cannot be used.
     """
-    tolerant_headers.tolerate()  # every connection of ours begins here
+    tolerant_headers.install()  # every connection of ours begins here
     try:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES or not parts.hostname:
@@ -122,14 +122,14 @@ def consuming(params: Any) -> Any:
 
 
 class DeadlineConnection(pika.BlockingConnection):  # type: ignore[misc]
-    """A BlockingConnection whose calls end: it is closed, and NoAnswer raised, when there is none in ANSWER_SECONDS."""
+    """A BlockingConnection whose calls end: it raises AnswerTimeout after ANSWER_TIMEOUT_SECONDS without one."""
 
     def _flush_output(self, *waiters: Any) -> None:
         # Whatever pika waits for, it waits here: for the answer to a call, a confirm, room in the socket.
         if self.is_closed:
             super()._flush_output(*waiters)  # which raises
             return
-        timer = self._impl._adapter_call_later(ANSWER_SECONDS, self._give_up)
+        timer = self._impl._adapter_call_later(ANSWER_TIMEOUT_SECONDS, self._give_up)
         try:
             super()._flush_output(*waiters)
         finally:
@@ -138,18 +138,18 @@ class DeadlineConnection(pika.BlockingConnection):  # type: ignore[misc]
     def _give_up(self) -> None:
         # During an alarm RabbitMQ says so, and pika has a timeout of its own for it.
         if self._impl._blocked_conn_timer is None:
-            self._impl._terminate_stream(AnswerTimeout(f"no answer within {ANSWER_SECONDS:g} s"))
+            self._impl._terminate_stream(AnswerTimeout(f"no answer within {ANSWER_TIMEOUT_SECONDS:g} s"))
 
 
 def connect(params: Any) -> Any:
     """A new connection. Raises BusUnavailable."""
     try:
         return DeadlineConnection(params)
-    except LOST as error:
+    except CONNECTION_ERRORS as error:
         raise unavailable(params, error) from None
 
 
-def twice(params: Any, work: Callable[[], object], disconnect: Callable[[], object]) -> None:
+def retry_once(params: Any, work: Callable[[], object], disconnect: Callable[[], object]) -> None:
     """Do ``work``; where that fails, once more on a new connection: the first may find out that an idle one is closed.
 
     A server that takes its time to fail gets no second try. Raises BusUnavailable.
@@ -159,7 +159,7 @@ def twice(params: Any, work: Callable[[], object], disconnect: Callable[[], obje
         try:
             work()
             return
-        except (BusUnavailable, *LOST) as error:
+        except (BusUnavailable, *CONNECTION_ERRORS) as error:
             disconnect()
             if last or time.monotonic() - began > RETRY_WITHIN_SECONDS:
                 raise unavailable(params, error) from None
@@ -179,7 +179,7 @@ class IdleProbe:
 
     def ask(self) -> None:
         """Ask when nothing has come for long. Raises what is in LOST."""
-        if time.monotonic() - self._heard_at >= ASK_SECONDS:
+        if time.monotonic() - self._heard_at >= PROBE_INTERVAL_SECONDS:
             self._channel.basic_qos(prefetch_count=self._prefetch)  # the cheapest question, and nothing changes
             self.heard()
 
@@ -189,7 +189,7 @@ def close(connection: Any) -> None:
     try:
         if connection.is_open:
             connection.close()
-    except (*LOST, AssertionError):  # pika asserts on states that a lost connection can be in
+    except (*CONNECTION_ERRORS, AssertionError):  # pika asserts on states that a lost connection can be in
         pass
 
 
@@ -197,7 +197,7 @@ def unavailable(params: Any, error: BaseException) -> BusUnavailable:
     """The error to raise for what pika raised; one of ours stays."""
     if isinstance(error, BusUnavailable):
         return error
-    refused = isinstance(error, REFUSED) or getattr(error, "reply_code", None) in REFUSED_CODES
+    refused = isinstance(error, REFUSAL_ERRORS) or getattr(error, "reply_code", None) in REFUSED_CODES
     kind = BusRefused if refused else BusUnavailable
     return kind(f"RabbitMQ at {params.host}:{params.port}{vhost(params)}: {reason(error)}")
 
@@ -208,7 +208,7 @@ def vhost(params: Any) -> str:
 
 def reason(error: BaseException) -> str:
     """What went wrong, in words that hold no credentials."""
-    for kinds, words in REASONS:
+    for kinds, words in ERROR_TEXTS:
         if isinstance(error, kinds):
             return words
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
@@ -223,7 +223,7 @@ def reason(error: BaseException) -> str:
     return f"connection lost ({type(inner).__name__})"
 
 
-def mismatch(text: str) -> QueueMismatch:
+def queue_mismatch(text: str) -> QueueMismatch:
     """What to do about RabbitMQ's PRECONDITION_FAILED."""
     found = re.search(r"for (queue|exchange) '([^']+)'", text)
     kind, name = found.groups() if found else ("queue", "?")

@@ -11,7 +11,7 @@ from overheard.bus import amqp
 from overheard.bus.dead_letters import DeadLetters, RecordAll
 from overheard.bus.envelope import StrictEncoder
 from overheard.bus.memory import MemoryBroker
-from overheard.bus.observation import Observation, silence
+from overheard.bus.observation import Observation, quiet_libraries
 from overheard.bus.rabbit import QuorumBroker
 from overheard.bus.rate_limit import PermitFactory, RateLimit
 from overheard.bus.retries import SafeRetries
@@ -46,7 +46,7 @@ def open_broker(
     # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
     # knows every stage, a second broker in the process changes nothing.
     dramatiq.set_encoder(StrictEncoder(known.values()))
-    silence()
+    quiet_libraries()
     middleware = stack(tuple(known.values()), metrics, record_dead, give_back, permits)
     scheme = url.partition("://")[0]
     if scheme == "memory":

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pika.exceptions
 import pika.spec
 
-AT_ONCE = 500  # messages under way
+MAX_UNCONFIRMED_MESSAGES = 500  # messages under way
 
 
 class Publication(NamedTuple):
@@ -57,7 +57,7 @@ class ConfirmedChannel:
         """
         rest = list(publications)
         while rest:
-            some, rest = rest[:AT_ONCE], rest[AT_ONCE:]
+            some, rest = rest[:MAX_UNCONFIRMED_MESSAGES], rest[MAX_UNCONFIRMED_MESSAGES:]
             for each in some:
                 self._sent += 1
                 self._unconfirmed.add(self._sent)

@@ -15,7 +15,7 @@ from dramatiq.brokers.rabbitmq import (
 from dramatiq.common import current_millis, q_name
 
 from overheard.bus import amqp
-from overheard.bus.envelope import LONGEST_DELAY
+from overheard.bus.envelope import MAX_DELAY_SECONDS
 from overheard.observability.log import get_logger
 
 log = get_logger(__name__)
@@ -40,7 +40,7 @@ class QuorumConsumer(_RabbitmqConsumer):
             self.channel = self.connection.channel()
             self.channel.basic_qos(prefetch_count=prefetch)
             self.iterator = self.channel.consume(queue_name, inactivity_timeout=timeout / 1000)
-        except amqp.LOST as error:
+        except amqp.CONNECTION_ERRORS as error:
             amqp.close(self.connection)
             raise amqp.unavailable(broker.parameters, error) from None
         self._asking = amqp.IdleProbe(self.channel, prefetch)
@@ -56,7 +56,7 @@ class QuorumConsumer(_RabbitmqConsumer):
             if method is None:
                 self._asking.ask()
                 return None
-        except (AssertionError, *amqp.LOST) as error:
+        except (AssertionError, *amqp.CONNECTION_ERRORS) as error:
             if getattr(error, "reply_code", None) == 404:
                 self.broker.queues_pending.add(q_name(self.queue_name))  # deleted: it is declared again
             raise amqp.unavailable(self.broker.parameters, error) from None
@@ -81,7 +81,7 @@ class QuorumConsumer(_RabbitmqConsumer):
 
         It is never long: RabbitMQ closes a consumer that holds a message for 30 minutes.
         """
-        return min(max(eta - int(self.broker.clock() * 1000), 0), int(LONGEST_DELAY * 1000))
+        return min(max(eta - int(self.broker.clock() * 1000), 0), int(MAX_DELAY_SECONDS * 1000))
 
     def requeue(self, messages: Iterable[Any]) -> None:
         """Forget them: RabbitMQ has them again when the connection closes. Reading them takes them off their queue."""

@@ -15,26 +15,26 @@ import pika.exceptions
 from dramatiq.common import q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, bounded, digest
-from overheard.bus.envelope import StrictEncoder, fault
+from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, digest, truncated
+from overheard.bus.envelope import StrictEncoder, problem
 from overheard.bus.public_exchange import REJECTED
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
-SECONDS = 2.0  # of one drain: the tick has other things to do, and comes again
-BATCH = 200  # letters recorded at once
+COLLECT_SECONDS = 2.0  # of one drain: the tick has other things to do, and comes again
+BATCH_MESSAGES = 200  # letters recorded at once
 BATCH_BYTES = 8 * 1024 * 1024
-ARRIVAL = 1.0  # seconds to wait for a letter that should be there
-LONGEST_REASON = 2_000  # characters
-LONGEST_KEY = 255  # bytes of a routing key, in AMQP
+ARRIVAL_TIMEOUT_SECONDS = 1.0  # seconds to wait for a letter that should be there
+REASON_MAX_CHARS = 2_000  # characters
+ROUTING_KEY_MAX_BYTES = 255  # bytes of a routing key, in AMQP
 
 LetterOf = Callable[[Any, bytes], DeadLetterRecord]  # of a message's properties and body
 
 log = get_logger(__name__)
 
 
-def drain(url: str, stages: Iterable[Stage], record: RecordAll, *, seconds: float = SECONDS) -> int:
+def collect(url: str, stages: Iterable[Stage], record: RecordAll, *, seconds: float = COLLECT_SECONDS) -> int:
     """Move what is in the dead-letter queues to ``record``; how many were. After ``seconds`` the rest stays for later.
 
     Letters are removed after they were recorded; the first failure to record leaves the rest where it is.
@@ -45,7 +45,7 @@ def drain(url: str, stages: Iterable[Stage], record: RecordAll, *, seconds: floa
     connection = amqp.connect(params)
     try:
         return sum(_drain_queue(connection, queue, of, record, until) for queue, of in _queues(tuple(stages)))
-    except amqp.LOST as error:
+    except amqp.CONNECTION_ERRORS as error:
         raise amqp.unavailable(params, error) from None
     finally:
         amqp.close(connection)
@@ -71,9 +71,9 @@ def _drain_queue(connection: Any, queue: str, letter_of: LetterOf, record: Recor
         channel.close()
         return 0
     drained = 0
-    channel.basic_qos(prefetch_count=BATCH)
+    channel.basic_qos(prefetch_count=BATCH_MESSAGES)
     # Consumed, not asked for one by one: each answer of a quorum queue costs it a write to its log.
-    arriving = channel.consume(queue, inactivity_timeout=ARRIVAL)
+    arriving = channel.consume(queue, inactivity_timeout=ARRIVAL_TIMEOUT_SECONDS)
     while drained < left and time.monotonic() < until:
         letters, last_tag = _some(arriving, queue, letter_of, left - drained)
         if not letters:
@@ -110,7 +110,7 @@ def _some(arriving: Iterator[Any], queue: str, letter_of: LetterOf, left: int) -
     """The next letters, not acknowledged yet, and the tag of the last of them."""
     letters: list[DeadLetterRecord] = []
     size, tag = 0, 0
-    while len(letters) < min(left, BATCH) and size < BATCH_BYTES:
+    while len(letters) < min(left, BATCH_MESSAGES) and size < BATCH_BYTES:
         method, properties, body = next(arriving)
         if method is None:
             break
@@ -129,30 +129,30 @@ def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> Dead
 
 def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetterRecord:
     if queue == REJECTED:
-        return DeadLetterRecord(digest(body), "ingress", queue, bounded(body), reason, "", "rejected")
+        return DeadLetterRecord(digest(body), "ingress", queue, truncated(body), reason, "", "rejected")
     return DeadLetterRecord(digest(body), q_name(queue), queue, body, reason, "", "xq")
 
 
 def _refused(properties: Any, body: bytes) -> DeadLetterRecord:
     headers = _headers(properties)
-    reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")[:LONGEST_REASON]
+    reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")[:REASON_MAX_CHARS]
     key = headers.get("x-routing-key")
-    known = key if isinstance(key, str) and len(key.encode()) <= LONGEST_KEY else None
+    known = key if isinstance(key, str) and len(key.encode()) <= ROUTING_KEY_MAX_BYTES else None
     given = properties.message_id  # bytes, where it is not UTF-8
     identity = given if given and isinstance(given, str) else digest(body)
-    return DeadLetterRecord(identity, "ingress", REJECTED, bounded(body), reason, "", "rejected", known)
+    return DeadLetterRecord(identity, "ingress", REJECTED, truncated(body), reason, "", "rejected", known)
 
 
 def _parked(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) -> DeadLetterRecord:
     death = _death(properties)
-    reason = fault(body, queue=death.get("queue") or q_name(queue), encoder=encoder)
+    reason = problem(body, queue=death.get("queue") or q_name(queue), encoder=encoder)
     if reason is None:
         identity = encoder.decode(body)["message_id"]
         why = death.get("reason", "unknown")
-        reason = DEATHS.get(why, f"dead-lettered by RabbitMQ: {why}")
+        reason = DEATH_REASONS.get(why, f"dead-lettered by RabbitMQ: {why}")
     else:
         identity = digest(body)
-    return DeadLetterRecord(identity, q_name(queue), queue, body, reason[:LONGEST_REASON], "", "xq")
+    return DeadLetterRecord(identity, q_name(queue), queue, body, reason[:REASON_MAX_CHARS], "", "xq")
 
 
 def _death(properties: Any) -> dict[str, str]:
@@ -167,7 +167,7 @@ def _headers(properties: Any) -> dict[str, Any]:
     return properties.headers if isinstance(properties.headers, dict) else {}
 
 
-DEATHS = {
+DEATH_REASONS = {
     "rejected": "rejected by a worker that could not record why; see its log",
     "delivery_limit": "delivered too often without an answer: it may crash its workers",
 }

@@ -4,8 +4,8 @@ RabbitMQ keeps every one in its queue's ``.XQ`` for seven days, silently; here t
 that fails in a worker is recorded at once (``DeadLetters``); what no worker could even decode is found by
 ``dead_letter_collector.py``. Both may see the same letter: the recorder ignores a (message_id, stage) that it has.
 
-No text of an item gets into a dead letter: a part of a poll that is parked is read again from the cursor. ``kept`` says
-what is stored of a body; reasons and tracebacks hold no words but ours (``overheard.error_fields``).
+No text of an item gets into a dead letter: a part of a poll that is parked is read again from the cursor.
+``redacted_body`` says what is stored of a body; reasons and tracebacks hold only our own words (``error_fields``).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import msgspec
 from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
-from overheard.bus.envelope import MAX_BYTES, StrictEncoder
+from overheard.bus.envelope import ENVELOPE_MAX_BYTES, StrictEncoder
 from overheard.bus.republishing import ending_of
-from overheard.error_fields import worded
+from overheard.error_fields import safe_text
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem
 from overheard.observability.log import get_logger
 
 # Why a body is not kept, in place of it.
-READ_AGAIN = "its items are read again by the next reading: drop it"
-FOREIGN = "it was never a message of ours: find out who publishes it, then drop it"
+OMITTED_READ_AGAIN = "its items are read again by the next reading: drop it"
+OMITTED_FOREIGN = "it was never a message of ours: find out who publishes it, then drop it"
 
 log = get_logger(__name__)
 
@@ -59,12 +59,12 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def bounded(body: bytes) -> bytes:
+def truncated(body: bytes) -> bytes:
     """Return what is kept of a refused event: RabbitMQ takes much larger ones than any of ours."""
-    return body[:MAX_BYTES]
+    return body[:ENVELOPE_MAX_BYTES]
 
 
-def kept(letter: DeadLetterRecord) -> bytes:
+def redacted_body(letter: DeadLetterRecord) -> bytes:
     """Return what is stored of the body, decided by the type of its message. Pure.
 
     A refused event holds no item and is kept as it came; a message of ids is kept whole and can be replayed. Of a
@@ -76,10 +76,12 @@ def kept(letter: DeadLetterRecord) -> bytes:
     try:
         fields = encoder.decode(letter.body)
     except dramatiq.DecodeError:
-        return msgspec.json.encode({"not_kept": FOREIGN, "size": len(letter.body), "sha256": digest(letter.body)})
+        return msgspec.json.encode(
+            {"not_kept": OMITTED_FOREIGN, "size": len(letter.body), "sha256": digest(letter.body)}
+        )
     message = fields["args"][0].message
     if isinstance(message, ItemsFetched | ItemsMatched):
-        ids = {"not_kept": READ_AGAIN, "message_id": fields["message_id"]}
+        ids = {"not_kept": OMITTED_READ_AGAIN, "message_id": fields["message_id"]}
         return msgspec.json.encode(ids | _without_texts(message))
     fields["options"].pop("traceback", None)  # the letter has its own
     return encoder.encode(fields)
@@ -110,15 +112,15 @@ class DeadLetters(Middleware):
 
     def after_nack(self, broker: dramatiq.Broker, message: Any) -> None:
         try:
-            self._record([letter_of(message)])
+            self._record([dead_letter_of(message)])
         except Exception as error:  # whatever the recorder may raise
             log.error("dead letter not recorded", queue=message.queue_name, exc_info=error)
 
 
-def letter_of(message: Any) -> DeadLetterRecord:
+def dead_letter_of(message: Any) -> DeadLetterRecord:
     """The dead letter of a message that failed in a worker."""
     ending, error = ending_of(message), message._exception
-    reason = ending.reason if ending else worded(error) if error else "rejected without a reason"
+    reason = ending.reason if ending else safe_text(error) if error else "rejected without a reason"
     return DeadLetterRecord(
         message_id=message.message_id,
         stage=message.actor_name,

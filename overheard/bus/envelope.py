@@ -19,8 +19,8 @@ from overheard.errors import InvalidInput
 from overheard.messages import Message
 from overheard.stages import STAGES, Stage, recipient
 
-MAX_BYTES = 4 * 1024 * 1024
-LONGEST_DELAY = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
+ENVELOPE_MAX_BYTES = 4 * 1024 * 1024
+MAX_DELAY_SECONDS = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
 
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -86,13 +86,13 @@ class StrictEncoder(dramatiq.Encoder):
     def encode(self, data: dict[str, Any]) -> bytes:
         """Raises InvalidInput when the result is over 4 MiB."""
         body = self._encoder.encode(data)
-        if len(body) > MAX_BYTES:
-            raise InvalidInput(f"{data['actor_name']} message is {len(body)} bytes, the limit is {MAX_BYTES}")
+        if len(body) > ENVELOPE_MAX_BYTES:
+            raise InvalidInput(f"{data['actor_name']} message is {len(body)} bytes, the limit is {ENVELOPE_MAX_BYTES}")
         return body
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        if len(data) > MAX_BYTES:
-            raise _refusal(f"{len(data)} bytes, the limit is {MAX_BYTES}", data)
+        if len(data) > ENVELOPE_MAX_BYTES:
+            raise _refusal(f"{len(data)} bytes, the limit is {ENVELOPE_MAX_BYTES}", data)
         try:
             envelope = self._envelope.decode(data)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -143,7 +143,7 @@ def pack(
     )
 
 
-def fault(body: bytes, *, queue: str | None = None, encoder: StrictEncoder | None = None) -> str | None:
+def problem(body: bytes, *, queue: str | None = None, encoder: StrictEncoder | None = None) -> str | None:
     """Why ``body`` cannot be processed (from ``queue``, when given); None when it can."""
     try:
         fields = (encoder or StrictEncoder()).decode(body)

@@ -23,11 +23,11 @@ from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 
-PREFETCH = 500
-LOOK_UP = 0.2  # seconds until a stop is seen
+PREFETCH_EVENTS = 500
+STOP_POLL_SECONDS = 0.2  # seconds until a stop is seen
 RELEASE_SECONDS = 0.1  # between two looks at what ``release`` may send on
-STUCK_AFTER = 90.0
-PAUSES = (0.2, 5.0)  # seconds, first and longest, after a passing fault
+CONSUMER_STUCK_SECONDS = 90.0
+RETRY_PAUSE_SECONDS = (0.2, 5.0)  # seconds, first and longest, after a passing fault
 
 Problem = Callable[[], str | None]
 
@@ -60,13 +60,13 @@ class IngressConsumer:
         self._connected = False
         self._holding = False
         self._beat = time.monotonic()
-        self._pause = PAUSES[0]
+        self._pause = RETRY_PAUSE_SECONDS[0]
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set, reconnecting when RabbitMQ was away. Raises QueueMismatch."""
         while not stop.is_set():
             if self._unable():
-                stop.wait(PAUSES[0])
+                stop.wait(RETRY_PAUSE_SECONDS[0])
                 continue
             try:
                 self._session(stop)
@@ -86,7 +86,7 @@ class IngressConsumer:
         if not self._connected:
             return ["the ingress consumer is not connected"]
         silent = time.monotonic() - self._beat
-        return [f"the ingress consumer is stuck for {silent:.0f} s"] if silent > STUCK_AFTER else []
+        return [f"the ingress consumer is stuck for {silent:.0f} s"] if silent > CONSUMER_STUCK_SECONDS else []
 
     def _session(self, stop: threading.Event) -> None:
         connection = amqp.connect(self._params)
@@ -95,10 +95,10 @@ class IngressConsumer:
             channel = connection.channel()
             declare(connection.channel())
             refusals = ConfirmedChannel(connection)
-            channel.basic_qos(prefetch_count=PREFETCH)
+            channel.basic_qos(prefetch_count=PREFETCH_EVENTS)
             for queue in (INGRESS, UNROUTED):
                 channel.basic_consume(queue, self._receiver(queue))
-            asking = amqp.IdleProbe(channel, PREFETCH)
+            asking = amqp.IdleProbe(channel, PREFETCH_EVENTS)
             self._connected = True
             log.info("working", stage=STAGE)
             while not stop.is_set():
@@ -111,7 +111,7 @@ class IngressConsumer:
                     asking.heard()
                 asking.ask()
                 self._work(connection, channel, refusals, stop)
-        except (*amqp.LOST, AssertionError) as error:
+        except (*amqp.CONNECTION_ERRORS, AssertionError) as error:
             raise amqp.unavailable(self._params, error) from None
         finally:
             amqp.close(connection)
@@ -128,9 +128,9 @@ class IngressConsumer:
 
     def _receive(self, connection: Any) -> None:
         """Wait for events, and then take what else has come: what is handled together costs little more than one."""
-        connection.process_data_events(time_limit=RELEASE_SECONDS if self._holding else LOOK_UP)
+        connection.process_data_events(time_limit=RELEASE_SECONDS if self._holding else STOP_POLL_SECONDS)
         before = 0
-        while before < len(self._waiting) < PREFETCH:
+        while before < len(self._waiting) < PREFETCH_EVENTS:
             before = len(self._waiting)
             connection.process_data_events(0)
 
@@ -142,23 +142,23 @@ class IngressConsumer:
                 self._waiting.clear()
                 channel.basic_ack(batch[-1][0], multiple=True)
             self._holding = self._release(False)
-            self._pause = PAUSES[0]
+            self._pause = RETRY_PAUSE_SECONDS[0]
         except RetryableError as error:
             # Not requeued: a quorum queue counts deliveries.
             log.warning("events wait", stage=STAGE, events=len(batch), exc_info=error)
             pause = self._next_pause()
-            self._rest(connection, stop, pause if error.delay is None else min(error.delay, PAUSES[1]))
+            self._rest(connection, stop, pause if error.delay is None else min(error.delay, RETRY_PAUSE_SECONDS[1]))
 
     def _next_pause(self) -> float:
         """Return how long to wait after a fault: twice as long each time, until something has worked again."""
-        pause, self._pause = self._pause, min(self._pause * 2, PAUSES[1])
+        pause, self._pause = self._pause, min(self._pause * 2, RETRY_PAUSE_SECONDS[1])
         return pause
 
     def _rest(self, connection: Any, stop: threading.Event, seconds: float) -> None:
         """Pause on the connection, which keeps its heartbeats."""
         until = time.monotonic() + seconds
         while not stop.is_set() and not self._unable() and (left := until - time.monotonic()) > 0:
-            connection.sleep(min(left, LOOK_UP))
+            connection.sleep(min(left, STOP_POLL_SECONDS))
 
 
 def _reject(refusals: ConfirmedChannel, out: Refused) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES, watchable
 
-MAX_BYTES = 64 * 1024
+EVENT_MAX_BYTES = 64 * 1024
 MAX_TEXT = 200  # characters
 MAX_ID = 2**63 - 1
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -120,8 +120,8 @@ def unknown_type(routing_key: str) -> str:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_BYTES:
-        raise InvalidInput(f"body is {len(body)} bytes, the limit is {MAX_BYTES}")
+    if len(body) > EVENT_MAX_BYTES:
+        raise InvalidInput(f"body is {len(body)} bytes, the limit is {EVENT_MAX_BYTES}")
     try:
         text = body.decode("utf-8")
         value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)

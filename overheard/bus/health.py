@@ -12,13 +12,13 @@ from overheard.bus.observation import Observation
 from overheard.observability.metrics import ProcessMetrics
 from overheard.stages import Stage
 
-STUCK_AFTER = 90.0  # seconds: a consumer may be held up by a publish that waits out an alarm (30 s, twice)
+CONSUMER_STUCK_SECONDS = 90.0  # seconds: a consumer may be held up by a publish that waits out an alarm (30 s, twice)
 
 
 class WorkerHealth:
     """Looks at the worker threads and the consumer threads of Dramatiq's workers."""
 
-    def __init__(self, metrics: ProcessMetrics, *, stuck_after: float = STUCK_AFTER) -> None:
+    def __init__(self, metrics: ProcessMetrics, *, stuck_after: float = CONSUMER_STUCK_SECONDS) -> None:
         self._workers: tuple[dramatiq.Worker, ...] = ()
         self._longest: Callable[[], float] = lambda: 0.0
         self._patience = 0.0

@@ -9,15 +9,15 @@ from typing import Literal
 
 import msgspec
 
-from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, bounded, digest
+from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, digest, truncated
 from overheard.bus.events import readable
 from overheard.bus.public_exchange import REJECTED
 from overheard.errors import InvalidInput, NotFound, OverheardError, PermanentError, RetryableError
-from overheard.observability.log import about, get_logger
+from overheard.observability.log import bound, get_logger
 from overheard.observability.metrics import EVENT_OUTCOMES, ProcessMetrics
 
 STAGE = "ingress"
-LONGEST_RUN = 200  # characters; foreign clients' message ids may be longer
+RUN_MAX_CHARS = 200  # characters; foreign clients' message ids may be longer
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class EventBatch:
         except Exception as error:
             if len(arrivals) > 1:
                 return [self._handle([each])[0] for each in arrivals]
-            with about(**said_of(arrivals[0])):
+            with bound(**said_of(arrivals[0])):
                 log.exception("event failed")
             return [refused(PermanentError(f"internal error: {type(error).__name__}"))]
 
@@ -113,9 +113,9 @@ class EventBatch:
         """Record them; on RabbitMQ they are in ``overheard.rejected`` too, until that is drained."""
         letters = []
         for arrival, reason in out:
-            with about(**said_of(arrival)):
+            with bound(**said_of(arrival)):
                 log.warning("event rejected", reason=reason, ms=round((time.monotonic() - began) * 1000, 1))
-            body = bounded(arrival.body)
+            body = truncated(arrival.body)
             letters.append(
                 DeadLetterRecord(arrival.identity, STAGE, REJECTED, body, reason, "", "rejected", arrival.key)
             )
@@ -129,4 +129,4 @@ def said_of(arrival: IncomingEvent) -> dict[str, str]:
     """What each line says of an event, whatever is wrong with it: its run is its own id, where that can be read."""
     read, identity = readable(arrival.body), arrival.identity
     run = read.pop("event_id", identity)
-    return {"stage": STAGE, "type": arrival.key, "message_id": identity, "run": run[:LONGEST_RUN], **read}
+    return {"stage": STAGE, "type": arrival.key, "message_id": identity, "run": run[:RUN_MAX_CHARS], **read}

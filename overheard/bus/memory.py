@@ -19,7 +19,7 @@ from dramatiq.brokers.stub import StubBroker, _StubConsumer
 from dramatiq.common import dq_name, q_name
 
 from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, digest
-from overheard.bus.envelope import fault
+from overheard.bus.envelope import problem
 from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
@@ -117,7 +117,7 @@ class MemoryConsumer(_StubConsumer):
                 return dramatiq.MessageProxy(message)
         except dramatiq.DecodeError as error:
             reason = str(error.error)
-        self._park(body, reason or fault(body, queue=self.queue_name) or "")
+        self._park(body, reason or problem(body, queue=self.queue_name) or "")
         return None
 
     def _park(self, body: bytes, reason: str) -> None:

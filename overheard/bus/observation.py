@@ -18,7 +18,7 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import OUTCOMES, ProcessMetrics
 
 # pika's errors come to us as exceptions. Dramatiq's worker repeats every failure with a foreign error's text.
-LEVELS = {
+LIBRARY_LEVELS = {
     "pika": logging.CRITICAL + 1,
     "dramatiq.worker.WorkerThread": logging.CRITICAL + 1,
     "dramatiq.broker": logging.ERROR,  # warns of more than one worker in a process, which is what we want
@@ -62,8 +62,8 @@ class Observation(Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
         self._in_progress[message.actor_name].inc()
         self._busy[threading.get_ident()] = time.monotonic()
-        logs.forget()
-        logs.note(**about(message))
+        logs.clear()
+        logs.bind(**log_fields(message))
         log.info("message started")
 
     def after_process_message(
@@ -95,7 +95,7 @@ class Observation(Middleware):
         self._outcomes[name, "dead" if message.failed else "dropped"].inc()
 
     def after_ack(self, broker: dramatiq.Broker, message: Any) -> None:
-        logs.forget()
+        logs.clear()
 
     after_nack = after_ack
 
@@ -103,7 +103,7 @@ class Observation(Middleware):
         self._give_back()
 
 
-def about(message: Any) -> dict[str, Any]:
+def log_fields(message: Any) -> dict[str, Any]:
     """What every line of a message's work bears: which it is, of which run, and what it is about."""
     options = message.options
     fields: dict[str, Any] = {"stage": message.actor_name, "message_id": message.message_id}
@@ -116,7 +116,7 @@ def about(message: Any) -> dict[str, Any]:
     return fields
 
 
-def silence() -> None:
+def quiet_libraries() -> None:
     """Keep libraries from logging what we log better."""
-    for name, level in LEVELS.items():
+    for name, level in LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(level)

@@ -43,7 +43,7 @@ def declare(channel: Any) -> None:
     except pika.exceptions.ChannelClosedByBroker as error:
         if error.reply_code != 406:
             raise
-        raise amqp.mismatch(error.reply_text) from None
+        raise amqp.queue_mismatch(error.reply_text) from None
 
 
 class RabbitEvents:
@@ -75,7 +75,7 @@ class RabbitEvents:
         with self._lock:
             if self._channel is not None and self._channel.is_stale(self._params.heartbeat):
                 self._disconnect()
-            amqp.twice(self._params, lambda: self._connected().publish([publication]), self._disconnect)
+            amqp.retry_once(self._params, lambda: self._connected().publish([publication]), self._disconnect)
 
     def _connected(self) -> ConfirmedChannel:
         if self._channel is None:

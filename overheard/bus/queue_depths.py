@@ -14,8 +14,8 @@ from overheard.bus import amqp
 from overheard.bus.public_exchange import INGRESS, REJECTED, UNROUTED
 from overheard.stages import STAGES
 
-PATIENCE = 5.0  # seconds for each step of the way there
-ALARMED = 1.0  # seconds after RabbitMQ has said that it takes no messages until we believe it
+STEP_TIMEOUT_SECONDS = 5.0  # seconds for each step of the way there
+ALARM_TIMEOUT_SECONDS = 1.0  # seconds after RabbitMQ has said that it takes no messages until we believe it
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
@@ -40,8 +40,8 @@ class QueueInspector:
 
     def __init__(self, url: str, *, name: str = "status") -> None:
         self._params = amqp.parameters(url, name=name)
-        self._params.socket_timeout = self._params.stack_timeout = PATIENCE
-        self._params.blocked_connection_timeout = ALARMED
+        self._params.socket_timeout = self._params.stack_timeout = STEP_TIMEOUT_SECONDS
+        self._params.blocked_connection_timeout = ALARM_TIMEOUT_SECONDS
         self._connection: Any = None
         self._channel: Any = None
 
@@ -88,14 +88,14 @@ class QueueInspector:
             self._connection = amqp.connect(self._params)
         try:
             yield
-        except amqp.LOST as error:
+        except amqp.CONNECTION_ERRORS as error:
             self.close()
             raise amqp.unavailable(self._params, error) from None
 
     def _alive(self) -> bool:
         try:
             self._connection.process_data_events(0)  # it hears of its end, and sends its heartbeats, only here
-        except (AssertionError, *amqp.LOST):
+        except (AssertionError, *amqp.CONNECTION_ERRORS):
             return False
         return bool(self._connection.is_open)
 
@@ -110,7 +110,7 @@ class QueueInspector:
             self._channel = self._connection.channel()
         try:
             answer = self._channel.queue_declare(name, passive=True).method
-        except amqp.LOST as error:
+        except amqp.CONNECTION_ERRORS as error:
             if getattr(error, "reply_code", None) == 404:
                 self._channel = None
                 return None

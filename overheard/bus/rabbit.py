@@ -75,7 +75,7 @@ class QuorumBroker(RabbitmqBroker):
         confirmed = self.state.__dict__.get("confirmed")
         if confirmed is not None and confirmed.is_stale(self.parameters.heartbeat):
             self.release()
-        amqp.twice(self.parameters, lambda: self._publish(messages, bodies, delay), self.release)
+        amqp.retry_once(self.parameters, lambda: self._publish(messages, bodies, delay), self.release)
         return list(messages)
 
     def release(self) -> None:
@@ -118,10 +118,10 @@ class QuorumBroker(RabbitmqBroker):
         try:
             for declare in (self._declare_queue, self._declare_dq_queue, self._declare_xq_queue):
                 declare(canonical_queue_name)
-        except amqp.LOST as error:
+        except amqp.CONNECTION_ERRORS as error:
             self.release()
             if isinstance(error, pika.exceptions.ChannelClosedByBroker) and error.reply_code == 406:
-                raise amqp.mismatch(error.reply_text) from None
+                raise amqp.queue_mismatch(error.reply_text) from None
             raise amqp.unavailable(self.parameters, error) from None
         self.queues_pending.discard(canonical_queue_name)
 

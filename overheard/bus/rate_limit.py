@@ -14,7 +14,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import Middleware
 
-from overheard.bus.envelope import LONGEST_DELAY
+from overheard.bus.envelope import MAX_DELAY_SECONDS
 from overheard.bus.republishing import MessageResult, acknowledge, put_back
 from overheard.bus.retry_policy import Republication
 from overheard.outcomes import Later
@@ -67,7 +67,7 @@ def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) 
 
     It has the slot that was reserved for it, or keeps the one that it ``held`` and did not use.
     """
-    if later.delay > LONGEST_DELAY:
+    if later.delay > MAX_DELAY_SECONDS:
         return None
     kept = {name: value for name, value in options.items() if name not in ("eta", "slot", "slot_key")}
     if (slot := later.slot or held) is not None:

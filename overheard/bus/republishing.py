@@ -15,7 +15,7 @@ import msgspec
 
 from overheard.bus.envelope import Payload
 from overheard.bus.retry_policy import Republication
-from overheard.error_fields import worded
+from overheard.error_fields import safe_text
 
 
 class MessageResult(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def put_back(broker: dramatiq.Broker, message: Any, copy: Republication, ending:
         broker.enqueue(dataclasses.replace(message._message, args=args, options=copy.options), delay=copy.delay)
     except Exception as error:
         if came_here(message):
-            unsent = f"it could not be put back on the bus ({worded(error)}){because}"
+            unsent = f"it could not be put back on the bus ({safe_text(error)}){because}"
             reject(message, MessageResult("dead", unsent, ending.traceback))
             raise error from None  # dramatiq logs it; the handler's error may quote an item and is left out
         # The bus is away, and its connection lost meanwhile: it comes again as it was.

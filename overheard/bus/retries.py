@@ -10,7 +10,7 @@ from dramatiq.middleware import Retries
 
 from overheard.bus.republishing import MessageResult, acknowledge, came_here, put_back, reject
 from overheard.bus.retry_policy import decide
-from overheard.error_fields import trace, worded
+from overheard.error_fields import safe_text, safe_traceback
 from overheard.errors import Unavailable
 from overheard.outcomes import Rejected
 from overheard.stages import Stage
@@ -41,9 +41,9 @@ class SafeRetries(Retries):
             return
         decision = decide(exception, message.options, self._stages[message.actor_name])
         if isinstance(decision, Rejected):
-            reject(message, MessageResult("dead", decision.reason, trace(exception)))
+            reject(message, MessageResult("dead", decision.reason, safe_traceback(exception)))
             return
-        ending = MessageResult("retried", worded(exception), trace(exception))
+        ending = MessageResult("retried", safe_text(exception), safe_traceback(exception))
         if isinstance(exception, Unavailable) and not came_here(message):
             # The gate has closed: it comes again by itself, perhaps to a machine that reaches the database.
             acknowledge(message, ending)

@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 from dramatiq.common import compute_backoff
 
-from overheard.bus.envelope import LONGEST_DELAY
-from overheard.error_fields import worded
+from overheard.bus.envelope import MAX_DELAY_SECONDS
+from overheard.error_fields import safe_text
 from overheard.errors import ConfigError, InvalidInput, NotFound, PermanentError, RetryableError
 from overheard.messages import Message
-from overheard.observability.log import TRAVELS
+from overheard.observability.log import PROPAGATED_FIELDS
 from overheard.outcomes import Rejected
 from overheard.stages import Stage
 
-HOPELESS = (PermanentError, InvalidInput, NotFound, ConfigError)
+PERMANENT_ERRORS = (PermanentError, InvalidInput, NotFound, ConfigError)
 
 
 class Republication(msgspec.Struct, frozen=True):
@@ -36,19 +36,19 @@ class Republication(msgspec.Struct, frozen=True):
 
 def decide(error: BaseException, options: dict[str, Any], stage: Stage) -> Republication | Rejected:
     """Return the copy to retry with, or why not to. ``options`` are those of the message."""
-    reason = worded(error)
-    if isinstance(error, HOPELESS):
+    reason = safe_text(error)
+    if isinstance(error, PERMANENT_ERRORS):
         return Rejected(reason)
     retries = options.get("retries", 0)
     if retries >= stage.max_retries:
         return Rejected(f"{reason} (after {retries + 1} tries)")
     # Not the slot: it was spent on the try that failed.
-    kept = {name: options[name] for name in TRAVELS if name in options}
+    kept = {name: options[name] for name in PROPAGATED_FIELDS if name in options}
     return Republication(_backoff(error, retries, stage), {**kept, "retries": retries + 1})
 
 
 def _backoff(error: BaseException, retries: int, stage: Stage) -> int:
-    longest = int(LONGEST_DELAY * 1000)
+    longest = int(MAX_DELAY_SECONDS * 1000)
     if isinstance(error, RetryableError) and error.delay is not None:
         return min(math.ceil(max(error.delay, 0.0) * 1000), longest)
     _, delay = compute_backoff(retries, factor=stage.min_backoff, max_backoff=min(stage.max_backoff, longest))

@@ -11,10 +11,10 @@ import msgspec
 
 from overheard.bus.broker import Broker
 from overheard.bus.dead_letters import why_not_kept
-from overheard.bus.envelope import LONGEST_DELAY, Payload, StrictEncoder, pack
+from overheard.bus.envelope import MAX_DELAY_SECONDS, Payload, StrictEncoder, pack
 from overheard.errors import InvalidInput
 from overheard.messages import Message
-from overheard.observability.log import TRAVELS, about, trace
+from overheard.observability.log import PROPAGATED_FIELDS, bound, propagated
 from overheard.sending import Send
 from overheard.stages import STAGES, Stage, recipient
 
@@ -50,9 +50,9 @@ class Sender:
         return send
 
     def _send(self, message: Message, stage: Stage, delay: float | None, message_id: str | None = None) -> str:
-        if delay is not None and not 0 <= delay <= LONGEST_DELAY:
-            raise InvalidInput(f"delay of {delay} s: the bus delays up to {LONGEST_DELAY:g} s")
-        envelope = pack(message, stage, message_id=message_id, options=trace())
+        if delay is not None and not 0 <= delay <= MAX_DELAY_SECONDS:
+            raise InvalidInput(f"delay of {delay} s: the bus delays up to {MAX_DELAY_SECONDS:g} s")
+        envelope = pack(message, stage, message_id=message_id, options=propagated())
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
 
@@ -77,6 +77,6 @@ class Sender:
         except dramatiq.DecodeError as error:
             raise InvalidInput(f"cannot be replayed: {error}") from None
         payload: Payload = fields["args"][0]
-        with about(**{name: fields["options"][name] for name in TRAVELS if name in fields["options"]}):
+        with bound(**{name: fields["options"][name] for name in PROPAGATED_FIELDS if name in fields["options"]}):
             stage = next(stage for stage in (*self._table, *STAGES.values()) if stage.name == fields["actor_name"])
             return self._send(payload.message, stage, None, fields["message_id"])

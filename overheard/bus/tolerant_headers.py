@@ -14,12 +14,12 @@ from typing import Any
 
 import pika.data
 
-TIME = 8  # bytes
+TIMESTAMP_BYTES = 8  # bytes
 
 _decode: Callable[[bytes, int], tuple[Any, int]] = pika.data.decode_value
 
 
-def tolerate() -> None:
+def install() -> None:
     """From now on, in this process. Any number of times."""
     pika.data.decode_value = _decode_or_pass
 
@@ -30,7 +30,7 @@ def _decode_or_pass(encoded: bytes, offset: int) -> tuple[Any, int]:
     except (ValueError, OverflowError, OSError, RecursionError):
         kind, start = encoded[offset : offset + 1], offset + 1
         if kind == b"T":
-            return None, start + TIME
+            return None, start + TIMESTAMP_BYTES
         if kind in (b"F", b"A"):  # a table or a list begins with its length
             return None, start + 4 + int(struct.unpack_from(">I", encoded, start)[0])
         raise

@@ -21,10 +21,12 @@ from overheard.errors import Unavailable
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
-IDLE = 100  # milliseconds: how finely delayed messages are released, and how soon threads see that they must stop
-RECONNECT_AFTER = 1.0  # seconds
-CHECK_EVERY = 1.0
-SHUTDOWN = 25.0  # seconds for what is in progress; supervisord's stopwaitsecs is longer
+WORKER_TIMEOUT_MS = (
+    100  # milliseconds: how finely delayed messages are released, and how soon threads see that they must stop
+)
+RECONNECT_SECONDS = 1.0  # seconds
+CHECK_SECONDS = 1.0
+SHUTDOWN_SECONDS = 25.0  # seconds for what is in progress; supervisord's stopwaitsecs is longer
 
 log = get_logger(__name__)
 
@@ -36,7 +38,7 @@ def run(
     stop: threading.Event,
     health: WorkerHealth,
     threads: Mapping[str, int] | None = None,
-    shutdown: float = SHUTDOWN,
+    shutdown: float = SHUTDOWN_SECONDS,
     unable: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Work until ``stop`` is set (0) or a thread has died (1). The handlers are registered already.
@@ -47,7 +49,7 @@ def run(
     """
     named = tuple(stages)
     # Read at each use by Dramatiq's consumers, which offer no argument for it; the default is 3 s.
-    dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_AFTER
+    dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_SECONDS
     declare(broker, named)
     broker.emit_after("process_boot")  # TimeLimit starts here
     workers = [
@@ -55,7 +57,7 @@ def run(
             broker,
             queues={stage.queue},
             worker_threads=(threads or {}).get(stage.name, stage.threads),
-            worker_timeout=IDLE,
+            worker_timeout=WORKER_TIMEOUT_MS,
         )
         for stage in named
     ]
@@ -66,7 +68,7 @@ def run(
         log.info("working", stages=[stage.name for stage in named], version=__version__)
         return watch(health, stop, ConsumptionGate(workers, unable, gives_back=isinstance(broker, QuorumBroker)))
     finally:
-        end(workers, shutdown)
+        stop_workers(workers, shutdown)
 
 
 def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
@@ -81,7 +83,7 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
 
 def watch(health: WorkerHealth, stop: threading.Event, gate: ConsumptionGate) -> int:
     """Wait for the end: 0 when told to stop, 1 when a thread has died."""
-    while not stop.wait(CHECK_EVERY):
+    while not stop.wait(CHECK_SECONDS):
         gate.look()
         if dead := health.dead():
             log.critical("threads died", reason="; ".join(dead))
@@ -89,7 +91,7 @@ def watch(health: WorkerHealth, stop: threading.Event, gate: ConsumptionGate) ->
     return 0
 
 
-def end(workers: list[dramatiq.Worker], seconds: float) -> None:
+def stop_workers(workers: list[dramatiq.Worker], seconds: float) -> None:
     """Let what is in progress finish, all pools at once; what does not is delivered again elsewhere."""
     deadline = time.monotonic() + seconds
     for worker in workers:

@@ -30,7 +30,7 @@ def redact(url: str) -> str:
     return f"{scheme}://{HIDDEN}"
 
 
-def scrub(text: str, url: str) -> str:
+def redact_in(text: str, url: str) -> str:
     """``text`` without any part of ``url``, and with every other URL redacted."""
     text = URL.sub(lambda match: redact(match.group()), text)
     for password in PASSWORD.findall(url):  # even a short one, as a word of its own

@@ -31,7 +31,7 @@ KINDS: dict[str, ChannelFactory] = {
     "https": WebhookChannel,
     "null": NullChannel,
 }
-OTHERS: ChannelFactory = AppriseChannel
+DEFAULT_KIND: ChannelFactory = AppriseChannel
 SCHEME = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*)://")
 
 
@@ -70,5 +70,5 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
 
 def _kind(url: str) -> ChannelFactory:
     if chat_service(url) is not None:
-        return OTHERS
-    return KINDS.get(url.partition("://")[0].lower(), OTHERS)
+        return DEFAULT_KIND
+    return KINDS.get(url.partition("://")[0].lower(), DEFAULT_KIND)

@@ -24,11 +24,11 @@ import msgspec
 
 from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
 
-PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-LONGEST_DELAY = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
+TRANSIENT_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+MAX_DELAY_SECONDS = 24 * 3600.0  # seconds; whoever asks for more is asked again tomorrow
 
 
-def judge(host: str, status: int, retry_after: str | None, *, now: float) -> None:
+def raise_for_status(host: str, status: int, retry_after: str | None, *, now: float) -> None:
     """Return when delivered, else raise RetryableError, PermanentError or ChannelGone. ``now``: seconds since 1970."""
     if 200 <= status < 300:
         return
@@ -39,7 +39,7 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
         raise PermanentError(f"{said}: allow bodies of 1 MB there")
     if 300 <= status < 400:
         said += ": redirects are not followed, so set the channel's url to the address that it names"
-    delay = delay_of(retry_after, now=now)
+    delay = parse_retry_after(retry_after, now=now)
     if delay is None and refuses(status):
         raise DeliveryRefused(said)
     raise RetryableError(said, delay=delay)
@@ -47,10 +47,10 @@ def judge(host: str, status: int, retry_after: str | None, *, now: float) -> Non
 
 def refuses(status: int) -> bool:
     """Return True if an answer is about what was sent, unless it asks to wait."""
-    return 400 <= status < 500 and status not in PASSING
+    return 400 <= status < 500 and status not in TRANSIENT_STATUSES
 
 
-def delay_of(header: str | None, *, now: float) -> float | None:
+def parse_retry_after(header: str | None, *, now: float) -> float | None:
     """Seconds that a Retry-After header (RFC 9110 §10.2.3) asks for, at most a day; None when it says nothing."""
     if header is None:
         return None
@@ -60,10 +60,10 @@ def delay_of(header: str | None, *, now: float) -> float | None:
         seconds = _until(header, now)
     if math.isnan(seconds) or seconds <= 0:
         return None
-    return min(seconds, LONGEST_DELAY)
+    return min(seconds, MAX_DELAY_SECONDS)
 
 
-def asked_delay(header: str | None, body: bytes, *, now: float) -> float | None:
+def requested_delay(header: str | None, body: bytes, *, now: float) -> float | None:
     """Seconds to stay away, from the Retry-After header and from a chat's JSON, at most a day; None if neither asks.
 
     Discord writes ``retry_after`` (seconds), Telegram ``parameters.retry_after``, Matrix ``retry_after_ms``.
@@ -73,7 +73,7 @@ def asked_delay(header: str | None, body: bytes, *, now: float) -> float | None:
     except (msgspec.MsgspecError, RecursionError):
         said = _Said()
     seconds = (said.retry_after, said.parameters.retry_after, said.retry_after_ms / 1000)
-    asked = [delay_of(each, now=now) for each in (header, *map(str, seconds))]
+    asked = [parse_retry_after(each, now=now) for each in (header, *map(str, seconds))]
     return max(filter(None, asked), default=None)
 
 

@@ -14,7 +14,7 @@ from overheard.channels import ChannelOptions, signing
 from overheard.channels.connection_errors import fault
 from overheard.channels.log_capture import captured
 from overheard.channels.rendering.payload import body_of
-from overheard.channels.responses import judge
+from overheard.channels.responses import raise_for_status
 from overheard.channels.webhook_url import parse_target
 from overheard.errors import InvalidInput, RetryableError
 from overheard.net import egress
@@ -70,7 +70,7 @@ class WebhookChannel:
                 reason = fault(error) or f"the request failed ({type(error).__name__})"
                 said = f" {deadline.cut}" if deadline.cut else f": {reason}"
                 raise RetryableError(f"{self._target.host}{said}") from None
-        judge(self._target.host, status, retry_after, now=clock())
+        raise_for_status(self._target.host, status, retry_after, now=clock())
 
     def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> tuple[int, str | None]:
         with self._pool(deadline) as pool:

@@ -10,15 +10,15 @@ from urllib.parse import quote, urlsplit
 import idna
 
 from overheard.errors import InvalidInput
-from overheard.net.addresses import literal, why_refused
-from overheard.net.egress import ALLOW
+from overheard.net.addresses import parse_address, why_refused
+from overheard.net.egress import ALLOW_PRIVATE_HINT
 
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\<>\"{}|^`]")
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 
 # Ports on which other protocols can be spoken to by accident: the WHATWG fetch standard's "bad ports".
 # fmt: off
-BAD_PORTS = frozenset({
+BLOCKED_PORTS = frozenset({
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
     110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530,
     531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190,
@@ -27,7 +27,7 @@ BAD_PORTS = frozenset({
 # fmt: on
 
 
-WRONG_PORT = "port {} belongs to another protocol; use 443, 80 or one above 1023"
+BLOCKED_PORT_MESSAGE = "port {} belongs to another protocol; use 443, 80 or one above 1023"
 
 
 class WebhookTarget(NamedTuple):
@@ -62,14 +62,14 @@ def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
     return WebhookTarget(parts.scheme, host, port, quote(path, safe=string.punctuation, errors="replace"))
 
 
-def foreign(port: int) -> bool:
+def is_blocked_port(port: int) -> bool:
     """Return True if no HTTP may be sent to ``port``."""
-    return port in BAD_PORTS or port == 0
+    return port in BLOCKED_PORTS or port == 0
 
 
 def _host(host: str) -> str:
     if ":" in host:
-        if literal(host) is None or "%" in host:
+        if parse_address(host) is None or "%" in host:
             raise InvalidInput("url: the address in [brackets] is not an IPv6 address")
         return host
     try:
@@ -83,11 +83,11 @@ def _host(host: str) -> str:
 
 
 def _refuse_private(host: str, port: int) -> None:
-    address = literal(host)
+    address = parse_address(host)
     why = why_refused(address) if address is not None else None
     if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
         why = "loopback, RFC 6761"
     if why is not None:
-        raise InvalidInput(f"url: points at {host} ({why}); {ALLOW}")
-    if foreign(port):
-        raise InvalidInput(f"url: {WRONG_PORT.format(port)}")
+        raise InvalidInput(f"url: points at {host} ({why}); {ALLOW_PRIVATE_HINT}")
+    if is_blocked_port(port):
+        raise InvalidInput(f"url: {BLOCKED_PORT_MESSAGE.format(port)}")

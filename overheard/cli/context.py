@@ -15,7 +15,7 @@ from overheard.cli.group import WrongUsage
 from overheard.config import Config
 from overheard.config.loading import load
 from overheard.errors import InvalidInput
-from overheard.input_files import open_input
+from overheard.input_files import open_for_reading
 from overheard.observability import log
 from overheard.process import RunningProcess
 
@@ -38,7 +38,7 @@ def named_input(path: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = open_input(path)
+        file = open_for_reading(path)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
     with file:

@@ -101,7 +101,9 @@ def _of_author(program: RunningProcess, source: str, name: str) -> Erasure:
     found = erasure_requests.count_author(db, source, name)
     question = f"Erase {counted(found.items, 'item')} of {label}, and store nothing of theirs any more?"
     whom = {"author": name, "source": source}
-    return Erasure(whom, label, question, found, lambda: erasure_requests.author(db, source, name, program.clock()))
+    return Erasure(
+        whom, label, question, found, lambda: erasure_requests.erase_author(db, source, name, program.clock())
+    )
 
 
 def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
@@ -110,7 +112,11 @@ def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
     what = f"{counted(found.mentions, 'mention')}, {counted(found.channels, 'channel')}"
     question = f"Erase the workspace {slug} for good ({what})?"
     return Erasure(
-        {"workspace": slug}, slug, question, found, lambda: erasure_requests.workspace(db, row.id, program.clock())
+        {"workspace": slug},
+        slug,
+        question,
+        found,
+        lambda: erasure_requests.erase_workspace(db, row.id, program.clock()),
     )
 
 

@@ -46,7 +46,7 @@ def _say_what_is_pending(program: RunningProcess) -> int:
         line("The database is empty: it is made at the first start.")
         return BEHIND
     with program.db.session():
-        pending, first = migrations.pending(program.db), migrations.untouched(program.db)
+        pending, first = migrations.pending(program.db), migrations.is_empty(program.db)
     if not pending:
         line("The database is up to date.")
         return 0

@@ -20,7 +20,7 @@ from overheard.cli.output import Column, Format, flat, format_option, line
 from overheard.matching.index import matches
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
 from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, matching
-from overheard.sources.jsonl_files import NotAnItemFile, unpacked
+from overheard.sources.jsonl_files import NotAnItemFile, open_decompressed
 from overheard.sources.registry import place_label
 
 TABLE_ROWS = 50
@@ -80,7 +80,7 @@ def _file(wanted: ParsedQuery, path: str, format: Format) -> int:
     tally = LineTally()
     try:
         with named_input(path) as raw:
-            _print(matching(wanted, unpacked(raw), tally, output.complain), format)
+            _print(matching(wanted, open_decompressed(raw), tally, output.complain), format)
     except NotAnItemFile as error:
         raise WrongUsage(f"{'stdin' if path == '-' else path}: {error}") from None
     if tally.bad > MAX_COMPLAINTS:

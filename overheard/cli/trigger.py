@@ -44,7 +44,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
 
 
 def _late(program: RunningProcess, slug: str, timeout: float) -> str:
-    tick = ago(heartbeats.last(program.db, "tick"), program.clock())
+    tick = ago(heartbeats.last_at(program.db, "tick"), program.clock())
     start = "overheard run" if program.config.bus.embedded else "the tick, ingress and actors"
     return (
         f"the run of {slug} is not over after {timeout:g} s (last tick: {tick})\n"

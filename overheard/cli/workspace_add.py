@@ -49,7 +49,7 @@ def add(context: click.Context, /, slug: str, **given_options: Any) -> None:
             saved = workspaces.add(program, _spec(slug, given_options))
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
-        _tell(saved, ticking=heartbeats.last(program.db, "tick") is not None)
+        _tell(saved, ticking=heartbeats.last_at(program.db, "tick") is not None)
         warn(saved)
 
 

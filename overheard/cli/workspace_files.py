@@ -8,7 +8,7 @@ from overheard.cli.context import named_input, open_app
 from overheard.cli.group import WrongUsage
 from overheard.cli.output import flat, hint, is_utf8, line
 from overheard.errors import InvalidInput
-from overheard.input_files import read_to_limit
+from overheard.input_files import read_limited
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, SavedWorkspace
@@ -31,7 +31,7 @@ def import_(context: click.Context, file: str) -> None:
     where = "stdin" if file == "-" else file
     try:
         with named_input(file) as opened_file:
-            data = read_to_limit(opened_file, where, FILE_MAX_BYTES)
+            data = read_limited(opened_file, where, FILE_MAX_BYTES)
         with open_app(context, create=True) as program:
             for saved in workspaces.import_text(program, data, where):
                 _tell(saved)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from overheard.credentials import check_login
+from overheard.credentials import check_url_password
 
 # What is beyond these bounds is a slip of the pen: a timer or a thread pool would fail on it, later and darkly.
 YEAR = 31_536_000
@@ -34,7 +34,7 @@ class BusSettings(SettingsSection):
     def _scheme(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("memory://", "amqp://", "amqps://")):
             raise ValueError("must start with memory://, amqp:// or amqps://")
-        check_login(value.get_secret_value())
+        check_url_password(value.get_secret_value())
         return value
 
     @property
@@ -57,7 +57,7 @@ class DatabaseSettings(SettingsSection):
         if not value.get_secret_value().startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("must start with sqlite:/// or postgresql://")
         if not value.get_secret_value().startswith("sqlite:///"):
-            check_login(value.get_secret_value())
+            check_url_password(value.get_secret_value())
         return value
 
     @property

@@ -18,7 +18,7 @@ from overheard.config import LEASE_MARGIN, SECTIONS, Config, SettingsSection
 from overheard.config.deprecated import REMOVED, RENAMED, table_of, without_old_keys
 from overheard.credentials import read_secret
 from overheard.errors import ConfigError, InvalidInput
-from overheard.input_files import open_input, parse_toml, read_to_limit
+from overheard.input_files import open_for_reading, parse_toml, read_limited
 
 PREFIX = "OVERHEARD_"
 FILE_SUFFIX = "_FILE"
@@ -59,8 +59,8 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, T
         if not path.exists():
             return None, {}
     try:
-        with open_input(path) as file:
-            return path, parse_toml(read_to_limit(file, str(path), FILE_MAX_BYTES), str(path))
+        with open_for_reading(path) as file:
+            return path, parse_toml(read_limited(file, str(path), FILE_MAX_BYTES), str(path))
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file (give its path with --config or OVERHEARD_CONFIG)"]) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in its path

@@ -18,12 +18,12 @@ from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.permits import Reservation
 
-HORIZON = 300.0  # seconds: longer lines are no use, the tick will ask again
-LONGEST_BLOCK = 3600.0  # seconds: what a Retry-After may ask for
-WINDOW = 600.0  # seconds: the longest of any source; what it counted longer ago says nothing any more
-CLOCK_TICK = 0.002  # seconds: SQLite's clock counts milliseconds
-NOTE_EVERY = 5.0  # seconds between two notes of what the server counted
-LOW_WATER = 1.0  # requests left at which the server's own count stops us until its window ends
+MAX_QUEUE_SECONDS = 300.0  # seconds: longer lines are no use, the tick will ask again
+MAX_BLOCK_SECONDS = 3600.0  # seconds: what a Retry-After may ask for
+MAX_WINDOW_SECONDS = 600.0  # seconds: the longest of any source; what it counted longer ago says nothing any more
+CLOCK_RESOLUTION_SECONDS = 0.002  # seconds: SQLite's clock counts milliseconds
+OBSERVE_INTERVAL_SECONDS = 5.0  # seconds between two notes of what the server counted
+MIN_REMAINING_REQUESTS = 1.0  # requests left at which the server's own count stops us until its window ends
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class DatabaseLimiter:
                 .on_conflict(
                     conflict_target=[Budget.key],
                     update={Budget.tat: start + rate.period},
-                    where=(start < now + HORIZON),
+                    where=(start < now + MAX_QUEUE_SECONDS),
                 )
                 .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
                 .tuples()
@@ -70,7 +70,7 @@ class DatabaseLimiter:
             for delay, moment in row:
                 wait = max(float(delay), 0.0)
                 return Reservation(delay=wait, slot=float(moment) + wait)
-            return Reservation(delay=HORIZON, slot=None)
+            return Reservation(delay=MAX_QUEUE_SECONDS, slot=None)
 
     def spare(self, key: str) -> float:
         """Take a token of ``key`` that would be lost otherwise: 0 when it is taken, else seconds to wait.
@@ -82,7 +82,7 @@ class DatabaseLimiter:
         with self._db.session():
             rate, now = self._rates[key.partition(":")[0]], self._db.now
             full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
-            scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW)
+            scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - MAX_WINDOW_SECONDS)
             unused = Budget.tat <= full - rate.period
             lost = unused & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
             taken = (
@@ -96,7 +96,7 @@ class DatabaseLimiter:
                 return 0.0
             ahead = self._db.greatest(Budget.tat - full + rate.period, Budget.block_until - now)
             delay = float(Budget.select(ahead).where(Budget.key == key).scalar(self._db.peewee))
-            return (delay if delay > 0 else rate.period) + CLOCK_TICK
+            return (delay if delay > 0 else rate.period) + CLOCK_RESOLUTION_SECONDS
 
     def until(self, key: str, slot: float) -> float:
         """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.
@@ -113,7 +113,7 @@ class DatabaseLimiter:
 
     def block(self, key: str, seconds: float) -> None:
         """Nobody gets a slot before ``seconds`` from now, at most LONGEST_BLOCK; a longer block stays."""
-        until = self._db.now + min(seconds, LONGEST_BLOCK)
+        until = self._db.now + min(seconds, MAX_BLOCK_SECONDS)
         with self._db.session():
             Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
                 conflict_target=[Budget.key],
@@ -127,7 +127,7 @@ class DatabaseLimiter:
         Each answer bears the count; one in some seconds is enough to show it, a low one is never passed over.
         """
         moment = time.monotonic()
-        if remaining >= LOW_WATER and moment - self._noted.get(key, 0.0) < NOTE_EVERY:
+        if remaining >= MIN_REMAINING_REQUESTS and moment - self._noted.get(key, 0.0) < OBSERVE_INTERVAL_SECONDS:
             return
         self._noted[key] = moment
         now = self._db.now
@@ -135,16 +135,16 @@ class DatabaseLimiter:
             Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
                 conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
             ).execute(self._db.peewee)
-        if remaining < LOW_WATER and reset > 0:
-            self.block(key, min(reset, WINDOW))
+        if remaining < MIN_REMAINING_REQUESTS and reset > 0:
+            self.block(key, min(reset, MAX_WINDOW_SECONDS))
 
 
-def take(db: Db, key: str, seconds: float) -> bool:
+def claim_slot(db: Db, key: str, seconds: float) -> bool:
     """Take the one slot of ``key`` there is in so many seconds; says whether it was free. Nobody waits in a line."""
-    return admit(db, key, Rate(60.0 / seconds, 1))
+    return try_acquire(db, key, Rate(60.0 / seconds, 1))
 
 
-def admit(db: Db, key: str, rate: Rate) -> bool:
+def try_acquire(db: Db, key: str, rate: Rate) -> bool:
     """Take a token of ``key`` if there is one now; return whether there was. Nothing is reserved."""
     now = db.now
     earliest = now - (rate.burst - 1) * rate.period
@@ -159,21 +159,21 @@ def admit(db: Db, key: str, rate: Rate) -> bool:
     return bool(list(taken))
 
 
-def admit_trigger(db: Db, workspace_id: int, per_hour: int) -> bool:
+def try_acquire_trigger(db: Db, workspace_id: int, per_hour: int) -> bool:
     """Count a run that was asked for by hand against [limits] triggers_per_hour; return whether it may be made now.
 
     As many as an hour has may come at once; after them, one more every 3,600 / ``per_hour`` seconds.
     """
-    return admit(db, f"trigger:{workspace_id}", Rate(per_hour / 60, per_hour))
+    return try_acquire(db, f"trigger:{workspace_id}", Rate(per_hour / 60, per_hour))
 
 
-def state(db: Db, key: str) -> tuple[float | None, float]:
+def usage(db: Db, key: str) -> tuple[float | None, float]:
     """(requests remaining as the server last said, seconds that the key is still blocked or booked) for ``status``.
 
     What it said longer ago than its window lasts is not known any more: None.
     """
     now = db.now
     booked = db.greatest(Budget.tat, Budget.block_until) - now
-    remaining = Case(None, [(Budget.observed_at > now - WINDOW, Budget.remaining)], None)
+    remaining = Case(None, [(Budget.observed_at > now - MAX_WINDOW_SECONDS, Budget.remaining)], None)
     row = Budget.select(remaining, booked).where(Budget.key == key).tuples().first(db.peewee)
     return (None, 0.0) if row is None else (row[0], max(float(row[1]), 0.0))

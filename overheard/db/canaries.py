@@ -16,8 +16,8 @@ from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 
 BEAT = "canary"  # when the last one came out at the end: it outlives the delivery's row
-DAY = 86400.0
-BATCH = 1000
+DAY_SECONDS = 86400.0
+DELETE_BATCH_ROWS = 1000
 
 NextDueTime = Callable[[str, str], float]
 
@@ -31,7 +31,7 @@ class CanaryState(msgspec.Struct, frozen=True):
 
     def late_since(self, now: float) -> float | None:
         """When one should have come out that did not; None while all is well."""
-        due = max(self.begun_at, self.delivered_at or 0.0) + canary.LATE_AFTER * self.every
+        due = max(self.begun_at, self.delivered_at or 0.0) + canary.LATE_AFTER_INTERVALS * self.every
         return due if now > due else None
 
 
@@ -45,10 +45,10 @@ def state(db: Db) -> CanaryState | None:
     )
     if row is None:
         return None
-    return CanaryState(int(row[0].removesuffix("s")), row[1], heartbeats.last(db, BEAT))
+    return CanaryState(int(row[0].removesuffix("s")), row[1], heartbeats.last_at(db, BEAT))
 
 
-def keep(db: Db, interval: int, now: float, following: NextDueTime) -> None:
+def ensure(db: Db, interval: int, now: float, following: NextDueTime) -> None:
     """Let there be its workspace, due every ``interval`` seconds. Raises InvalidInput when the slug is somebody's."""
     spec = WorkspaceSpec(
         slug=canary.WORKSPACE,
@@ -84,7 +84,7 @@ def _refuse_stranger(db: Db) -> None:
         )
 
 
-def note_delivered(db: Db) -> None:
+def record_delivered(db: Db) -> None:
     """Remember when the last one came out."""
     latest = db.moment(
         Delivery.select(fn.max(Delivery.sent_at))
@@ -93,16 +93,16 @@ def note_delivered(db: Db) -> None:
         .where(Workspace.internal)
     )
     if latest is not None:
-        heartbeats.first(db, BEAT, latest)
+        heartbeats.record_once(db, BEAT, latest)
 
 
-def forget(db: Db, before: float) -> int:
+def prune(db: Db, before: float) -> int:
     """Delete its items that were stored before then, with their mentions and deliveries; how many went."""
     old = (
         Mention.select(Mention.item)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
         .where(Workspace.internal, Mention.stored_at < before)
-        .limit(BATCH)
+        .limit(DELETE_BATCH_ROWS)
     )
     ids = [item_id for (item_id,) in old.tuples().execute(db.peewee)]
     return int(StoredItem.delete().where(StoredItem.id.in_(ids)).execute(db.peewee)) if ids else 0
@@ -113,7 +113,7 @@ def remove(db: Db, now: float) -> bool:
     row = Workspace.select(Workspace.id).where(Workspace.internal).tuples().first(db.peewee)
     if row is None:
         return False
-    while forget(db, now + DAY) == BATCH:
+    while prune(db, now + DAY_SECONDS) == DELETE_BATCH_ROWS:
         pass
     with db.transaction():
         try:

@@ -45,7 +45,7 @@ COLUMNS = (
     Workspace.internal,
 )
 # A channel of which nothing bad is known.
-CLEARED: dict[Any, Any] = {
+HEALTHY: dict[Any, Any] = {
     Channel.failing_since: None,
     Channel.reason: None,
     Channel.failures: 0,
@@ -63,16 +63,16 @@ def get(db: Db, channel_id: int) -> ChannelRow | None:
 def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
     """All channels that people see, or one workspace's, by workspace and name."""
     query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
-    query = query.where(visibility.workspace(workspace))
+    query = query.where(visibility.workspace_condition(workspace))
     return [ChannelRow(*row) for row in query.order_by(Workspace.slug, Channel.name).tuples().execute(db.peewee)]
 
 
-def well(db: Db, channel_id: int) -> None:
+def mark_healthy(db: Db, channel_id: int) -> None:
     """It took a delivery."""
-    Channel.update(CLEARED).where(Channel.id == channel_id, Channel.failing_since.is_null(False)).execute(db.peewee)
+    Channel.update(HEALTHY).where(Channel.id == channel_id, Channel.failing_since.is_null(False)).execute(db.peewee)
 
 
-def failing(db: Db, channel_id: int, reason: str, now: float, *, fault: bool = True) -> tuple[float, int]:
+def record_failure(db: Db, channel_id: int, reason: str, now: float, *, fault: bool = True) -> tuple[float, int]:
     """Note a failed try; return since when there was no success, and how many of these tries were its own ``fault``."""
     rows = list(
         Channel.update(
@@ -103,12 +103,12 @@ def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
             Delivery.channel == channel_id, Delivery.state.in_(["pending", "held"])
         ).execute(db.peewee)
         if row is not None and row.disabled_at is None:
-            incidents.note(db, "channel disabled", f"{row.workspace}/{row.name}", now)
+            incidents.record(db, "channel disabled", f"{row.workspace}/{row.name}", now)
 
 
 def enable(db: Db, channel_id: int) -> None:
     """Send there again, from the next mention on."""
-    Channel.update({**CLEARED, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
+    Channel.update({**HEALTHY, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
 
 
 class FailingChannel(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ class FailingChannel(msgspec.Struct, frozen=True):
     reason: str
 
 
-def sick(db: Db, limit: int) -> list[FailingChannel]:
+def failing_or_disabled(db: Db, limit: int) -> list[FailingChannel]:
     """Up to ``limit`` channels that fail or are disabled, the disabled first, by workspace and name."""
     off = Channel.disabled_at.is_null(False)
     # By id first: where very many are, to sort them all by name takes long.
@@ -147,7 +147,7 @@ def states(db: Db) -> dict[str, int]:
     """How many of the channels that people see are ok, failing or disabled."""
     disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
     failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
-    seen = Channel.workspace.in_(Workspace.select(Workspace.id).where(visibility.WORKSPACES))
+    seen = Channel.workspace.in_(Workspace.select(Workspace.id).where(visibility.IS_PUBLIC_WORKSPACE))
     rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(seen).tuples().execute(db.peewee)
-    in_all, off, sick = (int(count or 0) for count in rows[0])
-    return {"ok": in_all - off - sick, "failing": sick, "disabled": off}
+    in_all, off, failing_or_disabled = (int(count or 0) for count in rows[0])
+    return {"ok": in_all - off - failing_or_disabled, "failing": failing_or_disabled, "disabled": off}

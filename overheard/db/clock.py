@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 from overheard.clock import system_clock
 
-STALE_SECONDS = 10.0  # since the last answer, after which the next session asks first: nothing else does
+MAX_AGE_SECONDS = 10.0  # since the last answer, after which the next session asks first: nothing else does
 # It goes on while the machine sleeps. Linux has it under a name of its own; elsewhere the usual one does so.
-STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+MONOTONIC_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def steady() -> float:
+def monotonic_seconds() -> float:
     """Return seconds since some moment, by a clock that nobody sets."""
-    return time.clock_gettime(STEADY)
+    return time.clock_gettime(MONOTONIC_CLOCK)
 
 
 class ServerClock:
@@ -28,8 +28,8 @@ class ServerClock:
     Until the first answer it is the machine's clock: without a connection nothing can be written with it.
     """
 
-    def __init__(self, steady: Callable[[], float] = steady) -> None:
-        self._steady = steady
+    def __init__(self, monotonic_seconds: Callable[[], float] = monotonic_seconds) -> None:
+        self._steady = monotonic_seconds
         self._ahead: float | None = None  # of the steady clock
         self._asked_at = float("-inf")
 
@@ -39,7 +39,7 @@ class ServerClock:
     @property
     def stale(self) -> bool:
         """Whether the server was not asked for a while."""
-        return self._steady() - self._asked_at > STALE_SECONDS
+        return self._steady() - self._asked_at > MAX_AGE_SECONDS
 
     def ask(self, server: Callable[[], float]) -> None:
         """Take the time from the server, whose answer may take a while.

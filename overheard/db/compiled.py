@@ -24,22 +24,24 @@ import peewee
 
 from overheard.db.database import Db
 
-SHAPES = 64  # of one statement that are kept; inserts have as many as there are numbers of rows
-PLACES = 20_000  # that statements share: else a hundred rows of twenty columns would take megabytes in each shape
+MAX_CACHED_SHAPES = 64  # of one statement that are kept; inserts have as many as there are numbers of rows
+MAX_SHARED_PATHS = (
+    20_000  # that statements share: else a hundred rows of twenty columns would take megabytes in each shape
+)
 
 
-class _Place(tuple[Any, ...]):
+class _ParameterPath(tuple[Any, ...]):
     """Where a parameter's value is found: the argument's name, then the position in its list, then the row's key."""
 
     __slots__ = ()
 
 
-@lru_cache(maxsize=PLACES)
-def _shared(place: tuple[Any, ...]) -> _Place:
-    return _Place(place)
+@lru_cache(maxsize=MAX_SHARED_PATHS)
+def _shared(place: tuple[Any, ...]) -> _ParameterPath:
+    return _ParameterPath(place)
 
 
-class _StandIn(peewee.Node):  # type: ignore[misc,unused-ignore]
+class _Parameter(peewee.Node):  # type: ignore[misc,unused-ignore]
     __slots__ = ("place",)
 
     def __init__(self, *place: Any) -> None:
@@ -49,7 +51,7 @@ class _StandIn(peewee.Node):  # type: ignore[misc,unused-ignore]
         return ctx.value(self.place, converter=False)
 
 
-class Compiled:
+class CompiledStatement:
     """A statement. Called, it runs and returns its rows."""
 
     def __init__(self, build: Callable[..., Any]) -> None:
@@ -60,7 +62,7 @@ class Compiled:
     def __call__(self, db: Db, **values: Any) -> list[tuple[Any, ...]]:
         shape = (db.sqlite, *map(_shape, values.values()))
         sql, places = self._rendered.get(shape) or self._render(db, values, shape)
-        given = [_value(values, place) if type(place) is _Place else place for place in places]
+        given = [_value(values, place) if type(place) is _ParameterPath else place for place in places]
         cursor = db.peewee.execute_sql(sql, given)  # type: ignore[no-untyped-call]
         return list(cursor.fetchall()) if cursor.description else []
 
@@ -69,14 +71,14 @@ class Compiled:
         sql, places = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
         with self._lock:
             self._rendered[shape] = sql, places
-            if len(self._rendered) > SHAPES:
+            if len(self._rendered) > MAX_CACHED_SHAPES:
                 del self._rendered[next(iter(self._rendered))]
         return sql, places
 
 
-def compiled(build: Callable[..., Any]) -> Compiled:
+def compiled(build: Callable[..., Any]) -> CompiledStatement:
     """Make a statement of a function that returns a query."""
-    return Compiled(build)
+    return CompiledStatement(build)
 
 
 def _is_list(value: Any) -> bool:
@@ -97,13 +99,13 @@ def _filled(count: int) -> int:
 
 def _stand_in(name: str, value: Any) -> Any:
     if not _is_list(value):
-        return _StandIn(name)
+        return _Parameter(name)
     if value and isinstance(value[0], Mapping):
-        return [{key: _StandIn(name, at, key) for key in row} for at, row in enumerate(value)]
-    return [_StandIn(name, at) for at in range(_filled(len(value)))]
+        return [{key: _Parameter(name, at, key) for key in row} for at, row in enumerate(value)]
+    return [_Parameter(name, at) for at in range(_filled(len(value)))]
 
 
-def _value(values: dict[str, Any], place: _Place) -> Any:
+def _value(values: dict[str, Any], place: _ParameterPath) -> Any:
     value = values[place[0]]
     if len(place) == 1:
         return value

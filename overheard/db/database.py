@@ -24,11 +24,11 @@ from overheard.db.clock import ServerClock
 from overheard.db.postgres import BoundedPostgresql
 from overheard.errors import ConfigError, Unavailable
 
-BUSY_TIMEOUT = 30_000  # ms that a SQLite writer waits for another
+BUSY_TIMEOUT_MS = 30_000  # ms that a SQLite writer waits for another
 NOTHING_TO_ROLL_BACK = ("no transaction is active", "the connection is closed")
 LIFT_LIMITS = ("SET statement_timeout = 0", "SET lock_timeout = 0")
 RESTORE_LIMITS = ("RESET statement_timeout", "RESET lock_timeout")
-PING_SECONDS = 3.0  # without an answer to a ping, after which a new connection has to work
+PING_TIMEOUT_SECONDS = 3.0  # without an answer to a ping, after which a new connection has to work
 
 
 class Db:
@@ -94,7 +94,7 @@ class Db:
             ask.execute(self.peewee)
             return
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
-        connection.patience, patience = PING_SECONDS, connection.patience
+        connection.patience, patience = PING_TIMEOUT_SECONDS, connection.patience
         self._server.ask(lambda: float(ask.execute(self.peewee)[0][0]))
         connection.patience = patience  # one that gave no answer is given up
 
@@ -171,7 +171,7 @@ class Db:
     def _connect(self) -> None:
         # Two processes that open a new SQLite file at the same moment both turn on its WAL, and the one that comes
         # second is told "locked" at once: SQLite does not wait for that, however long its timeout.
-        patience = time.monotonic() + BUSY_TIMEOUT / 1000
+        patience = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         if self.sqlite and self.peewee.is_closed():
             sqlite_file.make_private(self.file)
         while True:
@@ -207,10 +207,12 @@ def open_database(url: str, clock: Clock | None = None) -> Db:
             "journal_mode": "wal",
             "synchronous": "normal",
             "foreign_keys": 1,
-            "busy_timeout": BUSY_TIMEOUT,
+            "busy_timeout": BUSY_TIMEOUT_MS,
             "cache_size": -8_000,
         }
-        return Db(peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT / 1000), sqlite=True, clock=clock)
+        return Db(
+            peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT_MS / 1000), sqlite=True, clock=clock
+        )
     try:
         parts = conninfo_to_dict(url)
     except psycopg.Error:

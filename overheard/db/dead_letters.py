@@ -15,8 +15,10 @@ from overheard.db import incidents
 from overheard.db.database import Db
 from overheard.db.models import DeadLetter
 
-LEASE = 300.0  # seconds that somebody may take to send a few again; longer than RabbitMQ may hold up a publisher
-BATCH = 500  # rows of one DELETE, or one page of a listing
+REPLAY_LEASE_SECONDS = (
+    300.0  # seconds that somebody may take to send a few again; longer than RabbitMQ may hold up a publisher
+)
+PAGE_ROWS = 500  # rows of one DELETE, or one page of a listing
 
 
 class DeadLetterSummary(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ class ReasonCount(msgspec.Struct, frozen=True):
 
 
 COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterRow.__struct_fields__)
-LISTED = tuple(getattr(DeadLetter, name) for name in DeadLetterSummary.__struct_fields__)
+SUMMARY_COLUMNS = tuple(getattr(DeadLetter, name) for name in DeadLetterSummary.__struct_fields__)
 ALL = DeadLetterFilter()
 
 
@@ -127,7 +129,7 @@ def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
         where = same if row["origin"] == "rejected" else None
         insert = insert.on_conflict(conflict_target=[DeadLetter.message_id, DeadLetter.stage], update=row, where=where)
     if list(insert.returning(DeadLetter.id).tuples().execute(db.peewee)):
-        incidents.note(db, "dead letter", row["stage"], row["created_at"])
+        incidents.record(db, "dead letter", row["stage"], row["created_at"])
         return True
     this = (DeadLetter.message_id == row["message_id"]) & (DeadLetter.stage == row["stage"])
     return row["origin"] == "xq" or (found and bool(DeadLetter.select().where(this, same).exists(db.peewee)))
@@ -145,7 +147,7 @@ def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) 
 
 def _newest_first(db: Db, which: DeadLetterFilter) -> Iterator[DeadLetterSummary]:
     """In pages, as there may be very many after a bad night."""
-    query = _chosen(DeadLetter.select(*LISTED), which).order_by(DeadLetter.id.desc()).limit(BATCH)
+    query = _chosen(DeadLetter.select(*SUMMARY_COLUMNS), which).order_by(DeadLetter.id.desc()).limit(PAGE_ROWS)
     below = sys.maxsize
     while rows := list(query.where(DeadLetter.id < below).tuples().execute(db.peewee)):
         yield from (DeadLetterSummary(*row) for row in rows)
@@ -163,7 +165,7 @@ def count(db: Db, which: DeadLetterFilter = ALL) -> int:
     return int(_chosen(DeadLetter.select(fn.count(DeadLetter.id)), which).scalar(db.peewee))
 
 
-def of_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) -> list[int]:
+def mentioning_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) -> list[int]:
     """Return the ids of the dead letters that name a workspace, as a message or as a refused event, or its channels.
 
     Messages of ours are stored as our encoder writes them; events name the workspace by its slug.
@@ -190,7 +192,7 @@ def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[ReasonCount]:
 
 def drop(db: Db, which: DeadLetterFilter) -> int:
     """Forget them; returns how many. In batches, so that no lock is held for long."""
-    gone, some = 0, _chosen(DeadLetter.select(DeadLetter.id), which).order_by(DeadLetter.id).limit(BATCH)
+    gone, some = 0, _chosen(DeadLetter.select(DeadLetter.id), which).order_by(DeadLetter.id).limit(PAGE_ROWS)
     while batch := int(DeadLetter.delete().where(DeadLetter.id.in_(some)).execute(db.peewee)):
         gone += batch
     return gone
@@ -208,7 +210,7 @@ def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list
     free = DeadLetter.lease_until < db.now
     some = _chosen(DeadLetter.select(DeadLetter.id), which).where(DeadLetter.id > after_id, free)
     rows = (
-        DeadLetter.update(lease_until=db.now + LEASE)
+        DeadLetter.update(lease_until=db.now + REPLAY_LEASE_SECONDS)
         .where(DeadLetter.id.in_(some.order_by(DeadLetter.id).limit(limit)), free)
         .returning(*COLUMNS, DeadLetter.lease_until)
         .tuples()
@@ -217,7 +219,7 @@ def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list
     return [ClaimedDeadLetter(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
 
 
-def held(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
+def leased(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
     """How many of them somebody has claimed, and in how many seconds the last of the claims runs out."""
     columns = (fn.count(DeadLetter.id), fn.max(DeadLetter.lease_until) - db.now)
     query = _chosen(DeadLetter.select(*columns), which).where(DeadLetter.lease_until >= db.now)
@@ -225,7 +227,7 @@ def held(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
     return int(number), float(seconds or 0.0)
 
 
-def settled(db: Db, claimed: ClaimedDeadLetter) -> bool:
+def delete_replayed(db: Db, claimed: ClaimedDeadLetter) -> bool:
     """It was sent again: forget it, unless it has died anew meanwhile; says whether it went."""
     return bool(DeadLetter.delete().where(_ours(claimed)).execute(db.peewee))
 

@@ -18,10 +18,12 @@ from overheard.notices import Notice, NoticeType, PublicMention
 from overheard.routing import NewMention, Route, route
 
 PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
-MOST_LOOKED_AT = 50  # channels that may be stuck
-UNTRIED = 600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
-ROWS = 400  # an INSERT
-MOST_IN_A_DIGEST = 200  # mentions, the newest; the others are only counted
+MAX_STUCK_CHANNELS = 50  # channels that may be stuck
+FORGOTTEN_AFTER_SECONDS = (
+    600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
+)
+INSERT_ROWS = 400  # an INSERT
+DIGEST_MAX_MENTIONS = 200  # mentions, the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
@@ -46,7 +48,7 @@ class DeliveryContents(msgspec.Struct, frozen=True):
     born: tuple[float, ...]
 
 
-def new_id() -> str:
+def new_delivery_id() -> str:
     """The stable id of a delivery, which the receiver sees."""
     return f"msg_{uuid.uuid4().hex}"
 
@@ -62,7 +64,7 @@ def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
     routing = route(mentions, [Route(*row) for row in _routes(db, workspaces=workspaces)], now)
     rows = [
         {
-            "id": new_id(),
+            "id": new_delivery_id(),
             "channel": each.channel_id,
             "mention": each.mention_id,
             "state": each.state,
@@ -71,8 +73,8 @@ def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
         }
         for each in routing.deliveries
     ]
-    for start in range(0, len(rows), ROWS):
-        _add(db, rows=rows[start : start + ROWS])
+    for start in range(0, len(rows), INSERT_ROWS):
+        _add(db, rows=rows[start : start + INSERT_ROWS])
     return routing.prompts
 
 
@@ -214,13 +216,15 @@ def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
     if claimed.period_end is None:
         rows = mentions.rows().where(there, Mention.id == claimed.mention)
     else:
-        rows = mentions.rows().where(there, Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(MOST_IN_A_DIGEST)
+        rows = (
+            mentions.rows().where(there, Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(DIGEST_MAX_MENTIONS)
+        )
     found = list(rows.tuples().execute(db.peewee))[::-1]
     slug = found[0][1] if found else _workspace_of(db, claimed.id)
     if slug is None:
         return None
-    omitted = bundled.count(db.peewee) - len(found) if len(found) == MOST_IN_A_DIGEST else 0
-    public: tuple[PublicMention, ...] = tuple(mentions.as_public(db, found))
+    omitted = bundled.count(db.peewee) - len(found) if len(found) == DIGEST_MAX_MENTIONS else 0
+    public: tuple[PublicMention, ...] = tuple(mentions.to_public(db, found))
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
     notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
     return DeliveryContents(notice, tuple(row[10] for row in found))
@@ -237,21 +241,21 @@ def _workspace_of(db: Db, delivery_id: str) -> str | None:
     return slug
 
 
-def sent(db: Db, delivery_id: str, now: float) -> None:
+def mark_sent(db: Db, delivery_id: str, now: float) -> None:
     """It is delivered, whoever has claimed it by now."""
     Delivery.update(state=SENT, sent_at=now, lease_until=0, error=None).where(Delivery.id == delivery_id).execute(
         db.peewee
     )
 
 
-def failed(db: Db, delivery_id: str, held_until: float, reason: str) -> None:
+def mark_failed(db: Db, delivery_id: str, held_until: float, reason: str) -> None:
     """It will not be tried again, unless its claim ran out and somebody else is trying it."""
     Delivery.update(state=FAILED, lease_until=0, error=storable(reason)).where(
         _held([delivery_id], held_until)
     ).execute(db.peewee)
 
 
-def put_off(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
+def reschedule(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
     """The try failed: it is due again at ``until``. Not when its claim ran out: that of who took it over stands."""
     Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
         _held([delivery_id], held_until)
@@ -302,7 +306,7 @@ def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[in
             .distinct()
         )
         for (channel_id,) in sorted(held.tuples().execute(db.peewee)):
-            row = {"id": new_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
+            row = {"id": new_delivery_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
             made = list(
                 Delivery.insert(**row, due_at=now, created_at=now)
                 .on_conflict_ignore()
@@ -332,7 +336,7 @@ def pending(db: Db) -> int:
     return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
 
 
-def untried(db: Db, workspace_id: int) -> bool:
+def has_untried(db: Db, workspace_id: int) -> bool:
     """Whether something of the workspace waits to be sent for the first time."""
     query = (
         Delivery.select(Delivery.id)
@@ -364,11 +368,11 @@ def waiting(db: Db, now: float, older_than: float) -> DeliveryQueue:
     )
     stuck = [
         channel_id
-        for channel_id in waiting_channels(db, now, older_than, MOST_LOOKED_AT, Channel.failing_since.is_null())
+        for channel_id in waiting_channels(db, now, older_than, MAX_STUCK_CHANNELS, Channel.failing_since.is_null())
         # More may wait there than [notify] per_minute lets out at once.
         if not _claimed(db, channel_id, now) and _last_sent(db, channel_id) <= now - older_than
     ]
-    stuck += _untried(db, now, max(UNTRIED, older_than))
+    stuck += _untried(db, now, max(FORGOTTEN_AFTER_SECONDS, older_than))
     overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
     return DeliveryQueue(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
 
@@ -387,7 +391,7 @@ def _untried(db: Db, now: float, older_than: float) -> list[int]:
         Channel.select(Channel.id)
         .where(Channel.failing_since.is_null(False), Channel.disabled_at.is_null(), fn.EXISTS(overdue))
         .where(Channel.not_before <= now - older_than, ~fn.EXISTS(tried))
-        .limit(MOST_LOOKED_AT)
+        .limit(MAX_STUCK_CHANNELS)
     )
     return [channel_id for (channel_id,) in rows.tuples().execute(db.peewee) if not _claimed(db, channel_id, now)]
 

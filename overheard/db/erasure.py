@@ -25,9 +25,9 @@ from overheard.db.models import Delivery, Erased, Mention, StoredItem
 from overheard.items import Item
 from overheard.messages import Key
 
-REMEMBERED = 7 * 86400.0  # seconds for which an erased item's name is kept
-KEYS = 400  # in one statement
-AUTHOR = "u/"
+TOMBSTONE_SECONDS = 7 * 86400.0  # seconds for which an erased item's name is kept
+KEYS_PER_STATEMENT = 400  # in one statement
+AUTHOR_KEY_PREFIX = "u/"
 
 
 class ErasedCounts(msgspec.Struct):
@@ -44,19 +44,21 @@ class ErasedCounts(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def erase(db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()) -> ErasedCounts:
+def erase_items(
+    db: Db, item_ids: Collection[int], now: float, *, nameless: Collection[tuple[str, str]] = ()
+) -> ErasedCounts:
     """Erase stored items that are gone from their source. Outside of a transaction.
 
     ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
     """
     rows = StoredItem.select(StoredItem.source, StoredItem.ref).where(StoredItem.id.in_(list(item_ids)))
-    tally = erase_gone(db, list(rows.tuples().execute(db.peewee)), now)
+    tally = erase_keys(db, list(rows.tuples().execute(db.peewee)), now)
     for source, author in sorted(nameless):
         StoredItem.update(author=None).where(written_by(source, author)).execute(db.peewee)
     return tally
 
 
-def erase_gone(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
+def erase_keys(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
     """Erase items, be they stored or not: none of them is stored from here on. Outside of a transaction.
 
     1. the items' names are remembered, so that store refuses them, and titles of their own in comments below them;
@@ -67,8 +69,8 @@ def erase_gone(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
     tally, ordered = ErasedCounts(), sorted(keys)  # one order of locks for all workers
     if ordered:
         remember(db, map(item_key, ordered), now)
-    for start in range(0, len(ordered), KEYS):
-        some = ordered[start : start + KEYS]
+    for start in range(0, len(ordered), KEYS_PER_STATEMENT):
+        some = ordered[start : start + KEYS_PER_STATEMENT]
         thread_titles.erase_titles(db, _of_keys(StoredItem.thread, some))
         tally.add(_erase_rows(db, some))
     return tally
@@ -127,8 +129,8 @@ def remember(db: Db, keys: Iterable[str], now: float) -> None:
     """
     rows = [{"key": key, "at": now} for key in sorted(keys)]
     with db.transaction():
-        for start in range(0, len(rows), KEYS):
-            Erased.insert_many(rows[start : start + KEYS]).on_conflict(
+        for start in range(0, len(rows), KEYS_PER_STATEMENT):
+            Erased.insert_many(rows[start : start + KEYS_PER_STATEMENT]).on_conflict(
                 conflict_target=[Erased.key], update={Erased.at: now}
             ).execute(db.peewee)
     db.await_writers(StoredItem)
@@ -143,7 +145,7 @@ def item_key(key: Key) -> str:
 def author_key(source: str, author: str) -> str:
     """Return what is remembered of an author who is forgotten: a hash."""
     digest = hashlib.sha256(f"overheard:{author.lower()}".encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{source}:{AUTHOR}{digest}"
+    return f"{source}:{AUTHOR_KEY_PREFIX}{digest}"
 
 
 def refused(db: Db, items: Iterable[Item]) -> set[Key]:
@@ -168,7 +170,7 @@ def threads_refused(db: Db, items: Iterable[Item]) -> set[Key]:
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:
     """Those of the keys that were remembered."""
     ordered = list(keys)
-    portions = (ordered[start : start + KEYS] for start in range(0, len(ordered), KEYS))
+    portions = (ordered[start : start + KEYS_PER_STATEMENT] for start in range(0, len(ordered), KEYS_PER_STATEMENT))
     return {key for some in portions for (key,) in _erased(db, keys=some)}
 
 

@@ -28,7 +28,7 @@ from overheard.db.models import (
     Workspace,
 )
 
-BATCH = 500
+ERASE_BATCH_ROWS = 500
 
 
 class ErasedWorkspaceCounts(msgspec.Struct):
@@ -43,18 +43,18 @@ class ErasedWorkspaceCounts(msgspec.Struct):
     feeds: int = 0
 
 
-def author(db: Db, source: str, name: str, now: float) -> ErasedCounts:
+def erase_author(db: Db, source: str, name: str, now: float) -> ErasedCounts:
     """Erase everything of an author, and store nothing of theirs any more."""
     erasure.remember(db, [author_key(source, name)], now)
     tally = ErasedCounts()
-    some = StoredItem.select(StoredItem.source, StoredItem.ref).where(written_by(source, name)).limit(BATCH)
+    some = StoredItem.select(StoredItem.source, StoredItem.ref).where(written_by(source, name)).limit(ERASE_BATCH_ROWS)
     while keys := list(some.tuples().execute(db.peewee)):
-        tally.add(erasure.erase_gone(db, keys, now))
+        tally.add(erasure.erase_keys(db, keys, now))
     return tally
 
 
 def count_author(db: Db, source: str, name: str) -> ErasedCounts:
-    """What ``author`` would erase; but for digests, which it may leave empty."""
+    """What ``erase_author`` would erase; but for digests, which it may leave empty."""
     its = StoredItem.select(StoredItem.id).where(written_by(source, name))
     mentions = Mention.select(Mention.id).where(Mention.item.in_(its))
     return ErasedCounts(
@@ -69,7 +69,7 @@ def remember_author(db: Db, source: str, name: str) -> bool:
     return bool(Erased.delete().where(Erased.key == author_key(source, name)).execute(db.peewee))
 
 
-def workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCounts:
+def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCounts:
     """Erase a workspace with all that is its own, and what nobody else wants.
 
     1. it is paused: nobody reads or matches for it any more;
@@ -80,14 +80,14 @@ def workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCounts:
     channels = _channels(db, workspace_id)
     letters = _letters(db, workspace_id, channels)
     tally = _counted(db, workspace_id, channels, letters)
-    for start in range(0, len(letters), BATCH):
-        dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + BATCH])))
-    some = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(BATCH)
+    for start in range(0, len(letters), ERASE_BATCH_ROWS):
+        dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + ERASE_BATCH_ROWS])))
+    some = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(ERASE_BATCH_ROWS)
     gone = Mention.delete().where(Mention.id.in_(some)).returning(Mention.item)  # their deliveries go with them
     while items := [item for (item,) in gone.tuples().execute(db.peewee)]:
         tally.items += retention.unmentioned(db, items)
-    digests = Delivery.select(Delivery.id).where(Delivery.channel.in_(channels)).limit(BATCH)
-    while Delivery.delete().where(Delivery.id.in_(digests)).execute(db.peewee) == BATCH:
+    digests = Delivery.select(Delivery.id).where(Delivery.channel.in_(channels)).limit(ERASE_BATCH_ROWS)
+    while Delivery.delete().where(Delivery.id.in_(digests)).execute(db.peewee) == ERASE_BATCH_ROWS:
         pass
     watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
     feeds = [feed for (feed,) in watched.tuples().execute(db.peewee)]
@@ -99,7 +99,7 @@ def workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCounts:
 
 
 def count_workspace(db: Db, workspace_id: int) -> ErasedWorkspaceCounts:
-    """What ``workspace`` would erase."""
+    """What ``erase_workspace`` would erase."""
     channels = _channels(db, workspace_id)
     tally = _counted(db, workspace_id, channels, _letters(db, workspace_id, channels))
     other = Mention.alias()
@@ -120,7 +120,7 @@ def _channels(db: Db, workspace_id: int) -> list[int]:
 
 def _letters(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
     slug = Workspace.select(Workspace.slug).where(Workspace.id == workspace_id).scalar(db.peewee)
-    return dead_letters.of_workspace(db, workspace_id, str(slug), channels)
+    return dead_letters.mentioning_workspace(db, workspace_id, str(slug), channels)
 
 
 def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int]) -> ErasedWorkspaceCounts:

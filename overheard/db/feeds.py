@@ -15,8 +15,8 @@ from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Wor
 from overheard.items import ALL, FeedKind
 from overheard.sources.registry import place_label
 
-TOLD_AFTER = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
-FIRST_BACKOFF = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
+ALERT_AFTER_REFUSALS = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
+INITIAL_BACKOFF_SECONDS = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
 
 
 def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> list[FeedRow]:
@@ -46,7 +46,7 @@ def _stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> A
     )
 
 
-def also_due(
+def joinable(
     db: Db,
     group: Group,
     *,
@@ -63,12 +63,12 @@ def also_due(
     cost a request, or two, for each. Then come those that were read the longest ago. ``room``: how many feeds
     may join.
     """
-    needed_at = Case(None, [(refreshes.WAITS, now)], db.greatest(Workspace.next_due_at, now))
+    needed_at = Case(None, [(refreshes.IS_WAITING, now)], db.greatest(Workspace.next_due_at, now))
     wanted = (
         Watch.select(Watch.feed, fn.max(needed_at).alias("needed_at"))
         .join(Workspace, on=(Watch.workspace == Workspace.id))
         .join(RefreshDemand, on=((RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == group.source)))
-        .where(Workspace.active, (Workspace.next_due_at <= due_by) | refreshes.WAITS)
+        .where(Workspace.active, (Workspace.next_due_at <= due_by) | refreshes.IS_WAITING)
         .group_by(Watch.feed)
     )
     never = FeedGroup.cursor.is_null()
@@ -97,7 +97,7 @@ def also_due(
     return [other for other in found if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
-def still_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:
+def has_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:
     """Return whether a readable feed of the source is neither fresh nor being read by a poll that makes it so."""
     return bool(_still_stale(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since))
 
@@ -121,15 +121,15 @@ def _still_stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any
     )
 
 
-def refuse(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
+def back_off(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
     """Leave a refused feed, alone in its group, alone for a while, longer each time. Returns when to try again."""
-    retry_at = now + min(FIRST_BACKOFF * 2.0 ** min(feed.failures, 16), longest)
+    retry_at = now + min(INITIAL_BACKOFF_SECONDS * 2.0 ** min(feed.failures, 16), longest)
     Feed.update(failures=feed.failures + 1, reason=reason, retry_at=retry_at).where(Feed.id == feed.id).execute(
         db.peewee
     )
     FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id == feed.group_id).execute(db.peewee)
-    if feed.failures + 1 == TOLD_AFTER:
-        incidents.note(db, "feed refused", f"{place_label(feed.source, feed.place)} {feed.kind} ({reason})", now)
+    if feed.failures + 1 == ALERT_AFTER_REFUSALS:
+        incidents.record(db, "feed refused", f"{place_label(feed.source, feed.place)} {feed.kind} ({reason})", now)
     return retry_at
 
 
@@ -163,7 +163,7 @@ def states(db: Db) -> dict[str, int]:
     """How many watched feeds are ok, failing or new."""
     failing = fn.sum(Case(None, [(Feed.failures > 0, 1)], 0))
     new = fn.sum(Case(None, [((Feed.failures == 0) & FeedGroup.cursor.is_null(), 1)], 0))
-    watched = Feed.id.in_(Watch.select(Watch.feed)) & visibility.FEEDS
+    watched = Feed.id.in_(Watch.select(Watch.feed)) & visibility.IS_PUBLIC_FEED
     counts = (
         Feed.select(fn.count(Feed.id), failing, new)
         .join(FeedGroup, JOIN.LEFT_OUTER, on=(Feed.group == FeedGroup.id))
@@ -184,7 +184,7 @@ def oldest_fresh(db: Db) -> float | None:
     )
     query = (
         Feed.select(Feed.fresh_at)
-        .where(visibility.FEEDS, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
+        .where(visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
         .order_by(Feed.fresh_at)
         .limit(1)
     )
@@ -201,7 +201,7 @@ def oldest_poll(db: Db, now: float) -> float | None:
     return db.moment(held)
 
 
-def unread_since(db: Db, workspace_id: int, since: float) -> bool:
+def has_unread(db: Db, workspace_id: int, since: float) -> bool:
     """Whether one of the workspace's feeds, refused ones aside, has not been read since ``since``."""
     query = (
         Feed.select(Feed.id)
@@ -226,7 +226,7 @@ def failing(db: Db, limit: int) -> list[FailingFeed]:
     """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
-        .where(Feed.failures > 0, visibility.FEEDS, Feed.id.in_(Watch.select(Watch.feed)))
+        .where(Feed.failures > 0, visibility.IS_PUBLIC_FEED, Feed.id.in_(Watch.select(Watch.feed)))
         .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
         .limit(limit)
     )

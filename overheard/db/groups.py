@@ -55,7 +55,9 @@ class Group(msgspec.Struct, frozen=True):
         return tuple(feed.place for feed in self.feeds)
 
 
-GIVEN_UP = "given up"  # in place of a poll: the group is free, and the sweep asks for those who waited for its reading
+FREE_UNREAD = (
+    "given up"  # in place of a poll: the group is free, and the sweep asks for those who waited for its reading
+)
 
 FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
@@ -124,7 +126,7 @@ def _groups(db: Db, ids: Any) -> Any:
     return FeedGroup.select(*COLUMNS).where(FeedGroup.id.in_(ids))
 
 
-def held(db: Db, group_id: int, poll: str) -> Group | None:
+def of_poll(db: Db, group_id: int, poll: str) -> Group | None:
     """The group, when ``poll`` still holds its lease."""
     if not FeedGroup.select().where(FeedGroup.id == group_id, FeedGroup.poll == poll).exists(db.peewee):
         return None
@@ -151,7 +153,7 @@ def join(
         # Between the look and the lease somebody may have read or changed one.
         chosen = [other for other in taken if other == by_id[other.id]]
         back = [other.id for other in taken if other not in chosen]
-        FeedGroup.update(poll=GIVEN_UP, lease_until=0).where(FeedGroup.id.in_(back)).execute(db.peewee)
+        FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.id.in_(back)).execute(db.peewee)
         if not chosen:
             return group
         ids = [other.id for other in chosen]
@@ -172,7 +174,7 @@ def divide(db: Db, group: Group, feed_ids: Sequence[int], *, room: int | None = 
     """
     values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at")}
     with db.transaction():
-        made = int(FeedGroup.insert(**values, room=room or group.room, poll=GIVEN_UP).execute(db.peewee))
+        made = int(FeedGroup.insert(**values, room=room or group.room, poll=FREE_UNREAD).execute(db.peewee))
         Feed.update(group=made).where(Feed.id.in_(list(feed_ids)), Feed.group == group.id).execute(db.peewee)
         if room is not None:
             FeedGroup.update(room=room).where(FeedGroup.id == group.id).execute(db.peewee)
@@ -184,7 +186,7 @@ def extend(db: Db, poll: str, until: float) -> None:
     FeedGroup.update(lease_until=until).where(FeedGroup.poll == poll).execute(db.peewee)
 
 
-def begin(db: Db, poll: str, now: float) -> None:
+def restart(db: Db, poll: str, now: float) -> None:
     """Note that the poll, which had to wait for its turn, begins to read only now."""
     Poll.update(started_at=now).where(Poll.id == poll).execute(db.peewee)
 
@@ -192,11 +194,11 @@ def begin(db: Db, poll: str, now: float) -> None:
 def release(db: Db, poll: str) -> None:
     """Give back the group of a poll that is given up; what it has stored stays stored."""
     with db.transaction():
-        FeedGroup.update(poll=GIVEN_UP, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
+        FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
-def put_off(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
+def postpone(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
     """Give the poll's group to the poll ``later``, which begins at ``until``: the source cannot be read just now.
 
     It is its own until then and for ``lease`` seconds more. The parts of the old one that are stored count for nothing
@@ -216,16 +218,16 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
     """
     gaps = []
     for target in sorted(targets, key=lambda target: target.group_id):
-        held = _held(db, group=target.group_id)
+        of_poll = _held(db, group=target.group_id)
         members = {row[0] for row in _feeds(db, groups=[target.group_id])}
-        if not held or held[0][1] > started_at or not members <= set(target.feed_ids):
+        if not of_poll or of_poll[0][1] > started_at or not members <= set(target.feed_ids):
             continue
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
         _move(db, group=target.group_id, began_at=started_at, **read)
         _refresh(db, group=target.group_id, at=started_at)
         if target.missed is not None:
             _gap(db, target, target.missed, now)
-            gaps.append((held[0][0], target.missed.reason))
+            gaps.append((of_poll[0][0], target.missed.reason))
     _end(db, poll=poll)
     return gaps
 
@@ -271,7 +273,7 @@ def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]
     return [group_id for (group_id,) in freed.tuples().execute(db.peewee)]
 
 
-def forget_empty(db: Db, now: float) -> int:
+def delete_empty(db: Db, now: float) -> int:
     """Delete groups whose feeds are all gone; how many there were."""
     used = fn.EXISTS(Feed.select(Feed.id).where(Feed.group == FeedGroup.id))
     # A new group is made a moment before its feed.

@@ -6,14 +6,14 @@ from overheard.db.database import Db
 from overheard.db.models import Heartbeat
 
 
-def beat(db: Db, name: str, now: float) -> None:
+def record(db: Db, name: str, now: float) -> None:
     """``name`` has done its work at ``now``."""
     Heartbeat.insert(name=name, at=now).on_conflict(
         conflict_target=[Heartbeat.name], update={Heartbeat.at: now}
     ).execute(db.peewee)
 
 
-def first(db: Db, name: str, at: float) -> bool:
+def record_once(db: Db, name: str, at: float) -> bool:
     """Note ``name`` for the time ``at``, unless it was noted for that time, or a later one, before; says which."""
     noted = (
         Heartbeat.insert(name=name, at=at)
@@ -25,6 +25,6 @@ def first(db: Db, name: str, at: float) -> bool:
     return bool(list(noted))
 
 
-def last(db: Db, name: str) -> float | None:
+def last_at(db: Db, name: str) -> float | None:
     """When ``name`` last did its work; None when never."""
     return db.moment(Heartbeat.select(Heartbeat.at).where(Heartbeat.name == name))

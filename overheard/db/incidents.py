@@ -25,7 +25,7 @@ IncidentKind = Literal[
     "reddit login refused",
 ]
 
-LONGEST = 200  # characters of a place
+PLACE_MAX_CHARS = 200  # characters of a place
 
 
 class IncidentCount(msgspec.Struct, frozen=True):
@@ -40,22 +40,22 @@ class IncidentCount(msgspec.Struct, frozen=True):
     last_at: float
 
 
-def note(db: Db, kind: IncidentKind, what: str, now: float) -> None:
+def record(db: Db, kind: IncidentKind, what: str, now: float) -> None:
     """It has happened once more."""
-    Incident.insert(kind=kind, what=storable(what[:LONGEST]), count=1, last_at=now).on_conflict(
+    Incident.insert(kind=kind, what=storable(what[:PLACE_MAX_CHARS]), count=1, last_at=now).on_conflict(
         conflict_target=[Incident.kind, Incident.what],
         update={Incident.count: Incident.count + 1, Incident.last_at: now},
     ).execute(db.peewee)
 
 
-def untold(db: Db) -> list[IncidentCount]:
+def unreported(db: Db) -> list[IncidentCount]:
     """What the operator has not been told, by kind, the latest first."""
     rows = Incident.select(Incident.kind, Incident.what, Incident.count, Incident.last_at)
     ordered = rows.order_by(Incident.kind, Incident.last_at.desc(), Incident.what)
     return [IncidentCount(*row) for row in ordered.tuples().execute(db.peewee)]
 
 
-def tell(db: Db, noted: Iterable[IncidentCount]) -> None:
+def mark_reported(db: Db, noted: Iterable[IncidentCount]) -> None:
     """The operator has been told of these; what has happened meanwhile stays to be told."""
     with db.transaction():
         for each in sorted(noted, key=lambda each: (each.kind, each.what)):  # one order of locks
@@ -64,6 +64,6 @@ def tell(db: Db, noted: Iterable[IncidentCount]) -> None:
             Incident.delete().where(row, Incident.count <= 0).execute(db.peewee)
 
 
-def forget(db: Db, before: float) -> None:
+def delete_before(db: Db, before: float) -> None:
     """Leave untold what happened before then: there is nobody to tell."""
     Incident.delete().where(Incident.last_at < before).execute(db.peewee)

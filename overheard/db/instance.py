@@ -10,13 +10,13 @@ from overheard.db.models import Revision
 NAME = "instance"
 
 
-def identify(db: Db) -> str:
+def ensure_id(db: Db) -> str:
     """Return the number of this database's Overheard, which gets one when it has none."""
     Revision.insert(name=NAME, value=secrets.randbits(63)).on_conflict_ignore().execute(db.peewee)
-    return known(db)
+    return stored_id(db)
 
 
-def known(db: Db) -> str:
+def stored_id(db: Db) -> str:
     """Return the number as its processes show it; empty while no process has run on this database."""
     value = Revision.select(Revision.value).where(Revision.name == NAME).scalar(db.peewee)
     return "" if value is None else f"{int(value):016x}"

@@ -15,7 +15,7 @@ from overheard.db.database import Db
 from overheard.db.models import Mention, Query, StoredItem, Workspace
 from overheard.notices import PublicMention
 
-READ_AT_ONCE = 200  # mentions
+PAGE_MENTIONS = 200  # mentions
 COLUMNS = (
     Mention.id,
     Workspace.slug,
@@ -40,7 +40,7 @@ REDDIT = "reddit"  # whose places are called subreddits; receivers know them by 
 
 
 def rows() -> Any:
-    """The query of (mention id, then the columns that ``as_public`` takes), to be narrowed down by the caller."""
+    """The query of (mention id, then the columns that ``to_public`` takes), to be narrowed down by the caller."""
     return (
         Mention.select(*COLUMNS)
         .join(StoredItem, on=(Mention.item == StoredItem.id))
@@ -48,7 +48,7 @@ def rows() -> Any:
     )
 
 
-def as_public(db: Db, found: Sequence[Sequence[Any]]) -> list[PublicMention]:
+def to_public(db: Db, found: Sequence[Sequence[Any]]) -> list[PublicMention]:
     """Return rows of ``rows`` as the world sees them, with the names of their queries."""
     mentions = [_public(row) for row in found]
     names = _query_names(db, {query for mention in mentions for query in mention.query_ids})
@@ -106,13 +106,13 @@ def listing(
 ) -> Iterator[tuple[int, PublicMention]]:
     """(id, mention) of what is stored, narrowed down by workspace slug, by time of storing, by id."""
     query = rows().where(Mention.id > after_id)
-    query = query.where(visibility.workspace(workspace))
+    query = query.where(visibility.workspace_condition(workspace))
     if since is not None:
         query = query.where(Mention.stored_at >= since)
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)
     found = iter(query.tuples().execute(db.peewee))
-    while some := list(islice(found, READ_AT_ONCE)):
-        yield from zip((row[0] for row in some), as_public(db, some), strict=True)
+    while some := list(islice(found, PAGE_MENTIONS)):
+        yield from zip((row[0] for row in some), to_public(db, some), strict=True)
 
 
 def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:

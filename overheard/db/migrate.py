@@ -18,11 +18,11 @@ from overheard.observability.log import get_logger
 log = get_logger(__name__)
 
 DIRECTORY = Path(__file__).parent / "migrations"
-HOW = (
+OWNER_HINT = (
     "migrate as the owner of the tables (overheard_owner, see docs/security.md): give its URL in"
     " OVERHEARD_DATABASE__URL or …_URL_FILE for this one command"
 )
-LOCK = 0x07E4_4EA4D  # any number: it only has to be ours
+ADVISORY_LOCK_KEY = 0x07E4_4EA4D  # any number: it only has to be ours
 
 
 def pending(db: Db) -> list[str]:
@@ -36,7 +36,7 @@ def pending(db: Db) -> list[str]:
     return [row.name for row in rows if not row.applied]
 
 
-def untouched(db: Db) -> bool:
+def is_empty(db: Db) -> bool:
     """Whether no migration was ever applied: there is nothing in the database that could be lost."""
     return not _applied(db)
 
@@ -67,15 +67,15 @@ def migrate(db: Db, backed_up: Callable[[Path], object] = _log_backup) -> list[s
 
 
 def _up_alone(db: Db) -> list[str]:
-    peewee.Select(columns=[peewee.fn.pg_advisory_lock(LOCK)]).execute(db.peewee)
+    peewee.Select(columns=[peewee.fn.pg_advisory_lock(ADVISORY_LOCK_KEY)]).execute(db.peewee)
     try:
         return _up(db)
     except peewee.ProgrammingError as error:
         if not isinstance(error.__context__, InsufficientPrivilege):
             raise
-        raise ConfigError([f"[database] url: this role may not change the schema; {HOW}"]) from None
+        raise ConfigError([f"[database] url: this role may not change the schema; {OWNER_HINT}"]) from None
     finally:
-        peewee.Select(columns=[peewee.fn.pg_advisory_unlock(LOCK)]).execute(db.peewee)
+        peewee.Select(columns=[peewee.fn.pg_advisory_unlock(ADVISORY_LOCK_KEY)]).execute(db.peewee)
 
 
 @contextmanager

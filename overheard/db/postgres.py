@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors
 
 CONNECT_SECONDS = 5
-PATIENCE_SECONDS = 10.0  # without an answer, after which we look whether the server is still there
+ANSWER_TIMEOUT_SECONDS = 10.0  # without an answer, after which we look whether the server is still there
 WAIT_INTERVAL_SECONDS = 0.1  # psycopg's own
 
 # libpq's: a host that is gone without a word is noticed within 11 seconds, data it does not confirm within 10.
@@ -45,7 +45,7 @@ SERVER_LIMITS: dict[str, int] = {
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that does not wait for a server that has stopped. ``again`` opens another one like it."""
 
-    patience: float = PATIENCE_SECONDS
+    patience: float = ANSWER_TIMEOUT_SECONDS
     again: Callable[[], psycopg.Connection[Any]]
 
     def wait(self, gen: Any, interval: float = WAIT_INTERVAL_SECONDS, timeout: float | None = None) -> Any:

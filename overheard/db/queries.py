@@ -11,8 +11,8 @@ from overheard.db.database import Db
 from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
 from overheard.items import WatchKey
 
-QUERIES = 5000  # of one statement
-WORKSPACES = 1000  # of one statement
+QUERIES_PER_STATEMENT = 5000  # of one statement
+WORKSPACES_PER_STATEMENT = 1000  # of one statement
 
 
 def revision(db: Db) -> int:
@@ -51,7 +51,7 @@ def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
         Query.select(Query.revision, Query.id, Query.workspace, text)
         .join(Workspace, on=(Query.workspace == Workspace.id))
         .order_by(Query.revision, Query.id)
-        .limit(QUERIES)
+        .limit(QUERIES_PER_STATEMENT)
     )
     last = (since, sys.maxsize)
     while rows := list(changed.where(Tuple(Query.revision, Query.id) > last).tuples().execute(db.peewee)):
@@ -67,8 +67,8 @@ def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[WatchKey, ...
         .order_by(WatchChange.workspace_id)
     )
     changed = [workspace_id for (workspace_id,) in query.tuples().execute(db.peewee)]
-    for start in range(0, len(changed), WORKSPACES):
-        some = changed[start : start + WORKSPACES]
+    for start in range(0, len(changed), WORKSPACES_PER_STATEMENT):
+        some = changed[start : start + WORKSPACES_PER_STATEMENT]
         present = Workspace.select(Workspace.id).where(Workspace.id.in_(some)).tuples().execute(db.peewee)
         places: dict[int, list[WatchKey]] = {workspace_id: [] for (workspace_id,) in present}
         watches = (
@@ -83,7 +83,7 @@ def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[WatchKey, ...
             yield workspace_id, tuple(places[workspace_id]) if workspace_id in places else None
 
 
-def texts(db: Db) -> Iterator[tuple[str, str, str]]:
+def all_texts(db: Db) -> Iterator[tuple[str, str, str]]:
     """(workspace's slug, query's name, its text) of all queries there are, in that order."""
     rows = (
         Query.select(Workspace.slug, Query.name, Query.text)

@@ -23,9 +23,9 @@ from overheard.db.thread_titles import without_title
 from overheard.errors import NotFound
 from overheard.items import Item
 
-EARLY = 0.5  # of the time within which an item is to be asked about
-URGENT = 0.75
-LEASE = 300.0  # seconds
+EARLY_FRACTION = 0.5  # of the time within which an item is to be asked about
+URGENT_FRACTION = 0.75
+RECHECK_LEASE_SECONDS = 300.0  # seconds
 
 
 class RecheckBatch(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
     A request is made when its first item was last asked about before ``before``; the next in line fill it up. Of two
     claimers each item goes to one.
     """
-    lease = now + LEASE
+    lease = now + RECHECK_LEASE_SECONDS
     free = (StoredItem.source == source) & (StoredItem.lease_until < now)
     oldest: Any = (
         StoredItem.select(StoredItem.id, StoredItem.checked_at)
@@ -85,12 +85,12 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
     return [RecheckBatch(source, tuple(ids), lease) for ids in wanted]
 
 
-def wish(db: Db, source: str, name: str, now: float) -> RecheckBatch:
+def claim_requested(db: Db, source: str, name: str, now: float) -> RecheckBatch:
     """Claim one item that somebody wants to be asked about now, and put it first in line in case that this is lost.
 
     Raises NotFound.
     """
-    lease = now + LEASE
+    lease = now + RECHECK_LEASE_SECONDS
     found = (
         StoredItem.update(checked_at=0, lease_until=lease)
         .where(StoredItem.source == source, StoredItem.ref == storable(name))
@@ -103,12 +103,12 @@ def wish(db: Db, source: str, name: str, now: float) -> RecheckBatch:
     raise NotFound(f"no item {name} is stored")
 
 
-def take(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToRecheck], float]:
+def take_over(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToRecheck], float]:
     """Those items of the batch that its claim still holds, and the lease under which they are ours from here on.
 
     Who comes second with the same claim finds nothing.
     """
-    lease = max(now + LEASE, batch.lease + 0.001)
+    lease = max(now + RECHECK_LEASE_SECONDS, batch.lease + 0.001)
     if not batch.item_ids:
         return [], lease
     taken = (
@@ -136,26 +136,26 @@ def hold(db: Db, item_ids: Sequence[int], lease: float, until: float) -> None:
     ).execute(db.peewee)
 
 
-def there(db: Db, item_ids: Sequence[int], now: float) -> None:
+def mark_present(db: Db, item_ids: Sequence[int], now: float) -> None:
     """Their source has shown them."""
     StoredItem.update(checked_at=now, absent_since=None, lease_until=0).where(
         StoredItem.id.in_(list(item_ids))
     ).execute(db.peewee)
 
 
-def absent(db: Db, item_ids: Sequence[int], now: float) -> None:
+def mark_absent(db: Db, item_ids: Sequence[int], now: float) -> None:
     """Their source's answer has left them out."""
     StoredItem.update(checked_at=now, absent_since=fn.COALESCE(StoredItem.absent_since, now), lease_until=0).where(
         StoredItem.id.in_(list(item_ids))
     ).execute(db.peewee)
 
 
-def asked(db: Db, item_ids: Sequence[int], now: float) -> None:
+def mark_unknown(db: Db, item_ids: Sequence[int], now: float) -> None:
     """Their source was asked about them, and its answer says nothing either way."""
     StoredItem.update(checked_at=now, lease_until=0).where(StoredItem.id.in_(list(item_ids))).execute(db.peewee)
 
 
-def refresh(db: Db, stored: ItemToRecheck, found: Item) -> bool:
+def update_text(db: Db, stored: ItemToRecheck, found: Item) -> bool:
     """Keep what the source shows now in place of what was stored; says whether that is something else.
 
     Who has taken words back has taken them back here too. The mention stays, for which they were found; its

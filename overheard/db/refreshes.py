@@ -14,10 +14,10 @@ from peewee import Case, fn
 from overheard.db.database import Db
 from overheard.db.models import Feed, RefreshDemand, Watch, Workspace
 
-WAITS = RefreshDemand.demanded_at > RefreshDemand.served_at
+IS_WAITING = RefreshDemand.demanded_at > RefreshDemand.served_at
 
 
-def keep(db: Db, workspace_id: int) -> None:
+def sync_sources(db: Db, workspace_id: int) -> None:
     """Let the workspace have a row for each source that it watches, and no other. Runs inside a transaction."""
     sources = (
         Watch.select(Watch.workspace, Feed.source)
@@ -50,12 +50,12 @@ def demand(
             )
             rows.for_update("FOR NO KEY UPDATE").tuples().execute(db.peewee)
         # A demand that fetch has not taken up yet stays the oldest.
-        waits = WAITS & RefreshDemand.waiting_since.is_null(False)
+        waits = IS_WAITING & RefreshDemand.waiting_since.is_null(False)
         since = Case(None, [(waits, RefreshDemand.waiting_since)], now)
         RefreshDemand.update(demanded_at=until or now, waiting_since=since).where(which).execute(db.peewee)
 
 
-def served(db: Db, workspace_id: int, source: str, at: float) -> None:
+def mark_taken_up(db: Db, workspace_id: int, source: str, at: float) -> None:
     """Note that fetch has taken up every demand made until ``at``; a later one waits on."""
     later = Case(None, [(RefreshDemand.demanded_at > at, RefreshDemand.demanded_at)], None)
     RefreshDemand.update(served_at=at, waiting_since=later).where(
@@ -63,12 +63,12 @@ def served(db: Db, workspace_id: int, source: str, at: float) -> None:
     ).execute(db.peewee)
 
 
-def unserved(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, str]]:
+def claim_lost(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, str]]:
     """Claim (workspace, source) of demands made more than ``older_than`` seconds ago and never served, oldest first.
 
     Their event or message is lost. Claiming renews the demand, so that the next sweep does not ask again at once.
     """
-    lost = WAITS & (RefreshDemand.demanded_at <= now - older_than)
+    lost = IS_WAITING & (RefreshDemand.demanded_at <= now - older_than)
     rows = (
         RefreshDemand.select(RefreshDemand.workspace, RefreshDemand.source, RefreshDemand.demanded_at)
         .join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
@@ -92,7 +92,7 @@ def unserved(db: Db, now: float, older_than: float, limit: int) -> list[tuple[in
     ]
 
 
-def served_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
+def taken_up_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
     """Return, for each of the workspaces, until when the demands of each source that it watches were taken up."""
     found: dict[int, dict[str, float]] = {workspace_id: {} for workspace_id in workspace_ids}
     rows = RefreshDemand.select(RefreshDemand.workspace, RefreshDemand.source, RefreshDemand.served_at)

@@ -13,9 +13,9 @@ from overheard.db.models import Feed, SourceStatus, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.items import ALL
 
-NOTE_EVERY = 5.0  # seconds between two notes of a source that can be read
-UNTRIED = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
-ANSWERS = {
+RECORD_INTERVAL_SECONDS = 5.0  # seconds between two notes of a source that can be read
+FORGET_FAILURE_SECONDS = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
+ANSWERING = {
     SourceStatus.failing_since: None,
     SourceStatus.retry_at: None,
     SourceStatus.reason: None,
@@ -38,7 +38,7 @@ class SourceState(msgspec.Struct, frozen=True):
 
     def failing_for(self, now: float) -> float:
         """Seconds for which it has answered nobody; 0 when it answers, or nobody has asked for long."""
-        if self.failing_since is None or now > (self.retry_at or 0.0) + UNTRIED:
+        if self.failing_since is None or now > (self.retry_at or 0.0) + FORGET_FAILURE_SECONDS:
             return 0.0
         return max(now - self.failing_since, 0.0)
 
@@ -56,31 +56,31 @@ def state(db: Db, name: str) -> SourceState:
     return SourceState() if row is None else SourceState(*row)
 
 
-def read(db: Db, name: str, now: float) -> None:
+def record_read(db: Db, name: str, now: float) -> None:
     """It was read. A source that is read all the time is noted once in some seconds."""
-    noted = (SourceStatus.read_at >= now - NOTE_EVERY) & SourceStatus.failing_since.is_null()
+    noted = (SourceStatus.read_at >= now - RECORD_INTERVAL_SECONDS) & SourceStatus.failing_since.is_null()
     if SourceStatus.select(SourceStatus.name).where(SourceStatus.name == name, noted).exists(db.peewee):
         return
-    well = {SourceStatus.read_at: now, **ANSWERS}
+    well = {SourceStatus.read_at: now, **ANSWERING}
     SourceStatus.insert(name=name, read_at=now).on_conflict(conflict_target=[SourceStatus.name], update=well).execute(
         db.peewee
     )
 
 
-def answered(db: Db, name: str) -> None:
+def record_answer(db: Db, name: str) -> None:
     """It has refused what was asked for: it is there."""
-    SourceStatus.update(ANSWERS).where(SourceStatus.name == name, SourceStatus.failing_since.is_null(False)).execute(
+    SourceStatus.update(ANSWERING).where(SourceStatus.name == name, SourceStatus.failing_since.is_null(False)).execute(
         db.peewee
     )
 
 
-def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revoked: bool = False) -> None:
+def record_failure(db: Db, name: str, reason: str, now: float, retry_at: float, *, revoked: bool = False) -> None:
     """It gave no answer, or none to work with; ``reason`` is in our own words.
 
     ``revoked``: it refused the login (LoginRefused). Trying again helps only if the operator, or the source, acts.
     """
     reason = storable(reason)
-    anew = SourceStatus.failing_since.is_null() | (SourceStatus.retry_at < now - UNTRIED)
+    anew = SourceStatus.failing_since.is_null() | (SourceStatus.retry_at < now - FORGET_FAILURE_SECONDS)
     failing = {
         SourceStatus.failing_since: Case(None, [(anew, now)], SourceStatus.failing_since),
         SourceStatus.retry_at: retry_at,
@@ -93,7 +93,7 @@ def failed(db: Db, name: str, reason: str, now: float, retry_at: float, *, revok
     )
 
 
-def followed_whole(db: Db, name: str, limit: int) -> list[str]:
+def workspaces_watching_all(db: Db, name: str, limit: int) -> list[str]:
     """Up to ``limit`` slugs of the active workspaces that watch all of the source, in order."""
     rows = (
         Workspace.select(Workspace.slug)

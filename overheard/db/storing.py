@@ -19,10 +19,10 @@ from overheard.db.storable_text import storable
 from overheard.db.thread_titles import without_title
 from overheard.items import KINDS_IN, Item, WatchKey
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget
-from overheard.routing import NEWS_SECONDS, NewMention, is_backfilled
+from overheard.routing import NEWS_MAX_AGE_SECONDS, NewMention, is_backfilled
 from overheard.sources.registry import is_internal
 
-UNKNOWN = 0.0  # when a poll began whose row is gone: it makes nothing fresh
+UNKNOWN_START = 0.0  # when a poll began whose row is gone: it makes nothing fresh
 ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 
 
@@ -42,7 +42,7 @@ class StoreResult(msgspec.Struct, frozen=True):
 
 
 def store(
-    db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_SECONDS, kept_for: float = math.inf
+    db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_MAX_AGE_SECONDS, kept_for: float = math.inf
 ) -> StoreResult:
     """Store one part of a poll, in one transaction; first, in one of its own, erase what is gone.
 
@@ -56,7 +56,7 @@ def store(
        older than ``news_for`` seconds is none;
     4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
     """
-    erased = erasure.erase_gone(db, message.gone, now)
+    erased = erasure.erase_keys(db, message.gone, now)
     with db.transaction():
         created: list[NewMention] = []
         entries = _storable_now(db, message.items, now - kept_for)
@@ -197,7 +197,7 @@ def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
 def _part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
     # The poll's row is locked first: two workers that store its last two parts at once would each see the other's
     # part missing, and nobody would finish the poll.
-    seen = {"poll": part.poll, "unknown": UNKNOWN}
+    seen = {"poll": part.poll, "unknown": UNKNOWN_START}
     if part.parts is None:
         [row] = _touch_poll(db, **seen)
     else:

@@ -6,10 +6,10 @@ from typing import Any
 
 from overheard.db.models import Feed, Workspace
 
-WORKSPACES: Any = ~Workspace.internal
-FEEDS: Any = ~Feed.internal
+IS_PUBLIC_WORKSPACE: Any = ~Workspace.internal
+IS_PUBLIC_FEED: Any = ~Feed.internal
 
 
-def workspace(slug: str | None) -> Any:
+def workspace_condition(slug: str | None) -> Any:
     """Return the condition of being the workspace of this slug; None: one of those that people see."""
-    return WORKSPACES if slug is None else Workspace.slug == slug
+    return IS_PUBLIC_WORKSPACE if slug is None else Workspace.slug == slug

@@ -12,7 +12,7 @@ from overheard.db.database import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
 from overheard.items import KINDS_IN
-from overheard.workspaces import KINDS, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, arranged
+from overheard.workspaces import KINDS, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, watch_fields
 
 ROWS = 400  # rows a statement: well under every database's limit of parameters
 
@@ -50,7 +50,7 @@ def save(
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
         watches_changed = _save_watches(db, workspace_id, spec.feeds, now, internal)
-        refreshes.keep(db, workspace_id)
+        refreshes.sync_sources(db, workspace_id)
         revision = queries.next_revision(db)  # after the feeds: whoever saves at the same time waits from here on
         _save_queries(db, workspace_id, spec.query, now, revision)
         if watches_changed:
@@ -150,7 +150,7 @@ def _save_channels(
         else:
             made = secret(channel)  # None: this kind of channel signs nothing, and takes no secret
             kept = channel.secret or (made and (row[0] or made))
-            Channel.update({**channels.CLEARED, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
+            Channel.update({**channels.HEALTHY, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
                 db.peewee
             )
 
@@ -186,7 +186,7 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
             ChannelSpec(name, url, mode, secret if secrets else None)
             for name, url, mode, secret in ways.tuples().execute(db.peewee)
         ),
-        **arranged(watched),
+        **watch_fields(watched),
     )
 
 

@@ -37,7 +37,7 @@ def by_name(db: Db, name: str | int) -> Workspace:
     """The workspace of this slug or id. Raises NotFound, naming some that exist."""
     row: Workspace | None = Workspace.select().where(_named([name])).first(db.peewee)
     if row is None:
-        few = Workspace.select(Workspace.slug).where(visibility.WORKSPACES).limit(5)
+        few = Workspace.select(Workspace.slug).where(visibility.IS_PUBLIC_WORKSPACE).limit(5)
         some = [slug for (slug,) in few.tuples().execute(db.peewee)]
         hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
@@ -81,7 +81,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace]
     """Claim up to ``limit`` workspaces whose time has come; ``following`` gives each its next time.
 
     Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
-    side exactly one gets it. The claim is also the demand: if the event is lost now, ``refreshes.unserved`` finds it.
+    side exactly one gets it. The claim is also the demand: if the event is lost now, ``refreshes.claim_lost`` finds it.
     """
     with db.transaction():
         claimed = _claim(db, Workspace.next_due_at, {}, now, limit, following)
@@ -92,7 +92,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace]
 def claim_digests(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
     """Claim up to ``limit`` workspaces whose digest is due; ``digest_at`` of each is the period's end.
 
-    The claim notes the period: if its event is lost, ``undigested`` finds it again.
+    The claim notes the period: if its event is lost, ``claim_lost_digests`` finds it again.
     """
     period = {Workspace.digest_end: Workspace.next_digest_at, Workspace.digest_asked_at: now}
     with db.transaction():
@@ -121,16 +121,16 @@ def make_due(db: Db, workspace_id: int, now: float) -> None:
     with db.transaction():
         Workspace.update(next_due_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
         refreshes.demand(db, [workspace_id], now)
-        stale(db, workspace_id)
+        mark_stale(db, workspace_id)
 
 
-def stale(db: Db, workspace_id: int) -> None:
+def mark_stale(db: Db, workspace_id: int) -> None:
     """Forget that the workspace's feeds are fresh."""
     watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
     Feed.update(fresh_at=0).where(Feed.id.in_(watched)).execute(db.peewee)
 
 
-def undigested(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, float]]:
+def claim_lost_digests(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, float]]:
     """Claim (workspace, period's end) of digests asked for more than ``older_than`` seconds ago and never composed."""
     rows = (
         Workspace.select(Workspace.id, Workspace.digest_end, Workspace.digest_asked_at)
@@ -167,7 +167,7 @@ def longest_waiting(db: Db, now: float) -> WaitingWorkspace | None:
     asked = (
         RefreshDemand.select(RefreshDemand.waiting_since, Workspace.slug)
         .join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
-        .where(Workspace.active, RefreshDemand.waiting_since.is_null(False), refreshes.WAITS)
+        .where(Workspace.active, RefreshDemand.waiting_since.is_null(False), refreshes.IS_WAITING)
         .order_by(RefreshDemand.waiting_since)
         .limit(1)
     )
@@ -221,11 +221,17 @@ def overview(db: Db) -> list[WorkspaceOverview]:
         Workspace.id,
         *(getattr(Workspace, name) for name in WorkspaceOverview.__struct_fields__[:6]),
     )
-    rows = Workspace.select(*columns).where(visibility.WORKSPACES).order_by(Workspace.slug).tuples().execute(db.peewee)
+    rows = (
+        Workspace.select(*columns)
+        .where(visibility.IS_PUBLIC_WORKSPACE)
+        .order_by(Workspace.slug)
+        .tuples()
+        .execute(db.peewee)
+    )
     return [WorkspaceOverview(*row, *(count.get(workspace_id, 0) for count in counts)) for workspace_id, *row in rows]
 
 
-BOUNDED = {"queries": Query, "feeds": Watch, "channels": Channel}
+LIMITED_PARTS = {"queries": Query, "feeds": Watch, "channels": Channel}
 
 
 def _counted(db: Db, table: Any, workspace_id: int | None = None) -> dict[int, int]:
@@ -237,18 +243,18 @@ def _counted(db: Db, table: Any, workspace_id: int | None = None) -> dict[int, i
     return dict(rows.tuples().execute(db.peewee))
 
 
-def size(db: Db, slug: str) -> dict[str, int]:
+def limited_counts(db: Db, slug: str) -> dict[str, int]:
     """How much the workspace has of what [limits] bounds; nothing where there is none of this slug."""
     row = Workspace.select(Workspace.id).where(Workspace.slug == storable(slug)).scalar(db.peewee)
-    return {} if row is None else {part: _counted(db, table, row).get(row, 0) for part, table in BOUNDED.items()}
+    return {} if row is None else {part: _counted(db, table, row).get(row, 0) for part, table in LIMITED_PARTS.items()}
 
 
-def beyond(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
+def over_limits(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
     """(slug, part, number) of what workspaces have more of than ``limits`` says."""
-    counts = {part: _counted(db, BOUNDED[part]) for part in limits}
+    counts = {part: _counted(db, LIMITED_PARTS[part]) for part in limits}
     over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
     rows = Workspace.select(Workspace.id, Workspace.slug).where(Workspace.id.in_({row for row, _, _ in over}))
-    slugs = dict(rows.where(visibility.WORKSPACES).tuples().execute(db.peewee))
+    slugs = dict(rows.where(visibility.IS_PUBLIC_WORKSPACE).tuples().execute(db.peewee))
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
 
@@ -280,11 +286,11 @@ def _refusal(check: Callable[[str], object], text: str) -> str | None:
     return None
 
 
-def tally(db: Db) -> tuple[int, int]:
+def count_active_and_paused(db: Db) -> tuple[int, int]:
     """How many workspaces are active, and how many paused."""
     rows = (
         Workspace.select(Workspace.active, fn.count(Workspace.id))
-        .where(visibility.WORKSPACES)
+        .where(visibility.IS_PUBLIC_WORKSPACE)
         .group_by(Workspace.active)
     )
     counts = {bool(active): int(count) for active, count in rows.tuples().execute(db.peewee)}

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice, pairwise
 
-from overheard.matching.text import affixed, affixes, spans, words
+from overheard.matching.text import affixes, spans, widened, words
 from overheard.matching.tree import Term
 
 Highlight = tuple[str, int, int]
@@ -171,7 +171,7 @@ class Document:
         if term.affixes:
             field, start, end = spot
             before, behind = term.affixes[0][0], term.affixes[-1][1]
-            spot = (field, *affixed(self._texts[field], (start, end), before, behind))
+            spot = (field, *widened(self._texts[field], (start, end), before, behind))
         return spot
 
 

@@ -9,13 +9,13 @@
 
 Every way to match must ask for some word: NOT x, or a OR NOT x, would match nearly everything and are refused. So is
 what other languages offer and this one does not (and, or, not in lower case, wildcards, field names:
-unsupported_syntax.py), rather than read as something else.
+unsupported_syntax.py), rather than parse_stored as something else.
 Limits: 2,000 characters, 200 terms, 200 words and 20 in a phrase, brackets 50 deep. Where no spaces stand between
 words, two characters count as one.
 
-What is stored may be older than a rule: `read` takes what was accepted before the limits of words and before foreign
-syntax was refused, and reads it as it was read then, so that nothing stops to match with an upgrade. `flaw` says what
-`parse` would say to it today.
+What is stored may be older than a rule: `parse_stored` takes what was accepted before the limits of words and before
+foreign syntax was refused, and reads it as it was read then, so that nothing stops to match with an upgrade.
+`problem_with` says what `parse` would say to it today.
 """
 
 import re
@@ -26,11 +26,11 @@ from typing import NamedTuple
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from overheard.matching.query_errors import QuerySyntaxError, misplaced, mistake, start_of, wordless
+from overheard.matching.query_errors import QuerySyntaxError, error_at, no_word_error, start_of, unexpected_token_error
 from overheard.matching.rarity import anchors
-from overheard.matching.text import affixes, intern_all, spans, weight, words
-from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term, joined, negated
-from overheard.matching.unsupported_syntax import foreign
+from overheard.matching.text import affixes, intern_all, spans, word_count, words
+from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term, combined, negated
+from overheard.matching.unsupported_syntax import unsupported
 
 __all__ = [
     "MAX_CHARACTERS",
@@ -39,9 +39,9 @@ __all__ = [
     "ParsedQuery",
     "QuerySyntaxError",
     "StoredQueryProblem",
-    "flaw",
     "parse",
-    "read",
+    "parse_stored",
+    "problem_with",
 ]
 
 MAX_CHARACTERS = 2_000
@@ -78,7 +78,7 @@ _PLAIN = re.compile(r'(?!(?:AND|OR|NOT)$)[^\W_]+|"[^\W_]+(?: [^\W_]+)*"')
 
 
 class StoredQueryProblem(NamedTuple):
-    """Why a stored query would be refused today. `matched`: it is still read, as it was before."""
+    """Why a stored query would be refused today. `matched`: it is still parse_stored, as it was before."""
 
     error: QuerySyntaxError
     matched: bool
@@ -86,19 +86,19 @@ class StoredQueryProblem(NamedTuple):
 
 def parse(text: str) -> ParsedQuery:
     """The query that a text stands for. Raises QuerySyntaxError, which says where and why, and no other."""
-    query, error = read(text)
+    query, error = parse_stored(text)
     if error is not None:
         raise error
     return query
 
 
-def read(text: str) -> tuple[ParsedQuery, QuerySyntaxError | None]:
+def parse_stored(text: str) -> tuple[ParsedQuery, QuerySyntaxError | None]:
     """The query that a stored text stands for, and what `parse` would say against it today.
 
     Raises QuerySyntaxError for what has never been a query.
     """
     tokens = _tokens(text)
-    error = foreign(text, tokens)
+    error = unsupported(text, tokens)
     try:
         query = _grown(text, tokens)
     except QuerySyntaxError as unreadable:
@@ -106,10 +106,10 @@ def read(text: str) -> tuple[ParsedQuery, QuerySyntaxError | None]:
     return query, error or _too_long(text, tokens)
 
 
-def flaw(text: str) -> StoredQueryProblem | None:
+def problem_with(text: str) -> StoredQueryProblem | None:
     """What is wrong with a stored query by the rules of today; None: nothing."""
     try:
-        _, error = read(text)
+        _, error = parse_stored(text)
     except QuerySyntaxError as unreadable:
         return StoredQueryProblem(unreadable, matched=False)
     return StoredQueryProblem(error, matched=True) if error is not None else None
@@ -117,10 +117,10 @@ def flaw(text: str) -> StoredQueryProblem | None:
 
 def _tokens(text: str) -> list[Token]:
     if not text.strip():
-        raise mistake(text, 0, "the query is empty", 'Write what to listen for, such as: acme OR "acme db"')
+        raise error_at(text, 0, "the query is empty", 'Write what to listen for, such as: acme OR "acme db"')
     if len(text) > MAX_CHARACTERS:
         message = f"the query has {len(text):,} characters, {MAX_CHARACTERS:,} are allowed"
-        raise mistake(text, MAX_CHARACTERS, message, "Make several queries of it.")
+        raise error_at(text, MAX_CHARACTERS, message, "Make several queries of it.")
     if _PLAIN.fullmatch(text):
         return [Token("PHRASE" if text.startswith('"') else "WORD", text, 0)]
     return _lexed(text)
@@ -133,7 +133,7 @@ def _lexed(text: str) -> list[Token]:
     except UnexpectedCharacters as error:
         # Every other character can be part of a word.
         hint = 'Close it with ". A quotation mark cannot itself be searched for: leave it out.'
-        raise mistake(text, error.pos_in_stream or 0, "this quotation mark is never closed", hint) from None
+        raise error_at(text, error.pos_in_stream or 0, "this quotation mark is never closed", hint) from None
 
 
 def _grown(text: str, tokens: Sequence[Token]) -> ParsedQuery:
@@ -141,10 +141,10 @@ def _grown(text: str, tokens: Sequence[Token]) -> ParsedQuery:
         alone = len(tokens) == 1 and tokens[0].type in _TERMS
         root = _term(tokens[0]) if alone else _grow(text, tokens)
     except _WordMistake as error:
-        raise wordless(text, start_of(error.token), str(error.token)) from None
+        raise no_word_error(text, start_of(error.token), str(error.token)) from None
     if not anchors(root):
         hint = "Join it to a word that must be there: acme -jobs. In a OR b, each side needs such a word."
-        raise mistake(text, _open_at(root), "this alone would match nearly every text", hint)
+        raise error_at(text, _open_at(root), "this alone would match nearly every text", hint)
     return root
 
 
@@ -156,13 +156,15 @@ def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
     for token in tokens:
         if token.type not in _TERMS:
             continue
-        count = weight(words(token))
+        count = word_count(words(token))
         total += count
         if count > MAX_PHRASE_WORDS:
             message = f"a phrase of {count} words, {MAX_PHRASE_WORDS} are allowed"
-            return mistake(text, start_of(token), message, "Shorten it: its rarest words, side by side, find the same.")
+            return error_at(
+                text, start_of(token), message, "Shorten it: its rarest words, side by side, find the same."
+            )
         if total > MAX_WORDS:
-            return mistake(text, start_of(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
+            return error_at(text, start_of(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
     return None
 
 
@@ -175,14 +177,14 @@ def _grow(text: str, tokens: Sequence[Token]) -> Node:
             depth += (token.type == "_OPEN") - (token.type == "_CLOSE")
             terms += token.type in _TERMS
             if depth > MAX_DEPTH:
-                raise mistake(text, start_of(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
+                raise error_at(text, start_of(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
             if terms > MAX_TERMS:
-                raise mistake(text, start_of(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
+                raise error_at(text, start_of(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
             parser.feed_token(token)
             fed += 1
         tree: Node = parser.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
     except UnexpectedToken as error:
-        raise misplaced(text, error.token, tokens[:fed]) from None
+        raise unexpected_token_error(text, error.token, tokens[:fed]) from None
     return tree
 
 
@@ -202,10 +204,10 @@ class _Grower(Transformer[Token, Node]):
         return node
 
     def either(self, *parts: Node) -> Node:
-        return joined(Or, list(parts))
+        return combined(Or, list(parts))
 
     def both(self, *parts: Node) -> Node:
-        return joined(And, list(parts))
+        return combined(And, list(parts))
 
     def without(self, sign: Token, node: Node) -> Node:
         return negated(node, start_of(sign))

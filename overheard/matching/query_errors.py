@@ -9,7 +9,7 @@ _QUOTE_IT = "To search for the word itself, write it in lower case or in quotes.
 _OPERATORS = ("_AND", "_OR", "NOT", "MINUS")
 _SHOWN_LEFT, _SHOWN_RIGHT = 50, 30
 
-_MENDS = {"&": "AND", "&&": "AND", "+": "AND", "|": "OR", "||": "OR", "!": "NOT", "-": "NOT"}
+_SUGGESTIONS = {"&": "AND", "&&": "AND", "+": "AND", "|": "OR", "||": "OR", "!": "NOT", "-": "NOT"}
 
 
 class QuerySyntaxError(ValueError):
@@ -39,7 +39,7 @@ class QuerySyntaxError(ValueError):
         return head + tail, head
 
 
-def mistake(text: str, at: int, message: str, hint: str) -> QuerySyntaxError:
+def error_at(text: str, at: int, message: str, hint: str) -> QuerySyntaxError:
     """An error at an offset into the query."""
     before = text[:at]
     line, column = before.count("\n") + 1, at - before.rfind("\n")
@@ -51,32 +51,32 @@ def start_of(token: Token) -> int:
     return token.start_pos or 0
 
 
-def misplaced(text: str, token: Token, before: Sequence[Token]) -> QuerySyntaxError:
+def unexpected_token_error(text: str, token: Token, before: Sequence[Token]) -> QuerySyntaxError:
     """Why the grammar has no place for a token ($END: for the end of the query) after those before it."""
     last = before[-1] if before else None
     if token.type in ("_AND", "_OR"):
         at = start_of(token)
         if last is None or last.type == "_OPEN":
-            return mistake(text, at, f"{token} has nothing on its left", f"Put a word before it. {_QUOTE_IT}")
-        return mistake(text, at, f"{token} cannot follow {last}", f"Put a word between them. {_QUOTE_IT}")
+            return error_at(text, at, f"{token} has nothing on its left", f"Put a word before it. {_QUOTE_IT}")
+        return error_at(text, at, f"{token} cannot follow {last}", f"Put a word between them. {_QUOTE_IT}")
     if last is not None and last.type in _OPERATORS:
-        return mistake(text, start_of(last), f"{last} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
+        return error_at(text, start_of(last), f"{last} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
     if token.type == "_CLOSE":
         if last is not None and last.type == "_OPEN":
-            return mistake(text, start_of(last), "nothing between these brackets", "Put a word there.")
-        return mistake(text, start_of(token), "this bracket closes nothing", "Drop it, or put a ( before it.")
+            return error_at(text, start_of(last), "nothing between these brackets", "Put a word there.")
+        return error_at(text, start_of(token), "this bracket closes nothing", "Drop it, or put a ( before it.")
     open_at: list[int] = []
     for earlier in before:
         if earlier.type == "_OPEN":
             open_at.append(start_of(earlier))
         elif earlier.type == "_CLOSE":
             open_at.pop()
-    return mistake(text, open_at[-1], "this bracket is never closed", "Close it with a ).")
+    return error_at(text, open_at[-1], "this bracket is never closed", "Close it with a ).")
 
 
-def wordless(text: str, at: int, said: str) -> QuerySyntaxError:
+def no_word_error(text: str, at: int, said: str) -> QuerySyntaxError:
     """The error for a word or a phrase that is nothing but punctuation."""
-    if said in _MENDS:
-        return mistake(text, at, f"{said} is no word", f"Did you mean {_MENDS[said]}? To exclude: -word.")
+    if said in _SUGGESTIONS:
+        return error_at(text, at, f"{said} is no word", f"Did you mean {_SUGGESTIONS[said]}? To exclude: -word.")
     hint = "A term needs a letter or a digit; other signs alone are not searched."
-    return mistake(text, at, "there is no word in this", hint)
+    return error_at(text, at, "there is no word in this", hint)

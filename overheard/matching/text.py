@@ -77,7 +77,7 @@ def spans(text: str) -> list[Span]:
     return [match.span() for match in pattern.finditer(plain)]
 
 
-def weight(said: Sequence[str]) -> int:
+def word_count(said: Sequence[str]) -> int:
     """How many words these are for a limit: two characters of a script without spaces count as one."""
     single = sum(_unspaced().match(word) is not None for word in said)
     return len(said) - single + (single + 1) // 2
@@ -96,7 +96,7 @@ def affixes(text: str, span: Span) -> tuple[str, str]:
     return before, behind[0].translate(_BEHIND_PLAIN) if behind else ""
 
 
-def affixed(text: str, span: Span, before: str, behind: str) -> Span:
+def widened(text: str, span: Span, before: str, behind: str) -> Span:
     """The span widened by the symbols that `affixes` found there, as the text writes them."""
     match = _BEHIND.match(text, span[1]) if behind else None
     return span[0] - len(before), match.end() if match else span[1]

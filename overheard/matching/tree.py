@@ -97,7 +97,7 @@ def negated(node: Node, at: int) -> Node:
     return node.part if isinstance(node, Not) else Not(node, at)
 
 
-def joined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
+def combined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     """AND or OR of the parts, with parts of the same kind flattened into it."""
     flat: list[Node] = []
     for part in parts:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from lark import Token
 
-from overheard.matching.query_errors import QuerySyntaxError, mistake, start_of
+from overheard.matching.query_errors import QuerySyntaxError, error_at, start_of
 
 # Of GitHub, Gmail, Lucene, Google and Reddit.
 _FIELDS = """
@@ -50,13 +50,13 @@ _PATHS = re.compile(r"/(?:r|u|user|comments)/", re.IGNORECASE)
 _COUNT = re.compile(r"\d+|any|all|one|none", re.IGNORECASE)
 
 
-def foreign(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
+def unsupported(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
     """What a query's tokens say in another language only, the first of it; None: nothing."""
     found = [each for each in (_spans(tokens), _connectors(tokens), _counts(tokens), _words(tokens)) if each]
     if not found:
         return None
     at, message, hint = min(found)
-    return mistake(text, at, message, hint)
+    return error_at(text, at, message, hint)
 
 
 _Found = tuple[int, str, str]  # where, what is wrong, what to do

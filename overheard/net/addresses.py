@@ -12,7 +12,7 @@ import socket
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-V4 = [
+NON_PUBLIC_V4 = [
     (ipaddress.IPv4Network(block), why)
     for block, why in (
         ("0.0.0.0/8", "this network, RFC 791"),
@@ -39,7 +39,7 @@ V4 = [
 # Only 2000::/3 is given out as unicast, so all else is refused; the first rows only say more about what it was. Those
 # that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused whatever they carry: no receiver needs them.
 V6_UNICAST = ipaddress.IPv6Network("2000::/3")
-V6 = [
+NON_PUBLIC_V6 = [
     (ipaddress.IPv6Network(block), why)
     for block, why in (
         ("::1/128", "loopback, RFC 4291"),
@@ -64,12 +64,12 @@ V6 = [
 def why_refused(address: Address) -> str | None:
     """Why this address is not a public one, in a few words; None when it is."""
     if isinstance(address, ipaddress.IPv4Address):
-        return next((why for block, why in V4 if address in block), None)
-    known = next((why for block, why in V6 if address in block), None)
+        return next((why for block, why in NON_PUBLIC_V4 if address in block), None)
+    known = next((why for block, why in NON_PUBLIC_V6 if address in block), None)
     return known or (None if address in V6_UNICAST else "not global unicast, RFC 4291")
 
 
-def literal(host: str) -> Address | None:
+def parse_address(host: str) -> Address | None:
     """The address that ``host`` spells in any form the C library reads (``127.1``, ``0x7f000001``, ``2130706433``)."""
     try:
         return ipaddress.ip_address(host.strip("[]"))

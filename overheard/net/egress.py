@@ -20,7 +20,9 @@ from overheard.net.deadline import Deadline
 Resolve = Callable[[str, int], list[str]]
 
 CONNECT_SECONDS = 10.0
-ALLOW = "set [notify] allow_private = true in pipeline.toml if channels may reach this machine and its network"
+ALLOW_PRIVATE_HINT = (
+    "set [notify] allow_private = true in pipeline.toml if channels may reach this machine and its network"
+)
 
 
 class EgressRefused(PermanentError):
@@ -28,7 +30,7 @@ class EgressRefused(PermanentError):
 
     def __init__(self, host: str, address: str, why: str) -> None:
         at = host if host == address else f"{host} ({address})"
-        super().__init__(f"refused to connect to {at}: {why}; {ALLOW}")
+        super().__init__(f"refused to connect to {at}: {why}; {ALLOW_PRIVATE_HINT}")
 
 
 def resolve(host: str, port: int) -> list[str]:

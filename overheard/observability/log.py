@@ -1,7 +1,7 @@
 """Logs: one line an event, readable on a terminal, JSON otherwise. Never a secret, never an item's text.
 
-What a line bears is in docs/logs.md. Fields that ``note`` or ``about`` bind are on every line of the thread from then
-on; ``run`` and ``workspace`` travel with the messages that it sends (``trace``), from the event to the last stage.
+What a line bears is in docs/logs.md. Fields that ``bind`` or ``bound`` bind are on every line of the thread from then
+on; ``run`` and ``workspace`` travel with the messages that it sends (``propagated``), from the event to the last stage.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import structlog
 from structlog.dev import Column, KeyValueColumnFormatter
 from structlog.typing import EventDict
 
-from overheard.error_fields import described
+from overheard.error_fields import log_fields
 
 Logger = Any  # structlog's bound loggers are built dynamically
 
 # Below warnings, libraries tell passwords (prawcore), channels' addresses and whole rows (peewee logs every statement
 # with its values), whatever the level. A test sees to it that none is missing here.
-QUIET = (
+NOISY_LIBRARIES = (
     *("apprise", "asyncio", "charset_normalizer", "concurrent", "dramatiq", "lark", "oauthlib", "peewee", "pika"),
     *("praw", "prawcore", "psycopg", "requests", "requests_oauthlib", "urllib3", "websocket"),
 )
-FIRST = ("timestamp", "level", "logger", "event", "stage", "run", "workspace", "message_id")
-TRAVELS = ("run", "workspace")
-LONGEST = 2_000  # characters of a value: what a remote server says must not fill the disk
+LEADING_FIELDS = ("timestamp", "level", "logger", "event", "stage", "run", "workspace", "message_id")
+PROPAGATED_FIELDS = ("run", "workspace")
+VALUE_MAX_CHARS = 2_000  # characters of a value: what a remote server says must not fill the disk
 
 
 def get_logger(name: str) -> Logger:
@@ -38,32 +38,32 @@ def get_logger(name: str) -> Logger:
     return structlog.stdlib.get_logger(name)
 
 
-def note(**fields: Any) -> None:
-    """Put these on all lines of this thread from now on, until ``about`` or the message ends."""
+def bind(**fields: Any) -> None:
+    """Put these on all lines of this thread from now on, until ``bound`` or the message ends."""
     structlog.contextvars.bind_contextvars(**fields)
 
 
-def forget() -> None:
+def clear() -> None:
     """The thread is done with what its lines were about."""
     structlog.contextvars.clear_contextvars()
 
 
 @contextmanager
-def about(**fields: Any) -> Iterator[None]:
+def bound(**fields: Any) -> Iterator[None]:
     """These fields, and what is noted meanwhile, are on all lines within."""
     before = structlog.contextvars.get_contextvars()
-    note(**fields)
+    bind(**fields)
     try:
         yield
     finally:
-        forget()
-        note(**before)
+        clear()
+        bind(**before)
 
 
-def trace() -> dict[str, Any]:
+def propagated() -> dict[str, Any]:
     """What a message takes along of the work that sends it."""
     bound = structlog.contextvars.get_contextvars()
-    return {name: bound[name] for name in TRAVELS if name in bound}
+    return {name: bound[name] for name in PROPAGATED_FIELDS if name in bound}
 
 
 def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None = None) -> None:
@@ -102,7 +102,7 @@ def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in QUIET:
+    for name in NOISY_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -111,7 +111,7 @@ def is_text(style: str, stream: TextIO | None = None) -> bool:
     return style == "text" or (style == "auto" and (stream or sys.stderr).isatty())
 
 
-def catch_all() -> None:
+def log_uncaught() -> None:
     """Let Python's own warnings, and errors that end a thread, be lines like all others. For a process's main."""
     logging.captureWarnings(True)
 
@@ -129,7 +129,7 @@ def _faults(*, in_full: bool) -> Callable[[Logger, str, EventDict], EventDict]:
         given = event.pop("exc_info", None)
         error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
         if isinstance(error, BaseException):
-            event.update(described(error, in_full=in_full))
+            event.update(log_fields(error, in_full=in_full))
         return event
 
     return tell
@@ -137,13 +137,13 @@ def _faults(*, in_full: bool) -> Callable[[Logger, str, EventDict], EventDict]:
 
 def _clip(logger: Logger, name: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > LONGEST:
-            event[key] = value[: LONGEST - 1] + "…"
+        if isinstance(value, str) and len(value) > VALUE_MAX_CHARS:
+            event[key] = value[: VALUE_MAX_CHARS - 1] + "…"
     return event
 
 
 def _as_json(logger: Logger, name: str, event: EventDict) -> str:
-    line = {key: event.pop(key) for key in FIRST if key in event}
+    line = {key: event.pop(key) for key in LEADING_FIELDS if key in event}
     return json.dumps(line | dict(event), default=repr)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import msgspec
 
 from overheard.bus.broker import open_broker
-from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letter_collector import collect
 from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
 from overheard.db import dead_letters
@@ -94,7 +94,7 @@ def gather(program: RunningProcess) -> str | None:
     """
     if not program.config.bus.embedded:
         try:
-            drain(program.config.bus.address, STAGES.values(), program.record_found, seconds=DRAIN_SECONDS)
+            collect(program.config.bus.address, STAGES.values(), program.record_found, seconds=DRAIN_SECONDS)
         except Unavailable as error:
             return f"{error}: what its dead-letter queues still hold is listed later"
     return None
@@ -129,7 +129,7 @@ def replay(program: RunningProcess, which: DeadLetterFilter, advance: Callable[[
             try:
                 for claimed in claims:
                     if _send_one(claimed.letter, send, outcome):
-                        dead_letters.settled(db, claimed)
+                        dead_letters.delete_replayed(db, claimed)
                         left.remove(claimed)
                     advance()
             except Unavailable as error:
@@ -137,7 +137,7 @@ def replay(program: RunningProcess, which: DeadLetterFilter, advance: Callable[[
                 return outcome
             finally:
                 dead_letters.release(db, left)
-    outcome.held, outcome.held_for = dead_letters.held(db, which)
+    outcome.held, outcome.held_for = dead_letters.leased(db, which)
     return outcome
 
 

@@ -180,7 +180,7 @@ class Observer:
             program.require_database()
             self._ready = True
         with program.db.session():
-            self._instance = instance.known(program.db)
+            self._instance = instance.stored_id(program.db)
             return stored(program.db, program.config, program.clock())
 
     def _look_at_supervisord(self) -> list[SupervisedProcess] | None:
@@ -213,7 +213,7 @@ def _said(error: DatabaseMissing | Unavailable | None) -> str | None:
 
 def vitals(db: Db, budget: str, now: float) -> Vitals:
     """Read what the gauges show. ``budget`` is the key of Reddit's."""
-    remaining, booked = budgets.state(db, budget)
+    remaining, booked = budgets.usage(db, budget)
     waiting = workspaces.longest_waiting(db, now)
     return Vitals(
         at=now,
@@ -237,16 +237,18 @@ def vitals(db: Db, budget: str, now: float) -> Vitals:
 def stored(db: Db, config: Config, now: float) -> StoredFacts:
     """Read what the database knows."""
     known = vitals(db, budget_key(config.sources.reddit.client_in_use), now)
-    active, paused = workspaces.tally(db)
+    active, paused = workspaces.count_active_and_paused(db)
     return StoredFacts(
         **msgspec.structs.asdict(known),
-        last_tick_at=heartbeats.last(db, "tick"),
+        last_tick_at=heartbeats.last_at(db, "tick"),
         active=active,
         paused=paused,
         refused=feeds.failing(db, DETAILED_ROWS) if known.feeds["failing"] else [],
         gaps=gaps.count_open(db),
         latest_gaps=gaps.count_open(db, now - DAY_SECONDS),
-        sick=channels.sick(db, DETAILED_ROWS) if known.channels["failing"] + known.channels["disabled"] else [],
+        sick=channels.failing_or_disabled(db, DETAILED_ROWS)
+        if known.channels["failing"] + known.channels["disabled"]
+        else [],
         deliveries=deliveries.waiting(db, now, OVERDUE_SECONDS),
         backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         canary=canaries.state(db),

@@ -10,7 +10,7 @@ import msgspec
 from overheard.errors import InvalidInput
 from overheard.matching.index import matches
 from overheard.matching.language import ParsedQuery
-from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES, MatchableLine, NotAnItemFile
+from overheard.sources.jsonl_files import DECOMPRESSION_ERRORS, LINE_MAX_BYTES, UTF8_BOM, MatchableLine, NotAnItemFile
 
 MAX_COMPLAINTS = 10
 HOPELESS_LINES = 1000  # of which none could be read: it is another kind of file
@@ -43,7 +43,7 @@ def matching(
     whole = msgspec.json.Decoder(dict[str, msgspec.Raw])
     parts = msgspec.json.Decoder(MatchableLine)
     for number, raw in enumerate(_lines(file), start=1):
-        raw = raw.removeprefix(BOM)
+        raw = raw.removeprefix(UTF8_BOM)
         if not raw.strip():
             continue
         tally.lines += 1
@@ -71,5 +71,5 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
             if len(line) > LINE_MAX_BYTES:
                 raise NotAnItemFile(f"a line is longer than {LINE_MAX_BYTES:,} bytes; want an item a line")
             yield line
-    except DAMAGED as error:
+    except DECOMPRESSION_ERRORS as error:
         raise InvalidInput(f"the packed file is damaged: {error}") from None

@@ -64,4 +64,4 @@ def wait(db: Db, asked: AskedRun, timeout: float) -> int | None:
 
 def _is_done(db: Db, asked: AskedRun) -> bool:
     """Every feed read since, or refused, and nothing left to send."""
-    return not feeds.unread_since(db, asked.workspace_id, asked.at) and not deliveries.untried(db, asked.workspace_id)
+    return not feeds.has_unread(db, asked.workspace_id, asked.at) and not deliveries.has_untried(db, asked.workspace_id)

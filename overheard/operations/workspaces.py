@@ -21,11 +21,11 @@ from overheard.db.database import Db
 from overheard.db.models import Workspace
 from overheard.errors import Conflict, InvalidInput, NotFound
 from overheard.items import ALL
-from overheard.matching.language import flaw
+from overheard.matching.language import problem_with
 from overheard.operations.channels import options
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
-from overheard.workspaces import ChannelSpec, Refusal, WorkspaceSpec, checked, read
+from overheard.workspaces import ChannelSpec, LimitCheck, WorkspaceSpec, read, validated
 
 ALL_IS_PARTIAL = 'subreddits = ["all"] cannot be followed completely yet: every 5m, it reads 4 to 18 % of the site'
 INSTEAD_OF_ALL = "name the subreddits that matter: each is read completely, up to 1,000 new items between two readings"
@@ -64,7 +64,7 @@ class WorkspaceDetails(msgspec.Struct, frozen=True):
 
 def add(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Make a new workspace. Raises InvalidInput, and Conflict when there is one of its slug."""
-    spec = checked(spec, _options(program), _beyond_limits(program))
+    spec = validated(spec, _options(program), _beyond_limits(program))
     try:
         workspaces.by_name(program.db, spec.slug)
     except NotFound:
@@ -113,7 +113,7 @@ def details(db: Db, slug: str) -> WorkspaceDetails:
     """Return a workspace in full, but for its channels' addresses. Raises NotFound."""
     row = workspaces.by_name(db, slug)
     spec = _hidden(workspace_specs.load(db, row.id, secrets=False))
-    flaws = [(query.name, found) for query in spec.query if (found := flaw(query.text)) is not None]
+    flaws = [(query.name, found) for query in spec.query if (found := problem_with(query.text)) is not None]
     refused = [RefusedQuery(name, found.matched, found.error.message, found.error.hint) for name, found in flaws]
     ran_at = refreshes.last_run(db, row.id).get(row.id, 0.0)
     return WorkspaceDetails(row, spec, mentions.count(db, row.id), refused, ran_at)
@@ -142,7 +142,7 @@ def _options(program: RunningProcess) -> ChannelOptions:
     return options(program.config, allow_private=program.config.notify.allow_private)
 
 
-def _beyond_limits(program: RunningProcess) -> Refusal:
+def _beyond_limits(program: RunningProcess) -> LimitCheck:
     """Return what refuses a workspace that is to have more than [limits] allows, and more than it has already."""
     limits = program.config.limits
 
@@ -151,7 +151,7 @@ def _beyond_limits(program: RunningProcess) -> Refusal:
         allowed = {part: int(getattr(limits, part)) for part in wanted}
         if all(wanted[part] <= allowed[part] for part in wanted):
             return
-        has = workspaces.size(program.db, spec.slug)
+        has = workspaces.limited_counts(program.db, spec.slug)
         for part, number in wanted.items():
             if number > max(allowed[part], has.get(part, 0)):
                 yield (

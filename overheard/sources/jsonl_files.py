@@ -17,11 +17,11 @@ from overheard.sources.reddit.names import kind_of
 LINE_MAX_BYTES = 4 << 20  # Reddit's own longest are a tenth of it
 BOMB_BYTES = 32 << 20  # from here on, it is looked at how much a packed file has grown
 BOMB_RATIO = 500  # lines of JSON shrink to a tenth, the same line again and again to a 300th
-GZIP = b"\x1f\x8b"
-ZSTD = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_WINDOW_MAX_BYTES = 1 << 31  # dumps of Reddit are packed with it
-BOM = b"\xef\xbb\xbf"
-DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError)
+UTF8_BOM = b"\xef\xbb\xbf"
+DECOMPRESSION_ERRORS = (gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError)
 
 
 class NotAnItemFile(InvalidInput):
@@ -74,7 +74,7 @@ class _Unpacked(io.RawIOBase):
         self._raw = file
         self._counted = _Counted(file)
         packed: Any = self._counted
-        if magic.startswith(GZIP):
+        if magic.startswith(GZIP_MAGIC):
             self._file: Any = gzip.GzipFile(fileobj=packed)
         else:
             unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
@@ -97,8 +97,8 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
-def unpacked(raw: IO[bytes]) -> IO[bytes]:
+def open_decompressed(raw: IO[bytes]) -> IO[bytes]:
     """The same bytes, unpacked where they are packed, whatever the file is called."""
     file: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
-    magic = file.peek(len(ZSTD))[: len(ZSTD)]
-    return io.BufferedReader(_Unpacked(file, magic)) if magic[:2] == GZIP or magic == ZSTD else file
+    magic = file.peek(len(ZSTD_MAGIC))[: len(ZSTD_MAGIC)]
+    return io.BufferedReader(_Unpacked(file, magic)) if magic[:2] == GZIP_MAGIC or magic == ZSTD_MAGIC else file

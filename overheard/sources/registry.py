@@ -25,14 +25,14 @@ log = get_logger(__name__)
 PLACE_MAX_CHARS = 100
 
 
-def any_place(text: str) -> str:
+def check_any_place(text: str) -> str:
     """Return the place as it is. Raises InvalidInput when it is empty, too long, or has white space in it."""
     if not text or len(text) > PLACE_MAX_CHARS or not text.isprintable() or " " in text:
         raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of a place")
     return ALL if text.lower() == ALL else text
 
 
-def any_author(text: str) -> str:
+def check_any_author(text: str) -> str:
     """Return the author as it is. Raises InvalidInput when it is empty, too long, or cannot be printed."""
     if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
         raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
@@ -69,8 +69,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     internal: bool = False
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
-    check_place: Callable[[str], str] = any_place
-    check_author: Callable[[str], str] = any_author
+    check_place: Callable[[str], str] = check_any_place
+    check_author: Callable[[str], str] = check_any_author
     place_label: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
@@ -102,7 +102,7 @@ SOURCES: dict[str, SourceType] = {
             check_author=reddit.check_author,
             place_label="r/{}".format,
             author_label="u/{}".format,
-            bare_permalink=reddit.untitled,
+            bare_permalink=reddit.without_title_slug,
             item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
@@ -142,7 +142,7 @@ def is_internal(source: str) -> bool:
     return type_of(source).internal
 
 
-def budget_of(source: str, config: Config) -> RequestBudget | None:
+def request_budget(source: str, config: Config) -> RequestBudget | None:
     """Return a source's budget of requests; None when it makes none, or is not known."""
     return type_of(source).budget(config)
 
@@ -152,7 +152,7 @@ def budgets(config: Config) -> list[RequestBudget]:
     return [budget for each in SOURCES.values() if (budget := each.budget(config)) is not None]
 
 
-def lookups() -> dict[str, int]:
+def lookup_sizes() -> dict[str, int]:
     """Return the sources that can look items up, each with how many one request asks about."""
     return {each.name: each.lookup_size for each in SOURCES.values() if each.lookup_size}
 

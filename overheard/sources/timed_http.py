@@ -72,7 +72,7 @@ class DeadlineAdapter(HTTPAdapter):
         return pool
 
 
-def whole(response: requests.Response, limit: int) -> requests.Response:
+def read_all(response: requests.Response, limit: int) -> requests.Response:
     """Read a streamed response to its end, as UTF-8. Raises RetryableError above ``limit`` bytes, or urllib3's."""
     body = bytearray()
     for chunk in response.raw.stream(CHUNK, decode_content=True):

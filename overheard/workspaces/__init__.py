@@ -10,10 +10,10 @@ from overheard.workspaces.spec import (
     WatchKind,
     WatchSpec,
     WorkspaceSpec,
-    arranged,
+    watch_fields,
 )
 from overheard.workspaces.toml_format import FILE_MAX_BYTES, read, write
-from overheard.workspaces.validation import Refusal, checked
+from overheard.workspaces.validation import LimitCheck, validated
 
 __all__ = [
     "DEFAULT_DIGEST",
@@ -21,14 +21,14 @@ __all__ = [
     "FILE_MAX_BYTES",
     "KINDS",
     "ChannelSpec",
+    "LimitCheck",
     "QuerySpec",
-    "Refusal",
     "WatchKind",
     "WatchSpec",
     "WatchedFeed",
     "WorkspaceSpec",
-    "arranged",
-    "checked",
     "read",
+    "validated",
+    "watch_fields",
     "write",
 ]

@@ -12,7 +12,7 @@ from overheard.sources.registry import SOURCES
 
 WatchKind = Literal["posts", "comments"]
 KINDS: tuple[WatchKind, ...] = ("posts", "comments")
-SHORTHAND = "reddit"  # the source whose places may be written as ``subreddits``
+SHORTHAND_SOURCE = "reddit"  # the source whose places may be written as ``subreddits``
 DEFAULT_EVERY = "5m"
 DEFAULT_DIGEST = "0 9 * * *"
 
@@ -67,7 +67,7 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def watches(self) -> list[tuple[str, tuple[str, ...], tuple[WatchKind, ...]]]:
         """(source, places, kinds) of everything it watches."""
-        short = [(SHORTHAND, self.subreddits, self.kinds)] if self.subreddits else []
+        short = [(SHORTHAND_SOURCE, self.subreddits, self.kinds)] if self.subreddits else []
         return short + [
             (each.source, each.places, self.kinds if each.kinds is None else each.kinds) for each in self.watch
         ]
@@ -86,7 +86,7 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def arranged(watched: Iterable[tuple[str, str, Iterable[WatchKind]]]) -> dict[str, Any]:
+def watch_fields(watched: Iterable[tuple[str, str, Iterable[WatchKind]]]) -> dict[str, Any]:
     """Return the fields of a WorkspaceSpec that watches this: (source, place, kinds).
 
     Places that are watched alike stand together, and each of them once. What is Reddit's alone, with one set of kinds,
@@ -99,6 +99,6 @@ def arranged(watched: Iterable[tuple[str, str, Iterable[WatchKind]]]) -> dict[st
     for (source, _), (place, some) in wanted.items():
         alike.setdefault((source, tuple(kind for kind in KINDS if kind in some)), []).append(place)
     watch = tuple(WatchSpec(source, tuple(places), kinds) for (source, kinds), places in alike.items())
-    if len(watch) == 1 and watch[0].source == SHORTHAND:
+    if len(watch) == 1 and watch[0].source == SHORTHAND_SOURCE:
         return {"subreddits": watch[0].places, "kinds": watch[0].kinds, "watch": ()}
     return {"subreddits": (), "kinds": KINDS, "watch": watch}

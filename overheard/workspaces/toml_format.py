@@ -11,12 +11,20 @@ import msgspec
 
 from overheard.channels import ChannelOptions
 from overheard.channels.redact import HIDDEN
-from overheard.channels.rendering.sanitize import clip
+from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
 from overheard.input_files import parse_toml
 from overheard.invisible_characters import toml_escaped
 from overheard.workspaces.spec import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
-from overheard.workspaces.validation import ANY_ADDRESS, NAME_MAX_CHARS, Refusal, no_limit, problems, some, tidied
+from overheard.workspaces.validation import (
+    ANY_ADDRESS,
+    NAME_MAX_CHARS,
+    LimitCheck,
+    first_lines,
+    normalized,
+    problems,
+    unlimited,
+)
 
 FILE_MAX_BYTES = 16 << 20
 SHOWN_CHARS = 200  # of what is wrong
@@ -34,7 +42,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read(
-    text: str | bytes, where: str, options: ChannelOptions = ANY_ADDRESS, refusal: Refusal = no_limit
+    text: str | bytes, where: str, options: ChannelOptions = ANY_ADDRESS, refusal: LimitCheck = unlimited
 ) -> list[WorkspaceSpec]:
     """Return the workspaces of a TOML text. Raises InvalidInput with file, workspace, field, and what to do.
 
@@ -44,10 +52,12 @@ def read(
     try:
         file = msgspec.convert(tables, _File)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"{where}: {clip(str(error), SHOWN_CHARS)}; it consists of [[workspace]] tables") from None
+        raise InvalidInput(
+            f"{where}: {truncate(str(error), SHOWN_CHARS)}; it consists of [[workspace]] tables"
+        ) from None
     specs, wrong = [], []
     for position, table in enumerate(file.workspace, start=1):
-        named = clip(table["slug"], NAME_MAX_CHARS) if isinstance(table.get("slug"), str) else f"number {position}"
+        named = truncate(table["slug"], NAME_MAX_CHARS) if isinstance(table.get("slug"), str) else f"number {position}"
         spec, found = _read_one(table, options, refusal)
         wrong += [f"{where}: workspace {named}: {LONG_VALUE.sub(HIDDEN, problem)}" for problem in found]
         if spec is not None:
@@ -56,12 +66,12 @@ def read(
     doubles = sorted(slug for slug, count in counts.items() if count > 1)
     wrong += [f"{where}: workspace {slug} stands there more than once" for slug in doubles]
     if wrong:
-        raise InvalidInput(some(wrong))
+        raise InvalidInput(first_lines(wrong))
     return specs
 
 
 def _read_one(
-    table: dict[str, Any], options: ChannelOptions, refusal: Refusal
+    table: dict[str, Any], options: ChannelOptions, refusal: LimitCheck
 ) -> tuple[WorkspaceSpec | None, list[str]]:
     """Return the tidied workspace, or None, and all that is wrong with it."""
     wrong = list(_unknown_keys(table))
@@ -70,7 +80,7 @@ def _read_one(
     except msgspec.ValidationError as error:
         return None, [*wrong, _explained(str(error))]
     wrong += problems(spec, options, refusal)
-    return (None if wrong else tidied(spec)), wrong
+    return (None if wrong else normalized(spec)), wrong
 
 
 def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
@@ -80,7 +90,7 @@ def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
         rows = table.get(name)
         tables += [(f"{name}: ", valid, row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     yield from dict.fromkeys(
-        f"{where}unknown key {clip(key, NAME_MAX_CHARS)!r}; valid: {', '.join(valid)}"
+        f"{where}unknown key {truncate(key, NAME_MAX_CHARS)!r}; valid: {', '.join(valid)}"
         for where, valid, row in tables
         for key in row
         if key not in valid
@@ -90,7 +100,7 @@ def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
 def _explained(message: str) -> str:
     choices = next((words for key, words in CHOICES.items() if f".{key}" in message), "")
     valid = f"; valid: {choices}" if choices and "enum" in message else ""
-    return f"{clip(message, SHOWN_CHARS)}{valid}"
+    return f"{truncate(message, SHOWN_CHARS)}{valid}"
 
 
 def write(specs: Iterable[WorkspaceSpec], *, ascii_only: bool = False) -> str:

@@ -12,11 +12,11 @@ from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.channels.redact import HIDDEN, redact
 from overheard.channels.registry import validate_url
-from overheard.channels.rendering.sanitize import clip
+from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse
 from overheard.sources.registry import SOURCES, watchable
-from overheard.workspaces.spec import ChannelSpec, QuerySpec, WorkspaceSpec, arranged
+from overheard.workspaces.spec import ChannelSpec, QuerySpec, WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database takes them
@@ -30,22 +30,24 @@ SECRET_MAX_CHARS = 256
 PROBLEMS_SHOWN = 200
 
 ANY_ADDRESS = ChannelOptions(allow_private=True, timeout=1, user_agent="Overheard")
-Refusal = Callable[[WorkspaceSpec], Iterable[str]]  # what of a workspace is more than it may have: [limits]
+LimitCheck = Callable[[WorkspaceSpec], Iterable[str]]  # what of a workspace is more than it may have: [limits]
 
 
-def no_limit(spec: WorkspaceSpec) -> Iterable[str]:
+def unlimited(spec: WorkspaceSpec) -> Iterable[str]:
     """Refuse nothing."""
     return ()
 
 
-def checked(spec: WorkspaceSpec, options: ChannelOptions = ANY_ADDRESS, refusal: Refusal = no_limit) -> WorkspaceSpec:
+def validated(
+    spec: WorkspaceSpec, options: ChannelOptions = ANY_ADDRESS, refusal: LimitCheck = unlimited
+) -> WorkspaceSpec:
     """Return the same workspace, tidied. Raises InvalidInput with all of it that can never work, a line each."""
     if found := list(problems(spec, options, refusal)):
-        raise InvalidInput(some(found))
-    return tidied(spec)
+        raise InvalidInput(first_lines(found))
+    return normalized(spec)
 
 
-def problems(spec: WorkspaceSpec, options: ChannelOptions, refusal: Refusal) -> Iterator[str]:
+def problems(spec: WorkspaceSpec, options: ChannelOptions, refusal: LimitCheck) -> Iterator[str]:
     """Say what can never work. Bounds come first: what is too long is neither parsed nor repeated in a message."""
     yield from _slug(spec.slug)
     if spec.name:
@@ -142,14 +144,14 @@ def _channel(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:
             yield str(error)
 
 
-def tidied(spec: WorkspaceSpec) -> WorkspaceSpec:
+def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
     """Return a workspace without problems, its places as their sources write them."""
     watched = (
         (source, SOURCES[source].check_place(place), kinds)
         for source, places, kinds in spec.watches
         for place in places
     )
-    return msgspec.structs.replace(spec, name=spec.name or spec.slug, **arranged(watched))
+    return msgspec.structs.replace(spec, name=spec.name or spec.slug, **watch_fields(watched))
 
 
 def _names(noun: str, names: Iterable[str]) -> Iterator[str]:
@@ -175,10 +177,10 @@ def _too_long(where: str, text: str, limit: int) -> str:
 
 
 def _named(text: str) -> str:
-    return repr(clip(text, NAME_MAX_CHARS))
+    return repr(truncate(text, NAME_MAX_CHARS))
 
 
-def some(problems: list[str]) -> str:
+def first_lines(problems: list[str]) -> str:
     """Return the first of very many problems, a line each, and how many more there are."""
     more = len(problems) - PROBLEMS_SHOWN
     return "\n".join([*problems[:PROBLEMS_SHOWN], *([f"… and {more:,} more problems"] if more > 0 else [])])

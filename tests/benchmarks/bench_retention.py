@@ -16,7 +16,7 @@ from typing import Any
 
 from overheard.db import erasure, erasure_requests, migrate, rechecks, retention
 from overheard.db.database import Db, open_database
-from overheard.db.retention import DAY, RetentionAges
+from overheard.db.retention import DAY_SECONDS, RetentionAges
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
 
@@ -104,35 +104,35 @@ def _measured(db: Db) -> list[Figure]:
     slowest = Slowest(db)
     with slowest.of("retention, 40 rounds with a batch of everything to do"):
         for _ in range(40):
-            retention.forget(db, RetentionAges(90, 30, 90), NOW)
+            retention.prune(db, RetentionAges(90, 30, 90), NOW)
     with slowest.of("retention of items by age, 40 rounds"):
         for _ in range(40):
-            retention.forget(db, RetentionAges(0, 0, 0, items=80), NOW)
+            retention.prune(db, RetentionAges(0, 0, 0, items=80), NOW)
     with slowest.of("retention with nothing to do"):
         for _ in range(20):
-            retention.forget(db, RetentionAges(200, 200, 200, items=200), NOW)
+            retention.prune(db, RetentionAges(200, 200, 200, items=200), NOW)
     batches = []
     with slowest.of("a tick's claim of 500 items, 20 times"):
         for _ in range(20):
-            rechecks.due(db, "reddit", NOW - DAY / 2, NOW)
-            batches += rechecks.claim(db, "reddit", size=100, before=NOW - DAY / 2, now=NOW, requests=5)
+            rechecks.due(db, "reddit", NOW - DAY_SECONDS / 2, NOW)
+            batches += rechecks.claim(db, "reddit", size=100, before=NOW - DAY_SECONDS / 2, now=NOW, requests=5)
     with slowest.of("a recheck of 100 items, 50 times"):
         for batch in batches[:50]:
-            stored, _ = rechecks.take(db, batch, NOW)
-            rechecks.there(db, [item.id for item in stored], NOW)
+            stored, _ = rechecks.take_over(db, batch, NOW)
+            rechecks.mark_present(db, [item.id for item in stored], NOW)
     with slowest.of("counting what is overdue, nearly everything (locks nothing)", 1000):
-        rechecks.overdue(db, ["reddit"], NOW - DAY)
+        rechecks.overdue(db, ["reddit"], NOW - DAY_SECONDS)
     with slowest.of("erasing 100 items, 10 times"):
         for batch in batches[50:60]:
-            erasure.erase(db, batch.item_ids, NOW)
+            erasure.erase_items(db, batch.item_ids, NOW)
     with slowest.of("an account that is gone, 20 times"):
         for number in range(20):
-            erasure.erase(db, [], NOW, nameless=[f"author{number}"])
+            erasure.erase_items(db, [], NOW, nameless=[f"author{number}"])
     with slowest.of("forget --author"):
-        erasure_requests.author(db, "AUTHOR99", NOW)
+        erasure_requests.erase_author(db, "AUTHOR99", NOW)
     workspace_id = _a_workspace(db)
     with slowest.of("forget --workspace, of a hundredth of everything"):
-        erasure_requests.workspace(db, workspace_id, NOW)
+        erasure_requests.erase_workspace(db, workspace_id, NOW)
     return slowest.figures
 
 

@@ -21,14 +21,18 @@ def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, c
     assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(4, began, "acme", team, 3)
     Delivery.update(due_at=clock() + 60).where(Delivery.channel == world.channel(bolt)).execute(db.peewee)
     assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(3, began, "acme", team, 3)
-    channels.failing(db, world.channel(acme), "no answer", clock())
+    channels.record_failure(db, world.channel(acme), "no answer", clock())
     assert deliveries.backlog(db, clock(), 300) is None, "it waits for its receiver"
 
 
 def test_who_is_beyond_a_limit(world: Any, db: Db) -> None:
     world.workspace("acme", channels={"a": "instant", "b": "digest"})
     world.workspace("bolt")
-    size = workspaces.size(db, "acme")
-    assert (size["channels"], workspaces.size(db, "nobody"), workspaces.size(db, "\x00")) == (2, {}, {})
-    assert workspaces.beyond(db, size) == []
-    assert workspaces.beyond(db, {**size, "channels": 1}) == [("acme", "channels", 2)]
+    size = workspaces.limited_counts(db, "acme")
+    assert (size["channels"], workspaces.limited_counts(db, "nobody"), workspaces.limited_counts(db, "\x00")) == (
+        2,
+        {},
+        {},
+    )
+    assert workspaces.over_limits(db, size) == []
+    assert workspaces.over_limits(db, {**size, "channels": 1}) == [("acme", "channels", 2)]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from overheard.db import budgets
-from overheard.db.budgets import HORIZON, DatabaseLimiter, Rate
+from overheard.db.budgets import MAX_QUEUE_SECONDS, DatabaseLimiter, Rate
 from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import BudgetExhausted, Unavailable
@@ -90,7 +90,7 @@ def test_the_line_ends_at_the_horizon(db: Db) -> None:
     got = [reservation.slot is not None for reservation in reservations]
     assert got[:5] == [True] * 5
     assert got[-2:] == [False, False]
-    assert reservations[-1].delay == HORIZON
+    assert reservations[-1].delay == MAX_QUEUE_SECONDS
     booked = Budget.select(Budget.tat).scalar(db.peewee)
     assert limiter(db, per_minute=1).reserve("reddit:x").slot is None
     assert Budget.select(Budget.tat).scalar(db.peewee) == booked, "who is turned away books nothing"
@@ -157,7 +157,7 @@ def test_a_shorter_block_ends_no_longer_one(db: Db) -> None:
 
 def test_a_block_beyond_the_horizon_turns_everybody_away(db: Db) -> None:
     one = limiter(db)
-    one.block("reddit:x", HORIZON + 100)
+    one.block("reddit:x", MAX_QUEUE_SECONDS + 100)
     assert one.reserve("reddit:x").slot is None
 
 
@@ -193,17 +193,17 @@ def test_a_slot_after_the_block_stays_good(db: Db) -> None:
 
 def test_a_block_lasts_an_hour_at_most(db: Db) -> None:
     limiter(db).block("reddit:x", 10**9)
-    assert budgets.state(db, "reddit:x")[1] == pytest.approx(budgets.LONGEST_BLOCK, abs=5)
+    assert budgets.usage(db, "reddit:x")[1] == pytest.approx(budgets.MAX_BLOCK_SECONDS, abs=5)
 
 
 def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 42.0, 300)
-    assert budgets.state(db, "reddit:x") == (42.0, 0.0)
+    assert budgets.usage(db, "reddit:x") == (42.0, 0.0)
     assert one.reserve("reddit:x").delay == 0
 
     one.observe("reddit:x", 0.5, 120)
-    remaining, busy = budgets.state(db, "reddit:x")
+    remaining, busy = budgets.usage(db, "reddit:x")
     assert (remaining, busy) == (0.5, pytest.approx(120, abs=5))
     assert one.reserve("reddit:x").delay == pytest.approx(120, abs=5)
 
@@ -211,22 +211,22 @@ def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
 def test_what_reddit_counted_longer_ago_than_its_window_is_not_known(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 42.0, 300)
-    Budget.update(observed_at=Budget.observed_at - budgets.WINDOW + 30).execute(db.peewee)
-    assert budgets.state(db, "reddit:x")[0] == 42.0
+    Budget.update(observed_at=Budget.observed_at - budgets.MAX_WINDOW_SECONDS + 30).execute(db.peewee)
+    assert budgets.usage(db, "reddit:x")[0] == 42.0
     Budget.update(observed_at=Budget.observed_at - 31).execute(db.peewee)
-    assert budgets.state(db, "reddit:x")[0] is None
+    assert budgets.usage(db, "reddit:x")[0] is None
 
 
 def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 0, 10**9)
-    assert budgets.state(db, "reddit:x")[1] <= 601
+    assert budgets.usage(db, "reddit:x")[1] <= 601
     one.observe("reddit:y", 0, -5)
     assert one.reserve("reddit:y").delay == 0
 
 
 def test_a_budget_nobody_used_is_free(db: Db) -> None:
-    assert budgets.state(db, "reddit:never") == (None, 0.0)
+    assert budgets.usage(db, "reddit:never") == (None, 0.0)
 
 
 # -- spare tokens
@@ -349,16 +349,18 @@ def test_a_database_that_fails_is_told_as_one_of_ours(db: Db) -> None:
 
 
 def test_as_many_triggers_as_an_hour_has_come_at_once_and_then_one_by_one(db: Db) -> None:
-    assert [budgets.admit_trigger(db, 1, 3) for _ in range(5)] == [True, True, True, False, False]
-    assert budgets.admit_trigger(db, 2, 3), "each workspace has its own"
+    assert [budgets.try_acquire_trigger(db, 1, 3) for _ in range(5)] == [True, True, True, False, False]
+    assert budgets.try_acquire_trigger(db, 2, 3), "each workspace has its own"
     for _ in range(2):
         Budget.update(tat=Budget.tat - 1201).where(Budget.key == "trigger:1").execute(db.peewee)
-        assert [budgets.admit_trigger(db, 1, 3) for _ in range(2)] == [True, False]
+        assert [budgets.try_acquire_trigger(db, 1, 3) for _ in range(2)] == [True, False]
     Budget.update(tat=Budget.tat - 86400).where(Budget.key == "trigger:1").execute(db.peewee)
-    assert [budgets.admit_trigger(db, 1, 3) for _ in range(4)] == [True, True, True, False], "a quiet day saves no more"
-    assert [budgets.admit_trigger(db, 3, 1) for _ in range(2)] == [True, False]
+    assert [budgets.try_acquire_trigger(db, 1, 3) for _ in range(4)] == [True, True, True, False], (
+        "a quiet day saves no more"
+    )
+    assert [budgets.try_acquire_trigger(db, 3, 1) for _ in range(2)] == [True, False]
 
 
 def test_no_more_triggers_are_let_in_by_many_at_once(db: Db, race: Any) -> None:
-    admitted = race(*[lambda: [budgets.admit_trigger(db, 1, 10) for _ in range(10)]] * 4)
+    admitted = race(*[lambda: [budgets.try_acquire_trigger(db, 1, 10) for _ in range(10)]] * 4)
     assert sum(itertools.chain.from_iterable(admitted)) == 10

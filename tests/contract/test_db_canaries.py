@@ -30,7 +30,7 @@ from overheard.sources.canary import CanarySource
 
 
 def keep(db: Db, clock: Any, interval: int = 300) -> None:
-    canaries.keep(db, interval, clock(), lambda text, timezone: clock() + 300)
+    canaries.ensure(db, interval, clock(), lambda text, timezone: clock() + 300)
 
 
 def arrive(world: Any, *, sent: bool = True) -> str:
@@ -46,7 +46,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     ((channel_id, _),) = stored.channels.items()
     (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
     if sent:
-        deliveries.sent(db, claimed.id, now)
+        deliveries.mark_sent(db, claimed.id, now)
     return str(item.id)
 
 
@@ -82,11 +82,11 @@ def test_ticks_that_remove_it_at_once_leave_nothing(world: Any, db: Db, clock: A
     acme = world.workspace()
     keep(db, clock)
     arrive(world)
-    canaries.note_delivered(db)
+    canaries.record_delivered(db)
     removed = race(*[lambda: canaries.remove(db, clock()) for _ in range(4)])
     assert removed.count(True) == 1
     assert canaries.state(db) is None
-    assert heartbeats.last(db, canaries.BEAT) is None
+    assert heartbeats.last_at(db, canaries.BEAT) is None
     assert world.rows(Workspace, "id") == [(acme,)]
     left = world.counts()
     assert (left["StoredItem"], left["Mention"], left["Delivery"], left["Feed"], left["Query"]) == (0, 0, 0, 1, 1)
@@ -101,14 +101,14 @@ def test_it_is_late_after_three_intervals_without_a_delivery(world: Any, db: Db,
     assert state.late_since(clock() + 901) == clock() + 900
     clock.advance(2000)
     arrive(world, sent=False)
-    canaries.note_delivered(db)
+    canaries.record_delivered(db)
     state = canaries.state(db)
     assert state is not None
     assert state.delivered_at is None, "stored is not delivered"
     arrived = clock.advance(1)
     arrive_again = Delivery.update(state="sent", sent_at=arrived)
     arrive_again.execute(db.peewee)
-    canaries.note_delivered(db)
+    canaries.record_delivered(db)
     state = canaries.state(db)
     assert state is not None
     assert (state.delivered_at, state.late_since(arrived + 900)) == (arrived, None)
@@ -118,13 +118,13 @@ def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock:
     keep(db, clock)
     arrived = clock()
     arrive(world)
-    canaries.note_delivered(db)
+    canaries.record_delivered(db)
     clock.advance(86_401)
-    assert canaries.forget(db, clock() - canaries.DAY) == 1
+    assert canaries.prune(db, clock() - canaries.DAY_SECONDS) == 1
     assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
-    canaries.note_delivered(db)
-    assert heartbeats.last(db, canaries.BEAT) == arrived
-    assert canaries.forget(db, clock() - canaries.DAY) == 0
+    canaries.record_delivered(db)
+    assert heartbeats.last_at(db, canaries.BEAT) == arrived
+    assert canaries.prune(db, clock() - canaries.DAY_SECONDS) == 0
 
 
 def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> None:
@@ -132,7 +132,7 @@ def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> Non
     keep(db, clock)
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     arrive(world)
-    canaries.forget(db, clock() + 1)
+    canaries.prune(db, clock() + 1)
     assert [name for (name,) in world.rows(StoredItem, "ref")] == [world.item().id]
     assert world.counts()["Mention"] == 1
 
@@ -141,7 +141,7 @@ def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> No
     keep(db, clock)
     name = arrive(world)
     assert workspaces.overview(db) == []
-    assert workspaces.tally(db) == (0, 0)
+    assert workspaces.count_active_and_paused(db) == (0, 0)
     assert channels.listing(db) == []
     assert list(mentions.listing(db)) == []
     assert feeds.states(db) == {"ok": 0, "failing": 0, "new": 0}
@@ -159,9 +159,9 @@ def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> Non
     (own,) = feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())
     terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
     group = groups.Group(0, own.source, own.kind, None, 0.0, 0.0, None)
-    assert [other.places for other in feeds.also_due(db, group, **terms)] == [("python",)]
+    assert [other.places for other in feeds.joinable(db, group, **terms)] == [("python",)]
     group = msgspec.structs.replace(group, source=canary.SOURCE)
-    assert [other.places for other in feeds.also_due(db, group, **terms)] == [(canary.FEED,)]
+    assert [other.places for other in feeds.joinable(db, group, **terms)] == [(canary.FEED,)]
 
 
 def test_a_workspace_of_that_name_from_before_is_left_alone(world: Any, db: Db, clock: Any) -> None:

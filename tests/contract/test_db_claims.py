@@ -71,26 +71,26 @@ def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None
     refreshes.demand(db, [acme], clock())
     assert workspaces.claim_due(db, clock(), 10, lambda due: clock()) == []
     assert workspaces.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
-    assert refreshes.unserved(db, clock() + 10**6, 0, 10) == []
+    assert refreshes.claim_lost(db, clock() + 10**6, 0, 10) == []
 
 
 def test_a_demand_that_nobody_served_is_found_and_found_again(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     workspaces.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
 
-    assert refreshes.unserved(db, clock.advance(59), 60, 10) == []
-    assert refreshes.unserved(db, clock.advance(1), 60, 10) == [(acme, "reddit")]
-    assert refreshes.unserved(db, clock(), 60, 10) == [], "asked for again, so it has time again"
-    assert refreshes.unserved(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
+    assert refreshes.claim_lost(db, clock.advance(59), 60, 10) == []
+    assert refreshes.claim_lost(db, clock.advance(1), 60, 10) == [(acme, "reddit")]
+    assert refreshes.claim_lost(db, clock(), 60, 10) == [], "asked for again, so it has time again"
+    assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
 
-    refreshes.served(db, acme, "reddit", clock() - 1)
-    assert refreshes.unserved(db, clock.advance(60), 60, 10) == [(acme, "reddit")], (
+    refreshes.mark_taken_up(db, acme, "reddit", clock() - 1)
+    assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")], (
         "a run that began before is no answer"
     )
-    refreshes.served(db, acme, "reddit", clock())
-    assert refreshes.unserved(db, clock.advance(600), 60, 10) == []
-    refreshes.served(db, acme, "reddit", clock() - 500)
-    assert refreshes.unserved(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
+    refreshes.mark_taken_up(db, acme, "reddit", clock())
+    assert refreshes.claim_lost(db, clock.advance(600), 60, 10) == []
+    refreshes.mark_taken_up(db, acme, "reddit", clock() - 500)
+    assert refreshes.claim_lost(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
 
 
 def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race: Any) -> None:
@@ -98,7 +98,7 @@ def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race
     refreshes.demand(db, [acme], clock())
     for _ in range(ROUNDS):
         now = clock.advance(60)
-        found = race(*[lambda now=now: refreshes.unserved(db, now, 60, 10)] * 3)
+        found = race(*[lambda now=now: refreshes.claim_lost(db, now, 60, 10)] * 3)
         assert sorted(found) == [[], [], [(acme, "reddit")]]
 
 
@@ -108,13 +108,15 @@ def test_a_digest_whose_event_was_lost_is_asked_for_again(world: Any, db: Db, cl
     [due] = workspaces.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
     assert due.digest_at == end
 
-    assert workspaces.undigested(db, clock.advance(59), 60, 10) == []
+    assert workspaces.claim_lost_digests(db, clock.advance(59), 60, 10) == []
     now = clock.advance(1)
-    assert sorted(race(*[lambda: workspaces.undigested(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
+    assert sorted(race(*[lambda: workspaces.claim_lost_digests(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
     deliveries.compose(db, acme, end - 1, clock())
-    assert workspaces.undigested(db, clock.advance(60), 60, 10) == [(acme, end)], "another period's is no answer"
+    assert workspaces.claim_lost_digests(db, clock.advance(60), 60, 10) == [(acme, end)], (
+        "another period's is no answer"
+    )
     deliveries.compose(db, acme, end, clock())
-    assert workspaces.undigested(db, clock.advance(600), 60, 10) == []
+    assert workspaces.claim_lost_digests(db, clock.advance(600), 60, 10) == []
 
 
 def test_make_due_forgets_that_feeds_are_fresh(world: Any, db: Db, clock: Any) -> None:
@@ -189,7 +191,7 @@ def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, cloc
             FeedGroup.update(values).where(FeedGroup.id == group_id).execute(db.peewee)
         [mine] = groups.load(db, [first])
         terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
-        return [each.id for each in feeds.also_due(db, mine, **terms)] == [second]
+        return [each.id for each in feeds.joinable(db, mine, **terms)] == [second]
 
     def read(began_at: float) -> dict[str, Any]:
         return {"cursor": "x", "began_at": began_at, "read_at": began_at + 2.0}
@@ -225,8 +227,8 @@ def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock
 def test_groups_without_feeds_are_forgotten(world: Any, db: Db, clock: Any) -> None:
     world.workspace(subreddits=["a", "b"])
     groups.make(db, "reddit", "posts", 2, clock())
-    assert groups.forget_empty(db, clock() + 3600) == 0, "its feed may be about to be made"
-    assert groups.forget_empty(db, clock() + 3601) == 2
+    assert groups.delete_empty(db, clock() + 3600) == 0, "its feed may be about to be made"
+    assert groups.delete_empty(db, clock() + 3601) == 2
     assert len(all_groups(db)) == 2
 
 
@@ -244,13 +246,13 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
     workspace_specs.set_active(db, paused, False)
     for turn in range(ROUNDS):
         claim_all(db, f"p{turn}", clock())
-        refreshes.served(db, acme, "reddit", clock())
+        refreshes.mark_taken_up(db, acme, "reddit", clock())
         assert feeds.sweep(db, clock.advance(120)) == []
         now = clock.advance(1)
         assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [(acme, "reddit")]]
         assert FeedGroup.select().where(FeedGroup.poll.is_null(False)).count(db.peewee) == 0
         # if the sweep's event is lost, the demand is still there
-        assert refreshes.unserved(db, clock() + 60, 60, 10) == [(acme, "reddit")]
+        assert refreshes.claim_lost(db, clock() + 60, 60, 10) == [(acme, "reddit")]
 
 
 def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(world: Any, db: Db, clock: Any) -> None:
@@ -258,7 +260,7 @@ def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(wo
     bolt = world.workspace("bolt", subreddits=["bolt"])
     claim_all(db, "p", clock())
     for each in (acme, bolt):
-        refreshes.served(db, each, "reddit", clock())
+        refreshes.mark_taken_up(db, each, "reddit", clock())
     groups.release(db, "p")
     assert world.rows(Poll, "id") == []
     assert len(claim_all(db, "q", clock(), all_groups(db)[:1])) == 1
@@ -270,13 +272,13 @@ def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world
     acme = world.workspace()
     claim_all(db, "p", clock())
     begins = clock() + 200
-    groups.put_off(db, "p", "later", until=begins, lease=120)
-    groups.put_off(db, "p", "never", until=begins, lease=120)
-    assert groups.held(db, 1, "p") is groups.held(db, 1, "never") is None
+    groups.postpone(db, "p", "later", until=begins, lease=120)
+    groups.postpone(db, "p", "never", until=begins, lease=120)
+    assert groups.of_poll(db, 1, "p") is groups.of_poll(db, 1, "never") is None
     assert feeds.oldest_poll(db, clock()) is None
-    assert not feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=clock()), "a wish is served by it"
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock()), "a wish is served by it"
     clock.advance(200)
-    assert groups.held(db, 1, "later") == groups.load(db, [1])[0]
+    assert groups.of_poll(db, 1, "later") == groups.load(db, [1])[0]
     assert feeds.oldest_poll(db, clock()) == begins
     assert feeds.sweep(db, clock.advance(120)) == []
     assert feeds.sweep(db, clock.advance(1)) == [(acme, "reddit")]
@@ -287,20 +289,20 @@ def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
     claim_all(db, "p", clock())
     groups.extend(db, "p", clock() + 500)
     assert feeds.sweep(db, clock() + 499) == []
-    assert groups.held(db, 1, "p") is not None
-    assert groups.held(db, 1, "other") is groups.held(db, 2, "p") is None
+    assert groups.of_poll(db, 1, "p") is not None
+    assert groups.of_poll(db, 1, "other") is groups.of_poll(db, 2, "p") is None
 
 
 def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
     waits = []
     for _ in range(8):
-        waits.append(feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400) - clock())
+        waits.append(feeds.back_off(db, row_of(world.feed()), "private", now=clock(), longest=86_400) - clock())
         assert feeds.stale_of(db, 1, "reddit", now=clock() + waits[-1] - 1, fresh_since=clock()) == []
         assert feeds.stale_of(db, 1, "reddit", now=clock() + waits[-1], fresh_since=clock()) != []
     assert waits == [1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]
     Feed.update(failures=10_000).execute(db.peewee)
-    assert feeds.refuse(db, row_of(world.feed()), "x", now=0.0, longest=86_400) == 86_400
+    assert feeds.back_off(db, row_of(world.feed()), "x", now=0.0, longest=86_400) == 86_400
     assert feeds.states(db) == {"ok": 0, "failing": 1, "new": 0}
 
 
@@ -333,7 +335,7 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 10} | changed
         group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
-        return sorted(name for other in feeds.also_due(db, group, **terms) for name in other.places)
+        return sorted(name for other in feeds.joinable(db, group, **terms) for name in other.places)
 
     assert riding() == ["asked", "due", "new"]
     [apart] = Feed.select(Feed.group).where(Feed.place == "quiet").tuples().execute(db.peewee)[0]
@@ -357,7 +359,7 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
     def riding(ahead: float) -> list[str]:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
-        found = feeds.also_due(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
+        found = feeds.joinable(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
         return [name for other in found for name in other.places]
 
     assert riding(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
@@ -371,27 +373,27 @@ def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, cl
 def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     wished = clock()
-    assert feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
+    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
     claim_all(db, "p", clock())
-    assert not feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
-    assert feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished + 1), "it began before"
-    assert feeds.still_stale(db, acme, "reddit", now=clock() + 121, fresh_since=wished), "nobody reads it any more"
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
+    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished + 1), "it began before"
+    assert feeds.has_stale(db, acme, "reddit", now=clock() + 121, fresh_since=wished), "nobody reads it any more"
     groups.release(db, "p")
-    feeds.refuse(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
-    assert not feeds.still_stale(db, acme, "reddit", now=clock(), fresh_since=wished), "it is refused"
+    feeds.back_off(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished), "it is refused"
 
 
 def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b"])
     assert feeds.oldest_fresh(db) is None
-    assert feeds.unread_since(db, acme, clock())
+    assert feeds.has_unread(db, acme, clock())
     Feed.update(fresh_at=clock()).where(Feed.place == "a").execute(db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(db.peewee)
     Feed.update(retry_at=clock() + 5, failures=1).where(Feed.place == "b").execute(db.peewee)
     Feed.insert(source="reddit", kind="posts", place="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
     assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
     assert feeds.oldest_fresh(db) == clock()
-    assert not feeds.unread_since(db, acme, clock()), "a refused feed is not waited for"
+    assert not feeds.has_unread(db, acme, clock()), "a refused feed is not waited for"
 
 
 # -- deliveries

@@ -68,6 +68,6 @@ def test_what_a_wrong_clock_s_process_claims_is_due_and_free_in_time(
         assert began <= moment <= ended
 
     wait_for(lambda: db.clock() > max(lease[0], claim[0]), "the leases' end")
-    assert refreshes.unserved(db, db.clock(), LEASE, 10) == [(acme, "reddit")]
+    assert refreshes.claim_lost(db, db.clock(), LEASE, 10) == [(acme, "reddit")]
     assert groups.claim(db, group, "another", now=db.clock(), lease=LEASE)
     assert len(deliveries.claim(db, channel, now=db.clock(), limit=10, lease=LEASE)) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard.db import compiled as module
-from overheard.db.compiled import Compiled, compiled
+from overheard.db.compiled import CompiledStatement, compiled
 from overheard.db.database import Db
 from overheard.db.models import Erased, Workspace
 
@@ -19,7 +19,7 @@ def rendered() -> list[str]:
 
 
 @pytest.fixture
-def remembered(rendered: list[str]) -> Compiled:
+def remembered(rendered: list[str]) -> CompiledStatement:
     @compiled
     def select(db: Db, keys: Any, after: Any) -> Any:
         rendered.append("select")
@@ -42,7 +42,7 @@ def rows(count: int) -> list[dict[str, object]]:
     return [{"key": f"k{number}", "at": float(number)} for number in range(count)]
 
 
-def test_a_list_of_any_length_is_found(db: Db, remembered: Compiled, rendered: list[str]) -> None:
+def test_a_list_of_any_length_is_found(db: Db, remembered: CompiledStatement, rendered: list[str]) -> None:
     _remember(db, rows=rows(20))
     for count in range(18):
         found = remembered(db, keys=[f"k{number}" for number in range(count)], after=0.5)
@@ -77,15 +77,15 @@ def test_constants_and_none_stand_beside_values(db: Db, world: Any) -> None:
 
 
 def test_no_more_shapes_are_kept_than_there_is_room_for(
-    db: Db, remembered: Compiled, rendered: list[str], monkeypatch: pytest.MonkeyPatch
+    db: Db, remembered: CompiledStatement, rendered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SHAPES", 2)
+    monkeypatch.setattr(module, "MAX_CACHED_SHAPES", 2)
     for count in (1, 2, 4, 4, 2, 1):
         remembered(db, keys=["k"] * count, after=0.0)
     assert len(rendered) == 4, "the oldest one went, and came back"
 
 
-def test_a_race_of_threads_renders_and_finds(db: Db, race: Any, remembered: Compiled) -> None:
+def test_a_race_of_threads_renders_and_finds(db: Db, race: Any, remembered: CompiledStatement) -> None:
     _remember(db, rows=rows(9))
     wanted = [[f"k{number}" for number in range(1, count)] for count in (2, 3, 5, 9)]
     found = race(*[lambda keys=keys: [key for key, _ in remembered(db, keys=keys, after=0.0)] for keys in wanted])

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from overheard.db import budgets, database, heartbeats, migrate
-from overheard.db.clock import STALE_SECONDS
+from overheard.db.clock import MAX_AGE_SECONDS
 from overheard.db.database import Db, open_database
 from overheard.db.models import Heartbeat
-from overheard.db.postgres import CONNECT_SECONDS, PATIENCE_SECONDS, SERVER_LIMITS
+from overheard.db.postgres import ANSWER_TIMEOUT_SECONDS, CONNECT_SECONDS, SERVER_LIMITS
 from overheard.errors import ConfigError, Unavailable
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
@@ -35,14 +35,14 @@ def test_a_clock_that_is_passed_in_is_the_database_s(db_url: str, clock: Any) ->
     with db.session():
         for step in (0.0, -3600.5):
             now = clock.advance(step)
-            heartbeats.beat(db, "x", 0.0)
+            heartbeats.record(db, "x", 0.0)
             Heartbeat.update(at=db.greatest(Heartbeat.at, db.now + 1)).execute(db.peewee)
-            assert (db.clock(), heartbeats.last(db, "x")) == (now, now + 1)
-        assert budgets.take(db, "key", 10)
+            assert (db.clock(), heartbeats.last_at(db, "x")) == (now, now + 1)
+        assert budgets.claim_slot(db, "key", 10)
         clock.advance(9)
-        assert not budgets.take(db, "key", 10)
+        assert not budgets.claim_slot(db, "key", 10)
         clock.advance(1)
-        assert budgets.take(db, "key", 10)
+        assert budgets.claim_slot(db, "key", 10)
     db.release()
 
 
@@ -60,7 +60,7 @@ def test_the_server_is_asked_for_the_time_when_a_session_begins_and_now_and_then
     assert len(asked) == 1, "no statement of each session's own"
     db.ping()
     assert len(asked) == 2, "each look at whether it is there"
-    db._server._asked_at -= STALE_SECONDS
+    db._server._asked_at -= MAX_AGE_SECONDS
     with db.session():
         assert len(asked) == 3
     db.release()
@@ -69,32 +69,32 @@ def test_the_server_is_asked_for_the_time_when_a_session_begins_and_now_and_then
 def test_all_or_nothing(db: Db) -> None:
     def fail(name: str) -> None:
         with db.transaction():
-            heartbeats.beat(db, name, 1.0)
+            heartbeats.record(db, name, 1.0)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail("x")
-    assert heartbeats.last(db, "x") is None
+    assert heartbeats.last_at(db, "x") is None
     with db.transaction():
-        heartbeats.beat(db, "x", 1.0)
+        heartbeats.record(db, "x", 1.0)
         with pytest.raises(RuntimeError):
             fail("y")
-    assert (heartbeats.last(db, "x"), heartbeats.last(db, "y")) == (1.0, None)
+    assert (heartbeats.last_at(db, "x"), heartbeats.last_at(db, "y")) == (1.0, None)
 
 
 def test_times_keep_their_fractions(db: Db) -> None:
-    heartbeats.beat(db, "x", 1795424400.123456)
-    assert heartbeats.last(db, "x") == 1795424400.123456
+    heartbeats.record(db, "x", 1795424400.123456)
+    assert heartbeats.last_at(db, "x") == 1795424400.123456
 
 
 def test_greatest(db: Db) -> None:
-    heartbeats.beat(db, "x", 5.0)
+    heartbeats.record(db, "x", 5.0)
     assert Heartbeat.select(db.greatest(Heartbeat.at, 3.0, 7.0)).scalar(db.peewee) == 7.0
 
 
 def test_each_thread_has_its_connection_and_gives_it_back(db: Db, race: Any) -> None:
     def work() -> bool:
-        heartbeats.beat(db, threading.current_thread().name, 1.0)
+        heartbeats.record(db, threading.current_thread().name, 1.0)
         return not db.peewee.is_closed()
 
     assert race(*[work] * 5) == [True] * 5
@@ -117,7 +117,7 @@ def test_urls_that_cannot_be_used(url: str, why: str) -> None:
 
 def test_sqlite_is_fast_safe_and_strict(sqlite_db: Db) -> None:
     pragmas = {name: sqlite_db.peewee.pragma(name) for name in ("journal_mode", "foreign_keys", "busy_timeout")}
-    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": database.BUSY_TIMEOUT}
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": database.BUSY_TIMEOUT_MS}
 
 
 def test_a_new_sqlite_file_is_private_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
@@ -128,13 +128,13 @@ def test_a_new_sqlite_file_is_private_and_an_old_one_keeps_its_mode(tmp_path: Pa
         db = open_database(f"sqlite:///{path}")
         migrate.migrate(db)
         with db.session():
-            heartbeats.beat(db, "tick", 1.0)
+            heartbeats.record(db, "tick", 1.0)
             modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
         assert modes == {"new.db": 0o600, "new.db-wal": 0o600, "new.db-shm": 0o600}
         db.release()
         path.chmod(0o640)
         with db.session():
-            assert heartbeats.last(db, "tick") == 1.0
+            assert heartbeats.last_at(db, "tick") == 1.0
         db.release()
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
     finally:
@@ -142,19 +142,19 @@ def test_a_new_sqlite_file_is_private_and_an_old_one_keeps_its_mode(tmp_path: Pa
 
 
 def test_sqlite_locked_for_too_long_is_unavailable(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 50)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
     db = open_database(sqlite_url)
     holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     try:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked"), db.session():
-            heartbeats.beat(db, "x", 1.0)
+            heartbeats.record(db, "x", 1.0)
         with pytest.raises(Unavailable, match="locked"), db.session(), db.transaction():
-            heartbeats.beat(db, "x", 1.0)
+            heartbeats.record(db, "x", 1.0)
         holder.execute("ROLLBACK")
         with db.session():
-            heartbeats.beat(db, "x", 2.0)
-            assert heartbeats.last(db, "x") == 2.0
+            heartbeats.record(db, "x", 2.0)
+            assert heartbeats.last_at(db, "x") == 2.0
     finally:
         holder.close()
         db.release()
@@ -168,9 +168,9 @@ def test_a_full_disk_is_told_as_such(sqlite_url: str) -> None:
             db.peewee.execute_sql(f"PRAGMA max_page_count = {pages}")
         large = "x" * 1_000_000
         with pytest.raises(Unavailable, match="database or disk is full"), db.session(), db.transaction():
-            heartbeats.beat(db, large, 1.0)
+            heartbeats.record(db, large, 1.0)
         with db.session():
-            assert heartbeats.last(db, large) is None
+            assert heartbeats.last_at(db, large) is None
     finally:
         db.release()
 
@@ -179,9 +179,9 @@ def test_a_reader_disturbs_no_writer(sqlite_url: str, tmp_path: Path) -> None:
     db, other = open_database(sqlite_url), open_database(sqlite_url)
     try:
         with db.session(), other.session(), other.transaction():
-            heartbeats.last(other, "x")
+            heartbeats.last_at(other, "x")
         with db.session():
-            heartbeats.beat(db, "x", 1.0)
+            heartbeats.record(db, "x", 1.0)
     finally:
         db.release()
         other.release()
@@ -213,23 +213,23 @@ def test_a_connection_that_was_cut_is_made_anew(postgresql_url: str, request: py
     def transact(*statements: Any) -> None:
         with db.session(), db.transaction():
             for statement in statements:
-                cut() if statement == "cut" else heartbeats.beat(db, "x", statement)
+                cut() if statement == "cut" else heartbeats.record(db, "x", statement)
 
     try:
         with db.session():
-            heartbeats.beat(db, "x", 1.0)
+            heartbeats.record(db, "x", 1.0)
         cut()  # while it is idle
         with pytest.raises(Unavailable), db.session():
-            heartbeats.last(db, "x")
+            heartbeats.last_at(db, "x")
         with db.session():
-            assert heartbeats.last(db, "x") == 1.0
+            assert heartbeats.last_at(db, "x") == 1.0
         for statements in (["cut", 2.0], [2.0, "cut", 3.0], [2.0, "cut"]):  # at every moment of a transaction
             with pytest.raises(Unavailable):
                 transact(*statements)
             with db.session():
-                assert heartbeats.last(db, "x") == 1.0
+                assert heartbeats.last_at(db, "x") == 1.0
         with db.session():
-            assert heartbeats.last(db, "x") == 1.0
+            assert heartbeats.last_at(db, "x") == 1.0
     finally:
         db.release()
 
@@ -278,16 +278,16 @@ def test_who_dies_with_a_lock_holds_up_others_for_seconds(postgresql_url: str) -
     """It is gone without a word: its session stays, in the middle of a transaction."""
     db = open_database(postgresql_url)
     with db.session():
-        heartbeats.beat(db, "x", 1.0)
+        heartbeats.record(db, "x", 1.0)
     dead = open_database(f"{postgresql_url}?options=-c%20idle_in_transaction_session_timeout%3D1000")
     with dead.session():
         dead.peewee.begin()
-        heartbeats.beat(dead, "x", 2.0)
+        heartbeats.record(dead, "x", 2.0)
         with db.session():
-            heartbeats.beat(db, "x", 3.0)  # waits until the server ends that session, which is before lock_timeout
-            assert heartbeats.last(db, "x") == 3.0
+            heartbeats.record(db, "x", 3.0)  # waits until the server ends that session, which is before lock_timeout
+            assert heartbeats.last_at(db, "x") == 3.0
     with pytest.raises(Unavailable), dead.session():
-        heartbeats.last(dead, "x")
+        heartbeats.last_at(dead, "x")
     dead.release()
     db.release()
 
@@ -295,11 +295,11 @@ def test_who_dies_with_a_lock_holds_up_others_for_seconds(postgresql_url: str) -
 def test_a_lock_that_is_held_too_long_is_not_waited_for(postgresql_url: str) -> None:
     db, holder = open_database(f"{postgresql_url}?options=-c%20lock_timeout%3D100"), open_database(postgresql_url)
     with db.session():
-        heartbeats.beat(db, "x", 1.0)
+        heartbeats.record(db, "x", 1.0)
     with holder.session(), holder.transaction():
-        heartbeats.beat(holder, "x", 2.0)
+        heartbeats.record(holder, "x", 2.0)
         with pytest.raises(Unavailable, match="lock timeout"), db.session():
-            heartbeats.beat(db, "x", 3.0)
+            heartbeats.record(db, "x", 3.0)
     holder.release()
     db.release()
 
@@ -327,7 +327,7 @@ def test_a_frozen_server_is_noticed_and_found_again() -> None:
             assert time.monotonic() - began < 20
         db.ping()
         db.release()
-    assert max(PATIENCE_SECONDS, database.PING_SECONDS) + CONNECT_SECONDS < 20
+    assert max(ANSWER_TIMEOUT_SECONDS, database.PING_TIMEOUT_SECONDS) + CONNECT_SECONDS < 20
 
 
 def test_a_network_that_drops_is_noticed_in_the_middle_of_a_transaction(
@@ -338,10 +338,10 @@ def test_a_network_that_drops_is_noticed_in_the_middle_of_a_transaction(
 
         def transact() -> None:
             with db.session(), db.transaction():
-                heartbeats.beat(db, "x", 1.0)
+                heartbeats.record(db, "x", 1.0)
                 db.peewee.connection().patience = 0.5
                 proxy.drop()
-                heartbeats.beat(db, "x", 2.0)
+                heartbeats.record(db, "x", 2.0)
 
         began = time.monotonic()
         with pytest.raises(Unavailable, match="no answer"):
@@ -349,5 +349,5 @@ def test_a_network_that_drops_is_noticed_in_the_middle_of_a_transaction(
         assert time.monotonic() - began < 20
         proxy.restore()
         with db.session():
-            assert heartbeats.last(db, "x") is None
+            assert heartbeats.last_at(db, "x") is None
         db.release()

@@ -88,7 +88,7 @@ def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told:
     assert claim(db, channel, clock()) == []
     assert len(claim(db, world.channel(bolt), clock())) == 1, "but others are not held up"
     assert deliveries.more_due(db, channel, clock())
-    deliveries.sent(db, one[0], clock())
+    deliveries.mark_sent(db, one[0], clock())
     assert len(claim(db, channel, clock())) == 2
     assert not deliveries.more_due(db, channel, clock())
 
@@ -108,7 +108,7 @@ def test_what_is_stored_for_a_channel_that_is_put_off_waits_for_its_prompt(world
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     off, soon = world.channel(acme), world.channel(bolt)
     channels.put_off(db, off, clock() + 60)
-    channels.put_off(db, soon, clock() + routing.LONGEST_STORE_SECONDS)
+    channels.put_off(db, soon, clock() + routing.STORE_MAX_SECONDS)
     stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
     assert stored.channels == {soon: "bolt"}, "else it might be stored right after that prompt"
     assert len(claim(db, off, clock() + 60)) == 1
@@ -118,13 +118,13 @@ def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, 
     acme = world.workspace()
     told(acme, 3)
     channel = world.channel(acme)
-    assert channels.failing(db, channel, "it does not answer", clock()) == (clock(), 1)
-    assert channels.failing(db, channel, "it does not answer", clock() + 5) == (clock(), 2)
-    assert channels.failing(db, channel, "it does not like it", clock() + 5, fault=False) == (clock(), 2)
+    assert channels.record_failure(db, channel, "it does not answer", clock()) == (clock(), 1)
+    assert channels.record_failure(db, channel, "it does not answer", clock() + 5) == (clock(), 2)
+    assert channels.record_failure(db, channel, "it does not like it", clock() + 5, fault=False) == (clock(), 2)
     [probe] = claim(db, channel, clock())
     assert claim(db, channel, clock()) == []
-    deliveries.sent(db, probe, clock())
-    channels.well(db, channel)
+    deliveries.mark_sent(db, probe, clock())
+    channels.mark_healthy(db, channel)
     assert len(claim(db, channel, clock())) == 2
 
 
@@ -132,7 +132,7 @@ def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, 
 def test_a_channel_that_is_saved_anew_is_tried_at_once(world: Any, db: Db, clock: Any, anew: bool) -> None:
     acme = world.workspace()
     channel = world.channel(acme)
-    channels.failing(db, channel, "it does not answer", clock())
+    channels.record_failure(db, channel, "it does not answer", clock())
     channels.put_off(db, channel, clock() + 3600)
     if anew:
         world.workspace()
@@ -211,7 +211,7 @@ def test_a_claim_is_held_longer_by_who_has_it(world: Any, db: Db, clock: Any, to
     assert deliveries.extend(db, ids, until, until + 30)
     assert claim(db, channel, until + 30) == []
     assert not deliveries.extend(db, ids, until, until + 900), "somebody else's claim, or a later one of ours"
-    deliveries.sent(db, ids[0], clock())
+    deliveries.mark_sent(db, ids[0], clock())
     assert deliveries.extend(db, ids, until + 30, until + 40)
     assert claim(db, channel, until + 41) == ids[1:]
 
@@ -239,11 +239,11 @@ def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
     held_until = clock() + 60
-    deliveries.sent(db, one, clock())
+    deliveries.mark_sent(db, one, clock())
     # somebody whose lease ran out comes late
     for late in (held_until, 0.0):
-        deliveries.put_off(db, one, late, clock(), "slow")
-        deliveries.failed(db, one, late, "slow")
+        deliveries.reschedule(db, one, late, clock(), "slow")
+        deliveries.mark_failed(db, one, late, "slow")
         deliveries.release(db, [one], late, clock())
     row = world.row(Delivery, one)
     assert (row.state, row.sent_at, row.error, row.attempts) == ("sent", clock(), None, 1)
@@ -255,7 +255,7 @@ def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> No
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.put_off(db, one, clock() + 60, clock() + 30, "no\x00 \ud800 answer")
+    deliveries.reschedule(db, one, clock() + 60, clock() + 30, "no\x00 \ud800 answer")
     assert world.row(Delivery, one).error == "no� � answer"
     assert claim(db, world.channel(acme), clock() + 29) == []
     assert claim(db, world.channel(acme), clock() + 30) == [one]
@@ -264,11 +264,11 @@ def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> No
 def test_giving_back_costs_no_try(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert deliveries.untried(db, acme)
+    assert deliveries.has_untried(db, acme)
     claimed = claim(db, world.channel(acme), clock())
-    assert not deliveries.untried(db, acme)
+    assert not deliveries.has_untried(db, acme)
     deliveries.release(db, claimed, clock() + 60, clock() + 7)
-    assert deliveries.untried(db, acme)
+    assert deliveries.has_untried(db, acme)
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
     assert [each.attempts for each in again] == [1, 1]
@@ -283,12 +283,12 @@ def test_who_comes_late_takes_nothing_from_who_took_over(world: Any, db: Db, clo
     one, two, three = claim(db, channel, clock())
     clock.advance(61)
     assert len(claim(db, channel, clock())) == 3
-    deliveries.put_off(db, one, late, clock(), "slow")
-    deliveries.failed(db, two, late, "slow")
+    deliveries.reschedule(db, one, late, clock(), "slow")
+    deliveries.mark_failed(db, two, late, "slow")
     deliveries.release(db, [three], late, clock())
     assert claim(db, channel, clock()) == []
     assert world.rows(Delivery, "state", "attempts", "lease_until", "error") == [("pending", 2, clock() + 60, None)] * 3
-    deliveries.sent(db, one, clock())
+    deliveries.mark_sent(db, one, clock())
     assert world.row(Delivery, one).state == "sent", "what is out is out"
 
 
@@ -296,7 +296,7 @@ def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) ->
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.failed(db, one, clock() + 60, "it said \x00")
+    deliveries.mark_failed(db, one, clock() + 60, "it said \x00")
     assert world.row(Delivery, one).error == "it said �"
     assert claim(db, world.channel(acme), clock() + 10**6) == []
 
@@ -325,7 +325,7 @@ def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: D
     assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(3, 0, began)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
     assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
-    deliveries.sent(db, claimed.id, clock())
+    deliveries.mark_sent(db, claimed.id, clock())
     assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None, "one has just gone out"
     assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(2, 0, began)
 
@@ -334,9 +334,9 @@ def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
     """A round of the channel as notify makes it, ended by its first failure."""
     first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
     held_until = clock() + 30
-    channels.failing(db, channel, "it does not answer", clock())
+    channels.record_failure(db, channel, "it does not answer", clock())
     channels.put_off(db, channel, clock() + delay)
-    deliveries.put_off(db, first.id, held_until, clock() + delay, "it does not answer")
+    deliveries.reschedule(db, first.id, held_until, clock() + delay, "it does not answer")
     deliveries.release(db, [delivery.id for delivery in rest], held_until, clock())
 
 
@@ -356,14 +356,14 @@ def test_a_dead_receiver_that_is_not_even_tried_is_told(world: Any, db: Db, cloc
     told(acme, 15)
     channel, eleventh = world.channel(acme), clock() - 4
     fail(db, channel, clock, delay=300)
-    assert deliveries.waiting(db, clock.advance(300 + deliveries.UNTRIED - 1), 60).overdue_since is None
+    assert deliveries.waiting(db, clock.advance(300 + deliveries.FORGOTTEN_AFTER_SECONDS - 1), 60).overdue_since is None
     assert deliveries.waiting(db, clock.advance(1), 60).overdue_since == eleventh
     claim(db, channel, clock())
     assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
 
 
 def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told: Any) -> None:
-    many = deliveries.MOST_LOOKED_AT + 5
+    many = deliveries.MAX_STUCK_CHANNELS + 5
     dead = world.workspace("dead", channels={f"c{number}": "instant" for number in range(many)})
     bolt = world.workspace("bolt")
     told(dead, 2)
@@ -416,7 +416,7 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
 def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
     world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "MOST_IN_A_DIGEST", 3)
+    monkeypatch.setattr(deliveries, "DIGEST_MAX_MENTIONS", 3)
     acme = world.workspace(channels={"team": "digest"})
     for period, (count, first, shown, omitted) in enumerate(
         [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
@@ -426,7 +426,7 @@ def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
         [digest] = claim_contents(db, world.channel(acme), clock())
         assert [mention.item for mention in digest.notice.mentions] == shown
         assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
-        deliveries.sent(db, digest.notice.id, clock())
+        deliveries.mark_sent(db, digest.notice.id, clock())
 
 
 def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -455,7 +455,7 @@ def test_composing_at_the_same_time(world: Any, db: Db, clock: Any, told: Any, r
             assert sum(len(digest.notice.mentions) for digest in digests) == 3
             assert all(digest.notice.mentions for digest in digests)
             for digest in digests:
-                deliveries.sent(db, digest.notice.id, clock())
+                deliveries.mark_sent(db, digest.notice.id, clock())
 
 
 def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
@@ -481,7 +481,7 @@ def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any,
     acme = world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
     told(acme, 2)
     [first] = claim(db, world.channel(acme, "now"), clock(), limit=1)
-    deliveries.sent(db, first, clock())
+    deliveries.mark_sent(db, first, clock())
     for name in ("now", "daily"):
         channels.disable(db, world.channel(acme, name), "gone\x00", clock())
 
@@ -504,14 +504,14 @@ def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any,
 def test_since_when_a_channel_fails(world: Any, db: Db, clock: Any) -> None:
     channel = world.channel(world.workspace())
     began = clock()
-    assert channels.failing(db, channel, "500", began) == (began, 1)
-    assert channels.failing(db, channel, "a\x00\ud800", clock.advance(100)) == (began, 2)
+    assert channels.record_failure(db, channel, "500", began) == (began, 1)
+    assert channels.record_failure(db, channel, "a\x00\ud800", clock.advance(100)) == (began, 2)
     row = channels.get(db, channel)
     assert row is not None
     assert (row.failing_since, row.reason) == (began, "a��")
-    channels.well(db, channel)
-    assert channels.failing(db, channel, "500", clock()) == (clock(), 1)
-    assert channels.failing(db, 99_999, "gone meanwhile", 5.0) == (5.0, 1)
+    channels.mark_healthy(db, channel)
+    assert channels.record_failure(db, channel, "500", clock()) == (clock(), 1)
+    assert channels.record_failure(db, 99_999, "gone meanwhile", 5.0) == (5.0, 1)
 
 
 def test_channels_of_a_workspace(world: Any, db: Db) -> None:

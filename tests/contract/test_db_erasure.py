@@ -13,8 +13,8 @@ from overheard.db import deliveries, erasure, erasure_requests, rechecks, retent
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
 from overheard.db.models import Delivery, Mention, StoredItem
-from overheard.db.rechecks import LEASE, RecheckBatch
-from overheard.db.retention import DAY, RetentionAges
+from overheard.db.rechecks import RECHECK_LEASE_SECONDS, RecheckBatch
+from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.errors import NotFound
 
 ROUNDS = 15
@@ -56,11 +56,11 @@ def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db:
         Delivery.update(state=state, error="acme number 1").where(
             Delivery.id.in_(its), Delivery.channel == world.channel(acme, "now")
         ).execute(db.peewee)
-    gone = erasure.erase(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
+    gone = erasure.erase_items(db, ids(db, "t3_1", "t3_2", "t3_3"), clock())
     assert gone == ErasedCounts(items=3, mentions=5, deliveries=8)
     assert world.rows(StoredItem, "ref") == [("t3_4",)]
     assert world.counts() | {"Mention": 1, "Delivery": 2, "Erased": 3} == world.counts()
-    assert erasure.erase(db, [1, 2, 3, 99], clock()) == ErasedCounts(), "a second time nothing is left to do"
+    assert erasure.erase_items(db, [1, 2, 3, 99], clock()) == ErasedCounts(), "a second time nothing is left to do"
 
 
 def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
@@ -71,13 +71,13 @@ def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
     deliveries.compose(db, acme, 1.0, clock())
     Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
     told(1, first=10, channels={"daily": "digest"})
-    assert erasure.erase(db, ids(db, "t3_1"), clock()).digests == 0
+    assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
     [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60)
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert [mention.item for mention in contents.notice.mentions] == ["t3_2", "t3_3"]
     assert world.row(Delivery, digest.id).error is None, "a failed try may have quoted it"
-    assert erasure.erase(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
+    assert erasure.erase_items(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
     assert deliveries.contents(db, digest) is None
     assert deliveries.compose(db, acme, 2.0, clock()) == [daily], "what is held goes into the next as ever"
 
@@ -86,7 +86,7 @@ def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told:
     acme = told(1, channels={"daily": "digest"})
     deliveries.compose(db, acme, 1.0, clock())
     Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
-    assert erasure.erase(db, ids(db, "t3_1"), clock()).digests == 0
+    assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
     assert world.rows(Delivery, "state") == [("sent",)]
     assert deliveries.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
 
@@ -113,9 +113,9 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
     other = world.item(5, title="Her secret?", permalink="https://www.reddit.com/r/Python/comments/1/her_secret/")
     storing.store(db, world.matched(*[(item, (acme,)) for item in (post, other, *comments)]), clock())
     if way == "erase":
-        erasure.erase(db, ids(db, "t3_1"), clock())
+        erasure.erase_items(db, ids(db, "t3_1"), clock())
     else:
-        erasure_requests.author(db, "reddit", "Ada", clock())
+        erasure_requests.erase_author(db, "reddit", "Ada", clock())
     rows = {row["ref"]: row for row in world.rows(StoredItem)}
     assert rows.keys() == {"t1_2", "t1_3", "t1_4", "t3_5"}
     first, bare, another, post_too = rows["t1_2"], rows["t1_3"], rows["t1_4"], rows["t3_5"]
@@ -130,7 +130,7 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
 
 def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(1)
-    erasure.erase(db, ids(db, "t3_1"), clock())
+    erasure.erase_items(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
     storing.store(db, late, clock())
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", ""), ("t1_3", "Her secret")]
@@ -141,11 +141,11 @@ def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) ->
     acme = told(1)
     comment = below(world, 2, "1")
     storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
-    erasure.erase(db, ids(db, "t3_1"), clock())
+    erasure.erase_items(db, ids(db, "t3_1"), clock())
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
-    [stored], _ = rechecks.take(db, batch, clock())
-    assert not rechecks.refresh(db, stored, comment)
-    assert rechecks.refresh(db, stored, msgspec.structs.replace(comment, body="other words"))
+    [stored], _ = rechecks.take_over(db, batch, clock())
+    assert not rechecks.update_text(db, stored, comment)
+    assert rechecks.update_text(db, stored, msgspec.structs.replace(comment, body="other words"))
     [row] = world.rows(StoredItem)
     assert (row["body"], row["thread_title"]) == ("other words", "")
     assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
@@ -176,21 +176,24 @@ def plan(db: Db, query: Any) -> str:
 
 def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(2)
-    erasure.erase(db, ids(db, "t3_1"), clock())
+    erasure.erase_items(db, ids(db, "t3_1"), clock())
     late = world.matched(*[(world.item(number), (acme,)) for number in (1, 2, 3)], poll="late")
     stored = storing.store(db, late, clock())
     assert sorted(name for (name,) in world.rows(StoredItem, "ref")) == ["t3_2", "t3_3"]
     assert len(stored.ages) == 1
-    later = clock.advance(8 * DAY)
-    retention.forget(db, RetentionAges(90, 90, 90), later)
+    later = clock.advance(8 * DAY_SECONDS)
+    retention.prune(db, RetentionAges(90, 90, 90), later)
     assert world.counts()["Erased"] == 0, "after a week nothing holds a copy any more"
 
 
 def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock: Any) -> None:
     """In a quiet subreddit's listing stands what retention has forgotten: it must not come back for ever."""
     acme = world.workspace()
-    old, young = world.item(1, created_at=clock() - 7 * DAY - 1), world.item(2, created_at=clock() - 7 * DAY)
-    stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY)
+    old, young = (
+        world.item(1, created_at=clock() - 7 * DAY_SECONDS - 1),
+        world.item(2, created_at=clock() - 7 * DAY_SECONDS),
+    )
+    stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY_SECONDS)
     assert world.rows(StoredItem, "ref") == [("t3_2",)]
     assert stored.mentions == 1
 
@@ -204,8 +207,8 @@ def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: A
         stored = [item_id for (item_id,) in world.rows(StoredItem, "id")]
         patient(race,
             lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn} again"), clock()),
-            lambda stored=stored: erasure.erase(db, stored, clock()),
-            lambda stored=stored: erasure.erase(db, stored[::-1], clock()),
+            lambda stored=stored: erasure.erase_items(db, stored, clock()),
+            lambda stored=stored: erasure.erase_items(db, stored[::-1], clock()),
         )  # fmt: skip
         assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
@@ -247,7 +250,7 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
 
     def erase() -> ErasedCounts:
         assert looked.wait(10)
-        tally = erasure.erase(db, ids(db, "t3_1"), clock())
+        tally = erasure.erase_items(db, ids(db, "t3_1"), clock())
         erased.set()
         return tally
 
@@ -270,10 +273,10 @@ def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: An
             for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60):
                 contents = deliveries.contents(db, claimed)
                 said.append(-1 if contents is None else len(contents.notice.mentions))
-                deliveries.sent(db, claimed.id, clock())
+                deliveries.mark_sent(db, claimed.id, clock())
             return said
 
-        said, tally = patient(race, send, lambda stored=stored: erasure.erase(db, stored, clock()))
+        said, tally = patient(race, send, lambda stored=stored: erasure.erase_items(db, stored, clock()))
         assert tally.items == 20
         assert set(said) <= {1, 0, -1}
         assert world.counts() | {"StoredItem": 0, "Delivery": 0} == world.counts()
@@ -287,7 +290,7 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
     told(2, author="Ada")
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
-    assert erasure.erase(db, [], 5.0, nameless=[("reddit", "aDa")]) == ErasedCounts()
+    assert erasure.erase_items(db, [], 5.0, nameless=[("reddit", "aDa")]) == ErasedCounts()
     assert world.rows(StoredItem, "author") == [(None,), (None,), (None,), ("Adam",)]
     assert world.counts()["Mention"] == 4
 
@@ -298,20 +301,20 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
 def test_each_item_is_claimed_by_one(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
     told(1000)
     for _ in range(4):
-        now = clock.advance(DAY)
+        now = clock.advance(DAY_SECONDS)
         results = race(*[lambda now=now: rechecks.claim(db, "reddit", size=100, before=now, now=now, requests=4)] * 4)
         claimed = [item_id for batches in results for batch in batches for item_id in batch.item_ids]
         assert len(claimed) == len(set(claimed))
         assert len(claimed) >= 400
-        assert all(batch.lease == now + LEASE for batches in results for batch in batches)
+        assert all(batch.lease == now + RECHECK_LEASE_SECONDS for batches in results for batch in batches)
 
 
 def test_a_claim_is_taken_up_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
     told(150)
     for _ in range(5):
-        now = clock.advance(DAY)
+        now = clock.advance(DAY_SECONDS)
         one, two = rechecks.claim(db, "reddit", size=100, before=now, now=now, requests=2)
-        ways = [lambda batch=batch, now=now: rechecks.take(db, batch, now)[0] for batch in (one, one, one, two)]
+        ways = [lambda batch=batch, now=now: rechecks.take_over(db, batch, now)[0] for batch in (one, one, one, two)]
         results = race(*ways)
         assert sorted(len(stored) for stored in results[:3]) == [0, 0, len(one.item_ids)]
         assert len(results[3]) == len(two.item_ids)
@@ -323,7 +326,7 @@ def test_the_oldest_come_first_and_only_when_they_are_due(world: Any, db: Db, cl
     told(200, slug="bolt", first=1000)
     now = clock.advance(100)
     [batch] = rechecks.claim(db, "reddit", size=100, before=now - 150, now=now, requests=3)
-    stored, lease = rechecks.take(db, batch, now)
+    stored, lease = rechecks.take_over(db, batch, now)
     assert sum(each.checked_at == now - 200 for each in stored) == 5
     assert len(stored) == 100
     assert rechecks.claim(db, "reddit", size=100, before=now - 201, now=now, requests=3) == []
@@ -337,10 +340,10 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
     told(3)
     first, second, third = ids(db, "t3_1", "t3_2", "t3_3")
     now = clock.advance(100)
-    rechecks.absent(db, [first, second], now)
-    rechecks.absent(db, [first], clock.advance(100))
-    rechecks.there(db, [second], clock())
-    rechecks.asked(db, [third], clock())
+    rechecks.mark_absent(db, [first, second], now)
+    rechecks.mark_absent(db, [first], clock.advance(100))
+    rechecks.mark_present(db, [second], clock())
+    rechecks.mark_unknown(db, [third], clock())
     assert world.rows(StoredItem, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]
     assert rechecks.overdue(db, ["reddit"], clock() - 1) == 0
     assert rechecks.overdue(db, ["reddit"], clock()) == 3
@@ -348,24 +351,24 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
 
 def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(3)
-    batch = rechecks.wish(db, "reddit", "t3_2", clock())
-    assert batch == RecheckBatch("reddit", (ids(db, "t3_2")[0],), clock() + LEASE)
+    batch = rechecks.claim_requested(db, "reddit", "t3_2", clock())
+    assert batch == RecheckBatch("reddit", (ids(db, "t3_2")[0],), clock() + RECHECK_LEASE_SECONDS)
     assert rechecks.overdue(db, ["reddit"], 0.0) == 1
     for name in ("t3_9", "t3_\x00", "\ud800"):
         with pytest.raises(NotFound):
-            rechecks.wish(db, "reddit", name, clock())
+            rechecks.claim_requested(db, "reddit", name, clock())
 
 
 def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(1)
     item = world.item(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
-    [stored], _ = rechecks.take(db, batch, clock())
-    assert not rechecks.refresh(db, stored, item)
+    [stored], _ = rechecks.take_over(db, batch, clock())
+    assert not rechecks.update_text(db, stored, item)
     moved = msgspec.structs.replace(item, permalink="https://www.reddit.com/r/python/x/")
-    assert rechecks.refresh(db, stored, moved)
+    assert rechecks.update_text(db, stored, moved)
     assert world.rows(Mention, "highlights") == [('[["title",3,7]]',)], "the texts are the same"
-    assert rechecks.refresh(db, stored, msgspec.structs.replace(item, body=""))
+    assert rechecks.update_text(db, stored, msgspec.structs.replace(item, body=""))
     assert world.rows(StoredItem, "body", "title") == [("", item.title)]
     assert world.rows(Mention, "highlights") == [("[]",)]
 
@@ -380,7 +383,7 @@ def test_only_its_own_items_are_claimed_for_a_source(world: Any, db: Db, clock: 
     assert rechecks.overdue(db, ["reddit"], now) == 2
     assert not rechecks.due(db, "reddit", now, now)
     replayed = [row["id"] for row in world.rows(StoredItem) if row["source"] == "replay"]
-    assert rechecks.take(db, RecheckBatch("reddit", tuple(replayed), 0.0), now)[0] == [], "by whatever message"
+    assert rechecks.take_over(db, RecheckBatch("reddit", tuple(replayed), 0.0), now)[0] == [], "by whatever message"
     query = (
         StoredItem.select(StoredItem.id).where(StoredItem.source == "reddit").order_by(StoredItem.checked_at).limit(100)
     )
@@ -422,14 +425,14 @@ def test_gone_while_it_is_stored(world: Any, db: Db, clock: Any, race: Any) -> N
         gone = tuple(item.key for item, _ in items)
         patient(race,
             lambda items=items, turn=turn: storing.store(db, world.matched(*items, poll=f"{turn}"), clock()),
-            lambda gone=gone: erasure.erase_gone(db, gone, clock()),
-            lambda gone=gone: erasure.erase_gone(db, gone[::-1], clock()),
+            lambda gone=gone: erasure.erase_keys(db, gone, clock()),
+            lambda gone=gone: erasure.erase_keys(db, gone[::-1], clock()),
         )  # fmt: skip
         assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def test_a_forgotten_author_stays_forgotten(world: Any, db: Db, clock: Any) -> None:
-    erasure_requests.author(db, "reddit", "Ada", clock())
-    retention.forget(db, RetentionAges(90, 90, 90), clock.advance(30 * DAY))
+    erasure_requests.erase_author(db, "reddit", "Ada", clock())
+    retention.prune(db, RetentionAges(90, 90, 90), clock.advance(30 * DAY_SECONDS))
     storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())
     assert world.counts()["StoredItem"] == 0

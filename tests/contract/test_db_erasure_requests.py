@@ -39,7 +39,7 @@ def all_text(world: Any) -> str:
 
 
 def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(erasure_requests, "BATCH", 4)
+    monkeypatch.setattr(erasure_requests, "ERASE_BATCH_ROWS", 4)
     acme = world.workspace(channels={"now": "instant", "daily": "digest"})
     hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
     other = [world.item(number, author="some-one2") for number in range(20, 23)]
@@ -51,18 +51,18 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatc
     assert counted == ErasedCounts(items=10, mentions=10, deliveries=20)
     assert world.counts()["StoredItem"] == 13, "counting erases nothing"
     erased = ErasedCounts(items=10, mentions=10, deliveries=20, digests=1)
-    assert erasure_requests.author(db, "reddit", "sOME-one", clock()) == erased
+    assert erasure_requests.erase_author(db, "reddit", "sOME-one", clock()) == erased
     assert "her words" not in all_text(world)
     assert "'some-one'" not in all_text(world)
     assert world.counts() | {"StoredItem": 3, "Mention": 3} == world.counts()
-    assert erasure_requests.author(db, "reddit", "sOME-one", clock()) == ErasedCounts()
+    assert erasure_requests.erase_author(db, "reddit", "sOME-one", clock()) == ErasedCounts()
 
 
 def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     item, other = world.item(1, author="Ada"), world.item(2, author="bob")
     storing.store(db, world.matched((item, (acme,)), poll="a"), clock())
-    erasure_requests.author(db, "reddit", "ADA", clock())
+    erasure_requests.erase_author(db, "reddit", "ADA", clock())
     both = [(item, (acme,)), (other, (acme,)), (world.item(3, author="aDa"), (acme,)), (world.item(4, author=None), ())]
     storing.store(db, world.matched(*both, poll="b"), clock.advance(30 * 86400))
     assert world.rows(StoredItem, "author") == [("bob",), (None,)]
@@ -89,7 +89,7 @@ def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race
             for message in messages[1:]:
                 storing.store(db, message, clock())
 
-        race(stored, lambda author=author: erasure_requests.author(db, "reddit", author, clock()))
+        race(stored, lambda author=author: erasure_requests.erase_author(db, "reddit", author, clock()))
         assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
@@ -112,7 +112,7 @@ def test_postgresql_forgetting_waits_for_who_stores_right_now(
 
     def forget() -> ErasedCounts:
         assert looked.wait(10)
-        tally = erasure_requests.author(db, "reddit", "ada", clock())
+        tally = erasure_requests.erase_author(db, "reddit", "ada", clock())
         forgotten.set()
         return tally
 
@@ -123,7 +123,7 @@ def test_postgresql_forgetting_waits_for_who_stores_right_now(
 
 
 def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(erasure_requests, "BATCH", 4)
+    monkeypatch.setattr(erasure_requests, "ERASE_BATCH_ROWS", 4)
     acme = world.workspace(
         "acme", subreddits=["python", "secretsub"], queries={"brand": "acmesecret"}, name="Acmename",
         channels={"now": "instant", "daily": "digest"}, url="https://example.org/secret-path",
@@ -156,7 +156,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     assert erasure_requests.count_workspace(db, acme) == expected
     assert world.counts() == before
     revision = queries.revision(db)
-    assert erasure_requests.workspace(db, acme, clock()) == expected
+    assert erasure_requests.erase_workspace(db, acme, clock()) == expected
 
     left = all_text(world)
     for secret in ("own words", "acmesecret", "secret-path", "secretsub", "acmename", "'acme'"):
@@ -196,6 +196,6 @@ def test_forgotten_while_store_stores_for_it(world: Any, db: Db, clock: Any, rac
             for message in messages[1:]:
                 storing.store(db, message, clock())
 
-        race(stored, lambda acme=acme: erasure_requests.workspace(db, acme, clock()))
+        race(stored, lambda acme=acme: erasure_requests.erase_workspace(db, acme, clock()))
         assert world.counts() | {"Workspace": 0, "Mention": 0, "Delivery": 0, "Channel": 0} == world.counts()
         StoredItem.delete().execute(db.peewee)

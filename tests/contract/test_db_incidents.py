@@ -11,7 +11,7 @@ from overheard.db.models import Budget
 
 
 def told_of(db: Db) -> list[tuple[str, str, int]]:
-    return [(each.kind, each.what, each.count) for each in incidents.untold(db)]
+    return [(each.kind, each.what, each.count) for each in incidents.unreported(db)]
 
 
 def dead(db: Db, clock: Any, name: str, *, origin: str = "nack", stage: str = "fetch") -> None:
@@ -22,52 +22,52 @@ def dead(db: Db, clock: Any, name: str, *, origin: str = "nack", stage: str = "f
 
 def test_the_same_at_the_same_place_is_counted(db: Db, clock: Any) -> None:
     for what in ("fetch", "store", "fetch"):
-        incidents.note(db, "dead letter", what, clock.advance(1))
-    incidents.note(db, "channel disabled", "a\x00" + "x" * 500, clock())
-    assert [(each.kind, each.count, len(each.what)) for each in incidents.untold(db)] == [
-        ("channel disabled", 1, incidents.LONGEST), ("dead letter", 2, 5), ("dead letter", 1, 5),
+        incidents.record(db, "dead letter", what, clock.advance(1))
+    incidents.record(db, "channel disabled", "a\x00" + "x" * 500, clock())
+    assert [(each.kind, each.count, len(each.what)) for each in incidents.unreported(db)] == [
+        ("channel disabled", 1, incidents.PLACE_MAX_CHARS), ("dead letter", 2, 5), ("dead letter", 1, 5),
     ]  # fmt: skip
-    assert incidents.untold(db)[1] == IncidentCount("dead letter", "fetch", 2, clock())
+    assert incidents.unreported(db)[1] == IncidentCount("dead letter", "fetch", 2, clock())
 
 
 def test_what_happens_while_it_is_told_is_told_next(db: Db, clock: Any) -> None:
-    incidents.note(db, "dead letter", "fetch", clock())
-    incidents.note(db, "dead letter", "store", clock())
-    seen = incidents.untold(db)
-    incidents.note(db, "dead letter", "fetch", clock.advance(1))
-    incidents.tell(db, seen)
+    incidents.record(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "store", clock())
+    seen = incidents.unreported(db)
+    incidents.record(db, "dead letter", "fetch", clock.advance(1))
+    incidents.mark_reported(db, seen)
     assert told_of(db) == [("dead letter", "fetch", 1)]
-    incidents.tell(db, incidents.untold(db))
+    incidents.mark_reported(db, incidents.unreported(db))
     assert told_of(db) == []
-    incidents.tell(db, seen)
+    incidents.mark_reported(db, seen)
     assert told_of(db) == [], "told by two ticks"
 
 
 def test_noted_by_many_at_once(db: Db, clock: Any, race: Any) -> None:
-    race(*[lambda: incidents.note(db, "dead letter", "fetch", clock()) for _ in range(8)])
+    race(*[lambda: incidents.record(db, "dead letter", "fetch", clock()) for _ in range(8)])
     assert told_of(db) == [("dead letter", "fetch", 8)]
 
 
 def test_what_nobody_is_told_is_forgotten(db: Db, clock: Any) -> None:
-    incidents.note(db, "dead letter", "fetch", clock())
-    incidents.note(db, "dead letter", "store", clock() + 10)
-    incidents.forget(db, clock() + 5)
+    incidents.record(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "store", clock() + 10)
+    incidents.delete_before(db, clock() + 5)
     assert told_of(db) == [("dead letter", "store", 1)]
 
 
 def test_of_many_who_ask_one_may_tell(db: Db, race: Any) -> None:
-    taken = race(*[lambda: budgets.take(db, "alerts", 300) for _ in range(6)])
+    taken = race(*[lambda: budgets.claim_slot(db, "alerts", 300) for _ in range(6)])
     assert taken.count(True) == 1
-    assert not budgets.take(db, "alerts", 300)
+    assert not budgets.claim_slot(db, "alerts", 300)
     Budget.update(tat=db.now - 1).execute(db.peewee)
-    assert budgets.take(db, "alerts", 300), "its time has come, by the database's clock"
-    assert budgets.take(db, "other", 300)
+    assert budgets.claim_slot(db, "alerts", 300), "its time has come, by the database's clock"
+    assert budgets.claim_slot(db, "other", 300)
 
 
 def test_a_silence_is_noted_once_by_whoever_hears_it(db: Db, race: Any) -> None:
-    assert race(*[lambda: heartbeats.first(db, "canary late", 100.0) for _ in range(4)]).count(True) == 1
-    assert heartbeats.first(db, "canary late", 200.0), "the next one"
-    assert not heartbeats.first(db, "canary late", 150.0)
+    assert race(*[lambda: heartbeats.record_once(db, "canary late", 100.0) for _ in range(4)]).count(True) == 1
+    assert heartbeats.record_once(db, "canary late", 200.0), "the next one"
+    assert not heartbeats.record_once(db, "canary late", 150.0)
 
 
 def test_each_dead_letter_is_one_incident(db: Db, clock: Any) -> None:
@@ -97,7 +97,7 @@ def test_a_feed_that_is_refused_again_and_again_is_one_incident(world: Any, db: 
     counts = []
     for _ in range(5):
         (feed,) = feeds.stale_of(db, acme, "reddit", now=clock.advance(1e6), fresh_since=clock())
-        feeds.refuse(db, feed, "private", now=clock(), longest=86_400)
+        feeds.back_off(db, feed, "private", now=clock(), longest=86_400)
         counts.append(len(told_of(db)))
     assert counts == [0, 0, 1, 1, 1]
     assert told_of(db) == [("feed refused", "r/python posts (private)", 1)]

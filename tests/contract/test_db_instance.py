@@ -9,7 +9,7 @@ from overheard.db.database import Db
 
 
 def test_it_is_known_from_when_a_process_first_ran_and_stays(db: Db, race: Any) -> None:
-    assert instance.known(db) == ""
-    [whose] = set(race(*[lambda: instance.identify(db)] * 4))
-    assert (len(whose), instance.known(db), instance.identify(db)) == (16, whose, whose)
+    assert instance.stored_id(db) == ""
+    [whose] = set(race(*[lambda: instance.ensure_id(db)] * 4))
+    assert (len(whose), instance.stored_id(db), instance.ensure_id(db)) == (16, whose, whose)
     assert queries.revision(db) == 0, "it shares a table with the index's counter, and nothing else"

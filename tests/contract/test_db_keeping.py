@@ -15,7 +15,7 @@ from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Mention, Query, StoredItem, Watch
 from overheard.db.models import Workspace as WorkspaceRow
-from overheard.db.retention import BATCH, DAY, RetentionAges
+from overheard.db.retention import DAY_SECONDS, DELETE_BATCH_ROWS, RetentionAges
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec
 
@@ -186,8 +186,8 @@ def test_watches_that_change_and_workspaces_that_go_are_told(world: Any, db: Db)
 
 
 def test_more_changes_than_one_statement_takes(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "QUERIES", 3)
-    monkeypatch.setattr(queries, "WORKSPACES", 2)
+    monkeypatch.setattr(queries, "QUERIES_PER_STATEMENT", 3)
+    monkeypatch.setattr(queries, "WORKSPACES_PER_STATEMENT", 2)
     for number in range(5):
         world.workspace(f"w{number}", queries={f"q{each}": f"x{each}" for each in range(number + 1)})
     changed = list(queries.changed_since(db, 0))
@@ -348,7 +348,7 @@ def test_many_are_listed_in_pages_without_what_is_large(
     db: Db, monkeypatch: pytest.MonkeyPatch, page: int, limit: int | None, ids: list[int]
 ) -> None:
     three(db)
-    monkeypatch.setattr(dead_letters, "BATCH", page)
+    monkeypatch.setattr(dead_letters, "PAGE_ROWS", page)
     rows = list(dead_letters.listing(db, limit=limit))
     assert [row.id for row in rows] == ids
     assert not any(hasattr(row, name) for row in rows for name in ("body", "traceback"))
@@ -356,7 +356,7 @@ def test_many_are_listed_in_pages_without_what_is_large(
 
 def test_many_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
     three(db)
-    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    monkeypatch.setattr(dead_letters, "PAGE_ROWS", 1)
     assert dead_letters.drop(db, DeadLetterFilter()) == 3
 
 
@@ -379,10 +379,10 @@ def test_a_claim_is_given_back_or_settled(db: Db) -> None:
     three(db)
     first, second, _ = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=9)
     dead_letters.release(db, [second])
-    assert dead_letters.settled(db, first)
+    assert dead_letters.delete_replayed(db, first)
     (again,) = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=9)
     assert again.letter == second.letter
-    assert not dead_letters.settled(db, first)
+    assert not dead_letters.delete_replayed(db, first)
     assert [row.id for row in dead_letters.listing(db)] == [3, 2]
 
 
@@ -390,7 +390,7 @@ def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
     three(db)
     (claimed,) = dead_letters.claim(db, DeadLetterFilter(ids=(1,)), after_id=0, limit=1)
     dead_letters.record(db, **letter(message_id="m1", reason="again", now=8.0))
-    assert not dead_letters.settled(db, claimed)
+    assert not dead_letters.delete_replayed(db, claimed)
     dead_letters.release(db, [claimed])
     row = dead_letters.get(db, 1)
     assert row is not None
@@ -398,11 +398,11 @@ def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
 
 
 def test_beats(db: Db) -> None:
-    assert heartbeats.last(db, "tick") is None
-    heartbeats.beat(db, "tick", 5.0)
-    heartbeats.beat(db, "tick", 6.0)
-    heartbeats.beat(db, "other", 7.0)
-    assert heartbeats.last(db, "tick") == 6.0
+    assert heartbeats.last_at(db, "tick") is None
+    heartbeats.record(db, "tick", 5.0)
+    heartbeats.record(db, "tick", 6.0)
+    heartbeats.record(db, "other", 7.0)
+    assert heartbeats.last_at(db, "tick") == 6.0
 
 
 # -- retention
@@ -412,40 +412,40 @@ KEEP = RetentionAges(mentions=90, deliveries=30, dead_letters=60)
 
 def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any) -> None:
     start = clock()
-    clock.now = start - 101 * DAY
+    clock.now = start - 101 * DAY_SECONDS
     acme = world.workspace()
     for number, age in enumerate((100, 95, 89, 31, 29), start=1):
-        clock.now = start - age * DAY
+        clock.now = start - age * DAY_SECONDS
         storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
     Delivery.update(state="sent").execute(db.peewee)
-    dead_letters.record(db, **letter(now=start - 61 * DAY))
-    dead_letters.record(db, **letter(stage="x", now=start - 59 * DAY))
+    dead_letters.record(db, **letter(now=start - 61 * DAY_SECONDS))
+    dead_letters.record(db, **letter(stage="x", now=start - 59 * DAY_SECONDS))
 
-    assert retention.forget(db, KEEP, start).rows > 0
+    assert retention.prune(db, KEEP, start).rows > 0
     assert world.counts() | {"Mention": 3, "StoredItem": 3, "Delivery": 1, "DeadLetter": 1, "Poll": 0} == world.counts()
-    assert retention.forget(db, KEEP, start).rows == 0
-    assert retention.forget(db, RetentionAges(0, 0, 0), start + 10**9).rows == 0
+    assert retention.prune(db, KEEP, start).rows == 0
+    assert retention.prune(db, RetentionAges(0, 0, 0), start + 10**9).rows == 0
     assert world.counts()["Mention"] == 3
 
 
 def test_a_delivery_that_waits_is_never_too_old(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"now": "instant", "weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
-    retention.forget(db, RetentionAges(90, 1, 0), clock.advance(8 * DAY))
+    retention.prune(db, RetentionAges(90, 1, 0), clock.advance(8 * DAY_SECONDS))
     assert world.counts()["Delivery"] == 2
 
 
 def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
-    deliveries.compose(db, acme, clock(), clock.advance(7 * DAY))
-    retention.forget(db, RetentionAges(90, 1, 0), clock())
+    deliveries.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
+    retention.prune(db, RetentionAges(90, 1, 0), clock())
     [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert len(contents.notice.mentions) == 1
-    deliveries.sent(db, digest.id, clock())
-    retention.forget(db, RetentionAges(90, 1, 0), clock())
+    deliveries.mark_sent(db, digest.id, clock())
+    retention.prune(db, RetentionAges(90, 1, 0), clock())
     assert Delivery.select().where(Delivery.state == "bundled").count(db.peewee) == 0
 
 
@@ -456,13 +456,13 @@ def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db
     if waits == "in a digest":
         deliveries.compose(db, acme, clock(), clock())
     keep = RetentionAges(mentions=3, deliveries=30, dead_letters=0)
-    assert retention.forget(db, keep, clock.advance(4 * DAY)).unsent == 0
+    assert retention.prune(db, keep, clock.advance(4 * DAY_SECONDS)).unsent == 0
     assert world.counts() | {"Mention": 1, "StoredItem": 1} == world.counts()
     if waits == "held":
         deliveries.compose(db, acme, clock(), clock())
     [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
-    deliveries.sent(db, claimed.id, clock())
-    gone = retention.forget(db, keep, clock())
+    deliveries.mark_sent(db, claimed.id, clock())
+    gone = retention.prune(db, keep, clock())
     assert (gone.items, gone.unsent) == (1, 0)
     assert world.counts() | {"Mention": 0, "StoredItem": 0} == world.counts()
 
@@ -471,61 +471,61 @@ def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db
 def test_what_is_never_sent_goes_at_last_and_is_told(world: Any, db: Db, clock: Any, mode: str) -> None:
     acme = world.workspace(channels={"team": mode})
     storing.store(db, world.matched((world.item(1), (acme,)), (world.item(2), (acme,))), clock())
-    retention.forget(db, RetentionAges(3, 30, 0), clock.advance(33 * DAY))
+    retention.prune(db, RetentionAges(3, 30, 0), clock.advance(33 * DAY_SECONDS))
     assert world.counts()["Mention"] == 2
-    gone = retention.forget(db, RetentionAges(3, 30, 0), clock.advance(2 * DAY))
+    gone = retention.prune(db, RetentionAges(3, 30, 0), clock.advance(2 * DAY_SECONDS))
     assert (gone.items, gone.unsent) == (2, 2)
 
 
 def test_an_item_s_days_are_kept_to_whatever_is_still_to_be_sent(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"team": "digest", "now": "instant"})
     storing.store(db, world.matched((world.item(1), (acme,))), clock())
-    gone = retention.forget(db, RetentionAges(90, 30, 0, items=3), clock.advance(4 * DAY))
+    gone = retention.prune(db, RetentionAges(90, 30, 0, items=3), clock.advance(4 * DAY_SECONDS))
     assert (gone.items, gone.unsent) == (1, 2)
     assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
 def test_what_waits_holds_up_nothing_behind_it(world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(retention, "DELETE_BATCH_ROWS", 2)
     acme, bolt = world.workspace("acme", channels={"team": "digest"}), world.workspace("bolt")
     for number in range(1, 11):
         storing.store(
             db, world.matched((world.item(number), (acme if number < 6 else bolt,)), poll=str(number)), clock()
         )
     Delivery.update(state="sent").where(Delivery.state == "pending").execute(db.peewee)
-    clock.advance(4 * DAY)
-    assert [retention.forget(db, RetentionAges(3, 0, 0), clock()).items for _ in range(4)] == [2, 2, 1, 0]
+    clock.advance(4 * DAY_SECONDS)
+    assert [retention.prune(db, RetentionAges(3, 0, 0), clock()).items for _ in range(4)] == [2, 2, 1, 0]
     assert world.rows(Mention, "workspace_id") == [(acme,)] * 5
 
 
 def test_forgetting_comes_in_batches(world: Any, db: Db) -> None:
     rows = [
         {"message_id": str(number), "stage": "x", "origin": "nack", "reason": "", "body": "", "created_at": 0.0}
-        for number in range(BATCH + 5)
+        for number in range(DELETE_BATCH_ROWS + 5)
     ]
     for start in range(0, len(rows), 500):
         DeadLetter.insert_many(rows[start : start + 500]).execute(db.peewee)
-    assert [retention.forget(db, KEEP, 100 * DAY).rows for _ in range(3)] == [BATCH, 5, 0]
+    assert [retention.prune(db, KEEP, 100 * DAY_SECONDS).rows for _ in range(3)] == [DELETE_BATCH_ROWS, 5, 0]
 
 
 def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme,)), poll="a"), clock())
-    storing.store(db, world.matched((world.item(), (bolt,)), poll="b"), clock() + 50 * DAY)
+    storing.store(db, world.matched((world.item(), (bolt,)), poll="b"), clock() + 50 * DAY_SECONDS)
     Delivery.update(state="sent").execute(db.peewee)
-    retention.forget(db, KEEP, clock() + 91 * DAY)
+    retention.prune(db, KEEP, clock() + 91 * DAY_SECONDS)
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
     assert world.counts()["StoredItem"] == 1
-    retention.forget(db, KEEP, clock() + 141 * DAY)
+    retention.prune(db, KEEP, clock() + 141 * DAY_SECONDS)
     assert (StoredItem.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)
 
 
 def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
-    storing.store(db, world.matched((world.item(1), (bolt,)), poll="b"), clock.advance(40 * DAY))
+    storing.store(db, world.matched((world.item(1), (bolt,)), poll="b"), clock.advance(40 * DAY_SECONDS))
     storing.store(db, world.matched((world.item(2), (bolt,)), poll="c"), clock())
-    gone = retention.forget(db, RetentionAges(90, 30, 90, items=50), clock.advance(11 * DAY))
+    gone = retention.prune(db, RetentionAges(90, 30, 90, items=50), clock.advance(11 * DAY_SECONDS))
     assert gone.items == 1
     assert world.counts() | {"StoredItem": 1, "Mention": 1} == world.counts()
 
@@ -534,7 +534,7 @@ def test_how_many_items_went_is_told(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*[(world.item(number), (acme,)) for number in range(1, 6)]), clock())
     Delivery.update(state="sent").execute(db.peewee)
-    assert retention.forget(db, KEEP, clock() + 91 * DAY).items == 5
+    assert retention.prune(db, KEEP, clock() + 91 * DAY_SECONDS).items == 5
 
 
 def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, clock: Any) -> None:
@@ -542,12 +542,12 @@ def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, cl
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
     workspace_specs.remove(db, acme)
-    retention.forget(db, KEEP, clock() + 6 * DAY)
+    retention.prune(db, KEEP, clock() + 6 * DAY_SECONDS)
     assert len(world.rows(Feed)) == 2, "who mends a workspace finds them where they were"
-    FeedGroup.update(lease_until=clock() + 8 * DAY).where(FeedGroup.id == world.group().id).execute(db.peewee)
-    retention.forget(db, KEEP, clock() + 7.5 * DAY)
+    FeedGroup.update(lease_until=clock() + 8 * DAY_SECONDS).where(FeedGroup.id == world.group().id).execute(db.peewee)
+    retention.prune(db, KEEP, clock() + 7.5 * DAY_SECONDS)
     assert len(world.rows(Feed)) == 2, "one is being read"
-    retention.forget(db, KEEP, clock() + 8.5 * DAY)
+    retention.prune(db, KEEP, clock() + 8.5 * DAY_SECONDS)
     assert world.rows(Feed, "place") == [("rust",)]
 
 
@@ -558,7 +558,7 @@ def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any
         workspace_specs.remove(db, acme)
         race(
             lambda turn=turn: world.workspace(f"x{turn}", subreddits=["python", "linux", "rust"]),
-            lambda: retention.forget(db, KEEP, clock() + 30 * DAY),
+            lambda: retention.prune(db, KEEP, clock() + 30 * DAY_SECONDS),
         )
         feeds = [name for (name,) in world.rows(Feed, "place")]
         assert sorted(feeds) == ["linux", "python", "rust"]

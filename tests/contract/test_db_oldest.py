@@ -27,7 +27,7 @@ def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db,
     clock.advance(7)
     claim(db, clock)
     assert oldest_demand(db, clock()) == began + 7
-    refreshes.served(db, acme, "reddit", clock.advance(1))
+    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
     assert oldest_demand(db, clock()) is None
     assert oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
 
@@ -37,13 +37,13 @@ def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world:
     first = clock()
     claim(db, clock)
     clock.advance(61)
-    assert refreshes.unserved(db, clock(), 60, 10) == [(acme, "reddit")]
+    assert refreshes.claim_lost(db, clock(), 60, 10) == [(acme, "reddit")]
     refreshes.demand(db, [acme], clock.advance(10))
     clock.advance(INTERVAL)
     claim(db, clock)
     workspaces.make_due(db, acme, clock())
     assert oldest_demand(db, clock()) == first
-    refreshes.served(db, acme, "reddit", clock())
+    refreshes.mark_taken_up(db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + INTERVAL).execute(db.peewee)
     assert oldest_demand(db, clock()) is None
     refreshes.demand(db, [acme], clock.advance(5))
@@ -56,14 +56,14 @@ def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any
     began = clock.advance(1)
     later = clock.advance(1)
     refreshes.demand(db, [acme], later)
-    refreshes.served(db, acme, "reddit", began)
+    refreshes.mark_taken_up(db, acme, "reddit", began)
     assert oldest_demand(db, clock()) == later
 
 
 def test_a_poll_that_is_swept_asks_anew(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
-    refreshes.served(db, acme, "reddit", clock())
+    refreshes.mark_taken_up(db, acme, "reddit", clock())
     assert feeds.oldest_poll(db, clock()) is None
     world.claim("p")
     assert feeds.oldest_poll(db, clock()) == clock()
@@ -104,17 +104,17 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock
     channel = world.channel(acme)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
     assert deliveries.oldest_due(db, clock()) == began, "claimed is not sent"
-    deliveries.put_off(db, claimed.id, clock() + 60, clock() + 30, "away")
+    deliveries.reschedule(db, claimed.id, clock() + 60, clock() + 30, "away")
     assert deliveries.oldest_due(db, clock()) is None, "it waits for its next try"
     assert deliveries.oldest_due(db, clock.advance(31)) == clock() - 1
     Channel.update(disabled_at=clock()).execute(db.peewee)
     assert deliveries.oldest_due(db, clock()) is None
     Channel.update(disabled_at=None).execute(db.peewee)
-    channels.failing(db, channel, "away", clock())
+    channels.record_failure(db, channel, "away", clock())
     assert deliveries.oldest_due(db, clock()) is None, "it waits for its receiver, not for us"
-    channels.well(db, channel)
+    channels.mark_healthy(db, channel)
     assert deliveries.oldest_due(db, clock()) == clock() - 1
-    deliveries.sent(db, claimed.id, clock())
+    deliveries.mark_sent(db, claimed.id, clock())
     assert deliveries.oldest_due(db, clock()) is None
     assert Delivery.select().count(db.peewee) == 1
 
@@ -122,8 +122,8 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock
 def test_channels_are_ok_failing_or_disabled(db: Db, world: Any, clock: Any) -> None:
     assert channels.states(db) == {"ok": 0, "failing": 0, "disabled": 0}
     acme = world.workspace(channels=dict.fromkeys(("a", "b", "c", "d"), "instant"))
-    channels.failing(db, world.channel(acme, "b"), "away", clock())
-    channels.failing(db, world.channel(acme, "c"), "away", clock())
+    channels.record_failure(db, world.channel(acme, "b"), "away", clock())
+    channels.record_failure(db, world.channel(acme, "c"), "away", clock())
     channels.disable(db, world.channel(acme, "c"), "gone", clock())
     assert channels.states(db) == {"ok": 2, "failing": 1, "disabled": 1}
 

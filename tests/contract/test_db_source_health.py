@@ -7,40 +7,40 @@ from typing import Any
 from overheard.db import source_health
 from overheard.db.database import Db
 from overheard.db.models import SourceStatus
-from overheard.db.source_health import NOTE_EVERY, UNTRIED, SourceState
+from overheard.db.source_health import FORGET_FAILURE_SECONDS, RECORD_INTERVAL_SECONDS, SourceState
 
 
 def test_a_source_that_is_read(db: Db, clock: Any) -> None:
     assert source_health.state(db, "reddit") == SourceState()
     began = clock()
-    source_health.read(db, "reddit", began)
-    source_health.read(db, "canary", clock.advance(100))
+    source_health.record_read(db, "reddit", began)
+    source_health.record_read(db, "canary", clock.advance(100))
     assert source_health.state(db, "reddit") == SourceState(read_at=began)
     assert source_health.state(db, "reddit").failing_for(clock()) == 0
-    source_health.read(db, "reddit", clock())
+    source_health.record_read(db, "reddit", clock())
     assert source_health.state(db, "reddit").read_at == clock()
 
 
 def test_what_is_read_all_the_time_is_noted_now_and_then(db: Db, clock: Any) -> None:
     first = clock()
-    source_health.read(db, "reddit", first)
-    source_health.read(db, "reddit", clock.advance(NOTE_EVERY - 1))
+    source_health.record_read(db, "reddit", first)
+    source_health.record_read(db, "reddit", clock.advance(RECORD_INTERVAL_SECONDS - 1))
     assert source_health.state(db, "reddit").read_at == first
-    source_health.failed(db, "reddit", "503", clock(), clock())
-    source_health.read(db, "reddit", clock())
+    source_health.record_failure(db, "reddit", "503", clock(), clock())
+    source_health.record_read(db, "reddit", clock())
     assert source_health.state(db, "reddit") == SourceState(read_at=clock()), "that it answers again is always noted"
 
 
 def test_it_fails_from_the_first_failure_in_a_row_to_the_next_answer(db: Db, clock: Any) -> None:
     read_at = clock()
-    source_health.read(db, "reddit", read_at)
+    source_health.record_read(db, "reddit", read_at)
     began = clock.advance(60)
-    source_health.failed(db, "reddit", "503", began, began)
-    source_health.failed(db, "reddit", "blocked", clock.advance(200), clock() + 60)
+    source_health.record_failure(db, "reddit", "503", began, began)
+    source_health.record_failure(db, "reddit", "blocked", clock.advance(200), clock() + 60)
     state = source_health.state(db, "reddit")
     assert state == SourceState(read_at, began, clock() + 60, "blocked")
     assert state.failing_for(clock.advance(100)) == 300
-    source_health.answered(db, "reddit")
+    source_health.record_answer(db, "reddit")
     assert source_health.state(db, "reddit") == SourceState(read_at=read_at), (
         "a refused feed is an answer, and no reading"
     )
@@ -49,43 +49,45 @@ def test_it_fails_from_the_first_failure_in_a_row_to_the_next_answer(db: Db, clo
 
 def test_a_refused_login_is_told_from_an_outage_for_as_long_as_it_is_one(db: Db, clock: Any) -> None:
     def failed(*, revoked: bool) -> bool:
-        source_health.failed(db, "reddit", "why", clock(), clock() + 300, revoked=revoked)
+        source_health.record_failure(db, "reddit", "why", clock(), clock() + 300, revoked=revoked)
         return source_health.state(db, "reddit").revoked
 
     assert failed(revoked=True), "from the first failure on"
     assert not failed(revoked=False), "the last try says"
     assert failed(revoked=True)
-    source_health.answered(db, "reddit")
+    source_health.record_answer(db, "reddit")
     assert source_health.state(db, "reddit") == SourceState()
     assert failed(revoked=True)
-    source_health.read(db, "reddit", clock())
+    source_health.record_read(db, "reddit", clock())
     assert source_health.state(db, "reddit") == SourceState(read_at=clock())
 
 
 def test_a_source_that_never_answered_fails_too(db: Db, clock: Any) -> None:
-    source_health.failed(db, "reddit", "away\x00", clock(), clock())
+    source_health.record_failure(db, "reddit", "away\x00", clock(), clock())
     assert source_health.state(db, "reddit").failing_for(clock.advance(200)) == 200
     assert source_health.state(db, "reddit").reason == "away\ufffd"
 
 
 def test_a_failure_that_nobody_tries_again_says_nothing_any_more(db: Db, clock: Any) -> None:
-    source_health.failed(db, "reddit", "503", clock(), clock())
-    assert source_health.state(db, "reddit").failing_for(clock.advance(UNTRIED)) == UNTRIED
+    source_health.record_failure(db, "reddit", "503", clock(), clock())
+    assert (
+        source_health.state(db, "reddit").failing_for(clock.advance(FORGET_FAILURE_SECONDS)) == FORGET_FAILURE_SECONDS
+    )
     assert source_health.state(db, "reddit").failing_for(clock.advance(1)) == 0, "its workspace is gone, say"
     began = clock.advance(86_400)
-    source_health.failed(db, "reddit", "503", began, began)
+    source_health.record_failure(db, "reddit", "503", began, began)
     assert source_health.state(db, "reddit").failing_for(clock.advance(5)) == 5, "the failure of yesterday is over"
 
 
 def test_a_source_that_wants_to_be_left_alone_for_an_hour_fails_for_an_hour(db: Db, clock: Any) -> None:
-    source_health.failed(db, "reddit", "429", clock(), clock() + 3600)
+    source_health.record_failure(db, "reddit", "429", clock(), clock() + 3600)
     assert source_health.state(db, "reddit").failing_for(clock.advance(3600)) == 3600
 
 
 def test_many_at_once(db: Db, clock: Any, race: Any) -> None:
     now = clock()
-    race(*[lambda: source_health.failed(db, "reddit", "503", now, now) for _ in range(4)])
+    race(*[lambda: source_health.record_failure(db, "reddit", "503", now, now) for _ in range(4)])
     assert source_health.state(db, "reddit") == SourceState(None, now, now, "503")
-    race(*[lambda: source_health.read(db, "reddit", now) for _ in range(4)])
+    race(*[lambda: source_health.record_read(db, "reddit", now) for _ in range(4)])
     assert source_health.state(db, "reddit") == SourceState(now)
     assert SourceStatus.select().count(db.peewee) == 1

@@ -114,7 +114,7 @@ def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: An
     assert storing.store(db, world.matched((item, (acme,))), clock(), 7 * 86400.0).channels
     Delivery.update(state=deliveries.SENT).execute(db.peewee)
     clock.advance(8 * 86400)
-    while retention.forget(db, RetentionAges(7, 7, 7), clock()).rows:
+    while retention.prune(db, RetentionAges(7, 7, 7), clock()).rows:
         pass
     assert not world.rows(Mention)
     again = storing.store(db, world.matched((item, (acme,)), poll="later"), clock(), 7 * 86400.0)
@@ -323,7 +323,7 @@ def test_an_empty_listing_gives_a_cursor_too(world: Any, db: Db, clock: Any, pol
 def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
     [row] = feeds.stale_of(db, 1, "reddit", now=clock(), fresh_since=clock())
-    clock.now = feeds.refuse(db, row, "private", now=clock(), longest=10_000.0)
+    clock.now = feeds.back_off(db, row, "private", now=clock(), longest=10_000.0)
     targets = polled("p")
     storing.store(db, world.matched(poll="p", targets=targets), clock())
     feed = world.feed()

@@ -9,8 +9,8 @@ import pytest
 from overheard.db import queries, retention, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Delivery, Feed, Query, Watch
-from overheard.db.retention import DAY, RetentionAges
-from overheard.workspaces import WatchSpec, checked
+from overheard.db.retention import DAY_SECONDS, RetentionAges
+from overheard.workspaces import WatchSpec, validated
 
 BOTH = ("posts", "comments")
 REPLAY, REDDIT = WatchSpec("replay", ("python",), BOTH), WatchSpec("reddit", ("python",), ("posts",))
@@ -36,7 +36,7 @@ def watched(world: Any, workspace_id: int) -> list[tuple[str, str, str, str]]:
     ],
 )
 def test_what_it_watches_comes_back_as_it_was_written(world: Any, db: Db, watch: tuple[WatchSpec, ...]) -> None:
-    spec = checked(world.spec(subreddits=(), watch=watch))
+    spec = validated(world.spec(subreddits=(), watch=watch))
     found = workspace_specs.load(db, world.save(spec), secrets=False)
     assert (found.subreddits, sorted(found.watch, key=str)) == ((), sorted(watch, key=str))
     assert workspace_specs.load(db, world.save(found), secrets=False) == found
@@ -91,7 +91,7 @@ def test_a_removed_query_goes_with_the_last_mention_that_names_it(world: Any, db
     world.workspace(queries={"kept": "y"})
 
     def left(days: float) -> list[str]:
-        retention.forget(db, RetentionAges(mentions=90, deliveries=30, dead_letters=60), clock() + days * DAY)
+        retention.prune(db, RetentionAges(mentions=90, deliveries=30, dead_letters=60), clock() + days * DAY_SECONDS)
         return [name for (name,) in world.rows(Query, "name")]
 
     assert left(0.5) == ["brand", "unused", "kept"], "it may be named again"

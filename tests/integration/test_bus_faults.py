@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letter_collector import collect
 from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.intake import OK, EventOutcome, IncomingEvent
@@ -126,7 +126,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
     assert "after_process_message" in caplog.text
     assert "handler's own" not in caplog.text  # a foreign error may quote an item
     found: list[DeadLetterRecord] = []
-    assert drain(rabbit, STAGES.values(), found.extend) == 2
+    assert collect(rabbit, STAGES.values(), found.extend) == 2
     assert {letter.message_id for letter in found} == {"retried", "postponed"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
-from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letter_collector import collect
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.intake import OK, EventOutcome, IncomingEvent
 from overheard.bus.public_exchange import RabbitEvents
@@ -62,7 +62,7 @@ def test_the_bounds_add_up() -> None:
     given = amqp.parameters("amqp://u:p@h:1/v")
     assert given.stack_timeout < DOWN_WITHIN_SECONDS
     assert given.tcp_options == amqp.TCP_OPTIONS
-    assert amqp.ASK_SECONDS + amqp.ANSWER_SECONDS < DOWN_WITHIN_SECONDS
+    assert amqp.PROBE_INTERVAL_SECONDS + amqp.ANSWER_TIMEOUT_SECONDS < DOWN_WITHIN_SECONDS
 
 
 def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> None:
@@ -74,7 +74,7 @@ def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> N
         lambda: rig.sender.send(NotifyChannel(channel_id=1)),
         lambda: rig.broker.consume("notify"),
         lambda: look(silent_url),
-        lambda: drain(silent_url, STAGES.values(), lambda letters: None),
+        lambda: collect(silent_url, STAGES.values(), lambda letters: None),
     ]
     began = time.monotonic()
     with ThreadPoolExecutor(len(askers)) as pool:

@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from overheard.bus import amqp, consumer, public_exchange
 from overheard.bus import dead_letter_collector as drain_module
-from overheard.bus.dead_letter_collector import drain
+from overheard.bus.dead_letter_collector import collect
 from overheard.bus.dead_letters import DeadLetterRecord
-from overheard.bus.envelope import MAX_BYTES, StrictEncoder, pack
+from overheard.bus.envelope import ENVELOPE_MAX_BYTES, StrictEncoder, pack
 from overheard.config import Config, DatabaseSettings
 from overheard.db import dead_letters
 from overheard.errors import BudgetExhausted, InvalidInput, PermanentError, RetryableError, Unavailable
@@ -285,7 +285,7 @@ def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str,
         else:
             wait_for(lambda: depth(url, f"{stage}.XQ") == 2, "both in .XQ")
     if url != "memory://":
-        assert drain(url, [STAGES[stage]], program.record_found) == 2
+        assert collect(url, [STAGES[stage]], program.record_found) == 2
         assert depth(url, f"{stage}.XQ") == 0
         found = stored()
         assert len(found) == 2
@@ -328,7 +328,7 @@ def test_stop_lets_the_work_in_progress_finish(url: str) -> None:
 
 @pytest.mark.parametrize("role", ["workers", "consumers"])
 def test_a_dead_thread_ends_the_process_with_1(url: str, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overheard.bus.worker.CHECK_EVERY", 0.05)
+    monkeypatch.setattr("overheard.bus.worker.CHECK_SECONDS", 0.05)
     with Rig(url, quick("notify")) as rig:
         (worker,) = rig.health._workers
         threads = worker.workers if role == "workers" else list(worker.consumers.values())
@@ -359,7 +359,7 @@ def test_malformed_envelopes_stall_nothing(url: str) -> None:
             rig.broker.join("notify", timeout=5_000)
         else:
             wait_for(
-                lambda: drain(url, [STAGES["notify"]], letters.extend) >= 0 and len(letters) >= len(bodies), "parking"
+                lambda: collect(url, [STAGES["notify"]], letters.extend) >= 0 and len(letters) >= len(bodies), "parking"
             )
         assert rig.health.problems() == []
     reasons = {letter.body: letter.reason for letter in letters}
@@ -374,7 +374,7 @@ OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", p
 
 
 def drained(url: str, letters: list[DeadLetterRecord]) -> int:
-    drain(url, [STAGES["notify"]], letters.extend)
+    collect(url, [STAGES["notify"]], letters.extend)
     return len(letters)
 
 
@@ -416,10 +416,10 @@ def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> Non
         rig.sender.send(NotifyChannel(channel_id=1), message_id="m")
         rig.counted("dead")
         wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the letter")
-    assert drain(rabbit, STAGES.values(), fail) == 0
+    assert collect(rabbit, STAGES.values(), fail) == 0
     letters: list[DeadLetterRecord] = []
-    assert drain(rabbit, STAGES.values(), letters.extend) == 1
-    assert drain(rabbit, STAGES.values(), letters.extend) == 0
+    assert collect(rabbit, STAGES.values(), letters.extend) == 1
+    assert collect(rabbit, STAGES.values(), letters.extend) == 0
     (letter,) = letters
     assert (letter.message_id, letter.origin, letter.queue) == ("m", "xq", "notify.XQ")
     assert "rejected by a worker" in letter.reason
@@ -442,13 +442,13 @@ def test_an_odd_dead_letter_is_kept_and_stops_no_other(rabbit: str, queue: str) 
     put_odd(rabbit, queue, b"large" * 1_000_000)
     put_odd(rabbit, queue, b"good", message_id="m")
     letters: list[DeadLetterRecord] = []
-    assert drain(rabbit, STAGES.values(), letters.extend) == len(odd_headers.ODD) + 3
+    assert collect(rabbit, STAGES.values(), letters.extend) == len(odd_headers.ODD) + 3
     assert depth(rabbit, queue) == 0
     bodies = [letter.body for letter in letters]
     assert bodies == [
         *(name.encode() for name in odd_headers.ODD),
         b"an id",
-        (b"large" * 1_000_000)[: MAX_BYTES if queue == "overheard.rejected" else None],
+        (b"large" * 1_000_000)[: ENVELOPE_MAX_BYTES if queue == "overheard.rejected" else None],
         b"good",
     ]
     for letter in letters:
@@ -482,7 +482,7 @@ def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
                 raise ValueError("nor of this")
         kept.extend(letters)
 
-    assert drain(rabbit, [STAGES["match"]], record) == 4
+    assert collect(rabbit, [STAGES["match"]], record) == 4
     assert [letter.body for letter in kept] == [b"one", b"unreadable", b"unkept", b"two"]
     assert (kept[1].reason, kept[2].reason) == ("cannot be read: ZeroDivisionError", "cannot be kept as it was")
     assert depth(rabbit, "match.XQ") == 0

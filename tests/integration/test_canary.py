@@ -70,7 +70,7 @@ def test_it_arrives_is_late_when_a_stage_dies_and_comes_back(farm: Farm) -> None
     assert not [trouble for trouble in troubles(farm) if "canary" in trouble["what"]]
 
     farm.kill9("notify")
-    farm.wait(lambda: farm.db.clock() - delivered_at(farm) > canary.LATE_AFTER * INTERVAL)
+    farm.wait(lambda: farm.db.clock() - delivered_at(farm) > canary.LATE_AFTER_INTERVALS * INTERVAL)
     (late,) = [trouble for trouble in troubles(farm) if "canary" in trouble["what"]]
     assert late["severe"]
     silent = delivered_at(farm)

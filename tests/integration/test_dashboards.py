@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.observability.metrics import EVERY, STAGES_AND_INGRESS, TICK, ProcessMetrics
+from overheard.observability.metrics import SET_BY_EVERY_PROCESS, SET_BY_STAGES_AND_INGRESS, SET_BY_TICK, ProcessMetrics
 from overheard.programs import PROGRAMS
 from tests.monitoring import boards, panels
 from tests.servers.farm import Farm
@@ -110,11 +110,11 @@ def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServ
     for series in ProcessMetrics(CollectorRegistry()).series:
         if series.type != "gauge":
             continue
-        if series.by == TICK:
+        if series.by == SET_BY_TICK:
             assert shown[series.name] == {"tick"}, series.name
-        elif series.by == STAGES_AND_INGRESS:
+        elif series.by == SET_BY_STAGES_AND_INGRESS:
             assert shown[series.name] & {"tick", "ingress"} == {"ingress"}, series.name
-        elif series.by != EVERY:
+        elif series.by != SET_BY_EVERY_PROCESS:
             assert not shown[series.name] & {"tick", "ingress"}, series.name
 
 

@@ -23,7 +23,7 @@ from overheard.embedded import Pipeline
 from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.registry import SOURCES, SourceType
-from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, checked
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, validated
 from tests.servers.waiting import wait_for
 
 CONFIG = """
@@ -87,7 +87,7 @@ class Running:
         now = time.time()
         with self.db.session():
             workspace_specs.save(
-                self.db, checked(spec), now, following=lambda text, zone: now, secret=lambda channel: None
+                self.db, validated(spec), now, following=lambda text, zone: now, secret=lambda channel: None
             )
 
     def write(self, **line: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from overheard.chunking import portions
-from overheard.error_fields import described, trace, worded
+from overheard.chunking import chunks
+from overheard.error_fields import log_fields, safe_text, safe_traceback
 from overheard.errors import ConfigError, Unavailable
 from overheard.schedule import check
 
@@ -24,7 +24,7 @@ def test_our_own_frames_lead_to_a_foreign_place() -> None:
     def size(item: str) -> int:
         return int(json.loads(item))
 
-    told = described(caught(lambda: portions(["what she wrote"], size)))
+    told = log_fields(caught(lambda: chunks(["what she wrote"], size)))
     assert told.keys() == {"error", "at", "frames"}
     assert told["error"] == "JSONDecodeError"
     first, last = told["frames"]
@@ -35,12 +35,12 @@ def test_our_own_frames_lead_to_a_foreign_place() -> None:
 
 
 def test_an_error_of_ours_has_words_and_a_place() -> None:
-    told = described(caught(lambda: check("never")))
+    told = log_fields(caught(lambda: check("never")))
     assert told.keys() == {"error", "at", "reason"}
     assert told["error"] == "InvalidInput"
     assert told["at"].startswith("overheard/schedule.py:")
     assert told["reason"].startswith("'never' is neither an interval")
-    assert described(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
+    assert log_fields(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
 
 
 def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
@@ -52,11 +52,11 @@ def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
 
     def refuse() -> None:
         try:
-            portions(["what she wrote"], size)
+            chunks(["what she wrote"], size)
         except KeyError as error:
             raise Unavailable("no database") from error
 
-    told = trace(caught(refuse))
+    told = safe_traceback(caught(refuse))
     assert "wrote" not in told
     lines = told.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == [
@@ -64,12 +64,12 @@ def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
     ]  # fmt: skip
     assert any(line.startswith("  overheard/chunking.py:") for line in lines)
     assert lines[lines.index("JSONDecodeError") - 1].startswith("  json/decoder.py:")
-    assert worded(ValueError("what she wrote")) == "ValueError"
+    assert safe_text(ValueError("what she wrote")) == "ValueError"
 
 
 def test_a_trace_ends_where_errors_are_their_own_cause_or_their_context_is_hidden() -> None:
     one, other = ValueError("a"), KeyError("b")
     one.__context__, other.__context__ = other, one
-    assert trace(one).split() == ["KeyError", "ValueError"]
+    assert safe_traceback(one).split() == ["KeyError", "ValueError"]
     one.__suppress_context__ = True
-    assert trace(one) == "ValueError"
+    assert safe_traceback(one) == "ValueError"

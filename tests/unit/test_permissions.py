@@ -79,7 +79,7 @@ def test_every_regex_stands_for_whole_names() -> None:
 
 
 def test_our_largest_message_fits() -> None:
-    assert int(settings()["max_message_size"]) >= 2 * max(envelope.MAX_BYTES, events.MAX_BYTES)
+    assert int(settings()["max_message_size"]) >= 2 * max(envelope.ENVELOPE_MAX_BYTES, events.EVENT_MAX_BYTES)
 
 
 def test_no_message_is_taken_away_from_a_worker_that_is_in_time() -> None:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from overheard.routing import (
-    LONGEST_STORE_SECONDS,
-    NEWS_SECONDS,
+    NEWS_MAX_AGE_SECONDS,
+    STORE_MAX_SECONDS,
     NewDelivery,
     NewMention,
     Route,
@@ -55,7 +55,7 @@ def test_nobody_hears_of_what_is_backfilled_nor_does_a_disabled_channel(mention:
 
 def test_a_channel_that_is_put_off_has_it_and_is_prompted_by_whoever_put_it_off() -> None:
     """Unless that is so soon that what is stored now might not be there yet."""
-    soon = NOW + LONGEST_STORE_SECONDS
+    soon = NOW + STORE_MAX_SECONDS
     routing = route([MENTION], [way(1, not_before=soon), way(2, not_before=soon + 0.01)], NOW)
     assert [each.state for each in routing.deliveries] == ["pending", "pending"]
     assert routing.prompts == {1: "acme"}
@@ -65,6 +65,6 @@ def test_what_is_older_than_the_watch_or_no_news_any_more_is_backfilled() -> Non
     since = NOW - 100.5
     assert not is_backfilled(NOW - 101, since, NOW), "some sources say only the second"
     assert is_backfilled(NOW - 102, since, NOW)
-    assert not is_backfilled(NOW - NEWS_SECONDS, 0.0, NOW)
-    assert is_backfilled(NOW - NEWS_SECONDS - 1, 0.0, NOW)
+    assert not is_backfilled(NOW - NEWS_MAX_AGE_SECONDS, 0.0, NOW)
+    assert is_backfilled(NOW - NEWS_MAX_AGE_SECONDS - 1, 0.0, NOW)
     assert is_backfilled(NOW - 11, 0.0, NOW, news_for=10)

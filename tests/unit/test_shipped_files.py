@@ -132,7 +132,7 @@ def test_supervised_processes_end_in_good_order(programs: dict[str, configparser
         assert section["stopsignal"] == "TERM"
         assert not section.getboolean("stopasgroup"), "a second TERM would end a worker at once"
         assert section.getboolean("killasgroup")
-        assert section.getint("stopwaitsecs") >= worker.SHUTDOWN + 10
+        assert section.getint("stopwaitsecs") >= worker.SHUTDOWN_SECONDS + 10
         assert section.getint("stopwaitsecs") >= amqp.DEFAULTS["blocked_connection_timeout"] + 10
     # supervisord stops from high to low.
     stopped = sorted(programs, key=lambda name: -programs[name].getint("priority"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from overheard.errors import InvalidInput
 from overheard.sources.reddit import names
-from overheard.workspaces import ChannelSpec, QuerySpec, WatchedFeed, WatchSpec, WorkspaceSpec, checked, read, write
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchedFeed, WatchSpec, WorkspaceSpec, read, validated, write
 from overheard.workspaces.validation import SLUG
 
 EXAMPLE = """
@@ -227,9 +227,9 @@ def test_no_mistake_shows_a_secret() -> None:
 def test_half_a_surrogate_pair_comes_from_no_file_but_from_a_terminal() -> None:
     [spec] = read(EXAMPLE, "x")
     with pytest.raises(InvalidInput, match="name: it holds a character"):
-        checked(msgspec.structs.replace(spec, name="\udcff"))
+        validated(msgspec.structs.replace(spec, name="\udcff"))
     with pytest.raises(InvalidInput, match="query"):
-        checked(msgspec.structs.replace(spec, query=(QuerySpec("x", "acme \udcff"),)))
+        validated(msgspec.structs.replace(spec, query=(QuerySpec("x", "acme \udcff"),)))
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
@@ -275,13 +275,13 @@ SPECS = st.builds(
 @given(st.lists(SPECS, max_size=3, unique_by=lambda spec: spec.slug))
 def test_what_is_written_is_read_back(specs: list[WorkspaceSpec]) -> None:
     try:
-        tidy = [checked(spec) for spec in specs]
+        tidy = [validated(spec) for spec in specs]
     except InvalidInput as error:
         assert "query" in str(error)  # not every text is a query  # noqa: PT017
-        tidy = [checked(msgspec.structs.replace(spec, query=())) for spec in specs]
+        tidy = [validated(msgspec.structs.replace(spec, query=())) for spec in specs]
     text = write(tidy)
     assert read(text, "x") == tidy
-    assert [checked(spec) for spec in tidy] == tidy
+    assert [validated(spec) for spec in tidy] == tidy
 
 
 def test_an_export_is_a_file_that_people_can_read(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ HIDDEN_TEXT = "a\u202eb\U000e0041\U000e007f\ufeff\u200b\x7f\x85\u2028\u2066é\U0
 def test_an_export_hides_nothing_and_loses_nothing(ascii_only: bool) -> None:
     [plain] = read(EXAMPLE, "x")
     query = QuerySpec(HIDDEN_TEXT, f"{HIDDEN_TEXT} acme")
-    spec = checked(msgspec.structs.replace(plain, name=HIDDEN_TEXT, query=(query,)))
+    spec = validated(msgspec.structs.replace(plain, name=HIDDEN_TEXT, query=(query,)))
     text = write([spec], ascii_only=ascii_only)
     assert all(char == "\n" or char.isprintable() for char in text)
     assert text.isascii() == ascii_only

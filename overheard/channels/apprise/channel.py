@@ -23,12 +23,12 @@ from overheard.channels.apprise import mail, message
 from overheard.channels.apprise.policy import check_service
 from overheard.channels.chat_urls import chat_service
 from overheard.channels.log_capture import captured
-from overheard.channels.redact import scrub
-from overheard.channels.webhook_url import WRONG_PORT, foreign
+from overheard.channels.redact import redact_in
+from overheard.channels.webhook_url import BLOCKED_PORT_MESSAGE, is_blocked_port
 from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
-from overheard.net.addresses import literal, why_refused
+from overheard.net.addresses import parse_address, why_refused
 from overheard.net.deadline import Deadline
-from overheard.net.egress import ALLOW, CONNECT_SECONDS
+from overheard.net.egress import ALLOW_PRIVATE_HINT, CONNECT_SECONDS
 from overheard.net.egress_audit import guarded
 from overheard.notices import Notice
 
@@ -70,7 +70,7 @@ class AppriseChannel:
         # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
         if deadline.passed or not delivered:
             cut = deadline.cut and f"it {deadline.cut}"
-            fault = cut or scrub(said.fault, self._url)
+            fault = cut or redact_in(said.fault, self._url)
             reason = f"{self._name} not delivered: {fault or guard.reason or 'the service did not say why'}"
             if guard.refused and not fault and guard.delay is None:
                 raise DeliveryRefused(reason)
@@ -84,7 +84,7 @@ class AppriseChannel:
         fitted = message.compose(service, notice)
         bundle = _apprise().Apprise(asset=service.asset)
         bundle.add(service)
-        with mail.written(notice.id, fitted.text):
+        with mail.mail_headers(notice.id, fitted.text):
             return bool(
                 bundle.notify(title=fitted.title, body=fitted.body, body_format=fitted.body_format, notify_type="info")
             )
@@ -102,7 +102,7 @@ class AppriseChannel:
         if service is None:
             # Lines that speak of the URL repeat it, in forms that nobody can promise to clean.
             lines = [record.getMessage() for record in said.records]
-            why = scrub("; ".join(line for line in lines if "URL" not in line), self._url)
+            why = redact_in("; ".join(line for line in lines if "URL" not in line), self._url)
             raise InvalidInput(
                 f"url: Apprise does not accept this {self._name} address{why and f' ({why})'}; "
                 "compare it with https://appriseit.com/services"
@@ -127,15 +127,15 @@ class AppriseChannel:
         if self._options.allow_private:
             return
         speaks_http = hasattr(sys.modules[type(service).__module__], "requests")
-        if service.port is not None and foreign(service.port) and speaks_http:
-            raise InvalidInput(f"url: {WRONG_PORT.format(service.port)}")
+        if service.port is not None and is_blocked_port(service.port) and speaks_http:
+            raise InvalidInput(f"url: {BLOCKED_PORT_MESSAGE.format(service.port)}")
         if not any("{host}" in template for template in service.templates):
             return  # where a host would be, such a service's URL has a token or a number
         host = str(service.host or "")
-        address = literal(host)
+        address = parse_address(host)
         why = why_refused(address) if address is not None else None
         if why is not None:
-            raise InvalidInput(f"url: points at {host} ({why}); {ALLOW}")
+            raise InvalidInput(f"url: points at {host} ({why}); {ALLOW_PRIVATE_HINT}")
 
 
 def _throttle(service: Any, last_io: Any = None, wait: float | None = None) -> None:

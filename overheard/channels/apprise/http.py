@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from overheard.channels.apprise.patching import exchange
-from overheard.channels.responses import answered, asked_delay, refuses
-from overheard.channels.webhook_url import WRONG_PORT, foreign
+from overheard.channels.apprise.patching import replace_name
+from overheard.channels.responses import answered, refuses, requested_delay
+from overheard.channels.webhook_url import BLOCKED_PORT_MESSAGE, is_blocked_port
 from overheard.clock import system_clock
 from overheard.errors import PermanentError
-from overheard.net.egress import ALLOW
+from overheard.net.egress import ALLOW_PRIVATE_HINT
 from overheard.net.egress_audit import EgressAudit, active
 
 MAX_ANSWER_BYTES = 2**20
@@ -69,7 +69,7 @@ class GuardedRequests:
 
 def install() -> None:
     """Give Apprise's services this ``requests``; to be called when they have been loaded."""
-    exchange("requests", requests, GuardedRequests())
+    replace_name("requests", requests, GuardedRequests())
 
 
 class _BareSession(requests.Session):
@@ -93,8 +93,8 @@ def _check_port(guard: EgressAudit, url: str) -> None:
         port = parts.port or PORTS.get(parts.scheme.lower(), 0) if parts.port != 0 else 0
     except ValueError:
         raise requests.exceptions.InvalidURL("its port cannot be read") from None
-    if not guard.allow_private and foreign(port):
-        guard.refuse(PermanentError(f"refused to connect: {WRONG_PORT.format(port)}; {ALLOW}"))
+    if not guard.allow_private and is_blocked_port(port):
+        guard.refuse(PermanentError(f"refused to connect: {BLOCKED_PORT_MESSAGE.format(port)}; {ALLOW_PRIVATE_HINT}"))
 
 
 def _note_answer(guard: EgressAudit, response: requests.Response, body: bytes) -> None:
@@ -105,7 +105,7 @@ def _note_answer(guard: EgressAudit, response: requests.Response, body: bytes) -
         guard.reason = guard.reason or f"{said}, and took nothing"
         return
     guard.reason, guard.refused = said, refuses(status)
-    guard.delay = asked_delay(response.headers.get("Retry-After"), body, now=system_clock())
+    guard.delay = requested_delay(response.headers.get("Retry-After"), body, now=system_clock())
     if guard.delay is not None:
         guard.reason += f", and asks to wait {guard.delay:.0f} s"
 

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from email.utils import make_msgid
 from typing import Any
 
-from overheard.channels.apprise.patching import exchange
+from overheard.channels.apprise.patching import replace_name
 
 MAX_PAGE_CHARS = 80_000  # Gmail hides what comes after 102 KB
 MODULE = "apprise.plugins.email.base"
@@ -25,7 +25,7 @@ _mail: ContextVar[tuple[str | None, str | None]] = ContextVar("overheard_mail", 
 
 
 @contextmanager
-def written(id: str, text: str | None) -> Iterator[None]:
+def mail_headers(id: str, text: str | None) -> Iterator[None]:
     """Mails sent inside carry ``id`` as the left side of their Message-ID, and ``text`` beside their HTML."""
     token = _mail.set((re.sub(r"[^A-Za-z0-9._-]", ".", id), text))
     try:
@@ -50,8 +50,8 @@ def install() -> None:
             return text
         return str(convert_between(source, target, content, *arguments, **options))
 
-    exchange("make_msgid", make_msgid, _make)
-    exchange("convert_between", convert_between, convert)
+    replace_name("make_msgid", make_msgid, _make)
+    replace_name("convert_between", convert_between, convert)
 
 
 def _make(idstring: str | None = None, domain: str | None = None) -> str:

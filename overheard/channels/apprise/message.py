@@ -12,7 +12,7 @@ import sys
 from typing import Any, NamedTuple
 
 from overheard.channels.rendering import render
-from overheard.channels.rendering.sanitize import clip
+from overheard.channels.rendering.sanitize import truncate
 from overheard.notices import Notice
 
 TITLE_LIMITS = (160, 60, 24)  # characters, where the title shares a short message with the text
@@ -30,11 +30,11 @@ class FittedMessage(NamedTuple):
 def compose(service: Any, notice: Notice) -> FittedMessage:
     """Return the fullest message that fits."""
     flavour, body_format = _flavour(service)
-    subject = clip(render.subject(notice), service.title_maxlen or render.SUBJECT_LIMIT)
-    titles = [clip(subject, limit) for limit in TITLE_LIMITS]
+    subject = truncate(render.subject(notice), service.title_maxlen or render.SUBJECT_LIMIT)
+    titles = [truncate(subject, limit) for limit in TITLE_LIMITS]
     text = render.body(notice, "text", int(service.body_maxlen)) if flavour == "html" else None
     for title in titles:
-        body = render.fitting(notice, flavour, functools.partial(_fits, service, title, body_format))
+        body = render.longest_fitting(notice, flavour, functools.partial(_fits, service, title, body_format))
         if body is not None:
             return FittedMessage(title, body, body_format, text)
     tally = render.tally(notice, flavour)

@@ -12,7 +12,7 @@ import sys
 SERVICES = "apprise.plugins."
 
 
-def exchange(name: str, theirs: object, ours: object) -> None:
+def replace_name(name: str, theirs: object, ours: object) -> None:
     """Put ``ours`` in place of ``theirs`` wherever a service knows it as ``name``."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith(SERVICES) and vars(module).get(name) is theirs:

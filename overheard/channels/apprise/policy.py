@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from overheard.errors import InvalidInput
-from overheard.net.egress import ALLOW
+from overheard.net.egress import ALLOW_PRIVATE_HINT
 
 # Modules below apprise.plugins. These act on the machine we run on:
 LOCAL = {
@@ -47,7 +47,9 @@ def check_service(name: str, module: str, options: Iterable[str], *, allow_priva
     service = module.removeprefix("apprise.plugins.").partition(".")[0]
     why = LOCAL.get(service) or THREADED.get(service) or FILE_PATHS.get(service)
     if why is not None:
-        raise InvalidInput(f"url: {name} {why}; {ALLOW}")
+        raise InvalidInput(f"url: {name} {why}; {ALLOW_PRIVATE_HINT}")
     for option in FILE_OPTIONS.intersection(options):
         if option != "template" or service not in REMOTE_TEMPLATES:
-            raise InvalidInput(f"url: the option {option}= of {name} may read a file of this machine; {ALLOW}")
+            raise InvalidInput(
+                f"url: the option {option}= of {name} may read a file of this machine; {ALLOW_PRIVATE_HINT}"
+            )

@@ -10,7 +10,7 @@ import msgspec
 
 from overheard.notices import Notice, PublicMention
 
-MOST = 512_000  # bytes of mentions in a body: many receivers refuse more than 1 MB
+BODY_MAX_BYTES = 512_000  # bytes of mentions in a body: many receivers refuse more than 1 MB
 
 
 def body_of(notice: Notice, *, now: float) -> bytes:
@@ -39,7 +39,7 @@ def body_of(notice: Notice, *, now: float) -> bytes:
 
 
 def _fitting(mentions: Sequence[PublicMention]) -> Sequence[PublicMention]:
-    room = MOST
+    room = BODY_MAX_BYTES
     for position in range(len(mentions) - 1, -1, -1):
         room -= len(msgspec.json.encode(mentions[position])) + 1
         if room < 0:

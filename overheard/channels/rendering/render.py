@@ -16,7 +16,7 @@ from jinja2 import PackageLoader
 from jinja2.sandbox import SandboxedEnvironment
 
 from overheard.channels.rendering.excerpt import Fragment, excerpt
-from overheard.channels.rendering.sanitize import clean, commonmark, inert, one_line
+from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown, one_line
 from overheard.notices import Notice, PublicMention
 from overheard.sources.registry import author_label, place_label
 
@@ -40,22 +40,22 @@ def subject(notice: Notice) -> str:
     """One line, safe in a mail header and in a chat."""
     if notice.alert is not None:
         told = ", ".join(f"{incident.count} × {incident.kind}" for incident in notice.alert.incidents)
-        return inert(one_line(f"Overheard on {notice.alert.host}: {told}", SUBJECT_LIMIT))
+        return defuse(one_line(f"Overheard on {notice.alert.host}: {told}", SUBJECT_LIMIT))
     if notice.type == "mention.created":
         mention = notice.mentions[0]
         found = one_line(_found(mention), FOUND_LIMIT)
-        return inert(one_line(f"{place_label(mention.source, mention.place)} · “{found}” mentioned", SUBJECT_LIMIT))
+        return defuse(one_line(f"{place_label(mention.source, mention.place)} · “{found}” mentioned", SUBJECT_LIMIT))
     count = len(notice.mentions) + notice.omitted
     what = "digest, " if notice.type == "digest" else ""
-    return inert(one_line(f"{notice.workspace} · {what}{count} mention{'' if count == 1 else 's'}", SUBJECT_LIMIT))
+    return defuse(one_line(f"{notice.workspace} · {what}{count} mention{'' if count == 1 else 's'}", SUBJECT_LIMIT))
 
 
 def body(notice: Notice, flavour: Flavour, limit: int) -> str:
     """At most ``limit`` characters, from 40 on."""
-    return fitting(notice, flavour, lambda text: len(text) <= limit) or tally(notice, flavour)
+    return longest_fitting(notice, flavour, lambda text: len(text) <= limit) or tally(notice, flavour)
 
 
-def fitting(notice: Notice, flavour: Flavour, fits: Fits) -> str | None:
+def longest_fitting(notice: Notice, flavour: Flavour, fits: Fits) -> str | None:
     """The fullest text that fits: first the excerpts get shorter, then the older mentions are only counted.
 
     None when not one mention, or not one of an alert's incidents, can be shown.
@@ -160,7 +160,7 @@ def _environment(flavour: Flavour) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=PackageLoader("overheard.channels.rendering"),
         autoescape=flavour == "html",
-        finalize=_finalize({"text": inert, "markdown": commonmark, "html": clean}[flavour]),
+        finalize=_finalize({"text": defuse, "markdown": escape_markdown, "html": clean}[flavour]),
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -29,19 +29,19 @@ def clean(text: str) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """``text`` as one line of at most ``limit`` characters: for subjects, so that no header can be smuggled in."""
-    return clip(" ".join(clean(text).split()), limit)
+    return truncate(" ".join(clean(text).split()), limit)
 
 
-def inert(text: str) -> str:
+def defuse(text: str) -> str:
     """``text`` looks the same, but no chat service finds a mention, a command or a masked link in it."""
     return COMMANDS.sub(ZERO_WIDTH, clean(text))
 
 
-def commonmark(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Inert, and with every character of Markdown's escaped: it is shown as it was written."""
-    return COMMONMARK.sub(r"\\\1", inert(text))
+    return COMMONMARK.sub(r"\\\1", defuse(text))
 
 
-def clip(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """At most ``limit`` characters, with an ellipsis when something is missing."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + ELLIPSIS

@@ -1,4 +1,4 @@
-"""Dead letters hold no texts of items: what older ones hold goes, by the rule of ``overheard.bus.dead_letters.kept``.
+"""Dead letters hold no texts of items: what older ones hold goes, see ``overheard.bus.dead_letters.redacted_body``.
 
 Refused public events stay as they are. Of all others the traceback goes, as it may quote an item, and so do the words
 of errors that are not ours. A message of ids stays; of a message of items their ids do; of anything else nothing.

@@ -53,7 +53,7 @@ def database(program: RunningProcess) -> CheckOutcome:
         with db.session(), db.transaction():
             pending = migrate.pending(db)
             if not pending:
-                heartbeats.beat(db, "check", program.clock())  # a full disk shows in what is written only
+                heartbeats.record(db, "check", program.clock())  # a full disk shows in what is written only
     except ConfigError as error:
         return CheckOutcome("failed", f"{name}: {error}")
     except Unavailable as error:
@@ -152,7 +152,7 @@ def metrics(program: RunningProcess, db: Db | None) -> CheckOutcome:
 def _instance(program: RunningProcess, db: Db | None) -> str | None:
     """Return which Overheard this is; None where the database, which knows it, does not answer."""
     if db is not None:
-        return instances.known(db)
+        return instances.stored_id(db)
     return "" if program.config.database.embedded and not program.db.file.exists() else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from overheard.db import queries as stored_queries
 from overheard.db import source_health, workspaces
 from overheard.db.database import Db
-from overheard.matching.language import flaw
+from overheard.matching.language import problem_with
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.operations.wording import counted, first
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
@@ -24,7 +24,7 @@ UNREADABLE_REMEDY = (
 
 def coverage(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
     """Warn of workspaces that watch all of Reddit, of which most is missed; None where there are none."""
-    slugs = source_health.followed_whole(db, SOURCE, NAMED + 1) if db is not None else []
+    slugs = source_health.workspaces_watching_all(db, SOURCE, NAMED + 1) if db is not None else []
     if not slugs:
         return None
     named = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")
@@ -34,10 +34,10 @@ def coverage(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
 def limits(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Tell what one workspace may have, and which have more of it already."""
     rules = program.config.limits
-    allowed = {part: int(getattr(rules, part)) for part in workspaces.BOUNDED}
+    allowed = {part: int(getattr(rules, part)) for part in workspaces.LIMITED_PARTS}
     parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
     what = f"for each workspace: {parts}, {rules.triggers_per_hour:,} triggers an hour"
-    beyond = workspaces.beyond(db, allowed) if db is not None else []
+    beyond = workspaces.over_limits(db, allowed) if db is not None else []
     if not beyond:
         return CheckOutcome("ok", what)
     named = first([f"{slug} has {number:,} {part}" for slug, part, number in beyond], NAMED)
@@ -65,9 +65,9 @@ def queries(program: RunningProcess, db: Db | None) -> CheckOutcome:
     if db is None:
         return NOT_LOOKED_AT
     count, found = 0, []
-    for slug, name, text in stored_queries.texts(db):
+    for slug, name, text in stored_queries.all_texts(db):
         count += 1
-        if (one := flaw(text)) is not None:
+        if (one := problem_with(text)) is not None:
             found.append(f"{slug}/{name}{'' if one.matched else ' (not matched)'}")
     if not found:
         return CheckOutcome("ok", f"{counted(count, 'query')}, all right")

@@ -17,8 +17,8 @@ from overheard.config import RedditSettings
 from overheard.errors import OverheardError
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.reddit.login_backoff import LoginBackoff
-from overheard.sources.reddit.requestor import CALL, BudgetedRequestor, RequestPurpose, session
-from overheard.sources.reddit.responses import TokenRefused, leftover
+from overheard.sources.reddit.requestor import CURRENT_REQUEST, BudgetedRequestor, RequestPurpose, session
+from overheard.sources.reddit.responses import TokenRefused, error_for_library_exception
 
 
 class RedditClient:
@@ -54,16 +54,16 @@ class RedditClient:
             self._sessions.pop().close()
 
     def _get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
-        held = CALL.set(call)
+        held = CURRENT_REQUEST.set(call)
         failure: OverheardError
         try:
             return self._reddit().request(method="GET", path=path, params=dict(params))
         except OverheardError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - PRAW lets out KeyError, IndexError, RecursionError …
-            failure = leftover(error)
+            failure = error_for_library_exception(error)
         finally:
-            CALL.reset(held)
+            CURRENT_REQUEST.reset(held)
         if isinstance(failure, TokenRefused):
             self._forget()
         # PRAW's frames hold the password and the token, and some loggers print the locals of every frame of a

@@ -12,13 +12,13 @@ import msgspec
 
 from overheard.errors import RetryableError
 from overheard.items import Item, ItemKind
-from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_in
-from overheard.sources.sanitize import clean
+from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_of_permalink
+from overheard.sources.sanitize import sanitized
 
-LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
+MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
 # A ValidationError names fields and types, never values: its text is logged. Half a surrogate pair is a UnicodeError.
 UNREADABLE = (msgspec.ValidationError, UnicodeError)
-ERASED = ("[deleted]", "[removed]")
+REMOVED_BODIES = ("[deleted]", "[removed]")
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
 
 
@@ -65,7 +65,7 @@ class ParsedChild(msgspec.Struct, frozen=True):
     wrong: str = ""
 
 
-def listing(answer: object) -> _Children:
+def parse_listing(answer: object) -> _Children:
     """The listing in a decoded answer. Raises RetryableError when it is none."""
     try:
         found = msgspec.convert(answer, _Listing).data
@@ -76,7 +76,7 @@ def listing(answer: object) -> _Children:
     return found
 
 
-def readings(children: list[Any], kind: ItemKind | None = None) -> list[ParsedChild]:
+def parse_children(children: list[Any], kind: ItemKind | None = None) -> list[ParsedChild]:
     """Each child, in its order; what is not of ``kind`` (when given) is wrong."""
     return [_reading(child, kind) for child in children]
 
@@ -101,29 +101,35 @@ def _read(raw: object, wanted: ItemKind | None) -> ParsedChild:
         post = msgspec.convert(child.data, _Post)
         body = post.selftext or ""
         item = msgspec.structs.replace(
-            _item(kind, post, post.name, body), title=clean(post.title), url=clean(post.url or "")
+            _item(kind, post, post.name, body), title=sanitized(post.title), url=sanitized(post.url or "")
         )
-        return ParsedChild(item, gone=bool(post.removed_by_category) or (item.author is None and body in ERASED))
+        return ParsedChild(
+            item, gone=bool(post.removed_by_category) or (item.author is None and body in REMOVED_BODIES)
+        )
     comment = msgspec.convert(child.data, _Comment)
-    thread = comment.link_id if comment.link_id and FULLNAME.fullmatch(comment.link_id) else post_in(comment.permalink)
-    item = msgspec.structs.replace(
-        _item(kind, comment, thread, comment.body), thread_title=clean(comment.link_title or "")
+    thread = (
+        comment.link_id
+        if comment.link_id and FULLNAME.fullmatch(comment.link_id)
+        else post_of_permalink(comment.permalink)
     )
-    return ParsedChild(item, gone=item.author is None and comment.body in ERASED)
+    item = msgspec.structs.replace(
+        _item(kind, comment, thread, comment.body), thread_title=sanitized(comment.link_title or "")
+    )
+    return ParsedChild(item, gone=item.author is None and comment.body in REMOVED_BODIES)
 
 
-def emptied(item: Item) -> bool:
+def is_text_removed(item: Item) -> bool:
     """Whether nothing is left of its text but Reddit's word for what was taken away, whoever is named as its author.
 
     Somebody may have written just that; then nothing is lost with it.
     """
-    return item.body in ERASED or item.body.startswith(ERASED_BY_REDDIT)
+    return item.body in REMOVED_BODIES or item.body.startswith(ERASED_BY_REDDIT)
 
 
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
         raise msgspec.ValidationError("its `name` is not a fullname of its kind")
-    if not 0 < data.created_utc < LATEST:  # nor NaN
+    if not 0 < data.created_utc < MAX_EPOCH_SECONDS:  # nor NaN
         raise msgspec.ValidationError("its `created_utc` is not a time")
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
         raise msgspec.ValidationError("its `permalink` is not a path")
@@ -131,10 +137,10 @@ def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
         source=SOURCE,
         id=data.name,
         kind=kind,
-        place=clean(data.subreddit),
-        author=None if data.author in (None, "", "[deleted]") else clean(data.author),
-        body=clean(body),
-        permalink=SITE + clean(data.permalink),
+        place=sanitized(data.subreddit),
+        author=None if data.author in (None, "", "[deleted]") else sanitized(data.author),
+        body=sanitized(body),
+        permalink=SITE + sanitized(data.permalink),
         thread=thread,
         created_at=data.created_utc,
     )

@@ -36,9 +36,14 @@ from overheard.sources import ListingGap, Page, ReadRequest
 
 SEEN_NAMES = 200
 NAMES_PER_FEED = 5
-RUN = 3  # remembered items in a row that end a reading: one or two may have been moved
-STEPS_BACK = (0.0, 0.25, 0.5, 1.0)  # of a page: how far a reading whose anchor has disappeared looks for another
-FULL_DEPTH = 0.95  # of the depth: a listing that ends short of it has really ended
+STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two may have been moved
+ANCHOR_RETRY_FRACTIONS = (
+    0.0,
+    0.25,
+    0.5,
+    1.0,
+)  # of a page: how far a reading whose anchor has disappeared looks for another
+FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends short of it has really ended
 CLOCK_MARGIN_SECONDS = 60.0  # by which the source's clock and ours may differ
 
 Edge = tuple[str, float]
@@ -121,9 +126,9 @@ class ListingReader:
         at = self._at
         if self._deep():
             return self._page((), complete=False, ended=True)
-        if at.steps == len(STEPS_BACK) or len(at.page) < 2:
+        if at.steps == len(ANCHOR_RETRY_FRACTIONS) or len(at.page) < 2:
             return self._page((), complete=False, ended=True, reason="anchor")
-        at.after = at.page[-max(2, int(STEPS_BACK[at.steps] * len(at.page)))]
+        at.after = at.page[-max(2, int(ANCHOR_RETRY_FRACTIONS[at.steps] * len(at.page)))]
         at.steps += 1
         return self._page((), complete=False, ended=False)
 
@@ -161,7 +166,7 @@ class ListingReader:
         if not self._known:  # news may have pushed the rest of a cut page out: its few items show nothing
             return bool(items) and not cut and all(item.created_at < self._since for item in items)
         known = [item.id in self._known for item in items]
-        need = min(RUN, len(self._known))
+        need = min(STOP_RUN_ITEMS, len(self._known))
         if len(items) >= need and all(known[-need:]):
             return True
         left = len(self._known) - self._at.met
@@ -178,12 +183,12 @@ class ListingReader:
             at.pages += 1
         if new:
             at.steps = 0
-            at.bottom = _middle(new[-RUN:])
+            at.bottom = _middle(new[-STOP_RUN_ITEMS:])
         if items:
             at.page = [item.id for item in items]
             at.met += sum(item.id in self._known for item in new)
         if at.edge is None:
-            at.edge = _middle(new[:RUN])
+            at.edge = _middle(new[:STOP_RUN_ITEMS])
         at.seen += [(item.id, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
         for item in new:
             if feed := self._feed_of(item):
@@ -213,10 +218,10 @@ class ListingReader:
         return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or old.edge)).decode()
 
     def _deep(self, came: int = 0) -> bool:
-        return self._at.pages * self._page_size + came >= FULL_DEPTH * self._depth
+        return self._at.pages * self._page_size + came >= FULL_DEPTH_FRACTION * self._depth
 
 
-def joined(older: str | None, newer: Sequence[str | None]) -> str | None:
+def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
     """The cursor of a group to which the feeds of others were added, all of them read after it was."""
     if older is None:
         return None

@@ -15,7 +15,7 @@ LOGIN_RETRY_SECONDS = 300.0
 LOGIN_RETRY_MAX_SECONDS = 3600.0
 # What callers are told to wait at most: asking here costs nothing, and after a restart with a new key, nothing should
 # still be waiting for the old one's next login.
-ASK_AGAIN_SECONDS = 60.0
+CALLER_RETRY_MAX_SECONDS = 60.0
 
 
 class LoginBackoff:
@@ -36,7 +36,7 @@ class LoginBackoff:
         with self._lock:
             left = self._left()
             if self._reason is not None and left > 0:
-                raise LoginRefused(self._reason, delay=min(left, ASK_AGAIN_SECONDS))
+                raise LoginRefused(self._reason, delay=min(left, CALLER_RETRY_MAX_SECONDS))
 
     def note(self, failure: OverheardError | None) -> None:
         """Take in what became of a login. A fault that is not a refusal changes nothing."""

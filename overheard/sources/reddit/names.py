@@ -32,13 +32,13 @@ def fullname(kind: ItemKind, name: str) -> str:
     return name if FULLNAME.fullmatch(name) else f"{PREFIX[kind]}_{name}"
 
 
-def post_in(permalink: str) -> str | None:
+def post_of_permalink(permalink: str) -> str | None:
     """Return the id of the post that a comment's link names; None where it names none."""
     found = POST_IN_LINK.search(permalink)
     return f"{PREFIX['post']}_{found[1]}" if found else None
 
 
-def untitled(permalink: str) -> str:
+def without_title_slug(permalink: str) -> str:
     """Return a comment's link without the words of its post's title; Reddit takes it all the same."""
     return TITLE_IN_LINK.sub(r"\1_", permalink, count=1)
 

@@ -21,15 +21,15 @@ from overheard.errors import OverheardError, PermanentError, RetryableError
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import RequestTokens
 from overheard.sources.reddit.login_backoff import LoginBackoff
-from overheard.sources.reddit.responses import TOKEN, allowance, grant_refusal, is_blocked, refusal
-from overheard.sources.timed_http import DeadlineAdapter, whole
+from overheard.sources.reddit.responses import TOKEN_ENDPOINT, error_for, error_in_grant, is_blocked, rate_limit_headers
+from overheard.sources.timed_http import DeadlineAdapter, read_all
 
-UNSENDABLE = (
+INVALID_URL_ERRORS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidSchema,
 )
-LARGEST_ANSWER = 16 * 2**20  # bytes, unpacked
+RESPONSE_MAX_BYTES = 16 * 2**20  # bytes, unpacked
 
 
 class RequestPurpose(msgspec.Struct, frozen=True):
@@ -40,7 +40,9 @@ class RequestPurpose(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
 
 
-CALL: ContextVar[RequestPurpose] = ContextVar("overheard_reddit_call")  # unset: no request can be made without a budget
+CURRENT_REQUEST: ContextVar[RequestPurpose] = ContextVar(
+    "overheard_reddit_call"
+)  # unset: no request can be made without a budget
 
 
 def session() -> requests.Session:
@@ -73,9 +75,9 @@ class BudgetedRequestor(prawcore.Requestor):
         Raises BudgetExhausted (budget), RetryableError, LoginRefused, TokenRefused, FeedRefused, PermanentError.
         """
         method, url = args
-        call = CALL.get()
-        endpoint = TOKEN if url.endswith(ACCESS_TOKEN_PATH) else call.endpoint
-        if endpoint == TOKEN:
+        call = CURRENT_REQUEST.get()
+        endpoint = TOKEN_ENDPOINT if url.endswith(ACCESS_TOKEN_PATH) else call.endpoint
+        if endpoint == TOKEN_ENDPOINT:
             self._logins.check()
         call.budget.acquire()
         answer = self._exchange(method, url, endpoint, kwargs)
@@ -84,7 +86,7 @@ class BudgetedRequestor(prawcore.Requestor):
             raise answer
         self._heed(answer, endpoint, call.budget)
         failure = self._failure(answer, endpoint, call)
-        if endpoint == TOKEN:
+        if endpoint == TOKEN_ENDPOINT:
             self._logins.note(failure)
         if failure is None:
             return answer
@@ -94,8 +96,8 @@ class BudgetedRequestor(prawcore.Requestor):
 
     def _failure(self, answer: requests.Response, endpoint: str, call: RequestPurpose) -> OverheardError | None:
         if answer.status_code == 200:
-            return grant_refusal(answer) if endpoint == TOKEN else None
-        return refusal(answer, endpoint, call.names, self._clock)
+            return error_in_grant(answer) if endpoint == TOKEN_ENDPOINT else None
+        return error_for(answer, endpoint, call.names, self._clock)
 
     def _exchange(
         self, method: str, url: str, endpoint: str, kwargs: dict[str, Any]
@@ -104,10 +106,10 @@ class BudgetedRequestor(prawcore.Requestor):
         limits = {"timeout": (self.timeout, self.timeout), "allow_redirects": False, "stream": True}
         try:
             with self._http.request(method, url, **(kwargs | limits)) as response:
-                return whole(response, LARGEST_ANSWER)
+                return read_all(response, RESPONSE_MAX_BYTES)
         except RetryableError as error:
             return RetryableError(f"Reddit sends {error} ({endpoint})")
-        except (*UNSENDABLE, UnicodeError) as error:
+        except (*INVALID_URL_ERRORS, UnicodeError) as error:
             kind = type(error).__name__
             return PermanentError(
                 f"Reddit cannot be asked ({kind}): check the addresses and texts under [sources.reddit]"
@@ -116,10 +118,10 @@ class BudgetedRequestor(prawcore.Requestor):
             return RetryableError(f"no answer from Reddit ({endpoint}): {_innermost(error)}")
 
     def _heed(self, answer: requests.Response, endpoint: str, budget: RequestTokens) -> None:
-        allowed = allowance(answer.headers)
+        allowed = rate_limit_headers(answer.headers)
         for name in [name for name in answer.headers if name.lower().startswith("x-ratelimit-")]:
             del answer.headers[name]
-        if allowed is not None and endpoint != TOKEN:  # the login's host counts in a window of its own
+        if allowed is not None and endpoint != TOKEN_ENDPOINT:  # the login's host counts in a window of its own
             budget.observe(*allowed)
 
 

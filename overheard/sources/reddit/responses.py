@@ -27,13 +27,13 @@ import requests
 from overheard.clock import Clock
 from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
 
-TOKEN = "token"  # noqa: S105 - the endpoint's name
+TOKEN_ENDPOINT = "token"  # noqa: S105 - the endpoint's name
 DEFAULT_DELAY, SHORTEST_DELAY, LONGEST_DELAY = 60.0, 1.0, 3600.0  # seconds
-MOST_REQUESTS = 1_000_000  # a window of Reddit's has 1,000
+MAX_REMAINING_REQUESTS = 1_000_000  # a window of Reddit's has 1,000
 SEARCH_PATH = "/subreddits/search"  # where Reddit sends who asks for a subreddit that does not exist
-TRANSIENT = (408, 425)
-REFUSALS = (400, 403, 404, 410, 413, 414, 431, 451)
-REASONS = ("private", "quarantined", "banned")
+TRANSIENT_STATUSES = (408, 425)
+REFUSED_STATUSES = (400, 403, 404, 410, 413, 414, 431, 451)
+KNOWN_REASONS = ("private", "quarantined", "banned")
 LOGIN_ERRORS = (
     "access_denied",
     "invalid_client",
@@ -59,20 +59,20 @@ def is_blocked(answer: requests.Response) -> bool:
     return answer.status_code == 403 and _body(answer.content) is None
 
 
-def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], clock: Clock) -> OverheardError:
+def error_for(answer: requests.Response, endpoint: str, names: tuple[str, ...], clock: Clock) -> OverheardError:
     """The error for an answer whose status is not 200. ``names``: the feeds asked for; () when none were."""
     status, headers = answer.status_code, answer.headers
     what = f"Reddit answers {status} ({endpoint})"
     delay = retry_after(headers, clock)
     if status == 429:
         return RetryableError(f"{what}: too many requests", delay=delay or DEFAULT_DELAY)
-    if status >= 500 or status in TRANSIENT:
+    if status >= 500 or status in TRANSIENT_STATUSES:
         return RetryableError(what, delay=delay)
     if is_blocked(answer):
         text = f"{what} with a web page: it blocks this machine's address or [sources.reddit] user_agent for now"
         return RetryableError(text, delay=delay or DEFAULT_DELAY)
     body = _body(answer.content)
-    if endpoint == TOKEN:
+    if endpoint == TOKEN_ENDPOINT:
         return login_refusal(str(status)) if status in (400, 401, 403, 404) else RetryableError(what)
     if status == 401:
         return TokenRefused(f"{what}: it does not take the token that it gave")
@@ -83,12 +83,12 @@ def refusal(answer: requests.Response, endpoint: str, names: tuple[str, ...], cl
         return RetryableError(
             f"{what}: a redirect, which is not followed; check [sources.reddit] reddit_url and oauth_url"
         )
-    if not missing and status not in REFUSALS:
+    if not missing and status not in REFUSED_STATUSES:
         return RetryableError(what)
     if not names:
         return PermanentError(what)
     reason = "missing" if missing or status == 404 else "refused"
-    return FeedRefused(str(body.reason) if body is not None and body.reason in REASONS else reason, names)
+    return FeedRefused(str(body.reason) if body is not None and body.reason in KNOWN_REASONS else reason, names)
 
 
 def login_refusal(why: str) -> LoginRefused:
@@ -101,7 +101,7 @@ def login_refusal(why: str) -> LoginRefused:
     )
 
 
-def grant_refusal(answer: requests.Response) -> LoginRefused | None:
+def error_in_grant(answer: requests.Response) -> LoginRefused | None:
     """The error in a token's answer whose status is 200; None when it has none that can be read."""
     body = _body(answer.content)
     return None if body is None or body.error is None else login_refusal(_oauth_word(body.error))
@@ -111,7 +111,7 @@ def _oauth_word(error: object) -> str:
     return error if isinstance(error, str) and error in LOGIN_ERRORS else "error"
 
 
-def leftover(error: Exception) -> OverheardError:
+def error_for_library_exception(error: Exception) -> OverheardError:
     """The error for whatever PRAW, prawcore or a decoder raised: by then Reddit has answered 200."""
     if isinstance(error, prawcore.OAuthException):
         return login_refusal(_oauth_word(error.error))
@@ -131,13 +131,13 @@ def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
     return min(max(seconds, SHORTEST_DELAY), LONGEST_DELAY)
 
 
-def allowance(headers: Mapping[str, str]) -> tuple[float, float] | None:
+def rate_limit_headers(headers: Mapping[str, str]) -> tuple[float, float] | None:
     """(requests remaining, seconds to the window's end); None unless the answer says both, in a sane range."""
     remaining = _number(headers.get("x-ratelimit-remaining"))
     reset = _number(headers.get("x-ratelimit-reset"))
     if remaining is None or reset is None:
         return None
-    if not (0 <= remaining <= MOST_REQUESTS and 0 <= reset <= LONGEST_DELAY):
+    if not (0 <= remaining <= MAX_REMAINING_REQUESTS and 0 <= reset <= LONGEST_DELAY):
         return None
     return remaining, reset
 

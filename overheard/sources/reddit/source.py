@@ -13,20 +13,20 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import GroupLimit, LookupResult, Page, ReadRequest, RequestTokens
 from overheard.sources.reddit.client import RedditClient
-from overheard.sources.reddit.items import ParsedChild, emptied, listing, readings
-from overheard.sources.reddit.listing_reader import ListingReader, joined
+from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
+from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, SOURCE
 from overheard.sources.reddit.requestor import RequestPurpose
-from overheard.sources.reddit.responses import TOKEN
+from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 
 log = get_logger(__name__)
 
 PAGE_ITEMS = 100
 LISTING_ITEMS = 1000  # as deep as Reddit's listings go
-ENDPOINT: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
-USUAL = ("200", "429", "blocked", "error")  # counted from 0; other answers from their first
-NAMES_BYTES = 1500  # of the names in a listing's URL: what is known to work is below 2,000 in all
-MOST_FEEDS = 200  # in one request: as many as [fetch] group_size may be
+ENDPOINT_OF_KIND: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
+PRESET_STATUSES = ("200", "429", "blocked", "error")  # counted from 0; other answers from their first
+NAMES_MAX_BYTES = 1500  # of the names in a listing's URL: what is known to work is below 2,000 in all
+MAX_FEEDS_PER_REQUEST = 200  # in one request: as many as [fetch] group_size may be
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
 
 NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
@@ -49,13 +49,13 @@ class RedditSource:
     """Implements ``overheard.sources.Source``. Thread-safe."""
 
     name = SOURCE
-    group_limit = GroupLimit(MOST_FEEDS, NAMES_BYTES)
+    group_limit = GroupLimit(MAX_FEEDS_PER_REQUEST, NAMES_MAX_BYTES)
 
     def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, *, clock: Clock = system_clock) -> None:
         self._client = RedditClient(settings, metrics, clock)
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
-        for endpoint in (TOKEN, *ENDPOINT.values(), "info"):
-            for status in USUAL:
+        for endpoint in (TOKEN_ENDPOINT, *ENDPOINT_OF_KIND.values(), "info"):
+            for status in PRESET_STATUSES:
                 metrics.reddit_requests.labels(endpoint, status)
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
@@ -68,19 +68,19 @@ class RedditSource:
             if not _FEED_NAME.fullmatch(name):
                 raise FeedRefused("missing", (name,))
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
-        path = f"r/{'+'.join(names)}/{ENDPOINT[kind]}"
+        path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
-        found = listing(self._client.get(path, params, RequestPurpose(ENDPOINT[kind], budget, names)))
+        found = parse_listing(self._client.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
         (only,) = KINDS_IN[kind]
-        return reader.take(self._items(readings(found.children, only), only), found.after)
+        return reader.take(self._items(parse_children(found.children, only), only), found.after)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         """Return the cursor of a group to which the feeds of others are added."""
-        return joined(older, newer)
+        return merge_cursors(older, newer)
 
     def probe(self, budget: RequestTokens) -> None:
         """Ask for the newest post of all. Raises FeedRefused when Reddit refuses even that."""
-        self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT["posts"], budget, (ALL,)))
+        self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget, (ALL,)))
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
         """Look up to 100 items by fullname, in one request.
@@ -90,10 +90,10 @@ class RedditSource:
         """
         if len(ids) > LOOKUP_ITEMS:
             raise ValueError(f"{len(ids)} names: Reddit takes {LOOKUP_ITEMS} at once")
-        found = listing(self._client.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
-        read = readings(found.children)
+        found = parse_listing(self._client.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
+        read = parse_children(found.children)
         shown = {one.item.id: one for one in read if one.item}
-        gone = {name for name, one in shown.items() if one.gone or (one.item and emptied(one.item))}
+        gone = {name for name, one in shown.items() if one.gone or (one.item and is_text_removed(one.item))}
         items = tuple(one.item for name, one in shown.items() if one.item and name not in gone)
         readable = all(one.item for one in read)
         if not readable:
@@ -103,8 +103,10 @@ class RedditSource:
 
     def verify(self, budget: RequestTokens) -> str:
         """Log in, read one post, and say in a line what works. Raises as ``look_up`` does."""
-        found = listing(self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT["posts"], budget)))
-        items = self._items(readings(found.children, "post"), "post")
+        found = parse_listing(
+            self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget))
+        )
+        items = self._items(parse_children(found.children, "post"), "post")
         settings = self._client.settings
         who = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
         newest = items[0].id if items else "none"

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from overheard.errors import RetryableError
-from overheard.input_files import open_input
+from overheard.input_files import open_for_reading
 from overheard.observability.log import get_logger
-from overheard.sources.jsonl_files import LINE_MAX_BYTES, unpacked
+from overheard.sources.jsonl_files import LINE_MAX_BYTES, open_decompressed
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ class LineReader:
     """A file's lines one after the other. ``offset`` is where the next one begins, in what the file unpacks to."""
 
     def __init__(self, path: Path) -> None:
-        self._file = unpacked(open_input(path))
+        self._file = open_decompressed(open_for_reading(path))
         self._next: bytes | None = None
         self.offset = 0
         self.ended = False

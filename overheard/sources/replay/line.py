@@ -9,13 +9,13 @@ import msgspec
 from overheard.items import Item, ItemKind
 from overheard.sources.jsonl_files import MatchableLine
 from overheard.sources.reddit import names as reddit
-from overheard.sources.sanitize import clean
+from overheard.sources.sanitize import sanitized
 
 SOURCE = "replay"
 ID_MAX_CHARS = 200
 NAME_MAX_CHARS = 100  # of a place, an author
 LINK_MAX_CHARS = 4096
-LATEST = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
+MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
 
 
 class InvalidLine(ValueError):
@@ -48,10 +48,10 @@ class ReplayLine(MatchableLine):
 
     def to_item(self) -> Item:
         """Return the item; its time is 0 where the line has none. Raises Wrong."""
-        kind, title = self.item_kind, clean(self.title or "")
+        kind, title = self.item_kind, sanitized(self.title or "")
         item_id = _bounded("id", self._id(kind), ID_MAX_CHARS)
         comment = kind == "comment"
-        author = clean(self.author or "")[:NAME_MAX_CHARS]
+        author = sanitized(self.author or "")[:NAME_MAX_CHARS]
         permalink = _link("permalink", self.permalink)
         return Item(
             source=SOURCE,
@@ -60,12 +60,12 @@ class ReplayLine(MatchableLine):
             place=_bounded("place", self.place or self.subreddit or "", NAME_MAX_CHARS),
             author=None if author in ("", "[deleted]") else author,
             title="" if comment else title,
-            body=clean("\n".join(filter(None, (self.selftext, self.body)))),
+            body=sanitized("\n".join(filter(None, (self.selftext, self.body)))),
             url=_link("url", self.url),
             permalink=permalink,
             thread=self._thread() if comment else item_id,
-            thread_title=clean(self.thread_title or self.link_title or title) if comment else "",
-            texts={clean(name): clean(text) for name, text in (self.texts or {}).items()},
+            thread_title=sanitized(self.thread_title or self.link_title or title) if comment else "",
+            texts={sanitized(name): sanitized(text) for name, text in (self.texts or {}).items()},
             created_at=_time(self.created_at if self.created_at is not None else self.created_utc),
             edited_at=None if self.edited_at is None else _time(self.edited_at),
         )
@@ -96,7 +96,7 @@ def decode(raw: bytes) -> ReplayLine:
 
 
 def _bounded(what: str, text: str, longest: int) -> str:
-    if not 0 < len(text) <= longest or clean(text) != text:
+    if not 0 < len(text) <= longest or sanitized(text) != text:
         raise InvalidLine(f"its {what} is missing, longer than {longest} characters, or not Unicode")
     return text
 
@@ -107,7 +107,7 @@ def _link(what: str, text: str | None) -> str:
     link = f"{reddit.SITE}{text}" if text.startswith("/") else text
     if len(link) > LINK_MAX_CHARS or not link.startswith(("http://", "https://")):
         raise InvalidLine(f"its {what} is not a link of at most {LINK_MAX_CHARS:,} characters")
-    return clean(link)
+    return sanitized(link)
 
 
 def _time(given: float | str | None) -> float:
@@ -117,7 +117,7 @@ def _time(given: float | str | None) -> float:
         seconds = float(given)
     except ValueError:
         seconds = _moment(str(given))
-    if not 0 < seconds < LATEST:  # nor NaN
+    if not 0 < seconds < MAX_EPOCH_SECONDS:  # nor NaN
         raise InvalidLine("its time is not one")
     return seconds
 

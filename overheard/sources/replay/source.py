@@ -21,7 +21,7 @@ from overheard.items import ALL, Item, place_key
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Page, ReadRequest, RequestTokens, SingleFeedSource, Source
-from overheard.sources.jsonl_files import BOM, DAMAGED, LINE_MAX_BYTES
+from overheard.sources.jsonl_files import DECOMPRESSION_ERRORS, LINE_MAX_BYTES, UTF8_BOM
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.replay.files import Known, LineReader, ReplayFiles
 from overheard.sources.replay.line import SOURCE, InvalidLine, decode
@@ -105,7 +105,7 @@ class ReplaySource(SingleFeedSource):
                         return
                     lines.take()
                     progress.files[name] = lines.known
-        except (*DAMAGED, OSError, InvalidInput) as error:
+        except (*DECOMPRESSION_ERRORS, OSError, InvalidInput) as error:
             reason = getattr(error, "strerror", None) or str(error)
             log.warning("a file cannot be read further", file=name, reason=reason)
 
@@ -119,7 +119,7 @@ class ReplaySource(SingleFeedSource):
 
     def _take(self, raw: bytes, where: str, place: str, progress: ReplayProgress, taken: PageBuilder) -> bool:
         """Take a line; False when its time has not come."""
-        text = raw.removeprefix(BOM).strip()
+        text = raw.removeprefix(UTF8_BOM).strip()
         try:
             line = decode(text) if text else None
             if line is not None and line.gone is not None:

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from actors.fetch.fetcher import Fetcher
-from actors.fetch.planning import LOOK_AGAIN
+from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
-from overheard.chunking import PORTION
+from overheard.chunking import CHUNK_MAX_BYTES
 from overheard.config import FetchSettings
 from overheard.db import canaries, feeds, groups, refreshes, source_health, storing, workspaces
 from overheard.db.database import Db
@@ -22,7 +22,7 @@ from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.canary import CanarySource
-from overheard.sources.reddit.listing_reader import ListingReader, joined
+from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 
 
 class Reddit:
@@ -66,7 +66,7 @@ class Reddit:
         return reader.take(page, page[-1].id if start + self.page_size < len(listing) else None)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
-        return joined(older, newer)
+        return merge_cursors(older, newer)
 
     def probe(self, budget: Any) -> None:
         budget.acquire()
@@ -259,7 +259,7 @@ def test_a_wish_looks_again_when_an_older_reading_is_under_way(
     message = stage.message(acme, "trigger")
     stage.fetcher.fetch(message, Budget())
     again = msgspec.structs.replace(message, attempt=1)
-    assert (list(stage.sent), stage.sent.delays) == ([again], [LOOK_AGAIN])
+    assert (list(stage.sent), stage.sent.delays) == ([again], [FRESHNESS_CHECK_SECONDS])
     assert len(reddit.asked) == 1
     stage.sent.take()
 
@@ -657,7 +657,7 @@ def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Re
 
 def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
-    source_health.failed(world.db, "reddit", "503", stage.clock(), stage.clock())
+    source_health.record_failure(world.db, "reddit", "503", stage.clock(), stage.clock())
     reddit.refused["python"] = "private"
     stage.fetch(acme)
     state = source_health.state(world.db, "reddit")
@@ -729,7 +729,7 @@ def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_
     assert stage.fetch(bolt) == []
     assert feeds.sweep(stage.db, stage.clock.advance(200 + stage.rules.lease)) == [], "it may still come"
     assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit"), (bolt, "reddit")]
-    outlived = refreshes.unserved(stage.db, stage.clock() + 60, 60, 10)
+    outlived = refreshes.claim_lost(stage.db, stage.clock() + 60, 60, 10)
     assert outlived == [(acme, "reddit"), (bolt, "reddit")], "the demand outlives the tick"
     reddit.before = lambda: None
     assert len(stage.fetch(bolt)) == 1
@@ -766,7 +766,7 @@ def test_riders_of_a_poll_that_is_given_up_are_swept(
     else:
         reddit.refused = {"acme": "private"}
         assert isinstance(stage.fetcher.fetch(stage.message(acme), Budget(1)), Later)
-    refreshes.served(stage.db, bolt, "reddit", stage.clock())  # it asked in the meantime
+    refreshes.mark_taken_up(stage.db, bolt, "reddit", stage.clock())  # it asked in the meantime
     assert (bolt, "reddit") in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
 
@@ -800,7 +800,7 @@ def test_a_part_that_is_parked_is_read_again_from_the_cursor_once_a_lease(
         assert stage.fetch(acme) == [], "no reading is added while the lease lasts"
         assert feeds.sweep(stage.db, stage.clock.advance(stage.rules.lease)) == []
         assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit")]
-        outlived = refreshes.unserved(stage.db, stage.clock() + 60, 60, 10)
+        outlived = refreshes.claim_lost(stage.db, stage.clock() + 60, 60, 10)
         assert outlived == [(acme, "reddit")], "the demand outlives the tick"
         assert newest(world) == cursor
     assert len(reddit.asked) == asked + 3
@@ -1133,11 +1133,15 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
     assert [bool(part.part.targets) for part in parts] == [False] * (len(parts) - 1) + [True]
     assert [number_of(item.id) for part in parts for item in part.items] == list(range(1009, 999, -1))
     for part in parts:
-        assert sum(2 * len(item.body) for item in part.items) <= PORTION
+        assert sum(2 * len(item.body) for item in part.items) <= CHUNK_MAX_BYTES
 
 
 def test_one_text_larger_than_a_part_is_a_part_of_its_own(world: Any, stage: Stage, reddit: Reddit) -> None:
-    reddit.items += [world.item(1, body="x" * PORTION), world.item(2), world.item(3, body="x" * PORTION)]
+    reddit.items += [
+        world.item(1, body="x" * CHUNK_MAX_BYTES),
+        world.item(2),
+        world.item(3, body="x" * CHUNK_MAX_BYTES),
+    ]
     parts = stage.fetch(world.workspace())
     assert [len(part.items) for part in parts] == [1, 1, 1]
 
@@ -1152,7 +1156,7 @@ def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: A
 
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
-    canaries.keep(stage.db, 300, clock(), lambda text, zone: clock() + 300)
+    canaries.ensure(stage.db, 300, clock(), lambda text, zone: clock() + 300)
     stage.sources[canary.SOURCE] = CanarySource(clock=clock)
     workspace = workspaces.by_name(stage.db, canary.WORKSPACE).id
     parts = stage.resume(stage.message(workspace, source=canary.SOURCE))

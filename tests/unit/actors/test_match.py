@@ -12,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from actors.match import Matcher, shown
+from actors.match import Matcher, capped_highlights
 from actors.wiring import Wiring
 from overheard.bus.sender import Sender
-from overheard.chunking import PORTION, matched_size, portions, spread
+from overheard.chunking import CHUNK_MAX_BYTES, chunks, matched_size, split_matches
 from overheard.config import Config, DatabaseSettings
 from overheard.db import queries, workspace_specs
 from overheard.db.database import Db
@@ -79,7 +79,7 @@ def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher:
 def test_what_very_many_want_goes_on_in_pieces(
     matcher: Matcher, sent: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("overheard.chunking.MATCHES", 3)  # as the budget's 2,000, with fewer workspaces
+    monkeypatch.setattr("overheard.chunking.MATCHES_MAX", 3)  # as the budget's 2,000, with fewer workspaces
     ids = [world.workspace(f"ws{number}", queries={"x": "acme"}) for number in range(7)]
     texts = [world.item(number, title="acme", body="x" * 300_000) for number in (1, 2)]
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=0, parts=1), items=tuple(texts)))
@@ -97,9 +97,9 @@ def test_what_very_many_want_for_very_much_goes_on_in_pieces(world: Any) -> None
     """1,000 workspaces, and 200 highlights for each: megabytes of an item that has few letters."""
     spans = tuple((field, at, at + 4) for field in ("body", "title") for at in range(0, 500, 5))
     entry = MatchedItem(world.item(), tuple(WorkspaceMatch(number, (number,), spans) for number in range(1, 1001)))
-    pieces = portions(spread(entry), matched_size)
+    pieces = chunks(split_matches(entry), matched_size)
     assert [match for piece in pieces for some in piece for match in some.matches] == list(entry.matches)
-    assert max(len(msgspec.json.encode(piece)) for piece in pieces) < 2 * PORTION
+    assert max(len(msgspec.json.encode(piece)) for piece in pieces) < 2 * CHUNK_MAX_BYTES
 
 
 def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wanted: Any) -> None:
@@ -337,7 +337,7 @@ def test_the_index_is_there_before_the_stage_takes_a_message(
         return revision(db)
 
     monkeypatch.setattr(queries, "revision", shaky)
-    monkeypatch.setattr("actors.wiring.LOOK_AGAIN", 0.0)
+    monkeypatch.setattr("actors.wiring.DATABASE_RETRY_SECONDS", 0.0)
     with capture_logs() as lines:
         Wiring(program, Sender(sent)).work(STAGES["match"])
     program.db.release()
@@ -379,12 +379,12 @@ def test_threads_may_match_while_queries_change(world: Any, matcher: Matcher, db
 
 def test_spans_of_several_queries_are_merged() -> None:
     spans = {("title", 0, 4), ("body", 3, 7), ("body", 0, 4), ("body", 7, 9), ("body", 11, 12), ("title", 1, 2)}
-    assert shown(spans) == (("body", 0, 9), ("body", 11, 12), ("title", 0, 4))
-    assert shown(set()) == ()
+    assert capped_highlights(spans) == (("body", 0, 9), ("body", 11, 12), ("title", 0, 4))
+    assert capped_highlights(set()) == ()
 
 
 def test_of_very_many_spans_the_first_of_each_field_are_kept() -> None:
     spans = {(field, at, at + 1) for field in ("body", "title") for at in range(0, 1000, 2)}
-    kept = shown(spans)
+    kept = capped_highlights(spans)
     assert len(kept) == 2 * MAX_HIGHLIGHTS
     assert kept[:1] + kept[-1:] == (("body", 0, 1), ("title", 2 * MAX_HIGHLIGHTS - 2, 2 * MAX_HIGHLIGHTS - 1))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from actors.notify.attempts import FIRST_RETRY, LONGEST_RETRY, backoff
+from actors.notify.attempts import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, backoff
 from actors.notify.notifier import Notifier
 from overheard import canary
 from overheard.config import NotifySettings
@@ -223,7 +223,7 @@ def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     receiver.answers = [RetryableError("503", delay=given)]
     [(message, delay)] = notify(channel)
     assert message == NotifyChannel(channel_id=channel)
-    assert delay == pytest.approx(given or FIRST_RETRY, rel=0.21)
+    assert delay == pytest.approx(given or FIRST_RETRY_SECONDS, rel=0.21)
     row = channels.get(db, channel)
     assert row is not None
     assert (row.failing_since, row.reason) == (clock(), "503")
@@ -247,7 +247,7 @@ def test_one_failure_ends_the_round_and_puts_the_channel_off(
     prompt = NotifyChannel(channel_id=channel)
     receiver.answers = [None, RetryableError("503")]
     [(message, pause)] = notify(channel)
-    assert (message, pause) == (prompt, pytest.approx(FIRST_RETRY, rel=0.21))
+    assert (message, pause) == (prompt, pytest.approx(FIRST_RETRY_SECONDS, rel=0.21))
     assert len(receiver.tried) == 2
     attempts = [row.attempts for row in Delivery.select().order_by(Delivery.created_at).execute(db.peewee)]
     assert attempts == [1, 1, 0, 0], "who was given back has lost no try"
@@ -271,7 +271,7 @@ def test_a_failing_channel_is_tried_half_as_often_each_time_and_at_once_after_a_
     for number in range(1, 7):
         [(_, pause)] = notify(channel)
         assert len(set(receiver.tried)) == number, "one at a time, each time another"
-        pauses.append(pause / FIRST_RETRY)
+        pauses.append(pause / FIRST_RETRY_SECONDS)
         clock.advance(pause)
     assert pauses == [pytest.approx(2**number, rel=0.21) for number in range(6)]
     receiver.always = None
@@ -318,11 +318,11 @@ def test_one_delivery_that_is_refused_stops_no_other(
     receiver.answers = [None, DeliveryRefused("400")]
     [(_, pause)] = notify(channel)
     assert states(db) == ["sent", "pending", "sent", "sent"]
-    assert pause == pytest.approx(FIRST_RETRY, rel=0.21), "its own next try is asked for"
+    assert pause == pytest.approx(FIRST_RETRY_SECONDS, rel=0.21), "its own next try is asked for"
     clock.advance(pause)
     receiver.answers = [DeliveryRefused("400")]
     [(_, pause)] = notify(channel)
-    assert pause == pytest.approx(2 * FIRST_RETRY, rel=0.21)
+    assert pause == pytest.approx(2 * FIRST_RETRY_SECONDS, rel=0.21)
     row = channels.get(db, channel)
     assert row is not None
     assert row.not_before <= clock(), "what it refuses for the second time says nothing of it"
@@ -359,13 +359,13 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
     notify(channel)
     assert [notice.mentions[0].item for notice in receiver.got] == [world.item(500 + n).id for n in range(3)]
     assert len(receiver.tried) == 4, "and one of the others has its turn"
-    clock.advance(FIRST_RETRY)
+    clock.advance(FIRST_RETRY_SECONDS)
     storing.store(db, world.matched((world.item(600), (1,)), poll="shaky"), clock())
     receiver.send = send  # type: ignore[method-assign]
     receiver.answers = [RetryableError("503")]
     notify(channel)
     receiver.send = picky  # type: ignore[method-assign]
-    clock.advance(FIRST_RETRY * 1.2)
+    clock.advance(FIRST_RETRY_SECONDS * 1.2)
     notify(channel)
     assert receiver.got[-1].mentions[0].item == world.item(600).id, "tried once is not tried twenty times"
 
@@ -449,8 +449,8 @@ def test_after_five_days_of_nothing_else_it_is_disabled(
         assert row is not None
         if row.disabled_at is not None:
             break
-        clock.advance(LONGEST_RETRY * 1.2)
-    assert 5 * DAY <= row.disabled_at - began <= 5 * DAY + 2 * LONGEST_RETRY
+        clock.advance(LONGEST_RETRY_SECONDS * 1.2)
+    assert 5 * DAY <= row.disabled_at - began <= 5 * DAY + 2 * LONGEST_RETRY_SECONDS
     assert row.reason == "nothing could be delivered for 5 days: refused"
     assert states(db) == ["failed"]
 
@@ -465,7 +465,7 @@ def test_what_is_never_taken_is_given_up_alone_while_others_are_taken(
     notify(channel)
     number = 100
     while world.row(Delivery, bad).state == "pending":
-        clock.advance(LONGEST_RETRY * 1.2)
+        clock.advance(LONGEST_RETRY_SECONDS * 1.2)
         number += 1
         storing.store(db, world.matched((world.item(number), (1,)), poll=str(number)), clock())
         receiver.answers = [None, RetryableError("500: always the same")]
@@ -490,7 +490,7 @@ def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
     receiver.always = RetryableError("503")
     for _ in range(4):
         notify(channel)
-        clock.advance(LONGEST_RETRY)
+        clock.advance(LONGEST_RETRY_SECONDS)
     receiver.always = None
     while notify(channel):
         pass
@@ -512,7 +512,7 @@ def test_a_channel_that_cannot_be_opened_is_disabled(
 def test_the_canary_is_delivered_and_not_counted(
     world: Any, notify: Any, receiver: Receiver, db: Db, clock: Any, metrics: Any
 ) -> None:
-    canaries.keep(db, 300, clock(), lambda text, zone: clock() + 300)
+    canaries.ensure(db, 300, clock(), lambda text, zone: clock() + 300)
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
     [post] = (
         CanarySource(clock=clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=cast(Any, None)).items
@@ -555,7 +555,7 @@ def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
     others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
     assert notify(resume) == []
     assert receiver.tried == [], "somebody else has the channel"
-    deliveries.sent(db, others[0].id, clock())
+    deliveries.mark_sent(db, others[0].id, clock())
     notify(resume)
     assert states(db) == ["sent"] * 2
 
@@ -692,7 +692,7 @@ def test_a_channel_that_is_gone_or_disabled_is_no_error(told: Any, notify: Any, 
 
 def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
     for attempts in range(1, 40):
-        middle = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY)
+        middle = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LONGEST_RETRY_SECONDS)
         waits = {backoff(attempts) for _ in range(20)}
         assert len(waits) > 1
         assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)

@@ -21,7 +21,7 @@ from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import RUN, ListingReader, joined
+from overheard.sources.reddit.listing_reader import STOP_RUN_ITEMS, ListingReader, merge_cursors
 
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
@@ -89,7 +89,7 @@ class Site:
         return result
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
-        return joined(older, newer)
+        return merge_cursors(older, newer)
 
     def probe(self, budget: Any) -> None:
         budget.acquire()
@@ -280,7 +280,10 @@ class Play:
         bounds = []
         for gap in gaps.listing(self.db, place=self.feed(letter), limit=1000):
             low, high = places.get(gap.from_item or "", float("-inf")), places.get(gap.to_item or "", float("inf"))
-            below, above = mine[: bisect_left(mine, low)][-RUN:], mine[bisect_right(mine, high) :][:RUN]
+            below, above = (
+                mine[: bisect_left(mine, low)][-STOP_RUN_ITEMS:],
+                mine[bisect_right(mine, high) :][:STOP_RUN_ITEMS],
+            )
             bounds.append((min([low, *below]), max([high, *above])))
         return bounds
 

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.recheck import AGAIN, CONFIRMED, CONFIRMED_BY_SILENCE, HOUR, REST, Rechecker
+from actors.recheck import (
+    ABSENCE_CONFIRM_SECONDS,
+    EMPTY_ANSWER_CONFIRM_SECONDS,
+    FAULT_RETRY_SECONDS,
+    HOUR,
+    NO_BUDGET_PAUSE_SECONDS,
+    Rechecker,
+)
 from overheard.config import RecheckSettings
 from overheard.db import rechecks, storing
 from overheard.db.database import Db
@@ -154,7 +161,7 @@ def test_absent_is_gone_only_when_it_is_confirmed_later(
     stored(2)
     del reddit.items["t3_1"]
     run()
-    clock.advance(CONFIRMED - 1)
+    clock.advance(ABSENCE_CONFIRM_SECONDS - 1)
     run()
     assert names(world) == ["t3_1", "t3_2"]
     clock.advance(1)
@@ -170,11 +177,11 @@ def test_what_is_back_was_never_absent(stored: Any, run: Any, reddit: Reddit, wo
         del reddit.items["t3_1"]
         run()
         assert row(db, "t3_1").absent_since == clock()
-        clock.advance(CONFIRMED - 1)
+        clock.advance(ABSENCE_CONFIRM_SECONDS - 1)
         reddit.items["t3_1"] = item
         run()
         assert row(db, "t3_1").absent_since is None
-        clock.advance(CONFIRMED + 1)
+        clock.advance(ABSENCE_CONFIRM_SECONDS + 1)
     assert names(world) == ["t3_1", "t3_2"]
 
 
@@ -185,7 +192,7 @@ def test_an_answer_without_anything_must_be_confirmed_longer(
         stored(number)
     reddit.items.clear()
     run()
-    clock.advance(CONFIRMED_BY_SILENCE - 1)
+    clock.advance(EMPTY_ANSWER_CONFIRM_SECONDS - 1)
     run()
     assert len(names(world)) == 3
     clock.advance(1)
@@ -209,9 +216,9 @@ def test_what_cannot_be_read_is_neither_there_nor_gone(
 @pytest.mark.parametrize(
     ("fault", "pause"),
     [
-        (RetryableError("503"), AGAIN),
+        (RetryableError("503"), FAULT_RETRY_SECONDS),
         (RetryableError("429", delay=240.0), 240.0),
-        (PermanentError("login refused"), AGAIN),
+        (PermanentError("login refused"), FAULT_RETRY_SECONDS),
     ],
 )
 def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
@@ -241,7 +248,7 @@ def test_without_a_spare_token_it_is_left_to_a_later_tick(
     run()
     assert reddit.asked == []
     before = clock()
-    assert not rechecks.due(db, "reddit", before, clock.advance(REST))
+    assert not rechecks.due(db, "reddit", before, clock.advance(NO_BUDGET_PAUSE_SECONDS))
     assert rechecks.due(db, "reddit", before, clock.advance(1))
     permit.refusal = None
     run()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors.notify.receiver_shares import MOST_RECEIVERS, ReceiverShares, receiver_of
-from actors.thread_shares import APART_SECONDS
+from actors.thread_shares import RETURN_SPACING_SECONDS
 from overheard.db.channels import ChannelRow
 
 SLOW = 5.0
@@ -110,7 +110,7 @@ def test_who_finds_a_share_full_comes_back_one_after_the_other(threads: Threads,
     """So a full share is asked for a few times a second, however many wait for it."""
     crowd = [channel(number, workspace="acme") for number in range(100)]
     assert threads.fill(crowd[:2]) == 2
-    least, most = APART_SECONDS
+    least, most = RETURN_SPACING_SECONDS
     waits = [threads.begin(each) for each in crowd[2:]]
     assert waits == [pytest.approx(least * (place + 1)) for place in range(98)]
     clock.advance(20)

@@ -8,7 +8,7 @@ import pickle
 import dramatiq
 import pytest
 
-from overheard.bus.envelope import MAX_BYTES, StrictEncoder, fault, pack
+from overheard.bus.envelope import ENVELOPE_MAX_BYTES, StrictEncoder, pack, problem
 from overheard.errors import InvalidInput
 from overheard.items import Item
 from overheard.messages import ItemsFetched, Message, PollPart
@@ -38,7 +38,7 @@ def test_a_message_comes_back_typed_and_equal() -> None:
 
 
 def test_the_good_body_is_good(encoder: StrictEncoder) -> None:
-    assert fault(json.dumps(GOOD).encode(), queue="notify") is None
+    assert problem(json.dumps(GOOD).encode(), queue="notify") is None
 
 
 @pytest.mark.parametrize(("body", "where"), MALFORMED.values(), ids=MALFORMED.keys())
@@ -65,13 +65,13 @@ def test_too_large_either_way(encoder: StrictEncoder) -> None:
         place="python",
         author=None,
         title="",
-        body="x" * MAX_BYTES,
+        body="x" * ENVELOPE_MAX_BYTES,
         created_at=1.0,
     )
     with pytest.raises(InvalidInput, match=r"match message is .* bytes, the limit is"):
         pack(ItemsFetched(part=PollPart(poll="p", part=1), items=(item,))).encode()
     with pytest.raises(dramatiq.DecodeError, match="the limit is"):
-        encoder.decode(b" " * (MAX_BYTES + 1))
+        encoder.decode(b" " * (ENVELOPE_MAX_BYTES + 1))
 
 
 def test_an_eta_is_for_the_delay_queue(encoder: StrictEncoder) -> None:
@@ -82,7 +82,7 @@ def test_an_eta_is_for_the_delay_queue(encoder: StrictEncoder) -> None:
 
 
 def test_found_on_another_queue(encoder: StrictEncoder) -> None:
-    assert fault(json.dumps(GOOD).encode(), queue="fetch") == "addressed to notify, but found on fetch"
+    assert problem(json.dumps(GOOD).encode(), queue="fetch") == "addressed to notify, but found on fetch"
 
 
 def test_a_payload_never_prints_its_text() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.events import (
-    MAX_BYTES,
+    EVENT_MAX_BYTES,
     ItemRecheck,
     WorkspaceDigest,
     WorkspaceDue,
@@ -45,7 +45,7 @@ def test_the_three_events() -> None:
         ("workspace.due", b"[" * 60_000, "nested too deeply"),
         ("workspace.due", b'{"workspace": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", "nested too deeply"),
         ("workspace.due", b'{"workspace": [["a"]]}', '"workspace" is an array'),
-        ("workspace.due", b" " * (MAX_BYTES + 1), "the limit is"),
+        ("workspace.due", b" " * (EVENT_MAX_BYTES + 1), "the limit is"),
         ("workspace.due", b'{"workspace": ' + b"9" * 5_000 + b"}", "too large"),
         ("workspace.due", b"{}", '"workspace" is missing'),
         ("workspace.due", b'{"workspace": true}', '"workspace" is a boolean'),

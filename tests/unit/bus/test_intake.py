@@ -12,7 +12,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from overheard.bus.dead_letters import DeadLetterRecord
-from overheard.bus.intake import LONGEST_RUN, OK, EventBatch, EventOutcome, IncomingEvent, Refused, refused, said_of
+from overheard.bus.intake import OK, RUN_MAX_CHARS, EventBatch, EventOutcome, IncomingEvent, Refused, refused, said_of
 from overheard.errors import InvalidInput, Unavailable
 
 BODY = b'{"workspace": "acme", "event_id": "order-66", "text": "somebody said this"}'
@@ -124,7 +124,7 @@ def test_a_refusal_that_cannot_be_set_aside_comes_again_and_is_not_recorded(metr
 
 
 def test_the_run_of_one_without_an_id_of_its_own() -> None:
-    assert said_of(IncomingEvent("k", b"{", "m" * 255))["run"] == "m" * LONGEST_RUN
+    assert said_of(IncomingEvent("k", b"{", "m" * 255))["run"] == "m" * RUN_MAX_CHARS
     assert said_of(IncomingEvent("k", b"{", None))["run"] == hashlib.sha256(b"{").hexdigest()
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.channels.responses import delay_of, judge
+from overheard.channels.responses import parse_retry_after, raise_for_status
 from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
@@ -10,13 +10,13 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_2xx_is_delivered(status: int) -> None:
-    judge("h.example", status, None, now=NOW)
+    raise_for_status("h.example", status, None, now=NOW)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 408, 422, 425, 429, 500, 503, 599])
 def test_everything_else_is_tried_again(status: int) -> None:
     with pytest.raises(RetryableError, match=rf"h\.example answered {status}") as error:
-        judge("h.example", status, "7", now=NOW)
+        raise_for_status("h.example", status, "7", now=NOW)
     assert error.value.delay == 7
 
 
@@ -26,27 +26,27 @@ def test_everything_else_is_tried_again(status: int) -> None:
 )  # fmt: skip
 def test_what_is_refused_is_refused_alone_and_what_fails_is_the_receivers_fault(status: int, alone: bool) -> None:
     with pytest.raises(RetryableError) as error:
-        judge("h.example", status, None, now=NOW)
+        raise_for_status("h.example", status, None, now=NOW)
     assert isinstance(error.value, DeliveryRefused) is alone
     with pytest.raises(RetryableError) as error:
-        judge("h.example", status, "7", now=NOW)
+        raise_for_status("h.example", status, "7", now=NOW)
     assert not isinstance(error.value, DeliveryRefused), "it says when it will be asked again, whatever is sent"
 
 
 def test_413_is_no_better_next_time() -> None:
     with pytest.raises(PermanentError, match=r"h\.example answered 413 .*: allow bodies of 1 MB") as error:
-        judge("h.example", 413, "7", now=NOW)
+        raise_for_status("h.example", 413, "7", now=NOW)
     assert not isinstance(error.value, ChannelGone), "another notice may well be taken"
 
 
 def test_410_is_a_request_to_stop() -> None:
     with pytest.raises(ChannelGone, match=r"h\.example answered 410 Gone"):
-        judge("h.example", 410, None, now=NOW)
+        raise_for_status("h.example", 410, None, now=NOW)
 
 
 def test_a_redirect_says_what_to_do() -> None:
     with pytest.raises(RetryableError, match="set the channel's url to the address that it names"):
-        judge("h.example", 308, None, now=NOW)
+        raise_for_status("h.example", 308, None, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_redirect_says_what_to_do() -> None:
     ],
 )
 def test_retry_after_in_every_form(header: str | None, delay: float | None) -> None:
-    assert delay_of(header, now=NOW) == delay
+    assert parse_retry_after(header, now=NOW) == delay

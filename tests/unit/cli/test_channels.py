@@ -62,7 +62,7 @@ def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: Runn
     assert (row["name"], row["state"], row["since_at"], row["reason"]) == ("team", "ok", None, None)
     assert row["url"].endswith("/***")
     (stored,) = channels.listing(program.db)
-    channels.failing(program.db, stored.id, "it is \x1b[31mdown", program.clock() - 300)
+    channels.record_failure(program.db, stored.id, "it is \x1b[31mdown", program.clock() - 300)
     table = run("channel", "list").stdout
     assert "failing for 5 min" in table
     assert "it is [31mdown" in table

@@ -46,7 +46,7 @@ def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
 
 def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
     now = program.clock()
-    heartbeats.beat(program.db, "tick", now)
+    heartbeats.record(program.db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
     result = run("status")
     assert "1 open (overheard gap list)" in result.stdout

@@ -73,7 +73,7 @@ def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program
         (False, "there is no workspace: nothing is listened for"),
         (False, "no tick has ever run: nobody looks for what is due"),
     ]
-    heartbeats.beat(program.db, "tick", program.clock())
+    heartbeats.record(program.db, "tick", program.clock())
     result = run("status")
     assert (result.exit_code, result.stdout.startswith("– Not in use yet.  ! 1 thing to look at")) == (0, True)
 
@@ -96,7 +96,7 @@ def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: 
     budgets.DatabaseLimiter(program.db, {}).observe(budget_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
-    models.Budget.update(observed_at=models.Budget.observed_at - budgets.WINDOW).execute(program.db.peewee)
+    models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(program.db.peewee)
     assert facts(run)["reddit"]["remaining"] is None
     assert "requests left: not known" in run("status").stdout
 
@@ -127,11 +127,11 @@ BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's ad
 
 def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
-    source_health.read(db, "reddit", now - 430)
+    source_health.record_read(db, "reddit", now - 430)
     assert "Reddit         last read 7 min ago" in run("status").stdout
-    source_health.failed(db, "reddit", BLOCKED, now - 420, now)
+    source_health.record_failure(db, "reddit", BLOCKED, now - 420, now)
     assert troubles(run) == [(True, f"Reddit cannot be read, for 7 min now: {BLOCKED}")]
     result = run("status")
     assert result.exit_code == 1
@@ -148,9 +148,9 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Runn
 
 def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
-    source_health.failed(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
+    source_health.record_failure(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
     assert troubles(run) == [(True, "Reddit may have revoked this app: it refuses the login, for 2 min now")]
     result = run("status")
     assert result.exit_code == 1
@@ -163,16 +163,16 @@ def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int
 
 def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
-    source_health.failed(db, "reddit", "503", now - 100, now)
+    source_health.record_failure(db, "reddit", "503", now - 100, now)
     result = run("status")
     assert (result.exit_code, "no answer for 2 min" in result.stdout) == (0, True)
     assert troubles(run) == []
 
 
 def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: RunningProcess) -> None:
-    heartbeats.beat(program.db, "tick", program.clock() - 300)
+    heartbeats.record(program.db, "tick", program.clock() - 300)
     result = run("status")
     assert result.exit_code == 1
     assert "✗ the last tick was 5 min ago" in result.stdout
@@ -181,13 +181,13 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
 
 
 def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
-    heartbeats.beat(program.db, "tick", program.clock() + 7200)
+    heartbeats.record(program.db, "tick", program.clock() + 7200)
     assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
 
 
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     now = program.clock()
-    heartbeats.beat(program.db, "tick", now)
+    heartbeats.record(program.db, "tick", now)
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
     models.RefreshDemand.update(**waits).execute(program.db.peewee)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
@@ -199,7 +199,7 @@ def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Runn
 
 def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     groups.claim(
         db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
     )
@@ -211,7 +211,7 @@ def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, pro
 
 
 def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
-    heartbeats.beat(program.db, "tick", program.clock())
+    heartbeats.record(program.db, "tick", program.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
     assert troubles(run) == []
@@ -220,7 +220,7 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
     (delivery,) = (
         models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
     )
-    deliveries.put_off(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
+    deliveries.reschedule(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
     assert troubles(run) == []
 
 
@@ -228,14 +228,14 @@ def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(
     run: Run, mention: Mention, program: RunningProcess
 ) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     mention("t3_1", age=0)
     mention("t3_2", age=0)
     models.Delivery.update(due_at=now - 400).execute(db.peewee)
     channel = channels.listing(db)[0].id
     (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
-    channels.failing(db, channel, "no answer within 20 s", now)
-    deliveries.put_off(db, tried.id, now + 30, now + 5, "no answer within 20 s")
+    channels.record_failure(db, channel, "no answer within 20 s", now)
+    deliveries.reschedule(db, tried.id, now + 30, now + 5, "no answer within 20 s")
     assert troubles(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
@@ -251,7 +251,7 @@ def waiting(program: RunningProcess, channel: int, count: int, due_at: float) ->
 
 def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     run("workspace", "add", "bolt", "-s", "python", "-q", "x", "-c", "ops=https://example.com/b")
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -271,7 +271,7 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
     result = run("status")
     assert (result.exit_code, "60 a minute at most ([notify] per_minute)" in result.stdout) == (1, True)
     assert run("status", OVERHEARD_TICK__SWEEP_AFTER="150").exit_code == 0
-    channels.failing(db, team, "no answer within 20 s", now)
+    channels.record_failure(db, team, "no answer within 20 s", now)
     tried = models.Delivery.id == f"msg_{team}_0"
     models.Delivery.update(attempts=1, due_at=now + 30).where(tried).execute(db.peewee)
     assert [severe for severe, _ in troubles(run)] == [False], "a failing receiver's backlog is its own"
@@ -279,9 +279,9 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
 
 def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
-        feeds.refuse(db, feed, "private", now=now, longest=86400)
+        feeds.back_off(db, feed, "private", now=now, longest=86400)
     channels.disable(db, channels.listing(db)[0].id, "gone", now)
     dead_letters.record(
         db, message_id="m", stage="fetch", origin="nack", reason="x", traceback=None, body="{}", now=now
@@ -302,15 +302,15 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
 
 def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    canaries.keep(db, 300, now - 1000, lambda text, zone: now)
-    heartbeats.beat(db, "tick", now)
+    canaries.ensure(db, 300, now - 1000, lambda text, zone: now)
+    heartbeats.record(db, "tick", now)
     late = (True, "the canary is late: nothing has come out at the end for 17 min")
     assert late in troubles(run)
     found = facts(run)
     assert found["workspaces"] == {"active": 0, "paused": 0}
     assert found["channels"] == {"ok": 0, "failing": 0, "disabled": 0}
     assert found["feeds"] == {"ok": 0, "failing": 0, "new": 0}
-    heartbeats.beat(db, canaries.BEAT, now)
+    heartbeats.record(db, canaries.BEAT, now)
     assert late not in troubles(run)
 
 
@@ -381,7 +381,7 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
 
 def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
-    heartbeats.beat(db, "tick", now)
+    heartbeats.record(db, "tick", now)
     models.Channel.delete().execute(db.peewee)
     rows = [
         {"workspace": acme, "name": f"c{n}", "url": "x", "created_at": now, "failing_since": now} for n in range(300)

@@ -65,7 +65,7 @@ slug = "acme"
 
 @pytest.mark.parametrize("command", ["pause", "remove"])
 def test_the_canarys_is_overheards_own(run: Run, program: RunningProcess, command: str) -> None:
-    canaries.keep(program.db, 300, program.clock(), lambda text, zone: program.clock())
+    canaries.ensure(program.db, 300, program.clock(), lambda text, zone: program.clock())
     result = run("workspace", command, canary.WORKSPACE)
     assert result.exit_code == 1
     assert "[canary] interval = 0" in result.stderr
@@ -142,7 +142,7 @@ def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program
     assert row.secret.startswith("whsec_")
     assert row.secret in result.stdout
     assert "overheard run" in result.stdout
-    heartbeats.beat(program.db, "tick", program.clock())
+    heartbeats.record(program.db, "tick", program.clock())
     result = run("workspace", "add", "other", "-s", "python", "-q", "x")
     assert "It is due now" in result.stdout
     assert "overheard mentions --workspace other" in result.stdout
@@ -212,14 +212,14 @@ def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, 
 
 def test_pause_resume_remove(run: Run, acme: int, program: RunningProcess) -> None:
     assert run("workspace", "pause", "acme").exit_code == 0
-    assert workspaces.tally(program.db) == (0, 1)
+    assert workspaces.count_active_and_paused(program.db) == (0, 1)
     assert "paused" in run("workspace", "list").stdout
     assert run("workspace", "resume", "acme").exit_code == 0
-    assert workspaces.tally(program.db) == (1, 0)
+    assert workspaces.count_active_and_paused(program.db) == (1, 0)
     assert run("workspace", "remove", "acme", input="n\n").exit_code == 1
-    assert workspaces.tally(program.db) == (1, 0)
+    assert workspaces.count_active_and_paused(program.db) == (1, 0)
     assert run("workspace", "remove", "acme", input="y\n").exit_code == 0
-    assert workspaces.tally(program.db) == (0, 0)
+    assert workspaces.count_active_and_paused(program.db) == (0, 0)
     assert run("workspace", "remove", "acme", "--yes").exit_code == 1
 
 

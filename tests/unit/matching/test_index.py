@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from overheard.matching import document
 from overheard.matching.document import MAX_HIGHLIGHTS, Document
 from overheard.matching.index import Hit, QueryIndex, matches
-from overheard.matching.language import QuerySyntaxError, parse, read
+from overheard.matching.language import QuerySyntaxError, parse, parse_stored
 from overheard.matching.rarity import anchors
 from overheard.matching.text import spans, words
 from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term
@@ -240,11 +240,11 @@ def test_a_phrase_costs_no_look_at_each_place_where_its_words_stand(monkeypatch:
         ("a b " * 200, True),
         ("a b " * 9 + "b", False),
     ):
-        query, _ = read(f'"{said}"')
+        query, _ = parse_stored(f'"{said}"')
         assert query.holds(item) is found
     assert looks <= 10_000
     assert Compared.slices == 0
-    query, _ = read('"b x c++"')
+    query, _ = parse_stored('"b x c++"')
     assert not query.holds(item)
     assert Compared.slices == 0
 
@@ -386,7 +386,7 @@ def test_threads_match_while_another_changes_the_index() -> None:
     stop = threading.Event()
     fields = {"body": " ".join(f"w{number} x" for number in range(60)) + " steady"}
 
-    def read() -> None:
+    def parse_stored() -> None:
         try:
             while not stop.is_set():
                 keys = [hit.key for hit in index.match(fields)]
@@ -395,7 +395,7 @@ def test_threads_match_while_another_changes_the_index() -> None:
         except (KeyError, RuntimeError) as error:  # from dicts that change under their reader
             faults.append(error)
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
+    readers = [threading.Thread(target=parse_stored) for _ in range(3)]
     for reader in readers:
         reader.start()
     forms = ("w{}", '"w{} x"', "w{} OR steady", "w{} -x")

@@ -10,7 +10,7 @@ from lark import Token
 
 from overheard.matching import language
 from overheard.matching.index import matches
-from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, flaw, parse, read
+from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, parse, parse_stored, problem_with
 from overheard.matching.tree import And, Node, Not, Or, Term
 
 
@@ -159,11 +159,11 @@ def test_foreign_syntax_is_refused_with_what_to_write_instead(text: str, column:
     for quoted in re.findall(r'"[^"]+"', error.hint):
         parse(quoted)
     # What was accepted before means what it meant, and it is known that it would not be accepted today.
-    found = flaw(text)
+    found = problem_with(text)
     assert found is not None
     assert str(found.error) == str(error)
     assert found.matched
-    assert read(text)[1] is not None
+    assert parse_stored(text)[1] is not None
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_foreign_syntax_is_refused_with_what_to_write_instead(text: str, column:
     ],
 )  # fmt: skip
 def test_what_only_looks_foreign_is_words(text: str) -> None:
-    assert (parse(text), None) == read(text)
-    assert flaw(text) is None
+    assert (parse(text), None) == parse_stored(text)
+    assert problem_with(text) is None
 
 
 @pytest.mark.parametrize(
@@ -195,26 +195,26 @@ def test_more_words_than_matching_is_asked_for_are_refused_but_still_read(text: 
     with pytest.raises(QuerySyntaxError) as caught:
         parse(text)
     assert (caught.value.column, message in caught.value.message) == (column, True), caught.value.message
-    found = flaw(text)
+    found = problem_with(text)
     assert found is not None
     assert found.matched
-    assert read(text)[1] is not None
+    assert parse_stored(text)[1] is not None
 
 
 def test_as_many_words_as_are_allowed_are_read() -> None:
     university = "มหาวิทยาลัยเทคโนโลยีพระจอมเกล้าธนบุรี"  # one name, and thirty characters
     for text in ('"' + "c++ " * 20 + '"', " ".join(["a-b"] * 100), "東" * 40, university):
-        assert (parse(text), None) == read(text)
-        assert flaw(text) is None
+        assert (parse(text), None) == parse_stored(text)
+        assert problem_with(text) is None
 
 
 def test_a_stored_text_that_cannot_be_read_at_all_is_not_matched() -> None:
     for text in ("acme AND", "NOT acme", "", '"x'):
-        found = flaw(text)
+        found = problem_with(text)
         assert found is not None
         assert not found.matched
         with pytest.raises(QuerySyntaxError):
-            read(text)
+            parse_stored(text)
 
 
 _ALNUM = st.text(

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from overheard.net.addresses import V4, V6, literal, why_refused
+from overheard.net.addresses import NON_PUBLIC_V4, NON_PUBLIC_V6, parse_address, why_refused
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0"]
 PUBLIC += ["192.0.1.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700::1111", "2a00:1450:4001::1"]
@@ -16,7 +16,7 @@ def test_public_addresses_pass(address: str) -> None:
     assert why_refused(ipaddress.ip_address(address)) is None
 
 
-@pytest.mark.parametrize("block", [block for block, _ in [*V4, *V6]], ids=str)
+@pytest.mark.parametrize("block", [block for block, _ in [*NON_PUBLIC_V4, *NON_PUBLIC_V6]], ids=str)
 def test_first_and_last_address_of_each_special_block_are_refused(
     block: ipaddress.IPv4Network | ipaddress.IPv6Network,
 ) -> None:
@@ -43,12 +43,12 @@ def test_addresses_that_are_not_the_internet(address: str) -> None:
     ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "017700000001", "127.0.1"],
 )
 def test_every_spelling_of_loopback_is_read(spelling: str) -> None:
-    address = literal(spelling)
+    address = parse_address(spelling)
     assert address is not None
     assert why_refused(address)
 
 
 def test_names_are_not_addresses() -> None:
-    assert literal("example.com") is None
-    assert literal("1.2.3.4.5") is None
-    assert str(literal("[::1]")) == "::1"
+    assert parse_address("example.com") is None
+    assert parse_address("1.2.3.4.5") is None
+    assert str(parse_address("[::1]")) == "::1"

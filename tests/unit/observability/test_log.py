@@ -29,7 +29,7 @@ class Terminal(io.StringIO):
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    quiet = {name: logging.getLogger(name).level for name in log.QUIET}
+    quiet = {name: logging.getLogger(name).level for name in log.NOISY_LIBRARIES}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -98,10 +98,10 @@ FORGED = "down\r\n2026-11-23T09:00:00Z INFO all is well \x1b[2J\x9b31m\u202e" + 
 def test_a_remote_servers_words_forge_no_line_and_move_no_cursor(style: str) -> None:
     stream = Terminal()
     log.configure("INFO", style=style, stream=stream)
-    log.note(run=FORGED)
+    log.bind(run=FORGED)
     log.get_logger("x").info("put off", reason=FORGED, several=[FORGED])
     logging.getLogger("library").warning(FORGED)
-    log.forget()
+    log.clear()
     text = re.sub(r"\x1b\[\d*m", "", stream.getvalue())  # our own colours
     assert text.count("\n") == 2
     assert all(character.isprintable() for character in text.replace("\n", ""))
@@ -112,14 +112,14 @@ def test_what_is_noted_lasts_as_long_as_what_it_is_about() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     logger = log.get_logger("x")
-    log.note(run="r1", stage="tick")
-    with log.about(run="r2"):
-        log.note(workspace="acme", channel=5)
+    log.bind(run="r1", stage="tick")
+    with log.bound(run="r2"):
+        log.bind(workspace="acme", channel=5)
         logger.info("within")
-        assert log.trace() == {"run": "r2", "workspace": "acme"}
+        assert log.propagated() == {"run": "r2", "workspace": "acme"}
     logger.info("after")
-    assert log.trace() == {"run": "r1"}
-    log.forget()
+    assert log.propagated() == {"run": "r1"}
+    log.clear()
     logger.info("later")
     within, after, later = lines(stream)
     assert within | {"run": "r2", "workspace": "acme", "channel": 5, "stage": "tick"} == within
@@ -131,16 +131,16 @@ def test_what_is_noted_lasts_as_long_as_what_it_is_about() -> None:
 def test_the_keys_that_all_have_stand_first() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
-    with log.about(message_id="m", workspace="acme", run="r", stage="fetch"):
+    with log.bound(message_id="m", workspace="acme", run="r", stage="fetch"):
         log.get_logger("x").info("poll read", items=5)
-    assert list(lines(stream)[0]) == [*log.FIRST, "items"]
+    assert list(lines(stream)[0]) == [*log.LEADING_FIELDS, "items"]
 
 
 def test_a_threads_end_and_a_warning_are_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
-    log.catch_all()
+    log.log_uncaught()
     try:
         thread = threading.Thread(target=broken, args=("text",), name="sender")
         thread.start()
@@ -199,7 +199,7 @@ def test_every_librarys_logger_is_kept_quiet() -> None:
     found = subprocess.run([sys.executable, "-c", LOGGERS], capture_output=True, text=True, check=True, timeout=60)
     names = set(found.stdout.split())
     assert {"peewee", "prawcore", "apprise"} <= names
-    assert names - {"overheard", "actors", "producers"} <= set(log.QUIET)
+    assert names - {"overheard", "actors", "producers"} <= set(log.NOISY_LIBRARIES)
 
 
 def test_configuring_twice_says_nothing_twice() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.channels.registry import KINDS, OTHERS
+from overheard.channels.registry import DEFAULT_KIND, KINDS
 from overheard.observability.metric_catalogue import LabelValues
-from overheard.observability.metrics import INVALID, ProcessMetrics
+from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
 from overheard.sources.registry import SOURCES
 
 ROOT = Path(__file__).parents[3]
@@ -127,8 +127,8 @@ def test_each_value_in_the_code_is_a_documented_one_and_each_documented_one_is_i
 
 
 def test_the_kinds_of_channels_and_sources_are_documented() -> None:
-    kinds = {kind.kind for kind in (*KINDS.values(), OTHERS)}  # type: ignore[attr-defined]
-    assert set(documented()["deliveries"][0]) == kinds | {INVALID}
+    kinds = {kind.kind for kind in (*KINDS.values(), DEFAULT_KIND)}  # type: ignore[attr-defined]
+    assert set(documented()["deliveries"][0]) == kinds | {INVALID_CHANNEL_KIND}
     people_s = tuple(each.name for each in SOURCES.values() if not each.internal)
     for metric in ("items_fetched", "items_unreadable", "coverage_gaps"):
         assert documented()[metric][0] == people_s, "what is internal is counted nowhere"

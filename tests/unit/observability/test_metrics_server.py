@@ -91,7 +91,7 @@ def test_a_client_that_says_nothing_holds_nobody_up(process: Process) -> None:
 
 
 def test_who_drips_bytes_is_cut_off(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "SECONDS", 0.3)
+    monkeypatch.setattr(http_server, "REQUEST_MAX_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", process.port)) as slow:
         slow.settimeout(10)
         slow.sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
@@ -103,11 +103,11 @@ def test_who_comes_when_it_is_full_is_turned_away_and_later_served(process: Proc
     with ExitStack() as stack:
         held = [
             stack.enter_context(socket.create_connection(("127.0.0.1", process.port), timeout=10))
-            for _ in range(http_server.MOST + 1)
+            for _ in range(http_server.MAX_CONCURRENT_REQUESTS + 1)
         ]
         assert held[-1].recv(1) == b""
     wait_for(lambda: served(process), "the end of those that went away")
-    for _ in range(3 * http_server.MOST):
+    for _ in range(3 * http_server.MAX_CONCURRENT_REQUESTS):
         assert process.get("/healthz")[0] == 200
 
 

@@ -16,7 +16,7 @@ from overheard.db.models import Budget
 from overheard.errors import InvalidInput, PermanentError, RetryableError, Unavailable
 from overheard.notices import Notice
 from overheard.operations.operator_alert import alert_channel, compose, said
-from producers.alerts import FAILING, OperatorAlerts
+from producers.alerts import FAILING_TICKS, OperatorAlerts
 
 Metric = Callable[..., float]
 
@@ -71,11 +71,11 @@ def test_what_happened_is_told_together(make: Any, db: Db, clock: Any, operator:
     alerts.step()
     assert operator.told() == []
     for stage in ("fetch", "store", "fetch"):
-        incidents.note(db, "dead letter", stage, clock())
-    incidents.note(db, "channel disabled", "acme/team", clock())
+        incidents.record(db, "dead letter", stage, clock())
+    incidents.record(db, "channel disabled", "acme/team", clock())
     alerts.step()
     assert operator.told() == [[("channel disabled", 1), ("dead letter", 3)]]
-    assert incidents.untold(db) == []
+    assert incidents.unreported(db) == []
     alerts.step()
     assert len(operator.got) == 1
     assert metric("alerts_total", outcome="sent") == 1
@@ -85,10 +85,10 @@ def test_the_next_waits_for_its_time(
     make: Any, db: Db, clock: Any, operator: Operator, metric: Metric, next_slot: Any
 ) -> None:
     one, two = make(), make()
-    incidents.note(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "fetch", clock())
     one.step()
     for _ in range(3):
-        incidents.note(db, "dead letter", "store", clock())
+        incidents.record(db, "dead letter", "store", clock())
         one.step()
         one.step()
         two.step()
@@ -103,13 +103,13 @@ def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
     make: Any, db: Db, clock: Any, operator: Operator, metric: Metric, next_slot: Any
 ) -> None:
     failures = [RetryableError("down"), PermanentError("refused"), InvalidInput("url: wrong"), ValueError("ours")]
-    incidents.note(db, "dead letter", "fetch", clock())
-    before = incidents.untold(db)
+    incidents.record(db, "dead letter", "fetch", clock())
+    before = incidents.unreported(db)
     for number, operator.failure in enumerate(failures, start=1):
         make().step()
         make().step()
         assert metric("alerts_total", outcome="failed") == number, "one try each time"
-        assert incidents.untold(db) == before
+        assert incidents.unreported(db) == before
         next_slot()
     operator.failure = None
     make().step()
@@ -119,8 +119,8 @@ def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
 def test_what_happens_while_it_is_sent_is_told_next(
     make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
 ) -> None:
-    incidents.note(db, "dead letter", "fetch", clock())
-    operator.during = lambda: incidents.note(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "fetch", clock())
+    operator.during = lambda: incidents.record(db, "dead letter", "fetch", clock())
     make().step()
     operator.during = lambda: None
     next_slot()
@@ -147,7 +147,7 @@ def test_no_tick_waits_for_a_receiver_that_hangs(
 
     operator.during = hang
     alerts = make(start=start)
-    incidents.note(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "fetch", clock())
     alerts.step()
     assert asked.wait(30)
     next_slot()
@@ -165,7 +165,7 @@ def test_the_thread_that_tells_leaves_no_connection_behind(make: Any, db: Db, cl
         thread.start()
         thread.join()
 
-    incidents.note(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "fetch", clock())
     make(start=start).step()
     assert len(operator.got) == 1
     assert closed == [True]
@@ -173,24 +173,24 @@ def test_the_thread_that_tells_leaves_no_connection_behind(make: Any, db: Db, cl
 
 def test_with_nobody_to_tell_old_ones_are_forgotten(make: Any, db: Db, clock: Any) -> None:
     alerts = make(open=None)
-    incidents.note(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "fetch", clock())
     alerts.step()
-    assert len(incidents.untold(db)) == 1, "who turns alerts on now is told"
+    assert len(incidents.unreported(db)) == 1, "who turns alerts on now is told"
     clock.advance(86_401)
     alerts.step()
-    assert incidents.untold(db) == []
+    assert incidents.unreported(db) == []
 
 
 def test_a_late_canary_is_told_once_a_silence(
     make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
 ) -> None:
-    canaries.keep(db, 300, clock(), lambda text, zone: clock() + 300)
+    canaries.ensure(db, 300, clock(), lambda text, zone: clock() + 300)
     for _ in range(3):
         make().step()
         clock.advance(600)
         next_slot()
     assert operator.told() == [[("canary late", 1)]]
-    heartbeats.beat(db, canaries.BEAT, clock())
+    heartbeats.record(db, canaries.BEAT, clock())
     for _ in range(3):
         make().step()
         clock.advance(600)
@@ -203,7 +203,7 @@ def test_that_reddit_is_away_is_told_once_an_outage(
 ) -> None:
     def outage(minutes: int) -> None:
         for _ in range(minutes):
-            source_health.failed(db, "reddit", "Reddit answers 403 (new) with a web page", clock(), clock())
+            source_health.record_failure(db, "reddit", "Reddit answers 403 (new) with a web page", clock(), clock())
             make().step()
             next_slot()
             clock.advance(60)
@@ -214,9 +214,9 @@ def test_that_reddit_is_away_is_told_once_an_outage(
     assert operator.told() == [[("reddit away", 1)]]
     assert operator.got[0].alert is not None
     assert operator.got[0].alert.incidents[0].where == ("Reddit answers 403 (new) with a web page",)
-    source_health.read(db, "reddit", clock())
+    source_health.record_read(db, "reddit", clock())
     outage(5)
-    source_health.read(db, "reddit", clock())
+    source_health.record_read(db, "reddit", clock())
     outage(12)
     assert operator.told() == [[("reddit away", 1)]] * 2
 
@@ -226,7 +226,7 @@ def test_a_refused_login_is_told_as_such_and_beside_an_outage(
 ) -> None:
     def failing(minutes: int, *, revoked: bool) -> None:
         for _ in range(minutes):
-            source_health.failed(
+            source_health.record_failure(
                 db, "reddit", "Reddit refuses the login (401)", clock(), clock() + 300, revoked=revoked
             )
             make().step()
@@ -245,7 +245,7 @@ def test_a_refused_login_is_told_as_such_and_beside_an_outage(
 
 def test_a_tick_that_fails_again_and_again_is_told_once(make: Any, operator: Operator, next_slot: Any) -> None:
     alerts = make()
-    for failed in [True] * (FAILING - 1) + [False] + [True] * (FAILING + 5):
+    for failed in [True] * (FAILING_TICKS - 1) + [False] + [True] * (FAILING_TICKS + 5):
         alerts.step(failed=failed)
         next_slot()
     assert operator.told() == [[("tick failing", 1)]]
@@ -257,7 +257,7 @@ def test_a_database_that_is_away_fails_nothing(make: Any, monkeypatch: pytest.Mo
         def fail(db: Db, failure: Exception = failure) -> None:
             raise failure
 
-        monkeypatch.setattr(incidents, "untold", fail)
+        monkeypatch.setattr(incidents, "unreported", fail)
         make().step()
 
 
@@ -273,13 +273,13 @@ def test_a_fault_before_it_is_sent_silences_no_later_one(
         work()
 
     alerts = make(start=start)
-    incidents.note(db, "dead letter", "fetch", clock())
+    incidents.record(db, "dead letter", "fetch", clock())
     with monkeypatch.context() as patched:
 
         def locked(*_: object) -> bool:
             raise starts.pop(0)
 
-        patched.setattr(budgets, "take", locked)
+        patched.setattr(budgets, "claim_slot", locked)
         alerts.step()
     alerts.step()
     assert (operator.told(), starts) == ([], [])

@@ -39,7 +39,7 @@ def test_it_comes_and_goes_with_the_configuration(world: Any, make: Any, clock: 
     clock.advance(10)
     on.step()
     assert workspaces.by_name(world.db, canary.WORKSPACE).created_at == begun.created_at, "it is left alone"
-    heartbeats.beat(world.db, canaries.BEAT, clock())
+    heartbeats.record(world.db, canaries.BEAT, clock())
     on.step()
     assert metric("canary_last_delivered_timestamp_seconds") == clock()
     make(0).step()

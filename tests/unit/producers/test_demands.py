@@ -69,18 +69,18 @@ def test_what_comes_while_a_demand_waits_for_fetch_joins_it_and_gets_a_reading_t
         assert ingress.handle([due()]) == [MERGED]
         assert ingress.release() is True
         assert sent.take() == [], "fetch has not even taken up the first one"
-    refreshes.served(db, acme, "reddit", first + 0.5)  # begun before the others were asked for
+    refreshes.mark_taken_up(db, acme, "reddit", first + 0.5)  # begun before the others were asked for
     assert ingress.release() is False
     [message] = sent.take()
     assert message.fresh_since == clock() >= first + 3
-    refreshes.served(db, acme, "reddit", clock.advance(0.1))
+    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(0.1))
     assert ingress.handle([due()]) == [OK], "nothing waits any more"
 
 
 def test_one_at_a_time_none_waits(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
     for _ in range(20):
         assert ingress.handle([due()]) == [OK]
-        refreshes.served(db, acme, "reddit", clock.advance(0.05))
+        refreshes.mark_taken_up(db, acme, "reddit", clock.advance(0.05))
     assert len(sent.take()) == 20
 
 
@@ -103,8 +103,8 @@ def test_what_waits_is_swept_when_the_ingress_dies(ingress: Ingress, sent: Any, 
     ingress.handle([due()])
     clock.advance(1)
     ingress.handle([due()])
-    refreshes.served(db, acme, "reddit", clock.advance(1))
-    assert refreshes.unserved(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
+    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
+    assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
 def test_what_waits_is_noted_also_when_the_database_was_away_at_first(
@@ -122,8 +122,8 @@ def test_what_waits_is_noted_also_when_the_database_was_away_at_first(
         with pytest.raises(Unavailable):
             ingress.handle([due()])
     assert ingress.handle([due()]) == [MERGED]
-    refreshes.served(db, acme, "reddit", clock.advance(1))
-    assert refreshes.unserved(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
+    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
+    assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
 def test_a_flood_costs_its_workspace_some_time_and_nobody_else(
@@ -133,7 +133,7 @@ def test_a_flood_costs_its_workspace_some_time_and_nobody_else(
     for _ in range(20):
         ingress.handle([due()] * 500)
         clock.advance(0.1)
-        refreshes.served(db, acme, "reddit", clock())
+        refreshes.mark_taken_up(db, acme, "reddit", clock())
         ingress.release()
     assert len(sent.take()) == 1
     assert ingress.handle([*[due()] * 500, due("bolt")])[-1] == OK
@@ -157,7 +157,7 @@ def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Any, ac
     sent.send_all = lambda parcels: ids.extend(each.message_id for each in parcels)
     for _ in range(2):
         ingress.handle([due(event_id="e7")])
-        refreshes.served(db, acme, "reddit", clock.advance(1))
+        refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
     ingress.handle([due(), due(message_id="e7")])
     wanted = message_id_for(message_id_of(parse("workspace.due", due(event_id="e7").body)), "reddit")
     assert ids == [wanted] * 3
@@ -226,7 +226,7 @@ def test_a_workspace_that_is_asked_for_too_often_waits_and_loses_nothing(
     ingress = Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands(), triggers_per_hour=3)
     for _ in range(3):
         assert ingress.handle([due()]) == [OK]
-        refreshes.served(db, acme, "reddit", clock())
+        refreshes.mark_taken_up(db, acme, "reddit", clock())
         clock.advance(1)
     sent.take()
     assert ingress.handle([due()]) == ingress.handle([due()]) == [MERGED]

@@ -54,7 +54,7 @@ def bus() -> Bus:
 
 @pytest.fixture
 def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
-    monkeypatch.setattr(gauges_module, "SHARE", float("inf"))  # no rest
+    monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", float("inf"))  # no rest
     return SystemGauges(db=db, look=bus, budget=KEY, clock=clock, metrics=metrics)
 
 
@@ -82,7 +82,7 @@ def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], wor
     clock.advance(3)
     gauges.gather()
     assert [metric("oldest_work_seconds", work=work) for work in works] == [123, 23, 3, 4]
-    refreshes.served(world.db, acme, "reddit", clock())
+    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + 1).execute(world.db.peewee)
     gauges.gather()
     assert metric("oldest_work_seconds", work="run") == 0
@@ -94,16 +94,16 @@ def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, cloc
         return metric("reddit_last_success_timestamp_seconds"), metric("reddit_failing_seconds")
 
     assert shown() == (0, 0)
-    source_health.read(db, "canary", clock())
+    source_health.record_read(db, "canary", clock())
     assert shown() == (0, 0), "the canary is not of Reddit"
     read_at = clock()
-    source_health.read(db, "reddit", read_at)
+    source_health.record_read(db, "reddit", read_at)
     clock.advance(86_400)
     assert shown() == (read_at, 0), "nobody wants anything"
-    source_health.failed(db, "reddit", "503", clock(), clock())
+    source_health.record_failure(db, "reddit", "503", clock(), clock())
     clock.advance(700)
     assert shown() == (read_at, 700)
-    source_health.read(db, "reddit", clock())
+    source_health.record_read(db, "reddit", clock())
     assert shown() == (clock(), 0)
 
 
@@ -112,10 +112,10 @@ def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db:
         gauges.gather()
         return metric("reddit_failing_seconds"), metric("reddit_login_refused")
 
-    source_health.failed(db, "reddit", "503", clock(), clock())
+    source_health.record_failure(db, "reddit", "503", clock(), clock())
     clock.advance(60)
     assert shown() == (60, 0)
-    source_health.failed(db, "reddit", "401", clock(), clock() + 3600, revoked=True)
+    source_health.record_failure(db, "reddit", "401", clock(), clock() + 3600, revoked=True)
     clock.advance(3600)
     assert shown() == (3660, 1)
     clock.advance(3600)
@@ -128,7 +128,7 @@ def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: A
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(world.db.peewee)
     Feed.update(failures=1).where(Feed.place == "b").execute(world.db.peewee)
     storing.store(world.db, world.matched((world.item(place="a"), (acme,))), clock())
-    channels.failing(world.db, world.channel(acme, "a"), "away", clock())
+    channels.record_failure(world.db, world.channel(acme, "a"), "away", clock())
     channels.disable(world.db, world.channel(acme, "b"), "gone", clock())
     dead_letters.record(
         world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=clock()
@@ -152,7 +152,7 @@ def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: SystemG
     assert shown() is None, "it was never asked"
     budgets.DatabaseLimiter(db, {}).observe(KEY, 7.0, 300)
     assert shown() == 7
-    Budget.update(observed_at=Budget.observed_at - budgets.WINDOW).execute(db.peewee)
+    Budget.update(observed_at=Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(db.peewee)
     assert shown() is None
     budgets.DatabaseLimiter(db, {}).observe(KEY, 990.0, 600)
     assert shown() == 990
@@ -198,7 +198,7 @@ def test_it_is_done_less_often_where_it_takes_long(gauges: SystemGauges, monkeyp
         now[0] += 0.5
         return [], PublicQueueDepths(0, 0)
 
-    monkeypatch.setattr(gauges_module, "SHARE", 0.05)
+    monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", 0.05)
     gauges.timer = lambda: now[0]
     gauges.look = look
     for _ in range(40):

@@ -49,9 +49,11 @@ def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
         storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
     ingress.handle("item.recheck", b'{"item": "t3_2"}', None)
     [message] = sent.take()
-    [item], _ = rechecks.take(db, rechecks.RecheckBatch(message.source, message.item_ids, message.lease), clock())
+    [item], _ = rechecks.take_over(db, rechecks.RecheckBatch(message.source, message.item_ids, message.lease), clock())
     assert item.ref == "t3_2"
-    [batch] = rechecks.claim(db, "reddit", size=100, before=0.0, now=clock() + rechecks.LEASE + 2, requests=1)
+    [batch] = rechecks.claim(
+        db, "reddit", size=100, before=0.0, now=clock() + rechecks.RECHECK_LEASE_SECONDS + 2, requests=1
+    )
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"
 
 
@@ -95,7 +97,7 @@ def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_wh
     ingress.handle(key, body, None)
     assert sent.take() == []
     workspace_specs.set_active(db, acme, True)
-    assert refreshes.unserved(db, clock.advance(300), 60, 10) == [(acme, "reddit")]
+    assert refreshes.claim_lost(db, clock.advance(300), 60, 10) == [(acme, "reddit")]
     ingress.handle(key, body, None)
     assert [type(message) for message in sent.take()] == [FetchWorkspace]
 

@@ -11,7 +11,7 @@ from overheard.config import RecheckSettings
 from overheard.db import rechecks, storing
 from overheard.db.database import Db
 from overheard.db.models import StoredItem
-from overheard.db.rechecks import LEASE
+from overheard.db.rechecks import RECHECK_LEASE_SECONDS
 from overheard.errors import Unavailable
 from producers.rechecks import Rechecks
 
@@ -72,7 +72,7 @@ def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any,
     with pytest.raises(Unavailable):
         asking.ask()
     sent.failure = None
-    clock.advance(LEASE)
+    clock.advance(RECHECK_LEASE_SECONDS)
     assert asking.ask() == 0
     clock.advance(1)
     assert asking.ask() == 1
@@ -118,7 +118,7 @@ def test_what_is_overdue_is_told_once_a_minute(stored: Any, make: Any, clock: An
     clock.advance(HOUR)
     asking.ask()
     assert metric("recheck_overdue_items") == 7, "also while somebody asks about them"
-    rechecks.there(
+    rechecks.mark_present(
         db, [item_id for (item_id,) in StoredItem.select(StoredItem.id).tuples().execute(db.peewee)], clock()
     )
     clock.advance(59)

@@ -23,7 +23,7 @@ from overheard.messages import NotifyChannel
 from producers import tick as tick_module
 from producers.gauges import SystemGauges
 from producers.tick import Ticker, TickReport, run
-from producers.wiring import late
+from producers.wiring import tick_problems
 
 DAY = 86400.0
 
@@ -98,7 +98,7 @@ def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events
     assert events.take() == [due(acme)]
     assert ticker.tick() == TickReport()
     clock.advance(299)
-    refreshes.served(world.db, acme, "reddit", clock())
+    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
     assert ticker.tick() == TickReport()
     clock.advance(1)
     assert ticker.tick().due == 1
@@ -112,7 +112,7 @@ def test_two_ticks_side_by_side_share_the_work(world: Any, make: Any, events: Ev
 
 
 def test_a_batch_is_a_limit(world: Any, make: Any, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tick_module, "CLAIM", 4)
+    monkeypatch.setattr(tick_module, "CLAIM_WORKSPACES", 4)
     ids = [world.workspace(f"w{number:02}", channels={}) for number in range(10)]
     ticker = make(batch=8)
     assert [ticker.tick().due for _ in range(3)] == [8, 2, 0]
@@ -142,7 +142,7 @@ def test_what_was_missed_becomes_one_run(world: Any, make: Any, events: Events, 
     acme = world.workspace(every=every, channels={})
     ticker = make(jitter=0)
     ticker.tick()
-    refreshes.served(world.db, acme, "reddit", clock())
+    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(7 * 3600 + 11)
     assert ticker.tick().due == 1
@@ -161,19 +161,19 @@ def test_a_clock_that_was_set_back_causes_no_storm(world: Any, make: Any, clock:
 
 def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
     ticker = make(interval=20)
-    assert late(ticker, clock.advance(60)) == []
-    assert late(ticker, clock.advance(1)) == ["no tick has succeeded since the start, 61 s ago"]
+    assert tick_problems(ticker, clock.advance(60)) == []
+    assert tick_problems(ticker, clock.advance(1)) == ["no tick has succeeded since the start, 61 s ago"]
     ticker.tick()
-    assert late(ticker, clock.advance(60)) == []
-    assert late(ticker, clock.advance(1)) == ["the last successful tick was 61 s ago"]
+    assert tick_problems(ticker, clock.advance(60)) == []
+    assert tick_problems(ticker, clock.advance(1)) == ["the last successful tick was 61 s ago"]
 
 
 def test_a_server_that_stays_away_is_named(make: Any, clock: Any) -> None:
     ticker = make(interval=20)
     ticker.tick()
     ticker.failing_since, ticker.failure = clock(), "RabbitMQ at 127.0.0.1:5672: Connection refused"
-    assert late(ticker, clock.advance(4)) == [], "it may be over by the next tick"
-    [told] = late(ticker, clock.advance(2))
+    assert tick_problems(ticker, clock.advance(4)) == [], "it may be over by the next tick"
+    [told] = tick_problems(ticker, clock.advance(2))
     assert told == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
 
 
@@ -182,7 +182,7 @@ def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Ev
     end = clock() + 86_400  # the world's
     ticker = make()
     ticker.tick()
-    refreshes.served(world.db, acme, "reddit", clock() + 10**7)
+    refreshes.mark_taken_up(world.db, acme, "reddit", clock() + 10**7)
     events.take()
     clock.advance(86_400 + 3)
     assert ticker.tick().digests == 1
@@ -192,10 +192,10 @@ def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Ev
 
 
 def test_everybodys_digest_is_asked_for_in_one_tick(world: Any, make: Any, clock: Any) -> None:
-    for number in range(tick_module.CLAIM + 1):
+    for number in range(tick_module.CLAIM_WORKSPACES + 1):
         world.workspace(f"ws{number}")
     clock.advance(86_400 + 3)
-    assert make().tick().digests == tick_module.CLAIM + 1
+    assert make().tick().digests == tick_module.CLAIM_WORKSPACES + 1
 
 
 def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, events: Events, clock: Any) -> None:
@@ -204,7 +204,7 @@ def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, even
     clock.advance(86_400)
     ticker.tick()
     asked = [event for event in events.take() if event[0] == "workspace.digest"]
-    refreshes.served(world.db, acme, "reddit", clock() + 10**7)
+    refreshes.mark_taken_up(world.db, acme, "reddit", clock() + 10**7)
     clock.advance(61)
     assert ticker.tick().swept_digests == 1
     assert [event for event in events.take() if event[0] == "workspace.digest"] == asked
@@ -294,7 +294,7 @@ def test_a_step_that_breaks_stops_no_other(
         "old rows": dead_letters.count(db) == 0,
     }
     assert [name for name, right in done.items() if not right] == ([fault] if fault in done else [])
-    assert (found.broken, ticker.last_success, heartbeats.last(db, "tick")) == (1, None, None)
+    assert (found.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
 
 
 def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
@@ -303,7 +303,7 @@ def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: An
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
     ticker.drain = lambda: 3
     assert ticker.tick() == TickReport(dead_letters=3)
-    assert heartbeats.last(db, "tick") == clock()
+    assert heartbeats.last_at(db, "tick") == clock()
 
 
 # -- what was left behind
@@ -316,10 +316,10 @@ def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, e
     with pytest.raises(Unavailable):
         ticker.tick()
     assert ticker.last_success is None
-    assert heartbeats.last(world.db, "tick") is None
+    assert heartbeats.last_at(world.db, "tick") is None
     heard = [body["workspace"] for _, body in events.take()]
     for workspace in heard:
-        refreshes.served(world.db, workspace, "reddit", clock())
+        refreshes.mark_taken_up(world.db, workspace, "reddit", clock())
 
     events.failure = None
     ticker.tick()
@@ -337,7 +337,7 @@ def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events:
     ticker = make()
     ticker.tick()
     world.claim("p")
-    refreshes.served(world.db, acme, "reddit", clock())
+    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(121)
     found = ticker.tick()
@@ -389,14 +389,14 @@ def test_a_ticks_own_demands_do_not_keep_it_from_sweeping(world: Any, make: Any,
 def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_for(
     world: Any, make: Any, events: Events, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tick_module, "FEW", 2)
+    monkeypatch.setattr(tick_module, "BUSY_SWEEP_MAX", 2)
     for number in range(5):
         world.workspace(f"w{number}", every="1d", subreddits=[f"sub{number}"], channels={})
     ticker = make(sweep_after=60)
     ticker.tick()
     for each in range(1, 4):
         world.claim(f"p{each}", f"sub{each - 1}", lease=60 + each)
-        refreshes.served(world.db, each, "reddit", clock() + 1)
+        refreshes.mark_taken_up(world.db, each, "reddit", clock() + 1)
     events.take()
     ticker.waiting = lambda: 1
     clock.advance(299)
@@ -426,7 +426,10 @@ def test_the_beat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> Non
     ticker.tick()
     assert metric("due_workspaces") == 1
     assert (
-        metric("tick_last_success_timestamp_seconds") == clock() == ticker.last_success == heartbeats.last(db, "tick")
+        metric("tick_last_success_timestamp_seconds")
+        == clock()
+        == ticker.last_success
+        == heartbeats.last_at(db, "tick")
     )
 
 

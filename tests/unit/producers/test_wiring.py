@@ -41,7 +41,7 @@ def test_one_process_on_rabbitmq_bounds_triggers_as_processes_of_their_own_do(
     program: RunningProcess, world: Any
 ) -> None:
     acme = world.workspace()
-    assert budgets.admit_trigger(program.db, acme, 1)
+    assert budgets.try_acquire_trigger(program.db, acme, 1)
     ingress = Pipeline(program).ingress
     [settled] = ingress.handle([IncomingEvent("workspace.due", b'{"workspace": "acme"}', None)])
     assert settled != OK, "it waits: a message sent now would have failed"

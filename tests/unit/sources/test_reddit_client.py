@@ -19,7 +19,7 @@ from praw.config import Config
 
 from overheard.config import RedditSettings
 from overheard.errors import FeedRefused, OverheardError, RetryableError
-from overheard.observability.log import QUIET, configure
+from overheard.observability.log import NOISY_LIBRARIES, configure
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources import ReadRequest
 from overheard.sources.reddit.source import RedditSource
@@ -225,7 +225,7 @@ def everything_about(error: BaseException) -> str:
 def logs() -> Iterator[io.StringIO]:
     """All that is logged, by anybody, at the lowest level."""
     root = logging.getLogger()
-    loggers = [root, *map(logging.getLogger, QUIET)]
+    loggers = [root, *map(logging.getLogger, NOISY_LIBRARIES)]
     handlers, levels = root.handlers[:], [logger.level for logger in loggers]
     stream = io.StringIO()
     configure("DEBUG", style="text", stream=stream)

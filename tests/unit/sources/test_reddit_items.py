@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.errors import RetryableError
-from overheard.sources.reddit.items import listing, readings
-from overheard.sources.sanitize import TEXT_MAX_CHARS, clean
+from overheard.sources.reddit.items import parse_children, parse_listing
+from overheard.sources.sanitize import TEXT_MAX_CHARS, sanitized
 
 POST: dict[str, Any] = {
     "kind": "t3",
@@ -53,7 +53,7 @@ def altered(thing: dict[str, Any], **data: Any) -> dict[str, Any]:
 
 
 def test_a_post() -> None:
-    [read] = readings([POST], "post")
+    [read] = parse_children([POST], "post")
     assert read.item is not None
     assert (read.gone, read.wrong) == (False, "")
     item = read.item
@@ -64,7 +64,7 @@ def test_a_post() -> None:
 
 
 def test_a_comment_bears_its_posts_title() -> None:
-    [read] = readings([COMMENT], "comment")
+    [read] = parse_children([COMMENT], "comment")
     assert read.item is not None
     item = read.item
     assert (item.id, item.kind, item.title, item.body) == ("t1_zz9", "comment", "", "I agree")
@@ -78,7 +78,7 @@ def test_a_comment_bears_its_posts_title() -> None:
 def test_a_comment_may_lack_what_is_its_posts(missing: str) -> None:
     thing = copy.deepcopy(COMMENT)
     del thing["data"][missing]
-    [read] = readings([thing], "comment")
+    [read] = parse_children([thing], "comment")
     assert read.item is not None
     expected = ("t3_1abc", "") if missing == "link_title" else ("t3_1abc", "A title")
     assert (read.item.thread, read.item.thread_title) == expected, "its link names the post, too"
@@ -87,7 +87,7 @@ def test_a_comment_may_lack_what_is_its_posts(missing: str) -> None:
 @pytest.mark.parametrize("author", ["[deleted]", None, ""])
 def test_a_deleted_author_is_none(author: str | None) -> None:
     for thing in (POST, COMMENT):
-        [read] = readings([altered(thing, author=author)])
+        [read] = parse_children([altered(thing, author=author)])
         assert read.item is not None
         assert read.item.author is None
         assert not read.gone  # who deletes the account leaves the words
@@ -96,7 +96,7 @@ def test_a_deleted_author_is_none(author: str | None) -> None:
 def test_an_absent_author_is_none() -> None:
     thing = copy.deepcopy(POST)
     del thing["data"]["author"]
-    [read] = readings([thing])
+    [read] = parse_children([thing])
     assert read.item is not None
     assert read.item.author is None
 
@@ -107,7 +107,7 @@ def test_a_post_without_a_field_is_skipped_alone(field: str, value: Any) -> None
     thing = altered(POST, **{field: value})
     if value is ...:
         del thing["data"][field]
-    good, bad, other = readings([POST, thing, altered(POST, name="t3_1abd")], "post")
+    good, bad, other = parse_children([POST, thing, altered(POST, name="t3_1abd")], "post")
     assert good.item is not None
     assert other.item is not None
     assert bad.item is None
@@ -143,7 +143,7 @@ def test_a_post_without_a_field_is_skipped_alone(field: str, value: Any) -> None
     ],
 )
 def test_odd_values_are_skipped_and_never_shown(data: dict[str, Any]) -> None:
-    [read] = readings([altered(POST, **data)], "post")
+    [read] = parse_children([altered(POST, **data)], "post")
     assert read.item is None
     assert read.wrong
     for value in data.values():
@@ -152,15 +152,15 @@ def test_odd_values_are_skipped_and_never_shown(data: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("thing", [None, 5, "t3", [], {}, {"kind": "t3"}, {"kind": "t3", "data": []}, {"data": {}}])
 def test_what_is_no_thing_is_skipped(thing: Any) -> None:
-    [read] = readings([thing], "post")
+    [read] = parse_children([thing], "post")
     assert read.item is None
 
 
 def test_another_kind_is_skipped_unless_any_will_do() -> None:
-    assert readings([COMMENT], "post")[0].item is None
-    assert readings([POST], "comment")[0].item is None
-    assert readings([{"kind": "t5", "data": POST["data"]}])[0].item is None
-    assert [read.item.kind for read in readings([POST, COMMENT]) if read.item] == ["post", "comment"]
+    assert parse_children([COMMENT], "post")[0].item is None
+    assert parse_children([POST], "comment")[0].item is None
+    assert parse_children([{"kind": "t5", "data": POST["data"]}])[0].item is None
+    assert [read.item.kind for read in parse_children([POST, COMMENT]) if read.item] == ["post", "comment"]
 
 
 @pytest.mark.parametrize(
@@ -177,25 +177,25 @@ def test_another_kind_is_skipped_unless_any_will_do() -> None:
     ],
 )
 def test_gone(thing: dict[str, Any], gone: bool) -> None:
-    assert readings([thing])[0].gone is gone
+    assert parse_children([thing])[0].gone is gone
 
 
 def test_text_is_made_safe() -> None:
     thing = json.loads(json.dumps(altered(POST, title="a\0b", selftext="c\ud800d\U0001f600", author="an\0n")))
-    [read] = readings([thing])
+    [read] = parse_children([thing])
     assert read.item is not None
     assert read.item.title == "ab"
     assert read.item.body == "c\ufffdd\U0001f600"
     assert read.item.author == "ann"
-    assert len(clean("x" * (TEXT_MAX_CHARS + 1))) == TEXT_MAX_CHARS
+    assert len(sanitized("x" * (TEXT_MAX_CHARS + 1))) == TEXT_MAX_CHARS
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=40))
 def test_clean_text_can_be_encoded_and_stays_clean(text: str) -> None:
-    cleaned = clean(text)
+    cleaned = sanitized(text)
     cleaned.encode()
     assert "\0" not in cleaned
-    assert clean(cleaned) == cleaned
+    assert sanitized(cleaned) == cleaned
     assert len(cleaned) <= len(text)
 
 
@@ -208,20 +208,20 @@ JSON = st.recursive(
 
 @given(st.lists(JSON | st.fixed_dictionaries({"kind": st.sampled_from(["t1", "t3", "t5"]), "data": JSON}), max_size=5))
 def test_no_children_make_it_fail(children: list[Any]) -> None:
-    assert len(readings(children)) == len(children)
+    assert len(parse_children(children)) == len(children)
 
 
 @given(
     st.sampled_from([POST, COMMENT]), st.dictionaries(st.sampled_from(sorted({*POST["data"], *COMMENT["data"]})), JSON)
 )
 def test_no_fields_make_it_fail(thing: dict[str, Any], data: dict[str, Any]) -> None:
-    assert len(readings([altered(thing, **data)])) == 1
+    assert len(parse_children([altered(thing, **data)])) == 1
 
 
 def test_a_listing() -> None:
-    found = listing({"kind": "Listing", "data": {"children": [POST, 5], "after": "t3_1abc", "dist": 2}})
+    found = parse_listing({"kind": "Listing", "data": {"children": [POST, 5], "after": "t3_1abc", "dist": 2}})
     assert (found.children, found.after) == ([POST, 5], "t3_1abc")
-    assert listing({"data": {"children": []}}).after is None
+    assert parse_listing({"data": {"children": []}}).after is None
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ def test_a_listing() -> None:
 )
 def test_what_is_no_listing_may_be_asked_for_again(answer: Any) -> None:
     with pytest.raises(RetryableError, match="no listing") as caught:
-        listing(answer)
+        parse_listing(answer)
     assert "canary" not in str(caught.value)
 
 
 @given(st.fixed_dictionaries({"data": JSON | st.fixed_dictionaries({"children": JSON, "after": JSON})}) | JSON)
 def test_any_answer_is_a_listing_or_may_be_asked_for_again(answer: Any) -> None:
     try:
-        assert isinstance(listing(answer).children, list)
+        assert isinstance(parse_listing(answer).children, list)
     except RetryableError as error:
         str(error).encode()
 
@@ -259,7 +259,7 @@ def test_any_answer_is_a_listing_or_may_be_asked_for_again(answer: Any) -> None:
 @pytest.mark.parametrize("answer", ["\ud800", {"\ud800": 1}, {"data": {"children": [], "after": "\ud800"}}])
 def test_half_a_surrogate_pair_is_no_listing(answer: Any) -> None:
     with pytest.raises(RetryableError):
-        listing(answer)
+        parse_listing(answer)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_half_a_surrogate_pair_is_no_listing(answer: Any) -> None:
     ],
 )
 def test_half_a_surrogate_pair_spoils_one_child_at_most(thing: Any) -> None:
-    assert len(readings([POST, thing])) == 2
+    assert len(parse_children([POST, thing])) == 2
 
 
 def test_deep_nesting_is_no_crash() -> None:
@@ -282,5 +282,5 @@ def test_deep_nesting_is_no_crash() -> None:
         nested: Any = []
         for _ in range(depth):
             nested = [nested]
-        assert len(readings([{"kind": "t3", "data": {"x": nested}}])) == 1
-        assert len(listing({"data": {"children": [nested]}}).children) == 1
+        assert len(parse_children([{"kind": "t3", "data": {"x": nested}}])) == 1
+        assert len(parse_listing({"data": {"children": [nested]}}).children) == 1

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
-from overheard.sources.reddit.responses import TokenRefused, allowance, grant_refusal, leftover, refusal, retry_after
+from overheard.sources.reddit.responses import (
+    TokenRefused,
+    error_for,
+    error_for_library_exception,
+    error_in_grant,
+    rate_limit_headers,
+    retry_after,
+)
 
 NOW = 1_700_000_000.0
 HTML = b"<!doctype html><html>canary</html>"
@@ -30,7 +37,7 @@ def answer(status: int, body: object = None, **headers: str) -> requests.Respons
 
 
 def error_of(made: requests.Response, endpoint: str = "new", names: tuple[str, ...] = ("a", "b")) -> OverheardError:
-    error = refusal(made, endpoint, names, lambda: NOW)
+    error = error_for(made, endpoint, names, lambda: NOW)
     assert "canary" not in str(error)  # nothing of what a server says is repeated
     return error
 
@@ -69,7 +76,7 @@ def test_retry_after_goes_by_the_servers_clock() -> None:
 def test_no_header_makes_it_fail(value: str) -> None:
     found = retry_after({"retry-after": value, "date": value}, lambda: NOW)
     assert found is None or 1 <= found <= 3600
-    allowance({"x-ratelimit-remaining": value, "x-ratelimit-reset": value})
+    rate_limit_headers({"x-ratelimit-remaining": value, "x-ratelimit-reset": value})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,7 @@ def test_no_header_makes_it_fail(value: str) -> None:
 )
 def test_allowance(remaining: str | None, reset: str | None, expected: tuple[float, float] | None) -> None:
     given_ = {"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}
-    assert allowance({name: value for name, value in given_.items() if value is not None}) == expected
+    assert rate_limit_headers({name: value for name, value in given_.items() if value is not None}) == expected
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504, 520, 522, 599, 418, 204, 206])
@@ -184,8 +191,8 @@ def test_a_refused_login_says_what_to_do(status: int) -> None:
 @pytest.mark.parametrize(("given_", "word"), [("invalid_grant", "invalid_grant"), ("canary", "error"), ({}, "error")])
 def test_oauth_errors(given_: str, word: str) -> None:
     for error in (
-        leftover(prawcore.OAuthException(answer(200), given_, "canary")),
-        grant_refusal(answer(200, {"error": given_, "error_description": "canary"})),
+        error_for_library_exception(prawcore.OAuthException(answer(200), given_, "canary")),
+        error_in_grant(answer(200, {"error": given_, "error_description": "canary"})),
     ):
         assert type(error) is LoginRefused
         assert f"({word})" in str(error)
@@ -194,12 +201,12 @@ def test_oauth_errors(given_: str, word: str) -> None:
 
 @pytest.mark.parametrize("body", [{"access_token": "canary"}, {"error": None}, ["error"], b"", b"\xff", HTML])
 def test_a_granted_login_and_nonsense_are_not_a_refused_one(body: object) -> None:
-    assert grant_refusal(answer(200, body)) is None
+    assert error_in_grant(answer(200, body)) is None
 
 
 @pytest.mark.parametrize("error", [KeyError("canary"), prawcore.BadJSON(answer(200)), RecursionError("canary")])
 def test_whatever_else_praw_raises_may_be_tried_again(error: Exception) -> None:
-    made = leftover(error)
+    made = error_for_library_exception(error)
     assert type(made) is RetryableError
     assert type(error).__name__ in str(made)
     assert "canary" not in str(made)
@@ -207,4 +214,4 @@ def test_whatever_else_praw_raises_may_be_tried_again(error: Exception) -> None:
 
 @given(st.integers(100, 599), st.binary(max_size=60), st.sampled_from(["new", "token", "info"]), st.booleans())
 def test_every_answer_has_its_error(status: int, body: bytes, endpoint: str, feeds: bool) -> None:
-    assert isinstance(refusal(answer(status, body), endpoint, ("a",) if feeds else (), lambda: NOW), OverheardError)
+    assert isinstance(error_for(answer(status, body), endpoint, ("a",) if feeds else (), lambda: NOW), OverheardError)

@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from overheard.errors import RetryableError
-from overheard.sources.timed_http import DeadlineAdapter, _TimedReader, whole
+from overheard.sources.timed_http import DeadlineAdapter, _TimedReader, read_all
 from tests.unit.sources.reddit_world import RawServer, Script, drips, http, sends
 
 TIMEOUT = 0.3  # seconds
@@ -58,7 +58,7 @@ def session() -> Iterator[requests.Session]:
 
 def ask(session: requests.Session, url: str) -> requests.Response:
     with session.get(url, stream=True, timeout=(TIMEOUT, TIMEOUT)) as response:
-        return whole(response, LIMIT)
+        return read_all(response, LIMIT)
 
 
 def must_time_out(session: requests.Session, url: str) -> None:

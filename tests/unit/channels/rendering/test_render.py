@@ -82,7 +82,7 @@ def test_what_is_shown_are_the_newest_and_the_newest_comes_first(flavour: render
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_where_not_one_fits_all_are_counted(flavour: render.Flavour, mention: MakeMention) -> None:
-    assert render.fitting(digest(mention(), omitted=499), flavour, lambda text: len(text) <= 40) is None
+    assert render.longest_fitting(digest(mention(), omitted=499), flavour, lambda text: len(text) <= 40) is None
     assert "500 mentions" in render.tally(digest(mention(), omitted=499), flavour)
     if flavour != "html":
         assert render.body(digest(mention(), omitted=499), flavour, 40) == "500 mentions, not shown here"

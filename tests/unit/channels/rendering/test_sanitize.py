@@ -5,7 +5,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from overheard.channels.rendering.sanitize import clean, clip, commonmark, inert, one_line
+from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown, one_line, truncate
 
 # What Discord, Slack, Mattermost, Matrix, Google Chat and Telegram look for.
 PINGS = [
@@ -22,19 +22,19 @@ foo@everyone <img onerror=x>"""
 @pytest.mark.parametrize("ping", PINGS)
 def test_no_service_finds_a_command(ping: str) -> None:
     assert re.search(ping, HOSTILE), "the sample must hold what it is tested for"
-    assert not re.search(ping, inert(HOSTILE))
-    assert not re.search(ping, commonmark(HOSTILE))
+    assert not re.search(ping, defuse(HOSTILE))
+    assert not re.search(ping, escape_markdown(HOSTILE))
 
 
 def test_it_still_reads_the_same() -> None:
-    assert inert(HOSTILE).replace("\u200b", "") == HOSTILE
+    assert defuse(HOSTILE).replace("\u200b", "") == HOSTILE
 
 
 def test_markdown_is_shown_as_written() -> None:
     shown = re.sub(
         r"</?p>|\u200b",
         "",
-        MarkdownIt("commonmark").render(commonmark("**a** _b_ `c` # d [e](http://f) 1. g <b>h</b>")),
+        MarkdownIt("commonmark").render(escape_markdown("**a** _b_ `c` # d [e](http://f) 1. g <b>h</b>")),
     )
     assert shown == "**a** _b_ `c` # d [e](http://f) 1. g &lt;b&gt;h&lt;/b&gt;\n"
 
@@ -49,5 +49,5 @@ def test_control_and_direction_characters_go() -> None:
 
 
 def test_clip_says_that_something_is_missing() -> None:
-    assert clip("abcdef", 6) == "abcdef"
-    assert clip("abcdefg", 6) == "abcde…"
+    assert truncate("abcdef", 6) == "abcdef"
+    assert truncate("abcdefg", 6) == "abcde…"
