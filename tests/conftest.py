@@ -110,6 +110,7 @@ def forgotten() -> Iterator[None]:
     Without a configuration, structlog paints each traceback with the values of all variables: for seconds.
     """
     structlog.reset_defaults()
+    logging.captureWarnings(False)  # else a test that turns it on finds it on already, and does nothing
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

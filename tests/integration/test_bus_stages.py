@@ -140,7 +140,7 @@ def test_a_delay_is_by_the_shared_clock_and_not_by_the_machine_s(rabbit: str, ah
 
 
 def test_no_delay_is_longer_than_the_bus_delays(rabbit: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr(consumer, "LONGEST_DELAY", 0.2)
+    monkeypatch.setattr(consumer, "MAX_DELAY_SECONDS", 0.2)
     with Rig(rabbit, quick("notify")) as rig:
         rig.broker.enqueue(pack(NotifyChannel(channel_id=5)), delay=7_200_000)
         assert rig.next()[0] == NotifyChannel(channel_id=5)
@@ -466,14 +466,14 @@ def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
         pass
     for body in (b"one", b"unreadable", b"unkept", b"two"):
         put_odd(rabbit, "match.XQ", body)
-    found = drain_module.fault
+    found = drain_module.problem
 
-    def fault(body: bytes, **more: Any) -> str | None:
+    def problem(body: bytes, **more: Any) -> str | None:
         if body == b"unreadable":
             raise ZeroDivisionError("nobody has thought of this")
         return found(body, **more)
 
-    monkeypatch.setattr(drain_module, "fault", fault)
+    monkeypatch.setattr(drain_module, "problem", problem)
     kept: list[DeadLetterRecord] = []
 
     def record(letters: Sequence[DeadLetterRecord]) -> None:

@@ -472,10 +472,11 @@ def test_channels_that_are_refused_are_explained_without_their_addresses(tmp_pat
 
 CRASH = """
 import os
-from overheard import log, program
+from overheard import process
+from overheard.observability import log
 from overheard.sources.reddit.source import open_source
 
-running = program.start(None, os.environ)
+running = process.start(None, os.environ)
 config = running.config
 log.get_logger("overheard").warning("what it holds", config=config, bus=config.bus, reddit=config.sources.reddit)
 print(config, repr(config), f"{config.database!r}", config.model_dump(), config.model_dump_json())
