@@ -59,42 +59,42 @@ class Listed(Written, Protocol):
 
 
 class RedditWorld:
-    """The Reddit source and the stand-in."""
+    """The Reddit source and the simulator."""
 
     def __init__(self) -> None:
-        self._standin = RedditSimulator(requests_per_minute=100_000)
+        self._simulator = RedditSimulator(requests_per_minute=100_000)
         self._threads: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._standin.start()
-        self.source = source_of(self._standin)
+        self._simulator.start()
+        self.source = source_of(self._simulator)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.source.close()
-        self._standin.stop()
+        self._simulator.stop()
 
     def news(self) -> tuple[FeedKind, str, str]:
         return "posts", "Python", self.add("posts", "Python", "text")
 
     def add(self, kind: FeedKind, place: str, text: str) -> str:
         if kind == "posts":
-            return self._standin.add_post(place, "a title", text)
+            return self._simulator.add_post(place, "a title", text)
         if place not in self._threads:
-            self._threads[place] = self._standin.add_post(place, "the thread")
-        return self._standin.add_comment(self._threads[place], text)
+            self._threads[place] = self._simulator.add_post(place, "the thread")
+        return self._simulator.add_comment(self._threads[place], text)
 
     def close_feed(self, place: str) -> None:
-        self._standin.set_subreddit(place, "private")
+        self._simulator.set_subreddit(place, "private")
 
     def break_down(self) -> None:
-        self._standin.faults.fail(503)
+        self._simulator.faults.fail(503)
 
     def delete(self, item_id: str) -> None:
-        self._standin.delete(item_id)
+        self._simulator.delete(item_id)
 
     def requests(self) -> int:
-        return self._standin.counts()["total"]
+        return self._simulator.counts()["total"]
 
 
 class CanaryWorld:

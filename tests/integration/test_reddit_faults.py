@@ -1,6 +1,6 @@
-"""Reddit's bad days, with real PRAW over real HTTP against the stand-in.
+"""Reddit's bad days, with real PRAW over real HTTP against the simulator.
 
-Always: one token of the budget for each HTTP request, as the stand-in counts them, and no error but our own.
+Always: one token of the budget for each HTTP request, as the simulator counts them, and no error but our own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MakeSource = Callable[..., RedditSource]
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator(requests_per_minute=100) as made:
         post = made.add_post("python", "Hello", "world")
         made.add_comment(post, "indeed")
@@ -49,9 +49,9 @@ def standin() -> Iterator[RedditSimulator]:
 def make_source() -> Iterator[MakeSource]:
     made: list[RedditSource] = []
 
-    def make(standin: RedditSimulator | str, *args: object, **settings: object) -> RedditSource:
-        build = source_at if isinstance(standin, str) else source_of
-        made.append(build(standin, *args, **settings))  # type: ignore[operator]
+    def make(simulator: RedditSimulator | str, *args: object, **settings: object) -> RedditSource:
+        build = source_at if isinstance(simulator, str) else source_of
+        made.append(build(simulator, *args, **settings))  # type: ignore[operator]
         return made[-1]
 
     yield make
@@ -60,46 +60,46 @@ def make_source() -> Iterator[MakeSource]:
 
 
 @pytest.fixture
-def source(standin: RedditSimulator, make_source: MakeSource) -> RedditSource:
-    return make_source(standin)
+def source(simulator: RedditSimulator, make_source: MakeSource) -> RedditSource:
+    return make_source(simulator)
 
 
 @pytest.fixture
-def budget(standin: RedditSimulator) -> Iterator[RecordingBudget]:
-    """The budget of every request to the stand-in: at the end, its tokens are the requests that were made."""
+def budget(simulator: RedditSimulator) -> Iterator[RecordingBudget]:
+    """The budget of every request to the simulator: at the end, its tokens are the requests that were made."""
     made = RecordingBudget()
     yield made
-    assert made.taken == standin.counts()["total"]
+    assert made.taken == simulator.counts()["total"]
 
 
 def read(source: RedditSource, budget: RecordingBudget, *names: str) -> Page:
     return source.read(ReadRequest(kind="posts", places=tuple(names or ("python",))), budget)
 
 
-def tokens(standin: RedditSimulator) -> int:
-    return standin.counts()["by_endpoint"].get("token", 0)
+def tokens(simulator: RedditSimulator) -> int:
+    return simulator.counts()["by_endpoint"].get("token", 0)
 
 
-def data(standin: RedditSimulator) -> int:
-    return standin.counts()["total"] - tokens(standin)
+def data(simulator: RedditSimulator) -> int:
+    return simulator.counts()["total"] - tokens(simulator)
 
 
 # Requests that go well
 
 
 def test_a_read_is_one_request_and_the_first_a_login_too(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     for _ in range(5):
         assert [item.title for item in read(source, budget).items] == ["Hello"]
     assert source.read(ReadRequest(kind="comments", places=("python",)), budget).items[0].body == "indeed"
-    assert (tokens(standin), data(standin)) == (1, 6)
+    assert (tokens(simulator), data(simulator)) == (1, 6)
 
 
-def test_nothing_sleeps_when_reddits_window_is_used_up(standin: RedditSimulator, make_source: MakeSource) -> None:
+def test_nothing_sleeps_when_reddits_window_is_used_up(simulator: RedditSimulator, make_source: MakeSource) -> None:
     budget = RecordingBudget()
-    source = make_source(standin)
-    standin.faults.ratelimit(
+    source = make_source(simulator)
+    simulator.faults.ratelimit(
         {"x-ratelimit-remaining": "0.0", "x-ratelimit-used": "1000", "x-ratelimit-reset": "600"}, times=3
     )
     begun = time.monotonic()
@@ -109,9 +109,9 @@ def test_nothing_sleeps_when_reddits_window_is_used_up(standin: RedditSimulator,
     assert budget.observed == [(0.0, 600.0)] * 3
 
 
-def test_the_budget_learns_what_reddit_counts(standin: RedditSimulator, make_source: MakeSource) -> None:
+def test_the_budget_learns_what_reddit_counts(simulator: RedditSimulator, make_source: MakeSource) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
-    source = make_source(standin, metrics)
+    source = make_source(simulator, metrics)
     read(source, budget)
     read(source, budget)
     assert [remaining for remaining, _ in budget.observed] == [999.0, 998.0]
@@ -131,17 +131,17 @@ def test_the_budget_learns_what_reddit_counts(standin: RedditSimulator, make_sou
     ],
 )
 def test_odd_ratelimit_headers_say_nothing(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
 ) -> None:
-    standin.faults.ratelimit(headers)
+    simulator.faults.ratelimit(headers)
     assert read(source, budget).items
     assert budget.observed == []
 
 
 def test_fractions_where_whole_numbers_belong_are_read(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    standin.faults.ratelimit(
+    simulator.faults.ratelimit(
         {"x-ratelimit-remaining": "99", "x-ratelimit-used": "1.0", "x-ratelimit-reset": "5.5"}, times=2
     )
     assert read(source, budget).items
@@ -158,7 +158,7 @@ def test_the_logins_host_counts_for_itself(make_source: MakeSource) -> None:
     assert budget.observed == [(7.0, 7.0)]
 
 
-def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSource) -> None:
+def test_every_thread_logs_in_once(simulator: RedditSimulator, source: RedditSource) -> None:
     barrier = threading.Barrier(4)
     budgets = [RecordingBudget() for _ in range(4)]
 
@@ -169,7 +169,7 @@ def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSourc
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, budgets)) == [10] * 4
     assert [budget.taken for budget in budgets] == [11] * 4  # each asked with its own budget
-    assert (tokens(standin), data(standin)) == (4, 40)
+    assert (tokens(simulator), data(simulator)) == (4, 40)
 
 
 # 429
@@ -191,41 +191,41 @@ def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSourc
 )
 @pytest.mark.parametrize("path", [None, "access_token"])
 def test_too_many_requests(
-    standin: RedditSimulator,
+    simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     retry_after: str | None,
     delay: float,
     path: str | None,
 ) -> None:
-    standin.faults.fail(429, retry_after=retry_after, path=path)
+    simulator.faults.fail(429, retry_after=retry_after, path=path)
     with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay == delay
     assert budget.blocked == [delay]
-    assert (tokens(standin), data(standin)) == (1, 0 if path else 1)
+    assert (tokens(simulator), data(simulator)) == (1, 0 if path else 1)
     assert read(source, budget).items
 
 
 def test_too_many_requests_until_a_date(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    standin.faults.fail(429, retry_after=formatdate(time.time() + 120, usegmt=True))
+    simulator.faults.fail(429, retry_after=formatdate(time.time() + 120, usegmt=True))
     with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay == pytest.approx(120, abs=3)
 
 
 def test_reddits_own_limit_is_a_429_too(make_source: MakeSource) -> None:
-    with RedditSimulator(requests_per_minute=1, window_seconds=60) as standin:
+    with RedditSimulator(requests_per_minute=1, window_seconds=60) as simulator:
         budget = RecordingBudget()
-        source = make_source(standin)
-        standin.set_subreddit("python")
+        source = make_source(simulator)
+        simulator.set_subreddit("python")
         read(source, budget)
         with pytest.raises(RetryableError) as caught:
             read(source, budget)
         assert caught.value.delay == 60.0
-        assert budget.taken == standin.counts()["total"] == 3
+        assert budget.taken == simulator.counts()["total"] == 3
 
 
 # Passing faults
@@ -247,16 +247,16 @@ FAULTS: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("spoil", FAULTS.values(), ids=FAULTS.keys())
 def test_passing_faults_are_tried_again_by_the_caller_only(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
     read(source, budget)
-    spoil(standin)
+    spoil(simulator)
     with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay in (None, 60.0)
-    assert (tokens(standin), data(standin)) == (1, 2)
+    assert (tokens(simulator), data(simulator)) == (1, 2)
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (1, 3)
+    assert (tokens(simulator), data(simulator)) == (1, 3)
 
 
 TOKEN_FAULTS: dict[str, Spoil] = {
@@ -271,25 +271,25 @@ TOKEN_FAULTS: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("spoil", TOKEN_FAULTS.values(), ids=TOKEN_FAULTS.keys())
 def test_a_login_that_fails_in_passing(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
-    spoil(standin)
+    spoil(simulator)
     with pytest.raises(RetryableError):
         read(source, budget)
-    assert (tokens(standin), data(standin)) == (1, 0)
+    assert (tokens(simulator), data(simulator)) == (1, 0)
     assert read(source, budget).items
 
 
 @pytest.mark.parametrize("path", ["new", "access_token"])
-def test_a_hang_ends_with_the_timeout(standin: RedditSimulator, make_source: MakeSource, path: str) -> None:
+def test_a_hang_ends_with_the_timeout(simulator: RedditSimulator, make_source: MakeSource, path: str) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
-    source = make_source(standin, metrics, timeout=0.3)
-    standin.faults.timeout(60, path=path)
+    source = make_source(simulator, metrics, timeout=0.3)
+    simulator.faults.timeout(60, path=path)
     begun = time.monotonic()
     with pytest.raises(RetryableError, match="Timeout"):
         read(source, budget)
     assert time.monotonic() - begun < 5
-    assert budget.taken == standin.counts()["total"]
+    assert budget.taken == simulator.counts()["total"]
     endpoint = "token" if path == "access_token" else "new"
     assert requests_counted(metrics)[endpoint, "error"] == 1
 
@@ -363,26 +363,26 @@ def test_nonsense_is_tried_again(make_source: MakeSource, answer: bytes, login: 
 
 
 def test_an_expired_token_is_renewed_once(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     read(source, budget)
-    standin.expire_tokens()
+    simulator.expire_tokens()
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (2, 3)
+    assert (tokens(simulator), data(simulator)) == (2, 3)
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (2, 4)
+    assert (tokens(simulator), data(simulator)) == (2, 4)
 
 
 @pytest.mark.parametrize("header", [None, 'Bearer realm="reddit", error="invalid_token"', "Bearer", 'error="odd"'])
 def test_a_token_that_is_never_taken_makes_no_loop(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, header: str | None
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, header: str | None
 ) -> None:
-    standin.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
+    simulator.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
     with pytest.raises(RetryableError, match="token"):
         read(source, budget)
-    assert (tokens(standin), data(standin)) == (2, 2)
+    assert (tokens(simulator), data(simulator)) == (2, 2)
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (3, 3)
+    assert (tokens(simulator), data(simulator)) == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -395,14 +395,14 @@ def test_a_token_that_is_never_taken_makes_no_loop(
     ],
 )
 def test_wrong_credentials_are_for_the_operator(
-    standin: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
+    simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
 ) -> None:
     budget = RecordingBudget()
     unsendable = not (settings.get("client_id") or "").isascii()
     with pytest.raises(PermanentError if unsendable else LoginRefused, match=r"\[sources.reddit\]") as caught:
-        read(make_source(standin, **settings), budget)
+        read(make_source(simulator, **settings), budget)
     assert "canary" not in str(caught.value)
-    assert data(standin) == 0
+    assert data(simulator) == 0
 
 
 @pytest.mark.parametrize("url", ["http://", "http://[", "nonsense", "ftp://localhost", "http://\x7f.example"])
@@ -422,34 +422,36 @@ def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str)
         {"username": "standin", "password": ""},
         {"username": "", "password": ""},
         {"client_id": INSTALLED_ID, "client_secret": ""},
-        {"user_agent": "linux:overheard.tests:1.0 (by /u/standin)\n"},
+        {"user_agent": "linux:overheard.tests:1.0 (by /u/simulator)\n"},
     ],
 )
-def test_the_ways_to_log_in(standin: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]) -> None:
-    assert "newest post: t3_" in make_source(standin, **settings).verify(RecordingBudget())
+def test_the_ways_to_log_in(
+    simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
+) -> None:
+    assert "newest post: t3_" in make_source(simulator, **settings).verify(RecordingBudget())
 
 
 # The budget
 
 
-def test_no_token_no_request(standin: RedditSimulator, source: RedditSource) -> None:
+def test_no_token_no_request(simulator: RedditSimulator, source: RedditSource) -> None:
     with pytest.raises(BudgetExhausted) as caught:
         read(source, RecordingBudget(tokens=0))
     assert (caught.value.delay, caught.value.slot) == (30.0, 1.0)
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
-def test_a_login_outlives_the_budget(standin: RedditSimulator, source: RedditSource) -> None:
+def test_a_login_outlives_the_budget(simulator: RedditSimulator, source: RedditSource) -> None:
     with pytest.raises(BudgetExhausted):
         read(source, RecordingBudget(tokens=1))
-    assert (tokens(standin), data(standin)) == (1, 0)
+    assert (tokens(simulator), data(simulator)) == (1, 0)
     assert read(source, RecordingBudget(tokens=1)).items  # the same thread needs no second login
-    standin.expire_tokens()
+    simulator.expire_tokens()
     for held in (1, 1):  # the refused request, then the login
         with pytest.raises(BudgetExhausted):
             read(source, RecordingBudget(tokens=held))
     assert read(source, RecordingBudget(tokens=1)).items
-    assert (tokens(standin), data(standin)) == (2, 3)
+    assert (tokens(simulator), data(simulator)) == (2, 3)
 
 
 # Feeds
@@ -466,7 +468,7 @@ def test_a_login_outlives_the_budget(standin: RedditSimulator, source: RedditSou
 )
 @pytest.mark.parametrize("kind", ["posts", "comments"])
 def test_refused_feeds(
-    standin: RedditSimulator,
+    simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     state: str,
@@ -474,12 +476,12 @@ def test_refused_feeds(
     together: str,
     kind: str,
 ) -> None:
-    standin.set_subreddit("closed", state)  # type: ignore[arg-type]
+    simulator.set_subreddit("closed", state)  # type: ignore[arg-type]
     for names, reason in ((("closed",), alone), (("python", "closed"), together)):
         with pytest.raises(FeedRefused) as caught:
             source.read(ReadRequest(kind=kind, places=tuple(names)), budget)  # type: ignore[arg-type]
         assert (caught.value.reason, caught.value.names) == (reason, names)
-    assert (tokens(standin), data(standin)) == (1, 2)
+    assert (tokens(simulator), data(simulator)) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -494,25 +496,25 @@ def test_refused_feeds(
     ],
 )
 def test_odd_refusals(
-    standin: RedditSimulator,
+    simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     status: int,
     headers: dict[str, str],
     reason: str,
 ) -> None:
-    standin.faults.fail(status, headers=headers)
+    simulator.faults.fail(status, headers=headers)
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, "python", "linux")
     assert caught.value.reason == reason
 
 
 def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     names = [f"subreddit_number_{number}" for number in range(600)]
     for name in names:
-        standin.set_subreddit(name)
+        simulator.set_subreddit(name)
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, *names)
     assert caught.value.names == tuple(names)
@@ -520,21 +522,21 @@ def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
 
 
 def test_a_missing_scope_is_for_the_operator(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    standin.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
+    simulator.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
     with pytest.raises(PermanentError, match="scope"):
         read(source, budget)
 
 
 @pytest.mark.parametrize("name", ["../api/v1/me", "a/b", "a?x=1", "a#b", "", "a+b", "python\n", "pythön", "-x", "."])
 def test_what_is_no_feeds_name_is_asked_of_nobody(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, name: str
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, name: str
 ) -> None:
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, "python", name)
     assert caught.value.names == (name,)
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
 # Items
@@ -556,58 +558,58 @@ def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_so
 # Looking up
 
 
-def test_info_tells_what_is_gone(standin: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
-    post = standin.add_post("python", "to be deleted", "text")
-    link = standin.add_post("python", "a link", url="https://example.org/")
-    comment = standin.add_comment(link, "to be removed")
-    kept = standin.add_comment(link, "kept")
-    standin.delete(post)
-    standin.delete(comment, "moderator")
+def test_info_tells_what_is_gone(simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
+    post = simulator.add_post("python", "to be deleted", "text")
+    link = simulator.add_post("python", "a link", url="https://example.org/")
+    comment = simulator.add_comment(link, "to be removed")
+    kept = simulator.add_comment(link, "kept")
+    simulator.delete(post)
+    simulator.delete(comment, "moderator")
     checked = source.look_up([post, link, comment, kept, "t3_1"], budget)
     assert [item.id for item in checked.items] == [link, kept]
     assert checked.gone == (post, comment)
     assert checked.absent == ("t3_1",)
-    assert data(standin) == 1
+    assert data(simulator) == 1
 
 
 def test_info_tells_a_deleted_account_from_a_deleted_text(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    post = standin.add_post("python", "of an account that goes", "its text", author="Ada")
-    comment = standin.add_comment(post, "hers too", author="ada")
-    standin.delete_account("ADA")
+    post = simulator.add_post("python", "of an account that goes", "its text", author="Ada")
+    comment = simulator.add_comment(post, "hers too", author="ada")
+    simulator.delete_account("ADA")
     checked = source.look_up([post, comment], budget)
     assert [(item.author, item.body) for item in checked.items] == [(None, "its text"), (None, "hers too")]
     assert (checked.gone, checked.absent) == ((), ())
 
 
 def test_info_does_not_call_gone_what_nobody_may_see(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    hidden = standin.add_post("secret", "text")
-    vanished = standin.add_post("python", "text")
-    standin.set_subreddit("secret", "private")
-    standin.vanish(vanished)
+    hidden = simulator.add_post("secret", "text")
+    vanished = simulator.add_post("python", "text")
+    simulator.set_subreddit("secret", "private")
+    simulator.vanish(vanished)
     checked = source.look_up([hidden, vanished], budget)
     assert (checked.items, checked.gone, checked.absent) == ((), (), (hidden, vanished))
 
 
 def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    post = standin.add_post("python", "title", "text")
-    comment = standin.add_comment(post, "text")
-    standin.edit(post, "[ Removed by Reddit on account of violating the content policy. ]")
-    standin.edit(comment, "[removed]")
+    post = simulator.add_post("python", "title", "text")
+    comment = simulator.add_comment(post, "text")
+    simulator.edit(post, "[ Removed by Reddit on account of violating the content policy. ]")
+    simulator.edit(comment, "[removed]")
     assert source.look_up([post, comment], budget).gone == (post, comment)
 
 
-def test_info_takes_a_hundred_names(standin: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
-    names = [standin.add_post("python", "x") for _ in range(101)]
+def test_info_takes_a_hundred_names(simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
+    names = [simulator.add_post("python", "x") for _ in range(101)]
     assert len(source.look_up(names[:100], budget).items) == 100
     with pytest.raises(ValueError, match="100"):
         source.look_up(names, budget)
-    assert data(standin) == 1
+    assert data(simulator) == 1
 
 
 def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSource) -> None:
@@ -619,9 +621,9 @@ def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSourc
 
 @pytest.mark.parametrize("status", [403, 404, 451])
 def test_a_refused_look_up_names_no_feeds(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, status: int
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, status: int
 ) -> None:
-    standin.faults.fail(status)
+    simulator.faults.fail(status)
     with pytest.raises(PermanentError) as caught:
         source.look_up(["t3_1"], budget)
     assert not isinstance(caught.value, FeedRefused)

@@ -50,10 +50,10 @@ port = 0
 
 DUMMY = """
 from overheard.items import Item
-from overheard.sources import Page, SingleFeeds
+from overheard.sources import Page, SingleFeedSource
 
 
-class DummySource(SingleFeeds):
+class DummySource(SingleFeedSource):
     name = "dummy"
 
     def read(self, request, budget):
@@ -112,16 +112,16 @@ class Running:
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator(requests_per_minute=6000) as made:
         yield made
 
 
 @pytest.fixture
-def start(tmp_path: Path, standin: RedditSimulator) -> Callable[..., Any]:
+def start(tmp_path: Path, simulator: RedditSimulator) -> Callable[..., Any]:
     @contextmanager
     def started(client: str = CLIENT_ID) -> Iterator[Running]:
-        text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=standin.url)
+        text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=simulator.url)
         (tmp_path / "pipeline.toml").write_text(text)
         (tmp_path / "items.jsonl").touch()
         program = RunningProcess(load(tmp_path / "pipeline.toml", {}))
@@ -139,16 +139,16 @@ def start(tmp_path: Path, standin: RedditSimulator) -> Callable[..., Any]:
     return started
 
 
-def test_matches_and_deletions_never_cross_sources(start: Any, standin: RedditSimulator) -> None:
+def test_matches_and_deletions_never_cross_sources(start: Any, simulator: RedditSimulator) -> None:
     """A place of the same name in both, everything of one of them, and an item of the same id."""
-    standin.set_subreddit("python", "public")
+    simulator.set_subreddit("python", "public")
     with start() as running:
         running.watch("of-reddit", reddit="python")
         running.watch("of-replay", replay="python")
         running.watch("of-both", reddit="python", replay="python")
         running.watch("of-all-replay", replay="all")
-        twin, other = standin.add_post("Python", "a needle"), standin.add_post("Python", "another needle")
-        elsewhere = standin.add_post("linux", "a needle")
+        twin, other = simulator.add_post("Python", "a needle"), simulator.add_post("Python", "another needle")
+        elsewhere = simulator.add_post("linux", "a needle")
         for item, place in ((twin, "Python"), ("p1", "python"), ("p2", "linux")):
             running.write(id=item, kind="post", place=place, title="a needle")
         of_reddit = [(slug, "reddit", item) for slug in ("of-reddit", "of-both") for item in (twin, other)]
@@ -162,17 +162,17 @@ def test_matches_and_deletions_never_cross_sources(start: Any, standin: RedditSi
         running.wait_for(*of_reddit, *left)
         running.write(id="p1", kind="post", place="python", title="a needle")  # it said so already
 
-        standin.delete(other)
+        simulator.delete(other)
         running.pipeline.events.publish("item.recheck", {"item": other})
         running.wait_for(*[each for each in of_reddit if each[2] != other], *left)
 
 
-def test_without_a_client_of_reddit_everything_else_runs(start: Any, standin: RedditSimulator) -> None:
+def test_without_a_client_of_reddit_everything_else_runs(start: Any, simulator: RedditSimulator) -> None:
     with start(client="") as running:
         running.watch("acme", reddit="python", replay="python")
         running.write(id="p1", kind="post", place="python", title="a needle")
         running.wait_for(("acme", "replay", "p1"))
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
 def test_a_source_is_a_module_and_an_entry_of_the_registry(

@@ -1,9 +1,9 @@
-"""A stand-in for Reddit: a strict HTTP server that speaks what PRAW speaks, needs no credentials and no internet.
+"""A simulator of Reddit: a strict HTTP server that speaks what PRAW speaks, needs no credentials and no internet.
 
-    with RedditSimulator() as standin:
-        standin.add_post("python", "Hello", "world")
+    with RedditSimulator() as simulator:
+        simulator.add_post("python", "Hello", "world")
         reddit = praw.Reddit(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, user_agent="linux:me:1 (by /u/me)",
-                             reddit_url=standin.url, oauth_url=standin.url, check_for_updates=False)
+                             reddit_url=simulator.url, oauth_url=standin.url, check_for_updates=False)
 
 What Reddit refuses, it refuses; what was asked is counted. Where Reddit's behaviour is known only from its published
 source (github.com/reddit-archive/reddit), that is followed, and said at the place. It imports nothing of Overheard's.

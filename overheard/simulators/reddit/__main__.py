@@ -1,4 +1,4 @@
-"""Runs a stand-in Reddit alone: `python -m overheard.simulators.reddit --port 8080 --rate 2`."""
+"""Runs a simulated Reddit alone: `python -m overheard.simulators.reddit --port 8080 --rate 2`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .simulator import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from .traffic import Traffic
 
 _HELLO = """\
-A stand-in Reddit at {url}
+A simulated Reddit at {url}
 
   pipeline.toml   [sources.reddit]
                   client_id = "{id}"
                   client_secret = "{secret}"
-                  user_agent = "linux:overheard:demo (by /u/standin)"
+                  user_agent = "linux:overheard:demo (by /u/simulator)"
                   reddit_url = "{url}"
                   oauth_url = "{url}"
 
   subreddits      {subreddits}
-  control         curl {url}_standin/
-                  curl {url}_standin/counts
-                  curl {url}_standin/posts -d '{{"subreddit": "python", "title": "Acme DB is fast"}}'
+  control         curl {url}_simulator/
+                  curl {url}_simulator/counts
+                  curl {url}_simulator/posts -d '{{"subreddit": "python", "title": "Acme DB is fast"}}'
 
 Stop it with Ctrl-C."""
 
@@ -35,17 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     stopping = Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopping.set())
-    standin = RedditSimulator(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
+    simulator = RedditSimulator(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
     try:
-        standin.start(options.port, options.host)
+        simulator.start(options.port, options.host)
     except OSError as wrong:
         sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {wrong.strerror}\n")
         return 1
-    with standin:
-        traffic = Traffic(standin, options.seed, options.rate or 1)
+    with simulator:
+        traffic = Traffic(simulator, options.seed, options.rate or 1)
         traffic.fill(options.history)
-        names = " ".join(sorted(home.name for home in standin.store.subreddits.values()))
-        told = {"url": standin.url, "id": CLIENT_ID, "secret": CLIENT_SECRET, "subreddits": names or "-"}
+        names = " ".join(sorted(home.name for home in simulator.store.subreddits.values()))
+        told = {"url": simulator.url, "id": CLIENT_ID, "secret": CLIENT_SECRET, "subreddits": names or "-"}
         sys.stdout.write(_HELLO.format(**told) + "\n")
         sys.stdout.flush()
         if options.rate:

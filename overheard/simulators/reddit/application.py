@@ -1,4 +1,4 @@
-"""The stand-in without its sockets: a request goes in, an answer comes out, everything is counted."""
+"""The simulator without its sockets: a request goes in, an answer comes out, everything is counted."""
 
 from __future__ import annotations
 

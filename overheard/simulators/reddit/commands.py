@@ -18,35 +18,35 @@ _FAULT = {"kind": "text*", "times": "count", "path": "text", "status": "count", 
 _FAULT |= {"headers": "headers", "whole_length": "flag", "retry_after": "text"}
 
 
-def commands(standin: RedditSimulator) -> dict[str, Command]:
-    """Return the commands by their path below `/_standin/`."""
+def commands(simulator: RedditSimulator) -> dict[str, Command]:
+    """Return the commands by their path below `/_simulator/`."""
 
     def post(**given: Any) -> dict[str, str]:
-        return {"fullname": standin.add_post(**given)}
+        return {"fullname": simulator.add_post(**given)}
 
     def comment(**given: Any) -> dict[str, str]:
-        return {"fullname": standin.add_comment(**given)}
+        return {"fullname": simulator.add_comment(**given)}
 
     def fault(retry_after: str | None = None, **given: Any) -> None:
         headers = {str(name): str(value) for name, value in given.pop("headers", {}).items()}
         added = {"retry-after": retry_after} if retry_after is not None else {}
-        standin.faults.inject(InjectedFailure(**given, headers=headers | added))
+        simulator.faults.inject(InjectedFailure(**given, headers=headers | added))
 
     return {
         "posts": Command(post, _POST | _MADE),
         "comments": Command(comment, _COMMENT | _MADE),
-        "delete": Command(standin.delete, _ONE | {"by": "text"}),
-        "hold": Command(standin.hold, _ONE),
-        "approve": Command(standin.approve, _ONE),
-        "edit": Command(standin.edit, _ONE | {"text": "text*"}),
-        "delete-account": Command(standin.delete_account, {"author": "text*"}),
-        "vanish": Command(standin.vanish, _ONE),
-        "subreddits": Command(standin.set_subreddit, {"name": "text*", "state": "text"}),
+        "delete": Command(simulator.delete, _ONE | {"by": "text"}),
+        "hold": Command(simulator.hold, _ONE),
+        "approve": Command(simulator.approve, _ONE),
+        "edit": Command(simulator.edit, _ONE | {"text": "text*"}),
+        "delete-account": Command(simulator.delete_account, {"author": "text*"}),
+        "vanish": Command(simulator.vanish, _ONE),
+        "subreddits": Command(simulator.set_subreddit, {"name": "text*", "state": "text"}),
         "faults": Command(fault, _FAULT),
-        "faults/clear": Command(standin.faults.clear, {}),
-        "expire-tokens": Command(standin.expire_tokens, {}),
-        "advance": Command(standin.advance, {"seconds": "number*"}),
-        "counts": Command(standin.counts, {}, "GET"),
-        "counts/reset": Command(standin.reset_counts, {}),
-        "requests": Command(standin.recent_requests, {}, "GET"),
+        "faults/clear": Command(simulator.faults.clear, {}),
+        "expire-tokens": Command(simulator.expire_tokens, {}),
+        "advance": Command(simulator.advance, {"seconds": "number*"}),
+        "counts": Command(simulator.counts, {}, "GET"),
+        "counts/reset": Command(simulator.reset_counts, {}),
+        "requests": Command(simulator.recent_requests, {}, "GET"),
     }

@@ -1,4 +1,4 @@
-"""The control door `/_standin/…`: what the Python API does, in JSON over HTTP, for other processes.
+"""The control door `/_simulator/…`: what the Python API does, in JSON over HTTP, for other processes.
 
 It needs no token, is not counted and never spoilt. A POST takes a JSON object, checked against the fields below (a
 `*` marks those that must be there); a wrong one is a 400 that says what is wrong.
@@ -13,7 +13,7 @@ from typing import Any
 
 from .exchange import SimulatedRequest, SimulatedResponse
 
-PREFIX = "/_standin/"
+PREFIX = "/_simulator/"
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
@@ -33,7 +33,7 @@ class Command:
 
 
 class Control:
-    """Dispatches control requests to commands; GET /_standin/ lists them."""
+    """Dispatches control requests to commands; GET /_simulator/ lists them."""
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
         self._commands = commands

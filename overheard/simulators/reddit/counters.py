@@ -1,4 +1,4 @@
-"""What was asked of the stand-in and how it answered, so that tests can assert it and wait for it."""
+"""What was asked of the simulator and how it answered, so that tests can assert it and wait for it."""
 
 from __future__ import annotations
 

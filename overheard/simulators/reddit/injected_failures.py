@@ -19,7 +19,7 @@ from .exchange import SimulatedResponse
 
 FaultKind = Literal["fail", "timeout", "truncate", "html", "reset", "slow", "ratelimit"]
 
-_HTML = "<!doctype html>\n<html><head><title>reddit: stand-in</title></head><body>Our CDN was unable to reach"
+_HTML = "<!doctype html>\n<html><head><title>reddit: simulator</title></head><body>Our CDN was unable to reach"
 _HTML += " our servers</body></html>\n"
 
 

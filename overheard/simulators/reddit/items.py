@@ -1,4 +1,4 @@
-"""What the stand-in holds: posts, comments and subreddits, and Reddit's base-36 names for them."""
+"""What the simulator holds: posts, comments and subreddits, and Reddit's base-36 names for them."""
 
 from __future__ import annotations
 

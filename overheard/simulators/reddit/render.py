@@ -47,7 +47,7 @@ def subreddit(home: Subreddit) -> str:
         "display_name_prefixed": f"r/{home.name}",
         "title": home.name,
         "url": f"/r/{home.name}/",
-        "public_description": f"The stand-in's r/{home.name}",
+        "public_description": f"The simulator's r/{home.name}",
         "description": "",
         "subreddit_type": "public",
         "over18": False,

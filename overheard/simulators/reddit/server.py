@@ -29,7 +29,7 @@ class SimulatorServer(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._lock = Lock()
         super().__init__((host, port), SimulatorRequestHandler)
-        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="standin", daemon=True)
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="reddit-simulator", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -66,7 +66,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
 
     server: SimulatorServer
     protocol_version = "HTTP/1.1"
-    server_version = "standin"
+    server_version = "reddit-simulator"
     sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = -1  # one answer, one packet: without it the body waits for the ACK of the headers

@@ -1,4 +1,4 @@
-"""`RedditSimulator`: the stand-in Reddit as an object, for tests, for `overheard demo` and for the command line."""
+"""`RedditSimulator`: the simulated Reddit as an object, for tests, for `overheard demo` and for the command line."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RedditSimulator:
     def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
         """Listen; port 0 takes a free one. OSError when the port is taken."""
         if self._server is not None:
-            raise RuntimeError(f"the stand-in is running already, at {self.url}")
+            raise RuntimeError(f"the simulator is running already, at {self.url}")
         self._server = SimulatorServer(host, port, self._application.answer)
         return self
 
@@ -100,16 +100,16 @@ class RedditSimulator:
     def url(self) -> str:
         """The base URL, with a slash at its end: both `reddit_url` and `oauth_url`."""
         if self._server is None:
-            raise RuntimeError("the stand-in is not running: call start(), or use it in a with statement")
+            raise RuntimeError("the simulator is not running: call start(), or use it in a with statement")
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}/"
 
     def now(self) -> float:
-        """Return the stand-in's time, in seconds since the epoch."""
+        """Return the simulator's time, in seconds since the epoch."""
         return self._clock() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move the stand-in's time on: for new items, tokens and the rate limit."""
+        """Move the simulator's time on: for new items, tokens and the rate limit."""
         if seconds < 0:
             raise ValueError("time goes forward: seconds must not be below 0")
         with self._lock:

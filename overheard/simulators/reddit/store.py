@@ -1,4 +1,4 @@
-"""The stand-in's content: what was posted where, what is visible, what is gone.
+"""The simulator's content: what was posted where, what is visible, what is gone.
 
 An item has a number (its id) that rises with time; posts and comments count separately, as on Reddit. Every
 listing is a sorted list of places: one per subreddit and kind, and one per kind for r/all. An item's place is its

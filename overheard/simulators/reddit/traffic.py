@@ -1,4 +1,4 @@
-"""People talking: adds posts and comments to a stand-in, the same ones in the same order for the same seed."""
+"""People talking: adds posts and comments to a simulator, the same ones in the same order for the same seed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class SampleText:
 
 
 def sample() -> list[SampleText]:
-    """Return the sample that is shipped with the stand-in: about 120 posts and comments of 8 subreddits."""
+    """Return the sample that is shipped with the simulator: about 120 posts and comments of 8 subreddits."""
     lines = files(__package__).joinpath("sample.jsonl").read_text("utf-8").splitlines()
     return [SampleText(**json.loads(line)) for line in lines]
 
 
 class Traffic:
-    """Adds items to a stand-in: one by `step()`, some by `fill()`, or at a rate from a thread of its own.
+    """Adds items to a simulator: one by `step()`, some by `fill()`, or at a rate from a thread of its own.
 
     `rate_per_second` is an average; gaps between items vary as they do among people. `subreddits` narrows the texts
     to those subreddits. ValueError when no text, or no positive rate, is left.
@@ -43,7 +43,7 @@ class Traffic:
 
     def __init__(
         self,
-        standin: RedditSimulator,
+        simulator: RedditSimulator,
         seed: int = 0,
         rate_per_second: float = 2.0,
         subreddits: Iterable[str] | None = None,
@@ -59,7 +59,7 @@ class Traffic:
             raise ValueError(f"no texts to post in {', '.join(sorted(wanted or ['any subreddit']))}")
         if not rate_per_second > 0:
             raise ValueError(f"rate_per_second is {rate_per_second}; it must be above 0")
-        self._standin = standin
+        self._simulator = simulator
         self._rate = rate_per_second
         # Two generators: how fast items come has no say in what they are.
         self._content = random.Random(f"content {seed}")
@@ -80,9 +80,9 @@ class Traffic:
                 text.subreddit, text.author, text.text[:80], text.text
             )
         if text.title is not None:
-            posts.append(self._standin.add_post(text.subreddit, text.title, text.text, text.author))
+            posts.append(self._simulator.add_post(text.subreddit, text.title, text.text, text.author))
             return posts[-1]
-        return self._standin.add_comment(self._content.choice(posts), text.text, text.author)
+        return self._simulator.add_comment(self._content.choice(posts), text.text, text.author)
 
     def fill(self, count: int) -> None:
         """Add `count` items at once."""
@@ -94,7 +94,7 @@ class Traffic:
         if self._thread is not None:
             raise RuntimeError("this traffic is running already")
         self._stopping.clear()
-        self._thread = Thread(target=self._run, name="standin-traffic", daemon=True)
+        self._thread = Thread(target=self._run, name="reddit-simulator-traffic", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -18,7 +18,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.reddit.source import RedditSource
 
-AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
+AGENT = "linux:overheard.tests:1.0 (by /u/simulator)"
 TOKEN = json.dumps({"access_token": "bearer-canary", "token_type": "bearer", "expires_in": 3600, "scope": "*"})
 EMPTY = json.dumps({"kind": "Listing", "data": {"children": [], "after": None}})
 
@@ -68,8 +68,8 @@ def source_at(
     return RedditSource(RedditSettings(**(given | settings)), metrics or new_metrics(), clock=clock)
 
 
-def source_of(standin: RedditSimulator, metrics: ProcessMetrics | None = None, **settings: Any) -> RedditSource:
-    return source_at(standin.url, metrics, **settings)
+def source_of(simulator: RedditSimulator, metrics: ProcessMetrics | None = None, **settings: Any) -> RedditSource:
+    return source_at(simulator.url, metrics, **settings)
 
 
 def http(body: str | bytes, status: int = 200, headers: str = "") -> bytes:

@@ -58,7 +58,7 @@ client_id=wrong
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator() as made:
         made.add_post("python", "Hello")
         yield made
@@ -78,7 +78,7 @@ def read(source: RedditSource) -> int:
 
 @pytest.mark.parametrize("ini", [HOSTILE_INI, "no ini at all", "[DEFAULT]\nclient_id=%(x", "\0", None])
 def test_praws_own_configuration_changes_nothing(
-    standin: RedditSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ini: str | None
+    simulator: RedditSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ini: str | None
 ) -> None:
     home = tmp_path / "home"
     (home / ".config").mkdir(parents=True)
@@ -93,9 +93,9 @@ def test_praws_own_configuration_changes_nothing(
     monkeypatch.setenv("praw_site", "elsewhere")
     monkeypatch.setenv("praw_check_for_updates", "True")
     monkeypatch.setattr(praw.Reddit, "update_checked", False)
-    assert read(source_at(standin.url)) == 1
+    assert read(source_at(simulator.url)) == 1
     assert not praw.Reddit.update_checked  # it asks PyPI otherwise
-    assert standin.counts()["total"] == 2
+    assert simulator.counts()["total"] == 2
 
 
 def test_the_hostile_configuration_would_change_praw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

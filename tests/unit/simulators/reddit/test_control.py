@@ -5,17 +5,17 @@ import requests
 
 
 @pytest.fixture
-def ask(standin):
+def ask(simulator):
     with requests.Session() as session:
 
         def ask(name, method="POST", /, **fields):
-            url = f"{standin.url}_standin/{name}"
+            url = f"{simulator.url}_simulator/{name}"
             return session.request(method, url, json=fields if method == "POST" else None, timeout=10)
 
         yield ask
 
 
-def test_content(standin, bare, ask):
+def test_content(simulator, bare, ask):
     post = ask("posts", subreddit="python", title="Ünïcode", selftext="text", author="ada", created=5).json()[
         "fullname"
     ]
@@ -54,21 +54,21 @@ def test_what_goes_for_good(bare, ask):
     assert ask("vanish", fullname=comment).status_code == 404
 
 
-def test_state_time_tokens_and_counts(standin, bare, ask):
+def test_state_time_tokens_and_counts(simulator, bare, ask):
     ask("subreddits", name="python", state="private")
     assert bare.get("r/python/new").json()["reason"] == "private"
-    before = standin.now()
+    before = simulator.now()
     ask("advance", seconds=1000)
-    assert standin.now() - before >= 1000
+    assert simulator.now() - before >= 1000
     ask("expire-tokens")
     assert bare.get("r/python/new").status_code == 401
     assert ask("counts", "GET").json()["by_status"] == {"200": 1, "403": 1, "401": 1}
     assert ask("requests", "GET").json()[-1] == "GET /r/python/new"
     ask("counts/reset")
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
-def test_faults(standin, bare, ask):
+def test_faults(simulator, bare, ask):
     ask("faults", kind="fail", status=429, retry_after="7", path="/r/all")
     assert bare.get("r/all/new").headers["retry-after"] == "7"
     ask("faults", kind="reset", times=3)
@@ -89,7 +89,7 @@ def test_faults(standin, bare, ask):
         ("delete", {"fullname": "t3_zzz"}, 404, "no post or comment is called t3_zzz"),
         ("delete", {"fullname": "t3_zzz", "by": "me"}, 400, "by is 'me'"),
         ("comments", {"link": "t3_zzz", "body": "x"}, 404, "t3_zzz"),
-        ("nothing", {}, 404, "no /_standin/nothing"),
+        ("nothing", {}, 404, "no /_simulator/nothing"),
         ("counts", {}, 405, "takes GET"),
     ],
 )
@@ -99,14 +99,14 @@ def test_mistakes_are_told(ask, name, fields, status, says):
     assert says in answer.json()["error"]
 
 
-def test_a_body_that_is_no_object(standin):
+def test_a_body_that_is_no_object(simulator):
     for body in (b"{", b"[]", b"\xff"):
-        answer = requests.post(f"{standin.url}_standin/posts", data=body, timeout=10)
+        answer = requests.post(f"{simulator.url}_simulator/posts", data=body, timeout=10)
         assert answer.status_code == 400
 
 
-def test_the_door_lists_itself_and_is_never_counted(standin, ask):
-    standin.faults.fail(500, path=".*")
-    assert ask("", "GET").json()["POST /_standin/hold"] == {"fullname": "text*"}
-    assert standin.counts()["total"] == 0
-    assert standin.faults.pending() == 1
+def test_the_door_lists_itself_and_is_never_counted(simulator, ask):
+    simulator.faults.fail(500, path=".*")
+    assert ask("", "GET").json()["POST /_simulator/hold"] == {"fullname": "text*"}
+    assert simulator.counts()["total"] == 0
+    assert simulator.faults.pending() == 1
