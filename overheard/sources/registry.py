@@ -1,4 +1,7 @@
-"""The sources there are, and what is known of each without asking it. A new source is one module and one entry here."""
+"""All sources, each with the facts that need no request. A new source is one module and one entry here.
+
+Only names are imported here, never a source's client: the command line starts without loading PRAW.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +24,25 @@ from overheard.sources.reddit import names as reddit
 
 log = get_logger(__name__)
 
-
 PLACE_MAX_CHARS = 100
 
 
 def check_any_place(text: str) -> str:
-    """Return the place as it is. Raises InvalidInput when it is empty, too long, or has white space in it."""
+    """Return the place unchanged (``all`` in lower case). Raises InvalidInput if empty, too long or with spaces."""
     if not text or len(text) > PLACE_MAX_CHARS or not text.isprintable() or " " in text:
         raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of a place")
     return ALL if text.lower() == ALL else text
 
 
 def check_any_author(text: str) -> str:
-    """Return the author as it is. Raises InvalidInput when it is empty, too long, or cannot be printed."""
+    """Return the author unchanged. Raises InvalidInput if it is blank, too long or not printable."""
     if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
         raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
     return text
 
 
 class RequestBudget(msgspec.Struct, frozen=True):
-    """A source's budget of requests, shared by all processes. ``key``: its name, a colon, and whose it is."""
+    """A source's request budget, shared by all processes. ``key`` is ``source:credentials``."""
 
     key: str
     per_minute: float
@@ -48,24 +50,28 @@ class RequestBudget(msgspec.Struct, frozen=True):
 
     @property
     def recheck_key(self) -> str:
-        """The key of the part of it for which urgent rechecks may reserve slots."""
+        """The key of the share of the budget in which urgent rechecks reserve slots.
+
+        It is a budget of its own, so that many urgent rechecks cannot take the slots of fetch.
+        ``actors.wiring`` gives it a burst of 1, which spreads its requests evenly between those of fetch.
+        """
         return f"recheck-{self.key}"
 
 
 class SourceType(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a source without asking it.
+    """What is known about a source without a request to it.
 
-    ``feeds`` are the feeds into which it divides a place. ``opens`` is the dotted path (``module:function``) of what
-    opens it, given the configuration, the metrics and a clock; it raises ConfigError, with what to do, when the
-    operator has to give something first. ``budget`` names its budget of requests (None: it makes none).
-    ``lookup_size``: how many items one request looks up (None: it cannot look items up). ``check_place`` returns a
-    place's name in its canonical spelling, or raises InvalidInput; ``check_author`` an author's. ``internal``: nobody
-    else's; people cannot watch it.
+    ``feeds``: the feeds into which the source divides a place. ``factory``: dotted path (``module:function``) of the
+    function that opens it, given the configuration, the metrics and a clock; it raises ConfigError, with instructions,
+    when a setting is missing. ``budget`` returns its request budget, None for a source that makes no requests.
+    ``lookup_size``: how many items one request looks up, None if it cannot look items up. ``check_place`` returns a
+    place's canonical name or raises InvalidInput; ``check_author`` does so for an author. ``internal``: Overheard's
+    own, workspaces cannot watch it.
     """
 
     name: str
     feeds: tuple[FeedKind, ...]
-    opens: str
+    factory: str
     internal: bool = False
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
@@ -78,7 +84,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     item_id_words: str = "the source's id of an item"
 
     def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
-        """Return the feeds that hold these kinds (``posts``, ``comments``), each with the kinds of item to watch."""
+        """Return the feeds that contain ``kinds`` (``posts``, ``comments``), each with the item kinds to watch."""
         wanted = {item for kind in kinds for item in KINDS_IN[kind]}
         found = {feed: tuple(item for item in KINDS_IN[feed] if item in wanted) for feed in self.feeds}
         return {feed: items for feed, items in found.items() if items}
@@ -95,7 +101,7 @@ SOURCES: dict[str, SourceType] = {
         SourceType(
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
-            opens="overheard.sources.reddit.source:open_source",
+            factory="overheard.sources.reddit.source:open_source",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
             check_place=reddit.check_place,
@@ -109,66 +115,67 @@ SOURCES: dict[str, SourceType] = {
         SourceType(
             name="replay",
             feeds=("items",),
-            opens="overheard.sources.replay.source:open_source",
+            factory="overheard.sources.replay.source:open_source",
             place_label="replay:{}".format,
         ),
-        SourceType(name=canary.SOURCE, feeds=("posts",), opens="overheard.sources.canary:open_source", internal=True),
+        SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )
 }
 
 
-def type_of(source: str) -> SourceType:
-    """Return what is known of a source; of one that was taken out, and left items behind, that is next to nothing."""
-    return SOURCES.get(source) or SourceType(name=source, feeds=(), opens="")
+def source_type(source: str) -> SourceType:
+    """Return the entry of a source."""
+    # Items of a source that a later release has removed are still stored: they are shown with the plain defaults.
+    return SOURCES.get(source) or SourceType(name=source, feeds=(), factory="")
 
 
 def place_label(source: str, place: str) -> str:
-    """Return a place as people write it: r/python."""
-    return type_of(source).place_label(place)
+    """Return a place as users write it, such as r/python."""
+    return source_type(source).place_label(place)
 
 
 def author_label(source: str, author: str | None) -> str:
-    """Return an author as people write the name: u/alice. None has deleted the account, or the item."""
-    return type_of(source).author_label(author) if author else "[deleted]"
+    """Return an author as users write the name, such as u/alice. None: the account or the item was deleted."""
+    return source_type(source).author_label(author) if author else "[deleted]"
 
 
 def bare_permalink(source: str, permalink: str) -> str:
-    """Return an item's link without words of its thread's title."""
-    return type_of(source).bare_permalink(permalink)
+    """Return an item's link without the words of its thread's title."""
+    return source_type(source).bare_permalink(permalink)
 
 
 def is_internal(source: str) -> bool:
-    """Return whether a source is Overheard's own: what it says is in no count of people's."""
-    return type_of(source).internal
+    """Return True if a source is Overheard's own; its items are left out of all counts that users see."""
+    return source_type(source).internal
 
 
 def request_budget(source: str, config: Config) -> RequestBudget | None:
-    """Return a source's budget of requests; None when it makes none, or is not known."""
-    return type_of(source).budget(config)
+    """Return a source's request budget; None when it makes no requests or is unknown."""
+    return source_type(source).budget(config)
 
 
 def budgets(config: Config) -> list[RequestBudget]:
-    """Return the budgets of all sources."""
+    """Return the request budgets of all sources."""
     return [budget for each in SOURCES.values() if (budget := each.budget(config)) is not None]
 
 
 def lookup_sizes() -> dict[str, int]:
-    """Return the sources that can look items up, each with how many one request asks about."""
+    """Return how many items one request looks up, by source; sources without lookups are left out."""
     return {each.name: each.lookup_size for each in SOURCES.values() if each.lookup_size}
 
 
 def open_sources(config: Config, metrics: ProcessMetrics, clock: Clock) -> dict[str, Source]:
-    """Open all sources, by name. In place of one that is not configured stands one whose feeds are put off."""
+    """Open all sources, by name. One that is not configured is replaced by a source that postpones every reading."""
     opened: dict[str, Source] = {}
     for name, each in SOURCES.items():
         try:
-            opened[name] = resolve_name(each.opens)(config, metrics, clock)
+            opened[name] = resolve_name(each.factory)(config, metrics, clock)
         except ConfigError as error:
-            log.warning("source not configured: what is watched there is not read", source=name, exc_info=error)
+            log.warning("source not configured: its feeds are not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])
     return opened
 
 
 def watchable() -> list[str]:
-    """Return the names of the sources that people can watch."""
+    """Return the names of the sources that workspaces can watch."""
     return [name for name, each in SOURCES.items() if not each.internal]

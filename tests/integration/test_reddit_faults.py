@@ -87,7 +87,7 @@ def data(simulator: RedditSimulator) -> int:
 # Requests that go well
 
 
-def test_a_read_is_one_request_and_the_first_a_login_too(
+def test_a_read_is_one_request_plus_a_login_the_first_time(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     for _ in range(5):
@@ -109,7 +109,7 @@ def test_nothing_sleeps_when_reddits_window_is_used_up(simulator: RedditSimulato
     assert budget.observed == [(0.0, 600.0)] * 3
 
 
-def test_the_budget_learns_what_reddit_counts(simulator: RedditSimulator, make_source: MakeSource) -> None:
+def test_the_budget_observes_reddits_own_count(simulator: RedditSimulator, make_source: MakeSource) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
     source = make_source(simulator, metrics)
     read(source, budget)
@@ -130,7 +130,7 @@ def test_the_budget_learns_what_reddit_counts(simulator: RedditSimulator, make_s
         {"x-ratelimit-remaining": "", "x-ratelimit-used": "", "x-ratelimit-reset": ""},
     ],
 )
-def test_odd_ratelimit_headers_say_nothing(
+def test_odd_ratelimit_headers_are_ignored(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
 ) -> None:
     simulator.faults.ratelimit(headers)
@@ -138,7 +138,7 @@ def test_odd_ratelimit_headers_say_nothing(
     assert budget.observed == []
 
 
-def test_fractions_where_whole_numbers_belong_are_read(
+def test_fractional_ratelimit_headers_are_read(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     simulator.faults.ratelimit(
@@ -149,7 +149,7 @@ def test_fractions_where_whole_numbers_belong_are_read(
     assert budget.observed == [(99.0, 5.5)] * 2
 
 
-def test_the_logins_host_counts_for_itself(make_source: MakeSource) -> None:
+def test_rate_limit_headers_of_a_login_are_ignored(make_source: MakeSource) -> None:
     told = "x-ratelimit-remaining: {0}\r\nx-ratelimit-reset: {0}\r\nx-ratelimit-used: 1\r\n"
     token = sends(http(TOKEN, headers=told.format(5)))
     with RawServer(sends(http(EMPTY, headers=told.format(7))), token=token) as server:
@@ -246,7 +246,7 @@ FAULTS: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("spoil", FAULTS.values(), ids=FAULTS.keys())
-def test_passing_faults_are_tried_again_by_the_caller_only(
+def test_transient_failures_are_retried_by_the_caller_only(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
     read(source, budget)
@@ -270,7 +270,7 @@ TOKEN_FAULTS: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("spoil", TOKEN_FAULTS.values(), ids=TOKEN_FAULTS.keys())
-def test_a_login_that_fails_in_passing(
+def test_a_login_that_fails_transiently(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
     spoil(simulator)
@@ -307,7 +307,7 @@ def test_a_drip_ends_with_the_timeout(make_source: MakeSource, head: bytes, logi
         assert budget.taken == len(server.heads) == (1 if login else 2)
 
 
-def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
+def test_an_unreachable_server_is_a_transient_failure(make_source: MakeSource) -> None:
     with RawServer(sends(b"")) as server:
         url = server.url
     with pytest.raises(RetryableError, match=r"NewConnectionError|ConnectionRefusedError"):
@@ -315,7 +315,7 @@ def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
 
 
 @pytest.mark.parametrize("head", ["HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"])
-def test_an_answer_too_large_is_no_answer(make_source: MakeSource, head: str) -> None:
+def test_an_answer_that_is_too_large_is_refused(make_source: MakeSource, head: str) -> None:
     with RawServer(drips(head.encode(), b" " * 1_000_000, every=0)) as server:
         source = make_source(server.url)
         with pytest.raises(RetryableError, match="16,777,216 bytes"):
@@ -345,7 +345,7 @@ NONSENSE = [
 
 @pytest.mark.parametrize("answer", NONSENSE, ids=range(len(NONSENSE)))
 @pytest.mark.parametrize("login", [True, False])
-def test_nonsense_is_tried_again(make_source: MakeSource, answer: bytes, login: bool) -> None:
+def test_nonsense_is_a_transient_failure(make_source: MakeSource, answer: bytes, login: bool) -> None:
     def script(out: object, stop: object) -> None:
         out.write(answer)  # type: ignore[attr-defined]
         raise ConnectionError  # closes it
@@ -374,7 +374,7 @@ def test_an_expired_token_is_renewed_once(
 
 
 @pytest.mark.parametrize("header", [None, 'Bearer realm="reddit", error="invalid_token"', "Bearer", 'error="odd"'])
-def test_a_token_that_is_never_taken_makes_no_loop(
+def test_a_token_that_is_never_accepted_causes_no_loop(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, header: str | None
 ) -> None:
     simulator.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
@@ -394,7 +394,7 @@ def test_a_token_that_is_never_taken_makes_no_loop(
         {"client_id": "\u65e5\u672c"},
     ],
 )
-def test_wrong_credentials_are_for_the_operator(
+def test_wrong_credentials_are_reported_to_the_operator(
     simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
 ) -> None:
     budget = RecordingBudget()
@@ -406,7 +406,7 @@ def test_wrong_credentials_are_for_the_operator(
 
 
 @pytest.mark.parametrize("url", ["http://", "http://[", "nonsense", "ftp://localhost", "http://\x7f.example"])
-def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str) -> None:
+def test_wrong_addresses_are_reported_to_the_operator(make_source: MakeSource, url: str) -> None:
     source = make_source("http://localhost")
     # As if the configuration, which refuses some of them, let them all pass.
     settings = source._client.settings.model_copy(update={"reddit_url": url, "oauth_url": url})
@@ -425,23 +425,23 @@ def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str)
         {"user_agent": "linux:overheard.tests:1.0 (by /u/simulator)\n"},
     ],
 )
-def test_the_ways_to_log_in(
+def test_every_kind_of_app_can_log_in(
     simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
 ) -> None:
-    assert "newest post: t3_" in make_source(simulator, **settings).verify(RecordingBudget())
+    assert "newest post: t3_" in make_source(simulator, **settings).check_login(RecordingBudget())
 
 
 # The budget
 
 
-def test_no_token_no_request(simulator: RedditSimulator, source: RedditSource) -> None:
+def test_without_a_token_no_request_is_made(simulator: RedditSimulator, source: RedditSource) -> None:
     with pytest.raises(BudgetExhausted) as caught:
         read(source, RecordingBudget(tokens=0))
     assert (caught.value.delay, caught.value.slot) == (30.0, 1.0)
     assert simulator.counts()["total"] == 0
 
 
-def test_a_login_outlives_the_budget(simulator: RedditSimulator, source: RedditSource) -> None:
+def test_a_login_is_kept_when_the_budget_runs_out(simulator: RedditSimulator, source: RedditSource) -> None:
     with pytest.raises(BudgetExhausted):
         read(source, RecordingBudget(tokens=1))
     assert (tokens(simulator), data(simulator)) == (1, 0)
@@ -495,7 +495,7 @@ def test_refused_feeds(
         (403, {"www-authenticate": 'Bearer error="odd"'}, "refused"),
     ],
 )
-def test_odd_refusals(
+def test_odd_refusals_of_feeds(
     simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
@@ -521,7 +521,7 @@ def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
     assert read(source, budget, *names[:300]).items == ()
 
 
-def test_a_missing_scope_is_for_the_operator(
+def test_a_missing_scope_is_reported_to_the_operator(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     simulator.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
@@ -530,7 +530,7 @@ def test_a_missing_scope_is_for_the_operator(
 
 
 @pytest.mark.parametrize("name", ["../api/v1/me", "a/b", "a?x=1", "a#b", "", "a+b", "python\n", "pythön", "-x", "."])
-def test_what_is_no_feeds_name_is_asked_of_nobody(
+def test_an_invalid_feed_name_is_refused_without_a_request(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, name: str
 ) -> None:
     with pytest.raises(FeedRefused) as caught:
@@ -542,7 +542,7 @@ def test_what_is_no_feeds_name_is_asked_of_nobody(
 # Items
 
 
-def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_source: MakeSource) -> None:
+def test_an_unknown_child_is_skipped_and_logged_without_its_text(make_source: MakeSource) -> None:
     good = {"name": "t3_1", "subreddit": "a", "title": "x", "permalink": "/r/a/1/", "created_utc": 1e9}
     children = [{"kind": "t3", "data": each} for each in (good, {"title": "canary"}, good | {"name": "canary"})]
     answer = http(json.dumps({"data": {"children": children, "after": "t3_1"}}))
@@ -558,7 +558,9 @@ def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_so
 # Looking up
 
 
-def test_info_tells_what_is_gone(simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
+def test_a_look_up_reports_what_is_gone(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
     post = simulator.add_post("python", "to be deleted", "text")
     link = simulator.add_post("python", "a link", url="https://example.org/")
     comment = simulator.add_comment(link, "to be removed")
@@ -572,7 +574,7 @@ def test_info_tells_what_is_gone(simulator: RedditSimulator, source: RedditSourc
     assert data(simulator) == 1
 
 
-def test_info_tells_a_deleted_account_from_a_deleted_text(
+def test_a_look_up_tells_a_deleted_account_from_a_deleted_text(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     post = simulator.add_post("python", "of an account that goes", "its text", author="Ada")
@@ -583,7 +585,7 @@ def test_info_tells_a_deleted_account_from_a_deleted_text(
     assert (checked.gone, checked.absent) == ((), ())
 
 
-def test_info_does_not_call_gone_what_nobody_may_see(
+def test_an_item_that_is_not_public_is_absent_not_gone(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     hidden = simulator.add_post("secret", "text")
@@ -594,7 +596,7 @@ def test_info_does_not_call_gone_what_nobody_may_see(
     assert (checked.items, checked.gone, checked.absent) == ((), (), (hidden, vanished))
 
 
-def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
+def test_an_emptied_text_is_gone_even_with_an_author(
     simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     post = simulator.add_post("python", "title", "text")
@@ -604,7 +606,9 @@ def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
     assert source.look_up([post, comment], budget).gone == (post, comment)
 
 
-def test_info_takes_a_hundred_names(simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
+def test_a_look_up_accepts_a_hundred_names(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
     names = [simulator.add_post("python", "x") for _ in range(101)]
     assert len(source.look_up(names[:100], budget).items) == 100
     with pytest.raises(ValueError, match="100"):
@@ -612,7 +616,7 @@ def test_info_takes_a_hundred_names(simulator: RedditSimulator, source: RedditSo
     assert data(simulator) == 1
 
 
-def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSource) -> None:
+def test_an_unreadable_answer_makes_nothing_gone_or_absent(make_source: MakeSource) -> None:
     body = '{"data": {"children": [{"kind": "t3", "data": {"name": 5}}]}}'
     with RawServer(sends(http(body))) as server:
         checked = make_source(server.url).look_up(["t3_1", "t3_2"], RecordingBudget())

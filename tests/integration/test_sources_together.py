@@ -181,7 +181,9 @@ def test_a_source_is_a_module_and_an_entry_of_the_registry(
     """ARCHITECTURE's recipe, followed to the letter."""
     (tmp_path / "dummy_source.py").write_text(DUMMY)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(SOURCES, "dummy", SourceType(name="dummy", feeds=("items",), opens="dummy_source:open_source"))
+    monkeypatch.setitem(
+        SOURCES, "dummy", SourceType(name="dummy", feeds=("items",), factory="dummy_source:open_source")
+    )
     try:
         with start() as running:
             running.watch("acme", dummy="somewhere")

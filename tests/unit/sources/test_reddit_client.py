@@ -106,7 +106,7 @@ def test_the_hostile_configuration_would_change_praw(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("text", ["machine localhost login canary password canary", "default login canary password x"])
-def test_netrc_does_not_take_the_tokens_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+def test_netrc_does_not_replace_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
     (tmp_path / "netrc").write_text(text)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with RawServer(sends(http(EMPTY))) as server:
@@ -116,7 +116,7 @@ def test_netrc_does_not_take_the_tokens_place(monkeypatch: pytest.MonkeyPatch, t
     assert f"\r\nAuthorization: Basic {_basic(CLIENT_ID, CLIENT_SECRET)}\r\n" in login
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(sends(http(EMPTY))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         read(source_at("http://reddit.invalid"))
@@ -142,7 +142,7 @@ def test_reddits_own_addresses_are_the_defaults() -> None:
     assert (settings.reddit_url, settings.oauth_url) == ("https://www.reddit.com", "https://oauth.reddit.com")
 
 
-def test_closing_ends_every_threads_connection_and_reading_goes_on() -> None:
+def test_closing_ends_the_connections_of_all_threads_and_reading_still_works() -> None:
     with RawServer(sends(http(EMPTY))) as server:
         source = source_at(server.url)
 
@@ -243,21 +243,21 @@ def logs() -> Iterator[io.StringIO]:
     [(answer, True) for answer in BAD_ANSWERS + BAD_LOGINS] + [(answer, False) for answer in BAD_ANSWERS],
     ids=lambda value: {True: "login", False: "read"}.get(value, "") if isinstance(value, bool) else "",
 )
-def test_no_secret_comes_out(answer: bytes, login: bool, logs: io.StringIO) -> None:
+def test_no_secret_leaks(answer: bytes, login: bool, logs: io.StringIO) -> None:
     def script(out: io.BufferedWriter, stop: object) -> None:
         out.write(answer)
         raise ConnectionError  # closes it
 
-    no_secret_comes_out(script, script if login else sends(http(TOKEN)), logs)  # type: ignore[arg-type]
+    assert_no_secret_leaks(script, script if login else sends(http(TOKEN)), logs)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("login", [True, False], ids=["login", "read"])
-def test_no_secret_comes_out_of_a_timeout(login: bool, logs: io.StringIO) -> None:
+def test_a_timeout_leaks_no_secret(login: bool, logs: io.StringIO) -> None:
     drip = drips(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n")
-    no_secret_comes_out(drip, drip if login else sends(http(TOKEN)), logs)
+    assert_no_secret_leaks(drip, drip if login else sends(http(TOKEN)), logs)
 
 
-def no_secret_comes_out(script: Script, token: Script, logs: io.StringIO) -> None:
+def assert_no_secret_leaks(script: Script, token: Script, logs: io.StringIO) -> None:
     metrics = new_metrics()
     with RawServer(script, token=token) as server:
         source = source_at(
@@ -283,7 +283,7 @@ def no_secret_comes_out(script: Script, token: Script, logs: io.StringIO) -> Non
     assert any("password-canary" in head or _basic("id", SECRETS[0]) in head for head in server.heads)
 
 
-def test_this_would_find_a_secret() -> None:
+def test_the_check_would_find_a_secret() -> None:
     def raiser() -> None:
         hidden = SECRETS[0]
         raise ValueError(len(hidden))
@@ -310,7 +310,7 @@ def test_this_would_find_a_secret() -> None:
 @pytest.mark.parametrize(
     ("body", "status"), [("<html>whoa there, pardner!</html>", "blocked"), ('{"reason": "private"}', "403")]
 )
-def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body: str, status: str) -> None:
+def test_a_blocked_machine_is_not_counted_as_a_private_subreddit(body: str, status: str) -> None:
     metrics = new_metrics()
     with RawServer(sends(http(body, 403))) as server:
         source = source_at(server.url, metrics)
@@ -320,7 +320,7 @@ def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", status): 1}
 
 
-def test_usual_answers_are_counted_from_0() -> None:
+def test_series_of_usual_statuses_start_at_0() -> None:
     metrics = new_metrics()
     source_at("http://127.0.0.1:9", metrics=metrics)
     for endpoint in ("token", "new", "comments", "info"):

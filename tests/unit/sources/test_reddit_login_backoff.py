@@ -48,7 +48,9 @@ def logins(simulator: RedditSimulator) -> int:
     return simulator.counts()["by_endpoint"].get("token", 0)
 
 
-def test_logins_are_tried_seldom_and_seldomer(simulator: RedditSimulator, source: RedditSource, clock: Clock) -> None:
+def test_refused_logins_are_retried_at_growing_intervals(
+    simulator: RedditSimulator, source: RedditSource, clock: Clock
+) -> None:
     assert read(source) == 1
     revoke(simulator)
     simulator.reset_counts()
@@ -66,7 +68,7 @@ def test_logins_are_tried_seldom_and_seldomer(simulator: RedditSimulator, source
     assert budget.taken == simulator.counts()["total"] == len(tried) + 1, "and the read whose token was not accepted"
 
 
-def test_it_reads_on_when_the_key_is_accepted_again(
+def test_reading_resumes_when_the_key_is_accepted_again(
     simulator: RedditSimulator, source: RedditSource, clock: Clock
 ) -> None:
     revoke(simulator, times=2)
@@ -85,9 +87,7 @@ def test_it_reads_on_when_the_key_is_accepted_again(
     assert read(source) == 1, "another time begins anew"
 
 
-def test_one_refusal_holds_back_every_thread_but_those_that_are_logged_in(
-    simulator: RedditSimulator, source: RedditSource
-) -> None:
+def test_a_refusal_blocks_every_thread_that_is_not_logged_in(simulator: RedditSimulator, source: RedditSource) -> None:
     assert read(source) == 1
     simulator.faults.fail(401, times=1000, path="access_token")
     for _ in range(3):
@@ -103,7 +103,7 @@ def _refused(source: RedditSource) -> None:
         read(source)
 
 
-def test_other_faults_of_a_login_are_not_a_refusal(simulator: RedditSimulator, source: RedditSource) -> None:
+def test_other_failures_of_a_login_are_not_a_refusal(simulator: RedditSimulator, source: RedditSource) -> None:
     simulator.faults.fail(503, path="access_token")
     with pytest.raises(RetryableError) as fault:
         read(source)
@@ -113,7 +113,7 @@ def test_other_faults_of_a_login_are_not_a_refusal(simulator: RedditSimulator, s
     assert read(source) == 1
 
 
-def test_a_clock_that_goes_back_keeps_no_login_away(
+def test_a_clock_that_is_set_back_blocks_no_login(
     simulator: RedditSimulator, source: RedditSource, clock: Clock
 ) -> None:
     revoke(simulator, times=1)

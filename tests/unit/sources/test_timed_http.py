@@ -69,13 +69,13 @@ def must_time_out(session: requests.Session, url: str) -> None:
 
 
 @pytest.mark.parametrize("script", DRIPS.values(), ids=DRIPS.keys())
-def test_a_dripping_server_holds_nobody(session: requests.Session, script: Script) -> None:
+def test_a_dripping_server_times_out(session: requests.Session, script: Script) -> None:
     with RawServer(script) as server:
         must_time_out(session, server.url)
 
 
 @pytest.mark.parametrize("script", [DRIPS["headers"], DRIPS["body"]], ids=["headers", "body"])
-def test_nor_behind_tls(
+def test_a_dripping_server_times_out_over_tls(
     session: requests.Session, certificate: tuple[Path, Path], script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -87,7 +87,7 @@ def test_nor_behind_tls(
 
 
 @pytest.mark.parametrize("script", [DRIPS["headers"], DRIPS["body"]], ids=["headers", "body"])
-def test_nor_behind_a_proxy(session: requests.Session, script: Script) -> None:
+def test_a_dripping_server_times_out_behind_a_proxy(session: requests.Session, script: Script) -> None:
     with RawServer(sends(http("fine")), script) as proxy:
         session.proxies = {"http": proxy.url, "https": proxy.url}
         assert ask(session, "http://reddit.invalid/x").text == "fine"
@@ -95,14 +95,14 @@ def test_nor_behind_a_proxy(session: requests.Session, script: Script) -> None:
         must_time_out(session, "http://reddit.invalid/x")
 
 
-def test_nor_does_a_proxy_that_drips_itself(session: requests.Session) -> None:
+def test_a_dripping_proxy_times_out(session: requests.Session) -> None:
     with RawServer(DRIPS["headers"]) as proxy:
         session.proxies = {"https": proxy.url}
         must_time_out(session, "https://reddit.invalid/x")
         assert proxy.heads[0].startswith("CONNECT reddit.invalid:443 ")
 
 
-def test_each_read_waits_only_for_what_is_left() -> None:
+def test_each_read_waits_only_for_the_time_left() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(60)
@@ -115,20 +115,20 @@ def test_each_read_waits_only_for_what_is_left() -> None:
     assert 0 < left < 60
 
 
-def test_a_connection_is_used_again_and_again_with_a_fresh_deadline(session: requests.Session) -> None:
+def test_a_kept_connection_gets_a_new_deadline_for_each_request(session: requests.Session) -> None:
     with RawServer(sends(http("fine"))) as server:
         assert {ask(session, server.url).text for _ in range(50)} == {"fine"}
         assert (server.connections, len(server.heads)) == (1, 50)
 
 
-def test_a_large_answer_is_cut(session: requests.Session) -> None:
+def test_a_large_answer_is_refused(session: requests.Session) -> None:
     with RawServer(sends(http(b"x" * LIMIT)), sends(http(b"x" * (LIMIT + 1)))) as server:
         assert len(ask(session, server.url).content) == LIMIT
         with pytest.raises(RetryableError, match="100,000 bytes"):
             ask(session, server.url)
 
 
-def test_a_packed_answer_is_measured_unpacked(session: requests.Session) -> None:
+def test_a_compressed_answer_is_measured_decompressed(session: requests.Session) -> None:
     packed = "content-encoding: gzip\r\n"
     with RawServer(
         sends(http(gzip.compress(b"fine"), headers=packed)), sends(http(gzip.compress(b"x" * 10**7), headers=packed))
@@ -138,6 +138,6 @@ def test_a_packed_answer_is_measured_unpacked(session: requests.Session) -> None
             ask(session, server.url)
 
 
-def test_an_endless_answer_is_cut(session: requests.Session) -> None:
+def test_an_endless_answer_is_refused(session: requests.Session) -> None:
     with RawServer(drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000, every=0)) as server, pytest.raises(RetryableError):
         ask(session, server.url)

@@ -32,7 +32,7 @@ def test_content(simulator, bare, ask):
     assert (shown[1]["body"], shown[1]["author"]) == ("[removed]", "[deleted]")
 
 
-def test_what_goes_for_good(bare, ask):
+def test_items_and_accounts_can_be_removed(bare, ask):
     def shown(*names):
         return [child["data"] for child in bare.get(f"api/info?id={','.join(names)}").json()["data"]["children"]]
 
@@ -93,19 +93,19 @@ def test_faults(simulator, bare, ask):
         ("counts", {}, 405, "takes GET"),
     ],
 )
-def test_mistakes_are_told(ask, name, fields, status, says):
+def test_mistakes_are_explained(ask, name, fields, status, says):
     answer = ask(name, **fields)
     assert answer.status_code == status
     assert says in answer.json()["error"]
 
 
-def test_a_body_that_is_no_object(simulator):
+def test_a_body_that_is_not_an_object_is_refused(simulator):
     for body in (b"{", b"[]", b"\xff"):
         answer = requests.post(f"{simulator.url}_simulator/posts", data=body, timeout=10)
         assert answer.status_code == 400
 
 
-def test_the_door_lists_itself_and_is_never_counted(simulator, ask):
+def test_the_control_path_lists_its_commands_and_is_never_counted(simulator, ask):
     simulator.faults.fail(500, path=".*")
     assert ask("", "GET").json()["POST /_simulator/hold"] == {"fullname": "text*"}
     assert simulator.counts()["total"] == 0

@@ -14,7 +14,7 @@ def read(simulator, reddit):
     return lambda: list(reddit.subreddit("python").new())
 
 
-def test_faults_come_in_order_and_run_out(simulator, read):
+def test_failures_happen_in_order_and_run_out(simulator, read):
     simulator.faults.fail(503, times=2)
     simulator.faults.fail(403)
     for expected in (prawcore.ServerError, prawcore.ServerError, prawcore.Forbidden):
@@ -44,14 +44,14 @@ def test_retry_after_in_seconds_and_as_a_date(simulator, read):
         read()
 
 
-def test_only_matching_paths_go_wrong(simulator, read, reddit):
+def test_only_matching_paths_fail(simulator, read, reddit):
     simulator.faults.fail(500, path=r"/r/python/comments")
     assert len(read()) == 1
     with pytest.raises(prawcore.ServerError):
         list(reddit.subreddit("python").comments())
 
 
-def test_token_requests_go_wrong_only_by_name(simulator, make_reddit):
+def test_token_requests_fail_only_when_named(simulator, make_reddit):
     simulator.set_subreddit("python")
     simulator.faults.fail(500)
     reddit = make_reddit(simulator)
@@ -102,7 +102,7 @@ def test_timeouts(simulator, bare):
         bare.session.get(bare.url + "r/all/new", timeout=0.05)
 
 
-def test_stop_releases_what_hangs(simulator, bare):
+def test_stop_releases_hanging_requests(simulator, bare):
     simulator.faults.timeout(600)
     outcome = []
 
@@ -124,7 +124,7 @@ def test_stop_releases_what_hangs(simulator, bare):
             assert not thread.is_alive()
 
 
-def test_slow_answers_are_right_ones(simulator, read):
+def test_slow_answers_are_correct(simulator, read):
     read()
     simulator.faults.slow(0.2)
     begun = time.monotonic()
@@ -141,7 +141,7 @@ def test_odd_and_missing_ratelimit_headers(simulator, bare):
     assert len([name for name in usual if "ratelimit" in name]) == 3
 
 
-def test_impossible_faults_are_refused(simulator):
+def test_impossible_failures_are_refused(simulator):
     with pytest.raises(ValueError, match="times is 0"):
         simulator.faults.fail(500, times=0)
     with pytest.raises(ValueError, match="status is 42"):

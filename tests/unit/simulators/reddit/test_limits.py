@@ -5,7 +5,7 @@ import math
 from overheard.simulators.reddit.limits import SimulatedRateLimit
 
 
-def test_the_budget_is_kept_to_the_request(make_simulator, make_bare):
+def test_the_budget_is_exact_to_the_request(make_simulator, make_bare):
     now = [1_000_000.0]
     simulator = make_simulator(requests_per_minute=5, window_seconds=60, clock=lambda: now[0])
     simulator.add_post("python", "title")
@@ -39,7 +39,7 @@ def test_retry_after_only_when_asked_for(make_simulator, make_bare):
         assert answer.headers.get("retry-after") == (answer.headers["x-ratelimit-reset"] if wanted else None)
 
 
-def test_clients_have_a_budget_each(make_simulator, make_bare):
+def test_every_client_has_its_own_budget(make_simulator, make_bare):
     clients = {"standin": "standin-secret", "other": "other-secret"}
     simulator = make_simulator(requests_per_minute=1, window_seconds=60, clients=clients)
     first = make_bare(simulator)

@@ -27,12 +27,12 @@ def test_a_full_last_page_still_names_a_next_one_that_is_empty(simulator, bare):
     assert (last["children"], last["after"]) == ([], None)
 
 
-def test_a_short_page_names_none(simulator, bare):
+def test_a_short_page_names_no_next_one(simulator, bare):
     simulator.add_post("python", "title")
     assert data(bare, "r/python/new?limit=4")["after"] is None
 
 
-def test_1000_deep_and_no_deeper(make_simulator, make_bare):
+def test_a_listing_is_1000_items_deep_and_not_more(make_simulator, make_bare):
     simulator = make_simulator()
     bare = make_bare(simulator)
     names = [simulator.add_post(f"sub{number % 7}", "title") for number in range(1050)]
@@ -73,7 +73,7 @@ def test_an_unknown_anchor_gives_an_empty_page(simulator, bare, anchor):
     assert bare.names(f"r/python/new?after={anchor}") == []
 
 
-def test_before_takes_the_ones_next_to_the_anchor(simulator, bare):
+def test_before_returns_the_items_next_to_the_anchor(simulator, bare):
     names = [simulator.add_post("python", "title") for _ in range(6)]
     page = data(bare, f"r/python/new?limit=2&before={names[1]}")
     assert [child["data"]["name"] for child in page["children"]] == [names[3], names[2]]
@@ -103,7 +103,7 @@ def test_a_post_that_a_filter_held_is_released_to_the_top(simulator, bare):
     assert "created_utc" in bare.get("r/python/new").json()["data"]["children"][1]["data"]
 
 
-def test_what_a_moderator_restores_is_back_at_its_own_place(simulator, bare):
+def test_an_item_that_a_moderator_restores_returns_to_its_own_place(simulator, bare):
     late = simulator.add_post("python", "held", hold=True)
     names = [simulator.add_post("python", "title") for _ in range(3)]
     simulator.approve(late)
@@ -123,7 +123,7 @@ def test_a_comment_that_was_held_appears_at_its_own_place(simulator, bare):
     assert bare.names("r/python/comments") == [newer, late]
 
 
-def test_late_approval_can_be_below_newer_ones(make_simulator, make_bare):
+def test_a_late_approval_can_be_listed_below_newer_items(make_simulator, make_bare):
     simulator = make_simulator(release="place")
     bare = make_bare(simulator)
     first = simulator.add_post("python", "one")
@@ -154,7 +154,7 @@ def test_holding_hides_until_approval(simulator, bare):
     assert bare.names("r/python/comments") == [name]
 
 
-def test_nobody_approves_what_its_author_deleted(simulator):
+def test_an_item_deleted_by_its_author_cannot_be_approved(simulator):
     name = simulator.add_post("python", "one")
     simulator.delete(name)
     with pytest.raises(ValueError, match="deleted by its author"):
@@ -184,7 +184,7 @@ def test_a_closed_subreddit_that_opens_again_is_back_in_all(simulator, bare):
     assert bare.names("r/all/new") == [inside, two, one]
 
 
-def test_keep_forgets_the_oldest(make_simulator, make_bare):
+def test_keep_discards_the_oldest(make_simulator, make_bare):
     simulator = make_simulator(keep=3)
     names = [simulator.add_post("python", "title") for _ in range(5)]
     bare = make_bare(simulator)

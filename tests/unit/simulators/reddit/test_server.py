@@ -12,7 +12,7 @@ import requests
 from overheard.simulators.reddit import RedditSimulator
 
 
-def test_starts_and_stops_again(make_bare):
+def test_a_server_starts_and_stops_again(make_bare):
     simulator = RedditSimulator()
     with pytest.raises(RuntimeError, match="not running"):
         _ = simulator.url
@@ -55,7 +55,7 @@ def test_readers_and_writers_at_once(simulator, make_bare):
     assert simulator.counts()["by_endpoint"]["new"] == 160
 
 
-def test_same_seed_same_names():
+def test_the_same_seed_gives_the_same_names():
     names = [RedditSimulator(seed=seed).add_post("python", "title") for seed in (1, 1, 2)]
     assert names[0] == names[1] != names[2]
 
@@ -78,7 +78,7 @@ def test_command_line():
     assert "python selfhosted startups" in told
 
 
-def test_command_line_says_why_it_cannot_start(simulator):
+def test_the_command_line_reports_why_it_cannot_start(simulator):
     port = simulator.url.rstrip("/").rpartition(":")[2]
     command = [sys.executable, "-m", "overheard.simulators.reddit", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -20,7 +20,7 @@ def test_a_bad_token_is_401_in_the_words_prawcore_reads(bare, authorization):
     assert answer.headers["www-authenticate"] == 'Bearer realm="reddit", error="invalid_token"'
 
 
-def test_tokens_run_out(make_simulator, make_bare):
+def test_tokens_expire(make_simulator, make_bare):
     simulator = make_simulator(token_seconds=60)
     simulator.add_post("python", "title")
     bare = make_bare(simulator)
@@ -94,7 +94,7 @@ def test_multis_with_one_that_cannot_be_read(make_simulator, make_bare, bad, sta
             assert "reason" not in answer.json()
 
 
-def test_a_multi_of_nothing_is_404_even_when_dropping(make_simulator, make_bare):
+def test_a_multi_without_readable_subreddits_is_404_even_when_dropping(make_simulator, make_bare):
     assert make_bare(make_simulator(multi="drop")).get("r/nowhere+neither/new").status_code == 404
 
 

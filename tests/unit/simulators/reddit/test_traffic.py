@@ -30,7 +30,7 @@ def test_content_depends_on_the_seed_alone():
     assert filled(1) != filled(2)
 
 
-def test_every_text_is_said_before_any_is_repeated():
+def test_every_text_is_posted_before_any_is_repeated():
     simulator = RedditSimulator()
     texts = [SampleText("python", "ada", f"title {number}", "text") for number in range(20)]
     Traffic(simulator, texts=texts).fill(40)
@@ -90,7 +90,7 @@ class Signal:
 
 
 @pytest.mark.parametrize("options", [{"subreddits": ["nowhere"]}, {"texts": []}, {"rate_per_second": 0}])
-def test_nothing_to_say_is_refused(options):
+def test_traffic_without_texts_is_refused(options):
     with pytest.raises(ValueError, match=r"no texts|rate_per_second"):
         Traffic(RedditSimulator(), **options)
 
