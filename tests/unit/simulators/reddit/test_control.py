@@ -83,7 +83,7 @@ def test_faults(simulator, bare, ask):
         ("posts", {"subreddit": "python", "title": 5}, 400, "title must be a text"),
         ("posts", {"subreddit": "a b", "title": "x"}, 400, "cannot be a subreddit's name"),
         ("posts", {"subreddit": "python", "title": "x", "titel": "x"}, 400, "no field 'titel'"),
-        ("subreddits", {"name": "python", "state": "closed"}, 400, "no state of a subreddit"),
+        ("subreddits", {"name": "python", "state": "closed"}, 400, "is not a state of a subreddit"),
         ("faults", {"kind": "explode"}, 400, "kind is 'explode'"),
         ("faults", {"kind": "fail", "times": True}, 400, "times must be a count"),
         ("delete", {"fullname": "t3_zzz"}, 404, "no post or comment is called t3_zzz"),

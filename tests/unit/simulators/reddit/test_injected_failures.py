@@ -146,6 +146,6 @@ def test_impossible_failures_are_refused(simulator):
         simulator.faults.fail(500, times=0)
     with pytest.raises(ValueError, match="status is 42"):
         simulator.faults.fail(42)
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a regular expression"):
         simulator.faults.fail(500, path="(")
     assert simulator.faults.pending() == 0

@@ -19,7 +19,7 @@ def test_a_server_starts_and_stops_again(make_bare):
     with simulator:
         name = simulator.add_post("python", "title")
         first = simulator.url
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             simulator.start()
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(first, timeout=5)
