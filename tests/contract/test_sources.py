@@ -1,7 +1,7 @@
-"""What stages rely on, for every source, by what it can do. A new source is one more world in WORLDS.
+"""What stages rely on, for every source, by capability. A new source needs one more entry in WORLDS.
 
-WRITTEN are those to which items can be added, LISTED those of them that list backwards what a server has, LOOKED_UP
-those that can look items up, and DELETING those that say by themselves what was deleted.
+WRITTEN: worlds to which items can be added; LISTED: those of them with a server that lists items backwards; LOOKED_UP:
+those that can look items up; DELETING: those whose source reports deletions by itself.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from tests.unit.sources.reddit_world import RecordingBudget, new_metrics, source
 
 
 class World(Protocol):
-    """A source and the server that it asks, if it asks one."""
+    """A source and its server, if it has one."""
 
     source: Source
 
     def news(self) -> tuple[FeedKind, str, str]:
-        """Let there be a new item; its feed's kind and place, and its own id."""
+        """Create a new item; return its feed's kind and place, and its id."""
 
     def requests(self) -> int:
-        """HTTP requests so far, as the server counts them."""
+        """Return the number of HTTP requests so far, as counted by the server."""
 
 
 class Written(World, Protocol):
-    """Places are named by the suite; those not named yet exist all the same."""
+    """A world in which items can be added to any place; places need not be created."""
 
     def add(self, kind: FeedKind, place: str, text: str) -> str:
-        """Publish an item; returns its id."""
+        """Publish an item and return its id."""
 
 
 class Listed(Written, Protocol):
@@ -55,7 +55,7 @@ class Listed(Written, Protocol):
         """Refuse this place from now on."""
 
     def break_down(self) -> None:
-        """Fail the next request, in passing."""
+        """Make the next request fail transiently."""
 
 
 class RedditWorld:
@@ -98,7 +98,7 @@ class RedditWorld:
 
 
 class CanaryWorld:
-    """The canary's source, which asks nobody, and its clock."""
+    """The canary's source, which makes no requests, and its clock."""
 
     def __init__(self) -> None:
         self._now = 1_795_424_400.0
@@ -119,7 +119,7 @@ class CanaryWorld:
 
 
 class ReplayWorld:
-    """A file that is written as it is replayed."""
+    """A file that grows while it is replayed."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory()
@@ -172,7 +172,7 @@ def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture(params=[(name, kind) for name in WRITTEN for kind in SOURCES[name].feeds], ids="-".join)
 def feed(request: pytest.FixtureRequest) -> Iterator[tuple[Written, FeedKind]]:
-    """A world, and a kind of feeds that its source has."""
+    """A world, and a feed kind of its source."""
     name, kind = request.param
     with WRITTEN[name]() as made:
         yield made, kind
@@ -191,7 +191,7 @@ def kind(request: pytest.FixtureRequest) -> FeedKind:
 
 @pytest.fixture
 def budget(request: pytest.FixtureRequest) -> Iterator[RecordingBudget]:
-    """At the end of every test, the tokens taken are the requests that were made."""
+    """A budget; at the end of each test, the tokens taken must equal the requests made."""
     made = RecordingBudget()
     yield made
     names = request.fixturenames
@@ -204,12 +204,12 @@ def ids_of(page: Page) -> list[str]:
 
 
 def first(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> Page:
-    """A reading's first page."""
+    """Return the first page of a reading."""
     return source.read(ReadRequest(kind=kind, places=tuple(places), cursor=cursor), budget)
 
 
 def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> list[Page]:
-    """The pages of a reading, to its end."""
+    """Return all pages of a reading."""
     pages: list[Page] = []
     position = None
     while not pages or position is not None:
@@ -274,7 +274,7 @@ def test_new_items_have_all_their_fields(any_world: World) -> None:
     assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
     _, _, two = any_world.news()
     assert two in ids_of(first(any_world.source, kind, [place], tokens, page.cursor))
-    assert tokens.taken == any_world.requests(), "a token for every request"
+    assert tokens.taken == any_world.requests(), "one token per request"
 
 
 def test_a_feed_kind_that_a_source_lacks_is_empty(any_world: World) -> None:
@@ -292,7 +292,7 @@ def test_an_impossible_place_is_refused(name: str) -> None:
         assert (caught.value.reason, caught.value.names) == ("missing", ("no/such feed",))
 
 
-# -- sources with items that somebody writes
+# -- sources to which items can be added
 
 
 def test_an_item_has_all_its_fields(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
@@ -343,15 +343,15 @@ def test_concurrent_readings_do_not_mix(feed: tuple[Written, FeedKind]) -> None:
     assert sum(budget.taken for budget in budgets) == world.requests()
 
 
-# -- sources that list backwards what a server has
+# -- sources that list items backwards
 
 
 def test_pages_continue_to_the_end_of_the_listing(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     added = [world.add(kind, "python", f"text {number}") for number in range(2 * PAGE_ITEMS + 10)]
     pages = read_all(world.source, kind, ["python"], budget)
-    assert [item_id for page in pages for item_id in ids_of(page)] == added[::-1]  # nothing twice, nothing missed
+    assert [item_id for page in pages for item_id in ids_of(page)] == added[::-1]  # no duplicates, no losses
     assert [(len(page.items), page.complete) for page in pages] == [
-        (PAGE_ITEMS, False), (PAGE_ITEMS, False), (10, False), (0, True),  # the last: has nothing come meanwhile?
+        (PAGE_ITEMS, False), (PAGE_ITEMS, False), (10, False), (0, True),  # the last one checks for new items
     ]  # fmt: skip
 
 

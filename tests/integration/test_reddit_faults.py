@@ -1,6 +1,7 @@
-"""Reddit's bad days, with real PRAW over real HTTP against the simulator.
+"""Reddit's failures, with real PRAW over real HTTP against the simulator.
 
-Always: one token of the budget for each HTTP request, as the simulator counts them, and no error but our own.
+In every case each HTTP request, as counted by the simulator, takes one token of the budget, and only our own errors are
+raised.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def source(simulator: RedditSimulator, make_source: MakeSource) -> RedditSource:
 
 @pytest.fixture
 def budget(simulator: RedditSimulator) -> Iterator[RecordingBudget]:
-    """The budget of every request to the simulator: at the end, its tokens are the requests that were made."""
+    """A budget; at the end of each test, the tokens taken must equal the requests made."""
     made = RecordingBudget()
     yield made
     assert made.taken == simulator.counts()["total"]
@@ -84,7 +85,7 @@ def data(simulator: RedditSimulator) -> int:
     return simulator.counts()["total"] - tokens(simulator)
 
 
-# Requests that go well
+# Successful requests
 
 
 def test_a_read_is_one_request_plus_a_login_the_first_time(
@@ -115,7 +116,7 @@ def test_the_budget_observes_reddits_own_count(simulator: RedditSimulator, make_
     read(source, budget)
     read(source, budget)
     assert [remaining for remaining, _ in budget.observed] == [999.0, 998.0]
-    assert metrics.registry.get_sample_value("overheard_reddit_budget_remaining") is None, "all processes share it"
+    assert metrics.registry.get_sample_value("overheard_reddit_budget_remaining") is None, "it belongs to all processes"
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", "200"): 2}
 
 
@@ -168,7 +169,7 @@ def test_every_thread_logs_in_once(simulator: RedditSimulator, source: RedditSou
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, budgets)) == [10] * 4
-    assert [budget.taken for budget in budgets] == [11] * 4  # each asked with its own budget
+    assert [budget.taken for budget in budgets] == [11] * 4  # each thread used its own budget
     assert (tokens(simulator), data(simulator)) == (4, 40)
 
 
@@ -228,7 +229,7 @@ def test_reddits_own_limit_is_a_429_too(make_source: MakeSource) -> None:
         assert budget.taken == simulator.counts()["total"] == 3
 
 
-# Passing faults
+# Transient failures
 
 
 FAULTS: dict[str, Spoil] = {
@@ -348,7 +349,7 @@ NONSENSE = [
 def test_nonsense_is_a_transient_failure(make_source: MakeSource, answer: bytes, login: bool) -> None:
     def script(out: object, stop: object) -> None:
         out.write(answer)  # type: ignore[attr-defined]
-        raise ConnectionError  # closes it
+        raise ConnectionError  # closes the connection
 
     with RawServer(script, token=script if login else None) as server:
         source, budget = make_source(server.url), RecordingBudget()
@@ -408,7 +409,7 @@ def test_wrong_credentials_are_reported_to_the_operator(
 @pytest.mark.parametrize("url", ["http://", "http://[", "nonsense", "ftp://localhost", "http://\x7f.example"])
 def test_wrong_addresses_are_reported_to_the_operator(make_source: MakeSource, url: str) -> None:
     source = make_source("http://localhost")
-    # As if the configuration, which refuses some of them, let them all pass.
+    # Bypass the configuration, which refuses some of them.
     settings = source._client.settings.model_copy(update={"reddit_url": url, "oauth_url": url})
     source._client.settings = settings
     with pytest.raises((PermanentError, RetryableError)):

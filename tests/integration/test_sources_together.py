@@ -1,4 +1,4 @@
-"""Several sources in one pipeline: matches never cross them, and what one deletes goes there only.
+"""Several sources in one pipeline: matches and deletions never cross from one to another.
 
 The pipeline is that of ``overheard run``, in this process, on the embedded bus and SQLite.
 """
@@ -68,7 +68,7 @@ def open_source(config, metrics, clock):
 
 
 class Running:
-    """A pipeline at work, and who watches what in it."""
+    """A running pipeline and its workspaces."""
 
     def __init__(self, program: RunningProcess, file: Path) -> None:
         self.db = program.db
@@ -76,7 +76,7 @@ class Running:
         self._file = file
 
     def watch(self, slug: str, **places: str) -> None:
-        """Save a workspace that looks for needles in one place of each of the named sources."""
+        """Save a workspace that searches for needles in one place of each of the named sources."""
         spec = WorkspaceSpec(
             slug=slug,
             every="2s",
@@ -140,7 +140,7 @@ def start(tmp_path: Path, simulator: RedditSimulator) -> Callable[..., Any]:
 
 
 def test_matches_and_deletions_never_cross_sources(start: Any, simulator: RedditSimulator) -> None:
-    """A place of the same name in both, everything of one of them, and an item of the same id."""
+    """Both sources have a place of the same name and an item of the same id; one is watched entirely as well."""
     simulator.set_subreddit("python", "public")
     with start() as running:
         running.watch("of-reddit", reddit="python")
@@ -160,7 +160,7 @@ def test_matches_and_deletions_never_cross_sources(start: Any, simulator: Reddit
         running.write(gone=twin)
         left = [each for each in (*of_replay, *of_all) if each[2] != twin]
         running.wait_for(*of_reddit, *left)
-        running.write(id="p1", kind="post", place="python", title="a needle")  # it said so already
+        running.write(id="p1", kind="post", place="python", title="a needle")  # published again: no second mention
 
         simulator.delete(other)
         running.pipeline.events.publish("item.recheck", {"item": other})
@@ -178,7 +178,7 @@ def test_without_a_client_of_reddit_everything_else_runs(start: Any, simulator: 
 def test_a_source_is_a_module_and_an_entry_of_the_registry(
     start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ARCHITECTURE's recipe, followed to the letter."""
+    """Follow the recipe in ARCHITECTURE.md."""
     (tmp_path / "dummy_source.py").write_text(DUMMY)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(

@@ -1,4 +1,4 @@
-"""PRAW kept to itself: no configuration but ours comes in, no secret comes out."""
+"""PRAW is isolated: it reads only our configuration, and leaks no secret."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_praws_own_configuration_changes_nothing(
     monkeypatch.setenv("praw_check_for_updates", "True")
     monkeypatch.setattr(praw.Reddit, "update_checked", False)
     assert read(source_at(simulator.url)) == 1
-    assert not praw.Reddit.update_checked  # it asks PyPI otherwise
+    assert not praw.Reddit.update_checked  # otherwise it requests PyPI
     assert simulator.counts()["total"] == 2
 
 
@@ -210,7 +210,7 @@ BAD_LOGINS = [
 
 
 def everything_about(error: BaseException) -> str:
-    """What any logger could print: the text, the causes, and the locals of every frame but this test's own."""
+    """Return all that a logger could print: text, causes, and the locals of every frame except this file's."""
     texts = [repr(error), str(vars(error))]
     while error.__traceback__ is not None and error.__traceback__.tb_frame.f_code.co_filename == __file__:
         error = error.with_traceback(error.__traceback__.tb_next)
@@ -223,7 +223,7 @@ def everything_about(error: BaseException) -> str:
 
 @pytest.fixture
 def logs() -> Iterator[io.StringIO]:
-    """All that is logged, by anybody, at the lowest level."""
+    """Everything that any library logs, at the lowest level."""
     root = logging.getLogger()
     loggers = [root, *map(logging.getLogger, NOISY_LIBRARIES)]
     handlers, levels = root.handlers[:], [logger.level for logger in loggers]
@@ -246,7 +246,7 @@ def logs() -> Iterator[io.StringIO]:
 def test_no_secret_leaks(answer: bytes, login: bool, logs: io.StringIO) -> None:
     def script(out: io.BufferedWriter, stop: object) -> None:
         out.write(answer)
-        raise ConnectionError  # closes it
+        raise ConnectionError  # closes the connection
 
     assert_no_secret_leaks(script, script if login else sends(http(TOKEN)), logs)  # type: ignore[arg-type]
 
@@ -269,17 +269,17 @@ def assert_no_secret_leaks(script: Script, token: Script, logs: io.StringIO) -> 
             password=SECRETS[1],
             timeout=0.3,
         )
-        said = repr(source) + repr(source._client) + repr(source._client.settings)
+        output = repr(source) + repr(source._client) + repr(source._client.settings)
         try:
             source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         except OverheardError as error:
-            said += everything_about(error)
+            output += everything_about(error)
             logging.getLogger("test").error("it failed", exc_info=error.with_traceback(error.__traceback__.tb_next))  # type: ignore[union-attr]
             assert "it failed" in logs.getvalue()
         source.close()
-    said += logs.getvalue() + str(requests_counted(metrics))
-    assert "canary" not in said
-    assert _basic("id", SECRETS[0]) not in said
+    output += logs.getvalue() + str(requests_counted(metrics))
+    assert "canary" not in output
+    assert _basic("id", SECRETS[0]) not in output
     assert any("password-canary" in head or _basic("id", SECRETS[0]) in head for head in server.heads)
 
 

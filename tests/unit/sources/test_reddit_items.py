@@ -1,4 +1,4 @@
-"""Reddit's JSON as items."""
+"""Parsing Reddit's JSON into items."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_comment_may_lack_the_fields_of_its_post(missing: str) -> None:
     [read] = parse_children([thing], "comment")
     assert read.item is not None
     expected = ("t3_1abc", "") if missing == "link_title" else ("t3_1abc", "A title")
-    assert (read.item.thread, read.item.thread_title) == expected, "its link names the post, too"
+    assert (read.item.thread, read.item.thread_title) == expected, "the permalink also names the post"
 
 
 @pytest.mark.parametrize("author", ["[deleted]", None, ""])
@@ -90,7 +90,7 @@ def test_a_deleted_author_is_none(author: str | None) -> None:
         [read] = parse_children([altered(thing, author=author)])
         assert read.item is not None
         assert read.item.author is None
-        assert not read.gone  # who deletes the account leaves the words
+        assert not read.gone  # deleting an account leaves the text
 
 
 def test_an_absent_author_is_none() -> None:
@@ -199,7 +199,7 @@ def test_sanitized_text_can_be_encoded_and_stays_the_same(text: str) -> None:
     assert len(cleaned) <= len(text)
 
 
-TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)  # with halves of surrogate pairs, as JSON may
+TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)  # with lone surrogates, which JSON allows
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),

@@ -1,4 +1,4 @@
-"""How often a login is tried that Reddit refuses, with real PRAW over real HTTP against the simulator."""
+"""How often a refused login is retried, with real PRAW over real HTTP against the simulator."""
 
 from __future__ import annotations
 
@@ -59,13 +59,15 @@ def test_refused_logins_are_retried_at_growing_intervals(
         with pytest.raises(LoginRefused, match="revoked this app") as refused:
             read(source, budget)
         assert refused.value.delay is not None
-        assert 0 < refused.value.delay <= 60, "asking costs nothing: a restart with a new key is noticed soon"
+        assert 0 < refused.value.delay <= 60, (
+            "short: checking costs no request, and a restart with a new key takes effect soon"
+        )
         if logins(simulator) > last:
             tried.append(minute)
             last = logins(simulator)
         clock.advance(MINUTE)
     assert tried == [0, 5, 15, 35, 75, 135]
-    assert budget.taken == simulator.counts()["total"] == len(tried) + 1, "and the read whose token was not accepted"
+    assert budget.taken == simulator.counts()["total"] == len(tried) + 1, "plus the read whose token was not accepted"
 
 
 def test_reading_resumes_when_the_key_is_accepted_again(
@@ -84,7 +86,7 @@ def test_reading_resumes_when_the_key_is_accepted_again(
     with pytest.raises(LoginRefused):
         read(source)
     clock.advance(5 * MINUTE)
-    assert read(source) == 1, "another time begins anew"
+    assert read(source) == 1, "the next refusal starts with the shortest pause"
 
 
 def test_a_refusal_blocks_every_thread_that_is_not_logged_in(simulator: RedditSimulator, source: RedditSource) -> None:
@@ -94,8 +96,8 @@ def test_a_refusal_blocks_every_thread_that_is_not_logged_in(simulator: RedditSi
         thread = threading.Thread(target=_refused, args=(source,))
         thread.start()
         thread.join()
-    assert logins(simulator) == 2, "this thread's, and the first of the others"
-    assert read(source) == 1, "its token still holds"
+    assert logins(simulator) == 2, "this thread's, and the first one of the others"
+    assert read(source) == 1, "its token is still valid"
 
 
 def _refused(source: RedditSource) -> None:

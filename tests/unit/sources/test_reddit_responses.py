@@ -1,4 +1,4 @@
-"""What Reddit's refusals mean."""
+"""Which error each refusal of Reddit maps to."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def answer(status: int, body: object = None, **headers: str) -> requests.Respons
 
 def error_of(made: requests.Response, endpoint: str = "new", names: tuple[str, ...] = ("a", "b")) -> OverheardError:
     error = error_for(made, endpoint, names, lambda: NOW)
-    assert "canary" not in str(error)  # nothing of what a server says is repeated
+    assert "canary" not in str(error)  # no text of a server is repeated
     return error
 
 
@@ -184,8 +184,8 @@ def test_a_refused_login_says_what_to_do(status: int) -> None:
     error = error_of(answer(status), "token")
     assert type(error) is LoginRefused
     assert error.delay == 60
-    for said in (f"({status})", "revoked", "reddit.com/prefs/apps", "client_id"):
-        assert said in str(error)
+    for part in (f"({status})", "revoked", "reddit.com/prefs/apps", "client_id"):
+        assert part in str(error)
 
 
 @pytest.mark.parametrize(("given_", "word"), [("invalid_grant", "invalid_grant"), ("canary", "error"), ({}, "error")])

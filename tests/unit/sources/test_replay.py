@@ -1,4 +1,4 @@
-"""Files that are replayed: in whatever form, however they grow, whatever is wrong with them."""
+"""Replayed files: in every format, growing, replaced, damaged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     "zst": zstandard.compress,
 }
 START = 1_600_000_000
-BLANK = b" " * 4095 + b"\n"  # ten thousand are a bomb: few lines to read, and packed to less than a 700th
+BLANK = b" " * 4095 + b"\n"  # ten thousand are a bomb: few lines to read, and they compress by more than 700:1
 
 
 def line(number: int, **fields: Any) -> bytes:
@@ -46,7 +46,7 @@ def lines(*numbers: int) -> bytes:
 
 
 class Player:
-    """One feed of a replay, read again and again, each time where the last reading ended."""
+    """One feed of a replay; each reading continues where the last one ended."""
 
     def __init__(self, path: Path, metrics: ProcessMetrics, clock: Any) -> None:
         self.path, self.metrics, self.clock = path, metrics, clock
@@ -60,7 +60,7 @@ class Player:
         self.source = ReplaySource(self.path, self.speed, self.metrics, clock=self.clock)
 
     def pages(self) -> list[Page]:
-        """A reading, to its end."""
+        """Return all pages of a reading."""
         pages: list[Page] = []
         while not pages or pages[-1].position is not None:
             position = pages[-1].position if pages else None
@@ -130,7 +130,7 @@ def test_a_replaced_file_is_read_from_its_start(player: Player, file: Path) -> N
     file.write_bytes(lines(7, 8, 9))
     assert player.ids() == ["i7", "i8", "i9"]
     file.write_bytes(lines(7))
-    assert player.ids() == ["i7"], "it became shorter"
+    assert player.ids() == ["i7"], "the file became shorter"
 
 
 def test_the_files_of_a_folder_are_read_in_order_of_their_names(player: Player, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_the_files_of_a_folder_are_read_in_order_of_their_names(player: Player, 
     (tmp_path / "folder").mkdir()
     assert player.ids() == ["i1", "i2"]
     (tmp_path / "0.jsonl").write_bytes(lines(3))
-    assert player.ids() == ["i3"], "whatever its name, it is new"
+    assert player.ids() == ["i3"], "a new file is read, wherever its name sorts"
 
 
 def test_a_long_reading_continues_page_by_page(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_items_appear_when_due_with_that_time_as_their_date(player: Player, file
     assert [(item.id, item.created_at) for item in player.items()] == [("i0", began)]
     clock.advance(4.9)
     player.restart()
-    assert player.ids() == [], "the second one comes after 5 s"
+    assert player.ids() == [], "the second one is due after 5 s"
     clock.advance(0.1)
     assert [(item.id, item.created_at) for item in player.items()] == [("i50", began + 5), ("i20", began + 2)]
     clock.advance(100)
@@ -186,7 +186,7 @@ def test_an_incomplete_last_line_is_read_later(player: Player, file: Path) -> No
     file.write_bytes(whole[:-20])
     assert player.ids() == ["i1"]
     file.write_bytes(whole[:-1])
-    assert player.ids() == ["i2"], "an object is whole without a line's end"
+    assert player.ids() == ["i2"], "an object is complete even without a line break"
     file.write_bytes(whole + line(3))
     assert player.ids() == ["i3"]
 

@@ -1,4 +1,4 @@
-"""Answers come whole and in time, or not at all: over plain HTTP, TLS and a proxy."""
+"""Responses arrive completely and in time, or fail: over plain HTTP, TLS and a proxy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from overheard.errors import RetryableError
 from overheard.sources.timed_http import DeadlineAdapter, _TimedReader, read_all
 from tests.unit.sources.reddit_world import RawServer, Script, drips, http, sends
 
-TIMEOUT = 0.3  # seconds
-PATIENCE = 3.0  # seconds; the drips below would go on for ever
-LIMIT = 100_000  # bytes
+TIMEOUT_SECONDS = 0.3
+FAIL_AFTER_SECONDS = 3.0  # the drips below never end by themselves
+LIMIT_BYTES = 100_000
 
 DRIPS = {
     "status line": drips(b"HTTP/1.1 200", b" "),
@@ -35,7 +35,7 @@ DRIPS = {
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost and its key, made here: a key in the repository would alarm its scanners."""
+    """A certificate for localhost and its key, made here: a key in the repository would trigger secret scanners."""
     home = tmp_path_factory.mktemp("tls")
     names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     files = ("-out", str(home / "cert.pem"), "-keyout", str(home / "key.pem"))
@@ -57,15 +57,15 @@ def session() -> Iterator[requests.Session]:
 
 
 def ask(session: requests.Session, url: str) -> requests.Response:
-    with session.get(url, stream=True, timeout=(TIMEOUT, TIMEOUT)) as response:
-        return read_all(response, LIMIT)
+    with session.get(url, stream=True, timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS)) as response:
+        return read_all(response, LIMIT_BYTES)
 
 
 def must_time_out(session: requests.Session, url: str) -> None:
     begun = time.monotonic()
     with pytest.raises((requests.RequestException, urllib3.exceptions.HTTPError), match=r"timed out|took too long"):
         ask(session, url)
-    assert time.monotonic() - begun < PATIENCE
+    assert time.monotonic() - begun < FAIL_AFTER_SECONDS
 
 
 @pytest.mark.parametrize("script", DRIPS.values(), ids=DRIPS.keys())
@@ -122,8 +122,8 @@ def test_a_kept_connection_gets_a_new_deadline_for_each_request(session: request
 
 
 def test_a_large_answer_is_refused(session: requests.Session) -> None:
-    with RawServer(sends(http(b"x" * LIMIT)), sends(http(b"x" * (LIMIT + 1)))) as server:
-        assert len(ask(session, server.url).content) == LIMIT
+    with RawServer(sends(http(b"x" * LIMIT_BYTES)), sends(http(b"x" * (LIMIT_BYTES + 1)))) as server:
+        assert len(ask(session, server.url).content) == LIMIT_BYTES
         with pytest.raises(RetryableError, match="100,000 bytes"):
             ask(session, server.url)
 

@@ -1,4 +1,4 @@
-"""A simulator over real HTTP, asked by real PRAW and, where PRAW hides too much, by bare requests."""
+"""A simulator over real HTTP, read with real PRAW and, where PRAW hides too much, with plain requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AGENT = "linux:overheard.tests:1.0 (by /u/simulator)"
 
 
 class OneAttempt(FiniteRetryStrategy):
-    """PRAW waits seconds between attempts; these tests look at single answers."""
+    """No retries: PRAW waits seconds between attempts, and these tests check single responses."""
 
     def should_retry_on_failure(self) -> bool:
         return False
@@ -30,7 +30,7 @@ def praw_of(simulator: RedditSimulator, **options: object) -> praw.Reddit:
 
 
 class Bare:
-    """Requests with a token, without anybody's retries, waits or rewriting."""
+    """Plain requests with a token, without retries, waits or rewriting."""
 
     def __init__(self, simulator: RedditSimulator) -> None:
         self.url = simulator.url

@@ -1,4 +1,4 @@
-"""The control door: the whole Python API from another process."""
+"""The control path: the whole Python API for other processes."""
 
 import pytest
 import requests
@@ -42,7 +42,7 @@ def test_items_and_accounts_can_be_removed(bare, ask):
     ask("delete-account", author="ADA")
     data = shown(post, comment, other)
     assert [each["author"] for each in data] == ["[deleted]", "[deleted]", "bob"]
-    assert [data[0]["selftext"], data[1]["body"]] == ["text", "hers"], "an account goes, what was said stays"
+    assert [data[0]["selftext"], data[1]["body"]] == ["text", "hers"], "the account is deleted, the text stays"
     assert "author_fullname" not in data[0]
     assert bare.names("r/python/new") == [post]
     ask("delete", fullname=post)

@@ -1,4 +1,4 @@
-"""Faults on demand: each must look to PRAW like the real trouble it stands for."""
+"""Injected failures: each must look to PRAW like the real failure that it simulates."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Paging: Reddit's rules, and the cases in which they surprise."""
+"""Paging: Reddit's rules, and their surprising cases."""
 
 import pytest
 from hypothesis import given

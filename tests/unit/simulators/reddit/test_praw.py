@@ -1,4 +1,4 @@
-"""What real PRAW 8 makes of the simulator's answers."""
+"""Real PRAW 8 understands the simulator's responses."""
 
 import praw
 import prawcore
@@ -24,7 +24,7 @@ def test_posts_and_comments_arrive_with_their_fields(simulator, reddit):
 
 
 def test_listings_need_no_second_request(simulator, reddit):
-    # A field that PRAW has to look for costs a request of its own: the shape must be complete.
+    # PRAW fetches a missing field with a request of its own, so all fields must be there.
     simulator.add_comment(simulator.add_post("python", "title"), "body")
     for thing in [*reddit.subreddit("python").new(), *reddit.subreddit("python").comments()]:
         assert thing.created_utc

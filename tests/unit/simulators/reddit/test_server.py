@@ -1,4 +1,4 @@
-"""Starting, stopping, many at once, and the command line."""
+"""Starting, stopping, concurrent clients, and the command line."""
 
 import re
 import signal

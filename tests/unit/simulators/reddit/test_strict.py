@@ -1,4 +1,4 @@
-"""What real Reddit refuses, the simulator refuses."""
+"""The simulator refuses what Reddit refuses."""
 
 import http.client
 from urllib.parse import urlsplit
@@ -99,7 +99,7 @@ def test_a_multi_without_readable_subreddits_is_404_even_when_dropping(make_simu
 
 
 def test_keep_alive_survives_refusals(simulator):
-    # Whoever leaves a request's body unread breaks the next request on the same connection.
+    # A server that leaves a request's body unread breaks the next request on the same connection.
     address = urlsplit(simulator.url)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
     connection.connect()

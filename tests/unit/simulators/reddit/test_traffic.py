@@ -1,4 +1,4 @@
-"""Traffic: the same for the same seed, and about something worth finding."""
+"""Traffic: reproducible for a seed, with texts that are worth matching."""
 
 import re
 from collections import Counter
@@ -70,7 +70,7 @@ def test_the_thread_adds_at_its_rate_and_stops(simulator, bare):
 
 
 class Signal:
-    """Set when the simulator was given so many items."""
+    """An event that is set after a number of items was added to the simulator."""
 
     def __init__(self, simulator, count):
         self.count, self.arrived = count, Semaphore(0)
