@@ -132,7 +132,7 @@ class SingleFeedSource:
         return older
 
     def probe(self, budget: RequestTokens) -> None:
-        """Succeed: there is no server that could refuse."""
+        """Do nothing: there is no server that could refuse."""
 
     def close(self) -> None:
         """Do nothing."""

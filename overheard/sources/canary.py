@@ -39,7 +39,7 @@ class CanarySource(SingleFeedSource):
             thread=number,
             author="overheard",
             title="Overheard canary",
-            body="Nobody wrote this. It shows that what is said arrives.",
+            body="A generated post, to check that mentions arrive.",
             permalink=f"https://overheard.invalid/{number}",
             created_at=now,
         )

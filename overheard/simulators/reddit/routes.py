@@ -83,13 +83,13 @@ class Routes:
             page = listings.after(columns, behind, limit, self._depth)
         else:
             page = listings.newest(columns, limit, self._depth)
-        found = [item for place in page.places if (item := self._store.at(kind, place))]
-        first, last = (found[0].fullname, found[-1].fullname) if found else (None, None)
+        items = [item for place in page.places if (item := self._store.at(kind, place))]
+        first, last = (items[0].fullname, items[-1].fullname) if items else (None, None)
         if ahead is not None:
             older, newer = (last if counted else None), (first if page.more else None)
         else:
             older, newer = (last if page.more else None), (first if counted else None)
-        return render.listing(map(render.thing, found), after=older, before=newer)
+        return render.listing(map(render.thing, items), after=older, before=newer)
 
     def _info(self, query: dict[str, str]) -> str:
         if "sr_name" in query:
@@ -97,13 +97,13 @@ class Routes:
             homes = [self._store.subreddits.get(name.lower()) for name in names]
             shown = [home for home in homes if home and home.state not in ("missing", "banned")]
             return render.listing(map(render.subreddit, shown))
-        found: list[Item] = []
+        items: list[Item] = []
         for name in _names(query.get("id", "")):
             parsed = parse_fullname(name)
             item = self._store.find(*parsed) if parsed else None
             if item and item.subreddit.state == "public":
-                found.append(item)
-        return render.listing(map(render.thing, found))
+                items.append(item)
+        return render.listing(map(render.thing, items))
 
     def _search(self, name: str, query: dict[str, str]) -> str:
         # Deliberately simple: all words must be in title or text; always sorted newest first.

@@ -91,6 +91,7 @@ class RedditClient:
         settings = self.settings
         app = settings.clients[0]
         with PrawConfig.LOCK:
+            # PRAW loads configuration files only while this class attribute is None.
             PrawConfig.CONFIG = _defaults()
         return praw.Reddit(
             # Every setting is passed, even None: PRAW takes those that are missing from the environment (praw_…).

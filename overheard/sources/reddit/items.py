@@ -106,10 +106,12 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
         item = msgspec.structs.replace(
             _item(kind, post, post.name, body), title=sanitized(post.title), url=sanitized(post.url or "")
         )
+        # Without an author, the placeholder is Reddit's own; with one, the author may have typed it.
         return ParsedChild(
             item, gone=bool(post.removed_by_category) or (item.author is None and body in REMOVED_BODIES)
         )
     comment = msgspec.convert(child.data, _Comment)
+    # `link_id` may be missing, but the permalink names the post as well.
     thread = (
         comment.link_id
         if comment.link_id and FULLNAME.fullmatch(comment.link_id)
@@ -132,8 +134,9 @@ def is_text_removed(item: Item) -> bool:
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
         raise msgspec.ValidationError("its `name` is not a fullname of its kind")
-    if not 0 < data.created_utc < MAX_EPOCH_SECONDS:  # nor NaN
+    if not 0 < data.created_utc < MAX_EPOCH_SECONDS:  # false for NaN, too
         raise msgspec.ValidationError("its `created_utc` is not a time")
+    # It is appended to Reddit's address, and without a slash in front could change the host.
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
         raise msgspec.ValidationError("its `permalink` is not a path")
     return Item(

@@ -87,7 +87,9 @@ class ListingReader:
         self._old = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
         self._at = msgspec.json.decode(position, type=ListingPosition) if position else ListingPosition()
         self._known = self._names_that_count()
-        self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))  # listings have whole seconds
+        # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
+        # listings are whole seconds.
+        self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
         self._page_size = page_size
         self._depth = depth
 
@@ -156,7 +158,7 @@ class ListingReader:
         old = self._old
         known = {name for name, feed in old.seen if not feed or feed in self._names}
         known.update(*(old.last.get(feed, ()) for feed in self._names))
-        if len(self._names) == 1:
+        if len(self._names) == 1:  # read alone: see `aside` above
             known.update(*(old.aside.get(feed, ()) for feed in self._names))
         return known
 
@@ -180,7 +182,7 @@ class ListingReader:
 
     def _remember(self, items: Sequence[Item], new: Sequence[Item]) -> None:
         at = self._at
-        if new or not at.pages:
+        if new or not at.pages:  # a page without new items, behind another anchor, is not deeper
             at.pages += 1
         if new:
             at.steps = 0

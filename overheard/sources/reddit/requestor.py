@@ -50,6 +50,7 @@ CURRENT_REQUEST: ContextVar[RequestPurpose] = ContextVar("overheard_reddit_call"
 def session() -> requests.Session:
     """Return a session for one thread. It keeps connections; proxies and certificates come from the environment."""
     created = requests.Session()
+    # Two hosts (login and data), one thread. A retry here would be a request without a token of the budget.
     adapter = DeadlineAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
     created.mount("https://", adapter)
     created.mount("http://", adapter)
@@ -80,7 +81,7 @@ class BudgetedRequestor(prawcore.Requestor):
         purpose = CURRENT_REQUEST.get()
         endpoint = TOKEN_ENDPOINT if url.endswith(ACCESS_TOKEN_PATH) else purpose.endpoint
         if endpoint == TOKEN_ENDPOINT:
-            self._logins.check()
+            self._logins.check()  # before the budget, so that a blocked login costs no token
         purpose.budget.acquire()
         answer = self._exchange(method, url, endpoint, kwargs)
         self._metrics.reddit_requests.labels(endpoint, _status(answer)).inc()
@@ -93,6 +94,7 @@ class BudgetedRequestor(prawcore.Requestor):
         if failure is None:
             return answer
         if answer.status_code == 429 and isinstance(failure, RetryableError) and failure.delay:
+            # For all processes: the limit belongs to the credentials, which they share.
             purpose.budget.block(failure.delay)
         raise failure
 
@@ -108,6 +110,7 @@ class BudgetedRequestor(prawcore.Requestor):
 
         An error raised here would keep the frames of requests as its context, and with them the credentials.
         """
+        # A followed redirect would send the token or the password to another host, and cost no token of the budget.
         limits = {"timeout": (self.timeout, self.timeout), "allow_redirects": False, "stream": True}
         try:
             with self._http.request(method, url, **(kwargs | limits)) as response:
@@ -117,7 +120,7 @@ class BudgetedRequestor(prawcore.Requestor):
         except (*INVALID_URL_ERRORS, UnicodeError) as error:
             kind = type(error).__name__
             return PermanentError(
-                f"Reddit cannot be asked ({kind}): check the addresses and texts under [sources.reddit]"
+                f"cannot send a request to Reddit ({kind}): check the addresses and texts under [sources.reddit]"
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return RetryableError(f"no answer from Reddit ({endpoint}): {_innermost(error)}")

@@ -79,6 +79,7 @@ def error_for(answer: requests.Response, endpoint: str, names: tuple[str, ...], 
         return TokenRefused(f"{what}: it does not accept its own token")
     if "insufficient_scope" in headers.get("www-authenticate", ""):
         return PermanentError(f"{what}: the app's token lacks the scope `read`")
+    # Of all redirects only the one to the search has a meaning; others come from a proxy or a wrong address.
     missing = 300 <= status < 400 and _path(headers).startswith(SEARCH_PATH)
     if 300 <= status < 400 and not missing:
         return RetryableError(
@@ -95,7 +96,7 @@ def error_for(answer: requests.Response, endpoint: str, names: tuple[str, ...], 
 def login_refusal(why: str) -> LoginRefused:
     """Return the error for refused credentials; ``why`` is a status or an OAuth error code."""
     return LoginRefused(
-        f"Reddit refuses the login ({why}). It may have revoked this app: look at https://www.reddit.com/prefs/apps."
+        f"Reddit refuses the login ({why}). It may have revoked this app: check https://www.reddit.com/prefs/apps."
         " If the app is still there, check [sources.reddit] client_id, client_secret and, if they are set, username and"
         " password; a username needs an app of the type 'script'",
         delay=RETRY_DEFAULT_SECONDS,

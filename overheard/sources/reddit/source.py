@@ -39,7 +39,7 @@ NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: witho
   2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
   3. Set [sources.reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
-  Without credentials, `overheard demo` shows everything on a Reddit of its own."""
+  Without credentials, `overheard demo` shows everything with a simulated Reddit."""
 
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock = system_clock) -> RedditSource:

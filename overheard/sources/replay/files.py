@@ -18,8 +18,8 @@ log = get_logger(__name__)
 
 FILES_MAX = 1000  # each has an entry in every cursor
 OPEN_FILES_MAX = 16  # kept open between readings: a compressed file has no random access
-SKIP_BYTES = 1 << 20
-FILE_RETRY_SECONDS = 60.0
+SKIP_BYTES = 1 << 20  # read at once while skipping, which decompresses everything before the offset
+FILE_RETRY_SECONDS = 60.0  # chosen, not measured: a missing file needs the operator
 
 # The hash of a file's first line, and the offset up to which the file was read. The line identifies the file because it
 # stays the same when the file is compressed, while the inode changes.
@@ -37,7 +37,7 @@ class LineReader:
         self.ended = False
         try:
             self.first = hashlib.sha256(self.peek().rstrip(b"\r\n")).hexdigest()[:16]
-        except BaseException:
+        except BaseException:  # the caller gets no object that it could close
             self.close()
             raise
 
@@ -89,18 +89,19 @@ class ReplayFiles:
             if not self._path.is_dir():
                 self._path.stat()
                 return [self._path]
-            found = sorted(path for path in self._path.iterdir() if path.is_file() and not path.name.startswith("."))
+            # Hidden files are left out: rsync and editors keep unfinished copies in them.
+            paths = sorted(path for path in self._path.iterdir() if path.is_file() and not path.name.startswith("."))
         except OSError as error:
             raise _unusable(str(error.strerror)) from None
-        if len(found) > FILES_MAX:
-            raise _unusable(f"{len(found):,} files, {FILES_MAX:,} are allowed")
-        return found
+        if len(paths) > FILES_MAX:
+            raise _unusable(f"{len(paths):,} files, {FILES_MAX:,} are allowed")
+        return paths
 
     @contextmanager
     def lines(self, path: Path, since: FilePosition | None) -> Iterator[LineReader | None]:
         """Yield a reader of the lines after ``since``; None if the file has not changed since it was read to its end.
 
-        A file that has another first line than ``since`` has replaced the old one, and is read from its start.
+        A file that is shorter than ``since``, or has another first line, has been replaced: it is read from its start.
         """
         state = path.stat()
         signature = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
@@ -130,6 +131,7 @@ class ReplayFiles:
         if since is None:
             return LineReader(path)
         with self._lock:
+            # Taken out while it is in use: a reader serves one thread at a time.
             lines = self._open.pop((file[0], file[1], since), None)
         if lines is not None:
             return lines

@@ -117,7 +117,7 @@ def _time(value: float | str | None) -> float:
         seconds = float(value)
     except ValueError:
         seconds = _iso_seconds(str(value))
-    if not 0 < seconds < MAX_EPOCH_SECONDS:  # nor NaN
+    if not 0 < seconds < MAX_EPOCH_SECONDS:  # false for NaN, too
         raise InvalidLine("its time is not a time")
     return seconds
 

@@ -103,10 +103,10 @@ class ReplaySource(SingleFeedSource):
             with self._files.lines(path, progress.files.get(name)) as lines:
                 while lines is not None and not page.full and (raw := self._next_line(lines)):
                     if not self._add(raw, f"{name}, byte {lines.offset}", place, progress, page):
-                        return
+                        return  # not due yet, so the lines after it have to wait as well
                     lines.take()
                     progress.files[name] = lines.position
-        except (*DECOMPRESSION_ERRORS, OSError, InvalidInput) as error:
+        except (*DECOMPRESSION_ERRORS, OSError, InvalidInput) as error:  # the other files are still read
             reason = getattr(error, "strerror", None) or str(error)
             log.warning("cannot read the rest of a replay file", file=name, reason=reason)
 
