@@ -84,7 +84,7 @@ class Application:
         usage = self._limit.take(holder.client, self._clock())
         if usage.over:
             return self._too_many(usage)
-        failure = self._failures.take(request.path, data=True)
+        failure = self._failures.take(request.path, data=True)  # a request over the limit does not use one up
         try:
             answer = self._routes.read(request, holder)
         except BadRequest as error:

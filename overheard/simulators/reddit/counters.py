@@ -26,7 +26,7 @@ class Counters:
         self._by_endpoint: Counter[str] = Counter()
         self._by_status: Counter[int] = Counter()
         self._violations = 0
-        self._recent: deque[str] = deque(maxlen=10_000)
+        self._recent: deque[str] = deque(maxlen=10_000)  # bounded: a demo may run for days
 
     def record(self, endpoint: str, target: str, status: int, *, violation: bool = False) -> None:
         with self._changed:

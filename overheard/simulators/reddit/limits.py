@@ -57,6 +57,7 @@ class SimulatedRateLimit:
         """Count one request of a client at `now` (Unix seconds). A refused request counts too, as on Reddit."""
         with self._lock:
             window = self._windows.setdefault(client, _Window(now))
+            # Below 0 the clock was set back; the window then moves back by whole lengths, too.
             if not 0 <= now - window.start < self.window_seconds:
                 passed = math.floor((now - window.start) / self.window_seconds)
                 window.start += passed * self.window_seconds

@@ -114,6 +114,7 @@ def _shared(item: Item) -> dict[str, Any]:
     }
     if not item.gone and not item.orphaned:
         # Absent, not null, once the author is gone. Reddit does the same, and code that indexes the field crashes.
+        # Any stable number will do as the author's id.
         data["author_fullname"] = f"t2_{base36(zlib.crc32(item.author.lower().encode()))}"
     return data
 

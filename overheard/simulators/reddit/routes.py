@@ -137,7 +137,7 @@ class Routes:
                 raise BadRequest(404, "Not Found")
             if len(homes) > 1:
                 return [home.listed[kind] for home in homes if home.state == "public"]
-            names = [homes[0].name.lower()]
+            names = [homes[0].name.lower()]  # the only one left is read as if it were named alone
         if len(names) == 1:
             return [self._single(names[0]).listed[kind]]
         return [self._one_of_many(each).listed[kind] for each in names]
@@ -167,6 +167,7 @@ class Routes:
 
 
 def _limit(value: str | None) -> int:
+    # Reddit clamps the limit instead of refusing it.
     try:
         return min(max(int(value or ""), 1), 100)
     except ValueError:

@@ -26,9 +26,10 @@ class SimulatorServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, application: Callable[[SimulatedRequest], SimulatedResponse]) -> None:
         self.application = application
         self.stopping = Event()
-        self._open: set[socket.socket] = set()
+        self._open: set[socket.socket] = set()  # stop() has to end connections that clients keep alive
         self._lock = Lock()
         super().__init__((host, port), SimulatorRequestHandler)
+        # The interval (seconds) at which the loop notices shutdown(): the default of 0.5 would slow down every test.
         self._thread = Thread(target=self.serve_forever, args=(0.05,), name="reddit-simulator", daemon=True)
         self._thread.start()
 

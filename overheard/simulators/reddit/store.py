@@ -22,6 +22,7 @@ from .items import kind_of as kind_of_item
 
 Release = Literal["top", "place"]
 
+# Ids that look like Reddit's; the seed adds to them.
 _FIRST_POST = int("1ma0000", 36)
 _FIRST_COMMENT = int("na00000", 36)
 
@@ -38,7 +39,7 @@ class SimulatedContent:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; it must be at least 1 item per kind, or None for no bound")
         draw = random.Random(seed)
-        self.lock = RLock()
+        self.lock = RLock()  # reentrant: public methods call each other
         self.subreddits: dict[str, Subreddit] = {}
         self.all: dict[Kind, list[Place]] = {"t1": [], "t3": []}
         self._released: dict[Place, Post] = {}
@@ -112,6 +113,7 @@ class SimulatedContent:
 
     def _move_to_top(self, post: Post) -> None:
         """Give the post a place above all existing posts, and below the next one."""
+        # A fraction sorts between two ids and never equals one, so the post keeps its own id.
         highest = max(self._next["t3"] - 1, max(self._released, default=0))
         post.released = Fraction(highest + self._next["t3"]) / 2
         self._released[post.released] = post
@@ -163,7 +165,7 @@ class SimulatedContent:
             raise ValueError(f"{name!r} cannot be a subreddit's name: 3 to 21 of A-Z a-z 0-9 _, not 'all'")
         with self.lock:
             if name.lower() not in self.subreddits:
-                number = 0x200000 + len(self.subreddits)
+                number = 0x200000 + len(self.subreddits)  # arbitrary: nothing is sorted by it
                 self.subreddits[name.lower()] = Subreddit(name, number, "public", self._stamp(None))
             return self.subreddits[name.lower()]
 

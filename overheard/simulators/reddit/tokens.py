@@ -87,6 +87,7 @@ class Tokens:
         token = secrets.token_urlsafe(24)
         now = self._clock()
         with self._lock:
+            # Drop expired tokens here, so that the table does not grow.
             self._holders = {key: other for key, other in self._holders.items() if other.expires > now}
             self._holders[token] = holder
         body = {
@@ -113,4 +114,4 @@ def _refused(error: str, description: str | None = None) -> SimulatedResponse:
 
 
 def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(one.encode(), other.encode())  # bytes, as it refuses strings beyond ASCII

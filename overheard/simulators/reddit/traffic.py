@@ -66,6 +66,7 @@ class Traffic:
         self._pace = random.Random(f"pace {seed}")
         self._texts = self._shuffled(chosen)
         self._posts: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_COMMENTED_POSTS))
+        # Reversed, so that the first post of each subreddit remains.
         self._openings = {text.subreddit: text for text in reversed(chosen) if text.title is not None}
         self._stopping = Event()
         self._thread: Thread | None = None

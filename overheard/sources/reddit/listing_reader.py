@@ -84,7 +84,7 @@ class ListingReader:
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
         self._names = frozenset(request.places)
-        self._old = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
+        self._previous = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
         self._at = msgspec.json.decode(position, type=ListingPosition) if position else ListingPosition()
         self._known = self._names_that_count()
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
@@ -144,7 +144,7 @@ class ListingReader:
     def _page(self, items: tuple[Item, ...], *, complete: bool, ended: bool, reason: str = "horizon") -> Page:
         at = self._at
         continues = not complete and not ended
-        unread = None if complete else ListingGap(reason, self._old.edge, at.bottom)
+        unread = None if complete else ListingGap(reason, self._previous.edge, at.bottom)
         return Page(
             items=items,
             position=msgspec.json.encode(at).decode() if continues else None,
@@ -155,11 +155,11 @@ class ListingReader:
         )
 
     def _names_that_count(self) -> set[str]:
-        old = self._old
-        known = {name for name, feed in old.seen if not feed or feed in self._names}
-        known.update(*(old.last.get(feed, ()) for feed in self._names))
+        previous = self._previous
+        known = {name for name, feed in previous.seen if not feed or feed in self._names}
+        known.update(*(previous.last.get(feed, ()) for feed in self._names))
         if len(self._names) == 1:  # read alone: see `aside` above
-            known.update(*(old.aside.get(feed, ()) for feed in self._names))
+            known.update(*(previous.aside.get(feed, ()) for feed in self._names))
         return known
 
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
@@ -206,19 +206,19 @@ class ListingReader:
 
     def _cursor(self, complete: bool) -> str:
         """Return the cursor for the next reading. Behind a gap, older names in ``seen`` are useless and are dropped."""
-        at, old = self._at, self._old
+        at, previous = self._at, self._previous
         seen, last = list(at.seen), {feed: list(names) for feed, names in at.last.items()}
         if complete:
             read = {name for name, _ in seen}
-            own = [entry for entry in old.seen if entry[0] in self._known and entry[0] not in read]
+            own = [entry for entry in previous.seen if entry[0] in self._known and entry[0] not in read]
             seen += own[: SEEN_NAMES - len(seen)]
         for feed in self._names:
             latest = last.setdefault(feed, [])
-            for name in (*old.last.get(feed, ()), *old.aside.get(feed, ())):
+            for name in (*previous.last.get(feed, ()), *previous.aside.get(feed, ())):
                 if len(latest) < NAMES_PER_FEED and name not in latest:
                     latest.append(name)
         last = {feed: names for feed, names in sorted(last.items()) if names}
-        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or old.edge)).decode()
+        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or previous.edge)).decode()
 
     def _deep(self, arrived: int = 0) -> bool:
         return self._at.pages * self._page_size + arrived >= FULL_DEPTH_FRACTION * self._depth

@@ -21,7 +21,8 @@ from overheard.errors import OverheardError, PermanentError, RetryableError
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import RequestTokens
 from overheard.sources.reddit.login_backoff import LoginBackoff
-from overheard.sources.reddit.responses import TOKEN_ENDPOINT, error_for, error_in_grant, is_blocked, rate_limit_headers
+from overheard.sources.reddit.response_headers import rate_limit_headers
+from overheard.sources.reddit.responses import TOKEN_ENDPOINT, error_for, error_in_grant, is_blocked
 from overheard.sources.timed_http import DeadlineAdapter, read_all
 
 INVALID_URL_ERRORS = (

@@ -15,9 +15,7 @@ Error texts repeat nothing from a server or a library except words from a known 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,11 +24,10 @@ import requests
 
 from overheard.clock import Clock
 from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
+from overheard.sources.reddit.response_headers import retry_after
 
 TOKEN_ENDPOINT = "token"  # noqa: S105 - the endpoint's name
-# Chosen, not measured. A Retry-After outside of these bounds is a mistake of the server.
-RETRY_DEFAULT_SECONDS, RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 60.0, 1.0, 3600.0
-MAX_REMAINING_REQUESTS = 1_000_000  # Reddit allows 1,000 per window: a larger number is nonsense
+RETRY_DEFAULT_SECONDS = 60.0  # chosen, not measured; for a 429 that names no delay, and for refused logins
 SEARCH_PATH = "/subreddits/search"  # Reddit redirects requests for a missing subreddit to its search
 TRANSIENT_STATUSES = (408, 425)
 REFUSED_STATUSES = (400, 403, 404, 410, 413, 414, 431, 451)
@@ -118,49 +115,6 @@ def error_for_library_exception(error: Exception) -> OverheardError:
     if isinstance(error, prawcore.OAuthException):
         return login_refusal(_oauth_word(error.error))
     return RetryableError(f"Reddit's answer could not be read ({type(error).__name__})")
-
-
-def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Return the delay in Retry-After (seconds or an HTTP date), from 1 to 3,600 s; None without a usable one."""
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is None:
-        until, now = _date(value), _date(headers.get("date"))
-        if until is None:
-            return None
-        # Compare with the server's own clock if it sends one: ours may be wrong.
-        seconds = until - (now if now is not None else clock())
-    return min(max(seconds, RETRY_MIN_SECONDS), RETRY_MAX_SECONDS)
-
-
-def rate_limit_headers(headers: Mapping[str, str]) -> tuple[float, float] | None:
-    """Return (requests remaining, seconds to the window's end); None unless both are present and plausible."""
-    remaining = _number(headers.get("x-ratelimit-remaining"))
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if remaining is None or reset is None:
-        return None
-    if not (0 <= remaining <= MAX_REMAINING_REQUESTS and 0 <= reset <= RETRY_MAX_SECONDS):
-        return None
-    return remaining, reset
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _date(value: str | None) -> float | None:
-    if not value:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-        # A date without a time zone would be interpreted in this machine's.
-        return moment.timestamp() if moment.tzinfo else None
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
 
 
 def _path(headers: Mapping[str, str]) -> str:

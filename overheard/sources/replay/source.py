@@ -123,7 +123,7 @@ class ReplaySource(SingleFeedSource):
         text = raw.removeprefix(UTF8_BOM).strip()
         try:
             line = decode(text) if text else None
-            if line is not None and line.gone is not None:
+            if line is not None and line.gone is not None:  # deletions have no time: they come in the file's order
                 page.gone.append(line.gone)
             elif line is not None:
                 item = self._dated(line.to_item(), progress)
