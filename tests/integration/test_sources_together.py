@@ -22,7 +22,8 @@ from overheard.db.models import Mention, StoredItem, Workspace
 from overheard.embedded import Pipeline
 from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
-from overheard.sources.registry import SOURCES, SourceType
+from overheard.sources.registry import SOURCES
+from overheard.sources.source_type import SourceType
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, validated
 from tests.servers.waiting import wait_for
 
