@@ -1,1 +1,1 @@
-"""Stand-ins for the sources and services that Overheard talks to, over real HTTP. They import nothing of ours."""
+"""Simulators of the sources and services that Overheard talks to, over real HTTP. They import nothing else of it."""

@@ -1,7 +1,7 @@
-"""Sources: where items come from. A new source is one module here and one line in ``registry.py``.
+"""Sources: where items come from. A new source is one module here and one entry in ``registry.py``.
 
-Here is what stages ask of a source. Every source reads its feeds; the other capabilities are its own matter, and stages
-look at them, never at its name.
+This module defines the protocols that stages rely on. Every source reads its feeds; other capabilities (looking items
+up, reporting deletions) are optional, and stages check for the capability, never for the source's name.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from overheard.items import FeedKind, Item
 
 
 class GroupLimit(msgspec.Struct, frozen=True):
-    """What one request may name at most: so many places, and so many bytes of their names (None: however long)."""
+    """How many places one request may name, and how many bytes their names may take together (None: no limit)."""
 
     places: int = 1
     name_bytes: int | None = None
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page to read, of which feeds together: those of one kind of these places.
+    """One page to read, of a group of feeds: those of one kind for all of ``places``.
 
-    ``cursor`` is what the reading before ended with, None before the first one; ``position`` where this one is, None
-    at its beginning. ``since`` is when the feeds were read last, or first watched (epoch seconds).
+    ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
+    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds).
     """
 
     kind: FeedKind
@@ -36,10 +36,11 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListingGap(msgspec.Struct, frozen=True):
-    """What lies between two readings and could not be read. ``since`` and ``until``: name and time of its neighbours.
+    """What was posted between two readings and could not be read.
 
-    ``reason`` is a fixed word: ``horizon`` (the listing does not go back so far), ``anchor`` (where the reading was
-    had disappeared from the listing), ``pages`` (no more pages may be read).
+    ``since`` and ``until`` are the id and creation time of the items on either side of it. ``reason`` is a fixed word:
+    ``horizon`` (the listing does not go back that far), ``anchor`` (the item that the next page starts from has
+    disappeared from the listing), ``pages`` (the limit on pages was reached).
     """
 
     reason: str
@@ -48,13 +49,13 @@ class ListingGap(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of what is read together, and where the reading is when it has been taken.
+    """One page of a group of feeds, and the state of the reading after it.
 
-    ``complete``: everything since ``cursor`` was written has been read. ``position``: where to go on; None when the
-    reading has ended, complete or not. ``cursor``: what the next reading begins with when this one ends here, and
-    ``unread`` is then what it has missed. ``load``: items read so far by feed, for dividing what is too much.
-    ``gone``: ids of items, of whatever place, of which the source has said meanwhile that they were deleted.
-    Cursors and positions are the source's own: nobody else looks into them.
+    ``complete``: everything since the request's cursor has been read. ``position``: where the next page starts; None
+    when the reading has ended, complete or not. ``cursor``: what the next reading starts from if this one ends here;
+    ``unread`` is then the gap that it leaves. ``load``: items read so far by feed, for splitting a group that has too
+    many. ``gone``: ids of items of any place that the source reports as deleted.
+    Cursors and positions are opaque to everything but the source.
     """
 
     items: tuple[Item, ...]
@@ -67,11 +68,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookupResult(msgspec.Struct, frozen=True):
-    """Items looked up by id: as they are now, or the ids of those that are not there any more.
+    """The result of looking items up by id: ``items`` are those that still exist, as they are now.
 
-    ``gone``: the source says that they were deleted or removed. ``absent``: it says nothing of them, be it because
-    they were erased altogether, because nobody may see their place, or by a fault of its own. An id in none of the
-    three is one of which the answer could not be read.
+    ``gone``: ids of items that the source reports as deleted or removed. ``absent``: ids that its answer does not
+    mention, because the item was erased without a trace, because its place is not public, or by an error of the
+    source. An id in none of the three had an answer that could not be parsed.
     """
 
     items: tuple[Item, ...]
@@ -80,62 +81,71 @@ class LookupResult(msgspec.Struct, frozen=True):
 
 
 class RequestTokens(Protocol):
-    """The shared budget of requests, as a source sees it."""
+    """The shared request budget, as a source sees it."""
 
     def acquire(self) -> None:
-        """Take one token for one HTTP request. Raises BudgetExhausted when the turn is too far away to wait."""
+        """Take one token for one HTTP request. Raises BudgetExhausted when the wait would be too long."""
 
     def observe(self, remaining: float, reset: float) -> None:
-        """The server said: ``remaining`` requests are left until ``reset`` seconds from now."""
+        """Record what the server allows: ``remaining`` more requests during the next ``reset`` seconds."""
 
     def block(self, seconds: float) -> None:
-        """The server said: nothing for so many seconds."""
+        """Grant no tokens for ``seconds``, because the server refused a request for being one too many."""
 
 
 class Source(Protocol):
-    """What the fetch stage asks of a source."""
+    """What the fetch stage needs from a source."""
 
     name: str
     group_limit: GroupLimit
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
-        """Read one page: one HTTP request and so one token of the budget (or none).
+        """Read one page, with at most one HTTP request and one token of the budget.
 
-        Raises BudgetExhausted (budget), RetryableError (passing fault), FeedRefused (one of the places is not
-        to be had), PermanentError (credentials, say).
+        Raises BudgetExhausted, RetryableError (transient failure), FeedRefused (one of the places cannot be read) or
+        PermanentError (missing permission, for example).
         """
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
-        """Return the cursor of a group to which the feeds of others are added, all read after it was read."""
+        """Return the cursor of a group that takes in feeds of other groups.
+
+        ``older`` is the group's own cursor; ``newer`` are those of the others, all of which were read more recently.
+        """
 
     def probe(self, budget: RequestTokens) -> None:
-        """Ask for something that is always there. Raises what ``read`` raises, when the source refuses everybody."""
+        """Request something that always exists, to tell a refused feed from a source that refuses everything.
+
+        Raises what ``read`` raises.
+        """
 
     def close(self) -> None:
-        """Close what it holds."""
+        """Release connections and files."""
 
 
 class SingleFeedSource:
-    """The part of a ``Source`` that reads one feed at a time, and asks no server: nothing joins, nothing is refused."""
+    """Base for a ``Source`` that reads one feed at a time without a server: no groups to join, no refusals."""
 
     group_limit = GroupLimit()
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
-        """Return the older cursor: no other feeds are added."""
+        """Return ``older``: a group has one feed, so no others join it."""
         return older
 
     def probe(self, budget: RequestTokens) -> None:
-        """Do nothing: it always answers."""
+        """Do nothing: there is no server that could refuse."""
 
     def close(self) -> None:
-        """Close nothing."""
+        """Do nothing."""
 
 
 @runtime_checkable
 class ItemLookup(Protocol):
-    """What the recheck stage asks of a source that can look items up (``SourceType.lookup_size``)."""
+    """What the recheck stage needs from a source that can look items up (``SourceType.lookup_size``)."""
 
     name: str
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up as many items as one request takes. Raises BudgetExhausted, RetryableError, PermanentError."""
+        """Look up at most ``lookup_size`` items in one request.
+
+        Raises BudgetExhausted, RetryableError or PermanentError.
+        """

@@ -1,4 +1,4 @@
-"""The canary's source: a post that nobody wrote, new with every second. It asks nobody, so it costs no request."""
+"""The canary's source: a generated post, a new one every second. It makes no requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CanarySource(SingleFeedSource):
         self._clock = clock
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
-        """Return the one post of this second; there are no comments. The budget stays untouched."""
+        """Return this second's post; there are no comments. Uses no token of the budget."""
         unknown = tuple(place for place in request.places if place != canary.FEED)
         if unknown:
             raise FeedRefused("missing", unknown)
@@ -39,12 +39,12 @@ class CanarySource(SingleFeedSource):
             thread=number,
             author="overheard",
             title="Overheard canary",
-            body="Nobody wrote this. It shows that what is said arrives.",
+            body="A generated post, to check that mentions arrive.",
             permalink=f"https://overheard.invalid/{number}",
             created_at=now,
         )
 
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> CanarySource:
-    """Open the source: it is always there."""
+    """Open the source; it needs no configuration."""
     return CanarySource(clock=clock)

@@ -1,4 +1,4 @@
-"""Files of items, a JSON object a line: plain, gzip or zst, each line and the whole of it bounded."""
+"""Files of items with one JSON object per line, plain, gzip or zst, bounded in line length and compression ratio."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from overheard.errors import InvalidInput
 from overheard.items import ItemKind
 from overheard.sources.reddit.names import kind_of
 
-LINE_MAX_BYTES = 4 << 20  # Reddit's own longest are a tenth of it
-BOMB_BYTES = 32 << 20  # from here on, it is looked at how much a packed file has grown
-BOMB_RATIO = 500  # lines of JSON shrink to a tenth, the same line again and again to a 300th
+LINE_MAX_BYTES = 4 << 20  # ten times the longest line of Reddit's dumps
+BOMB_BYTES = 32 << 20  # the ratio is checked only above this: smaller output does no harm
+BOMB_RATIO = 500  # JSON lines compress about 10:1; even one line repeated over and over only 300:1
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-ZSTD_WINDOW_MAX_BYTES = 1 << 31  # dumps of Reddit are packed with it
+ZSTD_WINDOW_MAX_BYTES = 1 << 31  # Reddit's dumps use this window; the library's default limit would refuse them
 UTF8_BOM = b"\xef\xbb\xbf"
 DECOMPRESSION_ERRORS = (gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError)
 
 
 class NotAnItemFile(InvalidInput):
-    """The file holds no items, however long one reads on."""
+    """The file does not hold items, so reading further is pointless."""
 
 
 class MatchableLine(msgspec.Struct):
-    """What of an input object is matched: a post's ``title`` and ``selftext`` (or ``body``), a comment's ``body``."""
+    """The fields of an input object that are matched: a post's ``title`` and ``selftext`` (or ``body``), a comment's
+    ``body``.
+    """
 
     title: str | None = None
     selftext: str | None = None
@@ -41,7 +43,7 @@ class MatchableLine(msgspec.Struct):
 
     @property
     def item_kind(self) -> ItemKind:
-        """What it is, as its ``kind`` or its name says; without both, what has no title is a comment."""
+        """The kind by ``kind``, else by the fullname; failing both, a line without title and selftext is a comment."""
         if self.kind in ("post", "comment"):
             return "comment" if self.kind == "comment" else "post"
         untitled = self.title is None and self.selftext is None
@@ -49,13 +51,13 @@ class MatchableLine(msgspec.Struct):
 
     @property
     def fields(self) -> dict[str, str]:
-        """The texts by their keys. A comment's title is its post's, and not its own words."""
+        """The matched texts by key. A comment's ``title`` is left out: those are the words of its post."""
         keys = ("body",) if self.item_kind == "comment" else ("title", "selftext", "body")
         return {key: text for key in keys if (text := getattr(self, key))}
 
 
-class _Counted:
-    """Counts what is read of a file."""
+class _CountingReader:
+    """Counts the compressed bytes that are read."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -67,28 +69,28 @@ class _Counted:
         return data
 
 
-class _Unpacked(io.RawIOBase):
-    """The bytes of a packed file, for as long as it does not grow out of all proportion."""
+class _DecompressedFile(io.RawIOBase):
+    """The decompressed bytes of a file; reading fails when they outgrow the compressed ones (``BOMB_RATIO``)."""
 
     def __init__(self, file: Any, magic: bytes) -> None:
         self._raw = file
-        self._counted = _Counted(file)
-        packed: Any = self._counted
+        self._compressed = _CountingReader(file)
+        compressed: Any = self._compressed
         if magic.startswith(GZIP_MAGIC):
-            self._file: Any = gzip.GzipFile(fileobj=packed)
+            self._file: Any = gzip.GzipFile(fileobj=compressed)
         else:
-            unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
-            self._file = unpacker.stream_reader(packed, read_across_frames=True)
+            decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
+            self._file = decompressor.stream_reader(compressed, read_across_frames=True)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Unpack some more. Raises NotItems for a bomb."""
+        """Decompress into ``buffer``. Raises NotAnItemFile for a decompression bomb."""
         size = int(self._file.readinto(buffer))
-        if self._file.tell() > max(BOMB_BYTES, BOMB_RATIO * self._counted.bytes):
+        if self._file.tell() > max(BOMB_BYTES, BOMB_RATIO * self._compressed.bytes):
             raise NotAnItemFile(
-                f"more than {BOMB_RATIO} times as large unzipped: items do not shrink like that (a bomb?)"
+                f"more than {BOMB_RATIO} times as large when decompressed: items do not compress that well (a bomb?)"
             )
         return size
 
@@ -98,7 +100,7 @@ class _Unpacked(io.RawIOBase):
 
 
 def open_decompressed(raw: IO[bytes]) -> IO[bytes]:
-    """The same bytes, unpacked where they are packed, whatever the file is called."""
+    """Return ``raw``, decompressed if it starts like gzip or zstd; the file's name does not matter."""
     file: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     magic = file.peek(len(ZSTD_MAGIC))[: len(ZSTD_MAGIC)]
-    return io.BufferedReader(_Unpacked(file, magic)) if magic[:2] == GZIP_MAGIC or magic == ZSTD_MAGIC else file
+    return io.BufferedReader(_DecompressedFile(file, magic)) if magic[:2] == GZIP_MAGIC or magic == ZSTD_MAGIC else file

@@ -1,4 +1,4 @@
-"""A source that cannot be asked, because something is missing that only the operator can give."""
+"""A source that cannot be read until the operator configures it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any, NoReturn
 from overheard.errors import RetryableError
 from overheard.sources import SingleFeedSource
 
-NOT_CONFIGURED_RETRY_SECONDS = 300.0  # only a restart with other settings helps
+NOT_CONFIGURED_RETRY_SECONDS = 300.0  # chosen, not measured: only a restart with other settings helps
 
 
 class NotConfiguredSource(SingleFeedSource):
-    """Stands in for the source ``name``, so that the others can be read meanwhile; every reading is put off."""
+    """Takes the place of the source ``name``, so that the others run; every reading of it is postponed."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         self._reason = reason
 
-    def read(self, *asked: Any, **also: Any) -> NoReturn:
-        """Raise RetryableError with what is missing."""
+    def read(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise RetryableError, naming the missing setting."""
         raise RetryableError(self._reason, delay=NOT_CONFIGURED_RETRY_SECONDS)
 
     probe = look_up = read

@@ -1,12 +1,12 @@
-"""Texts from outside, made fit to be kept and sent on. Pure."""
+"""Make texts from outside safe to store and to send. Pure."""
 
 from __future__ import annotations
 
-TEXT_MAX_CHARS = 100_000  # no source's own limit is as high; Reddit's are 40,000 for a post and 10,000 for a comment
+TEXT_MAX_CHARS = 100_000  # above every source's own limit: Reddit allows 40,000 in a post, 10,000 in a comment
 
 
 def sanitized(text: str) -> str:
-    """Return a text that every database and encoder takes: no NUL, no half of a surrogate pair, not endless."""
+    """Return a text that every database and encoder accepts: no NUL, no lone surrogates, at most TEXT_MAX_CHARS."""
     text = text[:TEXT_MAX_CHARS].replace("\0", "")
     try:
         text.encode()

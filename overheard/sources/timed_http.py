@@ -1,8 +1,8 @@
-"""HTTP answers that come whole, within a time and a size, or not at all.
+"""HTTP responses that arrive completely, within a time and a size, or fail.
 
-requests' read timeout is the longest *gap* between two bytes: a server that sends one byte a second holds a thread
-for as long as it likes, in the headers as well as in the body. Here the read timeout is the time for the whole
-answer, counted from the end of the request: before each read the socket's timeout becomes what is left of it.
+requests' read timeout limits the *gap* between two bytes: a server that sends one byte per second can hold a thread
+indefinitely, in the headers as well as in the body. Here the read timeout limits the whole response, counted from the
+end of the request: before each read, the socket's timeout is set to the time that is left.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from requests.adapters import HTTPAdapter
 
 from overheard.errors import RetryableError
 
-CHUNK = 65_536  # bytes
+CHUNK_BYTES = 65_536
 
 
 class _TimedReader(io.RawIOBase):
-    """A socket's bytes until its timeout, as it was when the answer began, is over."""
+    """Reads a socket until the timeout that it had at the start of the response has passed."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
@@ -36,7 +36,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the answer took too long")
+            raise TimeoutError("the response took too long")
         self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
@@ -53,18 +53,21 @@ class _TimedResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         if self.headers.defects or self.headers.get_payload():
-            # urllib3 would go on, and log what it could not parse with a traceback: text of a stranger's.
+            # urllib3 would continue, and log the unparsable headers with a traceback: text that the server controls.
             raise http.client.HTTPException("malformed headers")
 
 
 @cache
 def _timed(connection: type) -> type:
-    """Return the same kind of connection, plain, secure or through a proxy, with answers that end in time."""
+    """Return a subclass of ``connection`` (plain, TLS or through a proxy) whose responses are timed.
+
+    Cached, since it is called for every request.
+    """
     return type(connection.__name__, (connection,), {"response_class": _TimedResponse})
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Mounted on a requests session, makes the read timeout the time for the whole answer. No retries."""
+    """Transport adapter for a requests session whose read timeout limits the whole response. No retries."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
@@ -73,15 +76,18 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 def read_all(response: requests.Response, limit: int) -> requests.Response:
-    """Read a streamed response to its end, as UTF-8. Raises RetryableError above ``limit`` bytes, or urllib3's."""
+    """Read a streamed response to its end, as UTF-8.
+
+    Raises RetryableError above ``limit`` bytes, and urllib3's errors.
+    """
     body = bytearray()
-    for chunk in response.raw.stream(CHUNK, decode_content=True):
+    for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
         body += chunk
         if len(body) > limit:
             raise RetryableError(f"an answer of more than {limit:,} bytes")
     answer = requests.Response()
     answer.status_code = response.status_code
     answer.headers = response.headers
-    answer.encoding = "utf-8"  # requests would otherwise guess, for seconds, on a large body
+    answer.encoding = "utf-8"  # otherwise requests detects the encoding, which takes seconds on a large body
     answer.raw = io.BytesIO(body)
     return answer

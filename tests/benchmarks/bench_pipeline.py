@@ -2,7 +2,7 @@
 
 Run: python -m tests.benchmarks.bench_pipeline
 
-Everything shares the machine's cores: the servers, our processes, the stand-in Reddit, the receiver and this script.
+Everything shares the machine's cores: the servers, our processes, the simulated Reddit, the receiver and this script.
 """
 
 import json

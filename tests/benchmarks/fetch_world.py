@@ -1,9 +1,9 @@
 """A pipeline in virtual time: real tick, ingress, fetch, match and store, and a Reddit in the same process.
 
-One thread takes what is due from a heap and moves the clock on; nothing sleeps. Reddit is the stand-in's content behind
-its routes; the source is the real one, without HTTP below it. What a message's error leads to is decided by the bus's
-own rules (``bus.retry_policy``, ``bus.rate_limit``), and the shared budget is the database's, on the virtual clock.
-"""
+One thread takes what is due from a heap and moves the clock on; nothing sleeps. Reddit is the simulator's content
+behind its routes; the source is the real one, without HTTP below it. What a message's error leads to is decided by the
+bus's own rules (``bus.retry_policy``, ``bus.rate_limit``), and the shared budget is the database's, on the virtual
+clock."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def settings(farm: Farm) -> Config:
         client_id=given["OVERHEARD_REDDIT__CLIENT_ID"],
         client_secret=SecretStr(given["OVERHEARD_REDDIT__CLIENT_SECRET"]),
         user_agent=given["OVERHEARD_REDDIT__USER_AGENT"],
-        reddit_url=farm.standin.url,
-        oauth_url=farm.standin.url,
+        reddit_url=farm.simulator.url,
+        oauth_url=farm.simulator.url,
         requests_per_minute=6000,
     )
     return Config(

@@ -1,7 +1,7 @@
-"""What stages rely on, for every source, by what it can do. A new source is one more world in WORLDS.
+"""What stages rely on, for every source, by capability. A new source needs one more entry in WORLDS.
 
-WRITTEN are those to which items can be added, LISTED those of them that list backwards what a server has, LOOKED_UP
-those that can look items up, and DELETING those that say by themselves what was deleted.
+WRITTEN: worlds to which items can be added; LISTED: those of them with a server that lists items backwards; LOOKED_UP:
+those that can look items up; DELETING: those whose source reports deletions by itself.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from tests.unit.sources.reddit_world import RecordingBudget, new_metrics, source
 
 
 class World(Protocol):
-    """A source and the server that it asks, if it asks one."""
+    """A source and its server, if it has one."""
 
     source: Source
 
     def news(self) -> tuple[FeedKind, str, str]:
-        """Let there be a new item; its feed's kind and place, and its own id."""
+        """Create a new item; return its feed's kind and place, and its id."""
 
     def requests(self) -> int:
-        """HTTP requests so far, as the server counts them."""
+        """Return the number of HTTP requests so far, as counted by the server."""
 
 
 class Written(World, Protocol):
-    """Places are named by the suite; those not named yet exist all the same."""
+    """A world in which items can be added to any place; places need not be created."""
 
     def add(self, kind: FeedKind, place: str, text: str) -> str:
-        """Publish an item; returns its id."""
+        """Publish an item and return its id."""
 
 
 class Listed(Written, Protocol):
@@ -55,50 +55,50 @@ class Listed(Written, Protocol):
         """Refuse this place from now on."""
 
     def break_down(self) -> None:
-        """Fail the next request, in passing."""
+        """Make the next request fail transiently."""
 
 
 class RedditWorld:
-    """The Reddit source and the stand-in."""
+    """The Reddit source and the simulator."""
 
     def __init__(self) -> None:
-        self._standin = RedditSimulator(requests_per_minute=100_000)
+        self._simulator = RedditSimulator(requests_per_minute=100_000)
         self._threads: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._standin.start()
-        self.source = source_of(self._standin)
+        self._simulator.start()
+        self.source = source_of(self._simulator)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.source.close()
-        self._standin.stop()
+        self._simulator.stop()
 
     def news(self) -> tuple[FeedKind, str, str]:
         return "posts", "Python", self.add("posts", "Python", "text")
 
     def add(self, kind: FeedKind, place: str, text: str) -> str:
         if kind == "posts":
-            return self._standin.add_post(place, "a title", text)
+            return self._simulator.add_post(place, "a title", text)
         if place not in self._threads:
-            self._threads[place] = self._standin.add_post(place, "the thread")
-        return self._standin.add_comment(self._threads[place], text)
+            self._threads[place] = self._simulator.add_post(place, "the thread")
+        return self._simulator.add_comment(self._threads[place], text)
 
     def close_feed(self, place: str) -> None:
-        self._standin.set_subreddit(place, "private")
+        self._simulator.set_subreddit(place, "private")
 
     def break_down(self) -> None:
-        self._standin.faults.fail(503)
+        self._simulator.faults.fail(503)
 
     def delete(self, item_id: str) -> None:
-        self._standin.delete(item_id)
+        self._simulator.delete(item_id)
 
     def requests(self) -> int:
-        return self._standin.counts()["total"]
+        return self._simulator.counts()["total"]
 
 
 class CanaryWorld:
-    """The canary's source, which asks nobody, and its clock."""
+    """The canary's source, which makes no requests, and its clock."""
 
     def __init__(self) -> None:
         self._now = 1_795_424_400.0
@@ -119,7 +119,7 @@ class CanaryWorld:
 
 
 class ReplayWorld:
-    """A file that is written as it is replayed."""
+    """A file that grows while it is replayed."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory()
@@ -172,7 +172,7 @@ def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture(params=[(name, kind) for name in WRITTEN for kind in SOURCES[name].feeds], ids="-".join)
 def feed(request: pytest.FixtureRequest) -> Iterator[tuple[Written, FeedKind]]:
-    """A world, and a kind of feeds that its source has."""
+    """A world, and a feed kind of its source."""
     name, kind = request.param
     with WRITTEN[name]() as made:
         yield made, kind
@@ -191,7 +191,7 @@ def kind(request: pytest.FixtureRequest) -> FeedKind:
 
 @pytest.fixture
 def budget(request: pytest.FixtureRequest) -> Iterator[RecordingBudget]:
-    """At the end of every test, the tokens taken are the requests that were made."""
+    """A budget; at the end of each test, the tokens taken must equal the requests made."""
     made = RecordingBudget()
     yield made
     names = request.fixturenames
@@ -204,12 +204,12 @@ def ids_of(page: Page) -> list[str]:
 
 
 def first(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> Page:
-    """A reading's first page."""
+    """Return the first page of a reading."""
     return source.read(ReadRequest(kind=kind, places=tuple(places), cursor=cursor), budget)
 
 
 def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> list[Page]:
-    """The pages of a reading, to its end."""
+    """Return all pages of a reading."""
     pages: list[Page] = []
     position = None
     while not pages or position is not None:
@@ -222,12 +222,12 @@ def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cur
 # -- every source
 
 
-def test_every_source_is_tested_here_for_all_that_it_can() -> None:
+def test_every_source_is_tested_here_for_each_of_its_capabilities() -> None:
     assert SOURCES.keys() == WORLDS.keys()
     assert {name for name, each in SOURCES.items() if each.lookup_size} == LOOKED_UP.keys()
 
 
-def test_it_is_what_the_registry_says(any_world: World) -> None:
+def test_a_source_matches_its_entry_in_the_registry(any_world: World) -> None:
     source = any_world.source
     known = SOURCES[source.name]
     assert WORLDS[source.name]
@@ -246,7 +246,7 @@ def test_it_is_what_the_registry_says(any_world: World) -> None:
     assert budget is None or budget.key.partition(":")[0] == source.name
 
 
-def test_without_anything_configured_every_source_is_there() -> None:
+def test_every_source_opens_without_any_configuration() -> None:
     opened = open_sources(Config(), new_metrics(), lambda: 0.0)
     assert opened.keys() == SOURCES.keys()
     for name, source in opened.items():
@@ -258,7 +258,7 @@ def test_without_anything_configured_every_source_is_there() -> None:
         source.close()
 
 
-def test_news_come_with_everything(any_world: World) -> None:
+def test_new_items_have_all_their_fields(any_world: World) -> None:
     tokens = RecordingBudget()
     kind, place, one = any_world.news()
     page = first(any_world.source, kind, [place], tokens)
@@ -274,17 +274,17 @@ def test_news_come_with_everything(any_world: World) -> None:
     assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
     _, _, two = any_world.news()
     assert two in ids_of(first(any_world.source, kind, [place], tokens, page.cursor))
-    assert tokens.taken == any_world.requests(), "a token for every request"
+    assert tokens.taken == any_world.requests(), "one token per request"
 
 
-def test_what_it_has_not_it_says(any_world: World) -> None:
+def test_a_feed_kind_that_a_source_lacks_is_empty(any_world: World) -> None:
     kind, place, _ = any_world.news()
     other: FeedKind = "comments" if kind == "posts" else "posts"
     assert first(any_world.source, other, [place], RecordingBudget()).items == ()
 
 
 @pytest.mark.parametrize("name", ["reddit", "canary"])
-def test_a_place_that_cannot_be_is_refused(name: str) -> None:
+def test_an_impossible_place_is_refused(name: str) -> None:
     with WORLDS[name]() as made:
         kind, _, _ = made.news()
         with pytest.raises(FeedRefused) as caught:
@@ -292,10 +292,10 @@ def test_a_place_that_cannot_be_is_refused(name: str) -> None:
         assert (caught.value.reason, caught.value.names) == ("missing", ("no/such feed",))
 
 
-# -- sources with items that somebody writes
+# -- sources to which items can be added
 
 
-def test_an_item_comes_with_everything(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
+def test_an_item_has_all_its_fields(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
     world, kind = feed
     item_id = world.add(kind, "Python", "café <b>&amp; \U0001f600")
     page = first(world.source, kind, ["python"], budget)
@@ -307,7 +307,7 @@ def test_an_item_comes_with_everything(feed: tuple[Written, FeedKind], budget: R
     assert (page.complete, page.position, page.unread, page.gone) == (True, None, None, ())
 
 
-def test_the_next_reading_goes_on_where_the_last_one_ended(
+def test_the_next_reading_continues_where_the_last_one_ended(
     feed: tuple[Written, FeedKind], budget: RecordingBudget
 ) -> None:
     world, kind = feed
@@ -322,14 +322,14 @@ def test_the_next_reading_goes_on_where_the_last_one_ended(
     assert second[-1].complete
 
 
-def test_all_is_everything_of_the_source(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
+def test_all_means_every_place_of_the_source(feed: tuple[Written, FeedKind], budget: RecordingBudget) -> None:
     world, kind = feed
     added = [world.add(kind, place, "text") for place in ("python", "linux", "golang")]
     assert sorted(ids_of(first(world.source, kind, [ALL], budget))) == sorted(added)
     assert ids_of(first(world.source, kind, ["linux"], budget)) == [added[1]]
 
 
-def test_threads_do_not_mix(feed: tuple[Written, FeedKind]) -> None:
+def test_concurrent_readings_do_not_mix(feed: tuple[Written, FeedKind]) -> None:
     world, kind = feed
     added = {f"feed{number}": world.add(kind, f"feed{number}", "text") for number in range(8)}
     budgets = [RecordingBudget() for _ in range(80)]
@@ -343,19 +343,21 @@ def test_threads_do_not_mix(feed: tuple[Written, FeedKind]) -> None:
     assert sum(budget.taken for budget in budgets) == world.requests()
 
 
-# -- sources that list backwards what a server has
+# -- sources that list items backwards
 
 
-def test_pages_follow_each_other_to_the_end(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_pages_continue_to_the_end_of_the_listing(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     added = [world.add(kind, "python", f"text {number}") for number in range(2 * PAGE_ITEMS + 10)]
     pages = read_all(world.source, kind, ["python"], budget)
-    assert [item_id for page in pages for item_id in ids_of(page)] == added[::-1]  # nothing twice, nothing missed
+    assert [item_id for page in pages for item_id in ids_of(page)] == added[::-1]  # no duplicates, no losses
     assert [(len(page.items), page.complete) for page in pages] == [
-        (PAGE_ITEMS, False), (PAGE_ITEMS, False), (10, False), (0, True),  # the last: has nothing come meanwhile?
+        (PAGE_ITEMS, False), (PAGE_ITEMS, False), (10, False), (0, True),  # the last one checks for new items
     ]  # fmt: skip
 
 
-def test_the_next_reading_ends_where_it_meets_the_last(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_the_next_reading_ends_where_it_meets_the_last_one(
+    world: Listed, kind: FeedKind, budget: RecordingBudget
+) -> None:
     for number in range(PAGE_ITEMS + 30):
         world.add(kind, "python", f"text {number}")
     last = read_all(world.source, kind, ["python"], budget)
@@ -368,7 +370,7 @@ def test_the_next_reading_ends_where_it_meets_the_last(world: Listed, kind: Feed
     assert second[-1].complete
 
 
-def test_a_listing_that_ends_before_what_was_read_says_what_is_missing(world: Listed, budget: RecordingBudget) -> None:
+def test_a_listing_that_ends_before_what_was_read_reports_a_gap(world: Listed, budget: RecordingBudget) -> None:
     known = [world.add("posts", "python", f"text {number}") for number in range(20)]
     cursor = read_all(world.source, "posts", ["python"], budget)[-1].cursor
     added = [world.add("posts", "python", f"text {number}") for number in range(LISTING_ITEMS + 30)]
@@ -394,7 +396,7 @@ def test_an_empty_feed_is_an_empty_page(world: Listed, budget: RecordingBudget) 
     assert first(world.source, "comments", ["python"], budget).items == ()
 
 
-def test_a_refused_feed_is_told(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_refused_feed_is_reported(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
     world.add(kind, "closed", "text")
     world.close_feed("closed")
@@ -408,7 +410,7 @@ def test_a_refused_feed_is_told(world: Listed, kind: FeedKind, budget: Recording
     assert first(world.source, kind, ["python"], budget).items
 
 
-def test_a_passing_fault_is_not_tried_again_here(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
+def test_a_source_does_not_retry_a_transient_failure(world: Listed, kind: FeedKind, budget: RecordingBudget) -> None:
     world.add(kind, "python", "text")
     first(world.source, kind, ["python"], budget)
     before = world.requests()
@@ -428,7 +430,7 @@ def test_a_page_costs_one_request(world: Listed, kind: FeedKind, budget: Recordi
     assert world.requests() == before + 5
 
 
-def test_without_a_token_nothing_is_asked(world: Listed, kind: FeedKind) -> None:
+def test_without_a_token_no_request_is_made(world: Listed, kind: FeedKind) -> None:
     world.add(kind, "python", "text")
     with pytest.raises(BudgetExhausted):
         first(world.source, kind, ["python"], RecordingBudget(tokens=0))
@@ -451,12 +453,12 @@ def test_items_are_looked_up(name: str) -> None:
         assert tokens.taken == made.requests()
         lookup_size = SOURCES[name].lookup_size
         assert lookup_size
-        with pytest.raises(ValueError, match="at once"):
+        with pytest.raises(ValueError, match="per request"):
             made.source.look_up([kept] * (lookup_size + 1), tokens)
 
 
 @pytest.mark.parametrize("name", DELETING)
-def test_deletions_come_with_the_items_whatever_the_place(name: str) -> None:
+def test_deletions_of_any_place_come_with_the_items(name: str) -> None:
     with DELETING[name]() as made:
         [kind] = SOURCES[name].feeds
         one, two = made.add(kind, "python", "one"), made.add(kind, "linux", "two")

@@ -1,6 +1,6 @@
 """Long fault runs (``make faults``): servers and processes are killed and cut off while the whole pipeline works.
 
-The oracle is the stand-in's truth, what was posted, against the receiver's record: every item is delivered, none is
+The oracle is the simulator's truth, what was posted, against the receiver's record: every item is delivered, none is
 stored twice, and what is delivered twice bears the same id.
 """
 
@@ -57,8 +57,8 @@ def test_thirty_kills_at_random_points(farm: Farm) -> None:
     posted: set[str] = set()
     for kill in range(30):
         posted |= farm.post(4, first=4 * kill)
-        asked = farm.standin.counts()["total"]
-        farm.standin.wait_for_requests(asked + chance.randint(1, 3), timeout=10)
+        asked = farm.simulator.counts()["total"]
+        farm.simulator.wait_for_requests(asked + chance.randint(1, 3), timeout=10)
         victim = chance.choice([*ALL_STAGES[:4], "tick", "ingress"])
         farm.kill9(victim)
         if victim in ALL_STAGES:
@@ -89,8 +89,8 @@ def test_postgresql_stops_at_once_and_comes_back(farm: Farm, postgres_server: Po
     farm.wait_for_items(posted)
     for round_ in range(3):
         posted |= farm.post(10, first=5 + 10 * round_)
-        asked = farm.standin.counts()["total"]
-        farm.standin.wait_for_requests(asked + 1, timeout=20)
+        asked = farm.simulator.counts()["total"]
+        farm.simulator.wait_for_requests(asked + 1, timeout=20)
         farm.db.release()
         postgres_server.stop(immediate=True)
         postgres_server.start()

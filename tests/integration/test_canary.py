@@ -89,10 +89,10 @@ def test_it_costs_no_request_and_is_nobodys_mention(farm: Farm) -> None:
         lambda: farm.scalar(StoredItem.select(fn.count(StoredItem.id)).where(StoredItem.source == canary.SOURCE)) >= 2
     )
     farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
-    asked = farm.standin.counts()["total"]
+    asked = farm.simulator.counts()["total"]
     first = delivered_at(farm)
     farm.wait(lambda: delivered_at(farm) > first)
-    assert farm.standin.counts()["total"] == asked
+    assert farm.simulator.counts()["total"] == asked
     assert set(farm.received()) <= posted
     found = [json.loads(line) for line in overheard(farm, "mentions", "--format", "json").stdout.splitlines()]
     assert {mention["workspace"] for mention in found} <= {"everything", "acme"}
@@ -122,7 +122,7 @@ def test_without_credentials_the_canary_alone_is_read(tmp_path: Path) -> None:
         farm.wait(lambda: farm.scalar(StoredItem.select(fn.count(StoredItem.id))) >= 2)
         farm.wait(lambda: "source put off" in farm.log("run"))
         assert "https://www.reddit.com/prefs/apps" in farm.log("run")
-        assert farm.standin.counts()["total"] == 0
+        assert farm.simulator.counts()["total"] == 0
         (told,) = [trouble for trouble in troubles(farm) if "Reddit" in trouble["what"]]
         assert told["severe"]
         assert "overheard check" in told["do"]

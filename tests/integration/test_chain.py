@@ -38,7 +38,7 @@ def test_a_foreign_clients_event_ends_in_a_signed_webhook(farm: Farm, rabbit_ser
     publish(farm.bus, "workspace.due", b'{"workspace": "acme"}')
     assert set(farm.wait_for_items(posted)) == posted
 
-    comment = farm.standin.add_comment(next(iter(posted)), "another NEEDLE, in a comment")
+    comment = farm.simulator.add_comment(next(iter(posted)), "another NEEDLE, in a comment")
     rabbit_server.admin(
         farm.bus,
         "publish",
@@ -63,8 +63,8 @@ def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim
         farm.actors(victim)
         wanted |= farm.post(20, first=20 * round_)
         # Kill it with work under way: when Reddit was asked once more, the rest lies between two stages.
-        asked = farm.standin.counts()["total"]
-        farm.standin.wait_for_requests(asked + 1, timeout=30)
+        asked = farm.simulator.counts()["total"]
+        farm.simulator.wait_for_requests(asked + 1, timeout=30)
         farm.kill9(victim)
     farm.actors(victim)
     received = farm.wait_for_items(wanted, seconds=60)
@@ -155,14 +155,14 @@ def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm)
     farm.workspace()
     farm.everything()
     farm.wait_for_items(farm.post(3))
-    farm.standin.faults.fail(429, times=2, retry_after="1")
-    farm.standin.faults.fail(503, times=3)
-    farm.standin.faults.html(status=200, times=1)
-    farm.standin.faults.truncate(times=1)
-    farm.standin.faults.reset(times=1)
+    farm.simulator.faults.fail(429, times=2, retry_after="1")
+    farm.simulator.faults.fail(503, times=3)
+    farm.simulator.faults.html(status=200, times=1)
+    farm.simulator.faults.truncate(times=1)
+    farm.simulator.faults.reset(times=1)
     wanted = farm.post(5, first=3)
     farm.wait_for_items(wanted, seconds=60)
-    assert not farm.standin.counts()["violations"]
+    assert not farm.simulator.counts()["violations"]
     assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
 
 
@@ -178,7 +178,7 @@ def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
         "LOG__LEVEL": "WARNING",
     }
     names = ("python", "linux", "rust", "golang", "erlang")
-    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, standin=reddit, **settings) as farm:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, simulator=reddit, **settings) as farm:
         farm.workspace(subreddits=names)
         farm.producer("ingress")
         farm.producer("tick")
@@ -196,8 +196,8 @@ def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
 
 
 def test_a_private_subreddit_stops_only_itself(farm: Farm) -> None:
-    farm.standin.set_subreddit("secret", "private")
-    farm.standin.set_subreddit("gone", "banned")
+    farm.simulator.set_subreddit("secret", "private")
+    farm.simulator.set_subreddit("gone", "banned")
     farm.workspace(subreddits=("python", "secret", "gone", "linux"))
     farm.everything()
     wanted = farm.post(2) | farm.post(2, "linux", first=2)

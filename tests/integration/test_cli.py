@@ -1,4 +1,4 @@
-"""The command line against RabbitMQ, PostgreSQL and a stand-in Reddit, as a process of its own."""
+"""The command line against RabbitMQ, PostgreSQL and a simulated Reddit, as a process of its own."""
 
 from __future__ import annotations
 
@@ -85,22 +85,22 @@ def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[
 
 
 def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
-    with RedditSimulator() as standin, HttpSink() as sink:
+    with RedditSimulator() as simulator, HttpSink() as sink:
         environ |= {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
-            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
-            "OVERHEARD_REDDIT__REDDIT_URL": standin.url,
-            "OVERHEARD_REDDIT__OAUTH_URL": standin.url,
+            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/simulator)",
+            "OVERHEARD_REDDIT__REDDIT_URL": simulator.url,
+            "OVERHEARD_REDDIT__OAUTH_URL": simulator.url,
         }
-        standin.add_post("python", "An old post", "nothing")
+        simulator.add_post("python", "An old post", "nothing")
         added = run("workspace", "add", "acme", "-s", "python", "-q", "brand=acmedb", "-c", f"team={sink.url}/x")
         assert added.returncode == 0, added.stderr
         checked = run("check")
         assert checked.returncode == 0, checked.stdout
         with serving(environ, tmp_path):
             assert run("trigger", "acme", "--wait").returncode == 0
-            standin.add_post("python", "We use acmedb", "and like it")
+            simulator.add_post("python", "We use acmedb", "and like it")
             triggered = run("trigger", "acme", "--wait")
             assert triggered.stdout.startswith("✓ acme: 1 new mention in "), triggered
             assert sink.wait_for(1)[0].json["data"]["title"] == "We use acmedb"

@@ -25,7 +25,7 @@ def test_feeds_wait_without_dead_letters_and_are_read_with_a_new_key(tmp_path: P
             assert "revoked this app" in state.reason
             assert state.revoked
             assert dead_letters.count(farm.db) == 0
-        logins = farm.standin.counts()["by_endpoint"]["token"]
+        logins = farm.simulator.counts()["by_endpoint"]["token"]
         assert logins <= 4, "one from each thread at the most, however many groups wait"
         farm.kill9("run")
 

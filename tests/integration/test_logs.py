@@ -91,7 +91,7 @@ def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:
     farm.everything()
     farm.wait(lambda: len(farm.received()) >= 6)
     author = farm.sink.wait_for(1)[0].json["data"]["author"]
-    farm.standin.faults.fail(503, times=2)
+    farm.simulator.faults.fail(503, times=2)
     publish(farm, b'{"workspace": "acme", "event_id": "again"}')
     farm.wait(lambda: "source put off" in farm.log("actors"))
     text = farm.logs()

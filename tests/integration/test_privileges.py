@@ -84,7 +84,7 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
     farm.everything()
     farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     found = listeners([os.getpid(), *(process.pid for process in farm.processes.values())])
-    assert len(found) >= 5  # three processes, the stand-in and the receiver
+    assert len(found) >= 5  # three processes, the simulator and the receiver
     assert not [each for each in found if not each.loopback]
 
     posted = farm.post(3)
@@ -94,8 +94,8 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
     assert set(farm.wait_for_items(posted)) == posted
 
     # A retry waits on .DQ; what cannot be read goes over .XQ to the table, what cannot be understood over .rejected.
-    farm.standin.faults.fail(503, times=1)
-    comment = farm.standin.add_comment(next(iter(posted)), "another needle")
+    farm.simulator.faults.fail(503, times=1)
+    comment = farm.simulator.add_comment(next(iter(posted)), "another needle")
     publish(rabbit, TRIGGER, "workspace.due", b'{"workspace": "acme"}')
     farm.wait_for_items({comment}, seconds=60)
     publish(rabbit, TRIGGER, "workspace.due", b"rubbish")

@@ -48,10 +48,10 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     farm.workspace()
     farm.everything()
     kept = farm.post(3)
-    by_author = farm.standin.add_post("python", "needle by u/quitter", "WORDS-OF-AUTHOR", "quitter")
-    by_moderator = farm.standin.add_post("python", "needle", "WORDS-REMOVED", "mallory")
-    of_account = farm.standin.add_post("python", "needle", "words that stay", "leaver")
-    comment = farm.standin.add_comment(by_author, "a needle in a comment", "bystander")
+    by_author = farm.simulator.add_post("python", "needle by u/quitter", "WORDS-OF-AUTHOR", "quitter")
+    by_moderator = farm.simulator.add_post("python", "needle", "WORDS-REMOVED", "mallory")
+    of_account = farm.simulator.add_post("python", "needle", "words that stay", "leaver")
+    comment = farm.simulator.add_comment(by_author, "a needle in a comment", "bystander")
     farm.wait_for_items({by_author, by_moderator, of_account, comment} | kept)
     dead = [
         Item(
@@ -62,9 +62,9 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:  # as if its worker had been killed by it
         body = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=0), items=tuple(dead))).asdict())
         connection.channel().basic_publish("", "match.XQ", body)
-    farm.standin.delete(by_author)
-    farm.standin.delete(by_moderator, "moderator")
-    farm.standin.delete_account("leaver")
+    farm.simulator.delete(by_author)
+    farm.simulator.delete(by_moderator, "moderator")
+    farm.simulator.delete_account("leaver")
 
     farm.wait(lambda: not count(farm, StoredItem, StoredItem.ref.in_([by_author, by_moderator])))
     farm.wait(lambda: not count(farm, StoredItem, StoredItem.author == "leaver"))
@@ -91,7 +91,7 @@ def test_an_item_in_a_digest_not_sent_yet_disappears_from_it(farm: Farm) -> None
     kept, gone = farm.post(2), farm.post(2, first=10)
     farm.wait(lambda: count(farm, Delivery, Delivery.state == "held") == 4)
     for name in gone:
-        farm.standin.delete(name)
+        farm.simulator.delete(name)
     farm.wait(lambda: count(farm, Delivery) == 2)
     publish(farm.bus, "workspace.digest", b'{"workspace": "acme"}')
     assert set(farm.wait_for_items(kept)) == kept
@@ -103,7 +103,7 @@ def test_a_delivery_that_waits_for_its_receiver_is_not_sent_any_more(farm: Farm)
     farm.sink.answer(*[Answer(503)] * 50)
     gone = farm.post(1)
     farm.wait(lambda: count(farm, Delivery, Delivery.error.is_null(False)) == 1)
-    farm.standin.delete(next(iter(gone)))
+    farm.simulator.delete(next(iter(gone)))
     farm.wait(lambda: not count(farm, Delivery))
     assert count(farm, StoredItem) == 0
 
@@ -118,7 +118,7 @@ def age(farm: Farm, hours: float, *where: Any) -> None:
 
 def asked(farm: Farm) -> int:
     """Requests that asked about stored items."""
-    return farm.standin.counts()["by_endpoint"].get("info", 0)
+    return farm.simulator.counts()["by_endpoint"].get("info", 0)
 
 
 def test_a_thousand_items_need_ten_requests(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
@@ -153,13 +153,13 @@ def test_rechecks_wait_while_fetches_need_the_budget_and_have_a_share_when_they_
         farm.everything()
         farm.wait_for_items(wanted, seconds=60)
         age(farm, 13)
-        before = farm.standin.counts()["total"]
-        farm.standin.wait_for_requests(before + 12, timeout=60)
+        before = farm.simulator.counts()["total"]
+        farm.simulator.wait_for_requests(before + 12, timeout=60)
         assert asked(farm) == 0, "early ones take what is spare, and nothing is"
         age(farm, 19)
-        began, before = time.monotonic(), farm.standin.counts()["total"]
+        began, before = time.monotonic(), farm.simulator.counts()["total"]
         farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR), seconds=90)
-        seconds, requests = time.monotonic() - began, farm.standin.counts()["total"] - before
+        seconds, requests = time.monotonic() - began, farm.simulator.counts()["total"] - before
         assert asked(farm) == 2, "150 items"
         assert requests <= 4 * seconds + 4, "nor is the budget exceeded for it"
         assert not count(farm, DeadLetter)
@@ -171,7 +171,7 @@ def test_by_hand_one_item_or_all_that_is_due(tmp_path: Path, rabbit_url: str, po
         posted = sorted(farm.post(3))
         farm.everything()
         farm.wait_for_items(set(posted))
-        farm.standin.delete(posted[0])
+        farm.simulator.delete(posted[0])
         publish(farm.bus, "item.recheck", f'{{"item": "{posted[0]}"}}'.encode())
         farm.wait(lambda: count(farm, StoredItem) == 2)
         assert asked(farm) == 1
@@ -189,10 +189,10 @@ def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
     farm.everything()
     posted = farm.post(5)
     farm.wait_for_items(posted)
-    farm.standin.faults.fail(503, times=2, path="/api/info")
-    farm.standin.faults.fail(403, times=1, path="/api/info")
-    farm.standin.faults.html(status=200, times=1, path="/api/info")
-    farm.standin.faults.truncate(times=1, path="/api/info")
+    farm.simulator.faults.fail(503, times=2, path="/api/info")
+    farm.simulator.faults.fail(403, times=1, path="/api/info")
+    farm.simulator.faults.html(status=200, times=1, path="/api/info")
+    farm.simulator.faults.truncate(times=1, path="/api/info")
     since = asked(farm)
     for _ in range(6):  # each is put off for a minute: let that be over
         seen = asked(farm)
@@ -200,11 +200,11 @@ def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
         farm.wait(lambda seen=seen: asked(farm) > seen)
     farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR / 2))
     assert asked(farm) >= since + 6
-    farm.standin.set_subreddit("python", "private")
+    farm.simulator.set_subreddit("python", "private")
     seen = asked(farm)
     farm.wait(lambda: asked(farm) > seen + 2)
     assert count(farm, StoredItem, StoredItem.absent_since.is_null(False)) == 5
-    farm.standin.set_subreddit("python", "public")
+    farm.simulator.set_subreddit("python", "public")
     farm.wait(lambda: not count(farm, StoredItem, StoredItem.absent_since.is_null(False)))
     assert count(farm, StoredItem) == len(posted)
     assert not count(farm, DeadLetter)
@@ -217,11 +217,11 @@ def test_a_recheck_whose_process_is_killed_is_found_again(farm: Farm) -> None:
     farm.actors("fetch", "match", "store", "notify", name="others")
     posted = sorted(farm.post(3))
     farm.wait_for_items(set(posted))
-    farm.standin.faults.timeout(times=1, path="/api/info")
+    farm.simulator.faults.timeout(times=1, path="/api/info")
     farm.actors("recheck")
     farm.wait(lambda: asked(farm) > 0)
     farm.kill9("recheck")
-    farm.standin.delete(posted[0])
+    farm.simulator.delete(posted[0])
     age(farm, 1)  # its claim has run out
     farm.actors("recheck")
     farm.wait(lambda: count(farm, StoredItem) == 2)
@@ -232,7 +232,7 @@ def test_a_forgotten_author_is_not_stored_again_by_the_next_poll(farm: Farm) -> 
     """The posts are still on Reddit, in a listing that every poll reads again."""
     farm.workspace(every="2s")
     farm.everything()
-    hers = {farm.standin.add_post("python", f"needle {number}", "her words", "Ada") for number in range(5)}
+    hers = {farm.simulator.add_post("python", f"needle {number}", "her words", "Ada") for number in range(5)}
     farm.wait_for_items(hers)
     done = subprocess.run(
         [sys.executable, "-m", "overheard.cli", "forget", "--author", "u/ada", "--yes"],
@@ -252,6 +252,6 @@ def test_it_works_in_one_process_on_sqlite(tmp_path: Path) -> None:
         farm.start("run", "overheard.cli", "run")
         posted = sorted(farm.post(3))
         farm.wait_for_items(set(posted))
-        farm.standin.delete(posted[0])
+        farm.simulator.delete(posted[0])
         farm.wait(lambda: count(farm, StoredItem) == 2)
         assert farm.terminate("run") == 0

@@ -53,8 +53,8 @@ def running(farm: Farm, table: list[Stage]) -> Iterator[RunningProcess]:
         client_id=CLIENT_ID,
         client_secret=SecretStr(CLIENT_SECRET),
         user_agent="linux:overheard-tests:1 (by /u/tests)",
-        reddit_url=farm.standin.url,
-        oauth_url=farm.standin.url,
+        reddit_url=farm.simulator.url,
+        oauth_url=farm.simulator.url,
         requests_per_minute=6000,
     )
     config = Config(

@@ -1,6 +1,7 @@
-"""Reddit's bad days, with real PRAW over real HTTP against the stand-in.
+"""Reddit's failures, with real PRAW over real HTTP against the simulator.
 
-Always: one token of the budget for each HTTP request, as the stand-in counts them, and no error but our own.
+In every case each HTTP request, as counted by the simulator, takes one token of the budget, and only our own errors are
+raised.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MakeSource = Callable[..., RedditSource]
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator(requests_per_minute=100) as made:
         post = made.add_post("python", "Hello", "world")
         made.add_comment(post, "indeed")
@@ -49,9 +50,9 @@ def standin() -> Iterator[RedditSimulator]:
 def make_source() -> Iterator[MakeSource]:
     made: list[RedditSource] = []
 
-    def make(standin: RedditSimulator | str, *args: object, **settings: object) -> RedditSource:
-        build = source_at if isinstance(standin, str) else source_of
-        made.append(build(standin, *args, **settings))  # type: ignore[operator]
+    def make(simulator: RedditSimulator | str, *args: object, **settings: object) -> RedditSource:
+        build = source_at if isinstance(simulator, str) else source_of
+        made.append(build(simulator, *args, **settings))  # type: ignore[operator]
         return made[-1]
 
     yield make
@@ -60,46 +61,46 @@ def make_source() -> Iterator[MakeSource]:
 
 
 @pytest.fixture
-def source(standin: RedditSimulator, make_source: MakeSource) -> RedditSource:
-    return make_source(standin)
+def source(simulator: RedditSimulator, make_source: MakeSource) -> RedditSource:
+    return make_source(simulator)
 
 
 @pytest.fixture
-def budget(standin: RedditSimulator) -> Iterator[RecordingBudget]:
-    """The budget of every request to the stand-in: at the end, its tokens are the requests that were made."""
+def budget(simulator: RedditSimulator) -> Iterator[RecordingBudget]:
+    """A budget; at the end of each test, the tokens taken must equal the requests made."""
     made = RecordingBudget()
     yield made
-    assert made.taken == standin.counts()["total"]
+    assert made.taken == simulator.counts()["total"]
 
 
 def read(source: RedditSource, budget: RecordingBudget, *names: str) -> Page:
     return source.read(ReadRequest(kind="posts", places=tuple(names or ("python",))), budget)
 
 
-def tokens(standin: RedditSimulator) -> int:
-    return standin.counts()["by_endpoint"].get("token", 0)
+def tokens(simulator: RedditSimulator) -> int:
+    return simulator.counts()["by_endpoint"].get("token", 0)
 
 
-def data(standin: RedditSimulator) -> int:
-    return standin.counts()["total"] - tokens(standin)
+def data(simulator: RedditSimulator) -> int:
+    return simulator.counts()["total"] - tokens(simulator)
 
 
-# Requests that go well
+# Successful requests
 
 
-def test_a_read_is_one_request_and_the_first_a_login_too(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+def test_a_read_is_one_request_plus_a_login_the_first_time(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     for _ in range(5):
         assert [item.title for item in read(source, budget).items] == ["Hello"]
     assert source.read(ReadRequest(kind="comments", places=("python",)), budget).items[0].body == "indeed"
-    assert (tokens(standin), data(standin)) == (1, 6)
+    assert (tokens(simulator), data(simulator)) == (1, 6)
 
 
-def test_nothing_sleeps_when_reddits_window_is_used_up(standin: RedditSimulator, make_source: MakeSource) -> None:
+def test_nothing_sleeps_when_reddits_window_is_used_up(simulator: RedditSimulator, make_source: MakeSource) -> None:
     budget = RecordingBudget()
-    source = make_source(standin)
-    standin.faults.ratelimit(
+    source = make_source(simulator)
+    simulator.faults.ratelimit(
         {"x-ratelimit-remaining": "0.0", "x-ratelimit-used": "1000", "x-ratelimit-reset": "600"}, times=3
     )
     begun = time.monotonic()
@@ -109,13 +110,13 @@ def test_nothing_sleeps_when_reddits_window_is_used_up(standin: RedditSimulator,
     assert budget.observed == [(0.0, 600.0)] * 3
 
 
-def test_the_budget_learns_what_reddit_counts(standin: RedditSimulator, make_source: MakeSource) -> None:
+def test_the_budget_observes_reddits_own_count(simulator: RedditSimulator, make_source: MakeSource) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
-    source = make_source(standin, metrics)
+    source = make_source(simulator, metrics)
     read(source, budget)
     read(source, budget)
     assert [remaining for remaining, _ in budget.observed] == [999.0, 998.0]
-    assert metrics.registry.get_sample_value("overheard_reddit_budget_remaining") is None, "all processes share it"
+    assert metrics.registry.get_sample_value("overheard_reddit_budget_remaining") is None, "it belongs to all processes"
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", "200"): 2}
 
 
@@ -130,18 +131,18 @@ def test_the_budget_learns_what_reddit_counts(standin: RedditSimulator, make_sou
         {"x-ratelimit-remaining": "", "x-ratelimit-used": "", "x-ratelimit-reset": ""},
     ],
 )
-def test_odd_ratelimit_headers_say_nothing(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
+def test_odd_ratelimit_headers_are_ignored(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, headers: dict[str, str]
 ) -> None:
-    standin.faults.ratelimit(headers)
+    simulator.faults.ratelimit(headers)
     assert read(source, budget).items
     assert budget.observed == []
 
 
-def test_fractions_where_whole_numbers_belong_are_read(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+def test_fractional_ratelimit_headers_are_read(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    standin.faults.ratelimit(
+    simulator.faults.ratelimit(
         {"x-ratelimit-remaining": "99", "x-ratelimit-used": "1.0", "x-ratelimit-reset": "5.5"}, times=2
     )
     assert read(source, budget).items
@@ -149,7 +150,7 @@ def test_fractions_where_whole_numbers_belong_are_read(
     assert budget.observed == [(99.0, 5.5)] * 2
 
 
-def test_the_logins_host_counts_for_itself(make_source: MakeSource) -> None:
+def test_rate_limit_headers_of_a_login_are_ignored(make_source: MakeSource) -> None:
     told = "x-ratelimit-remaining: {0}\r\nx-ratelimit-reset: {0}\r\nx-ratelimit-used: 1\r\n"
     token = sends(http(TOKEN, headers=told.format(5)))
     with RawServer(sends(http(EMPTY, headers=told.format(7))), token=token) as server:
@@ -158,7 +159,7 @@ def test_the_logins_host_counts_for_itself(make_source: MakeSource) -> None:
     assert budget.observed == [(7.0, 7.0)]
 
 
-def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSource) -> None:
+def test_every_thread_logs_in_once(simulator: RedditSimulator, source: RedditSource) -> None:
     barrier = threading.Barrier(4)
     budgets = [RecordingBudget() for _ in range(4)]
 
@@ -168,8 +169,8 @@ def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSourc
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, budgets)) == [10] * 4
-    assert [budget.taken for budget in budgets] == [11] * 4  # each asked with its own budget
-    assert (tokens(standin), data(standin)) == (4, 40)
+    assert [budget.taken for budget in budgets] == [11] * 4  # each thread used its own budget
+    assert (tokens(simulator), data(simulator)) == (4, 40)
 
 
 # 429
@@ -191,44 +192,44 @@ def test_every_thread_logs_in_once(standin: RedditSimulator, source: RedditSourc
 )
 @pytest.mark.parametrize("path", [None, "access_token"])
 def test_too_many_requests(
-    standin: RedditSimulator,
+    simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     retry_after: str | None,
     delay: float,
     path: str | None,
 ) -> None:
-    standin.faults.fail(429, retry_after=retry_after, path=path)
+    simulator.faults.fail(429, retry_after=retry_after, path=path)
     with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay == delay
     assert budget.blocked == [delay]
-    assert (tokens(standin), data(standin)) == (1, 0 if path else 1)
+    assert (tokens(simulator), data(simulator)) == (1, 0 if path else 1)
     assert read(source, budget).items
 
 
 def test_too_many_requests_until_a_date(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    standin.faults.fail(429, retry_after=formatdate(time.time() + 120, usegmt=True))
+    simulator.faults.fail(429, retry_after=formatdate(time.time() + 120, usegmt=True))
     with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay == pytest.approx(120, abs=3)
 
 
 def test_reddits_own_limit_is_a_429_too(make_source: MakeSource) -> None:
-    with RedditSimulator(requests_per_minute=1, window_seconds=60) as standin:
+    with RedditSimulator(requests_per_minute=1, window_seconds=60) as simulator:
         budget = RecordingBudget()
-        source = make_source(standin)
-        standin.set_subreddit("python")
+        source = make_source(simulator)
+        simulator.set_subreddit("python")
         read(source, budget)
         with pytest.raises(RetryableError) as caught:
             read(source, budget)
         assert caught.value.delay == 60.0
-        assert budget.taken == standin.counts()["total"] == 3
+        assert budget.taken == simulator.counts()["total"] == 3
 
 
-# Passing faults
+# Transient failures
 
 
 FAULTS: dict[str, Spoil] = {
@@ -246,17 +247,17 @@ FAULTS: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("spoil", FAULTS.values(), ids=FAULTS.keys())
-def test_passing_faults_are_tried_again_by_the_caller_only(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+def test_transient_failures_are_retried_by_the_caller_only(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
     read(source, budget)
-    spoil(standin)
+    spoil(simulator)
     with pytest.raises(RetryableError) as caught:
         read(source, budget)
     assert caught.value.delay in (None, 60.0)
-    assert (tokens(standin), data(standin)) == (1, 2)
+    assert (tokens(simulator), data(simulator)) == (1, 2)
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (1, 3)
+    assert (tokens(simulator), data(simulator)) == (1, 3)
 
 
 TOKEN_FAULTS: dict[str, Spoil] = {
@@ -270,26 +271,26 @@ TOKEN_FAULTS: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("spoil", TOKEN_FAULTS.values(), ids=TOKEN_FAULTS.keys())
-def test_a_login_that_fails_in_passing(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
+def test_a_login_that_fails_transiently(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, spoil: Spoil
 ) -> None:
-    spoil(standin)
+    spoil(simulator)
     with pytest.raises(RetryableError):
         read(source, budget)
-    assert (tokens(standin), data(standin)) == (1, 0)
+    assert (tokens(simulator), data(simulator)) == (1, 0)
     assert read(source, budget).items
 
 
 @pytest.mark.parametrize("path", ["new", "access_token"])
-def test_a_hang_ends_with_the_timeout(standin: RedditSimulator, make_source: MakeSource, path: str) -> None:
+def test_a_hang_ends_with_the_timeout(simulator: RedditSimulator, make_source: MakeSource, path: str) -> None:
     metrics, budget = new_metrics(), RecordingBudget()
-    source = make_source(standin, metrics, timeout=0.3)
-    standin.faults.timeout(60, path=path)
+    source = make_source(simulator, metrics, timeout=0.3)
+    simulator.faults.timeout(60, path=path)
     begun = time.monotonic()
     with pytest.raises(RetryableError, match="Timeout"):
         read(source, budget)
     assert time.monotonic() - begun < 5
-    assert budget.taken == standin.counts()["total"]
+    assert budget.taken == simulator.counts()["total"]
     endpoint = "token" if path == "access_token" else "new"
     assert requests_counted(metrics)[endpoint, "error"] == 1
 
@@ -307,7 +308,7 @@ def test_a_drip_ends_with_the_timeout(make_source: MakeSource, head: bytes, logi
         assert budget.taken == len(server.heads) == (1 if login else 2)
 
 
-def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
+def test_an_unreachable_server_is_a_transient_failure(make_source: MakeSource) -> None:
     with RawServer(sends(b"")) as server:
         url = server.url
     with pytest.raises(RetryableError, match=r"NewConnectionError|ConnectionRefusedError"):
@@ -315,7 +316,7 @@ def test_a_server_that_is_not_there(make_source: MakeSource) -> None:
 
 
 @pytest.mark.parametrize("head", ["HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"])
-def test_an_answer_too_large_is_no_answer(make_source: MakeSource, head: str) -> None:
+def test_an_answer_that_is_too_large_is_refused(make_source: MakeSource, head: str) -> None:
     with RawServer(drips(head.encode(), b" " * 1_000_000, every=0)) as server:
         source = make_source(server.url)
         with pytest.raises(RetryableError, match="16,777,216 bytes"):
@@ -345,10 +346,10 @@ NONSENSE = [
 
 @pytest.mark.parametrize("answer", NONSENSE, ids=range(len(NONSENSE)))
 @pytest.mark.parametrize("login", [True, False])
-def test_nonsense_is_tried_again(make_source: MakeSource, answer: bytes, login: bool) -> None:
+def test_nonsense_is_a_transient_failure(make_source: MakeSource, answer: bytes, login: bool) -> None:
     def script(out: object, stop: object) -> None:
         out.write(answer)  # type: ignore[attr-defined]
-        raise ConnectionError  # closes it
+        raise ConnectionError  # closes the connection
 
     with RawServer(script, token=script if login else None) as server:
         source, budget = make_source(server.url), RecordingBudget()
@@ -363,26 +364,26 @@ def test_nonsense_is_tried_again(make_source: MakeSource, answer: bytes, login: 
 
 
 def test_an_expired_token_is_renewed_once(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     read(source, budget)
-    standin.expire_tokens()
+    simulator.expire_tokens()
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (2, 3)
+    assert (tokens(simulator), data(simulator)) == (2, 3)
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (2, 4)
+    assert (tokens(simulator), data(simulator)) == (2, 4)
 
 
 @pytest.mark.parametrize("header", [None, 'Bearer realm="reddit", error="invalid_token"', "Bearer", 'error="odd"'])
-def test_a_token_that_is_never_taken_makes_no_loop(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, header: str | None
+def test_a_token_that_is_never_accepted_causes_no_loop(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, header: str | None
 ) -> None:
-    standin.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
+    simulator.faults.fail(401, times=2, headers={"www-authenticate": header} if header else None)
     with pytest.raises(RetryableError, match="token"):
         read(source, budget)
-    assert (tokens(standin), data(standin)) == (2, 2)
+    assert (tokens(simulator), data(simulator)) == (2, 2)
     assert read(source, budget).items
-    assert (tokens(standin), data(standin)) == (3, 3)
+    assert (tokens(simulator), data(simulator)) == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -394,21 +395,21 @@ def test_a_token_that_is_never_taken_makes_no_loop(
         {"client_id": "\u65e5\u672c"},
     ],
 )
-def test_wrong_credentials_are_for_the_operator(
-    standin: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
+def test_wrong_credentials_are_reported_to_the_operator(
+    simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
 ) -> None:
     budget = RecordingBudget()
     unsendable = not (settings.get("client_id") or "").isascii()
     with pytest.raises(PermanentError if unsendable else LoginRefused, match=r"\[sources.reddit\]") as caught:
-        read(make_source(standin, **settings), budget)
+        read(make_source(simulator, **settings), budget)
     assert "canary" not in str(caught.value)
-    assert data(standin) == 0
+    assert data(simulator) == 0
 
 
 @pytest.mark.parametrize("url", ["http://", "http://[", "nonsense", "ftp://localhost", "http://\x7f.example"])
-def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str) -> None:
+def test_wrong_addresses_are_reported_to_the_operator(make_source: MakeSource, url: str) -> None:
     source = make_source("http://localhost")
-    # As if the configuration, which refuses some of them, let them all pass.
+    # Bypass the configuration, which refuses some of them.
     settings = source._client.settings.model_copy(update={"reddit_url": url, "oauth_url": url})
     source._client.settings = settings
     with pytest.raises((PermanentError, RetryableError)):
@@ -422,34 +423,36 @@ def test_wrong_addresses_are_for_the_operator(make_source: MakeSource, url: str)
         {"username": "standin", "password": ""},
         {"username": "", "password": ""},
         {"client_id": INSTALLED_ID, "client_secret": ""},
-        {"user_agent": "linux:overheard.tests:1.0 (by /u/standin)\n"},
+        {"user_agent": "linux:overheard.tests:1.0 (by /u/simulator)\n"},
     ],
 )
-def test_the_ways_to_log_in(standin: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]) -> None:
-    assert "newest post: t3_" in make_source(standin, **settings).verify(RecordingBudget())
+def test_every_kind_of_app_can_log_in(
+    simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
+) -> None:
+    assert "newest post: t3_" in make_source(simulator, **settings).check_login(RecordingBudget())
 
 
 # The budget
 
 
-def test_no_token_no_request(standin: RedditSimulator, source: RedditSource) -> None:
+def test_without_a_token_no_request_is_made(simulator: RedditSimulator, source: RedditSource) -> None:
     with pytest.raises(BudgetExhausted) as caught:
         read(source, RecordingBudget(tokens=0))
     assert (caught.value.delay, caught.value.slot) == (30.0, 1.0)
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
-def test_a_login_outlives_the_budget(standin: RedditSimulator, source: RedditSource) -> None:
+def test_a_login_is_kept_when_the_budget_runs_out(simulator: RedditSimulator, source: RedditSource) -> None:
     with pytest.raises(BudgetExhausted):
         read(source, RecordingBudget(tokens=1))
-    assert (tokens(standin), data(standin)) == (1, 0)
+    assert (tokens(simulator), data(simulator)) == (1, 0)
     assert read(source, RecordingBudget(tokens=1)).items  # the same thread needs no second login
-    standin.expire_tokens()
+    simulator.expire_tokens()
     for held in (1, 1):  # the refused request, then the login
         with pytest.raises(BudgetExhausted):
             read(source, RecordingBudget(tokens=held))
     assert read(source, RecordingBudget(tokens=1)).items
-    assert (tokens(standin), data(standin)) == (2, 3)
+    assert (tokens(simulator), data(simulator)) == (2, 3)
 
 
 # Feeds
@@ -466,7 +469,7 @@ def test_a_login_outlives_the_budget(standin: RedditSimulator, source: RedditSou
 )
 @pytest.mark.parametrize("kind", ["posts", "comments"])
 def test_refused_feeds(
-    standin: RedditSimulator,
+    simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     state: str,
@@ -474,12 +477,12 @@ def test_refused_feeds(
     together: str,
     kind: str,
 ) -> None:
-    standin.set_subreddit("closed", state)  # type: ignore[arg-type]
+    simulator.set_subreddit("closed", state)  # type: ignore[arg-type]
     for names, reason in ((("closed",), alone), (("python", "closed"), together)):
         with pytest.raises(FeedRefused) as caught:
             source.read(ReadRequest(kind=kind, places=tuple(names)), budget)  # type: ignore[arg-type]
         assert (caught.value.reason, caught.value.names) == (reason, names)
-    assert (tokens(standin), data(standin)) == (1, 2)
+    assert (tokens(simulator), data(simulator)) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -493,54 +496,54 @@ def test_refused_feeds(
         (403, {"www-authenticate": 'Bearer error="odd"'}, "refused"),
     ],
 )
-def test_odd_refusals(
-    standin: RedditSimulator,
+def test_odd_refusals_of_feeds(
+    simulator: RedditSimulator,
     source: RedditSource,
     budget: RecordingBudget,
     status: int,
     headers: dict[str, str],
     reason: str,
 ) -> None:
-    standin.faults.fail(status, headers=headers)
+    simulator.faults.fail(status, headers=headers)
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, "python", "linux")
     assert caught.value.reason == reason
 
 
 def test_a_group_too_long_for_a_url_is_refused_and_its_halves_are_not(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
     names = [f"subreddit_number_{number}" for number in range(600)]
     for name in names:
-        standin.set_subreddit(name)
+        simulator.set_subreddit(name)
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, *names)
     assert caught.value.names == tuple(names)
     assert read(source, budget, *names[:300]).items == ()
 
 
-def test_a_missing_scope_is_for_the_operator(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+def test_a_missing_scope_is_reported_to_the_operator(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    standin.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
+    simulator.faults.fail(403, headers={"www-authenticate": 'Bearer realm="reddit", error="insufficient_scope"'})
     with pytest.raises(PermanentError, match="scope"):
         read(source, budget)
 
 
 @pytest.mark.parametrize("name", ["../api/v1/me", "a/b", "a?x=1", "a#b", "", "a+b", "python\n", "pythön", "-x", "."])
-def test_what_is_no_feeds_name_is_asked_of_nobody(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, name: str
+def test_an_invalid_feed_name_is_refused_without_a_request(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, name: str
 ) -> None:
     with pytest.raises(FeedRefused) as caught:
         read(source, budget, "python", name)
     assert caught.value.names == (name,)
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
 # Items
 
 
-def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_source: MakeSource) -> None:
+def test_an_unknown_child_is_skipped_and_logged_without_its_text(make_source: MakeSource) -> None:
     good = {"name": "t3_1", "subreddit": "a", "title": "x", "permalink": "/r/a/1/", "created_utc": 1e9}
     children = [{"kind": "t3", "data": each} for each in (good, {"title": "canary"}, good | {"name": "canary"})]
     answer = http(json.dumps({"data": {"children": children, "after": "t3_1"}}))
@@ -556,61 +559,65 @@ def test_a_child_of_an_unknown_form_is_skipped_and_told_without_its_text(make_so
 # Looking up
 
 
-def test_info_tells_what_is_gone(standin: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
-    post = standin.add_post("python", "to be deleted", "text")
-    link = standin.add_post("python", "a link", url="https://example.org/")
-    comment = standin.add_comment(link, "to be removed")
-    kept = standin.add_comment(link, "kept")
-    standin.delete(post)
-    standin.delete(comment, "moderator")
+def test_a_look_up_reports_what_is_gone(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
+    post = simulator.add_post("python", "to be deleted", "text")
+    link = simulator.add_post("python", "a link", url="https://example.org/")
+    comment = simulator.add_comment(link, "to be removed")
+    kept = simulator.add_comment(link, "kept")
+    simulator.delete(post)
+    simulator.delete(comment, "moderator")
     checked = source.look_up([post, link, comment, kept, "t3_1"], budget)
     assert [item.id for item in checked.items] == [link, kept]
     assert checked.gone == (post, comment)
     assert checked.absent == ("t3_1",)
-    assert data(standin) == 1
+    assert data(simulator) == 1
 
 
-def test_info_tells_a_deleted_account_from_a_deleted_text(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+def test_a_look_up_tells_a_deleted_account_from_a_deleted_text(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    post = standin.add_post("python", "of an account that goes", "its text", author="Ada")
-    comment = standin.add_comment(post, "hers too", author="ada")
-    standin.delete_account("ADA")
+    post = simulator.add_post("python", "of an account that goes", "its text", author="Ada")
+    comment = simulator.add_comment(post, "hers too", author="ada")
+    simulator.delete_account("ADA")
     checked = source.look_up([post, comment], budget)
     assert [(item.author, item.body) for item in checked.items] == [(None, "its text"), (None, "hers too")]
     assert (checked.gone, checked.absent) == ((), ())
 
 
-def test_info_does_not_call_gone_what_nobody_may_see(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+def test_an_item_that_is_not_public_is_absent_not_gone(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    hidden = standin.add_post("secret", "text")
-    vanished = standin.add_post("python", "text")
-    standin.set_subreddit("secret", "private")
-    standin.vanish(vanished)
+    hidden = simulator.add_post("secret", "text")
+    vanished = simulator.add_post("python", "text")
+    simulator.set_subreddit("secret", "private")
+    simulator.vanish(vanished)
     checked = source.look_up([hidden, vanished], budget)
     assert (checked.items, checked.gone, checked.absent) == ((), (), (hidden, vanished))
 
 
-def test_info_takes_an_emptied_text_for_gone_whoever_is_named(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget
+def test_an_emptied_text_is_gone_even_with_an_author(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
 ) -> None:
-    post = standin.add_post("python", "title", "text")
-    comment = standin.add_comment(post, "text")
-    standin.edit(post, "[ Removed by Reddit on account of violating the content policy. ]")
-    standin.edit(comment, "[removed]")
+    post = simulator.add_post("python", "title", "text")
+    comment = simulator.add_comment(post, "text")
+    simulator.edit(post, "[ Removed by Reddit on account of violating the content policy. ]")
+    simulator.edit(comment, "[removed]")
     assert source.look_up([post, comment], budget).gone == (post, comment)
 
 
-def test_info_takes_a_hundred_names(standin: RedditSimulator, source: RedditSource, budget: RecordingBudget) -> None:
-    names = [standin.add_post("python", "x") for _ in range(101)]
+def test_a_look_up_accepts_a_hundred_names(
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget
+) -> None:
+    names = [simulator.add_post("python", "x") for _ in range(101)]
     assert len(source.look_up(names[:100], budget).items) == 100
     with pytest.raises(ValueError, match="100"):
         source.look_up(names, budget)
-    assert data(standin) == 1
+    assert data(simulator) == 1
 
 
-def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSource) -> None:
+def test_an_unreadable_answer_makes_nothing_gone_or_absent(make_source: MakeSource) -> None:
     body = '{"data": {"children": [{"kind": "t3", "data": {"name": 5}}]}}'
     with RawServer(sends(http(body))) as server:
         checked = make_source(server.url).look_up(["t3_1", "t3_2"], RecordingBudget())
@@ -619,9 +626,9 @@ def test_nothing_is_gone_because_an_answer_cannot_be_read(make_source: MakeSourc
 
 @pytest.mark.parametrize("status", [403, 404, 451])
 def test_a_refused_look_up_names_no_feeds(
-    standin: RedditSimulator, source: RedditSource, budget: RecordingBudget, status: int
+    simulator: RedditSimulator, source: RedditSource, budget: RecordingBudget, status: int
 ) -> None:
-    standin.faults.fail(status)
+    simulator.faults.fail(status)
     with pytest.raises(PermanentError) as caught:
         source.look_up(["t3_1"], budget)
     assert not isinstance(caught.value, FeedRefused)

@@ -127,7 +127,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
         "LOG__LEVEL": "DEBUG",
         "NOTIFY__TIMEOUT": "1",
     }
-    farm = Farm(tmp_path, bus=bus, database=database, standin=reddit, **settings)
+    farm = Farm(tmp_path, bus=bus, database=database, simulator=reddit, **settings)
     secrets_of(farm, canaries)
     with farm:
         farm.sink.always = lambda request: ANSWERS.get(f"/{request.path.split('/')[1]}", Answer())
@@ -207,7 +207,7 @@ def imported(rig: Rig) -> dict[str, str]:
         if url.startswith("http"):
             text += f'secret = "whsec_{rig.canaries.plant(f"signing {name}")}AAAAAAAA"\n'
     (rig.farm.folder / "workspaces.toml").write_text(text)
-    rig.farm.standin.set_subreddit("python", "public")
+    rig.farm.simulator.set_subreddit("python", "public")
     done = rig.run("import", "workspaces.toml")
     assert done.returncode == 0, done.stderr
     return urls
@@ -260,7 +260,7 @@ def assert_the_canaries_are_where_they_belong(rig: Rig) -> None:
 
 
 def reddit_goes_wrong(rig: Rig) -> None:
-    reddit = rig.farm.standin
+    reddit = rig.farm.simulator
     for number, token in enumerate(list(reddit._tokens._holders)):
         rig.canaries.known(f"access token {number}", token)
     reddit.expire_tokens()

@@ -1,4 +1,4 @@
-"""Several sources in one pipeline: matches never cross them, and what one deletes goes there only.
+"""Several sources in one pipeline: matches and deletions never cross from one to another.
 
 The pipeline is that of ``overheard run``, in this process, on the embedded bus and SQLite.
 """
@@ -22,7 +22,8 @@ from overheard.db.models import Mention, StoredItem, Workspace
 from overheard.embedded import Pipeline
 from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
-from overheard.sources.registry import SOURCES, SourceType
+from overheard.sources.registry import SOURCES
+from overheard.sources.source_type import SourceType
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec, validated
 from tests.servers.waiting import wait_for
 
@@ -68,7 +69,7 @@ def open_source(config, metrics, clock):
 
 
 class Running:
-    """A pipeline at work, and who watches what in it."""
+    """A running pipeline and its workspaces."""
 
     def __init__(self, program: RunningProcess, file: Path) -> None:
         self.db = program.db
@@ -76,7 +77,7 @@ class Running:
         self._file = file
 
     def watch(self, slug: str, **places: str) -> None:
-        """Save a workspace that looks for needles in one place of each of the named sources."""
+        """Save a workspace that searches for needles in one place of each of the named sources."""
         spec = WorkspaceSpec(
             slug=slug,
             every="2s",
@@ -112,16 +113,16 @@ class Running:
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator(requests_per_minute=6000) as made:
         yield made
 
 
 @pytest.fixture
-def start(tmp_path: Path, standin: RedditSimulator) -> Callable[..., Any]:
+def start(tmp_path: Path, simulator: RedditSimulator) -> Callable[..., Any]:
     @contextmanager
     def started(client: str = CLIENT_ID) -> Iterator[Running]:
-        text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=standin.url)
+        text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=simulator.url)
         (tmp_path / "pipeline.toml").write_text(text)
         (tmp_path / "items.jsonl").touch()
         program = RunningProcess(load(tmp_path / "pipeline.toml", {}))
@@ -139,16 +140,16 @@ def start(tmp_path: Path, standin: RedditSimulator) -> Callable[..., Any]:
     return started
 
 
-def test_matches_and_deletions_never_cross_sources(start: Any, standin: RedditSimulator) -> None:
-    """A place of the same name in both, everything of one of them, and an item of the same id."""
-    standin.set_subreddit("python", "public")
+def test_matches_and_deletions_never_cross_sources(start: Any, simulator: RedditSimulator) -> None:
+    """Both sources have a place of the same name and an item of the same id; one is watched entirely as well."""
+    simulator.set_subreddit("python", "public")
     with start() as running:
         running.watch("of-reddit", reddit="python")
         running.watch("of-replay", replay="python")
         running.watch("of-both", reddit="python", replay="python")
         running.watch("of-all-replay", replay="all")
-        twin, other = standin.add_post("Python", "a needle"), standin.add_post("Python", "another needle")
-        elsewhere = standin.add_post("linux", "a needle")
+        twin, other = simulator.add_post("Python", "a needle"), simulator.add_post("Python", "another needle")
+        elsewhere = simulator.add_post("linux", "a needle")
         for item, place in ((twin, "Python"), ("p1", "python"), ("p2", "linux")):
             running.write(id=item, kind="post", place=place, title="a needle")
         of_reddit = [(slug, "reddit", item) for slug in ("of-reddit", "of-both") for item in (twin, other)]
@@ -160,28 +161,30 @@ def test_matches_and_deletions_never_cross_sources(start: Any, standin: RedditSi
         running.write(gone=twin)
         left = [each for each in (*of_replay, *of_all) if each[2] != twin]
         running.wait_for(*of_reddit, *left)
-        running.write(id="p1", kind="post", place="python", title="a needle")  # it said so already
+        running.write(id="p1", kind="post", place="python", title="a needle")  # published again: no second mention
 
-        standin.delete(other)
+        simulator.delete(other)
         running.pipeline.events.publish("item.recheck", {"item": other})
         running.wait_for(*[each for each in of_reddit if each[2] != other], *left)
 
 
-def test_without_a_client_of_reddit_everything_else_runs(start: Any, standin: RedditSimulator) -> None:
+def test_without_a_client_of_reddit_everything_else_runs(start: Any, simulator: RedditSimulator) -> None:
     with start(client="") as running:
         running.watch("acme", reddit="python", replay="python")
         running.write(id="p1", kind="post", place="python", title="a needle")
         running.wait_for(("acme", "replay", "p1"))
-    assert standin.counts()["total"] == 0
+    assert simulator.counts()["total"] == 0
 
 
 def test_a_source_is_a_module_and_an_entry_of_the_registry(
     start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ARCHITECTURE's recipe, followed to the letter."""
+    """Follow the recipe in ARCHITECTURE.md."""
     (tmp_path / "dummy_source.py").write_text(DUMMY)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(SOURCES, "dummy", SourceType(name="dummy", feeds=("items",), opens="dummy_source:open_source"))
+    monkeypatch.setitem(
+        SOURCES, "dummy", SourceType(name="dummy", feeds=("items",), factory="dummy_source:open_source")
+    )
     try:
         with start() as running:
             running.watch("acme", dummy="somewhere")

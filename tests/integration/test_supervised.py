@@ -1,6 +1,6 @@
 """The shipped supervisord configuration under the real supervisord, with real servers around it.
 
-Every process is killed, servers stop and start, and the books must balance: the stand-in's truth, what was posted,
+Every process is killed, servers stop and start, and the books must balance: the simulator's truth, what was posted,
 against the receiver's record. Only folders, ports, Python and the user are the test's own.
 """
 

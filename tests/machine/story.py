@@ -75,7 +75,7 @@ class Story:
         self.published_and_delivered()
 
     def published_and_delivered(self) -> None:
-        """What is new on the stand-in since the last run is delivered after this one."""
+        """What is new on the simulator since the last run is delivered after this one."""
         before = len(self.sink.arrived)
 
         def delivered() -> bool:

@@ -1,1 +1,1 @@
-"""Private servers, and stand-ins for the services of others, that tests start."""
+"""Private servers, and simulators of other services, that tests start."""

@@ -1,4 +1,4 @@
-"""Overheard's own processes, started as an operator starts them, with a stand-in Reddit and a receiver around them."""
+"""Overheard's own processes, started as an operator starts them, with a simulated Reddit and a receiver around them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Farm:
     """Processes by name. ``settings`` are environment variables on top of the farm's own."""
 
     def __init__(
-        self, folder: Path, *, bus: str, database: str, standin: RedditSimulator | None = None, **settings: str
+        self, folder: Path, *, bus: str, database: str, simulator: RedditSimulator | None = None, **settings: str
     ) -> None:
         self.folder = folder
-        self.standin = standin or RedditSimulator(requests_per_minute=6000)
+        self.simulator = simulator or RedditSimulator(requests_per_minute=6000)
         self.sink = HttpSink()
         self.secret = new_secret()
         self.bus = bus
@@ -42,7 +42,7 @@ class Farm:
         self.settings = settings
 
     def __enter__(self) -> Self:
-        self.standin.start()
+        self.simulator.start()
         self.sink.__enter__()
         migrate.migrate(self.db)
         return self
@@ -52,7 +52,7 @@ class Farm:
             self.kill9(name)
         self.db.release()
         self.sink.__exit__()
-        self.standin.stop()
+        self.simulator.stop()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,8 +63,8 @@ class Farm:
             "REDDIT__CLIENT_ID": CLIENT_ID,
             "REDDIT__CLIENT_SECRET": CLIENT_SECRET,
             "REDDIT__USER_AGENT": "linux:overheard-tests:1 (by /u/tests)",
-            "REDDIT__REDDIT_URL": self.standin.url,
-            "REDDIT__OAUTH_URL": self.standin.url,
+            "REDDIT__REDDIT_URL": self.simulator.url,
+            "REDDIT__OAUTH_URL": self.simulator.url,
             "REDDIT__REQUESTS_PER_MINUTE": "6000",
             "REDDIT__TIMEOUT": "5",
             "BUS__BLOCKED_TIMEOUT": "5",
@@ -128,8 +128,8 @@ class Farm:
     ) -> None:
         """Save a workspace that sends to the farm's receiver."""
         for name in subreddits:
-            if name not in self.standin.store.subreddits and name != "all":
-                self.standin.set_subreddit(name, "public")
+            if name not in self.simulator.store.subreddits and name != "all":
+                self.simulator.set_subreddit(name, "public")
         url = url or f"{self.sink.url}/{slug}"
         channel = ChannelSpec("hook", url, mode, self.secret if url.startswith("http") else None)  # type: ignore[arg-type]
         spec = WorkspaceSpec(
@@ -163,7 +163,7 @@ class Farm:
     def post(self, count: int, subreddit: str = "python", first: int = 0) -> set[str]:
         """Posts that the query finds; their fullnames."""
         return {
-            self.standin.add_post(subreddit, f"needle number {number}", "in the haystack")
+            self.simulator.add_post(subreddit, f"needle number {number}", "in the haystack")
             for number in range(first, first + count)
         }
 

@@ -81,7 +81,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         settings["reddit.requests_per_minute"] = options.requests_per_minute
     names = ("minutes", "workspaces", "subreddits", "rate", "every", "digest_every", "kill_every", "trigger_every")
     chosen = {name: getattr(options, name) for name in (*names, "seed", "herd")}
-    # A higher budget is one that Reddit grants: the stand-in keeps the same distance above it.
+    # A higher budget is one that Reddit grants: the simulator keeps the same distance above it.
     most = float(settings.get("reddit.requests_per_minute", 95)) * Plan.reddits_rate / 95
     return Plan(**chosen, reddits_rate=max(most, Plan.reddits_rate), settings=settings)
 

@@ -73,7 +73,7 @@ class Gauges:
         began = time.monotonic()
         self.pause, self._looked = max(self.pause, began - self._looked), began
         self._look_at_processes()
-        self._look_at_requests(self._farm.standin)
+        self._look_at_requests(self._farm.simulator)
         try:
             self._look_at_queues()
             self._look_at_connections()
@@ -108,8 +108,8 @@ class Gauges:
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'overheard' AND datname = %s"
         self.connections.append((len(to_rabbit), int(self._one(ours, self._database))))
 
-    def _look_at_requests(self, standin: RedditSimulator) -> None:
-        now, total = time.monotonic(), standin.counts()["total"]
+    def _look_at_requests(self, simulator: RedditSimulator) -> None:
+        now, total = time.monotonic(), simulator.counts()["total"]
         self._minute.append((now, total))
         while now - self._minute[0][0] > 60:
             self._minute.popleft()
@@ -130,10 +130,10 @@ class Reads:
     feeds: int
 
 
-def reads(standin: RedditSimulator) -> Reads:
-    """What was read, from the stand-in's list of its latest requests (10,000 at most)."""
+def reads(simulator: RedditSimulator) -> Reads:
+    """What was read, from the simulator's list of its latest requests (10,000 at most)."""
     pages = firsts = feeds = 0
-    for line in standin.recent_requests():
+    for line in simulator.recent_requests():
         target = urlsplit(line.partition(" ")[2])
         listing = LISTING.search(target.path)
         if listing is None:

@@ -1,6 +1,6 @@
 """Who must hear of what: worked out from marker words, with nothing of Overheard's own matching.
 
-An item is what the stand-in was given; a listener is a workspace as it was written into the file. Words are runs of
+An item is what the simulator was given; a listener is a workspace as it was written into the file. Words are runs of
 a to z, which is all that the soak's texts consist of.
 """
 
@@ -52,7 +52,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Said:
-    """An item as the stand-in has it; ``at`` is the moment at which it was added (epoch seconds)."""
+    """An item as the simulator has it; ``at`` is the moment at which it was added (epoch seconds)."""
 
     name: str
     kind: str  # posts, comments

@@ -22,8 +22,8 @@ SHIPPED = (
     "tick.sweep_after",
 )
 KINDS = 2  # posts and comments: feeds of each subreddit
-NORMAL_RATE = 2.0  # items a second: the stand-in's own, see overheard/simulators/reddit/traffic.py
-REDDITS_RATE = 100.0  # requests a minute that the stand-in allows, as Reddit does: averaged over ten minutes
+NORMAL_RATE = 2.0  # items a second: the simulator's own, see overheard/simulators/reddit/traffic.py
+REDDITS_RATE = 100.0  # requests a minute that the simulator allows, as Reddit does: averaged over ten minutes
 
 
 def shipped() -> dict[str, Any]:
@@ -91,11 +91,11 @@ class Plan:
             f"{self.workspaces:,} workspaces, each due every {self.every} "
             f"({'all at once' if self.herd else f'{self.workspaces / self.interval:.0f} runs/s'}), "
             f"{self.subreddits:,} subreddits ({KINDS} feeds each)\n"
-            f"{self.rate:g} new items/s (the stand-in's normal rate: {NORMAL_RATE:g}), "
+            f"{self.rate:g} new items/s (the simulator's normal rate: {NORMAL_RATE:g}), "
             f"kill -9 every {self.kill_every:g} s, a run by hand every {self.trigger_every:g} s, "
             f"for {self.minutes:g} minutes\n"
             f"[sources.reddit] requests_per_minute = {config['reddit.requests_per_minute']:g}; "
-            f"the stand-in refuses more than {self.reddits_rate:g} a minute, averaged over ten minutes\n"
+            f"the simulator refuses more than {self.reddits_rate:g} a minute, averaged over ten minutes\n"
             f"A cycle in which every feed is read once needs {groups:.0f} requests for its feeds and about "
             f"{items / 100:.0f} for its items: {need:.0f} of the {have:.0f} that {self.every} have\n"
             f"Settings are those of pipeline.toml{', but for ' if self.settings else ''}"

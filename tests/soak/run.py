@@ -1,6 +1,6 @@
 """One soak, from an empty machine to its results.
 
-1. A stand-in Reddit with some history, a receiver, a database and a bus, all of its own.
+1. A simulated Reddit with some history, a receiver, a database and a bus, all of its own.
 2. The workspaces come in as users bring them: `overheard import` of one file.
 3. Overheard's processes run as an operator starts them, while people talk, runs are asked for by hand, and one
    process after the other is killed.
@@ -62,14 +62,14 @@ class Soak:
     def run(self) -> Result:
         """Raises Interrupted when it was stopped before the processes ran."""
         plan, clock = self.plan, Clock()
-        standin = RedditSimulator(clock=clock, requests_per_minute=plan.reddits_rate)
+        simulator = RedditSimulator(clock=clock, requests_per_minute=plan.reddits_rate)
         name = f"soak_{int(time.time())}"
         database = self.postgres.create_database(name)
         note_slow(self.postgres, name)
-        farm = Farm(self.folder, bus=self.rabbit.vhost(), database=database, standin=standin, **plan.environment)
+        farm = Farm(self.folder, bus=self.rabbit.vhost(), database=database, simulator=simulator, **plan.environment)
         with farm:
             made = scene.make(plan)
-            traffic = scene.history(standin, clock, plan, made)
+            traffic = scene.history(simulator, clock, plan, made)
             imported = self._import(farm, made)
             self.say(f"imported {plan.workspaces:,} workspaces in {imported:.1f} s")
             self.record = Record(farm.secret)
@@ -165,7 +165,7 @@ class Soak:
         return f"queues: {', '.join(waiting) or 'empty'}"
 
     def _result(self, farm: Farm, traffic: world.Recorded, expected: dict[Pair, float]) -> Result:
-        counts = farm.standin.counts()
+        counts = farm.simulator.counts()
         return Result(
             plan=self.plan,
             complete=not self.stop.is_set(),
@@ -174,7 +174,7 @@ class Soak:
             forged=self.record.forged,
             killer=self.killer,
             gauges=self.gauges,
-            reads=reads(farm.standin),
+            reads=reads(farm.simulator),
             statuses=counts["by_status"],
             requests=counts["total"],
             window=(counts["max_in_window"], counts["budget"]),

@@ -53,11 +53,11 @@ def make(plan: Plan) -> world.World:
     return world.make(plan, int(plan.subreddits * HISTORY + plan.rate * plan.seconds * 1.5))
 
 
-def history(standin: RedditSimulator, clock: Clock, plan: Plan, made: world.World) -> world.Recorded:
+def history(simulator: RedditSimulator, clock: Clock, plan: Plan, made: world.World) -> world.Recorded:
     """The traffic to come, after people have talked before anybody listened: nobody may be told of that."""
     for name in sorted({name for listener in made.listeners for name in listener.subreddits}):
-        standin.set_subreddit(name)
-    traffic = world.Recorded(standin, plan, made.texts)
+        simulator.set_subreddit(name)
+    traffic = world.Recorded(simulator, plan, made.texts)
     clock.behind = LONG_AGO
     traffic.fill(plan.subreddits * HISTORY)
     clock.behind = 0.0

@@ -29,14 +29,14 @@ class World:
 class Recorded(Traffic):
     """Traffic that keeps what was said."""
 
-    def __init__(self, standin: RedditSimulator, plan: Plan, texts: list[SampleText]) -> None:
-        super().__init__(standin, plan.seed, plan.rate, texts=texts)
+    def __init__(self, simulator: RedditSimulator, plan: Plan, texts: list[SampleText]) -> None:
+        super().__init__(simulator, plan.seed, plan.rate, texts=texts)
         self.said: list[Said] = []
 
     def step(self) -> str:
         at = time.time()
         name = super().step()
-        item = self._standin.store.get(name)
+        item = self._simulator.store.get(name)
         post = isinstance(item, Post)
         fields = (item.title, item.text) if isinstance(item, Post) else (item.text,)
         self.said.append(Said(name, "posts" if post else "comments", item.subreddit.name, fields, at))

@@ -99,9 +99,9 @@ def reddit(program: RunningProcess, open_budget: OpenBudget | None) -> CheckOutc
         )
     try:
         if open_budget is None:
-            return CheckOutcome("ok", source.verify(UnlimitedPermit()))
+            return CheckOutcome("ok", source.check_login(UnlimitedPermit()))
         with program.db.session():
-            return CheckOutcome("ok", source.verify(open_budget(budget_key(rules.client_in_use))))
+            return CheckOutcome("ok", source.check_login(open_budget(budget_key(rules.client_in_use))))
     except BudgetExhausted as wait:
         return CheckOutcome("warning", f"not asked: the budget of requests is booked for the next {span(wait.delay)}")
     except LoginRefused as error:

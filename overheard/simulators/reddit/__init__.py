@@ -1,12 +1,13 @@
-"""A stand-in for Reddit: a strict HTTP server that speaks what PRAW speaks, needs no credentials and no internet.
+"""A simulator of Reddit: a strict HTTP server for PRAW that needs no real credentials and no internet.
 
-    with RedditSimulator() as standin:
-        standin.add_post("python", "Hello", "world")
+    with RedditSimulator() as simulator:
+        simulator.add_post("python", "Hello", "world")
         reddit = praw.Reddit(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, user_agent="linux:me:1 (by /u/me)",
-                             reddit_url=standin.url, oauth_url=standin.url, check_for_updates=False)
+                             reddit_url=simulator.url, oauth_url=simulator.url, check_for_updates=False)
 
-What Reddit refuses, it refuses; what was asked is counted. Where Reddit's behaviour is known only from its published
-source (github.com/reddit-archive/reddit), that is followed, and said at the place. It imports nothing of Overheard's.
+It refuses what Reddit refuses, and counts all requests. Where Reddit's behaviour is known only from its published
+source (github.com/reddit-archive/reddit), the simulator follows that, and a comment there says so. It imports nothing
+else of Overheard, so that a mistake in the client cannot be repeated here.
 """
 
 from .counters import Counts

@@ -1,4 +1,4 @@
-"""Runs a stand-in Reddit alone: `python -m overheard.simulators.reddit --port 8080 --rate 2`."""
+"""Run the simulated Reddit by itself: `python -m overheard.simulators.reddit --port 8080 --rate 2`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .simulator import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from .traffic import Traffic
 
 _HELLO = """\
-A stand-in Reddit at {url}
+A simulated Reddit at {url}
 
   pipeline.toml   [sources.reddit]
                   client_id = "{id}"
                   client_secret = "{secret}"
-                  user_agent = "linux:overheard:demo (by /u/standin)"
+                  user_agent = "linux:overheard:demo (by /u/simulator)"
                   reddit_url = "{url}"
                   oauth_url = "{url}"
 
   subreddits      {subreddits}
-  control         curl {url}_standin/
-                  curl {url}_standin/counts
-                  curl {url}_standin/posts -d '{{"subreddit": "python", "title": "Acme DB is fast"}}'
+  control         curl {url}_simulator/
+                  curl {url}_simulator/counts
+                  curl {url}_simulator/posts -d '{{"subreddit": "python", "title": "Acme DB is fast"}}'
 
 Stop it with Ctrl-C."""
 
@@ -31,22 +31,22 @@ Stop it with Ctrl-C."""
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM. Exit code 1 when the port is taken, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    # Handlers first: a signal that comes while the server starts shall stop it too.
+    # Install the handlers first, so that a signal during the start stops the server as well.
     stopping = Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopping.set())
-    standin = RedditSimulator(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    simulator = RedditSimulator(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
     try:
-        standin.start(options.port, options.host)
-    except OSError as wrong:
-        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {wrong.strerror}\n")
+        simulator.start(options.port, options.host)
+    except OSError as error:
+        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error.strerror}\n")
         return 1
-    with standin:
-        traffic = Traffic(standin, options.seed, options.rate or 1)
+    with simulator:
+        traffic = Traffic(simulator, options.seed, options.rate or 1)
         traffic.fill(options.history)
-        names = " ".join(sorted(home.name for home in standin.store.subreddits.values()))
-        told = {"url": standin.url, "id": CLIENT_ID, "secret": CLIENT_SECRET, "subreddits": names or "-"}
-        sys.stdout.write(_HELLO.format(**told) + "\n")
+        names = " ".join(sorted(home.name for home in simulator.store.subreddits.values()))
+        values = {"url": simulator.url, "id": CLIENT_ID, "secret": CLIENT_SECRET, "subreddits": names or "-"}
+        sys.stdout.write(_HELLO.format(**values) + "\n")
         sys.stdout.flush()
         if options.rate:
             traffic.start()
@@ -60,9 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument("--rate", type=_rate, default=2.0, help="new items a second, 0 for none (%(default)s)")
-    parser.add_argument("--history", type=int, default=100, help="items there from the start (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="what is said, and where ids start (%(default)s)")
-    parser.add_argument("--keep", type=int, default=50_000, help="posts, and comments, to hold (%(default)s)")
+    parser.add_argument("--history", type=int, default=100, help="items to add before starting (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="determines the texts and the first ids (%(default)s)")
+    parser.add_argument(
+        "--keep", type=int, default=50_000, help="number of posts, and of comments, to keep (%(default)s)"
+    )
     parser.add_argument("--requests-per-minute", type=float, default=100, help="rate limit (%(default)s)")
     return parser
 

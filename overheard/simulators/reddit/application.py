@@ -1,4 +1,4 @@
-"""The stand-in without its sockets: a request goes in, an answer comes out, everything is counted."""
+"""The simulator without sockets: turn a request into a response and count it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .routes import BadRequest, Routes
 from .tokens import Tokens
 
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105 - a path
-_LONGEST_TARGET = 8192
-# Reddit throttles the names that HTTP libraries give themselves; a client has to name itself.
+_TARGET_MAX_BYTES = 8192  # as common servers; Reddit's own limit is unknown
+# Reddit throttles the default user agents of HTTP libraries: a client must send its own.
 _DEFAULT_AGENTS = re.compile(
     r"$|(aiohttp|apache-httpclient|axios|curl|go-http-client|java|libwww-perl|node-fetch|okhttp|python"
-    r"|python-httpx|python-requests|python-urllib|ruby|wget)(/|$)",  # "python:my.app:1.0 (by /u/me)" may pass
+    r"|python-httpx|python-requests|python-urllib|ruby|wget)(/|$)",  # but "python:my.app:1.0 (by /u/me)" is allowed
     re.IGNORECASE,
 )
 
 
 class Application:
-    """Passes a request through Reddit's doors in their order: user agent, token, rate limit, data."""
+    """Applies Reddit's checks to a request in Reddit's order: user agent, token, rate limit, data."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Application:
         tokens: Tokens,
         limit: SimulatedRateLimit,
         routes: Routes,
-        faults: InjectedFailures,
+        failures: InjectedFailures,
         control: Control,
         counters: Counters,
         *,
@@ -43,18 +43,18 @@ class Application:
         self._tokens = tokens
         self._limit = limit
         self._routes = routes
-        self._faults = faults
+        self._failures = failures
         self._control = control
         self._counters = counters
         self._retry_after = retry_after
 
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
-        """Answer anything. Only requests at the control door are not counted."""
+        """Answer any request. All are counted, except those to the control path."""
         path = request.path
         if f"{path}/".startswith(PREFIX):
             return self._control.answer(request)
         is_token = path == TOKEN_PATH
-        answer = self._refused_at_once(request)
+        answer = self._refused_early(request)
         if answer is None:
             answer = self._token(request) if is_token else self._data(request)
         endpoint = "token" if is_token else self._routes.endpoint(path)
@@ -62,8 +62,8 @@ class Application:
         self._counters.record(endpoint, target, answer.status, violation=answer.violation)
         return answer
 
-    def _refused_at_once(self, request: SimulatedRequest) -> SimulatedResponse | None:
-        if len(request.target) > _LONGEST_TARGET:
+    def _refused_early(self, request: SimulatedRequest) -> SimulatedResponse | None:
+        if len(request.target) > _TARGET_MAX_BYTES:
             return SimulatedResponse(414, render.error(414, "Request-URI Too Large"))
         if _DEFAULT_AGENTS.match(request.headers.get("user-agent", "").strip()):
             return SimulatedResponse(429, render.error(429, "Too Many Requests"))
@@ -72,9 +72,9 @@ class Application:
     def _token(self, request: SimulatedRequest) -> SimulatedResponse:
         if request.method != "POST":
             return SimulatedResponse(405, render.error(405, "Method Not Allowed"), {"allow": "POST"})
-        fault = self._faults.take(request.path, data=False)
+        failure = self._failures.take(request.path, data=False)
         answer = self._tokens.issue(request)
-        return fault.spoil(answer) if fault else answer
+        return failure.apply(answer) if failure else answer
 
     def _data(self, request: SimulatedRequest) -> SimulatedResponse:
         holder = self._tokens.holder(request.headers.get("authorization", ""))
@@ -84,13 +84,13 @@ class Application:
         usage = self._limit.take(holder.client, self._clock())
         if usage.over:
             return self._too_many(usage)
-        fault = self._faults.take(request.path, data=True)
+        failure = self._failures.take(request.path, data=True)  # a request over the limit does not use one up
         try:
             answer = self._routes.read(request, holder)
-        except BadRequest as refused:
-            answer = refused.answer
+        except BadRequest as error:
+            answer = error.answer
         answer.headers.update(usage.headers())
-        return fault.spoil(answer) if fault else answer
+        return failure.apply(answer) if failure else answer
 
     def _too_many(self, usage: Usage) -> SimulatedResponse:
         headers = usage.headers() | ({"retry-after": str(usage.reset)} if self._retry_after else {})

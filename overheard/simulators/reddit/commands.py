@@ -1,4 +1,4 @@
-"""What can be asked for at the control door: the Python API's methods with their JSON fields."""
+"""The commands of the control path: the Python API's methods and their JSON fields."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ if TYPE_CHECKING:
 
 _POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "text", "over_18": "flag"}
 _COMMENT = {"link": "text*", "body": "text*", "parent": "text"}
-_MADE = {"author": "text", "created": "number", "hold": "flag"}
-_ONE = {"fullname": "text*"}
-_FAULT = {"kind": "text*", "times": "count", "path": "text", "status": "count", "seconds": "number"}
-_FAULT |= {"headers": "headers", "whole_length": "flag", "retry_after": "text"}
+_NEW_ITEM = {"author": "text", "created": "number", "hold": "flag"}
+_FULLNAME = {"fullname": "text*"}
+_FAILURE = {"kind": "text*", "times": "count", "path": "text", "status": "count", "seconds": "number"}
+_FAILURE |= {"headers": "headers", "whole_length": "flag", "retry_after": "text"}
 
 
-def commands(standin: RedditSimulator) -> dict[str, Command]:
-    """Return the commands by their path below `/_standin/`."""
+def commands(simulator: RedditSimulator) -> dict[str, Command]:
+    """Return the commands by their path below `/_simulator/`."""
 
-    def post(**given: Any) -> dict[str, str]:
-        return {"fullname": standin.add_post(**given)}
+    def post(**fields: Any) -> dict[str, str]:
+        return {"fullname": simulator.add_post(**fields)}
 
-    def comment(**given: Any) -> dict[str, str]:
-        return {"fullname": standin.add_comment(**given)}
+    def comment(**fields: Any) -> dict[str, str]:
+        return {"fullname": simulator.add_comment(**fields)}
 
-    def fault(retry_after: str | None = None, **given: Any) -> None:
-        headers = {str(name): str(value) for name, value in given.pop("headers", {}).items()}
+    def failure(retry_after: str | None = None, **fields: Any) -> None:
+        headers = {str(name): str(value) for name, value in fields.pop("headers", {}).items()}
         added = {"retry-after": retry_after} if retry_after is not None else {}
-        standin.faults.inject(InjectedFailure(**given, headers=headers | added))
+        simulator.faults.inject(InjectedFailure(**fields, headers=headers | added))
 
     return {
-        "posts": Command(post, _POST | _MADE),
-        "comments": Command(comment, _COMMENT | _MADE),
-        "delete": Command(standin.delete, _ONE | {"by": "text"}),
-        "hold": Command(standin.hold, _ONE),
-        "approve": Command(standin.approve, _ONE),
-        "edit": Command(standin.edit, _ONE | {"text": "text*"}),
-        "delete-account": Command(standin.delete_account, {"author": "text*"}),
-        "vanish": Command(standin.vanish, _ONE),
-        "subreddits": Command(standin.set_subreddit, {"name": "text*", "state": "text"}),
-        "faults": Command(fault, _FAULT),
-        "faults/clear": Command(standin.faults.clear, {}),
-        "expire-tokens": Command(standin.expire_tokens, {}),
-        "advance": Command(standin.advance, {"seconds": "number*"}),
-        "counts": Command(standin.counts, {}, "GET"),
-        "counts/reset": Command(standin.reset_counts, {}),
-        "requests": Command(standin.recent_requests, {}, "GET"),
+        "posts": Command(post, _POST | _NEW_ITEM),
+        "comments": Command(comment, _COMMENT | _NEW_ITEM),
+        "delete": Command(simulator.delete, _FULLNAME | {"by": "text"}),
+        "hold": Command(simulator.hold, _FULLNAME),
+        "approve": Command(simulator.approve, _FULLNAME),
+        "edit": Command(simulator.edit, _FULLNAME | {"text": "text*"}),
+        "delete-account": Command(simulator.delete_account, {"author": "text*"}),
+        "vanish": Command(simulator.vanish, _FULLNAME),
+        "subreddits": Command(simulator.set_subreddit, {"name": "text*", "state": "text"}),
+        "faults": Command(failure, _FAILURE),
+        "faults/clear": Command(simulator.faults.clear, {}),
+        "expire-tokens": Command(simulator.expire_tokens, {}),
+        "advance": Command(simulator.advance, {"seconds": "number*"}),
+        "counts": Command(simulator.counts, {}, "GET"),
+        "counts/reset": Command(simulator.reset_counts, {}),
+        "requests": Command(simulator.recent_requests, {}, "GET"),
     }

@@ -1,7 +1,7 @@
-"""The control door `/_standin/…`: what the Python API does, in JSON over HTTP, for other processes.
+"""The control path `/_simulator/…`: the Python API as JSON over HTTP, for other processes.
 
-It needs no token, is not counted and never spoilt. A POST takes a JSON object, checked against the fields below (a
-`*` marks those that must be there); a wrong one is a 400 that says what is wrong.
+It needs no token, is not counted, and is not subject to injected failures. A POST takes a JSON object that is checked
+against the command's fields (a `*` marks required ones); a wrong one is answered by a 400 that says what is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from .exchange import SimulatedRequest, SimulatedResponse
 
-PREFIX = "/_standin/"
+PREFIX = "/_simulator/"
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
@@ -25,7 +25,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to ask for: a method of the Python API and the JSON fields it takes, with their types."""
+    """A method of the Python API, and the JSON fields that it takes, with their types."""
 
     call: Callable[..., Any]
     fields: Mapping[str, str]
@@ -33,7 +33,7 @@ class Command:
 
 
 class Control:
-    """Dispatches control requests to commands; GET /_standin/ lists them."""
+    """Dispatches control requests to commands. GET /_simulator/ lists them."""
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
         self._commands = commands
@@ -41,7 +41,9 @@ class Control:
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         name = f"{request.path}/"[len(PREFIX) :].strip("/")
         if not name:
-            listed = {f"{each.method} {PREFIX}{key}": dict(each.fields) for key, each in self._commands.items()}
+            listed = {
+                f"{command.method} {PREFIX}{name}": dict(command.fields) for name, command in self._commands.items()
+            }
             return _json(200, listed)
         command = self._commands.get(name)
         if command is None:
@@ -50,23 +52,23 @@ class Control:
             return _json(405, {"error": f"{PREFIX}{name} takes {command.method}"}, allow=command.method)
         try:
             result = command.call(**_arguments(request.body, command.fields))
-        except (ValueError, TypeError, KeyError) as wrong:
-            return _json(404 if isinstance(wrong, KeyError) else 400, {"error": str(wrong.args[0])})
+        except (ValueError, TypeError, KeyError) as error:
+            return _json(404 if isinstance(error, KeyError) else 400, {"error": str(error.args[0])})
         return _json(200, {"ok": True} if result is None else result)
 
 
 def _arguments(body: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
     try:
         given = json.loads(body or b"{}")
-    except ValueError as wrong:
-        raise ValueError(f"the body is not JSON: {wrong}") from wrong
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise ValueError("the body must be a JSON object")
     for name, value in given.items():
         if name not in fields:
             raise ValueError(f"no field {name!r} here; there are: {', '.join(fields) or 'none'}")
         wanted = fields[name].removesuffix("*")
-        # A bool is an int to Python, not to whoever wrote the JSON.
+        # In Python a bool is an int; in JSON, true where a number belongs is a mistake.
         if not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "flag"):
             raise ValueError(f"{name} must be a {wanted}, not {value!r}")
     missing = [name for name, kind in fields.items() if kind.endswith("*") and name not in given]

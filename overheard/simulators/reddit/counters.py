@@ -1,4 +1,4 @@
-"""What was asked of the stand-in and how it answered, so that tests can assert it and wait for it."""
+"""Count requests and responses, so that tests can check them and wait for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypedDict
 
 
 class Counts(TypedDict):
-    """A snapshot. Status 0 stands for requests left without an answer (hang, reset)."""
+    """A snapshot of the counters. Status 0 stands for requests without a response (hang, reset)."""
 
     total: int
     by_endpoint: dict[str, int]
@@ -19,14 +19,14 @@ class Counts(TypedDict):
 
 
 class Counters:
-    """Thread-safe. A request is counted before its answer is sent: who has the answer sees it counted."""
+    """Thread-safe. A request is counted before its response is sent: a client with the response sees the count."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._by_endpoint: Counter[str] = Counter()
         self._by_status: Counter[int] = Counter()
         self._violations = 0
-        self._recent: deque[str] = deque(maxlen=10_000)
+        self._recent: deque[str] = deque(maxlen=10_000)  # bounded: a demo may run for days
 
     def record(self, endpoint: str, target: str, status: int, *, violation: bool = False) -> None:
         with self._changed:
@@ -48,12 +48,12 @@ class Counters:
             )
 
     def recent(self) -> list[str]:
-        """Return "METHOD target" of the latest requests (at most 10,000), oldest first."""
+        """Return the latest requests as "METHOD target", oldest first, at most 10,000."""
         with self._changed:
             return list(self._recent)
 
     def wait(self, count: int, endpoint: str | None, timeout: float) -> bool:
-        """Wait until `count` requests were counted (of that endpoint, or of all). False when time ran out."""
+        """Wait until `count` requests to an endpoint (None: to all) were counted. Return False on timeout (seconds)."""
         with self._changed:
             return self._changed.wait_for(lambda: self._counted(endpoint) >= count, timeout)
 

@@ -1,4 +1,4 @@
-"""A request and an answer, as values: what the HTTP server hands in and sends out."""
+"""Requests and responses as values, independent of the HTTP server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Manner = Literal["send", "slow", "hang", "truncate", "reset"]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRequest:
-    """`target` is the request line's, query included; header names are in lower case."""
+    """`target` is that of the request line, including the query; header names are in lower case."""
 
     method: str
     target: str
@@ -20,7 +20,7 @@ class SimulatedRequest:
 
     @property
     def path(self) -> str:
-        """The path without what Reddit does not mind: a doubled or trailing slash, `.json`."""
+        """The path without what Reddit ignores: doubled and trailing slashes, and `.json`."""
         path = "/" + urlsplit("/" + self.target.lstrip("/")).path.strip("/")
         return path.removesuffix(".json")
 
@@ -31,7 +31,11 @@ class SimulatedRequest:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResponse:
-    """`manner` says how it reaches the client: sent, sent after `seconds`, cut in the middle, or not at all."""
+    """`manner` is how it reaches the client: sent, sent `seconds` late, truncated, or not at all.
+
+    `whole_length`: Content-Length is that of the whole body even if it is truncated. `violation`: the request exceeded
+    the rate limit.
+    """
 
     status: int
     text: str

@@ -1,7 +1,7 @@
-"""Faults on demand: the next requests that match go wrong in a chosen way, first put in, first used.
+"""Injected failures: the next matching requests fail in a chosen way, first in, first out.
 
-A fault spoils requests whose path matches its regular expression (`re.search`); without one it spoils any request
-for data, but not token requests: name `access_token` to spoil those. It never spoils the control door.
+A failure applies to requests whose path matches its regular expression (`re.search`). Without one it applies to any
+request for data, but not to token requests: those need the path `access_token`. The control path never fails.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Literal, get_args
 from . import render
 from .exchange import SimulatedResponse
 
-FaultKind = Literal["fail", "timeout", "truncate", "html", "reset", "slow", "ratelimit"]
+FailureKind = Literal["fail", "timeout", "truncate", "html", "reset", "slow", "ratelimit"]
 
-_HTML = "<!doctype html>\n<html><head><title>reddit: stand-in</title></head><body>Our CDN was unable to reach"
+_HTML = "<!doctype html>\n<html><head><title>reddit: simulator</title></head><body>Our CDN was unable to reach"
 _HTML += " our servers</body></html>\n"
 
 
 @dataclass(frozen=True, slots=True)
 class InjectedFailure:
-    """One way of going wrong, for `times` requests.
+    """One way to fail, for `times` requests.
 
     kind        what happens (and which fields it reads)
-    fail        an answer with `status`; `headers` are added (`retry_after` becomes Retry-After as it is)
+    fail        an error response with `status` and additional `headers`
     html        an HTML page with `status`
-    timeout     nothing for `seconds`, then the connection is closed without an answer
-    slow        the right answer, `seconds` late
-    truncate    half the right body; Content-Length tells the whole length (`whole_length`) or the half's
-    reset       the connection is reset without an answer
-    ratelimit   the right answer with `headers` in place of the three x-ratelimit ones (none: without any)
+    timeout     nothing for `seconds`, then the connection is closed without a response
+    slow        the correct response, `seconds` late
+    truncate    half of the correct body; Content-Length is that of the whole body (`whole_length`) or of the half
+    reset       the connection is reset without a response
+    ratelimit   the correct response with `headers` instead of the three x-ratelimit ones (none: without any)
     """
 
-    kind: FaultKind
+    kind: FailureKind
     times: int = 1
     path: str | None = None
     status: int = 503
@@ -45,8 +45,8 @@ class InjectedFailure:
     whole_length: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def spoil(self, answer: SimulatedResponse) -> SimulatedResponse:
-        """Return what becomes of the answer that would have been given."""
+    def apply(self, answer: SimulatedResponse) -> SimulatedResponse:
+        """Return the response to send instead of the correct `answer`."""
         if self.kind == "fail":
             body = render.error(self.status, _phrase(self.status))
             return SimulatedResponse(self.status, body, {**answer.headers, **self.headers})
@@ -65,26 +65,26 @@ class InjectedFailure:
 
 
 class InjectedFailures:
-    """The queue of faults. Thread-safe."""
+    """A queue of failures. Thread-safe."""
 
     def __init__(self) -> None:
         self._queue: deque[tuple[InjectedFailure, re.Pattern[str] | None]] = deque()
         self._lock = Lock()
 
-    def inject(self, fault: InjectedFailure) -> None:
-        """Queue a fault; ValueError when it can never happen."""
-        if fault.kind not in get_args(FaultKind):
-            raise ValueError(f"kind is {fault.kind!r}; there are: {', '.join(get_args(FaultKind))}")
-        if fault.times < 1:
-            raise ValueError(f"times is {fault.times}; a fault happens at least once")
-        if fault.kind in ("fail", "html") and not 200 <= fault.status <= 599:
-            raise ValueError(f"status is {fault.status}; an answer has one from 200 to 599")
+    def inject(self, failure: InjectedFailure) -> None:
+        """Queue a failure. Raises ValueError if it could never happen."""
+        if failure.kind not in get_args(FailureKind):
+            raise ValueError(f"kind is {failure.kind!r}; there are: {', '.join(get_args(FailureKind))}")
+        if failure.times < 1:
+            raise ValueError(f"times is {failure.times}; a failure happens at least once")
+        if failure.kind in ("fail", "html") and not 200 <= failure.status <= 599:
+            raise ValueError(f"status is {failure.status}; it must be from 200 to 599")
         try:
-            pattern = re.compile(fault.path) if fault.path is not None else None
-        except re.error as wrong:
-            raise ValueError(f"path is no regular expression: {wrong}") from wrong
+            pattern = re.compile(failure.path) if failure.path is not None else None
+        except re.error as error:
+            raise ValueError(f"path is not a regular expression: {error}") from error
         with self._lock:
-            self._queue.append((fault, pattern))
+            self._queue.append((failure, pattern))
 
     def fail(
         self,
@@ -94,20 +94,20 @@ class InjectedFailures:
         path: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer with `status`. `retry_after` is sent as it is: seconds ("5"), an HTTP date, or nonsense."""
+        """Answer with `status`. `retry_after` is sent verbatim: seconds ("5"), an HTTP date, or nonsense."""
         added = dict(headers or {}) | ({"retry-after": retry_after} if retry_after is not None else {})
         self.inject(InjectedFailure("fail", times, path, status, headers=added))
 
     def timeout(self, seconds: float = 60.0, times: int = 1, path: str | None = None) -> None:
-        """Say nothing for `seconds` (at most until the server stops), then close the connection."""
+        """Send nothing for `seconds` (at most until the server stops), then close the connection."""
         self.inject(InjectedFailure("timeout", times, path, seconds=seconds))
 
     def slow(self, seconds: float, times: int = 1, path: str | None = None) -> None:
-        """Answer rightly, `seconds` late."""
+        """Answer correctly, `seconds` late."""
         self.inject(InjectedFailure("slow", times, path, seconds=seconds))
 
     def truncate(self, times: int = 1, path: str | None = None, *, whole_length: bool = True) -> None:
-        """Cut the body in the middle; with `whole_length=False` the cut body looks complete to HTTP."""
+        """Truncate the body; with `whole_length=False` the truncated body looks complete to HTTP."""
         self.inject(InjectedFailure("truncate", times, path, whole_length=whole_length))
 
     def html(self, status: int = 503, times: int = 1, path: str | None = None) -> None:
@@ -115,29 +115,29 @@ class InjectedFailures:
         self.inject(InjectedFailure("html", times, path, status))
 
     def reset(self, times: int = 1, path: str | None = None) -> None:
-        """Reset the connection in place of an answer."""
+        """Reset the connection instead of answering."""
         self.inject(InjectedFailure("reset", times, path))
 
     def ratelimit(self, headers: Mapping[str, str] | None = None, times: int = 1, path: str | None = None) -> None:
-        """Answer rightly, with these headers in place of the three x-ratelimit ones."""
+        """Answer correctly, with these headers instead of the three x-ratelimit ones."""
         self.inject(InjectedFailure("ratelimit", times, path, headers=dict(headers or {})))
 
     def take(self, path: str, *, data: bool) -> InjectedFailure | None:
-        """Return the first fault for this request, using it up once; `data` is False for token requests."""
+        """Take one use of the first failure that applies to a request; `data` is False for token requests."""
         with self._lock:
-            for place, (fault, pattern) in enumerate(self._queue):
+            for position, (failure, pattern) in enumerate(self._queue):
                 if pattern.search(path) if pattern else data:
-                    if fault.times > 1:
-                        self._queue[place] = (replace(fault, times=fault.times - 1), pattern)
+                    if failure.times > 1:
+                        self._queue[position] = (replace(failure, times=failure.times - 1), pattern)
                     else:
-                        del self._queue[place]
-                    return fault
+                        del self._queue[position]
+                    return failure
         return None
 
     def pending(self) -> int:
-        """Return how many requests are still to be spoilt."""
+        """Return how many requests are still going to fail."""
         with self._lock:
-            return sum(fault.times for fault, _ in self._queue)
+            return sum(failure.times for failure, _ in self._queue)
 
     def clear(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""What the stand-in holds: posts, comments and subreddits, and Reddit's base-36 names for them."""
+"""The simulator's posts, comments and subreddits, and Reddit's base-36 names for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 Kind = Literal["t1", "t3"]
 State = Literal["public", "private", "banned", "quarantined", "missing"]
 Gone = Literal["author", "moderator", "filter"]
-Place = int | Fraction  # where an item stands in listings: its number, unless it was released late
+Place = int | Fraction  # an item's sort key in listings: its number, unless it was released late
 
 STATES: tuple[State, ...] = ("public", "private", "banned", "quarantined", "missing")
 SUBREDDIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{2,20}")
@@ -19,7 +19,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def base36(number: int) -> str:
-    """Return a non-negative number in Reddit's notation: `base36(36)` is `"10"`."""
+    """Return a non-negative number in base 36, as in Reddit's ids: `base36(36)` is `"10"`."""
     digits = ""
     while True:
         number, digit = divmod(number, 36)
@@ -29,7 +29,7 @@ def base36(number: int) -> str:
 
 
 def parse_fullname(name: str) -> tuple[str, int] | None:
-    """Return ("t3", 36) for "t3_10"; None for anything that is not the shape of a fullname."""
+    """Return ("t3", 36) for "t3_10"; None for anything that does not look like a fullname."""
     match = _FULLNAME.fullmatch(name)
     return (match[1], int(match[2], 36)) if match else None
 
@@ -51,9 +51,9 @@ class Subreddit:
 
 @dataclass(slots=True)
 class Post:
-    """A submission. `created` and `edited` are Unix seconds; `gone` says who took it away, if anyone did.
+    """A submission. `created` and `edited` are Unix seconds; `gone` is the actor that removed it, if any.
 
-    `orphaned` when its author has deleted the account: what was said stays, without a name.
+    `orphaned`: its author has deleted the account; the text stays, without a name.
     """
 
     number: int
@@ -68,7 +68,7 @@ class Post:
     gone: Gone | None = None
     comments: int = 0
     orphaned: bool = False
-    released: Fraction | None = None  # its place, when a filter held it at first
+    released: Fraction | None = None  # its place, if a filter held it at first
 
     @property
     def fullname(self) -> str:
@@ -86,7 +86,7 @@ class Post:
 
 @dataclass(slots=True)
 class Comment:
-    """A comment under `link`, answering `parent` (the link's fullname or another comment's)."""
+    """A comment on the post `link`, replying to `parent` (the fullname of the post or of a comment)."""
 
     number: int
     subreddit: Subreddit

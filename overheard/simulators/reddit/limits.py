@@ -1,8 +1,8 @@
-"""Reddit's rate limit: so many requests per client in a window, refused beyond that, told in three headers.
+"""Reddit's rate limit: a number of requests per client and window, reported in three headers; more are refused.
 
-The window is fixed, as Reddit's is: it starts with a client's first request and starts afresh every
-`window_seconds`. Besides it, the largest number of requests in any *sliding* window is noted, because that is what
-"100 a minute averaged over ten minutes" means and what a careful client keeps to.
+The window is fixed, as Reddit's is: it starts with a client's first request and restarts every `window_seconds`. The
+largest number of requests in any *sliding* window is recorded as well, because that is what "100 per minute averaged
+over ten minutes" means and what a careful client respects.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from threading import Lock
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A client's window after a request: requests used and left in it, seconds to its end, and whether it broke it."""
+    """A client's window after a request: requests used and left, and seconds until it ends (`reset`).
+
+    `over`: the request exceeded the limit.
+    """
 
     used: int
     remaining: int
@@ -23,7 +26,7 @@ class Usage:
     over: bool
 
     def headers(self) -> dict[str, str]:
-        """Return the three headers in Reddit's types: used and reset whole numbers, remaining a float."""
+        """Return the three headers, formatted as Reddit does: used and reset are integers, remaining is a float."""
         return {
             "x-ratelimit-used": str(self.used),
             "x-ratelimit-remaining": f"{float(self.remaining)}",
@@ -39,7 +42,7 @@ class _Window:
 
 
 class SimulatedRateLimit:
-    """Thread-safe windows of all clients. Units: requests per minute, averaged over `window_seconds`."""
+    """The windows of all clients: `requests_per_minute`, averaged over `window_seconds`. Thread-safe."""
 
     def __init__(self, requests_per_minute: float = 100, window_seconds: float = 600) -> None:
         if requests_per_minute <= 0 or window_seconds <= 0:
@@ -54,6 +57,7 @@ class SimulatedRateLimit:
         """Count one request of a client at `now` (Unix seconds). A refused request counts too, as on Reddit."""
         with self._lock:
             window = self._windows.setdefault(client, _Window(now))
+            # Below 0 the clock was set back; the window then moves back by whole lengths, too.
             if not 0 <= now - window.start < self.window_seconds:
                 passed = math.floor((now - window.start) / self.window_seconds)
                 window.start += passed * self.window_seconds
@@ -67,7 +71,7 @@ class SimulatedRateLimit:
             remaining = max(0, self.budget - window.used)
             return Usage(window.used, remaining, math.ceil(left), over=window.used > self.budget)
 
-    def reset_marks(self) -> None:
-        """Forget the largest number seen, not what clients have used."""
+    def reset_maximum(self) -> None:
+        """Reset the recorded maximum, but not what clients have used."""
         with self._lock:
             self.max_in_window = 0

@@ -1,9 +1,9 @@
-"""Paging through listings the way Reddit does.
+"""Page through listings the way Reddit does.
 
 A listing is given as columns: lists of the items' places, each sorted lowest first (one column per subreddit). The
-rules are those of Reddit's published source (`IDBuilder`): an anchor that is not in the listing any more gives an empty
-page, for `before` and `after` alike; a full page always names a next one, even when that will turn out empty; and
-whatever lies deeper than the depth (1,000) does not exist.
+rules are those of Reddit's published source (`IDBuilder`): an anchor that has left the listing gives an empty page, for
+both `before` and `after`; a full page always names a next one, even if that turns out to be empty; and items below the
+maximum depth (1,000) do not exist.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Columns = Sequence[list[Place]]
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Places of items, highest first, and whether there may be more in the direction that was asked for."""
+    """The places on a page, highest first. `more`: there may be more items in the requested direction."""
 
     places: list[Place]
     more: bool
@@ -47,7 +47,7 @@ def after(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> Lis
 
 
 def before(columns: Columns, anchor: Place, limit: int, depth: int = 1000) -> ListingPage:
-    """Return the page of items just newer than the anchor (newest first, like every page)."""
+    """Return the page of items next to the anchor that are newer (newest first, like every page)."""
     rank = _rank(columns, anchor)
     if rank is None or rank >= depth:
         return ListingPage([], False)

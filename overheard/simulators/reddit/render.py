@@ -1,6 +1,7 @@
-"""The JSON that Reddit sends: things, listings, errors.
+"""Render Reddit's JSON: things, listings and errors.
 
-Whatever is the same in every thing is spliced in as ready-made text: a page of 100 has to cost well under 5 ms.
+Fields that never vary are spliced in as prepared text: a page of 100 items must cost well under 5 ms, so that the
+simulator is not the bottleneck of a benchmark.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ _REMOVED_BY = {"author": "deleted", "moderator": "moderator", "filter": "automod
 
 
 def error(status: int, message: str, **more: str) -> str:
-    """Return the body Reddit sends with a refusal; `more` may name the reason (private, banned, quarantined)."""
+    """Return the body of an error; `more` may contain the reason (private, banned, quarantined)."""
     return json.dumps({**more, "message": message, "error": status})
 
 
 def listing(things: Iterable[str], *, after: str | None = None, before: str | None = None) -> str:
-    """Return a Listing around things that are JSON already."""
+    """Return a Listing of things that are JSON text already."""
     children = list(things)
     head = f'{{"kind": "Listing", "data": {{"after": {json.dumps(after)}, "dist": {len(children)}, '
     middle = f'"modhash": null, "geo_filter": "", "children": [{", ".join(children)}], '
@@ -34,7 +35,7 @@ def listing(things: Iterable[str], *, after: str | None = None, before: str | No
 
 
 def thing(item: Item) -> str:
-    """Return an item as Reddit shows it to anybody: deleted and removed ones without author and text."""
+    """Return an item as Reddit shows it publicly: deleted and removed ones without author and text."""
     return _post(item) if isinstance(item, Post) else _comment(item)
 
 
@@ -47,7 +48,7 @@ def subreddit(home: Subreddit) -> str:
         "display_name_prefixed": f"r/{home.name}",
         "title": home.name,
         "url": f"/r/{home.name}/",
-        "public_description": f"The stand-in's r/{home.name}",
+        "public_description": f"The simulator's r/{home.name}",
         "description": "",
         "subreddit_type": "public",
         "over18": False,
@@ -112,7 +113,8 @@ def _shared(item: Item) -> dict[str, Any]:
         "edited": item.edited or False,
     }
     if not item.gone and not item.orphaned:
-        # Absent, not null, once the author is gone: so it is on Reddit, and code that indexes it falls over there.
+        # Absent, not null, once the author is gone. Reddit does the same, and code that indexes the field crashes.
+        # Any stable number will do as the author's id.
         data["author_fullname"] = f"t2_{base36(zlib.crc32(item.author.lower().encode()))}"
     return data
 

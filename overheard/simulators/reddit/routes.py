@@ -1,4 +1,4 @@
-"""What may be read, and by which path: listings, api/info, about, search. Given a request that may pass already."""
+"""Serve the paths that can be read: listings, api/info, about, search, me. The request has been authorized already."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .tokens import Holder
 Multi = Literal["refuse", "drop"]
 
 _READ = re.compile(r"/r/([^/]+)/(new|comments|about|search)")
-_MOST_IDS = 100
-_MOST_FOUND = 1000
+_MAX_IDS = 100  # per request to api/info
+_MAX_SEARCH_RESULTS = 1000  # as deep as any listing
 
 
 class BadRequest(Exception):
-    """A request that Reddit answers with something else than data."""
+    """A request that Reddit answers with an error; `answer` is the response."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
         super().__init__(message)
@@ -29,10 +29,10 @@ class BadRequest(Exception):
 
 
 class Routes:
-    """Answers reads from the store. `multi` is what becomes of r/a+b when one of them cannot be read:
+    """Serves reads from the store. `multi` is what happens to r/a+b when one of the two cannot be read:
 
-    refuse   403 or 404 for the whole URL, without saying which (what recent reports describe)
-    drop     it is left out in silence, 404 when nothing is left (Reddit's published source)
+    refuse   403 or 404 for the whole URL, without naming it (according to recent reports)
+    drop     it is silently left out; 404 if nothing is left (according to Reddit's published source)
     """
 
     def __init__(self, store: SimulatedContent, multi: Multi = "refuse", depth: int = 1000) -> None:
@@ -41,14 +41,14 @@ class Routes:
         self._depth = depth
 
     def endpoint(self, path: str) -> str:
-        """Return the name under which a path is counted."""
+        """Return the endpoint that a path is counted as."""
         match = _READ.fullmatch(path)
         if match:
             return match[2]
         return {"/api/info": "info", "/search": "search", "/api/v1/me": "me"}.get(path, "unknown")
 
     def read(self, request: SimulatedRequest, holder: Holder) -> SimulatedResponse:
-        """Answer a request for data; raises Refused."""
+        """Answer a request for data. Raises BadRequest."""
         path, query = request.path, request.query
         endpoint = self.endpoint(path)
         if endpoint == "unknown":
@@ -69,7 +69,7 @@ class Routes:
                 kind: Kind = "t3" if endpoint == "new" else "t1"
                 text = self._listing(self._columns(match[1] if match else "all", kind), kind, query)
         if "raw_json" not in query or query["raw_json"] == "0":
-            # None of the three occurs in JSON outside of strings, so the finished text can be escaped.
+            # None of the three characters occurs in JSON outside of strings, so the finished text can be escaped.
             text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         return SimulatedResponse(200, text)
 
@@ -83,43 +83,43 @@ class Routes:
             page = listings.after(columns, behind, limit, self._depth)
         else:
             page = listings.newest(columns, limit, self._depth)
-        found = [item for place in page.places if (item := self._store.at(kind, place))]
-        first, last = (found[0].fullname, found[-1].fullname) if found else (None, None)
+        items = [item for place in page.places if (item := self._store.at(kind, place))]
+        first, last = (items[0].fullname, items[-1].fullname) if items else (None, None)
         if ahead is not None:
             older, newer = (last if counted else None), (first if page.more else None)
         else:
             older, newer = (last if page.more else None), (first if counted else None)
-        return render.listing(map(render.thing, found), after=older, before=newer)
+        return render.listing(map(render.thing, items), after=older, before=newer)
 
     def _info(self, query: dict[str, str]) -> str:
         if "sr_name" in query:
-            asked = _names(query["sr_name"])
-            homes = [self._store.subreddits.get(name.lower()) for name in asked]
+            names = _names(query["sr_name"])
+            homes = [self._store.subreddits.get(name.lower()) for name in names]
             shown = [home for home in homes if home and home.state not in ("missing", "banned")]
             return render.listing(map(render.subreddit, shown))
-        found: list[Item] = []
+        items: list[Item] = []
         for name in _names(query.get("id", "")):
             parsed = parse_fullname(name)
             item = self._store.find(*parsed) if parsed else None
             if item and item.subreddit.state == "public":
-                found.append(item)
-        return render.listing(map(render.thing, found))
+                items.append(item)
+        return render.listing(map(render.thing, items))
 
     def _search(self, name: str, query: dict[str, str]) -> str:
-        # Only what a tool needs to be tried out: every word in title or text, newest first whatever the sort.
+        # Deliberately simple: all words must be in title or text; always sorted newest first.
         words = query.get("q", "").lower().split()
         columns = self._columns(name, "t3")
         places: list[Place] = []
         for place in sorted((place for column in columns for place in column), reverse=True):
             item = self._store.at("t3", place)
-            if item and words and _holds(item, words):
+            if item and words and _contains(item, words):
                 places.append(place)
-                if len(places) == _MOST_FOUND:
+                if len(places) == _MAX_SEARCH_RESULTS:
                     break
         return self._listing([places[::-1]], "t3", query)
 
     def _anchor(self, name: str | None, kind: Kind) -> Place | None:
-        """Return the anchor's place; None when there is none, -1 (in no listing) when it is of another kind."""
+        """Return the anchor's place; None without an anchor, -1 (in no listing) if it is missing or of another kind."""
         parsed = parse_fullname(name) if name else None
         if parsed is None:
             return None
@@ -137,7 +137,7 @@ class Routes:
                 raise BadRequest(404, "Not Found")
             if len(homes) > 1:
                 return [home.listed[kind] for home in homes if home.state == "public"]
-            names = [homes[0].name.lower()]
+            names = [homes[0].name.lower()]  # the only one left is read as if it were named alone
         if len(names) == 1:
             return [self._single(names[0]).listed[kind]]
         return [self._one_of_many(each).listed[kind] for each in names]
@@ -147,7 +147,7 @@ class Routes:
         if home is None or home.state == "missing":
             if not SUBREDDIT_NAME.fullmatch(name):
                 raise BadRequest(404, "Not Found")
-            # Reddit names itself in full here; a client that follows redirects shall not leave this machine.
+            # Reddit sends an absolute URL here. A relative one keeps clients that follow redirects on this machine.
             raise BadRequest(302, "Found", {"location": f"/subreddits/search?q={name}"})
         if home.state == "banned":
             raise BadRequest(404, "Not Found", reason="banned")
@@ -167,6 +167,7 @@ class Routes:
 
 
 def _limit(value: str | None) -> int:
+    # Reddit clamps the limit instead of refusing it.
     try:
         return min(max(int(value or ""), 1), 100)
     except ValueError:
@@ -175,13 +176,13 @@ def _limit(value: str | None) -> int:
 
 def _names(value: str) -> list[str]:
     names = [name for name in re.split("[ ,]+", value) if name]
-    if len(names) > _MOST_IDS:
-        # Reddit's published source answers an empty listing here, which hides the mistake: refuse it loudly.
+    if len(names) > _MAX_IDS:
+        # Reddit's published source returns an empty listing here, which would hide the mistake in a test.
         raise BadRequest(400, "Bad Request")
     return names
 
 
-def _holds(item: Item, words: list[str]) -> bool:
+def _contains(item: Item, words: list[str]) -> bool:
     text = (f"{item.title} {item.text}" if isinstance(item, Post) else item.text).lower()
     return all(word in text for word in words)
 

@@ -1,4 +1,4 @@
-"""The sockets: a threading HTTP/1.1 server that hands requests to the application and sends its answers."""
+"""A threading HTTP/1.1 server that passes requests to the application and sends its responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from .exchange import SimulatedRequest, SimulatedResponse
 
-_LARGEST_BODY = 1 << 24
+_BODY_MAX_BYTES = 1 << 24
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -21,15 +21,16 @@ class SimulatorServer(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = True
-    request_queue_size = 256
+    request_queue_size = 256  # with the default of 5, connections are lost when many threads connect at once
 
     def __init__(self, host: str, port: int, application: Callable[[SimulatedRequest], SimulatedResponse]) -> None:
         self.application = application
         self.stopping = Event()
-        self._open: set[socket.socket] = set()
+        self._open: set[socket.socket] = set()  # stop() has to end connections that clients keep alive
         self._lock = Lock()
         super().__init__((host, port), SimulatorRequestHandler)
-        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="standin", daemon=True)
+        # The interval (seconds) at which the loop notices shutdown(): the default of 0.5 would slow down every test.
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="reddit-simulator", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -42,7 +43,7 @@ class SimulatorServer(ThreadingHTTPServer):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # the client was quicker
+                continue  # the client has closed it already
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -56,7 +57,7 @@ class SimulatorServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # Clients that go away in the middle are what this server is for; anything else is a fault of its own.
+        # Clients that disconnect are part of the tests; anything else is a bug of the server and is printed.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -66,19 +67,19 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
 
     server: SimulatorServer
     protocol_version = "HTTP/1.1"
-    server_version = "standin"
+    server_version = "reddit-simulator"
     sys_version = ""
     disable_nagle_algorithm = True
-    wbufsize = -1  # one answer, one packet: without it the body waits for the ACK of the headers
+    wbufsize = -1  # buffer, so that a response is one packet: otherwise the body waits for the ACK of the headers
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        # The application is the one to say 405; what is no method at all is refused by the base class.
+        # The application answers 405 itself; the base class refuses what is not an HTTP method.
         if name.removeprefix("do_") in _METHODS:
             return self._serve
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the counters know more."""
+        """Log nothing: the counters have it all."""
 
     def _serve(self) -> None:
         body = self._body()
@@ -97,7 +98,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes | None:
         length = self.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > _LARGEST_BODY or "transfer-encoding" in self.headers:
+        if not length.isdigit() or int(length) > _BODY_MAX_BYTES or "transfer-encoding" in self.headers:
             return None
         return self.rfile.read(int(length))
 
@@ -110,7 +111,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if close or self.close_connection:
-            # Said even to who asked for it: urllib3 believes only the answer, and would use the connection again.
+            # Sent even to a client that asked for it: urllib3 goes by the response, and would reuse the connection.
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
@@ -119,9 +120,9 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _reset(self) -> NoReturn:
-        # Lingering for no time makes close() send RST; the files hold the socket open, so they go first.
+        # With a linger time of 0, close() sends RST. The files keep the socket open, so they are closed first.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.rfile.close()
         self.wfile.close()
         self.connection.close()
-        raise ConnectionResetError("as asked for")
+        raise ConnectionResetError("injected")

@@ -1,4 +1,4 @@
-"""`RedditSimulator`: the stand-in Reddit as an object, for tests, for `overheard demo` and for the command line."""
+"""`RedditSimulator`: the simulated Reddit as an object, for tests, `overheard demo` and the command line."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from .server import SimulatorServer
 from .store import Release, SimulatedContent
 from .tokens import Tokens
 
+# These values are also in deploy/lib/configuration.sh, and in the configuration of servers that it has installed.
 CLIENT_ID = "standin"
-CLIENT_SECRET = "standin-secret"  # noqa: S105 - it guards nothing
+CLIENT_SECRET = "standin-secret"  # noqa: S105 - it protects nothing
 INSTALLED_ID = "standin-installed"
 
 
 class RedditSimulator:
-    """A Reddit of one's own. Thread-safe; also a context manager that starts and stops the server.
+    """A simulated Reddit. Thread-safe; also a context manager that starts and stops the server.
 
-    seed                        where ids start; the same seed and calls give the same fullnames
+    seed                        determines the first ids; the same seed and calls give the same fullnames
     clock                       seconds since the epoch; `advance()` adds to it
     clients, users              ids to secrets ("" for an installed app), names to passwords
     requests_per_minute, window_seconds, retry_after
-                                the rate limit, and whether its 429 says Retry-After
-    token_seconds               how long a token holds
-    multi                       r/a+b with an unreadable one: "refuse" the URL or "drop" the one
-    depth                       how deep a listing can be read
-    keep                        items held per kind; None for all
-    release                     where a post goes that was held: to the "top", as on Reddit, or to its own "place"
+                                the rate limit, and whether its 429 has a Retry-After header
+    token_seconds               how long a token is valid
+    multi                       r/a+b with an unreadable subreddit: "refuse" the URL or "drop" the subreddit
+    depth                       the maximum depth of a listing
+    keep                        items to keep per kind; None for all
+    release                     where a held post enters on approval: at the "top", as on Reddit, or at its "place"
     """
 
     def __init__(
@@ -78,14 +79,14 @@ class RedditSimulator:
         )
 
     def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
-        """Listen; port 0 takes a free one. OSError when the port is taken."""
+        """Start to listen; port 0 chooses a free one. Raises OSError if the port is taken."""
         if self._server is not None:
-            raise RuntimeError(f"the stand-in is running already, at {self.url}")
+            raise RuntimeError(f"the simulator is already running, at {self.url}")
         self._server = SimulatorServer(host, port, self._application.answer)
         return self
 
     def stop(self) -> None:
-        """Stop listening, end every connection and release what hangs. Content and counters stay."""
+        """Stop listening, close all connections and release hanging requests. Content and counters stay."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -98,18 +99,18 @@ class RedditSimulator:
 
     @property
     def url(self) -> str:
-        """The base URL, with a slash at its end: both `reddit_url` and `oauth_url`."""
+        """The base URL with a trailing slash, for both `reddit_url` and `oauth_url`."""
         if self._server is None:
-            raise RuntimeError("the stand-in is not running: call start(), or use it in a with statement")
+            raise RuntimeError("the simulator is not running: call start(), or use it in a with statement")
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}/"
 
     def now(self) -> float:
-        """Return the stand-in's time, in seconds since the epoch."""
+        """Return the simulator's time, in seconds since the epoch."""
         return self._clock() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move the stand-in's time on: for new items, tokens and the rate limit."""
+        """Advance the simulator's time, for new items, tokens and the rate limit."""
         if seconds < 0:
             raise ValueError("time goes forward: seconds must not be below 0")
         with self._lock:
@@ -127,9 +128,9 @@ class RedditSimulator:
         over_18: bool = False,
         hold: bool = False,
     ) -> str:
-        """Post in a subreddit (made, public, when new) and return the fullname.
+        """Add a post and return its fullname. A new subreddit is created, public.
 
-        `hold` keeps it for approval. Listings follow the ids: `created` (Unix seconds) changes only what is told.
+        `hold` hides it until it is approved. Listings are sorted by id: `created` (Unix seconds) is only displayed.
         """
         return self.store.add_post(
             subreddit, title, selftext, author=author, created=created, url=url, over_18=over_18, held=hold
@@ -145,11 +146,11 @@ class RedditSimulator:
         parent: str | None = None,
         hold: bool = False,
     ) -> str:
-        """Comment on the post `link` (its fullname) and return the fullname."""
+        """Add a comment to the post `link` (a fullname) and return its fullname."""
         return self.store.add_comment(link, body, author=author, parent=parent, created=created, held=hold)
 
     def delete(self, fullname: str, by: Gone = "author") -> None:
-        """Take an item away: by its "author" (text "[deleted]") or a "moderator" ("[removed]")."""
+        """Delete an item, by its "author" (the text becomes "[deleted]") or a "moderator" ("[removed]")."""
         if by not in ("author", "moderator"):
             raise ValueError(f"by is {by!r}; an item is deleted by its 'author' or by a 'moderator'")
         self.store.take_away(fullname, by)
@@ -159,7 +160,7 @@ class RedditSimulator:
         self.store.take_away(fullname, "filter")
 
     def approve(self, fullname: str) -> None:
-        """Show a held or removed item at its own place, below newer ones; a post that was held at first, at the top."""
+        """Show a held or removed item at its own place, below newer ones; a post held at first goes to the top."""
         self.store.approve(fullname)
 
     def edit(self, fullname: str, text: str) -> None:
@@ -167,23 +168,23 @@ class RedditSimulator:
         self.store.edit(fullname, text)
 
     def delete_account(self, author: str) -> None:
-        """Take an author's name off everything that author said; the texts stay."""
+        """Remove an author's name from all items; the texts stay."""
         self.store.delete_account(author)
 
     def vanish(self, fullname: str) -> None:
-        """Leave no trace of an item, not even in api/info: as after an order of a court."""
+        """Erase an item without a trace, even from api/info, as after a court order."""
         self.store.vanish(fullname)
 
     def set_subreddit(self, name: str, state: State = "public") -> None:
-        """Make a subreddit, or change its state: public, private, banned, quarantined, missing."""
+        """Create a subreddit or change its state: public, private, banned, quarantined, missing."""
         self.store.set_state(name, state)
 
     def expire_tokens(self) -> None:
-        """Make all tokens invalid at once."""
+        """Invalidate all tokens."""
         self._tokens.expire()
 
     def counts(self) -> Counts:
-        """Return what was asked so far."""
+        """Return the counters of all requests so far."""
         return self._counters.snapshot(self._limit.max_in_window, self._limit.budget)
 
     def recent_requests(self) -> list[str]:
@@ -191,10 +192,10 @@ class RedditSimulator:
         return self._counters.recent()
 
     def reset_counts(self) -> None:
-        """Count from zero again. What clients used of their budget stays used."""
+        """Reset the counters, but not what clients have used of their budget."""
         self._counters.reset()
-        self._limit.reset_marks()
+        self._limit.reset_maximum()
 
     def wait_for_requests(self, count: int, endpoint: str | None = None, timeout: float = 10) -> bool:
-        """Wait until `count` requests were counted, of one endpoint or of all; False when time ran out."""
+        """Wait until `count` requests to an endpoint (None: to all) were counted. Return False on timeout (seconds)."""
         return self._counters.wait(count, endpoint, timeout)

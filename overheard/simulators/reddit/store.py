@@ -1,10 +1,10 @@
-"""The stand-in's content: what was posted where, what is visible, what is gone.
+"""The simulator's content: what was posted where, what is visible, what was removed.
 
-An item has a number (its id) that rises with time; posts and comments count separately, as on Reddit. Every
+An item has a number (its id) that increases with time; posts and comments are numbered separately, as on Reddit. Every
 listing is a sorted list of places: one per subreddit and kind, and one per kind for r/all. An item's place is its
-number, so what a moderator approves or restores comes back where it was, below newer items. Only a post that a filter
-held from the beginning is different: Reddit enters it at the time of its approval, above all others, with its old id
-and date. Adding appends, taking away and approving bisect.
+number, so an item that a moderator approves or restores returns to where it was, below newer items. The exception is a
+post that a filter held from the beginning: on approval, Reddit lists it above all others, with its old id and date.
+Adding an item appends; removing and approving bisect.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from .items import kind_of as kind_of_item
 
 Release = Literal["top", "place"]
 
+# Ids that look like Reddit's; the seed adds to them.
 _FIRST_POST = int("1ma0000", 36)
 _FIRST_COMMENT = int("na00000", 36)
 
 
 class SimulatedContent:
-    """Thread-safe content. `keep` bounds the items held per kind: the oldest are forgotten altogether.
+    """Thread-safe content. `keep` limits the items per kind: the oldest are discarded entirely.
 
-    `release` is where a post goes that a filter held: to the "top", as on Reddit, or to its own "place".
+    `release` is where an approved post enters that a filter held: at the "top", as on Reddit, or at its own "place".
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class SimulatedContent:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; it must be at least 1 item per kind, or None for no bound")
         draw = random.Random(seed)
-        self.lock = RLock()
+        self.lock = RLock()  # reentrant: public methods call each other
         self.subreddits: dict[str, Subreddit] = {}
         self.all: dict[Kind, list[Place]] = {"t1": [], "t3": []}
         self._released: dict[Place, Post] = {}
-        self._held: set[int] = set()  # numbers of posts that no listing has shown yet
+        self._held: set[int] = set()  # numbers of posts that have not been in a listing yet
         self._release = release
         self._items: dict[str, dict[int, Item]] = {"t1": {}, "t3": {}}
         self._next: dict[Kind, int] = {
@@ -64,7 +65,7 @@ class SimulatedContent:
         over_18: bool,
         held: bool,
     ) -> str:
-        """Add a submission; a subreddit not seen before is made, public. Returns its fullname."""
+        """Add a post and return its fullname. A new subreddit is created, public."""
         with self.lock:
             home = self.subreddit(subreddit)
             post = Post(self._take_number("t3"), home, author, title, text, url, over_18, self._stamp(created))
@@ -73,7 +74,7 @@ class SimulatedContent:
     def add_comment(
         self, link: str, text: str, *, author: str, parent: str | None, created: float | None, held: bool
     ) -> str:
-        """Add a comment under the post `link` (fullname). Returns its fullname; KeyError when there is none."""
+        """Add a comment to the post `link` (a fullname) and return its fullname. Raises KeyError without the post."""
         with self.lock:
             post = self.get(link)
             if not isinstance(post, Post):
@@ -86,7 +87,7 @@ class SimulatedContent:
             return self._add(comment, held)
 
     def take_away(self, fullname: str, by: Gone) -> None:
-        """Remove an item from every listing; api/info goes on showing that it is gone."""
+        """Remove an item from every listing; api/info continues to show that it was removed."""
         with self.lock:
             item = self.get(fullname)
             item.gone = by
@@ -96,7 +97,7 @@ class SimulatedContent:
                     del column[at]
 
     def approve(self, fullname: str) -> None:
-        """Show a held or removed item: at its place, or at the top when it is a post that was never shown."""
+        """Show a held or removed item at its place, or at the top if it is a post that was never shown."""
         with self.lock:
             item = self.get(fullname)
             if item.gone == "author":
@@ -106,25 +107,26 @@ class SimulatedContent:
                 if isinstance(item, Post) and item.number in self._held:
                     self._held.discard(item.number)
                     if self._release == "top":
-                        self._to_the_top(item)
+                        self._move_to_top(item)
                 for column in self._columns(item):
                     insort(column, item.place)
 
-    def _to_the_top(self, post: Post) -> None:
-        """Give the post a place above all that there is, and below the next post."""
+    def _move_to_top(self, post: Post) -> None:
+        """Give the post a place above all existing posts, and below the next one."""
+        # A fraction sorts between two ids and never equals one, so the post keeps its own id.
         highest = max(self._next["t3"] - 1, max(self._released, default=0))
         post.released = Fraction(highest + self._next["t3"]) / 2
         self._released[post.released] = post
 
     def edit(self, fullname: str, text: str) -> None:
-        """Change a post's selftext or a comment's body; Reddit lets nobody edit a title."""
+        """Change a post's selftext or a comment's body. Titles cannot be edited on Reddit."""
         with self.lock:
             item = self.get(fullname)
             item.text = text
             item.edited = self._stamp(None)
 
     def delete_account(self, author: str) -> None:
-        """Take an author's name off all that was said; the texts stay. Names are the same in any case."""
+        """Remove an author's name (in any case) from all items; the texts stay."""
         with self.lock:
             for items in self._items.values():
                 for item in items.values():
@@ -132,7 +134,7 @@ class SimulatedContent:
                         item.orphaned = True
 
     def vanish(self, fullname: str) -> None:
-        """Leave no trace of an item: not even api/info knows it any more."""
+        """Erase an item without a trace, even from api/info."""
         with self.lock:
             item = self.get(fullname)
             self.take_away(fullname, "filter")
@@ -140,17 +142,17 @@ class SimulatedContent:
             self._released.pop(item.place, None)
 
     def get(self, fullname: str) -> Item:
-        """Return an item, visible or not; KeyError when there is none of that name."""
-        found = parse_fullname(fullname)
+        """Return an item, visible or not. Raises KeyError if it does not exist."""
+        parsed = parse_fullname(fullname)
         with self.lock:
-            item = self.find(*found) if found else None
+            item = self.find(*parsed) if parsed else None
         if item is None:
             raise KeyError(f"no post or comment is called {fullname}")
         return item
 
     def find(self, kind: str, number: int) -> Item | None:
-        """Return an item by what `parse_fullname` makes of its name; None for other kinds than t1 and t3."""
-        items = {"t1": self._items["t1"], "t3": self._items["t3"]}.get(kind)
+        """Return an item by its parsed fullname; None if it is missing or of another kind than t1 and t3."""
+        items = self._items.get(kind)
         return items.get(number) if items is not None else None
 
     def at(self, kind: Kind, place: Place) -> Item | None:
@@ -158,19 +160,19 @@ class SimulatedContent:
         return self._released.get(place) if isinstance(place, Fraction) else self._items[kind].get(place)
 
     def subreddit(self, name: str) -> Subreddit:
-        """Return a subreddit by its name in any case, making it when there is none."""
+        """Return a subreddit by its name, in any case; create it if it is new."""
         if not SUBREDDIT_NAME.fullmatch(name) or name.lower() == "all":
             raise ValueError(f"{name!r} cannot be a subreddit's name: 3 to 21 of A-Z a-z 0-9 _, not 'all'")
         with self.lock:
             if name.lower() not in self.subreddits:
-                number = 0x200000 + len(self.subreddits)
+                number = 0x200000 + len(self.subreddits)  # arbitrary: nothing is sorted by it
                 self.subreddits[name.lower()] = Subreddit(name, number, "public", self._stamp(None))
             return self.subreddits[name.lower()]
 
     def set_state(self, name: str, state: State) -> None:
-        """Make a subreddit public, private, banned, quarantined or missing. Only public ones are in r/all."""
+        """Set a subreddit's state; create it if it is new. Only public ones are in r/all."""
         if state not in STATES:
-            raise ValueError(f"{state!r} is no state of a subreddit: {', '.join(STATES)}")
+            raise ValueError(f"{state!r} is not a state of a subreddit: {', '.join(STATES)}")
         with self.lock:
             self.subreddit(name).state = state
             public = [subreddit for subreddit in self.subreddits.values() if subreddit.state == "public"]
@@ -187,11 +189,11 @@ class SimulatedContent:
             for column in self._columns(item):
                 column.append(item.place)
         if self._keep is not None and len(self._items[kind]) > self._keep:
-            self._forget(kind)
+            self._discard_oldest(kind)
         return item.fullname
 
-    def _forget(self, kind: Kind) -> None:
-        # Numbers are given out rising, so the first key of the dict is the oldest.
+    def _discard_oldest(self, kind: Kind) -> None:
+        # Numbers increase, so the first key of the dict is the oldest.
         oldest = self._items[kind].pop(next(iter(self._items[kind])))
         self._released.pop(oldest.place, None)
         self._held.discard(oldest.number)
@@ -211,5 +213,5 @@ class SimulatedContent:
         return number
 
     def _stamp(self, moment: float | None) -> float:
-        # Reddit's times are whole seconds written as floats.
+        # Reddit sends whole seconds as floats.
         return float(math.floor(self._clock() if moment is None else moment))

@@ -1,4 +1,4 @@
-"""Access tokens: who may have one, and until when it holds. Rules of Reddit's `POST /api/v1/access_token`."""
+"""Access tokens, issued by the rules of Reddit's `POST /api/v1/access_token`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSTALLED = "https://oauth.reddit.com/grants/installed_client"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a token was given to: a client and, by the password grant, a user. `expires` is in Unix seconds."""
+    """The holder of a token: a client and, with the password grant, a user. `expires` is in Unix seconds."""
 
     client: str
     user: str | None
@@ -28,7 +28,10 @@ class Holder:
 
 
 class Tokens:
-    """Thread-safe. `clients` maps ids to secrets ("" for an installed app), `users` names to passwords."""
+    """Issues and checks tokens. Thread-safe.
+
+    `clients` maps ids to secrets ("" for an installed app), `users` maps names to passwords.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Tokens:
         self._lock = Lock()
 
     def issue(self, request: SimulatedRequest) -> SimulatedResponse:
-        """Answer a token request. As on Reddit, a refused grant is a 200 with an "error" in it."""
+        """Answer a token request. As on Reddit, a refused grant is a 200 with an "error"."""
         client = self._client(request.headers.get("authorization", ""))
         if client is None:
             headers = {"www-authenticate": 'Basic realm="reddit"'}
@@ -69,14 +72,14 @@ class Tokens:
         return self._grant(Holder(client, user, self._clock() + self._seconds), form.get("scope", "*"))
 
     def holder(self, authorization: str) -> Holder | None:
-        """Return whom a bearer token belongs to; None when it is unknown or its time is over."""
+        """Return the holder of a bearer token; None if the token is unknown or has expired."""
         scheme, _, token = authorization.partition(" ")
         with self._lock:
             holder = self._holders.get(token.strip()) if scheme.lower() == "bearer" else None
         return holder if holder and holder.expires > self._clock() else None
 
     def expire(self) -> None:
-        """Make every token given out so far worthless, unknown to those who hold it."""
+        """Invalidate all tokens; their holders find out with the next request."""
         with self._lock:
             self._holders.clear()
 
@@ -84,15 +87,16 @@ class Tokens:
         token = secrets.token_urlsafe(24)
         now = self._clock()
         with self._lock:
+            # Drop expired tokens here, so that the table does not grow.
             self._holders = {key: other for key, other in self._holders.items() if other.expires > now}
             self._holders[token] = holder
-        granted = {
+        body = {
             "access_token": token,
             "token_type": "bearer",
             "expires_in": int(self._seconds),
             "scope": scope,
         }
-        return SimulatedResponse(200, json.dumps(granted))
+        return SimulatedResponse(200, json.dumps(body))
 
     def _client(self, authorization: str) -> str | None:
         scheme, _, encoded = authorization.partition(" ")
@@ -110,4 +114,4 @@ def _refused(error: str, description: str | None = None) -> SimulatedResponse:
 
 
 def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(one.encode(), other.encode())  # bytes, as it refuses strings beyond ASCII

@@ -1,4 +1,4 @@
-"""People talking: adds posts and comments to a stand-in, the same ones in the same order for the same seed."""
+"""Simulated users: add posts and comments, the same ones in the same order for the same seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .simulator import RedditSimulator
 
-_THREADS_ALIVE = 20  # comments go to one of a subreddit's latest posts
+_COMMENTED_POSTS = 20  # comments are added to one of a subreddit's latest posts, as many as this
 
 
 @dataclass(frozen=True, slots=True)
 class SampleText:
-    """Something somebody says in a subreddit; a comment has no title."""
+    """The text of a post or a comment, with its subreddit and author; a comment has no title."""
 
     subreddit: str
     author: str
@@ -29,21 +29,21 @@ class SampleText:
 
 
 def sample() -> list[SampleText]:
-    """Return the sample that is shipped with the stand-in: about 120 posts and comments of 8 subreddits."""
+    """Return the texts that come with the simulator: about 120 posts and comments of 8 subreddits."""
     lines = files(__package__).joinpath("sample.jsonl").read_text("utf-8").splitlines()
     return [SampleText(**json.loads(line)) for line in lines]
 
 
 class Traffic:
-    """Adds items to a stand-in: one by `step()`, some by `fill()`, or at a rate from a thread of its own.
+    """Adds items to a simulator: one with `step()`, several with `fill()`, or at a rate from its own thread.
 
-    `rate_per_second` is an average; gaps between items vary as they do among people. `subreddits` narrows the texts
-    to those subreddits. ValueError when no text, or no positive rate, is left.
+    `rate_per_second` is an average; the intervals between items vary randomly. `subreddits` limits the texts to those
+    subreddits. Raises ValueError if no texts are left, or if the rate is not positive.
     """
 
     def __init__(
         self,
-        standin: RedditSimulator,
+        simulator: RedditSimulator,
         seed: int = 0,
         rate_per_second: float = 2.0,
         subreddits: Iterable[str] | None = None,
@@ -59,13 +59,14 @@ class Traffic:
             raise ValueError(f"no texts to post in {', '.join(sorted(wanted or ['any subreddit']))}")
         if not rate_per_second > 0:
             raise ValueError(f"rate_per_second is {rate_per_second}; it must be above 0")
-        self._standin = standin
+        self._simulator = simulator
         self._rate = rate_per_second
-        # Two generators: how fast items come has no say in what they are.
+        # Two generators, so that the rate does not influence the content.
         self._content = random.Random(f"content {seed}")
         self._pace = random.Random(f"pace {seed}")
         self._texts = self._shuffled(chosen)
-        self._posts: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_THREADS_ALIVE))
+        self._posts: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_COMMENTED_POSTS))
+        # Reversed, so that the first post of each subreddit remains.
         self._openings = {text.subreddit: text for text in reversed(chosen) if text.title is not None}
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -75,14 +76,14 @@ class Traffic:
         text = next(self._texts)
         posts = self._posts[text.subreddit]
         if text.title is None and not posts:
-            # Nothing to comment on yet: what would be said is the subreddit's first post instead.
+            # There is no post to comment on yet: add the subreddit's first post instead.
             text = self._openings.get(text.subreddit) or SampleText(
                 text.subreddit, text.author, text.text[:80], text.text
             )
         if text.title is not None:
-            posts.append(self._standin.add_post(text.subreddit, text.title, text.text, text.author))
+            posts.append(self._simulator.add_post(text.subreddit, text.title, text.text, text.author))
             return posts[-1]
-        return self._standin.add_comment(self._content.choice(posts), text.text, text.author)
+        return self._simulator.add_comment(self._content.choice(posts), text.text, text.author)
 
     def fill(self, count: int) -> None:
         """Add `count` items at once."""
@@ -92,9 +93,9 @@ class Traffic:
     def start(self) -> None:
         """Add items from a daemon thread until `stop()`."""
         if self._thread is not None:
-            raise RuntimeError("this traffic is running already")
+            raise RuntimeError("this traffic is already running")
         self._stopping.clear()
-        self._thread = Thread(target=self._run, name="standin-traffic", daemon=True)
+        self._thread = Thread(target=self._run, name="reddit-simulator-traffic", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -104,13 +105,13 @@ class Traffic:
             self._thread = None
 
     def _run(self) -> None:
-        # Due times add up, so that the average holds however long a step takes.
+        # Due times are added up, so that the average rate does not depend on how long a step takes.
         due = time.monotonic() + self._pace.expovariate(self._rate)
         while not self._stopping.wait(max(0.0, due - time.monotonic())):
             self.step()
             due += self._pace.expovariate(self._rate)
 
     def _shuffled(self, texts: list[SampleText]) -> Iterator[SampleText]:
-        # Everything once before anything twice.
+        # Use every text once before repeating any.
         while True:
             yield from self._content.sample(texts, len(texts))

@@ -1,4 +1,4 @@
-"""Fields of posts and comments that are on Reddit but never vary here, as JSON text ready to be spliced in."""
+"""Fields of Reddit's posts and comments that never vary here, as JSON text to be spliced in."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reddit. All that knows how Reddit names, lists and refuses things is in this folder."""
+"""Reddit. Everything that depends on how Reddit names, lists and refuses things is in this folder."""

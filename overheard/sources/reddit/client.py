@@ -1,4 +1,4 @@
-"""PRAW as we use it: one instance a thread, nothing from its own configuration, and nothing of it in an error."""
+"""PRAW as used here: one instance per thread, without its own configuration files, and without traces in errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from overheard.sources.reddit.responses import TokenRefused, error_for_library_e
 
 
 class RedditClient:
-    """Thread-safe: every thread gets a PRAW instance and connections of its own, as PRAW is not.
+    """Thread-safe, although PRAW is not: every thread gets its own PRAW instance and connections.
 
-    Without a secret it is an installed app; with user and password, a script app.
+    Without a secret it logs in as an installed app; with a username and password, as a script app.
 
-    Every thread logs in for itself, too. A token holds for a day: sharing one would save a handful of requests, and
-    cost a lock that is held while a login hangs, and a hand in PRAW's private expiry stamp.
+    Every thread also logs in separately. A token is valid for a day: sharing one would save a handful of requests, at
+    the cost of a lock that is held while a login hangs, and of writing to PRAW's private expiry time.
     """
 
     def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, clock: Clock) -> None:
@@ -38,36 +38,36 @@ class RedditClient:
         self._local = threading.local()
         self._sessions: set[requests.Session] = set()
 
-    def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
-        """The JSON at ``path``. Logs in first, when needed, and once more when the token is not taken any more.
+    def get(self, path: str, params: Mapping[str, str], purpose: RequestPurpose) -> object:
+        """Return the decoded JSON at ``path``. Log in first if needed, and once more if the token has expired.
 
         Raises BudgetExhausted, RetryableError, LoginRefused, FeedRefused, PermanentError, and nothing else.
         """
-        with suppress(TokenRefused):
-            return self._get(path, params, call)
-        return self._get(path, params, call)
+        with suppress(TokenRefused):  # a second one is raised: logging in again would not help
+            return self._get(path, params, purpose)
+        return self._get(path, params, purpose)
 
     def close(self) -> None:
-        """Close every thread's connections. A later request opens new ones."""
+        """Close the connections of all threads. A later request opens new ones."""
         self._local = threading.local()
         while self._sessions:
             self._sessions.pop().close()
 
-    def _get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
-        held = CURRENT_REQUEST.set(call)
+    def _get(self, path: str, params: Mapping[str, str], purpose: RequestPurpose) -> object:
+        previous = CURRENT_REQUEST.set(purpose)
         failure: OverheardError
         try:
             return self._reddit().request(method="GET", path=path, params=dict(params))
         except OverheardError as error:
             failure = error
-        except Exception as error:  # noqa: BLE001 - PRAW lets out KeyError, IndexError, RecursionError …
+        except Exception as error:  # noqa: BLE001 - PRAW also raises KeyError, IndexError, RecursionError …
             failure = error_for_library_exception(error)
         finally:
-            CURRENT_REQUEST.reset(held)
+            CURRENT_REQUEST.reset(previous)
         if isinstance(failure, TokenRefused):
-            self._forget()
+            self._discard_instance()
         # PRAW's frames hold the password and the token, and some loggers print the locals of every frame of a
-        # traceback and of its causes: the error goes on without its past.
+        # traceback and of its causes: the error is raised without either.
         failure.__cause__ = failure.__context__ = None
         raise failure.with_traceback(None)
 
@@ -77,11 +77,11 @@ class RedditClient:
             self._local.reddit = self._instance(http)
             self._local.http = http
             self._sessions.add(http)
-        found: praw.Reddit = self._local.reddit
-        return found
+        instance: praw.Reddit = self._local.reddit
+        return instance
 
-    def _forget(self) -> None:
-        """Let go of this thread's instance, and so of its token."""
+    def _discard_instance(self) -> None:
+        """Discard this thread's PRAW instance and with it its token, so that the next request logs in again."""
         http: requests.Session = self._local.http
         del self._local.reddit
         self._sessions.discard(http)
@@ -91,9 +91,10 @@ class RedditClient:
         settings = self.settings
         app = settings.clients[0]
         with PrawConfig.LOCK:
+            # PRAW loads configuration files only while this class attribute is None.
             PrawConfig.CONFIG = _defaults()
         return praw.Reddit(
-            # Everything is named, also what is None: PRAW asks the environment (praw_…) for what is not.
+            # Every setting is passed, even None: PRAW takes those that are missing from the environment (praw_…).
             "DEFAULT",
             client_id=app.client_id,
             client_secret=app.client_secret.get_secret_value() or None,
@@ -101,9 +102,9 @@ class RedditClient:
             password=settings.password.get_secret_value() or None,
             refresh_token=None,
             redirect_uri=None,
-            user_agent=" ".join(settings.user_agent.split()),  # a line's end, from a file, is no header's
+            user_agent=" ".join(settings.user_agent.split()),  # a line break, from a file, is invalid in a header
             reddit_url=settings.reddit_url,
-            oauth_url=settings.oauth_url + "/",  # without it, a path in it would be cut off
+            oauth_url=settings.oauth_url + "/",  # without the slash, urljoin would cut off the last part of its path
             check_for_updates=False,
             check_for_async=False,
             requestor_class=BudgetedRequestor,
@@ -118,7 +119,7 @@ class RedditClient:
 
 
 def _defaults() -> configparser.ConfigParser:
-    """PRAW's own defaults. Left alone, it reads praw.ini of the working and the home directory as well."""
+    """Return PRAW's defaults alone: by itself it would also read praw.ini in the working and home directories."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(files("praw").joinpath("praw.ini").read_text())
     return parser

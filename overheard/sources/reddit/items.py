@@ -1,7 +1,7 @@
-"""Reddit's listings as items: strict about each child's form, tolerant of a child that does not have it. Pure.
+"""Parse Reddit's listings into items: strict about each child's fields, tolerant of a child that is invalid. Pure.
 
-A child without the promised form is skipped and counted; its text is never shown. A listing that is none at all is
-a passing fault (RetryableError): an error page, a cut body, somebody else's JSON.
+An invalid child is skipped and counted, and its text is never logged. An answer that is not a listing at all (an error
+page, a truncated body, other JSON) is a transient failure: RetryableError.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from overheard.items import Item, ItemKind
 from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_of_permalink
 from overheard.sources.sanitize import sanitized
 
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
-# A ValidationError names fields and types, never values: its text is logged. Half a surrogate pair is a UnicodeError.
+MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
+# A ValidationError names fields and types, never values, so its text may be logged. A lone surrogate is a UnicodeError.
 UNREADABLE = (msgspec.ValidationError, UnicodeError)
 REMOVED_BODIES = ("[deleted]", "[removed]")
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
@@ -58,7 +58,10 @@ class _Listing(msgspec.Struct):
 
 
 class ParsedChild(msgspec.Struct, frozen=True):
-    """A child: its item, or None and what is ``wrong`` with it. ``gone``: its author or Reddit took it away."""
+    """A child of a listing: its item, or None and what is ``wrong`` with it.
+
+    ``gone``: the author or Reddit has removed it.
+    """
 
     item: Item | None
     gone: bool = False
@@ -66,47 +69,49 @@ class ParsedChild(msgspec.Struct, frozen=True):
 
 
 def parse_listing(answer: object) -> _Children:
-    """The listing in a decoded answer. Raises RetryableError when it is none."""
+    """Return the listing in a decoded answer. Raises RetryableError when the answer is not a listing."""
     try:
-        found = msgspec.convert(answer, _Listing).data
+        listing = msgspec.convert(answer, _Listing).data
     except UNREADABLE as error:
-        raise RetryableError(f"Reddit's answer is no listing: {_said(error)}") from None
-    if found.after is not None and not FULLNAME.fullmatch(found.after):
-        raise RetryableError("Reddit's answer is no listing: its `after` is not a fullname")
-    return found
+        raise RetryableError(f"Reddit's answer is not a listing: {_reason(error)}") from None
+    if listing.after is not None and not FULLNAME.fullmatch(listing.after):
+        raise RetryableError("Reddit's answer is not a listing: its `after` is not a fullname")
+    return listing
 
 
 def parse_children(children: list[Any], kind: ItemKind | None = None) -> list[ParsedChild]:
-    """Each child, in its order; what is not of ``kind`` (when given) is wrong."""
-    return [_reading(child, kind) for child in children]
+    """Parse each child, in order. A child of another kind than ``kind``, if that is given, is wrong."""
+    return [_parsed(child, kind) for child in children]
 
 
-def _reading(child: object, kind: ItemKind | None) -> ParsedChild:
+def _parsed(child: object, kind: ItemKind | None) -> ParsedChild:
     try:
-        return _read(child, kind)
+        return _parse(child, kind)
     except UNREADABLE as error:
-        return ParsedChild(None, wrong=_said(error))
+        return ParsedChild(None, wrong=_reason(error))
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return "a text is not Unicode" if isinstance(error, UnicodeError) else str(error)
 
 
-def _read(raw: object, wanted: ItemKind | None) -> ParsedChild:
+def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
     child = msgspec.convert(raw, _Child)
     kind: ItemKind = "comment" if child.kind == PREFIX["comment"] else "post"
     if child.kind != PREFIX[kind] or (wanted and kind != wanted):
-        raise msgspec.ValidationError("it is another kind of thing")
+        raise msgspec.ValidationError("it is of another kind")
     if kind == "post":
         post = msgspec.convert(child.data, _Post)
         body = post.selftext or ""
         item = msgspec.structs.replace(
             _item(kind, post, post.name, body), title=sanitized(post.title), url=sanitized(post.url or "")
         )
+        # Without an author, the placeholder is Reddit's own; with one, the author may have typed it.
         return ParsedChild(
             item, gone=bool(post.removed_by_category) or (item.author is None and body in REMOVED_BODIES)
         )
     comment = msgspec.convert(child.data, _Comment)
+    # `link_id` may be missing, but the permalink names the post as well.
     thread = (
         comment.link_id
         if comment.link_id and FULLNAME.fullmatch(comment.link_id)
@@ -119,9 +124,9 @@ def _read(raw: object, wanted: ItemKind | None) -> ParsedChild:
 
 
 def is_text_removed(item: Item) -> bool:
-    """Whether nothing is left of its text but Reddit's word for what was taken away, whoever is named as its author.
+    """Return True if the body is only Reddit's placeholder for removed text, even if an author is still named.
 
-    Somebody may have written just that; then nothing is lost with it.
+    An author may have written exactly that; treating it as removed then loses nothing.
     """
     return item.body in REMOVED_BODIES or item.body.startswith(ERASED_BY_REDDIT)
 
@@ -129,8 +134,9 @@ def is_text_removed(item: Item) -> bool:
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
         raise msgspec.ValidationError("its `name` is not a fullname of its kind")
-    if not 0 < data.created_utc < MAX_EPOCH_SECONDS:  # nor NaN
+    if not 0 < data.created_utc < MAX_EPOCH_SECONDS:  # false for NaN, too
         raise msgspec.ValidationError("its `created_utc` is not a time")
+    # It is appended to Reddit's address, and without a slash in front could change the host.
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
         raise msgspec.ValidationError("its `permalink` is not a path")
     return Item(

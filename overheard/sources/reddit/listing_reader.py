@@ -1,28 +1,29 @@
-"""Reading a listing that only goes back, newest first, until it meets what was read before. Pure.
+"""Read a listing from its newest item backwards until it meets items that were read before. Pure.
 
-A listing's order is neither that of ids nor that of times: a post released from the spam filter enters at the top
-with its old id and date, and what a moderator restores returns to its own old place. So only *identity* ends a
-reading: it is complete when a page ends with items whose names the cursor remembers. Where the cursor remembers less
-than the rest of a page has room for (of a feed that has left its group, say), a run of such items within it will do.
+A listing is sorted neither by id nor by time: a post released from the spam filter enters at the top with its old id
+and date, and an item that a moderator restores returns to its old position. So only *identity* ends a reading: it is
+complete when a page ends with items whose names (fullnames) the cursor remembers. If the cursor remembers fewer names
+than fit into the rest of the page (a feed that has left its group, for example), a run of such items anywhere in the
+page is enough.
 
 The cursor remembers, as JSON:
 
-    seen    the names last read, in the listing's order, about 200, each with its feed ("" where all are read)
-    last    for each feed its newest few names: they stay when busier feeds push it out of ``seen``, so that a feed
-            that later leaves its group still knows where it was
-    aside   the same for feeds that joined since. They were read after the group was, so the group's own names end the
-            reading for them too (see ``db.groups``), but theirs must not end it for the group: they count only for a
-            feed that is read alone
+    seen    the names last read, in the listing's order, about 200, each with its feed ("" when reading r/all)
+    last    for each feed its newest few names: they stay when busier feeds push the feed out of ``seen``, so that a
+            feed that later leaves its group can still be read from where it was
+    aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
+            names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
+            they count only when such a feed is read alone
     edge    name and time of an item at the top, for the bounds of a gap
 
-A feed of which nothing is remembered (new, or silent for as long as anybody looked) has no names to meet. For it a
-reading ends with the first page on which everything is older than ``since``: one old item among newer ones, or one
-with a date in the future, cannot end it early or keep it from ending for good. A whole page of nothing but old posts
-that were just released does end it early: by dates alone it cannot be told from the end of the news.
+A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
+page on which every item is older than ``since``: a single old item among newer ones cannot end it early, and a single
+date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
+by dates alone it looks like the end of the news.
 
-A listing that ends before that was read to its real end, or only to its depth. The pages alone do not tell: what is
-posted while a reading waits between two of them pushes as much out at the bottom. So before a reading takes an end for
-the real one, it looks at the newest page once more.
+If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
+alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
+a reading accepts an end as the real one, it requests the newest page once more.
 """
 
 from __future__ import annotations
@@ -34,24 +35,21 @@ import msgspec
 from overheard.items import Item
 from overheard.sources import ListingGap, Page, ReadRequest
 
-SEEN_NAMES = 200
-NAMES_PER_FEED = 5
+SEEN_NAMES = 200  # two pages: a page of them may be deleted, and the others still end the reading
+NAMES_PER_FEED = 5  # enough for a run of STOP_RUN_ITEMS when two of them are deleted; 200 feeds still fit a cursor
 STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two may have been moved
-ANCHOR_RETRY_FRACTIONS = (
-    0.0,
-    0.25,
-    0.5,
-    1.0,
-)  # of a page: how far a reading whose anchor has disappeared looks for another
-FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends short of it has really ended
-CLOCK_MARGIN_SECONDS = 60.0  # by which the source's clock and ours may differ
+# Of the latest page: how far up to take another anchor when the last one has disappeared. Each costs a request, so
+# they are few; chosen, not measured.
+ANCHOR_RETRY_FRACTIONS = (0.0, 0.25, 0.5, 1.0)
+FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has really ended; chosen, not measured
+CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
 
 Edge = tuple[str, float]
 Seen = tuple[str, str]  # (name, feed)
 
 
 class ListingCursor(msgspec.Struct, omit_defaults=True):
-    """A cursor, decoded."""
+    """A decoded cursor; the module's docstring explains the fields."""
 
     seen: list[Seen] = []
     last: dict[str, list[str]] = {}
@@ -60,9 +58,9 @@ class ListingCursor(msgspec.Struct, omit_defaults=True):
 
 
 class ListingPosition(msgspec.Struct, omit_defaults=True):
-    """A reading under way, between two pages.
+    """The state of a reading between two pages.
 
-    ``page``: the names of the latest page that had any. ``met``: how many remembered names it has met so far.
+    ``page``: the names on the latest page that was not empty. ``met``: how many remembered names it has met so far.
     """
 
     after: str = ""
@@ -74,54 +72,56 @@ class ListingPosition(msgspec.Struct, omit_defaults=True):
     edge: Edge | None = None
     bottom: Edge | None = None
     page: list[str] = []
-    steps: int = 0  # steps back since the latest page that had something new
+    steps: int = 0  # anchors tried since the latest page with new items
 
 
 class ListingReader:
-    """One reading of the merged listing of the request's places, from its newest page back.
+    """Reads the merged listing of the request's places, one page per instance, from the newest page backwards.
 
-    The request's ``cursor`` and ``position`` are what ``Page`` gave before (None: a first reading; from the newest
-    page).
+    The request's ``cursor`` and ``position`` come from earlier pages (None: a first reading; start at the newest page).
     """
 
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
         self._names = frozenset(request.places)
-        self._old = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
+        self._previous = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
         self._at = msgspec.json.decode(position, type=ListingPosition) if position else ListingPosition()
         self._known = self._names_that_count()
-        self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))  # listings have whole seconds
+        # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
+        # listings are whole seconds.
+        self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
         self._page_size = page_size
         self._depth = depth
 
     @property
     def after(self) -> str | None:
-        """The name behind which the next page begins; None for the newest page."""
+        """The name after which the next page starts; None for the newest page."""
         return self._at.after or None
 
     def take(self, items: Sequence[Item], after: str | None) -> Page:
-        """Take a page as the listing gave it; ``after`` is where the listing says that the next one begins.
+        """Process a page of the listing; ``after`` is the listing's own anchor for the next page.
 
-        The result has those of the items that this reading has not had before.
+        The result contains only items that were not on this reading's previous page.
         """
         at = self._at
         if at.pages and not at.after:
-            return self._at_the_top_again(items)
+            return self._newest_page_again(items)
         if at.after and not items:
             return self._without_anchor()
-        had = set(at.page)
-        new = tuple(item for item in items if item.id not in had)
+        previous = set(at.page)
+        new = tuple(item for item in items if item.id not in previous)
         complete = self._meets(items, cut=after is None and len(items) < self._page_size)
         self._remember(items, new)
         short = after is None and not self._deep()
-        whole = short and not at.after  # one page holds it all: nothing came between two
+        whole = short and not at.after  # one page holds everything: nothing can have arrived between two pages
         at.after = after or ""
         return self._page(new, complete=complete or whole, ended=after is None and not short)
 
     def _without_anchor(self) -> Page:
-        """Go on from an item before the one that has disappeared from the listing.
+        """Continue from an item above the anchor, which has disappeared from the listing.
 
-        When what is found behind that is the old anchor and nothing else, the listing has ended there.
+        A deleted anchor gives an empty page, but so does the listing's real end: there, the page behind the new
+        anchor holds the old one and nothing else.
         """
         at = self._at
         if self._deep():
@@ -132,22 +132,22 @@ class ListingReader:
         at.steps += 1
         return self._page((), complete=False, ended=False)
 
-    def _at_the_top_again(self, items: Sequence[Item]) -> Page:
-        """End a reading that met the listing's end: the real one, unless too much has come at the top meanwhile.
+    def _newest_page_again(self, items: Sequence[Item]) -> Page:
+        """End a reading that has met the listing's end; it was the real end unless too many items arrived meanwhile.
 
-        What has come is left to the next reading.
+        The items that arrived are left to the next reading.
         """
         seen = {name for name, _ in self._at.seen}
-        came = next((place for place, item in enumerate(items) if item.id in seen), None)  # None: more than a page
-        return self._page((), complete=came is not None and not self._deep(came), ended=True)
+        arrived = next((place for place, item in enumerate(items) if item.id in seen), None)  # None: more than a page
+        return self._page((), complete=arrived is not None and not self._deep(arrived), ended=True)
 
     def _page(self, items: tuple[Item, ...], *, complete: bool, ended: bool, reason: str = "horizon") -> Page:
         at = self._at
-        going_on = not complete and not ended
-        unread = None if complete else ListingGap(reason, self._old.edge, at.bottom)
+        continues = not complete and not ended
+        unread = None if complete else ListingGap(reason, self._previous.edge, at.bottom)
         return Page(
             items=items,
-            position=msgspec.json.encode(at).decode() if going_on else None,
+            position=msgspec.json.encode(at).decode() if continues else None,
             complete=complete,
             cursor=self._cursor(complete),
             unread=unread,
@@ -155,20 +155,23 @@ class ListingReader:
         )
 
     def _names_that_count(self) -> set[str]:
-        old = self._old
-        known = {name for name, feed in old.seen if not feed or feed in self._names}
-        known.update(*(old.last.get(feed, ()) for feed in self._names))
-        if len(self._names) == 1:
-            known.update(*(old.aside.get(feed, ()) for feed in self._names))
+        previous = self._previous
+        known = {name for name, feed in previous.seen if not feed or feed in self._names}
+        known.update(*(previous.last.get(feed, ()) for feed in self._names))
+        if len(self._names) == 1:  # read alone: see `aside` above
+            known.update(*(previous.aside.get(feed, ()) for feed in self._names))
         return known
 
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
-        if not self._known:  # news may have pushed the rest of a cut page out: its few items show nothing
+        if not self._known:
+            # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
             return bool(items) and not cut and all(item.created_at < self._since for item in items)
         known = [item.id in self._known for item in items]
         need = min(STOP_RUN_ITEMS, len(self._known))
         if len(items) >= need and all(known[-need:]):
             return True
+        # A run within the page is enough only if the page, from the run on, has room for all names not met yet: then
+        # it reaches below everything that is remembered.
         left = len(self._known) - self._at.met
         run = 0
         for place, is_known in enumerate(known):
@@ -179,7 +182,7 @@ class ListingReader:
 
     def _remember(self, items: Sequence[Item], new: Sequence[Item]) -> None:
         at = self._at
-        if new or not at.pages:
+        if new or not at.pages:  # a page without new items, behind another anchor, is not deeper
             at.pages += 1
         if new:
             at.steps = 0
@@ -202,27 +205,27 @@ class ListingReader:
         return feed if feed in self._names else ""
 
     def _cursor(self, complete: bool) -> str:
-        """What the next reading needs when this one ends here. Behind a gap, older names say nothing."""
-        at, old = self._at, self._old
+        """Return the cursor for the next reading. Behind a gap, older names in ``seen`` are useless and are dropped."""
+        at, previous = self._at, self._previous
         seen, last = list(at.seen), {feed: list(names) for feed, names in at.last.items()}
         if complete:
-            had = {name for name, _ in seen}
-            own = [each for each in old.seen if each[0] in self._known and each[0] not in had]
+            read = {name for name, _ in seen}
+            own = [entry for entry in previous.seen if entry[0] in self._known and entry[0] not in read]
             seen += own[: SEEN_NAMES - len(seen)]
         for feed in self._names:
             latest = last.setdefault(feed, [])
-            for name in (*old.last.get(feed, ()), *old.aside.get(feed, ())):
+            for name in (*previous.last.get(feed, ()), *previous.aside.get(feed, ())):
                 if len(latest) < NAMES_PER_FEED and name not in latest:
                     latest.append(name)
         last = {feed: names for feed, names in sorted(last.items()) if names}
-        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or old.edge)).decode()
+        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or previous.edge)).decode()
 
-    def _deep(self, came: int = 0) -> bool:
-        return self._at.pages * self._page_size + came >= FULL_DEPTH_FRACTION * self._depth
+    def _deep(self, arrived: int = 0) -> bool:
+        return self._at.pages * self._page_size + arrived >= FULL_DEPTH_FRACTION * self._depth
 
 
 def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
-    """The cursor of a group to which the feeds of others were added, all of them read after it was."""
+    """Return ``older`` with the feeds of the groups that join it, all of which were read more recently."""
     if older is None:
         return None
     base = msgspec.json.decode(older, type=ListingCursor)
@@ -234,7 +237,7 @@ def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
 
 
 def _middle(items: Sequence[Item]) -> Edge | None:
-    """Of a few neighbours the one that was created in the middle: not the one that was released late, or misdated."""
+    """Return the item with the median creation time, to avoid one that was released late or has a wrong date."""
     if not items:
         return None
     item = sorted(items, key=lambda item: item.created_at)[len(items) // 2]

@@ -1,7 +1,7 @@
-"""When to log in again after Reddit has refused a login: seldom, and once for all threads.
+"""Backoff after a refused login, shared by all threads.
 
-Each thread logs in for itself, and each of many messages would try: a revoked key would cost Reddit a request for each,
-and the budget as many tokens.
+Every thread logs in separately, and would try again for each message: without a backoff, a revoked key would cost one
+request and one token of the budget per message.
 """
 
 from __future__ import annotations
@@ -11,47 +11,49 @@ import threading
 from overheard.clock import Clock
 from overheard.errors import LoginRefused, OverheardError
 
-LOGIN_RETRY_SECONDS = 300.0
+LOGIN_RETRY_SECONDS = 300.0  # chosen, not measured, like the maximum: a revoked key seldom comes back
 LOGIN_RETRY_MAX_SECONDS = 3600.0
-# What callers are told to wait at most: asking here costs nothing, and after a restart with a new key, nothing should
-# still be waiting for the old one's next login.
+# The longest delay that callers get. Checking costs no request, and after a restart with a new key no message should
+# still be waiting for the next login with the old one.
 CALLER_RETRY_MAX_SECONDS = 60.0
 
 
 class LoginBackoff:
-    """Closed after a refused login for 5 minutes, doubling to an hour; a login that is accepted opens it. Thread-safe.
+    """Blocks logins for 5 minutes after a refusal, doubling up to an hour, until one is accepted. Thread-safe.
 
-    Threads whose token still holds never pass here: they read on.
+    Threads whose token is still valid do not log in, and so are not blocked.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._reason: str | None = None
-        self._pause = 0.0
-        self._closed_at = 0.0
+        self._pause_seconds = 0.0
+        self._blocked_at = 0.0
 
     def check(self) -> None:
-        """Raise LoginRefused, with the reason of the last refusal, while it is closed."""
+        """Raise LoginRefused, with the reason for the last refusal, while logins are blocked."""
         with self._lock:
-            left = self._left()
+            left = self._seconds_left()
             if self._reason is not None and left > 0:
                 raise LoginRefused(self._reason, delay=min(left, CALLER_RETRY_MAX_SECONDS))
 
-    def note(self, failure: OverheardError | None) -> None:
-        """Take in what became of a login. A fault that is not a refusal changes nothing."""
+    def record(self, failure: OverheardError | None) -> None:
+        """Record the outcome of a login: None is success. A failure that is not a refusal changes nothing."""
         with self._lock:
             if failure is None:
-                self._reason, self._pause = None, 0.0
+                self._reason, self._pause_seconds = None, 0.0
             elif isinstance(failure, LoginRefused):
-                self._close(failure)
+                self._block(failure)
 
-    def _close(self, failure: LoginRefused) -> None:
-        if self._reason is None or self._left() <= 0:  # else another thread's refusal, at the same moment, closed it
-            self._pause = min(max(2 * self._pause, LOGIN_RETRY_SECONDS), LOGIN_RETRY_MAX_SECONDS)
-            self._closed_at = self._clock()
+    def _block(self, failure: LoginRefused) -> None:
+        if (
+            self._reason is None or self._seconds_left() <= 0
+        ):  # else another thread, refused at the same time, has already blocked
+            self._pause_seconds = min(max(2 * self._pause_seconds, LOGIN_RETRY_SECONDS), LOGIN_RETRY_MAX_SECONDS)
+            self._blocked_at = self._clock()
         self._reason = str(failure)
 
-    def _left(self) -> float:
-        left = self._closed_at + self._pause - self._clock()
-        return left if left <= self._pause else 0.0  # the clock went back
+    def _seconds_left(self) -> float:
+        left = self._blocked_at + self._pause_seconds - self._clock()
+        return left if left <= self._pause_seconds else 0.0  # the clock was set back

@@ -1,23 +1,21 @@
-"""What an answer that is no data means: Reddit's status, headers and body as one of our errors. Pure.
+"""Map Reddit's error responses (status, headers and body) to our errors. Pure.
 
-    429                                     RetryableError, with the delay that Reddit names
-    408, 425, 5xx, odd redirects            RetryableError
-    403 with a web page                     RetryableError: Reddit's edge turns the machine away, not the feed
-    401 for data                            TokenRefused: log in anew, once
-    400, 401, 403, 404 for the token,       LoginRefused: the operator must look at the credentials
+    429                                     RetryableError, with Reddit's delay
+    408, 425, 5xx, other redirects          RetryableError
+    403 with a web page                     RetryableError: Reddit's edge blocks the machine, not the feed
+    401 for data                            TokenRefused: log in again, once
+    400, 401, 403, 404 for the token,       LoginRefused: the operator must check the credentials
     and a 200 with an OAuth error
     403 insufficient_scope                  PermanentError
-    302 to the search, 400, 403, 404, 410,  FeedRefused for feeds, else PermanentError. 413, 414 and 431 say that a
+    302 to the search, 400, 403, 404, 410,  FeedRefused for feeds, else PermanentError. 413, 414 and 431 mean that a
     413, 414, 431, 451                      group is too large: halving it, as for any refused group, helps
 
-No text here repeats what a server or a library said, but for words from a known list: both may hold a secret.
+Error texts repeat nothing from a server or a library except words from a known list: both may contain a secret.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,11 +24,11 @@ import requests
 
 from overheard.clock import Clock
 from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
+from overheard.sources.reddit.response_headers import retry_after
 
 TOKEN_ENDPOINT = "token"  # noqa: S105 - the endpoint's name
-DEFAULT_DELAY, SHORTEST_DELAY, LONGEST_DELAY = 60.0, 1.0, 3600.0  # seconds
-MAX_REMAINING_REQUESTS = 1_000_000  # a window of Reddit's has 1,000
-SEARCH_PATH = "/subreddits/search"  # where Reddit sends who asks for a subreddit that does not exist
+RETRY_DEFAULT_SECONDS = 60.0  # chosen, not measured; for a 429 that names no delay, and for refused logins
+SEARCH_PATH = "/subreddits/search"  # Reddit redirects requests for a missing subreddit to its search
 TRANSIENT_STATUSES = (408, 425)
 REFUSED_STATUSES = (400, 403, 404, 410, 413, 414, 431, 451)
 KNOWN_REASONS = ("private", "quarantined", "banned")
@@ -46,7 +44,7 @@ LOGIN_ERRORS = (
 
 
 class TokenRefused(RetryableError):
-    """The token is not taken (any more): who holds it forgets it and logs in again."""
+    """Reddit does not accept the token (any more): the client discards it and logs in again."""
 
 
 class _Body(msgspec.Struct):
@@ -55,29 +53,30 @@ class _Body(msgspec.Struct):
 
 
 def is_blocked(answer: requests.Response) -> bool:
-    """Whether Reddit's edge turns this machine away: Reddit itself refuses a feed in JSON."""
+    """Return True if Reddit's edge blocks this machine. A refusal by Reddit itself has a JSON body."""
     return answer.status_code == 403 and _body(answer.content) is None
 
 
 def error_for(answer: requests.Response, endpoint: str, names: tuple[str, ...], clock: Clock) -> OverheardError:
-    """The error for an answer whose status is not 200. ``names``: the feeds asked for; () when none were."""
+    """Return the error for a response whose status is not 200. ``names``: the feeds requested, () if none."""
     status, headers = answer.status_code, answer.headers
     what = f"Reddit answers {status} ({endpoint})"
     delay = retry_after(headers, clock)
     if status == 429:
-        return RetryableError(f"{what}: too many requests", delay=delay or DEFAULT_DELAY)
+        return RetryableError(f"{what}: too many requests", delay=delay or RETRY_DEFAULT_SECONDS)
     if status >= 500 or status in TRANSIENT_STATUSES:
         return RetryableError(what, delay=delay)
     if is_blocked(answer):
         text = f"{what} with a web page: it blocks this machine's address or [sources.reddit] user_agent for now"
-        return RetryableError(text, delay=delay or DEFAULT_DELAY)
+        return RetryableError(text, delay=delay or RETRY_DEFAULT_SECONDS)
     body = _body(answer.content)
     if endpoint == TOKEN_ENDPOINT:
         return login_refusal(str(status)) if status in (400, 401, 403, 404) else RetryableError(what)
     if status == 401:
-        return TokenRefused(f"{what}: it does not take the token that it gave")
+        return TokenRefused(f"{what}: it does not accept its own token")
     if "insufficient_scope" in headers.get("www-authenticate", ""):
         return PermanentError(f"{what}: the app's token lacks the scope `read`")
+    # Of all redirects only the one to the search has a meaning; others come from a proxy or a wrong address.
     missing = 300 <= status < 400 and _path(headers).startswith(SEARCH_PATH)
     if 300 <= status < 400 and not missing:
         return RetryableError(
@@ -92,17 +91,17 @@ def error_for(answer: requests.Response, endpoint: str, names: tuple[str, ...], 
 
 
 def login_refusal(why: str) -> LoginRefused:
-    """The error for credentials that are not accepted; ``why`` is a status or a word of OAuth's."""
+    """Return the error for refused credentials; ``why`` is a status or an OAuth error code."""
     return LoginRefused(
-        f"Reddit refuses the login ({why}). It may have revoked this app: look at https://www.reddit.com/prefs/apps."
+        f"Reddit refuses the login ({why}). It may have revoked this app: check https://www.reddit.com/prefs/apps."
         " If the app is still there, check [sources.reddit] client_id, client_secret and, if they are set, username and"
         " password; a username needs an app of the type 'script'",
-        delay=DEFAULT_DELAY,
+        delay=RETRY_DEFAULT_SECONDS,
     )
 
 
 def error_in_grant(answer: requests.Response) -> LoginRefused | None:
-    """The error in a token's answer whose status is 200; None when it has none that can be read."""
+    """Return the error in a token response with status 200; None if it has none, or is not JSON."""
     body = _body(answer.content)
     return None if body is None or body.error is None else login_refusal(_oauth_word(body.error))
 
@@ -112,53 +111,10 @@ def _oauth_word(error: object) -> str:
 
 
 def error_for_library_exception(error: Exception) -> OverheardError:
-    """The error for whatever PRAW, prawcore or a decoder raised: by then Reddit has answered 200."""
+    """Return the error for an exception of PRAW, prawcore or a decoder: all of them come after a 200."""
     if isinstance(error, prawcore.OAuthException):
         return login_refusal(_oauth_word(error.error))
     return RetryableError(f"Reddit's answer could not be read ({type(error).__name__})")
-
-
-def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Seconds to stay away, from 1 to 3,600, by Retry-After (seconds or an HTTP date); None when it says nothing."""
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is None:
-        until, now = _date(value), _date(headers.get("date"))
-        if until is None:
-            return None
-        # The server's own clock, if it tells: ours may be wrong.
-        seconds = until - (now if now is not None else clock())
-    return min(max(seconds, SHORTEST_DELAY), LONGEST_DELAY)
-
-
-def rate_limit_headers(headers: Mapping[str, str]) -> tuple[float, float] | None:
-    """(requests remaining, seconds to the window's end); None unless the answer says both, in a sane range."""
-    remaining = _number(headers.get("x-ratelimit-remaining"))
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if remaining is None or reset is None:
-        return None
-    if not (0 <= remaining <= MAX_REMAINING_REQUESTS and 0 <= reset <= LONGEST_DELAY):
-        return None
-    return remaining, reset
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _date(value: str | None) -> float | None:
-    if not value:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-        # A date without a zone would be read in this machine's.
-        return moment.timestamp() if moment.tzinfo else None
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
 
 
 def _path(headers: Mapping[str, str]) -> str:
@@ -169,7 +125,7 @@ def _path(headers: Mapping[str, str]) -> str:
 
 
 def _body(content: bytes) -> _Body | None:
-    """What Reddit says in JSON; None for anything else (a web page)."""
+    """Return the error fields of a JSON body; None for anything else, such as a web page."""
     try:
         return msgspec.json.decode(content, type=_Body)
     except (ValueError, msgspec.MsgspecError, RecursionError):

@@ -1,4 +1,4 @@
-"""Reddit, through PRAW: raw JSON, one HTTP request a page (and a login's when there is no token)."""
+"""Reddit, through PRAW: raw JSON, one HTTP request per page (plus one for a login when there is no token)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,28 @@ from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 log = get_logger(__name__)
 
 PAGE_ITEMS = 100
-LISTING_ITEMS = 1000  # as deep as Reddit's listings go
+LISTING_ITEMS = 1000  # the depth of Reddit's listings
 ENDPOINT_OF_KIND: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
-PRESET_STATUSES = ("200", "429", "blocked", "error")  # counted from 0; other answers from their first
-NAMES_MAX_BYTES = 1500  # of the names in a listing's URL: what is known to work is below 2,000 in all
-MAX_FEEDS_PER_REQUEST = 200  # in one request: as many as [fetch] group_size may be
-_FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # nothing in it alters the path or the query
+PRESET_STATUSES = (
+    "200",
+    "429",
+    "blocked",
+    "error",
+)  # these series start at 0, so that rates see the first; others start with their first response
+NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are known to work
+MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
+_FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query
 
-NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: there is nothing to ask Reddit with.
+NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: without them Reddit cannot be read.
   1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
   2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
   3. Set [sources.reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
-  Without credentials, `overheard demo` shows everything on a Reddit of its own."""
+  Without credentials, `overheard demo` shows everything with a simulated Reddit."""
 
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock = system_clock) -> RedditSource:
-    """Open the source. Raises ConfigError, with what to do, when there are no credentials."""
+    """Open the source. Raises ConfigError, with instructions, when credentials are missing."""
     reddit = config.sources.reddit
     if not reddit.clients or not reddit.user_agent:
         raise ConfigError(NO_CREDENTIALS.splitlines())
@@ -59,9 +64,9 @@ class RedditSource:
                 metrics.reddit_requests.labels(endpoint, status)
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
-        """Read a page of ``r/a+b/new`` or ``r/a+b/comments``, as ``Source.read`` and ``backward`` say.
+        """Read a page of ``r/a+b/new`` or ``r/a+b/comments``; ``listing_reader`` decides where the reading ends.
 
-        FeedRefused for several names may also mean that together they are too long for a URL.
+        FeedRefused for several places may also mean that their names together are too long for a URL.
         """
         kind, names = request.kind, request.places
         for name in names:
@@ -70,55 +75,55 @@ class RedditSource:
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
-        found = parse_listing(self._client.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
-        (only,) = KINDS_IN[kind]
-        return reader.take(self._items(parse_children(found.children, only), only), found.after)
+        listing = parse_listing(self._client.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
+        (item_kind,) = KINDS_IN[kind]
+        return reader.take(self._items(parse_children(listing.children, item_kind), item_kind), listing.after)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
-        """Return the cursor of a group to which the feeds of others are added."""
+        """Return the cursor of a group that takes in feeds of other groups."""
         return merge_cursors(older, newer)
 
     def probe(self, budget: RequestTokens) -> None:
-        """Ask for the newest post of all. Raises FeedRefused when Reddit refuses even that."""
+        """Request the newest post of r/all. Raises FeedRefused when Reddit refuses even that."""
         self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget, (ALL,)))
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up to 100 items by fullname, in one request.
+        """Look up at most 100 items by fullname, in one request.
 
-        When a child of the answer cannot be read, what is not in the answer does not count as absent: it may be that.
-        Raises as ``read`` does, but for FeedRefused.
+        When a child of the answer cannot be parsed, no id counts as absent: any of them may be that child.
+        Raises what ``read`` raises, except FeedRefused.
         """
         if len(ids) > LOOKUP_ITEMS:
-            raise ValueError(f"{len(ids)} names: Reddit takes {LOOKUP_ITEMS} at once")
-        found = parse_listing(self._client.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
-        read = parse_children(found.children)
-        shown = {one.item.id: one for one in read if one.item}
-        gone = {name for name, one in shown.items() if one.gone or (one.item and is_text_removed(one.item))}
-        items = tuple(one.item for name, one in shown.items() if one.item and name not in gone)
-        readable = all(one.item for one in read)
+            raise ValueError(f"{len(ids)} names: Reddit accepts {LOOKUP_ITEMS} per request")
+        listing = parse_listing(self._client.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
+        children = parse_children(listing.children)
+        shown = {child.item.id: child for child in children if child.item}
+        gone = {name for name, child in shown.items() if child.gone or (child.item and is_text_removed(child.item))}
+        items = tuple(child.item for name, child in shown.items() if child.item and name not in gone)
+        readable = all(child.item for child in children)
         if not readable:
-            log.warning("an item looked up has not the form of one", count=sum(one.item is None for one in read))
+            log.warning("an item looked up cannot be parsed", count=sum(child.item is None for child in children))
         absent = tuple(name for name in ids if name not in shown) if readable else ()
         return LookupResult(items, tuple(name for name in ids if name in gone), absent)
 
-    def verify(self, budget: RequestTokens) -> str:
-        """Log in, read one post, and say in a line what works. Raises as ``look_up`` does."""
-        found = parse_listing(
+    def check_login(self, budget: RequestTokens) -> str:
+        """Log in, read one post, and return a line that describes both. Raises what ``look_up`` raises."""
+        listing = parse_listing(
             self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget))
         )
-        items = self._items(parse_children(found.children, "post"), "post")
+        items = self._items(parse_children(listing.children, "post"), "post")
         settings = self._client.settings
-        who = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
+        account = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
         newest = items[0].id if items else "none"
-        return f"{settings.oauth_url} answers {who}; newest post: {newest}"
+        return f"{settings.oauth_url} answers {account}; newest post: {newest}"
 
     def close(self) -> None:
-        """Close every thread's connections. A later read opens new ones."""
+        """Close the connections of all threads. A later read opens new ones."""
         self._client.close()
 
-    def _items(self, read: list[ParsedChild], kind: ItemKind) -> tuple[Item, ...]:
-        wrong = [one.wrong for one in read if one.item is None]
+    def _items(self, children: list[ParsedChild], kind: ItemKind) -> tuple[Item, ...]:
+        wrong = [child.wrong for child in children if child.item is None]
         if wrong:
             self._unreadable.inc(len(wrong))
-            log.warning("skipped what has not the form of an item", kind=kind, count=len(wrong), first=wrong[0])
-        return tuple(one.item for one in read if one.item is not None)
+            log.warning("skipped children that cannot be parsed", kind=kind, count=len(wrong), first=wrong[0])
+        return tuple(child.item for child in children if child.item is not None)

@@ -1,1 +1,1 @@
-"""Files of items, read as if they were live."""
+"""Replay files of items as if they were live."""

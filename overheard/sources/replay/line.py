@@ -1,4 +1,4 @@
-"""A line of a file that is replayed: an item in our own form, or in that of Reddit's dumps; or a deletion. Pure."""
+"""A line of a replayed file: an item in our own format or that of Reddit's dumps, or a deletion. Pure."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from overheard.sources.sanitize import sanitized
 
 SOURCE = "replay"
 ID_MAX_CHARS = 200
-NAME_MAX_CHARS = 100  # of a place, an author
+NAME_MAX_CHARS = 100  # of a place or an author
 LINK_MAX_CHARS = 4096
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000: what no database and no datetime can hold
+MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 
 
 class InvalidLine(ValueError):
-    """The line is not an item; the text says what is wrong, and holds none of the line's."""
+    """The line is not a valid item. The message is safe to log: it contains nothing of the line."""
 
 
 class ReplayLine(MatchableLine):
-    """What of a line counts. ``gone`` is the id of an item that was deleted; such a line has nothing else.
+    """The fields of a line that are used. ``gone`` is the id of a deleted item; other fields of that line are ignored.
 
-    An item has an id (``item``, ``name`` or ``id``), a place (``place`` or ``subreddit``), and texts as a line for
-    ``overheard query test`` has them. Times (``created_at`` or ``created_utc``) are seconds since the epoch, or ISO
-    8601; without one it comes as soon as it is read. In Reddit's dumps ``id`` is without its kind, ``link_id`` is the
-    thread, and ``permalink`` is a path.
+    An item has an id (``item``, ``name`` or ``id``), a place (``place`` or ``subreddit``), and the same text fields as
+    a line for ``overheard query test``. Its time (``created_at`` or ``created_utc``) is in seconds since the epoch, or
+    ISO 8601; an item without one appears as soon as it is read. In Reddit's dumps ``id`` lacks the kind, ``link_id`` is
+    the thread, and ``permalink`` is a path.
     """
 
     gone: str | None = None
@@ -47,7 +47,7 @@ class ReplayLine(MatchableLine):
     texts: dict[str, str] | None = None
 
     def to_item(self) -> Item:
-        """Return the item; its time is 0 where the line has none. Raises Wrong."""
+        """Return the item, with time 0 if the line has none. Raises InvalidLine."""
         kind, title = self.item_kind, sanitized(self.title or "")
         item_id = _bounded("id", self._id(kind), ID_MAX_CHARS)
         comment = kind == "comment"
@@ -77,15 +77,15 @@ class ReplayLine(MatchableLine):
     def _id(self, kind: ItemKind) -> str:
         if self.item or self.name or not self.id:
             return self.item or self.name or ""
-        of_a_dump = self.kind is None and self.place is None
-        return reddit.fullname(kind, self.id) if of_a_dump else self.id
+        from_dump = self.kind is None and self.place is None  # dumps have neither field
+        return reddit.fullname(kind, self.id) if from_dump else self.id
 
 
 _decoder = msgspec.json.Decoder(ReplayLine)
 
 
 def decode(raw: bytes) -> ReplayLine:
-    """Return a line's object. Raises Wrong."""
+    """Decode a line. Raises InvalidLine."""
     try:
         line = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -95,9 +95,9 @@ def decode(raw: bytes) -> ReplayLine:
     return line
 
 
-def _bounded(what: str, text: str, longest: int) -> str:
-    if not 0 < len(text) <= longest or sanitized(text) != text:
-        raise InvalidLine(f"its {what} is missing, longer than {longest} characters, or not Unicode")
+def _bounded(what: str, text: str, max_chars: int) -> str:
+    if not 0 < len(text) <= max_chars or sanitized(text) != text:
+        raise InvalidLine(f"its {what} is missing, longer than {max_chars} characters, or not Unicode")
     return text
 
 
@@ -110,19 +110,19 @@ def _link(what: str, text: str | None) -> str:
     return sanitized(link)
 
 
-def _time(given: float | str | None) -> float:
-    if given is None:
+def _time(value: float | str | None) -> float:
+    if value is None:
         return 0.0
     try:
-        seconds = float(given)
+        seconds = float(value)
     except ValueError:
-        seconds = _moment(str(given))
-    if not 0 < seconds < MAX_EPOCH_SECONDS:  # nor NaN
-        raise InvalidLine("its time is not one")
+        seconds = _iso_seconds(str(value))
+    if not 0 < seconds < MAX_EPOCH_SECONDS:  # false for NaN, too
+        raise InvalidLine("its time is not a time")
     return seconds
 
 
-def _moment(text: str) -> float:
+def _iso_seconds(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,11 +1,11 @@
-"""Items from files of JSON lines, as if they were live: for tests, benchmarks and backfilling. It asks nobody.
+"""Replay items from files of JSON lines as if they were live: for tests, benchmarks and backfilling. No requests.
 
-Each feed has a replay of its own, which begins with its first reading: an item comes when as much time has passed since
-then, times ``speed``, as lies between the first item and it. Lines are taken in their order, so one with an earlier
-time than the line before it comes with that.
+Each feed has its own replay, which starts with its first reading. An item appears when the time since then, multiplied
+by ``speed``, reaches the time between the first item and this one. Lines are read in order, so a line with an earlier
+time than the one before it appears together with that one.
 
-The cursor says when the replay began and how far each file was read, in bytes of what it unpacks to: so a file may
-grow, and may be packed meanwhile.
+The cursor records when the replay started, and how far each file was read, as an offset in its decompressed content:
+so a file may grow, and may be compressed in between.
 """
 
 from __future__ import annotations
@@ -23,36 +23,37 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Page, ReadRequest, RequestTokens, SingleFeedSource, Source
 from overheard.sources.jsonl_files import DECOMPRESSION_ERRORS, LINE_MAX_BYTES, UTF8_BOM
 from overheard.sources.not_configured import NotConfiguredSource
-from overheard.sources.replay.files import Known, LineReader, ReplayFiles
+from overheard.sources.replay.files import FilePosition, LineReader, ReplayFiles
 from overheard.sources.replay.line import SOURCE, InvalidLine, decode
 
 log = get_logger(__name__)
 
-PAGE_ITEMS = 5_000
-PAGE_BYTES = 16 << 20
-PAGE_GONE = 1_000
+# Chosen, not measured: a page is held in memory as a whole.
+PAGE_MAX_ITEMS = 5_000
+PAGE_MAX_BYTES = 16 << 20
+PAGE_MAX_GONE = 1_000
 
 
 class ReplayProgress(msgspec.Struct, omit_defaults=True):
-    """A cursor, decoded. ``first`` is the time of the first item; ``files`` how far each was read, by name."""
+    """A decoded cursor. ``began``: when the replay started; ``first``: the first item's time; ``files``: by name."""
 
     began: float
     first: float | None = None
-    files: dict[str, Known] = {}
+    files: dict[str, FilePosition] = {}
 
 
 class PageBuilder(msgspec.Struct):
-    """What a page has so far."""
+    """The content of a page while it is being read."""
 
     items: list[Item] = []
     gone: list[str] = []
-    wrong: list[str] = []
+    invalid: list[str] = []
     size: int = 0
 
     @property
     def full(self) -> bool:
-        """Whether the rest is for the next page."""
-        return len(self.items) >= PAGE_ITEMS or len(self.gone) >= PAGE_GONE or self.size >= PAGE_BYTES
+        """True if the next line belongs to the next page."""
+        return len(self.items) >= PAGE_MAX_ITEMS or len(self.gone) >= PAGE_MAX_GONE or self.size >= PAGE_MAX_BYTES
 
 
 class ReplaySource(SingleFeedSource):
@@ -67,76 +68,76 @@ class ReplaySource(SingleFeedSource):
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
-        """Read what has come of a place, up to a page. The budget stays untouched."""
+        """Read the next items of a place that are due, at most a page. Uses no token of the budget."""
         if request.kind != "items":
             return Page(items=())
         (place,) = request.places
         text = request.position or request.cursor
         progress = msgspec.json.decode(text, type=ReplayProgress) if text else ReplayProgress(self._clock())
-        taken, paths = PageBuilder(), self._files.paths()
-        # Of files that are gone nothing is kept: in a folder where files come and go, the cursor would grow for ever.
+        page, paths = PageBuilder(), self._files.paths()
+        # Drop files that no longer exist: in a folder where files come and go, the cursor would grow without bound.
         present = {path.name for path in paths}
-        progress.files = {name: known for name, known in progress.files.items() if name in present}
+        progress.files = {name: position for name, position in progress.files.items() if name in present}
         for path in paths:
-            if not taken.full:
-                self._read_file(path, place_key(place), progress, taken)
-        if taken.wrong:
-            self._unreadable.inc(len(taken.wrong))
-            log.warning("skipped lines that are not items", count=len(taken.wrong), first=taken.wrong[0])
+            if not page.full:
+                self._read_file(path, place_key(place), progress, page)
+        if page.invalid:
+            self._unreadable.inc(len(page.invalid))
+            log.warning("skipped lines that are not items", count=len(page.invalid), first=page.invalid[0])
         cursor = msgspec.json.encode(progress).decode()
         return Page(
-            items=tuple(taken.items),
-            gone=tuple(dict.fromkeys(taken.gone)),
-            position=cursor if taken.full else None,
-            complete=not taken.full,
+            items=tuple(page.items),
+            gone=tuple(dict.fromkeys(page.gone)),
+            position=cursor if page.full else None,
+            complete=not page.full,
             cursor=cursor,
         )
 
     def close(self) -> None:
-        """Close the files that are open."""
+        """Close all open files."""
         self._files.close()
 
-    def _read_file(self, path: Path, place: str, progress: ReplayProgress, taken: PageBuilder) -> None:
+    def _read_file(self, path: Path, place: str, progress: ReplayProgress, page: PageBuilder) -> None:
         name = path.name
         try:
             with self._files.lines(path, progress.files.get(name)) as lines:
-                while lines is not None and not taken.full and (raw := self._next(lines)):
-                    if not self._take(raw, f"{name}, byte {lines.offset}", place, progress, taken):
-                        return
+                while lines is not None and not page.full and (raw := self._next_line(lines)):
+                    if not self._add(raw, f"{name}, byte {lines.offset}", place, progress, page):
+                        return  # not due yet, so the lines after it have to wait as well
                     lines.take()
-                    progress.files[name] = lines.known
-        except (*DECOMPRESSION_ERRORS, OSError, InvalidInput) as error:
+                    progress.files[name] = lines.position
+        except (*DECOMPRESSION_ERRORS, OSError, InvalidInput) as error:  # the other files are still read
             reason = getattr(error, "strerror", None) or str(error)
-            log.warning("a file cannot be read further", file=name, reason=reason)
+            log.warning("cannot read the rest of a replay file", file=name, reason=reason)
 
-    def _next(self, lines: LineReader) -> bytes:
-        """The next line; none when the last one has not come whole yet."""
+    def _next_line(self, lines: LineReader) -> bytes:
+        """Return the next line; empty at the end, or if the last line is still being written."""
         raw = lines.peek()
         if raw and len(raw) < LINE_MAX_BYTES and not raw.endswith(b"\n") and not _is_whole(raw):
-            lines.ended = True  # for now
+            lines.ended = True  # until the file changes
             return b""
         return raw
 
-    def _take(self, raw: bytes, where: str, place: str, progress: ReplayProgress, taken: PageBuilder) -> bool:
-        """Take a line; False when its time has not come."""
+    def _add(self, raw: bytes, where: str, place: str, progress: ReplayProgress, page: PageBuilder) -> bool:
+        """Add a line to the page; return False if its item is not due yet."""
         text = raw.removeprefix(UTF8_BOM).strip()
         try:
             line = decode(text) if text else None
-            if line is not None and line.gone is not None:
-                taken.gone.append(line.gone)
+            if line is not None and line.gone is not None:  # deletions have no time: they come in the file's order
+                page.gone.append(line.gone)
             elif line is not None:
                 item = self._dated(line.to_item(), progress)
                 if item is None:
                     return False
                 if place in (ALL, place_key(item.place)):
-                    taken.items.append(item)
+                    page.items.append(item)
         except InvalidLine as error:
-            taken.wrong.append(f"{where}: {error}")
-        taken.size += len(raw)
+            page.invalid.append(f"{where}: {error}")
+        page.size += len(raw)
         return True
 
     def _dated(self, item: Item, progress: ReplayProgress) -> Item | None:
-        """Return the item with the time at which it comes; None when that is yet to be."""
+        """Return the item, dated when it appears in the replay; None if it is not due yet."""
         now = self._clock()
         if not item.created_at:
             return msgspec.structs.replace(item, created_at=now)
@@ -144,8 +145,8 @@ class ReplaySource(SingleFeedSource):
             return item
         if progress.first is None:
             progress.first = item.created_at
-        comes_at = progress.began + max(0.0, item.created_at - progress.first) / self._speed
-        return msgspec.structs.replace(item, created_at=comes_at) if comes_at <= now else None
+        appears_at = progress.began + max(0.0, item.created_at - progress.first) / self._speed
+        return msgspec.structs.replace(item, created_at=appears_at) if appears_at <= now else None
 
 
 def _is_whole(raw: bytes) -> bool:
@@ -157,7 +158,7 @@ def _is_whole(raw: bytes) -> bool:
 
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> Source:
-    """Open the source; without a path there is nothing to replay."""
+    """Open the source, or one that postpones every reading if no path is configured."""
     replay = config.sources.replay
     if not replay.path:
         return NotConfiguredSource(SOURCE, "[sources.replay] path is not set: there is nothing to replay")

@@ -1,4 +1,4 @@
-"""``overheard check``: against the stand-in Reddit, SQLite and memory://."""
+"""``overheard check``: against the simulated Reddit, SQLite and memory://."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .conftest import Run, lines
 
 @pytest.fixture
 def reddit() -> Iterator[dict[str, str]]:
-    """The environment that leads to a stand-in."""
-    with RedditSimulator() as standin:
-        standin.add_post("python", "Hello", "world")
+    """The environment that leads to a simulator."""
+    with RedditSimulator() as simulator:
+        simulator.add_post("python", "Hello", "world")
         yield {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
-            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
-            "OVERHEARD_REDDIT__REDDIT_URL": standin.url,
-            "OVERHEARD_REDDIT__OAUTH_URL": standin.url,
+            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/simulator)",
+            "OVERHEARD_REDDIT__REDDIT_URL": simulator.url,
+            "OVERHEARD_REDDIT__OAUTH_URL": simulator.url,
             "OVERHEARD_METRICS__PORT": "0",
         }
 

@@ -122,7 +122,7 @@ def test_wrong_usage(run: Run, items: Path) -> None:
     ("content", "hint"),
     [
         (gzip.compress(b"\0" * 50_000_000), "a line is longer than 4,194,304 bytes"),
-        (gzip.compress((b" " * 4095 + b"\n") * 10_000), "more than 500 times as large unzipped"),
+        (gzip.compress((b" " * 4095 + b"\n") * 10_000), "more than 500 times as large when decompressed"),
         (b"x" * 5_000_000, "a line is longer"),
         (b"a,b\n" * 2000, "none of its first 1,000 lines"),
     ],

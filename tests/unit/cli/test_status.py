@@ -53,7 +53,7 @@ def troubles(run: Run) -> list[tuple[bool, str]]:
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERHEARD_REDDIT__CLIENT_ID", "id")
-    monkeypatch.setenv("OVERHEARD_REDDIT__USER_AGENT", "linux:overheard:test (by /u/standin)")
+    monkeypatch.setenv("OVERHEARD_REDDIT__USER_AGENT", "linux:overheard:test (by /u/simulator)")
 
 
 def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the Reddit source share: a budget that remembers, and a server that answers whatever it is told."""
+"""Shared by the tests of the Reddit source: a recording budget, and a server with scripted responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.reddit.source import RedditSource
 
-AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
+AGENT = "linux:overheard.tests:1.0 (by /u/simulator)"
 TOKEN = json.dumps({"access_token": "bearer-canary", "token_type": "bearer", "expires_in": 3600, "scope": "*"})
 EMPTY = json.dumps({"kind": "Listing", "data": {"children": [], "after": None}})
 
@@ -26,7 +26,7 @@ Script = Callable[[BinaryIO, Event], None]
 
 
 class RecordingBudget:
-    """Counts tokens; with ``tokens`` given, the one after the last is BudgetExhausted."""
+    """Counts tokens; with ``tokens`` given, raises BudgetExhausted after so many."""
 
     def __init__(self, tokens: int | None = None) -> None:
         self.tokens = tokens
@@ -51,7 +51,7 @@ def new_metrics() -> ProcessMetrics:
 
 
 def requests_counted(metrics: ProcessMetrics) -> dict[tuple[str, str], float]:
-    """``reddit_requests_total`` by (endpoint, status)."""
+    """Return ``reddit_requests_total`` by (endpoint, status)."""
     return {
         (sample.labels["endpoint"], sample.labels["status"]): sample.value
         for family in metrics.registry.collect()
@@ -68,12 +68,12 @@ def source_at(
     return RedditSource(RedditSettings(**(given | settings)), metrics or new_metrics(), clock=clock)
 
 
-def source_of(standin: RedditSimulator, metrics: ProcessMetrics | None = None, **settings: Any) -> RedditSource:
-    return source_at(standin.url, metrics, **settings)
+def source_of(simulator: RedditSimulator, metrics: ProcessMetrics | None = None, **settings: Any) -> RedditSource:
+    return source_at(simulator.url, metrics, **settings)
 
 
 def http(body: str | bytes, status: int = 200, headers: str = "") -> bytes:
-    """A whole answer. ``headers`` ends with a line's end."""
+    """Return a complete HTTP response. ``headers`` must end with CRLF."""
     content = body.encode() if isinstance(body, str) else body
     kind = "content-type: application/json\r\n"
     return f"HTTP/1.1 {status} X\r\n{kind}{headers}content-length: {len(content)}\r\n\r\n".encode() + content
@@ -87,7 +87,7 @@ def sends(answer: bytes) -> Script:
 
 
 def drips(head: bytes, drop: bytes, every: float = 0.05) -> Script:
-    """Send ``head``, then ``drop`` again and again until the test is over or the client has gone."""
+    """Send ``head``, then ``drop`` repeatedly until the server stops or the client disconnects."""
 
     def script(out: BinaryIO, stop: Event) -> None:
         out.write(head)
@@ -99,7 +99,7 @@ def drips(head: bytes, drop: bytes, every: float = 0.05) -> Script:
 
 
 class RawServer(socketserver.ThreadingTCPServer):
-    """Plays one script for each request for data (the last one for ever) and ``token`` for each login."""
+    """Plays one script per data request, repeating the last one, and ``token`` for each login."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -110,7 +110,7 @@ class RawServer(socketserver.ThreadingTCPServer):
         self.token = token or sends(http(TOKEN))
         self.tls = tls
         self.stopping = Event()
-        self.heads: list[str] = []  # of each request, as it came
+        self.heads: list[str] = []  # of each request, verbatim
         self.connections = 0
         self.ended = Semaphore(0)  # of the connections
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -131,7 +131,7 @@ class RawServer(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away in the middle are what this server is for."""
+        """Ignore clients that disconnect: the tests make them do so."""
 
 
 class _Handler(socketserver.StreamRequestHandler):

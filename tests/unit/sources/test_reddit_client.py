@@ -1,4 +1,4 @@
-"""PRAW kept to itself: no configuration but ours comes in, no secret comes out."""
+"""PRAW is isolated: it reads only our configuration, and leaks no secret."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ client_id=wrong
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator() as made:
         made.add_post("python", "Hello")
         yield made
@@ -78,7 +78,7 @@ def read(source: RedditSource) -> int:
 
 @pytest.mark.parametrize("ini", [HOSTILE_INI, "no ini at all", "[DEFAULT]\nclient_id=%(x", "\0", None])
 def test_praws_own_configuration_changes_nothing(
-    standin: RedditSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ini: str | None
+    simulator: RedditSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ini: str | None
 ) -> None:
     home = tmp_path / "home"
     (home / ".config").mkdir(parents=True)
@@ -93,9 +93,9 @@ def test_praws_own_configuration_changes_nothing(
     monkeypatch.setenv("praw_site", "elsewhere")
     monkeypatch.setenv("praw_check_for_updates", "True")
     monkeypatch.setattr(praw.Reddit, "update_checked", False)
-    assert read(source_at(standin.url)) == 1
-    assert not praw.Reddit.update_checked  # it asks PyPI otherwise
-    assert standin.counts()["total"] == 2
+    assert read(source_at(simulator.url)) == 1
+    assert not praw.Reddit.update_checked  # otherwise it requests PyPI
+    assert simulator.counts()["total"] == 2
 
 
 def test_the_hostile_configuration_would_change_praw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_hostile_configuration_would_change_praw(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("text", ["machine localhost login canary password canary", "default login canary password x"])
-def test_netrc_does_not_take_the_tokens_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+def test_netrc_does_not_replace_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
     (tmp_path / "netrc").write_text(text)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with RawServer(sends(http(EMPTY))) as server:
@@ -116,7 +116,7 @@ def test_netrc_does_not_take_the_tokens_place(monkeypatch: pytest.MonkeyPatch, t
     assert f"\r\nAuthorization: Basic {_basic(CLIENT_ID, CLIENT_SECRET)}\r\n" in login
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(sends(http(EMPTY))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         read(source_at("http://reddit.invalid"))
@@ -142,7 +142,7 @@ def test_reddits_own_addresses_are_the_defaults() -> None:
     assert (settings.reddit_url, settings.oauth_url) == ("https://www.reddit.com", "https://oauth.reddit.com")
 
 
-def test_closing_ends_every_threads_connection_and_reading_goes_on() -> None:
+def test_closing_ends_the_connections_of_all_threads_and_reading_still_works() -> None:
     with RawServer(sends(http(EMPTY))) as server:
         source = source_at(server.url)
 
@@ -210,7 +210,7 @@ BAD_LOGINS = [
 
 
 def everything_about(error: BaseException) -> str:
-    """What any logger could print: the text, the causes, and the locals of every frame but this test's own."""
+    """Return all that a logger could print: text, causes, and the locals of every frame except this file's."""
     texts = [repr(error), str(vars(error))]
     while error.__traceback__ is not None and error.__traceback__.tb_frame.f_code.co_filename == __file__:
         error = error.with_traceback(error.__traceback__.tb_next)
@@ -223,7 +223,7 @@ def everything_about(error: BaseException) -> str:
 
 @pytest.fixture
 def logs() -> Iterator[io.StringIO]:
-    """All that is logged, by anybody, at the lowest level."""
+    """Everything that any library logs, at the lowest level."""
     root = logging.getLogger()
     loggers = [root, *map(logging.getLogger, NOISY_LIBRARIES)]
     handlers, levels = root.handlers[:], [logger.level for logger in loggers]
@@ -243,21 +243,21 @@ def logs() -> Iterator[io.StringIO]:
     [(answer, True) for answer in BAD_ANSWERS + BAD_LOGINS] + [(answer, False) for answer in BAD_ANSWERS],
     ids=lambda value: {True: "login", False: "read"}.get(value, "") if isinstance(value, bool) else "",
 )
-def test_no_secret_comes_out(answer: bytes, login: bool, logs: io.StringIO) -> None:
+def test_no_secret_leaks(answer: bytes, login: bool, logs: io.StringIO) -> None:
     def script(out: io.BufferedWriter, stop: object) -> None:
         out.write(answer)
-        raise ConnectionError  # closes it
+        raise ConnectionError  # closes the connection
 
-    no_secret_comes_out(script, script if login else sends(http(TOKEN)), logs)  # type: ignore[arg-type]
+    assert_no_secret_leaks(script, script if login else sends(http(TOKEN)), logs)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("login", [True, False], ids=["login", "read"])
-def test_no_secret_comes_out_of_a_timeout(login: bool, logs: io.StringIO) -> None:
+def test_a_timeout_leaks_no_secret(login: bool, logs: io.StringIO) -> None:
     drip = drips(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n")
-    no_secret_comes_out(drip, drip if login else sends(http(TOKEN)), logs)
+    assert_no_secret_leaks(drip, drip if login else sends(http(TOKEN)), logs)
 
 
-def no_secret_comes_out(script: Script, token: Script, logs: io.StringIO) -> None:
+def assert_no_secret_leaks(script: Script, token: Script, logs: io.StringIO) -> None:
     metrics = new_metrics()
     with RawServer(script, token=token) as server:
         source = source_at(
@@ -269,21 +269,21 @@ def no_secret_comes_out(script: Script, token: Script, logs: io.StringIO) -> Non
             password=SECRETS[1],
             timeout=0.3,
         )
-        said = repr(source) + repr(source._client) + repr(source._client.settings)
+        output = repr(source) + repr(source._client) + repr(source._client.settings)
         try:
             source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         except OverheardError as error:
-            said += everything_about(error)
+            output += everything_about(error)
             logging.getLogger("test").error("it failed", exc_info=error.with_traceback(error.__traceback__.tb_next))  # type: ignore[union-attr]
             assert "it failed" in logs.getvalue()
         source.close()
-    said += logs.getvalue() + str(requests_counted(metrics))
-    assert "canary" not in said
-    assert _basic("id", SECRETS[0]) not in said
+    output += logs.getvalue() + str(requests_counted(metrics))
+    assert "canary" not in output
+    assert _basic("id", SECRETS[0]) not in output
     assert any("password-canary" in head or _basic("id", SECRETS[0]) in head for head in server.heads)
 
 
-def test_this_would_find_a_secret() -> None:
+def test_the_check_would_find_a_secret() -> None:
     def raiser() -> None:
         hidden = SECRETS[0]
         raise ValueError(len(hidden))
@@ -310,7 +310,7 @@ def test_this_would_find_a_secret() -> None:
 @pytest.mark.parametrize(
     ("body", "status"), [("<html>whoa there, pardner!</html>", "blocked"), ('{"reason": "private"}', "403")]
 )
-def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body: str, status: str) -> None:
+def test_a_blocked_machine_is_not_counted_as_a_private_subreddit(body: str, status: str) -> None:
     metrics = new_metrics()
     with RawServer(sends(http(body, 403))) as server:
         source = source_at(server.url, metrics)
@@ -320,7 +320,7 @@ def test_a_server_that_is_turned_away_is_not_counted_as_a_private_subreddit(body
     assert requests_counted(metrics) == {("token", "200"): 1, ("new", status): 1}
 
 
-def test_usual_answers_are_counted_from_0() -> None:
+def test_series_of_usual_statuses_start_at_0() -> None:
     metrics = new_metrics()
     source_at("http://127.0.0.1:9", metrics=metrics)
     for endpoint in ("token", "new", "comments", "info"):

@@ -1,4 +1,4 @@
-"""Reddit's JSON as items."""
+"""Parsing Reddit's JSON into items."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_post() -> None:
     assert item.created_at == 1_700_000_000.0
 
 
-def test_a_comment_bears_its_posts_title() -> None:
+def test_a_comment_has_its_posts_title_as_thread_title() -> None:
     [read] = parse_children([COMMENT], "comment")
     assert read.item is not None
     item = read.item
@@ -75,13 +75,13 @@ def test_a_comment_bears_its_posts_title() -> None:
 
 
 @pytest.mark.parametrize("missing", ["link_title", "link_id"])
-def test_a_comment_may_lack_what_is_its_posts(missing: str) -> None:
+def test_a_comment_may_lack_the_fields_of_its_post(missing: str) -> None:
     thing = copy.deepcopy(COMMENT)
     del thing["data"][missing]
     [read] = parse_children([thing], "comment")
     assert read.item is not None
     expected = ("t3_1abc", "") if missing == "link_title" else ("t3_1abc", "A title")
-    assert (read.item.thread, read.item.thread_title) == expected, "its link names the post, too"
+    assert (read.item.thread, read.item.thread_title) == expected, "the permalink also names the post"
 
 
 @pytest.mark.parametrize("author", ["[deleted]", None, ""])
@@ -90,7 +90,7 @@ def test_a_deleted_author_is_none(author: str | None) -> None:
         [read] = parse_children([altered(thing, author=author)])
         assert read.item is not None
         assert read.item.author is None
-        assert not read.gone  # who deletes the account leaves the words
+        assert not read.gone  # deleting an account leaves the text
 
 
 def test_an_absent_author_is_none() -> None:
@@ -142,7 +142,7 @@ def test_a_post_without_a_field_is_skipped_alone(field: str, value: Any) -> None
         {"author": 5},
     ],
 )
-def test_odd_values_are_skipped_and_never_shown(data: dict[str, Any]) -> None:
+def test_odd_values_are_skipped_and_never_repeated(data: dict[str, Any]) -> None:
     [read] = parse_children([altered(POST, **data)], "post")
     assert read.item is None
     assert read.wrong
@@ -151,12 +151,12 @@ def test_odd_values_are_skipped_and_never_shown(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("thing", [None, 5, "t3", [], {}, {"kind": "t3"}, {"kind": "t3", "data": []}, {"data": {}}])
-def test_what_is_no_thing_is_skipped(thing: Any) -> None:
+def test_a_child_that_is_not_a_thing_is_skipped(thing: Any) -> None:
     [read] = parse_children([thing], "post")
     assert read.item is None
 
 
-def test_another_kind_is_skipped_unless_any_will_do() -> None:
+def test_another_kind_is_skipped_if_a_kind_is_given() -> None:
     assert parse_children([COMMENT], "post")[0].item is None
     assert parse_children([POST], "comment")[0].item is None
     assert parse_children([{"kind": "t5", "data": POST["data"]}])[0].item is None
@@ -176,11 +176,11 @@ def test_another_kind_is_skipped_unless_any_will_do() -> None:
         (altered(COMMENT, author="[deleted]"), False),
     ],
 )
-def test_gone(thing: dict[str, Any], gone: bool) -> None:
+def test_removed_items_count_as_gone(thing: dict[str, Any], gone: bool) -> None:
     assert parse_children([thing])[0].gone is gone
 
 
-def test_text_is_made_safe() -> None:
+def test_text_is_sanitized() -> None:
     thing = json.loads(json.dumps(altered(POST, title="a\0b", selftext="c\ud800d\U0001f600", author="an\0n")))
     [read] = parse_children([thing])
     assert read.item is not None
@@ -191,7 +191,7 @@ def test_text_is_made_safe() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=40))
-def test_clean_text_can_be_encoded_and_stays_clean(text: str) -> None:
+def test_sanitized_text_can_be_encoded_and_stays_the_same(text: str) -> None:
     cleaned = sanitized(text)
     cleaned.encode()
     assert "\0" not in cleaned
@@ -199,7 +199,7 @@ def test_clean_text_can_be_encoded_and_stays_clean(text: str) -> None:
     assert len(cleaned) <= len(text)
 
 
-TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)  # with halves of surrogate pairs, as JSON may
+TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)  # with lone surrogates, which JSON allows
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
@@ -207,14 +207,14 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON | st.fixed_dictionaries({"kind": st.sampled_from(["t1", "t3", "t5"]), "data": JSON}), max_size=5))
-def test_no_children_make_it_fail(children: list[Any]) -> None:
+def test_parsing_survives_any_children(children: list[Any]) -> None:
     assert len(parse_children(children)) == len(children)
 
 
 @given(
     st.sampled_from([POST, COMMENT]), st.dictionaries(st.sampled_from(sorted({*POST["data"], *COMMENT["data"]})), JSON)
 )
-def test_no_fields_make_it_fail(thing: dict[str, Any], data: dict[str, Any]) -> None:
+def test_parsing_survives_any_fields(thing: dict[str, Any], data: dict[str, Any]) -> None:
     assert len(parse_children([altered(thing, **data)])) == 1
 
 
@@ -242,14 +242,14 @@ def test_a_listing() -> None:
         "canary",
     ],
 )
-def test_what_is_no_listing_may_be_asked_for_again(answer: Any) -> None:
-    with pytest.raises(RetryableError, match="no listing") as caught:
+def test_an_answer_that_is_not_a_listing_is_a_transient_failure(answer: Any) -> None:
+    with pytest.raises(RetryableError, match="not a listing") as caught:
         parse_listing(answer)
     assert "canary" not in str(caught.value)
 
 
 @given(st.fixed_dictionaries({"data": JSON | st.fixed_dictionaries({"children": JSON, "after": JSON})}) | JSON)
-def test_any_answer_is_a_listing_or_may_be_asked_for_again(answer: Any) -> None:
+def test_any_answer_is_a_listing_or_a_transient_failure(answer: Any) -> None:
     try:
         assert isinstance(parse_listing(answer).children, list)
     except RetryableError as error:
@@ -257,7 +257,7 @@ def test_any_answer_is_a_listing_or_may_be_asked_for_again(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", ["\ud800", {"\ud800": 1}, {"data": {"children": [], "after": "\ud800"}}])
-def test_half_a_surrogate_pair_is_no_listing(answer: Any) -> None:
+def test_a_lone_surrogate_is_not_a_listing(answer: Any) -> None:
     with pytest.raises(RetryableError):
         parse_listing(answer)
 
@@ -273,11 +273,11 @@ def test_half_a_surrogate_pair_is_no_listing(answer: Any) -> None:
         altered(POST, name="t3_\ud800"),
     ],
 )
-def test_half_a_surrogate_pair_spoils_one_child_at_most(thing: Any) -> None:
+def test_a_lone_surrogate_invalidates_one_child_at_most(thing: Any) -> None:
     assert len(parse_children([POST, thing])) == 2
 
 
-def test_deep_nesting_is_no_crash() -> None:
+def test_deep_nesting_does_not_crash() -> None:
     for depth in range(100, 3000, 100):
         nested: Any = []
         for _ in range(depth):

@@ -1,4 +1,4 @@
-"""How often a login is tried that Reddit refuses, with real PRAW over real HTTP against the stand-in."""
+"""How often a refused login is retried, with real PRAW over real HTTP against the simulator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MINUTE = 60.0
 
 
 @pytest.fixture
-def standin() -> Iterator[RedditSimulator]:
+def simulator() -> Iterator[RedditSimulator]:
     with RedditSimulator() as made:
         yield made
 
@@ -29,47 +29,51 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def source(standin: RedditSimulator, clock: Clock) -> Iterator[RedditSource]:
-    made = source_of(standin, clock=clock)
+def source(simulator: RedditSimulator, clock: Clock) -> Iterator[RedditSource]:
+    made = source_of(simulator, clock=clock)
     yield made
     made.close()
 
 
-def revoke(standin: RedditSimulator, times: int = 1000) -> None:
-    standin.expire_tokens()
-    standin.faults.fail(401, times=times, path="access_token")
+def revoke(simulator: RedditSimulator, times: int = 1000) -> None:
+    simulator.expire_tokens()
+    simulator.faults.fail(401, times=times, path="access_token")
 
 
 def read(source: RedditSource, budget: RecordingBudget | None = None) -> int:
     return len(source.look_up(["t3_1"], budget or RecordingBudget()).absent)
 
 
-def logins(standin: RedditSimulator) -> int:
-    return standin.counts()["by_endpoint"].get("token", 0)
+def logins(simulator: RedditSimulator) -> int:
+    return simulator.counts()["by_endpoint"].get("token", 0)
 
 
-def test_logins_are_tried_seldom_and_seldomer(standin: RedditSimulator, source: RedditSource, clock: Clock) -> None:
+def test_refused_logins_are_retried_at_growing_intervals(
+    simulator: RedditSimulator, source: RedditSource, clock: Clock
+) -> None:
     assert read(source) == 1
-    revoke(standin)
-    standin.reset_counts()
+    revoke(simulator)
+    simulator.reset_counts()
     budget, tried, last = RecordingBudget(), [], 0
     for minute in range(181):
         with pytest.raises(LoginRefused, match="revoked this app") as refused:
             read(source, budget)
         assert refused.value.delay is not None
-        assert 0 < refused.value.delay <= 60, "asking costs nothing: a restart with a new key is noticed soon"
-        if logins(standin) > last:
+        assert 0 < refused.value.delay <= 60, (
+            "short: checking costs no request, and a restart with a new key takes effect soon"
+        )
+        if logins(simulator) > last:
             tried.append(minute)
-            last = logins(standin)
+            last = logins(simulator)
         clock.advance(MINUTE)
     assert tried == [0, 5, 15, 35, 75, 135]
-    assert budget.taken == standin.counts()["total"] == len(tried) + 1, "and the read whose token was not accepted"
+    assert budget.taken == simulator.counts()["total"] == len(tried) + 1, "plus the read whose token was not accepted"
 
 
-def test_it_reads_on_when_the_key_is_accepted_again(
-    standin: RedditSimulator, source: RedditSource, clock: Clock
+def test_reading_resumes_when_the_key_is_accepted_again(
+    simulator: RedditSimulator, source: RedditSource, clock: Clock
 ) -> None:
-    revoke(standin, times=2)
+    revoke(simulator, times=2)
     for _ in range(2):
         with pytest.raises(LoginRefused):
             read(source)
@@ -78,24 +82,22 @@ def test_it_reads_on_when_the_key_is_accepted_again(
         read(source)
     clock.advance(5 * MINUTE)
     assert read(source) == 1
-    revoke(standin, times=1)
+    revoke(simulator, times=1)
     with pytest.raises(LoginRefused):
         read(source)
     clock.advance(5 * MINUTE)
-    assert read(source) == 1, "another time begins anew"
+    assert read(source) == 1, "the next refusal starts with the shortest pause"
 
 
-def test_one_refusal_holds_back_every_thread_but_those_that_are_logged_in(
-    standin: RedditSimulator, source: RedditSource
-) -> None:
+def test_a_refusal_blocks_every_thread_that_is_not_logged_in(simulator: RedditSimulator, source: RedditSource) -> None:
     assert read(source) == 1
-    standin.faults.fail(401, times=1000, path="access_token")
+    simulator.faults.fail(401, times=1000, path="access_token")
     for _ in range(3):
         thread = threading.Thread(target=_refused, args=(source,))
         thread.start()
         thread.join()
-    assert logins(standin) == 2, "this thread's, and the first of the others"
-    assert read(source) == 1, "its token still holds"
+    assert logins(simulator) == 2, "this thread's, and the first one of the others"
+    assert read(source) == 1, "its token is still valid"
 
 
 def _refused(source: RedditSource) -> None:
@@ -103,8 +105,8 @@ def _refused(source: RedditSource) -> None:
         read(source)
 
 
-def test_other_faults_of_a_login_are_not_a_refusal(standin: RedditSimulator, source: RedditSource) -> None:
-    standin.faults.fail(503, path="access_token")
+def test_other_failures_of_a_login_are_not_a_refusal(simulator: RedditSimulator, source: RedditSource) -> None:
+    simulator.faults.fail(503, path="access_token")
     with pytest.raises(RetryableError) as fault:
         read(source)
     assert not isinstance(fault.value, LoginRefused)
@@ -113,10 +115,10 @@ def test_other_faults_of_a_login_are_not_a_refusal(standin: RedditSimulator, sou
     assert read(source) == 1
 
 
-def test_a_clock_that_goes_back_keeps_no_login_away(
-    standin: RedditSimulator, source: RedditSource, clock: Clock
+def test_a_clock_that_is_set_back_blocks_no_login(
+    simulator: RedditSimulator, source: RedditSource, clock: Clock
 ) -> None:
-    revoke(standin, times=1)
+    revoke(simulator, times=1)
     with pytest.raises(LoginRefused):
         read(source)
     clock.advance(-86_400)

@@ -1,4 +1,4 @@
-"""Files that are replayed: in whatever form, however they grow, whatever is wrong with them."""
+"""Replayed files: in every format, growing, replaced, damaged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     "zst": zstandard.compress,
 }
 START = 1_600_000_000
-BLANK = b" " * 4095 + b"\n"  # ten thousand are a bomb: few lines to read, and packed to less than a 700th
+BLANK = b" " * 4095 + b"\n"  # ten thousand are a bomb: few lines to read, and they compress by more than 700:1
 
 
 def line(number: int, **fields: Any) -> bytes:
@@ -46,7 +46,7 @@ def lines(*numbers: int) -> bytes:
 
 
 class Player:
-    """One feed of a replay, read again and again, each time where the last reading ended."""
+    """One feed of a replay; each reading continues where the last one ended."""
 
     def __init__(self, path: Path, metrics: ProcessMetrics, clock: Any) -> None:
         self.path, self.metrics, self.clock = path, metrics, clock
@@ -60,7 +60,7 @@ class Player:
         self.source = ReplaySource(self.path, self.speed, self.metrics, clock=self.clock)
 
     def pages(self) -> list[Page]:
-        """A reading, to its end."""
+        """Return all pages of a reading."""
         pages: list[Page] = []
         while not pages or pages[-1].position is not None:
             position = pages[-1].position if pages else None
@@ -90,7 +90,7 @@ def player(file: Path, metrics: ProcessMetrics, clock: Any) -> Iterator[Player]:
 
 
 @pytest.mark.parametrize("form", PACKED)
-def test_every_form_is_read_grows_and_is_read_on_after_a_restart(player: Player, file: Path, form: str) -> None:
+def test_every_format_is_read_grows_and_continues_after_a_restart(player: Player, file: Path, form: str) -> None:
     file.write_bytes(PACKED[form](lines(1, 2)))
     assert player.ids() == ["i1", "i2"]
     assert player.ids() == []
@@ -105,7 +105,7 @@ def test_every_form_is_read_grows_and_is_read_on_after_a_restart(player: Player,
     assert player.ids() == ["i4"]
 
 
-def test_where_files_come_and_go_the_cursor_does_not_grow(tmp_path: Path, metrics: ProcessMetrics, clock: Any) -> None:
+def test_the_cursor_does_not_grow_when_files_come_and_go(tmp_path: Path, metrics: ProcessMetrics, clock: Any) -> None:
     player = Player(tmp_path, metrics, clock)
     for number in range(1, 20):
         (tmp_path / f"{number}.jsonl").write_bytes(lines(number))
@@ -116,24 +116,24 @@ def test_where_files_come_and_go_the_cursor_does_not_grow(tmp_path: Path, metric
     player.source.close()
 
 
-def test_a_file_may_be_packed_meanwhile(player: Player, file: Path) -> None:
+def test_a_file_may_be_compressed_between_readings(player: Player, file: Path) -> None:
     file.write_bytes(lines(1, 2))
     assert player.ids() == ["i1", "i2"]
     file.write_bytes(gzip.compress(lines(1, 2, 3)))
     assert player.ids() == ["i3"]
 
 
-def test_another_file_of_its_name_is_read_from_its_start(player: Player, file: Path) -> None:
+def test_a_replaced_file_is_read_from_its_start(player: Player, file: Path) -> None:
     file.write_bytes(lines(1, 2))
     assert player.ids() == ["i1", "i2"]
     file.unlink()
     file.write_bytes(lines(7, 8, 9))
     assert player.ids() == ["i7", "i8", "i9"]
     file.write_bytes(lines(7))
-    assert player.ids() == ["i7"], "it became shorter"
+    assert player.ids() == ["i7"], "the file became shorter"
 
 
-def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(player: Player, tmp_path: Path) -> None:
+def test_the_files_of_a_folder_are_read_in_order_of_their_names(player: Player, tmp_path: Path) -> None:
     player.path = tmp_path
     player.restart()
     (tmp_path / "b.jsonl").write_bytes(lines(2))
@@ -142,25 +142,25 @@ def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(player: Play
     (tmp_path / "folder").mkdir()
     assert player.ids() == ["i1", "i2"]
     (tmp_path / "0.jsonl").write_bytes(lines(3))
-    assert player.ids() == ["i3"], "whatever its name, it is new"
+    assert player.ids() == ["i3"], "a new file is read, wherever its name sorts"
 
 
-def test_long_readings_go_on_page_by_page(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "PAGE_ITEMS", 3)
+def test_a_long_reading_continues_page_by_page(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "PAGE_MAX_ITEMS", 3)
     file.write_bytes(gzip.compress(lines(*range(10))))
     pages = player.pages()
     assert [len(page.items) for page in pages] == [3, 3, 3, 1]
     assert [page.complete for page in pages] == [False, False, False, True]
 
 
-def test_only_the_items_of_a_place_are_read_or_all(player: Player, file: Path) -> None:
+def test_only_the_items_of_the_place_are_read_or_all_of_them(player: Player, file: Path) -> None:
     file.write_bytes(lines(1) + line(2, place="linux") + line(3, place="PYTHON"))
     assert player.ids() == ["i1", "i3"]
     player.cursor, player.place = None, "all"
     assert player.ids() == ["i1", "i2", "i3"]
 
 
-def test_items_come_in_due_time_and_are_dated_when_they_come(player: Player, file: Path, clock: Any) -> None:
+def test_items_appear_when_due_with_that_time_as_their_date(player: Player, file: Path, clock: Any) -> None:
     player.speed = 10.0
     player.restart()
     began = clock()
@@ -168,25 +168,25 @@ def test_items_come_in_due_time_and_are_dated_when_they_come(player: Player, fil
     assert [(item.id, item.created_at) for item in player.items()] == [("i0", began)]
     clock.advance(4.9)
     player.restart()
-    assert player.ids() == [], "the second one comes after 5 s"
+    assert player.ids() == [], "the second one is due after 5 s"
     clock.advance(0.1)
     assert [(item.id, item.created_at) for item in player.items()] == [("i50", began + 5), ("i20", began + 2)]
     clock.advance(100)
     assert [(item.id, item.created_at) for item in player.items()] == [("i100", began + 10)]
 
 
-def test_without_a_speed_all_come_at_once_with_their_own_dates(player: Player, file: Path, clock: Any) -> None:
+def test_with_speed_0_all_items_appear_at_once_with_their_own_dates(player: Player, file: Path, clock: Any) -> None:
     file.write_bytes(lines(0, 10**6) + line(2, created_at="2026-01-01T00:00:00Z") + line(3, created_at=None))
     dates = [item.created_at for item in player.items()]
     assert dates == [START, START + 10**6, 1_767_225_600, clock()]
 
 
-def test_the_last_line_waits_for_its_end(player: Player, file: Path) -> None:
+def test_an_incomplete_last_line_is_read_later(player: Player, file: Path) -> None:
     whole = lines(1, 2)
     file.write_bytes(whole[:-20])
     assert player.ids() == ["i1"]
     file.write_bytes(whole[:-1])
-    assert player.ids() == ["i2"], "an object is whole without a line's end"
+    assert player.ids() == ["i2"], "an object is complete even without a line break"
     file.write_bytes(whole + line(3))
     assert player.ids() == ["i3"]
 
@@ -201,7 +201,7 @@ def test_the_last_line_waits_for_its_end(player: Player, file: Path) -> None:
         b"[" * 100_000 + b"\n", b'{"title": "' + b"x" * (LINE_MAX_BYTES + 5) + b'"}\n',
     ],
 )  # fmt: skip
-def test_bad_lines_are_counted_and_passed_over(player: Player, file: Path, bad: bytes, metric: Any) -> None:
+def test_bad_lines_are_counted_and_skipped(player: Player, file: Path, bad: bytes, metric: Any) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + lines(1) + b"\n" + bad + lines(2))
     assert player.ids() == ["i1", "i2"]
     assert metric("items_unreadable_total", source="replay") >= 1
@@ -209,7 +209,7 @@ def test_bad_lines_are_counted_and_passed_over(player: Player, file: Path, bad: 
 
 
 @pytest.mark.parametrize("form", ["gzip", "zst"])
-def test_a_damaged_file_gives_what_is_whole_and_stops_no_other(player: Player, tmp_path: Path, form: str) -> None:
+def test_a_damaged_file_is_read_up_to_the_damage_and_stops_no_other(player: Player, tmp_path: Path, form: str) -> None:
     player.path = tmp_path
     player.restart()
     whole = PACKED[form](b"".join(line(number, body=str(number) * 500) for number in range(2000)))
@@ -220,7 +220,7 @@ def test_a_damaged_file_gives_what_is_whole_and_stops_no_other(player: Player, t
 
 
 @pytest.mark.parametrize("form", ["gzip", "zst"])
-def test_a_bomb_is_left_alone(player: Player, tmp_path: Path, form: str) -> None:
+def test_reading_stops_at_a_decompression_bomb(player: Player, tmp_path: Path, form: str) -> None:
     player.path = tmp_path
     player.restart()
     (tmp_path / "a").write_bytes(PACKED[form](lines(1) + BLANK * 10_000 + lines(3)))
@@ -228,7 +228,7 @@ def test_a_bomb_is_left_alone(player: Player, tmp_path: Path, form: str) -> None
     assert player.ids() == ["i1", "i2"]
 
 
-def test_reddits_dumps(player: Player, file: Path) -> None:
+def test_lines_of_reddits_dumps_are_items(player: Player, file: Path) -> None:
     post = {"id": "1abc", "subreddit": "Python", "author": "ann", "title": "A title", "selftext": "A text"}
     post |= {
         "permalink": "/r/Python/comments/1abc/a_title/",
@@ -247,16 +247,16 @@ def test_reddits_dumps(player: Player, file: Path) -> None:
     assert (two.thread, two.source) == ("t3_1abc", "replay")
 
 
-def test_deletions_come_in_their_order(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletions_are_reported_in_order(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(lines(1) + b'{"gone": "i1"}\n' + lines(2))
     [page] = player.pages()
     assert ([item.id for item in page.items], page.gone) == (["i1", "i2"], ("i1",))
-    monkeypatch.setattr(replay, "PAGE_GONE", 2)
+    monkeypatch.setattr(replay, "PAGE_MAX_GONE", 2)
     file.write_bytes(file.read_bytes() + b"".join(b'{"gone": "%d"}\n' % number for number in range(5)))
     assert [page.gone for page in player.pages()] == [("0", "1"), ("2", "3"), ("4",)]
 
 
-def test_what_is_not_there_is_told(player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_path_is_reported(player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RetryableError, match=r"\[sources.replay\] path: No such file"):
         player.pages()
     monkeypatch.setattr(files, "FILES_MAX", 1)
@@ -268,7 +268,9 @@ def test_what_is_not_there_is_told(player: Player, tmp_path: Path, monkeypatch: 
         player.pages()
 
 
-def test_few_files_stay_open(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch, clock: Any) -> None:
+def test_the_number_of_open_files_is_bounded(
+    player: Player, file: Path, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
     monkeypatch.setattr(files, "OPEN_FILES_MAX", 2)
     player.speed = 1.0
     player.restart()

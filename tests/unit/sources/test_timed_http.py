@@ -1,4 +1,4 @@
-"""Answers come whole and in time, or not at all: over plain HTTP, TLS and a proxy."""
+"""Responses arrive completely and in time, or fail: over plain HTTP, TLS and a proxy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from overheard.errors import RetryableError
 from overheard.sources.timed_http import DeadlineAdapter, _TimedReader, read_all
 from tests.unit.sources.reddit_world import RawServer, Script, drips, http, sends
 
-TIMEOUT = 0.3  # seconds
-PATIENCE = 3.0  # seconds; the drips below would go on for ever
-LIMIT = 100_000  # bytes
+TIMEOUT_SECONDS = 0.3
+FAIL_AFTER_SECONDS = 3.0  # the drips below never end by themselves
+LIMIT_BYTES = 100_000
 
 DRIPS = {
     "status line": drips(b"HTTP/1.1 200", b" "),
@@ -35,7 +35,7 @@ DRIPS = {
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost and its key, made here: a key in the repository would alarm its scanners."""
+    """A certificate for localhost and its key, made here: a key in the repository would trigger secret scanners."""
     home = tmp_path_factory.mktemp("tls")
     names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     files = ("-out", str(home / "cert.pem"), "-keyout", str(home / "key.pem"))
@@ -57,25 +57,25 @@ def session() -> Iterator[requests.Session]:
 
 
 def ask(session: requests.Session, url: str) -> requests.Response:
-    with session.get(url, stream=True, timeout=(TIMEOUT, TIMEOUT)) as response:
-        return read_all(response, LIMIT)
+    with session.get(url, stream=True, timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS)) as response:
+        return read_all(response, LIMIT_BYTES)
 
 
 def must_time_out(session: requests.Session, url: str) -> None:
     begun = time.monotonic()
     with pytest.raises((requests.RequestException, urllib3.exceptions.HTTPError), match=r"timed out|took too long"):
         ask(session, url)
-    assert time.monotonic() - begun < PATIENCE
+    assert time.monotonic() - begun < FAIL_AFTER_SECONDS
 
 
 @pytest.mark.parametrize("script", DRIPS.values(), ids=DRIPS.keys())
-def test_a_dripping_server_holds_nobody(session: requests.Session, script: Script) -> None:
+def test_a_dripping_server_times_out(session: requests.Session, script: Script) -> None:
     with RawServer(script) as server:
         must_time_out(session, server.url)
 
 
 @pytest.mark.parametrize("script", [DRIPS["headers"], DRIPS["body"]], ids=["headers", "body"])
-def test_nor_behind_tls(
+def test_a_dripping_server_times_out_over_tls(
     session: requests.Session, certificate: tuple[Path, Path], script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -87,7 +87,7 @@ def test_nor_behind_tls(
 
 
 @pytest.mark.parametrize("script", [DRIPS["headers"], DRIPS["body"]], ids=["headers", "body"])
-def test_nor_behind_a_proxy(session: requests.Session, script: Script) -> None:
+def test_a_dripping_server_times_out_behind_a_proxy(session: requests.Session, script: Script) -> None:
     with RawServer(sends(http("fine")), script) as proxy:
         session.proxies = {"http": proxy.url, "https": proxy.url}
         assert ask(session, "http://reddit.invalid/x").text == "fine"
@@ -95,14 +95,14 @@ def test_nor_behind_a_proxy(session: requests.Session, script: Script) -> None:
         must_time_out(session, "http://reddit.invalid/x")
 
 
-def test_nor_does_a_proxy_that_drips_itself(session: requests.Session) -> None:
+def test_a_dripping_proxy_times_out(session: requests.Session) -> None:
     with RawServer(DRIPS["headers"]) as proxy:
         session.proxies = {"https": proxy.url}
         must_time_out(session, "https://reddit.invalid/x")
         assert proxy.heads[0].startswith("CONNECT reddit.invalid:443 ")
 
 
-def test_each_read_waits_only_for_what_is_left() -> None:
+def test_each_read_waits_only_for_the_time_left() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(60)
@@ -115,20 +115,20 @@ def test_each_read_waits_only_for_what_is_left() -> None:
     assert 0 < left < 60
 
 
-def test_a_connection_is_used_again_and_again_with_a_fresh_deadline(session: requests.Session) -> None:
+def test_a_kept_connection_gets_a_new_deadline_for_each_request(session: requests.Session) -> None:
     with RawServer(sends(http("fine"))) as server:
         assert {ask(session, server.url).text for _ in range(50)} == {"fine"}
         assert (server.connections, len(server.heads)) == (1, 50)
 
 
-def test_a_large_answer_is_cut(session: requests.Session) -> None:
-    with RawServer(sends(http(b"x" * LIMIT)), sends(http(b"x" * (LIMIT + 1)))) as server:
-        assert len(ask(session, server.url).content) == LIMIT
+def test_a_large_answer_is_refused(session: requests.Session) -> None:
+    with RawServer(sends(http(b"x" * LIMIT_BYTES)), sends(http(b"x" * (LIMIT_BYTES + 1)))) as server:
+        assert len(ask(session, server.url).content) == LIMIT_BYTES
         with pytest.raises(RetryableError, match="100,000 bytes"):
             ask(session, server.url)
 
 
-def test_a_packed_answer_is_measured_unpacked(session: requests.Session) -> None:
+def test_a_compressed_answer_is_measured_decompressed(session: requests.Session) -> None:
     packed = "content-encoding: gzip\r\n"
     with RawServer(
         sends(http(gzip.compress(b"fine"), headers=packed)), sends(http(gzip.compress(b"x" * 10**7), headers=packed))
@@ -138,6 +138,6 @@ def test_a_packed_answer_is_measured_unpacked(session: requests.Session) -> None
             ask(session, server.url)
 
 
-def test_an_endless_answer_is_cut(session: requests.Session) -> None:
+def test_an_endless_answer_is_refused(session: requests.Session) -> None:
     with RawServer(drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000, every=0)) as server, pytest.raises(RetryableError):
         ask(session, server.url)

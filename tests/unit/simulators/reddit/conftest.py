@@ -1,4 +1,4 @@
-"""A stand-in over real HTTP, asked by real PRAW and, where PRAW hides too much, by bare requests."""
+"""A simulator over real HTTP, read with real PRAW and, where PRAW hides too much, with plain requests."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from prawcore.sessions import FiniteRetryStrategy
 
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 
-AGENT = "linux:overheard.tests:1.0 (by /u/standin)"
+AGENT = "linux:overheard.tests:1.0 (by /u/simulator)"
 
 
 class OneAttempt(FiniteRetryStrategy):
-    """PRAW waits seconds between attempts; these tests look at single answers."""
+    """No retries: PRAW waits seconds between attempts, and these tests check single responses."""
 
     def should_retry_on_failure(self) -> bool:
         return False
 
 
-def praw_of(standin: RedditSimulator, **options: object) -> praw.Reddit:
+def praw_of(simulator: RedditSimulator, **options: object) -> praw.Reddit:
     settings = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "user_agent": AGENT}
-    settings |= {"reddit_url": standin.url, "oauth_url": standin.url, "check_for_updates": False}
+    settings |= {"reddit_url": simulator.url, "oauth_url": simulator.url, "check_for_updates": False}
     reddit = praw.Reddit(**(settings | options))
     reddit._core._retry_strategy_class = OneAttempt
     return reddit
 
 
 class Bare:
-    """Requests with a token, without anybody's retries, waits or rewriting."""
+    """Plain requests with a token, without retries, waits or rewriting."""
 
-    def __init__(self, standin: RedditSimulator) -> None:
-        self.url = standin.url
+    def __init__(self, simulator: RedditSimulator) -> None:
+        self.url = simulator.url
         self.session = requests.Session()
         self.session.headers["User-Agent"] = AGENT
         self.sign_in()
@@ -54,7 +54,7 @@ class Bare:
 
 
 @pytest.fixture
-def make_standin() -> Iterator[Callable[..., RedditSimulator]]:
+def make_simulator() -> Iterator[Callable[..., RedditSimulator]]:
     started: list[RedditSimulator] = []
 
     def make(**options: object) -> RedditSimulator:
@@ -63,21 +63,21 @@ def make_standin() -> Iterator[Callable[..., RedditSimulator]]:
         return started[-1]
 
     yield make
-    for standin in started:
-        standin.stop()
+    for simulator in started:
+        simulator.stop()
 
 
 @pytest.fixture
-def standin(make_standin: Callable[..., RedditSimulator]) -> RedditSimulator:
-    return make_standin()
+def simulator(make_simulator: Callable[..., RedditSimulator]) -> RedditSimulator:
+    return make_simulator()
 
 
 @pytest.fixture
 def make_bare() -> Iterator[Callable[[RedditSimulator], Bare]]:
     opened: list[Bare] = []
 
-    def make(standin: RedditSimulator) -> Bare:
-        opened.append(Bare(standin))
+    def make(simulator: RedditSimulator) -> Bare:
+        opened.append(Bare(simulator))
         return opened[-1]
 
     yield make
@@ -86,16 +86,16 @@ def make_bare() -> Iterator[Callable[[RedditSimulator], Bare]]:
 
 
 @pytest.fixture
-def bare(standin: RedditSimulator, make_bare: Callable[[RedditSimulator], Bare]) -> Bare:
-    return make_bare(standin)
+def bare(simulator: RedditSimulator, make_bare: Callable[[RedditSimulator], Bare]) -> Bare:
+    return make_bare(simulator)
 
 
 @pytest.fixture
 def make_reddit() -> Iterator[Callable[..., praw.Reddit]]:
     opened: list[praw.Reddit] = []
 
-    def make(standin: RedditSimulator, **options: object) -> praw.Reddit:
-        opened.append(praw_of(standin, **options))
+    def make(simulator: RedditSimulator, **options: object) -> praw.Reddit:
+        opened.append(praw_of(simulator, **options))
         return opened[-1]
 
     yield make
@@ -104,5 +104,5 @@ def make_reddit() -> Iterator[Callable[..., praw.Reddit]]:
 
 
 @pytest.fixture
-def reddit(standin: RedditSimulator, make_reddit: Callable[..., praw.Reddit]) -> praw.Reddit:
-    return make_reddit(standin)
+def reddit(simulator: RedditSimulator, make_reddit: Callable[..., praw.Reddit]) -> praw.Reddit:
+    return make_reddit(simulator)

@@ -1,14 +1,14 @@
-"""What real PRAW 8 makes of the stand-in's answers."""
+"""Real PRAW 8 understands the simulator's responses."""
 
 import praw
 import prawcore
 import pytest
 
 
-def test_posts_and_comments_arrive_with_their_fields(standin, reddit):
-    post = standin.add_post("Python", "Tips & <tricks>", "a < b && c", author="ada", created=1_700_000_000.7)
-    comment = standin.add_comment(post, "Thanks & bye", author="bob")
-    answer = standin.add_comment(post, "welcome", parent=comment)
+def test_posts_and_comments_arrive_with_their_fields(simulator, reddit):
+    post = simulator.add_post("Python", "Tips & <tricks>", "a < b && c", author="ada", created=1_700_000_000.7)
+    comment = simulator.add_comment(post, "Thanks & bye", author="bob")
+    answer = simulator.add_comment(post, "welcome", parent=comment)
 
     (found,) = reddit.subreddit("python").new(limit=10)
     assert (found.name, found.title, found.selftext) == (post, "Tips & <tricks>", "a < b && c")
@@ -23,9 +23,9 @@ def test_posts_and_comments_arrive_with_their_fields(standin, reddit):
     assert (first.link_title, first.subreddit.display_name) == ("Tips & <tricks>", "Python")
 
 
-def test_listings_need_no_second_request(standin, reddit):
-    # A field that PRAW has to look for costs a request of its own: the shape must be complete.
-    standin.add_comment(standin.add_post("python", "title"), "body")
+def test_listings_need_no_second_request(simulator, reddit):
+    # PRAW fetches a missing field with a request of its own, so all fields must be there.
+    simulator.add_comment(simulator.add_post("python", "title"), "body")
     for thing in [*reddit.subreddit("python").new(), *reddit.subreddit("python").comments()]:
         assert thing.created_utc
         assert thing.subreddit_id.startswith("t5_")
@@ -33,36 +33,36 @@ def test_listings_need_no_second_request(standin, reddit):
         assert thing.over_18 is False
         assert thing.stickied is False
         assert thing.edited is False
-    assert standin.counts()["by_endpoint"] == {"token": 1, "new": 1, "comments": 1}
+    assert simulator.counts()["by_endpoint"] == {"token": 1, "new": 1, "comments": 1}
 
 
-def test_all_of_reddit_newest_first(standin, reddit):
-    names = [standin.add_post(f"sub{number % 3}", "title") for number in range(9)]
+def test_all_of_reddit_newest_first(simulator, reddit):
+    names = [simulator.add_post(f"sub{number % 3}", "title") for number in range(9)]
     assert [post.name for post in reddit.subreddit("all").new()] == names[::-1]
 
 
-def test_praw_pages_to_the_end(standin, reddit):
-    names = [standin.add_post("python", f"title {number}") for number in range(250)]
+def test_praw_pages_to_the_end(simulator, reddit):
+    names = [simulator.add_post("python", f"title {number}") for number in range(250)]
     assert [post.name for post in reddit.subreddit("python").new(limit=None)] == names[::-1]
 
 
-def test_info_keeps_the_order_and_skips_what_is_unknown(standin, reddit):
-    post = standin.add_post("python", "one")
-    comment = standin.add_comment(post, "two")
+def test_info_keeps_the_order_and_skips_what_is_unknown(simulator, reddit):
+    post = simulator.add_post("python", "one")
+    comment = simulator.add_comment(post, "two")
     assert [thing.fullname for thing in reddit.info(fullnames=[comment, "t3_zzz", post])] == [comment, post]
 
 
-def test_info_in_hundreds(standin, reddit):
-    names = [standin.add_post("python", "title") for _ in range(250)]
+def test_info_in_hundreds(simulator, reddit):
+    names = [simulator.add_post("python", "title") for _ in range(250)]
     assert len(list(reddit.info(fullnames=names))) == 250
-    assert standin.counts()["by_endpoint"]["info"] == 3
+    assert simulator.counts()["by_endpoint"]["info"] == 3
 
 
-def test_deleted_items_lose_author_and_text(standin, reddit):
-    post = standin.add_post("python", "title", "secret", author="ada")
-    comment = standin.add_comment(post, "secret", author="ada")
-    standin.delete(comment, by="moderator")
-    standin.delete(post)
+def test_deleted_items_lose_author_and_text(simulator, reddit):
+    post = simulator.add_post("python", "title", "secret", author="ada")
+    comment = simulator.add_comment(post, "secret", author="ada")
+    simulator.delete(comment, by="moderator")
+    simulator.delete(post)
 
     assert list(reddit.subreddit("python").new()) == []
     assert list(reddit.subreddit("python").comments()) == []
@@ -73,24 +73,24 @@ def test_deleted_items_lose_author_and_text(standin, reddit):
     assert "author_fullname" not in vars(shown_comment)
 
 
-def test_edits_show(standin, reddit):
-    post = standin.add_post("python", "title", "before")
-    standin.edit(post, "after")
+def test_edits_show(simulator, reddit):
+    post = simulator.add_post("python", "title", "before")
+    simulator.edit(post, "after")
     (found,) = reddit.subreddit("python").new()
     assert found.selftext == "after"
     assert found.edited >= found.created_utc
 
 
-def test_link_posts(standin, reddit):
-    standin.add_post("python", "look", url="https://example.com/page?a=1&b=2", over_18=True)
+def test_link_posts(simulator, reddit):
+    simulator.add_post("python", "look", url="https://example.com/page?a=1&b=2", over_18=True)
     (found,) = reddit.subreddit("python").new()
     assert (found.is_self, found.url, found.over_18) == (False, "https://example.com/page?a=1&b=2", True)
 
 
-def test_search(standin, reddit):
-    hit = standin.add_post("python", "Acme DB", "is quick")
-    standin.add_post("python", "acme only")
-    elsewhere = standin.add_post("linux", "quick acme")
+def test_search(simulator, reddit):
+    hit = simulator.add_post("python", "Acme DB", "is quick")
+    simulator.add_post("python", "acme only")
+    elsewhere = simulator.add_post("linux", "quick acme")
     assert [post.name for post in reddit.subreddit("python").search("quick acme")] == [hit]
     assert [post.name for post in reddit.subreddit("all").search("quick ACME")] == [elsewhere, hit]
 
@@ -104,71 +104,71 @@ def test_search(standin, reddit):
     ],
 )
 @pytest.mark.parametrize("listing", ["new", "comments"])
-def test_closed_subreddits_name_their_reason(standin, reddit, state, error, reason, listing):
-    standin.add_comment(standin.add_post("hidden", "title"), "body")
-    standin.set_subreddit("hidden", state)
+def test_closed_subreddits_name_their_reason(simulator, reddit, state, error, reason, listing):
+    simulator.add_comment(simulator.add_post("hidden", "title"), "body")
+    simulator.set_subreddit("hidden", state)
     with pytest.raises(error) as caught:
         list(getattr(reddit.subreddit("hidden"), listing)())
     assert caught.value.response.json()["reason"] == reason
     assert list(getattr(reddit.subreddit("all"), listing)()) == []
 
 
-def test_missing_subreddits_redirect_to_the_search(standin, reddit):
+def test_missing_subreddits_redirect_to_the_search(simulator, reddit):
     with pytest.raises(prawcore.Redirect) as caught:
         list(reddit.subreddit("nowhere").new())
     assert caught.value.path == "/subreddits/search"
 
 
-def test_about(standin, reddit):
-    standin.set_subreddit("SelfHosted")
+def test_about(simulator, reddit):
+    simulator.set_subreddit("SelfHosted")
     about = reddit.subreddit("selfhosted")
     assert about.subscribers > 0
     assert about.display_name_prefixed == "r/SelfHosted"
 
 
-def test_password_grant(standin, make_reddit):
-    reddit = make_reddit(standin, username="standin", password="standin-password")
+def test_password_grant(simulator, make_reddit):
+    reddit = make_reddit(simulator, username="standin", password="standin-password")
     assert reddit.user.me().name == "standin"
 
 
-def test_wrong_password(standin, make_reddit):
-    reddit = make_reddit(standin, username="standin", password="wrong")
+def test_wrong_password(simulator, make_reddit):
+    reddit = make_reddit(simulator, username="standin", password="wrong")
     with pytest.raises(prawcore.OAuthException) as caught:
         reddit.user.me()
     assert caught.value.error == "invalid_grant"
 
 
-def test_installed_app(standin, make_reddit):
-    standin.add_post("python", "title")
-    reddit = make_reddit(standin, client_id="standin-installed", client_secret=None)
+def test_installed_app(simulator, make_reddit):
+    simulator.add_post("python", "title")
+    reddit = make_reddit(simulator, client_id="standin-installed", client_secret=None)
     assert len(list(reddit.subreddit("python").new())) == 1
 
 
-def test_wrong_secret(standin, make_reddit):
-    reddit = make_reddit(standin, client_secret="wrong")
+def test_wrong_secret(simulator, make_reddit):
+    reddit = make_reddit(simulator, client_secret="wrong")
     with pytest.raises(prawcore.ResponseException) as caught:
         list(reddit.subreddit("python").new())
     assert caught.value.response.status_code == 401
 
 
-def test_a_confidential_client_cannot_pass_for_an_installed_app(standin, make_reddit):
-    reddit = make_reddit(standin, client_secret=None)
+def test_a_confidential_client_cannot_pass_for_an_installed_app(simulator, make_reddit):
+    reddit = make_reddit(simulator, client_secret=None)
     with pytest.raises(prawcore.ResponseException) as caught:
         list(reddit.subreddit("python").new())
     assert caught.value.response.status_code == 401
 
 
-def test_expired_tokens_are_invalid_and_a_new_one_works(standin, reddit):
-    standin.add_post("python", "title")
+def test_expired_tokens_are_invalid_and_a_new_one_works(simulator, reddit):
+    simulator.add_post("python", "title")
     list(reddit.subreddit("python").new())
-    standin.expire_tokens()
+    simulator.expire_tokens()
     with pytest.raises(prawcore.InvalidToken):
         list(reddit.subreddit("python").new())
     assert len(list(reddit.subreddit("python").new())) == 1
 
 
-def test_url_without_its_slash_works_too(standin, make_reddit):
-    standin.add_post("python", "title")
-    bare_url = standin.url.rstrip("/")
-    reddit = make_reddit(standin, reddit_url=bare_url, oauth_url=bare_url)
+def test_url_without_its_slash_works_too(simulator, make_reddit):
+    simulator.add_post("python", "title")
+    bare_url = simulator.url.rstrip("/")
+    reddit = make_reddit(simulator, reddit_url=bare_url, oauth_url=bare_url)
     assert isinstance(next(reddit.subreddit("python").new()), praw.models.Submission)

@@ -1,4 +1,4 @@
-"""Starting, stopping, many at once, and the command line."""
+"""Starting, stopping, concurrent clients, and the command line."""
 
 import re
 import signal
@@ -12,32 +12,32 @@ import requests
 from overheard.simulators.reddit import RedditSimulator
 
 
-def test_starts_and_stops_again(make_bare):
-    standin = RedditSimulator()
+def test_a_server_starts_and_stops_again(make_bare):
+    simulator = RedditSimulator()
     with pytest.raises(RuntimeError, match="not running"):
-        _ = standin.url
-    with standin:
-        name = standin.add_post("python", "title")
-        first = standin.url
-        with pytest.raises(RuntimeError, match="running already"):
-            standin.start()
+        _ = simulator.url
+    with simulator:
+        name = simulator.add_post("python", "title")
+        first = simulator.url
+        with pytest.raises(RuntimeError, match="already running"):
+            simulator.start()
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(first, timeout=5)
-    with standin:
-        assert make_bare(standin).names("r/python/new") == [name]
+    with simulator:
+        assert make_bare(simulator).names("r/python/new") == [name]
 
 
-def test_a_taken_port_is_an_oserror(standin):
-    port = int(standin.url.rstrip("/").rpartition(":")[2])
+def test_a_taken_port_is_an_oserror(simulator):
+    port = int(simulator.url.rstrip("/").rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         RedditSimulator().start(port)
 
 
-def test_readers_and_writers_at_once(standin, make_bare):
-    bares = [make_bare(standin) for _ in range(8)]
+def test_readers_and_writers_at_once(simulator, make_bare):
+    bares = [make_bare(simulator) for _ in range(8)]
 
     def write(number):
-        return [standin.add_post(f"sub{number}", "title") for _ in range(200)]
+        return [simulator.add_post(f"sub{number}", "title") for _ in range(200)]
 
     def read(bare):
         for _ in range(20):
@@ -51,11 +51,11 @@ def test_readers_and_writers_at_once(standin, make_bare):
         jobs += [pool.submit(read, bare) for bare in bares]
         names = [name for job in jobs for name in job.result()]
     assert len(set(names)) == 1600
-    assert standin.store.all["t3"] == sorted(int(name[3:], 36) for name in names)
-    assert standin.counts()["by_endpoint"]["new"] == 160
+    assert simulator.store.all["t3"] == sorted(int(name[3:], 36) for name in names)
+    assert simulator.counts()["by_endpoint"]["new"] == 160
 
 
-def test_same_seed_same_names():
+def test_the_same_seed_gives_the_same_names():
     names = [RedditSimulator(seed=seed).add_post("python", "title") for seed in (1, 1, 2)]
     assert names[0] == names[1] != names[2]
 
@@ -71,15 +71,15 @@ def test_command_line():
                     break
             told = "".join(lines)
             url = re.search(r'reddit_url = "(http://127\.0\.0\.1:\d+/)"', told)[1]
-            assert requests.get(f"{url}_standin/counts", timeout=5).json()["total"] == 0
+            assert requests.get(f"{url}_simulator/counts", timeout=5).json()["total"] == 0
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
     assert "python selfhosted startups" in told
 
 
-def test_command_line_says_why_it_cannot_start(standin):
-    port = standin.url.rstrip("/").rpartition(":")[2]
+def test_the_command_line_reports_why_it_cannot_start(simulator):
+    port = simulator.url.rstrip("/").rpartition(":")[2]
     command = [sys.executable, "-m", "overheard.simulators.reddit", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1

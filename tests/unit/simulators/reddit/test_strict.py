@@ -1,4 +1,4 @@
-"""What real Reddit refuses, the stand-in refuses."""
+"""The simulator refuses what Reddit refuses."""
 
 import http.client
 from urllib.parse import urlsplit
@@ -7,8 +7,8 @@ import pytest
 
 
 @pytest.mark.parametrize("agent", ["", "python-requests/2.32", "curl/8.5", "Python-urllib/3.11", "python-httpx/0.28"])
-def test_default_user_agents_are_throttled(standin, bare, agent):
-    standin.add_post("python", "title")
+def test_default_user_agents_are_throttled(simulator, bare, agent):
+    simulator.add_post("python", "title")
     assert bare.get("r/python/new", headers={"User-Agent": agent}).status_code == 429
     assert bare.get("r/python/new", headers={"User-Agent": "python:my.app:1.0 (by /u/me)"}).status_code == 200
 
@@ -20,19 +20,19 @@ def test_a_bad_token_is_401_in_the_words_prawcore_reads(bare, authorization):
     assert answer.headers["www-authenticate"] == 'Bearer realm="reddit", error="invalid_token"'
 
 
-def test_tokens_run_out(make_standin, make_bare):
-    standin = make_standin(token_seconds=60)
-    standin.add_post("python", "title")
-    bare = make_bare(standin)
-    standin.advance(59)
+def test_tokens_expire(make_simulator, make_bare):
+    simulator = make_simulator(token_seconds=60)
+    simulator.add_post("python", "title")
+    bare = make_bare(simulator)
+    simulator.advance(59)
     assert bare.get("r/python/new").status_code == 200
-    standin.advance(2)
+    simulator.advance(2)
     assert bare.get("r/python/new").status_code == 401
     bare.sign_in()
     assert bare.get("r/python/new").status_code == 200
 
 
-def test_token_requests(standin, bare):
+def test_token_requests(simulator, bare):
     def ask(auth, **form):
         answer = bare.post("api/v1/access_token", data=form, auth=auth)
         return answer.status_code, answer.json().get("error")
@@ -47,8 +47,8 @@ def test_token_requests(standin, bare):
     assert ask(("standin-installed", ""), grant_type=installed, device_id="short") == (200, "invalid_request")
 
 
-def test_unknown_paths_and_wrong_methods(standin, bare):
-    standin.add_post("python", "title")
+def test_unknown_paths_and_wrong_methods(simulator, bare):
+    simulator.add_post("python", "title")
     assert bare.get("r/python/hot2").status_code == 404
     assert bare.get("r/python/hot2").json() == {"message": "Not Found", "error": 404}
     assert bare.post("r/python/new").status_code == 405
@@ -61,14 +61,14 @@ def test_long_urls(bare):
     assert bare.get("r/" + "+".join(["python"] * 1000) + "/new").status_code == 302
 
 
-def test_more_than_100_ids(standin, bare):
-    names = [standin.add_post("python", "title") for _ in range(101)]
+def test_more_than_100_ids(simulator, bare):
+    names = [simulator.add_post("python", "title") for _ in range(101)]
     assert bare.get(f"api/info?id={','.join(names[:100])}").status_code == 200
     assert bare.get(f"api/info?id={','.join(names)}").status_code == 400
 
 
-def test_without_raw_json_markup_is_escaped(standin, bare):
-    standin.add_post("python", "a & b", '<i>"q"</i>')
+def test_without_raw_json_markup_is_escaped(simulator, bare):
+    simulator.add_post("python", "a & b", '<i>"q"</i>')
     old = bare.get("r/python/new").json()["data"]["children"][0]["data"]
     new = bare.get("r/python/new?raw_json=1").json()["data"]["children"][0]["data"]
     assert (old["title"], old["selftext"]) == ("a &amp; b", '&lt;i&gt;"q"&lt;/i&gt;')
@@ -79,13 +79,13 @@ def test_without_raw_json_markup_is_escaped(standin, bare):
     ("bad", "state", "refused"),
     [("bad", "private", 403), ("bad", "quarantined", 403), ("bad", "banned", 404), ("nowhere", "banned", 404)],
 )
-def test_multis_with_one_that_cannot_be_read(make_standin, make_bare, bad, state, refused):
+def test_multis_with_one_that_cannot_be_read(make_simulator, make_bare, bad, state, refused):
     for multi, expected in (("refuse", refused), ("drop", 200)):
-        standin = make_standin(multi=multi)
-        standin.add_post("bad", "hidden")
-        standin.set_subreddit("bad", state)
-        shown = [standin.add_post(name, "title") for name in ("one", "two")]
-        bare = make_bare(standin)
+        simulator = make_simulator(multi=multi)
+        simulator.add_post("bad", "hidden")
+        simulator.set_subreddit("bad", state)
+        shown = [simulator.add_post(name, "title") for name in ("one", "two")]
+        bare = make_bare(simulator)
         answer = bare.get(f"r/one+{bad}+two/new")
         assert answer.status_code == expected
         if multi == "drop":
@@ -94,13 +94,13 @@ def test_multis_with_one_that_cannot_be_read(make_standin, make_bare, bad, state
             assert "reason" not in answer.json()
 
 
-def test_a_multi_of_nothing_is_404_even_when_dropping(make_standin, make_bare):
-    assert make_bare(make_standin(multi="drop")).get("r/nowhere+neither/new").status_code == 404
+def test_a_multi_without_readable_subreddits_is_404_even_when_dropping(make_simulator, make_bare):
+    assert make_bare(make_simulator(multi="drop")).get("r/nowhere+neither/new").status_code == 404
 
 
-def test_keep_alive_survives_refusals(standin):
-    # Whoever leaves a request's body unread breaks the next request on the same connection.
-    address = urlsplit(standin.url)
+def test_keep_alive_survives_refusals(simulator):
+    # A server that leaves a request's body unread breaks the next request on the same connection.
+    address = urlsplit(simulator.url)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
     connection.connect()
     socket = connection.sock

@@ -1,4 +1,4 @@
-"""Traffic: the same for the same seed, and about something worth finding."""
+"""Traffic: reproducible for a seed, with texts that are worth matching."""
 
 import re
 from collections import Counter
@@ -9,8 +9,8 @@ import pytest
 from overheard.simulators.reddit import RedditSimulator, SampleText, Traffic, sample
 
 
-def everything(standin):
-    store = standin.store
+def everything(simulator):
+    store = simulator.store
     return [
         (kind, number, item.subreddit.name, item.author, item.text)
         for kind in ("t3", "t1")
@@ -20,9 +20,9 @@ def everything(standin):
 
 
 def filled(seed, **options):
-    standin = RedditSimulator(clock=lambda: 1_800_000_000.0)
-    Traffic(standin, seed, **options).fill(300)
-    return everything(standin)
+    simulator = RedditSimulator(clock=lambda: 1_800_000_000.0)
+    Traffic(simulator, seed, **options).fill(300)
+    return everything(simulator)
 
 
 def test_content_depends_on_the_seed_alone():
@@ -30,52 +30,52 @@ def test_content_depends_on_the_seed_alone():
     assert filled(1) != filled(2)
 
 
-def test_every_text_is_said_before_any_is_repeated():
-    standin = RedditSimulator()
+def test_every_text_is_posted_before_any_is_repeated():
+    simulator = RedditSimulator()
     texts = [SampleText("python", "ada", f"title {number}", "text") for number in range(20)]
-    Traffic(standin, texts=texts).fill(40)
-    assert set(Counter(store_title(standin)).values()) == {2}
+    Traffic(simulator, texts=texts).fill(40)
+    assert set(Counter(store_title(simulator)).values()) == {2}
 
 
-def store_title(standin):
-    return [standin.store.find("t3", number).title for number in standin.store.all["t3"]]
+def store_title(simulator):
+    return [simulator.store.find("t3", number).title for number in simulator.store.all["t3"]]
 
 
 def test_only_wanted_subreddits():
-    standin = RedditSimulator()
-    Traffic(standin, subreddits=["Python", "linux"]).fill(60)
-    assert set(standin.store.subreddits) == {"python", "linux"}
+    simulator = RedditSimulator()
+    Traffic(simulator, subreddits=["Python", "linux"]).fill(60)
+    assert set(simulator.store.subreddits) == {"python", "linux"}
 
 
 def test_comments_without_any_post_to_start_from():
-    standin = RedditSimulator()
-    Traffic(standin, texts=[SampleText("python", "ada", None, "hello")]).fill(3)
-    assert [row[0] for row in everything(standin)] == ["t3", "t1", "t1"]
+    simulator = RedditSimulator()
+    Traffic(simulator, texts=[SampleText("python", "ada", None, "hello")]).fill(3)
+    assert [row[0] for row in everything(simulator)] == ["t3", "t1", "t1"]
 
 
-def test_the_thread_adds_at_its_rate_and_stops(standin, bare):
-    traffic = Traffic(standin, rate_per_second=2000)
-    arrived = Signal(standin, 200)
+def test_the_thread_adds_at_its_rate_and_stops(simulator, bare):
+    traffic = Traffic(simulator, rate_per_second=2000)
+    arrived = Signal(simulator, 200)
     traffic.start()
     try:
         assert arrived.wait()
     finally:
         traffic.stop()
-    size = len(everything(standin))
+    size = len(everything(simulator))
     assert len(bare.names("r/all/new?limit=100")) > 10
-    assert len(everything(standin)) == size
+    assert len(everything(simulator)) == size
     at_once = RedditSimulator()
     Traffic(at_once).fill(size)
-    assert everything(standin) == everything(at_once)
+    assert everything(simulator) == everything(at_once)
 
 
 class Signal:
-    """Set when the stand-in was given so many items."""
+    """An event that is set after a number of items was added to the simulator."""
 
-    def __init__(self, standin, count):
+    def __init__(self, simulator, count):
         self.count, self.arrived = count, Semaphore(0)
         for name in ("add_post", "add_comment"):
-            setattr(standin, name, self.counting(getattr(standin, name)))
+            setattr(simulator, name, self.counting(getattr(simulator, name)))
 
     def counting(self, add):
         def adding(*args, **options):
@@ -90,7 +90,7 @@ class Signal:
 
 
 @pytest.mark.parametrize("options", [{"subreddits": ["nowhere"]}, {"texts": []}, {"rate_per_second": 0}])
-def test_nothing_to_say_is_refused(options):
+def test_traffic_without_texts_is_refused(options):
     with pytest.raises(ValueError, match=r"no texts|rate_per_second"):
         Traffic(RedditSimulator(), **options)
 

@@ -1,0 +1,77 @@
+"""What is known about a source without a request to it: its feeds, its budget, and how names are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from overheard.config import Config
+from overheard.errors import InvalidInput
+from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
+
+PLACE_MAX_CHARS = 100
+
+
+def check_any_place(text: str) -> str:
+    """Return the place unchanged (``all`` in lower case). Raises InvalidInput if empty, too long or with spaces."""
+    if not text or len(text) > PLACE_MAX_CHARS or not text.isprintable() or " " in text:
+        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of a place")
+    return ALL if text.lower() == ALL else text
+
+
+def check_any_author(text: str) -> str:
+    """Return the author unchanged. Raises InvalidInput if it is blank, too long or not printable."""
+    if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
+        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
+    return text
+
+
+class RequestBudget(msgspec.Struct, frozen=True):
+    """A source's request budget, shared by all processes. ``key`` is ``source:credentials``."""
+
+    key: str
+    per_minute: float
+    burst: int
+
+    @property
+    def recheck_key(self) -> str:
+        """The key of the share of the budget in which urgent rechecks reserve slots.
+
+        It is a budget of its own, so that many urgent rechecks cannot take the slots of fetch.
+        ``actors.wiring`` gives it a burst of 1, which spreads its requests evenly between those of fetch.
+        """
+        return f"recheck-{self.key}"
+
+
+class SourceType(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about a source without a request to it.
+
+    ``feeds``: the feeds into which the source divides a place. ``factory``: dotted path (``module:function``) of the
+    function that opens it, given the configuration, the metrics and a clock; it raises ConfigError, with instructions,
+    when a setting is missing. ``budget`` returns its request budget, None for a source that makes no requests.
+    ``lookup_size``: how many items one request looks up, None if it cannot look items up. ``check_place`` returns a
+    place's canonical name or raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its
+    ids, described by ``item_id_words`` in error messages. ``internal``: Overheard's own, workspaces cannot watch it.
+    """
+
+    name: str
+    feeds: tuple[FeedKind, ...]
+    factory: str
+    internal: bool = False
+    budget: Callable[[Config], RequestBudget | None] = lambda config: None
+    lookup_size: int | None = None
+    check_place: Callable[[str], str] = check_any_place
+    check_author: Callable[[str], str] = check_any_author
+    place_label: Callable[[str], str] = str
+    author_label: Callable[[str], str] = str
+    bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
+    item_id_words: str = "the source's id of an item"
+
+    def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
+        """Return the feeds that contain ``kinds`` (``posts``, ``comments``), each with the item kinds to watch."""
+        wanted = {item for kind in kinds for item in KINDS_IN[kind]}
+        found = {feed: tuple(item for item in KINDS_IN[feed] if item in wanted) for feed in self.feeds}
+        return {feed: items for feed, items in found.items() if items}
