@@ -57,7 +57,7 @@ def _work(running: RunningProcess, chosen: list[Stage], health: WorkerHealth, nu
         stages=chosen,
         metrics=running.metrics,
         record_dead=running.record_dead,
-        give_back=running.db.release,
+        on_thread_end=running.db.release,
         permits=permits(running),
         name=f"{'+'.join(names)} {number}",
         clock=running.clock,
@@ -72,7 +72,7 @@ def _work(running: RunningProcess, chosen: list[Stage], health: WorkerHealth, nu
             stop=running.stop,
             health=health,
             threads=threads(running.config, chosen),
-            unable=running.unable,
+            unavailable_reason=running.unavailable_reason,
         )
         if code:
             running.gave_up("+".join(names))

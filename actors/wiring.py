@@ -79,7 +79,7 @@ class Wiring:
             clock=program.clock,
             metrics=program.metrics,
             stop=program.stop,
-            send=self.sender.of_stage(stage.name),
+            send=self.sender.for_stage(stage.name),
             sources=lambda: self.sources,
         )
 

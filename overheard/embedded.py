@@ -34,7 +34,7 @@ class Pipeline:
             stages=self.stages,
             metrics=program.metrics,
             record_dead=program.record_dead,
-            give_back=program.db.release,
+            on_thread_end=program.db.release,
             permits=permits(program),
             name="run",
             clock=program.clock,
@@ -75,7 +75,7 @@ class Pipeline:
                 stop=self.program.stop,
                 health=self.health,
                 threads=threads(self.program.config, self.stages),
-                unable=self.program.unable,
+                unavailable_reason=self.program.unavailable_reason,
             )
         if code:
             self.program.gave_up("run")

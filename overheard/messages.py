@@ -24,7 +24,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     v: Literal[2] = 2
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         """What log lines say of it: ids and counts, never a text."""
         return {}
 
@@ -86,7 +86,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     resume: PollProgress | None = None
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"workspace": self.workspace_id, "source": self.source, "demand": self.reason}
 
 
@@ -116,7 +116,7 @@ class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     gone: tuple[Key, ...] = ()
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
@@ -143,7 +143,7 @@ class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     gone: tuple[Key, ...] = ()
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
@@ -157,7 +157,7 @@ class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     lease: Annotated[float, Meta(ge=0)] = 0.0
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"channel": self.channel_id}
 
 
@@ -180,5 +180,5 @@ class ComposeDigest(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     period_end: Annotated[float, Meta(ge=0)]
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"workspace": self.workspace_id, "period_end": self.period_end}

@@ -97,7 +97,7 @@ class RunningProcess:
         self.instance = ""
         self._database = DatabaseWatch(self.db)
 
-    def unable(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """What keeps the process from its work, as found out a moment ago: a database that does not answer."""
         return self._database.problem
 
@@ -160,7 +160,7 @@ class RunningProcess:
             for letter in letters:
                 dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
 
-    def record_found(self, letters: Sequence[DeadLetterRecord]) -> None:
+    def record_collected(self, letters: Sequence[DeadLetterRecord]) -> None:
         """Keep dead letters that were found on the bus, or none of them."""
         with self.db.session(), self.db.transaction():
             dead_letters.record_found(self.db, [self._kept(letter) for letter in letters])
@@ -181,14 +181,14 @@ class RunningProcess:
     def exposed(self, port_offset: int, problems: Callable[[], list[str]]) -> Iterator[int]:
         """Serve /metrics and /healthz meanwhile, on [metrics] port + ``port_offset`` (port 0: any free one).
 
-        From then on it is known whether the database answers (``unable``), which /healthz tells first.
+        From then on it is known whether the database answers (``unavailable_reason``), which /healthz tells first.
         """
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began: as many series again, which nobody asks for
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         server = MetricsServer(
             self.registry,
-            lambda: list(dict.fromkeys([*filter(None, [self.unable()]), *problems()])),
+            lambda: list(dict.fromkeys([*filter(None, [self.unavailable_reason()]), *problems()])),
             instance=lambda: self.instance,
         )
         base = self.config.metrics.port

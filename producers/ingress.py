@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from overheard.bus.event_batches import MERGED, OK, REFUSALS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.bus.events import TYPE_OF, WorkspaceDigest, WorkspaceDue, message_id_for
-from overheard.bus.intake import MERGED, OK, REFUSALS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.bus.sender import OutgoingMessage, Sender
 from overheard.clock import Clock
 from overheard.db import budgets, rechecks, refreshes, workspaces

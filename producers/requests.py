@@ -7,8 +7,8 @@ from functools import cached_property
 
 import msgspec
 
+from overheard.bus.event_batches import RUN_MAX_CHARS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.bus.events import AnyPublicEvent, PublicEvent, WorkspaceDigest, WorkspaceDue, message_id_of, parse
-from overheard.bus.intake import RUN_MAX_CHARS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.errors import InvalidInput
 from overheard.messages import ON_SCHEDULE
 

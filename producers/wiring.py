@@ -10,7 +10,7 @@ from overheard.bus.dead_letter_collector import collect
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.public_exchange import INGRESS, EventPublisher
-from overheard.bus.queue_depths import look, waiting
+from overheard.bus.queue_depths import inspect, waiting
 from overheard.bus.sender import Sender
 from overheard.db.retention import RetentionAges
 from overheard.operations.operator_alert import alert_channel
@@ -52,7 +52,7 @@ def consumer_of(running: RunningProcess, ingress: Ingress, name: str) -> Ingress
         metrics=running.metrics,
         name=name,
         release=ingress.release,
-        unable=running.unable,
+        unavailable_reason=running.unavailable_reason,
     )
 
 
@@ -62,12 +62,12 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
     kept = running.config.retention
     if isinstance(broker, MemoryBroker):
         drained: Callable[[], int] = _nothing
-        seen: Look = broker.look
+        seen: Look = broker.inspect
         waits: Callable[[Iterable[str]], int] = broker.unfinished
     else:
-        drained = partial(collect, url, STAGES.values(), running.record_found)
+        drained = partial(collect, url, STAGES.values(), running.record_collected)
         waits = partial(waiting, url)
-        seen = partial(look, url)
+        seen = partial(inspect, url)
     rechecks = Rechecks(
         db=running.db,
         sender=Sender(broker),

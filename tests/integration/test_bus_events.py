@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.events import message_id_of, parse
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.public_exchange import EXCHANGE, INGRESS, REJECTED, UNROUTED, RabbitEvents, declare
 from overheard.errors import InvalidInput, NotFound, Unavailable
 from overheard.observability.metrics import EVENT_OUTCOMES, ProcessMetrics

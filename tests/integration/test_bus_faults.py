@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from overheard.bus import amqp
 from overheard.bus.dead_letter_collector import collect
 from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent
 from overheard.bus.public_exchange import RabbitEvents
 from overheard.errors import BudgetExhausted, InvalidInput, Unavailable
 from overheard.messages import NotifyChannel

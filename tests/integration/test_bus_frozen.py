@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead_letter_collector import collect
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent
 from overheard.bus.public_exchange import RabbitEvents
-from overheard.bus.queue_depths import look
+from overheard.bus.queue_depths import inspect
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.observability.metrics import ProcessMetrics
@@ -73,7 +73,7 @@ def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> N
         lambda: publishing.publish("item.recheck", {}),
         lambda: rig.sender.send(NotifyChannel(channel_id=1)),
         lambda: rig.broker.consume("notify"),
-        lambda: look(silent_url),
+        lambda: inspect(silent_url),
         lambda: collect(silent_url, STAGES.values(), lambda letters: None),
     ]
     began = time.monotonic()

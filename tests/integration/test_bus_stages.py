@@ -285,7 +285,7 @@ def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str,
         else:
             wait_for(lambda: depth(url, f"{stage}.XQ") == 2, "both in .XQ")
     if url != "memory://":
-        assert collect(url, [STAGES[stage]], program.record_found) == 2
+        assert collect(url, [STAGES[stage]], program.record_collected) == 2
         assert depth(url, f"{stage}.XQ") == 0
         found = stored()
         assert len(found) == 2
@@ -466,14 +466,14 @@ def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
         pass
     for body in (b"one", b"unreadable", b"unkept", b"two"):
         put_odd(rabbit, "match.XQ", body)
-    found = drain_module.fault
+    found = drain_module.problem
 
     def fault(body: bytes, **more: Any) -> str | None:
         if body == b"unreadable":
             raise ZeroDivisionError("nobody has thought of this")
         return found(body, **more)
 
-    monkeypatch.setattr(drain_module, "fault", fault)
+    monkeypatch.setattr(drain_module, "problem", fault)
     kept: list[DeadLetterRecord] = []
 
     def record(letters: Sequence[DeadLetterRecord]) -> None:

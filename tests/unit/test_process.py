@@ -33,7 +33,7 @@ def test_a_database_that_is_away_is_waited_for_until_told_to_stop() -> None:
 def test_a_database_that_is_there_is_made_ready(tmp_path: Path) -> None:
     made = program(f"sqlite:///{tmp_path}/overheard.db")
     assert made.await_database() is True
-    assert made.unable() is None
+    assert made.unavailable_reason() is None
     made.db.release()
 
 

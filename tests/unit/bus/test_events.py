@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.events import (
     EVENT_MAX_BYTES,
     ItemRecheck,
@@ -16,7 +17,6 @@ from overheard.bus.events import (
     parse,
     readable,
 )
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.memory_events import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
 from overheard.observability.metrics import EVENT_OUTCOMES

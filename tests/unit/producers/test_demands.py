@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from overheard.bus.event_batches import MERGED, OK, IncomingEvent
 from overheard.bus.events import message_id_for, message_id_of, parse
-from overheard.bus.intake import MERGED, OK, IncomingEvent
 from overheard.db import refreshes, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import NotFound, Unavailable

@@ -215,9 +215,9 @@ def test_in_memory_the_broker_counts_for_itself(metrics: Any) -> None:
     sender.send(NotifyChannel(channel_id=2))
     sender.send(NotifyChannel(channel_id=3), delay=60)
     consumer = broker.consume("notify")
-    seen = {queue.name: queue for queue in broker.look()[0]}
+    seen = {queue.name: queue for queue in broker.inspect()[0]}
     assert set(seen) == set(STAGES)
     assert seen["notify"] == QueueDepth("notify", waiting=2, delayed=1, dead=0, workers=1)
     assert seen["fetch"] == QueueDepth("fetch", 0, 0, 0, 0)
     next(consumer)
-    assert {queue.name: queue.waiting for queue in broker.look()[0]}["notify"] == 1
+    assert {queue.name: queue.waiting for queue in broker.inspect()[0]}["notify"] == 1

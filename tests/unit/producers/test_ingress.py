@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.intake import IncomingEvent
+from overheard.bus.event_batches import IncomingEvent
 from overheard.db import rechecks, refreshes, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import InvalidInput, NotFound

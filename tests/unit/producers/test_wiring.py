@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from overheard.bus.intake import OK, IncomingEvent
+from overheard.bus.event_batches import OK, IncomingEvent
 from overheard.config import BusSettings, Config, DatabaseSettings, LimitsSettings
 from overheard.db import budgets
 from overheard.db.database import Db
