@@ -136,9 +136,7 @@ class IngressConsumer:
             before = len(self._unacknowledged)
             connection.process_data_events(0)
 
-    def _handle_batch(
-        self, connection: Any, channel: Any, rejections: ConfirmedChannel, stop: threading.Event
-    ) -> None:
+    def _handle_batch(self, connection: Any, channel: Any, rejections: ConfirmedChannel, stop: threading.Event) -> None:
         batch = list(self._unacknowledged)
         try:
             if batch:

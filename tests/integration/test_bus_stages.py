@@ -140,7 +140,7 @@ def test_a_delay_is_by_the_shared_clock_and_not_by_the_machine_s(rabbit: str, ah
 
 
 def test_no_delay_is_longer_than_the_bus_delays(rabbit: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr(consumer, "LONGEST_DELAY", 0.2)
+    monkeypatch.setattr(consumer, "MAX_DELAY_SECONDS", 0.2)
     with Rig(rabbit, quick("notify")) as rig:
         rig.broker.enqueue(pack(NotifyChannel(channel_id=5)), delay=7_200_000)
         assert rig.next()[0] == NotifyChannel(channel_id=5)

@@ -91,7 +91,7 @@ def test_a_rejected_event_is_logged_with_its_event_id_as_run(metrics: Any, metri
     assert line | wanted | {"type": "workspace.due", "message_id": "m-1", "reason": "no such key"} == line
     assert line["ms"] >= 0
     assert "somebody" not in str(line)
-    assert [(dead_letter.message_id, dead_letter.reason) for dead_letter in harness.dead_letters] == [("m-1", "no such key")]
+    assert [(each.message_id, each.reason) for each in harness.dead_letters] == [("m-1", "no such key")]
     assert harness.set_aside_reasons == ["no such key"]
     assert outcomes(metric) == (0, 0, 1)
 
@@ -148,5 +148,5 @@ def test_only_the_failing_event_of_a_batch_is_rejected(metrics: Any, metric: Any
     EventBatchHandler(handle, dead_letters.extend, metrics).process(
         [IncomingEvent("k", body, None) for body in (b"good", b"bad", b"fine")]
     )
-    assert [(dead_letter.body, dead_letter.reason) for dead_letter in dead_letters] == [(b"bad", "internal error: ZeroDivisionError")]
+    assert [(each.body, each.reason) for each in dead_letters] == [(b"bad", "internal error: ZeroDivisionError")]
     assert outcomes(metric) == (2, 0, 1)

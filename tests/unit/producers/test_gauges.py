@@ -31,7 +31,7 @@ QUEUES = [
 
 
 class Bus:
-    """What ``look`` sees, or raises."""
+    """What ``inspect_queues`` sees, or raises."""
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
@@ -55,7 +55,7 @@ def bus() -> Bus:
 @pytest.fixture
 def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
     monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", float("inf"))  # no rest
-    return SystemGauges(db=db, look=bus, budget=KEY, clock=clock, metrics=metrics)
+    return SystemGauges(db=db, inspect_queues=bus, budget=KEY, clock=clock, metrics=metrics)
 
 
 def test_the_queues(gauges: SystemGauges, metric: Callable[..., float]) -> None:
@@ -193,14 +193,14 @@ def test_a_database_that_is_away_hides_nothing_of_the_bus(
 def test_it_is_done_less_often_where_it_takes_long(gauges: SystemGauges, monkeypatch: pytest.MonkeyPatch) -> None:
     now, looks = [1000.0], []
 
-    def look() -> tuple[list[QueueDepth], PublicQueueDepths]:
+    def inspect_queues() -> tuple[list[QueueDepth], PublicQueueDepths]:
         looks.append(now[0])
         now[0] += 0.5
         return [], PublicQueueDepths(0, 0)
 
     monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", 0.05)
     gauges.timer = lambda: now[0]
-    gauges.look = look
+    gauges.inspect_queues = inspect_queues
     for _ in range(40):
         gauges.gather()
         now[0] += 1

@@ -63,21 +63,21 @@ def events() -> Events:
 @pytest.fixture
 def gauges(db: Db, clock: Any, metrics: Any) -> SystemGauges:
     return SystemGauges(
-        db=db, look=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
+        db=db, inspect_queues=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
     )
 
 
 @pytest.fixture
 def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: SystemGauges) -> Callable[..., Ticker]:
-    def ticker(**rules: Any) -> Ticker:
+    def ticker(**settings: Any) -> Ticker:
         return Ticker(
             db=db,
             events=events,
             sender=sent,
-            drain=lambda: 0,
+            collect_dead_letters=lambda: 0,
             waiting=lambda: 0,
             clock=clock,
-            rules=TickSettings(**rules),
+            settings=TickSettings(**settings),
             ages=RetentionAges(90, 30, 90),
             metrics=metrics,
             gauges=gauges,
@@ -261,7 +261,7 @@ def spoil_workspace(ticker: Ticker) -> None:
 
 FAULTS: dict[str, Callable[[Ticker], None]] = {
     "a row that cannot be read": spoil_workspace,
-    "drain": lambda ticker: setattr(ticker, "drain", broken),
+    "collect_dead_letters": lambda ticker: setattr(ticker, "collect_dead_letters", broken),
     "waiting": lambda ticker: setattr(ticker, "waiting", broken),
     "recheck": lambda ticker: setattr(ticker, "recheck", broken),
     "canary": lambda ticker: setattr(ticker, "canary", SimpleNamespace(step=broken)),
@@ -282,12 +282,12 @@ def test_a_step_that_breaks_stops_no_other(
     dead_letters.record(db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0)
     ticker = make()
     rechecked: list[int] = []
-    ticker.drain, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
+    ticker.collect_dead_letters, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
     FAULTS[fault](ticker)
     found = ticker.tick()
     done = {
         "a row that cannot be read": found.due == 2,
-        "drain": found.dead_letters == 3,
+        "collect_dead_letters": found.dead_letters == 3,
         "recheck": found.rechecks == 1,
         "digests": found.swept_digests == 1,
         "channels": sent.take() == [NotifyChannel(channel_id=world.channel(acme))],
@@ -299,9 +299,9 @@ def test_a_step_that_breaks_stops_no_other(
 
 def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
     ticker = make(sweep_after=600)
-    ticker.drain = broken
+    ticker.collect_dead_letters = broken
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
-    ticker.drain = lambda: 3
+    ticker.collect_dead_letters = lambda: 3
     assert ticker.tick() == TickReport(dead_letters=3)
     assert heartbeats.last_at(db, "tick") == clock()
 
@@ -435,12 +435,12 @@ def test_the_beat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> Non
 
 def test_drained_letters_and_forgotten_rows_are_told(world: Any, make: Any, clock: Any) -> None:
     ticker = make()
-    ticker.drain = lambda: 3
+    ticker.collect_dead_letters = lambda: 3
     dead_letters.record(
         world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0
     )
     found = ticker.tick()
-    assert (found.dead_letters, found.forgotten) == (3, 1)
+    assert (found.dead_letters, found.pruned) == (3, 1)
 
 
 def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(

@@ -46,7 +46,7 @@ def test_one_process_on_rabbitmq_bounds_triggers_as_processes_of_their_own_do(
     [settled] = ingress.handle([IncomingEvent("workspace.due", b'{"workspace": "acme"}', None)])
     assert settled != OK, "it waits: a message sent now would have failed"
     assert ingress.demands is not None
-    assert len(ingress.demands.waiting) == 1
+    assert len(ingress.demands.held_back) == 1
 
 
 def test_a_connection_is_named_once(program: RunningProcess) -> None:
