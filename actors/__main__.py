@@ -1,4 +1,4 @@
-"""``python -m actors fetch match …``: one process that works on the named stages."""
+"""``python -m actors fetch match …``: one process that runs the named stages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(stages: tuple[str, ...], config: Path | None, number: int) -> None:
 
 
 def _run(running: RunningProcess, names: list[str], number: int) -> int:
-    """Connect, register the named stages' handlers, work, and close in the reverse order."""
+    """Serve /healthz, wait for the database, then work until stopped."""
     config = running.config
     if config.bus.embedded:
         raise ConfigError(

@@ -72,7 +72,7 @@ def test_what_is_defined_is_what_metrics_shows() -> None:
 def test_names_have_units_and_help() -> None:
     for each in ProcessMetrics(CollectorRegistry()).series:
         assert each.help.endswith(".")
-        assert each.by
+        assert each.set_by
         assert each.name.endswith("_total") is (each.type == "counter")
         assert each.type != "histogram" or each.unit == "seconds"
 
