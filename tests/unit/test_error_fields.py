@@ -1,4 +1,4 @@
-"""What is told of an error: where, and never its words unless they are ours."""
+"""Descriptions of errors: always the place, and the text only of our own errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def caught(function: Callable[[], Any]) -> BaseException:
     return info.value
 
 
-def test_our_own_frames_lead_to_a_foreign_place() -> None:
+def test_our_own_frames_end_with_the_foreign_one_that_raised() -> None:
     def size(item: str) -> int:
         return int(json.loads(item))
 
@@ -34,7 +34,7 @@ def test_our_own_frames_lead_to_a_foreign_place() -> None:
     assert "wrote" not in str(told)
 
 
-def test_an_error_of_ours_has_words_and_a_place() -> None:
+def test_an_error_of_ours_has_its_text_and_place() -> None:
     told = log_fields(caught(lambda: check("never")))
     assert told.keys() == {"error", "at", "reason"}
     assert told["error"] == "InvalidInput"
@@ -43,7 +43,7 @@ def test_an_error_of_ours_has_words_and_a_place() -> None:
     assert log_fields(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
 
 
-def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
+def test_a_safe_traceback_has_places_causes_and_only_our_texts() -> None:
     def size(item: str) -> int:
         try:
             return int(json.loads(item))
@@ -67,7 +67,7 @@ def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
     assert safe_text(ValueError("what she wrote")) == "ValueError"
 
 
-def test_a_trace_ends_where_errors_are_their_own_cause_or_their_context_is_hidden() -> None:
+def test_a_safe_traceback_ends_at_a_cycle_or_a_suppressed_context() -> None:
     one, other = ValueError("a"), KeyError("b")
     one.__context__, other.__context__ = other, one
     assert safe_traceback(one).split() == ["KeyError", "ValueError"]

@@ -1,4 +1,4 @@
-"""The tick's part in rechecks: which items are asked about, when, and in how many requests."""
+"""The tick's rechecks: which items are sent, when, and in how many messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_thousand_items_need_ten_requests(stored: Any, make: Any, sent: Any, c
     assert len({item_id for message in sent for item_id in message.item_ids}) == 1000
 
 
-def test_what_is_due_is_filled_up_with_the_next_in_line(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_requests_are_filled_up_with_the_next_items(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(30)
     clock.advance(6 * HOUR)
     stored(250, first=100)
@@ -78,14 +78,14 @@ def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any,
     assert asking.send_due() == 1
 
 
-def test_two_ticks_side_by_side_ask_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_two_ticks_side_by_side_send_each_recheck_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(300)
     clock.advance(13 * HOUR)
     assert (make(batch=2).send_due(), make(batch=2).send_due(), make(batch=2).send_due()) == (2, 1, 0)
     assert len({item_id for message in sent for item_id in message.item_ids}) == 300
 
 
-def test_no_more_wait_on_the_bus_than_a_batch(stored: Any, make: Any, clock: Any) -> None:
+def test_at_most_one_batch_of_rechecks_is_on_the_bus(stored: Any, make: Any, clock: Any) -> None:
     stored(1000)
     clock.advance(13 * HOUR)
     assert make(waiting=lambda: 5).send_due() == 0
@@ -108,7 +108,7 @@ def test_a_shorter_time_counts_at_once(stored: Any, make: Any, clock: Any) -> No
     assert make(within_hours=3).send_due() == 1
 
 
-def test_what_is_overdue_is_told_once_a_minute(stored: Any, make: Any, clock: Any, db: Db, metric: Any) -> None:
+def test_overdue_items_are_counted_once_a_minute(stored: Any, make: Any, clock: Any, db: Db, metric: Any) -> None:
     stored(7)
     clock.advance(23 * HOUR)
     stored(5, first=100)
@@ -117,7 +117,7 @@ def test_what_is_overdue_is_told_once_a_minute(stored: Any, make: Any, clock: An
     assert metric("recheck_overdue_items") == 0
     clock.advance(HOUR)
     asking.send_due()
-    assert metric("recheck_overdue_items") == 7, "also while somebody asks about them"
+    assert metric("recheck_overdue_items") == 7, "even while they are claimed"
     rechecks.mark_present(
         db, [item_id for (item_id,) in StoredItem.select(StoredItem.id).tuples().execute(db.peewee)], clock()
     )
