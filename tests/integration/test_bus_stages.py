@@ -468,12 +468,12 @@ def test_an_unreadable_or_unstorable_dead_letter_is_recorded_as_a_placeholder(
         put_odd(rabbit, "match.XQ", body)
     found = drain_module.problem
 
-    def fault(body: bytes, **more: Any) -> str | None:
+    def problem(body: bytes, **more: Any) -> str | None:
         if body == b"unreadable":
-            raise ZeroDivisionError("an unforeseen header")
+            raise ZeroDivisionError("nobody has thought of this")
         return found(body, **more)
 
-    monkeypatch.setattr(drain_module, "problem", fault)
+    monkeypatch.setattr(drain_module, "problem", problem)
     kept: list[DeadLetterRecord] = []
 
     def record(letters: Sequence[DeadLetterRecord]) -> None:
