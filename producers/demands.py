@@ -117,7 +117,7 @@ class Demands:
         self._lanes.pop(demand.lane, None)
 
     def prune(self, now: float) -> None:
-        """Remove lanes that hold nothing back and would not."""
+        """Remove idle lanes: nothing is held back, and the next demand would go at once."""
         self._lanes = {
             key: lane for key, lane in self._lanes.items() if lane.held_back is not None or now < lane.latest
         }

@@ -168,9 +168,9 @@ def test_an_unavailable_bus_does_not_hide_the_database_gauges(
     bus.failure = failure
     clock.advance(60)
     structlog.contextvars.clear_contextvars()
-    with capture_logs() as told:
+    with capture_logs() as lines:
         gauges.gather()
-    assert [(entry["event"], entry["of"]) for entry in told] == [("gauges not gathered", "bus")]
+    assert [(entry["event"], entry["of"]) for entry in lines] == [("gauges not gathered", "bus")]
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == first
     assert metric("gauges_last_success_timestamp_seconds", of="database") == clock()
     assert metric("queue_messages", queue="fetch", state="ready") == 7, "the last known value"
@@ -183,9 +183,9 @@ def test_an_unavailable_database_does_not_hide_the_bus_gauges(
         Workspace.select().where("no such thing").get(db.peewee)
 
     monkeypatch.setattr(gauges_module, "vitals", broken)
-    with capture_logs() as told:
+    with capture_logs() as lines:
         gauges.gather()
-    assert [entry["of"] for entry in told] == ["database"]
+    assert [entry["of"] for entry in lines] == ["database"]
     assert metric("gauges_last_success_timestamp_seconds", of="database") == 0
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == clock()
 
@@ -209,7 +209,9 @@ def test_slow_gathering_is_done_less_often(gauges: SystemGauges, monkeypatch: py
 
 
 def test_the_memory_broker_reports_its_own_depths(metrics: Any) -> None:
-    broker: Any = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
+    broker: Any = open_broker(
+        "memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda dead_letters: None
+    )
     sender = Sender(broker)
     sender.send(NotifyChannel(channel_id=1))
     sender.send(NotifyChannel(channel_id=2))

@@ -46,11 +46,11 @@ def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
 
 def test_a_thousand_items_need_ten_requests(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(1000)
-    asking = make()
+    step = make()
     clock.advance(12 * HOUR - 1)
-    assert asking.send_due() == 0
+    assert step.send_due() == 0
     clock.advance(1)
-    assert [asking.send_due() for _ in range(4)] == [5, 5, 0, 0]
+    assert [step.send_due() for _ in range(4)] == [5, 5, 0, 0]
     assert [len(message.item_ids) for message in sent] == [100] * 10
     assert len({item_id for message in sent for item_id in message.item_ids}) == 1000
 
@@ -67,15 +67,15 @@ def test_requests_are_filled_up_with_the_next_items(stored: Any, make: Any, sent
 def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(10)
     clock.advance(12 * HOUR)
-    asking = make()
+    step = make()
     sent.failure = Unavailable("the bus")
     with pytest.raises(Unavailable):
-        asking.send_due()
+        step.send_due()
     sent.failure = None
     clock.advance(RECHECK_LEASE_SECONDS)
-    assert asking.send_due() == 0
+    assert step.send_due() == 0
     clock.advance(1)
-    assert asking.send_due() == 1
+    assert step.send_due() == 1
 
 
 def test_two_ticks_side_by_side_send_each_recheck_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
@@ -112,18 +112,18 @@ def test_overdue_items_are_counted_once_a_minute(stored: Any, make: Any, clock: 
     stored(7)
     clock.advance(23 * HOUR)
     stored(5, first=100)
-    asking = make()
-    asking.send_due()
+    step = make()
+    step.send_due()
     assert metric("recheck_overdue_items") == 0
     clock.advance(HOUR)
-    asking.send_due()
+    step.send_due()
     assert metric("recheck_overdue_items") == 7, "even while they are claimed"
     rechecks.mark_present(
         db, [item_id for (item_id,) in StoredItem.select(StoredItem.id).tuples().execute(db.peewee)], clock()
     )
     clock.advance(59)
-    asking.send_due()
+    step.send_due()
     assert metric("recheck_overdue_items") == 7
     clock.advance(1)
-    asking.send_due()
+    step.send_due()
     assert metric("recheck_overdue_items") == 0

@@ -126,15 +126,15 @@ def test_due_times_are_spread_a_little(world: Any, make: Any, clock: Any, every:
     acme = world.workspace(every=every)
     ticker = make(jitter=10)
     following = schedule.next_due(every, "UTC", clock())
-    found = set()
+    due_times = set()
     for _ in range(40):
         Workspace.update(next_due_at=clock()).execute(world.db.peewee)
         ticker.tick()
-        found.add(world.row(Workspace, acme).next_due_at)
-    assert len(found) > 20
-    assert min(found) >= following
-    assert max(found) <= following + spread
-    assert max(found) > following + spread / 3
+        due_times.add(world.row(Workspace, acme).next_due_at)
+    assert len(due_times) > 20
+    assert min(due_times) >= following
+    assert max(due_times) <= following + spread
+    assert max(due_times) > following + spread / 3
 
 
 @pytest.mark.parametrize("every", ["1h", "0 * * * *", "*/5 * * * *"])
@@ -173,8 +173,8 @@ def test_a_server_that_stays_away_is_named(make: Any, clock: Any) -> None:
     ticker.tick()
     ticker.failing_since, ticker.failure = clock(), "RabbitMQ at 127.0.0.1:5672: Connection refused"
     assert tick_problems(ticker, clock.advance(4)) == [], "the next tick may succeed"
-    [told] = tick_problems(ticker, clock.advance(2))
-    assert told == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
+    [problem] = tick_problems(ticker, clock.advance(2))
+    assert problem == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
 
 
 def test_a_due_digest_is_published_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
@@ -218,8 +218,8 @@ def test_an_unreadable_schedule_stops_no_other_workspace(world: Any, make: Any, 
     Workspace.update(every="whenever", digest="61 * * * *", timezone="Mars/Olympus", next_digest_at=clock()).where(
         Workspace.id == spoilt
     ).execute(world.db.peewee)
-    found = make().tick()
-    assert (found.due, found.digests) == (2, 1)
+    report = make().tick()
+    assert (report.due, report.digests) == (2, 1)
     assert due(acme) in events.take()
     row = world.row(Workspace, spoilt)
     assert row.next_due_at >= clock() + 3600
@@ -232,8 +232,8 @@ def test_a_schedule_on_which_a_library_fails_stops_no_other_workspace(
 ) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(every=every).where(Workspace.id == spoilt).execute(world.db.peewee)
-    found = make().tick()
-    assert (found.due, found.broken) == (2, 0)
+    report = make().tick()
+    assert (report.due, report.broken) == (2, 0)
     assert due(acme) in events.take()
     assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
 
@@ -245,8 +245,8 @@ def test_a_digest_that_cannot_be_published_stops_no_other(world: Any, make: Any,
     asked = ("workspace.digest", {"workspace": acme, "period_end": clock()})
     assert (ticker.tick().digests, asked in events.take()) == (2, True)
     clock.advance(61)
-    found = ticker.tick()
-    assert (found.swept_digests, found.broken, asked in events.take()) == (2, 0, True)
+    report = ticker.tick()
+    assert (report.swept_digests, report.broken, asked in events.take()) == (2, 0, True)
 
 
 def broken(*_: Any) -> Any:
@@ -282,17 +282,17 @@ def test_a_failing_step_stops_no_other(
     rechecked: list[int] = []
     ticker.collect_dead_letters, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
     FAULTS[fault](ticker)
-    found = ticker.tick()
+    report = ticker.tick()
     done = {
-        "a row that cannot be read": found.due == 2,
-        "collect_dead_letters": found.dead_letters == 3,
-        "recheck": found.rechecks == 1,
-        "digests": found.swept_digests == 1,
+        "a row that cannot be read": report.due == 2,
+        "collect_dead_letters": report.dead_letters == 3,
+        "recheck": report.rechecks == 1,
+        "digests": report.swept_digests == 1,
         "channels": sent.take() == [NotifyChannel(channel_id=world.channel(acme))],
         "old rows": dead_letters.count(db) == 0,
     }
     assert [name for name, right in done.items() if not right] == ([fault] if fault in done else [])
-    assert (found.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
+    assert (report.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
 
 
 def test_a_failed_step_is_retried_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
@@ -315,17 +315,17 @@ def test_work_claimed_during_an_outage_of_the_bus_is_swept(world: Any, make: Any
         ticker.tick()
     assert ticker.last_success is None
     assert heartbeats.last_at(world.db, "tick") is None
-    heard = [body["workspace"] for _, body in events.take()]
-    for workspace in heard:
+    published = [body["workspace"] for _, body in events.take()]
+    for workspace in published:
         refreshes.mark_taken_up(world.db, workspace, "reddit", clock())
 
     events.failure = None
     ticker.tick()
     assert events.take() == [], "they were just published: give them time"
     clock.advance(60)
-    found = ticker.tick()
-    assert found.swept_workspaces == 3
-    assert sorted(events.take(), key=str) == [due(each, "sweep") for each in ids if each not in heard]
+    report = ticker.tick()
+    assert report.swept_workspaces == 3
+    assert sorted(events.take(), key=str) == [due(each, "sweep") for each in ids if each not in published]
     clock.advance(60)
     assert ticker.tick().swept_workspaces == 3, "and again, until they are served"
 
@@ -338,8 +338,8 @@ def test_an_abandoned_poll_is_swept(world: Any, make: Any, events: Events, clock
     refreshes.mark_taken_up(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(121)
-    found = ticker.tick()
-    assert (found.swept_polls, found.swept_workspaces) == (1, 0)
+    report = ticker.tick()
+    assert (report.swept_polls, report.swept_workspaces) == (1, 0)
     assert events.take() == [due(acme, "sweep")]
     assert ticker.tick().swept_polls == 0
 
@@ -437,8 +437,8 @@ def test_collected_dead_letters_and_pruned_rows_are_reported(world: Any, make: A
     dead_letters.record(
         world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0
     )
-    found = ticker.tick()
-    assert (found.dead_letters, found.pruned) == (3, 1)
+    report = ticker.tick()
+    assert (report.dead_letters, report.pruned) == (3, 1)
 
 
 def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
@@ -448,8 +448,8 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
     stop = threading.Event()
     results: list[Any] = [Unavailable("the bus"), TickReport(due=500), TickReport(broken=1), TickReport()]
     waits = []
-    told: list[bool] = []
-    ticker.alerts = SimpleNamespace(step=lambda *, failed: told.append(failed))
+    failed_ticks: list[bool] = []
+    ticker.alerts = SimpleNamespace(step=lambda *, failed: failed_ticks.append(failed))
 
     def tick() -> TickReport:
         result = results.pop(0)
@@ -468,6 +468,6 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
     gathered = []
     monkeypatch.setattr(ticker.gauges, "gather", lambda: gathered.append(len(waits)))
     run(ticker, stop)
-    assert told == [True, False, True, False]
+    assert failed_ticks == [True, False, True, False]
     assert waits == [5, 0.0, 5, 5], "a full batch is followed by the next at once"
     assert gathered == [0, 1, 2, 3], "after each tick, failed or not"
