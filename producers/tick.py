@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from overheard import schedule
 from overheard.bus.public_exchange import EventPublisher
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
@@ -23,16 +21,15 @@ from overheard.errors import ConfigError, InvalidInput, RetryableError
 from overheard.messages import NotifyChannel
 from overheard.observability.log import bound, get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.workspaces import DEFAULT_DIGEST
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
+from producers.due_times import next_digest, next_run
 from producers.gauges import SystemGauges
 
 log = get_logger(__name__)
 
 BEAT = "tick"
 CLAIM_WORKSPACES = 50  # at a time; a crash between claim and publish leaves at most as many to the sweep
-UNREADABLE_SCHEDULE = "1h"  # the interval of a workspace whose schedule cannot be read
 # While the queues are not empty, sweep only what was lost for this many times [tick] sweep_after, and few per tick.
 # Both are chosen, not measured.
 BUSY_SWEEP_FACTOR = 5
@@ -40,7 +37,6 @@ BUSY_SWEEP_MAX = 10
 # After so many dead letters in one tick there are probably more: the next tick continues, without waiting for
 # sweep_after. Chosen; unrelated to the collector's batches.
 MORE_DEAD_LETTERS = 200
-MAX_JITTER_SHARE = 0.1  # of the interval, so that frequent schedules keep their pace
 
 
 class TickReport(msgspec.Struct):
@@ -198,10 +194,7 @@ class Ticker:
             report.due += 1
 
     def _next_run(self, due: DueWorkspace) -> float:
-        now = self.clock()
-        following = self._following(due, due.every, UNREADABLE_SCHEDULE)
-        # Every */5 schedule is due in the same second: spread them a little, so that waits for the budget stay short.
-        return following + random.uniform(0, min(self.settings.jitter, MAX_JITTER_SHARE * (following - now)))
+        return next_run(due, self.clock(), self.settings.jitter)
 
     def _digests(self, report: TickReport) -> None:
         for workspace in self._claimed(workspaces.claim_digests, self._next_digest):
@@ -209,16 +202,7 @@ class Ticker:
             report.digests += 1
 
     def _next_digest(self, due: DueWorkspace) -> float:
-        return self._following(due, due.digest or DEFAULT_DIGEST, DEFAULT_DIGEST)
-
-    def _following(self, due: DueWorkspace, text: str, instead: str) -> float:
-        try:
-            return schedule.next_due(text, due.timezone, self.clock())
-        except Exception as error:
-            # Schedules are validated when saved, but this machine's time zones may differ. Whatever the libraries
-            # raise, it must not stop the other workspaces (I6).
-            log.error("schedule cannot be read", stage=BEAT, workspace=due.slug, exc_info=error)
-            return schedule.next_due(instead, "UTC", self.clock())
+        return next_digest(due, self.clock())
 
     def _check_queues(self, report: TickReport) -> None:
         self._queues_empty = False
