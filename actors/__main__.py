@@ -1,4 +1,4 @@
-"""``python -m actors fetch match …``: one process that works on the named stages."""
+"""``python -m actors fetch match …``: one process that runs the named stages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(stages: tuple[str, ...], config: Path | None, number: int) -> None:
 
 
 def _run(running: RunningProcess, names: list[str], number: int) -> int:
-    """Connect, register the named stages' handlers, work, and close in the reverse order."""
+    """Serve /healthz, wait for the database, then work until stopped."""
     config = running.config
     if config.bus.embedded:
         raise ConfigError(
@@ -57,7 +57,7 @@ def _work(running: RunningProcess, chosen: list[Stage], health: WorkerHealth, nu
         stages=chosen,
         metrics=running.metrics,
         record_dead=running.record_dead,
-        give_back=running.db.release,
+        on_thread_end=running.db.release,
         permits=permits(running),
         name=f"{'+'.join(names)} {number}",
         clock=running.clock,
@@ -72,7 +72,7 @@ def _work(running: RunningProcess, chosen: list[Stage], health: WorkerHealth, nu
             stop=running.stop,
             health=health,
             threads=threads(running.config, chosen),
-            unable=running.unable,
+            unavailable_reason=running.unavailable_reason,
         )
         if code:
             running.gave_up("+".join(names))

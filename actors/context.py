@@ -1,4 +1,4 @@
-"""What the composition root gives to the maker of a stage's work."""
+"""The parts of a process that the composition root passes to a stage."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from overheard.sources import Source
 class Context:
     """The parts of one process that a stage may need.
 
-    ``send`` addresses messages as the table says for this stage. ``sources()`` opens the sources, by name, at the first
-    call of any stage.
+    ``send`` sends messages to the stages that follow this one in the table. ``sources()`` returns the sources by name,
+    opened at the first call of any stage.
     """
 
     config: Config

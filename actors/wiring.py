@@ -1,4 +1,4 @@
-"""Builds the stages' work from the table: used by ``python -m actors`` and by everything in one process."""
+"""Build the stages' work from the table, for ``python -m actors`` and ``overheard run``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _kind(key: str) -> str:
 
 
 def permits(program: RunningProcess) -> PermitFactory:
-    """What makes the permits of a process's messages."""
+    """Return the factory of the permits of a process's messages."""
     metrics = program.metrics
 
     def on_wait(kind: str, seconds: float) -> None:
@@ -52,26 +52,26 @@ def permits(program: RunningProcess) -> PermitFactory:
 
 
 def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:
-    """How many threads each stage has: ``[<stage>] threads``, or what the table says."""
+    """Return the number of threads of each stage: ``[<stage>] threads``, or else the table's."""
     return {stage.name: getattr(getattr(config, stage.name, stage), "threads", stage.threads) for stage in stages}
 
 
 class Wiring:
-    """The work of a process's stages: each message in a session of the database."""
+    """Builds the work of a process's stages; each message is handled in a database session."""
 
     def __init__(self, program: RunningProcess, sender: Sender) -> None:
         self.program = program
         self.sender = sender
 
     def work(self, stage: Stage) -> StageWork:
-        """What a stage does with its messages, ready for the first one. Raises ConfigError when it cannot work."""
-        made: StageWork = resolve_name(stage.handler)(self.context(stage))
-        if made.prepare is not None:
-            self._prepare(made.prepare)
-        return made._replace(handle=self._in_session(made.handle))
+        """Return a stage's work, prepared for the first message. Raises ConfigError if the stage cannot work."""
+        work: StageWork = resolve_name(stage.handler)(self.context(stage))
+        if work.prepare is not None:
+            self._prepare(work.prepare)
+        return work._replace(handle=self._in_session(work.handle))
 
     def context(self, stage: Stage) -> Context:
-        """The parts of the process, with what the stage sends with."""
+        """Return the parts of the process, with the stage's own ``send``."""
         program = self.program
         return Context(
             config=program.config,
@@ -79,17 +79,17 @@ class Wiring:
             clock=program.clock,
             metrics=program.metrics,
             stop=program.stop,
-            send=self.sender.of_stage(stage.name),
+            send=self.sender.for_stage(stage.name),
             sources=lambda: self.sources,
         )
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        """The sources by name, the same for all stages of the process."""
+        """Open the sources once for all stages of the process; return them by name."""
         return open_sources(self.program.config, self.program.metrics, self.program.clock)
 
     def close(self) -> None:
-        """Close what the stages hold."""
+        """Close the sources, if they were opened."""
         for source in self.__dict__.get("sources", {}).values():
             source.close()
 
@@ -101,15 +101,16 @@ class Wiring:
         return handle
 
     def _prepare(self, step: Callable[[], object]) -> None:
-        """Do what a stage needs before it works: outside any message's time, and before the process says it is well.
+        """Run a stage's preparation, outside any message's time limit and before /healthz reports ok.
 
-        A database that goes away meanwhile is waited for, as at the start.
+        If the database goes away meanwhile, wait for it, as at the start.
         """
         while not self.program.stop.is_set():
             try:
                 with self.program.db.session():
                     step()
-                # It stays: the garbage collector, which would walk over all of it again and again, leaves it alone.
+                # What was built (the query index) lives as long as the process: exempt it from garbage collection,
+                # which would traverse it again and again.
                 return gc.freeze()
             except Unavailable as error:
                 log.warning("not ready yet", reason=str(error))

@@ -1,3 +1,3 @@
-"""Overheard: tells people when Reddit says something they care about. The map of the code is ARCHITECTURE.md."""
+"""Overheard: notifies people of posts and comments that match their queries. ARCHITECTURE.md maps the code."""
 
 __version__ = "0.1.0"

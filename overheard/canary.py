@@ -1,14 +1,14 @@
-"""The canary: a synthetic item that goes the whole way every few minutes, through the real stages and queues.
+"""The names of the canary, a synthetic item that passes through the real stages and queues every few minutes.
 
-So silence means that nobody said anything, and not that nothing works. It lives in a workspace of its own, which the
-tick makes and removes (``producers/canary.py``), is read from a source of its own (``sources/canary.py``), and is
-delivered to a channel that keeps nothing (``channels/null.py``). Here is what tells it from what people say.
+It tells a quiet day from a broken pipeline. It has a workspace of its own, created and removed by the tick
+(``producers/canary.py``), a source (``sources/canary.py``) and a channel that discards its messages
+(``channels/null.py``).
 """
 
 from __future__ import annotations
 
-WORKSPACE = "overheard-canary"  # its slug; nobody else may have it
+WORKSPACE = "overheard-canary"  # its slug, reserved
 SOURCE = "canary"
-FEED = "overheard-canary"  # no subreddit's name has a dash in that place
+FEED = "overheard-canary"  # not a possible name of a subreddit: they have no dash there
 QUERY = '"overheard canary"'
-LATE_AFTER_INTERVALS = 3  # intervals without one that was delivered
+LATE_AFTER_INTERVALS = 3  # without a delivered item: one may be delayed by a restart

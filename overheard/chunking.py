@@ -1,4 +1,4 @@
-"""Splitting what is too much for one message of the bus (at most 4 MiB)."""
+"""Split data that is too large for one message of the bus (at most 4 MiB)."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from overheard.messages import MatchedItem, WorkspaceMatch
 
 T = TypeVar("T")
 
-# By our estimate, which counts two bytes a character. The worst text (control characters, six bytes each) makes
-# three times that of it.
+# Estimated at two bytes a character. The worst text (control characters, six bytes each in JSON) takes three times
+# that, which is still below the bus's limit.
 CHUNK_MAX_BYTES = 1_000_000
-MATCHES_MAX = 2_000  # of one item in one message
+MATCHES_MAX = 2_000  # of one item in one message: bounds a transaction of store
 
 
-def chunks(entries: Sequence[T], size: Callable[[T], int], most: int = CHUNK_MAX_BYTES) -> list[tuple[T, ...]]:
-    """``entries`` in their order, in portions of at most ``most`` bytes each; nothing at all is one empty portion."""
+def chunks(entries: Sequence[T], size: Callable[[T], int], max_bytes: int = CHUNK_MAX_BYTES) -> list[tuple[T, ...]]:
+    """Split ``entries``, in order, into chunks of at most ``max_bytes`` each; no entries are one empty chunk."""
     result: list[list[T]] = [[]]
     filled = 0
     for entry in entries:
         length = size(entry)
-        if result[-1] and filled + length > most:
+        if result[-1] and filled + length > max_bytes:
             result.append([])
             filled = 0
         result[-1].append(entry)
         filled += length
-    return [tuple(portion) for portion in result]
+    return [tuple(chunk) for chunk in result]
 
 
 def item_size(item: Item) -> int:
-    """About how many bytes an item takes in a message."""
+    """Estimate the bytes of an item in a message."""
     return 2 * (len(item.title) + len(item.body) + len(item.thread_title) + sum(map(len, item.texts.values()))) + 600
 
 
 def matched_size(entry: MatchedItem) -> int:
-    """About how many bytes an item takes with everybody who wants it."""
+    """Estimate the bytes of an item with its matches."""
     return item_size(entry.item) + sum(map(_match_size, entry.matches))
 
 
@@ -45,7 +45,7 @@ def _match_size(match: WorkspaceMatch) -> int:
 
 
 def split_matches(entry: MatchedItem) -> list[MatchedItem]:
-    """An item that very many want, or for very much, as several with some of them each."""
+    """Split an item with very many or very large matches into several entries of the same item."""
     matches = entry.matches
-    few = [matches[start : start + MATCHES_MAX] for start in range(0, len(matches), MATCHES_MAX)]
-    return [MatchedItem(entry.item, some) for each in few for some in chunks(each, _match_size)]
+    slices = [matches[start : start + MATCHES_MAX] for start in range(0, len(matches), MATCHES_MAX)]
+    return [MatchedItem(entry.item, chunk) for part in slices for chunk in chunks(part, _match_size)]

@@ -1,4 +1,4 @@
-"""The clock that handlers are given. Times are seconds since the epoch (UTC), as floats."""
+"""The clock that is passed in. Times are seconds since the epoch (UTC), as floats."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Clock = Callable[[], float]
 
 
 def system_clock() -> float:
-    """The production clock. Tests pass a clock of their own; nothing replaces this one."""
+    """Return the machine's time. Tests pass another clock; this one is never patched."""
     return time.time()

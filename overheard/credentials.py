@@ -1,4 +1,4 @@
-"""Secrets in the configuration: files that hold them, and URLs with a password in them. No error here repeats one."""
+"""Read secrets from files, and check URLs with passwords. No error repeats a secret."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SECRET_MAX_BYTES = 64 << 10
 
 
 def read_secret(path: str) -> str:
-    """The secret in the file at ``path``, without the white space around it. Raises ValueError, fit to be shown."""
-    # Who puts the secret itself where its file's path belongs must not find it in a log.
+    """Return the stripped content of the file at ``path``. Raises ValueError whose text may be shown."""
+    # A secret put by mistake where its file's path belongs must not end up in a log.
     is_path = path.startswith(("/", "./", "../")) and "://" not in path
     shown = path if is_path else "*** (write a path that begins with /)"
     try:
@@ -28,10 +28,10 @@ def read_secret(path: str) -> str:
 
 
 def check_url_password(url: str) -> None:
-    """Raise ValueError unless everybody reads the same user, password and host in ``url``.
+    """Raise ValueError unless all parsers find the same user, password and host in ``url``.
 
-    A raw / ? # or @ in a password ends it early: what follows is taken for a host, a port or a database, which error
-    messages name.
+    An unescaped / ? # or @ ends a password early: its rest is then taken for a host, port or database, which error
+    messages show.
     """
     rest = url.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]

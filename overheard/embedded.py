@@ -1,4 +1,4 @@
-"""Everything in one process: tick, ingress and all stages, on memory:// or on RabbitMQ. The same code paths."""
+"""Run tick, ingress and all stages in one process, on memory:// or RabbitMQ, by the same code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
 
 
 class Pipeline:
-    """The whole pipeline of one process. ``events`` is its public door, ``table`` its stages."""
+    """The whole pipeline in one process. ``events`` publishes public events; ``table`` are its stages."""
 
     def __init__(self, program: RunningProcess, table: Iterable[Stage] = STAGES.values()) -> None:
         self.program = program
@@ -34,7 +34,7 @@ class Pipeline:
             stages=self.stages,
             metrics=program.metrics,
             record_dead=program.record_dead,
-            give_back=program.db.release,
+            on_thread_end=program.db.release,
             permits=permits(program),
             name="run",
             clock=program.clock,
@@ -56,46 +56,46 @@ class Pipeline:
         self._failed = False
 
     def problems(self) -> list[str]:
-        """For /healthz: what is wrong anywhere in the process."""
+        """Return the problems of all parts, for /healthz."""
         ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
         ingress = self.consumer.problems() if self.consumer is not None else []
         return [*ended, *ingress, *tick_problems(self.ticker, self.program.clock()), *self.health.problems()]
 
     def run(self) -> int:
-        """Work until the program is told to stop (0) or a thread has died (1)."""
+        """Work until the process is stopped (return 0) or a thread has died (return 1)."""
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
-        with ExitStack() as beside:
-            beside.enter_context(self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)))
+        with ExitStack() as threads_beside:
+            threads_beside.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.program.stop)))
             if (consumer := self.consumer) is not None:
-                beside.enter_context(self._beside("ingress", lambda: consumer.run(self.program.stop)))
+                threads_beside.enter_context(self._in_thread("ingress", lambda: consumer.run(self.program.stop)))
             code = worker.run(
                 self.broker,
                 self.stages,
                 stop=self.program.stop,
                 health=self.health,
                 threads=threads(self.program.config, self.stages),
-                unable=self.program.unable,
+                unavailable_reason=self.program.unavailable_reason,
             )
         if code:
             self.program.gave_up("run")
         return 1 if self._failed else code
 
     def close(self) -> None:
-        """Close what the pipeline holds."""
+        """Close the connections of all parts."""
         self.events.close()
         self.wiring.close()
         self.broker.close()
         self.program.db.release()
 
     @contextmanager
-    def _beside(self, name: str, work: Callable[[], None]) -> Iterator[None]:
-        """Run ``work`` in a thread meanwhile. When it fails the whole process ends, to be started anew."""
+    def _in_thread(self, name: str, work: Callable[[], None]) -> Iterator[None]:
+        """Run ``work`` in a thread meanwhile. If it fails, stop the whole process, for a supervisor to restart it."""
 
         def guarded() -> None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001 (the last one in this thread who can tell of it)
+            except Exception as error:  # noqa: BLE001 (the last place in this thread that can report it)
                 self.program.gave_up(name, error)
                 self._failed = True
                 self.program.stop.set()

@@ -1,29 +1,29 @@
-"""Errors, whose type says what happens next.
+"""Errors; their type decides what happens next.
 
     OverheardError
-    ├── ConfigError            the operator must change something: exit 2, says which file and key
+    ├── ConfigError            the operator must change something: exit 2; names file and key
     │   └── DatabaseMissing    SQLite's file has not been made yet
     ├── InvalidInput           a message, event, row or file from outside is refused, with the reason
-    ├── NotFound               a workspace, channel … that somebody named does not exist
-    ├── Conflict               what was asked for does not go with what is there; says what to do instead
-    ├── RetryableError         retry, after ``delay`` seconds when the other side named a time
+    ├── NotFound               the named workspace, channel … does not exist
+    ├── Conflict               the request contradicts the present state; says what to do instead
+    ├── RetryableError         retry, after ``delay`` seconds if the other side named a time
     │   ├── Unavailable        a server of ours (bus, database) cannot be reached
-    │   ├── LoginRefused       a source does not accept our credentials: only the operator can help
-    │   └── DeliveryRefused    the receiver is up and refuses this one delivery: others may be taken
-    ├── BudgetExhausted        not a failure: the budget has a slot for us later; handlers return ``Later`` for it
-    └── PermanentError         trying again cannot help: a dead letter, with its reason
+    │   ├── LoginRefused       a source refuses our credentials: only the operator can fix it
+    │   └── DeliveryRefused    the receiver is up and refuses this delivery: it may accept others
+    ├── BudgetExhausted        not a failure: a slot of the budget is reserved for later; handlers return ``Later``
+    └── PermanentError         a retry cannot help: a dead letter, with its reason
         ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
         └── ChannelGone        the receiver asked us to stop (410): disable the channel
 
-What raises says what is wrong; whether to retry, reject or re-schedule is decided in one place
-(``bus.retry_policy`` for messages, the notify stage for deliveries).
+The raising code says what is wrong. Whether to retry, reject or postpone is decided in one place: ``bus.retry_policy``
+for messages, the notify stage for deliveries.
 """
 
 from __future__ import annotations
 
 
 class OverheardError(Exception):
-    """Base of every error that we raise on purpose."""
+    """Base of all errors raised on purpose."""
 
 
 class ConfigError(OverheardError):
@@ -35,23 +35,23 @@ class ConfigError(OverheardError):
 
 
 class DatabaseMissing(ConfigError):
-    """The database is a file that has not been made yet."""
+    """The database is a file that has not been created yet."""
 
 
 class InvalidInput(OverheardError):
-    """Something from outside does not have the promised form; the text says what and where."""
+    """Data from outside is invalid; the text says what and where."""
 
 
 class NotFound(OverheardError):
-    """Somebody named a thing that does not exist; the text says what does."""
+    """A named thing does not exist; the text lists what does."""
 
 
 class Conflict(OverheardError):
-    """What was asked for does not go with what is there; the text says what to do instead."""
+    """The request contradicts the present state; the text says what to do instead."""
 
 
 class RetryableError(OverheardError):
-    """A passing fault. ``delay`` (seconds) is set when the other side told us how long to stay away."""
+    """A passing fault. ``delay`` (seconds) is set if the other side said when to retry."""
 
     def __init__(self, reason: str, *, delay: float | None = None) -> None:
         self.delay = delay
@@ -63,22 +63,22 @@ class Unavailable(RetryableError):
 
 
 class LoginRefused(RetryableError):
-    """A source does not accept our credentials (any more): the operator has to look at them.
+    """A source refuses our credentials: the operator has to check them.
 
-    Retried all the same, seldom (``delay`` is always set): the source may change its mind, and until then its feeds
-    wait as in any outage. A dead letter for every message would help nobody.
+    It is retried, seldom (``delay`` is always set), because the source may accept them again; until then its feeds wait
+    as in any outage. A dead letter for every message would only flood the table.
     """
 
 
 class DeliveryRefused(RetryableError):
-    """The receiver answered, and refused what this delivery says; it may take others, and this one another day."""
+    """The receiver answered and refused this delivery; it may accept others, and this one later."""
 
 
 class BudgetExhausted(OverheardError):
-    """The budget ``key`` has reserved a slot for us ``delay`` seconds from now (at ``slot``, database clock).
+    """The budget ``key`` has reserved a slot ``delay`` seconds from now (at ``slot``, on the database's clock).
 
-    ``slot`` is None when the queue for the budget is so long that none was reserved. It is raised where the token is
-    needed, deep in a source's library; a handler that has more to say than "later" makes an outcome of it.
+    ``slot`` is None if the slots are booked so far ahead that none was reserved. It is raised where the token is
+    needed, deep in a source's library; a handler that has to keep its progress turns it into an outcome itself.
     """
 
     def __init__(self, key: str, *, delay: float, slot: float | None) -> None:
@@ -89,13 +89,13 @@ class BudgetExhausted(OverheardError):
 
 
 class PermanentError(OverheardError):
-    """Trying again cannot help."""
+    """A retry cannot help."""
 
 
 class FeedRefused(PermanentError):
-    """Reddit refuses what was asked for. ``reason`` is one of private, quarantined, banned, missing, refused.
+    """Reddit refuses a feed. ``reason`` is one of private, quarantined, banned, missing, refused.
 
-    ``names`` are the feeds that were asked for together: with more than one, any of them may be the cause.
+    ``names`` are the feeds that were requested together: with more than one, any of them may be the cause.
     """
 
     def __init__(self, reason: str, names: tuple[str, ...]) -> None:
@@ -105,4 +105,4 @@ class FeedRefused(PermanentError):
 
 
 class ChannelGone(PermanentError):
-    """The receiver answered 410: it wants nothing from us any more."""
+    """The receiver answered 410 Gone: send nothing to it again."""

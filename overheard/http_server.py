@@ -1,4 +1,4 @@
-"""The HTTP server of our own pages: bounded, so that no caller can hold it up or fill its memory."""
+"""The HTTP server of our own pages, bounded: a client can neither block it nor fill its memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 
 from overheard.observability.log import get_logger
 
-MAX_CONCURRENT_REQUESTS = 16  # requests at once; a scrape takes milliseconds
-REQUEST_MAX_SECONDS = 10.0  # for one of them, from connecting to the last byte
+MAX_CONCURRENT_REQUESTS = 16  # chosen, not measured: a scrape takes milliseconds
+REQUEST_MAX_SECONDS = 10.0  # from connecting to the last byte; Prometheus's default scrape timeout
 
 log = get_logger(__name__)
 
 
 class BoundedServer(ThreadingHTTPServer):
-    """Cuts off who is slow, turns away who comes when it is full, and makes no noise about either.
+    """Closes slow connections, refuses connections while all slots are taken, and logs neither.
 
-    A read's own timeout is not enough: one byte every nine seconds would hold a thread for days.
+    A socket timeout is not enough: a client that sends one byte every nine seconds would hold a thread for days.
     """
 
     daemon_threads = True
@@ -38,26 +38,26 @@ class BoundedServer(ThreadingHTTPServer):
             return
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # no thread can be started: the slot is free again, or a few such moments would take all
+        except RuntimeError:  # no thread could be started: free its slot
             self._free.release()
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        late = threading.Timer(REQUEST_MAX_SECONDS, _cut, [request])
-        late.daemon = True
-        late.start()
+        deadline = threading.Timer(REQUEST_MAX_SECONDS, _close, [request])
+        deadline.daemon = True
+        deadline.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
-            late.cancel()
+            deadline.cancel()
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # The default is a traceback on stderr. That callers go away is their own business; the rest is a fault of ours.
+        # By default, a traceback on stderr. A client that disconnects is not worth a line; any other error is a bug.
         if not isinstance(sys.exception(), OSError):
             log.exception("page not served")
 
 
-def _cut(request: socket.socket) -> None:
-    with suppress(OSError):  # it is over already
+def _close(request: socket.socket) -> None:
+    with suppress(OSError):  # closed already
         request.shutdown(socket.SHUT_RDWR)

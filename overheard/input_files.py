@@ -1,4 +1,4 @@
-"""Files that people name to us: opened without hanging, read up to a limit, parsed without a traceback."""
+"""Files named by users: open them without hanging, read up to a limit, parse without a traceback."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any, BinaryIO
 
 from overheard.errors import InvalidInput
 
-FIFO_PATIENCE_SECONDS = 5.0
+FIFO_PATIENCE_SECONDS = 5.0  # for a writer of a named pipe
 REASON_MAX_CHARS = 200
-# tomllib takes time with the square of a dotted key's length: a.a.a… of 200 kB would take minutes. No text has as many
-# words with nothing but full stops between them, so it does not matter whether it is a key.
+# tomllib's time is quadratic in a dotted key's length: a.a.a… of 200 kB would take minutes. The pattern also matches
+# inside strings, which does no harm: no text has 64 words with nothing but full stops between them.
 ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n.]*"|'[^'\n.]*')[ \t]*\.[ \t]*){64}""")
 
 
 def open_for_reading(path: str | Path) -> BinaryIO:
     """Open a file for reading. Raises OSError, and InvalidInput for a folder, or a named pipe that nobody writes to."""
-    # Without O_NONBLOCK, opening a named pipe waits for a writer, for ever.
+    # Without O_NONBLOCK, opening a named pipe blocks until it has a writer.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(file).st_mode
         if stat.S_ISDIR(mode):
             raise InvalidInput(f"{path}: cannot be read: it is a folder; name a file")
-        # What a shell passes as <(command) is under /dev/fd, and comes when the command has it.
-        if stat.S_ISFIFO(mode) and not str(path).startswith("/dev/") and not _comes(file):
+        # A shell passes <(command) as a pipe under /dev/fd; the command may take its time.
+        if stat.S_ISFIFO(mode) and not str(path).startswith("/dev/") and not _has_data(file):
             waited = f"nothing came for {FIFO_PATIENCE_SECONDS:g} s"
             raise InvalidInput(f"{path}: cannot be read: it is a named pipe, and {waited}")
         os.set_blocking(file, True)
@@ -38,14 +38,14 @@ def open_for_reading(path: str | Path) -> BinaryIO:
         raise
 
 
-def _comes(file: int) -> bool:
+def _has_data(file: int) -> bool:
     poll = select.poll()
     poll.register(file, select.POLLIN)
     return bool(poll.poll(FIFO_PATIENCE_SECONDS * 1000))
 
 
 def read_limited(file: BinaryIO, where: str, limit: int) -> bytes:
-    """All of an open file. Raises InvalidInput when that is more than ``limit`` bytes: /dev/zero never ends."""
+    """Read a whole file. Raises InvalidInput if it has more than ``limit`` bytes: /dev/zero never ends."""
     data = file.read(limit + 1)
     if len(data) > limit:
         raise InvalidInput(f"{where}: larger than the {limit:,} bytes that are allowed; split it")
@@ -53,7 +53,7 @@ def read_limited(file: BinaryIO, where: str, limit: int) -> bytes:
 
 
 def parse_toml(data: bytes, where: str) -> dict[str, Any]:
-    """The tables of a TOML file in UTF-8, with or without a BOM. Raises InvalidInput, whatever the bytes are."""
+    """Parse a TOML file in UTF-8, with or without a BOM. Raises InvalidInput for any other bytes."""
     try:
         text = data.decode("utf-8-sig")
         if ENDLESS_KEY.search(text):

@@ -1,6 +1,6 @@
-"""Characters that are not seen, or move what is: escaped where a text must survive and harm no reader.
+"""Escape characters that are invisible or reorder text, where the text must be kept and must not mislead.
 
-Bidirectional marks and overrides turn text around (CVE-2021-42574), tag characters hide whole sentences, a line
+Bidirectional marks and overrides reorder text (CVE-2021-42574), tag characters hide whole sentences, a line
 separator ends a line for some programs only. The joiners U+200C and U+200D stay: emoji and several scripts need them.
 """
 
@@ -15,12 +15,12 @@ NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def json_escaped(text: str, *, ascii_only: bool = False) -> str:
-    """Return the JSON ``text`` with its unseen characters, or all beyond ASCII, as escapes: the same value."""
+    """Return the JSON ``text`` with invisible (or all non-ASCII) characters escaped; its value stays the same."""
     return (NOT_ASCII if ascii_only else UNSEEN).sub(_json, text)
 
 
 def toml_escaped(text: str, *, ascii_only: bool = False) -> str:
-    """Return the TOML basic string ``text`` with its unseen characters, or all beyond ASCII, as escapes."""
+    """Return the TOML basic string ``text`` with invisible (or all non-ASCII) characters escaped."""
     return (NOT_ASCII if ascii_only else UNSEEN).sub(_toml, text)
 
 

@@ -1,6 +1,6 @@
-"""What travels between the stages: frozen, typed, versioned. Decoding is the validation.
+"""The messages between stages: frozen, typed, versioned. Decoding validates them.
 
-Ids travel after store; the text of items travels only from fetch to store.
+The text of items is in messages from fetch to store only; after store, messages hold ids.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Cursor = Annotated[str, Meta(max_length=200_000)]  # a source's own text
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all messages. ``v`` is the version of the form; an unknown one is refused, not guessed at."""
+    """Base of all messages. ``v`` is the version of the schema; an unknown one is refused."""
 
     v: Literal[2] = 2
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
-        """What log lines say of it: ids and counts, never a text."""
+    def log_fields(self) -> dict[str, str | int | float]:
+        """Return the message's fields for log lines: ids and counts, never a text."""
         return {}
 
 
 class GapBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a reading could not reach: from behind ``since`` (item and time) to before ``until``."""
+    """The bounds of what a poll could not read: after ``since`` (item, time) and before ``until``."""
 
     reason: Text
     since: tuple[str, float] | None = None
@@ -38,10 +38,10 @@ class GapBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a poll has read: these feeds of a group, whose next reading begins with ``cursor``.
+    """The feeds of a group that a poll has read, and the ``cursor`` of their next poll.
 
-    ``read_at``: when the first page was there. ``room``: how many feeds the group may have (None: as configured).
-    ``missed`` is set when the reading of a single feed leaves a gap.
+    ``read_at``: when the first page was received. ``room``: how many feeds the group may have (None: as configured).
+    ``missed`` is set if the poll of a single feed leaves a gap.
     """
 
     group_id: Id
@@ -53,10 +53,10 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a poll goes on that had to wait for the API budget between two pages, or begins that was put off.
+    """Where to resume a poll that waits for the API budget, before its first page or between two.
 
-    ``position`` is the source's own; None: the first page. ``refused_at``: when the source first refused the feed, and
-    it is not known yet whether it refuses everybody.
+    ``position`` is the source's own; None: the first page. ``refused_at``: when the source first refused the feed,
+    while it is unknown whether it refuses all feeds.
     """
 
     poll_id: Text
@@ -68,14 +68,13 @@ class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refused_at: float | None = None
 
 
-ON_SCHEDULE = ("due", "sweep")  # reasons of demands that can wait for the next tick; all others are somebody's wish
+ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other is a request by hand
 
 
 class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Make a workspace's feeds of one source fresh: each read by a poll that began at or after ``fresh_since``.
+    """Read a workspace's feeds of one source: each by a poll that began at or after ``fresh_since``.
 
-    ``resume`` carries on a poll that waited for its turn at the budget, or was put off; ``attempt`` counts the passing
-    faults of the source that this demand has met.
+    ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
     """
 
     workspace_id: Id
@@ -86,15 +85,15 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     resume: PollProgress | None = None
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"workspace": self.workspace_id, "source": self.source, "demand": self.reason}
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which part of a poll a message carries: stages between fetch and store hand it on as it is.
+    """Which part of a poll a message carries; the stages between fetch and store pass it on unchanged.
 
-    The last part bears ``parts`` (how many there are) and the ``targets``. Where a part is too much for one message it
-    goes on in several ``pieces``, of which this is number ``piece``.
+    The last part has ``parts`` (how many there are) and the ``targets``. A part that is too large for one message is
+    split into ``pieces``, of which this is number ``piece``.
     """
 
     poll: Text
@@ -109,19 +108,19 @@ Key = tuple[Text, Text]  # of an item: its source, and the source's own id
 
 
 class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of what a poll read; ``gone`` are items of which the source said meanwhile that they were deleted."""
+    """One part of a poll's items; ``gone`` are items that the source reported as deleted meanwhile."""
 
     part: PollPart
     items: tuple[Item, ...]
     gone: tuple[Key, ...] = ()
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
 class WorkspaceMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One workspace's interest in an item. ``highlights`` are (field, start, end) in code points of the original."""
+    """The queries of one workspace that match an item. ``highlights``: (field, start, end) in code points."""
 
     workspace_id: Id
     query_ids: tuple[Id, ...]
@@ -129,43 +128,43 @@ class WorkspaceMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An item with everybody who wants to hear of it."""
+    """An item with the workspaces that it matches."""
 
     item: Item
     matches: tuple[WorkspaceMatch, ...]
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll after matching: only the items that somebody wants, and what is ``gone``."""
+    """One part of a poll after matching: only the items that match a query, and those that are ``gone``."""
 
     part: PollPart
     items: tuple[MatchedItem, ...]
     gone: tuple[Key, ...] = ()
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
 class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Send what is pending for this channel.
+    """Send the pending deliveries of a channel.
 
-    ``lease``: go on with the round whose claim ends then, which waited for its turn at the channel's budget.
+    ``lease``: continue the batch whose claim ends then; it was postponed for the channel's budget.
     """
 
     channel_id: Id
     lease: Annotated[float, Meta(ge=0)] = 0.0
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"channel": self.channel_id}
 
 
 class RecheckItems(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Ask their source whether these stored items of it are still there.
+    """Check at their source whether these stored items still exist.
 
-    ``lease`` is the claim under which they were taken: whoever comes second with it has nothing to do. Without ids:
-    claim what is due, and go on until nothing is.
+    ``lease`` is their claim: a repeated message finds it used and does nothing. Without ids: claim due items, until
+    none are left.
     """
 
     source: Text
@@ -180,5 +179,5 @@ class ComposeDigest(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     period_end: Annotated[float, Meta(ge=0)]
 
     @property
-    def gist(self) -> dict[str, str | int | float]:
+    def log_fields(self) -> dict[str, str | int | float]:
         return {"workspace": self.workspace_id, "period_end": self.period_end}

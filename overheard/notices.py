@@ -1,4 +1,4 @@
-"""What the world is told: mentions, digests, and alerts for the operator, in the shapes that receivers get as JSON."""
+"""Notices to receivers: mentions, digests and the operator's alerts, in the form of their JSON."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ NoticeType = Literal["mention.created", "mentions.summary", "digest", "alert"]
 
 
 class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
-    """A mention as the world sees it: the JSON of ``overheard mentions`` and of webhooks. New keys come last.
+    """A mention in the JSON of ``overheard mentions`` and of webhooks. New keys come last.
 
     ``item`` and ``thread`` are the source's own ids; a comment's ``title`` is its thread's. ``subreddit`` is None
-    outside of Reddit. ``backfilled``: it is older than the watch, and was not sent. Times are RFC 3339 in UTC;
+    outside Reddit. ``backfilled``: the item is older than the watch, and was not sent. Times are RFC 3339 in UTC;
     ``highlights`` are (field, start, end) in code points of that field.
     """
 
@@ -40,7 +40,7 @@ class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertedIncident(msgspec.Struct, frozen=True):
-    """What went wrong, ``count`` times, and where: stages, channels, feeds by name. ``do``: what to do about it."""
+    """A kind of incident, ``count`` times, ``where`` (stages, channels, feeds), and what to ``do`` about it."""
 
     kind: str
     count: int
@@ -50,18 +50,18 @@ class AlertedIncident(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """What the operator of the Overheard on machine ``host`` is told."""
+    """An alert to the operator of the Overheard on the machine ``host``."""
 
     host: str
     incidents: tuple[AlertedIncident, ...]
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What one delivery says. ``id`` stays the same over all tries: receivers drop repeats by it (I4)."""
+    """The content of one delivery. ``id`` is the same in all tries: receivers drop repeats by it (I4)."""
 
     id: str
     type: NoticeType
     workspace: str
     mentions: tuple[PublicMention, ...]
     omitted: int = 0  # mentions that a summary or digest counts but does not show
-    alert: Alert | None = None  # what one of type "alert" says, and no other
+    alert: Alert | None = None  # set if ``type`` is "alert"

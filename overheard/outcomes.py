@@ -1,10 +1,10 @@
-"""What a handler returns: what is to happen to its message.
+"""The outcomes that a handler returns, which decide what happens to its message.
 
-    None        done: it is acknowledged
-    Later       a copy comes back after ``delay``; it keeps its slot at a budget, uses no retry and holds no thread
-    Rejected    it is a dead letter at once, with the reason
+    None        done: acknowledge it
+    Later       republish it after ``delay``; it keeps its slot of a budget, uses no retry and holds no thread
+    Rejected    dead-letter it at once, with the reason
 
-What is expected, such as waiting for a budget, is returned; faults are raised (``overheard.errors``).
+Expected outcomes, such as a wait for a budget, are returned; faults are raised (``overheard.errors``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from overheard.permits import Slot
 
 
 class Later(msgspec.Struct, frozen=True):
-    """Come back in ``delay`` seconds, with ``message`` in place of the one at hand when part of its work is done.
+    """Republish after ``delay`` seconds; ``message``, if part of the work is done, replaces the current one.
 
-    Waits of more than the bus's five minutes end here: the database knows what is left to do, and a sweep finds it.
+    A delay above the bus's five minutes only ends the message: the work left is in the database, where a sweep finds
+    it.
     """
 
     delay: float
@@ -30,14 +31,14 @@ class Later(msgspec.Struct, frozen=True):
 
     @classmethod
     def for_slot(cls, wait: BudgetExhausted, message: Message | None = None) -> Later:
-        """Come back for the slot that was reserved; where none was, leave it to the sweep."""
+        """Return the outcome that waits for the reserved slot; without one, leave the work to the sweep."""
         if wait.slot is None:
             return cls(math.inf)
         return cls(wait.delay, message, Slot(wait.key, wait.slot))
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Give the message up; ``reason`` is for people."""
+    """Dead-letter the message; ``reason`` is for people."""
 
     reason: str
 

@@ -1,7 +1,7 @@
-"""Permits for a shared budget. A message that has to wait holds a reserved slot, so that none stampede.
+"""Permits for a shared budget. A message that has to wait holds a reserved slot, so that messages do not stampede.
 
-A ``Limiter`` (the database's: ``db.budgets``) hands out slots on its own clock. A ``Permit`` is what one message holds
-while it is being worked on; sources acquire a token from it for each request. The bus makes it (``bus.rate_limit``).
+A ``Limiter`` (in production the database: ``db.budgets``) reserves slots on its own clock. A ``Permit`` belongs to one
+message while it is processed; sources acquire a token from it for each request. ``bus.rate_limit`` makes it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import msgspec
 
 from overheard.errors import BudgetExhausted
 
-MAX_THREAD_WAIT_SECONDS = 1.0  # that a worker thread may be held (I5)
-SLOT_STALE_SECONDS = 30.0  # a slot that was missed by this much is given up: its token is long spent
+MAX_THREAD_WAIT_SECONDS = 1.0  # for a token, on a worker thread (I5)
+SLOT_STALE_SECONDS = 30.0  # a slot missed by more is void: others have used the rate of that time
 
 
 class Slot(NamedTuple):
-    """A reserved slot: a budget's key, and the slot's time on the limiter's clock. It travels with its message."""
+    """A reserved slot: a budget's key and a time on the limiter's clock. A postponed message carries it."""
 
     key: str
     at: float
@@ -28,8 +28,8 @@ class Slot(NamedTuple):
 class BudgetNeed(msgspec.Struct, frozen=True):
     """The budget that a message needs.
 
-    ``max_wait`` is how long, in seconds, all its tokens together may hold a thread that others could use; None: each
-    of them MAX_THREAD_WAIT_SECONDS. With ``share`` it needs a SparePermit, and that is the key of its share.
+    ``max_wait`` bounds the seconds for which all its tokens together may hold a thread; None: MAX_THREAD_WAIT_SECONDS
+    for each. With ``share``, the key of a second budget, the message gets a SparePermit.
     """
 
     key: str
@@ -38,9 +38,9 @@ class BudgetNeed(msgspec.Struct, frozen=True):
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """``delay`` seconds from now the slot comes; ``slot`` is its time on the limiter's clock.
+    """A reserved ``slot`` (a time on the limiter's clock), ``delay`` seconds from now.
 
-    ``slot`` is None when the line is longer than the limiter's horizon: nothing was reserved.
+    ``slot`` is None if the slots are booked beyond the limiter's horizon: nothing was reserved.
     """
 
     delay: float
@@ -54,23 +54,23 @@ class Limiter(Protocol):
         """Reserve the next free slot of ``key``."""
 
     def until(self, key: str, slot: float) -> float:
-        """Seconds from now until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve anew."""
+        """Return the seconds until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve again."""
 
     def spare(self, key: str) -> float:
-        """Take a token that would be lost otherwise: 0 when it is taken, else seconds until one may be to be had.
+        """Take a token that would otherwise go unused: return 0 if taken, else the seconds until the next try.
 
-        Nothing is reserved, and no reservation ever waits for it.
+        Nothing is reserved, and no reservation is ever delayed by it.
         """
 
     def block(self, key: str, seconds: float) -> None:
         """Block the key for ``seconds``."""
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
-        """The server's own count: ``remaining`` requests until ``reset`` seconds from now."""
+        """Record the server's own count: ``remaining`` requests until ``reset`` seconds from now."""
 
 
 class UnlimitedPermit:
-    """The permission of what needs no budget."""
+    """The permit of a message that needs no budget."""
 
     held: Slot | None = None
 
@@ -82,10 +82,10 @@ class UnlimitedPermit:
 
 
 class Permit:
-    """One message's tokens of one budget.
+    """One message's access to one budget.
 
-    ``slot`` is what the message already holds from an earlier, postponed run; the first ``acquire`` uses it. ``wait``
-    blocks for some seconds; ``on_wait`` is told of every wait, for the metrics.
+    ``slot`` is the one that the message holds from an earlier, postponed run; the first ``acquire`` uses it. ``wait``
+    sleeps for a number of seconds; ``on_wait`` is called with every wait, for the metrics.
     """
 
     def __init__(
@@ -107,18 +107,18 @@ class Permit:
 
     @property
     def held(self) -> Slot | None:
-        """The slot that the next ``acquire`` uses, if it has one already."""
+        """Return the slot that the next ``acquire`` uses, if there is one."""
         return None if self._slot is None else Slot(self.key, self._slot)
 
     def acquire(self) -> None:
-        """Take one token. Waits when the slot is near, else raises BudgetExhausted with the reserved slot."""
+        """Take one token. Wait if its slot is near, else raise BudgetExhausted with the reserved slot."""
         slot, self._slot = self._slot, None
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
         if slot is None or delay < -SLOT_STALE_SECONDS:
             reservation = self._limiter.reserve(self.key)
             delay, slot = reservation.delay, reservation.slot
-        longest = MAX_THREAD_WAIT_SECONDS if self._max_wait is None else self._max_wait
-        if slot is None or delay > longest:
+        max_wait = MAX_THREAD_WAIT_SECONDS if self._max_wait is None else self._max_wait
+        if slot is None or delay > max_wait:
             self._on_wait(delay)
             raise BudgetExhausted(self.key, delay=delay, slot=slot)
         if delay > 0:
@@ -128,20 +128,20 @@ class Permit:
             self._wait(delay)
 
     def observe(self, remaining: float, reset: float) -> None:
-        """Pass on what the server's headers said."""
+        """Pass on the count in the server's headers."""
         self._limiter.observe(self.key, remaining, reset)
 
     def block(self, seconds: float) -> None:
-        """Pass on that the server wants silence."""
+        """Pass on that the server asks for no requests for ``seconds``."""
         self._limiter.block(self.key, seconds)
 
 
 class SparePermit(Permit):
-    """A permit for work that can wait, and must make nothing else wait: that of rechecks.
+    """A permit for work that can wait and must delay nothing else: rechecks.
 
-    It takes what the budget would lose otherwise (``Limiter.spare``). Under constant pressure that may be nothing, for
-    days. So work that is ``urgent``, which its handler says, has a share: a small budget of its own, whose tokens let
-    it reserve slots like all other work.
+    It takes tokens that would otherwise go unused (``Limiter.spare``). Under constant load there may be none for days.
+    So work that its handler marks as ``urgent`` has a share: a small budget of its own, whose tokens allow it to
+    reserve slots of the main budget like all other work.
     """
 
     def __init__(
@@ -157,12 +157,14 @@ class SparePermit(Permit):
         super().__init__(limiter, key, slot=slot, wait=wait, on_wait=on_wait)
         self.urgent = False
         self._share = share
-        self._reserves = slot is not None  # also for a login's token, which would else cost another of the share's
+        self._reserves = (
+            slot is not None
+        )  # for all tokens of the message: a login's must not cost a second one of the share
 
     def acquire(self) -> None:
-        """Take one token, waiting up to a second for a spare one.
+        """Take one token; wait up to a second for a spare one.
 
-        Raises BudgetExhausted: with a slot when it has reserved one, without when there is nothing for it now.
+        Raises BudgetExhausted: with a slot if one was reserved, without if there is no token for it now.
         """
         waited = 0.0
         while not self._reserves and (delay := self._limiter.spare(self.key)) > 0:
@@ -171,7 +173,7 @@ class SparePermit(Permit):
                     raise BudgetExhausted(self.key, delay=delay, slot=None)
                 self._reserves = True
             else:
-                self._wait(delay)  # others may be quicker
+                self._wait(delay)  # another process may take that token first: check again
                 waited += delay
         if self._reserves:
             super().acquire()
@@ -188,10 +190,10 @@ def permit_for(
     wait: Callable[[float], object],
     on_wait: Callable[[str, float], object],
 ) -> AnyPermit:
-    """Return a message's permit for what it needs, with the slot that it holds.
+    """Return a message's permit for its need, with the slot that it holds.
 
-    ``wait`` may end early when the process is to end: the token is spent then, which errs on the safe side.
-    ``on_wait(kind, seconds)`` is told of every wait; a key's kind is the word before its colon.
+    ``wait`` may return early when the process stops: the token is spent then, which errs on the
+    safe side. ``on_wait(kind, seconds)`` is called with every wait; a key's kind is the part before its colon.
     """
     if need is None:
         return UnlimitedPermit()

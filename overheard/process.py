@@ -1,4 +1,4 @@
-"""What every process of ours begins and ends with: configuration, logs, database, metrics, signals."""
+"""The frame of every process: configuration, logs, database, metrics, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ from overheard.observability.metrics_server import MetricsServer
 
 log = get_logger(__name__)
 
-REASON_MAX_CHARS = 300  # characters
-DATABASE_RETRY_SECONDS = 2.0  # seconds between two looks at whether the database is there
-
+REASON_MAX_CHARS = 300
+DATABASE_RETRY_SECONDS = 2.0  # between two checks whether the database answers
 
 NO_DATABASE = (
     "there is no database yet: {}\n"
@@ -44,9 +43,9 @@ NO_DATABASE = (
 
 
 class DatabaseWatch:
-    """Whether the database answers, found out on a connection and a thread of its own, which is never busy.
+    """Checks whether the database answers, on a thread and connection that no work can hold up.
 
-    Each look also reads the database's clock anew (``Db.clock``), for all threads.
+    Each check also reads the database's clock again (``Db.clock``), for all threads. ``problem`` is None or the reason.
     """
 
     def __init__(self, db: Db) -> None:
@@ -55,7 +54,7 @@ class DatabaseWatch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Look meanwhile. SQLite is a file, which is there or not at each use."""
+        """Check in the background meanwhile. SQLite needs no check: a file is there or not at each use."""
         ended = threading.Event()
         if not self._db.sqlite:
             threading.Thread(target=self._run, args=(ended,), name="database watch", daemon=True).start()
@@ -67,15 +66,15 @@ class DatabaseWatch:
     def _run(self, ended: threading.Event) -> None:
         try:
             while not ended.wait(DATABASE_RETRY_SECONDS):
-                self._look()
+                self._check()
         finally:
             self._db.release()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             self._db.ping()
         except (Unavailable, ConfigError) as error:
-            if self.problem != str(error):  # a connection that was cut, then a login that is refused
+            if self.problem != str(error):  # log again if the reason changes: a lost connection, then a refused login
                 log.warning("the database cannot be used", reason=str(error))
             self.problem = str(error)
         else:
@@ -85,7 +84,7 @@ class DatabaseWatch:
 
 
 class RunningProcess:
-    """The parts that stages, producers and the command line share. ``stop`` is set when the process is to end."""
+    """The parts that stages, producers and commands share. ``stop`` is set when the process has to end."""
 
     def __init__(self, config: Config, *, stop: threading.Event | None = None) -> None:
         self.config = config
@@ -97,14 +96,14 @@ class RunningProcess:
         self.instance = ""
         self._database = DatabaseWatch(self.db)
 
-    def unable(self) -> str | None:
-        """What keeps the process from its work, as found out a moment ago: a database that does not answer."""
+    def unavailable_reason(self) -> str | None:
+        """Return why the process cannot work, by the last check of the database; None if it can."""
         return self._database.problem
 
     def ready_database(self) -> None:
-        """SQLite migrates itself; PostgreSQL is migrated by the operator, and must be current. Raises ConfigError.
+        """Migrate SQLite; require that the operator has migrated PostgreSQL. Raises ConfigError.
 
-        Processes that stay begin with it; from here on their pages say whose they are.
+        For long-running processes. From here on /metrics and /healthz name the instance.
         """
         self.require_usable_file()
         if self.config.database.embedded:
@@ -115,9 +114,9 @@ class RunningProcess:
             self.instance = instance.ensure_id(self.db)
 
     def require_database(self, *, create: bool = False) -> None:
-        """What commands begin with: nothing is migrated, and made only with ``create``. Raises ConfigError.
+        """Require a migrated database; with ``create``, create a missing SQLite file. For commands. Raises ConfigError.
 
-        Raises DatabaseMissing where there is none yet: to look at it would make a new one, in whatever folder we are.
+        Raises DatabaseMissing if there is none: opening it would create an empty one in the current folder.
         """
         self.require_usable_file()
         if self.config.database.embedded and not self._has_database():
@@ -127,7 +126,7 @@ class RunningProcess:
         migrate.require_current(self.db)
 
     def require_usable_file(self) -> None:
-        """Raise ConfigError with the remedy when SQLite cannot use its file."""
+        """Raise ConfigError with the remedy if SQLite cannot use its file."""
         obstacle = sqlite_file.obstacle(self.db.file) if self.config.database.embedded else None
         if obstacle is not None:
             raise ConfigError([f"[database] url: {obstacle}"])
@@ -139,9 +138,9 @@ class RunningProcess:
             return not migrate.is_empty(self.db)
 
     def await_database(self) -> bool:
-        """As ``ready_database``, but a server that is away is waited for. False: told to stop meanwhile.
+        """Wait until ``ready_database`` succeeds; return False if the process is stopped meanwhile.
 
-        For processes that nobody sits before: ending would only have a supervisor start them again and again.
+        A supervised process waits rather than exits: the supervisor would only restart it again and again.
         """
         while True:
             try:
@@ -154,41 +153,43 @@ class RunningProcess:
             if self.stop.wait(DATABASE_RETRY_SECONDS):
                 return False
 
-    def record_dead(self, letters: Sequence[DeadLetterRecord]) -> None:
-        """Keep messages that died here, or public events that were refused, or none of them."""
+    def record_dead(self, records: Sequence[DeadLetterRecord]) -> None:
+        """Record messages that failed here and rejected public events: all of them, or none."""
         with self.db.session(), self.db.transaction():
-            for letter in letters:
-                dead_letters.record(self.db, **msgspec.structs.asdict(self._kept(letter)))
+            for record in records:
+                dead_letters.record(self.db, **msgspec.structs.asdict(self._new_dead_letter(record)))
 
-    def record_found(self, letters: Sequence[DeadLetterRecord]) -> None:
-        """Keep dead letters that were found on the bus, or none of them."""
+    def record_collected(self, records: Sequence[DeadLetterRecord]) -> None:
+        """Record dead letters collected from the bus: all of them, or none."""
         with self.db.session(), self.db.transaction():
-            dead_letters.record_found(self.db, [self._kept(letter) for letter in letters])
+            dead_letters.record_found(self.db, [self._new_dead_letter(record) for record in records])
 
-    def _kept(self, letter: DeadLetterRecord) -> dead_letters.NewDeadLetter:
+    def _new_dead_letter(self, record: DeadLetterRecord) -> dead_letters.NewDeadLetter:
         return dead_letters.NewDeadLetter(
-            message_id=letter.message_id,
-            stage=letter.stage,
-            origin=letter.origin,
-            reason=letter.reason,
-            traceback=letter.traceback or None,
-            body=redacted_body(letter).decode("utf-8", "backslashreplace"),
+            message_id=record.message_id,
+            stage=record.stage,
+            origin=record.origin,
+            reason=record.reason,
+            traceback=record.traceback or None,
+            body=redacted_body(record).decode("utf-8", "backslashreplace"),
             now=self.clock(),
-            routing_key=letter.routing_key,
+            routing_key=record.routing_key,
         )
 
     @contextmanager
     def exposed(self, port_offset: int, problems: Callable[[], list[str]]) -> Iterator[int]:
         """Serve /metrics and /healthz meanwhile, on [metrics] port + ``port_offset`` (port 0: any free one).
 
-        From then on it is known whether the database answers (``unable``), which /healthz tells first.
+        Also run the check of the database behind ``unavailable_reason``, which /healthz reports first.
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began: as many series again, which nobody asks for
+        # _created series, one for each of ours, would double their number and serve no query.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        # Only here, not with our own metrics: a command that serves no page does not need them.
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         server = MetricsServer(
             self.registry,
-            lambda: list(dict.fromkeys([*filter(None, [self.unable()]), *problems()])),
+            lambda: list(dict.fromkeys([*filter(None, [self.unavailable_reason()]), *problems()])),
             instance=lambda: self.instance,
         )
         base = self.config.metrics.port
@@ -200,21 +201,21 @@ class RunningProcess:
             server.stop()
 
     def gave_up(self, name: str, error: BaseException | None = None) -> None:
-        """Tell that the process ``name`` ends without having been asked to, to be started anew.
+        """Log and record as an incident that the process ``name`` ends by itself, for a supervisor to restart it.
 
-        The error's own words are told too, as far as one line goes: no item passes through a process's main.
+        The first line of the error's text is logged, too: no item passes through a process's main.
         """
-        said = str(error).strip().splitlines()[:1] if error is not None else []
-        told = {"reason": said[0][:REASON_MAX_CHARS]} if said else {}
-        log.critical("giving up, to be restarted", process=name, exc_info=error, **told)
+        lines = str(error).strip().splitlines() if error is not None else []
+        fields = {"reason": lines[0][:REASON_MAX_CHARS]} if lines else {}
+        log.critical("exiting for restart", process=name, exc_info=error, **fields)
         try:
             with self.db.session():
                 incidents.record(self.db, "process gave up", name, self.clock())
         except Exception as error:
-            log.warning("the operator will not be told", process=name, exc_info=error)
+            log.warning("incident not recorded", process=name, exc_info=error)
 
     def stop_on_signals(self) -> None:
-        """SIGTERM and SIGINT ask for a graceful end; a second one ends at once."""
+        """Set ``stop`` at the first SIGTERM or SIGINT; exit at once at the second."""
 
         def on_signal(number: int, frame: object) -> None:
             if self.stop.is_set():
@@ -226,7 +227,7 @@ class RunningProcess:
 
 
 def start(path: Path | None, environ: Mapping[str, str]) -> RunningProcess:
-    """A program with its configuration loaded and its logs set up. Raises ConfigError."""
+    """Load the configuration and set up the logs. Raises ConfigError."""
     config = load(path, environ)
     logs.configure(config.log.level, style=config.log.format)
     for line in config.deprecated:
@@ -235,47 +236,47 @@ def start(path: Path | None, environ: Mapping[str, str]) -> RunningProcess:
 
 
 def exit_code(run: Callable[[], int]) -> int:
-    """Run a command's main; faults that an operator can mend are told in plain words (exit 2, or 1 for a server)."""
+    """Run a command; print errors that an operator can fix, and return 2 (configuration) or 1 (a server)."""
     try:
         return run()
     except (ConfigError, Unavailable) as error:
-        _complain(error)
-        return _code(error)
+        _print_problems(error)
+        return _exit_code(error)
 
 
 def main(name: str, begin: Callable[[], RunningProcess], run: Callable[[RunningProcess], int]) -> int:
-    """Run a process that is to stay; its exit code. From the configuration on, all it says is lines of the log.
+    """Run a long-running process; return its exit code. Once the configuration is loaded, all output is log lines.
 
-    1. begin: what is wrong with the configuration is told in plain words;
-    2. run: faults that an operator can mend end it with 2 (configuration) or 1 (a server);
-    3. whatever else ends it is a fault of ours: 1, to be started anew.
+    1. begin: print the problems of the configuration, and return 2;
+    2. run: errors that an operator can fix return 2 (configuration) or 1 (a server);
+    3. any other error is a bug: 1, for a supervisor to restart the process.
     """
     try:
         running = begin()
     except ConfigError as error:
-        _complain(error)
-        return _code(error)
+        _print_problems(error)
+        return _exit_code(error)
     logs.log_uncaught()
     log.info("process started", process=name, pid=os.getpid(), version=__version__)
     code = 1
     try:
         code = run(running)
     except (ConfigError, Unavailable) as error:
-        code = _code(error)
+        code = _exit_code(error)
         if logs.is_text(running.config.log.format):
-            _complain(error)
+            _print_problems(error)
         else:
             log.critical("giving up", process=name, exc_info=error)
-    except Exception as error:  # noqa: BLE001 (the last one who can tell of it)
+    except Exception as error:  # noqa: BLE001 (the last place that can report it)
         running.gave_up(name, error)
     log.info("process ended", process=name, code=code)
     return code
 
 
-def _complain(error: ConfigError | Unavailable) -> None:
+def _print_problems(error: ConfigError | Unavailable) -> None:
     for problem in error.problems if isinstance(error, ConfigError) else [str(error)]:
         print(f"overheard: {problem}", file=sys.stderr)  # noqa: T201
 
 
-def _code(error: ConfigError | Unavailable) -> int:
+def _exit_code(error: ConfigError | Unavailable) -> int:
     return 2 if isinstance(error, ConfigError) else 1

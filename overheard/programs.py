@@ -1,4 +1,4 @@
-"""What supervisord runs: derived from the table of stages, with the two producers beside them."""
+"""The programs that supervisord runs: those of the stages, from their table, and the two producers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import msgspec
 
 from overheard.stages import STAGES, followers
 
-STAGE_PROCESSES_MAX = 10
+STAGE_PROCESSES_MAX = 10  # the stages' ports are ten apart: one more would get the next stage's first port
 
 
 class ProgramSpec(msgspec.Struct, frozen=True):
     """One program of supervisord.conf.
 
-    ``command`` is what follows ``python -m``. A process listens on ``[metrics] port`` + ``port`` + its number;
-    ``max_processes`` ports from there on are the program's own. ``processes`` is how many run unless the operator says
-    otherwise: none of a stage that shares another one's program.
+    ``command`` follows ``python -m``. A process listens on ``[metrics] port`` + ``port`` + its number;
+    ``max_processes`` ports from there on belong to the program. ``processes`` is the default number of processes: 0 for
+    a stage that runs in another stage's program.
     """
 
     name: str
@@ -27,14 +27,14 @@ class ProgramSpec(msgspec.Struct, frozen=True):
 
 
 def stage_program(name: str) -> ProgramSpec:
-    """Return the program of a stage, with all stages that share it."""
+    """Return the program of a stage; it runs all stages that share it."""
     sharing = [stage.name for stage in STAGES.values() if stage.program == name]
     command = " ".join(["actors", *(sharing or [name])])
     return ProgramSpec(name, command, STAGES[name].port, STAGE_PROCESSES_MAX, processes=1 if sharing else 0)
 
 
 def receivers_first() -> list[str]:
-    """Return the stages in the order in which they start: each after those it sends to."""
+    """Return the stages in the order of their start: each after those that it sends to."""
     receivers: dict[str, list[str]] = {name: [] for name in STAGES}
     for stage in STAGES.values():
         reached = [follower.program for follower in followers(stage)]
@@ -43,7 +43,7 @@ def receivers_first() -> list[str]:
     return list(TopologicalSorter(receivers).static_order())
 
 
-# In the order in which supervisord starts them; it stops them in the reverse order, so that the work drains.
+# In supervisord's start order. It stops them in reverse, so that messages under way are still processed.
 PROGRAMS: dict[str, ProgramSpec] = {
     program.name: program
     for program in (

@@ -1,4 +1,4 @@
-"""Who hears of a mention: which channel, in which state, from when on, and whom to prompt at once. Pure."""
+"""Decide which channels get a mention, in which state and from when on, and which to prompt at once. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Literal
 
 import msgspec
 
-NEWS_MAX_AGE_SECONDS = 30 * 86400.0  # nobody wants to be told today of what was said a month ago
-STORE_MAX_SECONDS = 5.0  # a channel that is put off for longer is asked for after what is stored now
+NEWS_MAX_AGE_SECONDS = 30 * 86400.0  # older items are not news: they are stored and not sent
+# A channel postponed for longer is prompted again after this transaction has committed, and then finds the mention.
+STORE_MAX_SECONDS = 5.0
 
 DeliveryState = Literal["pending", "held"]
 
 
 class NewMention(msgspec.Struct, frozen=True):
-    """A mention that was just stored. ``backfilled``: it is older than the watch, or no news any more."""
+    """A mention that was just stored. ``backfilled``: its item is older than the watch, or not news any more."""
 
     id: int
     workspace_id: int
@@ -23,7 +24,7 @@ class NewMention(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A channel as routing sees it. Until ``not_before`` it is left alone."""
+    """A channel's routing data. It is postponed until ``not_before``."""
 
     channel_id: int
     workspace_id: int
@@ -43,36 +44,36 @@ class NewDelivery(msgspec.Struct, frozen=True):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """What each channel hears of, and the channels to prompt now, each with its workspace's slug."""
+    """The deliveries to store, and the channels to prompt now, each with its workspace's slug."""
 
     deliveries: tuple[NewDelivery, ...] = ()
     prompts: dict[int, str] = {}
 
 
 def is_backfilled(created_at: float, watched_since: float, now: float, news_for: float = NEWS_MAX_AGE_SECONDS) -> bool:
-    """Return whether an item is kept and not sent: it is older than the watch that found it, or no news any more.
+    """Return True if an item is stored and not sent: older than the watch that found it, or not news any more.
 
-    Some sources give times in whole seconds: an item of the second in which the watch began is new.
+    Some sources have times in whole seconds: an item of the second in which the watch began is new.
     """
     return created_at < max(int(watched_since), now - news_for)
 
 
 def route(mentions: Iterable[NewMention], routes: Collection[Route], now: float) -> Routing:
-    """Decide who hears of these mentions.
+    """Decide the deliveries of these mentions.
 
-    1. nobody of backfilled ones, and no channel that is disabled;
-    2. a digest channel holds what it gets until its digest is composed; others have it to send from now on;
-    3. these are prompted, but not those that are put off for a while: whoever put them off prompts them later.
+    1. none of backfilled mentions, and none to disabled channels;
+    2. for a digest channel they are held until its digest is composed, for others they are pending from now on;
+    3. prompt the channels with pending ones, except those postponed for longer: the postponement ends in a prompt.
     """
-    ways: dict[int, list[Route]] = {}
-    for each in sorted(routes, key=lambda each: each.channel_id):
-        if not each.disabled:
-            ways.setdefault(each.workspace_id, []).append(each)
+    by_workspace: dict[int, list[Route]] = {}
+    for channel in sorted(routes, key=lambda channel: channel.channel_id):
+        if not channel.disabled:
+            by_workspace.setdefault(channel.workspace_id, []).append(channel)
     deliveries, prompts = [], {}
     for mention in mentions:
-        for to in ways.get(mention.workspace_id, ()) if not mention.backfilled else ():
-            held = to.mode == "digest"
-            deliveries.append(NewDelivery(to.channel_id, mention.id, "held" if held else "pending", now))
-            if not held and to.not_before <= now + STORE_MAX_SECONDS:
-                prompts[to.channel_id] = to.workspace
+        for channel in by_workspace.get(mention.workspace_id, ()) if not mention.backfilled else ():
+            held = channel.mode == "digest"
+            deliveries.append(NewDelivery(channel.channel_id, mention.id, "held" if held else "pending", now))
+            if not held and channel.not_before <= now + STORE_MAX_SECONDS:
+                prompts[channel.channel_id] = channel.workspace
     return Routing(tuple(deliveries), dict(sorted(prompts.items())))

@@ -1,4 +1,4 @@
-"""What a handler is given to hand on the next message with."""
+"""The protocol by which a handler sends messages to the next stage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from overheard.messages import Message
 
 
 class Send(Protocol):
-    """Puts a message on its stage's queue, confirmed. ``delay`` in seconds. Raises Unavailable."""
+    """Sends a message to its stage's queue, confirmed, and returns its id. ``delay`` in seconds. Raises Unavailable."""
 
     def __call__(self, message: Message, *, delay: float | None = None) -> str: ...

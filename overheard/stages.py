@@ -1,8 +1,8 @@
-"""The one table of stages, in the order of the data's way: what each takes and gives, what does its work, its limits.
+"""The one table of stages, in the order of the data flow: messages taken and given, handler, limits, port.
 
-A message goes to the next stage below its sender that takes it; where none does, to the first of all that does. So a
-stage that takes and gives the same message is inserted by its line between two others. Messages from elsewhere
-(producers, the command line) go to the first stage that takes them.
+A message goes to the next stage below its sender that takes it, or else to the first stage that does. So a stage that
+takes and gives the same message is inserted by adding its line between two others. Messages from elsewhere (producers,
+the command line) go to the first stage that takes them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from overheard.messages import (
 class Stage(msgspec.Struct, frozen=True):
     """One stage of the pipeline.
 
-    ``handler`` is the dotted path of what makes its ``bus.actor.Work`` of an ``actors.context.Context``;
-    ``threads`` is where the configuration has no ``[<name>] threads``; ``program`` names the stage in whose processes
-    supervisord runs it (``programs.py``); ``port`` is added to ``[metrics] port`` with the process number.
-    ``max_retries`` counts tries after the first; backoffs are milliseconds (max_backoff stays
-    under RabbitMQ's consumer timeout: longer waits are due times in the database); ``time_limit`` is milliseconds.
+    ``handler`` is the dotted path of a function from ``actors.context.Context`` to ``bus.actor.StageWork``; ``threads``
+    applies unless the configuration has ``[<name>] threads``; ``program`` names the stage in whose processes
+    supervisord runs it (``programs.py``); ``port`` plus the process number is added to ``[metrics] port``.
+    ``max_retries`` counts tries after the first. Backoffs and ``time_limit`` are milliseconds; max_backoff stays below
+    RabbitMQ's consumer timeout: a longer wait is a due time in the database.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Stage(msgspec.Struct, frozen=True):
 
     @property
     def queue(self) -> str:
-        """A stage's queue bears its name."""
+        """Return the queue's name: the stage's."""
         return self.name
 
 
@@ -65,26 +65,26 @@ STAGES: dict[str, Stage] = {
 
 
 def recipient(message: Message, table: Iterable[Stage], sender: str | None = None) -> Stage:
-    """The stage that a message goes to, from the stage ``sender`` or from elsewhere.
+    """Return the stage to which a message goes, from the stage ``sender`` or from elsewhere.
 
-    Raises InvalidInput when no stage takes it, or when the sender's line does not say that it gives it.
+    Raises InvalidInput if no stage takes it, or if the table does not list it among those that the sender gives.
     """
     stages, kind = tuple(table), type(message)
-    given_by = next((stage for stage in stages if stage.name == sender), None)
-    if given_by is not None and kind not in given_by.gives:
+    sending = next((stage for stage in stages if stage.name == sender), None)
+    if sending is not None and kind not in sending.gives:
         raise InvalidInput(f"{sender} does not give {kind.__name__}: see stages.py")
-    found = _taker(kind, stages, given_by)
-    if found is None:
+    taker = _taker(kind, stages, sending)
+    if taker is None:
         raise InvalidInput(f"no stage takes {kind.__name__}")
-    return found
+    return taker
 
 
 def followers(stage: Stage, table: Iterable[Stage] = STAGES.values()) -> list[Stage]:
-    """The stages that what a stage gives goes to."""
+    """Return the stages to which a stage sends."""
     stages = tuple(table)
-    return [found for kind in stage.gives if (found := _taker(kind, stages, stage)) is not None]
+    return [taker for kind in stage.gives if (taker := _taker(kind, stages, stage)) is not None]
 
 
-def _taker(kind: type[Message], stages: tuple[Stage, ...], given_by: Stage | None) -> Stage | None:
-    start = 0 if given_by is None else [stage.name for stage in stages].index(given_by.name) + 1
+def _taker(kind: type[Message], stages: tuple[Stage, ...], sending: Stage | None) -> Stage | None:
+    start = 0 if sending is None else [stage.name for stage in stages].index(sending.name) + 1
     return next((stage for stage in (*stages[start:], *stages[:start]) if stage.takes is kind), None)

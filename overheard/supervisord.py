@@ -1,4 +1,4 @@
-"""Asks supervisord for its processes, by XML-RPC over its Unix socket."""
+"""Query supervisord for its processes, by XML-RPC over its Unix socket."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import msgspec
 
 from overheard.errors import Unavailable
 
-# supervisord gives it to its programs; on a server, /usr/local/bin/overheard sets it, too.
+# supervisord sets it for its programs; on a server, /usr/local/bin/overheard sets it, too.
 URL_VARIABLE = "SUPERVISOR_SERVER_URL"
 SCHEME = "unix://"
-ANSWER_SECONDS = 5.0  # for each step of the way there and back
+ANSWER_SECONDS = 5.0  # for each socket operation
 
 
 class SupervisedProcess(msgspec.Struct, frozen=True):
-    """One process, in supervisord's words: https://supervisord.org/api.html (getAllProcessInfo)."""
+    """One process, with supervisord's field names: https://supervisord.org/api.html (getAllProcessInfo)."""
 
     group: str
     name: str
@@ -29,12 +29,12 @@ class SupervisedProcess(msgspec.Struct, frozen=True):
 
     @property
     def full_name(self) -> str:
-        """As ``supervisorctl`` wants it."""
+        """Return the name for ``supervisorctl``."""
         return f"{self.group}:{self.name}"
 
     @property
     def number(self) -> int:
-        """0 for the process ``fetch_0``; what ``--process`` was given."""
+        """Return the value of ``--process``: 0 for the process ``fetch_0``."""
         number = self.name.rpartition("_")[2]
         return int(number) if number.isdecimal() else 0
 
@@ -46,8 +46,8 @@ def processes(url: str, *, timeout: float = ANSWER_SECONDS) -> list[SupervisedPr
         with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path, timeout)) as proxy:
             return msgspec.convert(proxy.supervisor.getAllProcessInfo(), list[SupervisedProcess])
     except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError, msgspec.ValidationError) as error:
-        said = error.faultString if isinstance(error, xmlrpc.client.Fault) else str(error) or type(error).__name__
-        raise Unavailable(f"supervisord does not answer on {path}: {said}") from None
+        reason = error.faultString if isinstance(error, xmlrpc.client.Fault) else str(error) or type(error).__name__
+        raise Unavailable(f"supervisord does not answer on {path}: {reason}") from None
 
 
 class _Connection(http.client.HTTPConnection):
@@ -69,5 +69,5 @@ class _Transport(xmlrpc.client.Transport):
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         connection = self._connection[1] or _Connection(self._path, self._timeout)
-        self._connection = host, connection  # where the library looks for what it has to close
+        self._connection = host, connection  # the library closes the connection stored here
         return connection

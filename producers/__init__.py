@@ -1,1 +1,1 @@
-"""What puts events on the bus: ``python -m producers tick`` and ``python -m producers ingress``."""
+"""The processes that put work on the bus: ``python -m producers tick`` and ``python -m producers ingress``."""

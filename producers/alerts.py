@@ -1,9 +1,9 @@
-"""The operator's alerts: what went wrong is told to one channel, together and not often, beside a tick's work.
+"""The operator's alerts: incidents go to one channel, grouped and rate-limited, beside a tick's work.
 
-What is to be told is in the database (``db/incidents.py``), and so is who may tell it when: one alert in ``[alerts]
-every`` seconds, whichever tick sends it. It is sent in a thread of its own, so that no tick waits for a receiver, and
-taken away when it was sent: an alert channel that is down, or a tick that dies, leaves it to the next alert. A failed
-alert is logged and counted, and never becomes an incident itself.
+Incidents are in the database (``db/incidents.py``), and so is the rate limit: one alert per ``[alerts] every`` seconds
+for all ticks together. An alert is sent in a thread of its own, so that no tick waits for a receiver, and its incidents
+are removed only after it was sent: if the channel is down or the tick dies, the next alert has them. A failed alert is
+logged and counted, but is not an incident itself: each would cause the next.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from overheard.sources.reddit.names import SOURCE
 log = get_logger(__name__)
 
 BUDGET = "alerts"
-FAILING_TICKS = 3  # ticks in a row
-UNSENT_MAX_SECONDS = 86400.0  # seconds for which incidents wait for somebody to be told
+FAILING_TICKS = 3  # in a row, before they are an incident: one may be a restart of a server
+UNSENT_MAX_SECONDS = 86400.0  # that incidents are kept while no channel is configured
 
 Start = Callable[[Callable[[], None]], None]
 
 
 def _in_a_thread(work: Callable[[], None]) -> None:
-    # A daemon: a receiver that hangs does not keep the process from ending.
+    # A daemon thread: a receiver that hangs must not keep the process from ending.
     threading.Thread(target=work, name="alert", daemon=True).start()
 
 
 class OperatorAlerts:
-    """``open`` makes the operator's channel; None: there is none."""
+    """Sends alerts. ``open`` opens the operator's channel; None: no channel is configured."""
 
     def __init__(
         self,
@@ -63,29 +63,29 @@ class OperatorAlerts:
         self._held = 0
 
     def step(self, *, failed: bool = False) -> None:
-        """After each tick. ``failed``: the tick did not get to its end. Raises nothing: alerts stop no work."""
+        """Record incidents and send a due alert, after each tick; ``failed`` is the tick's result. Raise nothing."""
         try:
             with self.db.session():
-                self._note(failed)
-                self._tell()
+                self._record_incidents(failed)
+                self._send_due()
         except RetryableError as error:
-            log.debug("alerts put off", stage="tick", exc_info=error)
+            log.debug("alerts postponed", stage="tick", exc_info=error)
         except Exception:
-            log.exception("alerts broke", stage="tick")
+            log.exception("alert step failed", stage="tick")
 
-    def _note(self, failed: bool) -> None:
+    def _record_incidents(self, failed: bool) -> None:
         now = self.clock()
         self._failures = self._failures + 1 if failed else 0
         if self._failures == FAILING_TICKS:
             incidents.record(self.db, "tick failing", socket.gethostname(), now)
         for outage in outages(canaries.state(self.db), source_health.state(self.db, SOURCE), now):
-            # Once for each, however long it lasts and whichever tick sees it.
+            # Once per outage, however long it lasts and whichever tick sees it first.
             if outage.is_alert and heartbeats.record_once(self.db, outage.kind, outage.since):
                 incidents.record(self.db, outage.kind, outage.where, now)
 
-    def _tell(self) -> None:
-        noted = incidents.unreported(self.db)
-        if not noted:
+    def _send_due(self) -> None:
+        unreported = incidents.unreported(self.db)
+        if not unreported:
             self._held = 0
             return
         if self.open is None:
@@ -94,34 +94,35 @@ class OperatorAlerts:
         if self._sending:
             return
         if not budgets.claim_slot(self.db, BUDGET, self.every):
-            self._hold(sum(each.count for each in noted))
+            self._count_held_back(sum(incident.count for incident in unreported))
             return
         self._held = 0
         self._sending = True
         try:
-            self._start(partial(self._send, self.open, noted))
-        except RuntimeError:  # a machine without a thread to spare must not silence all that is to come
+            self._start(partial(self._send, self.open, unreported))
+        except RuntimeError:  # no thread could be started: later alerts must still be sent
             self._sending = False
             raise
 
-    def _hold(self, count: int) -> None:
+    def _count_held_back(self, count: int) -> None:
+        # Count only when incidents were added: the metric counts alerts held back, not ticks.
         if count > self._held:
             self.metrics.alerts.labels("held back").inc()
         self._held = count
 
-    def _send(self, open: Callable[[], Channel], noted: Sequence[IncidentCount]) -> None:
+    def _send(self, open: Callable[[], Channel], unreported: Sequence[IncidentCount]) -> None:
         outcome = "failed"
         try:
-            open().send(compose(noted))
+            open().send(compose(unreported))
             outcome = "sent"
             with self.db.session():
-                incidents.mark_reported(self.db, noted)
-            log.info("alert sent", stage="tick", incidents=sum(each.count for each in noted))
+                incidents.mark_reported(self.db, unreported)
+            log.info("alert sent", stage="tick", incidents=sum(incident.count for incident in unreported))
         except (InvalidInput, PermanentError, RetryableError) as error:
             log.warning("alert failed", stage="tick", error=type(error).__name__, reason=said(error))
         except Exception:
             log.exception("alert failed", stage="tick")
         finally:
             self.metrics.alerts.labels(outcome).inc()
-            self.db.release()  # the thread ends, and its connection with it
+            self.db.release()  # this thread's connection
             self._sending = False

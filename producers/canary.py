@@ -1,6 +1,6 @@
-"""The canary's part of a tick: its workspace is there or not, as the configuration says, and so are its gauges.
+"""The canary's step of a tick: create or remove its workspace as configured, and set its gauges.
 
-What makes an item come is the workspace's own due time, as with everybody's (``tick``).
+Its items are produced like those of any workspace, by the workspace's due time (``tick``).
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from overheard.observability.metrics import ProcessMetrics
 
 log = get_logger(__name__)
 
-FORGET_EVERY = 600.0  # seconds between two looks at what is a day old
+PRUNE_SECONDS = 600.0  # between two removals of items that are a day old
 
 
 class Canary:
-    """``interval``: seconds between two items; 0: there is none."""
+    """The tick's step for the canary. ``interval``: seconds between two items; 0: the canary is off."""
 
     def __init__(self, *, db: Db, clock: Clock, interval: int, metrics: ProcessMetrics) -> None:
         self.db = db
         self.clock = clock
         self.interval = interval
         self.metrics = metrics
-        self._forgot_at = float("-inf")
-        self._complained = False
+        self._pruned_at = float("-inf")
+        self._logged_error = False
 
     def step(self) -> None:
-        """Bring its workspace in line with the configuration, as several ticks may do at once, and set the gauges."""
+        """Bring the workspace in line with the configuration, and set the gauges. Several ticks may do so at once."""
         try:
             if self.interval:
-                self._keep()
+                self._maintain()
             elif canaries.remove(self.db, self.clock()):
                 log.info("canary removed", stage="tick")
         except InvalidInput as error:
-            if not self._complained:
-                log.error("no canary", stage="tick", exc_info=error)
-            self._complained = True
+            if not self._logged_error:  # once, not at every tick: only the operator can change it
+                log.error("canary not created", stage="tick", exc_info=error)
+            self._logged_error = True
         self._report()
 
-    def _keep(self) -> None:
+    def _maintain(self) -> None:
         now = self.clock()
         state = canaries.state(self.db)
         if state is None or state.every != self.interval:
             canaries.ensure(self.db, self.interval, now, lambda text, zone: schedule.next_due(text, zone, now))
-            log.info("canary begun", stage="tick", seconds=self.interval)
+            log.info("canary started", stage="tick", seconds=self.interval)
         canaries.record_delivered(self.db)
-        if now - self._forgot_at >= FORGET_EVERY:
-            self._forgot_at = now
+        if now - self._pruned_at >= PRUNE_SECONDS:
+            self._pruned_at = now
             canaries.prune(self.db, now - canaries.DAY_SECONDS)
 
     def _report(self) -> None:

@@ -1,9 +1,12 @@
-"""Which demands for runs go to fetch at once, and which wait for the one before them: a workspace's share of fetch.
+"""Holds back demands for runs, so that each workspace has at most one message per source waiting for fetch.
 
-A demand is for a workspace's feeds of one source. It waits while the last one has not been taken up by fetch; what
-comes meanwhile joins it. When that one is done with, a single message goes for all that wait. So a workspace has one
-message of each source waiting, however often it is asked for, and each demand gets a reading that begins after it. A
-workspace that is asked for very often waits a little longer each time: each event costs it a hundredth of a second.
+A demand asks for the feeds of one workspace and source. It is held back while fetch has not taken up the previous one;
+demands that arrive meanwhile join it. Then a single message goes for all of them. So a workspace's share of fetch's
+queue does not grow with the number of its events, and each demand still gets a poll that begins after it.
+
+Two brakes act on a workspace with many events. Each event adds EVENT_SECONDS to the pause before its next message: that
+spares fetch in a flood, and needs no setting. ``[limits] triggers_per_hour`` (``producers.ingress``) bounds the runs
+that are requested by hand, because each costs requests to the source. Neither drops a demand.
 """
 
 from __future__ import annotations
@@ -13,15 +16,15 @@ from typing import Any, Literal
 
 import msgspec
 
-LOST_AFTER_SECONDS = 15.0  # a message that fetch has not taken up by then may be lost: another one goes
+LOST_AFTER_SECONDS = 15.0  # a message that fetch has not taken up by then may be lost: the next one goes
 EVENT_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """Events that ask for a run of one workspace and source, and the newest one's ids.
+    """Events that ask for a run of one workspace and source; ids, reason and log fields are the newest event's.
 
-    ``by_hand``: it wants a new reading.
+    ``by_hand``: the demand requires a new poll; one on schedule accepts a recent one.
     """
 
     workspace_id: int
@@ -29,84 +32,92 @@ class Demand(msgspec.Struct, frozen=True):
     by_hand: bool
     reason: str
     message_id: str
-    told: dict[str, Any]
+    log_context: dict[str, Any]
     events: int = 1
 
     @property
     def lane(self) -> tuple[int, str, bool]:
-        """Demands on schedule and by hand do not wait for each other: the former's message may be content with less."""
+        """Return the key of its lane. By hand is separate: a message on schedule may be served by an older poll."""
         return self.workspace_id, self.source, self.by_hand
 
 
 class DemandLane(msgspec.Struct):
-    """When the last message went, until when there is a pause, what waits, and whether the database knows of it."""
+    """The demands of one lane: its last message, its pause, and the demand held back, if any.
+
+    ``recorded``: the database has the demand held back, so that a sweep finds it.
+    """
 
     sent_at: float
     pause_until: float
-    waiting: Demand | None = None
-    noted: bool = False
+    held_back: Demand | None = None
+    recorded: bool = False
 
     @property
     def latest(self) -> float:
-        """When what waits goes at the latest."""
+        """Return the time by which the demand held back goes, whatever fetch does."""
         return max(self.sent_at + LOST_AFTER_SECONDS, self.pause_until)
 
     def is_free(self, served_at: float, now: float) -> bool:
         return now >= self.pause_until and (served_at >= self.sent_at or now >= self.latest)
 
     def join(self, demand: Demand) -> Literal["waits", "joins"]:
-        """Let it wait: one demand stands for all that wait. "waits": it is to be noted in the database."""
-        before = 0 if self.waiting is None else self.waiting.events
-        self.waiting = msgspec.structs.replace(demand, events=demand.events + before)
-        return "joins" if self.noted else "waits"
+        """Hold the demand back, merged with the one held back already. "waits": it has to be recorded."""
+        before = 0 if self.held_back is None else self.held_back.events
+        self.held_back = msgspec.structs.replace(demand, events=demand.events + before)
+        return "joins" if self.recorded else "waits"
 
 
 class Demands:
-    """The demands of one ingress process. What waits here is in the database too: if this process dies, it is swept."""
+    """The demands of one ingress process. Those held back are in the database, too: if it dies, a sweep finds them."""
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[int, str, bool], DemandLane] = {}
 
     def admit(self, demand: Demand, served_at: float, now: float) -> Literal["goes", "waits", "joins"]:
-        """Whether it goes now (then tell ``sent``), waits for the one before, or joins what waits already."""
+        """Return "goes" if the demand may be sent now (then call ``sent``), or hold it back.
+
+        ``served_at``: when fetch last took up a message of this workspace and source.
+        """
         lane = self._lanes.get(demand.lane)
-        if lane is None or (lane.waiting is None and lane.is_free(served_at, now)):
+        if lane is None or (lane.held_back is None and lane.is_free(served_at, now)):
             return "goes"
         return lane.join(demand)
 
     def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
-        """Let it wait for so long at least: its workspace is asked for more often than it may be."""
+        """Hold the demand back for at least ``seconds``: its workspace has used up its triggers."""
         lane = self._lanes.setdefault(demand.lane, DemandLane(now, now))
-        if lane.waiting is None:
+        if lane.held_back is None:
             lane.pause_until = max(lane.pause_until, now + seconds)
         return lane.join(demand)
 
-    def noted(self, demands: Iterable[Demand]) -> None:
-        """The database knows that these wait: until then, an event that comes again has to be noted again."""
+    def mark_recorded(self, demands: Iterable[Demand]) -> None:
+        """Mark demands as recorded in the database. Until then a redelivered event has to record its demand again."""
         for demand in demands:
-            self._lanes[demand.lane].noted = True
+            self._lanes[demand.lane].recorded = True
 
     def sent(self, demand: Demand, now: float) -> None:
-        """Its message has gone."""
+        """Start the lane's pause: the demand's message was sent."""
         pause = min(demand.events * EVENT_SECONDS, LONGEST_PAUSE_SECONDS)
         self._lanes[demand.lane] = DemandLane(now, now + pause)
 
     @property
-    def waiting(self) -> list[Demand]:
-        return [lane.waiting for lane in self._lanes.values() if lane.waiting is not None]
+    def held_back(self) -> list[Demand]:
+        return [lane.held_back for lane in self._lanes.values() if lane.held_back is not None]
 
     def due(self, served_at: Mapping[int, Mapping[str, float]], now: float, *, last: bool = False) -> list[Demand]:
-        """Those that wait and may go now; the ``last`` time, all. ``served_at``: by workspace and source."""
+        """Return the demands held back that may go now; all if ``last``. ``served_at``: by workspace and source."""
         return [
-            each
-            for each in self.waiting
-            if last or self._lanes[each.lane].is_free(served_at[each.workspace_id][each.source], now)
+            demand
+            for demand in self.held_back
+            if last or self._lanes[demand.lane].is_free(served_at[demand.workspace_id][demand.source], now)
         ]
 
     def drop(self, demand: Demand) -> None:
-        """It is no longer wanted."""
+        """Remove the demand: its workspace is paused or gone, or watches the source no longer."""
         self._lanes.pop(demand.lane, None)
 
-    def tidy(self, now: float) -> None:
-        """Forget those of which nothing waits any more, nor has to."""
-        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.waiting is not None or now < lane.latest}
+    def prune(self, now: float) -> None:
+        """Remove idle lanes: nothing is held back, and the next demand would go at once."""
+        self._lanes = {
+            key: lane for key, lane in self._lanes.items() if lane.held_back is not None or now < lane.latest
+        }

@@ -1,7 +1,7 @@
-"""The gauges of the whole system, which the tick keeps: queues, oldest work, feeds, channels, budget.
+"""The gauges of the whole system, set by the tick: queues, oldest work, feeds, channels, budget.
 
-They are gathered beside the tick, whether or not it succeeded: what cannot be done while a server is away shows in
-the age of the oldest work. Two ticks side by side set the same values; queries say ``max by``, never ``sum``.
+They are gathered after each tick, failed or not: work that stops while a server is away shows as the age of the oldest
+work. Two ticks side by side export the same values, so queries use ``max by``, never ``sum``.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from overheard.operations.facts import Vitals, vitals
 
 log = get_logger(__name__)
 
-MAX_GATHER_SHARE = 0.05  # of the time may go into gathering: on a large database it is done less often
+MAX_GATHER_SHARE = 0.05  # of the time is spent gathering: on a large database, gauges are gathered less often
 
-Look = Callable[[], tuple[list[QueueDepth], PublicQueueDepths]]
+InspectQueues = Callable[[], tuple[list[QueueDepth], PublicQueueDepths]]
 
 
 class SystemGauges:
-    """What is looked at: the database, and the bus by ``look``. ``budget`` is the key of Reddit's budget."""
+    """Gathers the gauges from the database and the bus. ``budget`` is the key of Reddit's budget."""
 
     def __init__(
         self,
         *,
         db: Db,
-        look: Look,
+        inspect_queues: InspectQueues,
         budget: str,
         clock: Clock,
         metrics: ProcessMetrics,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.db = db
-        self.look = look
+        self.inspect_queues = inspect_queues
         self.budget = budget
         self.clock = clock
         self.metrics = metrics
@@ -52,9 +52,9 @@ class SystemGauges:
             metrics.gauges_last_success.labels(of).set(0)
 
     def gather(self) -> None:
-        """Bring the gauges up to date, unless the last time was too costly to do it again so soon.
+        """Update the gauges, unless the last update took so long that this one would exceed MAX_GATHER_SHARE.
 
-        Raises nothing: what fails is logged, keeps its last values, and shows in ``gauges_last_success``.
+        Raise nothing: a failure is logged, leaves the last values, and shows in ``gauges_last_success``.
         """
         began = self.timer()
         if began < self._rest_until:
@@ -64,13 +64,13 @@ class SystemGauges:
         took = self.timer() - began
         self._rest_until = began + took / MAX_GATHER_SHARE
 
-    def _gather(self, of: str, look: Callable[[], None]) -> None:
+    def _gather(self, of: str, gather: Callable[[], None]) -> None:
         try:
-            look()
+            gather()
         except RetryableError as error:
-            # A server that is away is told once, not at every tick.
-            tell = log.debug if of in self._failing else log.warning
-            tell("gauges not gathered", of=of, reason=str(error))
+            # Warn once per outage, not at every tick.
+            log_failure = log.debug if of in self._failing else log.warning
+            log_failure("gauges not gathered", of=of, reason=str(error))
             self._failing.add(of)
         except Exception:
             log.exception("gauges not gathered", of=of)
@@ -80,31 +80,31 @@ class SystemGauges:
 
     def _database(self) -> None:
         with self.db.session(), self.db.unhurried():
-            self._show(vitals(self.db, self.budget, self.clock()), deliveries.pending(self.db))
+            self._set(vitals(self.db, self.budget, self.clock()), deliveries.pending(self.db))
 
-    def _show(self, known: Vitals, pending: int) -> None:
-        metrics, failing = self.metrics, known.reddit.failing_for(known.at)
-        for work, age in known.ages.items():
+    def _set(self, current: Vitals, pending: int) -> None:
+        metrics, failing = self.metrics, current.reddit.failing_for(current.at)
+        for work, age in current.ages.items():
             metrics.oldest_work.labels(work).set(age or 0.0)
-        metrics.feed_lag.set(known.lag or 0.0)
-        metrics.reddit_last_success.set(known.reddit.read_at or 0.0)
+        metrics.feed_lag.set(current.lag or 0.0)
+        metrics.reddit_last_success.set(current.reddit.read_at or 0.0)
         metrics.reddit_failing.set(failing)
-        metrics.reddit_login_refused.set(known.reddit.revoked and failing > 0)
-        metrics.reddit_budget_booked.set(known.booked)
-        metrics.reddit_budget_remaining.set(math.nan if known.remaining is None else known.remaining)
-        for gauge, counts in ((metrics.feeds, known.feeds), (metrics.channels, known.channels)):
+        metrics.reddit_login_refused.set(current.reddit.revoked and failing > 0)
+        metrics.reddit_budget_booked.set(current.booked)
+        metrics.reddit_budget_remaining.set(math.nan if current.remaining is None else current.remaining)
+        for gauge, counts in ((metrics.feeds, current.feeds), (metrics.channels, current.channels)):
             for state, count in counts.items():
                 gauge.labels(state).set(count)
         metrics.deliveries_pending.set(pending)
-        metrics.dead_letters.set(known.dead_letters)
+        metrics.dead_letters.set(current.dead_letters)
 
     def _bus(self) -> None:
-        queues, door = self.look()
+        queues, public = self.inspect_queues()
         messages, consumers = self.metrics.queue_messages, self.metrics.queue_consumers
         for queue in queues:
             messages.labels(queue.name, "ready").set(queue.waiting)
             messages.labels(queue.name, "delayed").set(queue.delayed)
             messages.labels(queue.name, "dead").set(queue.dead)
             consumers.labels(queue.name).set(queue.workers or 0)
-        messages.labels(UNROUTED, "dead").set(door.unrouted)
-        messages.labels(REJECTED, "dead").set(door.rejected)
+        messages.labels(UNROUTED, "dead").set(public.unrouted)
+        messages.labels(REJECTED, "dead").set(public.rejected)

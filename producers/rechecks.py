@@ -1,4 +1,4 @@
-"""The tick's part in rechecks: finds which items are due, and has the recheck stage ask their sources about them."""
+"""The tick's step for rechecks: claim due items and send them to the recheck stage."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from overheard.messages import RecheckItems
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.registry import lookup_sizes
 
-REPORT_SECONDS = 60.0  # seconds between two counts of what is overdue
+REPORT_SECONDS = 60.0  # between two counts of overdue items: a count over many rows
 
 
 class Rechecks:
-    """``waiting`` says how many of its messages the bus still holds: no more than ``batch`` are ever there."""
+    """Sends rechecks. ``waiting`` returns how many the bus still holds: more than ``batch`` are never there."""
 
     def __init__(
         self,
@@ -27,29 +27,29 @@ class Rechecks:
         sender: Sender,
         waiting: Callable[[], int],
         clock: Clock,
-        rules: RecheckSettings,
+        settings: RecheckSettings,
         metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.sender = sender
         self.waiting = waiting
         self.clock = clock
-        self.rules = rules
+        self.settings = settings
         self.metrics = metrics
         self._reported = float("-inf")
 
-    def ask(self) -> int:
-        """Claim what is due and send it, a message a request; how many were sent. Raises Unavailable.
+    def send_due(self) -> int:
+        """Claim due items and send one message per request; return how many. Raises Unavailable.
 
-        A message that is lost, or that found the budget used up, leaves its items to a later tick.
+        The items of a message that is lost, or that finds the budget used up, become due again when the claim ends.
         """
-        now, within = self.clock(), self.rules.within_hours * 3600.0
-        if not 0 <= now - self._reported < REPORT_SECONDS:
+        now, within = self.clock(), self.settings.within_hours * 3600.0
+        if not 0 <= now - self._reported < REPORT_SECONDS:  # a negative age: the clock was set back
             self._reported = now
             self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookup_sizes(), now - within))
         before = now - EARLY_FRACTION * within
         due = {name: size for name, size in lookup_sizes().items() if rechecks.due(self.db, name, before, now)}
-        sent, room = 0, self.rules.batch - self.waiting() if due else 0
+        sent, room = 0, self.settings.batch - self.waiting() if due else 0
         for name, size in due.items():
             if sent >= room:
                 break

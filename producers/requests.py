@@ -1,4 +1,4 @@
-"""Public events that came together: those of one meaning are one request. Pure."""
+"""Merge the public events of a batch that have one meaning into one request. Pure."""
 
 from __future__ import annotations
 
@@ -7,56 +7,56 @@ from functools import cached_property
 
 import msgspec
 
+from overheard.bus.event_batches import RUN_MAX_CHARS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.bus.events import AnyPublicEvent, PublicEvent, WorkspaceDigest, WorkspaceDue, message_id_of, parse
-from overheard.bus.intake import RUN_MAX_CHARS, STAGE, EventOutcome, IncomingEvent, refused
 from overheard.errors import InvalidInput
 from overheard.messages import ON_SCHEDULE
 
 
 class EventRequest(msgspec.Struct, dict=True):
-    """Events of one meaning: ``event`` is the newest of them; ``at`` where they stand among those that came."""
+    """Events of one meaning: ``event`` is the newest of them, ``at`` are their positions in the batch."""
 
     event: AnyPublicEvent
-    arrival: IncomingEvent
+    incoming: IncomingEvent
     at: list[int]
 
     @cached_property
     def message_id(self) -> str:
-        # The publisher's own message id counts as the event's: a redelivered event is the same message again.
-        event_id = self.event.event_id or self.arrival.message_id
+        # The AMQP message id stands in for a missing event id: a redelivered event becomes the same message.
+        event_id = self.event.event_id or self.incoming.message_id
         return message_id_of(msgspec.structs.replace(self.event, event_id=event_id))
 
     @property
-    def said(self) -> dict[str, str]:
-        """The event's id is the run's, which every line of the log bears from here to the last stage."""
-        known = self.event.event_id or self.arrival.message_id or self.message_id
-        return {"stage": STAGE, "type": self.arrival.key, "message_id": known, "run": known[:RUN_MAX_CHARS]}
+    def log_fields(self) -> dict[str, str]:
+        """Return the log fields; the event's id is the ``run`` from here to the last stage."""
+        run = self.event.event_id or self.incoming.message_id or self.message_id
+        return {"stage": STAGE, "type": self.incoming.key, "message_id": run, "run": run[:RUN_MAX_CHARS]}
 
 
-def requests_of(arrivals: Sequence[IncomingEvent], settled: list[EventOutcome]) -> list[EventRequest]:
-    """Return the requests that the events make; what cannot be read is refused in ``settled``."""
+def requests_of(events: Sequence[IncomingEvent], outcomes: list[EventOutcome]) -> list[EventRequest]:
+    """Return the requests of the events; set the outcome of each invalid event to a refusal."""
     requests: dict[PublicEvent, EventRequest] = {}
-    for at, arrival in enumerate(arrivals):
+    for at, incoming in enumerate(events):
         try:
-            event = parse(arrival.key, arrival.body)
+            event = parse(incoming.key, incoming.body)
         except InvalidInput as error:
-            settled[at] = refused(error)
+            outcomes[at] = refused(error)
             continue
-        request = requests.setdefault(_meaning(event), EventRequest(event, arrival, []))
-        request.event, request.arrival = event, arrival
+        request = requests.setdefault(_meaning(event), EventRequest(event, incoming, []))
+        request.event, request.incoming = event, incoming
         request.at.append(at)
     return list(requests.values())
 
 
 def is_on_schedule(event: PublicEvent) -> bool:
-    """Return whether the event is as the tick publishes it; others may do so too, and are asked again as little."""
+    """Return True if the event has the form of the tick's. One of another publisher is then handled like the tick's."""
     if isinstance(event, WorkspaceDue):
         return event.reason in ON_SCHEDULE
     return isinstance(event, WorkspaceDigest) and event.period_end is not None
 
 
 def _meaning(event: PublicEvent) -> PublicEvent:
-    """Return the event without who asks and why: equal for those that ask for the same."""
+    """Return the event without its id and its reason by hand: equal for events of the same meaning."""
     if isinstance(event, WorkspaceDue):
         event = msgspec.structs.replace(event, reason=ON_SCHEDULE[0] if is_on_schedule(event) else "")
     return msgspec.structs.replace(event, event_id=None)

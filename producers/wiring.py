@@ -1,4 +1,4 @@
-"""Builds the producers from the configuration: used by ``python -m producers`` and by ``overheard run``."""
+"""Build the producers from the configuration, for ``python -m producers`` and ``overheard run``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from overheard.bus.dead_letter_collector import collect
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.memory import MemoryBroker
 from overheard.bus.public_exchange import INGRESS, EventPublisher
-from overheard.bus.queue_depths import look, waiting
+from overheard.bus.queue_depths import inspect, waiting
 from overheard.bus.sender import Sender
 from overheard.db.retention import RetentionAges
 from overheard.operations.operator_alert import alert_channel
@@ -20,18 +20,18 @@ from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.demands import Demands
-from producers.gauges import Look, SystemGauges
+from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.rechecks import Rechecks
 from producers.tick import Ticker
 
-TICK_DOWN_SECONDS = 5.0  # after which a tick's server counts as down
-# Where a demand, and then what was read for it, waits.
-DEMANDS = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
+TICK_DOWN_SECONDS = 5.0  # of failing ticks before /healthz reports it: one may meet a server's restart
+# The queues of a demand, and then of the items polled for it.
+DEMAND_QUEUES = (INGRESS, *(STAGES[name].queue for name in ("fetch", "match", "store")))
 
 
 def ingress_of(running: RunningProcess, sender: Sender) -> Ingress:
-    """The ingress of a program. Where the bus is its own, nobody but the tick asks for runs, and none has to wait."""
+    """Return the ingress. On the bus in memory it holds nothing back: only the process's own tick publishes events."""
     config = running.config
     return Ingress(
         db=running.db,
@@ -44,7 +44,7 @@ def ingress_of(running: RunningProcess, sender: Sender) -> Ingress:
 
 
 def consumer_of(running: RunningProcess, ingress: Ingress, name: str) -> IngressConsumer:
-    """What consumes the public events on RabbitMQ; ``name`` is the process's."""
+    """Return the consumer of public events on RabbitMQ; ``name`` is the process's."""
     return IngressConsumer(
         running.config.bus.address,
         ingress.handle,
@@ -52,48 +52,51 @@ def consumer_of(running: RunningProcess, ingress: Ingress, name: str) -> Ingress
         metrics=running.metrics,
         name=name,
         release=ingress.release,
-        unable=running.unable,
+        unavailable_reason=running.unavailable_reason,
     )
 
 
 def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -> Ticker:
-    """The ticker of a program, on any bus."""
+    """Return the ticker, on either bus."""
     url = running.config.bus.address
-    kept = running.config.retention
+    retention = running.config.retention
     if isinstance(broker, MemoryBroker):
-        drained: Callable[[], int] = _nothing
-        seen: Look = broker.look
-        waits: Callable[[Iterable[str]], int] = broker.unfinished
+        # A message that fails on the bus in memory is recorded at once: there is no queue to collect from.
+        collect_dead_letters: Callable[[], int] = _collect_nothing
+        inspect_queues: InspectQueues = broker.inspect
+        count_waiting: Callable[[Iterable[str]], int] = broker.unfinished
     else:
-        drained = partial(collect, url, STAGES.values(), running.record_found)
-        waits = partial(waiting, url)
-        seen = partial(look, url)
+        collect_dead_letters = partial(collect, url, STAGES.values(), running.record_collected)
+        count_waiting = partial(waiting, url)
+        inspect_queues = partial(inspect, url)
     rechecks = Rechecks(
         db=running.db,
         sender=Sender(broker),
-        waiting=partial(waits, (STAGES["recheck"].queue,)),
+        waiting=partial(count_waiting, (STAGES["recheck"].queue,)),
         clock=running.clock,
-        rules=running.config.recheck,
+        settings=running.config.recheck,
         metrics=running.metrics,
     )
     return Ticker(
         db=running.db,
         events=events,
         sender=Sender(broker),
-        drain=drained,
-        waiting=partial(waits, DEMANDS),
+        collect_dead_letters=collect_dead_letters,
+        waiting=partial(count_waiting, DEMAND_QUEUES),
         clock=running.clock,
-        rules=running.config.tick,
-        ages=RetentionAges(kept.mentions_days, kept.deliveries_days, kept.dead_letters_days, kept.items_days),
+        settings=running.config.tick,
+        ages=RetentionAges(
+            retention.mentions_days, retention.deliveries_days, retention.dead_letters_days, retention.items_days
+        ),
         metrics=running.metrics,
         gauges=SystemGauges(
             db=running.db,
-            look=seen,
+            inspect_queues=inspect_queues,
             budget=budget_key(running.config.sources.reddit.client_in_use),
             clock=running.clock,
             metrics=running.metrics,
         ),
-        recheck=rechecks.ask,
+        recheck=rechecks.send_due,
         canary=Canary(
             db=running.db,
             clock=running.clock,
@@ -110,18 +113,17 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
     )
 
 
-def _nothing() -> int:
-    """What dies in memory is recorded as it dies: there is no other place to look for it."""
+def _collect_nothing() -> int:
     return 0
 
 
 def tick_problems(ticker: Ticker, now: float) -> list[str]:
-    """For /healthz: a server is away for long, or the tick is late: three in a row did not succeed."""
+    """Return the problems for /healthz: a server that stays away, or a late tick (three intervals without success)."""
     if ticker.failing_since is not None and now - ticker.failing_since >= TICK_DOWN_SECONDS:
         return [f"the tick has failed for {now - ticker.failing_since:.0f} s: {ticker.failure}"]
-    longest = max(3 * ticker.rules.interval, 30.0)
-    # Before the first connection, ``began`` is by the machine's clock: it does not outlast the first success.
-    if now - (ticker.began if ticker.last_success is None else ticker.last_success) <= longest:
+    max_age = max(3 * ticker.settings.interval, 30.0)
+    # ``began`` may be a time of the machine's clock, read before the first connection: it counts only until a success.
+    if now - (ticker.began if ticker.last_success is None else ticker.last_success) <= max_age:
         return []
     if ticker.last_success is None:
         return [f"no tick has succeeded since the start, {now - ticker.began:.0f} s ago"]

@@ -56,10 +56,10 @@ BACKUP_MEANING = (
 def page() -> str:
     """The whole text."""
     defined = ProcessMetrics(CollectorRegistry()).series
-    places = {by: place for place, by in reversed(list(enumerate(each.by for each in defined)))}
-    defined.sort(key=lambda series: places[series.by])
+    places = {by: place for place, by in reversed(list(enumerate(each.set_by for each in defined)))}
+    defined.sort(key=lambda series: places[series.set_by])
     top = TOP.format(quick=_buckets(DURATION_BUCKETS_SECONDS), ages=_buckets(AGE_BUCKETS_SECONDS))
-    parts = (line for by, some in groupby(defined, lambda each: each.by) for line in _part(by, some))
+    parts = (line for by, some in groupby(defined, lambda each: each.set_by) for line in _part(by, some))
     return "\n".join([top, *parts, END.format(meaning=BACKUP_MEANING)])
 
 

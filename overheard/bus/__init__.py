@@ -1,1 +1,1 @@
-"""The bus: everything that speaks to RabbitMQ through Dramatiq and pika, and its twin within one process."""
+"""The bus: all use of RabbitMQ through Dramatiq and pika, and an in-process bus with the same behaviour."""

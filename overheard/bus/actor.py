@@ -1,4 +1,4 @@
-"""The thin shell that makes a plain function an actor."""
+"""Register a stage's plain handler function as a Dramatiq actor."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from overheard.outcomes import Later, Outcome
 from overheard.permits import BudgetNeed
 from overheard.stages import Stage
 
-StageHandler = Callable[[Any, Any], Outcome]  # of a message and its Permission
+StageHandler = Callable[[Any, Any], Outcome]  # (message, permit)
 
 
 class StageWork(NamedTuple):
-    """What a stage does with its messages.
+    """The functions of one stage.
 
-    ``handle(message, permit)`` returns the message's outcome. ``need(message)`` names the budget that the permit is
-    for. ``prepare`` is called before the first message, outside of any message's time limit.
+    ``handle(message, permit)`` returns the message's outcome. ``need(message)`` returns the budget that the permit is
+    for. ``prepare`` runs before the first message, outside any message's time limit.
     """
 
     handle: StageHandler
@@ -32,12 +32,14 @@ class StageWork(NamedTuple):
 
 
 def register(broker: dramatiq.Broker, stage: Stage, work: StageWork) -> None:
-    """Let a stage's work be done on its messages."""
+    """Declare the actor that runs ``work`` on the messages of ``stage``."""
 
     def run(payload: Payload) -> Outcome:
         try:
             return work.handle(payload.message, permit_of(CurrentMessage.get_current_message()))
         except BudgetExhausted as wait:
+            # Sources acquire tokens deep inside their libraries, where only an exception gets out. A handler that has
+            # to keep its progress catches it itself and returns a ``Later`` with a message of its own.
             return Later.for_slot(wait)
 
     declare = dramatiq.actor(

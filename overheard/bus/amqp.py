@@ -1,7 +1,8 @@
-"""Connections to RabbitMQ: every wait for an answer ends; errors name the server, never the password.
+"""Connections to RabbitMQ: every wait for an answer is bounded; errors name the server, never the password.
 
-A RabbitMQ that is stopped still accepts connections (its kernel does) and confirms nothing. Heartbeats notice that
-after a minute at the default; here no call waits longer than ``ANSWER_TIMEOUT_SECONDS``, and consumers probe at times.
+A stopped RabbitMQ process still accepts connections (its kernel does) but confirms nothing. By default heartbeats
+notice that after a minute; here no call waits longer than ``ANSWER_TIMEOUT_SECONDS``, and idle consumers probe the
+server.
 """
 
 from __future__ import annotations
@@ -24,26 +25,27 @@ from overheard.errors import ConfigError, Unavailable
 DEFAULTS = {  # seconds
     "heartbeat": 30,
     "blocked_connection_timeout": 30,  # without it publishers hang for as long as a memory or disk alarm lasts
-    "socket_timeout": 5.0,  # for connecting a socket
+    "socket_timeout": 5.0,  # to connect the socket
     "stack_timeout": 8.0,  # from connecting to the end of the handshake
 }
-CONSUMER_HEARTBEAT_SECONDS = 5
+CONSUMER_HEARTBEAT_SECONDS = 5  # RabbitMQ redelivers a vanished consumer's messages after two of them
 ANSWER_TIMEOUT_SECONDS = 10.0  # for an answer, or a confirm
-PROBE_INTERVAL_SECONDS = 5.0  # between two questions of a consumer that hears nothing
-RETRY_WITHIN_SECONDS = 2.0  # a server that took longer to fail gets no second try
-# Of a queue's arguments. rabbitmqadmin publishes without a delivery mode: a classic queue would lose that on a restart.
+PROBE_INTERVAL_SECONDS = 5.0  # between two probes of an idle consumer
+RETRY_WITHIN_SECONDS = 2.0  # a closed idle connection fails at once; a slower failure is an outage, not worth a retry
+# Queue arguments. Quorum queues persist every message: rabbitmqadmin publishes without a delivery mode, and a classic
+# queue would lose such a message on a restart.
 QUORUM = {"x-queue-type": "quorum"}
 SCHEMES = ("amqp", "amqps")
-# A host that is gone without a word is noticed within 11 seconds, data it does not confirm within 10.
+# A host that vanishes is noticed within 11 seconds when idle (5 + 3 × 2), within 10 when data is unacknowledged.
 TCP_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
 
 class AnswerTimeout(pika.exceptions.AMQPConnectionError):  # type: ignore[misc]
-    """RabbitMQ has taken a question and says nothing."""
+    """RabbitMQ accepted a request and did not answer in time."""
 
 
-# What a broken connection may raise. pika lets name resolution and TLS errors through as they are, has a family of its
-# own for what fails while connecting, and another for a server that speaks something else.
+# What a broken connection may raise. pika passes name resolution and TLS errors through unchanged, and has separate
+# families for failures while connecting and for a server that does not speak AMQP.
 CONNECTION_ERRORS = (
     pika.exceptions.AMQPConnectionError,
     pika.exceptions.AMQPChannelError,
@@ -71,27 +73,27 @@ ERROR_TEXTS: tuple[tuple[Any, str], ...] = (
     ),
 )
 REFUSAL_ERRORS = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
-REFUSED_CODES = (403, 530)  # ACCESS_REFUSED; NOT_ALLOWED: no such vhost, or none of this user's
+REFUSED_CODES = (403, 530)  # ACCESS_REFUSED; NOT_ALLOWED: the vhost does not exist, or the user may not use it
 
 
 class BusUnavailable(Unavailable, dramatiq.errors.ConnectionClosed):
-    """RabbitMQ cannot be used now. Dramatiq's consumers know it as their own connection error and reconnect."""
+    """RabbitMQ cannot be used now. Also a Dramatiq connection error, so that its consumers reconnect."""
 
 
 class BusRefused(BusUnavailable):
-    """RabbitMQ is there, and does not take the login, the vhost, or what this user wants to do there."""
+    """RabbitMQ is up and refuses the login, the vhost, or the operation."""
 
 
 class QueueMismatch(ConfigError, dramatiq.errors.ConnectionClosed):
-    """A queue exists on the server with other arguments than ours."""
+    """A queue exists on the server with arguments that differ from ours."""
 
 
 def parameters(url: str, *, name: str = "") -> Any:
-    """pika's parameters for ``url``; ``DEFAULTS`` are used where the URL's query does not set them.
+    """Return pika's parameters for ``url``; ``DEFAULTS`` apply where the URL's query does not set them.
 
-    ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for a URL that cannot be used.
+    ``name`` is shown in RabbitMQ's list of connections. Raises ConfigError for an unusable URL.
     """
-    tolerant_headers.install()  # every connection of ours begins here
+    tolerant_headers.install()  # every connection of ours takes its parameters from here
     try:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES or not parts.hostname:
@@ -101,33 +103,33 @@ def parameters(url: str, *, name: str = "") -> Any:
         # pika's own text may quote the URL, password included
         reason = str(error) if str(error).startswith("want ") else "a part of the URL has the wrong form"
         raise ConfigError([f"[bus] url: {reason}"]) from None
-    given = parse_qs(parts.query)
-    for name_of_default, value in DEFAULTS.items():
-        if name_of_default not in given:
-            setattr(result, name_of_default, value)
+    query = parse_qs(parts.query)
+    for option, value in DEFAULTS.items():
+        if option not in query:
+            setattr(result, option, value)
     result.tcp_options = {**TCP_OPTIONS, **(result.tcp_options or {})}
     result.client_properties = {"connection_name": f"overheard {name}".strip(), "product": "Overheard"}
     return result
 
 
 def consuming(params: Any) -> Any:
-    """The same parameters for a connection that consumes.
+    """Return the same parameters with the shorter heartbeat of a consuming connection.
 
-    RabbitMQ gives to others what a consumer holds that it has not heard of for two heartbeats. Connections that only
-    publish send none while there is nothing to publish, so theirs are longer.
+    RabbitMQ redelivers a consumer's messages elsewhere after two missed heartbeats. A connection that only publishes
+    sends none between two publishes, so its heartbeat has to be longer.
     """
     result = copy.copy(params)
-    result.heartbeat = min(params.heartbeat, CONSUMER_HEARTBEAT_SECONDS)  # 0, where the URL says so, turns them off
+    result.heartbeat = min(params.heartbeat, CONSUMER_HEARTBEAT_SECONDS)  # 0 in the URL turns heartbeats off
     return result
 
 
 class DeadlineConnection(pika.BlockingConnection):  # type: ignore[misc]
-    """A BlockingConnection whose calls end: it raises AnswerTimeout after ANSWER_TIMEOUT_SECONDS without one."""
+    """A BlockingConnection whose calls raise AnswerTimeout after ANSWER_TIMEOUT_SECONDS without an answer."""
 
     def _flush_output(self, *waiters: Any) -> None:
-        # Whatever pika waits for, it waits here: for the answer to a call, a confirm, room in the socket.
+        # All of pika's waiting happens here: for an answer, a confirm, room in the socket's buffer.
         if self.is_closed:
-            super()._flush_output(*waiters)  # which raises
+            super()._flush_output(*waiters)  # raises
             return
         timer = self._impl._adapter_call_later(ANSWER_TIMEOUT_SECONDS, self._give_up)
         try:
@@ -136,13 +138,14 @@ class DeadlineConnection(pika.BlockingConnection):  # type: ignore[misc]
             self._impl._adapter_remove_timeout(timer)
 
     def _give_up(self) -> None:
-        # During an alarm RabbitMQ says so, and pika has a timeout of its own for it.
+        # A memory or disk alarm is announced by RabbitMQ, and pika has its own timeout for it
+        # (blocked_connection_timeout).
         if self._impl._blocked_conn_timer is None:
             self._impl._terminate_stream(AnswerTimeout(f"no answer within {ANSWER_TIMEOUT_SECONDS:g} s"))
 
 
 def connect(params: Any) -> Any:
-    """A new connection. Raises BusUnavailable."""
+    """Open a connection. Raises BusUnavailable."""
     try:
         return DeadlineConnection(params)
     except CONNECTION_ERRORS as error:
@@ -150,9 +153,9 @@ def connect(params: Any) -> Any:
 
 
 def retry_once(params: Any, work: Callable[[], object], disconnect: Callable[[], object]) -> None:
-    """Do ``work``; where that fails, once more on a new connection: the first may find out that an idle one is closed.
+    """Run ``work``; if it fails, run it once more on a new connection: the first try may have met a closed idle one.
 
-    A server that takes its time to fail gets no second try. Raises BusUnavailable.
+    After a slow failure (RETRY_WITHIN_SECONDS) there is no second try. Raises BusUnavailable.
     """
     began = time.monotonic()
     for last in (False, True):
@@ -166,26 +169,26 @@ def retry_once(params: Any, work: Callable[[], object], disconnect: Callable[[],
 
 
 class IdleProbe:
-    """Whether RabbitMQ is there, asked by a consumer that hears nothing: on a call of its own, as often as it comes."""
+    """Checks that RabbitMQ still answers a consumer that receives nothing."""
 
     def __init__(self, channel: Any, prefetch: int) -> None:
         self._channel = channel
         self._prefetch = prefetch
-        self._heard_at = time.monotonic()
+        self._active_at = time.monotonic()
 
-    def heard(self) -> None:
-        """Something has come."""
-        self._heard_at = time.monotonic()
+    def restart(self) -> None:
+        """Start the idle interval anew: the connection has just delivered something."""
+        self._active_at = time.monotonic()
 
-    def ask(self) -> None:
-        """Ask when nothing has come for long. Raises what is in LOST."""
-        if time.monotonic() - self._heard_at >= PROBE_INTERVAL_SECONDS:
-            self._channel.basic_qos(prefetch_count=self._prefetch)  # the cheapest question, and nothing changes
-            self.heard()
+    def probe_if_idle(self) -> None:
+        """Call the server if the connection has been idle for long. Raises CONNECTION_ERRORS."""
+        if time.monotonic() - self._active_at >= PROBE_INTERVAL_SECONDS:
+            self._channel.basic_qos(prefetch_count=self._prefetch)  # the cheapest call, and it changes nothing
+            self.restart()
 
 
 def close(connection: Any) -> None:
-    """Close without complaint: who closes does not care that the other side went first."""
+    """Close the connection; it may be lost already."""
     try:
         if connection.is_open:
             connection.close()
@@ -194,7 +197,7 @@ def close(connection: Any) -> None:
 
 
 def unavailable(params: Any, error: BaseException) -> BusUnavailable:
-    """The error to raise for what pika raised; one of ours stays."""
+    """Return the BusUnavailable for an error of pika's; one that is ours already is returned as it is."""
     if isinstance(error, BusUnavailable):
         return error
     refused = isinstance(error, REFUSAL_ERRORS) or getattr(error, "reply_code", None) in REFUSED_CODES
@@ -207,30 +210,30 @@ def vhost(params: Any) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong, in words that hold no credentials."""
-    for kinds, words in ERROR_TEXTS:
+    """Describe the error without credentials."""
+    for kinds, description in ERROR_TEXTS:
         if isinstance(error, kinds):
-            return words
+            return description
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
     if code:
         return f"closed with {code} {text}"
     cause: Any = error
     while isinstance(cause, BaseException) and cause.args and isinstance(cause.args[0], BaseException):
         cause = cause.args[0]
-    inner = getattr(cause, "exception", None) or cause  # pika's connector errors hold the socket's
+    inner = getattr(cause, "exception", None) or cause  # pika's connector errors wrap the socket's
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
     return f"connection lost ({type(inner).__name__})"
 
 
 def queue_mismatch(text: str) -> QueueMismatch:
-    """What to do about RabbitMQ's PRECONDITION_FAILED."""
-    found = re.search(r"for (queue|exchange) '([^']+)'", text)
-    kind, name = found.groups() if found else ("queue", "?")
-    how = f"rabbitmqctl delete_queue {name}" if kind == "queue" else f"rabbitmqadmin delete exchange name={name}"
+    """Return the error, with its remedy, for RabbitMQ's PRECONDITION_FAILED."""
+    match = re.search(r"for (queue|exchange) '([^']+)'", text)
+    kind, name = match.groups() if match else ("queue", "?")
+    command = f"rabbitmqctl delete_queue {name}" if kind == "queue" else f"rabbitmqadmin delete exchange name={name}"
     return QueueMismatch(
         [
             f"{kind} {name} exists on RabbitMQ with other arguments than Overheard's ({text}); "
-            f"let what uses it finish, then remove it with: {how}"
+            f"let what uses it finish, then remove it with: {command}"
         ]
     )

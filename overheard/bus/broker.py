@@ -1,4 +1,4 @@
-"""Opens the bus that a URL names."""
+"""Create the broker that a URL names, with its middleware."""
 
 from __future__ import annotations
 
@@ -30,24 +30,23 @@ def open_broker(
     stages: Iterable[Stage] = (),
     metrics: ProcessMetrics,
     record_dead: RecordAll,
-    give_back: Callable[[], object] = lambda: None,
+    on_thread_end: Callable[[], object] = lambda: None,
     permits: PermitFactory = lambda need, slot: UnlimitedPermit(),
     name: str = "",
     clock: Clock = system_clock,
 ) -> Broker:
-    """The broker for ``memory://`` or ``amqp(s)://``; no connection is made yet. Raises ConfigError.
+    """Return the broker for ``memory://`` or ``amqp(s)://``, not connected yet. Raises ConfigError.
 
-    ``stages`` are the limits to use; stages that are not named have those of ``stages.py``. ``give_back`` runs on
-    each worker's thread as it ends: it closes what belongs to the thread (its connection to the database). ``clock`` is
-    the one that all processes share, for delayed messages. ``permits`` makes the permits of messages whose stages need
-    a budget.
+    ``stages`` override the limits in ``stages.py``. ``on_thread_end`` runs on each worker thread as it ends, and closes
+    what belongs to the thread (its database connection). ``clock`` times delayed messages and is shared by all
+    processes. ``permits`` makes the permit of each message whose stage needs a budget.
     """
     known = {**STAGES, **{stage.name: stage for stage in stages}}
-    # Dramatiq's encoder is a global of the library. It is set here and nowhere else; since every encoder of ours
-    # knows every stage, a second broker in the process changes nothing.
+    # Dramatiq's encoder is a global of the library, set only here. Every encoder of ours handles all stages, so a
+    # second broker in the process changes nothing.
     dramatiq.set_encoder(StrictEncoder(known.values()))
     quiet_libraries()
-    middleware = stack(tuple(known.values()), metrics, record_dead, give_back, permits)
+    middleware = stack(tuple(known.values()), metrics, record_dead, on_thread_end, permits)
     scheme = url.partition("://")[0]
     if scheme == "memory":
         return MemoryBroker(stages=known.values(), middleware=middleware, record=record_dead)
@@ -60,21 +59,22 @@ def stack(
     stages: tuple[Stage, ...],
     metrics: ProcessMetrics,
     record_dead: RecordAll,
-    give_back: Callable[[], object],
+    on_thread_end: Callable[[], object],
     permits: PermitFactory,
 ) -> list[Middleware]:
-    """The middlewares. ``before_…`` hooks run in this order and ``after_…`` hooks in the reverse:
+    """Return the middleware. ``before_…`` hooks run in this order and ``after_…`` hooks in reverse:
 
-    1. TimeLimit first disarms, so that it cannot strike while a retry is being published;
-    2. RateLimit re-schedules what is to come later; SafeRetries what failed, or lets it be rejected;
-    3. DeadLetters writes down why it was rejected (``after_nack``);
-    4. Observe counts and logs how it ended.
+    1. TimeLimit disarms first, so that it cannot strike while a retry is being published;
+    2. CurrentMessage clears the thread's current message;
+    3. RateLimit republishes a postponed message; SafeRetries republishes or rejects a failed one;
+    4. DeadLetters records the reason of a rejection (``after_nack``);
+    5. Observation counts and logs the result.
     """
     return [
-        Observation(metrics, give_back),
+        Observation(metrics, on_thread_end),
         DeadLetters(record_dead),
         SafeRetries(stages),
         RateLimit(permits),
-        CurrentMessage(),
+        CurrentMessage(),  # an actor gets only its arguments: by this it finds its message, which holds the permit
         TimeLimit(),
     ]

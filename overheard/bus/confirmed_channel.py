@@ -1,7 +1,7 @@
-"""Publishing many messages at once, and waiting once until RabbitMQ has them all on disk.
+"""Publish many messages and wait once, until RabbitMQ has them all on disk.
 
-pika's blocking channel waits for each message's confirm before it publishes the next: a round trip and a write to the
-disk for each. Here they are all under way together, and RabbitMQ confirms many in one answer.
+pika's blocking channel waits for each message's confirm before it publishes the next: a round trip and a disk write
+each. Here many are unconfirmed at a time, and RabbitMQ confirms them in batches.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import pika.exceptions
 import pika.spec
 
-MAX_UNCONFIRMED_MESSAGES = 500  # messages under way
+MAX_UNCONFIRMED_MESSAGES = 500  # chosen, not measured: bounds what a lost connection leaves in doubt
 
 
 class Publication(NamedTuple):
-    """What ``basic_publish`` takes."""
+    """The arguments of ``basic_publish``."""
 
     exchange: str
     routing_key: str
@@ -26,7 +26,7 @@ class Publication(NamedTuple):
 
 
 class ConfirmedChannel:
-    """A channel of ``connection`` for publishing, and nothing else."""
+    """A channel of ``connection`` that only publishes."""
 
     def __init__(self, connection: Any) -> None:
         self._channel = connection.channel()
@@ -36,36 +36,37 @@ class ConfirmedChannel:
         self._refused = False
         self._returned: list[Any] = []
         ready: list[Any] = []
-        # The blocking channel waits for each confirm itself, or has none; the one beneath it tells of them.
-        beneath = self._channel._impl
-        beneath.add_on_return_callback(self._on_return)
-        beneath.confirm_delivery(self._on_confirm, callback=ready.append)
+        # The blocking channel would wait for each confirm; the asynchronous one beneath it reports them by callback.
+        channel = self._channel._impl
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm, callback=ready.append)
         self._channel._flush_output(lambda: bool(ready))
 
     def is_stale(self, heartbeat: int) -> bool:
-        """Whether the connection was idle for longer than a ``heartbeat``, in seconds (0: there are none).
+        """Return True if the connection was idle for longer than ``heartbeat`` seconds (0: heartbeats are off).
 
-        Between two publishes nobody sends heartbeats, so RabbitMQ has closed it, or soon will. A new connection costs
-        milliseconds, finding out later a failed publish.
+        No heartbeats are sent between two publishes, so RabbitMQ has closed the connection, or soon will. A new one
+        costs milliseconds; finding out by publishing costs a failed publish.
         """
         return 0 < heartbeat < time.monotonic() - self._used_at
 
     def publish(self, publications: Iterable[Publication]) -> None:
-        """Return when RabbitMQ has them all. Raises what is in ``amqp.LOST``: then it has some of them at most.
+        """Publish and return when all are confirmed.
 
-        UnroutableError: no queue takes one of them. NackError: RabbitMQ cannot keep one now.
+        Raises ``amqp.CONNECTION_ERRORS``, UnroutableError (a queue does not exist) or NackError (RabbitMQ could not
+        store a message); any part of the messages may be published then.
         """
         rest = list(publications)
         while rest:
-            some, rest = rest[:MAX_UNCONFIRMED_MESSAGES], rest[MAX_UNCONFIRMED_MESSAGES:]
-            for each in some:
+            batch, rest = rest[:MAX_UNCONFIRMED_MESSAGES], rest[MAX_UNCONFIRMED_MESSAGES:]
+            for publication in batch:
                 self._sent += 1
                 self._unconfirmed.add(self._sent)
-                self._channel.basic_publish(*each, mandatory=True)
-            self._await()
+                self._channel.basic_publish(*publication, mandatory=True)
+            self._await_confirms()
         self._used_at = time.monotonic()
 
-    def _await(self) -> None:
+    def _await_confirms(self) -> None:
         self._channel._flush_output(lambda: not self._unconfirmed)
         returned, self._returned = self._returned, []
         refused, self._refused = self._refused, False
@@ -78,7 +79,7 @@ class ConfirmedChannel:
         method = frame.method
         tag = method.delivery_tag
         if method.multiple:
-            self._unconfirmed = {each for each in self._unconfirmed if each > tag}
+            self._unconfirmed = {sent for sent in self._unconfirmed if sent > tag}
         else:
             self._unconfirmed.discard(tag)
         self._refused |= isinstance(method, pika.spec.Basic.Nack)

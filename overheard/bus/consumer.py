@@ -1,4 +1,4 @@
-"""Consuming a queue on RabbitMQ."""
+"""The consumer of a stage's queue on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import dramatiq
 from dramatiq.brokers.rabbitmq import (
     RabbitmqBroker,
-    _RabbitmqConsumer,  # what Broker.consumer_class is made to name; it has no public name
+    _RabbitmqConsumer,  # the class to override for Broker.consumer_class; it has no public name
     _RabbitmqMessage,
 )
 from dramatiq.common import current_millis, q_name
@@ -22,15 +22,17 @@ log = get_logger(__name__)
 
 
 class QuorumConsumer(_RabbitmqConsumer):
-    """A consumer that refuses messages addressed elsewhere, and settles only messages of its own connection.
+    """A consumer that parks messages addressed to another queue, and settles only messages of its own connection.
 
-    Dramatiq looks a message's consumer up by the queue that the message names (a KeyError there kills the worker
-    thread), and by queue alone: after a reconnect it would acknowledge the new connection's message of the same tag.
+    Dramatiq finds the consumer to acknowledge on by the queue that the message names: for a foreign name that is a
+    KeyError, which kills the worker thread; after a reconnect it would acknowledge another message, the one that has
+    the same delivery tag on the new connection.
     """
 
     def __init__(self, broker: RabbitmqBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        # As Dramatiq's own, but on a connection of ours.
-        self.beat = time.monotonic()
+        # Not super().__init__: it would open a connection without our timeouts. So its attributes, logger and
+        # known_tags among them, are set here.
+        self.active_at = time.monotonic()
         self.broker = broker
         self.queue_name = queue_name
         self.logger = dramatiq.get_logger(__name__, type(self))  # type: ignore[no-untyped-call]
@@ -43,24 +45,24 @@ class QuorumConsumer(_RabbitmqConsumer):
         except amqp.CONNECTION_ERRORS as error:
             amqp.close(self.connection)
             raise amqp.unavailable(broker.parameters, error) from None
-        self._asking = amqp.IdleProbe(self.channel, prefetch)
+        self._probe = amqp.IdleProbe(self.channel, prefetch)
 
     @property
     def connected(self) -> bool:
         return bool(self.connection.is_open)
 
     def __next__(self) -> dramatiq.MessageProxy | None:
-        self.beat = time.monotonic()
+        self.active_at = time.monotonic()
         try:
             method, _, body = next(self.iterator)
             if method is None:
-                self._asking.ask()
+                self._probe.probe_if_idle()
                 return None
         except (AssertionError, *amqp.CONNECTION_ERRORS) as error:
             if getattr(error, "reply_code", None) == 404:
-                self.broker.queues_pending.add(q_name(self.queue_name))  # deleted: it is declared again
+                self.broker.queues_pending.add(q_name(self.queue_name))  # the queue was deleted: declare it again
             raise amqp.unavailable(self.broker.parameters, error) from None
-        self._asking.heard()
+        self._probe.restart()
         try:
             message = dramatiq.Message.decode(body)
         except dramatiq.DecodeError as error:
@@ -77,15 +79,15 @@ class QuorumConsumer(_RabbitmqConsumer):
         return proxy  # type: ignore[no-any-return]
 
     def _delay(self, eta: int) -> int:
-        """Milliseconds until ``eta``, which is by the broker's clock: Dramatiq waits by the machine's.
+        """Return the milliseconds until ``eta``, a time of the broker's clock; Dramatiq waits by the machine's clock.
 
-        It is never long: RabbitMQ closes a consumer that holds a message for 30 minutes.
+        At most MAX_DELAY_SECONDS, whatever the clocks: RabbitMQ closes a consumer that holds a message for 30 minutes.
         """
         return min(max(eta - int(self.broker.clock() * 1000), 0), int(MAX_DELAY_SECONDS * 1000))
 
     def requeue(self, messages: Iterable[Any]) -> None:
-        """Forget them: RabbitMQ has them again when the connection closes. Reading them takes them off their queue."""
-        for _ in messages:
+        """Discard prefetched messages: RabbitMQ redelivers them once the connection closes."""
+        for _ in messages:  # reading the iterable takes them off the worker's queue
             pass
 
     def _park(self, tag: int, reason: str) -> None:
@@ -104,5 +106,5 @@ class QuorumConsumer(_RabbitmqConsumer):
                 settle(message)
                 return
             except dramatiq.ConnectionClosed:
-                pass  # nothing to retry: that connection is gone
-        log.info("message will come again", queue=self.queue_name, reason="its connection was lost")
+                pass  # the connection is lost: RabbitMQ redelivers the message
+        log.info("message redelivered", queue=self.queue_name, reason="its connection was lost")

@@ -1,7 +1,7 @@
-"""Moves what only the bus knows of to the table of dead letters, where people find it and nothing expires.
+"""Moves dead letters that exist only on the bus to the table, where people find them and they do not expire.
 
-Those are the stages' ``.XQ`` queues, whose messages RabbitMQ throws away after seven days, and ``overheard.rejected``,
-which would grow for ever.
+They are on the stages' ``.XQ`` queues, whose messages RabbitMQ discards after seven days, and on
+``overheard.rejected``, which would grow without limit.
 """
 
 from __future__ import annotations
@@ -15,148 +15,152 @@ import pika.exceptions
 from dramatiq.common import q_name, xq_name
 
 from overheard.bus import amqp
-from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, digest, truncated
+from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, body_hash, truncated
 from overheard.bus.envelope import StrictEncoder, problem
 from overheard.bus.public_exchange import REJECTED
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
-COLLECT_SECONDS = 2.0  # of one drain: the tick has other things to do, and comes again
-BATCH_MESSAGES = 200  # letters recorded at once
+COLLECT_SECONDS = 2.0  # per call: the tick has other steps, and the next tick continues
+# One transaction and one acknowledgement each. Chosen, not measured; producers.tick.MORE_DEAD_LETTERS is another limit.
+BATCH_MESSAGES = 200
 BATCH_BYTES = 8 * 1024 * 1024
-ARRIVAL_TIMEOUT_SECONDS = 1.0  # seconds to wait for a letter that should be there
-REASON_MAX_CHARS = 2_000  # characters
-ROUTING_KEY_MAX_BYTES = 255  # bytes of a routing key, in AMQP
+ARRIVAL_TIMEOUT_SECONDS = 1.0  # for the next message of a queue that is not empty
+REASON_MAX_CHARS = 2_000
+ROUTING_KEY_MAX_BYTES = 255  # AMQP's limit: a longer one in a header was not a routing key
 
-LetterOf = Callable[[Any, bytes], DeadLetterRecord]  # of a message's properties and body
+ReadDeadLetter = Callable[[Any, bytes], DeadLetterRecord]  # (properties, body)
 
 log = get_logger(__name__)
 
 
 def collect(url: str, stages: Iterable[Stage], record: RecordAll, *, seconds: float = COLLECT_SECONDS) -> int:
-    """Move what is in the dead-letter queues to ``record``; how many were. After ``seconds`` the rest stays for later.
+    """Move the dead-letter queues' messages to ``record``; return how many. What is left after ``seconds`` stays.
 
-    Letters are removed after they were recorded; the first failure to record leaves the rest where it is.
-    Raises BusUnavailable.
+    Messages are acknowledged after they were recorded. The first batch that cannot be recorded ends the collection of
+    its queue. Raises BusUnavailable.
     """
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     params = amqp.parameters(url, name="drain")
     connection = amqp.connect(params)
     try:
-        return sum(_drain_queue(connection, queue, of, record, until) for queue, of in _queues(tuple(stages)))
+        return sum(_collect_queue(connection, queue, read, record, deadline) for queue, read in _queues(tuple(stages)))
     except amqp.CONNECTION_ERRORS as error:
         raise amqp.unavailable(params, error) from None
     finally:
         amqp.close(connection)
 
 
-def _queues(stages: tuple[Stage, ...]) -> Iterator[tuple[str, LetterOf]]:
+def _queues(stages: tuple[Stage, ...]) -> Iterator[tuple[str, ReadDeadLetter]]:
     encoder = StrictEncoder(stages)
     for stage in stages:
         queue = xq_name(stage.queue)
-        yield queue, partial(_parked, queue, encoder)
-    yield REJECTED, _refused
+        yield queue, partial(_dead_message, queue, encoder)
+    yield REJECTED, _rejected_event
 
 
-def _drain_queue(connection: Any, queue: str, letter_of: LetterOf, record: RecordAll, until: float) -> int:
+def _collect_queue(connection: Any, queue: str, read: ReadDeadLetter, record: RecordAll, deadline: float) -> int:
     channel = connection.channel()
     try:
-        left = channel.queue_declare(queue, passive=True).method.message_count
+        # Only what is there now: a queue that fills as fast as it is read would never let this end.
+        waiting = channel.queue_declare(queue, passive=True).method.message_count
     except pika.exceptions.ChannelClosedByBroker as error:
         if error.reply_code == 404:
             return 0  # no worker of this stage has run yet
         raise
-    if not left:
+    if not waiting:
         channel.close()
         return 0
-    drained = 0
+    collected = 0
     channel.basic_qos(prefetch_count=BATCH_MESSAGES)
-    # Consumed, not asked for one by one: each answer of a quorum queue costs it a write to its log.
+    # Consume, not basic_get: each answer of a quorum queue to a get costs it a write to its log.
     arriving = channel.consume(queue, inactivity_timeout=ARRIVAL_TIMEOUT_SECONDS)
-    while drained < left and time.monotonic() < until:
-        letters, last_tag = _some(arriving, queue, letter_of, left - drained)
-        if not letters:
+    while collected < waiting and time.monotonic() < deadline:
+        batch, last_tag = _next_batch(arriving, queue, read, waiting - collected)
+        if not batch:
             break
         try:
-            _record(letters, record)
-        except Exception as error:  # whatever the recorder may raise
-            log.error("dead letters not recorded", queue=queue, letters=len(letters), exc_info=error)
+            _record(batch, record)
+        except Exception as error:  # any error of the recorder: the messages stay on their queue
+            log.error("dead letters not recorded", queue=queue, letters=len(batch), exc_info=error)
             break
         channel.basic_ack(last_tag, multiple=True)
-        drained += len(letters)
-    channel.cancel()  # what has arrived and is not recorded goes back
+        collected += len(batch)
+    channel.cancel()  # requeues what was prefetched and not recorded
     channel.close()
-    return drained
+    return collected
 
 
-def _record(letters: list[DeadLetterRecord], record: RecordAll) -> None:
-    """Record them all; where one cannot be, it is kept as what can be. Raises what the recorder does."""
+def _record(batch: list[DeadLetterRecord], record: RecordAll) -> None:
+    """Record all; in place of one that the database refuses, record a placeholder. Raises the recorder's errors."""
     try:
-        record(letters)
+        record(batch)
     except RetryableError:
         raise
     except Exception:
-        if len(letters) > 1:  # one of them is to blame, or the recorder: then each fails
-            for letter in letters:
-                _record([letter], record)
+        if len(batch) > 1:  # find the one at fault; if the recorder itself is broken, each of them fails
+            for dead_letter in batch:
+                _record([dead_letter], record)
             return
-        (letter,) = letters
-        log.exception("dead letter cannot be kept as it is", queue=letter.queue)
-        record([_unreadable(letter.queue, letter.body, "cannot be kept as it was")])
+        (dead_letter,) = batch
+        log.exception("dead letter cannot be kept as it is", queue=dead_letter.queue)
+        record([_unreadable(dead_letter.queue, dead_letter.body, "cannot be kept as it was")])
 
 
-def _some(arriving: Iterator[Any], queue: str, letter_of: LetterOf, left: int) -> tuple[list[DeadLetterRecord], int]:
-    """The next letters, not acknowledged yet, and the tag of the last of them."""
-    letters: list[DeadLetterRecord] = []
+def _next_batch(
+    arriving: Iterator[Any], queue: str, read: ReadDeadLetter, limit: int
+) -> tuple[list[DeadLetterRecord], int]:
+    """Return the next dead letters, not acknowledged yet, and the delivery tag of the last one."""
+    batch: list[DeadLetterRecord] = []
     size, tag = 0, 0
-    while len(letters) < min(left, BATCH_MESSAGES) and size < BATCH_BYTES:
+    while len(batch) < min(limit, BATCH_MESSAGES) and size < BATCH_BYTES:
         method, properties, body = next(arriving)
         if method is None:
             break
-        letters.append(_read(queue, letter_of, properties, body))
+        batch.append(_read(queue, read, properties, body))
         size, tag = size + len(body), method.delivery_tag
-    return letters, tag
+    return batch, tag
 
 
-def _read(queue: str, letter_of: LetterOf, properties: Any, body: bytes) -> DeadLetterRecord:
+def _read(queue: str, read: ReadDeadLetter, properties: Any, body: bytes) -> DeadLetterRecord:
     try:
-        return letter_of(properties, body)
-    except Exception as error:  # anybody may have put it there; it must not be the end of every tick
+        return read(properties, body)
+    except Exception as error:  # any client may have published it; it must not fail every tick
         log.warning("dead letter cannot be read", queue=queue, exc_info=error)
         return _unreadable(queue, body, f"cannot be read: {type(error).__name__}")
 
 
 def _unreadable(queue: str, body: bytes, reason: str) -> DeadLetterRecord:
     if queue == REJECTED:
-        return DeadLetterRecord(digest(body), "ingress", queue, truncated(body), reason, "", "rejected")
-    return DeadLetterRecord(digest(body), q_name(queue), queue, body, reason, "", "xq")
+        return DeadLetterRecord(body_hash(body), "ingress", queue, truncated(body), reason, "", "rejected")
+    return DeadLetterRecord(body_hash(body), q_name(queue), queue, body, reason, "", "xq")
 
 
-def _refused(properties: Any, body: bytes) -> DeadLetterRecord:
+def _rejected_event(properties: Any, body: bytes) -> DeadLetterRecord:
     headers = _headers(properties)
     reason = str(headers.get("x-reason") or f"found on {REJECTED}, without a reason")[:REASON_MAX_CHARS]
     key = headers.get("x-routing-key")
-    known = key if isinstance(key, str) and len(key.encode()) <= ROUTING_KEY_MAX_BYTES else None
-    given = properties.message_id  # bytes, where it is not UTF-8
-    identity = given if given and isinstance(given, str) else digest(body)
-    return DeadLetterRecord(identity, "ingress", REJECTED, truncated(body), reason, "", "rejected", known)
+    routing_key = key if isinstance(key, str) and len(key.encode()) <= ROUTING_KEY_MAX_BYTES else None
+    message_id = properties.message_id  # bytes if it is not UTF-8
+    identity = message_id if message_id and isinstance(message_id, str) else body_hash(body)
+    return DeadLetterRecord(identity, "ingress", REJECTED, truncated(body), reason, "", "rejected", routing_key)
 
 
-def _parked(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) -> DeadLetterRecord:
-    death = _death(properties)
+def _dead_message(queue: str, encoder: StrictEncoder, properties: Any, body: bytes) -> DeadLetterRecord:
+    death = _last_death(properties)
     reason = problem(body, queue=death.get("queue") or q_name(queue), encoder=encoder)
     if reason is None:
         identity = encoder.decode(body)["message_id"]
-        why = death.get("reason", "unknown")
-        reason = DEATH_REASONS.get(why, f"dead-lettered by RabbitMQ: {why}")
+        cause = death.get("reason", "unknown")
+        reason = DEATH_REASONS.get(cause, f"dead-lettered by RabbitMQ: {cause}")
     else:
-        identity = digest(body)
+        identity = body_hash(body)
     return DeadLetterRecord(identity, q_name(queue), queue, body, reason[:REASON_MAX_CHARS], "", "xq")
 
 
-def _death(properties: Any) -> dict[str, str]:
-    """How it died last, as RabbitMQ notes it: nothing where somebody else wrote that header."""
+def _last_death(properties: Any) -> dict[str, str]:
+    """Return RabbitMQ's record of the latest dead-lettering; empty if the header was forged or is missing."""
     deaths = _headers(properties).get("x-death")
     if not isinstance(deaths, list) or not deaths or not isinstance(deaths[0], dict):
         return {}

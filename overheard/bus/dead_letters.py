@@ -1,11 +1,11 @@
-"""Dead letters: what was given up, with its reason.
+"""Dead letters: messages that were given up, each with its reason.
 
-RabbitMQ keeps every one in its queue's ``.XQ`` for seven days, silently; here they are recorded for people. A message
-that fails in a worker is recorded at once (``DeadLetters``); what no worker could even decode is found by
-``dead_letter_collector.py``. Both may see the same letter: the recorder ignores a (message_id, stage) that it has.
+RabbitMQ keeps each one in its queue's ``.XQ`` for seven days and then discards it; the table keeps them for people. A
+message that fails in a worker is recorded at once (``DeadLetters``); one that no worker could decode is recorded by
+``dead_letter_collector.py``. Both may see the same one: the recorder ignores a known (message_id, stage).
 
-No text of an item gets into a dead letter: a part of a poll that is parked is read again from the cursor.
-``redacted_body`` says what is stored of a body; reasons and tracebacks hold only our own words (``error_fields``).
+No text of an item is stored in a dead letter, and none is lost: a parked part of a poll is read again from the cursor.
+``redacted_body`` decides what is stored of a body; reasons and tracebacks hold only our own texts (``error_fields``).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from dramatiq.common import xq_name
 from dramatiq.middleware import Middleware
 
 from overheard.bus.envelope import ENVELOPE_MAX_BYTES, StrictEncoder
-from overheard.bus.republishing import ending_of
+from overheard.bus.republishing import result_of
 from overheard.error_fields import safe_text
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem
 from overheard.observability.log import get_logger
 
-# Why a body is not kept, in place of it.
+# Stored in place of a body.
 OMITTED_READ_AGAIN = "its items are read again by the next reading: drop it"
 OMITTED_FOREIGN = "it was never a message of ours: find out who publishes it, then drop it"
 
@@ -33,9 +33,10 @@ log = get_logger(__name__)
 
 
 class DeadLetterRecord(msgspec.Struct, frozen=True):
-    """``body`` is the envelope as it was delivered (an event's body when rejected); ``queue`` where it was parked.
+    """A dead letter to record.
 
-    ``message_id`` is a hash of the body where that has none; ``routing_key`` a refused event's type.
+    ``body`` is the envelope as it was delivered, or the body of a rejected event; ``queue`` is where it was parked.
+    ``message_id`` is a hash of the body if that has no id; ``routing_key`` is a rejected event's type.
     """
 
     message_id: str
@@ -49,52 +50,53 @@ class DeadLetterRecord(msgspec.Struct, frozen=True):
 
 
 class OmittedBody(msgspec.Struct, frozen=True):
-    """The part that all stored bodies have in common that are not the message itself: ``not_kept`` says why."""
+    """The common part of all stored bodies that are not the message itself; ``not_kept`` says why."""
 
     not_kept: str
 
 
-def digest(body: bytes) -> str:
-    """Return what names a body that has no id of its own."""
+def body_hash(body: bytes) -> str:
+    """Return an id for a body that has none."""
     return hashlib.sha256(body).hexdigest()
 
 
 def truncated(body: bytes) -> bytes:
-    """Return what is kept of a refused event: RabbitMQ takes much larger ones than any of ours."""
+    """Return the part of a rejected event's body to keep: RabbitMQ accepts much larger ones than our limit."""
     return body[:ENVELOPE_MAX_BYTES]
 
 
-def redacted_body(letter: DeadLetterRecord) -> bytes:
-    """Return what is stored of the body, decided by the type of its message. Pure.
+def redacted_body(dead_letter: DeadLetterRecord) -> bytes:
+    """Return what is stored of the body, by the type of its message. Pure.
 
-    A refused event holds no item and is kept as it came; a message of ids is kept whole and can be replayed. Of a
-    message of items their ids and the poll's are kept. What cannot be decoded may hold anything: of it nothing is.
+    A rejected event holds no item and is stored as it came. A message of ids is stored whole and can be replayed. Of a
+    message of items, the ids of the items and of the poll are stored. A body that cannot be decoded may hold anything:
+    only its size and hash are stored.
     """
-    if letter.origin == "rejected":
-        return letter.body
+    if dead_letter.origin == "rejected":
+        return dead_letter.body
     encoder = StrictEncoder()
     try:
-        fields = encoder.decode(letter.body)
+        fields = encoder.decode(dead_letter.body)
     except dramatiq.DecodeError:
         return msgspec.json.encode(
-            {"not_kept": OMITTED_FOREIGN, "size": len(letter.body), "sha256": digest(letter.body)}
+            {"not_kept": OMITTED_FOREIGN, "size": len(dead_letter.body), "sha256": body_hash(dead_letter.body)}
         )
     message = fields["args"][0].message
     if isinstance(message, ItemsFetched | ItemsMatched):
         ids = {"not_kept": OMITTED_READ_AGAIN, "message_id": fields["message_id"]}
         return msgspec.json.encode(ids | _without_texts(message))
-    fields["options"].pop("traceback", None)  # the letter has its own
+    fields["options"].pop("traceback", None)  # the dead letter has a field of its own for it
     return encoder.encode(fields)
 
 
 def _without_texts(message: ItemsFetched | ItemsMatched) -> dict[str, Any]:
     items = [entry.item if isinstance(entry, MatchedItem) else entry for entry in message.items]
     groups = [target.group_id for target in message.part.targets]
-    return {**message.gist, "groups": groups, "names": [item.id for item in items]}
+    return {**message.log_fields, "groups": groups, "names": [item.id for item in items]}
 
 
 def why_not_kept(body: bytes) -> str | None:
-    """Return why a stored body is not the message itself; None when it is."""
+    """Return why a stored body is not the message itself; None if it is."""
     try:
         return msgspec.json.decode(body, type=OmittedBody).not_kept
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -105,7 +107,7 @@ RecordAll = Callable[[Sequence[DeadLetterRecord]], None]
 
 
 class DeadLetters(Middleware):
-    """Records each message that is rejected. When that fails the message is still in ``.XQ``."""
+    """Records each rejected message. If that fails, the message is still in ``.XQ``."""
 
     def __init__(self, record: RecordAll) -> None:
         self._record = record
@@ -113,20 +115,20 @@ class DeadLetters(Middleware):
     def after_nack(self, broker: dramatiq.Broker, message: Any) -> None:
         try:
             self._record([dead_letter_of(message)])
-        except Exception as error:  # whatever the recorder may raise
+        except Exception as error:  # any error of the recorder: the collector finds the message in .XQ
             log.error("dead letter not recorded", queue=message.queue_name, exc_info=error)
 
 
 def dead_letter_of(message: Any) -> DeadLetterRecord:
-    """The dead letter of a message that failed in a worker."""
-    ending, error = ending_of(message), message._exception
-    reason = ending.reason if ending else safe_text(error) if error else "rejected without a reason"
+    """Return the dead letter of a message that failed in a worker."""
+    result, error = result_of(message), message._exception
+    reason = result.reason if result else safe_text(error) if error else "rejected without a reason"
     return DeadLetterRecord(
         message_id=message.message_id,
         stage=message.actor_name,
         queue=xq_name(message.queue_name),
         body=message.encode(),
         reason=reason,
-        traceback=ending.traceback if ending else "",
+        traceback=result.traceback if result else "",
         origin="nack",
     )

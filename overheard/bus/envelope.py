@@ -1,7 +1,7 @@
-"""The strict envelope: what is on our queues is exactly what we put there, or it is refused with what and where.
+"""The strict envelope of messages on our queues: anything else is refused, with what is wrong and where.
 
 Dramatiq trusts what it decodes: ``options: null`` stops a consumer, a wrong queue name kills a worker thread
-(docs/dramatiq.md). So decoding is the validation, down to the stage's typed message.
+(docs/dramatiq.md). So decoding validates everything, down to the stage's typed message.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from overheard.messages import Message
 from overheard.stages import STAGES, Stage, recipient
 
 ENVELOPE_MAX_BYTES = 4 * 1024 * 1024
-MAX_DELAY_SECONDS = 300.0  # seconds a message may wait on the bus; anything longer is a due time in the database
+MAX_DELAY_SECONDS = 300.0  # of a message on the bus; a longer wait is a due time in the database
 
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
-    """All that may travel beside a message: Dramatiq's retries and eta, the slot of a budget, and what the log says.
+    """The allowed options: Dramatiq's retries and eta, a reserved slot of a budget, and fields for the log.
 
-    ``run`` is the same from the event to the last stage; ``workspace`` is the slug of who is served (or its id).
-    ``traceback`` and ``requeue_timestamp`` are no longer sent: retries and dead letters of earlier releases bear them.
+    ``run`` is the same from the event to the last stage; ``workspace`` is the slug (or id) of the workspace served.
+    ``traceback`` and ``requeue_timestamp`` are no longer sent, but retries and dead letters of earlier releases have
+    them. A slot's time and key are two options because messages under way have them so.
     """
 
     retries: Natural | UnsetType = UNSET
@@ -47,7 +48,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Envelope(msgspec.Struct, forbid_unknown_fields=True):
-    """Dramatiq's message as it is on the wire."""
+    """Dramatiq's message on the wire."""
 
     queue_name: str
     actor_name: str
@@ -59,7 +60,7 @@ class Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Payload:
-    """A message as an actor's argument. It prints as its type only, because Dramatiq logs arguments."""
+    """A message as an actor's argument. Its repr is the type only, because Dramatiq logs arguments."""
 
     __slots__ = ("message",)
 
@@ -71,20 +72,20 @@ class Payload:
 
 
 class StrictEncoder(dramatiq.Encoder):
-    """JSON, typed. ``decode`` raises DecodeError for anything that this project did not write itself.
+    """Typed JSON. ``decode`` raises DecodeError for anything that this project did not write itself.
 
-    ``stages`` are those of the table in use that ``stages.py`` does not know, or knows otherwise.
+    ``stages`` add to the table in ``stages.py``, or override it.
     """
 
     def __init__(self, stages: Iterable[Stage] = ()) -> None:
         known = {**STAGES, **{stage.name: stage for stage in stages}}
         self._queues = {stage.queue: stage for stage in known.values()}
-        self._encoder = msgspec.json.Encoder(enc_hook=_open)
+        self._encoder = msgspec.json.Encoder(enc_hook=_message_of)
         self._envelope = msgspec.json.Decoder(Envelope)
         self._payloads = {stage.queue: msgspec.json.Decoder(stage.takes) for stage in known.values()}
 
     def encode(self, data: dict[str, Any]) -> bytes:
-        """Raises InvalidInput when the result is over 4 MiB."""
+        """Return the JSON. Raises InvalidInput if it is over 4 MiB."""
         body = self._encoder.encode(data)
         if len(body) > ENVELOPE_MAX_BYTES:
             raise InvalidInput(f"{data['actor_name']} message is {len(body)} bytes, the limit is {ENVELOPE_MAX_BYTES}")
@@ -96,12 +97,12 @@ class StrictEncoder(dramatiq.Encoder):
         try:
             envelope = self._envelope.decode(data)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise _refusal(_words(error, "$"), data) from None
+            raise _refusal(_error_text(error, "$"), data) from None
         stage = self._check(envelope, data)
         try:
             message = self._payloads[stage.queue].decode(envelope.args[0])
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise _refusal(_words(error, "$.args[0]"), data) from None
+            raise _refusal(_error_text(error, "$.args[0]"), data) from None
         return {
             "queue_name": envelope.queue_name,
             "actor_name": envelope.actor_name,
@@ -119,6 +120,8 @@ class StrictEncoder(dramatiq.Encoder):
             raise _refusal(f"no stage has a queue {name[:80]!r} - at `$.queue_name`", data)
         if envelope.actor_name != stage.name:
             raise _refusal(f"want {stage.name!r}, got {envelope.actor_name[:80]!r} - at `$.actor_name`", data)
+        # On the main queue Dramatiq would hold it unacknowledged until then, where each redelivery counts towards the
+        # limit.
         if envelope.options.eta is not UNSET and not name.endswith(".DQ"):
             raise _refusal(f"only a message on {stage.queue}.DQ has one - at `$.options.eta`", data)
         return stage
@@ -131,7 +134,7 @@ def pack(
     message_id: str | None = None,
     options: dict[str, Any] | None = None,
 ) -> dramatiq.Message[Any]:
-    """The message in an envelope addressed to ``stage``, or to the first that takes it. Raises InvalidInput."""
+    """Return the message in an envelope for ``stage``, or for the first stage that takes it. Raises InvalidInput."""
     stage = stage or recipient(message, STAGES.values())
     return dramatiq.Message(
         queue_name=stage.queue,
@@ -144,7 +147,7 @@ def pack(
 
 
 def problem(body: bytes, *, queue: str | None = None, encoder: StrictEncoder | None = None) -> str | None:
-    """Why ``body`` cannot be processed (from ``queue``, when given); None when it can."""
+    """Return why ``body`` cannot be processed (from ``queue``, if given); None if it can."""
     try:
         fields = (encoder or StrictEncoder()).decode(body)
     except dramatiq.DecodeError as error:
@@ -154,13 +157,13 @@ def problem(body: bytes, *, queue: str | None = None, encoder: StrictEncoder | N
     return None
 
 
-def _open(value: object) -> Message:
+def _message_of(value: object) -> Message:
     if isinstance(value, Payload):
         return value.message
-    raise TypeError(f"{type(value).__name__} does not travel on the bus")
+    raise TypeError(f"{type(value).__name__} cannot be sent on the bus")
 
 
-def _words(error: Exception, root: str) -> str:
+def _error_text(error: Exception, root: str) -> str:
     text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     return text.replace("`$", f"`{root}") if "`$" in text else f"{text} - at `{root}`"
 

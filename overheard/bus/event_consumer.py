@@ -1,9 +1,10 @@
-"""Takes public events in: each is handled, or refused with its reason; none is lost.
+"""Consume public events: each is handled, or rejected with its reason; none is lost.
 
-1. Hand what has come, all of it at once, to ``handle`` (which sends the stages' messages, confirmed), then acknowledge.
-2. What is invalid goes to ``overheard.rejected``, confirmed, then to ``record``; only then it is acknowledged.
-3. While something of ours is away, events wait unacknowledged on this connection and are tried again; when it is the
-   database, and stays away, they are given back: another machine may reach it.
+1. Pass all events received so far to ``handle``, which sends the stages' messages, confirmed; then acknowledge them.
+2. Publish invalid events to ``overheard.rejected``, confirmed, and ``record`` them; only then acknowledge them. The
+   queue works while the database is away; the tick moves its events to the table.
+3. While a server is away, keep the events unacknowledged on this connection and retry. If the database stays away,
+   close the connection: RabbitMQ redelivers them to an ingress that may reach it.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from typing import Any
 from overheard.bus import amqp
 from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
 from overheard.bus.dead_letters import RecordAll
+from overheard.bus.event_batches import STAGE, EventBatchHandler, HandleAll, IncomingEvent, Refused
 from overheard.bus.events import unknown_type
-from overheard.bus.intake import STAGE, EventBatch, HandleAll, IncomingEvent, Refused
 from overheard.bus.public_exchange import INGRESS, REJECTED, UNROUTED, declare, persistent
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 
 PREFETCH_EVENTS = 500
-STOP_POLL_SECONDS = 0.2  # seconds until a stop is seen
-RELEASE_SECONDS = 0.1  # between two looks at what ``release`` may send on
-CONSUMER_STUCK_SECONDS = 90.0
-RETRY_PAUSE_SECONDS = (0.2, 5.0)  # seconds, first and longest, after a passing fault
+STOP_POLL_SECONDS = 0.2  # until a stop is noticed
+RELEASE_SECONDS = 0.1  # between two calls of ``release`` while demands are held back
+CONSUMER_STUCK_SECONDS = 90.0  # above two publishes that wait out an alarm (30 s each); as in bus.health
+RETRY_PAUSE_SECONDS = (0.2, 5.0)  # the first and the longest, after a passing fault
 
 Problem = Callable[[], str | None]
 
@@ -35,10 +36,11 @@ log = get_logger(__name__)
 
 
 class IngressConsumer:
-    """Consumes the door's queues. ``run`` is for one thread; ``problems`` may be asked from any.
+    """Consumes the queues of public events. ``run`` is for one thread; ``problems`` may be called from any.
 
-    ``release`` sends on what ``handle`` lets wait, and says whether more waits (given True, for the last time, it sends
-    all). ``unable`` says what keeps this process from its work, if anything does.
+    ``release(last)`` sends the demands that ``handle`` held back and that may go now (all if ``last``), and returns
+    True if some are still held back. ``unavailable_reason`` returns what keeps this process from working, if anything
+    does.
     """
 
     def __init__(
@@ -50,67 +52,67 @@ class IngressConsumer:
         metrics: ProcessMetrics,
         name: str = "ingress",
         release: Callable[[bool], bool] = lambda last: False,
-        unable: Problem = lambda: None,
+        unavailable_reason: Problem = lambda: None,
     ) -> None:
         self._params = amqp.consuming(amqp.parameters(url, name=name))
-        self._intake = EventBatch(handle, record, metrics)
+        self._batches = EventBatchHandler(handle, record, metrics)
         self._release = release
-        self._unable = unable
-        self._waiting: list[tuple[int, IncomingEvent]] = []  # with the tags they came with
+        self._unavailable_reason = unavailable_reason
+        self._unacknowledged: list[tuple[int, IncomingEvent]] = []  # with their delivery tags
         self._connected = False
-        self._holding = False
-        self._beat = time.monotonic()
+        self._has_held_back = False
+        self._active_at = time.monotonic()
         self._pause = RETRY_PAUSE_SECONDS[0]
 
     def run(self, stop: threading.Event) -> None:
-        """Consume until ``stop`` is set, reconnecting when RabbitMQ was away. Raises QueueMismatch."""
+        """Consume until ``stop`` is set; reconnect after a lost connection. Raises QueueMismatch."""
         while not stop.is_set():
-            if self._unable():
+            if self._unavailable_reason():
                 stop.wait(RETRY_PAUSE_SECONDS[0])
                 continue
             try:
                 self._session(stop)
             except amqp.BusUnavailable as error:
                 pause = self._next_pause()
-                log.warning("ingress waits for the bus", stage=STAGE, exc_info=error, seconds=round(pause, 1))
+                log.warning("waiting for the bus", stage=STAGE, exc_info=error, seconds=round(pause, 1))
                 stop.wait(pause)
         try:
             self._release(True)
         except RetryableError as error:
-            log.warning("events wait for the sweep", stage=STAGE, exc_info=error)
+            log.warning("held-back demands left to the sweep", stage=STAGE, exc_info=error)
 
     def problems(self) -> list[str]:
-        """For ``/healthz``."""
-        if problem := self._unable():
+        """Return one line for each problem, for ``/healthz``."""
+        if problem := self._unavailable_reason():
             return [problem]
         if not self._connected:
             return ["the ingress consumer is not connected"]
-        silent = time.monotonic() - self._beat
+        silent = time.monotonic() - self._active_at
         return [f"the ingress consumer is stuck for {silent:.0f} s"] if silent > CONSUMER_STUCK_SECONDS else []
 
     def _session(self, stop: threading.Event) -> None:
         connection = amqp.connect(self._params)
         try:
-            self._waiting.clear()  # they come again
+            self._unacknowledged.clear()  # RabbitMQ redelivers those of a lost connection
             channel = connection.channel()
             declare(connection.channel())
-            refusals = ConfirmedChannel(connection)
+            rejections = ConfirmedChannel(connection)
             channel.basic_qos(prefetch_count=PREFETCH_EVENTS)
             for queue in (INGRESS, UNROUTED):
                 channel.basic_consume(queue, self._receiver(queue))
-            asking = amqp.IdleProbe(channel, PREFETCH_EVENTS)
+            probe = amqp.IdleProbe(channel, PREFETCH_EVENTS)
             self._connected = True
             log.info("working", stage=STAGE)
             while not stop.is_set():
-                if problem := self._unable():
-                    log.warning("events are given back", stage=STAGE, reason=problem)
+                if problem := self._unavailable_reason():
+                    log.warning("events returned to the queue", stage=STAGE, reason=problem)
                     return
-                self._beat = time.monotonic()
+                self._active_at = time.monotonic()
                 self._receive(connection)
-                if self._waiting:
-                    asking.heard()
-                asking.ask()
-                self._work(connection, channel, refusals, stop)
+                if self._unacknowledged:
+                    probe.restart()
+                probe.probe_if_idle()
+                self._handle_batch(connection, channel, rejections, stop)
         except (*amqp.CONNECTION_ERRORS, AssertionError) as error:
             raise amqp.unavailable(self._params, error) from None
         finally:
@@ -118,56 +120,56 @@ class IngressConsumer:
             self._connected = False
 
     def _receiver(self, queue: str) -> Callable[..., None]:
-        # Callbacks only note: work inside one would keep pika from its heartbeats and from other channels.
+        # The callback only collects: work inside it would keep pika from its heartbeats and its other channels.
         def receive(channel: Any, method: Any, properties: Any, body: bytes) -> None:
             refusal = unknown_type(method.routing_key) if queue == UNROUTED else None
-            arrival = IncomingEvent(method.routing_key, body, properties.message_id, refusal)
-            self._waiting.append((method.delivery_tag, arrival))
+            event = IncomingEvent(method.routing_key, body, properties.message_id, refusal)
+            self._unacknowledged.append((method.delivery_tag, event))
 
         return receive
 
     def _receive(self, connection: Any) -> None:
-        """Wait for events, and then take what else has come: what is handled together costs little more than one."""
-        connection.process_data_events(time_limit=RELEASE_SECONDS if self._holding else STOP_POLL_SECONDS)
+        """Wait for an event, then collect all that have arrived: a batch costs little more than one event."""
+        connection.process_data_events(time_limit=RELEASE_SECONDS if self._has_held_back else STOP_POLL_SECONDS)
         before = 0
-        while before < len(self._waiting) < PREFETCH_EVENTS:
-            before = len(self._waiting)
+        while before < len(self._unacknowledged) < PREFETCH_EVENTS:
+            before = len(self._unacknowledged)
             connection.process_data_events(0)
 
-    def _work(self, connection: Any, channel: Any, refusals: ConfirmedChannel, stop: threading.Event) -> None:
-        batch = list(self._waiting)
+    def _handle_batch(self, connection: Any, channel: Any, rejections: ConfirmedChannel, stop: threading.Event) -> None:
+        batch = list(self._unacknowledged)
         try:
             if batch:
-                self._intake.take([arrival for _, arrival in batch], lambda out: _reject(refusals, out))
-                self._waiting.clear()
+                self._batches.process([event for _, event in batch], lambda rejected: _reject(rejections, rejected))
+                self._unacknowledged.clear()
                 channel.basic_ack(batch[-1][0], multiple=True)
-            self._holding = self._release(False)
+            self._has_held_back = self._release(False)
             self._pause = RETRY_PAUSE_SECONDS[0]
         except RetryableError as error:
-            # Not requeued: a quorum queue counts deliveries.
-            log.warning("events wait", stage=STAGE, events=len(batch), exc_info=error)
+            # Not requeued: a quorum queue counts redeliveries, and may drop a message that reaches its limit.
+            log.warning("events held back", stage=STAGE, events=len(batch), exc_info=error)
             pause = self._next_pause()
-            self._rest(connection, stop, pause if error.delay is None else min(error.delay, RETRY_PAUSE_SECONDS[1]))
+            self._wait_on(connection, stop, pause if error.delay is None else min(error.delay, RETRY_PAUSE_SECONDS[1]))
 
     def _next_pause(self) -> float:
-        """Return how long to wait after a fault: twice as long each time, until something has worked again."""
+        """Return the pause after a fault; it doubles up to the longest, until a batch succeeds."""
         pause, self._pause = self._pause, min(self._pause * 2, RETRY_PAUSE_SECONDS[1])
         return pause
 
-    def _rest(self, connection: Any, stop: threading.Event, seconds: float) -> None:
-        """Pause on the connection, which keeps its heartbeats."""
+    def _wait_on(self, connection: Any, stop: threading.Event, seconds: float) -> None:
+        """Pause on the connection, so that it goes on sending heartbeats."""
         until = time.monotonic() + seconds
-        while not stop.is_set() and not self._unable() and (left := until - time.monotonic()) > 0:
+        while not stop.is_set() and not self._unavailable_reason() and (left := until - time.monotonic()) > 0:
             connection.sleep(min(left, STOP_POLL_SECONDS))
 
 
-def _reject(refusals: ConfirmedChannel, out: Refused) -> None:
-    refusals.publish(
-        Publication("", REJECTED, arrival.body, persistent(arrival.message_id, _headers(arrival, reason)))
-        for arrival, reason in out
+def _reject(rejections: ConfirmedChannel, rejected: Refused) -> None:
+    rejections.publish(
+        Publication("", REJECTED, event.body, persistent(event.message_id, _headers(event, reason)))
+        for event, reason in rejected
     )
 
 
-def _headers(arrival: IncomingEvent, reason: str) -> dict[str, str]:
-    origin = INGRESS if arrival.refusal is None else UNROUTED
-    return {"x-reason": reason, "x-routing-key": arrival.key, "x-origin": origin}
+def _headers(event: IncomingEvent, reason: str) -> dict[str, str]:
+    origin = INGRESS if event.refusal is None else UNROUTED
+    return {"x-reason": reason, "x-routing-key": event.key, "x-origin": origin}

@@ -1,7 +1,7 @@
-"""Public events: what anybody may publish, with any AMQP client in any language.
+"""Public events, which any AMQP client in any language may publish.
 
-The routing key is the event's type, the body a JSON object. What is refused is refused with a reason that the
-publisher, a human as a rule, can act on.
+The routing key is the event's type, the body a JSON object. The reason of a rejection tells the publisher, usually a
+person, what to change.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NAMESPACE = uuid.UUID("5f0c9a0e-6c55-5c0b-9c57-0f6d8a3b7c11")  # of message ids;
 
 
 class PublicEvent(msgspec.Struct, frozen=True):
-    """``event_id`` is the publisher's: an event that comes twice with the same one is the same event."""
+    """``event_id`` is chosen by the publisher: two events with the same one are the same event."""
 
     event_id: str | None = None
 
 
 class WorkspaceDue(PublicEvent, frozen=True):
-    """Make this workspace (slug or id) fresh now: its feeds of one ``source``, or of all."""
+    """Read this workspace's (slug or id) feeds now: those of one ``source``, or all."""
 
     workspace: str | int = ""
     reason: str = "event"
@@ -39,14 +39,14 @@ class WorkspaceDue(PublicEvent, frozen=True):
 
 
 class WorkspaceDigest(PublicEvent, frozen=True):
-    """Compose this workspace's digest: of the period that ended at ``period_end`` (epoch seconds), or until now."""
+    """Compose this workspace's digest of the period that ended at ``period_end`` (epoch seconds; None: now)."""
 
     workspace: str | int = ""
     period_end: float | None = None
 
 
 class ItemRecheck(PublicEvent, frozen=True):
-    """Ask sources now about the stored items that are due for it, or about one ``item`` of a ``source`` (its id)."""
+    """Recheck the stored items of a ``source`` that are due, or one ``item`` (its id there)."""
 
     item: str | None = None
     source: str = "reddit"
@@ -62,7 +62,7 @@ TYPE_OF: dict[type[PublicEvent], str] = {event: name for name, event in TYPES.it
 
 
 def parse(routing_key: str, body: bytes) -> AnyPublicEvent:
-    """The event. Raises InvalidInput that says what is wrong with it."""
+    """Return the event. Raises InvalidInput with what is wrong with it."""
     known = TYPES.get(routing_key)
     if known is None:
         raise InvalidInput(unknown_type(routing_key))
@@ -83,8 +83,8 @@ def parse(routing_key: str, body: bytes) -> AnyPublicEvent:
 
 
 def readable(body: bytes) -> dict[str, str]:
-    """The ``event_id`` and the workspace's slug of an event that may be refused: each only where it is well-formed."""
-    found: dict[str, str] = {}
+    """Return ``event_id`` and ``workspace`` (a slug) of a possibly invalid event, each only if it is well-formed."""
+    result: dict[str, str] = {}
     with suppress(InvalidInput):
         fields = _object(body)
         for name in ("event_id", "workspace"):
@@ -92,30 +92,30 @@ def readable(body: bytes) -> dict[str, str]:
             if isinstance(value, str):
                 with suppress(InvalidInput):
                     CHECKS[name](name, value)
-                    found[name] = value
-    return found
+                    result[name] = value
+    return result
 
 
 def encode(type: str, body: dict[str, Any]) -> tuple[bytes, str]:
-    """The event's body and message id, for publishing. Raises InvalidInput for what ``parse`` refuses."""
+    """Return the event's body and message id, for publishing. Raises InvalidInput as ``parse`` does."""
     raw = json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode()
     return raw, parse(type, raw).event_id or str(uuid.uuid4())
 
 
 def message_id_of(event: PublicEvent) -> str:
-    """The id of the message that this event becomes: always the same for the same ``event_id``."""
+    """Return the id of the message that this event becomes: the same for the same ``event_id``."""
     if event.event_id is None:
         return str(uuid.uuid4())
     return str(uuid.uuid5(NAMESPACE, f"{TYPE_OF[type(event)]} {event.event_id}"))
 
 
 def message_id_for(message_id: str, source: str) -> str:
-    """Return the id of the message about one source that an event becomes: the same for the same event."""
+    """Return the id of an event's message for one source: the same for the same event."""
     return str(uuid.uuid5(NAMESPACE, f"{message_id} {source}"))
 
 
 def unknown_type(routing_key: str) -> str:
-    """The reason for a mistyped routing key."""
+    """Return the reason to reject an event with an unknown routing key."""
     return f"no such event type {_shown(routing_key)}; valid: {', '.join(TYPES)}"
 
 
@@ -132,7 +132,7 @@ def _object(body: bytes) -> dict[str, Any]:
         raise InvalidInput(f"body is not JSON ({where}: {error.msg}); want an object") from None
     except RecursionError:
         raise InvalidInput("body is nested too deeply; want a flat object") from None
-    except ValueError:  # a number with thousands of digits
+    except ValueError:  # Python refuses to convert a number of more than 4,300 digits
         raise InvalidInput("body holds a number that is too large") from None
     if not isinstance(value, dict):
         raise InvalidInput(f"body is {_kind(value)}; want a JSON object")

@@ -1,4 +1,4 @@
-"""Keeps a process that cannot work from taking messages: others may reach what it does not."""
+"""Pauses consumption in a process that cannot work, so that its messages go to one that can."""
 
 from __future__ import annotations
 
@@ -13,49 +13,51 @@ log = get_logger(__name__)
 
 
 class ConsumptionGate:
-    """Closes when ``unable`` names a problem, and opens when it names none.
+    """Closes while ``unavailable_reason`` returns one.
 
-    Closed, worker threads begin nothing. Where the bus ``gives_back`` what a lost connection held, the consumers close
-    theirs, and what waits here is forgotten: it is delivered anew, perhaps to another machine.
+    While it is closed, worker threads start no message. If the bus ``redelivers`` the messages of a closed connection,
+    the consumers close theirs, and the prefetched messages are discarded here: RabbitMQ delivers them again, perhaps to
+    another machine. The bus in memory has no other process to deliver to: its messages stay where they are.
     """
 
     def __init__(
-        self, workers: Iterable[dramatiq.Worker], unable: Callable[[], str | None], *, gives_back: bool
+        self, workers: Iterable[dramatiq.Worker], unavailable_reason: Callable[[], str | None], *, redelivers: bool
     ) -> None:
         self._workers = tuple(workers)
-        self._unable = unable
-        self._gives_back = gives_back
+        self._unavailable_reason = unavailable_reason
+        self._redelivers = redelivers
         self._closed = False
 
-    def look(self) -> None:
-        """Close or open, when it is time."""
-        problem = self._unable()
+    def update(self) -> None:
+        """Close or open according to ``unavailable_reason``."""
+        problem = self._unavailable_reason()
         if problem is not None and not self._closed:
             self._close(problem)
-        elif problem is None and self._closed and self._has_given_back():
+        elif problem is None and self._closed and self._consumers_closed():
             self._open()
 
     def _close(self, problem: str) -> None:
-        log.warning("no messages are taken", reason=problem)
+        log.warning("consuming paused", reason=problem)
         self._closed = True
         for worker in self._workers:
             for thread in worker.workers:
                 thread.pause()
-            if self._gives_back:
+            if self._redelivers:
                 for consumer in tuple(worker.consumers.values()):
                     consumer.pause()
 
-    def _has_given_back(self) -> bool:
-        """Whether every consumer has closed its connection: what it still put here would be forgotten too late."""
-        if not self._gives_back:
+    def _consumers_closed(self) -> bool:
+        """Return True if every consumer has closed its connection. Before that, one may still prefetch a message."""
+        if not self._redelivers:
             return True
-        return all(each.paused_event.is_set() for worker in self._workers for each in tuple(worker.consumers.values()))
+        consumers = [consumer for worker in self._workers for consumer in tuple(worker.consumers.values())]
+        return all(consumer.paused_event.is_set() for consumer in consumers)
 
     def _open(self) -> None:
-        log.info("messages are taken again")
+        log.info("consuming resumed")
         self._closed = False
         for worker in self._workers:
-            if self._gives_back:
+            if self._redelivers:
                 for _ in iter_queue(worker.work_queue):  # type: ignore[no-untyped-call]
                     worker.work_queue.task_done()
                 for consumer in tuple(worker.consumers.values()):

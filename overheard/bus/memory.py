@@ -1,7 +1,7 @@
-"""The bus inside one process (``memory://``): Dramatiq's stub broker, made fit to run for weeks.
+"""The bus inside one process (``memory://``): Dramatiq's stub broker, fit to run for weeks.
 
-The same envelopes as on RabbitMQ. What cannot be decoded or fails for good goes to the dead-letter hook and is not
-kept in memory. What is on this bus when the process ends is found again by the tick (I1).
+It carries the same envelopes as RabbitMQ. A message that cannot be decoded or fails permanently goes to the dead-letter
+hook and does not stay in memory. The work of messages lost at the end of the process is found again by the tick (I1).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker, _StubConsumer
 from dramatiq.common import dq_name, q_name
 
-from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, digest
+from overheard.bus.dead_letters import DeadLetterRecord, RecordAll, body_hash
 from overheard.bus.envelope import problem
 from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.observability.log import get_logger
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 class MemoryBroker(StubBroker):
-    """All stages' queues exist from the start. ``record`` keeps what cannot even be decoded."""
+    """A broker with all stages' queues. ``record`` records messages that cannot be decoded."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class MemoryBroker(StubBroker):
         super().declare_queue(queue_name)
 
     def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]], *, delay: int | None = None) -> None:
-        """Put them all on their queues."""
+        """Enqueue the messages; the counterpart of QuorumBroker's."""
         for message in messages:
             self.enqueue(message, delay=delay)
 
@@ -61,26 +61,26 @@ class MemoryBroker(StubBroker):
         return consumer
 
     def unfinished(self, names: Iterable[str]) -> int:
-        """How many messages of these queues are not done with, delayed ones included."""
-        known = [queue for name in names for queue in (name, dq_name(name)) if queue in self.queues]
-        return sum(self.queues[queue].unfinished_tasks for queue in known)
+        """Return how many messages of these queues are not finished, delayed ones included."""
+        queues = [queue for name in names for queue in (name, dq_name(name)) if queue in self.queues]
+        return sum(self.queues[queue].unfinished_tasks for queue in queues)
 
-    def look(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
-        """The stages' queues. A dead letter is recorded as it dies, and is on none; the door keeps nothing aside."""
-        working = Counter(consumer.queue_name for consumer in tuple(self._consumers))
+    def inspect(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
+        """Return the stages' queue depths. Dead letters and rejected events are recorded at once, not queued."""
+        consumers = Counter(consumer.queue_name for consumer in tuple(self._consumers))
         queues = [
-            QueueDepth(name, self.queues[name].qsize(), self.queues[dq_name(name)].unfinished_tasks, 0, working[name])
+            QueueDepth(name, self.queues[name].qsize(), self.queues[dq_name(name)].unfinished_tasks, 0, consumers[name])
             for name in tuple(self.queues)
             if name not in self.delay_queues
         ]
         return queues, PublicQueueDepths(unrouted=0, rejected=0)
 
     def release(self) -> None:
-        """There is no connection to close."""
+        """Do nothing: there is no connection to close."""
 
 
 class MemoryConsumer(_StubConsumer):
-    """Hands out a queue's messages; parks what is malformed or addressed elsewhere."""
+    """Consumes a queue; parks messages that are malformed or addressed to another queue."""
 
     connected = True
 
@@ -95,14 +95,14 @@ class MemoryConsumer(_StubConsumer):
         super().__init__(queue, [], prefetch, timeout)  # type: ignore[no-untyped-call]
         self.queue_name = queue_name
         self.record = record
-        self.beat = time.monotonic()
+        self.active_at = time.monotonic()
         self.prefetch_semaphore: Semaphore
 
     def nack(self, message: Any) -> None:
-        self.ack(message)  # type: ignore[no-untyped-call]  # the dead-letter hook has it
+        self.ack(message)  # type: ignore[no-untyped-call]  # the dead-letter hook has recorded it
 
     def __next__(self) -> dramatiq.MessageProxy | None:
-        self.beat = time.monotonic()
+        self.active_at = time.monotonic()
         if not self.prefetch_semaphore.acquire(timeout=self.timeout / 1000):
             return None
         try:
@@ -124,8 +124,8 @@ class MemoryConsumer(_StubConsumer):
         stage = q_name(self.queue_name)
         log.error("message parked", queue=self.queue_name, reason=reason)
         try:
-            self.record([DeadLetterRecord(digest(body), stage, self.queue_name, body, reason, "", "nack")])
-        except Exception as error:  # whatever the recorder may raise
+            self.record([DeadLetterRecord(body_hash(body), stage, self.queue_name, body, reason, "", "nack")])
+        except Exception as error:  # any error of the recorder
             log.error("dead letter not recorded", queue=self.queue_name, exc_info=error)
         finally:
             self.queue.task_done()

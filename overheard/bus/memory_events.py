@@ -1,26 +1,26 @@
-"""The public door inside one process."""
+"""Public events inside one process."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from overheard.bus.dead_letters import RecordAll
+from overheard.bus.event_batches import EventBatchHandler, HandleAll, IncomingEvent
 from overheard.bus.events import encode
-from overheard.bus.intake import EventBatch, HandleAll, IncomingEvent
 from overheard.observability.metrics import ProcessMetrics
 
 
 class MemoryEvents:
-    """The same promises as ``door.Events``; the handler is called at once."""
+    """The same contract as ``public_exchange.RabbitEvents``; the handler runs in the publishing thread."""
 
     def __init__(self, handle: HandleAll, record: RecordAll, metrics: ProcessMetrics) -> None:
-        self._intake = EventBatch(handle, record, metrics)
+        self._batches = EventBatchHandler(handle, record, metrics)
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
-        """Raises InvalidInput like ``Events``, and RetryableError when the handler does."""
+        """Handle the event; return its message id. Raises InvalidInput, and RetryableError as the handler does."""
         raw, message_id = encode(type, body)
-        self._intake.take([IncomingEvent(type, raw, message_id)])
+        self._batches.process([IncomingEvent(type, raw, message_id)])
         return message_id
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is no connection to close."""

@@ -1,8 +1,8 @@
-"""The public door on RabbitMQ: its exchange and queues, and publishing through it (docs/dramatiq.md).
+"""The exchange and queues of public events on RabbitMQ, and the publisher of events (docs/dramatiq.md).
 
 overheard.events (topic) ── known types ──► overheard.ingress
       └─ alternate exchange overheard.unrouted (fanout) ──► overheard.unrouted    mistyped keys
-what the ingress refuses ──► overheard.rejected, with its reason in the headers
+events that the ingress rejects ──► overheard.rejected, with the reason in the headers
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ REJECTED = "overheard.rejected"
 
 
 class EventPublisher(Protocol):
-    """What tick and trigger need of the door."""
+    """Publishes events, for the tick and ``overheard trigger``."""
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
-        """Publish an event; its message id. Raises InvalidInput, Unavailable."""
+        """Publish an event; return its message id. Raises InvalidInput, Unavailable."""
 
 
 def declare(channel: Any) -> None:
-    """Make the door. Raises QueueMismatch when a part of it exists in another form."""
+    """Declare exchange and queues. Raises QueueMismatch if one exists with other arguments."""
     try:
         channel.exchange_declare(UNROUTED, "fanout", durable=True)
         channel.exchange_declare(EXCHANGE, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
@@ -47,7 +47,7 @@ def declare(channel: Any) -> None:
 
 
 class RabbitEvents:
-    """Publishes events, confirmed. Thread-safe; connects when it is first used, and again when it has to."""
+    """Publishes events, confirmed. Thread-safe; connects at the first use and after a lost connection."""
 
     def __init__(self, url: str, *, name: str = "events") -> None:
         self._params = amqp.parameters(url, name=name)
@@ -56,13 +56,13 @@ class RabbitEvents:
         self._channel: ConfirmedChannel | None = None
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
-        """Returns when RabbitMQ has the event on disk. Raises InvalidInput for what the ingress would refuse."""
+        """Return the message id when RabbitMQ has the event on disk. Raises InvalidInput as the ingress would."""
         raw, message_id = encode(type, body)
         self._publish(type, raw, message_id)
         return message_id
 
     def replay(self, type: str, body: bytes, message_id: str) -> None:
-        """Publish an event that was refused once more, as it was. Raises InvalidInput where that is of no use."""
+        """Publish a rejected event again, unchanged. Raises InvalidInput if it would be rejected again."""
         parse(type, body)
         self._publish(type, body, message_id)
 
@@ -91,7 +91,7 @@ class RabbitEvents:
 
 
 def persistent(message_id: str | None, headers: dict[str, Any] | None = None) -> Any:
-    """The properties of what we publish here."""
+    """Return the properties of a persistent message."""
     return pika.BasicProperties(
         content_type="application/json", delivery_mode=2, message_id=message_id, headers=headers
     )

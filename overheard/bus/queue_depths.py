@@ -1,4 +1,4 @@
-"""The queues on RabbitMQ: how much is in them, and whether anybody works on them. Looked at, never made."""
+"""Depths and consumers of the queues on RabbitMQ. Reading them declares nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from overheard.bus import amqp
 from overheard.bus.public_exchange import INGRESS, REJECTED, UNROUTED
 from overheard.stages import STAGES
 
-STEP_TIMEOUT_SECONDS = 5.0  # seconds for each step of the way there
-ALARM_TIMEOUT_SECONDS = 1.0  # seconds after RabbitMQ has said that it takes no messages until we believe it
+STEP_TIMEOUT_SECONDS = 5.0  # for each step of connecting: `overheard status` must not hang
+ALARM_TIMEOUT_SECONDS = 1.0  # that a publish may stay blocked; a healthy server takes milliseconds
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
-    """``waiting`` may be worked on now, ``delayed`` later; ``workers`` None: nobody has ever worked on it."""
+    """Messages ``waiting``, ``delayed`` and ``dead``. ``workers`` is None while the queue does not exist yet."""
 
     name: str
     waiting: int
@@ -29,14 +29,14 @@ class QueueDepth(msgspec.Struct, frozen=True):
 
 
 class PublicQueueDepths(msgspec.Struct, frozen=True):
-    """What the public door keeps aside."""
+    """Messages on the queues of unrouted and rejected public events."""
 
     unrouted: int
     rejected: int
 
 
 class QueueInspector:
-    """Looks at one RabbitMQ again and again, on one connection; a lost one is opened anew by the next look."""
+    """Inspects one RabbitMQ repeatedly, on one connection; reconnects after a lost one."""
 
     def __init__(self, url: str, *, name: str = "status") -> None:
         self._params = amqp.parameters(url, name=name)
@@ -45,22 +45,23 @@ class QueueInspector:
         self._connection: Any = None
         self._channel: Any = None
 
-    def look(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
-        """Every stage's queue, the ingress first. Raises BusUnavailable."""
+    def inspect(self) -> tuple[list[QueueDepth], PublicQueueDepths]:
+        """Return the depths of the ingress's and the stages' queues. Raises BusUnavailable."""
         with self._connected():
-            queues = [self._queue(name) for name in (INGRESS, *(stage.queue for stage in STAGES.values()))]
+            queues = [self._depth(name) for name in (INGRESS, *(stage.queue for stage in STAGES.values()))]
             return queues, PublicQueueDepths(*((self._declared(name) or (0, 0))[0] for name in (UNROUTED, REJECTED)))
 
     def waiting(self, names: Iterable[str]) -> int:
-        """How many messages wait on these queues, their delayed ones included. Raises BusUnavailable."""
+        """Return how many messages wait on these queues, delayed ones included. Raises BusUnavailable."""
         with self._connected():
-            found = [self._queue(name) for name in names]
-        return sum(queue.waiting + queue.delayed for queue in found)
+            queues = [self._depth(name) for name in names]
+        return sum(queue.waiting + queue.delayed for queue in queues)
 
     def takes_messages(self) -> bool:
-        """Whether RabbitMQ takes messages now: not during a memory or disk alarm. Raises BusUnavailable.
+        """Return False during a memory or disk alarm, when RabbitMQ accepts no messages. Raises BusUnavailable.
 
-        It tells only who publishes: a message that nobody gets, on no queue.
+        RabbitMQ announces an alarm only to connections that publish. So publish a message to a queue that does not
+        exist: it comes back unroutable, or is blocked by the alarm.
         """
         with self._connected():
             channel = self._connection.channel()
@@ -94,18 +95,20 @@ class QueueInspector:
 
     def _alive(self) -> bool:
         try:
-            self._connection.process_data_events(0)  # it hears of its end, and sends its heartbeats, only here
+            self._connection.process_data_events(
+                0
+            )  # pika sends heartbeats and notices a closed connection only in calls like this
         except (AssertionError, *amqp.CONNECTION_ERRORS):
             return False
         return bool(self._connection.is_open)
 
-    def _queue(self, name: str) -> QueueDepth:
-        found = self._declared(name)
+    def _depth(self, name: str) -> QueueDepth:
+        declared = self._declared(name)
         delayed, dead = ((self._declared(f"{name}{suffix}") or (0, 0))[0] for suffix in (".DQ", ".XQ"))
-        return QueueDepth(name, found[0] if found else 0, delayed, dead, found[1] if found else None)
+        return QueueDepth(name, declared[0] if declared else 0, delayed, dead, declared[1] if declared else None)
 
     def _declared(self, name: str) -> tuple[int, int] | None:
-        """(messages, consumers) of a queue; None when there is no such queue, which closes the channel."""
+        """Return a queue's (messages, consumers); None if it does not exist, which closes the channel."""
         if self._channel is None:
             self._channel = self._connection.channel()
         try:
@@ -118,13 +121,13 @@ class QueueInspector:
         return int(answer.message_count), int(answer.consumer_count)
 
 
-def look(url: str) -> tuple[list[QueueDepth], PublicQueueDepths]:
-    """One look. Raises BusUnavailable, ConfigError."""
-    with closing(QueueInspector(url)) as looker:
-        return looker.look()
+def inspect(url: str) -> tuple[list[QueueDepth], PublicQueueDepths]:
+    """Inspect once, on a connection of its own. Raises BusUnavailable, ConfigError."""
+    with closing(QueueInspector(url)) as inspector:
+        return inspector.inspect()
 
 
 def waiting(url: str, names: Iterable[str]) -> int:
-    """How many messages wait on these queues, their delayed ones included. Raises BusUnavailable."""
-    with closing(QueueInspector(url, name="backlog")) as looker:
-        return looker.waiting(names)
+    """Return how many messages wait on these queues, delayed ones included. Raises BusUnavailable."""
+    with closing(QueueInspector(url, name="backlog")) as inspector:
+        return inspector.waiting(names)

@@ -1,7 +1,4 @@
-"""Dramatiq's RabbitMQ broker with our answers to its faults (docs/dramatiq.md).
-
-Quorum queues, publisher confirms, errors with a meaning.
-"""
+"""Dramatiq's RabbitMQ broker with quorum queues, batched publisher confirms and typed errors (docs/dramatiq.md)."""
 
 from __future__ import annotations
 
@@ -19,15 +16,15 @@ from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
 from overheard.bus.consumer import QuorumConsumer
 from overheard.clock import Clock, system_clock
 
-DELIVERY_LIMIT = 20  # deliveries of one message: against a message that kills its process each time
+DELIVERY_LIMIT = 20  # of one message, against one that kills its process each time; RabbitMQ 4's default
 
 
 class QuorumBroker(RabbitmqBroker):
-    """Quorum queues and confirms on the RabbitMQ at ``url``. Opens no connection until it is used.
+    """The broker of the RabbitMQ at ``url``. It connects at the first use.
 
-    ``enqueue`` returns when RabbitMQ has the message on disk; else it raises BusUnavailable. Each thread has its own
-    connection: a thread that will not live as long as the process calls ``release()`` when it is done. ``clock`` says
-    when a delayed message is due: it has to be the same for all who publish and consume, whatever their machines' are.
+    ``enqueue`` returns when RabbitMQ has the message on disk, or raises BusUnavailable. Each thread has its own
+    connection; a short-lived thread calls ``release()`` before it ends. ``clock`` times delayed messages, and must be
+    the same for all publishers and consumers: their machines' clocks may differ.
     """
 
     def __init__(
@@ -49,12 +46,12 @@ class QuorumBroker(RabbitmqBroker):
 
     @property
     def connection(self) -> Any:
-        """The current thread's connection."""
-        found = self.state.__dict__.get("connection")
-        if found is None:
-            found = self.state.connection = amqp.connect(self.parameters)
-            self.connections.add(found)
-        return found
+        """Return the current thread's connection; open it at the first use."""
+        connection = self.state.__dict__.get("connection")
+        if connection is None:
+            connection = self.state.connection = amqp.connect(self.parameters)
+            self.connections.add(connection)
+        return connection
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Publish and wait for the confirm. ``delay`` is in milliseconds. Raises as ``enqueue_all`` does."""
@@ -63,15 +60,17 @@ class QuorumBroker(RabbitmqBroker):
     def enqueue_all(
         self, messages: Sequence[dramatiq.Message[Any]], *, delay: int | None = None
     ) -> list[dramatiq.Message[Any]]:
-        """Publish them together and wait once for all confirms.
+        """Publish the messages together and wait once for all confirms. ``delay`` is in milliseconds.
 
-        Raises BusUnavailable, QueueMismatch, or InvalidInput for a message that is too large; some may be published
-        then.
+        Raises BusUnavailable, QueueMismatch, or InvalidInput for a message that is too large; some of the messages may
+        be published then.
         """
         if delay is not None:
             eta = int(self.clock() * 1000) + delay
-            messages = [each.copy(queue_name=dq_name(each.queue_name), options={"eta": eta}) for each in messages]
-        bodies = [each.encode() for each in messages]
+            messages = [
+                message.copy(queue_name=dq_name(message.queue_name), options={"eta": eta}) for message in messages
+            ]
+        bodies = [message.encode() for message in messages]
         confirmed = self.state.__dict__.get("confirmed")
         if confirmed is not None and confirmed.is_stale(self.parameters.heartbeat):
             self.release()
@@ -80,10 +79,10 @@ class QuorumBroker(RabbitmqBroker):
 
     def release(self) -> None:
         """Close the connection of the current thread, if it has one."""
-        mine = self.state.__dict__
-        self.channels.discard(mine.pop("channel", None))
-        mine.pop("confirmed", None)
-        connection = mine.pop("connection", None)
+        state = self.state.__dict__
+        self.channels.discard(state.pop("channel", None))
+        state.pop("confirmed", None)
+        connection = state.pop("connection", None)
         if connection is not None:
             self.connections.discard(connection)
             amqp.close(connection)
@@ -107,7 +106,9 @@ class QuorumBroker(RabbitmqBroker):
                 for message, body in zip(messages, bodies, strict=True)
             )
         except pika.exceptions.UnroutableError:
-            self.queues_pending |= {q_name(each.queue_name) for each in messages}  # somebody deleted one
+            self.queues_pending |= {
+                q_name(message.queue_name) for message in messages
+            }  # a queue was deleted: declare again
             raise
         for message in messages:
             self.emit_after("enqueue", message, delay)
@@ -129,13 +130,13 @@ class QuorumBroker(RabbitmqBroker):
         return {
             **amqp.QUORUM,
             **super()._build_queue_arguments(queue_name),  # type: ignore[no-untyped-call]
-            # A parked message leaves its queue only when the dead-letter queue has confirmed it.
+            # A rejected message leaves its queue only when the dead-letter queue has confirmed it; that needs both.
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
 
     def _declare_queue(self, queue_name: str) -> Any:
-        # On the main queue only: every restart of a worker redelivers what waits on the delay queue.
+        # A limit on the main queue only: each restart of a worker redelivers all messages on the delay queue.
         arguments = {**self._build_queue_arguments(queue_name), "x-delivery-limit": DELIVERY_LIMIT}
         return self.channel.queue_declare(queue=queue_name, durable=True, arguments=arguments)
 

@@ -1,8 +1,8 @@
-"""Rate limiting, as a middleware of Dramatiq.
+"""Rate limiting, as a Dramatiq middleware.
 
-Before the handler it makes the message's permit: for the budget that its stage's ``need`` names, with the slot that the
-message holds. After the handler it turns ``Later`` into a copy of the message that comes back with its slot: that uses
-no retry, and holds no thread meanwhile. Tokens are for the source, or the channel, to acquire: one for each request.
+Before the handler it makes the message's permit, for the budget that its stage's ``need`` names and with the slot that
+the message holds. After the handler it turns ``Later`` into a delayed copy of the message that keeps its slot: that
+uses no retry and holds no thread meanwhile. The source or channel acquires a token from the permit for each request.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import dramatiq
 from dramatiq.middleware import Middleware
 
 from overheard.bus.envelope import MAX_DELAY_SECONDS
-from overheard.bus.republishing import MessageResult, acknowledge, put_back
+from overheard.bus.republishing import MessageResult, acknowledge, republish
 from overheard.bus.retry_policy import Republication
 from overheard.outcomes import Later
 from overheard.permits import AnyPermit, BudgetNeed, Slot
 
-OPTION = "need"  # of an actor: Callable[[Message], Need | None]
+OPTION = "need"  # of an actor: Callable[[Message], BudgetNeed | None]
 
 PermitFactory = Callable[[BudgetNeed | None, Slot | None], AnyPermit]
 
 
 class RateLimit(Middleware):
-    """``permits`` makes the permits, of a need and the slot that is held."""
+    """``permits(need, slot)`` makes a message's permit; ``slot`` is the one that the message holds."""
 
     def __init__(self, permits: PermitFactory) -> None:
         self._permits = permits
@@ -50,22 +50,22 @@ class RateLimit(Middleware):
     ) -> None:
         if exception is not None or not isinstance(result, Later):
             return
-        copy = reschedule(result, message.options, permit_of(message).held)
-        if copy is None:
+        republication = reschedule(result, message.options, permit_of(message).held)
+        if republication is None:
             acknowledge(message, MessageResult("postponed", "left to the sweep"))
         else:
-            put_back(broker, message, copy, MessageResult("postponed", f"comes back in {result.delay:.1f} s"))
+            republish(broker, message, republication, MessageResult("postponed", f"comes back in {result.delay:.1f} s"))
 
 
 def permit_of(message: Any) -> AnyPermit:
-    """The permit of a message at hand. Raises KeyError when none could be made: it must not go unlimited."""
+    """Return the permit of a message. Raises KeyError if none could be made: the handler must not run unlimited."""
     return message.__dict__["permit"]  # type: ignore[no-any-return]
 
 
 def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) -> Republication | None:
-    """Return the copy to come back; None when that is too far off for the bus: a sweep finds what is left to do.
+    """Return what to republish; None if the delay is too long for the bus: a sweep finds the work again.
 
-    It has the slot that was reserved for it, or keeps the one that it ``held`` and did not use.
+    The copy holds the slot reserved by ``later``, or the one that the message ``held`` and did not use.
     """
     if later.delay > MAX_DELAY_SECONDS:
         return None
@@ -76,7 +76,7 @@ def reschedule(later: Later, options: dict[str, Any], held: Slot | None = None) 
 
 
 def held_slot(options: dict[str, Any]) -> Slot | None:
-    """The slot that a re-scheduled message holds."""
+    """Return the slot that a republished message holds."""
     if "slot" in options and "slot_key" in options:
         return Slot(options["slot_key"], options["slot"])
     return None

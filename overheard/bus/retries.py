@@ -1,4 +1,4 @@
-"""Retries messages whose handlers failed, or rejects them, as ``retry_policy`` says."""
+"""Retry or reject messages whose handlers failed, as ``retry_policy`` decides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import Retries
 
-from overheard.bus.republishing import MessageResult, acknowledge, came_here, put_back, reject
+from overheard.bus.republishing import MessageResult, acknowledge, has_live_connection, reject, republish
 from overheard.bus.retry_policy import decide
 from overheard.error_fields import safe_text, safe_traceback
 from overheard.errors import Unavailable
@@ -17,7 +17,7 @@ from overheard.stages import Stage
 
 
 class SafeRetries(Retries):
-    """Instead of Dramatiq's. A handler's ``Rejected`` is carried out here, too."""
+    """Replaces Dramatiq's Retries; also rejects a message whose handler returned ``Rejected``."""
 
     def __init__(self, stages: Iterable[Stage]) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class SafeRetries(Retries):
 
     @property
     def actor_options(self) -> set[str]:
-        return set()  # a stage's limits stand in stages.py only
+        return set()  # limits are set in stages.py only, not by options of an actor
 
     def after_process_message(
         self,
@@ -43,9 +43,10 @@ class SafeRetries(Retries):
         if isinstance(decision, Rejected):
             reject(message, MessageResult("dead", decision.reason, safe_traceback(exception)))
             return
-        ending = MessageResult("retried", safe_text(exception), safe_traceback(exception))
-        if isinstance(exception, Unavailable) and not came_here(message):
-            # The gate has closed: it comes again by itself, perhaps to a machine that reaches the database.
-            acknowledge(message, ending)
+        retried = MessageResult("retried", safe_text(exception), safe_traceback(exception))
+        if isinstance(exception, Unavailable) and not has_live_connection(message):
+            # The gate has closed the connection: RabbitMQ redelivers the message, perhaps to a machine that reaches the
+            # database. A copy would be processed twice.
+            acknowledge(message, retried)
         else:
-            put_back(broker, message, decision, ending)
+            republish(broker, message, decision, retried)

@@ -1,4 +1,4 @@
-"""Sending a stage its message."""
+"""Send messages to the stages that take them."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from overheard.stages import STAGES, Stage, recipient
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True):
-    """A message to be sent together with others. ``told``: what it takes along of the work that sends it."""
+    """A message to send together with others; ``log_context`` are the log fields that it carries along."""
 
     message: Message
     message_id: str
-    told: dict[str, Any]
+    log_context: dict[str, Any]
 
 
 class Sender:
-    """Sends on a broker of ours, as the table says. Thread-safe."""
+    """Sends messages to the stages of ``table``. Thread-safe."""
 
     def __init__(self, broker: Broker, table: Iterable[Stage] = STAGES.values()) -> None:
         self._broker = broker
         self._table = tuple(table)
 
     def send(self, message: Message, *, delay: float | None = None, message_id: str | None = None) -> str:
-        """Send to the stage of this message, ``delay`` seconds (≤ 300) from now; the message's id.
+        """Send a message to the stage that takes it, with a ``delay`` of up to 300 seconds; return its id.
 
-        Returns when the bus has it. Raises Unavailable when it cannot be reached, InvalidInput when too large.
+        Returns when the send is confirmed. Raises Unavailable, or InvalidInput if the message is too large.
         """
         return self._send(message, recipient(message, self._table), delay, message_id)
 
-    def of_stage(self, name: str) -> Send:
-        """What a stage is given to send with."""
+    def for_stage(self, name: str) -> Send:
+        """Return the function with which the stage ``name`` sends: the table says to which stages it may."""
 
         def send(message: Message, *, delay: float | None = None) -> str:
             return self._send(message, recipient(message, self._table, name), delay)
@@ -56,22 +56,30 @@ class Sender:
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
 
-    def send_all(self, parcels: Sequence[OutgoingMessage]) -> None:
-        """Returns when the bus has them all. Raises as ``send`` does: then it has some of them at most."""
-        if parcels:
+    def send_all(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send the messages together and wait until all are confirmed.
+
+        Raises as ``send`` does; any part of them may be sent then.
+        """
+        if messages:
             envelopes = [
-                pack(each.message, recipient(each.message, self._table), message_id=each.message_id, options=each.told)
-                for each in parcels
+                pack(
+                    outgoing.message,
+                    recipient(outgoing.message, self._table),
+                    message_id=outgoing.message_id,
+                    options=outgoing.log_context,
+                )
+                for outgoing in messages
             ]
             self._broker.enqueue_all(envelopes)
 
     def replay(self, body: bytes) -> str:
-        """Send a dead letter again, as new: no retries used, no slot held; its id is kept.
+        """Send a dead letter's message again under its own id, with no retries used and no slot held.
 
-        Raises InvalidInput for a body that was not kept, or cannot be read.
+        Raises InvalidInput for a body that was not stored or cannot be decoded.
         """
-        if why := why_not_kept(body):
-            raise InvalidInput(f"nothing to replay: {why}")
+        if reason := why_not_kept(body):
+            raise InvalidInput(f"nothing to replay: {reason}")
         try:
             fields = StrictEncoder(self._table).decode(body)
         except dramatiq.DecodeError as error:

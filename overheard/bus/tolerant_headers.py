@@ -1,9 +1,8 @@
-"""Headers whose values pika cannot decode.
+"""Replace header values that pika cannot decode by None.
 
-A time after the year 9999, a table in a table a thousand times: RabbitMQ hands them on, pika raises in the middle of a
-frame, and the connection is lost, again each time that the message comes. So one message of anybody's would stop the
-ingress, a stage, or the tick. pika's function for a value is replaced by one that puts nothing where it would be; a
-test sends such headers through a real RabbitMQ.
+RabbitMQ passes on a time after the year 9999, or tables nested a thousand times. pika raises on them in the middle of a
+frame, and the connection is lost, again at each redelivery: one message of any client would stop the ingress, a stage
+or the tick. So pika's function that decodes a value is replaced; a test sends such headers through a real RabbitMQ.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from typing import Any
 
 import pika.data
 
-TIMESTAMP_BYTES = 8  # bytes
+TIMESTAMP_BYTES = 8
 
 _decode: Callable[[bytes, int], tuple[Any, int]] = pika.data.decode_value
 
 
 def install() -> None:
-    """From now on, in this process. Any number of times."""
-    pika.data.decode_value = _decode_or_pass
+    """Replace pika's function in this process. Idempotent."""
+    pika.data.decode_value = _decode_or_skip
 
 
-def _decode_or_pass(encoded: bytes, offset: int) -> tuple[Any, int]:
+def _decode_or_skip(encoded: bytes, offset: int) -> tuple[Any, int]:
     try:
         return _decode(encoded, offset)
     except (ValueError, OverflowError, OSError, RecursionError):

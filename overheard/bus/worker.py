@@ -1,7 +1,7 @@
-"""The worker's main: consumes some stages' queues until it is told to stop or one of its threads dies.
+"""The worker: consumes the queues of some stages until it is stopped or one of its threads dies.
 
-Instead of Dramatiq's command line, whose metrics and signals are not fit (docs/dramatiq.md): one process a program,
-one pool of threads a stage (a slow channel does not keep a poll waiting), no stage's queue but those named.
+It replaces Dramatiq's command line, whose metrics and signals do not fit (docs/dramatiq.md): one process per program,
+one thread pool per stage (a slow channel does not delay a poll), and no queues but those of the named stages.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from overheard.errors import Unavailable
 from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
-WORKER_TIMEOUT_MS = (
-    100  # milliseconds: how finely delayed messages are released, and how soon threads see that they must stop
-)
-RECONNECT_SECONDS = 1.0  # seconds
+# How exactly delayed messages are released, and how soon threads notice that they must stop.
+WORKER_TIMEOUT_MS = 100
+RECONNECT_SECONDS = 1.0
 CHECK_SECONDS = 1.0
-SHUTDOWN_SECONDS = 25.0  # seconds for what is in progress; supervisord's stopwaitsecs is longer
+SHUTDOWN_SECONDS = 25.0  # for messages in progress; below supervisord's stopwaitsecs, which ends in SIGKILL
 
 log = get_logger(__name__)
 
@@ -39,16 +38,16 @@ def run(
     health: WorkerHealth,
     threads: Mapping[str, int] | None = None,
     shutdown: float = SHUTDOWN_SECONDS,
-    unable: Callable[[], str | None] = lambda: None,
+    unavailable_reason: Callable[[], str | None] = lambda: None,
 ) -> int:
-    """Work until ``stop`` is set (0) or a thread has died (1). The handlers are registered already.
+    """Work until ``stop`` is set (return 0) or a thread has died (return 1). The actors are registered already.
 
-    Lost connections are no reason to end: consumers reconnect, ``health`` tells of it meanwhile. While ``unable`` names
-    what keeps the process from its work, it takes no message and gives back what it holds. Raises QueueMismatch when a
-    queue exists with other arguments. The caller closes the broker.
+    A lost connection does not end the worker: its consumers reconnect, and ``health`` reports it meanwhile. While
+    ``unavailable_reason`` returns one, the process consumes nothing and its messages go back to the bus. Raises
+    QueueMismatch if a queue exists with other arguments. The caller closes the broker.
     """
     named = tuple(stages)
-    # Read at each use by Dramatiq's consumers, which offer no argument for it; the default is 3 s.
+    # Dramatiq reads this module variable at each reconnect and offers no argument for it; the default is 3 s.
     dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_SECONDS
     declare(broker, named)
     broker.emit_after("process_boot")  # TimeLimit starts here
@@ -64,15 +63,17 @@ def run(
     try:
         for worker in workers:
             worker.start()
-        health.watch(workers, broker, named, unable)
+        health.watch(workers, broker, named, unavailable_reason)
         log.info("working", stages=[stage.name for stage in named], version=__version__)
-        return watch(health, stop, ConsumptionGate(workers, unable, gives_back=isinstance(broker, QuorumBroker)))
+        return watch(
+            health, stop, ConsumptionGate(workers, unavailable_reason, redelivers=isinstance(broker, QuorumBroker))
+        )
     finally:
         stop_workers(workers, shutdown)
 
 
 def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
-    """Make the queues now, so that what only an operator can put right is known at the start."""
+    """Declare the queues now, so that a mismatch, which only an operator can fix, is reported at the start."""
     for stage in stages:
         try:
             broker.declare_queue(stage.queue, ensure=True)  # type: ignore[call-arg]
@@ -82,17 +83,17 @@ def declare(broker: dramatiq.Broker, stages: Iterable[Stage]) -> None:
 
 
 def watch(health: WorkerHealth, stop: threading.Event, gate: ConsumptionGate) -> int:
-    """Wait for the end: 0 when told to stop, 1 when a thread has died."""
+    """Return 0 once ``stop`` is set, 1 once a thread has died."""
     while not stop.wait(CHECK_SECONDS):
-        gate.look()
-        if dead := health.dead():
+        gate.update()
+        if dead := health.dead_threads():
             log.critical("threads died", reason="; ".join(dead))
             return 1
     return 0
 
 
 def stop_workers(workers: list[dramatiq.Worker], seconds: float) -> None:
-    """Let what is in progress finish, all pools at once; what does not is delivered again elsewhere."""
+    """Let messages in progress finish, in all pools at once; RabbitMQ redelivers those that do not."""
     deadline = time.monotonic() + seconds
     for worker in workers:
         for thread in worker.workers:

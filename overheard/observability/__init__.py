@@ -1,1 +1,1 @@
-"""What a process says of itself: metrics and logs."""
+"""Metrics and logs of a process."""

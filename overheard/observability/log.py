@@ -1,7 +1,7 @@
-"""Logs: one line an event, readable on a terminal, JSON otherwise. Never a secret, never an item's text.
+"""Logs: one line per event, text on a terminal, JSON otherwise. Never a secret, never an item's text.
 
-What a line bears is in docs/logs.md. Fields that ``bind`` or ``bound`` bind are on every line of the thread from then
-on; ``run`` and ``workspace`` travel with the messages that it sends (``propagated``), from the event to the last stage.
+docs/logs.md describes the fields. ``bind`` and ``bound`` add fields to all later lines of the thread; ``run`` and
+``workspace`` are also sent along with messages (``propagated``), from the event to the last stage.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from overheard.error_fields import log_fields
 
 Logger = Any  # structlog's bound loggers are built dynamically
 
-# Below warnings, libraries tell passwords (prawcore), channels' addresses and whole rows (peewee logs every statement
-# with its values), whatever the level. A test sees to it that none is missing here.
+# Below WARNING, libraries log passwords (prawcore), channels' addresses and whole rows (peewee logs every statement
+# with its values). So they are kept at WARNING whatever our level is. A test checks that none is missing.
 NOISY_LIBRARIES = (
     *("apprise", "asyncio", "charset_normalizer", "concurrent", "dramatiq", "lark", "oauthlib", "peewee", "pika"),
     *("praw", "prawcore", "psycopg", "requests", "requests_oauthlib", "urllib3", "websocket"),
 )
 LEADING_FIELDS = ("timestamp", "level", "logger", "event", "stage", "run", "workspace", "message_id")
 PROPAGATED_FIELDS = ("run", "workspace")
-VALUE_MAX_CHARS = 2_000  # characters of a value: what a remote server says must not fill the disk
+VALUE_MAX_CHARS = 2_000  # a remote server's text must not fill the disk
 
 
 def get_logger(name: str) -> Logger:
-    """A logger that binds nothing until it is used, so that modules may hold one."""
+    """Return a lazy logger, which modules may create at import: it reads the configuration at each use."""
     return structlog.stdlib.get_logger(name)
 
 
 def bind(**fields: Any) -> None:
-    """Put these on all lines of this thread from now on, until ``bound`` or the message ends."""
+    """Add fields to all later lines of this thread, until ``bound`` or the message ends."""
     structlog.contextvars.bind_contextvars(**fields)
 
 
 def clear() -> None:
-    """The thread is done with what its lines were about."""
+    """Remove all fields bound to this thread."""
     structlog.contextvars.clear_contextvars()
 
 
 @contextmanager
 def bound(**fields: Any) -> Iterator[None]:
-    """These fields, and what is noted meanwhile, are on all lines within."""
+    """Bind fields for the lines within; restore the previous fields at the end."""
     before = structlog.contextvars.get_contextvars()
     bind(**fields)
     try:
@@ -61,16 +61,16 @@ def bound(**fields: Any) -> Iterator[None]:
 
 
 def propagated() -> dict[str, Any]:
-    """What a message takes along of the work that sends it."""
-    bound = structlog.contextvars.get_contextvars()
-    return {name: bound[name] for name in PROPAGATED_FIELDS if name in bound}
+    """Return the bound fields that messages carry along."""
+    fields = structlog.contextvars.get_contextvars()
+    return {name: fields[name] for name in PROPAGATED_FIELDS if name in fields}
 
 
 def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None = None) -> None:
-    """Send the whole process's logs, ours and libraries', to ``stream`` (stderr) in one form.
+    """Send all logs of the process, ours and libraries', to ``stream`` (stderr) in one format.
 
-    ``style``: ``text``, ``json``, or ``auto`` (text on a terminal). Called once, by a composition root. Errors that are
-    not our own are logged without their text, which may quote an item; at level DEBUG with it.
+    ``style``: ``text``, ``json``, or ``auto`` (text on a terminal). Call it once, in a composition root. Foreign errors
+    are logged without their text, which may quote an item, except at level DEBUG.
     """
     out = stream if stream is not None else sys.stderr
     as_text = is_text(style, out)
@@ -80,8 +80,8 @@ def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.PositionalArgumentsFormatter(),
-        _faults(in_full=level == "DEBUG"),
-        _clip,
+        _error_processor(in_full=level == "DEBUG"),
+        _truncate,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -107,35 +107,35 @@ def configure(level: str = "INFO", *, style: str = "auto", stream: TextIO | None
 
 
 def is_text(style: str, stream: TextIO | None = None) -> bool:
-    """Whether lines of this style are for people."""
+    """Return True if this style is text for people, not JSON."""
     return style == "text" or (style == "auto" and (stream or sys.stderr).isatty())
 
 
 def log_uncaught() -> None:
-    """Let Python's own warnings, and errors that end a thread, be lines like all others. For a process's main."""
+    """Log Python's warnings and errors that end a thread as lines like all others."""
     logging.captureWarnings(True)
 
-    def ended(args: threading.ExceptHookArgs) -> None:
+    def log_thread_death(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread is not None else "?"
         get_logger(__name__).critical("thread ended", thread=name, exc_info=args.exc_value)
 
-    threading.excepthook = ended
+    threading.excepthook = log_thread_death
 
 
-def _faults(*, in_full: bool) -> Callable[[Logger, str, EventDict], EventDict]:
-    """An error becomes fields. Never a traceback with source lines, let alone with the values of variables."""
+def _error_processor(*, in_full: bool) -> Callable[[Logger, str, EventDict], EventDict]:
+    """Return the processor that turns ``exc_info`` into fields: no source lines, no values of variables."""
 
-    def tell(logger: Logger, name: str, event: EventDict) -> EventDict:
-        given = event.pop("exc_info", None)
-        error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+    def add_fields(logger: Logger, name: str, event: EventDict) -> EventDict:
+        exc_info = event.pop("exc_info", None)
+        error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1] if exc_info is True else exc_info
         if isinstance(error, BaseException):
             event.update(log_fields(error, in_full=in_full))
         return event
 
-    return tell
+    return add_fields
 
 
-def _clip(logger: Logger, name: str, event: EventDict) -> EventDict:
+def _truncate(logger: Logger, name: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if isinstance(value, str) and len(value) > VALUE_MAX_CHARS:
             event[key] = value[: VALUE_MAX_CHARS - 1] + "…"
@@ -148,9 +148,9 @@ def _as_json(logger: Logger, name: str, event: EventDict) -> str:
 
 
 def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
-    """For people, who need not know each id in full.
+    """Return the renderer for people, with shortened ids.
 
-    What would move a terminal's cursor or forge a line is escaped: servers far away write reasons.
+    Characters that move a terminal's cursor or forge a line are escaped: remote servers write some of the reasons.
     """
     bright, dim, green, plain = ("\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m") if colors else ("", "", "", "")
 
@@ -163,15 +163,16 @@ def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
         Column("timestamp", column(lambda moment: f"{str(moment)[11:23]}Z", dim)),
         Column("level", column(lambda level: str(level).upper(), "", 8)),
         Column("stage", column(_value, green, 7)),
-        Column("event", column(_words, bright, 16)),
+        Column("event", column(_text, bright, 16)),
         Column("workspace", values),
         Column("run", KeyValueColumnFormatter(dim, green, plain, lambda run: _value(str(run)[:8]))),
+        # Hidden: run and stage tell people the same in fewer characters.
         *(Column(name, lambda key, value: "") for name in ("logger", "message_id")),
     ]
     return structlog.dev.ConsoleRenderer(columns=columns)
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     text = str(value)
     return text if text.isprintable() else repr(text)[1:-1]
 

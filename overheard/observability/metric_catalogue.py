@@ -1,8 +1,8 @@
-"""How series are defined: once, with all that `/metrics`, docs/metrics.md and the tests say of them.
+"""Define each metric once, for `/metrics`, docs/metrics.md and the tests.
 
-A counter whose labels have known values begins with all of them at 0, so that the first event is a rise that
-``increase()`` sees. A gauge is shown only after it was set: a process shows no 0 for what it does not know. One whose
-value is NaN is not known now.
+A counter whose labels have known values starts with all of them at 0, so that ``increase()`` sees the first event. A
+gauge is exported only after ``set`` or ``set_function``, and not while its value is NaN: a process must not export 0
+for a value that it does not know. So a gauge without labels that is only ever changed by ``inc`` is never exported.
 """
 
 from __future__ import annotations
@@ -15,70 +15,72 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
 PREFIX = "overheard_"
-LabelValues = tuple[str, ...] | str  # all values of a label, or what they are
+LabelValues = tuple[str, ...] | str  # all values of a label, or their description
 
 
 class MetricDefinition(msgspec.Struct, frozen=True):
-    """A series' definition. ``by`` names who sets it; ``labels`` are (name, values)."""
+    """The definition of a metric. ``set_by`` names the processes that set it; ``labels`` are (name, values)."""
 
     name: str
     type: str
     help: str
-    by: str
+    set_by: str
     labels: tuple[tuple[str, LabelValues], ...]
 
     @property
     def unit(self) -> str:
-        """From the name, as Prometheus has it."""
+        """Return the unit, by Prometheus's naming conventions."""
         stem = self.name.removesuffix("_total")
         if stem.endswith("_timestamp_seconds"):
             return "Unix time"
         return "seconds" if stem.endswith("_seconds") else "count"
 
 
-class KnownGauge(Gauge):
-    """A gauge without a value until it was set, where the library's has 0; and while its value is NaN."""
+class GaugeWithoutDefault(Gauge):
+    """A gauge that exports no sample before it is set, where the library's exports 0, nor while it is NaN."""
 
-    _known = False
+    _is_set = False
 
     def set(self, value: float) -> None:
-        self._known = True
+        self._is_set = True
         super().set(value)
 
     def set_function(self, f: Callable[[], float]) -> None:
-        self._known = True
+        self._is_set = True
         super().set_function(f)
 
     def collect(self) -> Iterable[Metric]:
         for family in super().collect():
-            if not self._known and not self._labelnames:
+            if not self._is_set and not self._labelnames:
                 family.samples.clear()
             family.samples[:] = [sample for sample in family.samples if not math.isnan(sample.value)]
             yield family
 
 
 class MetricCatalogue:
-    """Defines series on a registry and remembers their definitions."""
+    """Creates metrics on a registry and lists their definitions in ``series``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.series: list[MetricDefinition] = []
 
-    def counter(self, name: str, help: str, by: str, **labels: LabelValues) -> Counter:
-        self._define(name, "counter", help, by, labels)
-        made = Counter(PREFIX + name, help, tuple(labels), registry=self.registry)
+    def counter(self, name: str, help: str, set_by: str, **labels: LabelValues) -> Counter:
+        self._define(name, "counter", help, set_by, labels)
+        counter = Counter(PREFIX + name, help, tuple(labels), registry=self.registry)
         if labels and not any(isinstance(values, str) for values in labels.values()):
             for combination in itertools.product(*labels.values()):
-                made.labels(*combination)
-        return made
+                counter.labels(*combination)
+        return counter
 
-    def gauge(self, name: str, help: str, by: str, **labels: LabelValues) -> Gauge:
-        self._define(name, "gauge", help, by, labels)
-        return KnownGauge(PREFIX + name, help, tuple(labels), registry=self.registry)
+    def gauge(self, name: str, help: str, set_by: str, **labels: LabelValues) -> Gauge:
+        self._define(name, "gauge", help, set_by, labels)
+        return GaugeWithoutDefault(PREFIX + name, help, tuple(labels), registry=self.registry)
 
-    def histogram(self, name: str, help: str, by: str, buckets: tuple[float, ...], **labels: LabelValues) -> Histogram:
-        self._define(name, "histogram", help, by, labels)
+    def histogram(
+        self, name: str, help: str, set_by: str, buckets: tuple[float, ...], **labels: LabelValues
+    ) -> Histogram:
+        self._define(name, "histogram", help, set_by, labels)
         return Histogram(PREFIX + name, help, tuple(labels), buckets=buckets, registry=self.registry)
 
-    def _define(self, name: str, type: str, help: str, by: str, labels: dict[str, LabelValues]) -> None:
-        self.series.append(MetricDefinition(PREFIX + name, type, help, by, tuple(labels.items())))
+    def _define(self, name: str, type: str, help: str, set_by: str, labels: dict[str, LabelValues]) -> None:
+        self.series.append(MetricDefinition(PREFIX + name, type, help, set_by, tuple(labels.items())))

@@ -1,7 +1,7 @@
-"""Every metric of Overheard, in one place. Base units; never a label that users can write.
+"""All metrics of Overheard, in base units; no label has a value that users can write.
 
-A process builds one ``ProcessMetrics`` on a registry of its own and hands it to what it builds; `/metrics` serves that
-registry. docs/metrics.md is generated from here (`make generate`).
+A process creates one ``ProcessMetrics`` on a registry of its own and passes it in; `/metrics` serves that registry.
+docs/metrics.md is generated from here (`make generate`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from overheard.observability.metric_catalogue import MetricCatalogue
 DURATION_BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 AGE_BUCKETS_SECONDS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 
-# Who sets a series.
+# The processes that set a metric, as docs/metrics.md shows them.
 SET_BY_EVERY_PROCESS = "every process"
 SET_BY_STAGES = "every stage"
 SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
@@ -27,7 +27,7 @@ EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
 
 
 class ProcessMetrics(MetricCatalogue):
-    """The series of one process. Attributes bear the series' names without the prefix."""
+    """The metrics of one process. Attributes are named like the metrics, without the prefix."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
@@ -41,9 +41,8 @@ class ProcessMetrics(MetricCatalogue):
         # Every stage: rate, errors, duration.
         self.stage_messages = counter(
             "stage_messages_total",
-            "Messages a stage has finished with; outcome is ok, retried, postponed, dead or dropped; ok, merged "
-            "(another of the same meaning stands for it), retried or rejected with the ingress, whose messages are "
-            "public events.",
+            "Messages a stage has finished; outcome is ok, retried, postponed, dead or dropped. Of the ingress, whose "
+            "messages are public events: ok, merged (into another of the same meaning), retried or rejected.",
             SET_BY_STAGES_AND_INGRESS,
             stage=STAGE_LABEL,
             outcome=(*OUTCOMES, "merged", "rejected"),
@@ -56,11 +55,11 @@ class ProcessMetrics(MetricCatalogue):
             stage=STAGE_LABEL,
         )
         self.stage_in_progress = gauge(
-            "stage_in_progress", "Messages a stage is working on now.", SET_BY_STAGES_AND_INGRESS, stage=STAGE_LABEL
+            "stage_in_progress", "Messages a stage is processing now.", SET_BY_STAGES_AND_INGRESS, stage=STAGE_LABEL
         )
         self.longest_in_progress = gauge(
             "longest_in_progress_seconds",
-            "How long the message longest in progress in this process has taken so far. 0: none is.",
+            "Time that the message longest in progress in this process has taken so far; 0: none is in progress.",
             SET_BY_STAGES,
         )
         self.worker_threads_alive = gauge(
@@ -70,77 +69,80 @@ class ProcessMetrics(MetricCatalogue):
             role=("worker", "consumer"),
         )
 
-        # Sources.
+        # Sources. The reddit_* metrics are about one API's key, budget and login, which other sources do not have.
         self.items_fetched = counter(
             "items_fetched_total",
-            "Items read from a source, seen before or not; without the canary's.",
+            "Items read from a source, new or seen before; without the canary's.",
             "fetch",
             source=("reddit", "replay"),
             kind=("posts", "comments", "items"),
         )
         self.items_unreadable = counter(
             "items_unreadable_total",
-            "What a source gave that has not the form of an item: it is skipped.",
+            "Entries of a source that are not valid items, and are skipped.",
             "fetch",
             source=("reddit", "replay"),
         )
         self.reddit_requests = counter(
             "reddit_requests_total",
-            "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (this server is "
-            "turned away), or error when there was no answer.",
+            "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (Reddit blocks this "
+            "server), or error if there was no answer.",
             "fetch, recheck",
             endpoint=("token", "new", "comments", "info"),
             status="an HTTP status, blocked or error",
         )
         self.reddit_budget_remaining = gauge(
             "reddit_budget_remaining",
-            "Requests left in Reddit's window of ten minutes, as its last answer within them said.",
+            "Requests left in Reddit's window of ten minutes, by its last answer in that window.",
             SET_BY_TICK,
         )
         self.coverage_gaps = counter(
             "coverage_gaps_total",
-            "Gaps between two readings of a feed; reason is horizon (more news than a listing holds), anchor (the "
-            "place where the reading was has disappeared) or pages ([fetch] max_pages).",
+            "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
+            "item at which the last poll ended has disappeared) or pages ([fetch] max_pages).",
             "store",
             source=("reddit", "replay"),
             reason=("horizon", "anchor", "pages"),
         )
         self.reddit_last_success = gauge(
             "reddit_last_success_timestamp_seconds",
-            "When something was last read of Reddit (Unix time); 0: never, as far as this process knows.",
+            "When Reddit was last read successfully (Unix time); 0: never.",
             SET_BY_TICK,
         )
         self.reddit_failing = gauge(
             "reddit_failing_seconds",
-            "For how long each try to read something of Reddit has failed. 0: it answers, or nobody asks.",
+            "For how long every try to read from Reddit has failed; 0: it answers, or nothing is read from it.",
             SET_BY_TICK,
         )
         self.reddit_login_refused = gauge(
             "reddit_login_refused",
-            "1 while each try fails because Reddit refuses the login (it may have revoked the app), else 0.",
+            "1 while every try fails because Reddit refuses the login (it may have revoked the app), else 0.",
             SET_BY_TICK,
         )
         self.feeds = gauge("feeds", "Feeds by state: ok, failing, new.", SET_BY_TICK, state=("ok", "failing", "new"))
         self.feed_lag = gauge(
-            "feed_lag_seconds", "How long ago the least recently polled healthy feed was read.", SET_BY_TICK
+            "feed_lag_seconds", "Time since the poll of the least recently polled healthy feed.", SET_BY_TICK
         )
 
         # Budgets.
         self.rate_limit_waits = counter(
             "rate_limit_waits_total",
-            "Times something had to wait for its turn; key_kind is a source or channel.",
+            "Waits for a slot of a budget; key_kind is a source or channel.",
             "fetch, notify, recheck",
             key_kind=("reddit", "channel"),
         )
         self.rate_limit_wait = histogram(
-            "rate_limit_wait_seconds", "How long those waits were.", "fetch, notify, recheck", DURATION_BUCKETS_SECONDS
+            "rate_limit_wait_seconds",
+            "Duration of the waits for a slot of a budget.",
+            "fetch, notify, recheck",
+            DURATION_BUCKETS_SECONDS,
         )
 
         # Matching and mentions.
         self.queries = gauge("queries", "Queries in the index.", "match")
         self.refused_queries = gauge(
             "refused_queries",
-            "Stored queries that would be refused today; matched says whether they are matched all the same.",
+            "Stored queries that would be refused today; matched says whether they are still matched.",
             "match",
             matched=("yes", "no"),
         )
@@ -152,8 +154,7 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.item_to_stored = histogram(
             "item_to_stored_seconds",
-            "Age of an item, since it was created, when its mention was stored; without what was there before "
-            "anybody watched.",
+            "Age of an item, since it was created, when its mention was stored; without backfilled items.",
             "store",
             AGE_BUCKETS_SECONDS,
         )
@@ -161,8 +162,8 @@ class ProcessMetrics(MetricCatalogue):
         # Delivery.
         self.deliveries = counter(
             "deliveries_total",
-            "Tries to deliver, without the canary's; outcome is sent, retried, failed or disabled. A channel that "
-            "could not be opened, and was disabled, is of the kind invalid.",
+            "Delivery attempts, without the canary's; outcome is sent, retried, failed or disabled. A channel that "
+            "could not be opened, and was disabled, has the kind invalid.",
             "notify",
             channel_kind=("webhook", "apprise", "null", INVALID_CHANNEL_KIND),
             outcome=("sent", "retried", "failed", "disabled"),
@@ -173,23 +174,21 @@ class ProcessMetrics(MetricCatalogue):
             "notify",
             AGE_BUCKETS_SECONDS,
         )
-        self.deliveries_pending = gauge("deliveries_pending", "Deliveries that wait to be sent.", SET_BY_TICK)
+        self.deliveries_pending = gauge("deliveries_pending", "Deliveries waiting to be sent.", SET_BY_TICK)
 
-        # The bus and the oldest work, as the tick sees them.
+        # The bus and the oldest work, gathered by the tick.
         self.queue_messages = gauge(
             "queue_messages",
-            "Messages on a queue: ready may be worked on now, delayed later, dead were given up.",
+            "Messages on a queue: ready to be processed, delayed, or dead-lettered.",
             SET_BY_TICK,
             queue="a queue of ours",
             state=("ready", "delayed", "dead"),
         )
-        self.queue_consumers = gauge(
-            "queue_consumers", "Processes that work on a queue.", SET_BY_TICK, queue="a queue of ours"
-        )
+        self.queue_consumers = gauge("queue_consumers", "Consumers of a queue.", SET_BY_TICK, queue="a queue of ours")
         self.oldest_work = gauge(
             "oldest_work_seconds",
-            "Age of the oldest work that is not done yet; work is run, poll, delivery (to a channel that does not "
-            "fail) or digest. 0: none waits.",
+            "Age of the oldest unfinished work; work is run, poll, delivery (to a channel that is not failing) or "
+            "digest; 0: none waits.",
             SET_BY_TICK,
             work=("run", "poll", "delivery", "digest"),
         )
@@ -198,23 +197,23 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.reddit_budget_booked = gauge(
             "reddit_budget_booked_seconds",
-            "How far ahead requests to Reddit are reserved: the length of the line.",
+            "How far ahead slots for requests to Reddit are reserved.",
             SET_BY_TICK,
         )
         self.gauges_last_success = gauge(
             "gauges_last_success_timestamp_seconds",
-            "When the tick last brought up to date its gauges of the database, and of the bus (Unix time).",
+            "When the tick last updated its gauges of the database or the bus (Unix time).",
             SET_BY_TICK,
             of=("database", "bus"),
         )
 
         # Rechecks and erasure.
         self.items_rechecked = counter(
-            "items_rechecked_total", "Stored items that their source was asked about again.", "recheck"
+            "items_rechecked_total", "Stored items that were rechecked at their source.", "recheck"
         )
         self.items_erased = counter(
             "items_erased_total",
-            "Items erased; cause is deleted (at their source) or old. Not what `overheard forget` erases.",
+            "Items erased; cause is deleted (at their source) or old. Without those erased by `overheard forget`.",
             "recheck, store, tick",
             cause=("deleted", "old"),
         )
@@ -223,7 +222,7 @@ class ProcessMetrics(MetricCatalogue):
         # Canary and alerts.
         self.canary_last_delivered = gauge(
             "canary_last_delivered_timestamp_seconds",
-            "When the last canary item came out at the end (Unix time); 0: none yet, or the canary is off.",
+            "When the last canary item was delivered (Unix time); 0: none yet, or the canary is off.",
             SET_BY_TICK,
         )
         self.canary_interval = gauge(
@@ -240,5 +239,5 @@ class ProcessMetrics(MetricCatalogue):
         self.tick_last_success = gauge(
             "tick_last_success_timestamp_seconds", "When the last tick was completed (Unix time).", SET_BY_TICK
         )
-        self.due_workspaces = gauge("due_workspaces", "Workspaces that the last tick found due.", SET_BY_TICK)
+        self.due_workspaces = gauge("due_workspaces", "Due workspaces that the last tick found.", SET_BY_TICK)
         self.dead_letters = gauge("dead_letters", "Dead letters in the database.", SET_BY_TICK)

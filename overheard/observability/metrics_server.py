@@ -1,4 +1,4 @@
-"""Serves one process's ``/metrics`` and ``/healthz``."""
+"""Serve one process's ``/metrics`` and ``/healthz``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry, exposition
 from overheard.errors import ConfigError
 from overheard.http_server import BoundedServer
 
-INSTANCE = "Overheard-Instance"  # a header of each page: ``db.instance``
+INSTANCE_HEADER = "Overheard-Instance"  # with the id of ``db.instance``: several Overheards may share a machine
 
 
 class MetricsServer:
-    """A small HTTP server in a thread of its own. ``problems`` returns one line for each thing that is wrong now.
+    """A small HTTP server on a thread of its own. ``problems`` returns one line for each current problem.
 
-    ``instance`` says, where it is known, which Overheard's process this is.
+    ``instance`` returns the id of the process's Overheard, or an empty string while it is unknown.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class MetricsServer:
         instance: Callable[[], str] = lambda: "",
     ) -> None:
         class MetricsRequestHandler(BaseHTTPRequestHandler):
-            server_version, sys_version = "Overheard", ""  # nobody needs to know which Python
+            server_version, sys_version = "Overheard", ""  # do not reveal the version of Python
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
@@ -35,9 +35,9 @@ class MetricsServer:
                     encode, content_type = exposition.choose_encoder(self.headers.get("Accept", ""))
                     self._answer(200, content_type, encode(registry))
                 elif path == "/healthz":
-                    found = problems()
-                    text = "\n".join(found) if found else "ok"
-                    self._answer(503 if found else 200, "text/plain; charset=utf-8", f"{text}\n".encode())
+                    lines = problems()
+                    text = "\n".join(lines) if lines else "ok"
+                    self._answer(503 if lines else 200, "text/plain; charset=utf-8", f"{text}\n".encode())
                 else:
                     self._answer(404, "text/plain; charset=utf-8", b"/metrics or /healthz\n")
 
@@ -45,19 +45,19 @@ class MetricsServer:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
-                if whose := instance():
-                    self.send_header(INSTANCE, whose)
+                if instance_id := instance():
+                    self.send_header(INSTANCE_HEADER, instance_id)
                 self.end_headers()
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Scrapes are no events."""
+                """Log nothing: a scrape is not an event."""
 
         self._handler = MetricsRequestHandler
         self._server: BoundedServer | None = None
 
     def start(self, host: str, port: int) -> int:
-        """Listen on ``host:port`` (0: any free port); returns the port. Raises ConfigError when it is taken."""
+        """Listen on ``host:port`` (0: any free port); return the port. Raises ConfigError if it cannot be used."""
         try:
             self._server = BoundedServer(host, port, self._handler)
         except OSError as error:

@@ -94,7 +94,7 @@ def gather(program: RunningProcess) -> str | None:
     """
     if not program.config.bus.embedded:
         try:
-            collect(program.config.bus.address, STAGES.values(), program.record_found, seconds=DRAIN_SECONDS)
+            collect(program.config.bus.address, STAGES.values(), program.record_collected, seconds=DRAIN_SECONDS)
         except Unavailable as error:
             return f"{error}: what its dead-letter queues still hold is listed later"
     return None

@@ -194,7 +194,7 @@ class Observer:
     def _look_at_bus(self) -> tuple[list[QueueDepth], PublicQueueDepths, str | None] | None:
         if self._bus is None:
             return None
-        return *self._bus.look(), None if self._bus.takes_messages() else ALARM
+        return *self._bus.inspect(), None if self._bus.takes_messages() else ALARM
 
 
 def _tried(read: Callable[[], T]) -> tuple[T | None, DatabaseMissing | Unavailable | None]:

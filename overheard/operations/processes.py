@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from overheard.config import MetricsSettings
-from overheard.observability.metrics_server import INSTANCE
+from overheard.observability.metrics_server import INSTANCE_HEADER
 from overheard.programs import PROGRAMS
 
 ANSWER_SECONDS = 0.5
@@ -113,7 +113,7 @@ def _get(host: str, port: int, path: str) -> tuple[int, bytes, str]:
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        return answer.status, answer.read(PAGE_MAX_BYTES), answer.getheader(INSTANCE, "")
+        return answer.status, answer.read(PAGE_MAX_BYTES), answer.getheader(INSTANCE_HEADER, "")
     finally:
         connection.close()
 

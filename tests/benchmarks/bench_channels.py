@@ -26,8 +26,8 @@ from overheard import schedule
 from overheard.bus import worker
 from overheard.bus.actor import register
 from overheard.bus.broker import open_broker
+from overheard.bus.event_batches import OK
 from overheard.bus.health import WorkerHealth
-from overheard.bus.intake import OK
 from overheard.bus.memory_events import MemoryEvents
 from overheard.bus.sender import Sender
 from overheard.channels.signing import new_secret
@@ -160,7 +160,7 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
             stages=STAGES.values(),
             metrics=program.metrics,
             record_dead=program.record_dead,
-            give_back=program.db.release,
+            on_thread_end=program.db.release,
             permits=permits(program),
         )
         wiring, stages = Wiring(program, Sender(broker)), [STAGES["notify"]]

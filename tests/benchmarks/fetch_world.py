@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry
 from actors.wiring import Wiring, permits
 from overheard import schedule
 from overheard.bus.actor import StageWork
-from overheard.bus.intake import IncomingEvent
+from overheard.bus.event_batches import IncomingEvent
 from overheard.bus.rate_limit import held_slot, reschedule
 from overheard.bus.retry_policy import decide
 from overheard.bus.sender import OutgoingMessage, Sender
@@ -260,7 +260,7 @@ class FetchWorld:
         source = RedditSource(RedditSettings(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
         source._client = cast(RedditClient, self.reddit)
         program = cast(RunningProcess, parts)
-        wiring = Wiring(program, cast(Sender, SimpleNamespace(of_stage=lambda name: self.send)))
+        wiring = Wiring(program, cast(Sender, SimpleNamespace(for_stage=lambda name: self.send)))
         wiring.sources = {RedditSource.name: source}
         self._permits = permits(program)
         return {name: wiring.work(STAGES[name]) for name in ("fetch", "match", "store")}
@@ -278,10 +278,10 @@ class FetchWorld:
             db=self.db,
             events=cast(Any, events),
             sender=cast(Any, SimpleNamespace(send=self.send)),
-            drain=lambda: 0,
+            collect_dead_letters=lambda: 0,
             waiting=lambda: sum(at <= self.clock.now for at, *_ in self._heap[:1]),
             clock=self.clock,
-            rules=self.config.tick,
+            settings=self.config.tick,
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
             gauges=cast(SystemGauges, None),

@@ -1,4 +1,4 @@
-"""The public door on a real RabbitMQ, as strangers use it (docs/dramatiq.md)."""
+"""Public events on a real RabbitMQ, as foreign clients publish them (docs/dramatiq.md)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.event_consumer import IngressConsumer
 from overheard.bus.events import message_id_of, parse
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.public_exchange import EXCHANGE, INGRESS, REJECTED, UNROUTED, RabbitEvents, declare
 from overheard.errors import InvalidInput, NotFound, Unavailable
 from overheard.observability.metrics import EVENT_OUTCOMES, ProcessMetrics
@@ -42,7 +42,7 @@ BODIES = [
 
 
 class Ingress:
-    """A running ingress, whose handler parses and then does what a test says."""
+    """A running ingress whose handler parses the events and then does what the test sets."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -83,7 +83,7 @@ class Ingress:
         self.letters += letters
 
     def counted(self) -> dict[str, float]:
-        """Its events by outcome, as the metrics have them, once all are done with."""
+        """Return the counts of its events by outcome, from the metrics, once all are handled."""
         value = self.metrics.registry.get_sample_value
         wait_for(lambda: value("overheard_stage_in_progress", {"stage": "ingress"}) == 0, "the last event", PATIENCE)
         labels = [{"stage": "ingress", "outcome": outcome} for outcome in EVENT_OUTCOMES]
@@ -145,7 +145,7 @@ def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, ra
     assert ingress.counted() == {"ok": 1, "merged": 0, "retried": 0, "rejected": 1}
 
 
-def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> None:
+def test_rabbit_events_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> None:
     door = RabbitEvents(ingress.url)
     threads = [
         threading.Thread(target=door.publish, args=("workspace.due", {"workspace": number})) for number in range(1, 21)
@@ -165,7 +165,7 @@ def test_our_own_door_is_confirmed_thread_safe_and_strict(ingress: Ingress) -> N
     assert message_id_of(parse(key, body)) == message_id_of(parse(key, body))
 
 
-def test_an_event_with_odd_headers_is_one_like_all(ingress: Ingress) -> None:
+def test_an_event_with_odd_headers_is_handled(ingress: Ingress) -> None:
     for headers in odd_headers.ODD.values():
         with odd_headers.writable():
             ingress.channel.basic_publish(
@@ -174,7 +174,7 @@ def test_an_event_with_odd_headers_is_one_like_all(ingress: Ingress) -> None:
     ingress.settled(len(odd_headers.ODD), 0)
 
 
-def test_events_wait_while_something_of_ours_is_away(ingress: Ingress) -> None:
+def test_events_wait_while_a_server_is_away(ingress: Ingress) -> None:
     ingress.fails += [Unavailable("database away"), Unavailable("database away", delay=0.1)]
     ingress.put("workspace.due", BODIES[0])
     ingress.settled(1, 0)
@@ -184,7 +184,7 @@ def test_events_wait_while_something_of_ours_is_away(ingress: Ingress) -> None:
     assert ingress.counted() == {"ok": 2, "merged": 0, "retried": 2, "rejected": 0}
 
 
-def test_a_handlers_refusals_and_bugs_are_kept_with_a_reason(ingress: Ingress) -> None:
+def test_events_rejected_by_the_handler_or_its_bugs_are_kept_with_a_reason(ingress: Ingress) -> None:
     ingress.fails += [NotFound("no workspace 'acme'; there are: other"), ZeroDivisionError("secret")]
     for number, body in enumerate((BODIES[0], BODIES[1], BODIES[0])):
         ingress.put("workspace.due", body)
@@ -206,7 +206,7 @@ def test_a_failing_recorder_loses_nothing(rabbit: str) -> None:
     running.connection.close()
 
 
-def test_the_door_is_quorum_and_a_stranger_in_its_place_is_named(rabbit: str, rabbit_server: RabbitServer) -> None:
+def test_the_public_queues_are_quorum_and_a_mismatch_is_named(rabbit: str, rabbit_server: RabbitServer) -> None:
     connection = pika.BlockingConnection(amqp.parameters(rabbit))
     connection.channel().queue_declare(REJECTED, durable=True)
     with pytest.raises(amqp.QueueMismatch, match=f"queue {REJECTED} exists"):

@@ -1,4 +1,4 @@
-"""RabbitMQ full, killed and restarted: nothing that was confirmed is lost, and everything comes back by itself."""
+"""RabbitMQ full, killed and restarted: no confirmed message is lost, and all clients recover by themselves."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from overheard.bus import amqp
 from overheard.bus.dead_letter_collector import collect
 from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent
 from overheard.bus.public_exchange import RabbitEvents
 from overheard.errors import BudgetExhausted, InvalidInput, Unavailable
 from overheard.messages import NotifyChannel
@@ -38,7 +38,7 @@ def test_queues_are_quorum_and_persistent(rabbit: str, rabbit_server: RabbitServ
     assert found.keys() == {"notify", "notify.DQ", "notify.XQ"}
     assert {each["arguments"]["x-queue-type"] for each in found.values()} == {"quorum"}
     assert found["notify"]["arguments"]["x-delivery-limit"] == 20
-    for name in ("notify", "notify.DQ"):  # a message that is parked is in one queue or the other
+    for name in ("notify", "notify.DQ"):  # a parked message is on one of the two queues
         assert found[name]["arguments"]["x-dead-letter-strategy"] == "at-least-once"
         assert found[name]["arguments"]["x-overflow"] == "reject-publish"
     assert "x-delivery-limit" not in found["notify.DQ"]["arguments"]
@@ -91,7 +91,7 @@ def test_a_short_lived_thread_leaves_no_connection(rabbit: str) -> None:
 def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
     rabbit: str, rabbit_server: RabbitServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The trap: Dramatiq would swallow the failed publish of the retry, then acknowledge the message."""
+    """Dramatiq alone would swallow the failed publish of the retry, then acknowledge the message."""
     alarm, started = threading.Event(), threading.Event()
 
     def fail(message: NotifyChannel, slot: object) -> None:
@@ -161,7 +161,7 @@ def test_kill_9_loses_nothing_that_was_confirmed(rabbit: str, rabbit_server: Rab
 
 
 def test_after_a_restart_consumers_and_publishers_come_back(rabbit: str, rabbit_server: RabbitServer) -> None:
-    """Also: work in progress on the old connection is delivered again, and settles nothing of the new one."""
+    """A message in progress on the old connection is redelivered, and settles nothing on the new one."""
     started, finish = threading.Event(), threading.Event()
 
     def slow(message: NotifyChannel, slot: object) -> None:
@@ -188,7 +188,7 @@ def test_after_a_restart_consumers_and_publishers_come_back(rabbit: str, rabbit_
 
 
 def test_a_settled_message_of_an_old_connection_touches_nothing(rabbit: str) -> None:
-    """Delivery tags begin at 1 on each connection: Dramatiq would acknowledge somebody else's message."""
+    """Delivery tags start at 1 on each connection: Dramatiq alone would acknowledge another message."""
     rig = Rig(rabbit, quick("notify"))
     rig.sender.send(NotifyChannel(channel_id=1))
     old = rig.broker.consume("notify", prefetch=1, timeout=2_000)

@@ -1,4 +1,4 @@
-"""RabbitMQ that accepts connections and says nothing counts as down within 20 s, and all come back by themselves."""
+"""A RabbitMQ that accepts connections and does not answer counts as down within 20 s, and all clients recover."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
 from overheard.bus.dead_letter_collector import collect
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent
 from overheard.bus.event_consumer import IngressConsumer
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent
 from overheard.bus.public_exchange import RabbitEvents
-from overheard.bus.queue_depths import look
+from overheard.bus.queue_depths import inspect
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.observability.metrics import ProcessMetrics
@@ -32,14 +32,14 @@ SILENT = "accepts connections, but does not answer"
 
 @pytest.fixture
 def silent_url() -> Iterator[str]:
-    """Where a server accepts connections, as the kernel does for it, and says nothing."""
+    """The URL of a server that accepts connections, as a kernel does for it, and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"amqp://u:hunter2@127.0.0.1:{listener.getsockname()[1]}/v?stack_timeout=1"
 
 
 @contextmanager
 def consuming(url: str) -> Iterator[tuple[IngressConsumer, list[bytes], threading.Thread]]:
-    """A running ingress, what it has handled, and its thread."""
+    """Run an ingress; yield what it has handled, and its thread."""
     handled: list[bytes] = []
     stop = threading.Event()
 
@@ -58,7 +58,7 @@ def consuming(url: str) -> Iterator[tuple[IngressConsumer, list[bytes], threadin
         assert not thread.is_alive()
 
 
-def test_the_bounds_add_up() -> None:
+def test_the_timeouts_add_up_to_less_than_20_seconds() -> None:
     given = amqp.parameters("amqp://u:p@h:1/v")
     assert given.stack_timeout < DOWN_WITHIN_SECONDS
     assert given.tcp_options == amqp.TCP_OPTIONS
@@ -73,7 +73,7 @@ def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> N
         lambda: publishing.publish("item.recheck", {}),
         lambda: rig.sender.send(NotifyChannel(channel_id=1)),
         lambda: rig.broker.consume("notify"),
-        lambda: look(silent_url),
+        lambda: inspect(silent_url),
         lambda: collect(silent_url, STAGES.values(), lambda letters: None),
     ]
     began = time.monotonic()
@@ -86,7 +86,7 @@ def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> N
     rig.end_unstarted()
 
 
-def test_neither_a_stage_nor_the_ingress_ends_of_it(silent_url: str) -> None:
+def test_a_silent_server_ends_neither_a_stage_nor_the_ingress(silent_url: str) -> None:
     rig = Rig(silent_url, quick("notify"))
     with consuming(silent_url) as (consumer, _, ingress):
         rig._thread.start()

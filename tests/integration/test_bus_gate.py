@@ -1,4 +1,4 @@
-"""A process that cannot work takes no messages, gives back what it holds, and goes on by itself."""
+"""A process that cannot work consumes nothing, returns its messages to the bus, and resumes by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def channels(rig: Rig, count: int) -> list[int]:
     return sorted(rig.next()[0].channel_id for _ in range(count))
 
 
-def test_what_a_process_holds_that_cannot_work_goes_to_another(rabbit_url: str) -> None:
+def test_messages_of_a_process_that_cannot_work_go_to_another(rabbit_url: str) -> None:
     started, finish = threading.Event(), threading.Event()
 
     def hang_and_fail(message: NotifyChannel, slot: object) -> None:
@@ -48,7 +48,7 @@ def test_what_a_process_holds_that_cannot_work_goes_to_another(rabbit_url: str) 
         assert channels(rig, 1) == [4]
 
 
-def test_while_it_cannot_work_it_takes_nothing(rabbit_url: str) -> None:
+def test_a_process_that_cannot_work_consumes_nothing(rabbit_url: str) -> None:
     with Rig(rabbit_url, quick("notify", threads=2)) as rig:
         rig.problem = AWAY
         wait_for(lambda: not rig.health._workers[0].consumers["notify"].consumer.connected, "the gate", PATIENCE)
@@ -66,8 +66,8 @@ def test_while_it_cannot_work_it_takes_nothing(rabbit_url: str) -> None:
 
 
 @pytest.mark.parametrize("bus", ["memory://", "rabbit"])
-def test_what_waits_in_memory_is_kept(bus: str, request: pytest.FixtureRequest) -> None:
-    """There is nobody to give it back to."""
+def test_messages_on_the_memory_bus_stay_queued(bus: str, request: pytest.FixtureRequest) -> None:
+    """There is no other process to return them to."""
     url = request.getfixturevalue("rabbit_url") if bus == "rabbit" else bus
     began, go_on = threading.Event(), threading.Event()
 

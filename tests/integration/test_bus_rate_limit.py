@@ -1,4 +1,4 @@
-"""Rate limiting through the bus: permits from slots, and nothing without one."""
+"""Rate limiting through the bus: permits hold their slots, and no handler runs without a permit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 class Line:
-    """A limiter whose next slot is a moment away."""
+    """A limiter whose next slot is a short time away."""
 
     def __init__(self) -> None:
         self.reserved: list[str] = []
@@ -56,8 +56,8 @@ def test_a_message_comes_back_for_its_slot_and_gets_the_permit_that_holds_it(url
         assert (rig.count("postponed"), rig.count("retried"), rig.count("dead")) == (1, 0, 0)
 
 
-def test_without_a_permit_nothing_is_done(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Dramatiq goes on where a middleware fails; a message must not go unlimited because of that."""
+def test_without_a_permit_the_handler_does_not_run(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Dramatiq ignores a failing middleware; the handler must not run unlimited because of that."""
     handled: list[Any] = []
 
     def broken(message: NotifyChannel) -> BudgetNeed:

@@ -1,4 +1,4 @@
-"""Stages on a real RabbitMQ and in memory: each trap of docs/dramatiq.md has its test here or in a neighbour."""
+"""Stages on RabbitMQ and in memory: each trap of docs/dramatiq.md has its test here or in another test_bus_* file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.servers.waiting import wait_for
 
 @pytest.fixture(params=["rabbitmq", "memory"])
 def url(request: pytest.FixtureRequest) -> str:
-    """Both buses keep the same promises."""
+    """Both buses have the same contract."""
     return str(request.getfixturevalue("rabbit")) if request.param == "rabbitmq" else "memory://"
 
 
@@ -55,7 +55,7 @@ def test_a_message_reaches_its_handler_typed(url: str) -> None:
         assert rig.end() == 0
 
 
-def test_what_a_thread_holds_is_given_back_by_that_thread_as_it_ends(url: str) -> None:
+def test_each_worker_thread_calls_on_thread_end_itself(url: str) -> None:
     worked: set[int] = set()
 
     def note(message: NotifyChannel, slot: object) -> None:
@@ -105,7 +105,7 @@ def test_hopeless_errors_are_parked_at_once_and_can_be_replayed(url: str) -> Non
             rig.sender.replay(b"{}")
 
 
-def test_what_a_handler_rejects_is_a_dead_letter_at_once(url: str) -> None:
+def test_a_message_rejected_by_its_handler_is_a_dead_letter_at_once(url: str) -> None:
     with Rig(url, quick("notify"), handler=lambda message, slot: Rejected("no such channel")) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
         letter = rig.letter()
@@ -114,7 +114,7 @@ def test_what_a_handler_rejects_is_a_dead_letter_at_once(url: str) -> None:
         assert rig.count("retried") == 0
 
 
-def test_try_again_waits_as_long_as_it_was_told(url: str) -> None:
+def test_a_retryable_error_waits_for_its_delay(url: str) -> None:
     times: list[float] = []
 
     def busy(message: NotifyChannel, slot: object) -> None:
@@ -130,7 +130,7 @@ def test_try_again_waits_as_long_as_it_was_told(url: str) -> None:
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
 def test_a_delay_is_by_the_shared_clock_and_not_by_the_machine_s(rabbit: str, ahead: float) -> None:  # noqa: F811
-    """The database's clock, and so the other machines', is an hour ahead of this machine's, or behind."""
+    """The shared clock is an hour ahead of this machine's, or behind it."""
     with Rig(rabbit, quick("notify")) as rig:
         rig.broker.clock = lambda: time.time() + ahead  # type: ignore[union-attr]
         began = time.monotonic()
@@ -148,7 +148,7 @@ def test_no_delay_is_longer_than_the_bus_delays(rabbit: str, monkeypatch: pytest
 
 
 def test_postponed_blocks_nothing_uses_no_retry_and_keeps_its_slot(url: str) -> None:
-    """One thread, a stage without a single retry: what is postponed comes back, and others pass meanwhile."""
+    """With one thread and no retries: a postponed message comes back, and others are handled meanwhile."""
     seen: list[tuple[int, object]] = []
 
     def take_turns(message: NotifyChannel, slot: object) -> Later | None:
@@ -183,7 +183,7 @@ def test_a_slot_is_dropped_after_an_ordinary_failure(url: str) -> None:
         assert slots == [None, ("reddit", 1.0), None]
 
 
-def test_a_turn_without_a_slot_is_left_to_the_sweep(url: str) -> None:
+def test_a_postponement_without_a_slot_is_left_to_the_sweep(url: str) -> None:
     def far(message: NotifyChannel, slot: object) -> None:
         raise BudgetExhausted("reddit", delay=900, slot=None)
 
@@ -194,7 +194,7 @@ def test_a_turn_without_a_slot_is_left_to_the_sweep(url: str) -> None:
     assert rig.letters.empty()
 
 
-def test_time_limit_ends_a_handler_and_the_message_is_tried_again(url: str) -> None:
+def test_a_time_limit_ends_the_handler_and_the_message_is_retried(url: str) -> None:
     calls: list[int] = []
 
     def slow(message: NotifyChannel, slot: object) -> None:
@@ -247,8 +247,8 @@ def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["match", "store"])
-def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str, stage: str, tmp_path: Path) -> None:
-    """Whether its stage records it, or it is found on the bus; whether it can be decoded or not."""
+def test_no_text_of_an_item_gets_into_the_dead_letters(url: str, stage: str, tmp_path: Path) -> None:
+    """Recorded by its stage or collected from the bus; decodable or not."""
     program = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/overheard.db"))))
     program.ready_database()
     item = Item(
@@ -285,7 +285,7 @@ def test_nothing_that_an_item_says_gets_into_the_table_of_dead_letters(url: str,
         else:
             wait_for(lambda: depth(url, f"{stage}.XQ") == 2, "both in .XQ")
     if url != "memory://":
-        assert collect(url, [STAGES[stage]], program.record_found) == 2
+        assert collect(url, [STAGES[stage]], program.record_collected) == 2
         assert depth(url, f"{stage}.XQ") == 0
         found = stored()
         assert len(found) == 2
@@ -332,7 +332,7 @@ def test_a_dead_thread_ends_the_process_with_1(url: str, role: str, monkeypatch:
     with Rig(url, quick("notify")) as rig:
         (worker,) = rig.health._workers
         threads = worker.workers if role == "workers" else list(worker.consumers.values())
-        threads[0].stop()  # it ends, though nobody told the process to
+        threads[0].stop()  # the thread ends while the process goes on
         threads[0].join(PATIENCE)
         assert any("is dead" in problem for problem in rig.health.problems())
         rig._thread.join(PATIENCE)
@@ -346,7 +346,7 @@ def test_a_stuck_consumer_is_a_problem(url: str) -> None:
 
 
 def test_malformed_envelopes_stall_nothing(url: str) -> None:
-    """On RabbitMQ they are found by draining .XQ, in memory they are recorded at once; a good one passes them all."""
+    """On RabbitMQ they are collected from .XQ, in memory recorded at once; a valid message behind them is handled."""
     bodies = {**{name: body for name, (body, _) in MALFORMED.items()}, "other queue": OTHER_QUEUE}
     letters: list[DeadLetterRecord] = []
     with Rig(url, quick("notify", threads=2), quick("match")) as rig:
@@ -379,7 +379,7 @@ def drained(url: str, letters: list[DeadLetterRecord]) -> int:
 
 
 def put(broker: dramatiq.Broker, url: str, queue: str, body: bytes) -> None:
-    """Bytes on a stage's queue, as a stranger would."""
+    """Put bytes on a stage's queue, as a foreign client would."""
     if url == "memory://":
         broker.queues[queue].put(body)
         return
@@ -403,7 +403,7 @@ def test_the_memory_bus_keeps_no_dead_letters_in_memory() -> None:
         rig.broker.join("notify", timeout=5_000)
 
 
-def test_a_recorder_that_fails_leaves_the_letter_on_rabbitmq(rabbit: str) -> None:  # noqa: F811
+def test_a_failing_recorder_leaves_the_dead_letter_on_rabbitmq(rabbit: str) -> None:  # noqa: F811
     def refuse(message: NotifyChannel, slot: object) -> None:
         raise PermanentError("no")
 
@@ -458,7 +458,7 @@ def test_an_odd_dead_letter_is_kept_and_stops_no_other(rabbit: str, queue: str) 
         assert letter.routing_key is None
 
 
-def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
+def test_an_unreadable_or_unstorable_dead_letter_is_recorded_as_a_placeholder(
     rabbit: str,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -479,7 +479,7 @@ def test_a_letter_that_cannot_be_read_or_kept_is_kept_as_what_can_be(
     def record(letters: Sequence[DeadLetterRecord]) -> None:
         for letter in letters:
             if letter.body == b"unkept" and "kept" not in letter.reason:
-                raise ValueError("nor of this")
+                raise ValueError("an unforeseen body")
         kept.extend(letters)
 
     assert collect(rabbit, [STAGES["match"]], record) == 4

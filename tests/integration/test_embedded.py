@@ -66,5 +66,5 @@ def test_it_ends_with_1_when_its_tick_dies(tmp_path: Path) -> None:
         farm.spoil()
         process = farm.start("run", "overheard.cli", "run")
         assert process.wait(30) == 1
-        assert "giving up" in farm.log("run")
+        assert "exiting for restart" in farm.log("run")
         farm.processes.clear()

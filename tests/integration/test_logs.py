@@ -128,7 +128,7 @@ def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
         farm.processes.clear()
         told = [json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard runs")]
     (given_up,) = [line for line in told if line["level"] == "critical"]
-    assert given_up["event"] == "giving up, to be restarted"
+    assert given_up["event"] == "exiting for restart"
     assert (given_up["process"], given_up["error"]) == ("tick", "IntegrityError")
     assert given_up["reason"] == "spoilt"
     assert any(frame.startswith("producers/tick.py:") for frame in given_up["frames"])

@@ -72,7 +72,7 @@ class Rig:
         self.ended: queue.Queue[int] = queue.Queue()  # worker threads, as they end
         self.broker = open_broker(
             url, stages=stages, metrics=self.metrics, record_dead=self._note_dead, name="test",
-            give_back=lambda: self.ended.put(threading.get_ident()),
+            on_thread_end=lambda: self.ended.put(threading.get_ident()),
             permits=permits or (lambda need, slot: Holding(slot)),
         )  # fmt: skip
         self.broker.add_middleware(Settled(self.idle), before=Observation)
@@ -138,7 +138,12 @@ class Rig:
 
     def _run(self) -> None:
         self.exit_code = run(
-            self.broker, self.stages, stop=self.stop, health=self.health, shutdown=8, unable=lambda: self.problem
+            self.broker,
+            self.stages,
+            stop=self.stop,
+            health=self.health,
+            shutdown=8,
+            unavailable_reason=lambda: self.problem,
         )
 
 

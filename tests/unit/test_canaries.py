@@ -1,4 +1,4 @@
-"""The search for canaries finds them in every form in which secrets leak: else the tests that find none say nothing."""
+"""The search for canary secrets finds every form in which they leak: else a test that finds none proves nothing."""
 
 from __future__ import annotations
 

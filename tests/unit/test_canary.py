@@ -1,4 +1,4 @@
-"""The canary's names: of the form that Reddit's have, and out of Reddit's reach."""
+"""The canary's names are valid, and cannot occur on Reddit."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from overheard.sources.reddit.names import SUBREDDIT
 from overheard.workspaces import read
 
 
-def test_its_feed_is_no_subreddits_name() -> None:
+def test_the_feed_cannot_be_a_subreddits_name() -> None:
     assert not SUBREDDIT.fullmatch(canary.FEED)
 
 
-def test_its_query_finds_it() -> None:
+def test_the_query_matches_the_item() -> None:
     index: QueryIndex = QueryIndex()
     index.add(1, parse(canary.QUERY))
     (item,) = CanarySource().read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
     assert [hit.key for hit in index.match(item.fields)] == [1]
 
 
-def test_nobody_else_may_have_its_workspaces_name() -> None:
+def test_the_workspaces_name_is_reserved() -> None:
     text = f'[[workspace]]\nslug = "{canary.WORKSPACE}"\nsubreddits = ["python"]\n'
     with pytest.raises(InvalidInput, match="Overheard's own"):
         read(text, "acme.toml")

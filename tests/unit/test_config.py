@@ -1,4 +1,4 @@
-"""The configuration: pipeline.toml is its defaults, and every mistake is told with file, key and hint."""
+"""The configuration: pipeline.toml holds the defaults, and every mistake is reported with file, key and hint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def written(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def refused(written: Any) -> Any:
-    """The problems of a configuration that is refused."""
+    """Return the problems of a refused configuration."""
 
     def problems(text: str, **environ: str) -> list[str]:
         with pytest.raises(ConfigError) as error:
@@ -58,7 +58,7 @@ def test_the_shipped_file_has_every_key_in_the_order_of_the_code() -> None:
 
 
 def test_every_key_of_the_shipped_file_is_explained() -> None:
-    """A comment stands above it, or above the keys just before it. (What threads are needs no explanation.)"""
+    """Each has a comment above it, or above the keys just before it, except ``threads``."""
     explained = False
     for line in SHIPPED.read_text().splitlines():
         if line.startswith("#"):
@@ -79,7 +79,7 @@ def test_without_a_file_it_is_the_defaults(tmp_path: Path, monkeypatch: pytest.M
     assert load(tmp_path / "pipeline.toml", {"OVERHEARD_CONFIG": "nowhere"}).tick.interval == 9
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere.toml: no such file .*--config"):
         load(tmp_path / "nowhere.toml", {})
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -140,13 +140,13 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
         ("[alerts]\nurl = \"slack://h\"\nsecret = \"x\"\n", ["[alerts] secret:", "remove it"]),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_with_file_key_and_hint(refused: Any, text: str, hints: list[str]) -> None:
+def test_mistakes_are_reported_with_file_key_and_hint(refused: Any, text: str, hints: list[str]) -> None:
     [problem] = refused(text)
     for hint in ["pipeline.toml: ", *hints]:
         assert hint in problem
 
 
-def test_all_mistakes_are_told_at_once(refused: Any) -> None:
+def test_all_mistakes_are_reported_at_once(refused: Any) -> None:
     assert len(refused("[tick]\nintervall = 5\n[tock]\n", OVERHEARD_TICK__X="1", OVERHEARD_FOO="1")) == 4
     assert len(refused("[tick]\ninterval = 0\njitter = -1\n[log]\nlevel = 5\n")) == 3
 
@@ -210,22 +210,20 @@ def test_a_secret_where_its_files_path_belongs_is_not_repeated(refused: Any, tex
 
 @pytest.mark.parametrize("section", ["bus", "database"])
 @pytest.mark.parametrize("password", ["hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "12#hun@ter2"])
-def test_a_password_that_ends_early_is_refused_before_anybody_reads_it_wrongly(
-    refused: Any, section: str, password: str
-) -> None:
+def test_a_password_that_parsers_read_differently_is_refused(refused: Any, section: str, password: str) -> None:
     scheme = {"bus": "amqp", "database": "postgresql"}[section]
     [problem] = refused(f'[{section}]\nurl = "{scheme}://me:{password}@h:1/d"')
     assert "write / ? # @ in a password as %2F %3F %23 %40" in problem
     assert "ter2" not in problem
 
 
-def test_a_password_written_right_is_taken(written: Any) -> None:
+def test_an_escaped_password_is_accepted(written: Any) -> None:
     for url in ("postgresql://me:a%2Fb%40@h:1/d?x=1", "postgresql:///d?host=/run", "postgres://h/d"):
         assert written(f'[database]\nurl = "{url}"').database.url.get_secret_value() == url
     assert written('[database]\nurl = "sqlite:////a@b/c@d.db"').database.embedded
 
 
-def test_other_variables_are_none_of_our_business(written: Any) -> None:
+def test_other_variables_are_ignored(written: Any) -> None:
     assert written("", PATH="/bin", OVERHEARD_CORPUS="/x", OVERHEARD_CONFIG="/y", overheard_x="1") == Config()
 
 
@@ -274,7 +272,7 @@ def test_the_list_of_secrets_is_what_it_should_be() -> None:
     assert found == "bus.url database.url sources.reddit.client_secret sources.reddit.password alerts.url alerts.secret"
 
 
-def test_a_section_under_its_old_name_is_taken_with_a_warning(written: Any) -> None:
+def test_a_section_under_its_old_name_is_accepted_with_a_warning(written: Any) -> None:
     config = written('[reddit]\nclient_id = "old"\nburst = 3\n')
     assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("old", 3)
     [warning] = config.deprecated
@@ -282,7 +280,7 @@ def test_a_section_under_its_old_name_is_taken_with_a_warning(written: Any) -> N
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_a_section_under_both_names_the_new_one_counts(written: Any, order: int) -> None:
+def test_the_new_name_of_a_section_wins_over_the_old_one(written: Any, order: int) -> None:
     parts = ['[reddit]\nclient_id = "old"\nburst = 3\n', '[sources.reddit]\nclient_id = "new"\n']
     config = written("".join(parts[::order]))
     assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("new", 3)
@@ -293,7 +291,7 @@ def test_of_a_section_under_both_names_the_new_one_counts(written: Any, order: i
     ]
 
 
-def test_a_mistake_under_an_old_name_is_told_with_the_new_one(refused: Any) -> None:
+def test_a_mistake_under_an_old_name_is_reported_with_the_new_one(refused: Any) -> None:
     wrong, renamed = refused('[reddit]\nburst = "many"\n')
     assert "[sources.reddit] burst: " in wrong
     assert "[reddit] is called [sources.reddit] now" in renamed
@@ -314,7 +312,7 @@ def test_variables_with_the_old_name_keep_working_without_a_warning(written: Any
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_a_variable_with_both_names_the_new_one_counts(written: Any, tmp_path: Path, order: int) -> None:
+def test_the_new_name_of_a_variable_wins_over_the_old_one(written: Any, tmp_path: Path, order: int) -> None:
     (tmp_path / "secret").write_text("old")
     given = {
         "OVERHEARD_REDDIT__CLIENT_SECRET_FILE": str(tmp_path / "secret"),
@@ -326,7 +324,7 @@ def test_of_a_variable_with_both_names_the_new_one_counts(written: Any, tmp_path
     assert config.deprecated == (f"environment: {old} is not used, as {new} is set: unset it",)
 
 
-def test_what_was_removed_is_told_and_does_no_harm(written: Any) -> None:
+def test_a_removed_key_is_reported_and_ignored(written: Any) -> None:
     config = written("[fetch]\noverlap = 5\n", OVERHEARD_FETCH__OVERLAP="6")
     assert config.fetch == Config().fetch
     assert ["[fetch] overlap" in config.deprecated[0], "OVERHEARD_FETCH__OVERLAP" in config.deprecated[1]] == [True] * 2
@@ -343,7 +341,7 @@ def test_alerts_may_go_to_the_address_that_a_chat_gives_out(written: Any, secret
     assert config.alerts.url.get_secret_value() == url
 
 
-def test_of_several_clients_the_first_is_used(written: Any) -> None:
+def test_the_first_of_several_clients_is_used(written: Any) -> None:
     tables = "".join(f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "s"\n' for name in "ab")
     assert written("").sources.reddit.client_in_use == ""
     assert written('[sources.reddit]\nclient_id = "x"\n').sources.reddit.client_in_use == "x"
@@ -351,13 +349,13 @@ def test_of_several_clients_the_first_is_used(written: Any) -> None:
     assert ([client.client_id for client in both.clients], both.client_in_use) == (["a", "b", "x"], "a")
 
 
-def test_what_lives_in_one_process() -> None:
+def test_embedded_bus_and_database_are_recognised() -> None:
     config = Config()
     assert (config.bus.embedded, config.database.embedded) == (True, True)
     config = load(SHIPPED, {"OVERHEARD_BUS__URL": "amqps://h/", "OVERHEARD_DATABASE__URL": "postgres://h/d"})
     assert (config.bus.embedded, config.database.embedded) == (False, False)
 
 
-def test_a_configuration_is_not_changed() -> None:
+def test_a_configuration_is_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().tick.interval = 1  # type: ignore[misc]

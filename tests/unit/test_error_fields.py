@@ -1,4 +1,4 @@
-"""What is told of an error: where, and never its words unless they are ours."""
+"""Descriptions of errors: always the place, and the text only of our own errors."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ def caught(function: Callable[[], Any]) -> BaseException:
     return info.value
 
 
-def test_our_own_frames_lead_to_a_foreign_place() -> None:
+def test_our_own_frames_end_with_the_foreign_one_that_raised() -> None:
     def size(item: str) -> int:
         return int(json.loads(item))
 
-    told = log_fields(caught(lambda: chunks(["what she wrote"], size)))
-    assert told.keys() == {"error", "at", "frames"}
-    assert told["error"] == "JSONDecodeError"
-    first, last = told["frames"]
+    fields = log_fields(caught(lambda: chunks(["what she wrote"], size)))
+    assert fields.keys() == {"error", "at", "frames"}
+    assert fields["error"] == "JSONDecodeError"
+    first, last = fields["frames"]
     assert first.startswith("overheard/chunking.py:")
-    assert last == told["at"]
+    assert last == fields["at"]
     assert last.startswith("json/decoder.py:")
-    assert "wrote" not in str(told)
+    assert "wrote" not in str(fields)
 
 
-def test_an_error_of_ours_has_words_and_a_place() -> None:
-    told = log_fields(caught(lambda: check("never")))
-    assert told.keys() == {"error", "at", "reason"}
-    assert told["error"] == "InvalidInput"
-    assert told["at"].startswith("overheard/schedule.py:")
-    assert told["reason"].startswith("'never' is neither an interval")
+def test_an_error_of_ours_has_its_text_and_place() -> None:
+    fields = log_fields(caught(lambda: check("never")))
+    assert fields.keys() == {"error", "at", "reason"}
+    assert fields["error"] == "InvalidInput"
+    assert fields["at"].startswith("overheard/schedule.py:")
+    assert fields["reason"].startswith("'never' is neither an interval")
     assert log_fields(ConfigError(["a", "b"])) == {"error": "ConfigError", "at": "", "reason": "a\nb"}
 
 
-def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
+def test_a_safe_traceback_has_places_causes_and_only_our_texts() -> None:
     def size(item: str) -> int:
         try:
             return int(json.loads(item))
@@ -56,9 +56,9 @@ def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
         except KeyError as error:
             raise Unavailable("no database") from error
 
-    told = safe_traceback(caught(refuse))
-    assert "wrote" not in told
-    lines = told.splitlines()
+    text = safe_traceback(caught(refuse))
+    assert "wrote" not in text
+    lines = text.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == [
         "JSONDecodeError", "KeyError", "Unavailable: no database",
     ]  # fmt: skip
@@ -67,7 +67,7 @@ def test_a_trace_has_places_and_causes_and_no_words_but_ours() -> None:
     assert safe_text(ValueError("what she wrote")) == "ValueError"
 
 
-def test_a_trace_ends_where_errors_are_their_own_cause_or_their_context_is_hidden() -> None:
+def test_a_safe_traceback_ends_at_a_cycle_or_a_suppressed_context() -> None:
     one, other = ValueError("a"), KeyError("b")
     one.__context__, other.__context__ = other, one
     assert safe_traceback(one).split() == ["KeyError", "ValueError"]

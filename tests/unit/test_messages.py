@@ -1,4 +1,4 @@
-"""What travels between stages: what is written is read back, and nothing else is read at all."""
+"""Messages between stages round-trip, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ EXAMPLES: dict[type[Any], dict[str, Any]] = {
 
 @settings(max_examples=150, deadline=None)
 @given(ANY)
-def test_a_message_is_read_as_it_was_written(message: Any) -> None:
+def test_a_message_round_trips(message: Any) -> None:
     assert msgspec.json.decode(msgspec.json.encode(message), type=type(message)) == message
 
 
@@ -129,7 +129,7 @@ def test_another_version_or_an_unknown_field_is_refused(kind: type[Any], change:
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
-def test_every_field_without_a_default_is_needed(kind: type[Any]) -> None:
+def test_every_field_without_a_default_is_required(kind: type[Any]) -> None:
     for name in EXAMPLES[kind]:
         with pytest.raises(msgspec.ValidationError, match=name):
             msgspec.convert({key: value for key, value in EXAMPLES[kind].items() if key != name}, kind)
@@ -162,6 +162,6 @@ def test_impossible_values_are_refused(kind: type[Any], change: dict[str, Any]) 
         msgspec.convert(EXAMPLES[kind] | change, kind)
 
 
-def test_a_message_is_not_changed() -> None:
+def test_a_message_is_immutable() -> None:
     with pytest.raises(AttributeError):
         messages.NotifyChannel(channel_id=1).channel_id = 2  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""deploy/rabbitmq: what the processes' user may do there is what the code declares; our messages fit."""
+"""deploy/rabbitmq: the processes' user may do what the code needs, and our messages are within the limits."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def test_what_the_code_declares_is_allowed(right: str, names: set[str]) -> None:
      "xoverheard.events", "overheardXevents", "overheard.events.mine", "amq.topic", "amq.defaultx",
      "amq.rabbitmq.trace", "amq.gen-1"],
 )  # fmt: skip
-def test_other_names_are_not(right: str, name: str) -> None:
+def test_other_names_are_not_allowed(right: str, name: str) -> None:
     for user in ("overheard", "overheard_trigger"):
         assert not re.search(permissions(user)[right], name)
 
 
-def test_no_queue_is_named_that_no_stage_has() -> None:
+def test_every_named_queue_has_a_stage() -> None:
     stages = re.search(r"\|\(([a-z|]+)\)", permissions("overheard")["configure"])
     assert stages
     assert set(stages[1].split("|")) == {*STAGES, "recheck"}
     assert permissions("overheard")["configure"] == permissions("overheard")["read"]
 
 
-def test_who_triggers_publishes_and_no_more() -> None:
+def test_the_trigger_user_may_only_publish() -> None:
     allowed = permissions("overheard_trigger")
     reached = {name for name in QUEUES | DOOR | {DEFAULT_EXCHANGE} if re.search(allowed["write"], name)}
     assert reached == {EXCHANGE}
@@ -70,7 +70,7 @@ def test_who_triggers_publishes_and_no_more() -> None:
 
 
 def test_every_regex_stands_for_whole_names() -> None:
-    # RabbitMQ searches, it does not match: without both anchors, a name that only holds ours would do.
+    # RabbitMQ searches for the pattern: without both anchors, a name that only contains ours would match.
     for user in ("overheard", "overheard_trigger"):
         for regex in permissions(user).values():
             assert regex.startswith("^"), regex
@@ -82,8 +82,8 @@ def test_our_largest_message_fits() -> None:
     assert int(settings()["max_message_size"]) >= 2 * max(envelope.ENVELOPE_MAX_BYTES, events.EVENT_MAX_BYTES)
 
 
-def test_no_message_is_taken_away_from_a_worker_that_is_in_time() -> None:
-    # It waits for its turn, is worked on for as long as its stage allows, and may be held up by an alarm meanwhile.
+def test_the_consumer_timeout_exceeds_the_longest_processing() -> None:
+    # A message waits for its slot, is processed up to its stage's time limit, and may be blocked by an alarm meanwhile.
     longest = max(2 * (stage.max_backoff + stage.time_limit) for stage in STAGES.values())
     assert int(settings()["consumer_timeout"]) >= longest
 

@@ -1,4 +1,4 @@
-"""A permit: short waits are waited for, long ones postponed with the slot that was reserved (I5)."""
+"""A permit: a short wait holds the thread, a long one postpones the message with its reserved slot (I5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY = "reddit:x"
 
 
 class Line:
-    """A limiter whose answers are written down beforehand, at time 1000."""
+    """A limiter with scripted answers, at time 1000."""
 
     def __init__(self, *delays: float | None) -> None:
         self.delays = list(delays)
@@ -57,12 +57,12 @@ def test_a_free_slot_is_taken_without_waiting(waits: Waits) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.01, MAX_THREAD_WAIT_SECONDS])
-def test_a_short_wait_is_waited_for(waits: Waits, delay: float) -> None:
+def test_a_short_wait_holds_the_thread(waits: Waits, delay: float) -> None:
     permit(Line(delay), waits).acquire()
     assert waits.waited == waits.seen == [delay]
 
 
-def test_where_all_wait_for_the_same_budget_each_token_is_waited_for(waits: Waits) -> None:
+def test_without_max_wait_each_token_may_wait(waits: Waits) -> None:
     held = permit(Line(0.6, 0.7, 0.8), waits)
     for _ in range(3):
         held.acquire()
@@ -70,7 +70,7 @@ def test_where_all_wait_for_the_same_budget_each_token_is_waited_for(waits: Wait
 
 
 def test_with_max_wait_all_waits_of_a_message_together_are_short(waits: Waits) -> None:
-    """Else a round of ten holds its thread for ten seconds, and everybody else's work with it."""
+    """Otherwise a batch of ten would hold its thread for ten seconds, and all work queued behind it."""
     held = permit(Line(0.6, 0.3, 0.2), waits, max_wait=1.0)
     held.acquire()
     held.acquire()
@@ -87,7 +87,7 @@ def test_a_longer_wait_is_postponed_with_its_slot(waits: Waits) -> None:
     assert (waits.waited, waits.seen) == ([], [7.0])
 
 
-def test_a_line_that_is_too_long_reserves_nothing(waits: Waits) -> None:
+def test_beyond_the_limiters_horizon_nothing_is_reserved(waits: Waits) -> None:
     with pytest.raises(BudgetExhausted) as postponed:
         permit(Line(None), waits).acquire()
     assert postponed.value.slot is None
@@ -106,20 +106,20 @@ def test_a_held_slot_is_used_first_and_once(waits: Waits, slot: float, waited: l
 
 
 @pytest.mark.parametrize("slot", [1000 - SLOT_STALE_SECONDS - 1, -math.inf])
-def test_a_stale_or_void_slot_is_given_up(waits: Waits, slot: float) -> None:
+def test_a_stale_or_blocked_slot_is_replaced(waits: Waits, slot: float) -> None:
     line = Line(0.0)
     permit(line, waits, slot).acquire()
     assert line.reserved == 1
 
 
-def test_a_held_slot_that_is_still_far_is_postponed_again_and_kept(waits: Waits) -> None:
+def test_a_held_slot_that_is_still_far_off_is_kept(waits: Waits) -> None:
     line = Line()
     with pytest.raises(BudgetExhausted) as postponed:
         permit(line, waits, 1020.0).acquire()
     assert (postponed.value.delay, postponed.value.slot, line.reserved) == (20.0, 1020.0, 0)
 
 
-def test_what_the_server_says_is_passed_on(waits: Waits) -> None:
+def test_the_servers_count_is_passed_on(waits: Waits) -> None:
     line = Line()
     held = permit(line, waits)
     held.observe(5.0, 60.0)

@@ -1,4 +1,4 @@
-"""What every process begins with."""
+"""The start of every process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def program(url: str) -> RunningProcess:
     return RunningProcess(Config(database=DatabaseSettings(url=SecretStr(url))))
 
 
-def test_a_database_that_is_away_is_waited_for_until_told_to_stop() -> None:
+def test_an_unavailable_database_is_awaited_until_the_process_is_stopped() -> None:
     (port,) = free_ports(1)
     made = program(f"postgresql://overheard:hunter2@127.0.0.1:{port}/overheard")
     made.stop.set()
@@ -30,14 +30,14 @@ def test_a_database_that_is_away_is_waited_for_until_told_to_stop() -> None:
     assert "hunter2" not in str(lines)
 
 
-def test_a_database_that_is_there_is_made_ready(tmp_path: Path) -> None:
+def test_an_available_database_is_migrated(tmp_path: Path) -> None:
     made = program(f"sqlite:///{tmp_path}/overheard.db")
     assert made.await_database() is True
-    assert made.unable() is None
+    assert made.unavailable_reason() is None
     made.db.release()
 
 
-def test_a_database_that_is_something_else_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "overheard.db").write_bytes(b"something else, and long enough to be taken for a database file " * 20)
     made = program(f"sqlite:///{tmp_path}/overheard.db")
     with pytest.raises(ConfigError):

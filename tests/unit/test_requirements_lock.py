@@ -21,7 +21,7 @@ PINNED = re.compile(r"([a-z0-9-]+)==([^\s;]+)(?: ; .+)?")
 
 
 def logical_lines(lock: Path = LOCK) -> list[str]:
-    """As pip reads them: without comments, continued lines joined."""
+    """Return the lines as pip reads them: without comments, continued lines joined."""
     joined = lock.read_text().replace("\\\n", " ")
     return [line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
@@ -46,7 +46,7 @@ def wanted() -> list[Requirement]:
 
 
 @pytest.mark.parametrize("requirement", wanted(), ids=lambda each: each.name)
-def test_what_the_project_asks_for_is_locked(requirement: Requirement) -> None:
+def test_every_dependency_of_the_project_is_locked(requirement: Requirement) -> None:
     versions = pinned()
     name = canonicalize_name(requirement.name)
     assert name in versions, f"{name} is not in the lock file; run: make lock"
@@ -62,12 +62,12 @@ def test_every_line_is_one_pinned_version_with_hashes_and_nothing_else() -> None
 
 
 def test_it_names_no_index_and_no_folder() -> None:
-    # Where the files come from is the machine's business (pip.conf); the hashes say which files they are.
+    # The machine's pip.conf says where the files come from; the hashes identify them.
     assert not re.search(r"https?:|file:|--index|--extra|--find|--trusted|/", " ".join(logical_lines()))
 
 
 def test_libraries_of_libraries_are_locked_too() -> None:
-    """Else pip --require-hashes stops half-way. What needs what is read from the libraries that are installed here."""
+    """Otherwise pip --require-hashes stops half-way. Dependencies are read from the libraries installed here."""
     todo = [(each.name, extra) for each in wanted() for extra in ("", *each.extras) if each.name != "setuptools"]
     seen = set()
     while todo:

@@ -1,4 +1,4 @@
-"""When things are due: right over every change of the clock, and always in the future."""
+"""Due times: correct across every change of the clock, and always in the future."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def at(text: str, zone: str = "UTC", fold: int = 0) -> float:
 
 
 def dues(text: str, zone: str, after: str, count: int, fold: int = 0) -> list[str]:
-    """The next due times, on the zone's wall clock with its offset."""
+    """Return the next due times, in the zone's wall time with its offset."""
     moment, found = at(after, zone, fold), []
     for _ in range(count):
         moment = schedule.next_due(text, zone, moment)
@@ -37,7 +37,7 @@ def test_intervals(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0s", "1s", "0m", "367d", "999999d", "999999h"])
-def test_intervals_that_make_no_sense(text: str) -> None:
+def test_intervals_out_of_bounds_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"too often|too seldom"):
         schedule.check(text)
 
@@ -53,7 +53,7 @@ def test_intervals_that_make_no_sense(text: str) -> None:
         "H H * * *", "H(0-5) * * * *", "R R * * *", "0 r * * *", "0,R * * * *", "\x00 * * * *",
     ],
 )  # fmt: skip
-def test_what_is_no_schedule(text: str) -> None:
+def test_invalid_schedules_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         schedule.check(text)
     assert repr(text) in str(refused.value)
@@ -213,8 +213,8 @@ def test_the_next_time_is_always_later_than_the_one_before(text: str, zone: str,
 
 @settings(max_examples=150, deadline=None)
 @given(zone=ZONES, after=st.integers(int(at("2024-01-01")), int(at("2029-01-01"))), step=st.sampled_from([5, 10, 15]))
-def test_what_is_frequent_keeps_its_pace(zone: str, after: int, step: int) -> None:
-    """Never later than its step, whatever the clock does; offsets of a quarter of an hour keep the minutes even."""
+def test_a_frequent_schedule_keeps_its_pace(zone: str, after: int, step: int) -> None:
+    """The next time is never more than a step away, across all changes of the clock."""
     following = schedule.next_due(f"*/{step} * * * *", zone, float(after))
     assert 0 < following - after <= step * 60
     assert datetime.fromtimestamp(following, ZoneInfo(zone)).minute % step == 0
@@ -222,7 +222,7 @@ def test_what_is_frequent_keeps_its_pace(zone: str, after: int, step: int) -> No
 
 @settings(max_examples=150, deadline=None)
 @given(zone=ZONES, day=st.dates(datetime(2024, 1, 1).date(), datetime(2028, 12, 31).date()), hour=st.integers(0, 23))  # noqa: DTZ001
-def test_a_fixed_time_comes_once_a_day(zone: str, day: object, hour: int) -> None:
+def test_a_fixed_time_is_due_once_a_day(zone: str, day: object, hour: int) -> None:
     noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=ZoneInfo(zone))
     first = schedule.next_due(f"0 {hour} * * *", zone, noon.timestamp())
     second = schedule.next_due(f"0 {hour} * * *", zone, first)

@@ -1,4 +1,4 @@
-"""What we ship starts and says what is true. The rest of deploy/ is tested beside its servers."""
+"""The shipped files match the code. The rest of deploy/ is tested with its servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDERS = ("/opt/overheard/current/", "/var/lib/overheard", "/var/log/overheard/
 
 @pytest.fixture(scope="module")
 def supervisord() -> configparser.RawConfigParser:
-    """The file as supervisord reads it, but that nothing may be there twice."""
+    """Return the file as supervisord reads it, but refuse duplicates."""
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
     parser.read_string((ROOT / "deploy/supervisord/supervisord.conf").read_text())
     return parser
@@ -30,7 +30,7 @@ def supervisord() -> configparser.RawConfigParser:
 
 @pytest.fixture(scope="module")
 def programs(supervisord: configparser.RawConfigParser) -> dict[str, configparser.SectionProxy]:
-    """The sections of the programs by name."""
+    """Return the sections of the programs by name."""
     return {name.partition(":")[2]: supervisord[name] for name in supervisord.sections() if name.startswith("program:")}
 
 
@@ -43,20 +43,20 @@ def test_every_migration_is_packaged_as_a_module() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_what_every_stage_gives_is_taken_and_each_has_a_port_of_its_own() -> None:
+def test_every_message_given_is_taken_and_every_port_is_unique() -> None:
     taken = {stage.takes for stage in STAGES.values()}
     for stage in STAGES.values():
         assert set(stage.gives) <= taken
     assert len({stage.port for stage in STAGES.values()}) == len(STAGES)
 
 
-def test_every_stage_s_handler_is_there() -> None:
+def test_every_stages_handler_exists() -> None:
     for stage in STAGES.values():
         module, _, name = stage.handler.partition(":")
         assert callable(getattr(import_module(module), name))
 
 
-def test_what_is_given_goes_down_the_table() -> None:
+def test_messages_go_down_the_table() -> None:
     assert {name: [each.name for each in followers(stage)] for name, stage in STAGES.items()} == {
         "fetch": ["match", "fetch"],
         "match": ["store"],
@@ -82,8 +82,8 @@ def test_supervisord_runs_every_stage_and_producer_once(programs: dict[str, conf
     assert run == dict.fromkeys([*STAGES, "tick", "ingress"], 1)
 
 
-def test_a_stage_in_anothers_processes_can_be_given_its_own(programs: dict[str, configparser.SectionProxy]) -> None:
-    """So what an operator has set for it, in an older release, does not keep supervisord from starting."""
+def test_a_stage_in_another_program_can_get_its_own_processes(programs: dict[str, configparser.SectionProxy]) -> None:
+    """An operator's setting for it from an older release must not keep supervisord from starting."""
     shared = {stage.name for stage in STAGES.values() if stage.program != stage.name}
     assert shared == {name for name, section in programs.items() if section["numprocs"] == "0"}
     for name in shared:
@@ -102,12 +102,12 @@ def test_each_supervised_process_has_a_metrics_port_of_its_own(programs: dict[st
 
 
 def documented(path: str, pattern: str) -> list[str]:
-    """The names that the one place of a document lists, which ``pattern`` finds."""
+    """Return the names in the one place of a document that ``pattern`` finds."""
     (found,) = re.findall(pattern, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
     return re.findall(r"[a-z]+", str(found))
 
 
-def test_what_names_the_stages_by_hand_names_those_of_the_table() -> None:
+def test_hand_written_lists_of_stages_match_the_table() -> None:
     stages = list(STAGES)
     assert documented("README.md", r"^python -m actors ([a-z ]+?) &") == stages
     assert documented("docs/logs.md", r"^\| `stage` \| ([a-z, ]+);") == stages
@@ -142,7 +142,7 @@ def test_supervised_processes_end_in_good_order(programs: dict[str, configparser
     assert len({section["priority"] for section in programs.values()}) == len(programs)
 
 
-def test_supervised_processes_are_started_again(programs: dict[str, configparser.SectionProxy]) -> None:
+def test_supervised_processes_are_restarted(programs: dict[str, configparser.SectionProxy]) -> None:
     for name, section in programs.items():
         assert section["autorestart"] == "true"
         assert section["exitcodes"] == "0"

@@ -1,4 +1,4 @@
-"""Asking supervisord over its socket; what real supervisord answers is in tests/integration/test_supervised.py."""
+"""Queries to supervisord's socket; tests/integration/test_supervised.py queries a real supervisord."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECORD = {
 
 
 class Answering:
-    """A socket whose every caller gets the same bytes."""
+    """Serve a socket that answers every client with the same bytes."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "socket"
@@ -78,7 +78,7 @@ def server() -> Iterator[Answering]:
         made.close()
 
 
-def test_its_records_are_read(server: Answering) -> None:
+def test_processes_are_read(server: Answering) -> None:
     server.give([RECORD, RECORD | {"name": "standin", "group": "standin", "spawnerr": "no such file"}])
     fetch, standin = server.ask()
     assert fetch == SupervisedProcess("fetch", "fetch_1", "RUNNING", "", "/logs/fetch_1.log")
@@ -87,7 +87,7 @@ def test_its_records_are_read(server: Answering) -> None:
 
 
 @pytest.mark.parametrize("value", ["rubbish", [1, 2], [{"name": "fetch_0"}], [RECORD | {"statename": 20}]])
-def test_another_answer_is_told(server: Answering, value: Any) -> None:
+def test_an_unexpected_answer_is_an_error(server: Answering, value: Any) -> None:
     server.give(value)
     with pytest.raises(Unavailable, match=f"supervisord does not answer on {server.path}: Expected|Object missing"):
         server.ask()
@@ -96,23 +96,23 @@ def test_another_answer_is_told(server: Answering, value: Any) -> None:
 @pytest.mark.parametrize(
     "answer", [b"rubbish\r\n\r\n", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n<a>"]
 )
-def test_rubbish_is_told(server: Answering, answer: bytes) -> None:
+def test_an_invalid_answer_is_an_error(server: Answering, answer: bytes) -> None:
     server.answer = answer
     with pytest.raises(Unavailable, match="supervisord does not answer on"):
         server.ask()
 
 
-def test_a_refusal_is_told_in_its_words(server: Answering) -> None:
+def test_a_refusal_is_reported_with_its_reason(server: Answering) -> None:
     server.give_body(xmlrpc.client.dumps(xmlrpc.client.Fault(6, "SHUTDOWN_STATE")).encode())
     with pytest.raises(Unavailable, match="SHUTDOWN_STATE"):
         server.ask()
 
 
-def test_silence_has_an_end(server: Answering) -> None:
+def test_a_silent_server_times_out(server: Answering) -> None:
     with pytest.raises(Unavailable, match="timed out"):
         server.ask(timeout=0.05)
 
 
-def test_nobody_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_server_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No such file or directory"):
         supervisord.processes(f"unix://{tmp_path}/nobody")

@@ -1,4 +1,4 @@
-"""The workspace file: what is written is read back, and what is wrong is told with workspace and field."""
+"""The workspace file round-trips, and mistakes are reported with workspace and field."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ kinds = ["posts", "comments", "posts"]
 """
 
 
-def test_the_example_of_the_design() -> None:
+def test_the_full_example_is_read() -> None:
     [spec] = read(EXAMPLE, "workspaces.toml")
     assert spec == WorkspaceSpec(
         slug="acme", name="Acme", timezone="Europe/Berlin", every="*/5 * * * *", digest="0 9 * * *",
@@ -100,7 +100,7 @@ def test_what_is_reddit_s_alone_with_one_set_of_kinds_takes_the_short_form() -> 
     assert (spec.subreddits, spec.kinds, spec.watch) == (("Rust", "linux"), ("posts",), ())
 
 
-def test_the_least_that_is_needed() -> None:
+def test_the_minimal_file_is_read() -> None:
     [spec] = read('[[workspace]]\nslug = "a"\nsubreddits = ["all"]\n', "x")
     assert (spec.name, spec.timezone, spec.every, spec.digest) == ("a", "UTC", "5m", "0 9 * * *")
     assert spec.kinds == ("posts", "comments")
@@ -108,7 +108,7 @@ def test_the_least_that_is_needed() -> None:
 
 
 def change(**fields: Any) -> str:
-    """The example's only workspace with other fields."""
+    """Return the example's only workspace with changed fields."""
     table = tomllib.loads(EXAMPLE)["workspace"][0]
     table |= fields
     return "\n".join(
@@ -180,7 +180,7 @@ def inline(value: Any) -> str:
         ({"channel": [{"name": "x", "url": "https://h/"}] * 2}, ["workspace acme: channel 'x' stands there more"]),
     ],
 )
-def test_mistakes_are_told_with_file_workspace_and_field(fields: dict[str, Any], hints: list[str]) -> None:
+def test_mistakes_are_reported_with_file_workspace_and_field(fields: dict[str, Any], hints: list[str]) -> None:
     with pytest.raises(InvalidInput) as refused:
         read(change(**fields), "my.toml")
     for hint in ["my.toml: ", *hints]:
@@ -202,7 +202,7 @@ def test_mistakes_of_the_file(text: str, hint: str) -> None:
     assert hint in str(refused.value)
 
 
-def test_all_mistakes_are_told_and_doubles_too() -> None:
+def test_all_mistakes_and_duplicates_are_reported() -> None:
     text = f"{change(every='x')}\n{EXAMPLE}\n{EXAMPLE}\n{change(slug='bolt', kinds=[])}"
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
@@ -273,7 +273,7 @@ SPECS = st.builds(
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(SPECS, max_size=3, unique_by=lambda spec: spec.slug))
-def test_what_is_written_is_read_back(specs: list[WorkspaceSpec]) -> None:
+def test_a_written_file_round_trips(specs: list[WorkspaceSpec]) -> None:
     try:
         tidy = [validated(spec) for spec in specs]
     except InvalidInput as error:
@@ -322,7 +322,7 @@ def test_every_field_has_a_bound_and_no_message_repeats_what_is_beyond_it(fields
     assert len(str(refused.value)) < 1500
 
 
-def test_several_mistakes_of_one_workspace_are_told_at_once() -> None:
+def test_several_mistakes_of_one_workspace_are_reported_at_once() -> None:
     text = change(slug="Acme", every="x", kinds=[], subreddits=["a b"], query=[{"name": "x", "text": "NOT a"}], quiet=1)
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
@@ -330,13 +330,13 @@ def test_several_mistakes_of_one_workspace_are_told_at_once() -> None:
     assert told == ["unknown key 'quiet'; valid", "slug 'Acme'", "every", "kinds", "subreddits", "query 'x':"]
 
 
-def test_of_very_many_mistakes_some_are_told() -> None:
+def test_the_report_of_very_many_mistakes_is_bounded() -> None:
     with pytest.raises(InvalidInput) as refused:
         read(change(subreddits=[f"{n} {n}" for n in range(10_000)]), "my.toml")
     assert str(refused.value).splitlines()[-1] == "… and 9,800 more problems"
 
 
-def test_what_is_beyond_a_limit_is_refused_before_anything_else_is_done_with_it() -> None:
+def test_texts_over_a_limit_are_refused_first() -> None:
     queries = numbered(150_000, {"text": "a b"})
     with pytest.raises(InvalidInput) as refused:
         read(change(query=queries), "my.toml", refusal=lambda spec: [f"queries: {len(spec.query)}"])
@@ -358,7 +358,7 @@ def test_what_is_beyond_a_limit_is_refused_before_anything_else_is_done_with_it(
         ("[[workspace]]\nkinds = [" + '"posts",' * 200_000 + "]\nsubreddits = []\nslug = 'a'", "subreddits"),
     ],
 )  # fmt: skip
-def test_no_file_is_a_traceback(given: str | bytes, hint: str) -> None:
+def test_no_file_causes_a_traceback(given: str | bytes, hint: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read(given, "my.toml")
     assert str(refused.value).startswith("my.toml: ")

@@ -72,7 +72,7 @@ def bus(config: Config) -> CheckOutcome:
     if config.bus.embedded:
         return CheckOutcome("ok", "memory://, inside one process: for `overheard run`")
     try:
-        found, _ = queue_depths.look(config.bus.address)
+        found, _ = queue_depths.inspect(config.bus.address)
     except ConfigError as error:
         return CheckOutcome("failed", str(error))
     except BusRefused as error:

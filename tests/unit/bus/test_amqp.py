@@ -24,7 +24,7 @@ def test_a_bad_url_is_a_config_error_without_the_password(url: str) -> None:  # 
     assert "hunter2" not in str(caught.value)
 
 
-def test_nobody_listening_names_the_server_and_not_the_password() -> None:
+def test_a_refused_connection_names_the_server_and_not_the_password() -> None:
     (port,) = free_ports(1)
     with pytest.raises(amqp.BusUnavailable) as caught:
         amqp.connect(amqp.parameters(f"amqp://user:hunter2@127.0.0.1:{port}/v"))

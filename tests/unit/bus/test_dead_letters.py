@@ -1,4 +1,4 @@
-"""What is kept of a dead letter: never a text of an item, whatever the body is."""
+"""The stored body of a dead letter: never a text of an item, whatever the body is."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def body_of(message: Message, **options: Any) -> bytes:
     return ENCODER.encode(pack(message, message_id="m", options=options).asdict())
 
 
-def left(body: bytes, stage: str = "match", origin: Any = "nack") -> bytes:
+def stored_body(body: bytes, stage: str = "match", origin: Any = "nack") -> bytes:
     return redacted_body(DeadLetterRecord("m", stage, f"{stage}.XQ", body, "reason", "", origin))
 
 
 @pytest.mark.parametrize("message", [FETCHED, MATCHED], ids=lambda message: type(message).__name__)
 @pytest.mark.parametrize("origin", ["nack", "xq"])
-def test_of_a_part_of_a_poll_its_ids_are_kept(message: Message, origin: str) -> None:
-    stored = left(body_of(message, retries=2, traceback="her body", workspace="acme"), origin=origin)
+def test_a_part_of_a_poll_keeps_only_its_ids(message: Message, origin: str) -> None:
+    stored = stored_body(body_of(message, retries=2, traceback="her body", workspace="acme"), origin=origin)
     assert json.loads(stored) == {
         "not_kept": OMITTED_READ_AGAIN, "message_id": "m", "poll": "p", "part": 2, "items": 1, "groups": [7],
         "names": ["t3_1"],
@@ -72,8 +72,8 @@ def test_of_a_part_of_a_poll_its_ids_are_kept(message: Message, origin: str) -> 
         RecheckItems(source="reddit", item_ids=(3,)),
     ],
 )
-def test_a_message_of_ids_is_kept_whole_but_for_its_traceback(message: Message) -> None:
-    stored = left(body_of(message, retries=2, traceback="her body", run="r"))
+def test_a_message_of_ids_is_kept_whole_except_its_traceback(message: Message) -> None:
+    stored = stored_body(body_of(message, retries=2, traceback="her body", run="r"))
     fields = ENCODER.decode(stored)
     assert fields["args"][0].message == message  # type: ignore[attr-defined]
     assert fields["options"] == {"retries": 2, "run": "r"}
@@ -82,25 +82,25 @@ def test_a_message_of_ids_is_kept_whole_but_for_its_traceback(message: Message) 
 
 def test_a_refused_event_is_kept_as_it_came() -> None:
     for body in (b'{"workspace": "acme"}', b"\xff rubbish", body_of(NotifyChannel(channel_id=2))):
-        assert left(body, "ingress", "rejected") == body
+        assert stored_body(body, "ingress", "rejected") == body
 
 
 @pytest.mark.parametrize("cut", [1, 40, 200])
-def test_of_what_cannot_be_decoded_only_its_size_and_hash_are_kept(cut: int) -> None:
+def test_an_undecodable_body_keeps_only_its_size_and_hash(cut: int) -> None:
     body = body_of(FETCHED)[:-cut]
-    told = json.loads(left(body))
-    assert told.keys() == {"not_kept", "size", "sha256"}
-    assert (told["not_kept"], told["size"], len(told["sha256"])) == (OMITTED_FOREIGN, len(body), 64)
+    stored = json.loads(stored_body(body))
+    assert stored.keys() == {"not_kept", "size", "sha256"}
+    assert (stored["not_kept"], stored["size"], len(stored["sha256"])) == (OMITTED_FOREIGN, len(body), 64)
 
 
-def test_an_older_form_of_a_message_is_not_kept_either() -> None:
+def test_a_message_of_an_older_version_is_not_kept() -> None:
     older = json.loads(body_of(FETCHED))
     older["args"][0]["items"][0]["flair"] = "her title"
-    assert "her title" not in left(json.dumps(older).encode()).decode()
+    assert "her title" not in stored_body(json.dumps(older).encode()).decode()
 
 
 def reaches(kind: Any) -> set[Any]:
-    """All the types of structs that a type is made of."""
+    """Return all struct types that a type is composed of."""
     found: set[Any] = set()
 
     def look(info: Any) -> None:
@@ -119,7 +119,7 @@ def reaches(kind: Any) -> set[Any]:
     return found
 
 
-def test_every_message_that_holds_items_is_known_to_do_so() -> None:
+def test_every_message_type_with_items_is_redacted() -> None:
     assert {stage.takes for stage in STAGES.values() if Item in reaches(stage.takes)} == {
         ItemsFetched,
         ItemsMatched,
@@ -134,7 +134,7 @@ JSON = st.recursive(
 
 
 @given(JSON | st.builds(lambda items: json.loads(body_of(FETCHED)) | {"args": [{"items": items}]}, JSON), st.binary())
-def test_no_body_makes_it_fail_or_leaves_a_word(value: Any, raw: bytes) -> None:
+def test_redaction_never_fails_or_leaves_text(value: Any, raw: bytes) -> None:
     for body in (raw, json.dumps(value).encode(), json.dumps(value)[:-3].encode() + raw):
-        assert "her body" not in left(body).decode()
+        assert "her body" not in stored_body(body).decode()
         why_not_kept(body)

@@ -1,4 +1,4 @@
-"""What is refused, and that the reason says where."""
+"""The envelope refuses everything else, with a reason that says where."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_message_comes_back_typed_and_equal() -> None:
     assert (got.message_id, got.message_timestamp) == ("m", sent.message_timestamp)
 
 
-def test_the_good_body_is_good(encoder: StrictEncoder) -> None:
+def test_the_valid_body_is_accepted(encoder: StrictEncoder) -> None:
     assert problem(json.dumps(GOOD).encode(), queue="notify") is None
 
 
@@ -57,7 +57,7 @@ def test_pickle_is_not_run(encoder: StrictEncoder) -> None:
         encoder.decode(pickle.dumps(Bomb()))
 
 
-def test_too_large_either_way(encoder: StrictEncoder) -> None:
+def test_a_message_over_the_limit_is_refused_both_ways(encoder: StrictEncoder) -> None:
     item = Item(
         source="reddit",
         id="t3_a",
@@ -74,14 +74,14 @@ def test_too_large_either_way(encoder: StrictEncoder) -> None:
         encoder.decode(b" " * (ENVELOPE_MAX_BYTES + 1))
 
 
-def test_an_eta_is_for_the_delay_queue(encoder: StrictEncoder) -> None:
+def test_an_eta_is_accepted_only_on_the_delay_queue(encoder: StrictEncoder) -> None:
     delayed = {**GOOD, "queue_name": "notify.DQ", "options": {"eta": 1_795_424_400_000}}
     encoder.decode(json.dumps(delayed).encode())
     with pytest.raises(dramatiq.DecodeError, match=r"only a message on notify\.DQ"):
         encoder.decode(json.dumps({**delayed, "queue_name": "notify"}).encode())
 
 
-def test_found_on_another_queue(encoder: StrictEncoder) -> None:
+def test_a_body_on_another_queue_is_a_problem(encoder: StrictEncoder) -> None:
     assert problem(json.dumps(GOOD).encode(), queue="fetch") == "addressed to notify, but found on fetch"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.dead_letters import DeadLetterRecord
+from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.events import (
     EVENT_MAX_BYTES,
     ItemRecheck,
@@ -16,13 +17,12 @@ from overheard.bus.events import (
     parse,
     readable,
 )
-from overheard.bus.intake import OK, EventOutcome, IncomingEvent, refused
 from overheard.bus.memory_events import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
 from overheard.observability.metrics import EVENT_OUTCOMES
 
 
-def test_the_three_events() -> None:
+def test_each_event_type_is_parsed() -> None:
     assert parse("workspace.due", b'{"workspace": "acme"}') == WorkspaceDue(workspace="acme")
     assert parse("workspace.due", b'{"workspace": 7, "reason": "by hand", "event_id": "e"}') == WorkspaceDue(
         workspace=7, reason="by hand", event_id="e"
@@ -70,7 +70,7 @@ def test_the_three_events() -> None:
         ("item.recheck", b'{"item": 5}', "a number; want the id of a post or comment"),
     ],
 )  # fmt: skip
-def test_refused_with_a_reason_for_humans(key: str, body: bytes, reason: str) -> None:
+def test_an_invalid_event_is_refused_with_a_helpful_reason(key: str, body: bytes, reason: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(key, body)
     assert reason in str(caught.value)
@@ -91,9 +91,9 @@ def test_encode_refuses_what_the_ingress_would() -> None:
             encode("workspace.due", body)
 
 
-def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> None:
+def test_memory_events_keeps_the_same_contract(metrics: Any, metric: Any) -> None:
     seen: list[tuple[str, bytes, str | None]] = []
-    letters: list[DeadLetterRecord] = []
+    dead_letters: list[DeadLetterRecord] = []
 
     def handle(arrivals: Sequence[IncomingEvent]) -> list[EventOutcome]:
         [arrival] = arrivals
@@ -105,15 +105,15 @@ def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> N
                 raise Unavailable("database away")
         return [OK]
 
-    door = MemoryEvents(handle, letters.extend, metrics)
-    assert door.publish("workspace.due", {"workspace": "a", "event_id": "e"}) == "e"
+    memory_events = MemoryEvents(handle, dead_letters.extend, metrics)
+    assert memory_events.publish("workspace.due", {"workspace": "a", "event_id": "e"}) == "e"
     assert seen == [("workspace.due", b'{"workspace":"a","event_id":"e"}', "e")]
-    door.publish("workspace.due", {"workspace": "b"})
-    assert [letter.reason for letter in letters] == ["no workspace 'b'"]
+    memory_events.publish("workspace.due", {"workspace": "b"})
+    assert [dead_letter.reason for dead_letter in dead_letters] == ["no workspace 'b'"]
     with pytest.raises(Unavailable):
-        door.publish("workspace.due", {"workspace": "c"})
+        memory_events.publish("workspace.due", {"workspace": "c"})
     with pytest.raises(InvalidInput, match="no such event type"):
-        door.publish("workspace.deu", {})
+        memory_events.publish("workspace.deu", {})
     outcomes = {each: metric("stage_messages_total", stage="ingress", outcome=each) for each in EVENT_OUTCOMES}
     assert outcomes == {"ok": 1, "merged": 0, "retried": 1, "rejected": 1}
 
@@ -135,5 +135,5 @@ def test_the_memory_door_keeps_the_same_promises(metrics: Any, metric: Any) -> N
         (b'{"event_id": "order-66", "reason": "' + b"x" * 70_000 + b'"}', {}),
     ],
 )
-def test_what_can_be_read_of_an_event_that_is_refused(body: bytes, read: dict[str, str]) -> None:
+def test_the_well_formed_fields_of_an_invalid_event_are_read(body: bytes, read: dict[str, str]) -> None:
     assert readable(body) == read

@@ -1,4 +1,4 @@
-"""What a process shows of its stages: those it works on, from 0."""
+"""A process exports the metrics of the stages that it works on, starting at 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overheard.stages import STAGES
 
 def test_a_process_shows_the_stages_it_works_on_from_0(metrics: Any) -> None:
     value = metrics.registry.get_sample_value
-    broker = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
+    broker = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda dead_letters: None)
     assert value("overheard_longest_in_progress_seconds") is None, "a process without stages has no messages"
     register(broker, STAGES["store"], StageWork(lambda message, permit: None))
     for outcome in OUTCOMES:

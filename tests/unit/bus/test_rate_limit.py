@@ -1,4 +1,4 @@
-"""Later: a copy that holds its slot and uses no retry."""
+"""``Later`` becomes a copy that holds its slot and uses no retry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_slot_that_was_not_used_is_kept() -> None:
     assert other == Republication(1000, {"slot": 9.0, "slot_key": "reddit"})
 
 
-def test_later_may_bring_the_message_to_go_on_with() -> None:
+def test_later_may_replace_the_message() -> None:
     rest = NotifyChannel(channel_id=2)
     found = reschedule(Later.for_slot(BudgetExhausted("reddit", delay=1, slot=2.0), rest), {})
     assert found is not None
@@ -39,5 +39,5 @@ def test_later_may_bring_the_message_to_go_on_with() -> None:
 
 
 @pytest.mark.parametrize(("delay", "slot"), [(5, None), (300.1, 7.0)])
-def test_a_long_wait_is_not_for_the_bus(delay: float, slot: float | None) -> None:
+def test_a_wait_too_long_for_the_bus_is_left_to_the_sweep(delay: float, slot: float | None) -> None:
     assert reschedule(Later.for_slot(BudgetExhausted("reddit", delay=delay, slot=slot)), {}) is None

@@ -36,14 +36,14 @@ def decision(error: BaseException, **options: object) -> Republication | Rejecte
     ],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
-def test_hopeless_is_rejected_at_once(error: Exception) -> None:
+def test_a_permanent_error_is_rejected_at_once(error: Exception) -> None:
     found = decision(error)
     assert isinstance(found, Rejected)
     assert found.reason == f"{type(error).__name__}: {error}"
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), Unavailable("x"), TimeLimitExceeded()], ids=repr)
-def test_anything_else_is_tried_again_with_jitter(error: BaseException) -> None:
+def test_any_other_error_is_retried_with_jitter(error: BaseException) -> None:
     delays = set()
     for _ in range(50):
         found = decision(error, retries=2, slot=1.0, slot_key="reddit")

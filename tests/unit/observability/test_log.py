@@ -1,4 +1,4 @@
-"""Logs: ours and the libraries' in one form, JSON or text."""
+"""Logs: ours and the libraries' in one format, JSON or text."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_json_one_line_an_event() -> None:
+def test_json_has_one_line_per_event() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     log.get_logger("overheard.x").info("feed refused", feed="pythön\n", reason="private", retry_at=1.5)
@@ -63,7 +63,7 @@ def broken(text: str) -> None:
 
 
 @pytest.mark.parametrize(("level", "reason"), [("INFO", None), ("DEBUG", "what she wrote")])
-def test_a_foreign_error_is_told_without_its_words(level: str, reason: str | None) -> None:
+def test_a_foreign_error_is_logged_without_its_text(level: str, reason: str | None) -> None:
     stream = io.StringIO()
     log.configure(level, style="json", stream=stream)
     for logger in (log.get_logger("ours"), logging.getLogger("theirs")):
@@ -79,7 +79,7 @@ def test_a_foreign_error_is_told_without_its_words(level: str, reason: str | Non
     assert "raise" not in stream.getvalue(), "a traceback with source lines"
 
 
-def test_an_error_of_ours_speaks_for_itself() -> None:
+def test_an_error_of_ours_is_logged_with_its_text() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     try:
@@ -95,7 +95,7 @@ FORGED = "down\r\n2026-11-23T09:00:00Z INFO all is well \x1b[2J\x9b31m\u202e" + 
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_a_remote_servers_words_forge_no_line_and_move_no_cursor(style: str) -> None:
+def test_a_remote_servers_text_forges_no_line_and_moves_no_cursor(style: str) -> None:
     stream = Terminal()
     log.configure("INFO", style=style, stream=stream)
     log.bind(run=FORGED)
@@ -108,7 +108,7 @@ def test_a_remote_servers_words_forge_no_line_and_move_no_cursor(style: str) -> 
     assert len(text) < 25_000
 
 
-def test_what_is_noted_lasts_as_long_as_what_it_is_about() -> None:
+def test_bound_fields_end_with_their_block() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     logger = log.get_logger("x")
@@ -128,7 +128,7 @@ def test_what_is_noted_lasts_as_long_as_what_it_is_about() -> None:
     assert not later.keys() & {"run", "stage"}
 
 
-def test_the_keys_that_all_have_stand_first() -> None:
+def test_the_common_keys_come_first() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     with log.bound(message_id="m", workspace="acme", run="r", stage="fetch"):
@@ -136,7 +136,7 @@ def test_the_keys_that_all_have_stand_first() -> None:
     assert list(lines(stream)[0]) == [*log.LEADING_FIELDS, "items"]
 
 
-def test_a_threads_end_and_a_warning_are_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_threads_death_and_a_python_warning_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
@@ -168,7 +168,7 @@ def test_text_on_a_terminal_and_json_elsewhere() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_levels_and_libraries_that_talk_too_much() -> None:
+def test_libraries_are_logged_from_warning_on() -> None:
     stream = io.StringIO()
     log.configure("INFO", style="json", stream=stream)
     log.get_logger("x").debug("no")
@@ -195,14 +195,14 @@ print(*{name.partition(".")[0] for name in logging.root.manager.loggerDict})
 
 
 def test_every_librarys_logger_is_kept_quiet() -> None:
-    """One that is not would print what it likes at level DEBUG. Add a new library's to ``QUIET``."""
+    """A library not listed would log anything at level DEBUG. Add a new one to ``NOISY_LIBRARIES``."""
     found = subprocess.run([sys.executable, "-c", LOGGERS], capture_output=True, text=True, check=True, timeout=60)
     names = set(found.stdout.split())
     assert {"peewee", "prawcore", "apprise"} <= names
     assert names - {"overheard", "actors", "producers"} <= set(log.NOISY_LIBRARIES)
 
 
-def test_configuring_twice_says_nothing_twice() -> None:
+def test_configuring_twice_logs_each_line_once() -> None:
     stream = io.StringIO()
     for _ in range(2):
         log.configure("INFO", style="json", stream=stream)

@@ -49,7 +49,7 @@ OWN = {"overheard_build_info"}  # shown by a process that has done nothing
 
 @pytest.fixture
 def series() -> dict[str, tuple[str, ...]]:
-    """Every series' name without the prefix, as /metrics shows it, with its labels."""
+    """Return the labels of every exported metric, by name without the prefix."""
     defined = ProcessMetrics(CollectorRegistry()).series
     assert all(each.name.startswith("overheard_") for each in defined)
     return {each.name.removeprefix("overheard_"): tuple(label for label, _ in each.labels) for each in defined}
@@ -59,11 +59,11 @@ def test_every_promised_series_is_there_with_its_labels(series: dict[str, tuple[
     assert PROMISED.items() <= series.items()
 
 
-def test_no_label_is_a_user_s(series: dict[str, tuple[str, ...]]) -> None:
+def test_no_label_has_values_that_users_write(series: dict[str, tuple[str, ...]]) -> None:
     assert {label for labels in series.values() for label in labels} & FORBIDDEN == set()
 
 
-def test_what_is_defined_is_what_metrics_shows() -> None:
+def test_every_defined_metric_is_exported() -> None:
     registry = CollectorRegistry()
     defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in ProcessMetrics(registry).series}
     assert defined == {family.name: (family.type, family.documentation) for family in registry.collect()}
@@ -72,12 +72,12 @@ def test_what_is_defined_is_what_metrics_shows() -> None:
 def test_names_have_units_and_help() -> None:
     for each in ProcessMetrics(CollectorRegistry()).series:
         assert each.help.endswith(".")
-        assert each.by
+        assert each.set_by
         assert each.name.endswith("_total") is (each.type == "counter")
         assert each.type != "histogram" or each.unit == "seconds"
 
 
-def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() -> None:
+def test_counters_start_at_0_and_gauges_when_they_are_set() -> None:
     registry = CollectorRegistry()
     metrics = ProcessMetrics(registry)
     assert registry.get_sample_value("overheard_alerts_total", {"outcome": "failed"}) == 0
@@ -94,7 +94,7 @@ def test_counters_of_known_labels_begin_at_0_and_gauges_when_they_are_known() ->
 
 
 def documented() -> dict[str, list[LabelValues]]:
-    """What the labels of each metric may be, by its name in the code."""
+    """Return the allowed label values of each metric, by its name in the code."""
     made = ProcessMetrics(CollectorRegistry())
     values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.series}
     described = {name: metric for name, metric in vars(made).items() if hasattr(metric, "describe")}
@@ -102,7 +102,7 @@ def documented() -> dict[str, list[LabelValues]]:
 
 
 def written() -> dict[tuple[str, int], set[str | None]]:
-    """The values that the code gives to each label, by metric and place; None stands for one that it computes."""
+    """Return the values that the code gives to each label, by metric and place; None for a computed one."""
     found = defaultdict(set)
     for folder in ("overheard", "actors", "producers"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -134,7 +134,7 @@ def test_the_kinds_of_channels_and_sources_are_documented() -> None:
         assert documented()[metric][0] == people_s, "what is internal is counted nowhere"
 
 
-def test_two_processes_in_one_do_not_meet() -> None:
+def test_two_registries_in_one_process_are_independent() -> None:
     one, two = CollectorRegistry(), CollectorRegistry()
     ProcessMetrics(one).queries.set(5)
     ProcessMetrics(two)

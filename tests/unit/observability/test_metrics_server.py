@@ -55,42 +55,42 @@ def test_metrics_are_what_prometheus_reads(process: Process) -> None:
     assert process.get("/metrics", Accept="application/openmetrics-text")[1].startswith("application/openmetrics-text")
 
 
-def test_health_says_what_is_wrong(process: Process) -> None:
+def test_healthz_lists_the_problems(process: Process) -> None:
     assert process.get("/healthz") == (200, "text/plain; charset=utf-8", "ok\n")
     process.problems += ["a worker thread is dead", "the tick is late: 90 s ✗"]
     assert process.get("/healthz")[::2] == (503, "a worker thread is dead\nthe tick is late: 90 s ✗\n")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/x", "/healthz/", "/favicon.ico"])
-def test_there_is_nothing_else(process: Process, path: str) -> None:
+def test_other_paths_are_not_found(process: Process, path: str) -> None:
     assert process.get(path)[0] == 404
 
 
-def test_a_port_that_is_taken_is_told(process: Process) -> None:
+def test_a_taken_port_is_a_config_error(process: Process) -> None:
     other = MetricsServer(CollectorRegistry(), list)
     with pytest.raises(ConfigError, match=rf"\[metrics\] 127.0.0.1:{process.port} cannot be used.*--process"):
         other.start("127.0.0.1", process.port)
     other.stop()
 
 
-def test_a_host_that_is_not_ours_is_told() -> None:
+def test_a_foreign_host_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"192.0.2.1:0 cannot be used"):
         MetricsServer(CollectorRegistry(), list).start("192.0.2.1", 0)
 
 
-def test_nobody_listens_afterwards() -> None:
+def test_after_stop_the_port_is_closed() -> None:
     running = Process()
     running.server.stop()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", running.port)) != 0
 
 
-def test_a_client_that_says_nothing_holds_nobody_up(process: Process) -> None:
+def test_a_silent_client_delays_no_other(process: Process) -> None:
     with socket.create_connection(("127.0.0.1", process.port)):
         assert process.get("/healthz")[0] == 200
 
 
-def test_who_drips_bytes_is_cut_off(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_drips_bytes_is_disconnected(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "REQUEST_MAX_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", process.port)) as slow:
         slow.settimeout(10)
@@ -99,7 +99,7 @@ def test_who_drips_bytes_is_cut_off(process: Process, monkeypatch: pytest.Monkey
     assert process.get("/healthz")[0] == 200
 
 
-def test_who_comes_when_it_is_full_is_turned_away_and_later_served(process: Process) -> None:
+def test_a_request_over_the_limit_is_refused_and_later_ones_served(process: Process) -> None:
     with ExitStack() as stack:
         held = [
             stack.enter_context(socket.create_connection(("127.0.0.1", process.port), timeout=10))
@@ -118,7 +118,7 @@ def served(process: Process) -> bool:
         return False
 
 
-def test_callers_that_go_away_leave_no_traceback(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
+def test_clients_that_disconnect_leave_no_traceback(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
     for sent in (b"", b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01rubbish\r\n\r\n", b"G" * 70_000):
         with socket.create_connection(("127.0.0.1", process.port)) as rude:
             rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
@@ -127,7 +127,7 @@ def test_callers_that_go_away_leave_no_traceback(process: Process, capfd: pytest
     assert capfd.readouterr().err == ""
 
 
-def test_a_page_that_breaks_is_one_line_of_the_log(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_page_is_one_line_of_the_log(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
     process.problems = 7  # type: ignore[assignment]
     with structlog.testing.capture_logs() as lines, pytest.raises(http.client.RemoteDisconnected):
         process.get("/healthz")
@@ -135,7 +135,7 @@ def test_a_page_that_breaks_is_one_line_of_the_log(process: Process, capfd: pyte
     assert capfd.readouterr().err == ""
 
 
-def test_it_does_not_tell_which_python_it_is(process: Process) -> None:
+def test_the_version_of_python_is_not_revealed(process: Process) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=10)
     connection.request("GET", "/healthz")
     assert "Python" not in (connection.getresponse().headers["Server"] or "")

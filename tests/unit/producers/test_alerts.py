@@ -1,4 +1,4 @@
-"""The operator's alerts: together, not often, never in the way of the work."""
+"""The operator's alerts: grouped, rate-limited, and never in the way of the tick."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Metric = Callable[..., float]
 
 
 class Operator:
-    """The operator's channel. ``failure`` is raised instead of taking what comes."""
+    """The operator's channel. If ``failure`` is set, ``send`` raises it."""
 
     kind = "test"
 
@@ -37,7 +37,7 @@ class Operator:
             raise self.failure.with_traceback(None)
         self.got.append(notice)
 
-    def told(self) -> list[list[tuple[str, int]]]:
+    def sent(self) -> list[list[tuple[str, int]]]:
         return [[(each.kind, each.count) for each in notice.alert.incidents] for notice in self.got if notice.alert]
 
 
@@ -62,26 +62,26 @@ def make(db: Db, clock: Any, metrics: Any, operator: Operator) -> Callable[..., 
 
 @pytest.fixture
 def next_slot(db: Db) -> Callable[[], object]:
-    """Let the database's clock be past the slot that was taken."""
+    """Return a function that moves the rate limit's last slot into the past."""
     return lambda: Budget.update(tat=db.now - 1).execute(db.peewee)
 
 
-def test_what_happened_is_told_together(make: Any, db: Db, clock: Any, operator: Operator, metric: Metric) -> None:
+def test_incidents_are_sent_in_one_alert(make: Any, db: Db, clock: Any, operator: Operator, metric: Metric) -> None:
     alerts = make()
     alerts.step()
-    assert operator.told() == []
+    assert operator.sent() == []
     for stage in ("fetch", "store", "fetch"):
         incidents.record(db, "dead letter", stage, clock())
     incidents.record(db, "channel disabled", "acme/team", clock())
     alerts.step()
-    assert operator.told() == [[("channel disabled", 1), ("dead letter", 3)]]
+    assert operator.sent() == [[("channel disabled", 1), ("dead letter", 3)]]
     assert incidents.unreported(db) == []
     alerts.step()
     assert len(operator.got) == 1
     assert metric("alerts_total", outcome="sent") == 1
 
 
-def test_the_next_waits_for_its_time(
+def test_the_next_alert_waits_for_its_slot(
     make: Any, db: Db, clock: Any, operator: Operator, metric: Metric, next_slot: Any
 ) -> None:
     one, two = make(), make()
@@ -96,7 +96,7 @@ def test_the_next_waits_for_its_time(
     assert metric("alerts_total", outcome="held back") >= 3
     next_slot()
     two.step()
-    assert operator.told()[1:] == [[("dead letter", 3)]]
+    assert operator.sent()[1:] == [[("dead letter", 3)]]
 
 
 def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
@@ -113,10 +113,10 @@ def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
         next_slot()
     operator.failure = None
     make().step()
-    assert operator.told() == [[("dead letter", 1)]]
+    assert operator.sent() == [[("dead letter", 1)]]
 
 
-def test_what_happens_while_it_is_sent_is_told_next(
+def test_an_incident_during_a_send_is_in_the_next_alert(
     make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
 ) -> None:
     incidents.record(db, "dead letter", "fetch", clock())
@@ -125,7 +125,7 @@ def test_what_happens_while_it_is_sent_is_told_next(
     operator.during = lambda: None
     next_slot()
     make().step()
-    assert operator.told() == [[("dead letter", 1)], [("dead letter", 1)]]
+    assert operator.sent() == [[("dead letter", 1)], [("dead letter", 1)]]
 
 
 def test_no_tick_waits_for_a_receiver_that_hangs(
@@ -151,13 +151,13 @@ def test_no_tick_waits_for_a_receiver_that_hangs(
     alerts.step()
     assert asked.wait(30)
     next_slot()
-    alerts.step()  # neither waits nor sends a second one beside it
+    alerts.step()  # neither waits nor sends a second alert meanwhile
     answered.set()
     assert finished.wait(30)
     assert len(operator.got) == 1
 
 
-def test_the_thread_that_tells_leaves_no_connection_behind(make: Any, db: Db, clock: Any, operator: Operator) -> None:
+def test_the_sending_thread_leaves_no_connection(make: Any, db: Db, clock: Any, operator: Operator) -> None:
     closed: list[bool] = []
 
     def start(work: Callable[[], None]) -> None:
@@ -171,17 +171,17 @@ def test_the_thread_that_tells_leaves_no_connection_behind(make: Any, db: Db, cl
     assert closed == [True]
 
 
-def test_with_nobody_to_tell_old_ones_are_forgotten(make: Any, db: Db, clock: Any) -> None:
+def test_without_a_channel_old_incidents_are_deleted(make: Any, db: Db, clock: Any) -> None:
     alerts = make(open=None)
     incidents.record(db, "dead letter", "fetch", clock())
     alerts.step()
-    assert len(incidents.unreported(db)) == 1, "who turns alerts on now is told"
+    assert len(incidents.unreported(db)) == 1, "alerts turned on now report it"
     clock.advance(86_401)
     alerts.step()
     assert incidents.unreported(db) == []
 
 
-def test_a_late_canary_is_told_once_a_silence(
+def test_a_late_canary_is_reported_once_per_outage(
     make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
 ) -> None:
     canaries.ensure(db, 300, clock(), lambda text, zone: clock() + 300)
@@ -189,16 +189,16 @@ def test_a_late_canary_is_told_once_a_silence(
         make().step()
         clock.advance(600)
         next_slot()
-    assert operator.told() == [[("canary late", 1)]]
+    assert operator.sent() == [[("canary late", 1)]]
     heartbeats.record(db, canaries.BEAT, clock())
     for _ in range(3):
         make().step()
         clock.advance(600)
         next_slot()
-    assert operator.told() == [[("canary late", 1)]] * 2
+    assert operator.sent() == [[("canary late", 1)]] * 2
 
 
-def test_that_reddit_is_away_is_told_once_an_outage(
+def test_an_outage_of_reddit_is_reported_once(
     make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
 ) -> None:
     def outage(minutes: int) -> None:
@@ -209,19 +209,19 @@ def test_that_reddit_is_away_is_told_once_an_outage(
             clock.advance(60)
 
     outage(11)
-    assert operator.told() == [], "it may pass by"
+    assert operator.sent() == [], "it may be short"
     outage(30)
-    assert operator.told() == [[("reddit away", 1)]]
+    assert operator.sent() == [[("reddit away", 1)]]
     assert operator.got[0].alert is not None
     assert operator.got[0].alert.incidents[0].where == ("Reddit answers 403 (new) with a web page",)
     source_health.record_read(db, "reddit", clock())
     outage(5)
     source_health.record_read(db, "reddit", clock())
     outage(12)
-    assert operator.told() == [[("reddit away", 1)]] * 2
+    assert operator.sent() == [[("reddit away", 1)]] * 2
 
 
-def test_a_refused_login_is_told_as_such_and_beside_an_outage(
+def test_a_refused_login_is_reported_apart_from_an_outage(
     make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
 ) -> None:
     def failing(minutes: int, *, revoked: bool) -> None:
@@ -234,21 +234,21 @@ def test_a_refused_login_is_told_as_such_and_beside_an_outage(
             clock.advance(60)
 
     failing(11, revoked=True)
-    assert operator.told() == [], "it may pass by"
+    assert operator.sent() == [], "it may be short"
     failing(30, revoked=True)
-    assert operator.told() == [[("reddit login refused", 1)]]
+    assert operator.sent() == [[("reddit login refused", 1)]]
     assert operator.got[0].alert is not None
     assert "https://www.reddit.com/prefs/apps" in operator.got[0].alert.incidents[0].do
     failing(5, revoked=False)
-    assert operator.told() == [[("reddit login refused", 1)], [("reddit away", 1)]], "which is another thing"
+    assert operator.sent() == [[("reddit login refused", 1)], [("reddit away", 1)]], "which is another thing"
 
 
-def test_a_tick_that_fails_again_and_again_is_told_once(make: Any, operator: Operator, next_slot: Any) -> None:
+def test_a_tick_that_keeps_failing_is_reported_once(make: Any, operator: Operator, next_slot: Any) -> None:
     alerts = make()
     for failed in [True] * (FAILING_TICKS - 1) + [False] + [True] * (FAILING_TICKS + 5):
         alerts.step(failed=failed)
         next_slot()
-    assert operator.told() == [[("tick failing", 1)]]
+    assert operator.sent() == [[("tick failing", 1)]]
 
 
 def test_a_database_that_is_away_fails_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,10 +261,10 @@ def test_a_database_that_is_away_fails_nothing(make: Any, monkeypatch: pytest.Mo
         make().step()
 
 
-def test_a_fault_before_it_is_sent_silences_no_later_one(
+def test_a_failure_before_sending_silences_no_later_alert(
     make: Any, db: Db, clock: Any, operator: Operator, monkeypatch: pytest.MonkeyPatch, next_slot: Any
 ) -> None:
-    """The database is locked for a moment as the slot is taken; the machine has no thread to spare."""
+    """The database fails while the slot is claimed, or no thread can be started."""
     starts: list[Exception] = [Unavailable("locked"), RuntimeError("can't start new thread")]
 
     def start(work: Callable[[], None]) -> None:
@@ -282,13 +282,13 @@ def test_a_fault_before_it_is_sent_silences_no_later_one(
         patched.setattr(budgets, "claim_slot", locked)
         alerts.step()
     alerts.step()
-    assert (operator.told(), starts) == ([], [])
+    assert (operator.sent(), starts) == ([], [])
     next_slot()
     alerts.step()
-    assert operator.told() == [[("dead letter", 1)]]
+    assert operator.sent() == [[("dead letter", 1)]]
 
 
-def test_the_channel_has_rules_of_its_own() -> None:
+def test_the_alert_channel_is_validated() -> None:
     def config(**rules: Any) -> Config:
         return Config.model_validate({"alerts": AlertsSettings.model_validate(rules)})
 
@@ -301,7 +301,7 @@ def test_the_channel_has_rules_of_its_own() -> None:
     assert alert_channel(config(url="null://")).kind == "null"
 
 
-def test_every_kind_says_what_to_do() -> None:
+def test_every_kind_of_incident_has_an_instruction() -> None:
     from typing import get_args
 
     kinds = get_args(incidents.IncidentKind)

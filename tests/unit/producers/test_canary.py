@@ -1,4 +1,4 @@
-"""The canary's part of a tick."""
+"""The canary's step of a tick."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(db: Db, clock: Any, metrics: Any) -> Callable[[int], Canary]:
     return lambda interval: Canary(db=db, clock=clock, interval=interval, metrics=metrics)
 
 
-def test_it_comes_and_goes_with_the_configuration(world: Any, make: Any, clock: Any, metric: Metric) -> None:
+def test_the_canary_follows_the_configuration(world: Any, make: Any, clock: Any, metric: Metric) -> None:
     acme = world.workspace()
     make(0).step()
     assert world.rows(Workspace, "id") == [(acme,)]
@@ -48,14 +48,14 @@ def test_it_comes_and_goes_with_the_configuration(world: Any, make: Any, clock: 
     assert metric("canary_last_delivered_timestamp_seconds") == 0
 
 
-def test_a_second_tick_finds_it_there(world: Any, make: Any, clock: Any) -> None:
+def test_a_second_tick_leaves_the_canary_alone(world: Any, make: Any, clock: Any) -> None:
     make(300).step()
     workspaces.claim_due(world.db, clock(), 5, lambda due: clock() + 300)
     make(300).step()
     assert workspaces.by_name(world.db, canary.WORKSPACE).next_due_at == clock() + 300
 
 
-def test_somebodys_workspace_of_that_name_stops_the_canary_and_nothing_else(world: Any, make: Any) -> None:
+def test_a_users_workspace_of_that_name_stops_only_the_canary(world: Any, make: Any) -> None:
     world.workspace(canary.WORKSPACE)
     for interval in (300, 0):
         made = make(interval)

@@ -1,4 +1,4 @@
-"""A workspace has one message waiting for fetch, however often it is asked for, and each demand gets its reading."""
+"""A workspace has at most one message per source waiting for fetch, and each demand gets a poll begun after it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from overheard.bus.event_batches import MERGED, OK, IncomingEvent
 from overheard.bus.events import message_id_for, message_id_of, parse
-from overheard.bus.intake import MERGED, OK, IncomingEvent
 from overheard.db import refreshes, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import NotFound, Unavailable
@@ -58,7 +58,7 @@ def test_events_of_another_meaning_are_messages_of_their_own(
     ]
 
 
-def test_what_comes_while_a_demand_waits_for_fetch_joins_it_and_gets_a_reading_that_begins_later(
+def test_demands_behind_a_waiting_one_are_merged_and_get_a_later_poll(
     ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
 ) -> None:
     ingress.handle([due()])
@@ -69,7 +69,7 @@ def test_what_comes_while_a_demand_waits_for_fetch_joins_it_and_gets_a_reading_t
         assert ingress.handle([due()]) == [MERGED]
         assert ingress.release() is True
         assert sent.take() == [], "fetch has not even taken up the first one"
-    refreshes.mark_taken_up(db, acme, "reddit", first + 0.5)  # begun before the others were asked for
+    refreshes.mark_taken_up(db, acme, "reddit", first + 0.5)  # it began before the others' events
     assert ingress.release() is False
     [message] = sent.take()
     assert message.fresh_since == clock() >= first + 3
@@ -77,16 +77,16 @@ def test_what_comes_while_a_demand_waits_for_fetch_joins_it_and_gets_a_reading_t
     assert ingress.handle([due()]) == [OK], "nothing waits any more"
 
 
-def test_one_at_a_time_none_waits(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
+def test_a_demand_after_the_last_was_taken_up_goes_at_once(
+    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
+) -> None:
     for _ in range(20):
         assert ingress.handle([due()]) == [OK]
         refreshes.mark_taken_up(db, acme, "reddit", clock.advance(0.05))
     assert len(sent.take()) == 20
 
 
-def test_a_message_that_is_lost_keeps_nobody_waiting_for_long(
-    ingress: Ingress, sent: Any, acme: int, clock: Any
-) -> None:
+def test_a_lost_message_delays_the_next_demand_only_briefly(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
     ingress.handle([due()])
     clock.advance(1)
     ingress.handle([due()])
@@ -98,8 +98,10 @@ def test_a_message_that_is_lost_keeps_nobody_waiting_for_long(
     assert len(sent.take()) == 1
 
 
-def test_what_waits_is_swept_when_the_ingress_dies(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
-    """Also when the run before it is taken up after it was asked for: that one may be content with an older reading."""
+def test_held_back_demands_are_swept_when_the_ingress_dies(
+    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
+) -> None:
+    """Even if the previous run is taken up after the demand: that run may accept an older poll."""
     ingress.handle([due()])
     clock.advance(1)
     ingress.handle([due()])
@@ -107,10 +109,10 @@ def test_what_waits_is_swept_when_the_ingress_dies(ingress: Ingress, sent: Any, 
     assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
-def test_what_waits_is_noted_also_when_the_database_was_away_at_first(
+def test_held_back_demands_are_recorded_after_an_outage_of_the_database(
     ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The event comes again, as it was not acknowledged, and finds itself waiting: the ingress may die all the same."""
+    """A redelivered event finds its demand held back but not recorded, and records it: the ingress may still die."""
 
     def away(*_: object, **__: object) -> None:
         raise Unavailable("the database")
@@ -126,7 +128,7 @@ def test_what_waits_is_noted_also_when_the_database_was_away_at_first(
     assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
-def test_a_flood_costs_its_workspace_some_time_and_nobody_else(
+def test_a_flood_delays_only_its_own_workspace(
     ingress: Ingress, sent: Any, world: Any, acme: int, db: Db, clock: Any
 ) -> None:
     bolt = world.workspace("bolt")
@@ -143,7 +145,7 @@ def test_a_flood_costs_its_workspace_some_time_and_nobody_else(
     assert [each.workspace_id for each in sent.take()] == [acme]
 
 
-def test_demands_on_schedule_and_by_hand_do_not_wait_for_each_other(
+def test_demands_on_schedule_and_by_hand_have_separate_lanes(
     ingress: Ingress, sent: Any, acme: int, clock: Any
 ) -> None:
     assert ingress.handle([due(reason="due")]) == [OK]
@@ -180,14 +182,14 @@ def test_while_the_bus_is_away_nothing_counts_as_sent(ingress: Ingress, sent: An
     assert len(sent.take()) == 1
 
 
-def test_at_the_end_all_that_waits_goes(ingress: Ingress, sent: Any, acme: int) -> None:
+def test_the_last_release_sends_all_held_back_demands(ingress: Ingress, sent: Any, acme: int) -> None:
     ingress.handle([due()])
     ingress.handle([due()])
     assert ingress.release(last=True) is False
     assert len(sent.take()) == 2
 
 
-def test_who_is_paused_or_gone_meanwhile_waits_no_longer(
+def test_demands_of_paused_or_removed_workspaces_are_dropped(
     ingress: Ingress, sent: Any, world: Any, acme: int, db: Db
 ) -> None:
     bolt = world.workspace("bolt")
@@ -200,7 +202,7 @@ def test_who_is_paused_or_gone_meanwhile_waits_no_longer(
     assert sent.take() == []
 
 
-def test_of_many_events_each_is_refused_with_its_own_reason(ingress: Ingress, sent: Any, acme: int) -> None:
+def test_each_event_of_a_batch_is_refused_with_its_own_reason(ingress: Ingress, sent: Any, acme: int) -> None:
     settled = ingress.handle([due(), due("nobody"), IncomingEvent("workspace.due", b"{", None), due(99)])
     assert [each.outcome for each in settled] == ["ok", "rejected", "rejected", "rejected"]
     assert [type(each.refusal) for each in settled[1::2]] == [NotFound, NotFound]
@@ -208,7 +210,7 @@ def test_of_many_events_each_is_refused_with_its_own_reason(ingress: Ingress, se
     assert len(sent.take()) == 1
 
 
-def test_what_is_over_is_forgotten(ingress: Ingress, sent: Any, world: Any, clock: Any) -> None:
+def test_idle_lanes_are_removed(ingress: Ingress, sent: Any, world: Any, clock: Any) -> None:
     for number in range(10):
         world.workspace(f"w{number}")
     ingress.handle([due(f"w{number}") for number in range(10)])
@@ -219,7 +221,7 @@ def test_what_is_over_is_forgotten(ingress: Ingress, sent: Any, world: Any, cloc
     assert ingress.demands._lanes == {}
 
 
-def test_a_workspace_that_is_asked_for_too_often_waits_and_loses_nothing(
+def test_demands_over_the_trigger_limit_wait_and_are_not_lost(
     db: Db, sent: Any, clock: Any, world: Any, acme: int
 ) -> None:
     world.workspace("bolt")

@@ -1,4 +1,4 @@
-"""The gauges of the whole system: what they say, and what becomes of them when a server is away."""
+"""The gauges of the whole system: their values, and what they show while a server is away."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUEUES = [
 
 
 class Bus:
-    """What ``look`` sees, or raises."""
+    """Return or raise what the test sets, as ``inspect_queues``."""
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
@@ -55,7 +55,7 @@ def bus() -> Bus:
 @pytest.fixture
 def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
     monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", float("inf"))  # no rest
-    return SystemGauges(db=db, look=bus, budget=KEY, clock=clock, metrics=metrics)
+    return SystemGauges(db=db, inspect_queues=bus, budget=KEY, clock=clock, metrics=metrics)
 
 
 def test_the_queues(gauges: SystemGauges, metric: Callable[..., float]) -> None:
@@ -99,7 +99,7 @@ def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, cloc
     read_at = clock()
     source_health.record_read(db, "reddit", read_at)
     clock.advance(86_400)
-    assert shown() == (read_at, 0), "nobody wants anything"
+    assert shown() == (read_at, 0), "nothing is watched"
     source_health.record_failure(db, "reddit", "503", clock(), clock())
     clock.advance(700)
     assert shown() == (read_at, 700)
@@ -119,7 +119,7 @@ def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db:
     clock.advance(3600)
     assert shown() == (3660, 1)
     clock.advance(3600)
-    assert shown() == (0, 0), "nobody wants anything of it any more"
+    assert shown() == (0, 0), "nothing of it is watched any more"
 
 
 def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
@@ -142,14 +142,14 @@ def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: A
     assert metric("reddit_budget_booked_seconds") == pytest.approx(50, abs=5), "on the database's own clock"
 
 
-def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: SystemGauges, db: Db) -> None:
-    """It is the database's: a process that asks twice a day does not keep an old count on show until it asks again."""
+def test_the_remaining_budget_is_shown_only_within_its_window(gauges: SystemGauges, db: Db) -> None:
+    """It comes from the database: a process with rare requests must not export an old count until the next one."""
 
     def shown() -> float | None:
         gauges.gather()
         return gauges.metrics.registry.get_sample_value("overheard_reddit_budget_remaining")
 
-    assert shown() is None, "it was never asked"
+    assert shown() is None, "no answer yet"
     budgets.DatabaseLimiter(db, {}).observe(KEY, 7.0, 300)
     assert shown() == 7
     Budget.update(observed_at=Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(db.peewee)
@@ -159,7 +159,7 @@ def test_what_reddit_has_left_is_known_for_as_long_as_its_window(gauges: SystemG
 
 
 @pytest.mark.parametrize("failure", [Unavailable("the bus is away"), ZeroDivisionError("a fault of ours")])
-def test_a_bus_that_is_away_hides_nothing_of_the_database(
+def test_an_unavailable_bus_does_not_hide_the_database_gauges(
     gauges: SystemGauges, bus: Bus, metric: Callable[..., float], clock: Any, failure: Exception
 ) -> None:
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == 0
@@ -168,39 +168,39 @@ def test_a_bus_that_is_away_hides_nothing_of_the_database(
     bus.failure = failure
     clock.advance(60)
     structlog.contextvars.clear_contextvars()
-    with capture_logs() as told:
+    with capture_logs() as lines:
         gauges.gather()
-    assert [(entry["event"], entry["of"]) for entry in told] == [("gauges not gathered", "bus")]
+    assert [(entry["event"], entry["of"]) for entry in lines] == [("gauges not gathered", "bus")]
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == first
     assert metric("gauges_last_success_timestamp_seconds", of="database") == clock()
-    assert metric("queue_messages", queue="fetch", state="ready") == 7, "the last that was known"
+    assert metric("queue_messages", queue="fetch", state="ready") == 7, "the last known value"
 
 
-def test_a_database_that_is_away_hides_nothing_of_the_bus(
+def test_an_unavailable_database_does_not_hide_the_bus_gauges(
     gauges: SystemGauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(db: Db, budget: str, now: float) -> None:
         Workspace.select().where("no such thing").get(db.peewee)
 
     monkeypatch.setattr(gauges_module, "vitals", broken)
-    with capture_logs() as told:
+    with capture_logs() as lines:
         gauges.gather()
-    assert [entry["of"] for entry in told] == ["database"]
+    assert [entry["of"] for entry in lines] == ["database"]
     assert metric("gauges_last_success_timestamp_seconds", of="database") == 0
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == clock()
 
 
-def test_it_is_done_less_often_where_it_takes_long(gauges: SystemGauges, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_gathering_is_done_less_often(gauges: SystemGauges, monkeypatch: pytest.MonkeyPatch) -> None:
     now, looks = [1000.0], []
 
-    def look() -> tuple[list[QueueDepth], PublicQueueDepths]:
+    def inspect_queues() -> tuple[list[QueueDepth], PublicQueueDepths]:
         looks.append(now[0])
         now[0] += 0.5
         return [], PublicQueueDepths(0, 0)
 
     monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", 0.05)
     gauges.timer = lambda: now[0]
-    gauges.look = look
+    gauges.inspect_queues = inspect_queues
     for _ in range(40):
         gauges.gather()
         now[0] += 1
@@ -208,16 +208,18 @@ def test_it_is_done_less_often_where_it_takes_long(gauges: SystemGauges, monkeyp
     assert looks[1] - looks[0] == pytest.approx(10, abs=1)
 
 
-def test_in_memory_the_broker_counts_for_itself(metrics: Any) -> None:
-    broker: Any = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
+def test_the_memory_broker_reports_its_own_depths(metrics: Any) -> None:
+    broker: Any = open_broker(
+        "memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda dead_letters: None
+    )
     sender = Sender(broker)
     sender.send(NotifyChannel(channel_id=1))
     sender.send(NotifyChannel(channel_id=2))
     sender.send(NotifyChannel(channel_id=3), delay=60)
     consumer = broker.consume("notify")
-    seen = {queue.name: queue for queue in broker.look()[0]}
+    seen = {queue.name: queue for queue in broker.inspect()[0]}
     assert set(seen) == set(STAGES)
     assert seen["notify"] == QueueDepth("notify", waiting=2, delayed=1, dead=0, workers=1)
     assert seen["fetch"] == QueueDepth("fetch", 0, 0, 0, 0)
     next(consumer)
-    assert {queue.name: queue.waiting for queue in broker.look()[0]}["notify"] == 1
+    assert {queue.name: queue.waiting for queue in broker.inspect()[0]}["notify"] == 1

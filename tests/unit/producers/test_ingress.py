@@ -1,4 +1,4 @@
-"""ingress: a public event becomes the stage's message, or is refused with the reason."""
+"""The ingress turns a public event into the stage's message, or refuses it with a reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from overheard.bus.intake import IncomingEvent
+from overheard.bus.event_batches import IncomingEvent
 from overheard.db import rechecks, refreshes, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import InvalidInput, NotFound
@@ -20,7 +20,7 @@ def db(sqlite_db: Db) -> Db:
 
 
 class OneByOne:
-    """An ingress as events reach it that come one by one: what it refuses is raised."""
+    """An ingress that gets events one by one, and raises its refusals."""
 
     def __init__(self, ingress: Ingress) -> None:
         self.ingress = ingress
@@ -36,12 +36,12 @@ def ingress(db: Db, sent: Any, clock: Any) -> OneByOne:
     return OneByOne(Ingress(db=db, sender=sent, clock=clock, fresh_for=60))
 
 
-def test_a_recheck_of_what_is_due(ingress: OneByOne, sent: Any) -> None:
+def test_a_recheck_event_without_an_item_rechecks_due_items(ingress: OneByOne, sent: Any) -> None:
     ingress.handle("item.recheck", b"{}", None)
     assert sent.take() == [RecheckItems(source="reddit")]
 
 
-def test_a_recheck_of_one_item_is_claimed_and_found_again_when_it_is_lost(
+def test_a_recheck_of_one_item_is_claimed_and_swept_if_lost(
     ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any
 ) -> None:
     acme = world.workspace()
@@ -76,7 +76,7 @@ BY_HAND = [
 
 
 @pytest.mark.parametrize(("key", "body"), ON_SCHEDULE)
-def test_what_the_tick_asked_for_a_workspace_that_is_gone_by_now_is_let_go(
+def test_the_ticks_event_for_a_removed_workspace_is_skipped(
     ingress: OneByOne, sent: Any, world: Any, db: Db, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
@@ -88,7 +88,7 @@ def test_what_the_tick_asked_for_a_workspace_that_is_gone_by_now_is_let_go(
 
 
 @pytest.mark.parametrize(("key", "body"), ON_SCHEDULE[:2])
-def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_when_it_is_resumed(
+def test_the_ticks_event_for_a_paused_workspace_is_skipped_and_repeated_after_resume(
     ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
@@ -103,7 +103,7 @@ def test_what_the_tick_asked_for_a_paused_workspace_is_let_go_and_asked_again_wh
 
 
 @pytest.mark.parametrize(("key", "body"), BY_HAND)
-def test_what_somebody_asks_for_by_hand_is_refused_with_the_reason(
+def test_an_event_by_hand_for_a_paused_or_removed_workspace_is_refused(
     ingress: OneByOne, sent: Any, world: Any, db: Db, key: str, body: bytes
 ) -> None:
     with pytest.raises(NotFound, match="no workspace"):

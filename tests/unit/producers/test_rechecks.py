@@ -1,4 +1,4 @@
-"""The tick's part in rechecks: which items are asked about, when, and in how many requests."""
+"""The tick's rechecks: which items are sent, when, and in how many messages."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def db(sqlite_db: Db) -> Db:
 
 @pytest.fixture
 def make(db: Db, sent: Any, clock: Any, metrics: Any) -> Callable[..., Rechecks]:
-    def made(waiting: Callable[[], int] = lambda: 0, **rules: Any) -> Rechecks:
+    def made(waiting: Callable[[], int] = lambda: 0, **settings: Any) -> Rechecks:
         return Rechecks(
-            db=db, sender=sent, waiting=waiting, clock=clock, rules=RecheckSettings(**rules), metrics=metrics
+            db=db, sender=sent, waiting=waiting, clock=clock, settings=RecheckSettings(**settings), metrics=metrics
         )
 
     return made
@@ -46,50 +46,50 @@ def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
 
 def test_a_thousand_items_need_ten_requests(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(1000)
-    asking = make()
+    step = make()
     clock.advance(12 * HOUR - 1)
-    assert asking.ask() == 0
+    assert step.send_due() == 0
     clock.advance(1)
-    assert [asking.ask() for _ in range(4)] == [5, 5, 0, 0]
+    assert [step.send_due() for _ in range(4)] == [5, 5, 0, 0]
     assert [len(message.item_ids) for message in sent] == [100] * 10
     assert len({item_id for message in sent for item_id in message.item_ids}) == 1000
 
 
-def test_what_is_due_is_filled_up_with_the_next_in_line(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_requests_are_filled_up_with_the_next_items(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(30)
     clock.advance(6 * HOUR)
     stored(250, first=100)
     clock.advance(6 * HOUR)
-    assert make().ask() == 1
+    assert make().send_due() == 1
     assert len(sent[0].item_ids) == 100
 
 
 def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(10)
     clock.advance(12 * HOUR)
-    asking = make()
+    step = make()
     sent.failure = Unavailable("the bus")
     with pytest.raises(Unavailable):
-        asking.ask()
+        step.send_due()
     sent.failure = None
     clock.advance(RECHECK_LEASE_SECONDS)
-    assert asking.ask() == 0
+    assert step.send_due() == 0
     clock.advance(1)
-    assert asking.ask() == 1
+    assert step.send_due() == 1
 
 
-def test_two_ticks_side_by_side_ask_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_two_ticks_side_by_side_send_each_recheck_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
     stored(300)
     clock.advance(13 * HOUR)
-    assert (make(batch=2).ask(), make(batch=2).ask(), make(batch=2).ask()) == (2, 1, 0)
+    assert (make(batch=2).send_due(), make(batch=2).send_due(), make(batch=2).send_due()) == (2, 1, 0)
     assert len({item_id for message in sent for item_id in message.item_ids}) == 300
 
 
-def test_no_more_wait_on_the_bus_than_a_batch(stored: Any, make: Any, clock: Any) -> None:
+def test_at_most_one_batch_of_rechecks_is_on_the_bus(stored: Any, make: Any, clock: Any) -> None:
     stored(1000)
     clock.advance(13 * HOUR)
-    assert make(waiting=lambda: 5).ask() == 0
-    assert make(waiting=lambda: 3).ask() == 2
+    assert make(waiting=lambda: 5).send_due() == 0
+    assert make(waiting=lambda: 3).send_due() == 2
 
 
 def test_the_bus_is_left_alone_when_nothing_is_due(stored: Any, make: Any) -> None:
@@ -98,32 +98,32 @@ def test_the_bus_is_left_alone_when_nothing_is_due(stored: Any, make: Any) -> No
     def unwanted() -> int:
         raise AssertionError("nobody needs to know")
 
-    assert make(waiting=unwanted).ask() == 0
+    assert make(waiting=unwanted).send_due() == 0
 
 
 def test_a_shorter_time_counts_at_once(stored: Any, make: Any, clock: Any) -> None:
     stored(5)
     clock.advance(2 * HOUR)
-    assert make().ask() == 0
-    assert make(within_hours=3).ask() == 1
+    assert make().send_due() == 0
+    assert make(within_hours=3).send_due() == 1
 
 
-def test_what_is_overdue_is_told_once_a_minute(stored: Any, make: Any, clock: Any, db: Db, metric: Any) -> None:
+def test_overdue_items_are_counted_once_a_minute(stored: Any, make: Any, clock: Any, db: Db, metric: Any) -> None:
     stored(7)
     clock.advance(23 * HOUR)
     stored(5, first=100)
-    asking = make()
-    asking.ask()
+    step = make()
+    step.send_due()
     assert metric("recheck_overdue_items") == 0
     clock.advance(HOUR)
-    asking.ask()
-    assert metric("recheck_overdue_items") == 7, "also while somebody asks about them"
+    step.send_due()
+    assert metric("recheck_overdue_items") == 7, "even while they are claimed"
     rechecks.mark_present(
         db, [item_id for (item_id,) in StoredItem.select(StoredItem.id).tuples().execute(db.peewee)], clock()
     )
     clock.advance(59)
-    asking.ask()
+    step.send_due()
     assert metric("recheck_overdue_items") == 7
     clock.advance(1)
-    asking.ask()
+    step.send_due()
     assert metric("recheck_overdue_items") == 0

@@ -1,4 +1,4 @@
-"""tick: finds what is due or was left behind, once, and again when nobody heard of it (I1)."""
+"""The tick publishes due and lost work once, and again if it was not served (I1)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DAY = 86400.0
 
 
 class Events:
-    """The door: takes what the real one takes, and notes it."""
+    """A publisher that accepts what the real one accepts, and records it."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, dict[str, Any]]] = []
@@ -37,7 +37,7 @@ class Events:
         self.fail_after = 0
 
     def publish(self, type: str, body: dict[str, Any]) -> str:
-        encode(type, body)  # raises for what the ingress would refuse
+        encode(type, body)  # raises InvalidInput as the real publisher does
         if self.failure is not None:
             if self.fail_after == 0:
                 raise self.failure
@@ -63,21 +63,21 @@ def events() -> Events:
 @pytest.fixture
 def gauges(db: Db, clock: Any, metrics: Any) -> SystemGauges:
     return SystemGauges(
-        db=db, look=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
+        db=db, inspect_queues=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
     )
 
 
 @pytest.fixture
 def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: SystemGauges) -> Callable[..., Ticker]:
-    def ticker(**rules: Any) -> Ticker:
+    def ticker(**settings: Any) -> Ticker:
         return Ticker(
             db=db,
             events=events,
             sender=sent,
-            drain=lambda: 0,
+            collect_dead_letters=lambda: 0,
             waiting=lambda: 0,
             clock=clock,
-            rules=TickSettings(**rules),
+            settings=TickSettings(**settings),
             ages=RetentionAges(90, 30, 90),
             metrics=metrics,
             gauges=gauges,
@@ -91,7 +91,7 @@ def due(workspace_id: int, reason: str = "due") -> tuple[str, dict[str, Any]]:
     return ("workspace.due", {"workspace": workspace_id, **source, "reason": reason})
 
 
-def test_a_due_workspace_is_asked_for_once(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_due_workspace_is_published_once(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace()
     ticker = make(jitter=0)
     assert ticker.tick().due == 1
@@ -111,7 +111,7 @@ def test_two_ticks_side_by_side_share_the_work(world: Any, make: Any, events: Ev
     assert sorted(body["workspace"] for _, body in events.take()) == ids
 
 
-def test_a_batch_is_a_limit(world: Any, make: Any, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_stops_at_its_batch(world: Any, make: Any, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tick_module, "CLAIM_WORKSPACES", 4)
     ids = [world.workspace(f"w{number:02}", channels={}) for number in range(10)]
     ticker = make(batch=8)
@@ -126,19 +126,19 @@ def test_due_times_are_spread_a_little(world: Any, make: Any, clock: Any, every:
     acme = world.workspace(every=every)
     ticker = make(jitter=10)
     following = schedule.next_due(every, "UTC", clock())
-    found = set()
+    due_times = set()
     for _ in range(40):
         Workspace.update(next_due_at=clock()).execute(world.db.peewee)
         ticker.tick()
-        found.add(world.row(Workspace, acme).next_due_at)
-    assert len(found) > 20
-    assert min(found) >= following
-    assert max(found) <= following + spread
-    assert max(found) > following + spread / 3
+        due_times.add(world.row(Workspace, acme).next_due_at)
+    assert len(due_times) > 20
+    assert min(due_times) >= following
+    assert max(due_times) <= following + spread
+    assert max(due_times) > following + spread / 3
 
 
 @pytest.mark.parametrize("every", ["1h", "0 * * * *", "*/5 * * * *"])
-def test_what_was_missed_becomes_one_run(world: Any, make: Any, events: Events, clock: Any, every: str) -> None:
+def test_missed_runs_become_one_run(world: Any, make: Any, events: Events, clock: Any, every: str) -> None:
     acme = world.workspace(every=every, channels={})
     ticker = make(jitter=0)
     ticker.tick()
@@ -172,12 +172,12 @@ def test_a_server_that_stays_away_is_named(make: Any, clock: Any) -> None:
     ticker = make(interval=20)
     ticker.tick()
     ticker.failing_since, ticker.failure = clock(), "RabbitMQ at 127.0.0.1:5672: Connection refused"
-    assert tick_problems(ticker, clock.advance(4)) == [], "it may be over by the next tick"
-    [told] = tick_problems(ticker, clock.advance(2))
-    assert told == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
+    assert tick_problems(ticker, clock.advance(4)) == [], "the next tick may succeed"
+    [problem] = tick_problems(ticker, clock.advance(2))
+    assert problem == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
 
 
-def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_due_digest_is_published_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"}, digest="0 9 * * *")
     end = clock() + 86_400  # the world's
     ticker = make()
@@ -191,14 +191,14 @@ def test_a_digest_is_asked_for_with_its_period(world: Any, make: Any, events: Ev
     assert world.row(Workspace, acme).next_digest_at == end + 86_400, "tomorrow at nine"
 
 
-def test_everybodys_digest_is_asked_for_in_one_tick(world: Any, make: Any, clock: Any) -> None:
+def test_all_due_digests_are_published_in_one_tick(world: Any, make: Any, clock: Any) -> None:
     for number in range(tick_module.CLAIM_WORKSPACES + 1):
         world.workspace(f"ws{number}")
     clock.advance(86_400 + 3)
     assert make().tick().digests == tick_module.CLAIM_WORKSPACES + 1
 
 
-def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_digest_that_was_not_composed_is_published_again(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     ticker = make(sweep_after=60)
     clock.advance(86_400)
@@ -213,13 +213,13 @@ def test_a_digest_nobody_composed_is_asked_for_again(world: Any, make: Any, even
     assert ticker.tick().swept_digests == 0
 
 
-def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_an_unreadable_schedule_stops_no_other_workspace(world: Any, make: Any, events: Events, clock: Any) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(every="whenever", digest="61 * * * *", timezone="Mars/Olympus", next_digest_at=clock()).where(
         Workspace.id == spoilt
     ).execute(world.db.peewee)
-    found = make().tick()
-    assert (found.due, found.digests) == (2, 1)
+    report = make().tick()
+    assert (report.due, report.digests) == (2, 1)
     assert due(acme) in events.take()
     row = world.row(Workspace, spoilt)
     assert row.next_due_at >= clock() + 3600
@@ -227,32 +227,30 @@ def test_a_schedule_that_cannot_be_read_stops_nobody_else(world: Any, make: Any,
 
 
 @pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", "0 22-4 * * *", ""])
-def test_nor_does_one_of_which_the_libraries_say_something_else(
+def test_a_schedule_on_which_a_library_fails_stops_no_other_workspace(
     world: Any, make: Any, events: Events, clock: Any, every: str
 ) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(every=every).where(Workspace.id == spoilt).execute(world.db.peewee)
-    found = make().tick()
-    assert (found.due, found.broken) == (2, 0)
+    report = make().tick()
+    assert (report.due, report.broken) == (2, 0)
     assert due(acme) in events.take()
     assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
 
 
-def test_a_digest_that_cannot_be_asked_for_stops_nobody_elses(
-    world: Any, make: Any, events: Events, clock: Any
-) -> None:
+def test_a_digest_that_cannot_be_published_stops_no_other(world: Any, make: Any, events: Events, clock: Any) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(next_digest_at=Case(None, [(Workspace.id == spoilt, -1.0)], clock())).execute(world.db.peewee)
     ticker = make(sweep_after=60)
     asked = ("workspace.digest", {"workspace": acme, "period_end": clock()})
     assert (ticker.tick().digests, asked in events.take()) == (2, True)
     clock.advance(61)
-    found = ticker.tick()
-    assert (found.swept_digests, found.broken, asked in events.take()) == (2, 0, True)
+    report = ticker.tick()
+    assert (report.swept_digests, report.broken, asked in events.take()) == (2, 0, True)
 
 
 def broken(*_: Any) -> Any:
-    raise ZeroDivisionError("nobody has thought of this")
+    raise ZeroDivisionError("unforeseen")
 
 
 def spoil_workspace(ticker: Ticker) -> None:
@@ -261,7 +259,7 @@ def spoil_workspace(ticker: Ticker) -> None:
 
 FAULTS: dict[str, Callable[[Ticker], None]] = {
     "a row that cannot be read": spoil_workspace,
-    "drain": lambda ticker: setattr(ticker, "drain", broken),
+    "collect_dead_letters": lambda ticker: setattr(ticker, "collect_dead_letters", broken),
     "waiting": lambda ticker: setattr(ticker, "waiting", broken),
     "recheck": lambda ticker: setattr(ticker, "recheck", broken),
     "canary": lambda ticker: setattr(ticker, "canary", SimpleNamespace(step=broken)),
@@ -269,10 +267,10 @@ FAULTS: dict[str, Callable[[Ticker], None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_step_that_breaks_stops_no_other(
+def test_a_failing_step_stops_no_other(
     world: Any, make: Any, events: Events, sent: Any, clock: Any, db: Db, fault: str
 ) -> None:
-    """What is due, what was left behind, and what is too old: all of it is done but for the one."""
+    """Due, lost and old rows are all handled, except by the failing step."""
     world.workspace("spoilt", channels={})
     acme = world.workspace(channels={"team": "instant", "daily": "digest"})
     Workspace.update(digest_end=clock() - 1000, digest_asked_at=clock() - 1000).where(Workspace.id == acme).execute(
@@ -282,26 +280,26 @@ def test_a_step_that_breaks_stops_no_other(
     dead_letters.record(db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0)
     ticker = make()
     rechecked: list[int] = []
-    ticker.drain, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
+    ticker.collect_dead_letters, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
     FAULTS[fault](ticker)
-    found = ticker.tick()
+    report = ticker.tick()
     done = {
-        "a row that cannot be read": found.due == 2,
-        "drain": found.dead_letters == 3,
-        "recheck": found.rechecks == 1,
-        "digests": found.swept_digests == 1,
+        "a row that cannot be read": report.due == 2,
+        "collect_dead_letters": report.dead_letters == 3,
+        "recheck": report.rechecks == 1,
+        "digests": report.swept_digests == 1,
         "channels": sent.take() == [NotifyChannel(channel_id=world.channel(acme))],
         "old rows": dead_letters.count(db) == 0,
     }
     assert [name for name, right in done.items() if not right] == ([fault] if fault in done else [])
-    assert (found.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
+    assert (report.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
 
 
-def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
+def test_a_failed_step_is_retried_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
     ticker = make(sweep_after=600)
-    ticker.drain = broken
+    ticker.collect_dead_letters = broken
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
-    ticker.drain = lambda: 3
+    ticker.collect_dead_letters = lambda: 3
     assert ticker.tick() == TickReport(dead_letters=3)
     assert heartbeats.last_at(db, "tick") == clock()
 
@@ -309,7 +307,7 @@ def test_what_broke_is_tried_again_by_the_next_tick(make: Any, db: Db, clock: An
 # -- what was left behind
 
 
-def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_work_claimed_during_an_outage_of_the_bus_is_swept(world: Any, make: Any, events: Events, clock: Any) -> None:
     ids = [world.workspace(f"w{number}", channels={}) for number in range(5)]
     ticker = make(sweep_after=60)
     events.failure, events.fail_after = Unavailable("the bus"), 2
@@ -317,22 +315,22 @@ def test_when_the_bus_is_away_everything_is_found_later(world: Any, make: Any, e
         ticker.tick()
     assert ticker.last_success is None
     assert heartbeats.last_at(world.db, "tick") is None
-    heard = [body["workspace"] for _, body in events.take()]
-    for workspace in heard:
+    published = [body["workspace"] for _, body in events.take()]
+    for workspace in published:
         refreshes.mark_taken_up(world.db, workspace, "reddit", clock())
 
     events.failure = None
     ticker.tick()
-    assert events.take() == [], "they were just asked for: give them time"
+    assert events.take() == [], "they were just published: give them time"
     clock.advance(60)
-    found = ticker.tick()
-    assert found.swept_workspaces == 3
-    assert sorted(events.take(), key=str) == [due(each, "sweep") for each in ids if each not in heard]
+    report = ticker.tick()
+    assert report.swept_workspaces == 3
+    assert sorted(events.take(), key=str) == [due(each, "sweep") for each in ids if each not in published]
     clock.advance(60)
-    assert ticker.tick().swept_workspaces == 3, "and again, until somebody serves them"
+    assert ticker.tick().swept_workspaces == 3, "and again, until they are served"
 
 
-def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_an_abandoned_poll_is_swept(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace()
     ticker = make()
     ticker.tick()
@@ -340,13 +338,13 @@ def test_a_poll_that_was_left_behind_is_asked_for(world: Any, make: Any, events:
     refreshes.mark_taken_up(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(121)
-    found = ticker.tick()
-    assert (found.swept_polls, found.swept_workspaces) == (1, 0)
+    report = ticker.tick()
+    assert (report.swept_polls, report.swept_workspaces) == (1, 0)
     assert events.take() == [due(acme, "sweep")]
     assert ticker.tick().swept_polls == 0
 
 
-def test_forgotten_deliveries_wake_their_channel(world: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_overdue_deliveries_prompt_their_channel(world: Any, make: Any, sent: Any, clock: Any) -> None:
     acme = world.workspace()
     storing.store(world.db, world.matched((world.item(), (acme,))), clock())
     ticker = make(sweep_after=60)
@@ -356,12 +354,12 @@ def test_forgotten_deliveries_wake_their_channel(world: Any, make: Any, sent: An
     assert ticker.tick().swept_channels == 1
     assert sent.take() == [NotifyChannel(channel_id=world.channel(acme))]
     clock.advance(59)
-    assert ticker.tick().swept_channels == 0, "it was just woken"
+    assert ticker.tick().swept_channels == 0, "it was just prompted"
     clock.advance(1)
     assert ticker.tick().swept_channels == 1
 
 
-def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_demands_in_a_long_queue_are_not_swept(world: Any, make: Any, events: Events, clock: Any) -> None:
     acme = world.workspace()
     ticker = make(sweep_after=60)
     ticker.tick()
@@ -374,7 +372,7 @@ def test_what_waits_in_a_long_queue_is_not_asked_for_again(world: Any, make: Any
     assert events.take() == [due(acme, "sweep")]
 
 
-def test_a_ticks_own_demands_do_not_keep_it_from_sweeping(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_ticks_own_demands_do_not_stop_its_sweep(world: Any, make: Any, events: Events, clock: Any) -> None:
     lost = world.workspace("lost", every="1d")
     ticker = make(sweep_after=60)
     ticker.tick()
@@ -386,7 +384,7 @@ def test_a_ticks_own_demands_do_not_keep_it_from_sweeping(world: Any, make: Any,
     assert events.take() == [due(busy), due(lost, "sweep")]
 
 
-def test_where_a_queue_is_never_empty_a_few_of_what_was_lost_long_ago_are_asked_for(
+def test_while_queues_are_busy_a_few_long_lost_demands_are_swept(
     world: Any, make: Any, events: Events, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tick_module, "BUSY_SWEEP_MAX", 2)
@@ -420,7 +418,7 @@ def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events,
 # -- what it tells
 
 
-def test_the_beat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> None:
+def test_a_successful_tick_records_its_heartbeat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> None:
     world.workspace()
     ticker = make()
     ticker.tick()
@@ -433,14 +431,14 @@ def test_the_beat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> Non
     )
 
 
-def test_drained_letters_and_forgotten_rows_are_told(world: Any, make: Any, clock: Any) -> None:
+def test_collected_dead_letters_and_pruned_rows_are_reported(world: Any, make: Any, clock: Any) -> None:
     ticker = make()
-    ticker.drain = lambda: 3
+    ticker.collect_dead_letters = lambda: 3
     dead_letters.record(
         world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0
     )
-    found = ticker.tick()
-    assert (found.dead_letters, found.forgotten) == (3, 1)
+    report = ticker.tick()
+    assert (report.dead_letters, report.pruned) == (3, 1)
 
 
 def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
@@ -450,8 +448,8 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
     stop = threading.Event()
     results: list[Any] = [Unavailable("the bus"), TickReport(due=500), TickReport(broken=1), TickReport()]
     waits = []
-    told: list[bool] = []
-    ticker.alerts = SimpleNamespace(step=lambda *, failed: told.append(failed))
+    failed_ticks: list[bool] = []
+    ticker.alerts = SimpleNamespace(step=lambda *, failed: failed_ticks.append(failed))
 
     def tick() -> TickReport:
         result = results.pop(0)
@@ -470,6 +468,6 @@ def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
     gathered = []
     monkeypatch.setattr(ticker.gauges, "gather", lambda: gathered.append(len(waits)))
     run(ticker, stop)
-    assert told == [True, False, True, False]
+    assert failed_ticks == [True, False, True, False]
     assert waits == [5, 0.0, 5, 5], "a full batch is followed by the next at once"
-    assert gathered == [0, 1, 2, 3], "after each, whether or not it succeeded"
+    assert gathered == [0, 1, 2, 3], "after each tick, failed or not"

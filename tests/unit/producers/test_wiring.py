@@ -1,4 +1,4 @@
-"""What a program's producers are made of."""
+"""The producers as they are built from the configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from overheard.bus.intake import OK, IncomingEvent
+from overheard.bus.event_batches import OK, IncomingEvent
 from overheard.config import BusSettings, Config, DatabaseSettings, LimitsSettings
 from overheard.db import budgets
 from overheard.db.database import Db
@@ -19,7 +19,7 @@ from overheard.process import RunningProcess
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[RunningProcess]:
-    """On a RabbitMQ that is not there."""
+    """Return a process whose RabbitMQ does not exist."""
     config = Config(
         database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/o.db")),
         bus=BusSettings(url=SecretStr("amqp://u:p@127.0.0.1:1/v")),
@@ -37,16 +37,14 @@ def db(program: RunningProcess) -> Db:
     return program.db
 
 
-def test_one_process_on_rabbitmq_bounds_triggers_as_processes_of_their_own_do(
-    program: RunningProcess, world: Any
-) -> None:
+def test_overheard_run_on_rabbitmq_bounds_triggers(program: RunningProcess, world: Any) -> None:
     acme = world.workspace()
     assert budgets.try_acquire_trigger(program.db, acme, 1)
     ingress = Pipeline(program).ingress
     [settled] = ingress.handle([IncomingEvent("workspace.due", b'{"workspace": "acme"}', None)])
-    assert settled != OK, "it waits: a message sent now would have failed"
+    assert settled != OK, "it is held back: a message sent now would have failed"
     assert ingress.demands is not None
-    assert len(ingress.demands.waiting) == 1
+    assert len(ingress.demands.held_back) == 1
 
 
 def test_a_connection_is_named_once(program: RunningProcess) -> None:
