@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from actors.notify.receiver_shares import MOST_RECEIVERS, ReceiverShares, receiver_of
+from actors.notify.receiver_shares import MAX_IDLE_FAILED_RECEIVERS, ReceiverShares, receiver_of
 from actors.thread_shares import RETURN_SPACING_SECONDS
 from overheard.db.channels import ChannelRow
 
-SLOW = 5.0
+SLOW_SECONDS = 5.0
 
 
 class Threads:
     """Threads of a process that are at work: on which channels, and how to end each."""
 
     def __init__(self, count: int, clock: Any) -> None:
-        self.shares = ReceiverShares(count, slow=SLOW, patience=0, clock=clock)
+        self.shares = ReceiverShares(count, slow_seconds=SLOW_SECONDS, max_wait=0, clock=clock)
         self.open: dict[int, ExitStack] = {}
 
     def begin(self, channel: ChannelRow) -> float | None:
@@ -76,23 +76,23 @@ def test_a_service_that_begins_to_hang_does_not_take_all_threads(threads: Thread
     service = [channel(number, host="hooks.example.com") for number in range(16)]
     for works in (other, service[0]):
         threads.begin(works)
-        threads.end(works, threads.shares.answered)
+        threads.end(works, threads.shares.record_response)
     clock.advance(1)
     assert threads.fill(service) == 4
     assert threads.begin(other) is None
-    threads.end(other, threads.shares.answered)
+    threads.end(other, threads.shares.record_response)
     clock.advance(20)
     for each in service[:4]:
-        threads.end(each, threads.shares.failed)
+        threads.end(each, threads.shares.record_failure)
     assert threads.fill(service[4:]) == 2, "its other channels need not find out one by one"
-    threads.end(service[4], threads.shares.answered)
+    threads.end(service[4], threads.shares.record_response)
     assert threads.fill(service[6:]) == 3, "it is back"
 
 
 def test_a_service_that_keeps_us_waiting_counts_as_failing_before_it_has_failed(threads: Threads, clock: Any) -> None:
     service = [channel(number, host="hooks.example.com") for number in range(16)]
     assert threads.fill(service[:2]) == 2
-    clock.advance(SLOW + 0.1)
+    clock.advance(SLOW_SECONDS + 0.1)
     assert threads.fill(service[2:]) == 2
     assert threads.begin(channel(100)) is None
 
@@ -120,7 +120,7 @@ def test_who_finds_a_share_full_comes_back_one_after_the_other(threads: Threads,
 
 def test_where_others_come_and_go_a_thread_waits_a_moment() -> None:
     """A receiver that all workspaces have in common answers in milliseconds: to come back would cost more."""
-    shares = ReceiverShares(6, slow=SLOW)
+    shares = ReceiverShares(6, slow_seconds=SLOW_SECONDS)
     sink = [channel(number, host="sink") for number in range(4)]
     entered, done = threading.Event(), threading.Event()
 
@@ -146,7 +146,10 @@ def test_where_others_come_and_go_a_thread_waits_a_moment() -> None:
 
 
 def test_hosts_are_forgotten(threads: Threads, clock: Any) -> None:
-    for outcome, left in ((threads.shares.answered, 0), (threads.shares.failed, MOST_RECEIVERS)):
+    for outcome, left in (
+        (threads.shares.record_response, 0),
+        (threads.shares.record_failure, MAX_IDLE_FAILED_RECEIVERS),
+    ):
         for number in range(1500):
             threads.begin(channel(number))
             threads.end(channel(number), outcome)
