@@ -27,8 +27,8 @@ from overheard.sending import Send
 
 log = get_logger(__name__)
 
-# The longest delay of a message on the bus (bus.envelope.MAX_DELAY_SECONDS). Longer waits are due times in the database,
-# which the sweep finds.
+# The longest delay of a message on the bus (bus.envelope.MAX_DELAY_SECONDS). Longer waits are due times in the
+# database, which the sweep finds.
 MAX_BUS_DELAY_SECONDS = 300.0
 # Of [notify] timeout: healthy receivers respond much faster, and one that hangs must lose its threads before its first
 # attempt times out. Chosen, not measured.

@@ -85,7 +85,7 @@ class QueryIndex:
             self._remove(key)
             return True
 
-    def remove_owned(self, owners: Container[int]) -> None:
+    def remove_owners(self, owners: Container[int]) -> None:
         """Stop listening for what these owners asked. This looks at every key."""
         with self._lock:
             entries = list(self._by_query.values())

@@ -239,7 +239,7 @@ def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
     workspace_specs.remove(db, bolt)
     places = {("reddit", "post", "python")}
     assert wanted(world.item()) == [{}]
-    assert (len(matcher._index), matcher._refused, matcher._watchers.keys()) == (0, {}, places)
+    assert (len(matcher._index), matcher._refused_queries, matcher._watchers.keys()) == (0, {}, places)
     workspace_specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 

@@ -337,11 +337,11 @@ def test_what_an_owner_asked_is_removed_and_nothing_else() -> None:
     index = QueryIndex()
     for key in range(9):
         index.add(key, parse(f"acme w{key % 2}"), owner=key % 3)
-    index.remove_owned({0, 2})
+    index.remove_owners({0, 2})
     assert len(index) == 3
     assert [(hit.key, hit.owner) for hit in index.match({"body": "acme w0 w1"})] == [(1, 1), (4, 1), (7, 1)]
     index.add(4, parse("acme"), owner=2)
-    index.remove_owned({1})
+    index.remove_owners({1})
     assert [(hit.key, hit.owner) for hit in index.match({"body": "acme w0 w1"})] == [(4, 2)]
 
 
