@@ -137,7 +137,7 @@ def readable(texts: list[str]) -> list[ParsedQuery]:
     st.lists(_QUERY_TEXT, max_size=12),
     st.lists(_FIELDS, min_size=1, max_size=4),
     st.randoms(),
-    st.sampled_from([0, 1, document._FEW]),
+    st.sampled_from([0, 1, document._FEW_PLACES]),
 )
 def test_agrees_with_asking_each_query_alone(
     texts: list[str], items: list[dict[str, str]], chance: random.Random, few: int
@@ -147,7 +147,7 @@ def test_agrees_with_asking_each_query_alone(
     ``few``: from how many places on a phrase is looked for at all of them at once.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document, "_FEW", few)
+        patch.setattr(document, "_FEW_PLACES", few)
         _agrees_with_asking_each_query_alone(texts, items, chance)
 
 
@@ -294,7 +294,7 @@ def test_nothing_is_left_of_removed_queries() -> None:
         index.add(key, parse(text))
     for key in range(len(texts)):
         assert index.remove(key)
-    assert not any((index._by_key, index._by_query, index._waiting))
+    assert not any((index._by_key, index._by_query, index._by_anchor))
 
 
 def test_a_query_that_many_ask_is_not_copied_for_each() -> None:
@@ -312,7 +312,7 @@ def test_what_waits_for_a_word_of_many_leaves_without_a_search() -> None:
     index = QueryIndex()
     for key in range(100):
         index.add(key, parse(f"acme -w{key}"))
-    assert isinstance(index._waiting["acme"], set)
+    assert isinstance(index._by_anchor["acme"], set)
     for key in range(99):
         index.remove(key)
     assert [hit.key for hit in index.match({"body": "acme"})] == [99]
@@ -322,7 +322,7 @@ def test_nobody_pays_for_the_queries_of_who_does_not_listen(monkeypatch: pytest.
     index = QueryIndex()
     index.add(1, parse("acme " + " ".join(f"-w{number}" for number in range(150))))
     monkeypatch.setattr(Document, "contains", pytest.fail)
-    assert index.match({"body": "acme"}, here=()) == []
+    assert index.match({"body": "acme"}, place_watchers=()) == []
 
 
 def test_only_those_who_listen_are_told() -> None:
