@@ -75,7 +75,7 @@ class Document:
     @cached_property
     def _pairs(self) -> dict[tuple[str, ...], list[int]]:
         """The positions of every two adjacent words."""
-        # A query within its limits can have more phrases of two words than of any other length: each is one lookup here.
+        # A query can have more phrases of two words than of any other length, so each of them is one lookup here.
         pairs: dict[tuple[str, ...], list[int]] = {}
         for at, pair in enumerate(pairwise(self.words)):
             pairs.setdefault(pair, []).append(at)

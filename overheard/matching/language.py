@@ -8,8 +8,8 @@
     acme (db OR sql)     brackets; otherwise NOT binds before AND, AND before OR
 
 Every way to match must require some word: NOT x and a OR NOT x would match nearly everything, and are refused. Syntax
-of other languages (and, or, not in lower case, wildcards, field names: unsupported_syntax.py) is refused too, because it
-would mean something else here.
+of other languages (and, or, not in lower case, wildcards, field names: unsupported_syntax.py) is refused too, because
+it would mean something else here.
 Limits: 2,000 characters, 200 terms, 200 words, 20 words in a phrase, brackets 50 deep. In scripts without spaces two
 characters count as one word. The limits of words bound the cost of matching, which tests/benchmarks/bench_expensive.py
 measures.
