@@ -72,7 +72,7 @@ class Matcher:
                 ItemsMatched(
                     part=msgspec.structs.replace(message.part, piece=number, pieces=len(pieces)),
                     items=piece,
-                    gone=message.gone if number == 0 else (),
+                    gone=message.gone if number == 0 else (),  # once is enough: store erases them with this piece
                 )
             )
 

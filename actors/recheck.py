@@ -103,6 +103,7 @@ class Rechecker:
                 rechecks.hold(self.db, ids, lease, now + NO_BUDGET_PAUSE_SECONDS)
                 log.debug("no spare budget for recheck", items=len(ids), urgent=permit.urgent)
                 return None
+            # The lease outlasts the wait, so that the tick does not claim the items again meanwhile.
             until = now + exhausted.delay + RECHECK_LEASE_SECONDS
             rechecks.hold(self.db, ids, lease, until)
             return Later.for_slot(exhausted, RecheckItems(source=message.source, item_ids=tuple(ids), lease=until))
@@ -131,6 +132,7 @@ class Rechecker:
             claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
             batch = claimed[0] if claimed else batch
         stored, lease = rechecks.take_over(self.db, batch, now)
+        # Only mentions make an item worth a request: it is not shown or sent anywhere else.
         unwanted = [item.id for item in stored if not item.mentioned]
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)

@@ -19,8 +19,8 @@ from overheard.sending import Send
 def work(context: Context) -> StageWork:
     """Return the stage's work, limited to what retention keeps."""
     ages = context.config.retention
-    # An item that retention has deleted may still be listed by its source. It must not be stored again, nor sent as
-    # news: so nothing older than the shorter of the two ages is.
+    # An item that retention has deleted may still be listed by its source. So that it is not stored again, nor sent as
+    # news, anything older than the shorter of the two ages is skipped.
     kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
     return StageWork(
         lambda message, permit: store(

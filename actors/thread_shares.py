@@ -1,6 +1,6 @@
 """Shares of a stage's threads: work that hangs, or floods the stage, leaves threads to other work (I6).
 
-A share has a key. A piece of work enters every share that concerns it, or is told how many seconds later to try again.
+A share has a key. A piece of work enters every share that concerns it, or gets the seconds after which to try again.
 Work that finds a share full is spread out: close together while the share flows, farther apart the longer it is stuck.
 """
 

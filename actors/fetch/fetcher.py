@@ -86,6 +86,7 @@ class Fetcher:
         """
         if message.source not in self.sources:
             return Rejected(f"there is no source {message.source}")
+        # Half: a source that hangs leaves to all others as many threads as it holds.
         half = max(1, self.rules.threads // 2)
         with self.shares.held(lambda now: {("source", message.source): half}) as later:
             return self._fetch(FetchRun(message, budget, deque())) if later is None else Later(later)

@@ -86,6 +86,7 @@ def next_room(room: int | None, pages: int, rules: FetchSettings) -> int | None:
 
 def retry_delay(error: RetryableError, attempt: int) -> float:
     """Return the seconds until a group whose source failed is read again: what the source asked for, or a backoff."""
+    # The exponent is limited because a float overflows at 2 ** 1024; the maximum is reached long before.
     backoff = RETRY_MIN_SECONDS * 2.0 ** min(attempt, 10)
     return min(error.delay if error.delay is not None else backoff, RETRY_MAX_SECONDS)
 

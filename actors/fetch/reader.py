@@ -111,6 +111,7 @@ class Reader:
 
     def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
         parts = chunks(page.items, item_size)
+        # With the first part: store erases what is gone before it stores the part's items.
         gone = tuple((poll.group.source, item_id) for item_id in page.gone)
         for number, items in enumerate(parts, 1):
             part = PollPart(poll=poll.progress.poll_id, part=poll.next_part())

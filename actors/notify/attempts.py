@@ -148,4 +148,5 @@ class DeliveryAttempts:
 
 def backoff(failures: int) -> float:
     """Return the seconds until the next attempt: doubling, with jitter so that retries to one receiver spread out."""
+    # The exponent is limited because a float overflows at 2 ** 1024; the hour is reached long before.
     return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_RETRY_SECONDS) * random.uniform(0.8, 1.2)

@@ -30,8 +30,8 @@ log = get_logger(__name__)
 # The longest delay of a message on the bus (bus.envelope.MAX_DELAY_SECONDS). Longer waits are due times in the
 # database, which the sweep finds.
 MAX_BUS_DELAY_SECONDS = 300.0
-# Of [notify] timeout: healthy receivers respond much faster, and one that hangs must lose its threads before its first
-# attempt times out. Chosen, not measured.
+# Of [notify] timeout: healthy receivers respond much faster, and one that hangs must count as failing before its first
+# attempt times out, or its other channels would take more threads. Chosen, not measured.
 SLOW_FRACTION = 0.25
 
 
@@ -137,10 +137,10 @@ class Notifier:
         return now + self.rules.timeout + LEASE_MARGIN <= batch.held_until or batch.extend(now + self.rules.lease)
 
     def _wait_for_budget(self, message: NotifyChannel, batch: DeliveryBatch, exhausted: BudgetExhausted) -> Outcome:
-        """Return for the reserved slot, and keep the claim; without a slot release the rest, for the sweep to find."""
+        """Come back for the reserved slot, with the claim; without a slot, or with a distant one, release the rest."""
         slot_at = self.clock() + exhausted.delay
         if exhausted.slot is None or exhausted.delay > MAX_BUS_DELAY_SECONDS:
-            batch.release(slot_at)
+            batch.release(slot_at)  # the sweep finds what is due then
         elif not batch.extend(slot_at + self.rules.lease):
             return None
         return Later.for_slot(exhausted, msgspec.structs.replace(message, lease=batch.held_until))
@@ -152,7 +152,7 @@ class Notifier:
         """
         now = self.clock()
         if batch.remaining:
-            batch.release(now)
+            batch.release(now)  # the channel pauses: the next round claims a single delivery, as a probe
         delay = pause if deliveries.more_due(self.db, row.id, now) else max(pause or 0.0, batch.next_attempt_at - now)
         if delay is None or delay <= MAX_BUS_DELAY_SECONDS:
             self.send(NotifyChannel(channel_id=row.id), delay=delay)

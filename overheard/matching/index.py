@@ -9,8 +9,8 @@ holds it for the lookup only, a few microseconds, and copies the keys that it ne
 highlighting happen outside, on trees that never change. A change is live for the next match, without a rebuild, and its
 cost does not depend on how many others have the same query or anchor.
 
-Each key has an owner, whose number stands beside it. To look the owner of each key up in a table of all keys would cost
-more than everything else here, because that table does not fit into the processor's cache.
+Each key has an owner, whose number is stored beside it: to look it up in a table of all keys would cost more than
+everything else here, as that table does not fit into the processor's cache.
 """
 
 from array import array

@@ -70,7 +70,7 @@ def _words(tokens: Sequence[Token]) -> _Problem | None:
             continue
         for pattern, message, remedy in _WORDS:
             if pattern.match(token):
-                hint = f'{remedy} {token}; or search for the text as it stands, in quotes: "{token}".'
+                hint = f'{remedy} {token}; or search for the text as it is, in quotes: "{token}".'
                 return start_of(token), f"{message}: {token}", hint
     return None
 
