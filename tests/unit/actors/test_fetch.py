@@ -36,7 +36,7 @@ class Reddit:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.refused: dict[str, str] = {}
-        self.asked: list[tuple[str, tuple[str, ...], str | None]] = []
+        self.requests: list[tuple[str, tuple[str, ...], str | None]] = []
         self.before: Callable[[], None] = lambda: None
         self.on_top: list[Item] = []  # above all others, whatever their ids
 
@@ -45,7 +45,7 @@ class Reddit:
         reader = ListingReader(request, page_size=self.page_size, depth=self.depth)
         after = reader.after
         budget.acquire()
-        self.asked.append((kind, tuple(names), after))
+        self.requests.append((kind, tuple(names), after))
         self.before()
         for name in names:
             if name in self.refused:
@@ -70,7 +70,7 @@ class Reddit:
 
     def probe(self, budget: Any) -> None:
         budget.acquire()
-        self.asked.append(("posts", ("all",), None))
+        self.requests.append(("posts", ("all",), None))
         self.before()
         if "all" in self.refused:
             raise FeedRefused("private", ("all",))
@@ -178,7 +178,7 @@ def test_the_first_run_reads_one_page_of_older_items(world: Any, stage: Stage, r
     acme = world.workspace()
     assert stage.run(acme) == names[:10]
     assert (newest(world), world.group().poll, world.feed().fresh_at) == (1024, None, stage.clock())
-    assert reddit.asked == [("posts", ("python",), None)]
+    assert reddit.requests == [("posts", ("python",), None)]
 
 
 def test_the_first_run_reads_back_to_the_time_of_its_demand(
@@ -188,7 +188,7 @@ def test_the_first_run_reads_back_to_the_time_of_its_demand(
     acme = world.workspace()
     news = post(34)
     assert set(news) <= set(stage.run(acme)), "the first poll may have to wait long for the budget"
-    assert len(reddit.asked) == 5, "only a page of old items ends it, not a single one"
+    assert len(reddit.requests) == 5, "only a page of old items ends it, not a single one"
     assert world.rows(Gap) == []
 
 
@@ -197,7 +197,7 @@ def test_new_feeds_of_different_workspaces_share_requests(world: Any, stage: Sta
     many = [world.workspace(f"ws{number}", subreddits=[f"sub{number}", f"other{number}"]) for number in range(12)]
     for workspace in many:
         stage.run(workspace)
-    assert [len(names) for _, names, _ in reddit.asked] == [8, 8, 8]
+    assert [len(names) for _, names, _ in reddit.requests] == [8, 8, 8]
 
 
 def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
@@ -208,8 +208,8 @@ def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Re
     stage.clock.advance(300)
     read = stage.run(acme)
     assert set(news) <= set(read)
-    assert len(reddit.asked) - 1 == 4
-    assert reddit.asked[-1][2] == read[29]
+    assert len(reddit.requests) - 1 == 4
+    assert reddit.requests[-1][2] == read[29]
 
 
 def test_parts_are_numbered_and_the_last_one_carries_the_targets(world: Any, stage: Stage, post: Any) -> None:
@@ -232,12 +232,12 @@ def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit
     post(3)
     stage.run(acme)
     assert stage.run(bolt) == []
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
     for workspace in (acme, bolt):
         assert world.row(RefreshDemand, (workspace, "reddit")).served_at == stage.clock()
     stage.clock.advance(61)
     stage.run(bolt)
-    assert len(reddit.asked) == 2
+    assert len(reddit.requests) == 2
 
 
 def test_an_on_demand_message_reads_even_a_fresh_feed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
@@ -246,7 +246,7 @@ def test_an_on_demand_message_reads_even_a_fresh_feed(world: Any, stage: Stage, 
     stage.run(acme)
     stage.clock.advance(1)
     stage.run(acme, "trigger")
-    assert len(reddit.asked) == 2
+    assert len(reddit.requests) == 2
 
 
 def test_an_on_demand_message_checks_again_while_an_older_poll_is_reading(
@@ -260,13 +260,13 @@ def test_an_on_demand_message_checks_again_while_an_older_poll_is_reading(
     stage.fetcher.fetch(message, Budget())
     again = msgspec.structs.replace(message, attempt=1)
     assert (list(stage.sent), stage.sent.delays) == ([again], [FRESHNESS_CHECK_SECONDS])
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
     stage.sent.take()
 
     stage.store(under_way)
     stage.clock.advance(1)
     stage.fetcher.fetch(message, Budget())
-    assert len(reddit.asked) == 2
+    assert len(reddit.requests) == 2
     assert all(part != message for part in stage.sent)
 
 
@@ -286,13 +286,13 @@ def test_feeds_of_other_workspaces_that_are_due_join_the_reading(
     Workspace.update(next_due_at=stage.clock() + 48).where(Workspace.slug == "later").execute(world.db.peewee)
     RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
     post(2, "rust")
-    reddit.asked.clear()
+    reddit.requests.clear()
     read = stage.run(1)
-    assert reddit.asked == [("posts", ("python", "rust"), None)]
+    assert reddit.requests == [("posts", ("python", "rust"), None)]
     assert len(read) == 2
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(2)
-    assert reddit.asked == [], "the poll of the other workspace made rust fresh"
+    assert reddit.requests == [], "the poll of the other workspace made rust fresh"
 
 
 def test_feeds_that_become_due_soon_join_the_reading(world: Any, stage: Stage, reddit: Reddit) -> None:
@@ -302,11 +302,11 @@ def test_feeds_that_become_due_soon_join_the_reading(world: Any, stage: Stage, r
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock() + 30).where(Workspace.slug == "soon").execute(world.db.peewee)
     RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(1)
     stage.clock.advance(30)
     stage.run(2)
-    assert reddit.asked == [("posts", ("python", "linux"), None)]
+    assert reddit.requests == [("posts", ("python", "linux"), None)]
 
 
 def test_feeds_that_are_still_fresh_join_the_reading_if_that_saves_their_own_request(
@@ -317,11 +317,11 @@ def test_feeds_that_are_still_fresh_join_the_reading_if_that_saves_their_own_req
     stage.clock.advance(40)
     Workspace.update(next_due_at=stage.clock() + 40).where(Workspace.slug == "soon").execute(world.db.peewee)
     RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(1)
     stage.clock.advance(45)
     stage.run(2)
-    assert reddit.asked == [("posts", ("python", "linux"), None)]
+    assert reddit.requests == [("posts", ("python", "linux"), None)]
 
 
 def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
@@ -340,15 +340,15 @@ def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
 
     monkeypatch.setattr(groups, "join", join)
     stage.run(acme)
-    assert reddit.asked == [("posts", ("python", "sub2"), None)]
+    assert reddit.requests == [("posts", ("python", "sub2"), None)]
     assert world.group("sub1").lease_until == 0
 
 
 def test_a_group_has_no_more_feeds_than_configured(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=[f"sub{number}" for number in range(20)])
     stage.run(acme)
-    assert sorted(len(names) for _, names, _ in reddit.asked) == [4, 8, 8]
-    assert len({name for _, names, _ in reddit.asked for name in names}) == 20
+    assert sorted(len(names) for _, names, _ in reddit.requests) == [4, 8, 8]
+    assert len({name for _, names, _ in reddit.requests for name in names}) == 20
 
 
 def test_names_that_are_too_long_for_one_url_take_several_requests(
@@ -356,13 +356,13 @@ def test_names_that_are_too_long_for_one_url_take_several_requests(
 ) -> None:
     stage = Stage(world, reddit, sent, metrics, FetchSettings(group_size=200))
     stage.run(world.workspace(subreddits=[f"{number:03d}{'x' * 17}" for number in range(150)]))
-    assert len(reddit.asked) == 3
-    assert max(len("+".join(names)) for _, names, _ in reddit.asked) <= 1500
+    assert len(reddit.requests) == 3
+    assert max(len("+".join(names)) for _, names, _ in reddit.requests) <= 1500
 
 
 def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: Any, stage: Stage, reddit: Reddit) -> None:
     stage.run(world.workspace(subreddits=["python", "rust", "all"], kinds=["posts", "comments"]))
-    assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.asked) == [
+    assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.requests) == [
         ("comments", 1, True), ("comments", 2, False), ("posts", 1, True), ("posts", 2, False),
     ]  # fmt: skip
 
@@ -388,23 +388,23 @@ def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddi
         group = world.group(f"sub_{letter}")
         assert (group.cursor is None) == refused
         assert (group.poll, group.lease_until) == (None, 0)
-    assert len(reddit.asked) <= 1 + 2 * 3 * len(bad)
+    assert len(reddit.requests) <= 1 + 2 * 3 * len(bad)
     assert world.row(RefreshDemand, (acme, "reddit")).served_at == stage.clock()
 
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.clock.advance(600)
     stage.run(acme)
-    assert all(name not in reddit.refused for _, names, _ in reddit.asked for name in names)
+    assert all(name not in reddit.refused for _, names, _ in reddit.requests for name in names)
 
 
 def test_a_refused_feed_is_retried_alone_and_recovers(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace(subreddits=["python", "secret"])
     reddit.refused = {"secret": "private"}
     stage.run(acme)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.clock.advance(1800)
     stage.run(acme)
-    assert sorted(names for _, names, _ in reddit.asked) == [("python",), ("secret",)]
+    assert sorted(names for _, names, _ in reddit.requests) == [("python",), ("secret",)]
     assert world.feed("secret").retry_at == stage.clock() + 3600
     reddit.refused = {}
     stage.clock.advance(3600)
@@ -421,8 +421,8 @@ def test_after_a_refusal_between_two_pages_the_divided_group_is_read_from_the_st
     stage.run(acme)
     news = post(30)
     stage.clock.advance(300)
-    reddit.asked.clear()
-    reddit.before = lambda: reddit.refused.update(secret="private") if len(reddit.asked) == 2 else None
+    reddit.requests.clear()
+    reddit.before = lambda: reddit.refused.update(secret="private") if len(reddit.requests) == 2 else None
     parts = stage.fetch(acme)
     stage.store(parts)
     assert set(news) <= {item.id for part in parts for item in part.items}
@@ -462,7 +462,7 @@ def test_without_a_budget_slot_the_group_is_postponed(world: Any, stage: Stage, 
     [again] = stage.resume(again, full)
     stage.clock.advance(295)
     assert {item.id for part in stage.resume(again) for item in part.items} == set(names)
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
 
 
 @pytest.mark.parametrize("bad", ["a", "e", "h"])
@@ -497,7 +497,7 @@ def test_a_poll_that_waited_resumes_where_it_stopped(world: Any, stage: Stage, r
     stage.run(acme)
     news = post(45)
     stage.clock.advance(300)
-    reddit.asked.clear()
+    reddit.requests.clear()
     parts = []
     message: Any = stage.message(acme)
     for allowed in (2, 1, 10):
@@ -510,7 +510,7 @@ def test_a_poll_that_waited_resumes_where_it_stopped(world: Any, stage: Stage, r
     assert set(news) <= {item.id for part in parts for item in part.items}
     assert [part.part.part for part in parts] == [0, 1, 2, 3, 4]
     assert len({part.part.poll for part in parts}) == 1
-    assert len(reddit.asked) == 5, "no page is read twice"
+    assert len(reddit.requests) == 5, "no page is read twice"
     stage.store(parts)
     assert newest(world) == 1045
 
@@ -566,9 +566,9 @@ def test_an_unavailable_database_is_not_a_failure_of_the_source(world: Any, stag
     puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
     assert {retry_at for (retry_at,) in puts} == {0}
     assert world.row(RefreshDemand, (workspace, "reddit")).served_at == 0
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.fetch(workspace)
-    assert reddit.asked == [("posts", ("python",), None)], "the retry finds the lease released"
+    assert reddit.requests == [("posts", ("python",), None)], "the retry finds the lease released"
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(RetryableError("500", delay=7), 7), (RetryableError("reset"), 2)])
@@ -580,10 +580,10 @@ def test_a_transient_error_postpones_the_group_and_its_message(
     stage.run(acme)
     news = post(25)
     stage.clock.advance(300)
-    asked = len(reddit.asked)
+    request_count = len(reddit.requests)
 
     def fail() -> None:
-        if len(reddit.asked) == asked + 2:  # between two pages
+        if len(reddit.requests) == request_count + 2:  # between two pages
             raise error
 
     reddit.before = fail
@@ -708,10 +708,10 @@ def test_feeds_that_joined_are_postponed_with_the_group(world: Any, stage: Stage
         [again] = stage.resume(again)
 
     reddit.before = lambda: None
-    reddit.asked.clear()
+    reddit.requests.clear()
     parts = stage.resume(again)
     assert {item.id for part in parts for item in part.items} == set(news)
-    assert reddit.asked == [("posts", ("acme", "bolt", "clio"), None)]
+    assert reddit.requests == [("posts", ("acme", "bolt", "clio"), None)]
     stage.store(parts)
     assert {world.feed(name).fresh_at for name in ("acme", "bolt", "clio")} == {stage.clock()}
 
@@ -794,7 +794,7 @@ def test_a_parked_part_is_read_again_from_the_cursor_once_per_lease(
     acme = world.workspace()
     post(1)
     stage.run(acme)
-    news, cursor, asked = post(3), newest(world), len(reddit.asked)
+    news, cursor, request_count = post(3), newest(world), len(reddit.requests)
     stage.clock.advance(300)
     for _ in range(3):
         [parked] = stage.fetch(acme)
@@ -805,7 +805,7 @@ def test_a_parked_part_is_read_again_from_the_cursor_once_per_lease(
         outlived = refreshes.claim_lost(stage.db, stage.clock() + 60, 60, 10)
         assert outlived == [(acme, "reddit")], "the demand outlives the tick"
         assert newest(world) == cursor
-    assert len(reddit.asked) == asked + 3
+    assert len(reddit.requests) == request_count + 3
     assert set(news) <= set(stage.run(acme)), "once it can be handled nothing is missing"
     assert newest(world) == number_of(news[0])
 
@@ -852,7 +852,7 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
     read = stage.run(acme)
     assert set(news) <= set(read)
     assert {item.id for item in reddit.on_top} <= set(read)
-    assert len(reddit.asked) == 3 + 4
+    assert len(reddit.requests) == 3 + 4
     stage.clock.advance(300)
     assert set(post(25)) <= set(stage.run(acme)), "nor does it end the next reading"
     assert world.rows(Gap) == []
@@ -887,10 +887,10 @@ def test_an_empty_page_after_a_deleted_anchor_is_not_the_end_of_the_listing(
     stage.run(acme)
     stage.clock.advance(300)
     news = post(25)
-    asked = len(reddit.asked)
+    request_count = len(reddit.requests)
 
     def delete() -> None:
-        if len(reddit.asked) == asked + 2:  # between two pages; of 12 only the last 10 were on the first
+        if len(reddit.requests) == request_count + 2:  # between two pages; of 12 only the last 10 were on the first
             deleted = set(news[max(10 - gone, 0) : 10])
             reddit.items = [item for item in reddit.items if item.id not in deleted]
 
@@ -970,9 +970,9 @@ def test_a_busy_feed_is_separated_from_quiet_ones(world: Any, stage: Stage, redd
     stage.run(acme)
     stage.clock.advance(300)
     news = {*post(95, "busy"), *post(3, "quiet1"), *post(3, "quiet5"), *post(2, "busy")}
-    reddit.asked.clear()
+    reddit.requests.clear()
     assert set(stage.run(acme)) >= news
-    assert [asked[1] for asked in reddit.asked[:10]] == [("busy", *names)] * 10
+    assert [request[1] for request in reddit.requests[:10]] == [("busy", *names)] * 10
     assert world.group("busy").id != world.group("quiet1").id == world.group("quiet6").id
     assert world.rows(Gap) == []
     # It stays separate for a while, and readings of the others do not include it.
@@ -1023,11 +1023,11 @@ def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(
     assert world.group("quiet").id == world.group("busy").id
     reddit.refused = {"secret": "private"}
     stage.clock.advance(300)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(acme)
     assert world.group("quiet").id != world.group("busy").id
     assert world.rows(Gap) == []
-    assert len(reddit.asked) <= 6, "no reading of it reached the end of its listing"
+    assert len(reddit.requests) <= 6, "no reading of it reached the end of its listing"
 
 
 # -- a source that refuses all feeds
@@ -1069,13 +1069,13 @@ def test_a_source_that_keeps_refusing_all_feeds_gets_few_requests(
     acme = world.workspace(subreddits=names)
     reddit.refused = dict.fromkeys([*names, "all"], "private")
     waiting = stage.fetch(acme)
-    first = len(reddit.asked)
+    first = len(reddit.requests)
     assert first <= 12
     for _ in range(4):
         stage.clock.advance(30)
         waiting = [each for message in waiting for each in stage.resume(message)]
     assert len(waiting) <= 8
-    assert len(reddit.asked) - first <= 4 * 2 * 8
+    assert len(reddit.requests) - first <= 4 * 2 * 8
     assert not any(feed.failures for feed in Feed.select().execute(world.db.peewee))
 
 
@@ -1088,7 +1088,7 @@ def test_if_every_watched_feed_is_refused_the_source_is_probed(world: Any, stage
         waiting = [each for message in waiting for each in stage.resume(message)]
     assert waiting == []
     assert [feed.failures for feed in Feed.select().execute(world.db.peewee)] == [1] * 8
-    assert ("posts", ("all",), None) in reddit.asked
+    assert ("posts", ("all",), None) in reddit.requests
 
 
 def test_a_deleted_cursor_item_does_not_make_a_gap(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:

@@ -21,19 +21,19 @@ PATIENCE = 20.0
 
 
 class MemorySource:
-    """A source without new items. It hangs while ``gate`` is closed; ``asked`` counts requests that began."""
+    """A source without new items. It hangs while ``gate`` is closed; ``requests`` counts those that began."""
 
     group_limit = GroupLimit(places=10)
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.gate = threading.Event()
-        self.asked = threading.Semaphore(0)
+        self.requests = threading.Semaphore(0)
         self.names: list[str] = []
 
     def read(self, request: ReadRequest, budget: Any) -> Page:
         self.names += request.places
-        self.asked.release()
+        self.requests.release()
         assert self.gate.wait(PATIENCE)
         return Page(items=(), cursor="{}")
 
@@ -97,8 +97,8 @@ def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
     with Rig("memory://", quick("fetch", threads=4, max_retries=0), handler=handle) as rig:
         for workspace in hung:
             rig.sender.send(message(workspace, "reddit", clock))
-        assert hanging.asked.acquire(timeout=PATIENCE)
-        assert hanging.asked.acquire(timeout=PATIENCE)
+        assert hanging.requests.acquire(timeout=PATIENCE)
+        assert hanging.requests.acquire(timeout=PATIENCE)
         for workspace in others:
             rig.sender.send(message(workspace, "memory", clock))
         done = {rig.next()[0].workspace_id for _ in others}

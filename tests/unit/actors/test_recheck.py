@@ -37,7 +37,7 @@ class Reddit:
         self.items: dict[str, Item] = {}
         self.gone: set[str] = set()
         self.unreadable: set[str] = set()
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
         self.failure: Exception | None = None
 
     name = "reddit"
@@ -46,7 +46,7 @@ class Reddit:
         budget.acquire()
         if self.failure is not None:
             raise self.failure
-        self.asked.append(list(names))
+        self.requests.append(list(names))
         known = self.items.keys() - self.gone
         absent = set(names) - self.items.keys() if not self.unreadable else set()
         return LookupResult(
@@ -148,7 +148,7 @@ def test_a_duplicated_message_makes_one_request(stored: Any, run: Any, reddit: R
     run(message)
     clock.advance(1)
     run(message)
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
 
 
 # -- not in the response
@@ -248,13 +248,13 @@ def test_without_a_spare_token_the_items_are_left_to_a_later_tick(
     clock.advance(13 * HOUR)
     permit.refusal = BudgetExhausted("reddit:x", delay=0.6, slot=None)
     run()
-    assert reddit.asked == []
+    assert reddit.requests == []
     before = clock()
     assert not rechecks.due(db, "reddit", before, clock.advance(NO_BUDGET_PAUSE_SECONDS))
     assert rechecks.due(db, "reddit", before, clock.advance(1))
     permit.refusal = None
     run()
-    assert reddit.asked == [["t3_1"]]
+    assert reddit.requests == [["t3_1"]]
 
 
 def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
@@ -269,7 +269,7 @@ def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
     clock.advance(200)
     permit.refusal = None
     run(later.message)
-    assert reddit.asked == [["t3_1"]]
+    assert reddit.requests == [["t3_1"]]
 
 
 @pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])
@@ -294,7 +294,7 @@ def test_a_message_without_ids_continues_until_nothing_is_due(
     storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll="many"), clock())
     reddit.items = {item.id: item for item in items}
     run(RecheckItems(source="reddit"))
-    assert reddit.asked == [], "nothing is due"
+    assert reddit.requests == [], "nothing is due"
     clock.advance(12 * HOUR)
     rounds = 0
     message = RecheckItems(source="reddit")
@@ -306,8 +306,10 @@ def test_a_message_without_ids_continues_until_nothing_is_due(
             break
         [message] = taken
     assert rounds == 3
-    assert [len(names) for names in reddit.asked] == [100, 100, 100], "a request is filled with the next items in order"
-    assert len({name for names in reddit.asked for name in names}) == 250
+    assert [len(names) for names in reddit.requests] == [100, 100, 100], (
+        "a request is filled with the next items in order"
+    )
+    assert len({name for names in reddit.requests for name in names}) == 250
 
 
 # -- present items
@@ -346,7 +348,7 @@ def test_items_without_mentions_are_erased_without_a_request(
     stored(1)
     Mention.delete().execute(db.peewee)
     run()
-    assert (names(world), reddit.asked, permit.urgent) == ([], [], None)
+    assert (names(world), reddit.requests, permit.urgent) == ([], [], None)
     assert metric("items_erased_total", cause="old") == 1
 
 
@@ -357,7 +359,7 @@ def test_only_the_items_of_the_source_are_looked_up(stored: Any, run: Any, reddi
     ItemTable.update(source="replay").where(ItemTable.ref == "t3_1").execute(db.peewee)
     clock.advance(HOUR)
     run()
-    assert reddit.asked == [["t3_2"]]
+    assert reddit.requests == [["t3_2"]]
     assert (row(db, "t3_1").checked_at, row(db, "t3_1").lease_until) == (began, 0), (
         "an item of another source stays unclaimed"
     )
