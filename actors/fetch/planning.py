@@ -34,14 +34,16 @@ def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
     """Return the time of the demand: a feed read at or after it does not join the reading.
 
     Feeds that this demand has already read must not join again, however long it waits for the budget: a refused group
-    would never get smaller. For a scheduled demand that time is ``fresh_since`` plus ``fresh_for``.
+    would never get smaller. ``fresh_since`` is that time for an on-demand message, and ``fresh_for`` earlier for a
+    scheduled one. An on-demand message does not hurry the feeds of other workspaces.
     """
     return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
 def joinable(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
     """Return those of ``others``, in order, that fit into one request with the group."""
-    # ``all`` already covers every place. A group with a feed that was refused must get smaller, not larger.
+    # ``all`` covers every place anyway. A feed that was refused is retried alone: another refusal would cost requests
+    # of all feeds that share its group.
     if any(feed.place == ALL or feed.failures for feed in group.feeds):
         return []
     chosen: list[Group] = []

@@ -63,8 +63,8 @@ def _rarest(words: tuple[str, ...]) -> tuple[float, Anchor]:
     """Return the rarest word, or for a phrase its rarest pair, with the frequency."""
     if len(words) == 1:
         return _frequency(words[0]), words[0]
-    # A pair is far rarer than a word, above all in scripts where every character is a word. The factor, as the words
-    # of a phrase occur side by side more often than by chance: guessed, not measured.
+    # A pair is far rarer than a word, above all in scripts where every character is a word. The factor allows for words
+    # of a phrase being side by side more often than by chance: guessed, not measured.
     return min((_frequency(one) * _frequency(two) * 5, (one, two)) for one, two in pairwise(words))
 
 

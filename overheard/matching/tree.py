@@ -1,7 +1,7 @@
 """The meaning of a query as a tree of frozen nodes.
 
-Each node can be evaluated against a document, printed so that it parses back to an equal tree, and list its positive
-terms. Equality ignores how a term was spelt (case, quotes): the index keeps equal queries once.
+Each node evaluates itself against a document, prints itself so that it parses back to an equal tree, and lists its
+positive terms. Equality ignores how a term was spelt (case, quotes): the index keeps equal queries once.
 """
 
 import re
