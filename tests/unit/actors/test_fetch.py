@@ -858,7 +858,7 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
     assert world.rows(Gap) == []
 
 
-def test_an_item_dated_in_the_future_hides_no_other(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_an_item_dated_in_the_future_hides_nothing(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace()
     post(20)
     stage.run(acme)
