@@ -108,7 +108,7 @@ class GroupLeases:
         return group.id, groups.divide(self.db, group, [feed.id for feed in second], room=room)
 
     def release(self, poll: GroupPoll) -> None:
-        """Release the group's lease if the database can be reached; the retry would find it held by this poll."""
+        """Release the lease, if the database can be reached, so that a retry does not find it held by this poll."""
         # Not raised: the caller is already raising the error that ended the reading, and the lease expires anyway.
         with suppress(Unavailable), self.db.session():
             groups.release(self.db, poll.progress.poll_id)
