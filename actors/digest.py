@@ -1,4 +1,4 @@
-"""digest: composes one delivery from what a digest channel holds since its last one."""
+"""digest: compose one delivery from the mentions that a digest channel has collected since its last digest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from overheard.sending import Send
 
 
 def work(context: Context) -> StageWork:
-    """The stage's work."""
+    """Return the stage's work."""
     return StageWork(
         lambda message, permit: compose(message, db=context.db, send=context.send, clock=context.clock),
     )
 
 
 def compose(message: ComposeDigest, *, db: Db, send: Send, clock: Clock) -> None:
-    """Bundle, then wake the channels. A period has one digest however often the message arrives; never an empty one."""
+    """Compose the digests, then notify their channels.
+
+    A period has one digest per channel, however often the message arrives; an empty digest is never made.
+    """
     channels = deliveries.compose(db, message.workspace_id, message.period_end, clock())
     bind(channels=len(channels))
     for channel_id in channels:

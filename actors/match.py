@@ -1,4 +1,4 @@
-"""match: runs the index of all queries over what was read. Writes nothing."""
+"""match: run the index of all queries over the items that were read. Writes nothing."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ NO_WORKSPACES: frozenset[int] = frozenset()
 
 
 def work(context: Context) -> StageWork:
-    """The stage's work. The index is made before the first message."""
+    """Return the stage's work. The index is built before the first message is consumed."""
     matcher = Matcher(db=context.db, send=context.send, metrics=context.metrics)
     return StageWork(lambda message, permit: matcher.match(message), prepare=matcher.refresh)
 
 
 class Matcher:
-    """The index of every active workspace's queries, kept in step with the database.
+    """The match stage's handler: an index of every active workspace's queries, kept in step with the database.
 
-    One thread at a time brings it up to date, and others match meanwhile. What they look at is changed in place, a
-    query and a feed at a time, and never copied: a set of watchers is only ever asked whether it has one in it. What
-    stays the same is not touched, so that nobody misses an item while somebody's settings change.
+    One thread at a time refreshes the index while others match. Their data is changed in place, one query or one watch
+    at a time, and never copied: a set of watchers is only tested for membership, which is safe while it changes.
+    Unchanged entries are not touched, so that no workspace misses an item while settings change.
     """
 
     def __init__(self, *, db: Db, send: Send, metrics: ProcessMetrics) -> None:
@@ -50,38 +50,39 @@ class Matcher:
         self._revision = 0
         self._refreshing = threading.Lock()
         self._watchers: dict[WatchKey, set[int]] = defaultdict(set)
-        # What of each workspace may be in ``_watchers``; a refresh that breaks off finds here what is left to do.
+        # The keys under which each workspace may be in ``_watchers``: after a refresh that fails half-way, the next one
+        # finds here what it has to remove.
         self._places: dict[int, tuple[WatchKey, ...]] = {}
-        # Queries that would be refused today, each with its workspace and whether it is matched: if it was right by
-        # the rules of its time. Others were changed behind our back, and cannot be read at all. They stay alone (I6).
-        self._refused: dict[int, tuple[int, bool]] = {}
+        # Queries that would be refused today: (workspace, is it matched). Those that were valid by older rules are
+        # matched. Others were changed in the database directly and cannot be parsed; they affect no other query (I6).
+        self._refused_queries: dict[int, tuple[int, bool]] = {}
 
     def match(self, message: ItemsFetched) -> None:
-        """Match one part of a poll and send on what somebody wants; the part itself goes on in any case.
+        """Match one part of a poll, and send it on with the items that matched.
 
-        Store must learn of every part: a poll is done, and its cursors move, when all of them are stored.
+        A part without any match is sent on too: cursors move only when store has received every part of a poll.
         """
         self.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
         bind(matched=len(matched))
-        entries = [some for entry in matched for some in split_matches(entry)]
+        entries = [part for entry in matched for part in split_matches(entry)]
         pieces = chunks(entries, matched_size)
         for number, piece in enumerate(pieces):
             self.send(
                 ItemsMatched(
                     part=msgspec.structs.replace(message.part, piece=number, pieces=len(pieces)),
                     items=piece,
-                    gone=message.gone if number == 0 else (),
+                    gone=message.gone if number == 0 else (),  # once is enough: store erases them with this piece
                 )
             )
 
     def _match_item(self, item: Item) -> MatchedItem | None:
-        here, everywhere = (self._watchers.get(place, NO_WORKSPACES) for place in item.found_in)
-        if not here and not everywhere:
+        place_watchers, source_watchers = (self._watchers.get(key, NO_WORKSPACES) for key in item.found_in)
+        if not place_watchers and not source_watchers:
             return None
         by_workspace: dict[int, list[int]] = defaultdict(list)
         spans: dict[int, set[Highlight]] = defaultdict(set)
-        for hit in self._index.match(item.fields, here, everywhere):
+        for hit in self._index.match(item.fields, place_watchers, source_watchers):
             by_workspace[hit.owner].append(hit.key)
             spans[hit.owner].update(hit.highlights)
         if not by_workspace:
@@ -95,20 +96,20 @@ class Matcher:
         )
 
     def refresh(self) -> None:
-        """Load what has changed since the index was last brought up to date: everything, the first time.
+        """Load what has changed since the last refresh; everything, the first time.
 
-        Called before the stage consumes, and before every part: one small query when nothing has changed, so that a
-        new query never misses what is read after it was saved. When it breaks off half-way, the next call does all of
-        it again.
+        Called before the stage consumes, and before every part, so that a new query never misses an item that is read
+        after it was saved. Costs one small statement if nothing has changed. After a failure half-way the next call
+        does all of it again.
         """
         if queries.revision(self.db) == self._revision:
             return
         with self._refreshing, self.metrics.index_build.time():
             latest = queries.revision(self.db)
             if latest == self._revision:
-                return
+                return  # another thread refreshed the index while this one waited for the lock
             for query_id, workspace_id, text in queries.changed_since(self.db, self._revision):
-                self._refused.pop(query_id, None)
+                self._refused_queries.pop(query_id, None)
                 if text is None:
                     self._index.remove(query_id)
                 else:
@@ -117,19 +118,22 @@ class Matcher:
             for workspace_id, places in changed.items():
                 self._watch(workspace_id, places or ())
             if gone := {workspace_id for workspace_id, places in changed.items() if places is None}:
-                self._index.remove_owned(gone)
-                self._refused = {each: told for each, told in self._refused.items() if told[0] not in gone}
+                self._index.remove_owners(gone)
+                self._refused_queries = {
+                    query_id: refused for query_id, refused in self._refused_queries.items() if refused[0] not in gone
+                }
             self._revision = latest
         self.metrics.queries.set(len(self._index))
-        outdated = sum(matched for _, matched in self._refused.values())
+        outdated = sum(matched for _, matched in self._refused_queries.values())
         self.metrics.refused_queries.labels("yes").set(outdated)
-        self.metrics.refused_queries.labels("no").set(len(self._refused) - outdated)
+        self.metrics.refused_queries.labels("no").set(len(self._refused_queries) - outdated)
         if outdated:
             log.warning("stored queries would be refused today; overheard check names them", queries=outdated)
 
     def _watch(self, workspace_id: int, places: tuple[WatchKey, ...]) -> None:
-        """Let the workspace hear of these places and no others; what is there is noted before it is put there."""
+        """Register the workspace for these places and no others."""
         had, wanted = set(self._places.get(workspace_id, ())), set(places)
+        # Before ``_watchers`` is changed: an entry that is not noted here would never be removed after a failure.
         self._places[workspace_id] = tuple(had | wanted)
         for place in wanted:
             self._watchers[place].add(workspace_id)
@@ -145,17 +149,19 @@ class Matcher:
         try:
             query, error = parse_stored(text)
         except ValueError as unreadable:
-            # The error's text would quote it.
-            log.error("query refused", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__)
+            # Logged by type only: the error's text would quote the query.
+            log.error(
+                "stored query unreadable", query=query_id, workspace=workspace_id, reason=type(unreadable).__name__
+            )
             self._index.remove(query_id)
-            self._refused[query_id] = workspace_id, False
+            self._refused_queries[query_id] = workspace_id, False
             return
         self._index.add(query_id, query, workspace_id)
         if error:
-            self._refused[query_id] = workspace_id, True
+            self._refused_queries[query_id] = workspace_id, True
 
 
 def capped_highlights(spans: set[Highlight]) -> tuple[Highlight, ...]:
-    """Spans of several queries as one sorted list without overlaps; of each field the first MAX_HIGHLIGHTS."""
+    """Return the spans of several queries, sorted and without overlaps; of each field the first MAX_HIGHLIGHTS."""
     fields = groupby(merged(spans, touching=True), key=itemgetter(0))
-    return tuple(chain.from_iterable(islice(found, MAX_HIGHLIGHTS) for _, found in fields))
+    return tuple(chain.from_iterable(islice(of_field, MAX_HIGHLIGHTS) for _, of_field in fields))

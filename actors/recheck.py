@@ -1,4 +1,4 @@
-"""recheck: asks sources about what is stored of them, and erases what is gone."""
+"""recheck: look stored items up at their source again, and erase those that are gone."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from overheard.sources.registry import lookup_sizes, request_budget
 log = get_logger(__name__)
 
 HOUR = 3600.0
-NO_BUDGET_PAUSE_SECONDS = 30.0  # seconds for which items are left alone when the budget had nothing for them
-FAULT_RETRY_SECONDS = 60.0  # … and after a fault of the source's, unless it names a time
-# An answer that leaves an item out is no proof: a private place looks like that, and so do faults. It has to be
-# left out twice, so far apart; farther when the answer shows nothing at all of what was asked.
+# Chosen, not measured: rechecks have hours, so a busy budget or a failing source is simply left alone for a while.
+NO_BUDGET_PAUSE_SECONDS = 30.0  # for which items are left alone if the budget has no spare token
+FAULT_RETRY_SECONDS = 60.0  # after an error of the source, unless the error names a longer time
+# A response that omits an item proves nothing: items of a private place are omitted too, and faults omit some. So an
+# item has to be omitted twice, this far apart; farther if the response shows none at all of the requested items.
 ABSENCE_CONFIRM_SECONDS = 6 * HOUR
 EMPTY_ANSWER_CONFIRM_SECONDS = 24 * HOUR
 
 
 def work(context: Context) -> StageWork:
-    """The stage's work. It needs its source's budget, and for what is urgent a share of it."""
+    """Return the stage's work. It needs its source's budget, and a share of it for urgent items."""
     rechecker = Rechecker(
         db=context.db,
         sources={name: source for name, source in context.sources().items() if isinstance(source, ItemLookup)},
@@ -53,7 +54,7 @@ def work(context: Context) -> StageWork:
 
 
 class Rechecker:
-    """What the stage works with. ``sources`` are those that can look items up, by name."""
+    """The recheck stage's handler. ``sources`` maps a name to each source that can look items up."""
 
     def __init__(
         self,
@@ -69,97 +70,104 @@ class Rechecker:
         self.sources = sources
         self.send = send
         self.clock = clock
-        self.within = rules.within_hours * HOUR
+        self.within_seconds = rules.within_hours * HOUR
         self.metrics = metrics
 
     def recheck(self, message: RecheckItems, permit: SparePermit) -> Outcome:
-        """Ask about the message's items, or about the next that are due, and act on the answer.
+        """Look up the message's items, or the next that are due, and apply the result.
 
-        1. items that nobody mentions any more go without being asked about;
-        2. what the source says is deleted or removed is erased, with its author, wherever it stands;
-        3. what it says nothing of is erased when that is confirmed (see CONFIRMED);
-        4. an author without an account is taken off all that is stored; what was edited is stored as it is now.
+        1. Items without mentions are erased without a request.
+        2. Items that the source reports as deleted or removed are erased, with their author, wherever they are stored.
+        3. Items that the response omits are erased once that is confirmed (see ABSENCE_CONFIRM_SECONDS).
+        4. An author whose account is gone is removed from everything stored; edited items are stored as they are now.
 
-        What can wait never makes a fetch wait: it uses what the budget has to spare, and else is left to a later
-        tick. Urgent is what has not been asked about for URGENT of its time: that may also reserve slots, as often
-        as the share of rechecks allows. A fault of the source's, whatever it is, erases nothing: the items are asked
-        about later, and no message dies of it. Later when a slot is reserved; raises Unavailable (bus, database).
+        A recheck that can wait never delays a fetch: it takes only spare tokens of the budget, and is otherwise left
+        to a later tick. Items not looked up for URGENT_FRACTION of their time may also reserve slots, as often as the
+        recheck share allows. An error of the source erases nothing and makes no dead letter: the items are looked up
+        later.
+
+        Return Later when a slot was reserved. Raise Unavailable (bus or database).
         """
         if message.source not in self.sources:
             return Rejected(f"{message.source} cannot look items up")
-        stored, lease = self._claimed(message)
+        stored, lease = self._claim(message)
         ids = [item.id for item in stored]
         if not stored:
             return None
         now = self.clock()
-        permit.urgent = min(item.checked_at for item in stored) <= now - URGENT_FRACTION * self.within
+        permit.urgent = min(item.checked_at for item in stored) <= now - URGENT_FRACTION * self.within_seconds
         try:
-            checked = self.sources[message.source].look_up([item.ref for item in stored], permit)
-        except BudgetExhausted as wait:
-            if wait.slot is None:
+            result = self.sources[message.source].look_up([item.ref for item in stored], permit)
+        except BudgetExhausted as exhausted:
+            if exhausted.slot is None:
                 rechecks.hold(self.db, ids, lease, now + NO_BUDGET_PAUSE_SECONDS)
-                log.debug("nothing to spare for a recheck", items=len(ids), urgent=permit.urgent)
+                log.debug("no spare budget for recheck", items=len(ids), urgent=permit.urgent)
                 return None
-            longer = now + wait.delay + RECHECK_LEASE_SECONDS
-            rechecks.hold(self.db, ids, lease, longer)
-            return Later.for_slot(wait, RecheckItems(source=message.source, item_ids=tuple(ids), lease=longer))
+            # The lease outlasts the wait, so that the tick does not claim the items again meanwhile.
+            until = now + exhausted.delay + RECHECK_LEASE_SECONDS
+            rechecks.hold(self.db, ids, lease, until)
+            return Later.for_slot(exhausted, RecheckItems(source=message.source, item_ids=tuple(ids), lease=until))
         except Unavailable:
-            raise  # the database, where the budget is
-        except (RetryableError, PermanentError) as fault:
-            delay = max(getattr(fault, "delay", None) or FAULT_RETRY_SECONDS, FAULT_RETRY_SECONDS)
+            raise  # our database, which holds the budget: not an error of the source
+        except (RetryableError, PermanentError) as error:
+            delay = max(getattr(error, "delay", None) or FAULT_RETRY_SECONDS, FAULT_RETRY_SECONDS)
             rechecks.hold(self.db, ids, lease, now + delay)
-            log.warning("recheck put off", items=len(ids), seconds=delay, reason=str(fault))
+            log.warning("recheck postponed", items=len(ids), seconds=delay, reason=str(error))
             return None
-        self._settle(stored, checked)
+        self._apply(stored, result)
         now = self.clock()
-        if not message.item_ids and rechecks.due(self.db, message.source, now - EARLY_FRACTION * self.within, now):
+        # A message with ids is one batch of the tick, which claims further batches itself. Without ids it was sent by
+        # hand and means everything that is due: one message follows the other, so that each waits for its budget.
+        before = now - EARLY_FRACTION * self.within_seconds
+        if not message.item_ids and rechecks.due(self.db, message.source, before, now):
             self.send(RecheckItems(source=message.source))
         return None
 
-    def _claimed(self, message: RecheckItems) -> tuple[list[ItemToRecheck], float]:
-        """The items to ask about, under our own lease."""
+    def _claim(self, message: RecheckItems) -> tuple[list[ItemToRecheck], float]:
+        """Claim the items to look up; return them with the end of their lease. Items without mentions are erased."""
         now, source = self.clock(), message.source
         batch = RecheckBatch(source, message.item_ids, message.lease)
         if not message.item_ids:
-            size, before = lookup_sizes()[source], now - EARLY_FRACTION * self.within
+            size, before = lookup_sizes()[source], now - EARLY_FRACTION * self.within_seconds
             claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
             batch = claimed[0] if claimed else batch
         stored, lease = rechecks.take_over(self.db, batch, now)
+        # Only mentions make an item worth a request: it is not shown or sent anywhere else.
         unwanted = [item.id for item in stored if not item.mentioned]
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)
             self.metrics.items_erased.labels("old").inc(gone)
         return [item for item in stored if item.mentioned], lease
 
-    def _settle(self, stored: Sequence[ItemToRecheck], checked: LookupResult) -> None:
+    def _apply(self, stored: Sequence[ItemToRecheck], result: LookupResult) -> None:
         now = self.clock()
-        by_name = {item.ref: item for item in stored}
-        gone = [by_name[name].id for name in checked.gone if name in by_name]
-        missing = [by_name[name] for name in checked.absent if name in by_name]
-        lost = [item.id for item in missing if self._confirmed(item, checked, now)]
-        shown = [(by_name[item.id], item) for item in checked.items if item.id in by_name]
+        by_ref = {item.ref: item for item in stored}
+        gone = [by_ref[ref].id for ref in result.gone if ref in by_ref]
+        missing = [by_ref[ref] for ref in result.absent if ref in by_ref]
+        confirmed = [item.id for item in missing if self._is_confirmed(item, result, now)]
+        shown = [(by_ref[item.id], item) for item in result.items if item.id in by_ref]
         authors = {
             (before.source, before.author)
             for before, item in shown
             if before.author is not None and item.author is None
         }
-        erased = erasure.erase_items(self.db, [*gone, *lost], now, nameless=authors)
+        erased = erasure.erase_items(self.db, [*gone, *confirmed], now, nameless=authors)
         changed = sum(rechecks.update_text(self.db, before, item) for before, item in shown)
-        rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in lost], now)
+        rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in confirmed], now)
         rechecks.mark_present(self.db, [before.id for before, _ in shown], now)
-        told = {*checked.gone, *checked.absent, *(item.id for item in checked.items)}
-        rechecks.mark_unknown(self.db, [item.id for item in stored if item.ref not in told], now)
+        accounted = {*result.gone, *result.absent, *(item.id for item in result.items)}
+        rechecks.mark_unknown(self.db, [item.id for item in stored if item.ref not in accounted], now)
         self.metrics.items_rechecked.inc(len(stored))
         self.metrics.items_erased.labels("deleted").inc(erased.items)
         log.info(
             "rechecked",
             items=len(stored),
-            absent=len(missing) - len(lost),
+            absent=len(missing) - len(confirmed),
             changed=changed,
             accounts=len(authors),
             **{f"erased_{name}": count for name, count in msgspec.structs.asdict(erased).items() if count},
         )
 
-    def _confirmed(self, item: ItemToRecheck, checked: LookupResult, now: float) -> bool:
-        apart = ABSENCE_CONFIRM_SECONDS if checked.items or checked.gone else EMPTY_ANSWER_CONFIRM_SECONDS
-        return item.absent_since is not None and now - item.absent_since >= apart
+    def _is_confirmed(self, item: ItemToRecheck, result: LookupResult, now: float) -> bool:
+        required = ABSENCE_CONFIRM_SECONDS if result.items or result.gone else EMPTY_ANSWER_CONFIRM_SECONDS
+        return item.absent_since is not None and now - item.absent_since >= required

@@ -1,7 +1,7 @@
-"""Shares of a stage's threads: what hangs, or is very many, leaves threads to the others (I6).
+"""Shares of a stage's threads: work that hangs, or floods the stage, leaves threads to other work (I6).
 
-A share is named by a key; a piece of work enters the shares that concern it, or is told after how many seconds to come
-back. Those that are told so come back one after the other: sooner while the share flows, later the longer it is stuck.
+A share has a key. A piece of work enters every share that concerns it, or gets the seconds after which to try again.
+Work that finds a share full is spread out: close together while the share flows, farther apart the longer it is stuck.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 
-MAX_WAIT_SECONDS = 0.1  # that a thread waits where others come and go: cheaper than to come back
-STUCK_AFTER_SECONDS = 0.5  # a share in which nothing changed for so long is stuck: a thread does not wait there at all
-RETURN_SPACING_SECONDS = (0.02, 0.25)  # how far apart those come back that found a share full
+# Chosen, not measured: a reschedule is a message through the bus, while a healthy receiver responds in milliseconds.
+MAX_WAIT_SECONDS = 0.1  # for which a thread waits for a share that flows, instead of rescheduling its message
+STUCK_AFTER_SECONDS = 0.5  # without any change a share is stuck, and no thread waits for it at all
+RETURN_SPACING_SECONDS = (0.02, 0.25)  # least and most between two pieces of work that come back to a full share
+# Reached after 2.5 s: until then work that comes back may find room, after that it only costs messages.
+RETURN_SPACING_FRACTION = 0.1  # of the time since the share last changed
 
 Key = tuple[str, ...]
 
@@ -21,35 +24,42 @@ Key = tuple[str, ...]
 class _Share:
     def __init__(self, now: float) -> None:
         self.held = 0
-        self.changed = now
-        self.line = now  # when the last of those that were sent away comes back
+        self.changed_at = now
+        self.last_return_at = now
 
-    def next_in_line(self, now: float) -> float:
-        """Seconds until the next of them may come back."""
+    def reserve_return(self, now: float) -> float:
+        """Reserve the next time to try again; return the seconds until then."""
         least, most = RETURN_SPACING_SECONDS
-        self.line = max(self.line, now) + min(max((now - self.changed) / 10, least), most)
-        return self.line - now
+        spacing = min(max((now - self.changed_at) * RETURN_SPACING_FRACTION, least), most)
+        self.last_return_at = max(self.last_return_at, now) + spacing
+        return self.last_return_at - now
 
 
 class ThreadShares:
-    """A thread waits for a share to get free only where the first word of its key is in ``waits_for``."""
+    """Counts the threads that each share holds.
+
+    A thread waits, for up to ``max_wait`` seconds, only for a share whose key begins with one of ``waitable_kinds``.
+    """
 
     def __init__(
         self,
-        waits_for: Container[str],
+        waitable_kinds: Container[str],
         *,
-        patience: float = MAX_WAIT_SECONDS,
+        max_wait: float = MAX_WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._waits_for = waits_for
-        self._patience = patience
+        self._waitable_kinds = waitable_kinds
+        self._max_wait = max_wait
         self._clock = clock
         self._shares: dict[Key, _Share] = {}
         self._changed = threading.Condition()
 
     @contextmanager
     def held(self, limits: Callable[[float], Mapping[Key, int]]) -> Iterator[float | None]:
-        """Hold a thread of each share in ``limits(now)``, of so many: yields None, or after how long to come back."""
+        """Hold one thread of each share in ``limits(now)`` (key → most threads).
+
+        Yield None, or the seconds until the work is to try again: then it holds nothing.
+        """
         with self._changed:
             entered = self._enter(limits)
         if isinstance(entered, float):
@@ -64,27 +74,29 @@ class ThreadShares:
                 self._changed.notify_all()
 
     def _enter(self, limits: Callable[[float], Mapping[Key, int]]) -> list[Key] | float:
-        until = self._clock() + self._patience
+        until = self._clock() + self._max_wait
         while True:
             now = self._clock()
             wanted = limits(now)
-            full = next((key for key, limit in wanted.items() if self._at(key) >= limit), None)
+            full = next((key for key, limit in wanted.items() if self._held(key) >= limit), None)
             if full is None:
+                # All or none: a thread that held one share while waiting for another could deadlock.
                 for key in wanted:
                     self._count(key, 1, now)
                 return list(wanted)
             share = self._shares[full]
-            if full[0] not in self._waits_for or now >= until or now - share.changed > STUCK_AFTER_SECONDS:
-                return share.next_in_line(now)
+            stuck = now - share.changed_at > STUCK_AFTER_SECONDS
+            if full[0] not in self._waitable_kinds or now >= until or stuck:
+                return share.reserve_return(now)
             self._changed.wait(until - now)
 
-    def _at(self, key: Key) -> int:
+    def _held(self, key: Key) -> int:
         share = self._shares.get(key)
         return 0 if share is None else share.held
 
     def _count(self, key: Key, change: int, now: float) -> None:
         share = self._shares.setdefault(key, _Share(now))
         share.held += change
-        share.changed = now
+        share.changed_at = now
         if not share.held:
             del self._shares[key]

@@ -1,6 +1,7 @@
-"""fetch: makes a workspace's feeds of one source fresh. One poll of a group serves all workspaces that watch its feeds.
+"""fetch: refresh a workspace's feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
-``planning`` decides, ``reading`` reads one group, ``fetcher`` claims and settles; ``health`` knows how sources do.
+``planning`` decides, ``reader`` reads one group, ``fetcher`` claims groups and handles results, ``group_leases`` holds
+the leases, ``source_health`` tracks whether each source responds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from overheard.sources.registry import request_budget
 
 
 def work(context: Context) -> StageWork:
-    """The stage's work. Each source has a budget of its own, or none."""
+    """Return the stage's work. Each source has its own request budget, or none."""
     fetcher = Fetcher(
         db=context.db,
         sources=context.sources(),

@@ -1,4 +1,4 @@
-"""Which groups this process reads: claimed by lease, joined, divided, put off, given back."""
+"""Leases on the groups that this process reads: claim, join, divide, postpone, release."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from overheard.sources import GroupLimit, Source
 
 
 class GroupLeases:
-    """Leases on groups. ``sources`` are those of the feeds, by name."""
+    """Claims groups by lease. ``sources`` maps a source's name to the source."""
 
     def __init__(self, *, db: Db, sources: Mapping[str, Source], clock: Clock, rules: FetchSettings) -> None:
         self.db = db
@@ -29,8 +29,11 @@ class GroupLeases:
         self.clock = clock
         self.rules = rules
 
-    def claim(self, message: FetchWorkspace, group_id: int, *, joined: bool) -> GroupPoll | None:
-        """Claim a group that is free: made smaller where it is too large, else ``joined`` by others that are due."""
+    def claim(self, message: FetchWorkspace, group_id: int, *, joinable: bool) -> GroupPoll | None:
+        """Claim a group; return None if another poll holds it, or it no longer exists.
+
+        A group that exceeds the source's limit is divided. Otherwise, if ``joinable``, other groups that are due join.
+        """
         poll = uuid.uuid4().hex
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
         if group is None:
@@ -38,11 +41,11 @@ class GroupLeases:
         if rest := planning.overflow_feeds(group, self._limit(group)):
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
-        elif joined:
-            group = self._joined(message, group, poll)
+        elif joinable:
+            group = self._with_joining_groups(message, group, poll)
         return GroupPoll(group, PollProgress(poll, group.id))
 
-    def _joined(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
+    def _with_joining_groups(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
         now, rules, limit = self.clock(), self.rules, self._limit(group)
         room = planning.room_of(group, limit.places) - len(group.feeds)
         if room <= 0:
@@ -67,41 +70,45 @@ class GroupLeases:
         return msgspec.structs.replace(limit, places=min(limit.places, self.rules.group_size))
 
     def resume(self, progress: PollProgress) -> GroupPoll | None:
-        """Go on with a poll; None when its lease ran out: the poll that took it over reads again from the cursor."""
+        """Resume a poll. Return None if its lease expired: the poll that took over reads again from the cursor."""
         group = groups.of_poll(self.db, progress.group_id, progress.poll_id)
         if group is None:
             return None
+        # Demands compare their ``fresh_since`` with the poll's start. Before its first page a poll has read nothing,
+        # so it may count as starting now and serve the demands that arrived while it waited.
         if not progress.pages:
             groups.restart(self.db, progress.poll_id, self.clock())
         return GroupPoll(group, progress)
 
-    def hold(self, poll: GroupPoll, seconds: float) -> PollProgress:
-        """Hold the group while its poll waits, so that no other message reserves a slot for the same reading."""
-        groups.extend(self.db, poll.at.poll_id, self.clock() + seconds + self.rules.lease)
-        return poll.at
+    def extend(self, poll: GroupPoll, seconds: float) -> PollProgress:
+        """Extend the lease by the ``seconds`` that the poll waits, so that no other message reserves a slot for it."""
+        groups.extend(self.db, poll.progress.poll_id, self.clock() + seconds + self.rules.lease)
+        return poll.progress
 
-    def put_off(self, poll: GroupPoll, seconds: float, refused_at: float | None) -> PollProgress:
-        """Hold the group for another poll, which has yet to begin and reads from the newest page again.
+    def postpone(self, poll: GroupPoll, seconds: float, refused_at: float | None) -> PollProgress:
+        """Pass the lease to a new poll that begins in ``seconds`` and reads from the newest page again.
 
-        Workspaces that become due in between reuse that poll; if its message is lost, the sweep finds a lease that ran
-        out.
+        Workspaces that become due in between reuse that poll. If its message is lost, the sweep finds the expired
+        lease.
         """
         later = uuid.uuid4().hex
-        groups.postpone(self.db, poll.at.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
+        groups.postpone(self.db, poll.progress.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
         return PollProgress(later, poll.group.id, refused_at=refused_at)
 
     def divide(self, poll: GroupPoll, load: Mapping[str, int] | None = None) -> tuple[int, int]:
-        """Give the group back as two, to be read one after the other; their ids.
+        """Release the group as two groups, to be read one after the other; return their ids.
 
-        ``load``: it has more news than one listing holds, and stays divided for a while.
+        With ``load`` (new items by place) the group has more of them than one listing holds: both halves keep a limit
+        on their size, which grows again with short readings (``planning.next_room``).
         """
         group = poll.group
         first, second = planning.halves(group, load or {})
         room = max(len(first), len(second)) if load is not None else None
-        groups.release(self.db, poll.at.poll_id)
+        groups.release(self.db, poll.progress.poll_id)
         return group.id, groups.divide(self.db, group, [feed.id for feed in second], room=room)
 
-    def give_back(self, poll: GroupPoll) -> None:
-        """Give the group back, if the database can be reached: a retry would find it taken, by this poll."""
+    def release(self, poll: GroupPoll) -> None:
+        """Release the lease, if the database can be reached, so that a retry does not find it held by this poll."""
+        # Not raised: the caller is already raising the error that ended the reading, and the lease expires anyway.
         with suppress(Unavailable), self.db.session():
-            groups.release(self.db, poll.at.poll_id)
+            groups.release(self.db, poll.progress.poll_id)

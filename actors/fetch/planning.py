@@ -1,4 +1,4 @@
-"""What is read together, and when again: which groups join, how too many are divided, how long to wait. Pure."""
+"""What is read together, and when: which groups join, how a group is divided, how long to wait. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,32 +13,37 @@ from overheard.items import ALL
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.sources import GroupLimit
 
-READ_AHEAD_FRACTION = 0.75  # of [fetch] fresh_for: workspaces that become due so soon reuse a reading made now
-EASY_PAGES_FRACTION = (
-    0.25  # of the pages that may be read: a group that needs no more may have twice as many feeds again
-)
-RETRY_MIN_SECONDS = 2.0  # seconds after a passing fault of the source; doubles
-RETRY_MAX_SECONDS = 295.0  # the bus delays up to 300
-FRESHNESS_CHECK_SECONDS = 0.25  # seconds until a demand looks again at a feed that is being read just now; doubles
+# Of [fetch] fresh_for: feeds of workspaces that become due this soon join a reading made now, which is then still fresh
+# enough for them. The last quarter covers the time from due to demand (tick, ingress, queue). Chosen, not measured.
+READ_AHEAD_FRACTION = 0.75
+# Of [fetch] max_pages: a group that needed no more may double. Twice the feeds need about twice the pages, so a busier
+# hour still fits before the group has to be divided again. Chosen, not measured.
+EASY_PAGES_FRACTION = 0.25
+RETRY_MIN_SECONDS = 2.0  # after a transient error of the source; doubles
+RETRY_MAX_SECONDS = 295.0  # just below the 300 s that the bus delays a message (bus.envelope.MAX_DELAY_SECONDS)
+FRESHNESS_CHECK_SECONDS = 0.25  # until an on-demand message checks a feed that another poll is reading; doubles
 FRESHNESS_CHECK_MAX_SECONDS = 5.0
 
 
 def room_of(group: Group, size: int) -> int:
-    """How many feeds the group may have."""
+    """Return how many feeds the group may have: ``size``, or fewer after an overflow."""
     return min(size, group.room or size)
 
 
 def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
-    """Since when a feed must not have been read, to join the reading: since the demand was made.
+    """Return the time of the demand: a feed read at or after it does not join the reading.
 
-    What the demand has read already does not join again, however long it waits for its turns: a refused group would
-    never get smaller. A demand by hand is no reason to hurry the others.
+    Feeds that this demand has already read must not join again, however long it waits for the budget: a refused group
+    would never get smaller. ``fresh_since`` is that time for an on-demand message, and ``fresh_for`` earlier for a
+    scheduled one. An on-demand message does not hurry the feeds of other workspaces.
     """
     return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
 def joinable(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
-    """Those of the others, in their order, that fit into one request with the group."""
+    """Return those of ``others``, in order, that fit into one request with the group."""
+    # ``all`` covers every place anyway. A feed that was refused is retried alone: another refusal would cost requests
+    # of all feeds that share its group.
     if any(feed.place == ALL or feed.failures for feed in group.feeds):
         return []
     chosen: list[Group] = []
@@ -60,34 +65,34 @@ def _bytes(group: Group) -> int:
 
 
 def overflow_feeds(group: Group, limit: GroupLimit) -> list[FeedRow]:
-    """Feeds of the group that one request cannot name any more: a smaller group was configured."""
+    """Return the feeds that no longer fit into one request, after a smaller group was configured."""
     lengths = accumulate(len(feed.place) + 1 for feed in group.feeds)
     fitting = sum(_fits(length, limit) for length in lengths)
     return list(group.feeds[min(max(fitting, 1), limit.places) :])
 
 
 def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[FeedRow]]:
-    """Divide a group of several feeds by what each has to say, the busiest first; without ``load``, in the middle."""
+    """Divide a group of several feeds by their ``load``, the busiest first; without load, in the middle."""
     feeds = sorted(group.feeds, key=lambda feed: -load.get(feed.place, 0))
-    said = list(accumulate(load.get(feed.place, 0) for feed in feeds))
-    count = min(bisect_left(said, said[-1] / 2) + 1, len(feeds) - 1) if said[-1] else len(feeds) // 2
+    running = list(accumulate(load.get(feed.place, 0) for feed in feeds))
+    count = min(bisect_left(running, running[-1] / 2) + 1, len(feeds) - 1) if running[-1] else len(feeds) // 2
     return feeds[:count], feeds[count:]
 
 
 def next_room(room: int | None, pages: int, rules: FetchSettings) -> int | None:
-    """How many feeds a group may have from now on: twice as many when few pages were enough; None: as configured."""
+    """Return how many feeds a group may have from now on: double if few pages were enough. None: as configured."""
     if room is not None and pages <= EASY_PAGES_FRACTION * rules.max_pages:
         return 2 * room if 2 * room < rules.group_size else None
     return room
 
 
-def retry_delay(fault: RetryableError, attempt: int) -> float:
-    """Seconds until a group whose source failed is read again."""
-    return min(
-        fault.delay if fault.delay is not None else RETRY_MIN_SECONDS * 2.0 ** min(attempt, 10), RETRY_MAX_SECONDS
-    )
+def retry_delay(error: RetryableError, attempt: int) -> float:
+    """Return the seconds until a group whose source failed is read again: what the source asked for, or a backoff."""
+    # The exponent is limited because a float overflows at 2 ** 1024; the maximum is reached long before.
+    backoff = RETRY_MIN_SECONDS * 2.0 ** min(attempt, 10)
+    return min(error.delay if error.delay is not None else backoff, RETRY_MAX_SECONDS)
 
 
-def look_again_delay(attempt: int) -> float:
-    """Seconds until a demand by hand looks again at feeds that are being read, from before it was made."""
+def freshness_check_delay(attempt: int) -> float:
+    """Return the seconds until an on-demand message checks feeds again that an older poll is reading."""
     return min(FRESHNESS_CHECK_SECONDS * 2.0 ** min(attempt, 10), FRESHNESS_CHECK_MAX_SECONDS)

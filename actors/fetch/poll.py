@@ -1,4 +1,4 @@
-"""A poll under way: which group it reads, and how far it has come."""
+"""A poll in progress: the group it reads, and how far it has read."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from overheard.sources import Page, ReadRequest
 
 
 class GroupPoll(msgspec.Struct):
-    """One poll of a group's feeds, page by page. ``at`` is how far it has come: what a message carries to go on."""
+    """One poll of a group's feeds, page by page. ``progress`` is what a message carries to resume it."""
 
     group: Group
-    at: PollProgress
+    progress: PollProgress
 
     @property
-    def gist(self) -> dict[str, str | int]:
-        """What log lines say of it."""
+    def log_fields(self) -> dict[str, str | int]:
+        """Return the fields that identify the poll in log lines."""
         return {
-            "poll": self.at.poll_id,
+            "poll": self.progress.poll_id,
             "source": self.group.source,
             "kind": self.group.kind,
             "feeds": len(self.group.feeds),
-            "pages": self.at.pages,
+            "pages": self.progress.pages,
         }
 
     def request(self) -> ReadRequest:
-        """What to ask the source for: the next page."""
+        """Return the request for the next page."""
         group = self.group
         return ReadRequest(
             kind=group.kind,
             places=group.places,
             cursor=group.cursor,
-            position=self.at.position,
+            position=self.progress.position,
             since=group.began_at,
         )
 
-    def turn(self, page: Page, now: float) -> None:
-        """Note that a page was read: so the feeds are not refused, or not any more."""
-        at = self.at
-        self.at = msgspec.structs.replace(
-            at,
+    def record_page(self, page: Page, now: float) -> None:
+        """Advance past a page that was read at ``now``, and clear ``refused_at``: the source serves the feeds."""
+        before = self.progress
+        self.progress = msgspec.structs.replace(
+            before,
             position=page.position,
-            pages=at.pages + 1,
-            read_at=at.read_at if at.pages else now,
+            pages=before.pages + 1,
+            read_at=before.read_at if before.pages else now,
             refused_at=None,
         )
 
     def next_part(self) -> int:
-        """Return the number of the part that is sent next."""
-        part = self.at.parts
-        self.at = msgspec.structs.replace(self.at, parts=part + 1)
+        """Return the number of the part to send next, and count it."""
+        part = self.progress.parts
+        self.progress = msgspec.structs.replace(self.progress, parts=part + 1)
         return part
 
     def target(self, page: Page, missed: GapBounds | None, room: int | None) -> PollTarget:
-        """Where the group stands when all of this, of which ``page`` was the last, is stored."""
+        """Return the state that store gives to the group when all parts are stored; ``page`` is the last one read."""
         feeds = tuple(feed.id for feed in self.group.feeds)
-        return PollTarget(self.group.id, feeds, page.cursor, self.at.read_at, room, missed)
+        return PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)

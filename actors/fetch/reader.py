@@ -1,7 +1,7 @@
-"""One reading: a group's feeds from the newest page back to the cursor, each page sent on as it comes.
+"""Read a group's feeds from the newest page back to the cursor, and send each page on as it arrives.
 
-How it ended is a value; what becomes of the group then is the stage's matter (``fetcher``). Only faults of servers of
-ours (bus, database) are raised, and credentials that the source does not take.
+The result is returned; the caller (``fetcher``) decides what happens to the group. Raised are only errors of our own
+servers (bus, database) and permanent ones, such as credentials that the source does not accept.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ log = get_logger(__name__)
 
 
 class ListingOverflow(msgspec.Struct, frozen=True):
-    """The group has more news than its source lists; ``load`` is what each feed has to say."""
+    """The group has more new items than its source lists; ``load`` counts those read, by place."""
 
     load: Mapping[str, int]
 
 
-# What keeps a page from being read: the budget has nothing for it yet, the source does not show one of the feeds (or
-# none of them), or it is a passing fault of the source.
+# Why a page was not read: no token in the budget yet, one of the feeds (or all of them) refused by the source, or a
+# transient error of the source.
 ReadFailure = BudgetExhausted | FeedRefused | RetryableError
-ReadResult = ListingOverflow | ReadFailure | None  # None: all parts are sent, the last of them with the target
+ReadResult = ListingOverflow | ReadFailure | None  # None: all parts are sent, the last one with the target
 
 
 class Reader:
-    """Reads groups. ``sources`` are those of the feeds, by name; a request names feeds of one source and kind."""
+    """Reads groups. ``sources`` maps a source's name to the source; a request names feeds of one source and kind."""
 
     def __init__(
         self,
@@ -60,58 +60,61 @@ class Reader:
         self.health = health
 
     def read(self, poll: GroupPoll, budget: RequestTokens) -> ReadResult:
-        """Read from where the poll is back to the cursor. The last part bears the target."""
-        count = 0
+        """Read from the poll's position back to the cursor. The last part carries the target."""
+        item_count = 0
         while True:
             page = self._page(poll, budget)
             if not isinstance(page, Page):
                 return page
-            poll.turn(page, self.clock())
-            done = page.complete or page.position is None or poll.at.pages >= self.rules.max_pages
-            too_much = done and not page.complete and len(poll.group.feeds) > 1
-            self._send(poll, page, self._target(poll, page) if done and not too_much else None)
+            poll.record_page(page, self.clock())
+            done = page.complete or page.position is None or poll.progress.pages >= self.rules.max_pages
+            # A single feed cannot be divided: what its listing no longer holds is a gap, which the target records.
+            overflow = done and not page.complete and len(poll.group.feeds) > 1
+            self._send(poll, page, self._target(poll, page) if done and not overflow else None)
             if not is_internal(poll.group.source):
                 self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(len(page.items))
-            count += len(page.items)
+            item_count += len(page.items)
             if done:
-                log.info("poll read", **poll.gist, items=count)
-                return ListingOverflow(page.load) if too_much else None
+                log.info("poll read", **poll.log_fields, items=item_count)
+                return ListingOverflow(page.load) if overflow else None
 
     def _page(self, poll: GroupPoll, budget: RequestTokens) -> Page | ReadFailure:
-        """The next page, or why there is none. How the source does is recorded: monitoring has no other view of it."""
+        """Return the next page, or why there is none. Record source health: monitoring has no other view of it."""
         group, health = poll.group, self.health
         try:
             page = self.sources[group.source].read(poll.request(), budget)
-        except BudgetExhausted as wait:
-            return wait
+        except BudgetExhausted as exhausted:
+            return exhausted
         except FeedRefused as refusal:
-            health.refused(group.source)
+            health.record_refusal(group.source)
             return refusal
         except Unavailable:
-            raise  # the database, where the budget is: not the source
-        except RetryableError as fault:
-            health.failed(group.source, fault)
-            return fault
-        except PermanentError as fault:
-            health.failed(group.source, fault)
+            raise  # our database, which holds the budget: not an error of the source
+        except RetryableError as error:
+            health.record_failure(group.source, error)
+            return error
+        except PermanentError as error:
+            health.record_failure(group.source, error)
             raise
-        health.answered(group.source)
+        health.record_success(group.source)
         return page
 
     def _target(self, poll: GroupPoll, page: Page) -> PollTarget:
-        """What store makes of the group when all is stored; with a gap, when the reading ends short of the cursor."""
+        """Return the target for the last part; it has a gap if the reading ended short of the cursor."""
         missed = None
         if page.unread is not None:
+            # A position means that the listing goes on: [fetch] max_pages ended the reading, not the source.
             reason = page.unread.reason if page.position is None else "pages"
             missed = GapBounds(reason, page.unread.since, page.unread.until)
-            log.warning("coverage gap", **poll.gist, reason=reason)
-        return poll.target(page, missed, planning.next_room(poll.group.room, poll.at.pages, self.rules))
+            log.warning("coverage gap", **poll.log_fields, reason=reason)
+        return poll.target(page, missed, planning.next_room(poll.group.room, poll.progress.pages, self.rules))
 
     def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
-        pieces = chunks(page.items, item_size)
+        parts = chunks(page.items, item_size)
+        # With the first part: store erases what is gone before it stores the part's items.
         gone = tuple((poll.group.source, item_id) for item_id in page.gone)
-        for number, piece in enumerate(pieces, 1):
-            part = PollPart(poll=poll.at.poll_id, part=poll.next_part())
-            if target is not None and number == len(pieces):
+        for number, items in enumerate(parts, 1):
+            part = PollPart(poll=poll.progress.poll_id, part=poll.next_part())
+            if target is not None and number == len(parts):
                 part = msgspec.structs.replace(part, parts=part.part + 1, targets=(target,))
-            self.send(ItemsFetched(part=part, items=piece, gone=gone if number == 1 else ()))
+            self.send(ItemsFetched(part=part, items=items, gone=gone if number == 1 else ()))

@@ -1,4 +1,8 @@
-"""notify: claims a channel's deliveries, sends them, marks them (I4)."""
+"""notify: claim a channel's deliveries, send them, mark them (I4).
+
+``notifier`` runs a round, ``attempts`` sends one delivery and handles the result, ``batch`` holds the claim,
+``receiver_shares`` limits the threads that failing receivers may hold.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ from overheard.db.channels import ChannelRow
 from overheard.messages import NotifyChannel
 from overheard.permits import BudgetNeed
 
-# Channels have budgets of their own, and as many may be used up as there are channels: if each held a thread for a
-# second, those that have tokens left would wait for the threads.
+# Less than the general second (permits.MAX_THREAD_WAIT_SECONDS): each channel has its own budget, and all of them may
+# be exhausted at once. If each held a thread for a second, channels that have tokens left would wait for the threads.
 MAX_WAIT_SECONDS = 0.1
 
 
 def work(context: Context) -> StageWork:
-    """The stage's work. Each channel has a budget of its own."""
+    """Return the stage's work. Each channel has its own budget."""
     rules = context.config.notify
     options = ChannelOptions(
         allow_private=rules.allow_private,
@@ -42,5 +46,5 @@ def work(context: Context) -> StageWork:
 
 
 def need(message: NotifyChannel) -> BudgetNeed:
-    """The channel's budget."""
+    """Return the budget of the message's channel."""
     return BudgetNeed(f"channel:{message.channel_id}", max_wait=MAX_WAIT_SECONDS)

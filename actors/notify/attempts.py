@@ -1,4 +1,4 @@
-"""One try of one delivery, and what follows from it for the delivery and its channel."""
+"""Attempt one delivery, and record what follows for the delivery and its channel."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from overheard.observability.metrics import ProcessMetrics
 
 log = get_logger(__name__)
 
-FIRST_RETRY_SECONDS = 5.0  # seconds; doubles with each failure in a row
+FIRST_RETRY_SECONDS = 5.0  # doubles with each failure in a row
 LONGEST_RETRY_SECONDS = 3600.0
-REFUSALS_TOLERATED = 1  # of new deliveries in a row that say nothing of their channel yet
-MIN_ATTEMPTS = (
-    10  # at least, over most of an hour: what waited for days on a machine that was off is not given up at once
-)
+# New deliveries in a row that a channel may refuse before it pauses: a single one may be a mention that it cannot take.
+REFUSALS_TOLERATED = 1
+# Before a delivery is given up, whatever its age; they take most of an hour. So what waited for days on a machine that
+# was switched off is not given up at the first failure.
+MIN_ATTEMPTS = 10
 
 
 class DeliveryAttempts:
-    """Sends deliveries and marks them."""
+    """Sends deliveries and marks them sent, rescheduled or failed."""
 
     def __init__(
         self, *, db: Db, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics, shares: ReceiverShares
@@ -43,12 +44,15 @@ class DeliveryAttempts:
     def deliver(
         self, row: ChannelRow, channel: Channel, batch: DeliveryBatch, delivery: ClaimedDelivery
     ) -> float | None:
-        """One try. None: the round may go on; else it ends, for so many seconds (infinity: for good)."""
+        """Attempt the delivery. Return None if the round may go on, else the seconds for which the channel pauses.
+
+        Infinity: the channel was disabled.
+        """
         contents = deliveries.contents(self.db, delivery)
         if contents is None:
-            return None  # what it was to say was erased since it was claimed, and the delivery with it
+            return None  # its mention was erased after the claim, and the delivery with it
         if not contents.notice.mentions:
-            self._fail(row, channel.kind, batch, delivery, "what it was to say has been deleted")
+            self._fail(row, channel.kind, batch, delivery, "its mentions have been deleted")
             return None
         try:
             channel.send(contents.notice)
@@ -62,11 +66,11 @@ class DeliveryAttempts:
         except RetryableError as error:
             return self._retry(row, channel.kind, batch, delivery, error)
         except Exception as error:
-            # A fault of ours, or of a library, with this one notice: it is tried for as long as any other. Left to the
-            # bus, it would hold up the channel for ever.
-            log.exception("delivery broke", delivery=delivery.id)
-            broken = DeliveryRefused(f"internal error: {type(error).__name__}")
-            return self._retry(row, channel.kind, batch, delivery, broken)
+            # A bug of ours or of a library with this one notice: treated as a refusal, so that it is retried and given
+            # up like any other. Raised to the bus, it would end the round again and again and block the channel.
+            log.exception("delivery raised an unexpected error", delivery=delivery.id)
+            refusal = DeliveryRefused(f"internal error: {type(error).__name__}")
+            return self._retry(row, channel.kind, batch, delivery, refusal)
         self._mark_sent(row, channel.kind, batch, delivery, contents)
         return None
 
@@ -78,27 +82,32 @@ class DeliveryAttempts:
         if batch.failing:
             channels.mark_healthy(self.db, row.id)
             batch.failing = False
-        self.shares.answered(row)
+        self.shares.record_response(row)
         self._count(row, kind, "sent")
-        for born in contents.born if not row.internal else ():
-            self.metrics.item_to_delivered.observe(max(now - born, 0.0))
+        for created_at in contents.born if not row.internal else ():
+            # An item may be dated in the future by its source's clock.
+            self.metrics.item_to_delivered.observe(max(now - created_at, 0.0))
 
     def _retry(
         self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: ClaimedDelivery, error: RetryableError
     ) -> float | None:
-        """One try failed. None: that is about this delivery, the round may go on; else its channel pauses for so long.
+        """Reschedule the delivery, or give it up, after a failed attempt. Return what ``deliver`` returns.
 
-        What a receiver refuses again and again is refused alone, and must not keep from it what it would take. One that
-        refuses one new delivery after the other takes none, though it answers.
+        A failure of the receiver pauses the channel. A refusal (``DeliveryRefused``) delays only its own delivery, as
+        the receiver may take others; refusals of one new delivery after the other pause the channel too, because such a
+        receiver takes nothing although it responds.
         """
         now = self.clock()
         refused = isinstance(error, DeliveryRefused)
+        # A delivery that is refused for the second time says nothing new about its channel: ten refusals of one poison
+        # delivery are one failure, refusals of ten new deliveries are ten.
         fault = not refused or delivery.attempts == 1
         since, failures = channels.record_failure(self.db, row.id, str(error), now, fault=fault)
         batch.failing = True
+        # An error with a delay is a response (Retry-After): the receiver is up, and holds no threads.
         if not refused and error.delay is None:
-            self.shares.failed(row)
-        # Both: a channel that was quiet for days after a fault is not disabled by its next one.
+            self.shares.record_failure(row)
+        # Both: a channel that was quiet for days after a failure is not disabled by its next one.
         if min(now - since, now - delivery.created_at) >= self.rules.give_up_after:
             days = self.rules.give_up_after / 86400
             self.disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
@@ -108,16 +117,17 @@ class DeliveryAttempts:
             pause = backoff(failures) if error.delay is None else error.delay
             channels.put_off(self.db, row.id, now + pause)
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= MIN_ATTEMPTS:
-            # The channel takes others: it is this one that it cannot take, and never will.
+            # The channel is not disabled, so it takes others: this delivery is the one that it does not take.
             self._fail(row, kind, batch, delivery, str(error))
-            log.warning("delivery given up", delivery=delivery.id, tries=delivery.attempts, exc_info=error)
+            log.warning("delivery given up", delivery=delivery.id, attempts=delivery.attempts, exc_info=error)
             return pause
-        # It failed before the channel's last success, too: it may be this one that the receiver cannot take.
-        again = pause is None or (error.delay is None and delivery.attempts > failures)
-        delay = backoff(delivery.attempts) if again or pause is None else pause
-        batch.put_off(delivery, now + delay, str(error))
+        # More attempts than failures in a row of the channel: it failed before the channel's last success, too, so the
+        # delivery itself may be the cause. Its own, longer backoff lets others go first. Say: attempts 4, failures 1.
+        failed_before_success = error.delay is None and delivery.attempts > failures
+        delay = backoff(delivery.attempts) if pause is None or failed_before_success else pause
+        batch.reschedule(delivery, now + delay, str(error))
         self._count(row, kind, "retried")
-        log.info("delivery put off", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
+        log.info("delivery rescheduled", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return pause
 
     def _fail(self, row: ChannelRow, kind: str, batch: DeliveryBatch, delivery: ClaimedDelivery, reason: str) -> None:
@@ -125,17 +135,18 @@ class DeliveryAttempts:
         self._count(row, kind, "failed")
 
     def disable(self, row: ChannelRow, reason: str, kind: str) -> None:
-        """Send nothing there any more."""
+        """Disable the channel: nothing is sent to it until it is saved again."""
         channels.disable(self.db, row.id, reason, self.clock())
         self._count(row, kind, "disabled")
         log.error("channel disabled", reason=reason)
 
     def _count(self, row: ChannelRow, kind: str, outcome: str) -> None:
         if row.internal:
-            return  # it has gauges of its own
+            return  # the canary has its own gauges
         self.metrics.deliveries.labels(kind, outcome).inc()
 
 
 def backoff(failures: int) -> float:
-    """Seconds until the next try: doubling, with jitter so that receivers are not hit by all at once."""
+    """Return the seconds until the next attempt: doubling, with jitter so that retries to one receiver spread out."""
+    # The exponent is limited because a float overflows at 2 ** 1024; the hour is reached long before.
     return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_RETRY_SECONDS) * random.uniform(0.8, 1.2)

@@ -1,4 +1,4 @@
-"""A round's batch: the claimed deliveries of one channel, and until when they are ours."""
+"""The batch of a round: the claimed deliveries of one channel, and the end of their claim."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from overheard.db.deliveries import ClaimedDelivery
 
 
 class DeliveryBatch:
-    """``rest`` was not tried yet, the next one first; the claim on it, and on the one at hand, ends at ``held_until``.
+    """``remaining`` are the deliveries not attempted yet, the next one first.
 
-    What is said of a delivery holds only while the claim does: a process that stood still for longer than that must
-    not give back what another one is sending.
+    The claim on them, and on the one being attempted, ends at ``held_until``. Every change applies only while the claim
+    holds: a process that stood still for longer must not release what another process is sending.
     """
 
     def __init__(self, db: Db, claimed: Sequence[ClaimedDelivery], held_until: float) -> None:
         self.db = db
-        self.rest = list(claimed)
+        self.remaining = list(claimed)
         self.held_until = held_until
-        self.failing = any(delivery.failing for delivery in claimed)  # the channel, as far as is known
-        self.next_try = math.inf  # the earliest of those that were put off
+        self.failing = any(delivery.failing for delivery in claimed)  # the channel, when the batch was claimed
+        self.next_attempt_at = math.inf  # the earliest among the rescheduled deliveries
 
-    def hold(self, until: float) -> bool:
-        """Hold the rest until then; False: the claim ran out, and another round has taken the deliveries over."""
-        ours = deliveries.extend(self.db, self._ids, self.held_until, until)
-        if ours:
+    def extend(self, until: float) -> bool:
+        """Extend the claim. Return False if it expired and another round has taken the deliveries over."""
+        held = deliveries.extend(self.db, self._ids, self.held_until, until)
+        if held:
             self.held_until = until
-        return ours
+        return held
 
-    def give_back(self, until: float) -> None:
-        """Let go of the rest, which costs it no try; it is due at ``until``."""
+    def release(self, until: float) -> None:
+        """Release the remaining deliveries, which become due at ``until``; this counts as no attempt."""
         deliveries.release(self.db, self._ids, self.held_until, until)
 
-    def put_off(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
-        """Note that its try failed: it is due again at ``until``."""
+    def reschedule(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
+        """Record a failed attempt; the delivery becomes due again at ``until``."""
         deliveries.reschedule(self.db, delivery.id, self.held_until, until, reason)
-        self.next_try = min(self.next_try, until)
+        self.next_attempt_at = min(self.next_attempt_at, until)
 
     def fail(self, delivery: ClaimedDelivery, reason: str) -> None:
-        """Give it up."""
+        """Give up a delivery permanently."""
         deliveries.mark_failed(self.db, delivery.id, self.held_until, reason)
 
     @property
     def _ids(self) -> list[str]:
-        return [delivery.id for delivery in self.rest]
+        return [delivery.id for delivery in self.remaining]

@@ -1,4 +1,4 @@
-"""One message's round: its channel's deliveries that are due, sent one after the other. Read it downwards."""
+"""Run one round: send the deliveries of one channel that are due, one after the other. Read it from the top down."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ from overheard.sending import Send
 
 log = get_logger(__name__)
 
-MAX_BUS_DELAY_SECONDS = 300.0  # longer waits are due times in the database, which the sweep finds
+# The longest delay of a message on the bus (bus.envelope.MAX_DELAY_SECONDS). Longer waits are due times in the
+# database, which the sweep finds.
+MAX_BUS_DELAY_SECONDS = 300.0
+# Of [notify] timeout: healthy receivers respond much faster, and one that hangs must count as failing before its first
+# attempt times out, or its other channels would take more threads. Chosen, not measured.
+SLOW_FRACTION = 0.25
 
 
 class Notifier:
-    """What the stage works with. ``open_channel`` makes a ready channel of a row."""
+    """The notify stage's handler. ``open_channel`` makes a ready channel from a row."""
 
     def __init__(
         self,
@@ -48,104 +53,106 @@ class Notifier:
         self.open_channel = open_channel
         self.clock = clock
         self.rules = rules
-        self.shares = ReceiverShares(rules.threads, slow=rules.timeout / 4)
-        self.tries = DeliveryAttempts(db=db, clock=clock, rules=rules, metrics=metrics, shares=self.shares)
+        self.shares = ReceiverShares(rules.threads, slow_seconds=SLOW_FRACTION * rules.timeout)
+        self.attempts = DeliveryAttempts(db=db, clock=clock, rules=rules, metrics=metrics, shares=self.shares)
 
     def notify(self, message: NotifyChannel, permit: AnyPermit) -> Outcome:
-        """Send what is due for one channel, oldest first, one token of the channel's budget each.
+        """Send what is due for one channel, oldest first, with one token of the channel's budget for each delivery.
 
-        A channel that fails is left alone as a whole, until its ``not_before``: a receiver that is down is not hammered
-        with all that waits for it. And a channel has one round at a time, which asks for the next: a message that comes
-        meanwhile, or too early, has nothing to do. Nor does a round begin for which there is no thread to spare
-        (``receiver_shares.py``): the message comes back a little later. So it does when the channel's budget is spent:
-        the round waits on the bus, not in a thread, and keeps its claim, so that no other begins beside it.
+        - A failing channel pauses as a whole, until its ``not_before``: a receiver that is down is not hammered with
+          everything that waits for it.
+        - A channel has one round at a time, which requests the next one. A message that arrives meanwhile, or too
+          early, has nothing to do.
+        - Without a free thread in its shares (``receiver_shares``) a round does not begin; it is rescheduled.
+        - Without budget a round waits on the bus, not in a thread, and keeps its claim, so that no other round begins.
         """
         row = channels.get(self.db, message.channel_id)
         if row is None or row.disabled_at is not None:
             return None
         bind(workspace=row.workspace)
         if row.not_before > self.clock():
-            self._held(message).give_back(self.clock())
+            # The channel failed while this round waited for budget: what the round still claims must not stay locked.
+            self._resume(message).release(self.clock())
             return None
         with self.shares.held(row) as later:
             return self._round(message, row, permit) if later is None else self._defer(message, later)
 
-    def _held(self, message: NotifyChannel, wait: float = 0.0) -> DeliveryBatch:
-        """What the message holds from before, held for a lease from now, or from after ``wait`` seconds, on."""
+    def _resume(self, message: NotifyChannel, wait: float = 0.0) -> DeliveryBatch:
+        """Return what the message's earlier claim still holds, under a new lease that begins ``wait`` seconds later."""
         now, lease = self.clock(), self.rules.lease + wait
-        held: list[ClaimedDelivery] = []
+        claimed: list[ClaimedDelivery] = []
         if message.lease:
-            held = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
-        return DeliveryBatch(self.db, held, now + lease)
+            claimed = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
+        return DeliveryBatch(self.db, claimed, now + lease)
 
     def _defer(self, message: NotifyChannel, seconds: float) -> Outcome:
-        """Come back later: a round that is under way with its claim; others by what the database says, to come once."""
-        log.info("no thread to spare", seconds=round(seconds, 2))
-        held = self._held(message, min(seconds, MAX_BUS_DELAY_SECONDS))
-        if held.rest:
-            return Later(min(seconds, MAX_BUS_DELAY_SECONDS), msgspec.structs.replace(message, lease=held.held_until))
+        """Reschedule the round: with its claim if it has one, otherwise once for the channel, by its ``not_before``."""
+        log.info("thread share full", seconds=round(seconds, 2))
+        delay = min(seconds, MAX_BUS_DELAY_SECONDS)
+        batch = self._resume(message, delay)
+        if batch.remaining:
+            return Later(delay, msgspec.structs.replace(message, lease=batch.held_until))
         now = self.clock()
         if deliveries.defer(self.db, message.channel_id, now=now, until=now + seconds):
             return Later(seconds, NotifyChannel(channel_id=message.channel_id))
         return None
 
     def _round(self, message: NotifyChannel, row: ChannelRow, permit: AnyPermit) -> Outcome:
-        batch = self._batch(message)
-        bind(deliveries=len(batch.rest))
-        if not batch.rest:
+        batch = self._claim(message)
+        bind(deliveries=len(batch.remaining))
+        if not batch.remaining:
             return None
         try:
             channel = self.open_channel(row)
         except InvalidInput as error:
-            self.tries.disable(row, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
+            self.attempts.disable(row, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
             return None
         pause = None
-        while batch.rest and pause is None:
-            if not self._hold(batch):
+        while batch.remaining and pause is None:
+            if not self._ensure_lease(batch):
                 return None
             try:
                 permit.acquire()
-            except BudgetExhausted as wait:
-                return self._later(message, batch, wait)
-            pause = self.tries.deliver(row, channel, batch, batch.rest.pop(0))
-        if pause != math.inf:  # else it was disabled, and its deliveries with it
-            self._ask_again(row, batch, pause)
+            except BudgetExhausted as exhausted:
+                return self._wait_for_budget(message, batch, exhausted)
+            pause = self.attempts.deliver(row, channel, batch, batch.remaining.pop(0))
+        if pause != math.inf:  # infinite: the channel was disabled, and its deliveries with it
+            self._request_next_round(row, batch, pause)
         return None
 
-    def _batch(self, message: NotifyChannel) -> DeliveryBatch:
-        """The batch that the message goes on with, or a new one; an empty one when another round has the channel's."""
-        held = self._held(message)
-        if held.rest:
-            return held
+    def _claim(self, message: NotifyChannel) -> DeliveryBatch:
+        """Return the batch that the message resumes, or a new one; empty if another round holds the channel."""
+        resumed = self._resume(message)
+        if resumed.remaining:
+            return resumed
         now, lease = self.clock(), self.rules.lease
         claimed = deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
         return DeliveryBatch(self.db, claimed, now + lease)
 
-    def _hold(self, batch: DeliveryBatch) -> bool:
-        """Return whether the rest is ours, held for longer when the next try might outlast the lease.
-
-        So a lease is short, and a killed process keeps its channels waiting for a short time only.
-        """
+    def _ensure_lease(self, batch: DeliveryBatch) -> bool:
+        """Extend the claim if the next attempt might outlast it. Return False if the claim was lost."""
+        # Extended before each attempt instead of claimed for the whole batch: so a lease is short, and after a kill the
+        # channel waits for a short time only.
         now = self.clock()
-        return now + self.rules.timeout + LEASE_MARGIN <= batch.held_until or batch.hold(now + self.rules.lease)
+        return now + self.rules.timeout + LEASE_MARGIN <= batch.held_until or batch.extend(now + self.rules.lease)
 
-    def _later(self, message: NotifyChannel, batch: DeliveryBatch, wait: BudgetExhausted) -> Outcome:
-        """Come back for the slot that is reserved, with the claim; without one the rest is given back to the sweep."""
-        moment = self.clock() + wait.delay
-        if wait.slot is None or wait.delay > MAX_BUS_DELAY_SECONDS:
-            batch.give_back(moment)
-        elif not batch.hold(moment + self.rules.lease):
+    def _wait_for_budget(self, message: NotifyChannel, batch: DeliveryBatch, exhausted: BudgetExhausted) -> Outcome:
+        """Come back for the reserved slot, with the claim; without a slot, or with a distant one, release the rest."""
+        slot_at = self.clock() + exhausted.delay
+        if exhausted.slot is None or exhausted.delay > MAX_BUS_DELAY_SECONDS:
+            batch.release(slot_at)  # the sweep finds what is due then
+        elif not batch.extend(slot_at + self.rules.lease):
             return None
-        return Later.for_slot(wait, msgspec.structs.replace(message, lease=batch.held_until))
+        return Later.for_slot(exhausted, msgspec.structs.replace(message, lease=batch.held_until))
 
-    def _ask_again(self, row: ChannelRow, batch: DeliveryBatch, pause: float | None) -> None:
-        """Ask for the next round, once: a failing channel must not have more and more of them under way.
+    def _request_next_round(self, row: ChannelRow, batch: DeliveryBatch, pause: float | None) -> None:
+        """Send one message for the next round: a failing channel must not accumulate messages.
 
-        At once when more is due, else when the first of what was put off is; not before the channel's own ``pause``.
+        Now if more is due, else when the first rescheduled delivery is; never before the channel's ``pause`` ends.
         """
         now = self.clock()
-        if batch.rest:
-            batch.give_back(now)
-        delay = pause if deliveries.more_due(self.db, row.id, now) else max(pause or 0.0, batch.next_try - now)
+        if batch.remaining:
+            batch.release(now)  # the channel pauses: the next round claims a single delivery, as a probe
+        delay = pause if deliveries.more_due(self.db, row.id, now) else max(pause or 0.0, batch.next_attempt_at - now)
         if delay is None or delay <= MAX_BUS_DELAY_SECONDS:
             self.send(NotifyChannel(channel_id=row.id), delay=delay)

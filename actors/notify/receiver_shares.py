@@ -1,16 +1,18 @@
 """Shares of a notify process's threads (``actors.thread_shares``).
 
-    one workspace           a third of the threads
-    what fails, together    a quarter; of one workspace, so many that a thread of its share is left to what works
-    one receiver            half: when a service begins to hang, nothing tells yet that it does
+    one workspace             a third of the threads
+    failing, all together     a quarter; of one workspace, one thread less than its share, for its working channels
+    one receiver              half: when a service begins to hang, nothing shows yet that it does
 
-A share is at least one thread. A receiver is a host, or one of Apprise's services. It fails from the moment at which it
-has kept a try waiting for long, or a channel of it has failed, until it answers: hundreds of channels of a service
-that is down must not find that out one by one.
+A share is at least one thread. A receiver is a host, or one of Apprise's services. It counts as failing from the moment
+at which it has kept an attempt waiting for long, or one of its channels has failed, until it responds: hundreds of
+channels of a service that is down must not find that out one by one.
 
-Accepted: several hosts that begin to hang in the same moment can hold all threads until their tries time out; more such
-hosts than threads do so in several waves. Nothing tells them from those that work, and to keep threads from all of
-which nothing is known yet costs these more.
+The fractions were chosen, not measured: of the default eight threads, two shares that are full leave at least two.
+
+Accepted: several hosts that begin to hang at the same moment can hold all threads until their attempts time out; more
+such hosts than threads do so in several waves. Nothing distinguishes them from working hosts yet, and to withhold
+threads from every host of which nothing is known would slow the working ones more.
 """
 
 from __future__ import annotations
@@ -23,45 +25,46 @@ from contextlib import contextmanager
 from actors.thread_shares import MAX_WAIT_SECONDS, Key, ThreadShares
 from overheard.db.channels import ChannelRow
 
-MOST_RECEIVERS = 1000  # that failed and are remembered when nothing is under way to them
+# The map would grow without end with the hosts of channels that fail and are never tried again.
+MAX_IDLE_FAILED_RECEIVERS = 1000  # remembered while no attempt is in progress
 
 FAILING: Key = ("failing",)
-# Only for what many workspaces have in common: one workspace must not keep the others' threads waiting.
-WAITS_FOR = ("receiver",)
+# Only what many workspaces have in common: one workspace must not keep the threads of the others waiting.
+WAITABLE_KINDS = ("receiver",)
 
 
-class _Receiver:
-    """``since``: when it answered last, or was first asked since; ``tries``: under way."""
+class _ReceiverState:
+    """``attempts`` in progress; ``waiting_since``: the last response, or the start of the first attempt after it."""
 
     def __init__(self, now: float) -> None:
-        self.tries = 0
-        self.since = now
+        self.attempts = 0
+        self.waiting_since = now
         self.failed = False
 
 
 class ReceiverShares:
-    """Of ``threads`` threads. A receiver that keeps a try waiting for ``slow`` seconds counts as failing."""
+    """The shares of ``threads`` threads. A receiver that keeps an attempt waiting for ``slow_seconds`` is failing."""
 
     def __init__(
         self,
         threads: int,
         *,
-        slow: float,
-        patience: float = MAX_WAIT_SECONDS,
+        slow_seconds: float,
+        max_wait: float = MAX_WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._workspace = max(1, threads // 3)
         self._quarter = max(1, threads // 4)
         self._half = max(1, threads // 2)
-        self._slow = slow
+        self._slow_seconds = slow_seconds
         self._clock = clock
-        self._threads = ThreadShares(WAITS_FOR, patience=patience, clock=clock)
-        self._receivers: dict[str, _Receiver] = {}
+        self._threads = ThreadShares(WAITABLE_KINDS, max_wait=max_wait, clock=clock)
+        self._receivers: dict[str, _ReceiverState] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def held(self, channel: ChannelRow) -> Iterator[float | None]:
-        """Hold a thread for a round of the channel: yields None, or after how many seconds to come back instead."""
+        """Hold a thread for a round of the channel. Yield None, or the seconds until the round is to try again."""
         name = receiver_of(channel.url)
         with self._threads.held(lambda now: self._limits(channel, name, now)) as later:
             if later is not None:
@@ -71,52 +74,52 @@ class ReceiverShares:
             try:
                 yield None
             finally:
-                self._leave(name)
+                self._end(name)
 
-    def answered(self, channel: ChannelRow) -> None:
-        """Note that the channel's receiver is up."""
+    def record_response(self, channel: ChannelRow) -> None:
+        """Record that the channel's receiver is up."""
         with self._lock:
             receiver = self._receivers[receiver_of(channel.url)]
-            receiver.failed, receiver.since = False, self._clock()
+            receiver.failed, receiver.waiting_since = False, self._clock()
 
-    def failed(self, channel: ChannelRow) -> None:
-        """Note that the channel's receiver did not answer, or is not able to work."""
+    def record_failure(self, channel: ChannelRow) -> None:
+        """Record that the channel's receiver did not respond, or responded that it cannot work."""
         with self._lock:
             self._receivers[receiver_of(channel.url)].failed = True
 
     def _limits(self, channel: ChannelRow, name: str, now: float) -> dict[Key, int]:
         limits: dict[Key, int] = {}
-        if channel.failures or self._fails(name, now):
+        if channel.failures or self._is_failing(name, now):
             limits |= {FAILING: self._quarter, ("failing", channel.workspace): max(1, self._workspace - 1)}
         limits[("workspace", channel.workspace)] = self._workspace
         limits[("receiver", name)] = self._half
         return limits
 
-    def _fails(self, name: str, now: float) -> bool:
+    def _is_failing(self, name: str, now: float) -> bool:
         with self._lock:
             receiver = self._receivers.get(name)
-            return receiver is not None and (
-                receiver.failed or (receiver.tries > 0 and now - receiver.since > self._slow)
-            )
+            if receiver is None:
+                return False
+            return receiver.failed or (receiver.attempts > 0 and now - receiver.waiting_since > self._slow_seconds)
 
     def _begin(self, name: str) -> None:
         with self._lock:
             now = self._clock()
-            receiver = self._receivers.setdefault(name, _Receiver(now))
-            if not receiver.tries:
-                receiver.since = now
-            receiver.tries += 1
+            receiver = self._receivers.setdefault(name, _ReceiverState(now))
+            if not receiver.attempts:
+                receiver.waiting_since = now
+            receiver.attempts += 1
 
-    def _leave(self, name: str) -> None:
+    def _end(self, name: str) -> None:
         with self._lock:
             receiver = self._receivers[name]
-            receiver.tries -= 1
-            if not receiver.tries and (not receiver.failed or len(self._receivers) > MOST_RECEIVERS):
+            receiver.attempts -= 1
+            if not receiver.attempts and (not receiver.failed or len(self._receivers) > MAX_IDLE_FAILED_RECEIVERS):
                 del self._receivers[name]
 
 
 def receiver_of(url: str) -> str:
-    """The host and port of a webhook; for Apprise the service, as what stands for a host there may be a token."""
+    """Return the host and port of a webhook; for Apprise the service, as its host part may be a token."""
     scheme, _, rest = url.lower().partition("://")
     if scheme not in ("http", "https"):
         return scheme

@@ -1,6 +1,6 @@
-"""Which queries hold in a text, and where: pure functions of text, no database, no bus, no HTTP.
+"""Matching of queries against texts: pure functions, without database, bus or HTTP.
 
-Read in this order, each leans only on those before it: text (what is a word), tree (what a query
-means), document (one item's words), rarity (what a query waits for), language (from what users write to
-a tree), index (all queries against one item).
+Read the modules in this order; each depends only on those before it: text (what a word is), tree (what a query means),
+document (the words of one item), rarity (which words a query is indexed under), query_errors and unsupported_syntax
+(what a user mistyped), grammar and language (from a query's text to its tree), index (all queries against one item).
 """

@@ -1,13 +1,12 @@
-"""One item's text, read once and asked many questions.
+"""One item's text, prepared once for many queries.
 
-Folding happens at once, because the index needs every word. The rest (which word is where, offsets, symbols) is
-made when the first question needs it: most items match nothing.
+Folding happens at once, because the index needs every word. The rest (positions, offsets, symbols) is computed when the
+first query needs it: most items match nothing.
 
-What a question costs is bounded, whatever was written and whatever is asked. A phrase is looked for where the rarest
-of its words stands. Where even that one stands often, all its places are checked at once: a word's places are the
-bits of a number, and a phrase stands where the shifted numbers of its words have a bit in common. So a phrase costs
-a few operations a word, and never a loop over the text for each place (a thousand times "c++" held against ten
-thousand of them).
+The cost of a query is bounded for every text and every query. A phrase is searched at the places of its rarest word. If
+even that word is frequent, all places are tested at once: the positions of a word are the bits of an integer, and a
+phrase occurs where the shifted integers of its words have a bit in common. So a phrase costs a few operations per word,
+and never a loop over the text for each place (a phrase of "c++" a thousand times, in a text of ten thousand).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,15 +18,17 @@ from overheard.matching.tree import Term
 
 Highlight = tuple[str, int, int]
 
-MAX_HIGHLIGHTS = 100  # of one query in one item, shared by the terms that were found; each of those has one at least
+# Of one query in one item, shared by the terms that occur; each of those has at least one.
+MAX_HIGHLIGHTS = 100
 
-_GAP = ""  # stands behind each field; no word is empty, so that no phrase spans two fields
-_FEW = 8  # places that are checked one by one
-_NOWHERE: list[int] = []
+_GAP = ""  # after each field; no word is empty, so no phrase spans two fields
+# Places that are checked one by one; more than these are tested at once. Chosen, not measured.
+_FEW_PLACES = 8
+_NO_PLACES: list[int] = []
 
 
 class Document:
-    """The fields of one item. `words`: all of them in order, fields one after the other."""
+    """The fields of one item. `words`: the folded words of all fields in order, with a gap after each field."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._texts = fields
@@ -35,18 +36,19 @@ class Document:
         for text in fields.values():
             self.words += words(text)
             self.words.append(_GAP)
-        self._masks: dict[tuple[str, str, str], int] = {}
-        self._worn: dict[str, dict[tuple[str, str], list[int]]] = {}
+        self._bitmasks: dict[tuple[str, str, str], int] = {}
+        self._positions_by_affixes: dict[str, dict[tuple[str, str], list[int]]] = {}
 
     def contains(self, term: Term) -> bool:
+        """Return True if the term occurs in one of the fields."""
         if len(term.words) == 1 and not term.affixes:
             return term.words[0] in self._positions
         return next(self._places(term), None) is not None
 
     def highlights(self, terms: Sequence[Term]) -> tuple[Highlight, ...]:
-        """Where the terms stand: (field, start, end), sorted, overlapping ones merged.
+        """Return where the terms occur: (field, start, end), sorted, with overlaps merged.
 
-        The first places of each, MAX_HIGHLIGHTS in all, or one of each where more terms than that were found.
+        The first places of each term, MAX_HIGHLIGHTS in all, but at least one of each term that occurs.
         """
         found, present = [], []
         for term in terms:
@@ -72,56 +74,57 @@ class Document:
 
     @cached_property
     def _pairs(self) -> dict[tuple[str, ...], list[int]]:
-        """Where each two words stand side by side: the shortest phrases are the most that can be asked for."""
+        """The positions of every two adjacent words."""
+        # A query can have more phrases of two words than of any other length, so each of them is one lookup here.
         pairs: dict[tuple[str, ...], list[int]] = {}
         for at, pair in enumerate(pairwise(self.words)):
             pairs.setdefault(pair, []).append(at)
         return pairs
 
     @cached_property
-    def _spots(self) -> list[Highlight]:
-        """Where each of the words stands in the original text."""
-        spots: list[Highlight] = []
+    def _spans(self) -> list[Highlight]:
+        """The span of each of the words in the original text."""
+        all_spans: list[Highlight] = []
         for field, text in self._texts.items():
-            spots += [(field, start, end) for start, end in spans(text)]
-            spots.append((field, len(text), len(text)))
-        return spots
+            all_spans += [(field, start, end) for start, end in spans(text)]
+            all_spans.append((field, len(text), len(text)))  # of the gap
+        return all_spans
 
     def _places(self, term: Term) -> Iterator[int]:
-        """The positions of a term: its first word, followed by the others, each with its symbols."""
-        said, worn = term.words, term.affixes
-        if worn:
-            standing = [self._standing(word, *symbols) for word, symbols in zip(said, worn, strict=True)]
+        """Return the positions of a term's first word where the whole term occurs, with its symbols."""
+        wanted, symbols = term.words, term.affixes
+        if symbols:
+            positions = [self._positions_with_affixes(word, *pair) for word, pair in zip(wanted, symbols, strict=True)]
         else:
-            first = self._positions.get(said[0], _NOWHERE)
-            if len(said) == 1 or not first:
+            first = self._positions.get(wanted[0], _NO_PLACES)
+            if len(wanted) == 1 or not first:
                 return iter(first)
-            if len(first) <= _FEW:  # as nearly always
-                return iter(self._around(first, 0, term))
-            standing = [self._positions.get(word, _NOWHERE) for word in said]
-        rarest = min(standing, key=len)
-        if len(said) == 1:
+            if len(first) <= _FEW_PLACES:  # as nearly always: the rarest word need not be searched
+                return iter(self._phrase_starts(first, 0, term))
+            positions = [self._positions.get(word, _NO_PLACES) for word in wanted]
+        rarest = min(positions, key=len)
+        if len(wanted) == 1:
             return iter(rarest)
-        if len(rarest) <= _FEW:
-            return iter(self._around(rarest, standing.index(rarest), term))
-        if len(said) == 2 and not worn:
-            return iter(self._pairs.get(said, _NOWHERE))
-        return self._common(said, worn or (("", ""),) * len(said))
+        if len(rarest) <= _FEW_PLACES:
+            return iter(self._phrase_starts(rarest, positions.index(rarest), term))
+        if len(wanted) == 2 and not symbols:
+            return iter(self._pairs.get(wanted, _NO_PLACES))
+        return self._phrase_starts_by_bitmask(wanted, symbols or (("", ""),) * len(wanted))
 
-    def _around(self, places: list[int], offset: int, term: Term) -> list[int]:
-        """The positions of a phrase of which one word, ``offset`` words from its first, stands at these places."""
+    def _phrase_starts(self, places: list[int], offset: int, term: Term) -> list[int]:
+        """Return the positions of a phrase, given the places of its word number ``offset``."""
         words, wanted = self.words, list(term.words)
         length = len(wanted)
-        # A place before the text's beginning would count from its end.
+        # Starts before the beginning of the text are left out: a negative index would count from its end.
         starts = [at - offset for at in places if at >= offset] if offset else places
         found = [start for start in starts if words[start : start + length] == wanted]
-        return [start for start in found if self._wears(term, start)] if term.affixes else found
+        return [start for start in found if self._has_affixes(term, start)] if term.affixes else found
 
-    def _common(self, said: tuple[str, ...], worn: tuple[tuple[str, str], ...]) -> Iterator[int]:
-        """The positions of a phrase whose words are all frequent here."""
+    def _phrase_starts_by_bitmask(self, wanted: tuple[str, ...], symbols: tuple[tuple[str, str], ...]) -> Iterator[int]:
+        """Yield the positions of a phrase whose words are all frequent in this document."""
         bits = -1
-        for offset, (word, symbols) in enumerate(zip(said, worn, strict=True)):
-            bits &= self._mask(word, *symbols) >> offset
+        for offset, (word, pair) in enumerate(zip(wanted, symbols, strict=True)):
+            bits &= self._bitmask(word, *pair) >> offset
             if not bits:
                 return
         while bits:
@@ -129,58 +132,59 @@ class Document:
             yield lowest.bit_length() - 1
             bits ^= lowest
 
-    def _mask(self, word: str, before: str, behind: str) -> int:
-        """The positions of a word that wears these symbols, as bits."""
-        mask = self._masks.get((word, before, behind))
+    def _bitmask(self, word: str, before: str, behind: str) -> int:
+        """Return the positions of a word with these symbols, as bits of an integer."""
+        mask = self._bitmasks.get((word, before, behind))
         if mask is None:
+            # Bytes first: setting one bit after the other in an integer would copy it each time.
             bits = bytearray(len(self.words) // 8 + 1)
-            for at in self._standing(word, before, behind):
+            for at in self._positions_with_affixes(word, before, behind):
                 bits[at >> 3] |= 1 << (at & 7)
-            mask = self._masks[word, before, behind] = int.from_bytes(bits, "little")
+            mask = self._bitmasks[word, before, behind] = int.from_bytes(bits, "little")
         return mask
 
-    def _standing(self, word: str, before: str, behind: str) -> list[int]:
-        """All positions of a word that wears these symbols, "" being any: C++ is not C, but C is C++ too."""
+    def _positions_with_affixes(self, word: str, before: str, behind: str) -> list[int]:
+        """Return all positions of a word with these symbols; "" stands for any: C++ is not C, but C is C++ too."""
         places = self._positions.get(word, [])
         if not places or not (before or behind):
             return places
-        worn = self._worn.get(word)
-        if worn is None:
-            worn = self._worn[word] = {}
+        by_affixes = self._positions_by_affixes.get(word)
+        if by_affixes is None:
+            by_affixes = self._positions_by_affixes[word] = {}
             for at in places:
-                field, start, end = self._spots[at]
+                field, start, end = self._spans[at]
                 left, right = affixes(self._texts[field], (start, end))
                 for symbols in {(left, ""), ("", right), (left, right)}:
-                    worn.setdefault(symbols, []).append(at)
-        return worn.get((before, behind), [])
+                    by_affixes.setdefault(symbols, []).append(at)
+        return by_affixes.get((before, behind), [])
 
-    def _wears(self, term: Term, start: int) -> bool:
-        """Whether the words that stand there wear the symbols that the term demands."""
+    def _has_affixes(self, term: Term, start: int) -> bool:
+        """Return True if the words from ``start`` on have the symbols that the term requires."""
         for at, (before, behind) in enumerate(term.affixes, start):
             if before or behind:
-                field, *span = self._spots[at]
+                field, *span = self._spans[at]
                 left, right = affixes(self._texts[field], (span[0], span[1]))
                 if (before and before != left) or (behind and behind != right):
                     return False
         return True
 
     def _highlight(self, at: int, term: Term) -> Highlight:
-        spot = self._spots[at]
+        span = self._spans[at]
         if len(term.words) > 1:
-            spot = (spot[0], spot[1], self._spots[at + len(term.words) - 1][2])
+            span = (span[0], span[1], self._spans[at + len(term.words) - 1][2])
         if term.affixes:
-            field, start, end = spot
+            field, start, end = span
             before, behind = term.affixes[0][0], term.affixes[-1][1]
-            spot = (field, *widened(self._texts[field], (start, end), before, behind))
-        return spot
+            span = (field, *widened(self._texts[field], (start, end), before, behind))
+        return span
 
 
-def merged(found: Collection[Highlight], *, touching: bool = False) -> tuple[Highlight, ...]:
-    """Sorted, and overlapping ones (or those that only touch) as one."""
-    if len(found) < 2:
-        return tuple(found)
+def merged(highlights: Collection[Highlight], *, touching: bool = False) -> tuple[Highlight, ...]:
+    """Return the highlights sorted, with overlapping ones merged; with ``touching`` also those that only touch."""
+    if len(highlights) < 2:
+        return tuple(highlights)
     result: list[Highlight] = []
-    for field, start, end in sorted(found):
+    for field, start, end in sorted(highlights):
         if result and result[-1][0] == field and start < result[-1][2] + touching:
             result[-1] = (field, result[-1][1], max(end, result[-1][2]))
         else:

@@ -1,8 +1,7 @@
-"""Which part of a query to wait for: the rarest word, or pair of words, without which it cannot hold.
+"""The anchors of a query: the rarest word, or pair of words, without which it cannot hold.
 
-A percolator looks at a query only when an item contains its anchor, so the choice decides the speed:
-"linux AND the" waits for linux. Only the order of the frequencies matters and a wrong guess costs time,
-never a match.
+The index checks a query only against items that contain one of its anchors, so their choice decides the speed: "linux
+AND the" is indexed under linux. Frequencies are only compared with each other; a wrong guess costs time, never a match.
 """
 
 from functools import cache
@@ -32,13 +31,13 @@ het een van
 
 
 def anchors(node: Node) -> tuple[Anchor, ...]:
-    """Words and pairs, one of which stands in every text where the query holds; () if there are none."""
+    """Return words and pairs of which every text that the query matches contains one; () if there are none."""
     best = _required(node, True)
     return tuple(dict.fromkeys(best[1])) if best else ()
 
 
 def _required(node: Node, wanted: bool) -> tuple[float, list[Anchor]] | None:
-    """(frequency, anchors) of what must be there where the node holds (not wanted: fails), or None."""
+    """Return (frequency, anchors) of what a text must contain for the node to hold (not wanted: to fail), or None."""
     match node:
         case Term(words=words):
             if not wanted:
@@ -48,26 +47,31 @@ def _required(node: Node, wanted: bool) -> tuple[float, list[Anchor]] | None:
         case Not(part=part):
             return _required(part, not wanted)
         case And(parts=parts) | Or(parts=parts):
-            found = [_required(part, wanted) for part in parts]
-            required = [one for one in found if one]
-            # NOT (a OR b) asks as much of a text as (NOT a) AND (NOT b).
+            of_parts = [_required(part, wanted) for part in parts]
+            required = [one for one in of_parts if one]
+            # NOT (a OR b) is (NOT a) AND (NOT b): under a NOT the two swap their roles.
             if isinstance(node, And) is wanted:
                 return min(required, key=lambda one: one[0], default=None)
-            if len(required) < len(found):
-                return None
-            return sum(one[0] for one in required), [anchor for one in required for anchor in one[1]]
+            if len(required) < len(of_parts):
+                return None  # one alternative requires no word
+            return sum(frequency for frequency, _ in required), [
+                anchor for _, of_part in required for anchor in of_part
+            ]
 
 
 def _rarest(words: tuple[str, ...]) -> tuple[float, Anchor]:
-    """Pairs, not words, for a phrase: a pair is far rarer, above all where every character is a word."""
+    """Return the rarest word, or for a phrase its rarest pair, with the frequency."""
     if len(words) == 1:
         return _frequency(words[0]), words[0]
+    # A pair is far rarer than a word, above all in scripts where every character is a word. The factor allows for words
+    # of a phrase being side by side more often than by chance: guessed, not measured.
     return min((_frequency(one) * _frequency(two) * 5, (one, two)) for one, two in pairwise(words))
 
 
 def _frequency(word: str) -> float:
-    """The share of texts that contain a word, guessed: common ones by rank, the rest by length."""
+    """Return a guess of the share of texts that contain a word: common words by rank, others by length."""
     rank = _ranks().get(word)
+    # Any other word is rarer than the last of the list (0.019), and the longer the rarer. Guessed, not measured.
     return 0.5 / (1 + rank / 10) if rank is not None else 0.01 / len(word)
 
 

@@ -1,4 +1,4 @@
-"""Text into words: what is a word, when are two spellings the same word, and where each one stands.
+"""From text to words: what a word is, when two spellings are the same word, and where each word is in the text.
 
 | in the text                         | rule                                                              |
 |-------------------------------------|-------------------------------------------------------------------|
@@ -17,9 +17,8 @@
 |                                     | a query word is a phrase of them, found inside running text       |
 | `!` `…` `™` emoji, all else         | separates, and is otherwise ignored                               |
 
-Scripts read character by character: Han, kana, Bopomofo, Hangul (particles cling to the noun), Thai,
-Lao, Khmer, Myanmar. All positions are code points of the original text, however much folding changes
-its length.
+Scripts that are read character by character: Han, kana, Bopomofo, Hangul (particles are attached to the noun), Thai,
+Lao, Khmer, Myanmar. All positions are code points of the original text, even where folding changes its length.
 """
 
 import re
@@ -47,7 +46,7 @@ _INVISIBLE = (
     "\u00ad\u034f\u061c\u180b-\u180f\u200c-\u200f\u202a-\u202e"  # soft hyphen, joiners, directions
     "\u2060-\u2064\ufeff\ufe00-\ufe0f\U000e0100-\U000e01ef"  # word joiner, variation selectors
 )
-# Vowels and finals of decomposed Hangul, half-width voicing marks: letters that never stand alone.
+# Vowels and finals of decomposed Hangul, half-width voicing marks: letters that never occur alone.
 _ATTACHED = "\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f"
 _DROPPED = re.compile(f"[{_INVISIBLE}{_APOSTROPHES}]+")
 
@@ -61,35 +60,35 @@ _BEHIND_PLAIN = str.maketrans("＋＃", "+#", "\\")
 
 
 def words(text: str) -> list[str]:
-    """The folded words of a text in reading order, one for each of `spans(text)`."""
+    """Return the folded words of a text in reading order, one for each of `spans(text)`."""
     if not text.isascii():
-        text = text.replace("\u2019", "'")  # often the only such character: the fast path is worth the try
+        text = text.replace("\u2019", "'")  # often the only such character: without it the text may take the fast path
         if not text.isascii():
             return [_fold_cached(word) for word in _pattern().findall(text)]
-    # Four passes in C, where findall would build its words one by one: a third of its time.
+    # Four passes in C take a third of the time of findall, which builds its words one by one.
     return text.lower().replace("n't", "nt").translate(_ASCII_SPACED).split()
 
 
 def spans(text: str) -> list[Span]:
-    """Where the words stand: (start, end) in code points of the text, one for each of `words(text)`."""
+    """Return the (start, end) of each of `words(text)`, in code points of the text."""
     plain = text.replace("\u2019", "'")
     pattern = _ASCII_SPAN if plain.isascii() else _pattern()
     return [match.span() for match in pattern.finditer(plain)]
 
 
-def word_count(said: Sequence[str]) -> int:
-    """How many words these are for a limit: two characters of a script without spaces count as one."""
-    single = sum(_unspaced().match(word) is not None for word in said)
-    return len(said) - single + (single + 1) // 2
+def word_count(folded: Sequence[str]) -> int:
+    """Count words for a limit: two characters of a script without spaces count as one word."""
+    unspaced = sum(_unspaced().match(word) is not None for word in folded)
+    return len(folded) - unspaced + (unspaced + 1) // 2
 
 
 def affixes(text: str, span: Span) -> tuple[str, str]:
-    """The symbols a word wears in front and behind, each "" where there is none: ("", "++"), (".", "")."""
+    """Return the symbols before and behind a word, "" for none: ("", "++"), (".", "")."""
     start, end = span
     before = _BEFORE.get(text[start - 1], "") if start else ""
     if before and start > 1:
         further = text[start - 2]
-        # me@acme, slashdot.net, page#part and ... are no @acme, .net, #part and .word.
+        # me@acme, slashdot.net, page#part and ...word do not contain @acme, .net, #part and .word.
         if further.isalnum() or further == "_" or _BEFORE.get(further) == before:
             before = ""
     behind = _BEHIND.match(text, end)
@@ -97,13 +96,13 @@ def affixes(text: str, span: Span) -> tuple[str, str]:
 
 
 def widened(text: str, span: Span, before: str, behind: str) -> Span:
-    """The span widened by the symbols that `affixes` found there, as the text writes them."""
+    """Return the span widened by the symbols that `affixes` found there, as the text writes them."""
     match = _BEHIND.match(text, span[1]) if behind else None
     return span[0] - len(before), match.end() if match else span[1]
 
 
 def fold(word: str) -> str:
-    """One word in the form in which it is compared. Never empty for a word that `spans` found."""
+    """Return a word in the form in which words are compared. Never empty for a word that `spans` found."""
     if word.isascii() and word.isalnum():
         return word.lower()
     caseless = unicodedata.normalize("NFKC", _DROPPED.sub("", word)).casefold()
@@ -123,21 +122,21 @@ def _unspaced() -> re.Pattern[str]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """One word of any script. Built on first use: reading the categories of Unicode takes 20 ms."""
+    """Return the pattern for one word of any script. Built on first use: reading Unicode's categories takes 20 ms."""
     letter = rf"[^\W_{_UNSPACED}{_APOSTROPHES}]"
-    # Python's \w leaves out combining marks, without which no Indic word would stay whole.
+    # Python's \w excludes combining marks, without which Indic words would fall apart.
     codes = chain(range(0x300, 0x1F000), range(0xE0100, 0xE01F0))
     marks = "".join(char for char in map(chr, codes) if unicodedata.category(char) in ("Mn", "Mc"))
     joined = f"[{_ranges(marks)}{_INVISIBLE}]"
     contraction = rf"(?<=[nN])[{_APOSTROPHES}](?=[tT])"
     return re.compile(
         rf"{letter}+(?:(?:{joined}+|{contraction}){letter}*)*"
-        rf"|[^\W_{_APOSTROPHES}](?:{joined}|[{_ATTACHED}])*",  # what is left for this branch is unspaced
+        rf"|[^\W_{_APOSTROPHES}](?:{joined}|[{_ATTACHED}])*",  # only unspaced characters reach this branch
     )
 
 
 def _ranges(chars: str) -> str:
-    """The inside of a character class for sorted characters, runs written as first-last."""
+    """Return the inside of a character class for sorted characters, with runs as first-last."""
     runs: list[list[int]] = []
     for code in map(ord, chars):
         if runs and runs[-1][1] == code - 1:
@@ -147,6 +146,6 @@ def _ranges(chars: str) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in runs)
 
 
-def intern_all(words: list[str]) -> tuple[str, ...]:
-    """The same words, each kept once in memory however many queries ask for it."""
-    return tuple(map(sys.intern, words))
+def intern_all(folded: list[str]) -> tuple[str, ...]:
+    """Return the same words, each kept in memory once for all queries that contain it."""
+    return tuple(map(sys.intern, folded))

@@ -1,7 +1,7 @@
 """The meaning of a query as a tree of frozen nodes.
 
-Each node can say whether it holds in a document, print itself so that it parses back to an equal tree,
-and name its positive terms. Equality is of meaning: how a term was spelt (case, quotes) doesn't count.
+Each node evaluates itself against a document, prints itself so that it parses back to an equal tree, and lists its
+positive terms. Equality ignores how a term was spelt (case, quotes): the index keeps equal queries once.
 """
 
 import re
@@ -13,7 +13,7 @@ _BARE = re.compile(r"(?!(?:AND|OR|NOT)$)[^\W_]+")
 
 
 class TermLookup(Protocol):
-    """What a tree is held against."""
+    """What a tree is evaluated against: an item's document."""
 
     def contains(self, term: "Term") -> bool: ...
 
@@ -23,15 +23,18 @@ class Term:
     """One word, or several side by side in one field."""
 
     words: tuple[str, ...]
-    # The symbols each word must wear (before, behind); empty when none of them demands any.
+    # The symbols required (before, behind) each word; empty when none of the words requires any.
     affixes: tuple[tuple[str, str], ...] = ()
     text: str = field(default="", compare=False)
 
-    def holds(self, text: TermLookup) -> bool:
-        return text.contains(self)
+    def holds(self, document: TermLookup) -> bool:
+        return document.contains(self)
 
-    def positive(self, wanted: bool = True) -> Sequence["Term"]:
-        """The terms that speak for a match, not against it: what to highlight."""
+    def positive_terms(self, wanted: bool = True) -> Sequence["Term"]:
+        """Return the terms that cause a match, not those that exclude one: what to highlight.
+
+        ``wanted`` is False inside a NOT.
+        """
         return (self,) if wanted else ()
 
     def __str__(self) -> str:
@@ -41,64 +44,64 @@ class Term:
 @dataclass(frozen=True, slots=True)
 class Not:
     part: "Node"
-    at: int = field(default=0, compare=False)  # where the query says so, for messages
+    position: int = field(default=0, compare=False)  # in the query's text, for error messages
 
-    def holds(self, text: TermLookup) -> bool:
-        return not self.part.holds(text)
+    def holds(self, document: TermLookup) -> bool:
+        return not self.part.holds(document)
 
-    def positive(self, wanted: bool = True) -> Sequence[Term]:
-        return self.part.positive(not wanted)
+    def positive_terms(self, wanted: bool = True) -> Sequence[Term]:
+        return self.part.positive_terms(not wanted)
 
     def __str__(self) -> str:
-        return f"NOT {_bracketed(self.part, And, Or)}"
+        return f"NOT {_parenthesized(self.part, And, Or)}"
 
 
 @dataclass(frozen=True, slots=True)
 class And:
     parts: tuple["Node", ...]
 
-    def holds(self, text: TermLookup) -> bool:
+    def holds(self, document: TermLookup) -> bool:
         # A plain loop: all() over a generator costs three times as much, and this is the hot path.
         for part in self.parts:  # noqa: SIM110
-            if not part.holds(text):
+            if not part.holds(document):
                 return False
         return True
 
-    def positive(self, wanted: bool = True) -> Sequence[Term]:
-        return [term for part in self.parts for term in part.positive(wanted)]
+    def positive_terms(self, wanted: bool = True) -> Sequence[Term]:
+        return [term for part in self.parts for term in part.positive_terms(wanted)]
 
     def __str__(self) -> str:
-        return " AND ".join(_bracketed(part, Or) for part in self.parts)
+        return " AND ".join(_parenthesized(part, Or) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
     parts: tuple["Node", ...]
 
-    def holds(self, text: TermLookup) -> bool:
+    def holds(self, document: TermLookup) -> bool:
         for part in self.parts:  # noqa: SIM110
-            if part.holds(text):
+            if part.holds(document):
                 return True
         return False
 
-    def positive(self, wanted: bool = True) -> Sequence[Term]:
-        return [term for part in self.parts for term in part.positive(wanted)]
+    def positive_terms(self, wanted: bool = True) -> Sequence[Term]:
+        return [term for part in self.parts for term in part.positive_terms(wanted)]
 
     def __str__(self) -> str:
         return " OR ".join(map(str, self.parts))
 
 
 Node = Term | Not | And | Or
-ParsedQuery = Node  # a whole one; two that mean the same by shape compare equal, and the index keeps them once
+ParsedQuery = Node  # a whole query
 
 
-def negated(node: Node, at: int) -> Node:
-    """NOT node, without stacking one NOT on another."""
-    return node.part if isinstance(node, Not) else Not(node, at)
+def negated(node: Node, position: int) -> Node:
+    """Return NOT node; a double NOT cancels out."""
+    return node.part if isinstance(node, Not) else Not(node, position)
 
 
 def combined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
-    """AND or OR of the parts, with parts of the same kind flattened into it."""
+    """Return AND or OR of the parts, with nested nodes of the same kind flattened."""
     flat: list[Node] = []
     for part in parts:
         if isinstance(part, kind):
@@ -108,5 +111,5 @@ def combined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     return flat[0] if len(flat) == 1 else kind(tuple(flat))
 
 
-def _bracketed(node: Node, *looser: type) -> str:
+def _parenthesized(node: Node, *looser: type) -> str:
     return f"({node})" if isinstance(node, looser) else str(node)

@@ -120,7 +120,7 @@ def test_without_credentials_the_canary_alone_is_read(tmp_path: Path) -> None:
         farm.workspace(every="1d")
         farm.start("run", "overheard.cli", "run")
         farm.wait(lambda: farm.scalar(StoredItem.select(fn.count(StoredItem.id))) >= 2)
-        farm.wait(lambda: "source put off" in farm.log("run"))
+        farm.wait(lambda: "source postponed" in farm.log("run"))
         assert "https://www.reddit.com/prefs/apps" in farm.log("run")
         assert farm.simulator.counts()["total"] == 0
         (told,) = [trouble for trouble in troubles(farm) if "Reddit" in trouble["what"]]

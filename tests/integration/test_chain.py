@@ -1,4 +1,4 @@
-"""The whole way of the data, with our own processes on a real RabbitMQ and a real PostgreSQL."""
+"""The whole pipeline, with our own processes on a real RabbitMQ and a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]
 
 
 def publish(url: str, key: str, body: bytes, **properties: object) -> None:
-    """As a foreign client does it: no confirms, no delivery mode, nothing of ours imported."""
+    """Publish as another client would: no confirms, no delivery mode, nothing of ours imported."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     connection.channel().basic_publish("overheard.events", key, body, pika.BasicProperties(**properties))
     connection.close()
 
 
-def test_a_foreign_clients_event_ends_in_a_signed_webhook(farm: Farm, rabbit_server: RabbitServer) -> None:
+def test_an_event_of_another_client_ends_in_a_signed_webhook(farm: Farm, rabbit_server: RabbitServer) -> None:
     farm.workspace(every="1d")
     farm.everything()
-    # The workspace is new, so the tick asks for it once; after that only events do.
+    # The workspace is new, so the tick demands it once; after that only events do.
     farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
     posted = farm.post(3)
     publish(farm.bus, "workspace.due", b'{"workspace": "acme"}')
@@ -62,7 +62,7 @@ def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim
     for round_ in range(3):
         farm.actors(victim)
         wanted |= farm.post(20, first=20 * round_)
-        # Kill it with work under way: when Reddit was asked once more, the rest lies between two stages.
+        # Kill it while it works: after one more request to Reddit the rest is between two stages.
         asked = farm.simulator.counts()["total"]
         farm.simulator.wait_for_requests(asked + 1, timeout=30)
         farm.kill9(victim)
@@ -70,7 +70,7 @@ def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim
     received = farm.wait_for_items(wanted, seconds=60)
     assert set(received) == wanted
     assert farm.scalar(Mention.select(fn.count(Mention.id))) == len(wanted)
-    # Each kill may repeat what was being sent at that moment, with the same id: at most one try for each.
+    # Each kill may repeat the deliveries that were being sent, with the same id: at most one attempt for each.
     repeats = len(received) - len(wanted)
     ids = [request.headers["webhook-id"] for request in farm.sink.wait_for(0)]
     assert len(set(ids)) == len(wanted)
@@ -78,7 +78,7 @@ def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim
 
 
 def take_all(farm: Farm, queue: str, count: int) -> list[bytes]:
-    """Take ``count`` messages off a queue that nobody consumes."""
+    """Take ``count`` messages off a queue without consumers."""
     bodies: list[bytes] = []
 
     def taken() -> bool:
@@ -132,18 +132,18 @@ def test_rabbitmq_restarted_in_the_middle_loses_nothing(farm: Farm, rabbit_serve
     assert set(received) == first | second | third
 
 
-def test_what_starts_before_rabbitmq_waits_for_it(tmp_path: Path, postgresql_url: str) -> None:
+def test_processes_that_start_before_rabbitmq_wait_for_it(tmp_path: Path, postgresql_url: str) -> None:
     server = RabbitServer()
     try:
         with Farm(tmp_path, bus=server.url, database=postgresql_url) as farm:
             farm.workspace()
             farm.everything()
-            for name, said in (
+            for name, line in (
                 ("actors", "cannot be reached yet"),
                 ("ingress", "waits for the bus"),
                 ("tick", "tick failed"),
             ):
-                farm.wait(lambda: said in farm.log(name), lambda: f"{name} has not said so")  # noqa: B023
+                farm.wait(lambda: line in farm.log(name), lambda: f"{name} did not log it")  # noqa: B023
             posted = farm.post(2)
             server.start()
             farm.wait_for_items(posted, seconds=60)
@@ -151,7 +151,7 @@ def test_what_starts_before_rabbitmq_waits_for_it(tmp_path: Path, postgresql_url
         server.stop()
 
 
-def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm) -> None:
+def test_rate_limits_and_errors_of_reddit_cost_only_time(farm: Farm) -> None:
     farm.workspace()
     farm.everything()
     farm.wait_for_items(farm.post(3))
@@ -169,7 +169,7 @@ def test_rate_limits_and_errors_of_reddit_cost_time_and_nothing_else(farm: Farm)
 def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
     tmp_path: Path, rabbit_url: str, postgresql_url: str
 ) -> None:
-    """Reddit allows 240 requests in a minute; ten feeds, each asked for alone, want about 300."""
+    """Reddit allows 240 requests per minute; ten feeds, each requested alone, want about 300."""
     reddit = RedditSimulator(requests_per_minute=240, window_seconds=60)
     settings = {
         "REDDIT__REQUESTS_PER_MINUTE": "228",
@@ -236,7 +236,7 @@ def test_malformed_events_are_parked_with_their_reasons(farm: Farm) -> None:
     farm.wait_for_items(wanted)
 
 
-def test_a_poison_message_is_parked_and_others_are_not_held_up(farm: Farm) -> None:
+def test_a_poison_message_is_parked_and_delays_no_other(farm: Farm) -> None:
     farm.workspace()
     farm.everything()
     farm.wait_for_items(farm.post(1))

@@ -16,9 +16,9 @@ def test_feeds_wait_without_dead_letters_and_are_read_with_a_new_key(tmp_path: P
         farm.workspace("acme")
         wanted = farm.post(3)
         farm.start("run", "overheard.cli", "run")
-        farm.wait(lambda: '"source put off"' in farm.log("run"))
+        farm.wait(lambda: '"source postponed"' in farm.log("run"))
         farm.workspace("bolt", subreddits=("selfhosted",))
-        farm.wait(lambda: farm.log("run").count('"source put off"') >= 4)
+        farm.wait(lambda: farm.log("run").count('"source postponed"') >= 4)
         with farm.db.session():
             state = source_health.state(farm.db, "reddit")
             assert state.reason is not None

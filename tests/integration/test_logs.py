@@ -93,7 +93,7 @@ def test_the_logs_hold_nobodys_words_and_no_secret(farm: Farm) -> None:
     author = farm.sink.wait_for(1)[0].json["data"]["author"]
     farm.simulator.faults.fail(503, times=2)
     publish(farm, b'{"workspace": "acme", "event_id": "again"}')
-    farm.wait(lambda: "source put off" in farm.log("actors"))
+    farm.wait(lambda: "source postponed" in farm.log("actors"))
     text = farm.logs()
     everything = "".join(farm.log(name) for name in ("tick", "ingress", "actors"))
     for word in (*WORDS, author, farm.secret, "overheard-tests", farm.bus.rpartition("@")[0].rpartition(":")[2]):
@@ -107,7 +107,7 @@ def test_a_receiver_that_repeats_what_it_got_has_nobodys_words_kept(farm: Farm) 
         farm.workspace(every="1d", query="needle", url=f"ntfy://127.0.0.1:{sink.port}/topic")
         farm.post(1)
         farm.everything()
-        farm.wait(lambda: "delivery put off" in farm.log("actors"))
+        farm.wait(lambda: "delivery rescheduled" in farm.log("actors"))
         (sent,) = sink.wait_for(1)[:1]
     assert "needle number 0" in sent.body.decode(), "the receiver has something to repeat"
     command = [*PYTHON, "overheard.cli", "status"]

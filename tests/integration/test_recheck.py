@@ -37,7 +37,7 @@ def count(farm: Farm, table: Any, *where: Any) -> int:
 
 
 def everything(farm: Farm) -> str:
-    """All that is in the database."""
+    """Return the contents of every table."""
     with farm.db.session():
         rows = [list(table.select().tuples().execute(farm.db.peewee)) for table in TABLES]
         farm.db.release()
@@ -59,7 +59,7 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
         )
         for name, author, words in ((by_author, "quitter", "WORDS-OF-AUTHOR"), ("t3_1", "x", "other WORDS"))
     ]
-    with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:  # as if its worker had been killed by it
+    with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:  # as if it had killed its worker
         body = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=0), items=tuple(dead))).asdict())
         connection.channel().basic_publish("", "match.XQ", body)
     farm.simulator.delete(by_author)
@@ -82,10 +82,10 @@ def test_what_is_deleted_on_reddit_is_erased_everywhere(farm: Farm) -> None:
     assert "WORDS" not in farm.logs()
     time_of_last = farm.scalar(StoredItem.select(fn.MAX(StoredItem.checked_at)))
     farm.wait(lambda: farm.scalar(StoredItem.select(fn.MIN(StoredItem.checked_at))) > time_of_last)
-    assert count(farm, StoredItem) == len(kept) + 2, "what is there stays, however often it is asked about"
+    assert count(farm, StoredItem) == len(kept) + 2, "present items stay, however often they are looked up"
 
 
-def test_an_item_in_a_digest_not_sent_yet_disappears_from_it(farm: Farm) -> None:
+def test_a_deleted_item_disappears_from_a_pending_digest(farm: Farm) -> None:
     farm.workspace(mode="digest", digest="0 0 1 1 *")
     farm.everything()
     kept, gone = farm.post(2), farm.post(2, first=10)
@@ -97,7 +97,7 @@ def test_an_item_in_a_digest_not_sent_yet_disappears_from_it(farm: Farm) -> None
     assert set(farm.wait_for_items(kept)) == kept
 
 
-def test_a_delivery_that_waits_for_its_receiver_is_not_sent_any_more(farm: Farm) -> None:
+def test_a_waiting_delivery_of_a_deleted_item_is_not_sent(farm: Farm) -> None:
     farm.workspace()
     farm.everything()
     farm.sink.answer(*[Answer(503)] * 50)
@@ -109,7 +109,7 @@ def test_a_delivery_that_waits_for_its_receiver_is_not_sent_any_more(farm: Farm)
 
 
 def age(farm: Farm, hours: float, *where: Any) -> None:
-    """Let it be so long since Reddit was asked about the items."""
+    """Pretend that the items were last looked up ``hours`` ago."""
     with farm.db.session():
         query = StoredItem.update(checked_at=time.time() - hours * HOUR, lease_until=0)
         (query.where(*where) if where else query).execute(farm.db.peewee)
@@ -117,7 +117,7 @@ def age(farm: Farm, hours: float, *where: Any) -> None:
 
 
 def asked(farm: Farm) -> int:
-    """Requests that asked about stored items."""
+    """Return the number of requests that looked stored items up."""
     return farm.simulator.counts()["by_endpoint"].get("info", 0)
 
 
@@ -135,10 +135,8 @@ def test_a_thousand_items_need_ten_requests(tmp_path: Path, rabbit_url: str, pos
         assert count(farm, StoredItem) == 1000
 
 
-def test_rechecks_wait_while_fetches_need_the_budget_and_have_a_share_when_they_are_urgent(
-    tmp_path: Path, rabbit_url: str, postgresql_url: str
-) -> None:
-    """Five feeds, each asked for alone and always stale, want several times what four requests a second give."""
+def test_rechecks_yield_to_fetches_unless_they_are_urgent(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
+    """Five feeds, each requested alone and always stale, want several times four requests per second."""
     settings = {
         "REDDIT__REQUESTS_PER_MINUTE": "240",
         "REDDIT__BURST": "2",
@@ -155,17 +153,17 @@ def test_rechecks_wait_while_fetches_need_the_budget_and_have_a_share_when_they_
         age(farm, 13)
         before = farm.simulator.counts()["total"]
         farm.simulator.wait_for_requests(before + 12, timeout=60)
-        assert asked(farm) == 0, "early ones take what is spare, and nothing is"
+        assert asked(farm) == 0, "a recheck that is not urgent takes spare tokens only, and there are none"
         age(farm, 19)
         began, before = time.monotonic(), farm.simulator.counts()["total"]
         farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR), seconds=90)
         seconds, requests = time.monotonic() - began, farm.simulator.counts()["total"] - before
         assert asked(farm) == 2, "150 items"
-        assert requests <= 4 * seconds + 4, "nor is the budget exceeded for it"
+        assert requests <= 4 * seconds + 4, "the budget is not exceeded"
         assert not count(farm, DeadLetter)
 
 
-def test_by_hand_one_item_or_all_that_is_due(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
+def test_an_event_rechecks_one_item_or_all_that_are_due(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
         farm.workspace(every="1d")
         posted = sorted(farm.post(3))
@@ -184,7 +182,7 @@ def test_by_hand_one_item_or_all_that_is_due(tmp_path: Path, rabbit_url: str, po
         assert asked(farm) == 1, "nothing was due"
 
 
-def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
+def test_a_transient_error_of_reddit_is_not_a_deletion(farm: Farm) -> None:
     farm.workspace(every="1d")
     farm.everything()
     posted = farm.post(5)
@@ -194,7 +192,7 @@ def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
     farm.simulator.faults.html(status=200, times=1, path="/api/info")
     farm.simulator.faults.truncate(times=1, path="/api/info")
     since = asked(farm)
-    for _ in range(6):  # each is put off for a minute: let that be over
+    for _ in range(6):  # each failure postpones the recheck by a minute: skip it
         seen = asked(farm)
         age(farm, 1)
         farm.wait(lambda seen=seen: asked(farm) > seen)
@@ -210,7 +208,7 @@ def test_a_passing_fault_of_reddit_s_is_no_deletion(farm: Farm) -> None:
     assert not count(farm, DeadLetter)
 
 
-def test_a_recheck_whose_process_is_killed_is_found_again(farm: Farm) -> None:
+def test_a_recheck_of_a_killed_process_is_repeated(farm: Farm) -> None:
     farm.workspace(every="1d")
     farm.producer("ingress")
     farm.producer("tick")
@@ -222,7 +220,7 @@ def test_a_recheck_whose_process_is_killed_is_found_again(farm: Farm) -> None:
     farm.wait(lambda: asked(farm) > 0)
     farm.kill9("recheck")
     farm.simulator.delete(posted[0])
-    age(farm, 1)  # its claim has run out
+    age(farm, 1)  # its claim has expired
     farm.actors("recheck")
     farm.wait(lambda: count(farm, StoredItem) == 2)
     assert count(farm, Workspace) == 1
@@ -246,7 +244,7 @@ def test_a_forgotten_author_is_not_stored_again_by_the_next_poll(farm: Farm) -> 
     assert count(farm, StoredItem) == 2
 
 
-def test_it_works_in_one_process_on_sqlite(tmp_path: Path) -> None:
+def test_rechecks_work_in_one_process_on_sqlite(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", **QUICK) as farm:
         farm.workspace()
         farm.start("run", "overheard.cli", "run")

@@ -1,4 +1,4 @@
-"""digest: one a period, never empty, and its channel is told."""
+"""digest: one per period, never empty, and its channel gets a message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def db(sqlite_db: Db) -> Db:
     return sqlite_db
 
 
-def test_a_digest_is_composed_once_a_period(world: Any, db: Db, sent: Any, clock: Any) -> None:
+def test_a_digest_is_composed_once_per_period(world: Any, db: Db, sent: Any, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest", "now": "instant"})
     message = ComposeDigest(workspace_id=acme, period_end=clock())
     compose(message, db=db, send=sent, clock=clock)
@@ -28,6 +28,6 @@ def test_a_digest_is_composed_once_a_period(world: Any, db: Db, sent: Any, clock
     assert sent == [NotifyChannel(channel_id=world.channel(acme, "daily"))]
 
 
-def test_a_workspace_that_is_gone_is_no_error(db: Db, sent: Any, clock: Any) -> None:
+def test_a_deleted_workspace_is_not_an_error(db: Db, sent: Any, clock: Any) -> None:
     compose(ComposeDigest(workspace_id=4711, period_end=1.0), db=db, send=sent, clock=clock)
     assert sent == []

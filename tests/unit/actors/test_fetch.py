@@ -1,4 +1,4 @@
-"""fetch: each feed read back to its cursor, once for everybody, and faults stay where they are (I2, I3, I5-I7)."""
+"""fetch: each feed is read back to its cursor, once for all workspaces; failures are isolated (I2, I3, I5-I7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 
 
 class Reddit:
-    """Listings in memory, with Reddit's manners: merged, newest first, ``page_size`` a page, ``depth`` deep."""
+    """Listings in memory that behave like Reddit's: merged, newest first, ``page_size`` per page, ``depth`` items."""
 
     name = "memory"
     group_limit = GroupLimit(200, 1500)
@@ -36,7 +36,7 @@ class Reddit:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.refused: dict[str, str] = {}
-        self.asked: list[tuple[str, tuple[str, ...], str | None]] = []
+        self.requests: list[tuple[str, tuple[str, ...], str | None]] = []
         self.before: Callable[[], None] = lambda: None
         self.on_top: list[Item] = []  # above all others, whatever their ids
 
@@ -45,7 +45,7 @@ class Reddit:
         reader = ListingReader(request, page_size=self.page_size, depth=self.depth)
         after = reader.after
         budget.acquire()
-        self.asked.append((kind, tuple(names), after))
+        self.requests.append((kind, tuple(names), after))
         self.before()
         for name in names:
             if name in self.refused:
@@ -70,14 +70,14 @@ class Reddit:
 
     def probe(self, budget: Any) -> None:
         budget.acquire()
-        self.asked.append(("posts", ("all",), None))
+        self.requests.append(("posts", ("all",), None))
         self.before()
         if "all" in self.refused:
             raise FeedRefused("private", ("all",))
 
 
 class Budget:
-    """Tokens until ``left`` are used up; then the turn is a minute away."""
+    """A budget with ``left`` tokens; after that the next slot is a minute away."""
 
     def __init__(self, left: int = 10_000) -> None:
         self.left = left
@@ -98,7 +98,7 @@ def number_of(name: str) -> int:
 
 
 def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
-    """The number of the newest item that the feed's group remembers."""
+    """Return the number of the newest item in the cursor of the feed's group."""
     cursor = world.group(name, kind).cursor
     seen = msgspec.json.decode(cursor)["seen"] if cursor else []
     return int(seen[0][0][3:], 36) if seen else None
@@ -115,7 +115,7 @@ def reddit() -> Reddit:
 
 
 class Stage:
-    """The fetch stage, and store right behind it."""
+    """The fetch stage, followed directly by store."""
 
     def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: FetchSettings) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
@@ -131,12 +131,12 @@ class Stage:
         return FetchWorkspace(**(given | fields))
 
     def fetch(self, workspace_id: int, reason: str = "due", budget: Budget | None = None) -> list[Any]:
-        """What it sent."""
+        """Handle a new message; return what the stage sent."""
         self.fetcher.fetch(self.message(workspace_id, reason), budget or Budget())
         return list(self.sent.take())
 
     def resume(self, message: FetchWorkspace, budget: Budget | None = None) -> list[Any]:
-        """What a message that came back sent."""
+        """Handle a message that came back; return what the stage sent."""
         self.fetcher.fetch(message, budget or Budget())
         return list(self.sent.take())
 
@@ -145,7 +145,7 @@ class Stage:
             storing.store(self.db, ItemsMatched(part=part.part, items=()), self.clock())
 
     def run(self, workspace_id: int, reason: str = "due") -> list[str]:
-        """The names of the items that a run brings."""
+        """Fetch and store; return the names of the items."""
         parts = self.fetch(workspace_id, reason)
         self.store(parts)
         return [item.id for part in parts for item in part.items]
@@ -158,7 +158,7 @@ def stage(world: Any, reddit: Reddit, sent: Any, metrics: Any) -> Stage:
 
 @pytest.fixture
 def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
-    """Puts so many posts, one a second, into Reddit; their names, newest first."""
+    """Add ``count`` posts to Reddit, one per second; return their names, newest first."""
 
     def put(count: int, subreddit: str = "Python", kind: str = "post") -> list[str]:
         names = []
@@ -172,32 +172,32 @@ def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
     return put
 
 
-def test_the_first_run_reads_one_page_of_what_was_said_before(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
-) -> None:
+def test_the_first_run_reads_one_page_of_older_items(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     names = post(25)
     stage.clock.advance(1)
     acme = world.workspace()
     assert stage.run(acme) == names[:10]
     assert (newest(world), world.group().poll, world.feed().fresh_at) == (1024, None, stage.clock())
-    assert reddit.asked == [("posts", ("python",), None)]
+    assert reddit.requests == [("posts", ("python",), None)]
 
 
-def test_the_first_run_reads_back_to_when_it_was_asked_for(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_the_first_run_reads_back_to_the_time_of_its_demand(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
     post(16)
     acme = world.workspace()
     news = post(34)
-    assert set(news) <= set(stage.run(acme)), "the first poll may have to wait long for its turn"
-    assert len(reddit.asked) == 5, "no single old item ends it, only a page of them"
+    assert set(news) <= set(stage.run(acme)), "the first poll may have to wait long for the budget"
+    assert len(reddit.requests) == 5, "only a page of old items ends it, not a single one"
     assert world.rows(Gap) == []
 
 
-def test_new_feeds_share_requests_whoever_brings_them(world: Any, stage: Stage, reddit: Reddit) -> None:
-    """As after an import of many workspaces."""
+def test_new_feeds_of_different_workspaces_share_requests(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """After an import of many workspaces, for example."""
     many = [world.workspace(f"ws{number}", subreddits=[f"sub{number}", f"other{number}"]) for number in range(12)]
     for workspace in many:
         stage.run(workspace)
-    assert [len(names) for _, names, _ in reddit.asked] == [8, 8, 8]
+    assert [len(names) for _, names, _ in reddit.requests] == [8, 8, 8]
 
 
 def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
@@ -208,11 +208,11 @@ def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Re
     stage.clock.advance(300)
     read = stage.run(acme)
     assert set(news) <= set(read)
-    assert len(reddit.asked) - 1 == 4
-    assert reddit.asked[-1][2] == read[29]
+    assert len(reddit.requests) - 1 == 4
+    assert reddit.requests[-1][2] == read[29]
 
 
-def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: Stage, post: Any) -> None:
+def test_parts_are_numbered_and_the_last_one_carries_the_targets(world: Any, stage: Stage, post: Any) -> None:
     acme = world.workspace()
     post(1)
     stage.run(acme)
@@ -224,7 +224,7 @@ def test_parts_are_numbered_and_the_last_bears_the_targets(world: Any, stage: St
     assert [len(part.part.targets) for part in parts] == [0, 0, 1]
     target = parts[-1].part.targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
-    assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "what a gap would begin with"
+    assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "the lower bound of a gap"
 
 
 def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
@@ -232,24 +232,24 @@ def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit
     post(3)
     stage.run(acme)
     assert stage.run(bolt) == []
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
     for workspace in (acme, bolt):
         assert world.row(RefreshDemand, (workspace, "reddit")).served_at == stage.clock()
     stage.clock.advance(61)
     stage.run(bolt)
-    assert len(reddit.asked) == 2
+    assert len(reddit.requests) == 2
 
 
-def test_a_wish_reads_even_a_fresh_feed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_an_on_demand_message_reads_even_a_fresh_feed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace()
     post(3)
     stage.run(acme)
     stage.clock.advance(1)
     stage.run(acme, "trigger")
-    assert len(reddit.asked) == 2
+    assert len(reddit.requests) == 2
 
 
-def test_a_wish_looks_again_when_an_older_reading_is_under_way(
+def test_an_on_demand_message_checks_again_while_an_older_poll_is_reading(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     acme = world.workspace()
@@ -260,54 +260,56 @@ def test_a_wish_looks_again_when_an_older_reading_is_under_way(
     stage.fetcher.fetch(message, Budget())
     again = msgspec.structs.replace(message, attempt=1)
     assert (list(stage.sent), stage.sent.delays) == ([again], [FRESHNESS_CHECK_SECONDS])
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
     stage.sent.take()
 
     stage.store(under_way)
     stage.clock.advance(1)
     stage.fetcher.fetch(message, Budget())
-    assert len(reddit.asked) == 2
+    assert len(reddit.requests) == 2
     assert all(part != message for part in stage.sent)
 
 
-def test_a_demand_on_schedule_does_not_wait_for_a_reading_under_way(world: Any, stage: Stage) -> None:
+def test_a_scheduled_demand_does_not_wait_for_a_reading_in_progress(world: Any, stage: Stage) -> None:
     acme = world.workspace()
     stage.fetch(acme)
     stage.clock.advance(100)
     assert stage.fetch(acme) == []
 
 
-def test_feeds_of_others_that_are_due_ride_along(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_feeds_of_other_workspaces_that_are_due_join_the_reading(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
     for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock() + 48).where(Workspace.slug == "later").execute(world.db.peewee)
     RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
     post(2, "rust")
-    reddit.asked.clear()
+    reddit.requests.clear()
     read = stage.run(1)
-    assert reddit.asked == [("posts", ("python", "rust"), None)]
+    assert reddit.requests == [("posts", ("python", "rust"), None)]
     assert len(read) == 2
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(2)
-    assert reddit.asked == [], "rust is fresh by the other's poll"
+    assert reddit.requests == [], "the poll of the other workspace made rust fresh"
 
 
-def test_feeds_that_will_be_due_soon_ride_along(world: Any, stage: Stage, reddit: Reddit) -> None:
-    """So that their own demand finds them fresh."""
+def test_feeds_that_become_due_soon_join_the_reading(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """Their own demand then finds them fresh."""
     for slug, subreddit in (("acme", "python"), ("soon", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock() + 30).where(Workspace.slug == "soon").execute(world.db.peewee)
     RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(1)
     stage.clock.advance(30)
     stage.run(2)
-    assert reddit.asked == [("posts", ("python", "linux"), None)]
+    assert reddit.requests == [("posts", ("python", "linux"), None)]
 
 
-def test_feeds_that_are_fresh_still_ride_along_when_that_saves_their_own_request(
+def test_feeds_that_are_still_fresh_join_the_reading_if_that_saves_their_own_request(
     world: Any, stage: Stage, reddit: Reddit
 ) -> None:
     world.workspace("acme", subreddits=["python"])
@@ -315,14 +317,14 @@ def test_feeds_that_are_fresh_still_ride_along_when_that_saves_their_own_request
     stage.clock.advance(40)
     Workspace.update(next_due_at=stage.clock() + 40).where(Workspace.slug == "soon").execute(world.db.peewee)
     RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(1)
     stage.clock.advance(45)
     stage.run(2)
-    assert reddit.asked == [("posts", ("python", "linux"), None)]
+    assert reddit.requests == [("posts", ("python", "linux"), None)]
 
 
-def test_what_somebody_else_is_reading_does_not_join(
+def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
     world: Any, stage: Stage, reddit: Reddit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acme = world.workspace(subreddits=["python"])
@@ -330,37 +332,37 @@ def test_what_somebody_else_is_reading_does_not_join(
     real = groups.join
 
     def join(db: Db, group: Any, others: Any, poll: str, **options: Any) -> Any:
-        # Another thread takes what this one has just seen to be free, and gives it back changed, or keeps it.
+        # After this thread has seen the groups free, another one claims the first and keeps it, and changes the second.
         taken, changed, _ = others
-        assert groups.claim(db, taken.id, "the others' poll", now=stage.clock(), lease=60)
+        assert groups.claim(db, taken.id, "another poll", now=stage.clock(), lease=60)
         FeedGroup.update(cursor="{}").where(FeedGroup.id == changed.id).execute(db.peewee)
         return real(db, group, others, poll, **options)
 
     monkeypatch.setattr(groups, "join", join)
     stage.run(acme)
-    assert reddit.asked == [("posts", ("python", "sub2"), None)]
+    assert reddit.requests == [("posts", ("python", "sub2"), None)]
     assert world.group("sub1").lease_until == 0
 
 
-def test_a_group_names_no_more_than_it_may(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_group_has_no_more_feeds_than_configured(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=[f"sub{number}" for number in range(20)])
     stage.run(acme)
-    assert sorted(len(names) for _, names, _ in reddit.asked) == [4, 8, 8]
-    assert len({name for _, names, _ in reddit.asked for name in names}) == 20
+    assert sorted(len(names) for _, names, _ in reddit.requests) == [4, 8, 8]
+    assert len({name for _, names, _ in reddit.requests for name in names}) == 20
 
 
-def test_names_that_are_too_long_for_a_url_are_asked_in_several(
+def test_names_that_are_too_long_for_one_url_take_several_requests(
     world: Any, reddit: Reddit, sent: Any, metrics: Any
 ) -> None:
     stage = Stage(world, reddit, sent, metrics, FetchSettings(group_size=200))
     stage.run(world.workspace(subreddits=[f"{number:03d}{'x' * 17}" for number in range(150)]))
-    assert len(reddit.asked) == 3
-    assert max(len("+".join(names)) for _, names, _ in reddit.asked) <= 1500
+    assert len(reddit.requests) == 3
+    assert max(len("+".join(names)) for _, names, _ in reddit.requests) <= 1500
 
 
-def test_posts_comments_and_all_are_asked_for_apart(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: Any, stage: Stage, reddit: Reddit) -> None:
     stage.run(world.workspace(subreddits=["python", "rust", "all"], kinds=["posts", "comments"]))
-    assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.asked) == [
+    assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.requests) == [
         ("comments", 1, True), ("comments", 2, False), ("posts", 1, True), ("posts", 2, False),
     ]  # fmt: skip
 
@@ -386,23 +388,23 @@ def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddi
         group = world.group(f"sub_{letter}")
         assert (group.cursor is None) == refused
         assert (group.poll, group.lease_until) == (None, 0)
-    assert len(reddit.asked) <= 1 + 2 * 3 * len(bad)
+    assert len(reddit.requests) <= 1 + 2 * 3 * len(bad)
     assert world.row(RefreshDemand, (acme, "reddit")).served_at == stage.clock()
 
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.clock.advance(600)
     stage.run(acme)
-    assert all(name not in reddit.refused for _, names, _ in reddit.asked for name in names)
+    assert all(name not in reddit.refused for _, names, _ in reddit.requests for name in names)
 
 
-def test_a_refused_feed_is_tried_alone_later_and_heals(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_refused_feed_is_retried_alone_and_recovers(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace(subreddits=["python", "secret"])
     reddit.refused = {"secret": "private"}
     stage.run(acme)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.clock.advance(1800)
     stage.run(acme)
-    assert sorted(names for _, names, _ in reddit.asked) == [("python",), ("secret",)]
+    assert sorted(names for _, names, _ in reddit.requests) == [("python",), ("secret",)]
     assert world.feed("secret").retry_at == stage.clock() + 3600
     reddit.refused = {}
     stage.clock.advance(3600)
@@ -411,7 +413,7 @@ def test_a_refused_feed_is_tried_alone_later_and_heals(world: Any, stage: Stage,
     assert (world.feed("secret").failures, world.feed("secret").reason) == (0, None)
 
 
-def test_a_refusal_between_two_pages_starts_the_group_again(
+def test_after_a_refusal_between_two_pages_the_divided_group_is_read_from_the_start(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     acme = world.workspace(subreddits=["python", "secret"])
@@ -419,8 +421,8 @@ def test_a_refusal_between_two_pages_starts_the_group_again(
     stage.run(acme)
     news = post(30)
     stage.clock.advance(300)
-    reddit.asked.clear()
-    reddit.before = lambda: reddit.refused.update(secret="private") if len(reddit.asked) == 2 else None
+    reddit.requests.clear()
+    reddit.before = lambda: reddit.refused.update(secret="private") if len(reddit.requests) == 2 else None
     parts = stage.fetch(acme)
     stage.store(parts)
     assert set(news) <= {item.id for part in parts for item in part.items}
@@ -431,7 +433,7 @@ def test_a_refusal_between_two_pages_starts_the_group_again(
 # -- the budget
 
 
-def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_twice(
+def test_a_poll_that_waits_for_its_first_page_keeps_its_lease_so_that_one_slot_serves_all(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
@@ -445,28 +447,26 @@ def test_who_waits_for_the_first_page_keeps_the_feeds_so_that_nobody_lines_up_tw
     parts = stage.sent.take()
     assert [item.id for part in parts for item in part.items] == names
     stage.store(parts)
-    assert world.feed().fresh_at == stage.clock(), "it was read when its turn came"
+    assert world.feed().fresh_at == stage.clock(), "it was read when its slot came"
 
 
-def test_without_a_place_in_line_the_group_comes_back_later(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
-) -> None:
+def test_without_a_budget_slot_the_group_is_postponed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"])
     names = post(2) + post(2, "rust")
     full = Budget(0)
     full.slot = None
     [again] = stage.fetch(acme, budget=full)
     stage.clock.advance(100)
-    assert stage.fetch(bolt, budget=full) == stage.fetch(bolt, "trigger", budget=full) == [], "one message for all"
+    assert stage.fetch(bolt, budget=full) == stage.fetch(bolt, "trigger", budget=full) == [], "one message serves all"
     stage.clock.advance(195)
     [again] = stage.resume(again, full)
     stage.clock.advance(295)
     assert {item.id for part in stage.resume(again) for item in part.items} == set(names)
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
 
 
 @pytest.mark.parametrize("bad", ["a", "e", "h"])
-def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
+def test_a_refused_group_is_divided_even_if_each_request_has_to_wait_for_the_budget(
     world: Any, stage: Stage, reddit: Reddit, post: Any, bad: str
 ) -> None:
     acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
@@ -485,19 +485,19 @@ def test_a_refused_group_is_split_even_when_each_request_has_to_wait_its_turn(
         stage.clock.advance(60)
         if not messages:
             break
-    for message in messages:  # the last one to be read has nobody else to compare with: it costs a request more
+    for message in messages:  # after the last feed the source has served nothing: a probe costs one more request
         stage.resume(message, Budget(2))
     assert read == wanted
     assert world.feed(f"sub_{bad}").failures == 1
 
 
-def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_poll_that_waited_resumes_where_it_stopped(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace()
     post(1)
     stage.run(acme)
     news = post(45)
     stage.clock.advance(300)
-    reddit.asked.clear()
+    reddit.requests.clear()
     parts = []
     message: Any = stage.message(acme)
     for allowed in (2, 1, 10):
@@ -510,7 +510,7 @@ def test_a_poll_that_waits_goes_on_where_it_was(world: Any, stage: Stage, reddit
     assert set(news) <= {item.id for part in parts for item in part.items}
     assert [part.part.part for part in parts] == [0, 1, 2, 3, 4]
     assert len({part.part.poll for part in parts}) == 1
-    assert len(reddit.asked) == 5, "no page is read twice"
+    assert len(reddit.requests) == 5, "no page is read twice"
     stage.store(parts)
     assert newest(world) == 1045
 
@@ -553,8 +553,8 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
 # -- faults
 
 
-def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
-    """The budget is in the database, and asked for in the middle of a request."""
+def test_an_unavailable_database_is_not_a_failure_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+    """The budget is in the database, and a token is acquired in the middle of a request."""
     workspace = world.workspace("acme", subreddits=["python"])
 
     class Away(Budget):
@@ -566,13 +566,13 @@ def test_a_database_that_is_away_is_no_fault_of_the_source(world: Any, stage: St
     puts = Feed.select(Feed.retry_at).tuples().execute(world.db.peewee)
     assert {retry_at for (retry_at,) in puts} == {0}
     assert world.row(RefreshDemand, (workspace, "reddit")).served_at == 0
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.fetch(workspace)
-    assert reddit.asked == [("posts", ("python",), None)], "the retry finds them free"
+    assert reddit.requests == [("posts", ("python",), None)], "the retry finds the lease released"
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(RetryableError("500", delay=7), 7), (RetryableError("reset"), 2)])
-def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
+def test_a_transient_error_postpones_the_group_and_its_message(
     world: Any, stage: Stage, reddit: Reddit, post: Any, error: RetryableError, seconds: float
 ) -> None:
     acme = world.workspace()
@@ -580,10 +580,10 @@ def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     stage.run(acme)
     news = post(25)
     stage.clock.advance(300)
-    asked = len(reddit.asked)
+    request_count = len(reddit.requests)
 
     def fail() -> None:
-        if len(reddit.asked) == asked + 2:  # between two pages
+        if len(reddit.requests) == request_count + 2:  # between two pages
             raise error
 
     reddit.before = fail
@@ -596,10 +596,10 @@ def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     assert again.resume is not None
     assert (world.group().poll, newest(world)) == (again.resume.poll_id, 1000)
     assert world.group().lease_until == stage.clock() + seconds + stage.rules.lease
-    assert world.feed().failures == 0, "it is not the feed that failed"
+    assert world.feed().failures == 0, "the feed is not to blame"
 
     reddit.before = lambda: None
-    assert stage.run(acme) == [], "everybody leaves it alone"
+    assert stage.run(acme) == [], "no other message reads it meanwhile"
     stage.clock.advance(seconds)
     stage.fetcher.fetch(again, Budget())
     parts = stage.sent.take()
@@ -607,7 +607,7 @@ def test_a_passing_fault_puts_the_feeds_off_and_the_demand_comes_back(
     assert set(news) <= {item.id for part in parts for item in part.items}
 
 
-def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_persistent_error_is_retried_less_and_less_often(world: Any, stage: Stage, reddit: Reddit) -> None:
     world.workspace()
 
     def fail() -> None:
@@ -626,7 +626,7 @@ def test_a_fault_that_stays_is_asked_for_less_and_less_often(world: Any, stage: 
     assert max(delays) <= 300
 
 
-def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_the_database_records_whether_the_source_responds(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
     faults: list[Exception] = [
         RetryableError("503"),
@@ -655,7 +655,7 @@ def test_all_can_see_whether_reddit_answers(world: Any, stage: Stage, reddit: Re
     assert source_health.state(world.db, "reddit") == source_health.SourceState(read_at=stage.clock())
 
 
-def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_refused_feed_counts_as_a_response_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
     source_health.record_failure(world.db, "reddit", "503", stage.clock(), stage.clock())
     reddit.refused["python"] = "private"
@@ -664,11 +664,11 @@ def test_a_refused_feed_is_an_answer_of_reddits(world: Any, stage: Stage, reddit
     assert (state.failing_since, state.reason) == (None, None)
 
 
-def test_a_fault_of_our_own_servers_is_none_of_reddits(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_an_error_of_our_own_servers_is_not_recorded_for_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
 
     def fail() -> None:
-        raise Unavailable("the database, asked for a turn, does not answer")
+        raise Unavailable("the database does not answer")
 
     reddit.before = fail
     with pytest.raises(Unavailable):
@@ -676,7 +676,7 @@ def test_a_fault_of_our_own_servers_is_none_of_reddits(world: Any, stage: Stage,
     assert source_health.state(world.db, "reddit") == source_health.SourceState()
 
 
-def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: Stage, post: Any) -> None:
+def test_after_an_error_of_the_bus_the_retry_finds_the_lease_released(world: Any, stage: Stage, post: Any) -> None:
     acme = world.workspace()
     names = post(5)
     stage.sent.failure = Unavailable("the bus does not answer")
@@ -688,8 +688,8 @@ def test_when_the_bus_is_away_the_retry_finds_the_feeds_free(world: Any, stage: 
     assert stage.run(acme) == names
 
 
-def test_what_rode_along_comes_back_with_the_group(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
-    """Whoever falls due while the group is put off is served by it, however many there are and how they ask."""
+def test_feeds_that_joined_are_postponed_with_the_group(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+    """Workspaces that become due while the group is postponed reuse its poll, on schedule or on demand."""
     acme, bolt, clio = (world.workspace(name, subreddits=[name]) for name in ("acme", "bolt", "clio"))
     stage.run(acme)
     stage.clock.advance(300)
@@ -703,20 +703,20 @@ def test_what_rode_along_comes_back_with_the_group(world: Any, stage: Stage, red
     for attempt in range(1, 20):
         assert (again.attempt, len(groups.load(world.db, [again.resume.group_id])[0].feeds)) == (attempt, 3)
         stage.clock.advance(1)
-        assert stage.fetch(bolt) == stage.fetch(clio, "trigger") == [], "one message a group"
+        assert stage.fetch(bolt) == stage.fetch(clio, "trigger") == [], "one message per group"
         stage.clock.advance(1)
         [again] = stage.resume(again)
 
     reddit.before = lambda: None
-    reddit.asked.clear()
+    reddit.requests.clear()
     parts = stage.resume(again)
     assert {item.id for part in parts for item in part.items} == set(news)
-    assert reddit.asked == [("posts", ("acme", "bolt", "clio"), None)]
+    assert reddit.requests == [("posts", ("acme", "bolt", "clio"), None)]
     stage.store(parts)
     assert {world.feed(name).fresh_at for name in ("acme", "bolt", "clio")} == {stage.clock()}
 
 
-def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_it(
+def test_if_the_message_of_a_group_is_lost_the_sweep_finds_all_its_workspaces(
     world: Any, stage: Stage, reddit: Reddit
 ) -> None:
     acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
@@ -727,16 +727,16 @@ def test_when_the_message_of_a_group_is_lost_the_sweep_asks_for_all_who_ride_in_
     reddit.before = fail
     [lost] = stage.fetch(acme)
     assert stage.fetch(bolt) == []
-    assert feeds.sweep(stage.db, stage.clock.advance(200 + stage.rules.lease)) == [], "it may still come"
+    assert feeds.sweep(stage.db, stage.clock.advance(200 + stage.rules.lease)) == [], "it may still arrive"
     assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit"), (bolt, "reddit")]
     outlived = refreshes.claim_lost(stage.db, stage.clock() + 60, 60, 10)
     assert outlived == [(acme, "reddit"), (bolt, "reddit")], "the demand outlives the tick"
     reddit.before = lambda: None
     assert len(stage.fetch(bolt)) == 1
-    assert stage.resume(lost) == [], "what came late after all has nothing left to read"
+    assert stage.resume(lost) == [], "the late message has nothing left to read"
 
 
-def test_a_message_that_comes_twice_brings_no_second_one(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_duplicated_message_does_not_multiply(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace()
 
     def fail() -> None:
@@ -752,8 +752,8 @@ def test_a_message_that_comes_twice_brings_no_second_one(world: Any, stage: Stag
     assert len(stage.resume(last)) == 1
 
 
-@pytest.mark.parametrize("lost", ["the bus is away", "the other half stands in line"])
-def test_riders_of_a_poll_that_is_given_up_are_swept(
+@pytest.mark.parametrize("lost", ["the bus is away", "the other half waits for the budget"])
+def test_the_sweep_finds_workspaces_that_relied_on_a_released_poll(
     world: Any, stage: Stage, reddit: Reddit, post: Any, lost: str
 ) -> None:
     acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
@@ -766,12 +766,14 @@ def test_riders_of_a_poll_that_is_given_up_are_swept(
     else:
         reddit.refused = {"acme": "private"}
         assert isinstance(stage.fetcher.fetch(stage.message(acme), Budget(1)), Later)
-    refreshes.mark_taken_up(stage.db, bolt, "reddit", stage.clock())  # it asked in the meantime
+    refreshes.mark_taken_up(stage.db, bolt, "reddit", stage.clock())  # its demand was handled in between
     assert (bolt, "reddit") in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
 
 
-def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_after_a_permanent_error_the_group_is_not_read_until_its_lease_expires(
+    world: Any, stage: Stage, reddit: Reddit
+) -> None:
     acme = world.workspace()
 
     def fail() -> None:
@@ -781,34 +783,34 @@ def test_a_fault_that_stays_backs_off_by_its_lease(world: Any, stage: Stage, red
     with pytest.raises(PermanentError):
         stage.fetch(acme)
     refreshes.demand(stage.db, [acme], stage.clock())
-    assert stage.fetch(acme) == [], "nobody hammers Reddit with wrong credentials"
+    assert stage.fetch(acme) == [], "Reddit is not hammered with wrong credentials"
     assert feeds.sweep(stage.db, stage.clock.advance(121)) == [(acme, "reddit")]
 
 
-def test_a_part_that_is_parked_is_read_again_from_the_cursor_once_a_lease(
+def test_a_parked_part_is_read_again_from_the_cursor_once_per_lease(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
-    """No stage can work on it, so its poll never finishes; and it is parked again by each reading."""
+    """No stage can handle it, so its poll never finishes, and each reading parks it again."""
     acme = world.workspace()
     post(1)
     stage.run(acme)
-    news, cursor, asked = post(3), newest(world), len(reddit.asked)
+    news, cursor, request_count = post(3), newest(world), len(reddit.requests)
     stage.clock.advance(300)
     for _ in range(3):
         [parked] = stage.fetch(acme)
         assert set(news) <= {item.id for item in parked.items}
-        assert stage.fetch(acme) == [], "no reading is added while the lease lasts"
+        assert stage.fetch(acme) == [], "no other reading begins while the lease lasts"
         assert feeds.sweep(stage.db, stage.clock.advance(stage.rules.lease)) == []
         assert feeds.sweep(stage.db, stage.clock.advance(1)) == [(acme, "reddit")]
         outlived = refreshes.claim_lost(stage.db, stage.clock() + 60, 60, 10)
         assert outlived == [(acme, "reddit")], "the demand outlives the tick"
         assert newest(world) == cursor
-    assert len(reddit.asked) == asked + 3
-    assert set(news) <= set(stage.run(acme)), "once it can be worked on nothing is missing"
+    assert len(reddit.requests) == request_count + 3
+    assert set(news) <= set(stage.run(acme)), "once it can be handled nothing is missing"
     assert newest(world) == number_of(news[0])
 
 
-def test_a_workspace_that_is_gone_is_no_error(stage: Stage) -> None:
+def test_a_deleted_workspace_is_not_an_error(stage: Stage) -> None:
     assert stage.fetch(4711) == []
 
 
@@ -840,7 +842,7 @@ def test_a_gap_is_counted_at_the_limit_of_pages(world: Any, reddit: Reddit, sent
 
 
 def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
-    """Posts that are released from the spam filter stand at the top, with their old id and date."""
+    """Posts released from the spam filter are listed at the top, with their old id and date."""
     acme = world.workspace()
     post(20)
     stage.run(acme)
@@ -850,9 +852,9 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
     read = stage.run(acme)
     assert set(news) <= set(read)
     assert {item.id for item in reddit.on_top} <= set(read)
-    assert len(reddit.asked) == 3 + 4
+    assert len(reddit.requests) == 3 + 4
     stage.clock.advance(300)
-    assert set(post(25)) <= set(stage.run(acme)), "nor the next one"
+    assert set(post(25)) <= set(stage.run(acme)), "nor does it end the next reading"
     assert world.rows(Gap) == []
 
 
@@ -877,7 +879,7 @@ def test_a_first_reading_is_not_ended_by_an_old_item(world: Any, stage: Stage, r
 
 
 @pytest.mark.parametrize("gone", [1, 2, 5, 12])
-def test_a_page_behind_an_item_that_was_deleted_is_not_the_end(
+def test_an_empty_page_after_a_deleted_anchor_is_not_the_end_of_the_listing(
     world: Any, stage: Stage, reddit: Reddit, post: Any, gone: int
 ) -> None:
     acme = world.workspace()
@@ -885,10 +887,10 @@ def test_a_page_behind_an_item_that_was_deleted_is_not_the_end(
     stage.run(acme)
     stage.clock.advance(300)
     news = post(25)
-    asked = len(reddit.asked)
+    request_count = len(reddit.requests)
 
     def delete() -> None:
-        if len(reddit.asked) == asked + 2:  # between two pages; of 12 only the last 10 stood on the first
+        if len(reddit.requests) == request_count + 2:  # between two pages; of 12 only the last 10 were on the first
             deleted = set(news[max(10 - gone, 0) : 10])
             reddit.items = [item for item in reddit.items if item.id not in deleted]
 
@@ -898,26 +900,26 @@ def test_a_page_behind_an_item_that_was_deleted_is_not_the_end(
         assert set(news) <= set(read)
         assert world.rows(Gap) == []
     else:
-        assert [reason for (reason,) in world.rows(Gap, "reason")] == ["anchor"], "nothing is left to go on from"
+        assert [reason for (reason,) in world.rows(Gap, "reason")] == ["anchor"], "no item is left to continue from"
 
 
 @pytest.mark.parametrize(
     ("depth", "news", "read", "came", "gap"),
     [
         pytest.param(100, 45, 2, 3, False, id="it really ends"),
-        pytest.param(100, 45, 2, 68, True, id="more than a page has come"),
-        pytest.param(96, 110, 8, 8, True, id="less than a page has come, which is enough"),
+        pytest.param(100, 45, 2, 68, True, id="more than a page was added"),
+        pytest.param(96, 110, 8, 8, True, id="less than a page was added, which is enough"),
     ],
 )
-def test_what_comes_while_a_reading_waits_pushes_nothing_out_silently(
+def test_items_pushed_out_while_a_poll_waits_are_a_gap(
     world: Any, stage: Stage, reddit: Reddit, post: Any, depth: int, news: int, read: int, came: int, gap: bool
 ) -> None:
-    """The end is far from the listing's depth by the pages that were read, but not by what came meanwhile."""
+    """The pages read do not reach the listing's depth, but with the items added meanwhile they do."""
     reddit.depth = depth
     acme = world.workspace()
     post(1)
     stage.run(acme)
-    reddit.items.clear()  # what is remembered was deleted: only the listing's end can end the reading
+    reddit.items.clear()  # every item of the cursor was deleted: only the end of the listing can end the reading
     names = post(news)
     stage.clock.advance(300)
     later: Any = stage.fetcher.fetch(stage.message(acme), Budget(read))
@@ -931,12 +933,10 @@ def test_what_comes_while_a_reading_waits_pushes_nothing_out_silently(
     assert len(world.rows(Gap)) == gap
 
 
-def test_one_old_item_that_is_left_of_a_page_ends_no_reading(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
-) -> None:
+def test_a_last_page_of_one_old_item_ends_no_reading(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     """The rest of the page was pushed out while the reading waited."""
     acme = world.workspace()
-    stage.run(acme)  # nothing is there yet: only dates could end the next reading
+    stage.run(acme)  # the cursor has no items yet: only dates could end the next reading
     post(60)
     reddit.items.append(world.item(1000 + len(reddit.items), created_at=stage.clock() - 7200))
     post(20)
@@ -947,10 +947,10 @@ def test_one_old_item_that_is_left_of_a_page_ends_no_reading(
     assert [reason for (reason,) in world.rows(Gap, "reason")] == ["horizon"]
 
 
-def test_a_group_with_more_news_than_a_listing_holds_is_divided(
+def test_a_group_with_more_new_items_than_a_listing_holds_is_divided(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
-    """Each of the feeds alone still lists all of its own."""
+    """Each feed alone still lists all of its own items."""
     names = [f"sub{number}" for number in range(8)]
     acme = world.workspace(subreddits=names)
     news = {name for subreddit in names for name in post(3, subreddit)}
@@ -962,7 +962,7 @@ def test_a_group_with_more_news_than_a_listing_holds_is_divided(
     assert {newest(world, name) is not None for name in names} == {True}
 
 
-def test_a_busy_feed_among_quiet_ones_is_set_apart(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_busy_feed_is_separated_from_quiet_ones(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     names = [f"quiet{number}" for number in range(7)]
     acme = world.workspace(subreddits=["busy", *names])
     for name in ("busy", *names):
@@ -970,12 +970,12 @@ def test_a_busy_feed_among_quiet_ones_is_set_apart(world: Any, stage: Stage, red
     stage.run(acme)
     stage.clock.advance(300)
     news = {*post(95, "busy"), *post(3, "quiet1"), *post(3, "quiet5"), *post(2, "busy")}
-    reddit.asked.clear()
+    reddit.requests.clear()
     assert set(stage.run(acme)) >= news
-    assert [asked[1] for asked in reddit.asked[:10]] == [("busy", *names)] * 10
+    assert [request[1] for request in reddit.requests[:10]] == [("busy", *names)] * 10
     assert world.group("busy").id != world.group("quiet1").id == world.group("quiet6").id
     assert world.rows(Gap) == []
-    # For a while it stays apart, and the others do not read it again.
+    # It stays separate for a while, and readings of the others do not include it.
     for _ in range(3):
         stage.clock.advance(300)
         news = {*post(20, "busy"), *post(3, "quiet1")}
@@ -983,7 +983,7 @@ def test_a_busy_feed_among_quiet_ones_is_set_apart(world: Any, stage: Stage, red
     assert world.group("busy").room is None or world.group("busy").room > 1
 
 
-def test_a_feed_that_was_read_before_a_group_is_not_vouched_for_by_it(
+def test_a_feed_does_not_join_a_group_that_was_read_after_it(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"], every="1h")
@@ -1002,17 +1002,17 @@ def test_a_feed_that_was_read_before_a_group_is_not_vouched_for_by_it(
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock()).execute(world.db.peewee)
     assert set(lost) <= set(stage.run(acme)) | set(stage.run(bolt))
-    # From then on both may share a request.
+    # After that both may share a request.
     stage.clock.advance(300)
     Workspace.update(next_due_at=stage.clock()).execute(world.db.peewee)
     stage.run(acme)
     assert world.group("python").id == world.group("rust").id
 
 
-def test_a_quiet_feed_that_leaves_its_group_knows_where_it_was(
+def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
-    """Busier ones have long pushed it out of the names that the group read last."""
+    """Busier feeds have long pushed its items out of the group's cursor."""
     acme = world.workspace(subreddits=["busy", "quiet", "secret"])
     post(30, "quiet")
     stage.run(acme)
@@ -1023,18 +1023,20 @@ def test_a_quiet_feed_that_leaves_its_group_knows_where_it_was(
     assert world.group("quiet").id == world.group("busy").id
     reddit.refused = {"secret": "private"}
     stage.clock.advance(300)
-    reddit.asked.clear()
+    reddit.requests.clear()
     stage.run(acme)
     assert world.group("quiet").id != world.group("busy").id
     assert world.rows(Gap) == []
-    assert len(reddit.asked) <= 6, "no reading of it went to the end of its listing"
+    assert len(reddit.requests) <= 6, "no reading of it reached the end of its listing"
 
 
-# -- a source that refuses everybody
+# -- a source that refuses all feeds
 
 
-def test_a_source_that_refuses_everybody_puts_no_feed_away(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
-    """25 seconds of 403 for every subreddit: half a minute later they are read again."""
+def test_a_source_that_refuses_all_feeds_backs_off_none_of_them(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    """After 25 seconds of 403 for every subreddit they are read again half a minute later."""
     names = [f"sub{number}" for number in range(8)]
     acme, bolt = world.workspace(subreddits=names), world.workspace("bolt", subreddits=["rust"])
     for name in names:
@@ -1060,26 +1062,24 @@ def test_a_source_that_refuses_everybody_puts_no_feed_away(world: Any, stage: St
     assert source_health.state(world.db, "reddit").failing_since is None
 
 
-def test_a_source_that_goes_on_refusing_everybody_is_asked_little(
+def test_a_source_that_keeps_refusing_all_feeds_gets_few_requests(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
     names = [f"sub{number}" for number in range(24)]
     acme = world.workspace(subreddits=names)
     reddit.refused = dict.fromkeys([*names, "all"], "private")
     waiting = stage.fetch(acme)
-    first = len(reddit.asked)
+    first = len(reddit.requests)
     assert first <= 12
     for _ in range(4):
         stage.clock.advance(30)
         waiting = [each for message in waiting for each in stage.resume(message)]
     assert len(waiting) <= 8
-    assert len(reddit.asked) - first <= 4 * 2 * 8
+    assert len(reddit.requests) - first <= 4 * 2 * 8
     assert not any(feed.failures for feed in Feed.select().execute(world.db.peewee))
 
 
-def test_where_only_refused_feeds_are_watched_something_else_is_asked_for(
-    world: Any, stage: Stage, reddit: Reddit
-) -> None:
+def test_if_every_watched_feed_is_refused_the_source_is_probed(world: Any, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=list("abcdefgh"))
     reddit.refused = dict.fromkeys("abcdefgh", "private")
     waiting = stage.fetch(acme)
@@ -1088,10 +1088,10 @@ def test_where_only_refused_feeds_are_watched_something_else_is_asked_for(
         waiting = [each for message in waiting for each in stage.resume(message)]
     assert waiting == []
     assert [feed.failures for feed in Feed.select().execute(world.db.peewee)] == [1] * 8
-    assert ("posts", ("all",), None) in reddit.asked
+    assert ("posts", ("all",), None) in reddit.requests
 
 
-def test_a_cursor_whose_item_was_deleted_is_no_gap(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_deleted_cursor_item_does_not_make_a_gap(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace()
     post(12)
     stage.run(acme)
@@ -1103,18 +1103,20 @@ def test_a_cursor_whose_item_was_deleted_is_no_gap(world: Any, stage: Stage, red
     assert newest(world) == 1012
 
 
-def test_the_real_end_of_a_short_listing_is_no_gap(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_the_real_end_of_a_short_listing_does_not_make_a_gap(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
     acme = world.workspace()
     post(3)
     stage.run(acme)
-    reddit.items.clear()  # somebody deleted everything
+    reddit.items.clear()  # every item was deleted
     stage.clock.advance(300)
     assert stage.run(acme) == []
     assert world.rows(Gap) == []
     assert world.feed().fresh_at == stage.clock()
 
 
-def test_a_feed_that_was_empty_is_read_from_its_beginning(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_feed_that_was_empty_is_read_completely(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace()
     assert stage.run(acme) == []
     names = post(25)
@@ -1136,7 +1138,7 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
         assert sum(2 * len(item.body) for item in part.items) <= CHUNK_MAX_BYTES
 
 
-def test_one_text_larger_than_a_part_is_a_part_of_its_own(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_text_larger_than_a_part_is_sent_alone(world: Any, stage: Stage, reddit: Reddit) -> None:
     reddit.items += [
         world.item(1, body="x" * CHUNK_MAX_BYTES),
         world.item(2),
@@ -1146,7 +1148,7 @@ def test_one_text_larger_than_a_part_is_a_part_of_its_own(world: Any, stage: Sta
     assert [len(part.items) for part in parts] == [1, 1, 1]
 
 
-def test_what_was_read_is_counted(world: Any, stage: Stage, post: Any, metric: Any) -> None:
+def test_items_read_are_counted_by_source_and_kind(world: Any, stage: Stage, post: Any, metric: Any) -> None:
     acme = world.workspace(kinds=["posts", "comments"])
     post(4)
     post(3, kind="comment")
@@ -1166,10 +1168,10 @@ def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: A
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 
 
-def test_nothing_is_missed_however_polls_and_posts_interleave(
+def test_interleaved_polls_posts_and_lost_parts_miss_nothing(
     world: Any, stage: Stage, reddit: Reddit, post: Any
 ) -> None:
-    """Whatever is lost on its way to store (I2): each third poll's parts never arrive."""
+    """The parts of every third poll never arrive at store (I2)."""
     one, two = world.workspace("one", subreddits=["python", "rust"]), world.workspace("two", subreddits=["rust", "go"])
     stored: set[str] = set()
     for workspace in (one, two):

@@ -1,4 +1,4 @@
-"""Which feeds share a request: as many as their source takes at once."""
+"""Which feeds share a request: as many as their source accepts at once."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def test_a_request_names_as_many_places_and_bytes_as_the_source_takes() -> None:
     assert [each.id for each in joinable(group(1, "a"), others, GroupLimit(3, 10))] == [2, 4]
     assert [each.id for each in joinable(group(1, "a"), others, GroupLimit(3))] == [2, 3]
     assert [feed.place for feed in overflow_feeds(group(1, "aaaa", "bbbb", "cccc"), GroupLimit(9, 10))] == ["cccc"]
-    assert overflow_feeds(group(1, "a" * 50), GroupLimit(9, 10)) == [], "alone it has to be asked for all the same"
+    assert overflow_feeds(group(1, "a" * 50), GroupLimit(9, 10)) == [], "alone it has to be requested all the same"

@@ -1,4 +1,4 @@
-"""A source holds at most half of fetch's threads, so that none waits for another (I6)."""
+"""A source holds at most half of fetch's threads, so that no source waits for another (I6)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PATIENCE = 20.0
 
 
 class MemorySource:
-    """Has nothing new. ``gate`` closed: it hangs; ``asked`` counts the requests that began."""
+    """A source without new items. It hangs while ``gate`` is closed; ``requests`` counts those that began."""
 
     group_limit = GroupLimit(places=10)
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.gate = threading.Event()
-        self.asked = threading.Semaphore(0)
+        self.requests = threading.Semaphore(0)
         self.names: list[str] = []
 
     def read(self, request: ReadRequest, budget: Any) -> Page:
         self.names += request.places
-        self.asked.release()
+        self.requests.release()
         assert self.gate.wait(PATIENCE)
         return Page(items=(), cursor="{}")
 
@@ -71,7 +71,7 @@ def message(workspace_id: int, source: str, clock: Any) -> FetchWorkspace:
 
 
 def belongs(world: Any, place: str, source: str) -> None:
-    """Make a feed another source's."""
+    """Move a feed to another source."""
     feed = Feed.select().where(Feed.place == place).get(world.db.peewee)
     Feed.update(source=source).where(Feed.id == feed.id).execute(world.db.peewee)
     FeedGroup.update(source=source).where(FeedGroup.id == feed.group_id).execute(world.db.peewee)
@@ -97,12 +97,12 @@ def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
     with Rig("memory://", quick("fetch", threads=4, max_retries=0), handler=handle) as rig:
         for workspace in hung:
             rig.sender.send(message(workspace, "reddit", clock))
-        assert hanging.asked.acquire(timeout=PATIENCE)
-        assert hanging.asked.acquire(timeout=PATIENCE)
+        assert hanging.requests.acquire(timeout=PATIENCE)
+        assert hanging.requests.acquire(timeout=PATIENCE)
         for workspace in others:
             rig.sender.send(message(workspace, "memory", clock))
         done = {rig.next()[0].workspace_id for _ in others}
-        assert done == set(others), "while the hanging source's messages wait"
+        assert done == set(others), "while the messages of the hanging source wait"
         rig.counted("postponed", 4)
         assert len(hanging.names) == 2, "two of four threads"
         hanging.gate.set()
@@ -111,13 +111,13 @@ def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
         assert (rig.count("retried"), rig.count("dead")) == (0, 0)
 
 
-def test_a_source_that_is_not_there_is_no_reason_to_try_again(fetcher: Fetcher, clock: Any) -> None:
+def test_a_message_for_an_unknown_source_is_rejected(fetcher: Fetcher, clock: Any) -> None:
     assert fetcher.fetch(message(1, "gopher", clock), None) == Rejected(  # type: ignore[arg-type]
         "there is no source gopher"
     )
 
 
-def test_a_message_reads_its_source_s_feeds_only(
+def test_a_message_reads_only_the_feeds_of_its_source(
     world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any
 ) -> None:
     hanging.gate.set()

@@ -1,4 +1,4 @@
-"""match: the index is in step with the database, and every part goes on to store."""
+"""match: the index follows the database, and every part is sent on to store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def matcher(db: Db, sent: Any, metrics: Any) -> Matcher:
 
 @pytest.fixture
 def wanted(matcher: Matcher, sent: Any) -> Any:
-    """Who wants these items: {workspace: number of its queries that hold} for each."""
+    """Match items; return {workspace: number of its queries that hold} for each."""
 
     def match(*items: Any) -> list[dict[int, int]]:
         matcher.match(ItemsFetched(part=PollPart(poll="p", part=0), items=items))
@@ -53,7 +53,7 @@ def wanted(matcher: Matcher, sent: Any) -> Any:
     return match
 
 
-def test_an_item_goes_on_with_everybody_who_wants_it(world: Any, matcher: Matcher, sent: Any) -> None:
+def test_an_item_is_sent_on_with_all_workspaces_that_match_it(world: Any, matcher: Matcher, sent: Any) -> None:
     acme = world.workspace("acme", queries={"a": "acme", "b": "number", "c": "nothing"})
     bolt = world.workspace("bolt", queries={"x": '"on acme"'})
     world.workspace("else", queries={"x": "zebra"})
@@ -70,16 +70,16 @@ def test_an_item_goes_on_with_everybody_who_wants_it(world: Any, matcher: Matche
     assert (second.workspace_id, second.highlights) == (bolt, (("title", 0, 7),))
 
 
-def test_every_part_goes_on_even_when_nobody_wants_anything(world: Any, matcher: Matcher, sent: Any) -> None:
+def test_a_part_without_matches_is_sent_on(world: Any, matcher: Matcher, sent: Any) -> None:
     target = PollTarget(1, (5,), "x", 6.0)
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=(world.item(),)))
     assert list(sent) == [ItemsMatched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=())]
 
 
-def test_what_very_many_want_goes_on_in_pieces(
+def test_an_item_with_very_many_matches_is_sent_in_pieces(
     matcher: Matcher, sent: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("overheard.chunking.MATCHES_MAX", 3)  # as the budget's 2,000, with fewer workspaces
+    monkeypatch.setattr("overheard.chunking.MATCHES_MAX", 3)  # instead of 2,000, to need fewer workspaces
     ids = [world.workspace(f"ws{number}", queries={"x": "acme"}) for number in range(7)]
     texts = [world.item(number, title="acme", body="x" * 300_000) for number in (1, 2)]
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=0, parts=1), items=tuple(texts)))
@@ -93,12 +93,12 @@ def test_what_very_many_want_goes_on_in_pieces(
         assert all(len(entry.matches) <= 3 for entry in entries)
 
 
-def test_what_very_many_want_for_very_much_goes_on_in_pieces(world: Any) -> None:
-    """1,000 workspaces, and 200 highlights for each: megabytes of an item that has few letters."""
+def test_matches_with_very_many_highlights_are_sent_in_pieces(world: Any) -> None:
+    """1,000 workspaces with 200 highlights each: megabytes for an item with a short text."""
     spans = tuple((field, at, at + 4) for field in ("body", "title") for at in range(0, 500, 5))
     entry = MatchedItem(world.item(), tuple(WorkspaceMatch(number, (number,), spans) for number in range(1, 1001)))
     pieces = chunks(split_matches(entry), matched_size)
-    assert [match for piece in pieces for some in piece for match in some.matches] == list(entry.matches)
+    assert [match for piece in pieces for part in piece for match in part.matches] == list(entry.matches)
     assert max(len(msgspec.json.encode(piece)) for piece in pieces) < 2 * CHUNK_MAX_BYTES
 
 
@@ -114,7 +114,7 @@ def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wan
     ) == [{posts: 1, both: 1}, {both: 1, everything: 1}, {}, {everything: 1}]
 
 
-def test_a_query_that_is_added_changed_or_removed_counts_at_once(world: Any, wanted: Any) -> None:
+def test_added_changed_and_removed_queries_take_effect_at_once(world: Any, wanted: Any) -> None:
     item = world.item(title="alpha beta", body="")
     acme = world.workspace(queries={"a": "alpha"})
     assert wanted(item) == [{acme: 1}]
@@ -126,7 +126,7 @@ def test_a_query_that_is_added_changed_or_removed_counts_at_once(world: Any, wan
     assert wanted(item) == [{}]
 
 
-def test_watches_that_change_count_at_once(world: Any, wanted: Any) -> None:
+def test_changed_watches_take_effect_at_once(world: Any, wanted: Any) -> None:
     item = world.item(place="rust")
     acme = world.workspace(subreddits=["python"])
     assert wanted(item) == [{}]
@@ -138,7 +138,7 @@ def test_watches_that_change_count_at_once(world: Any, wanted: Any) -> None:
     assert wanted(item) == [{}]
 
 
-def test_paused_resumed_removed(world: Any, wanted: Any, db: Db) -> None:
+def test_pausing_resuming_and_removing_a_workspace_take_effect_at_once(world: Any, wanted: Any, db: Db) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     item = world.item()
     assert wanted(item) == [{acme: 1, bolt: 1}]
@@ -163,7 +163,7 @@ def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
     assert metric("refused_queries", matched="yes") + metric("refused_queries", matched="no") == 0
 
 
-def test_a_query_that_was_spoilt_stays_alone(world: Any, wanted: Any, db: Db) -> None:
+def test_an_unreadable_stored_query_affects_no_other(world: Any, wanted: Any, db: Db) -> None:
     acme, bolt = world.workspace("acme", queries={"a": "acme", "b": "acme number"}), world.workspace("bolt")
     item = world.item()
     assert wanted(item) == [{acme: 2, bolt: 1}]
@@ -188,9 +188,7 @@ def test_nothing_is_loaded_when_nothing_changed(
 
 
 @pytest.mark.parametrize("load", ["changed_since", "watches_since"])
-def test_a_database_that_is_away_during_a_refresh_is_asked_again(
-    load: str, world: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refresh_that_failed_is_repeated(load: str, world: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     acme = world.workspace()
 
     def away(*args: Any) -> None:
@@ -206,7 +204,7 @@ def test_a_database_that_is_away_during_a_refresh_is_asked_again(
 def test_only_what_changed_is_read_again(
     world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a workspace with many queries and places, the one query; of one whose places change, no query at all."""
+    """One changed query loads that query alone; changed places load no query at all."""
     many = {f"q{number}": f"acme{number}" for number in range(20)}
     world.workspace(queries=many, subreddits=["python", "rust"])
     wanted(world.item())
@@ -228,10 +226,8 @@ def test_only_what_changed_is_read_again(
     assert (added, len(watched)) == (["number"], 1)
 
 
-def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
-    world: Any, wanted: Any, matcher: Matcher, db: Db
-) -> None:
-    """Not even of what could not be read."""
+def test_nothing_is_kept_of_a_removed_or_paused_workspace(world: Any, wanted: Any, matcher: Matcher, db: Db) -> None:
+    """Not even of queries that could not be parsed."""
     queries = {"a": "acme", "broken": "acme AND", "old": "acme or number"}
     acme, bolt = world.workspace("acme", queries=queries), world.workspace("bolt", queries=queries)
     wanted(world.item())
@@ -239,15 +235,15 @@ def test_of_a_workspace_that_is_removed_or_paused_nothing_is_kept(
     workspace_specs.remove(db, bolt)
     places = {("reddit", "post", "python")}
     assert wanted(world.item()) == [{}]
-    assert (len(matcher._index), matcher._refused, matcher._watchers.keys()) == (0, {}, places)
+    assert (len(matcher._index), matcher._refused_queries, matcher._watchers.keys()) == (0, {}, places)
     workspace_specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 
 
-def test_a_refresh_that_breaks_off_forgets_nothing(
+def test_a_refresh_that_fails_at_any_step_is_completed_by_the_next(
     world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever of its steps fails, and whatever is changed before the next one: what counts is what is stored."""
+    """Whatever is changed before the next refresh, the index then equals the database."""
     item = world.item(title="alpha beta gamma delta", body="", place="rust")
     before = {"queries": {"a": "alpha", "b": "beta"}, "subreddits": ["rust", "python"]}
     during = {"queries": {"a": "gamma", "c": "delta", "b": "beta"}, "subreddits": ["go", "rust", "c"]}
@@ -275,26 +271,26 @@ def test_a_refresh_that_breaks_off_forgets_nothing(
         world.workspace(queries={"a": "gamma"}, subreddits=["rust"])
         assert wanted(item) == [{acme: 1}]
         assert len(matcher._index) == 2
-        assert {place: len(there) for place, there in matcher._watchers.items()} == {
+        assert {place: len(watchers) for place, watchers in matcher._watchers.items()} == {
             ("reddit", "post", "rust"): 1,
             ("reddit", "post", "all"): 1,
         }
 
 
-def test_who_watches_what_is_never_copied(world: Any, wanted: Any, matcher: Matcher) -> None:
-    """A start costs as much as there is, and a change as much as is changed, however many others watch the same."""
+def test_sets_of_watchers_are_never_copied(world: Any, wanted: Any, matcher: Matcher) -> None:
+    """A change costs as much as it changes, however many others watch the same place."""
     for number in range(20):
         world.workspace(f"w{number}", subreddits=["python", "all"])
     matcher.refresh()
-    sets = {place: id(there) for place, there in matcher._watchers.items()}
+    sets = {place: id(watchers) for place, watchers in matcher._watchers.items()}
     world.workspace("w7", subreddits=["all"], queries={"other": "acme"})
     world.workspace("w8", subreddits=["python"])
     assert len(wanted(world.item())[0]) == 20
-    assert {place: id(there) for place, there in matcher._watchers.items()} == sets
-    assert {place[2]: len(there) for place, there in matcher._watchers.items()} == {"python": 19, "all": 19}
+    assert {place: id(watchers) for place, watchers in matcher._watchers.items()} == sets
+    assert {place[2]: len(watchers) for place, watchers in matcher._watchers.items()} == {"python": 19, "all": 19}
 
 
-def test_who_goes_on_watching_misses_nothing_while_his_other_feeds_change(
+def test_a_workspace_misses_nothing_while_its_other_watches_change(
     world: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = world.item(place="rust")
@@ -303,17 +299,17 @@ def test_who_goes_on_watching_misses_nothing_while_his_other_feeds_change(
     missed: list[str] = []
 
     class Watched(set[int]):
-        def _look(self) -> None:
+        def _check(self) -> None:
             if matcher._match_item(item) is None:
                 missed.append("missed")
 
         def add(self, one: int) -> None:
             super().add(one)
-            self._look()
+            self._check()
 
         def discard(self, one: int) -> None:
             super().discard(one)
-            self._look()
+            self._check()
 
     monkeypatch.setattr(
         matcher, "_watchers", defaultdict(Watched, {k: Watched(v) for k, v in matcher._watchers.items()})
@@ -323,10 +319,10 @@ def test_who_goes_on_watching_misses_nothing_while_his_other_feeds_change(
     assert missed == []
 
 
-def test_the_index_is_there_before_the_stage_takes_a_message(
+def test_the_index_is_built_before_the_stage_consumes(
     world: Any, sqlite_url: str, sent: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even when the database is away for a while just then."""
+    """Even if the database is unavailable for a while at that moment."""
     world.workspace(queries={"a": "acme", "b": "b"})
     program = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(sqlite_url))))
     revision, faults = queries.revision, iter([Unavailable("gone"), Unavailable("gone")])
@@ -346,7 +342,7 @@ def test_the_index_is_there_before_the_stage_takes_a_message(
 
 
 def test_threads_may_match_while_queries_change(world: Any, matcher: Matcher, db: Db) -> None:
-    """What is asked for all the time is found all the time."""
+    """Queries that do not change are found all the time."""
     for number in range(5):
         world.workspace(f"w{number}")
     item = world.item()
@@ -383,7 +379,7 @@ def test_spans_of_several_queries_are_merged() -> None:
     assert capped_highlights(set()) == ()
 
 
-def test_of_very_many_spans_the_first_of_each_field_are_kept() -> None:
+def test_the_first_spans_of_each_field_are_kept() -> None:
     spans = {(field, at, at + 1) for field in ("body", "title") for at in range(0, 1000, 2)}
     kept = capped_highlights(spans)
     assert len(kept) == 2 * MAX_HIGHLIGHTS

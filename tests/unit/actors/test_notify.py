@@ -1,4 +1,4 @@
-"""notify: claimed, sent, marked; a failing channel costs one thread and one message at a time (I4, I6)."""
+"""notify: claim, send, mark; a failing channel costs one thread and one message at a time (I4, I6)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 
 class Receiver:
-    """A channel in memory, and the opener of all channels. ``answers``: what each try gets, None is a success."""
+    """A channel in memory, and the opener of all channels. ``answers``: one for each attempt, None for success."""
 
     kind = "memory"
 
@@ -54,7 +54,7 @@ class Receiver:
 
 
 class Turns:
-    """The channel's budget: turns until ``left`` are used up."""
+    """The channel's budget, with ``left`` tokens."""
 
     def __init__(self, left: int = 10_000, slot: float | None = 1000.0) -> None:
         self.left = left
@@ -88,7 +88,7 @@ def notifier(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: NotifySet
 
 @pytest.fixture
 def notify(notifier: Notifier, sent: Any) -> Callable[..., list[Any]]:
-    """Lets the stage work on a channel, or on a message; what it sent, and what is to come later: (message, delay)."""
+    """Handle a channel or a message; return (message, delay) of everything sent or rescheduled."""
 
     def run(what: int | NotifyChannel, turns: Any = None) -> list[Any]:
         message = NotifyChannel(channel_id=what) if isinstance(what, int) else what
@@ -102,7 +102,7 @@ def notify(notifier: Notifier, sent: Any) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def told(world: Any, db: Db, clock: Any) -> Callable[[int], int]:
-    """Makes a workspace with so many mentions to send; its channel."""
+    """Make a workspace with ``count`` mentions to send; return its channel."""
 
     def make(count: int) -> int:
         acme = world.workspace()
@@ -118,7 +118,7 @@ def states(db: Db) -> list[str]:
     return [state for (state,) in rows]
 
 
-def test_everything_is_sent_once_oldest_first(
+def test_deliveries_are_sent_once_oldest_first(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
 ) -> None:
     channel = told(3)
@@ -132,7 +132,7 @@ def test_everything_is_sent_once_oldest_first(
     assert metric("item_to_delivered_seconds_count") == 3
 
 
-def test_more_than_a_batch_asks_for_another_round(told: Any, notify: Any, receiver: Receiver) -> None:
+def test_more_than_a_batch_requests_another_round(told: Any, notify: Any, receiver: Receiver) -> None:
     channel = told(6)
     assert notify(channel) == [(NotifyChannel(channel_id=channel), None)]
     assert len(receiver.got) == 4
@@ -140,10 +140,10 @@ def test_more_than_a_batch_asks_for_another_round(told: Any, notify: Any, receiv
     assert len(receiver.got) == 6
 
 
-def test_what_comes_during_a_round_is_asked_for_by_the_round(
+def test_a_delivery_stored_during_a_round_is_left_to_the_next_round(
     world: Any, told: Any, notify: Any, receiver: Receiver, db: Db, clock: Any
 ) -> None:
-    """Its own message finds the channel busy and has nothing to do."""
+    """The delivery's own message finds the channel claimed, and has nothing to do."""
     channel = told(1)
     inner: list[Any] = []
 
@@ -159,10 +159,10 @@ def test_what_comes_during_a_round_is_asked_for_by_the_round(
     assert len(receiver.got) == 2
 
 
-def test_a_slow_round_holds_what_it_has_yet_to_send(
+def test_a_slow_round_extends_its_claim(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
-    """The lease is for the killed: whoever is at work keeps its deliveries, however long the receiver takes."""
+    """A lease covers killed processes: a running round keeps its deliveries, however slow the receiver is."""
     channel = told(4)
     stolen: list[Any] = []
 
@@ -178,10 +178,10 @@ def test_a_slow_round_holds_what_it_has_yet_to_send(
     assert states(db) == ["sent"] * 4
 
 
-def test_a_round_whose_lease_ran_out_ends(
+def test_a_round_whose_lease_expired_ends(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
-    """A machine that stood still: somebody else has taken over the rest, and sends it."""
+    """After a machine stood still, another round has taken over the rest and sends it."""
     channel = told(3)
     others: list[Any] = []
 
@@ -194,10 +194,10 @@ def test_a_round_whose_lease_ran_out_ends(
     assert len(others) == 3
     assert len(receiver.got) == 1
     assert states(db) == ["sent", "pending", "pending"]
-    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other's claim stands"
+    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other round's claim holds"
 
 
-def test_a_try_that_failed_after_its_lease_gives_back_nothing_of_who_took_over(
+def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(3)
@@ -240,7 +240,7 @@ def test_a_passing_fault_is_tried_again_later_with_the_same_id(
     assert metric("deliveries_total", channel_kind="memory", outcome="retried") == 1
 
 
-def test_one_failure_ends_the_round_and_puts_the_channel_off(
+def test_one_failure_ends_the_round_and_pauses_the_channel(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(4)
@@ -250,7 +250,7 @@ def test_one_failure_ends_the_round_and_puts_the_channel_off(
     assert (message, pause) == (prompt, pytest.approx(FIRST_RETRY_SECONDS, rel=0.21))
     assert len(receiver.tried) == 2
     attempts = [row.attempts for row in Delivery.select().order_by(Delivery.created_at).execute(db.peewee)]
-    assert attempts == [1, 1, 0, 0], "who was given back has lost no try"
+    assert attempts == [1, 1, 0, 0], "a released delivery has lost no attempt"
     clock.advance(pause - 0.1)
     assert notify(channel) == []
     assert len(receiver.tried) == 2, "too early"
@@ -262,7 +262,7 @@ def test_one_failure_ends_the_round_and_puts_the_channel_off(
     assert states(db) == ["sent"] * 4
 
 
-def test_a_failing_channel_is_tried_half_as_often_each_time_and_at_once_after_a_success(
+def test_a_failing_channel_is_attempted_half_as_often_each_time_and_recovers_at_once(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(40)
@@ -270,7 +270,7 @@ def test_a_failing_channel_is_tried_half_as_often_each_time_and_at_once_after_a_
     pauses = []
     for number in range(1, 7):
         [(_, pause)] = notify(channel)
-        assert len(set(receiver.tried)) == number, "one at a time, each time another"
+        assert len(set(receiver.tried)) == number, "one at a time, a different one each time"
         pauses.append(pause / FIRST_RETRY_SECONDS)
         clock.advance(pause)
     assert pauses == [pytest.approx(2**number, rel=0.21) for number in range(6)]
@@ -283,10 +283,10 @@ def test_a_failing_channel_is_tried_half_as_often_each_time_and_at_once_after_a_
     assert (row.failures, row.not_before, row.failing_since) == (0, 0, None)
 
 
-def test_a_receiver_gets_one_request_in_each_time_that_it_asked_for(
+def test_a_receiver_gets_one_request_per_retry_after_period(
     world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
-    """Whatever falls due, is stored, swept or resumed meanwhile, and whatever the deliveries' own tries have been."""
+    """Whatever becomes due, is stored, swept or resumed meanwhile, and whatever each delivery's own attempts were."""
     channel, began = told(50), clock()
     receiver.always = RetryableError("429", delay=20)
     for second in range(60):
@@ -297,7 +297,7 @@ def test_a_receiver_gets_one_request_in_each_time_that_it_asked_for(
     assert len(receiver.tried) == 3
 
 
-def test_a_round_that_comes_back_to_a_channel_that_was_put_off_gives_back_what_it_holds(
+def test_a_round_that_returns_to_a_paused_channel_releases_its_claim(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(2)
@@ -311,27 +311,25 @@ def test_a_round_that_comes_back_to_a_channel_that_was_put_off_gives_back_what_i
     assert list(rows) == [(0, 0)] * 2
 
 
-def test_one_delivery_that_is_refused_stops_no_other(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
-) -> None:
+def test_a_refused_delivery_delays_no_other(told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db) -> None:
     channel = told(4)
     receiver.answers = [None, DeliveryRefused("400")]
     [(_, pause)] = notify(channel)
     assert states(db) == ["sent", "pending", "sent", "sent"]
-    assert pause == pytest.approx(FIRST_RETRY_SECONDS, rel=0.21), "its own next try is asked for"
+    assert pause == pytest.approx(FIRST_RETRY_SECONDS, rel=0.21), "its own next attempt is requested"
     clock.advance(pause)
     receiver.answers = [DeliveryRefused("400")]
     [(_, pause)] = notify(channel)
     assert pause == pytest.approx(2 * FIRST_RETRY_SECONDS, rel=0.21)
     row = channels.get(db, channel)
     assert row is not None
-    assert row.not_before <= clock(), "what it refuses for the second time says nothing of it"
+    assert row.not_before <= clock(), "a second refusal of one delivery says nothing about the channel"
 
 
-def test_a_receiver_that_refuses_everything_is_left_alone_ever_longer(
+def test_a_receiver_that_refuses_everything_is_attempted_ever_less_often(
     told: Any, notify: Any, receiver: Receiver, clock: Any
 ) -> None:
-    """Its token has run out, say: it would be asked as often as its budget allows, for days."""
+    """Its token has expired, say: otherwise it would get as many requests as its budget allows, for days."""
     channel, began = told(200), clock()
     receiver.always = DeliveryRefused("401")
     while clock() - began < 3600:
@@ -340,10 +338,10 @@ def test_a_receiver_that_refuses_everything_is_left_alone_ever_longer(
     assert len(receiver.tried) <= 15
 
 
-def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
+def test_many_refused_deliveries_delay_no_deliverable_one(
     world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
-    """More of them fall due in an hour than rounds that end with one of them can try."""
+    """More of them become due in an hour than rounds that end with one of them can attempt."""
     channel = told(200)
     bad = {delivery_id for (delivery_id,) in world.rows(Delivery, "id")}
     Delivery.update(attempts=20).execute(db.peewee)
@@ -358,7 +356,7 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
         storing.store(db, world.matched((world.item(500 + number), (1,)), poll=f"good {number}"), clock())
     notify(channel)
     assert [notice.mentions[0].item for notice in receiver.got] == [world.item(500 + n).id for n in range(3)]
-    assert len(receiver.tried) == 4, "and one of the others has its turn"
+    assert len(receiver.tried) == 4, "and one of the refused ones gets its attempt"
     clock.advance(FIRST_RETRY_SECONDS)
     storing.store(db, world.matched((world.item(600), (1,)), poll="shaky"), clock())
     receiver.send = send  # type: ignore[method-assign]
@@ -367,10 +365,10 @@ def test_however_many_are_never_taken_hold_up_nothing_that_would_be(
     receiver.send = picky  # type: ignore[method-assign]
     clock.advance(FIRST_RETRY_SECONDS * 1.2)
     notify(channel)
-    assert receiver.got[-1].mentions[0].item == world.item(600).id, "tried once is not tried twenty times"
+    assert receiver.got[-1].mentions[0].item == world.item(600).id, "one attempt counts less than twenty"
 
 
-def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
+def test_a_dead_receiver_has_one_message_in_flight_however_many_deliveries_wait(
     told: Any, notify: Any, receiver: Receiver, clock: Any
 ) -> None:
     channel = told(40)
@@ -378,7 +376,7 @@ def test_a_dead_receiver_has_one_message_under_way_however_much_waits_for_it(
     for tried in range(6):
         [(message, delay)] = notify(channel)
         assert len(receiver.tried) == tried + 1
-        for _ in range(3):  # the sweep, and what is stored meanwhile
+        for _ in range(3):  # from the sweep, and from what is stored meanwhile
             assert notify(channel) == []
         clock.advance(delay)
         assert message == NotifyChannel(channel_id=channel)
@@ -393,9 +391,7 @@ def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Rece
     assert list(deliveries.waiting_channels(db, clock() + 3600, 0, 5)) == [channel]
 
 
-def test_what_cannot_be_delivered_is_given_up_alone(
-    told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
-) -> None:
+def test_an_undeliverable_delivery_fails_alone(told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any) -> None:
     channel = told(3)
     receiver.answers = [None, PermanentError("400: too long"), None]
     assert notify(channel) == []
@@ -403,13 +399,13 @@ def test_what_cannot_be_delivered_is_given_up_alone(
     assert metric("deliveries_total", channel_kind="memory", outcome="failed") == 1
     row = channels.get(db, channel)
     assert row is not None
-    assert (row.failing_since, row.reason) == (None, None), "it took the next one: it is well"
+    assert (row.failing_since, row.reason) == (None, None), "it accepted the next one: it is healthy"
 
 
-def test_a_failure_of_long_ago_disables_nobody(
+def test_a_failure_of_long_ago_does_not_disable_the_channel(
     world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
-    """One was given up and the next one taken; a week later a single failure is a first failure."""
+    """One was given up and the next one accepted; a week later a single failure is a first failure."""
     channel = told(2)
     receiver.answers = [PermanentError("400"), None]
     notify(channel)
@@ -422,7 +418,7 @@ def test_a_failure_of_long_ago_disables_nobody(
     assert (row.disabled_at, row.failing_since) == (None, clock())
 
 
-def test_a_receiver_that_wants_nothing_more_is_disabled(
+def test_a_channel_is_disabled_when_its_receiver_is_gone(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
 ) -> None:
     channel = told(3)
@@ -437,7 +433,7 @@ def test_a_receiver_that_wants_nothing_more_is_disabled(
     assert metric("deliveries_total", channel_kind="memory", outcome="disabled") == 1
 
 
-def test_after_five_days_of_nothing_else_it_is_disabled(
+def test_a_channel_is_disabled_after_five_days_of_failures_only(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(1)
@@ -455,10 +451,10 @@ def test_after_five_days_of_nothing_else_it_is_disabled(
     assert states(db) == ["failed"]
 
 
-def test_what_is_never_taken_is_given_up_alone_while_others_are_taken(
+def test_a_delivery_that_always_fails_is_given_up_while_others_succeed(
     world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
 ) -> None:
-    """Each success says that the channel is well: it is never disabled for the one that it cannot take."""
+    """Each success shows that the channel is healthy: the one that it cannot take never disables it."""
     channel, began = told(1), clock()
     bad = world.rows(Delivery, "id")[0][0]
     receiver.answers = [RetryableError("500: always the same")]
@@ -481,10 +477,10 @@ def test_what_is_never_taken_is_given_up_alone_while_others_are_taken(
     assert state.disabled_at is None
 
 
-def test_what_waited_for_days_is_not_given_up_at_its_first_failure(
+def test_a_delivery_that_waited_for_days_is_not_given_up_at_its_first_failure(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
-    """A machine that was off, and a receiver that is not up yet."""
+    """The machine was switched off, and the receiver is not up yet."""
     channel = told(2)
     clock.advance(6 * DAY)
     receiver.always = RetryableError("503")
@@ -503,7 +499,9 @@ def test_a_channel_that_cannot_be_opened_is_disabled(
     channel = told(2)
     receiver.broken = InvalidInput("url: no such scheme")
     series = "overheard_deliveries_total", {"channel_kind": "invalid", "outcome": "disabled"}
-    assert metrics.registry.get_sample_value(*series) == 0, "the first one is a rise"
+    assert metrics.registry.get_sample_value(*series) == 0, (
+        "the series exists before the first one, so that it is a rise"
+    )
     assert notify(channel) == []
     assert states(db) == ["failed", "failed"]
     assert metrics.registry.get_sample_value(*series) == 1
@@ -530,22 +528,22 @@ def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
 ) -> None:
     channel = told(6)
     [(resume, delay)] = notify(channel, Turns(1))
-    assert delay == 40, "the bus sends the message again, for the turn that it has reserved"
+    assert delay == 40, "the bus delivers the message again for its reserved slot"
     assert resume == NotifyChannel(channel_id=channel, lease=clock() + 40 + rules.lease)
-    for _ in range(3):  # the sweep, and what is stored meanwhile
+    for _ in range(3):  # from the sweep, and from what is stored meanwhile
         assert notify(channel) == []
     clock.advance(40 + 25)
     assert notify(channel) == []
     assert len(receiver.tried) == 1
-    assert notify(resume) == [(NotifyChannel(channel_id=channel), None)], "the round ends, and asks for the next"
+    assert notify(resume) == [(NotifyChannel(channel_id=channel), None)], "the round ends, and requests the next"
     assert states(db) == ["sent"] * 4 + ["pending"] * 2
-    assert notify(resume) == [], "the same again is as good as any other"
+    assert notify(resume) == [], "a duplicate works like any other message"
     assert states(db) == ["sent"] * 6
     attempts = Delivery.select(Delivery.attempts).distinct().tuples().execute(db.peewee)
-    assert list(attempts) == [(1,)], "waiting is no try"
+    assert list(attempts) == [(1,)], "waiting does not count as an attempt"
 
 
-def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
+def test_a_round_that_waited_longer_than_its_claim_starts_over(
     told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(2)
@@ -554,7 +552,7 @@ def test_a_round_that_waited_for_longer_than_its_claim_begins_anew(
     clock.advance(40 + rules.lease + 1)
     others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
     assert notify(resume) == []
-    assert receiver.tried == [], "somebody else has the channel"
+    assert receiver.tried == [], "another round holds the channel"
     deliveries.mark_sent(db, others[0].id, clock())
     notify(resume)
     assert states(db) == ["sent"] * 2
@@ -574,10 +572,8 @@ def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_
     assert notify(channel, Paused(0)) == []
 
 
-def test_where_no_turn_could_be_reserved_what_was_claimed_is_given_back(
-    told: Any, notify: Any, clock: Any, db: Db
-) -> None:
-    """The bus lets go of such a message: the sweep is to find the channel."""
+def test_without_a_reserved_slot_the_claim_is_released(told: Any, notify: Any, clock: Any, db: Db) -> None:
+    """The bus drops such a message: the sweep finds the channel."""
     channel = told(2)
     [(_, delay)] = notify(channel, Turns(0, slot=None))
     assert delay == math.inf
@@ -586,48 +582,48 @@ def test_where_no_turn_could_be_reserved_what_was_claimed_is_given_back(
 
 
 @contextmanager
-def no_thread_to_spare(notifier: Notifier, channel: int) -> Iterator[None]:
-    """Other channels of the workspace hold all threads that it may have."""
+def full_thread_share(notifier: Notifier, channel: int) -> Iterator[None]:
+    """Let other channels of the workspace hold all threads of its share."""
     row = channels.get(notifier.db, channel)
     assert row is not None
     with notifier.shares.held(row), notifier.shares.held(row):
         yield
 
 
-def test_a_round_for_which_there_is_no_thread_comes_back_once(
+def test_a_round_without_a_free_thread_is_rescheduled_once(
     told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     channel = told(2)
-    with no_thread_to_spare(notifier, channel):
+    with full_thread_share(notifier, channel):
         [(message, delay)] = notify(channel)
         assert message == NotifyChannel(channel_id=channel)
         assert 0 < delay < 1
-        for _ in range(3):  # the sweep, and what is stored meanwhile
+        for _ in range(3):  # from the sweep, and from what is stored meanwhile
             assert notify(channel) == []
         clock.advance(delay)
-        assert len(notify(channel)) == 1, "there is still none"
+        assert len(notify(channel)) == 1, "the share is still full"
         assert receiver.tried == []
     clock.advance(1)
     assert notify(channel) == []
     assert states(db) == ["sent"] * 2
     attempts = Delivery.select(Delivery.attempts).distinct().tuples().execute(db.peewee)
-    assert list(attempts) == [(1,)], "waiting is no try"
-    with no_thread_to_spare(notifier, channel):
+    assert list(attempts) == [(1,)], "waiting does not count as an attempt"
+    with full_thread_share(notifier, channel):
         assert notify(channel) == [], "nothing is due"
 
 
-def test_a_round_that_comes_back_and_finds_no_thread_keeps_its_claim(
+def test_a_resumed_round_without_a_free_thread_keeps_its_claim(
     told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
 ) -> None:
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
     assert delay == 40
     clock.advance(40 + rules.lease)
-    with no_thread_to_spare(notifier, channel):
+    with full_thread_share(notifier, channel):
         [(message, delay)] = notify(resume)
     assert message.lease == pytest.approx(clock() + delay + rules.lease)
     clock.advance(delay)
-    assert notify(channel) == [], "somebody else's prompt"
+    assert notify(channel) == [], "a message of another origin finds the channel claimed"
     assert receiver.tried == []
     assert notify(message) == []
     assert states(db) == ["sent"] * 2
@@ -635,7 +631,7 @@ def test_a_round_that_comes_back_and_finds_no_thread_keeps_its_claim(
     assert list(attempts) == [(1,)]
 
 
-def test_what_a_receiver_answers_is_known_to_its_other_channels(
+def test_a_receivers_failure_and_recovery_apply_to_all_its_channels(
     world: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db
 ) -> None:
     made = [world.workspace(slug) for slug in ("acme", "bolt", "coda", "duet")]
@@ -649,7 +645,7 @@ def test_what_a_receiver_answers_is_known_to_its_other_channels(
             assert (later is None) is room
 
 
-def test_a_mention_that_was_deleted_is_not_told(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
+def test_a_deleted_mention_is_not_sent(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
     channel = told(2)
     StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     notify(channel)
@@ -668,7 +664,7 @@ def test_a_digest_whose_mentions_were_deleted_is_not_sent(
     assert states(db) == ["failed"]
 
 
-def test_an_unknown_error_holds_up_only_what_caused_it(
+def test_an_unexpected_error_delays_only_its_own_delivery(
     told: Any, notify: Any, receiver: Receiver, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     channel = told(3)
@@ -681,7 +677,7 @@ def test_an_unknown_error_holds_up_only_what_caused_it(
 
 
 @pytest.mark.parametrize("how", ["gone", "disabled"])
-def test_a_channel_that_is_gone_or_disabled_is_no_error(told: Any, notify: Any, db: Db, how: str) -> None:
+def test_a_deleted_or_disabled_channel_is_not_an_error(told: Any, notify: Any, db: Db, how: str) -> None:
     channel = told(1)
     if how == "gone":
         Channel.delete().execute(db.peewee)
@@ -698,10 +694,10 @@ def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
         assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)
 
 
-def test_what_is_erased_during_a_round_is_not_sent(
+def test_items_erased_during_a_round_are_not_sent(
     told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
 ) -> None:
-    """A round takes minutes: what is sent is what is stored at that moment."""
+    """A round takes minutes: each notice has the contents that are stored when it is sent."""
     channel = told(3)
 
     def erase() -> None:

@@ -1,4 +1,4 @@
-"""Whatever happens in the listings and to us: what stood there for a whole cycle is read, or lies in a recorded gap."""
+"""Whatever happens: an item that was listed for a whole cycle is read, or lies in a recorded gap."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLES = itertools.count()
 
 
 class Site:
-    """Listings of places; an item's place has nothing to do with its id or its date."""
+    """The listings of places; an item's position in them is independent of its id and its date."""
 
     name = "reddit"
     group_limit = GroupLimit(200, 1500)
@@ -41,9 +41,11 @@ class Site:
         self.listed: list[tuple[int, str]] = []  # (place, name), the newest last
         self.items: dict[str, Item] = {}
         self.places: dict[str, int] = {}
-        self.in_place: set[str] = set()  # came back, or appeared, below newer ones
+        self.in_place: set[str] = set()  # restored, or first listed, below newer ones
         self.released: set[str] = set()  # listed later than they are dated
-        self.hidden: set[str] = set()  # stood behind a page of nothing but these, with no name known to end a reading
+        self.hidden: set[str] = (
+            set()
+        )  # behind a page of released items only, while the cursor had no name that could end a reading
         self.deleted: set[str] = set()
         self.delete_anchors = 0
         self.refused: set[str] = set()
@@ -79,8 +81,8 @@ class Site:
             page, more = merged[start : start + PAGE_SIZE], len(merged) > start + PAGE_SIZE
         result = reader.take([self.items[name] for name in page], page[-1] if more else None)
         if result.items and result.complete and more and not reader._known and self.released.issuperset(page):
-            # Only the dates could end this reading, and nothing on the page was listed when its date says. What else
-            # is news, the page does not tell: the exception that ``backward`` makes.
+            # Only dates could end this reading, and no item of the page was listed at its date. The page does not show
+            # what else is new: the accepted exception of ``listing_reader``.
             behind = self.listed[: bisect_left(self.listed, (self.places[page[-1]], ""))]
             self.hidden |= {name for _, name in behind if self.items[name].place.lower() in names}
         if page and self.delete_anchors:
@@ -112,7 +114,7 @@ class Tokens:
 
 
 class Play:
-    """One example: a site, three workspaces, and what of the site is stored."""
+    """One example: a site, three workspaces, and the items that were stored."""
 
     def __init__(self, world: Any, sent: Any, metrics: Any) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
@@ -126,7 +128,7 @@ class Play:
         self.ids = [self.save(number) for number in range(3)]
         self.stored: set[str] = set()
         self.dated: set[str] = set()
-        self.before: dict[str, set[str]] = {}  # what was listed when a feed had been read for the first time
+        self.before: dict[str, set[str]] = {}  # the items listed when a feed was first read
         self.waiting: list[FetchWorkspace] = []
 
     def feed(self, letter: str) -> str:
@@ -138,7 +140,7 @@ class Play:
 
     def item(self, letter: str, *, age: float = 0.0) -> Item:
         number = next(self.site.numbers)
-        if age > 0:  # an old id, too
+        if age > 0:  # an old item has an old id
             number -= 900
             while f"t3_{number:x}" in self.site.items:
                 number -= 1
@@ -148,14 +150,14 @@ class Play:
             permalink="https://x/", url="", created_at=self.clock() - age,
         )  # fmt: skip
 
-    # -- what may happen
+    # -- actions
 
     def posts(self, letter: str, count: int) -> None:
         for _ in range(count):
             self.site.add(self.item(letter))
 
     def late(self, letter: str, count: int) -> None:
-        """Some, but not so many together that they fill a page: what is new there is all that a new feed goes by."""
+        """Release old items, but too few to fill a page: a new feed is read by the dates on the page alone."""
         for _ in range(count):
             mine = [name for _, name in self.site.listed if self.letter_of(name) == letter][-PAGE_SIZE + 1 :]
             if sum(name in self.dated for name in mine) < PAGE_SIZE // 2:
@@ -218,7 +220,7 @@ class Play:
         self.clock.advance(200 * number)
         feeds.sweep(self.db, self.clock())
 
-    # -- running it
+    # -- running
 
     def message(self, number: int) -> FetchWorkspace:
         return FetchWorkspace(workspace_id=self.ids[number], source="reddit", fresh_since=self.clock(), reason="due")
@@ -246,7 +248,7 @@ class Play:
         return self.site.items[name].place[-1].lower()
 
     def settle(self) -> None:
-        """A whole cycle: everything that is watched is read once more, to its end."""
+        """Run a whole cycle: read everything that is watched once more, to its end."""
         self.site.refused.clear()
         self.site.delete_anchors = 0
         for number in range(3):
@@ -261,7 +263,7 @@ class Play:
                 self.run(self.waiting.pop(0), Tokens(10_000), lose=False)
 
     def missing(self) -> list[str]:
-        """Items that were neither read nor lie in a gap, though their feed has been read since they were listed."""
+        """Return items that were neither read nor lie in a gap, though their feed was read after they were listed."""
         watched = set().union(*self.watched.values())
         site, found = self.site, []
         for name in site.items:
@@ -274,7 +276,10 @@ class Play:
         return found
 
     def gaps_of(self, letter: str) -> list[tuple[float, float]]:
-        """As places. A gap's bounds are items that were read; of the nearest few, the one in the middle."""
+        """Return the gaps of a feed as positions in the listing.
+
+        The bounds of a gap are items that were read: of the nearest few on each side, the one in the middle.
+        """
         places = self.site.places
         mine = sorted(places[name] for name in self.site.items if self.letter_of(name) == letter)
         bounds = []
@@ -296,7 +301,7 @@ ACTIONS = (
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), min_size=20, max_size=60
 )
-# A reading waits between two pages until so much has come that the listing ends, at its depth, right behind them.
+# A poll waits between two pages until the listing, at its full depth, ends right after the pages that were read.
 PUSHED_OUT = [
     *[("late_in_place", "b", 11), ("short_poll", "e", 10), ("restoration", "c", 3), ("long_pause", "e", 10)],
     *[("poll", "c", 9), ("lost_anchors", "a", 8), ("poll", "a", 10), ("late_in_place", "a", 12), ("late", "f", 10)],
@@ -333,7 +338,7 @@ def test_nothing_is_missed_silently(world: Any, sent: Any, metrics: Any, steps: 
 QUIET = ("posts", "posts", "late", "misdated", "watching", "pause", "poll", "poll", "poll", "crash", "resumption")
 FEW = st.lists(st.tuples(st.sampled_from(QUIET), st.sampled_from(FEEDS), st.integers(1, 3)), min_size=10, max_size=30)
 
-# Feeds that were empty when they were first read fill the next page, all together, with released posts.
+# Several feeds that were empty when first read fill the next page together, with released posts.
 FULL_OF_RELEASED = [
     *[("resumption", "e", 3), ("watching", "f", 2), ("pause", "b", 2), ("poll", "c", 3), ("late", "a", 1)],
     *[("posts", "f", 3), ("late", "b", 2), ("late", "d", 1), ("late", "c", 3), ("crash", "f", 2), ("posts", "a", 1)],
@@ -353,7 +358,7 @@ FULL_OF_RELEASED = [
 def test_where_nothing_is_missing_there_is_no_gap(
     world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]
 ) -> None:
-    """As long as no feed has more news than its listing holds, and nothing is taken away."""
+    """As long as no feed has more new items than its listing holds, and no item is removed."""
     sent.take()
     play = Play(world, sent, metrics)
     for turn, (action, letter, number) in enumerate(steps):

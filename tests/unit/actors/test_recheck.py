@@ -1,4 +1,4 @@
-"""recheck: what is gone from Reddit goes here, and nothing else does."""
+"""recheck: items that are gone from Reddit are erased, and nothing else is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from overheard.sources import LookupResult, RequestTokens
 
 
 class Reddit:
-    """Knows some items; ``failure`` is raised instead of an answer."""
+    """A source with some items; ``failure`` is raised instead of a response."""
 
     name = "reddit"
 
@@ -37,7 +37,7 @@ class Reddit:
         self.items: dict[str, Item] = {}
         self.gone: set[str] = set()
         self.unreadable: set[str] = set()
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
         self.failure: Exception | None = None
 
     name = "reddit"
@@ -46,7 +46,7 @@ class Reddit:
         budget.acquire()
         if self.failure is not None:
             raise self.failure
-        self.asked.append(list(names))
+        self.requests.append(list(names))
         known = self.items.keys() - self.gone
         absent = set(names) - self.items.keys() if not self.unreadable else set()
         return LookupResult(
@@ -57,7 +57,7 @@ class Reddit:
 
 
 class Allowance:
-    """The permit: notes whether the work was urgent; ``refusal`` is raised by acquiring."""
+    """A permit that records whether the work was urgent; ``acquire`` raises ``refusal``."""
 
     def __init__(self) -> None:
         self.urgent: bool | None = None
@@ -92,7 +92,7 @@ def rechecker(db: Db, reddit: Reddit, sent: Any, clock: Any, metrics: Any) -> Re
 
 @pytest.fixture
 def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item]:
-    """Stores an item that Reddit has, too."""
+    """Store an item, and add it to Reddit."""
     acme = world.workspace()
 
     def store(number: int, **fields: Any) -> Item:
@@ -106,7 +106,7 @@ def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item
 
 @pytest.fixture
 def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Any) -> Callable[..., Any]:
-    """Rechecks everything that is stored, as the tick would have it; the message that it sent."""
+    """Handle a message; by default for all stored items, claimed as the tick does."""
 
     def recheck(message: RecheckItems | None = None) -> Outcome:
         if message is None:
@@ -125,7 +125,7 @@ def row(db: Db, name: str) -> Any:
     return ItemTable.select().where(ItemTable.ref == name).get(db.peewee)
 
 
-def test_what_is_gone_is_erased_and_the_rest_stays(
+def test_gone_items_are_erased_and_the_others_stay(
     stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, metric: Any
 ) -> None:
     for number in range(1, 6):
@@ -140,7 +140,7 @@ def test_what_is_gone_is_erased_and_the_rest_stays(
     assert metric("items_erased_total", cause="deleted") == 2
 
 
-def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Reddit, clock: Any, db: Db) -> None:
+def test_a_duplicated_message_makes_one_request(stored: Any, run: Any, reddit: Reddit, clock: Any, db: Db) -> None:
     stored(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.lease)
@@ -148,10 +148,10 @@ def test_a_message_that_comes_twice_asks_once(stored: Any, run: Any, reddit: Red
     run(message)
     clock.advance(1)
     run(message)
-    assert len(reddit.asked) == 1
+    assert len(reddit.requests) == 1
 
 
-# -- not in the answer
+# -- not in the response
 
 
 def test_absent_is_gone_only_when_it_is_confirmed_later(
@@ -169,8 +169,10 @@ def test_absent_is_gone_only_when_it_is_confirmed_later(
     assert names(world) == ["t3_2"]
 
 
-def test_what_is_back_was_never_absent(stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any) -> None:
-    """A subreddit was private for a while, or an answer was short."""
+def test_an_item_that_reappears_is_no_longer_absent(
+    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
+) -> None:
+    """A subreddit was private for a while, or a response was incomplete."""
     item = stored(1)
     stored(2)
     for _ in range(3):
@@ -185,7 +187,7 @@ def test_what_is_back_was_never_absent(stored: Any, run: Any, reddit: Reddit, wo
     assert names(world) == ["t3_1", "t3_2"]
 
 
-def test_an_answer_without_anything_must_be_confirmed_longer(
+def test_an_empty_response_needs_a_later_confirmation(
     stored: Any, run: Any, reddit: Reddit, world: Any, clock: Any
 ) -> None:
     for number in range(1, 4):
@@ -200,7 +202,7 @@ def test_an_answer_without_anything_must_be_confirmed_longer(
     assert names(world) == []
 
 
-def test_what_cannot_be_read_is_neither_there_nor_gone(
+def test_an_unreadable_item_is_neither_present_nor_gone(
     stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
 ) -> None:
     stored(1)
@@ -210,7 +212,7 @@ def test_what_cannot_be_read_is_neither_there_nor_gone(
     run()
     assert names(world) == ["t3_1", "t3_2"]
     assert row(db, "t3_1").absent_since is None
-    assert row(db, "t3_1").checked_at == clock(), "it is not asked about all the time"
+    assert row(db, "t3_1").checked_at == clock(), "it is not looked up again at once"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_what_cannot_be_read_is_neither_there_nor_gone(
         (PermanentError("login refused"), FAULT_RETRY_SECONDS),
     ],
 )
-def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
+def test_an_error_of_the_source_erases_nothing_and_is_retried_later(
     stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, fault: Exception, pause: float, metric: Any
 ) -> None:
     stored(1)
@@ -239,23 +241,23 @@ def test_a_fault_of_reddit_s_erases_nothing_and_is_tried_later(
 # -- the budget
 
 
-def test_without_a_spare_token_it_is_left_to_a_later_tick(
+def test_without_a_spare_token_the_items_are_left_to_a_later_tick(
     stored: Any, run: Any, reddit: Reddit, permit: Allowance, db: Db, clock: Any
 ) -> None:
     stored(1)
     clock.advance(13 * HOUR)
     permit.refusal = BudgetExhausted("reddit:x", delay=0.6, slot=None)
     run()
-    assert reddit.asked == []
+    assert reddit.requests == []
     before = clock()
     assert not rechecks.due(db, "reddit", before, clock.advance(NO_BUDGET_PAUSE_SECONDS))
     assert rechecks.due(db, "reddit", before, clock.advance(1))
     permit.refusal = None
     run()
-    assert reddit.asked == [["t3_1"]]
+    assert reddit.requests == [["t3_1"]]
 
 
-def test_who_stands_in_line_keeps_its_claim_and_its_slot(
+def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
     stored: Any, run: Any, reddit: Reddit, permit: Allowance, db: Db, clock: Any
 ) -> None:
     stored(1)
@@ -267,11 +269,11 @@ def test_who_stands_in_line_keeps_its_claim_and_its_slot(
     clock.advance(200)
     permit.refusal = None
     run(later.message)
-    assert reddit.asked == [["t3_1"]]
+    assert reddit.requests == [["t3_1"]]
 
 
 @pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])
-def test_it_is_urgent_when_three_quarters_of_its_time_are_over(
+def test_a_recheck_is_urgent_after_three_quarters_of_its_time(
     stored: Any, run: Any, permit: Allowance, clock: Any, age: float, urgent: bool
 ) -> None:
     stored(1)
@@ -284,7 +286,7 @@ def test_it_is_urgent_when_three_quarters_of_its_time_are_over(
 # -- by hand
 
 
-def test_without_ids_it_goes_on_until_nothing_is_due(
+def test_a_message_without_ids_continues_until_nothing_is_due(
     stored: Any, run: Any, reddit: Reddit, clock: Any, sent: Any, world: Any, db: Db
 ) -> None:
     acme = world.workspace()
@@ -292,7 +294,7 @@ def test_without_ids_it_goes_on_until_nothing_is_due(
     storing.store(db, world.matched(*[(item, (acme,)) for item in items], poll="many"), clock())
     reddit.items = {item.id: item for item in items}
     run(RecheckItems(source="reddit"))
-    assert reddit.asked == [], "nothing is due"
+    assert reddit.requests == [], "nothing is due"
     clock.advance(12 * HOUR)
     rounds = 0
     message = RecheckItems(source="reddit")
@@ -304,14 +306,16 @@ def test_without_ids_it_goes_on_until_nothing_is_due(
             break
         [message] = taken
     assert rounds == 3
-    assert [len(asked) for asked in reddit.asked] == [100, 100, 100], "a request is filled up with the next in line"
-    assert len({name for asked in reddit.asked for name in asked}) == 250
+    assert [len(names) for names in reddit.requests] == [100, 100, 100], (
+        "a request is filled with the next items in order"
+    )
+    assert len({name for names in reddit.requests for name in names}) == 250
 
 
-# -- what is there
+# -- present items
 
 
-def test_the_name_of_an_account_that_is_gone_goes_from_everything(
+def test_the_author_of_a_deleted_account_is_removed_everywhere(
     stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
 ) -> None:
     first, _, _ = stored(1, author="Ada"), stored(2, author="ada"), stored(3, author="bob")
@@ -319,10 +323,10 @@ def test_the_name_of_an_account_that_is_gone_goes_from_everything(
     clock.advance(HOUR)
     run()
     assert world.rows(ItemTable, "author") == [(None,), (None,), ("bob",)]
-    assert world.counts()["Mention"] == 3, "what was said is still on Reddit"
+    assert world.counts()["Mention"] == 3, "the posts are still on Reddit"
 
 
-def test_an_edited_item_is_stored_as_it_is_now_without_highlights(
+def test_an_edited_item_is_updated_and_loses_its_highlights(
     stored: Any, run: Any, reddit: Reddit, db: Db, world: Any, clock: Any
 ) -> None:
     first, second = stored(1), stored(2)
@@ -331,31 +335,31 @@ def test_an_edited_item_is_stored_as_it_is_now_without_highlights(
     clock.advance(HOUR)
     run()
     assert (row(db, "t3_1").body, row(db, "t3_1").title) == ("I take that back�", first.title)
-    assert row(db, "t3_2").title == second.title, "what the answer leaves out stays"
+    assert row(db, "t3_2").title == second.title, "a field that the response omits stays"
     assert world.rows(Mention, "highlights") == [("[]",), ('[["title",3,7]]',)]
     clock.advance(HOUR)
     run()
     assert world.counts()["Mention"] == 2
 
 
-def test_items_that_nobody_mentions_go_unasked(
+def test_items_without_mentions_are_erased_without_a_request(
     stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, metric: Any, permit: Allowance
 ) -> None:
     stored(1)
     Mention.delete().execute(db.peewee)
     run()
-    assert (names(world), reddit.asked, permit.urgent) == ([], [], None)
+    assert (names(world), reddit.requests, permit.urgent) == ([], [], None)
     assert metric("items_erased_total", cause="old") == 1
 
 
-def test_a_source_is_asked_about_its_own_items_only(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
+def test_only_the_items_of_the_source_are_looked_up(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
     stored(1)
     stored(2)
     began = clock()
     ItemTable.update(source="replay").where(ItemTable.ref == "t3_1").execute(db.peewee)
     clock.advance(HOUR)
     run()
-    assert reddit.asked == [["t3_2"]]
+    assert reddit.requests == [["t3_2"]]
     assert (row(db, "t3_1").checked_at, row(db, "t3_1").lease_until) == (began, 0), (
-        "it cannot be asked about: unclaimed"
+        "an item of another source stays unclaimed"
     )

@@ -1,4 +1,4 @@
-"""store: the transaction, then its channels are told, and what is new is counted."""
+"""store: after the transaction its channels get a message each, and new mentions are counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def db(sqlite_db: Db) -> Db:
     return sqlite_db
 
 
-def test_channels_are_told_once_each(world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any) -> None:
+def test_each_channel_gets_one_message(world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any) -> None:
     acme = world.workspace(channels={"a": "instant", "b": "instant", "daily": "digest"})
     message = world.matched(*[(world.item(number), (acme,)) for number in range(5)])
     clock.advance(30)
@@ -39,7 +39,7 @@ def test_an_item_from_the_future_has_no_negative_age(
     assert metric("item_to_stored_seconds_sum") == 0
 
 
-def test_what_was_there_before_anybody_watched_says_nothing_of_our_speed(
+def test_items_older_than_the_watch_do_not_count_in_the_latency(
     world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any
 ) -> None:
     acme = world.workspace()
@@ -49,7 +49,7 @@ def test_what_was_there_before_anybody_watched_says_nothing_of_our_speed(
     assert metric("item_to_stored_seconds_count") == 1
 
 
-def test_when_the_bus_is_away_after_the_commit_the_sweep_finds_the_channel(
+def test_if_the_bus_fails_after_the_commit_the_sweep_finds_the_channel(
     world: Any, db: Db, sent: Any, clock: Any, metrics: Any
 ) -> None:
     acme = world.workspace()

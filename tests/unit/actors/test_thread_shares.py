@@ -1,4 +1,4 @@
-"""What hangs, or is very many, leaves threads to the others (I6)."""
+"""Channels that hang, or are very many, leave threads to the others (I6)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from actors.notify.receiver_shares import MOST_RECEIVERS, ReceiverShares, receiver_of
+from actors.notify.receiver_shares import MAX_IDLE_FAILED_RECEIVERS, ReceiverShares, receiver_of
 from actors.thread_shares import RETURN_SPACING_SECONDS
 from overheard.db.channels import ChannelRow
 
-SLOW = 5.0
+SLOW_SECONDS = 5.0
 
 
 class Threads:
-    """Threads of a process that are at work: on which channels, and how to end each."""
+    """The rounds that a process runs at the moment, by channel, and how to end each."""
 
     def __init__(self, count: int, clock: Any) -> None:
-        self.shares = ReceiverShares(count, slow=SLOW, patience=0, clock=clock)
+        self.shares = ReceiverShares(count, slow_seconds=SLOW_SECONDS, max_wait=0, clock=clock)
         self.open: dict[int, ExitStack] = {}
 
     def begin(self, channel: ChannelRow) -> float | None:
@@ -38,7 +38,7 @@ class Threads:
         self.open.pop(channel.id).close()
 
     def fill(self, channels: list[ChannelRow]) -> int:
-        """Begin with as many of them as there is room for; how many."""
+        """Begin rounds of the channels until the shares are full; return how many began."""
         return sum(self.begin(channel) is None for channel in channels)
 
 
@@ -52,53 +52,53 @@ def channel(number: int, workspace: str = "", host: str = "", failures: int = 0)
     return ChannelRow(number, workspace or f"w{number}", "team", url, None, "instant", None, None, None, failures)
 
 
-def test_one_workspace_has_a_third_of_the_threads(threads: Threads) -> None:
+def test_one_workspace_holds_at_most_a_third_of_the_threads(threads: Threads) -> None:
     assert threads.fill([channel(number, workspace="acme") for number in range(100)]) == 2
     assert threads.begin(channel(200)) is None
     threads.end(channel(0, workspace="acme"))
     assert threads.begin(channel(99, workspace="acme")) is None
 
 
-def test_what_fails_has_a_quarter_of_them_together(threads: Threads) -> None:
+def test_failing_channels_hold_at_most_a_quarter_of_the_threads_together(threads: Threads) -> None:
     assert threads.fill([channel(number, failures=1) for number in range(16)]) == 2
     assert threads.begin(channel(100)) is None
     assert threads.fill([channel(number, workspace="acme", failures=3) for number in range(200, 205)]) == 0
 
 
-def test_what_fails_leaves_its_own_workspace_a_thread(threads: Threads) -> None:
+def test_failing_channels_leave_a_thread_to_their_own_workspace(threads: Threads) -> None:
     assert threads.fill([channel(number, workspace="acme", failures=1) for number in range(16)]) == 1
     assert threads.begin(channel(50, workspace="acme")) is None
 
 
-def test_a_service_that_begins_to_hang_does_not_take_all_threads(threads: Threads, clock: Any) -> None:
-    """Nobody knows yet: its channels have worked until now, and are of workspaces of their own."""
+def test_a_service_that_begins_to_hang_holds_at_most_half_of_the_threads(threads: Threads, clock: Any) -> None:
+    """Nothing shows it yet: its channels worked until now, and each belongs to another workspace."""
     other = channel(100, host="example.org")
     service = [channel(number, host="hooks.example.com") for number in range(16)]
     for works in (other, service[0]):
         threads.begin(works)
-        threads.end(works, threads.shares.answered)
+        threads.end(works, threads.shares.record_response)
     clock.advance(1)
     assert threads.fill(service) == 4
     assert threads.begin(other) is None
-    threads.end(other, threads.shares.answered)
+    threads.end(other, threads.shares.record_response)
     clock.advance(20)
     for each in service[:4]:
-        threads.end(each, threads.shares.failed)
-    assert threads.fill(service[4:]) == 2, "its other channels need not find out one by one"
-    threads.end(service[4], threads.shares.answered)
-    assert threads.fill(service[6:]) == 3, "it is back"
+        threads.end(each, threads.shares.record_failure)
+    assert threads.fill(service[4:]) == 2, "its other channels count as failing too"
+    threads.end(service[4], threads.shares.record_response)
+    assert threads.fill(service[6:]) == 3, "the service has recovered"
 
 
-def test_a_service_that_keeps_us_waiting_counts_as_failing_before_it_has_failed(threads: Threads, clock: Any) -> None:
+def test_a_slow_service_counts_as_failing_before_its_first_failure(threads: Threads, clock: Any) -> None:
     service = [channel(number, host="hooks.example.com") for number in range(16)]
     assert threads.fill(service[:2]) == 2
-    clock.advance(SLOW + 0.1)
+    clock.advance(SLOW_SECONDS + 0.1)
     assert threads.fill(service[2:]) == 2
     assert threads.begin(channel(100)) is None
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_few_threads_are_shared_too(count: int, clock: Any) -> None:
+def test_every_share_has_at_least_one_thread(count: int, clock: Any) -> None:
     threads = Threads(count, clock)
     assert threads.fill([channel(number, workspace="acme", failures=1) for number in range(3)]) == 1
     assert threads.fill([channel(number, failures=1) for number in range(10, 13)]) == 0
@@ -106,8 +106,8 @@ def test_few_threads_are_shared_too(count: int, clock: Any) -> None:
     assert threads.fill([channel(number, host="one") for number in range(20, 30)]) == max(1, count // 2)
 
 
-def test_who_finds_a_share_full_comes_back_one_after_the_other(threads: Threads, clock: Any) -> None:
-    """So a full share is asked for a few times a second, however many wait for it."""
+def test_rounds_that_find_a_share_full_return_one_after_the_other(threads: Threads, clock: Any) -> None:
+    """So a full share is tried a few times per second, however many rounds wait for it."""
     crowd = [channel(number, workspace="acme") for number in range(100)]
     assert threads.fill(crowd[:2]) == 2
     least, most = RETURN_SPACING_SECONDS
@@ -115,12 +115,12 @@ def test_who_finds_a_share_full_comes_back_one_after_the_other(threads: Threads,
     assert waits == [pytest.approx(least * (place + 1)) for place in range(98)]
     clock.advance(20)
     first, second = threads.begin(crowd[2]), threads.begin(crowd[3])
-    assert (first, second) == (pytest.approx(most), pytest.approx(2 * most)), "it is stuck: less often"
+    assert (first, second) == (pytest.approx(most), pytest.approx(2 * most)), "a stuck share is tried less often"
 
 
-def test_where_others_come_and_go_a_thread_waits_a_moment() -> None:
-    """A receiver that all workspaces have in common answers in milliseconds: to come back would cost more."""
-    shares = ReceiverShares(6, slow=SLOW)
+def test_a_thread_waits_for_a_share_that_flows() -> None:
+    """A receiver that all workspaces share responds in milliseconds: rescheduling would cost more."""
+    shares = ReceiverShares(6, slow_seconds=SLOW_SECONDS)
     sink = [channel(number, host="sink") for number in range(4)]
     entered, done = threading.Event(), threading.Event()
 
@@ -145,8 +145,11 @@ def test_where_others_come_and_go_a_thread_waits_a_moment() -> None:
     threads[0].join(10)
 
 
-def test_hosts_are_forgotten(threads: Threads, clock: Any) -> None:
-    for outcome, left in ((threads.shares.answered, 0), (threads.shares.failed, MOST_RECEIVERS)):
+def test_idle_receivers_are_forgotten(threads: Threads, clock: Any) -> None:
+    for outcome, left in (
+        (threads.shares.record_response, 0),
+        (threads.shares.record_failure, MAX_IDLE_FAILED_RECEIVERS),
+    ):
         for number in range(1500):
             threads.begin(channel(number))
             threads.end(channel(number), outcome)
@@ -164,5 +167,5 @@ def test_hosts_are_forgotten(threads: Threads, clock: Any) -> None:
         ("null:", "null:"),
     ],
 )
-def test_who_is_one_receiver(url: str, receiver: str) -> None:
+def test_receiver_of_a_url(url: str, receiver: str) -> None:
     assert receiver_of(url) == receiver

@@ -1,4 +1,4 @@
-"""The index must say what each query alone would say, whatever was added and removed, from any thread."""
+"""The index finds what each query alone would find, whatever was added and removed, from any thread."""
 
 import random
 import re
@@ -22,27 +22,27 @@ from tests import corpus
 
 
 def naive_places(term: Term, text: str) -> list[tuple[int, int]]:
-    """Slides the term over the text, symbols checked by a pattern: slow, and unlike the code under test."""
-    said, where = words(text), spans(text)
+    """Slide the term over the text and check symbols by a pattern: slow, and unlike the code under test."""
+    folded, where = words(text), spans(text)
     found = []
-    for at in range(len(said) - len(term.words) + 1):
-        if tuple(said[at : at + len(term.words)]) != term.words:
+    for at in range(len(folded) - len(term.words) + 1):
+        if tuple(folded[at : at + len(term.words)]) != term.words:
             continue
         start, end = where[at][0], where[at + len(term.words) - 1][1]
-        worn = True
+        fits = True
         for number, (before, behind) in enumerate(term.affixes):
             left, right = text[: where[at + number][0]], text[where[at + number][1] :]
             if before:
                 sign = re.escape(before)
-                worn = worn and re.search(rf"(?<!\w)(?<!{sign}){sign}$", left) is not None
+                fits = fits and re.search(rf"(?<!\w)(?<!{sign}){sign}$", left) is not None
             if behind:
                 run = re.match(r"(?:\\?[+#])*", right)
-                worn = worn and run is not None and run[0].replace("\\", "") == behind
+                fits = fits and run is not None and run[0].replace("\\", "") == behind
             if before and number == 0:
                 start -= 1
             if behind and number == len(term.words) - 1:
                 end += len(re.match(r"(?:\\?[+#])*", right)[0])  # type: ignore[index]
-        if worn:
+        if fits:
             found.append((start, end))
     return found
 
@@ -70,7 +70,7 @@ def naive_positive(node: Node, negated: bool = False) -> list[Term]:
 
 
 def naive_letters(node: Node, fields: Mapping[str, str]) -> set[tuple[str, int]]:
-    """Each code point that belongs to a positive term."""
+    """Return each code point that belongs to a positive term."""
     return {
         (field, at)
         for field, text in fields.items()
@@ -102,7 +102,7 @@ _WORDS = [
 ]
 _TERM = st.one_of(
     st.sampled_from(_WORDS),
-    st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(lambda said: f'"{" ".join(said)}"'),
+    st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(lambda phrase: f'"{" ".join(phrase)}"'),
 )
 _QUERY_TEXT = st.recursive(
     _TERM,
@@ -128,7 +128,7 @@ def readable(texts: list[str]) -> list[ParsedQuery]:
     for text in texts:
         try:
             queries.append(parse(text))
-        except QuerySyntaxError:  # no positive term: refused, as test_language says
+        except QuerySyntaxError:  # no positive term: refused (test_language.py)
             continue
     return queries
 
@@ -137,21 +137,23 @@ def readable(texts: list[str]) -> list[ParsedQuery]:
     st.lists(_QUERY_TEXT, max_size=12),
     st.lists(_FIELDS, min_size=1, max_size=4),
     st.randoms(),
-    st.sampled_from([0, 1, document._FEW]),
+    st.sampled_from([0, 1, document._FEW_PLACES]),
 )
-def test_agrees_with_asking_each_query_alone(
+def test_the_index_agrees_with_each_query_alone(
     texts: list[str], items: list[dict[str, str]], chance: random.Random, few: int
 ) -> None:
-    """Through additions, replacements and removals, the index says what the slow evaluator says.
+    """After additions, replacements and removals the index finds what the slow evaluator finds.
 
-    ``few``: from how many places on a phrase is looked for at all of them at once.
+    ``few``: more places of a phrase than this are tested at once.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document, "_FEW", few)
-        _agrees_with_asking_each_query_alone(texts, items, chance)
+        patch.setattr(document, "_FEW_PLACES", few)
+        _check_that_the_index_agrees_with_each_query_alone(texts, items, chance)
 
 
-def _agrees_with_asking_each_query_alone(texts: list[str], items: list[dict[str, str]], chance: random.Random) -> None:
+def _check_that_the_index_agrees_with_each_query_alone(
+    texts: list[str], items: list[dict[str, str]], chance: random.Random
+) -> None:
     index = QueryIndex()
     live: dict[int, ParsedQuery] = {}
     for query in readable(texts):
@@ -174,17 +176,17 @@ def _agrees_with_asking_each_query_alone(texts: list[str], items: list[dict[str,
 
 
 @given(_TERM, _FIELDS)
-def test_a_highlight_reads_as_its_term(text: str, fields: dict[str, str]) -> None:
+def test_the_text_of_a_highlight_is_its_term(text: str, fields: dict[str, str]) -> None:
     query = parse(text)
     assert isinstance(query, Term)
     hit = matches(query, fields)
     if hit is None:
         return
     for field, start, end in hit.highlights:
-        said = tuple(words(fields[field][start:end]))
+        folded = tuple(words(fields[field][start:end]))
         # Overlapping ones are merged: "a a" in a a a.
-        assert said[: len(query.words)] == query.words
-        assert said[-len(query.words) :] == query.words
+        assert folded[: len(query.words)] == query.words
+        assert folded[-len(query.words) :] == query.words
 
 
 def test_a_phrase_does_not_span_title_and_body() -> None:
@@ -198,7 +200,7 @@ def test_a_phrase_does_not_span_title_and_body() -> None:
     )
 
 
-def test_highlights_are_places_in_the_original_text() -> None:
+def test_highlights_are_positions_in_the_original_text() -> None:
     text = "ﬁﬁ Straße İİ — die STRASSE"
     hit = matches(parse("strasse -park"), {"body": text})
     assert hit is not None
@@ -214,14 +216,14 @@ def test_highlights_that_only_touch_stay_apart() -> None:
     assert matches(parse("東 OR 京"), {"body": "東京"}) == Hit(0, (("body", 0, 1), ("body", 1, 2)))
 
 
-def test_a_phrase_costs_no_look_at_each_place_where_its_words_stand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """400 times c++ against 10,000 of them: each word's symbols are looked at once, and no place is compared."""
-    looks = 0
+def test_a_phrase_of_frequent_words_is_not_checked_place_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 times c++ against 10,000 of them: each word's symbols are read once, and no place is compared."""
+    symbols_read = 0
     affixes = document.affixes
 
     def counted(*given: Any) -> tuple[str, str]:
-        nonlocal looks
-        looks += 1
+        nonlocal symbols_read
+        symbols_read += 1
         return affixes(*given)
 
     class Compared(list[str]):
@@ -234,22 +236,22 @@ def test_a_phrase_costs_no_look_at_each_place_where_its_words_stand(monkeypatch:
     monkeypatch.setattr(document, "affixes", counted)
     item = Document({"body": "c++ " * 10_000 + "a b " * 5_000})
     item.words = Compared(item.words)
-    for said, found in (
+    for phrase, found in (
         ("c++ " * 400, True),
         ("c++ " * 399 + "c#", False),
         ("a b " * 200, True),
         ("a b " * 9 + "b", False),
     ):
-        query, _ = parse_stored(f'"{said}"')
+        query, _ = parse_stored(f'"{phrase}"')
         assert query.holds(item) is found
-    assert looks <= 10_000
+    assert symbols_read <= 10_000
     assert Compared.slices == 0
     query, _ = parse_stored('"b x c++"')
     assert not query.holds(item)
     assert Compared.slices == 0
 
 
-def test_the_first_highlights_are_kept_and_one_of_each_term() -> None:
+def test_the_first_highlights_are_kept_and_at_least_one_of_each_term() -> None:
     text = "acme db " * 500
     hit = matches(parse("acme"), {"title": "acme", "body": text})
     assert hit is not None
@@ -277,7 +279,7 @@ def test_adding_a_key_again_replaces_its_query() -> None:
     assert len(index) == 0
 
 
-def test_equal_queries_of_many_workspaces_are_kept_once_and_all_told() -> None:
+def test_equal_queries_of_many_workspaces_are_stored_once_and_all_hit() -> None:
     index = QueryIndex()
     for key, text in enumerate(("Acme", "acme", '"ACME"')):
         index.add(key, parse(text))
@@ -287,17 +289,17 @@ def test_equal_queries_of_many_workspaces_are_kept_once_and_all_told() -> None:
     assert [hit.key for hit in index.match({"body": "acme"})] == [0, 2]
 
 
-def test_nothing_is_left_of_removed_queries() -> None:
+def test_removed_queries_leave_nothing_behind() -> None:
     index = QueryIndex()
     texts = ["a", '"a b"', "a OR b", '"a b c" -d', "C++ OR (x y)", "NOT (NOT a OR b)"]
     for key, text in enumerate(texts):
         index.add(key, parse(text))
     for key in range(len(texts)):
         assert index.remove(key)
-    assert not any((index._by_key, index._by_query, index._waiting))
+    assert not any((index._by_key, index._by_query, index._by_anchor))
 
 
-def test_a_query_that_many_ask_is_not_copied_for_each() -> None:
+def test_a_shared_query_is_not_copied_for_each_key() -> None:
     index = QueryIndex()
     index.add(0, parse("acme"))
     (entry,) = index._by_query.values()
@@ -308,24 +310,24 @@ def test_a_query_that_many_ask_is_not_copied_for_each() -> None:
     assert [hit.key for hit in index.match({"body": "acme"})] == list(range(100))
 
 
-def test_what_waits_for_a_word_of_many_leaves_without_a_search() -> None:
+def test_an_entry_is_removed_from_a_crowded_anchor_without_a_search() -> None:
     index = QueryIndex()
     for key in range(100):
         index.add(key, parse(f"acme -w{key}"))
-    assert isinstance(index._waiting["acme"], set)
+    assert isinstance(index._by_anchor["acme"], set)
     for key in range(99):
         index.remove(key)
     assert [hit.key for hit in index.match({"body": "acme"})] == [99]
 
 
-def test_nobody_pays_for_the_queries_of_who_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_of_owners_that_do_not_watch_are_not_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     index = QueryIndex()
     index.add(1, parse("acme " + " ".join(f"-w{number}" for number in range(150))))
     monkeypatch.setattr(Document, "contains", pytest.fail)
-    assert index.match({"body": "acme"}, here=()) == []
+    assert index.match({"body": "acme"}, place_watchers=()) == []
 
 
-def test_only_those_who_listen_are_told() -> None:
+def test_only_queries_of_watching_owners_hit() -> None:
     index = QueryIndex()
     for key in range(5):
         index.add(key, parse("acme" if key < 4 else "other"), owner=10 + key)
@@ -333,15 +335,15 @@ def test_only_those_who_listen_are_told() -> None:
     assert [hit.key for hit in index.match({"body": "acme"})] == [0, 1, 2, 3]
 
 
-def test_what_an_owner_asked_is_removed_and_nothing_else() -> None:
+def test_the_queries_of_an_owner_are_removed_and_no_others() -> None:
     index = QueryIndex()
     for key in range(9):
         index.add(key, parse(f"acme w{key % 2}"), owner=key % 3)
-    index.remove_owned({0, 2})
+    index.remove_owners({0, 2})
     assert len(index) == 3
     assert [(hit.key, hit.owner) for hit in index.match({"body": "acme w0 w1"})] == [(1, 1), (4, 1), (7, 1)]
     index.add(4, parse("acme"), owner=2)
-    index.remove_owned({1})
+    index.remove_owners({1})
     assert [(hit.key, hit.owner) for hit in index.match({"body": "acme w0 w1"})] == [(4, 2)]
 
 
@@ -364,13 +366,13 @@ def test_a_query_without_any_required_word_is_refused() -> None:
         ("東京", (("東", "京"),)),
     ],
 )
-def test_waits_for_the_rarest_part(text: str, expected: tuple[str, ...]) -> None:
+def test_a_query_is_anchored_at_its_rarest_part(text: str, expected: tuple[str, ...]) -> None:
     assert anchors(parse(text)) == expected
 
 
 @pytest.fixture
 def hasty_threads() -> Iterator[None]:
-    """Threads take turns as often as Python lets them, so that a missing lock shows."""
+    """Switch threads as often as Python allows, so that a missing lock shows."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -379,23 +381,23 @@ def hasty_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty_threads")
 def test_threads_match_while_another_changes_the_index() -> None:
-    """A query that is there throughout is always found, one that never holds never, and nothing breaks."""
+    """A query that stays is always found, one that does not hold never is, and nothing raises."""
     index = QueryIndex()
     index.add(0, parse("steady"))
     faults: list[object] = []
     stop = threading.Event()
     fields = {"body": " ".join(f"w{number} x" for number in range(60)) + " steady"}
 
-    def parse_stored() -> None:
+    def match_all_the_time() -> None:
         try:
             while not stop.is_set():
                 keys = [hit.key for hit in index.match(fields)]
                 if keys[:1] != [0] or len(keys) != len(set(keys)):
                     faults.append(keys)
-        except (KeyError, RuntimeError) as error:  # from dicts that change under their reader
+        except (KeyError, RuntimeError) as error:  # raised by dicts that change while they are read
             faults.append(error)
 
-    readers = [threading.Thread(target=parse_stored) for _ in range(3)]
+    readers = [threading.Thread(target=match_all_the_time) for _ in range(3)]
     for reader in readers:
         reader.start()
     forms = ("w{}", '"w{} x"', "w{} OR steady", "w{} -x")
@@ -412,18 +414,18 @@ def test_threads_match_while_another_changes_the_index() -> None:
 
 
 @pytest.mark.parametrize("text", [corpus.source()])
-def test_agrees_with_asking_each_query_alone_on_real_text(text: str) -> None:
+def test_the_index_agrees_with_each_query_alone_on_real_text(text: str) -> None:
     chance = random.Random(7)
     posts = corpus.posts()
     posts = chance.sample(posts, min(len(posts), 400))
     items = [{"title": post["title"], "body": post["body"][:600]} for post in posts]
-    said = [one for one in (words(item["title"]) for item in items) if len(one) > 4]
+    titles = [title for title in (words(item["title"]) for item in items) if len(title) > 4]
     operators = ("and", "or", "not", "near")  # refused between two words
-    vocabulary = [word for one in said for word in one if word not in operators]
+    vocabulary = [word for title in titles for word in title if word not in operators]
 
     def query() -> str:
-        one = chance.choice(said)
-        phrase = " ".join(one[1 : chance.randrange(3, 5)])
+        title = chance.choice(titles)
+        phrase = " ".join(title[1 : chance.randrange(3, 5)])
         a, b, c = (chance.choice(vocabulary) for _ in range(3))
         return chance.choice(
             (a, f'"{phrase}"', f"{a} {b}", f"{a} -{b}", f'{a} OR "{phrase}"', f"({a} OR {b}) -{c}", f"#{a}")

@@ -1,4 +1,4 @@
-"""What users may write, what it means, and what they are told when it means nothing."""
+"""What users may write, what it means, and the error for what means nothing."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lark import Token
 
-from overheard.matching import language
+from overheard.matching import grammar, language
 from overheard.matching.index import matches
 from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, parse, parse_stored, problem_with
 from overheard.matching.tree import And, Node, Not, Or, Term
 
 
-def word(*said: str) -> Term:
-    return Term(said)
+def word(*words: str) -> Term:
+    return Term(words)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def word(*said: str) -> Term:
         ("NOT " * 400 + "a", word("a")),
     ],
 )
-def test_means(text: str, root: Node) -> None:
+def test_a_query_means_its_tree(text: str, root: Node) -> None:
     assert parse(text) == root
 
 
@@ -76,12 +76,12 @@ def test_means(text: str, root: Node) -> None:
         ('a "b c', 1, 3, "never closed"),
         ('a "..."', 1, 3, "no word"),
         ("a 😂", 1, 3, "no word"),
-        ("a && b", 1, 3, "&& is no word"),
-        ("a - b", 1, 3, "- is no word"),
+        ("a && b", 1, 3, "&& is not a word"),
+        ("a - b", 1, 3, "- is not a word"),
         ("a foo*", 1, 3, "no wildcards"),
         ("title:a", 1, 1, "one field"),
         ("a !b", 1, 3, "! does not exclude"),
-        ('"a b"~3', 1, 6, "no ~"),
+        ('"a b"~3', 1, 6, "~ and ^ are not"),
         ("NOT a", 1, 1, "nearly every text"),
         ("-a -b", 1, 1, "nearly every text"),
         ("a OR -b", 1, 6, "nearly every text"),
@@ -93,7 +93,7 @@ def test_means(text: str, root: Node) -> None:
         (" ".join("a" * 201), 1, 401, "200 terms"),
     ],
 )
-def test_says_where_and_why(text: str, line: int, column: int, message: str) -> None:
+def test_an_error_says_where_and_why(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(QuerySyntaxError) as caught:
         parse(text)
     error = caught.value
@@ -123,8 +123,8 @@ def test_says_where_and_why(text: str, line: int, column: int, message: str) -> 
         ("acme near db", 6, "near is not an operator"),
         ("acme NEAR db", 6, "NEAR is not an operator"),
         ("NEAR(acme db)", 1, "NEAR is not an operator"),
-        ("acme NEAR/5 db", 6, "how near"),
-        ('"acme db"~15', 10, "no ~"),
+        ("acme NEAR/5 db", 6, "nearby words"),
+        ('"acme db"~15', 10, "~ and ^ are not"),
         ("acme|acmedb", 1, "| and && are not"),
         ("a acme||db", 3, "| and && are not"),
         ("acme&&db", 1, "| and && are not"),
@@ -133,10 +133,10 @@ def test_says_where_and_why(text: str, line: int, column: int, message: str) -> 
         ("a /acme db/", 3, "no regular expressions"),
         ("=Acme", 1, "any case"),
         ("x -=Acme", 4, "any case"),
-        ("~acme", 1, "no ~"),
-        ("acme~", 1, "no ~"),
-        ("acme~0.8", 1, "no ~"),
-        ("acme^2", 1, "no ~"),
+        ("~acme", 1, "~ and ^ are not"),
+        ("acme~", 1, "~ and ^ are not"),
+        ("acme~0.8", 1, "~ and ^ are not"),
+        ("acme^2", 1, "~ and ^ are not"),
         ("acme.*", 1, "no wildcards"),
         ("is:open acme", 1, "one field"),
         ("acme LANG:en", 6, "one field"),
@@ -149,16 +149,16 @@ def test_says_where_and_why(text: str, line: int, column: int, message: str) -> 
         ("x OR any OF (a OR b)", 6, "any OF"),
     ],
 )
-def test_foreign_syntax_is_refused_with_what_to_write_instead(text: str, column: int, message: str) -> None:
+def test_unsupported_syntax_is_refused_with_what_to_write_instead(text: str, column: int, message: str) -> None:
     with pytest.raises(QuerySyntaxError) as caught:
         parse(text)
     error = caught.value
     assert (error.column, message in error.message) == (column, True), error.message
     assert "Write" in error.hint or "Drop" in error.hint or "Leave" in error.hint
-    # What the hint puts into quotes can be written.
+    # The query that a hint puts into quotes is valid.
     for quoted in re.findall(r'"[^"]+"', error.hint):
         parse(quoted)
-    # What was accepted before means what it meant, and it is known that it would not be accepted today.
+    # A stored query keeps its meaning, and is reported as one that would be refused today.
     found = problem_with(text)
     assert found is not None
     assert str(found.error) == str(error)
@@ -177,7 +177,7 @@ def test_foreign_syntax_is_refused_with_what_to_write_instead(text: str, column:
         "android oregano nothing", "C++ c# .NET #tag @name $TSLA", "acme --db", "what's up?", "x^y", "60,000",
     ],
 )  # fmt: skip
-def test_what_only_looks_foreign_is_words(text: str) -> None:
+def test_words_that_only_look_like_unsupported_syntax_are_words(text: str) -> None:
     assert (parse(text), None) == parse_stored(text)
     assert problem_with(text) is None
 
@@ -191,7 +191,7 @@ def test_what_only_looks_foreign_is_words(text: str) -> None:
         ("東" * 41, 1, "a phrase of 21 words"),
     ],
 )
-def test_more_words_than_matching_is_asked_for_are_refused_but_still_read(text: str, column: int, message: str) -> None:
+def test_too_many_words_are_refused_but_stored_queries_still_match(text: str, column: int, message: str) -> None:
     with pytest.raises(QuerySyntaxError) as caught:
         parse(text)
     assert (caught.value.column, message in caught.value.message) == (column, True), caught.value.message
@@ -201,14 +201,14 @@ def test_more_words_than_matching_is_asked_for_are_refused_but_still_read(text: 
     assert parse_stored(text)[1] is not None
 
 
-def test_as_many_words_as_are_allowed_are_read() -> None:
+def test_the_allowed_number_of_words_is_accepted() -> None:
     university = "มหาวิทยาลัยเทคโนโลยีพระจอมเกล้าธนบุรี"  # one name, and thirty characters
     for text in ('"' + "c++ " * 20 + '"', " ".join(["a-b"] * 100), "東" * 40, university):
         assert (parse(text), None) == parse_stored(text)
         assert problem_with(text) is None
 
 
-def test_a_stored_text_that_cannot_be_read_at_all_is_not_matched() -> None:
+def test_a_stored_text_that_was_never_a_query_is_not_matched() -> None:
     for text in ("acme AND", "NOT acme", "", '"x'):
         found = problem_with(text)
         assert found is not None
@@ -221,34 +221,36 @@ _ALNUM = st.text(
     st.sampled_from("abZ09éßıİǅ½東京ไห한ａ²٣") | st.characters(categories=["L", "N"]), min_size=1, max_size=8
 )
 _PLAIN = st.one_of(
-    _ALNUM, st.sampled_from(["AND", "OR", "NOT"]), st.lists(_ALNUM, min_size=1).map(lambda said: f'"{" ".join(said)}"')
+    _ALNUM,
+    st.sampled_from(["AND", "OR", "NOT"]),
+    st.lists(_ALNUM, min_size=1).map(lambda phrase: f'"{" ".join(phrase)}"'),
 )
 _Read = tuple[list[tuple[str, str, int | None]], Node, str]
 
 
 @given(_PLAIN)
-def test_plain_words_mean_what_the_grammar_says(text: str) -> None:
-    """The short way around the grammar, and the grammar: the same tokens, the same tree, the same refusal."""
+def test_the_shortcut_for_plain_words_agrees_with_the_grammar(text: str) -> None:
+    """The shortcut and the grammar give the same tokens, the same tree, the same refusal."""
 
-    def said(way: Callable[[], tuple[Sequence[Token], Node]]) -> _Read | str:
+    def result(parse_with: Callable[[], tuple[Sequence[Token], Node]]) -> _Read | str:
         try:
-            tokens, root = way()
+            tokens, root = parse_with()
         except QuerySyntaxError as error:
             return str(error)
         return [(token.type, str(token), token.start_pos) for token in tokens], root, str(root)
 
-    def short() -> tuple[Sequence[Token], Node]:
+    def shortcut() -> tuple[Sequence[Token], Node]:
         tokens = language._tokens(text)
-        return tokens, language._grown(text, tokens)
+        return tokens, language._parsed(text, tokens)
 
-    def long() -> tuple[Sequence[Token], Node]:
-        tokens = language._lexed(text)
-        return tokens, language._grow(text, tokens)
+    def full_grammar() -> tuple[Sequence[Token], Node]:
+        tokens = grammar.lex(text)
+        return tokens, grammar.parse_tokens(text, tokens)
 
-    assert said(short) == said(long)
+    assert result(shortcut) == result(full_grammar)
 
 
-def test_shows_the_query_with_a_caret_and_a_hint() -> None:
+def test_an_error_shows_the_query_with_a_caret_and_a_hint() -> None:
     with pytest.raises(QuerySyntaxError) as caught:
         parse("acme AND")
     assert str(caught.value).splitlines() == [
@@ -259,19 +261,19 @@ def test_shows_the_query_with_a_caret_and_a_hint() -> None:
     ]
 
 
-def test_the_hints_suggestion_can_be_written() -> None:
-    """What a message tells users to write must not lead to the next message."""
+def test_the_suggestions_of_hints_are_valid_queries() -> None:
+    """A query that a hint suggests must not lead to the next error."""
     for text in ('"foo*"', '"title:a"', "-b a", "and", '"AND"', "acme -jobs", 'acme OR "acme db"', 'a "and" b'):
         parse(text)
 
 
 _PIECES = 'a|b-c|AND|OR|NOT|-|(|)|"|“| |and|C++|é|東京|*|😂|\n|title:|~|x.y|ß|（|–|&&|\u3000|#t|\x00|\ud800'
-_FOREIGN = "near|not|of|2|/|=|'|lang:|«|»"
-_SYNTAX = st.lists(st.sampled_from(["|", *_PIECES.split("|"), *_FOREIGN.split("|")]), max_size=40).map("".join)
+_UNSUPPORTED = "near|not|of|2|/|=|'|lang:|«|»"
+_SYNTAX = st.lists(st.sampled_from(["|", *_PIECES.split("|"), *_UNSUPPORTED.split("|")]), max_size=40).map("".join)
 
 
 @given(st.one_of(st.text(), _SYNTAX, _SYNTAX.map(lambda part: part * 50)))
-def test_raises_nothing_but_its_own_error(text: str) -> None:
+def test_parse_raises_only_its_own_error(text: str) -> None:
     error = None
     try:
         parse(text)
@@ -297,7 +299,7 @@ _QUERIES = st.recursive(
 
 
 @given(_QUERIES)
-def test_prints_as_a_query_with_the_same_tree(text: str) -> None:
+def test_a_printed_query_parses_to_the_same_tree(text: str) -> None:
     try:
         query = parse(text)
     except QuerySyntaxError:
@@ -318,7 +320,7 @@ def test_prints_as_a_query_with_the_same_tree(text: str) -> None:
         ('"OR" or', '"OR" AND or'),
     ],
 )
-def test_prints_as(text: str, printed: str) -> None:
+def test_a_query_is_printed_in_canonical_form(text: str, printed: str) -> None:
     assert str(parse(text)) == printed
     assert parse(printed) == parse(text)
 
@@ -361,5 +363,5 @@ def test_finds(query: str, text: str, found: str | None) -> None:
         assert [text[start:end] for _, start, end in hit.highlights] == [found]
 
 
-def test_a_query_of_the_allowed_length_is_read() -> None:
+def test_a_query_of_the_allowed_length_is_accepted() -> None:
     assert parse(("a" * 9 + " ") * (MAX_CHARACTERS // 10))

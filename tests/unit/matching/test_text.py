@@ -1,4 +1,4 @@
-"""What is a word, when two spellings are the same, and that places are those of the original text."""
+"""What a word is, when two spellings are the same, and that spans refer to the original text."""
 
 import sys
 import unicodedata
@@ -52,7 +52,7 @@ TEXT = st.one_of(st.text(), SPECIAL)
         ("", []),
     ],
 )
-def test_words(text: str, expected: list[str]) -> None:
+def test_words_of_a_text(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
@@ -74,27 +74,27 @@ def test_words(text: str, expected: list[str]) -> None:
         ("@me", "me", ("@", "")),
     ],
 )
-def test_symbols_that_belong_to_a_word(text: str, word: str, expected: tuple[str, str]) -> None:
+def test_affixes_of_a_word(text: str, word: str, expected: tuple[str, str]) -> None:
     start = text.index(word)
     assert affixes(text, (start, start + len(word))) == expected
 
 
 @given(TEXT)
 @example("n'tn't")
-def test_each_word_is_its_place_folded(text: str) -> None:
-    """The fast paths of words() and spans() are told apart by the text; here they must agree."""
+def test_each_word_is_the_folded_text_of_its_span(text: str) -> None:
+    """words() and spans() choose their fast paths by the text; the results must agree."""
     assert words(text) == [fold(text[start:end]) for start, end in spans(text)]
 
 
 @given(TEXT)
-def test_ascii_text_reads_the_same_beside_other_text(text: str) -> None:
-    """A single far character switches to the pattern for all scripts: it must not change the other words."""
+def test_ascii_words_are_the_same_beside_other_scripts(text: str) -> None:
+    """One character of another script selects the pattern for all scripts: it must not change the other words."""
     plain = text.encode("ascii", "ignore").decode()
     assert words(f"{plain} Ж") == [*words(plain), "ж"]
 
 
 @given(TEXT)
-def test_places_are_ordered_apart_and_cover_all_letters(text: str) -> None:
+def test_spans_are_ordered_disjoint_and_cover_all_letters(text: str) -> None:
     places = spans(text)
     assert all(start < end for start, end in places)
     assert all(one[1] <= two[0] for one, two in pairwise(places))
@@ -104,7 +104,7 @@ def test_places_are_ordered_apart_and_cover_all_letters(text: str) -> None:
 
 
 @given(TEXT)
-def test_no_word_is_empty_or_has_a_sign_in_it(text: str) -> None:
+def test_no_word_is_empty_or_contains_punctuation(text: str) -> None:
     for word in words(text):
         assert word
         assert all(char.isalnum() or unicodedata.category(char)[0] == "M" for char in word)
@@ -118,7 +118,7 @@ def test_case_and_composition_do_not_matter(text: str) -> None:
     assert [fold(word) for word in read] == read
 
 
-def test_every_letter_is_a_word_whatever_its_case() -> None:
+def test_every_letter_of_unicode_is_a_word_in_either_case() -> None:
     for code in range(sys.maxunicode):
         char = chr(code)
         if char.isalpha() and char not in "\u02bb\u02bc":
