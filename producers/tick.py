@@ -15,10 +15,10 @@ from overheard.bus.public_exchange import EventPublisher
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
 from overheard.config import TickSettings
-from overheard.db import deliveries, feeds, heartbeats, refreshes, retention, workspaces
+from overheard.db import delivery_backlog, feeds, heartbeats, refreshes, retention, schedules
 from overheard.db.database import Db
 from overheard.db.retention import RetentionAges
-from overheard.db.workspaces import DueWorkspace
+from overheard.db.schedules import DueWorkspace
 from overheard.errors import ConfigError, InvalidInput, RetryableError
 from overheard.messages import NotifyChannel
 from overheard.observability.log import bound, get_logger
@@ -191,7 +191,7 @@ class Ticker:
                 break
 
     def _due(self, found: TickReport) -> None:
-        for workspace in self._claimed(workspaces.claim_due, self._next_run):
+        for workspace in self._claimed(schedules.claim_due, self._next_run):
             self._publish("workspace.due", workspace=workspace.id, reason="due")
             found.due += 1
 
@@ -202,7 +202,7 @@ class Ticker:
         return following + random.uniform(0, min(self.rules.jitter, MAX_JITTER_SHARE * (following - now)))
 
     def _digests(self, found: TickReport) -> None:
-        for workspace in self._claimed(workspaces.claim_digests, self._next_digest):
+        for workspace in self._claimed(schedules.claim_digests, self._next_digest):
             self._publish("workspace.digest", workspace=workspace.id, period_end=workspace.digest_at)
             found.digests += 1
 
@@ -234,7 +234,7 @@ class Ticker:
         found.swept_polls, found.swept_workspaces = len(polls), len(demands)
 
     def _sweep_digests(self, found: TickReport) -> None:
-        digests = workspaces.claim_lost_digests(self.db, self.clock(), self.rules.sweep_after, self.rules.batch)
+        digests = schedules.claim_lost_digests(self.db, self.clock(), self.rules.sweep_after, self.rules.batch)
         for workspace_id, period_end in digests:
             self._publish("workspace.digest", workspace=workspace_id, period_end=period_end)
         found.swept_digests = len(digests)
@@ -242,7 +242,7 @@ class Ticker:
     def _sweep_channels(self, found: TickReport) -> None:
         now, patience = self.clock(), self.rules.sweep_after
         self._woken = {channel: at for channel, at in self._woken.items() if at > now - patience}
-        overdue = deliveries.waiting_channels(self.db, now, patience, self.rules.batch)
+        overdue = delivery_backlog.waiting_channels(self.db, now, patience, self.rules.batch)
         channels = [channel_id for channel_id in overdue if channel_id not in self._woken]
         for channel_id in channels:
             with bound(workspace=overdue[channel_id]):

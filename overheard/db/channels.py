@@ -9,7 +9,7 @@ from peewee import Case, fn
 
 from overheard.db import incidents, visibility
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Workspace
+from overheard.db.models import FAILED, HELD, PENDING, Channel, Delivery, Workspace
 from overheard.db.storable_text import storable
 
 
@@ -99,8 +99,8 @@ def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
     with db.transaction():
         row = get(db, channel_id)
         Channel.update(disabled_at=now, reason=reason).where(Channel.id == channel_id).execute(db.peewee)
-        Delivery.update(state="failed", lease_until=0, error=reason).where(
-            Delivery.channel == channel_id, Delivery.state.in_(["pending", "held"])
+        Delivery.update(state=FAILED, lease_until=0, error=reason).where(
+            Delivery.channel == channel_id, Delivery.state.in_([PENDING, HELD])
         ).execute(db.peewee)
         if row is not None and row.disabled_at is None:
             incidents.record(db, "channel disabled", f"{row.workspace}/{row.name}", now)

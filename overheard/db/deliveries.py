@@ -12,16 +12,11 @@ from peewee import fn
 from overheard.db import mentions
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Mention, Workspace
+from overheard.db.models import FAILED, PENDING, SENT, Channel, Delivery, Mention, Workspace
 from overheard.db.storable_text import storable
 from overheard.notices import Notice, NoticeType, PublicMention
 from overheard.routing import NewMention, Route, route
 
-PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
-MAX_STUCK_CHANNELS = 50  # channels that may be stuck
-FORGOTTEN_AFTER_SECONDS = (
-    600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
-)
 INSERT_ROWS = 400  # an INSERT
 DIGEST_MAX_MENTIONS = 200  # mentions, the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
@@ -120,7 +115,7 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
             failing = failing_since is not None
             claimed = _in_turn(msgspec.structs.replace(ClaimedDelivery(*row), failing=failing) for row in rows)
         # What was stored while we held the lock, and found nothing, had a claimer that went away because of it.
-        if claimed or _claimed(db, channel_id, now) or not more_due(db, channel_id, now):
+        if claimed or is_claimed(db, channel_id, now) or not more_due(db, channel_id, now):
             return claimed
 
 
@@ -144,7 +139,7 @@ def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> 
 
 def defer(db: Db, channel_id: int, *, now: float, until: float) -> bool:
     """Put a channel off whose deliveries nobody can try now; False: nothing is due there, or others see to it."""
-    if not more_due(db, channel_id, now) or _claimed(db, channel_id, now):
+    if not more_due(db, channel_id, now) or is_claimed(db, channel_id, now):
         return False
     ready = (Channel.id == channel_id) & (Channel.not_before <= now)
     return bool(Channel.update(not_before=until).where(ready).execute(db.peewee))
@@ -192,7 +187,7 @@ def _due(channel_id: int, now: float) -> Any:
     )
 
 
-def _claimed(db: Db, channel_id: int, now: float) -> bool:
+def is_claimed(db: Db, channel_id: int, now: float) -> bool:
     return bool((_latest_lease(channel_id).scalar(db.peewee) or 0.0) >= now)
 
 
@@ -267,196 +262,3 @@ def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float
     Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1).where(
         _held(delivery_ids, held_until)
     ).execute(db.peewee)
-
-
-def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
-    """Channels, and their workspaces' slugs, with deliveries that should have been sent by now.
-
-    That is: due, unclaimed (or the claim ran out), forgotten; and nothing has told us to leave the channel alone.
-    """
-    rows = (
-        Delivery.select(Delivery.channel, Workspace.slug)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(
-            Delivery.state == PENDING,
-            Delivery.due_at <= now - older_than,
-            Delivery.lease_until < now,
-            Channel.disabled_at.is_null(),
-            Channel.not_before <= now - older_than,
-            *conditions,
-        )
-        .distinct()
-        .limit(limit)
-    )
-    return dict(sorted(rows.tuples().execute(db.peewee)))
-
-
-def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[int]:
-    """Bundle what is held for each digest channel of the workspace into one delivery; returns those channels.
-
-    Nothing held makes no digest. A period has one digest a channel, however often this is called (I3).
-    """
-    channels = []
-    with db.transaction():
-        held = (
-            Delivery.select(Delivery.channel)
-            .join(Channel, on=(Delivery.channel == Channel.id))
-            .where(Channel.workspace == workspace_id, Channel.disabled_at.is_null(), Delivery.state == HELD)
-            .distinct()
-        )
-        for (channel_id,) in sorted(held.tuples().execute(db.peewee)):
-            row = {"id": new_delivery_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
-            made = list(
-                Delivery.insert(**row, due_at=now, created_at=now)
-                .on_conflict_ignore()
-                .returning(Delivery.id)
-                .tuples()
-                .execute(db.peewee)
-            )
-            if not made:
-                continue  # this period's digest is made already: what came since goes into the next
-            taken = (
-                Delivery.update(state=BUNDLED, bundle=row["id"])
-                .where(Delivery.channel == channel_id, Delivery.state == HELD)
-                .execute(db.peewee)
-            )
-            if taken:
-                channels.append(channel_id)
-            else:  # another period's digest, composed at the same time, took them all
-                Delivery.delete().where(Delivery.id == row["id"]).execute(db.peewee)
-        Workspace.update(digest_end=None).where(
-            Workspace.id == workspace_id, Workspace.digest_end <= period_end
-        ).execute(db.peewee)
-    return channels
-
-
-def pending(db: Db) -> int:
-    """How many wait to be sent."""
-    return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
-
-
-def has_untried(db: Db, workspace_id: int) -> bool:
-    """Whether something of the workspace waits to be sent for the first time."""
-    query = (
-        Delivery.select(Delivery.id)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Channel.workspace == workspace_id, Delivery.state == PENDING, Delivery.attempts == 0)
-    )
-    return bool(query.exists(db.peewee))
-
-
-class DeliveryQueue(msgspec.Struct, frozen=True):
-    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that nobody heeds."""
-
-    pending: int
-    held: int
-    overdue_since: float | None
-
-
-def waiting(db: Db, now: float, older_than: float) -> DeliveryQueue:
-    """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out.
-
-    To a failing channel nothing goes out, however often it is tried: there, nobody heeds what is not even tried.
-    """
-    counts = dict(
-        Delivery.select(Delivery.state, fn.count(Delivery.id))
-        .where(Delivery.state.in_([PENDING, HELD]))
-        .group_by(Delivery.state)
-        .tuples()
-        .execute(db.peewee)
-    )
-    stuck = [
-        channel_id
-        for channel_id in waiting_channels(db, now, older_than, MAX_STUCK_CHANNELS, Channel.failing_since.is_null())
-        # More may wait there than [notify] per_minute lets out at once.
-        if not _claimed(db, channel_id, now) and _last_sent(db, channel_id) <= now - older_than
-    ]
-    stuck += _untried(db, now, max(FORGOTTEN_AFTER_SECONDS, older_than))
-    overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
-    return DeliveryQueue(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
-
-
-def _untried(db: Db, now: float, older_than: float) -> list[int]:
-    """Some failing channels at which nobody is, although something has been due there for so many seconds.
-
-    A try that fails puts the delivery, or the whole channel, off to a later time: where all such times are long past,
-    there was no try since.
-    """
-    of_it = (Delivery.channel == Channel.id) & (Delivery.state == PENDING)
-    # Asked channel by channel: one that is dead may have very many.
-    overdue = Delivery.select(Delivery.id).where(of_it, Delivery.due_at <= now - older_than, Delivery.lease_until < now)
-    tried = Delivery.select(Delivery.id).where(of_it, Delivery.due_at > now - older_than, Delivery.attempts > 0)
-    rows = (
-        Channel.select(Channel.id)
-        .where(Channel.failing_since.is_null(False), Channel.disabled_at.is_null(), fn.EXISTS(overdue))
-        .where(Channel.not_before <= now - older_than, ~fn.EXISTS(tried))
-        .limit(MAX_STUCK_CHANNELS)
-    )
-    return [channel_id for (channel_id,) in rows.tuples().execute(db.peewee) if not _claimed(db, channel_id, now)]
-
-
-def _last_sent(db: Db, channel_id: int) -> float:
-    """When the channel's delivery that was sent last went out, as they go in the order of their due times; 0: never."""
-    latest = (
-        Delivery.select(Delivery.sent_at)
-        .where(Delivery.channel == channel_id, Delivery.state == SENT)
-        .order_by(Delivery.due_at.desc())
-        .limit(1)
-    )
-    return float(latest.scalar(db.peewee) or 0.0)
-
-
-def oldest_due(db: Db, now: float) -> float | None:
-    """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits.
-
-    What waits for a channel that fails is aside: it waits for its receiver, not for us.
-    """
-    return _oldest(db, now, Channel.failing_since.is_null())
-
-
-def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
-    query = (
-        Delivery.select(Delivery.due_at)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null(), *conditions)
-        .order_by(Delivery.due_at)
-        .limit(1)
-    )
-    return db.moment(query)
-
-
-class DeliveryBacklog(msgspec.Struct, frozen=True):
-    """Deliveries that are due and not sent, failing channels' aside; ``most`` of them are the ``channel``'s."""
-
-    due: int
-    oldest_at: float
-    workspace: str
-    channel: str
-    most: int
-
-
-def backlog(db: Db, now: float, older_than: float) -> DeliveryBacklog | None:
-    """What is due, when the oldest of it has been for so many seconds; None when it has not."""
-    oldest = oldest_due(db, now)
-    if oldest is None or oldest > now - older_than:
-        return None
-    number = fn.count(Delivery.id)
-    rows = (
-        Delivery.select(number, Workspace.slug, Channel.name)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(
-            Delivery.state == PENDING,
-            Delivery.due_at <= now,
-            Channel.disabled_at.is_null(),
-            Channel.failing_since.is_null(),
-        )
-        .group_by(Workspace.slug, Channel.name)
-        .order_by(number.desc(), Workspace.slug, Channel.name)
-    )
-    counts = list(rows.tuples().execute(db.peewee))
-    if not counts:
-        return None  # it was sent meanwhile
-    most, workspace, channel = counts[0]
-    return DeliveryBacklog(sum(count for count, _, _ in counts), oldest, workspace, channel, most)

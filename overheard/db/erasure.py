@@ -20,8 +20,7 @@ from peewee import fn
 from overheard.db import thread_titles
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.deliveries import BUNDLED, PENDING
-from overheard.db.models import Delivery, Erased, Mention, StoredItem
+from overheard.db.models import BUNDLED, PENDING, Delivery, Erased, Mention, StoredItem
 from overheard.items import Item
 from overheard.messages import Key
 

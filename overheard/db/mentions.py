@@ -31,7 +31,7 @@ COLUMNS = (
     Mention.stored_at,
     Mention.query_ids,
     Mention.highlights,
-    Mention.silent,
+    Mention.backfilled,
     StoredItem.source,
     StoredItem.thread,
     StoredItem.url,
@@ -65,7 +65,7 @@ def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
 
 def _public(row: Sequence[Any]) -> PublicMention:
     key, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, *found = row
-    query_ids, highlights, silent, source, thread, url = found
+    query_ids, highlights, backfilled, source, thread, url = found
     return PublicMention(
         workspace=slug,
         item=ref,
@@ -86,7 +86,7 @@ def _public(row: Sequence[Any]) -> PublicMention:
         thread_title=thread_title,
         url=url,
         query_ids=msgspec.json.decode(query_ids, type=tuple[int, ...]),
-        backfilled=silent,
+        backfilled=backfilled,
     )
 
 

@@ -239,11 +239,15 @@ class Mention(Table):
     item = _of(StoredItem, "mentions", index=True)
     query_ids = TextField()
     highlights = TextField()
-    silent = BooleanField(default=False)
+    backfilled = BooleanField(default=False)
     stored_at = DoubleField(index=True)
 
     class Meta:
         indexes = ((("workspace", "item"), True), (("workspace", "stored_at"), False))
+
+
+# The values of ``Delivery.state``.
+PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
 
 
 # The outbox. One per (channel, mention) or (channel, digest period) (I3). Those of a digest channel are ``held``

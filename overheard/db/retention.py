@@ -10,9 +10,13 @@ from peewee import JOIN, fn
 
 from overheard.db import groups
 from overheard.db.database import Db
-from overheard.db.deliveries import BUNDLED, FAILED, HELD, PENDING, SENT
 from overheard.db.erasure import AUTHOR_KEY_PREFIX, TOMBSTONE_SECONDS
 from overheard.db.models import (
+    BUNDLED,
+    FAILED,
+    HELD,
+    PENDING,
+    SENT,
     DeadLetter,
     Delivery,
     Erased,

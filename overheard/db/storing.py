@@ -29,9 +29,9 @@ ROWS = 400  # rows an INSERT: well under every database's limit of parameters
 class StoreResult(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    ``mentions`` counts the new ones, ``ages`` are their items' ages in seconds: without the canary's, which nobody
-    said, and without the ages of silent mentions, which were old before anybody watched, and say nothing of how fast
-    we are. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
+    ``mentions`` counts the new ones, without the canary's, which nobody wrote. ``ages`` are their items' ages in
+    seconds, without those of backfilled mentions: these were old before the watch began, and do not show how fast the
+    pipeline is. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
     """
 
     channels: dict[int, str] = {}
@@ -146,19 +146,21 @@ def _mentions(
                     "item": item_ids[entry.item.key],
                     "query_ids": msgspec.json.encode(found).decode(),
                     "highlights": msgspec.json.encode(match.highlights).decode(),
-                    "silent": is_backfilled(entry.item.created_at, min(starts), now, news_for),
+                    "backfilled": is_backfilled(entry.item.created_at, min(starts), now, news_for),
                     "stored_at": now,
                 }
             )
     rows.sort(key=lambda row: (row["workspace"], row["item"]))
     created = [row for some in _portions(rows) for row in _add_mentions(db, rows=some)]
-    return [NewMention(key, workspace_id, item_id, bool(silent)) for key, workspace_id, item_id, silent in created]
+    return [
+        NewMention(key, workspace_id, item_id, bool(backfilled)) for key, workspace_id, item_id, backfilled in created
+    ]
 
 
 @compiled
 def _add_mentions(db: Db, rows: Any) -> Any:
     added = Mention.insert_many(rows).on_conflict_ignore()
-    return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.silent)
+    return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.backfilled)
 
 
 @compiled

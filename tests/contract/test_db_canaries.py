@@ -17,6 +17,7 @@ from overheard.db import (
     heartbeats,
     mentions,
     queries,
+    schedules,
     storing,
     workspace_specs,
     workspaces,
@@ -54,7 +55,7 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
     assert canaries.state(db) is None
     keep(db, clock)
     assert canaries.state(db) == canaries.CanaryState(300, clock(), None)
-    assert [due.slug for due in workspaces.claim_due(db, clock(), 5, lambda due: clock() + 300)] == [canary.WORKSPACE]
+    assert [due.slug for due in schedules.claim_due(db, clock(), 5, lambda due: clock() + 300)] == [canary.WORKSPACE]
     begun = clock.advance(1000)
     keep(db, clock, 60)
     assert canaries.state(db) == canaries.CanaryState(60, begun, None)

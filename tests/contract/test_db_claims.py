@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overheard.db import deliveries, feeds, groups, refreshes, workspace_specs, workspaces
+from overheard.db import deliveries, digests, feeds, groups, refreshes, schedules, workspace_specs, workspaces
 from overheard.db.database import Db
 from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
@@ -40,10 +40,10 @@ def test_a_due_workspace_is_claimed_once(world: Any, db: Db, clock: Any) -> None
     world.workspace("later")
     Workspace.update(next_due_at=clock() + 1).where(Workspace.slug == "later").execute(db.peewee)
 
-    [due] = workspaces.claim_due(db, clock(), 10, lambda due: clock() + 300)
+    [due] = schedules.claim_due(db, clock(), 10, lambda due: clock() + 300)
     assert (due.id, due.slug, due.every, due.timezone) == (acme, "acme", "5m", "UTC")
-    assert workspaces.claim_due(db, clock(), 10, lambda due: clock() + 300) == []
-    [again] = workspaces.claim_due(db, clock.advance(300), 1, lambda due: clock() + 300)
+    assert schedules.claim_due(db, clock(), 10, lambda due: clock() + 300) == []
+    [again] = schedules.claim_due(db, clock.advance(300), 1, lambda due: clock() + 300)
     assert again.slug == "later", "the longest overdue comes first"
 
 
@@ -55,12 +55,12 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
         now = clock()
 
         def claim(now: float = now) -> list[int]:
-            return [due.id for due in workspaces.claim_due(db, now, 6, lambda due: now + 300)]
+            return [due.id for due in schedules.claim_due(db, now, 6, lambda due: now + 300)]
 
-        def digests(now: float = now) -> list[int]:
-            return [due.id for due in workspaces.claim_digests(db, now + 90_000, 6, lambda due: now + 90_001)]
+        def claim_digests(now: float = now) -> list[int]:
+            return [due.id for due in schedules.claim_digests(db, now + 90_000, 6, lambda due: now + 90_001)]
 
-        one, two, three, four = race(claim, claim, digests, digests)
+        one, two, three, four = race(claim, claim, claim_digests, claim_digests)
         assert len(one + two) == len(set(one + two)) >= 6
         assert len(three + four) == len(set(three + four)) >= 6
 
@@ -69,14 +69,14 @@ def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None
     acme = world.workspace()
     workspace_specs.set_active(db, acme, False)
     refreshes.demand(db, [acme], clock())
-    assert workspaces.claim_due(db, clock(), 10, lambda due: clock()) == []
-    assert workspaces.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
+    assert schedules.claim_due(db, clock(), 10, lambda due: clock()) == []
+    assert schedules.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
     assert refreshes.claim_lost(db, clock() + 10**6, 0, 10) == []
 
 
 def test_a_demand_that_nobody_served_is_found_and_found_again(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
-    workspaces.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
+    schedules.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
 
     assert refreshes.claim_lost(db, clock.advance(59), 60, 10) == []
     assert refreshes.claim_lost(db, clock.advance(1), 60, 10) == [(acme, "reddit")]
@@ -105,18 +105,16 @@ def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race
 def test_a_digest_whose_event_was_lost_is_asked_for_again(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     end = clock.advance(86_400)
-    [due] = workspaces.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
+    [due] = schedules.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
     assert due.digest_at == end
 
-    assert workspaces.claim_lost_digests(db, clock.advance(59), 60, 10) == []
+    assert schedules.claim_lost_digests(db, clock.advance(59), 60, 10) == []
     now = clock.advance(1)
-    assert sorted(race(*[lambda: workspaces.claim_lost_digests(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
-    deliveries.compose(db, acme, end - 1, clock())
-    assert workspaces.claim_lost_digests(db, clock.advance(60), 60, 10) == [(acme, end)], (
-        "another period's is no answer"
-    )
-    deliveries.compose(db, acme, end, clock())
-    assert workspaces.claim_lost_digests(db, clock.advance(600), 60, 10) == []
+    assert sorted(race(*[lambda: schedules.claim_lost_digests(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
+    digests.compose(db, acme, end - 1, clock())
+    assert schedules.claim_lost_digests(db, clock.advance(60), 60, 10) == [(acme, end)], "another period's is no answer"
+    digests.compose(db, acme, end, clock())
+    assert schedules.claim_lost_digests(db, clock.advance(600), 60, 10) == []
 
 
 def test_make_due_forgets_that_feeds_are_fresh(world: Any, db: Db, clock: Any) -> None:
@@ -124,8 +122,8 @@ def test_make_due_forgets_that_feeds_are_fresh(world: Any, db: Db, clock: Any) -
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
     Workspace.update(next_due_at=clock() + 300).execute(db.peewee)
-    workspaces.make_due(db, acme, clock())
-    assert [due.id for due in workspaces.claim_due(db, clock(), 10, lambda due: clock() + 1)] == [acme]
+    schedules.make_due(db, acme, clock())
+    assert [due.id for due in schedules.claim_due(db, clock(), 10, lambda due: clock() + 1)] == [acme]
     assert (world.feed("python").fresh_at, world.feed("rust").fresh_at) == (0, clock())
 
 
@@ -424,9 +422,9 @@ def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any
 
 def test_a_schedule_that_was_accepted_once_is_found_with_its_reason(world: Any, db: Db) -> None:
     acme, bolt, _ = (world.workspace(slug) for slug in ("acme", "bolt", "clio"))
-    assert workspaces.unreadable_schedules(db) == []
+    assert schedules.unreadable_schedules(db) == []
     Workspace.update(every="0 22-4 * * *").where(Workspace.id.in_([acme, bolt])).execute(db.peewee)
     Workspace.update(digest="0 0 ? * *").where(Workspace.id == bolt).execute(db.peewee)
-    found = workspaces.unreadable_schedules(db)
+    found = schedules.unreadable_schedules(db)
     assert [(each.workspace, each.key) for each in found] == [("acme", "every"), ("bolt", "every"), ("bolt", "digest")]
     assert "'0 22-4 * * *' is not a cron expression that is ever due: bad hour" in found[0].reason

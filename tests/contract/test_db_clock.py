@@ -23,14 +23,14 @@ LEASE = 1.0  # seconds
 CLAIMER = """
 import sys, time
 import time_machine
-from overheard.db import deliveries, groups, refreshes, workspaces
+from overheard.db import deliveries, groups, schedules
 from overheard.db.database import open_database
 url, ahead, group, channel, lease = sys.argv[1], *map(float, sys.argv[2:])
 with time_machine.travel(time.time() + ahead, tick=True):
     db = open_database(url)
     with db.session():
         assert abs(time.time() - db.clock() - ahead) < 60
-        [due] = workspaces.claim_due(db, db.clock(), 10, lambda due: db.clock() + 300)
+        [due] = schedules.claim_due(db, db.clock(), 10, lambda due: db.clock() + 300)
         assert groups.claim(db, int(group), "its poll", now=db.clock(), lease=lease)
         [claimed] = deliveries.claim(db, int(channel), now=db.clock(), limit=10, lease=lease)
 """

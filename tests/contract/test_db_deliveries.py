@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard import routing
-from overheard.db import channels, deliveries, storing
+from overheard.db import channels, deliveries, delivery_backlog, digests, storing
 from overheard.db.database import Db, open_database
 from overheard.db.deliveries import DeliveryContents
 from overheard.db.models import Channel, Delivery, Mention, StoredItem
@@ -99,8 +99,8 @@ def test_a_channel_that_is_put_off_has_no_claim_until_then(world: Any, db: Db, c
     channel, now = world.channel(acme), clock()
     channels.put_off(db, channel, now + 100)
     assert claim(db, channel, now + 99) == []
-    assert list(deliveries.waiting_channels(db, now + 159, 60, 10)) == [], "nor is it forgotten"
-    assert list(deliveries.waiting_channels(db, now + 160, 60, 10)) == [channel]
+    assert list(delivery_backlog.waiting_channels(db, now + 159, 60, 10)) == [], "nor is it forgotten"
+    assert list(delivery_backlog.waiting_channels(db, now + 160, 60, 10)) == [channel]
     assert len(claim(db, channel, now + 100)) == 3
 
 
@@ -248,7 +248,7 @@ def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     row = world.row(Delivery, one)
     assert (row.state, row.sent_at, row.error, row.attempts) == ("sent", clock(), None, 1)
     assert claim(db, world.channel(acme), clock() + 10**6) == []
-    assert deliveries.pending(db) == 0
+    assert delivery_backlog.pending(db) == 0
 
 
 def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -264,11 +264,11 @@ def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> No
 def test_giving_back_costs_no_try(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert deliveries.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme)
     claimed = claim(db, world.channel(acme), clock())
-    assert not deliveries.has_untried(db, acme)
+    assert not delivery_backlog.has_untried(db, acme)
     deliveries.release(db, claimed, clock() + 60, clock() + 7)
-    assert deliveries.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme)
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
     assert [each.attempts for each in again] == [1, 1]
@@ -308,26 +308,26 @@ def test_forgotten_deliveries_are_found(world: Any, db: Db, clock: Any, told: An
     channels.disable(db, world.channel(gone), "410", clock())
     told(gone, 1, first=50)
     now = clock.advance(60)
-    assert list(deliveries.waiting_channels(db, now, 62.5, 10)) == [world.channel(acme)]
+    assert list(delivery_backlog.waiting_channels(db, now, 62.5, 10)) == [world.channel(acme)]
     both = sorted([world.channel(acme), world.channel(bolt)])
-    assert list(deliveries.waiting_channels(db, now, 60, 10)) == both
-    assert len(deliveries.waiting_channels(db, now, 60, 1)) == 1
+    assert list(delivery_backlog.waiting_channels(db, now, 60, 10)) == both
+    assert len(delivery_backlog.waiting_channels(db, now, 60, 1)) == 1
     claim(db, world.channel(acme), now)
-    assert list(deliveries.waiting_channels(db, now, 60, 10)) == [world.channel(bolt)]
-    assert list(deliveries.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
+    assert list(delivery_backlog.waiting_channels(db, now, 60, 10)) == [world.channel(bolt)]
+    assert list(delivery_backlog.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
 
 
 def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*((world.item(number), (acme,)) for number in (1, 2, 3))), clock())
     channel, began = world.channel(acme), clock()
-    assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None
-    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(3, 0, began)
+    assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None
+    assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(3, 0, began)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
-    assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
+    assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
     deliveries.mark_sent(db, claimed.id, clock())
-    assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None, "one has just gone out"
-    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(2, 0, began)
+    assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None, "one has just gone out"
+    assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(2, 0, began)
 
 
 def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
@@ -348,7 +348,7 @@ def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any
     for _ in range(3):
         fail(db, channel, clock)
         clock.advance(25)
-        assert deliveries.waiting(db, clock(), 60) == deliveries.DeliveryQueue(15, 0, None)
+        assert delivery_backlog.waiting(db, clock(), 60) == delivery_backlog.DeliveryQueue(15, 0, None)
 
 
 def test_a_dead_receiver_that_is_not_even_tried_is_told(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -356,14 +356,19 @@ def test_a_dead_receiver_that_is_not_even_tried_is_told(world: Any, db: Db, cloc
     told(acme, 15)
     channel, eleventh = world.channel(acme), clock() - 4
     fail(db, channel, clock, delay=300)
-    assert deliveries.waiting(db, clock.advance(300 + deliveries.FORGOTTEN_AFTER_SECONDS - 1), 60).overdue_since is None
-    assert deliveries.waiting(db, clock.advance(1), 60).overdue_since == eleventh
+    assert (
+        delivery_backlog.waiting(
+            db, clock.advance(300 + delivery_backlog.FORGOTTEN_AFTER_SECONDS - 1), 60
+        ).overdue_since
+        is None
+    )
+    assert delivery_backlog.waiting(db, clock.advance(1), 60).overdue_since == eleventh
     claim(db, channel, clock())
-    assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
+    assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
 
 
 def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told: Any) -> None:
-    many = deliveries.MAX_STUCK_CHANNELS + 5
+    many = delivery_backlog.MAX_STUCK_CHANNELS + 5
     dead = world.workspace("dead", channels={f"c{number}": "instant" for number in range(many)})
     bolt = world.workspace("bolt")
     told(dead, 2)
@@ -371,14 +376,14 @@ def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told:
     told(bolt, 1, first=50)
     began = clock()
     clock.advance(60)
-    assert deliveries.waiting(db, clock(), 60) == deliveries.DeliveryQueue(2 * many + 1, 0, began)
-    assert deliveries.oldest_due(db, clock()) == began
+    assert delivery_backlog.waiting(db, clock(), 60) == delivery_backlog.DeliveryQueue(2 * many + 1, 0, began)
+    assert delivery_backlog.oldest_due(db, clock()) == began
 
 
 def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"team": "digest"})
     told(acme)
-    deliveries.compose(db, acme, clock(), clock())
+    digests.compose(db, acme, clock(), clock())
     StoredItem.delete().execute(db.peewee)
     [one] = claim_contents(db, world.channel(acme), clock())
     assert one.notice.mentions == ()
@@ -405,12 +410,12 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
     told(bolt, 1, first=10)
     daily = world.channel(acme, "daily")
 
-    assert deliveries.compose(db, acme, clock(), clock()) == [daily]
+    assert digests.compose(db, acme, clock(), clock()) == [daily]
     [digest] = claim_contents(db, daily, clock())
     assert digest.notice.type == "digest"
     assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
     assert len(digest.born) == 3
-    assert deliveries.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
+    assert delivery_backlog.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
 
 
 def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
@@ -422,7 +427,7 @@ def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
         [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
     ):
         told(acme, count, first=first)
-        deliveries.compose(db, acme, float(period), clock())
+        digests.compose(db, acme, float(period), clock())
         [digest] = claim_contents(db, world.channel(acme), clock())
         assert [mention.item for mention in digest.notice.mentions] == shown
         assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
@@ -431,13 +436,13 @@ def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
 
 def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
-    assert deliveries.compose(db, acme, 1.0, clock()) == []
+    assert digests.compose(db, acme, 1.0, clock()) == []
     told(acme, 2)
-    assert len(deliveries.compose(db, acme, 2.0, clock())) == 1
-    assert deliveries.compose(db, acme, 2.0, clock()) == []
+    assert len(digests.compose(db, acme, 2.0, clock())) == 1
+    assert digests.compose(db, acme, 2.0, clock()) == []
     told(acme, 1, first=5)
-    assert deliveries.compose(db, acme, 2.0, clock()) == [], "what came since goes into the next"
-    assert deliveries.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
+    assert digests.compose(db, acme, 2.0, clock()) == [], "what came since goes into the next"
+    assert digests.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
     periods = Delivery.select().where(Delivery.period_end.is_null(False)).count(db.peewee)
     assert periods == 2
 
@@ -448,13 +453,13 @@ def test_composing_at_the_same_time(world: Any, db: Db, clock: Any, told: Any, r
     for turn in range(12):
         told(acme, 3, first=10 * turn + 1)
         end = float(turn + 1)
-        race(*[lambda end=end: deliveries.compose(db, acme, end, clock())] * 2,
-             lambda end=end: deliveries.compose(db, acme, end + 0.5, clock()))  # fmt: skip
+        race(*[lambda end=end: digests.compose(db, acme, end, clock())] * 2,
+             lambda end=end: digests.compose(db, acme, end + 0.5, clock()))  # fmt: skip
         for name in ("daily", "other"):
-            digests = claim_contents(db, world.channel(acme, name), clock())
-            assert sum(len(digest.notice.mentions) for digest in digests) == 3
-            assert all(digest.notice.mentions for digest in digests)
-            for digest in digests:
+            composed = claim_contents(db, world.channel(acme, name), clock())
+            assert sum(len(digest.notice.mentions) for digest in composed) == 3
+            assert all(digest.notice.mentions for digest in composed)
+            for digest in composed:
                 deliveries.mark_sent(db, digest.notice.id, clock())
 
 
@@ -467,9 +472,9 @@ def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
         message = world.matched((world.item(10 * turn + 5), (acme,)), poll=f"race {turn}")
         race(
             lambda message=message: storing.store(db, message, clock()),
-            lambda end=float(turn + 1): deliveries.compose(db, acme, end, clock()),
+            lambda end=float(turn + 1): digests.compose(db, acme, end, clock()),
         )
-    deliveries.compose(db, acme, 1000.0, clock())
+    digests.compose(db, acme, 1000.0, clock())
     bundled = Delivery.select(Delivery.mention).where(Delivery.state == "bundled", Delivery.bundle.is_null(False))
     assert bundled.count(db.peewee) == Mention.select().count(db.peewee) == 24
 
@@ -493,7 +498,7 @@ def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any,
     assert row is not None
     assert (row.disabled_at, row.reason) == (clock(), "gone�")
     assert claim(db, world.channel(acme, "now"), clock()) == []
-    assert deliveries.compose(db, acme, clock(), clock()) == []
+    assert digests.compose(db, acme, clock(), clock()) == []
 
     world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
     row = channels.get(db, world.channel(acme, "now"))

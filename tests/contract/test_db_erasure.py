@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.db import deliveries, erasure, erasure_requests, rechecks, retention, storing
+from overheard.db import deliveries, digests, erasure, erasure_requests, rechecks, retention, storing
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
 from overheard.db.models import Delivery, Mention, StoredItem
@@ -68,7 +68,7 @@ def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
 ) -> None:
     acme = told(3, channels={"daily": "digest"})
     daily = world.channel(acme, "daily")
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
     told(1, first=10, channels={"daily": "digest"})
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
@@ -79,16 +79,16 @@ def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
     assert world.row(Delivery, digest.id).error is None, "a failed try may have quoted it"
     assert erasure.erase_items(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
     assert deliveries.contents(db, digest) is None
-    assert deliveries.compose(db, acme, 2.0, clock()) == [daily], "what is held goes into the next as ever"
+    assert digests.compose(db, acme, 2.0, clock()) == [daily], "what is held goes into the next as ever"
 
 
 def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(1, channels={"daily": "digest"})
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
     assert world.rows(Delivery, "state") == [("sent",)]
-    assert deliveries.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
+    assert digests.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
 
 
 # -- a post's title in other people's comments

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.db import dead_letters, deliveries, erasure_requests, queries, storing
+from overheard.db import dead_letters, digests, erasure_requests, queries, storing
 from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
@@ -44,7 +44,7 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatc
     hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
     other = [world.item(number, author="some-one2") for number in range(20, 23)]
     storing.store(db, world.matched(*[(item, (acme,)) for item in hers], poll="a"), clock())
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
 
     counted = erasure_requests.count_author(db, "reddit", "sOME-one")
@@ -134,7 +134,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
         limiter.reserve(f"channel:{channel}")
     shared, own = world.item(1), [world.item(number, body="own words") for number in range(2, 12)]
     storing.store(db, world.matched((shared, (acme, bolt)), *[(item, (acme,)) for item in own], poll="a"), clock())
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
     letter(NotifyChannel(channel_id=world.channel(acme, "now")))
     letter(ComposeDigest(workspace_id=acme, period_end=1.0))

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import dead_letters, deliveries, heartbeats, mentions, queries, retention, storing, workspace_specs
+from overheard.db import (
+    dead_letters,
+    deliveries,
+    digests,
+    heartbeats,
+    mentions,
+    queries,
+    retention,
+    storing,
+    workspace_specs,
+)
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Mention, Query, StoredItem, Watch
@@ -438,7 +448,7 @@ def test_a_delivery_that_waits_is_never_too_old(world: Any, db: Db, clock: Any) 
 def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
-    deliveries.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
+    digests.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
     retention.prune(db, RetentionAges(90, 1, 0), clock())
     [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
     contents = deliveries.contents(db, digest)
@@ -454,12 +464,12 @@ def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db
     acme = world.workspace(channels={"team": "instant" if waits == "pending" else "digest"})
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     if waits == "in a digest":
-        deliveries.compose(db, acme, clock(), clock())
+        digests.compose(db, acme, clock(), clock())
     keep = RetentionAges(mentions=3, deliveries=30, dead_letters=0)
     assert retention.prune(db, keep, clock.advance(4 * DAY_SECONDS)).unsent == 0
     assert world.counts() | {"Mention": 1, "StoredItem": 1} == world.counts()
     if waits == "held":
-        deliveries.compose(db, acme, clock(), clock())
+        digests.compose(db, acme, clock(), clock())
     [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
     deliveries.mark_sent(db, claimed.id, clock())
     gone = retention.prune(db, keep, clock())

@@ -224,7 +224,12 @@ def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
     assert Workspace.select().count(db.peewee) == 0
 
 
-RENAMED = {("item", "name"): "ref", ("item", "subreddit"): "place", ("mention", "queries"): "query_ids"}
+RENAMED = {
+    ("item", "name"): "ref",
+    ("item", "subreddit"): "place",
+    ("mention", "queries"): "query_ids",
+    ("mention", "silent"): "backfilled",
+}
 MOVED = {("workspace", "demanded_at"), ("workspace", "served_at")}
 
 
@@ -378,6 +383,17 @@ def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any,
     assert migrate.migrate(db) == done[1:]
     assert world.rows(StoredItem, "checked_at") == [(0,)]
     assert Mention.select().count(db.peewee) == 1
+
+
+@pytest.mark.parametrize("backfilled", [True, False])
+def test_the_renamed_column_keeps_what_is_backfilled(world: Any, db: Db, clock: Any, backfilled: bool) -> None:
+    storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
+    Mention.update(backfilled=backfilled).execute(db.peewee)
+    runner = Runner(db.peewee, str(migrate.DIRECTORY))
+    runner.down("0020_mention_backfilled")
+    assert list(Table("mention", ["silent"]).bind(db.peewee).select().tuples()) == [(backfilled,)]
+    migrate.migrate(db)
+    assert world.rows(Mention, "backfilled") == [(backfilled,)]
 
 
 def test_feeds_begin_where_they_were_in_groups_of_their_own(

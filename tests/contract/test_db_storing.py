@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from overheard.db import deliveries, feeds, gaps, groups, retention, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import (
+    SENT,
     Channel,
     Delivery,
     Feed,
@@ -67,7 +68,7 @@ def test_a_part_becomes_item_mention_and_delivery(world: Any, db: Db, clock: Any
     [mention] = world.rows(Mention)
     assert mention["query_ids"] == f"[{world.query(acme)}]"
     assert mention["highlights"] == '[["title",3,7]]'
-    assert not mention["silent"]
+    assert not mention["backfilled"]
     [delivery] = world.rows(Delivery)
     assert (delivery["channel"], delivery["mention"], delivery["state"]) == (
         world.channel(acme), mention["id"], "pending",
@@ -102,7 +103,7 @@ def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, 
     entries = [(world.item(number, created_at=float(began + age)), (acme,)) for number, age in [(1, -1), (2, 0)]]
     stored = storing.store(db, world.matched(*entries), clock())
 
-    assert [silent for (silent,) in world.rows(Mention, "silent")] == [True, False]
+    assert [backfilled for (backfilled,) in world.rows(Mention, "backfilled")] == [True, False]
     assert world.counts()["Delivery"] == 1
     assert (stored.mentions, stored.ages) == (2, (0.75,))
 
@@ -112,14 +113,14 @@ def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: An
     item = world.item(created_at=clock() + 1)
     clock.advance(10)
     assert storing.store(db, world.matched((item, (acme,))), clock(), 7 * 86400.0).channels
-    Delivery.update(state=deliveries.SENT).execute(db.peewee)
+    Delivery.update(state=SENT).execute(db.peewee)
     clock.advance(8 * 86400)
     while retention.prune(db, RetentionAges(7, 7, 7), clock()).rows:
         pass
     assert not world.rows(Mention)
     again = storing.store(db, world.matched((item, (acme,)), poll="later"), clock(), 7 * 86400.0)
     assert again.channels == {}
-    assert [row["silent"] for row in world.rows(Mention)] == [True]
+    assert [row["backfilled"] for row in world.rows(Mention)] == [True]
 
 
 def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> None:
@@ -127,7 +128,7 @@ def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> N
     clock.advance(100)
     world.workspace(subreddits=["all", "python"])
     storing.store(db, world.matched((world.item(created_at=clock() - 50), (acme,))), clock())
-    assert world.rows(Mention, "silent") == [(False,)]
+    assert world.rows(Mention, "backfilled") == [(False,)]
 
 
 def test_a_digest_channel_holds_what_an_instant_one_sends(world: Any, db: Db, clock: Any) -> None:
@@ -494,7 +495,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, cloc
         finally:
             looked.set()
 
-    assert race(remove, storing)[1].ages == ()
+    assert race(remove, store)[1].ages == ()
     assert world.counts()["Mention"] == 0
 
 

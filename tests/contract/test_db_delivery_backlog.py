@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import channels, deliveries, storing, workspaces
+from overheard.db import channels, delivery_backlog, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.deliveries import DeliveryBacklog
+from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.db.models import Delivery
 
 
@@ -16,13 +16,13 @@ def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, c
         storing.store(db, world.matched((world.item(number), (whose,)), poll=f"{number}"), clock())
     began = clock()
     clock.advance(300)
-    assert deliveries.backlog(db, clock(), 301) is None
+    assert delivery_backlog.backlog(db, clock(), 301) is None
     team = channels.listing(db, "acme")[0].name
-    assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(4, began, "acme", team, 3)
+    assert delivery_backlog.backlog(db, clock(), 300) == DeliveryBacklog(4, began, "acme", team, 3)
     Delivery.update(due_at=clock() + 60).where(Delivery.channel == world.channel(bolt)).execute(db.peewee)
-    assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(3, began, "acme", team, 3)
+    assert delivery_backlog.backlog(db, clock(), 300) == DeliveryBacklog(3, began, "acme", team, 3)
     channels.record_failure(db, world.channel(acme), "no answer", clock())
-    assert deliveries.backlog(db, clock(), 300) is None, "it waits for its receiver"
+    assert delivery_backlog.backlog(db, clock(), 300) is None, "it waits for its receiver"
 
 
 def test_who_is_beyond_a_limit(world: Any, db: Db) -> None:
