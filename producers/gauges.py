@@ -79,7 +79,7 @@ class SystemGauges:
             self.metrics.gauges_last_success.labels(of).set(self.clock())
 
     def _database(self) -> None:
-        with self.db.session(), self.db.unhurried():
+        with self.db.session(), self.db.without_timeouts():
             self._show(vitals(self.db, self.budget, self.clock()), delivery_backlog.pending(self.db))
 
     def _show(self, known: Vitals, pending: int) -> None:

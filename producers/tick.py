@@ -154,7 +154,7 @@ class Ticker:
             return
         self._tidied = now
         broken, self._untidy = found.broken, False
-        with self.db.unhurried():  # they look through whole tables
+        with self.db.without_timeouts():  # they look through whole tables
             for step in (self._drain, self._forget):
                 self._take(step, found)
         # What broke is tried again at once, and so is told of soon.

@@ -86,7 +86,7 @@ def _refuse_stranger(db: Db) -> None:
 
 def record_delivered(db: Db) -> None:
     """Remember when the last one came out."""
-    latest = db.moment(
+    latest = db.scalar_time(
         Delivery.select(fn.max(Delivery.sent_at))
         .join(Channel, on=(Delivery.channel == Channel.id))
         .join(Workspace, on=(Channel.workspace == Workspace.id))

@@ -173,7 +173,7 @@ def mentioning_workspace(db: Db, workspace_id: int, slug: str, channels: Iterabl
     ids = [("workspace_id", workspace_id), ("workspace", workspace_id), *(("channel_id", each) for each in channels)]
     texts = [f'"{slug}"', *(f'"{name}":{each}{end}' for name, each in ids for end in ",}")]
     # Each by itself: one condition of them all would be too deep for SQLite where there are very many channels.
-    queries = (DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text)) for text in texts)
+    queries = (DeadLetter.select(DeadLetter.id).where(db.contains(DeadLetter.body, text)) for text in texts)
     return sorted({letter_id for query in queries for (letter_id,) in query.tuples().execute(db.peewee)})
 
 

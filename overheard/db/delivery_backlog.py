@@ -1,4 +1,4 @@
-"""What waits to be sent: what status, the alerts and the tick read of the outbox."""
+"""What waits to be sent: the numbers that status, the alerts and the tick read from the outbox."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from overheard.db.database import Db
 from overheard.db.deliveries import is_claimed
 from overheard.db.models import HELD, PENDING, SENT, Channel, Delivery, Workspace
 
-MAX_STUCK_CHANNELS = 50  # channels that may be stuck
-
-
-FORGOTTEN_AFTER_SECONDS = (
-    600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
-)
+MAX_STUCK_CHANNELS = 50  # examined one by one for status; chosen, not measured
+FORGOTTEN_AFTER_SECONDS = 600.0  # a failing channel whose next try is overdue for so long has no process trying it
 
 
 class DeliveryQueue(msgspec.Struct, frozen=True):
-    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that nobody heeds."""
+    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that no process attends to."""
 
     pending: int
     held: int
@@ -28,7 +24,7 @@ class DeliveryQueue(msgspec.Struct, frozen=True):
 
 
 class DeliveryBacklog(msgspec.Struct, frozen=True):
-    """Deliveries that are due and not sent, failing channels' aside; ``most`` of them are the ``channel``'s."""
+    """Deliveries that are due and not sent, without failing channels'; ``channel`` has the most of them, ``most``."""
 
     due: int
     oldest_at: float
@@ -38,9 +34,9 @@ class DeliveryBacklog(msgspec.Struct, frozen=True):
 
 
 def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
-    """Channels, and their workspaces' slugs, with deliveries that should have been sent by now.
+    """Return channels, and their workspaces' slugs, with deliveries that should have been sent by now.
 
-    That is: due, unclaimed (or the claim ran out), forgotten; and nothing has told us to leave the channel alone.
+    These are due, and unclaimed or with a claim that ran out; and the channel is not deferred.
     """
     rows = (
         Delivery.select(Delivery.channel, Workspace.slug)
@@ -61,12 +57,12 @@ def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditi
 
 
 def pending(db: Db) -> int:
-    """How many wait to be sent."""
+    """Return how many deliveries wait to be sent."""
     return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
 
 
 def has_untried(db: Db, workspace_id: int) -> bool:
-    """Whether something of the workspace waits to be sent for the first time."""
+    """Return True if a delivery of the workspace waits to be sent for the first time."""
     query = (
         Delivery.select(Delivery.id)
         .join(Channel, on=(Delivery.channel == Channel.id))
@@ -76,9 +72,10 @@ def has_untried(db: Db, workspace_id: int) -> bool:
 
 
 def waiting(db: Db, now: float, older_than: float) -> DeliveryQueue:
-    """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out.
+    """Return the queue as ``status`` shows it.
 
-    To a failing channel nothing goes out, however often it is tried: there, nobody heeds what is not even tried.
+    ``overdue_since`` counts what has been due for ``older_than`` seconds in a channel to which nothing goes out. A
+    failing channel accepts nothing, however often it is tried: there, only deliveries that are not even tried count.
     """
     counts = dict(
         Delivery.select(Delivery.state, fn.count(Delivery.id))
@@ -93,21 +90,23 @@ def waiting(db: Db, now: float, older_than: float) -> DeliveryQueue:
         # More may wait there than [notify] per_minute lets out at once.
         if not is_claimed(db, channel_id, now) and _last_sent(db, channel_id) <= now - older_than
     ]
-    stuck += _untried(db, now, max(FORGOTTEN_AFTER_SECONDS, older_than))
+    stuck += _stuck_failing_channels(db, now, max(FORGOTTEN_AFTER_SECONDS, older_than))
     overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
     return DeliveryQueue(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
 
 
-def _untried(db: Db, now: float, older_than: float) -> list[int]:
-    """Some failing channels at which nobody is, although something has been due there for so many seconds.
+def _stuck_failing_channels(db: Db, now: float, older_than: float) -> list[int]:
+    """Return some failing channels with deliveries overdue for so many seconds and no process trying them.
 
-    A try that fails puts the delivery, or the whole channel, off to a later time: where all such times are long past,
-    there was no try since.
+    A failed try moves the delivery, or the whole channel, to a later time: where all those times are long past, there
+    was no try since.
     """
-    of_it = (Delivery.channel == Channel.id) & (Delivery.state == PENDING)
-    # Asked channel by channel: one that is dead may have very many.
-    overdue = Delivery.select(Delivery.id).where(of_it, Delivery.due_at <= now - older_than, Delivery.lease_until < now)
-    tried = Delivery.select(Delivery.id).where(of_it, Delivery.due_at > now - older_than, Delivery.attempts > 0)
+    of_channel = (Delivery.channel == Channel.id) & (Delivery.state == PENDING)
+    # EXISTS for each channel: a dead one may have very many.
+    overdue = Delivery.select(Delivery.id).where(
+        of_channel, Delivery.due_at <= now - older_than, Delivery.lease_until < now
+    )
+    tried = Delivery.select(Delivery.id).where(of_channel, Delivery.due_at > now - older_than, Delivery.attempts > 0)
     rows = (
         Channel.select(Channel.id)
         .where(Channel.failing_since.is_null(False), Channel.disabled_at.is_null(), fn.EXISTS(overdue))
@@ -118,7 +117,7 @@ def _untried(db: Db, now: float, older_than: float) -> list[int]:
 
 
 def _last_sent(db: Db, channel_id: int) -> float:
-    """When the channel's delivery that was sent last went out, as they go in the order of their due times; 0: never."""
+    """Return when the channel's last delivery, in the order of due times, was sent; 0 if none was."""
     latest = (
         Delivery.select(Delivery.sent_at)
         .where(Delivery.channel == channel_id, Delivery.state == SENT)
@@ -129,9 +128,9 @@ def _last_sent(db: Db, channel_id: int) -> float:
 
 
 def oldest_due(db: Db, now: float) -> float | None:
-    """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits.
+    """Return when the oldest unsent delivery, not waiting for a retry, became due; None if there is none.
 
-    What waits for a channel that fails is aside: it waits for its receiver, not for us.
+    Failing channels do not count: their deliveries wait for the receiver, not for us.
     """
     return _oldest(db, now, Channel.failing_since.is_null())
 
@@ -144,11 +143,11 @@ def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
         .order_by(Delivery.due_at)
         .limit(1)
     )
-    return db.moment(query)
+    return db.scalar_time(query)
 
 
 def backlog(db: Db, now: float, older_than: float) -> DeliveryBacklog | None:
-    """What is due, when the oldest of it has been for so many seconds; None when it has not."""
+    """Return what is due if the oldest of it has been due for ``older_than`` seconds; None otherwise."""
     oldest = oldest_due(db, now)
     if oldest is None or oldest > now - older_than:
         return None
@@ -168,6 +167,6 @@ def backlog(db: Db, now: float, older_than: float) -> DeliveryBacklog | None:
     )
     counts = list(rows.tuples().execute(db.peewee))
     if not counts:
-        return None  # it was sent meanwhile
+        return None  # all was sent meanwhile
     most, workspace, channel = counts[0]
     return DeliveryBacklog(sum(count for count, _, _ in counts), oldest, workspace, channel, most)

@@ -8,9 +8,9 @@ from overheard.db.models import BUNDLED, HELD, PENDING, Channel, Delivery, Works
 
 
 def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[int]:
-    """Bundle what is held for each digest channel of the workspace into one delivery; returns those channels.
+    """Bundle what is held for each digest channel of the workspace into one delivery; return those channels.
 
-    Nothing held makes no digest. A period has one digest a channel, however often this is called (I3).
+    If nothing is held, there is no digest. A period has one digest per channel, however often this is called (I3).
     """
     channels = []
     with db.transaction():
@@ -22,15 +22,15 @@ def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[in
         )
         for (channel_id,) in sorted(held.tuples().execute(db.peewee)):
             row = {"id": new_delivery_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
-            made = list(
+            inserted = list(
                 Delivery.insert(**row, due_at=now, created_at=now)
                 .on_conflict_ignore()
                 .returning(Delivery.id)
                 .tuples()
                 .execute(db.peewee)
             )
-            if not made:
-                continue  # this period's digest is made already: what came since goes into the next
+            if not inserted:
+                continue  # this period has its digest already: what came since goes into the next
             taken = (
                 Delivery.update(state=BUNDLED, bundle=row["id"])
                 .where(Delivery.channel == channel_id, Delivery.state == HELD)
@@ -38,7 +38,7 @@ def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[in
             )
             if taken:
                 channels.append(channel_id)
-            else:  # another period's digest, composed at the same time, took them all
+            else:  # another period's digest, composed at the same time, has taken them all
                 Delivery.delete().where(Delivery.id == row["id"]).execute(db.peewee)
         Workspace.update(digest_end=None).where(
             Workspace.id == workspace_id, Workspace.digest_end <= period_end

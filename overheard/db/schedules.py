@@ -29,10 +29,10 @@ DUE = (Workspace.id, Workspace.slug, Workspace.every, Workspace.digest, Workspac
 
 
 def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
-    """Claim up to ``limit`` workspaces whose time has come; ``following`` gives each its next time.
+    """Claim up to ``limit`` workspaces that are due; ``following`` gives each its next due time.
 
-    Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
-    side exactly one gets it. The claim is also the demand: if the event is lost now, ``refreshes.claim_lost`` finds it.
+    A conditional UPDATE claims each one: its due time must still be the one that was read, so of two concurrent ticks
+    exactly one gets it. The claim also records the demand: if the event is lost, ``refreshes.claim_lost`` finds it.
     """
     with db.transaction():
         claimed = _claim(db, Workspace.next_due_at, {}, now, limit, following)
@@ -43,7 +43,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace]
 def claim_digests(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
     """Claim up to ``limit`` workspaces whose digest is due; ``digest_at`` of each is the period's end.
 
-    The claim notes the period: if its event is lost, ``claim_lost_digests`` finds it again.
+    The claim records the period: if its event is lost, ``claim_lost_digests`` finds it.
     """
     period = {Workspace.digest_end: Workspace.next_digest_at, Workspace.digest_asked_at: now}
     with db.transaction():
@@ -51,23 +51,23 @@ def claim_digests(db: Db, now: float, limit: int, following: Callable[[DueWorksp
 
 
 def _claim(
-    db: Db, column: Any, noted: Mapping[Any, Any], now: float, limit: int, following: Callable[[DueWorkspace], float]
+    db: Db, column: Any, recorded: Mapping[Any, Any], now: float, limit: int, following: Callable[[DueWorkspace], float]
 ) -> list[DueWorkspace]:
     due = Workspace.select(*DUE, column).where(Workspace.active, column <= now).order_by(column).limit(limit)
     claimed = []
     for *row, due_at in sorted(due.tuples().execute(db.peewee)):  # by id: one order of locks for all ticks
         workspace = DueWorkspace(*row)
         unclaimed = (Workspace.id == workspace.id) & (column == due_at) & Workspace.active
-        claim = Workspace.update({**noted, column: following(workspace)}).where(unclaimed)
+        claim = Workspace.update({**recorded, column: following(workspace)}).where(unclaimed)
         if claim.execute(db.peewee) == 1:
             claimed.append(workspace)
     return claimed
 
 
 def make_due(db: Db, workspace_id: int, now: float) -> None:
-    """Let the next tick find it due: how a run is asked for where there is no bus to ask through.
+    """Make the workspace due for the next tick: how a run is requested without a bus.
 
-    Also forgets that its feeds are fresh: who asks by hand wants to see Reddit asked.
+    Its feeds lose their freshness, too: a run requested by hand has to read the source.
     """
     with db.transaction():
         Workspace.update(next_due_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
@@ -76,13 +76,13 @@ def make_due(db: Db, workspace_id: int, now: float) -> None:
 
 
 def mark_stale(db: Db, workspace_id: int) -> None:
-    """Forget that the workspace's feeds are fresh."""
+    """Make the workspace's feeds stale."""
     watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
     Feed.update(fresh_at=0).where(Feed.id.in_(watched)).execute(db.peewee)
 
 
 def claim_lost_digests(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, float]]:
-    """Claim (workspace, period's end) of digests asked for more than ``older_than`` seconds ago and never composed."""
+    """Claim (workspace, period's end) of digests requested more than ``older_than`` seconds ago and never composed."""
     rows = (
         Workspace.select(Workspace.id, Workspace.digest_end, Workspace.digest_asked_at)
         .where(Workspace.active, Workspace.digest_end.is_null(False), Workspace.digest_asked_at <= now - older_than)
@@ -92,9 +92,11 @@ def claim_lost_digests(db: Db, now: float, older_than: float, limit: int) -> lis
     )
     return [
         (workspace_id, digest_end)
-        for workspace_id, digest_end, asked_at in sorted(rows)
+        for workspace_id, digest_end, requested_at in sorted(rows)
         if Workspace.update(digest_asked_at=now)
-        .where(Workspace.id == workspace_id, Workspace.digest_asked_at == asked_at, Workspace.digest_end == digest_end)
+        .where(
+            Workspace.id == workspace_id, Workspace.digest_asked_at == requested_at, Workspace.digest_end == digest_end
+        )
         .execute(db.peewee)
         == 1
     ]
@@ -108,21 +110,21 @@ class WaitingWorkspace(msgspec.Struct, frozen=True):
 
 
 def longest_waiting(db: Db, now: float) -> WaitingWorkspace | None:
-    """The workspace that has waited the longest: due and not asked for, or asked for in vain. None when none waits."""
+    """Return the workspace that has waited longest: due and not claimed, or claimed and not read. None if none."""
     due = (
         Workspace.select(Workspace.next_due_at, Workspace.slug)
         .where(Workspace.active, Workspace.next_due_at <= now)
         .order_by(Workspace.next_due_at)
         .limit(1)
     )
-    asked = (
+    requested = (
         RefreshDemand.select(RefreshDemand.waiting_since, Workspace.slug)
         .join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
         .where(Workspace.active, RefreshDemand.waiting_since.is_null(False), refreshes.IS_WAITING)
         .order_by(RefreshDemand.waiting_since)
         .limit(1)
     )
-    rows = [row for query in (due, asked) for row in query.tuples().execute(db.peewee)]
+    rows = [row for query in (due, requested) for row in query.tuples().execute(db.peewee)]
     if not rows:
         return None
     since, slug = min(rows)
@@ -130,24 +132,24 @@ def longest_waiting(db: Db, now: float) -> WaitingWorkspace | None:
 
 
 def oldest_digest(db: Db, now: float) -> float | None:
-    """The end of the oldest period whose digest is not composed."""
+    """Return the end of the oldest period whose digest is not composed; None if there is none."""
     due = (
         Workspace.select(Workspace.next_digest_at)
         .where(Workspace.active, Workspace.next_digest_at <= now)
         .order_by(Workspace.next_digest_at)
         .limit(1)
     )
-    asked = (
+    requested = (
         Workspace.select(Workspace.digest_end)
         .where(Workspace.active, Workspace.digest_end.is_null(False))
         .order_by(Workspace.digest_end)
         .limit(1)
     )
-    return min((float(row[0]) for query in (due, asked) for row in query.tuples().execute(db.peewee)), default=None)
+    return min((float(row[0]) for query in (due, requested) for row in query.tuples().execute(db.peewee)), default=None)
 
 
 class UnreadableSchedule(msgspec.Struct, frozen=True):
-    """A workspace's ``every``, ``digest`` or ``timezone`` (``key``) that was accepted once; ``reason`` quotes it."""
+    """A workspace's ``every``, ``digest`` or ``timezone`` (``key``) that cannot be read now; ``reason`` quotes it."""
 
     workspace: str
     key: str
@@ -155,15 +157,15 @@ class UnreadableSchedule(msgspec.Struct, frozen=True):
 
 
 def unreadable_schedules(db: Db) -> list[UnreadableSchedule]:
-    """Return what another release, or another machine's time zones, accepted and this one cannot read."""
-    found = []
+    """Return what another release, or a machine with other time zones, accepted and this one cannot read."""
+    unreadable = []
     for key, check in (("every", schedule.check), ("digest", schedule.check), ("timezone", schedule.zone)):
         column = getattr(Workspace, key)
         texts = Workspace.select(column).where(column.is_null(False)).distinct().tuples().execute(db.peewee)
         reasons = {text: reason for (text,) in texts if (reason := _refusal(check, text)) is not None}
         rows = Workspace.select(Workspace.slug, column).where(column.in_(list(reasons))).order_by(Workspace.slug)
-        found += [UnreadableSchedule(slug, key, reasons[text]) for slug, text in rows.tuples().execute(db.peewee)]
-    return found
+        unreadable += [UnreadableSchedule(slug, key, reasons[text]) for slug, text in rows.tuples().execute(db.peewee)]
+    return unreadable
 
 
 def _refusal(check: Callable[[str], object], text: str) -> str | None:

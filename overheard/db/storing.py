@@ -107,7 +107,7 @@ def _known_items(db: Db, source: Any, refs: Any) -> Any:
     known = StoredItem.select(StoredItem.ref, StoredItem.id).where(
         StoredItem.source == source, StoredItem.ref.in_(refs)
     )
-    return db.kept(known.order_by(StoredItem.ref))
+    return db.locked_for_reference(known.order_by(StoredItem.ref))
 
 
 def _portions(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -165,7 +165,7 @@ def _add_mentions(db: Db, rows: Any) -> Any:
 
 @compiled
 def _kept_workspaces(db: Db, ids: Any) -> Any:
-    return db.kept(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
+    return db.locked_for_reference(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
 
 
 @compiled

@@ -101,7 +101,7 @@ def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, intern
     places = sorted({feed.place for feed in feeds})
     known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
     while True:  # again, when retention has deleted some between the two statements
-        kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
+        kept = db.locked_for_reference(known.order_by(Feed.id)).tuples().execute(db.peewee)
         found = {(kind, place): feed for feed, kind, place in kept if (kind, place) in wanted}
         missing = sorted(wanted.keys() - found.keys())
         if not missing:

@@ -1,4 +1,4 @@
-"""Workspaces: who is due, who asked for a run, and who has been served."""
+"""Workspaces: look them up by slug or id, list them, count what they have."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from overheard.db.models import Channel, Mention, Query, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.errors import NotFound
 
-SHOWN_CHARS = 100
+SHOWN_CHARS = 100  # of a name that does not exist; it may be anything that was typed
 
 
 def by_name(db: Db, name: str | int) -> Workspace:
-    """The workspace of this slug or id. Raises NotFound, naming some that exist."""
+    """Return the workspace with this slug or id. Raises NotFound, with some that exist."""
     row: Workspace | None = Workspace.select().where(_named([name])).first(db.peewee)
     if row is None:
         few = Workspace.select(Workspace.slug).where(visibility.IS_PUBLIC_WORKSPACE).limit(5)
-        some = [slug for (slug,) in few.tuples().execute(db.peewee)]
-        hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
+        slugs = [slug for (slug,) in few.tuples().execute(db.peewee)]
+        hint = f"there are: {', '.join(slugs)}" if slugs else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
     return row
 
 
 def _named(names: Collection[str | int]) -> Any:
-    # Neither database can even be asked for other ids and slugs.
+    # An id that does not fit into 64 bits, or a slug that cannot be stored, is an error in the driver, not an empty
+    # result.
     ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
     slugs = [name for name in names if isinstance(name, str) and storable(name) == name]
     return Workspace.id.in_(ids) | Workspace.slug.in_(slugs)
 
 
 def by_slug_or_number(db: Db, text: str) -> Workspace:
-    """The workspace that somebody typed: its slug, else its id. Raises NotFound."""
+    """Return the workspace with the slug, else with the id, that was typed. Raises NotFound."""
     try:
         return by_name(db, text)
     except NotFound:
@@ -47,7 +48,7 @@ def by_slug_or_number(db: Db, text: str) -> Workspace:
 
 
 class WorkspaceRef(msgspec.Struct, frozen=True):
-    """A workspace that was named by its slug or id."""
+    """A workspace that was looked up by its slug or id."""
 
     id: int
     slug: str
@@ -55,11 +56,11 @@ class WorkspaceRef(msgspec.Struct, frozen=True):
 
 
 def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, WorkspaceRef]:
-    """Those of these slugs and ids that exist, in one look."""
+    """Return those of these slugs and ids that exist, in one query."""
     columns = [getattr(Workspace, name) for name in WorkspaceRef.__struct_fields__]
     rows = Workspace.select(*columns).where(_named(names))
-    found = [WorkspaceRef(*row) for row in rows.tuples().execute(db.peewee)]
-    return {**{row.id: row for row in found}, **{row.slug: row for row in found}}
+    existing = [WorkspaceRef(*row) for row in rows.tuples().execute(db.peewee)]
+    return {**{row.id: row for row in existing}, **{row.slug: row for row in existing}}
 
 
 class WorkspaceOverview(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class WorkspaceOverview(msgspec.Struct, frozen=True):
 
 
 def overview(db: Db) -> list[WorkspaceOverview]:
-    """All workspaces that people see by slug, with how much of everything they have."""
+    """Return all public workspaces by slug, with how much they have of everything."""
     counts: list[dict[int, Any]] = [
         refreshes.last_run(db),
         *(_counted(db, table) for table in (Watch, Query, Channel, Mention)),
@@ -111,22 +112,22 @@ def _counted(db: Db, table: Any, workspace_id: int | None = None) -> dict[int, i
 
 
 def limited_counts(db: Db, slug: str) -> dict[str, int]:
-    """How much the workspace has of what [limits] bounds; nothing where there is none of this slug."""
+    """Return how much the workspace has of what [limits] bounds; empty if no workspace has this slug."""
     row = Workspace.select(Workspace.id).where(Workspace.slug == storable(slug)).scalar(db.peewee)
     return {} if row is None else {part: _counted(db, table, row).get(row, 0) for part, table in LIMITED_PARTS.items()}
 
 
 def over_limits(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
-    """(slug, part, number) of what workspaces have more of than ``limits`` says."""
+    """Return (slug, part, number) where a workspace has more of a part than ``limits`` allows."""
     counts = {part: _counted(db, LIMITED_PARTS[part]) for part in limits}
-    over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
+    over = [(row, part, n) for part, of_part in counts.items() for row, n in of_part.items() if n > limits[part]]
     rows = Workspace.select(Workspace.id, Workspace.slug).where(Workspace.id.in_({row for row, _, _ in over}))
     slugs = dict(rows.where(visibility.IS_PUBLIC_WORKSPACE).tuples().execute(db.peewee))
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
 
 def count_active_and_paused(db: Db) -> tuple[int, int]:
-    """How many workspaces are active, and how many paused."""
+    """Return how many public workspaces are active, and how many are paused."""
     rows = (
         Workspace.select(Workspace.active, fn.count(Workspace.id))
         .where(visibility.IS_PUBLIC_WORKSPACE)

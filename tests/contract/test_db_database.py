@@ -52,15 +52,15 @@ def test_the_server_is_asked_for_the_time_when_a_session_begins_and_now_and_then
     db = open_database(postgresql_url)
     assert db._server is not None
     asked: list[float] = []
-    ask = db._server.ask
-    monkeypatch.setattr(db._server, "ask", lambda server: (asked.append(db.clock()), ask(server)))
+    synchronize = db._server.synchronize
+    monkeypatch.setattr(db._server, "synchronize", lambda server: (asked.append(db.clock()), synchronize(server)))
     for _ in range(3):
         with db.session(), db.session():
             db.clock()
     assert len(asked) == 1, "no statement of each session's own"
     db.ping()
     assert len(asked) == 2, "each look at whether it is there"
-    db._server._asked_at -= MAX_AGE_SECONDS
+    db._server._synchronized_at -= MAX_AGE_SECONDS
     with db.session():
         assert len(asked) == 3
     db.release()
@@ -263,13 +263,13 @@ def test_migrations_and_retention_take_as_long_as_they_need(postgresql_url: str)
     db = open_database(f"{postgresql_url}?options=-c%20statement_timeout%3D200")
     slow = "SELECT pg_sleep(0.5)"
     with db.session():
-        with db.unhurried():
+        with db.without_timeouts():
             db.peewee.execute_sql(slow)
             assert (shown(db, "statement_timeout"), shown(db, "lock_timeout")) == (0, 0)
         assert shown(db, "statement_timeout") == 200
     with pytest.raises(Unavailable, match="statement timeout"), db.session():
         db.peewee.execute_sql(slow)
-    with pytest.raises(Unavailable, match="terminat"), db.session(), db.unhurried():
+    with pytest.raises(Unavailable, match="terminat"), db.session(), db.without_timeouts():
         db.peewee.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
     db.release()
 
@@ -307,7 +307,7 @@ def test_a_lock_that_is_held_too_long_is_not_waited_for(postgresql_url: str) -> 
 def test_a_slow_statement_of_a_server_that_is_there_goes_on(postgresql_url: str) -> None:
     db = open_database(postgresql_url)
     with db.session():
-        db.peewee.connection().patience = 0.1
+        db.peewee.connection().answer_timeout = 0.1
         assert db.peewee.execute_sql("SELECT 7, pg_sleep(1)").fetchone()[0] == 7
     db.release()
 
@@ -339,7 +339,7 @@ def test_a_network_that_drops_is_noticed_in_the_middle_of_a_transaction(
         def transact() -> None:
             with db.session(), db.transaction():
                 heartbeats.record(db, "x", 1.0)
-                db.peewee.connection().patience = 0.5
+                db.peewee.connection().answer_timeout = 0.5
                 proxy.drop()
                 heartbeats.record(db, "x", 2.0)
 
