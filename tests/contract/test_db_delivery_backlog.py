@@ -1,4 +1,4 @@
-"""What is due and not sent, and what a workspace has of all that is bounded."""
+"""The backlog of deliveries, and how much workspaces have of what is limited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.db.models import Delivery
 
 
-def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, clock: Any) -> None:
+def test_the_backlog_is_what_is_due_in_healthy_channels(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     for number, whose in enumerate([acme, acme, acme, bolt]):
         storing.store(db, world.matched((world.item(number), (whose,)), poll=f"{number}"), clock())
@@ -25,7 +25,7 @@ def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, c
     assert delivery_backlog.backlog(db, clock(), 300) is None, "it waits for its receiver"
 
 
-def test_who_is_beyond_a_limit(world: Any, db: Db) -> None:
+def test_workspaces_over_a_limit_are_listed(world: Any, db: Db) -> None:
     world.workspace("acme", channels={"a": "instant", "b": "digest"})
     world.workspace("bolt")
     size = workspaces.limited_counts(db, "acme")

@@ -1,4 +1,4 @@
-"""The age of the oldest work, and the states of channels: what the tick's gauges ask of the database."""
+"""The age of the oldest work, and the states of channels, as the tick's gauges read them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def oldest_demand(db: Db, now: float) -> float | None:
 
 def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db, world: Any, clock: Any) -> None:
     acme, began = world.workspace(), clock()
-    assert oldest_demand(db, clock()) == began, "nobody has even asked"
+    assert oldest_demand(db, clock()) == began, "no demand was made yet"
     clock.advance(7)
     claim(db, clock)
     assert oldest_demand(db, clock()) == began + 7
@@ -42,7 +42,7 @@ def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db,
     assert oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
 
 
-def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
+def test_a_repeated_demand_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     first = clock()
     claim(db, clock)
@@ -57,10 +57,10 @@ def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world:
     Workspace.update(next_due_at=clock() + INTERVAL).execute(db.peewee)
     assert oldest_demand(db, clock()) is None
     refreshes.demand(db, [acme], clock.advance(5))
-    assert oldest_demand(db, clock()) == clock(), "what was served is forgotten"
+    assert oldest_demand(db, clock()) == clock(), "a demand that was taken up does not count"
 
 
-def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any) -> None:
+def test_a_demand_made_during_a_reading_stays_open(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
     began = clock.advance(1)
@@ -70,7 +70,7 @@ def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any
     assert oldest_demand(db, clock()) == later
 
 
-def test_a_poll_that_is_swept_asks_anew(db: Db, world: Any, clock: Any) -> None:
+def test_a_swept_poll_makes_a_new_demand(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
     refreshes.mark_taken_up(db, acme, "reddit", clock())
