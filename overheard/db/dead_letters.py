@@ -91,31 +91,31 @@ def record(db: Db, **fields: Any) -> None:
     A message that fails again during its replay becomes a new one: it loses its lease, and so the replay does not
     delete it.
     """
-    letter = NewDeadLetter(**fields)
-    _record(db, letter, found=letter.origin == "xq")
+    dead_letter = NewDeadLetter(**fields)
+    _record(db, dead_letter, found=dead_letter.origin == "xq")
 
 
-def record_found(db: Db, letters: Sequence[NewDeadLetter]) -> None:
+def record_found(db: Db, dead_letters: Sequence[NewDeadLetter]) -> None:
     """Record dead letters that were found on the bus.
 
     They replace nothing that is recorded already: the stage that gave up knew more about the failure.
     """
     with db.transaction():
-        for letter in letters:
-            _record(db, letter, found=True)
+        for dead_letter in dead_letters:
+            _record(db, dead_letter, found=True)
 
 
-def _record(db: Db, letter: NewDeadLetter, *, found: bool) -> None:
+def _record(db: Db, dead_letter: NewDeadLetter, *, found: bool) -> None:
     with db.transaction():
-        row = _row(letter)
+        row = _row(dead_letter)
         if not _insert(db, row, found=found):
             # Another event has the same id: publishers choose their ids, and none of the two may be lost.
-            row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
+            row["message_id"] = hashlib.sha256(dead_letter.body.encode("utf-8", "backslashreplace")).hexdigest()
             _insert(db, row, found=found)
 
 
-def _row(letter: NewDeadLetter) -> dict[str, Any]:
-    values = msgspec.structs.asdict(letter)
+def _row(dead_letter: NewDeadLetter) -> dict[str, Any]:
+    values = msgspec.structs.asdict(dead_letter)
     row = {name: _escaped(value) if isinstance(value, str) else value for name, value in values.items()}
     created_at = row.pop("now")
     return {**row, "created_at": created_at, "lease_until": 0.0}

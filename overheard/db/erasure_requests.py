@@ -79,10 +79,10 @@ def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCou
     """
     workspace_specs.set_active(db, workspace_id, False)
     channels = _channels(db, workspace_id)
-    letters = _letters(db, workspace_id, channels)
-    counts = _counted(db, workspace_id, channels, letters)
-    for start in range(0, len(letters), ERASE_BATCH_ROWS):
-        dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + ERASE_BATCH_ROWS])))
+    dead_letter_ids = _dead_letter_ids(db, workspace_id, channels)
+    counts = _counted(db, workspace_id, channels, dead_letter_ids)
+    for start in range(0, len(dead_letter_ids), ERASE_BATCH_ROWS):
+        dead_letters.drop(db, DeadLetterFilter(ids=tuple(dead_letter_ids[start : start + ERASE_BATCH_ROWS])))
     batch = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(ERASE_BATCH_ROWS)
     gone = Mention.delete().where(Mention.id.in_(batch)).returning(Mention.item)  # their deliveries go with them
     while items := [item for (item,) in gone.tuples().execute(db.peewee)]:
@@ -102,7 +102,7 @@ def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCou
 def count_workspace(db: Db, workspace_id: int) -> ErasedWorkspaceCounts:
     """Return what ``erase_workspace`` would erase."""
     channels = _channels(db, workspace_id)
-    counts = _counted(db, workspace_id, channels, _letters(db, workspace_id, channels))
+    counts = _counted(db, workspace_id, channels, _dead_letter_ids(db, workspace_id, channels))
     other = Mention.alias()
     others = fn.EXISTS(other.select(other.id).where(other.item == Mention.item, other.workspace != workspace_id))
     counts.items = Mention.select(Mention.id).where(Mention.workspace == workspace_id, ~others).count(db.peewee)
@@ -119,12 +119,12 @@ def _channels(db: Db, workspace_id: int) -> list[int]:
     return [channel for (channel,) in channels.tuples().execute(db.peewee)]
 
 
-def _letters(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
+def _dead_letter_ids(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
     slug = Workspace.select(Workspace.slug).where(Workspace.id == workspace_id).scalar(db.peewee)
     return dead_letters.mentioning_workspace(db, workspace_id, str(slug), channels)
 
 
-def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int]) -> ErasedWorkspaceCounts:
+def _counted(db: Db, workspace_id: int, channels: list[int], dead_letter_ids: list[int]) -> ErasedWorkspaceCounts:
     def count(table: Any) -> int:
         return int(table.select(fn.COUNT(table.workspace)).where(table.workspace == workspace_id).scalar(db.peewee))
 
@@ -132,7 +132,7 @@ def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int])
     return ErasedWorkspaceCounts(
         mentions=count(Mention),
         deliveries=deliveries,
-        letters=len(letters),
+        letters=len(dead_letter_ids),
         channels=len(channels),
         queries=count(Query),
     )

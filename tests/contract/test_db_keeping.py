@@ -264,7 +264,7 @@ def test_rfc3339(moment: float, text: str) -> None:
 # -- dead letters, beats
 
 
-def letter(**fields: Any) -> dict[str, Any]:
+def dead_letter(**fields: Any) -> dict[str, Any]:
     return {
         "message_id": "m1", "stage": "fetch", "origin": "nack", "reason": "it broke", "traceback": "line 1",
         "body": "{}", "now": 5.0,
@@ -272,10 +272,10 @@ def letter(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_dead_letter_is_recorded_once_and_the_stage_s_reason_counts(db: Db) -> None:
-    dead_letters.record(db, **letter(origin="xq", reason="found in fetch.XQ", traceback=None))
-    dead_letters.record(db, **letter())
-    dead_letters.record(db, **letter(origin="xq", reason="found in fetch.XQ", traceback=None, now=6.0))
-    dead_letters.record(db, **letter(stage="match", now=7.0))
+    dead_letters.record(db, **dead_letter(origin="xq", reason="found in fetch.XQ", traceback=None))
+    dead_letters.record(db, **dead_letter())
+    dead_letters.record(db, **dead_letter(origin="xq", reason="found in fetch.XQ", traceback=None, now=6.0))
+    dead_letters.record(db, **dead_letter(stage="match", now=7.0))
     match, listed = dead_letters.listing(db)
     fetch = dead_letters.get(db, listed.id)
     assert fetch is not None
@@ -292,25 +292,30 @@ def test_a_dead_letter_is_recorded_once_and_the_stage_s_reason_counts(db: Db) ->
 @given(text=st.text(st.characters(codec=None), max_size=50))
 def test_a_dead_letter_may_have_any_text(db: Db, text: str) -> None:
     DeadLetter.delete().execute(db.peewee)
-    dead_letters.record(db, **letter(message_id=text, reason=text, traceback=text, body=text))
-    dead_letters.record(db, **letter(message_id=text, reason=text, traceback=text, body=text))
+    dead_letters.record(db, **dead_letter(message_id=text, reason=text, traceback=text, body=text))
+    dead_letters.record(db, **dead_letter(message_id=text, reason=text, traceback=text, body=text))
     [(body,)] = DeadLetter.select(DeadLetter.body).tuples().execute(db.peewee)
     assert body == text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def test_concurrent_recording_gives_one_dead_letter(db: Db, race: Any) -> None:
-    race(*[lambda origin=origin: dead_letters.record(db, **letter(origin=origin)) for origin in ("xq", "nack", "nack")])
+    race(
+        *[
+            lambda origin=origin: dead_letters.record(db, **dead_letter(origin=origin))
+            for origin in ("xq", "nack", "nack")
+        ]
+    )
     [row] = dead_letters.listing(db)
     assert row.origin == "nack"
 
 
 def test_another_refused_event_with_the_same_id_is_another_dead_letter(db: Db) -> None:
     event = {"origin": "rejected", "stage": "ingress", "routing_key": "workspace.due"}
-    dead_letters.record(db, **letter(**event, body="one"))
-    dead_letters.record(db, **letter(**event, body="two"))
+    dead_letters.record(db, **dead_letter(**event, body="one"))
+    dead_letters.record(db, **dead_letter(**event, body="two"))
     for body in ("one", "two"):  # what the bus holds of them adds nothing
         dead_letters.record_found(
-            db, [dead_letters.NewDeadLetter(**letter(**event, body=body, reason="late", now=9.0))]
+            db, [dead_letters.NewDeadLetter(**dead_letter(**event, body=body, reason="late", now=9.0))]
         )
     full = [dead_letters.get(db, row.id) for row in dead_letters.listing(db)]
     rows = sorted((row for row in full if row is not None), key=lambda row: row.body)
@@ -323,9 +328,9 @@ def test_another_refused_event_with_the_same_id_is_another_dead_letter(db: Db) -
 
 def three(db: Db) -> None:
     """1 and 2 of fetch, at 1 and 2; 3 of store, found in .XQ, at 3."""
-    dead_letters.record(db, **letter(message_id="m1", reason="no workspace 17", now=1.0))
-    dead_letters.record(db, **letter(message_id="m2", reason="100% Slow", now=2.0))
-    dead_letters.record(db, **letter(message_id="m3", reason="slow", stage="store", origin="xq", now=3.0))
+    dead_letters.record(db, **dead_letter(message_id="m1", reason="no workspace 17", now=1.0))
+    dead_letters.record(db, **dead_letter(message_id="m2", reason="100% Slow", now=2.0))
+    dead_letters.record(db, **dead_letter(message_id="m3", reason="slow", stage="store", origin="xq", now=3.0))
 
 
 @pytest.mark.parametrize(
@@ -372,7 +377,7 @@ def test_dead_letters_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyP
 
 def test_of_concurrent_replays_one_claims_each_dead_letter(db: Db, race: Any) -> None:
     for number in range(40):
-        dead_letters.record(db, **letter(message_id=f"m{number}"))
+        dead_letters.record(db, **dead_letter(message_id=f"m{number}"))
 
     def claims() -> list[int]:
         got, after_id = [], 0
@@ -399,7 +404,7 @@ def test_a_claimed_dead_letter_is_released_or_deleted(db: Db) -> None:
 def test_a_dead_letter_that_fails_again_during_its_replay_stays(db: Db) -> None:
     three(db)
     (claimed,) = dead_letters.claim(db, DeadLetterFilter(ids=(1,)), after_id=0, limit=1)
-    dead_letters.record(db, **letter(message_id="m1", reason="again", now=8.0))
+    dead_letters.record(db, **dead_letter(message_id="m1", reason="again", now=8.0))
     assert not dead_letters.delete_replayed(db, claimed)
     dead_letters.release(db, [claimed])
     row = dead_letters.get(db, 1)
@@ -428,8 +433,8 @@ def test_old_rows_are_pruned_and_others_stay(world: Any, db: Db, clock: Any) -> 
         clock.now = start - age * DAY_SECONDS
         storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
     Delivery.update(state="sent").execute(db.peewee)
-    dead_letters.record(db, **letter(now=start - 61 * DAY_SECONDS))
-    dead_letters.record(db, **letter(stage="x", now=start - 59 * DAY_SECONDS))
+    dead_letters.record(db, **dead_letter(now=start - 61 * DAY_SECONDS))
+    dead_letters.record(db, **dead_letter(stage="x", now=start - 59 * DAY_SECONDS))
 
     assert retention.prune(db, KEEP, start).rows > 0
     assert world.counts() | {"Mention": 3, "StoredItem": 3, "Delivery": 1, "DeadLetter": 1, "Poll": 0} == world.counts()
