@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.context import Context
 from overheard.bus.actor import StageWork
 from overheard.clock import Clock
-from overheard.db import deliveries
+from overheard.db import digests
 from overheard.db.database import Db
 from overheard.messages import ComposeDigest, NotifyChannel
 from overheard.observability.log import bind
@@ -24,7 +24,7 @@ def compose(message: ComposeDigest, *, db: Db, send: Send, clock: Clock) -> None
 
     A period has one digest per channel, however often the message arrives; an empty digest is never made.
     """
-    channels = deliveries.compose(db, message.workspace_id, message.period_end, clock())
+    channels = digests.compose(db, message.workspace_id, message.period_end, clock())
     bind(channels=len(channels))
     for channel_id in channels:
         send(NotifyChannel(channel_id=channel_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from overheard import schedule
-from overheard.db.workspaces import DueWorkspace
+from overheard.db.schedules import DueWorkspace
 from overheard.observability.log import get_logger
 from overheard.workspaces import DEFAULT_DIGEST
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from overheard.bus.public_exchange import REJECTED, UNROUTED
 from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.clock import Clock
-from overheard.db import deliveries
+from overheard.db import delivery_backlog
 from overheard.db.database import Db
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
@@ -79,8 +79,8 @@ class SystemGauges:
             self.metrics.gauges_last_success.labels(of).set(self.clock())
 
     def _database(self) -> None:
-        with self.db.session(), self.db.unhurried():
-            self._set(vitals(self.db, self.budget, self.clock()), deliveries.pending(self.db))
+        with self.db.session(), self.db.without_timeouts():
+            self._set(vitals(self.db, self.budget, self.clock()), delivery_backlog.pending(self.db))
 
     def _set(self, current: Vitals, pending: int) -> None:
         metrics, failing = self.metrics, current.reddit.failing_for(current.at)

@@ -13,10 +13,10 @@ from overheard.bus.public_exchange import EventPublisher
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
 from overheard.config import TickSettings
-from overheard.db import deliveries, feeds, heartbeats, refreshes, retention, workspaces
+from overheard.db import delivery_backlog, feeds, heartbeats, refreshes, retention, schedules
 from overheard.db.database import Db
 from overheard.db.retention import RetentionAges
-from overheard.db.workspaces import DueWorkspace
+from overheard.db.schedules import DueWorkspace
 from overheard.errors import ConfigError, InvalidInput, RetryableError
 from overheard.messages import NotifyChannel
 from overheard.observability.log import bound, get_logger
@@ -152,7 +152,7 @@ class Ticker:
             return
         self._tidied_at = now
         broken, self._tidy_again = report.broken, False
-        with self.db.unhurried():  # these scan whole tables
+        with self.db.without_timeouts():  # these scan whole tables
             for step in (self._collect_dead_letters, self._prune):
                 self._run_step(step, report)
         # Retry a failed step at the next tick, so that repeated failures become an incident soon.
@@ -189,7 +189,7 @@ class Ticker:
                 break
 
     def _due(self, report: TickReport) -> None:
-        for workspace in self._claimed(workspaces.claim_due, self._next_run):
+        for workspace in self._claimed(schedules.claim_due, self._next_run):
             self._publish("workspace.due", workspace=workspace.id, reason="due")
             report.due += 1
 
@@ -197,7 +197,7 @@ class Ticker:
         return next_run(due, self.clock(), self.settings.jitter)
 
     def _digests(self, report: TickReport) -> None:
-        for workspace in self._claimed(workspaces.claim_digests, self._next_digest):
+        for workspace in self._claimed(schedules.claim_digests, self._next_digest):
             self._publish("workspace.digest", workspace=workspace.id, period_end=workspace.digest_at)
             report.digests += 1
 
@@ -222,7 +222,7 @@ class Ticker:
         report.swept_polls, report.swept_workspaces = len(polls), len(demands)
 
     def _sweep_digests(self, report: TickReport) -> None:
-        digests = workspaces.claim_lost_digests(self.db, self.clock(), self.settings.sweep_after, self.settings.batch)
+        digests = schedules.claim_lost_digests(self.db, self.clock(), self.settings.sweep_after, self.settings.batch)
         for workspace_id, period_end in digests:
             self._publish("workspace.digest", workspace=workspace_id, period_end=period_end)
         report.swept_digests = len(digests)
@@ -231,7 +231,7 @@ class Ticker:
         now, sweep_after = self.clock(), self.settings.sweep_after
         notified = {channel: at for channel, at in self._notified_channels.items() if at > now - sweep_after}
         self._notified_channels = notified
-        overdue = deliveries.waiting_channels(self.db, now, sweep_after, self.settings.batch)
+        overdue = delivery_backlog.waiting_channels(self.db, now, sweep_after, self.settings.batch)
         channels = [channel_id for channel_id in overdue if channel_id not in self._notified_channels]
         for channel_id in channels:
             with bound(workspace=overdue[channel_id]):

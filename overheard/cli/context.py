@@ -54,7 +54,7 @@ def open_app(context: click.Context, *, create: bool = False) -> Iterator[Runnin
     program = RunningProcess(configuration(context))
     try:
         program.require_database(create=create)
-        with program.db.session(), program.db.unhurried():
+        with program.db.session(), program.db.without_timeouts():
             yield program
     finally:
         program.db.release()

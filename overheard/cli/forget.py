@@ -121,7 +121,7 @@ def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
 
 
 def _undo(db: Db, source: str, name: str, format: str) -> None:
-    was, who = erasure_requests.remember_author(db, source, name), author_label(source, name)
+    was, who = erasure_requests.allow_author(db, source, name), author_label(source, name)
     if format == "json":
         output.print_json({"author": name, "source": source, "was_forgotten": was})
     elif was:

@@ -1,1 +1,1 @@
-"""The database: all SQL, a module for each noun, the same on SQLite and PostgreSQL."""
+"""All SQL: one module for each noun, the same on SQLite and PostgreSQL."""

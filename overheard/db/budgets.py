@@ -1,8 +1,8 @@
 """Shared budgets: a reservation GCRA in one SQL statement, on the database's clock (ITU-T I.371, "virtual scheduling").
 
-One row a key holds the theoretical arrival time (``tat``) of the next free slot. Reserving moves it on by one period
-and returns how far away the slot is. All processes on all machines line up in the same row, each with a slot of its
-own, so nobody wakes up to find the place taken.
+One row for each key holds the theoretical arrival time (``tat``) of the next free slot. Reserving moves it on by one
+period and returns how far away the slot is. All processes on all machines reserve in the same row, each its own slot,
+so none waits for a slot and then finds it taken.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.permits import Reservation
 
-MAX_QUEUE_SECONDS = 300.0  # seconds: longer lines are no use, the tick will ask again
-MAX_BLOCK_SECONDS = 3600.0  # seconds: what a Retry-After may ask for
-MAX_WINDOW_SECONDS = 600.0  # seconds: the longest of any source; what it counted longer ago says nothing any more
-CLOCK_RESOLUTION_SECONDS = 0.002  # seconds: SQLite's clock counts milliseconds
-OBSERVE_INTERVAL_SECONDS = 5.0  # seconds between two notes of what the server counted
-MIN_REMAINING_REQUESTS = 1.0  # requests left at which the server's own count stops us until its window ends
+MAX_QUEUE_SECONDS = 300.0  # a longer queue is useless: by then the tick demands the work again
+MAX_BLOCK_SECONDS = 3600.0  # a Retry-After can block for an hour at most
+MAX_WINDOW_SECONDS = 600.0  # the longest window of any source; older counts mean nothing any more
+CLOCK_RESOLUTION_SECONDS = 0.002  # SQLite's clock counts milliseconds
+OBSERVE_INTERVAL_SECONDS = 5.0  # between two writes of the server's count
+MIN_REMAINING_REQUESTS = 1.0  # with fewer left by the server's count, stop until its window ends
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -39,24 +39,28 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class DatabaseLimiter:
-    """``limits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon).
+    """``permits.Limiter`` in the database. ``rates`` has a rate for each kind of key (the word before the colon).
 
-    Raises Unavailable: who asks for a turn is deep in a library of somebody else's, which would take the database's
-    error for one of its own.
+    Raises Unavailable: permits are acquired deep inside foreign libraries, which would take the database's error for
+    one of their own.
     """
 
     def __init__(self, db: Db, rates: Mapping[str, Rate]) -> None:
         self._db = db
         self._rates = rates
-        self._noted: dict[str, float] = {}
+        self._observed_at: dict[str, float] = {}
 
     def reserve(self, key: str) -> Reservation:
-        """The next free slot of ``key``; none (``slot`` None, delay HORIZON) when the line is longer than HORIZON."""
+        """Reserve the next free slot of ``key``.
+
+        If the queue is longer than MAX_QUEUE_SECONDS, reserve nothing: ``slot`` is None, the delay MAX_QUEUE_SECONDS.
+        """
         with self._db.session():
             rate, now = self._rates[key.partition(":")[0]], self._db.now
             earliest = now - (rate.burst - 1) * rate.period
             start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
             row = (
+                # A new key starts with a full bucket: this reservation takes the first token of its burst.
                 Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
                 .on_conflict(
                     conflict_target=[Budget.key],
@@ -67,17 +71,17 @@ class DatabaseLimiter:
                 .tuples()
                 .execute(self._db.peewee)
             )
-            for delay, moment in row:
+            for delay, db_now in row:
                 wait = max(float(delay), 0.0)
-                return Reservation(delay=wait, slot=float(moment) + wait)
+                return Reservation(delay=wait, slot=float(db_now) + wait)
             return Reservation(delay=MAX_QUEUE_SECONDS, slot=None)
 
     def spare(self, key: str) -> float:
-        """Take a token of ``key`` that would be lost otherwise: 0 when it is taken, else seconds to wait.
+        """Take a token of ``key`` that would be lost otherwise; return 0 if it was taken, else seconds to wait.
 
-        A bucket that is full loses one token each period. Only such a one is taken: afterwards the bucket is as full
-        as before, so that no ``reserve`` is told another slot because of it. Nor is one taken when the server's own
-        count has less than half a minute's requests left: then somebody else uses the same credentials.
+        A full bucket loses one token each period. Only that one is taken: the bucket stays as full as before, so no
+        ``reserve`` gets a later slot because of it. None is taken either while the server's own count has less than
+        half a minute's requests left: then the same credentials are in use elsewhere.
         """
         with self._db.session():
             rate, now = self._rates[key.partition(":")[0]], self._db.now
@@ -99,20 +103,20 @@ class DatabaseLimiter:
             return (delay if delay > 0 else rate.period) + CLOCK_RESOLUTION_SECONDS
 
     def until(self, key: str, slot: float) -> float:
-        """Seconds until ``slot``. Minus infinity when a block has overtaken it: then it is void.
+        """Return seconds until ``slot``; minus infinity if a block has overtaken it: then the slot is void.
 
-        Otherwise all who hold a slot within the block would come at once when it ends.
+        Otherwise all that hold a slot within the block would send at once when it ends.
         """
         with self._db.session():
             now = self._db.now
             row = Budget.select(Budget.block_until, now).where(Budget.key == key).tuples().first(self._db.peewee)
             if row is None:
                 return slot - self._db.clock()
-            block_until, moment = row
-            return slot - float(moment) if slot >= float(block_until) else -math.inf
+            block_until, db_now = row
+            return slot - float(db_now) if slot >= float(block_until) else -math.inf
 
     def block(self, key: str, seconds: float) -> None:
-        """Nobody gets a slot before ``seconds`` from now, at most LONGEST_BLOCK; a longer block stays."""
+        """Give out no slot before ``seconds`` from now, at most MAX_BLOCK_SECONDS; a longer block stays."""
         until = self._db.now + min(seconds, MAX_BLOCK_SECONDS)
         with self._db.session():
             Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
@@ -121,31 +125,33 @@ class DatabaseLimiter:
             ).execute(self._db.peewee)
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
-        """Keep what the server counted, for ``status``; when nearly nothing is left, block until its window ends.
+        """Store the server's own count, for ``status``; if almost nothing is left, block until its window ends.
 
-        Our own pace is below the server's, so this happens only when somebody else uses the same credentials.
-        Each answer bears the count; one in some seconds is enough to show it, a low one is never passed over.
+        Our own rate is below the server's, so this happens only when the same credentials are in use elsewhere. Each
+        response carries the count: writing one every few seconds is enough to show it, but a low one always has to
+        block.
         """
-        moment = time.monotonic()
-        if remaining >= MIN_REMAINING_REQUESTS and moment - self._noted.get(key, 0.0) < OBSERVE_INTERVAL_SECONDS:
+        started = time.monotonic()
+        if remaining >= MIN_REMAINING_REQUESTS and started - self._observed_at.get(key, 0.0) < OBSERVE_INTERVAL_SECONDS:
             return
-        self._noted[key] = moment
+        self._observed_at[key] = started
         now = self._db.now
         with self._db.session():
             Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
                 conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
             ).execute(self._db.peewee)
+        # ``reset`` is the server's: bounded, so that a wrong one does not stop us for longer than any window lasts.
         if remaining < MIN_REMAINING_REQUESTS and reset > 0:
             self.block(key, min(reset, MAX_WINDOW_SECONDS))
 
 
 def claim_slot(db: Db, key: str, seconds: float) -> bool:
-    """Take the one slot of ``key`` there is in so many seconds; says whether it was free. Nobody waits in a line."""
+    """Claim the one slot of ``key`` in so many seconds; return True if it was free. Nothing is reserved."""
     return try_acquire(db, key, Rate(60.0 / seconds, 1))
 
 
 def try_acquire(db: Db, key: str, rate: Rate) -> bool:
-    """Take a token of ``key`` if there is one now; return whether there was. Nothing is reserved."""
+    """Take a token of ``key`` if there is one now; return True if there was. Nothing is reserved."""
     now = db.now
     earliest = now - (rate.burst - 1) * rate.period
     start = db.greatest(Budget.tat, earliest)
@@ -160,17 +166,17 @@ def try_acquire(db: Db, key: str, rate: Rate) -> bool:
 
 
 def try_acquire_trigger(db: Db, workspace_id: int, per_hour: int) -> bool:
-    """Count a run that was asked for by hand against [limits] triggers_per_hour; return whether it may be made now.
+    """Count a run requested by hand against [limits] triggers_per_hour; return True if it may run now.
 
-    As many as an hour has may come at once; after them, one more every 3,600 / ``per_hour`` seconds.
+    An hour's worth may come at once; after that, one more every 3,600 / ``per_hour`` seconds.
     """
     return try_acquire(db, f"trigger:{workspace_id}", Rate(per_hour / 60, per_hour))
 
 
 def usage(db: Db, key: str) -> tuple[float | None, float]:
-    """(requests remaining as the server last said, seconds that the key is still blocked or booked) for ``status``.
+    """Return (requests remaining by the server's last count, seconds that the key is still blocked or booked).
 
-    What it said longer ago than its window lasts is not known any more: None.
+    The count is None if it is older than any window.
     """
     now = db.now
     booked = db.greatest(Budget.tat, Budget.block_until) - now

@@ -1,4 +1,4 @@
-"""The canary's workspace: made, changed and removed as the configuration says, whoever comes first."""
+"""The canary's workspace: created, changed and removed as configured, by whichever process comes first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from overheard.db.models import Channel, Delivery, Feed, Heartbeat, Mention, Sto
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 
-BEAT = "canary"  # when the last one came out at the end: it outlives the delivery's row
+BEAT = "canary"  # the heartbeat of the last delivered canary, which outlives the delivery's row
 DAY_SECONDS = 86400.0
 DELETE_BATCH_ROWS = 1000
 
@@ -23,20 +23,20 @@ NextDueTime = Callable[[str, str], float]
 
 
 class CanaryState(msgspec.Struct, frozen=True):
-    """``every`` seconds, since ``begun_at``; ``delivered_at`` is when the last one came out at the end."""
+    """One canary every ``every`` seconds since ``begun_at``; ``delivered_at``: when the last one was delivered."""
 
     every: int
     begun_at: float
     delivered_at: float | None
 
     def late_since(self, now: float) -> float | None:
-        """When one should have come out that did not; None while all is well."""
+        """Return when a canary should have been delivered that was not; None if none is late."""
         due = max(self.begun_at, self.delivered_at or 0.0) + canary.LATE_AFTER_INTERVALS * self.every
         return due if now > due else None
 
 
 def state(db: Db) -> CanaryState | None:
-    """How it is; None when it is off."""
+    """Return the canary's state; None if it is off."""
     row = (
         Workspace.select(Workspace.every, Workspace.created_at)
         .where(Workspace.internal, Workspace.active)
@@ -49,7 +49,7 @@ def state(db: Db) -> CanaryState | None:
 
 
 def ensure(db: Db, interval: int, now: float, following: NextDueTime) -> None:
-    """Let there be its workspace, due every ``interval`` seconds. Raises InvalidInput when the slug is somebody's."""
+    """Ensure that its workspace exists, due every ``interval`` seconds. Raises InvalidInput if a user has the slug."""
     spec = WorkspaceSpec(
         slug=canary.WORKSPACE,
         name="Overheard's canary",
@@ -60,9 +60,9 @@ def ensure(db: Db, interval: int, now: float, following: NextDueTime) -> None:
     )
     try:
         with db.transaction():
-            _refuse_stranger(db)
+            _require_reserved_slug(db)
             workspace_specs.save(db, spec, now, following=following, secret=lambda channel: None, internal=True)
-            # A new beginning: what was, at another pace, says nothing of what comes.
+            # Start anew: earlier deliveries, at another interval, say nothing about lateness.
             ((workspace_id,),) = (
                 Workspace.update(created_at=now, next_due_at=now)
                 .where(Workspace.internal)
@@ -72,21 +72,21 @@ def ensure(db: Db, interval: int, now: float, following: NextDueTime) -> None:
             )
             workspace_specs.set_active(db, workspace_id, True)
     except peewee.IntegrityError:
-        return  # another tick has just made it
+        return  # another tick has just created it
 
 
-def _refuse_stranger(db: Db) -> None:
+def _require_reserved_slug(db: Db) -> None:
     """A workspace of this slug from before it was reserved is not ours to change."""
     if Workspace.select().where(Workspace.slug == canary.WORKSPACE, ~Workspace.internal).exists(db.peewee):
         raise InvalidInput(
-            f"the canary cannot begin: there is a workspace {canary.WORKSPACE} of somebody's; "
-            f"give it another name (overheard export, import, workspace remove)"
+            f"the canary cannot start: a workspace of yours has its slug, {canary.WORKSPACE}; "
+            f"give it another one (overheard export, import, workspace remove)"
         )
 
 
 def record_delivered(db: Db) -> None:
-    """Remember when the last one came out."""
-    latest = db.moment(
+    """Record when the last canary was delivered."""
+    latest = db.scalar_time(
         Delivery.select(fn.max(Delivery.sent_at))
         .join(Channel, on=(Delivery.channel == Channel.id))
         .join(Workspace, on=(Channel.workspace == Workspace.id))
@@ -97,7 +97,7 @@ def record_delivered(db: Db) -> None:
 
 
 def prune(db: Db, before: float) -> int:
-    """Delete its items that were stored before then, with their mentions and deliveries; how many went."""
+    """Delete up to a batch of canary items stored before then, with their mentions and deliveries; return how many."""
     old = (
         Mention.select(Mention.item)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
@@ -109,10 +109,11 @@ def prune(db: Db, before: float) -> int:
 
 
 def remove(db: Db, now: float) -> bool:
-    """Take it away with all that it left; says whether there was anything to take."""
+    """Remove the canary with everything that it left; return False if there was none."""
     row = Workspace.select(Workspace.id).where(Workspace.internal).tuples().first(db.peewee)
     if row is None:
         return False
+    # A day ahead, so that what is stored meanwhile goes, too.
     while prune(db, now + DAY_SECONDS) == DELETE_BATCH_ROWS:
         pass
     with db.transaction():

@@ -1,4 +1,4 @@
-"""Channels as the notify stage needs them: opened from the database, marked well, failing or disabled."""
+"""Channels as the notify stage needs them: read from the database, marked healthy, failing or disabled."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from peewee import Case, fn
 
 from overheard.db import incidents, visibility
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Workspace
+from overheard.db.models import FAILED, HELD, PENDING, Channel, Delivery, Workspace
 from overheard.db.storable_text import storable
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
-    """A channel. ``url`` and ``secret`` are secrets: they are for ``open_channel`` alone."""
+    """A channel. ``url`` and ``secret`` are secrets: only ``open_channel`` gets them."""
 
     id: int
     workspace: str
@@ -44,7 +44,7 @@ COLUMNS = (
     Channel.not_before,
     Workspace.internal,
 )
-# A channel of which nothing bad is known.
+# What a channel has after a success.
 HEALTHY: dict[Any, Any] = {
     Channel.failing_since: None,
     Channel.reason: None,
@@ -54,26 +54,26 @@ HEALTHY: dict[Any, Any] = {
 
 
 def get(db: Db, channel_id: int) -> ChannelRow | None:
-    """The channel, or None when it is gone."""
+    """Return the channel; None if it was removed."""
     query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
     rows = list(query.where(Channel.id == channel_id).tuples().execute(db.peewee))
     return ChannelRow(*rows[0]) if rows else None
 
 
 def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:
-    """All channels that people see, or one workspace's, by workspace and name."""
+    """Return all public channels, or one workspace's, by workspace and name."""
     query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
     query = query.where(visibility.workspace_condition(workspace))
     return [ChannelRow(*row) for row in query.order_by(Workspace.slug, Channel.name).tuples().execute(db.peewee)]
 
 
 def mark_healthy(db: Db, channel_id: int) -> None:
-    """It took a delivery."""
+    """Record that the channel accepted a delivery."""
     Channel.update(HEALTHY).where(Channel.id == channel_id, Channel.failing_since.is_null(False)).execute(db.peewee)
 
 
 def record_failure(db: Db, channel_id: int, reason: str, now: float, *, fault: bool = True) -> tuple[float, int]:
-    """Note a failed try; return since when there was no success, and how many of these tries were its own ``fault``."""
+    """Record a failed try; return since when none succeeded, and how many failed by the channel's own ``fault``."""
     rows = list(
         Channel.update(
             failing_since=fn.coalesce(Channel.failing_since, now),
@@ -89,30 +89,30 @@ def record_failure(db: Db, channel_id: int, reason: str, now: float, *, fault: b
 
 
 def put_off(db: Db, channel_id: int, until: float) -> None:
-    """Leave the channel alone until then: claims before that get nothing."""
+    """Defer the channel: until then, claims get nothing."""
     Channel.update(not_before=until).where(Channel.id == channel_id).execute(db.peewee)
 
 
 def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
-    """Send nothing there any more, and say so in what was waiting for it. Saving the channel anew enables it."""
+    """Send nothing there any more, and fail what waits for it, with the reason. Saving the channel again enables it."""
     reason = storable(reason)
     with db.transaction():
         row = get(db, channel_id)
         Channel.update(disabled_at=now, reason=reason).where(Channel.id == channel_id).execute(db.peewee)
-        Delivery.update(state="failed", lease_until=0, error=reason).where(
-            Delivery.channel == channel_id, Delivery.state.in_(["pending", "held"])
+        Delivery.update(state=FAILED, lease_until=0, error=reason).where(
+            Delivery.channel == channel_id, Delivery.state.in_([PENDING, HELD])
         ).execute(db.peewee)
         if row is not None and row.disabled_at is None:
             incidents.record(db, "channel disabled", f"{row.workspace}/{row.name}", now)
 
 
 def enable(db: Db, channel_id: int) -> None:
-    """Send there again, from the next mention on."""
+    """Enable the channel, from the next mention on."""
     Channel.update({**HEALTHY, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
 
 
 class FailingChannel(msgspec.Struct, frozen=True):
-    """A channel that takes nothing, since when, and why."""
+    """A channel that accepts nothing, since when, and why."""
 
     workspace: str
     name: str
@@ -122,10 +122,10 @@ class FailingChannel(msgspec.Struct, frozen=True):
 
 
 def failing_or_disabled(db: Db, limit: int) -> list[FailingChannel]:
-    """Up to ``limit`` channels that fail or are disabled, the disabled first, by workspace and name."""
+    """Return up to ``limit`` channels that fail or are disabled, the disabled first, by workspace and name."""
     off = Channel.disabled_at.is_null(False)
-    # By id first: where very many are, to sort them all by name takes long.
-    some = (
+    # By id first: sorting very many by name takes long.
+    first = (
         Channel.select(Channel.id)
         .where(off | Channel.failing_since.is_null(False))
         .order_by(off.desc(), Channel.id)
@@ -134,7 +134,7 @@ def failing_or_disabled(db: Db, limit: int) -> list[FailingChannel]:
     rows = (
         Channel.select(Workspace.slug, Channel.name, Channel.disabled_at, Channel.failing_since, Channel.reason)
         .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(Channel.id.in_(some))
+        .where(Channel.id.in_(first))
         .order_by(off.desc(), Workspace.slug, Channel.name)
     )
     return [
@@ -144,10 +144,10 @@ def failing_or_disabled(db: Db, limit: int) -> list[FailingChannel]:
 
 
 def states(db: Db) -> dict[str, int]:
-    """How many of the channels that people see are ok, failing or disabled."""
+    """Return how many of the public channels are ok, failing or disabled."""
     disabled = fn.sum(Case(None, [(Channel.disabled_at.is_null(False), 1)], 0))
     failing_now = fn.sum(Case(None, [(Channel.disabled_at.is_null() & Channel.failing_since.is_null(False), 1)], 0))
-    seen = Channel.workspace.in_(Workspace.select(Workspace.id).where(visibility.IS_PUBLIC_WORKSPACE))
-    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(seen).tuples().execute(db.peewee)
-    in_all, off, failing_or_disabled = (int(count or 0) for count in rows[0])
-    return {"ok": in_all - off - failing_or_disabled, "failing": failing_or_disabled, "disabled": off}
+    public = Channel.workspace.in_(Workspace.select(Workspace.id).where(visibility.IS_PUBLIC_WORKSPACE))
+    rows = Channel.select(fn.count(Channel.id), disabled, failing_now).where(public).tuples().execute(db.peewee)
+    total, off, failing = (int(count or 0) for count in rows[0])
+    return {"ok": total - off - failing, "failing": failing, "disabled": off}

@@ -1,8 +1,9 @@
-"""The database server's clock as one process knows it: the clock of every lease, due time and claim (I10).
+"""The database server's clock, as one process follows it: the clock of every lease, due time and claim (I10).
 
-The server is asked when the first connection opens, and then every few seconds. In between the time is counted on by
-how long ago that was, so that no statement is needed for it and the machine's own clock does not matter. A step of the
-server's clock is followed with the next answer; nothing is done about times that were written before it.
+The server's time is read when the first connection opens, and then every few seconds. In between, a monotonic clock
+counts on from the last answer, so that reading the time needs no statement and does not depend on the machine's own
+clock. A step of the server's clock is followed with the next answer; times that were written before it stay as they
+are.
 """
 
 from __future__ import annotations
@@ -12,45 +13,45 @@ from collections.abc import Callable
 
 from overheard.clock import system_clock
 
-MAX_AGE_SECONDS = 10.0  # since the last answer, after which the next session asks first: nothing else does
-# It goes on while the machine sleeps. Linux has it under a name of its own; elsewhere the usual one does so.
+MAX_AGE_SECONDS = 10.0  # of the last answer; then the next session reads the time first
+# A monotonic clock that goes on while the machine sleeps: on Linux CLOCK_BOOTTIME, elsewhere CLOCK_MONOTONIC.
 MONOTONIC_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def monotonic_seconds() -> float:
-    """Return seconds since some moment, by a clock that nobody sets."""
+    """Return seconds since some moment, by a clock that cannot be set."""
     return time.clock_gettime(MONOTONIC_CLOCK)
 
 
 class ServerClock:
-    """A ``Clock``: seconds since the epoch by the server's clock. Calling it asks nobody.
+    """A ``Clock``: seconds since the epoch by the server's clock. Calling it sends nothing.
 
-    Until the first answer it is the machine's clock: without a connection nothing can be written with it.
+    Until the first answer it is the machine's clock: without a connection, no time can be written anyway.
     """
 
     def __init__(self, monotonic_seconds: Callable[[], float] = monotonic_seconds) -> None:
-        self._steady = monotonic_seconds
-        self._ahead: float | None = None  # of the steady clock
-        self._asked_at = float("-inf")
+        self._monotonic = monotonic_seconds
+        self._offset: float | None = None  # of the server's clock to the monotonic one
+        self._synchronized_at = float("-inf")
 
     def __call__(self) -> float:
-        return system_clock() if self._ahead is None else self._steady() + self._ahead
+        return system_clock() if self._offset is None else self._monotonic() + self._offset
 
     @property
     def stale(self) -> bool:
-        """Whether the server was not asked for a while."""
-        return self._steady() - self._asked_at > MAX_AGE_SECONDS
+        """True if the server's time was not read for a while."""
+        return self._monotonic() - self._synchronized_at > MAX_AGE_SECONDS
 
-    def ask(self, server: Callable[[], float]) -> None:
-        """Take the time from the server, whose answer may take a while.
+    def synchronize(self, server_time: Callable[[], float]) -> None:
+        """Read the time from the server, whose answer may take a while.
 
-        It was right at some moment in between. Only what the answer proves wrong is corrected, and only as far: a slow
-        answer changes nothing, and the time hardly ever goes back.
+        The answer was right at some moment between request and arrival. Only an offset that the answer proves wrong is
+        corrected, and only as far as needed: a slow answer changes nothing, and the time hardly ever goes back.
         """
-        before = self._steady()
-        told = server()
-        after = self._steady()
-        least, most = told - after, told - before
-        known = (least + most) / 2 if self._ahead is None else self._ahead
-        self._ahead = min(max(known, least), most)
-        self._asked_at = after
+        before = self._monotonic()
+        answer = server_time()
+        after = self._monotonic()
+        least, most = answer - after, answer - before
+        current = (least + most) / 2 if self._offset is None else self._offset
+        self._offset = min(max(current, least), most)
+        self._synchronized_at = after

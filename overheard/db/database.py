@@ -1,7 +1,7 @@
-"""The database handle: SQLite (WAL) or PostgreSQL by URL, one connection a thread, faults turned into our errors.
+"""The database handle: SQLite (WAL) or PostgreSQL by URL, one connection a thread, its errors turned into ours.
 
 Queries are peewee's, built on the models and executed on the handle that is passed in: ``query.execute(db.peewee)``.
-No model is bound to a database, so that nothing is global.
+No model is bound to a database, so there is no global state.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ from overheard.db.clock import ServerClock
 from overheard.db.postgres import BoundedPostgresql
 from overheard.errors import ConfigError, Unavailable
 
-BUSY_TIMEOUT_MS = 30_000  # ms that a SQLite writer waits for another
+BUSY_TIMEOUT_MS = 30_000  # a SQLite writer waits this long for another; chosen, not measured
+# Messages of a rollback that comes too late; they hide the error before it.
 NOTHING_TO_ROLL_BACK = ("no transaction is active", "the connection is closed")
 LIFT_LIMITS = ("SET statement_timeout = 0", "SET lock_timeout = 0")
 RESTORE_LIMITS = ("RESET statement_timeout", "RESET lock_timeout")
-PING_TIMEOUT_SECONDS = 3.0  # without an answer to a ping, after which a new connection has to work
+PING_TIMEOUT_SECONDS = 3.0  # without an answer to a ping, before a second connection is tried
 
 
 class Db:
-    """A database. Times in it are seconds since the epoch (UTC), as double precision, by its own ``clock``.
+    """A database. Times in it are seconds since the epoch (UTC), as double precision.
 
-    ``clock`` costs no statement: SQLite's is the machine's, PostgreSQL's the server's as we know it (``ServerClock``).
-    Tests pass one that they can set; ``now`` follows it.
+    ``clock`` reads the database's clock without a statement: SQLite's is the machine's, PostgreSQL's is the server's as
+    ``ServerClock`` follows it. ``now`` is the same clock inside a statement. Tests pass a clock of their own, which
+    both follow.
     """
 
     def __init__(self, database: peewee.Database, *, sqlite: bool, clock: Clock | None = None) -> None:
@@ -47,63 +49,62 @@ class Db:
 
     @property
     def now(self) -> Any:
-        """An SQL expression for the database's clock, as ``clock``, read by the database itself.
+        """Return an SQL expression for the database's clock, read by the database itself.
 
-        It stands still during a statement, so that what a statement computes twice from it agrees.
+        It stands still during a statement, so that all that one statement computes from it agrees.
         """
         if self._given is not None:
             return peewee.Value(self._given())
         if self.sqlite:
-            return (peewee.fn.julianday("now") - 2440587.5) * 86400.0
+            return (peewee.fn.julianday("now") - 2440587.5) * 86400.0  # a Julian day number; the epoch's is subtracted
         return peewee.fn.date_part("epoch", peewee.fn.statement_timestamp())
 
     def greatest(self, *values: Any) -> Any:
-        """An SQL expression for the greatest of ``values``."""
+        """Return an SQL expression for the greatest of ``values``."""
         return (peewee.fn.max if self.sqlite else peewee.fn.greatest)(*values)
 
-    def holds(self, column: Any, text: str) -> Any:
-        """An SQL condition: ``column`` contains exactly this text. Much quicker than LIKE on texts of megabytes."""
+    def contains(self, column: Any, text: str) -> Any:
+        """Return the SQL condition that ``column`` has exactly this text in it; much faster than LIKE on megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0
 
-    def moment(self, query: Any) -> float | None:
-        """Return the time that ``query`` finds; None where it finds none."""
+    def scalar_time(self, query: Any) -> float | None:
+        """Return the time that ``query`` selects; None if it selects none."""
         value = query.scalar(self.peewee)
         return None if value is None else float(value)
 
-    def kept(self, query: Any) -> Any:
-        """``query``, whose rows others can change but not delete until the transaction ends: they may be referred to.
+    def locked_for_reference(self, query: Any) -> Any:
+        """Return ``query`` with locks: others can change its rows, but not delete them before the transaction ends.
 
-        SQLite has one writer at a time and needs nothing.
+        So the transaction can insert rows that refer to them. SQLite has one writer at a time and needs no locks.
         """
         return query if self.sqlite else query.for_update("FOR KEY SHARE")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. On SQLite it takes the write lock at once: upgrading a read lock later can deadlock."""
+        """Commit all or nothing. SQLite takes the write lock at once: upgrading a read lock later can deadlock."""
         with self.peewee.atomic(*(["IMMEDIATE"] if self.sqlite else [])):
             yield
 
     def ping(self) -> None:
-        """Ask the database for the time. Raises Unavailable within 10 seconds when it does not answer."""
+        """Read the database's time. Raises Unavailable within 10 seconds if it does not answer."""
         with self.session():
-            self._ask_for_the_time()
+            self._read_time()
 
-    def _ask_for_the_time(self) -> None:
-        ask = peewee.Select(columns=[self.now.alias("now")]).tuples()
+    def _read_time(self) -> None:
+        query = peewee.Select(columns=[self.now.alias("now")]).tuples()
         if self._server is None:
-            ask.execute(self.peewee)
+            query.execute(self.peewee)
             return
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
-        connection.patience, patience = PING_TIMEOUT_SECONDS, connection.patience
-        self._server.ask(lambda: float(ask.execute(self.peewee)[0][0]))
-        connection.patience = patience  # one that gave no answer is given up
+        connection.answer_timeout, usual = PING_TIMEOUT_SECONDS, connection.answer_timeout
+        self._server.synchronize(lambda: float(query.execute(self.peewee)[0][0]))
+        connection.answer_timeout = usual  # after an error the session closes the connection: nothing to restore
 
     @contextmanager
-    def unhurried(self) -> Iterator[None]:
-        """Let statements, and their waiting for locks, take as long as they need; outside of a transaction.
+    def without_timeouts(self) -> Iterator[None]:
+        """Let statements run, and wait for locks, for as long as they need; outside of a transaction.
 
-        For what reads or changes much at once: migrations, retention, erasing, counting. A server that has stopped is
-        noticed all the same.
+        For bulk work: migrations, retention, erasing, counting. A server that has stopped is still noticed.
         """
         if self.sqlite:
             yield
@@ -113,22 +114,25 @@ class Db:
         try:
             yield
         finally:
-            # On a connection that was lost meanwhile there is nothing to reset, and the session gives it up.
+            # A connection that was lost meanwhile has nothing to reset, and the session closes it.
             with suppress(peewee.DatabaseError, peewee.InterfaceError, psycopg.Error):
                 for statement in RESTORE_LIMITS:
                     self.peewee.execute_sql(statement)  # type: ignore[no-untyped-call]
 
     def announce_writer(self, table: Any) -> None:
-        """Let ``await_writers`` wait for this transaction from here on, not only from its first change to the table."""
+        """Make ``await_writers`` wait for this transaction from now on, not only from its first change."""
         self._lock(table, "IN ROW EXCLUSIVE MODE")
 
     def await_writers(self, table: Any) -> None:
-        """Wait until who is writing to the table has committed: from then on, what is committed now is seen by all."""
+        """Wait until all transactions that are writing to the table have committed.
+
+        Those that begin to write afterwards see what the caller committed before.
+        """
         with self.transaction():
             self._lock(table, "IN SHARE MODE")
 
     def _lock(self, table: Any, mode: str) -> None:
-        # SQLite has one writer at a time and needs nothing.
+        # SQLite has one writer at a time and needs no lock.
         if not self.sqlite:
             lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL(mode))
             self.peewee.execute(peewee.NodeList(lock))  # type: ignore[no-untyped-call]
@@ -142,7 +146,7 @@ class Db:
         try:
             self._connect()
             if self._server is not None and self._server.stale:
-                self._ask_for_the_time()
+                self._read_time()
             yield
         except (peewee.OperationalError, peewee.InterfaceError, psycopg.OperationalError) as error:
             self.release()
@@ -150,28 +154,28 @@ class Db:
         except peewee.DatabaseError as error:
             if isinstance(error.__context__, IdleInTransactionSessionTimeout):  # an internal error, by its class
                 self.release()
-                raise Unavailable(f"the database has ended the session: {_first_line(error)}") from error
+                raise Unavailable(f"the database has ended the session: {_root_message(error)}") from error
             if type(error) is not peewee.DatabaseError:
                 raise
-            # SQLite's own word for a file that is something else, or damaged.
+            # How SQLite reports a file that is not a database, or is damaged.
             self.release()
-            raise ConfigError([f"[database] url: {_first_line(error)}"]) from error
+            raise ConfigError([f"[database] url: {_root_message(error)}"]) from error
 
     @property
     def file(self) -> Path:
-        """SQLite's file."""
+        """The path of SQLite's file."""
         return Path(self.peewee.database)
 
     def _reason(self, error: BaseException) -> str:
-        said = f"the database does not answer: {_first_line(error)}"
-        if self.sqlite and ("unable to open" in said or "readonly" in said):
-            return f"{said}: {sqlite_file.obstacle(self.file) or self.file.absolute()}"
-        return said
+        message = f"the database does not answer: {_root_message(error)}"
+        if self.sqlite and ("unable to open" in message or "readonly" in message):
+            return f"{message}: {sqlite_file.obstacle(self.file) or self.file.absolute()}"
+        return message
 
     def _connect(self) -> None:
-        # Two processes that open a new SQLite file at the same moment both turn on its WAL, and the one that comes
-        # second is told "locked" at once: SQLite does not wait for that, however long its timeout.
-        patience = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        # Two processes that open a new SQLite file at the same time both turn on its WAL, and the second gets "locked"
+        # at once: SQLite does not wait here, whatever its timeout.
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         if self.sqlite and self.peewee.is_closed():
             sqlite_file.make_private(self.file)
         while True:
@@ -179,10 +183,10 @@ class Db:
                 self.peewee.connect(reuse_if_open=True)
                 return
             except peewee.OperationalError as error:
-                if not self.sqlite or "locked" not in str(error) or time.monotonic() > patience:
+                if not self.sqlite or "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 self.release()
-                threading.Event().wait(0.02)
+                threading.Event().wait(0.02)  # turning on the WAL takes milliseconds
 
     def release(self) -> None:
         """Close this thread's connection."""
@@ -190,14 +194,14 @@ class Db:
             try:
                 self.peewee.close()
             except (peewee.OperationalError, peewee.InterfaceError, psycopg.Error):
-                # A connection that died cannot be closed politely; forget it, the next session opens another.
+                # A dead connection cannot be closed properly: drop it, the next session opens another.
                 self.peewee._state.reset()  # type: ignore[attr-defined]
 
 
 def open_database(url: str, clock: Clock | None = None) -> Db:
-    """A handle for ``sqlite:///path`` or ``postgresql://…``; connects on first use. Raises ConfigError.
+    """Return a handle for ``sqlite:///path`` or ``postgresql://…``; it connects on first use. Raises ConfigError.
 
-    ``clock``: tests set the time; production passes none.
+    ``clock``: for tests, which set the time; production passes none.
     """
     if url.startswith("sqlite:///"):
         path = url.removeprefix("sqlite:///")
@@ -223,9 +227,9 @@ def open_database(url: str, clock: Clock | None = None) -> Db:
     return Db(BoundedPostgresql(name, parts), sqlite=False, clock=clock)
 
 
-def _first_line(error: BaseException) -> str:
-    # What is raised is that there was nothing left to be rolled back: SQLite does so by itself when the disk is full,
-    # and a connection to PostgreSQL may be gone. The reason came before.
+def _root_message(error: BaseException) -> str:
+    # The error may only say that there was nothing to roll back: SQLite rolls back by itself when the disk is full, and
+    # a connection to PostgreSQL may be gone. The cause is the error before it.
     while any(words in str(error) for words in NOTHING_TO_ROLL_BACK) and error.__context__ is not None:
         error = error.__context__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be done, kept with its reason until somebody looks at it."""
+"""Dead letters: messages and events that could not be processed, with the reason, until an operator handles them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from overheard.db import incidents
 from overheard.db.database import Db
 from overheard.db.models import DeadLetter
 
-REPLAY_LEASE_SECONDS = (
-    300.0  # seconds that somebody may take to send a few again; longer than RabbitMQ may hold up a publisher
-)
-PAGE_ROWS = 500  # rows of one DELETE, or one page of a listing
+REPLAY_LEASE_SECONDS = 300.0  # for replaying a few; longer than RabbitMQ may hold up a publisher
+PAGE_ROWS = 500  # of one DELETE, or of one page of a listing
 
 
 class DeadLetterSummary(msgspec.Struct, frozen=True):
     """``origin``: nack (a stage gave up), xq (found in a dead-letter queue), rejected (a public event was refused).
 
-    ``routing_key`` is the type of a refused event; None where it is not known.
+    ``routing_key`` is the type of a refused event; None where it is unknown.
     """
 
     id: int
@@ -37,16 +35,16 @@ class DeadLetterSummary(msgspec.Struct, frozen=True):
 
 
 class DeadLetterRow(DeadLetterSummary, frozen=True):
-    """One in full: the body of a refused event may be megabytes."""
+    """A dead letter in full: the body of a refused event may be megabytes."""
 
     traceback: str | None
     body: str
 
 
 class DeadLetterFilter(msgspec.Struct, frozen=True):
-    """Which dead letters: those to which all of this applies. Times are seconds since the epoch.
+    """Select dead letters that meet all of these conditions. Times are seconds since the epoch.
 
-    ``reason`` is a part of theirs, in any case; ``ids`` None is any; ``last_id`` leaves out what came later.
+    ``reason``: a substring, in any case; ``ids``: None selects any; ``last_id`` leaves out later ones.
     """
 
     stage: str | None = None
@@ -59,7 +57,7 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
 
 
 class ReasonCount(msgspec.Struct, frozen=True):
-    """How many there are of a kind, and when the first and the last of them died."""
+    """How many dead letters of one kind there are, and when the first and the last were recorded."""
 
     stage: str
     origin: str
@@ -75,7 +73,7 @@ ALL = DeadLetterFilter()
 
 
 class NewDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter to be kept, at ``now``."""
+    """A dead letter to record, at the time ``now``."""
 
     message_id: str
     stage: str
@@ -88,39 +86,43 @@ class NewDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(db: Db, **fields: Any) -> None:
-    """Keep a dead letter, with the fields of ``NewDeadLetter``. One a (message, stage).
+    """Record a dead letter, with the fields of ``NewDeadLetter``; one for each (message, stage).
 
-    One that dies anew while somebody sends it again is a new one: it loses its lease, and so is not taken for sent.
+    A message that fails again during its replay becomes a new one: it loses its lease, and so the replay does not
+    delete it.
     """
-    letter = NewDeadLetter(**fields)
-    _record(db, letter, found=letter.origin == "xq")
+    dead_letter = NewDeadLetter(**fields)
+    _record(db, dead_letter, found=dead_letter.origin == "xq")
 
 
-def record_found(db: Db, letters: Sequence[NewDeadLetter]) -> None:
-    """Keep many that were found on the bus: they add nothing to what is there, as who saw them die said more."""
+def record_found(db: Db, dead_letters: Sequence[NewDeadLetter]) -> None:
+    """Record dead letters that were found on the bus.
+
+    They replace nothing that is recorded already: the stage that gave up knew more about the failure.
+    """
     with db.transaction():
-        for letter in letters:
-            _record(db, letter, found=True)
+        for dead_letter in dead_letters:
+            _record(db, dead_letter, found=True)
 
 
-def _record(db: Db, letter: NewDeadLetter, *, found: bool) -> None:
+def _record(db: Db, dead_letter: NewDeadLetter, *, found: bool) -> None:
     with db.transaction():
-        row = _row(letter)
-        if not _kept(db, row, found=found):
-            # Another event of the same id: publishers may name theirs as they like, and nothing must be lost by it.
-            row["message_id"] = hashlib.sha256(letter.body.encode("utf-8", "backslashreplace")).hexdigest()
-            _kept(db, row, found=found)
+        row = _row(dead_letter)
+        if not _insert(db, row, found=found):
+            # Another event has the same id: publishers choose their ids, and none of the two may be lost.
+            row["message_id"] = hashlib.sha256(dead_letter.body.encode("utf-8", "backslashreplace")).hexdigest()
+            _insert(db, row, found=found)
 
 
-def _row(letter: NewDeadLetter) -> dict[str, Any]:
-    values = msgspec.structs.asdict(letter)
-    row = {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
+def _row(dead_letter: NewDeadLetter) -> dict[str, Any]:
+    values = msgspec.structs.asdict(dead_letter)
+    row = {name: _escaped(value) if isinstance(value, str) else value for name, value in values.items()}
     created_at = row.pop("now")
     return {**row, "created_at": created_at, "lease_until": 0.0}
 
 
-def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
-    """Whether the letter is in the table now: not when another event has its place."""
+def _insert(db: Db, row: dict[str, Any], *, found: bool) -> bool:
+    """Insert or update; return False if another event has its place."""
     same = DeadLetter.body == row["body"]
     insert = DeadLetter.insert(**row)
     if found:
@@ -135,83 +137,92 @@ def _kept(db: Db, row: dict[str, Any], *, found: bool) -> bool:
     return row["origin"] == "xq" or (found and bool(DeadLetter.select().where(this, same).exists(db.peewee)))
 
 
-def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL, and neither database half a surrogate pair."""
+def _escaped(text: str) -> str:
+    """Escape what cannot be stored: NUL in PostgreSQL, half a surrogate pair in both.
+
+    Unlike ``storable``, which replaces it: an operator may need to see what was there.
+    """
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def listing(db: Db, which: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[DeadLetterSummary]:
-    """The dead letters, newest first."""
-    return islice(_newest_first(db, which), limit)
+def listing(db: Db, criteria: DeadLetterFilter = ALL, *, limit: int | None = None) -> Iterator[DeadLetterSummary]:
+    """Yield the dead letters, newest first."""
+    return islice(_newest_first(db, criteria), limit)
 
 
-def _newest_first(db: Db, which: DeadLetterFilter) -> Iterator[DeadLetterSummary]:
-    """In pages, as there may be very many after a bad night."""
-    query = _chosen(DeadLetter.select(*SUMMARY_COLUMNS), which).order_by(DeadLetter.id.desc()).limit(PAGE_ROWS)
+def _newest_first(db: Db, criteria: DeadLetterFilter) -> Iterator[DeadLetterSummary]:
+    """Yield them page by page, as there may be very many after a bad night."""
+    page = _filtered(DeadLetter.select(*SUMMARY_COLUMNS), criteria).order_by(DeadLetter.id.desc()).limit(PAGE_ROWS)
     below = sys.maxsize
-    while rows := list(query.where(DeadLetter.id < below).tuples().execute(db.peewee)):
+    while rows := list(page.where(DeadLetter.id < below).tuples().execute(db.peewee)):
         yield from (DeadLetterSummary(*row) for row in rows)
         below = rows[-1][0]
 
 
 def get(db: Db, letter_id: int) -> DeadLetterRow | None:
-    """One dead letter in full, or None."""
+    """Return one dead letter in full; None if there is none with this id."""
     row = DeadLetter.select(*COLUMNS).where(DeadLetter.id == letter_id).tuples().first(db.peewee)
     return DeadLetterRow(*row) if row else None
 
 
-def count(db: Db, which: DeadLetterFilter = ALL) -> int:
-    """How many there are."""
-    return int(_chosen(DeadLetter.select(fn.count(DeadLetter.id)), which).scalar(db.peewee))
+def count(db: Db, criteria: DeadLetterFilter = ALL) -> int:
+    """Return how many there are."""
+    return int(_filtered(DeadLetter.select(fn.count(DeadLetter.id)), criteria).scalar(db.peewee))
 
 
 def mentioning_workspace(db: Db, workspace_id: int, slug: str, channels: Iterable[int]) -> list[int]:
-    """Return the ids of the dead letters that name a workspace, as a message or as a refused event, or its channels.
+    """Return the ids of the dead letters that name a workspace or its channels, as a message or as a refused event.
 
-    Messages of ours are stored as our encoder writes them; events name the workspace by its slug.
+    Our own messages are stored as our encoder writes them; events name the workspace by its slug.
     """
-    ids = [("workspace_id", workspace_id), ("workspace", workspace_id), *(("channel_id", each) for each in channels)]
-    texts = [f'"{slug}"', *(f'"{name}":{each}{end}' for name, each in ids for end in ",}")]
-    # Each by itself: one condition of them all would be too deep for SQLite where there are very many channels.
-    queries = (DeadLetter.select(DeadLetter.id).where(db.holds(DeadLetter.body, text)) for text in texts)
+    ids = [
+        ("workspace_id", workspace_id),
+        ("workspace", workspace_id),
+        *(("channel_id", number) for number in channels),
+    ]
+    texts = [f'"{slug}"', *(f'"{name}":{number}{end}' for name, number in ids for end in ",}")]
+    # One query each: with very many channels, one condition of all would be too deep for SQLite.
+    queries = (DeadLetter.select(DeadLetter.id).where(db.contains(DeadLetter.body, text)) for text in texts)
     return sorted({letter_id for query in queries for (letter_id,) in query.tuples().execute(db.peewee)})
 
 
 def last_id(db: Db) -> int:
-    """The newest one's id; 0 when there is none."""
+    """Return the newest id; 0 if there is none."""
     return int(DeadLetter.select(fn.max(DeadLetter.id)).scalar(db.peewee) or 0)
 
 
-def reasons(db: Db, which: DeadLetterFilter = ALL) -> list[ReasonCount]:
-    """How many of each (stage, origin, reason), the commonest first."""
+def reasons(db: Db, criteria: DeadLetterFilter = ALL) -> list[ReasonCount]:
+    """Count them by (stage, origin, reason), the most frequent first."""
     number, kind = fn.count(DeadLetter.id), (DeadLetter.stage, DeadLetter.origin, DeadLetter.reason)
     times = (fn.min(DeadLetter.created_at), fn.max(DeadLetter.created_at))
-    query = _chosen(DeadLetter.select(*kind, number, *times), which).group_by(*kind).order_by(number.desc(), *kind)
+    counts = _filtered(DeadLetter.select(*kind, number, *times), criteria).group_by(*kind)
+    query = counts.order_by(number.desc(), *kind)
     return [ReasonCount(*row) for row in query.tuples().execute(db.peewee)]
 
 
-def drop(db: Db, which: DeadLetterFilter) -> int:
-    """Forget them; returns how many. In batches, so that no lock is held for long."""
-    gone, some = 0, _chosen(DeadLetter.select(DeadLetter.id), which).order_by(DeadLetter.id).limit(PAGE_ROWS)
-    while batch := int(DeadLetter.delete().where(DeadLetter.id.in_(some)).execute(db.peewee)):
-        gone += batch
-    return gone
+def drop(db: Db, criteria: DeadLetterFilter) -> int:
+    """Delete them; return how many. In batches, so that no lock is held for long."""
+    batch = _filtered(DeadLetter.select(DeadLetter.id), criteria).order_by(DeadLetter.id).limit(PAGE_ROWS)
+    total = 0
+    while deleted := int(DeadLetter.delete().where(DeadLetter.id.in_(batch)).execute(db.peewee)):
+        total += deleted
+    return total
 
 
 class ClaimedDeadLetter(msgspec.Struct, frozen=True):
-    """A dead letter that is ours to send again, until ``lease_until``."""
+    """A dead letter that this process has claimed for a replay, until ``lease_until``."""
 
     letter: DeadLetterRow
     lease_until: float
 
 
-def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list[ClaimedDeadLetter]:
-    """Claim up to ``limit`` of them with ids above ``after_id``, by id. Of two claimers one gets each."""
+def claim(db: Db, criteria: DeadLetterFilter, *, after_id: int, limit: int) -> list[ClaimedDeadLetter]:
+    """Claim up to ``limit`` of them with ids above ``after_id``, by id. Of two concurrent claims one gets each."""
     free = DeadLetter.lease_until < db.now
-    some = _chosen(DeadLetter.select(DeadLetter.id), which).where(DeadLetter.id > after_id, free)
+    unclaimed = _filtered(DeadLetter.select(DeadLetter.id), criteria).where(DeadLetter.id > after_id, free)
     rows = (
         DeadLetter.update(lease_until=db.now + REPLAY_LEASE_SECONDS)
-        .where(DeadLetter.id.in_(some.order_by(DeadLetter.id).limit(limit)), free)
+        .where(DeadLetter.id.in_(unclaimed.order_by(DeadLetter.id).limit(limit)), free)
         .returning(*COLUMNS, DeadLetter.lease_until)
         .tuples()
         .execute(db.peewee)
@@ -219,40 +230,40 @@ def claim(db: Db, which: DeadLetterFilter, *, after_id: int, limit: int) -> list
     return [ClaimedDeadLetter(DeadLetterRow(*row[:-1]), row[-1]) for row in sorted(rows)]
 
 
-def leased(db: Db, which: DeadLetterFilter) -> tuple[int, float]:
-    """How many of them somebody has claimed, and in how many seconds the last of the claims runs out."""
+def leased(db: Db, criteria: DeadLetterFilter) -> tuple[int, float]:
+    """Return how many of them are claimed, and in how many seconds the last of the claims runs out."""
     columns = (fn.count(DeadLetter.id), fn.max(DeadLetter.lease_until) - db.now)
-    query = _chosen(DeadLetter.select(*columns), which).where(DeadLetter.lease_until >= db.now)
+    query = _filtered(DeadLetter.select(*columns), criteria).where(DeadLetter.lease_until >= db.now)
     ((number, seconds),) = query.tuples().execute(db.peewee)
     return int(number), float(seconds or 0.0)
 
 
 def delete_replayed(db: Db, claimed: ClaimedDeadLetter) -> bool:
-    """It was sent again: forget it, unless it has died anew meanwhile; says whether it went."""
-    return bool(DeadLetter.delete().where(_ours(claimed)).execute(db.peewee))
+    """Delete a dead letter that was replayed, unless it was recorded anew meanwhile; return True if it was deleted."""
+    return bool(DeadLetter.delete().where(_still_claimed(claimed)).execute(db.peewee))
 
 
 def release(db: Db, claims: Iterable[ClaimedDeadLetter]) -> None:
-    """Give back what was not sent."""
+    """Give back dead letters that were not replayed."""
     for claimed in claims:
-        DeadLetter.update(lease_until=0).where(_ours(claimed)).execute(db.peewee)
+        DeadLetter.update(lease_until=0).where(_still_claimed(claimed)).execute(db.peewee)
 
 
-def _ours(claimed: ClaimedDeadLetter) -> Any:
+def _still_claimed(claimed: ClaimedDeadLetter) -> Any:
     return (DeadLetter.id == claimed.letter.id) & (DeadLetter.lease_until == claimed.lease_until)
 
 
-def _chosen(query: Any, which: DeadLetterFilter) -> Any:
+def _filtered(query: Any, criteria: DeadLetterFilter) -> Any:
     conditions = (
-        (which.stage, DeadLetter.stage == which.stage),
-        (which.origin, DeadLetter.origin == which.origin),
-        (which.reason, DeadLetter.reason.contains(_storable(which.reason or ""))),
-        (which.since, DeadLetter.created_at >= which.since),
-        (which.before, DeadLetter.created_at < which.before),
-        (which.ids, DeadLetter.id.in_(which.ids or ())),
-        (which.last_id, DeadLetter.id <= which.last_id),
+        (criteria.stage, DeadLetter.stage == criteria.stage),
+        (criteria.origin, DeadLetter.origin == criteria.origin),
+        (criteria.reason, DeadLetter.reason.contains(_escaped(criteria.reason or ""))),
+        (criteria.since, DeadLetter.created_at >= criteria.since),
+        (criteria.before, DeadLetter.created_at < criteria.before),
+        (criteria.ids, DeadLetter.id.in_(criteria.ids or ())),
+        (criteria.last_id, DeadLetter.id <= criteria.last_id),
     )
-    for given, condition in conditions:
-        if given is not None:
+    for value, condition in conditions:
+        if value is not None:
             query = query.where(condition)
     return query

@@ -1,4 +1,4 @@
-"""Deliveries: the outbox between store and the world. Claimed by lease, sent, marked (I4)."""
+"""Deliveries: the outbox between store and the channels. Claim by lease, send, mark (I4)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,20 @@ from peewee import fn
 from overheard.db import mentions
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, Mention, Workspace
+from overheard.db.models import FAILED, PENDING, SENT, Channel, Delivery, Mention, Workspace
 from overheard.db.storable_text import storable
 from overheard.notices import Notice, NoticeType, PublicMention
 from overheard.routing import NewMention, Route, route
 
-PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
-MAX_STUCK_CHANNELS = 50  # channels that may be stuck
-FORGOTTEN_AFTER_SECONDS = (
-    600.0  # seconds after its next try was due that a failing channel is forgotten, and not only busy failing
-)
-INSERT_ROWS = 400  # an INSERT
-DIGEST_MAX_MENTIONS = 200  # mentions, the newest; the others are only counted
+INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
+DIGEST_MAX_MENTIONS = 200  # the newest; the others are only counted
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True):
-    """A delivery that is ours to send: of a mention, or of a digest (whose period ended at ``period_end``).
+    """A delivery that this process has claimed: of a mention, or of a digest (whose period ended at ``period_end``).
 
-    ``failing``: its channel was when it was claimed, as far as is known.
+    ``failing``: its channel was failing when it was claimed.
     """
 
     id: str
@@ -42,14 +37,14 @@ class ClaimedDelivery(msgspec.Struct, frozen=True):
 
 
 class DeliveryContents(msgspec.Struct, frozen=True):
-    """What a delivery says. ``born`` are the items' creation times, for the metrics."""
+    """What a delivery contains. ``born`` are the items' creation times, for the metrics."""
 
     notice: Notice
     born: tuple[float, ...]
 
 
 def new_delivery_id() -> str:
-    """The stable id of a delivery, which the receiver sees."""
+    """Return a new delivery's id, which receivers see."""
     return f"msg_{uuid.uuid4().hex}"
 
 
@@ -65,13 +60,13 @@ def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
     rows = [
         {
             "id": new_delivery_id(),
-            "channel": each.channel_id,
-            "mention": each.mention_id,
-            "state": each.state,
-            "due_at": each.due_at,
+            "channel": delivery.channel_id,
+            "mention": delivery.mention_id,
+            "state": delivery.state,
+            "due_at": delivery.due_at,
             "created_at": now,
         }
-        for each in routing.deliveries
+        for delivery in routing.deliveries
     ]
     for start in range(0, len(rows), INSERT_ROWS):
         _add(db, rows=rows[start : start + INSERT_ROWS])
@@ -87,7 +82,7 @@ def _routes(db: Db, workspaces: Any) -> Any:
         .where(Channel.workspace.in_(workspaces))
         .order_by(Channel.id)
     )
-    return db.kept(channels)
+    return db.locked_for_reference(channels)
 
 
 @compiled
@@ -96,40 +91,42 @@ def _add(db: Db, rows: Any) -> Any:
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[ClaimedDelivery]:
-    """Claim up to ``limit`` deliveries of the channel that are due. Of two claimers one gets them.
+    """Claim up to ``limit`` deliveries of the channel that are due. Of two concurrent claims one gets them.
 
-    What was tried least comes first, oldest first: however many the receiver refuses again and again, they hold up
-    nothing that it would take. Last comes the one that was tried most: these, too, have their turn, and their end.
-    While somebody holds a claim on a channel, nobody else gets one: a receiver that hangs must not take more than one
-    of our threads (I6). Who holds it asks ``more_due`` when done. Before its ``not_before`` a channel has none, and
-    while it fails a claim is of one delivery, the probe.
+    1. The least tried come first, oldest first: deliveries that the receiver keeps refusing do not hold up others.
+    2. The last one is the most tried: those, too, get their tries, and come to an end.
+    3. While one claim holds a channel, no other gets anything: a receiver that hangs must not occupy more than one
+    thread
+       (I6). After its deliveries are done, the holder calls ``more_due``.
+    4. Before its ``not_before`` a channel gives nothing; while it fails, a claim has one delivery, the probe.
     """
     while True:
         with db.transaction():
-            # Store, which only refers to the row, does not wait for this lock. A claimer that finds it taken does not
-            # wait either: who holds it may be dead, and claims until the database notices.
+            # Store only refers to the row, so it does not wait for this lock. Nor does a second claim: the process that
+            # has the lock may be dead, and keeps it until the database notices.
             ready = (Channel.id == channel_id) & (Channel.not_before <= now)
             channel: Any = Channel.select(Channel.failures, Channel.failing_since).where(ready)
             if not db.sqlite:
                 channel = channel.for_update("FOR NO KEY UPDATE SKIP LOCKED")
-            found = list(channel.tuples().execute(db.peewee))
-            if not found:
+            locked = list(channel.tuples().execute(db.peewee))
+            if not locked:
                 return []
-            ((failures, failing_since),) = found
+            ((failures, failing_since),) = locked
             rows = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
             failing = failing_since is not None
-            claimed = _in_turn(msgspec.structs.replace(ClaimedDelivery(*row), failing=failing) for row in rows)
-        # What was stored while we held the lock, and found nothing, had a claimer that went away because of it.
-        if claimed or _claimed(db, channel_id, now) or not more_due(db, channel_id, now):
+            claimed = _in_send_order(msgspec.structs.replace(ClaimedDelivery(*row), failing=failing) for row in rows)
+        # What was stored while this claim had the lock and found nothing: its own claim has skipped the locked row and
+        # gone away. So look again.
+        if claimed or is_claimed(db, channel_id, now) or not more_due(db, channel_id, now):
             return claimed
 
 
 def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[tuple[Any, ...]]:
-    """Claim, in one statement that sees what was committed before the lock: nothing while another claim holds."""
+    """Claim in one statement, which sees what was committed before the lock; nothing while another claim holds."""
     oldest = (Delivery.due_at, Delivery.created_at, Delivery.mention)
     first = _due(channel_id, now).order_by(Delivery.attempts, *oldest).limit(max(limit - 1, 1))
     chosen = Delivery.id.in_(first)
-    if limit > 1:
+    if limit > 1:  # the most tried gets one place of the claim, so that it is not starved by new ones
         rest = _due(channel_id, now).where(Delivery.id.not_in(first))
         chosen |= Delivery.id.in_(rest.order_by(Delivery.attempts.desc(), *oldest).limit(1))
     unclaimed = fn.coalesce(_latest_lease(channel_id), 0.0) < now
@@ -143,21 +140,24 @@ def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> 
 
 
 def defer(db: Db, channel_id: int, *, now: float, until: float) -> bool:
-    """Put a channel off whose deliveries nobody can try now; False: nothing is due there, or others see to it."""
-    if not more_due(db, channel_id, now) or _claimed(db, channel_id, now):
+    """Defer the channel until ``until``, as none of its deliveries can be tried now.
+
+    Return False if nothing is due there, or another claim holds it.
+    """
+    if not more_due(db, channel_id, now) or is_claimed(db, channel_id, now):
         return False
     ready = (Channel.id == channel_id) & (Channel.not_before <= now)
     return bool(Channel.update(not_before=until).where(ready).execute(db.peewee))
 
 
-def _in_turn(claimed: Iterable[ClaimedDelivery]) -> list[ClaimedDelivery]:
+def _in_send_order(claimed: Iterable[ClaimedDelivery]) -> list[ClaimedDelivery]:
     return sorted(claimed, key=lambda delivery: (delivery.attempts, delivery.created_at, delivery.mention or 0))
 
 
 def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: float) -> list[ClaimedDelivery]:
-    """What the claim that ends at ``held_until`` still holds, held for a new lease now; nothing when it ran out."""
+    """Renew the claim that ends at ``held_until`` and return what it still holds; nothing if it ran out."""
     if held_until < now:
-        return []  # others may have claimed some of it, or are about to
+        return []  # another claim may have taken some of it, or is about to
     rows = (
         Delivery.update(lease_until=now + lease)
         .where(Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until == held_until)
@@ -165,21 +165,21 @@ def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: flo
         .tuples()
         .execute(db.peewee)
     )
-    return _in_turn(ClaimedDelivery(*row) for row in rows)
+    return _in_send_order(ClaimedDelivery(*row) for row in rows)
 
 
 def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:
-    """Hold claimed deliveries longer; whether any of them still was under the claim that ends at ``held_until``."""
-    return bool(Delivery.update(lease_until=until).where(_held(delivery_ids, held_until)).execute(db.peewee))
+    """Extend the lease of claimed deliveries; return True if the claim that ends at ``held_until`` still held any."""
+    return bool(Delivery.update(lease_until=until).where(_still_claimed(delivery_ids, held_until)).execute(db.peewee))
 
 
-def _held(delivery_ids: Sequence[str], held_until: float) -> Any:
-    """That of these deliveries which the claim that ends at ``held_until`` still holds."""
+def _still_claimed(delivery_ids: Sequence[str], held_until: float) -> Any:
+    """Return the condition of being one of these deliveries and still under the claim that ends at ``held_until``."""
     return Delivery.id.in_(list(delivery_ids)) & (Delivery.state == PENDING) & (Delivery.lease_until == held_until)
 
 
 def more_due(db: Db, channel_id: int, now: float) -> bool:
-    """Whether something of the channel is due and nobody has claimed it."""
+    """Return True if the channel has a delivery that is due and not claimed."""
     return bool(_due(channel_id, now).exists(db.peewee))
 
 
@@ -192,12 +192,12 @@ def _due(channel_id: int, now: float) -> Any:
     )
 
 
-def _claimed(db: Db, channel_id: int, now: float) -> bool:
+def is_claimed(db: Db, channel_id: int, now: float) -> bool:
     return bool((_latest_lease(channel_id).scalar(db.peewee) or 0.0) >= now)
 
 
 def _latest_lease(channel_id: int) -> Any:
-    # Not "is there one": PostgreSQL expects to find it soon, and reads all that waits when there is none.
+    # Not EXISTS: PostgreSQL plans to find a row soon, and reads all that waits when there is none.
     return (
         Delivery.select(Delivery.lease_until)
         .where(Delivery.channel == channel_id, Delivery.state == PENDING)
@@ -207,27 +207,30 @@ def _latest_lease(channel_id: int) -> Any:
 
 
 def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
-    """What a claimed delivery says now; None when it has been erased.
+    """Return what a claimed delivery contains now; None if it has been erased.
 
-    To be read right before it is sent: a round takes minutes, and items are erased meanwhile.
+    Call it right before sending: a batch takes minutes, and items are erased meanwhile.
     """
     bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
-    there = fn.EXISTS(Delivery.select(Delivery.id).where(Delivery.id == claimed.id))
+    exists = fn.EXISTS(Delivery.select(Delivery.id).where(Delivery.id == claimed.id))
     if claimed.period_end is None:
-        rows = mentions.rows().where(there, Mention.id == claimed.mention)
+        rows = mentions.rows().where(exists, Mention.id == claimed.mention)
     else:
         rows = (
-            mentions.rows().where(there, Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(DIGEST_MAX_MENTIONS)
+            mentions.rows()
+            .where(exists, Mention.id.in_(bundled))
+            .order_by(Mention.id.desc())
+            .limit(DIGEST_MAX_MENTIONS)
         )
-    found = list(rows.tuples().execute(db.peewee))[::-1]
-    slug = found[0][1] if found else _workspace_of(db, claimed.id)
+    oldest_first = list(rows.tuples().execute(db.peewee))[::-1]
+    slug = oldest_first[0][mentions.SLUG] if oldest_first else _workspace_of(db, claimed.id)
     if slug is None:
         return None
-    omitted = bundled.count(db.peewee) - len(found) if len(found) == DIGEST_MAX_MENTIONS else 0
-    public: tuple[PublicMention, ...] = tuple(mentions.to_public(db, found))
+    omitted = bundled.count(db.peewee) - len(oldest_first) if len(oldest_first) == DIGEST_MAX_MENTIONS else 0
+    public: tuple[PublicMention, ...] = tuple(mentions.to_public(db, oldest_first))
     kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
     notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
-    return DeliveryContents(notice, tuple(row[10] for row in found))
+    return DeliveryContents(notice, tuple(row[mentions.CREATED_AT] for row in oldest_first))
 
 
 def _workspace_of(db: Db, delivery_id: str) -> str | None:
@@ -242,221 +245,28 @@ def _workspace_of(db: Db, delivery_id: str) -> str | None:
 
 
 def mark_sent(db: Db, delivery_id: str, now: float) -> None:
-    """It is delivered, whoever has claimed it by now."""
+    """Mark the delivery as sent, even if its claim ran out: the receiver has it."""
     Delivery.update(state=SENT, sent_at=now, lease_until=0, error=None).where(Delivery.id == delivery_id).execute(
         db.peewee
     )
 
 
 def mark_failed(db: Db, delivery_id: str, held_until: float, reason: str) -> None:
-    """It will not be tried again, unless its claim ran out and somebody else is trying it."""
+    """Mark the delivery as failed permanently, unless its claim ran out and another may be trying it."""
     Delivery.update(state=FAILED, lease_until=0, error=storable(reason)).where(
-        _held([delivery_id], held_until)
+        _still_claimed([delivery_id], held_until)
     ).execute(db.peewee)
 
 
 def reschedule(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
-    """The try failed: it is due again at ``until``. Not when its claim ran out: that of who took it over stands."""
+    """Make a delivery whose try failed due again at ``until``, unless its claim ran out: then the new claim counts."""
     Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
-        _held([delivery_id], held_until)
+        _still_claimed([delivery_id], held_until)
     ).execute(db.peewee)
 
 
 def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> None:
-    """Give back what was claimed until ``held_until`` and not tried; it is due at ``until``."""
+    """Give back what was claimed until ``held_until`` and not tried; it is due again at ``until``."""
     Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1).where(
-        _held(delivery_ids, held_until)
+        _still_claimed(delivery_ids, held_until)
     ).execute(db.peewee)
-
-
-def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
-    """Channels, and their workspaces' slugs, with deliveries that should have been sent by now.
-
-    That is: due, unclaimed (or the claim ran out), forgotten; and nothing has told us to leave the channel alone.
-    """
-    rows = (
-        Delivery.select(Delivery.channel, Workspace.slug)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(
-            Delivery.state == PENDING,
-            Delivery.due_at <= now - older_than,
-            Delivery.lease_until < now,
-            Channel.disabled_at.is_null(),
-            Channel.not_before <= now - older_than,
-            *conditions,
-        )
-        .distinct()
-        .limit(limit)
-    )
-    return dict(sorted(rows.tuples().execute(db.peewee)))
-
-
-def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[int]:
-    """Bundle what is held for each digest channel of the workspace into one delivery; returns those channels.
-
-    Nothing held makes no digest. A period has one digest a channel, however often this is called (I3).
-    """
-    channels = []
-    with db.transaction():
-        held = (
-            Delivery.select(Delivery.channel)
-            .join(Channel, on=(Delivery.channel == Channel.id))
-            .where(Channel.workspace == workspace_id, Channel.disabled_at.is_null(), Delivery.state == HELD)
-            .distinct()
-        )
-        for (channel_id,) in sorted(held.tuples().execute(db.peewee)):
-            row = {"id": new_delivery_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
-            made = list(
-                Delivery.insert(**row, due_at=now, created_at=now)
-                .on_conflict_ignore()
-                .returning(Delivery.id)
-                .tuples()
-                .execute(db.peewee)
-            )
-            if not made:
-                continue  # this period's digest is made already: what came since goes into the next
-            taken = (
-                Delivery.update(state=BUNDLED, bundle=row["id"])
-                .where(Delivery.channel == channel_id, Delivery.state == HELD)
-                .execute(db.peewee)
-            )
-            if taken:
-                channels.append(channel_id)
-            else:  # another period's digest, composed at the same time, took them all
-                Delivery.delete().where(Delivery.id == row["id"]).execute(db.peewee)
-        Workspace.update(digest_end=None).where(
-            Workspace.id == workspace_id, Workspace.digest_end <= period_end
-        ).execute(db.peewee)
-    return channels
-
-
-def pending(db: Db) -> int:
-    """How many wait to be sent."""
-    return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
-
-
-def has_untried(db: Db, workspace_id: int) -> bool:
-    """Whether something of the workspace waits to be sent for the first time."""
-    query = (
-        Delivery.select(Delivery.id)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Channel.workspace == workspace_id, Delivery.state == PENDING, Delivery.attempts == 0)
-    )
-    return bool(query.exists(db.peewee))
-
-
-class DeliveryQueue(msgspec.Struct, frozen=True):
-    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that nobody heeds."""
-
-    pending: int
-    held: int
-    overdue_since: float | None
-
-
-def waiting(db: Db, now: float, older_than: float) -> DeliveryQueue:
-    """For ``status``. Nobody heeds what has been due for so many seconds in a channel to which nothing goes out.
-
-    To a failing channel nothing goes out, however often it is tried: there, nobody heeds what is not even tried.
-    """
-    counts = dict(
-        Delivery.select(Delivery.state, fn.count(Delivery.id))
-        .where(Delivery.state.in_([PENDING, HELD]))
-        .group_by(Delivery.state)
-        .tuples()
-        .execute(db.peewee)
-    )
-    stuck = [
-        channel_id
-        for channel_id in waiting_channels(db, now, older_than, MAX_STUCK_CHANNELS, Channel.failing_since.is_null())
-        # More may wait there than [notify] per_minute lets out at once.
-        if not _claimed(db, channel_id, now) and _last_sent(db, channel_id) <= now - older_than
-    ]
-    stuck += _untried(db, now, max(FORGOTTEN_AFTER_SECONDS, older_than))
-    overdue = _oldest(db, now, Delivery.lease_until < now, Delivery.channel.in_(stuck)) if stuck else None
-    return DeliveryQueue(int(counts.get(PENDING, 0)), int(counts.get(HELD, 0)), overdue)
-
-
-def _untried(db: Db, now: float, older_than: float) -> list[int]:
-    """Some failing channels at which nobody is, although something has been due there for so many seconds.
-
-    A try that fails puts the delivery, or the whole channel, off to a later time: where all such times are long past,
-    there was no try since.
-    """
-    of_it = (Delivery.channel == Channel.id) & (Delivery.state == PENDING)
-    # Asked channel by channel: one that is dead may have very many.
-    overdue = Delivery.select(Delivery.id).where(of_it, Delivery.due_at <= now - older_than, Delivery.lease_until < now)
-    tried = Delivery.select(Delivery.id).where(of_it, Delivery.due_at > now - older_than, Delivery.attempts > 0)
-    rows = (
-        Channel.select(Channel.id)
-        .where(Channel.failing_since.is_null(False), Channel.disabled_at.is_null(), fn.EXISTS(overdue))
-        .where(Channel.not_before <= now - older_than, ~fn.EXISTS(tried))
-        .limit(MAX_STUCK_CHANNELS)
-    )
-    return [channel_id for (channel_id,) in rows.tuples().execute(db.peewee) if not _claimed(db, channel_id, now)]
-
-
-def _last_sent(db: Db, channel_id: int) -> float:
-    """When the channel's delivery that was sent last went out, as they go in the order of their due times; 0: never."""
-    latest = (
-        Delivery.select(Delivery.sent_at)
-        .where(Delivery.channel == channel_id, Delivery.state == SENT)
-        .order_by(Delivery.due_at.desc())
-        .limit(1)
-    )
-    return float(latest.scalar(db.peewee) or 0.0)
-
-
-def oldest_due(db: Db, now: float) -> float | None:
-    """When the oldest delivery fell due that is not sent, and waits for no later try; None when none waits.
-
-    What waits for a channel that fails is aside: it waits for its receiver, not for us.
-    """
-    return _oldest(db, now, Channel.failing_since.is_null())
-
-
-def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
-    query = (
-        Delivery.select(Delivery.due_at)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null(), *conditions)
-        .order_by(Delivery.due_at)
-        .limit(1)
-    )
-    return db.moment(query)
-
-
-class DeliveryBacklog(msgspec.Struct, frozen=True):
-    """Deliveries that are due and not sent, failing channels' aside; ``most`` of them are the ``channel``'s."""
-
-    due: int
-    oldest_at: float
-    workspace: str
-    channel: str
-    most: int
-
-
-def backlog(db: Db, now: float, older_than: float) -> DeliveryBacklog | None:
-    """What is due, when the oldest of it has been for so many seconds; None when it has not."""
-    oldest = oldest_due(db, now)
-    if oldest is None or oldest > now - older_than:
-        return None
-    number = fn.count(Delivery.id)
-    rows = (
-        Delivery.select(number, Workspace.slug, Channel.name)
-        .join(Channel, on=(Delivery.channel == Channel.id))
-        .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(
-            Delivery.state == PENDING,
-            Delivery.due_at <= now,
-            Channel.disabled_at.is_null(),
-            Channel.failing_since.is_null(),
-        )
-        .group_by(Workspace.slug, Channel.name)
-        .order_by(number.desc(), Workspace.slug, Channel.name)
-    )
-    counts = list(rows.tuples().execute(db.peewee))
-    if not counts:
-        return None  # it was sent meanwhile
-    most, workspace, channel = counts[0]
-    return DeliveryBacklog(sum(count for count, _, _ in counts), oldest, workspace, channel, most)

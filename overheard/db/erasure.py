@@ -1,8 +1,8 @@
-"""Erasing items: with all that mentions them, from wherever they stand, and so that they do not come back.
+"""Erasing items: with all their mentions and deliveries, wherever they are stored, and so that they do not come back.
 
-Copies of an item are under way: in messages on the bus, in the next reading of a quiet place. So what is erased
-leaves a key behind, which store looks for: the name of an item for some days (after that nothing holds a copy), and a
-hash of the name of an author who asked to be forgotten for good.
+Copies of an item are still in flight: in messages on the bus, in the next reading of a quiet place. So erasing leaves a
+tombstone, which store checks: the item's key for some days (after that no copy is left), and permanently a hash of
+the name of an author who asked to be forgotten.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from peewee import fn
 from overheard.db import thread_titles
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.deliveries import BUNDLED, PENDING
-from overheard.db.models import Delivery, Erased, Mention, StoredItem
+from overheard.db.models import BUNDLED, PENDING, Delivery, Erased, Mention, StoredItem
 from overheard.items import Item
 from overheard.messages import Key
 
-TOMBSTONE_SECONDS = 7 * 86400.0  # seconds for which an erased item's name is kept
-KEYS_PER_STATEMENT = 400  # in one statement
+TOMBSTONE_SECONDS = 7 * 86400.0  # an erased item's key is kept: RabbitMQ keeps dead letters for as long
+KEYS_PER_STATEMENT = 400  # well under every database's limit of parameters
 AUTHOR_KEY_PREFIX = "u/"
 
 
 class ErasedCounts(msgspec.Struct):
-    """How much was erased. ``digests``: unsent ones left empty."""
+    """How much was erased. ``digests``: unsent ones that were left empty."""
 
     items: int = 0
     mentions: int = 0
@@ -39,7 +38,7 @@ class ErasedCounts(msgspec.Struct):
     digests: int = 0
 
     def add(self, other: ErasedCounts) -> None:
-        """Count the other's too."""
+        """Add the other counts."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -49,38 +48,37 @@ def erase_items(
 ) -> ErasedCounts:
     """Erase stored items that are gone from their source. Outside of a transaction.
 
-    ``nameless`` are authors who have no account any more: their names are taken off all that is stored.
+    ``nameless``: (source, author) of deleted accounts; their names are removed from all that is stored.
     """
     rows = StoredItem.select(StoredItem.source, StoredItem.ref).where(StoredItem.id.in_(list(item_ids)))
-    tally = erase_keys(db, list(rows.tuples().execute(db.peewee)), now)
+    counts = erase_keys(db, list(rows.tuples().execute(db.peewee)), now)
     for source, author in sorted(nameless):
         StoredItem.update(author=None).where(written_by(source, author)).execute(db.peewee)
-    return tally
+    return counts
 
 
 def erase_keys(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
-    """Erase items, be they stored or not: none of them is stored from here on. Outside of a transaction.
+    """Erase items, stored or not: none of them is stored from here on. Outside of a transaction.
 
-    1. the items' names are remembered, so that store refuses them, and titles of their own in comments below them;
-    2. posts' titles go from the comments that are stored: should we die in between, the posts are still there to be
-       found again;
-    3. then, in one transaction, the items go, with their mentions and deliveries.
+    1. Tombstones are written, so that store refuses the items, and their titles in comments below them.
+    2. Posts' titles are removed from stored comments: after a crash in between, the posts can still be found.
+    3. Then, in one transaction, the items are deleted, with their mentions and deliveries.
     """
-    tally, ordered = ErasedCounts(), sorted(keys)  # one order of locks for all workers
+    counts, ordered = ErasedCounts(), sorted(keys)  # one order of locks for all workers
     if ordered:
         remember(db, map(item_key, ordered), now)
     for start in range(0, len(ordered), KEYS_PER_STATEMENT):
-        some = ordered[start : start + KEYS_PER_STATEMENT]
-        thread_titles.erase_titles(db, _of_keys(StoredItem.thread, some))
-        tally.add(_erase_rows(db, some))
-    return tally
+        batch = ordered[start : start + KEYS_PER_STATEMENT]
+        thread_titles.erase_titles(db, _of_keys(StoredItem.thread, batch))
+        counts.add(_erase_rows(db, batch))
+    return counts
 
 
 def _of_keys(ref: Any, keys: Iterable[Key]) -> Any:
     """Return the condition that the item's source and ``ref`` are one of these keys."""
     by_source: dict[str, list[str]] = defaultdict(list)
-    for source, each in keys:
-        by_source[source].append(each)
+    for source, item_ref in keys:
+        by_source[source].append(item_ref)
     return reduce(or_, ((StoredItem.source == source) & ref.in_(refs) for source, refs in by_source.items()))
 
 
@@ -92,40 +90,40 @@ def _erase_rows(db: Db, keys: Sequence[Key]) -> ErasedCounts:
             .order_by(StoredItem.source, StoredItem.ref)
         )
         locked = (rows if db.sqlite else rows.for_update()).tuples().execute(db.peewee)
-        found = [item_id for (item_id,) in locked]
-        if not found:
+        item_ids = [item_id for (item_id,) in locked]
+        if not item_ids:
             return ErasedCounts()
-        its = Mention.select(Mention.id).where(Mention.item.in_(found))
-        bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(its), Delivery.state == BUNDLED)
+        mention_ids = Mention.select(Mention.id).where(Mention.item.in_(item_ids))
+        bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(mention_ids), Delivery.state == BUNDLED)
         digests = [digest for (digest,) in bundled.distinct().tuples().execute(db.peewee)]
         return ErasedCounts(
-            deliveries=Delivery.delete().where(Delivery.mention.in_(its)).execute(db.peewee),
-            mentions=Mention.delete().where(Mention.item.in_(found)).execute(db.peewee),
-            items=StoredItem.delete().where(StoredItem.id.in_(found)).execute(db.peewee),
-            digests=_emptied(db, digests),
+            deliveries=Delivery.delete().where(Delivery.mention.in_(mention_ids)).execute(db.peewee),
+            mentions=Mention.delete().where(Mention.item.in_(item_ids)).execute(db.peewee),
+            items=StoredItem.delete().where(StoredItem.id.in_(item_ids)).execute(db.peewee),
+            digests=_delete_empty_digests(db, digests),
         )
 
 
-def _emptied(db: Db, digests: Sequence[str]) -> int:
-    """Drop those of the unsent digests that have nothing left to say, and what failed tries of the others said."""
+def _delete_empty_digests(db: Db, digests: Sequence[str]) -> int:
+    """Delete unsent digests that have no mention left; clear the errors of the others, which may quote erased ones."""
     if not digests:
         return 0
-    left = Delivery.alias()
-    says = fn.EXISTS(left.select(left.id).where(left.bundle == Delivery.id))
+    member = Delivery.alias()
+    has_members = fn.EXISTS(member.select(member.id).where(member.bundle == Delivery.id))
     Delivery.update(error=None).where(Delivery.id.in_(digests)).execute(db.peewee)
-    empty = Delivery.delete().where(Delivery.id.in_(digests), Delivery.state == PENDING, ~says)
+    empty = Delivery.delete().where(Delivery.id.in_(digests), Delivery.state == PENDING, ~has_members)
     return int(empty.execute(db.peewee))
 
 
 def written_by(source: str, author: str) -> Any:
-    """Return the condition of being an author's item. Case does not tell two authors apart."""
+    """Return the condition of being an author's item. Names that differ only in case are the same author's."""
     return (fn.LOWER(StoredItem.author) == author.lower()) & (StoredItem.source == source)
 
 
 def remember(db: Db, keys: Iterable[str], now: float) -> None:
-    """Let nothing with these keys be stored from here on. Outside of a transaction.
+    """Write tombstones: nothing with these keys is stored from here on. Outside of a transaction.
 
-    Transactions of store that may have looked before the keys were there are waited for.
+    Concurrent stores either see the tombstones or have committed when this returns.
     """
     rows = [{"key": key, "at": now} for key in sorted(keys)]
     with db.transaction():
@@ -137,13 +135,13 @@ def remember(db: Db, keys: Iterable[str], now: float) -> None:
 
 
 def item_key(key: Key) -> str:
-    """Return what is remembered of an item that was erased."""
+    """Return an erased item's tombstone key."""
     source, ref = key
     return f"{source}:{ref}"
 
 
 def author_key(source: str, author: str) -> str:
-    """Return what is remembered of an author who is forgotten: a hash."""
+    """Return a forgotten author's tombstone key: a hash."""
     digest = hashlib.sha256(f"overheard:{author.lower()}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"{source}:{AUTHOR_KEY_PREFIX}{digest}"
 
@@ -168,10 +166,10 @@ def threads_refused(db: Db, items: Iterable[Item]) -> set[Key]:
 
 
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:
-    """Those of the keys that were remembered."""
+    """Return those of the keys that have a tombstone."""
     ordered = list(keys)
-    portions = (ordered[start : start + KEYS_PER_STATEMENT] for start in range(0, len(ordered), KEYS_PER_STATEMENT))
-    return {key for some in portions for (key,) in _erased(db, keys=some)}
+    batches = (ordered[start : start + KEYS_PER_STATEMENT] for start in range(0, len(ordered), KEYS_PER_STATEMENT))
+    return {key for batch in batches for (key,) in _erased(db, keys=batch)}
 
 
 @compiled

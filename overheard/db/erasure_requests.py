@@ -1,7 +1,7 @@
-"""Forgetting on request: all of an author, or all of a workspace, in batches that hold no lock for long.
+"""Erasing on request: everything of an author, or of a workspace, in batches that hold no lock for long.
 
-Both may run beside a working system. First comes what stops more from being stored; the rest can be interrupted
-anywhere, and done again.
+Both may run beside a working system. The first step prevents more from being stored; the rest can be interrupted
+anywhere, and repeated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ERASE_BATCH_ROWS = 500
 
 
 class ErasedWorkspaceCounts(msgspec.Struct):
-    """How much of a workspace was erased. ``letters`` are dead letters; ``items`` and ``feeds`` those of its alone."""
+    """How much of a workspace was erased. ``letters``: dead letters; ``items``, ``feeds``: those that only it had."""
 
     mentions: int = 0
     deliveries: int = 0
@@ -44,48 +44,49 @@ class ErasedWorkspaceCounts(msgspec.Struct):
 
 
 def erase_author(db: Db, source: str, name: str, now: float) -> ErasedCounts:
-    """Erase everything of an author, and store nothing of theirs any more."""
+    """Erase everything of an author, and never store anything of theirs again."""
     erasure.remember(db, [author_key(source, name)], now)
-    tally = ErasedCounts()
-    some = StoredItem.select(StoredItem.source, StoredItem.ref).where(written_by(source, name)).limit(ERASE_BATCH_ROWS)
-    while keys := list(some.tuples().execute(db.peewee)):
-        tally.add(erasure.erase_keys(db, keys, now))
-    return tally
+    counts = ErasedCounts()
+    batch = StoredItem.select(StoredItem.source, StoredItem.ref).where(written_by(source, name)).limit(ERASE_BATCH_ROWS)
+    while keys := list(batch.tuples().execute(db.peewee)):
+        counts.add(erasure.erase_keys(db, keys, now))
+    return counts
 
 
 def count_author(db: Db, source: str, name: str) -> ErasedCounts:
-    """What ``erase_author`` would erase; but for digests, which it may leave empty."""
-    its = StoredItem.select(StoredItem.id).where(written_by(source, name))
-    mentions = Mention.select(Mention.id).where(Mention.item.in_(its))
+    """Return what ``erase_author`` would erase, without digests, which it may leave empty."""
+    item_ids = StoredItem.select(StoredItem.id).where(written_by(source, name))
+    mentions = Mention.select(Mention.id).where(Mention.item.in_(item_ids))
     return ErasedCounts(
-        items=its.count(db.peewee),
+        items=item_ids.count(db.peewee),
         mentions=mentions.count(db.peewee),
         deliveries=Delivery.select(Delivery.id).where(Delivery.mention.in_(mentions)).count(db.peewee),
     )
 
 
-def remember_author(db: Db, source: str, name: str) -> bool:
-    """Let what the author writes be stored again; says whether it was not."""
+def allow_author(db: Db, source: str, name: str) -> bool:
+    """Let the author's items be stored again; return False if they already could be."""
     return bool(Erased.delete().where(Erased.key == author_key(source, name)).execute(db.peewee))
 
 
 def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCounts:
-    """Erase a workspace with all that is its own, and what nobody else wants.
+    """Erase a workspace with everything that only it has.
 
-    1. it is paused: nobody reads or matches for it any more;
-    2. its dead letters, mentions and deliveries go, and the items that nobody else mentions;
-    3. what is left goes with its row, which tells the index; then the feeds that nobody else watches.
+    1. It is paused: nothing is read or matched for it any more.
+    2. Its dead letters, mentions and deliveries are deleted, and the items that no other workspace mentions.
+    3. Its row is deleted with all that refers to it, which the matching index learns of; then the feeds that no other
+       workspace watches.
     """
     workspace_specs.set_active(db, workspace_id, False)
     channels = _channels(db, workspace_id)
-    letters = _letters(db, workspace_id, channels)
-    tally = _counted(db, workspace_id, channels, letters)
-    for start in range(0, len(letters), ERASE_BATCH_ROWS):
-        dead_letters.drop(db, DeadLetterFilter(ids=tuple(letters[start : start + ERASE_BATCH_ROWS])))
-    some = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(ERASE_BATCH_ROWS)
-    gone = Mention.delete().where(Mention.id.in_(some)).returning(Mention.item)  # their deliveries go with them
+    dead_letter_ids = _dead_letter_ids(db, workspace_id, channels)
+    counts = _counted(db, workspace_id, channels, dead_letter_ids)
+    for start in range(0, len(dead_letter_ids), ERASE_BATCH_ROWS):
+        dead_letters.drop(db, DeadLetterFilter(ids=tuple(dead_letter_ids[start : start + ERASE_BATCH_ROWS])))
+    batch = Mention.select(Mention.id).where(Mention.workspace == workspace_id).limit(ERASE_BATCH_ROWS)
+    gone = Mention.delete().where(Mention.id.in_(batch)).returning(Mention.item)  # their deliveries go with them
     while items := [item for (item,) in gone.tuples().execute(db.peewee)]:
-        tally.items += retention.unmentioned(db, items)
+        counts.items += retention.unmentioned(db, items)
     digests = Delivery.select(Delivery.id).where(Delivery.channel.in_(channels)).limit(ERASE_BATCH_ROWS)
     while Delivery.delete().where(Delivery.id.in_(digests)).execute(db.peewee) == ERASE_BATCH_ROWS:
         pass
@@ -94,23 +95,23 @@ def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCou
     workspace_specs.remove(db, workspace_id)
     keys = [f"trigger:{workspace_id}", *(f"channel:{channel}" for channel in channels)]
     Budget.delete().where(Budget.key.in_(keys)).execute(db.peewee)
-    tally.feeds = retention.unwatched_feeds(db, Feed.id.in_(feeds), now)
-    return tally
+    counts.feeds = retention.unwatched_feeds(db, Feed.id.in_(feeds), now)
+    return counts
 
 
 def count_workspace(db: Db, workspace_id: int) -> ErasedWorkspaceCounts:
-    """What ``erase_workspace`` would erase."""
+    """Return what ``erase_workspace`` would erase."""
     channels = _channels(db, workspace_id)
-    tally = _counted(db, workspace_id, channels, _letters(db, workspace_id, channels))
+    counts = _counted(db, workspace_id, channels, _dead_letter_ids(db, workspace_id, channels))
     other = Mention.alias()
     others = fn.EXISTS(other.select(other.id).where(other.item == Mention.item, other.workspace != workspace_id))
-    tally.items = Mention.select(Mention.id).where(Mention.workspace == workspace_id, ~others).count(db.peewee)
+    counts.items = Mention.select(Mention.id).where(Mention.workspace == workspace_id, ~others).count(db.peewee)
     another = Watch.alias()
     watched = fn.EXISTS(
         another.select(another.feed).where(another.feed == Watch.feed, another.workspace != workspace_id)
     )
-    tally.feeds = Watch.select(Watch.feed).where(Watch.workspace == workspace_id, ~watched).count(db.peewee)
-    return tally
+    counts.feeds = Watch.select(Watch.feed).where(Watch.workspace == workspace_id, ~watched).count(db.peewee)
+    return counts
 
 
 def _channels(db: Db, workspace_id: int) -> list[int]:
@@ -118,12 +119,12 @@ def _channels(db: Db, workspace_id: int) -> list[int]:
     return [channel for (channel,) in channels.tuples().execute(db.peewee)]
 
 
-def _letters(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
+def _dead_letter_ids(db: Db, workspace_id: int, channels: list[int]) -> list[int]:
     slug = Workspace.select(Workspace.slug).where(Workspace.id == workspace_id).scalar(db.peewee)
     return dead_letters.mentioning_workspace(db, workspace_id, str(slug), channels)
 
 
-def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int]) -> ErasedWorkspaceCounts:
+def _counted(db: Db, workspace_id: int, channels: list[int], dead_letter_ids: list[int]) -> ErasedWorkspaceCounts:
     def count(table: Any) -> int:
         return int(table.select(fn.COUNT(table.workspace)).where(table.workspace == workspace_id).scalar(db.peewee))
 
@@ -131,7 +132,7 @@ def _counted(db: Db, workspace_id: int, channels: list[int], letters: list[int])
     return ErasedWorkspaceCounts(
         mentions=count(Mention),
         deliveries=deliveries,
-        letters=len(letters),
+        letters=len(dead_letter_ids),
         channels=len(channels),
         queries=count(Query),
     )

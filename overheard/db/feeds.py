@@ -1,4 +1,4 @@
-"""Feeds: which are stale, which could be read along, and which their source refuses."""
+"""Feeds: which are stale, which may join a request that is made anyway, and which their source refuses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Wor
 from overheard.items import ALL, FeedKind
 from overheard.sources.registry import place_label
 
-ALERT_AFTER_REFUSALS = 3  # refusals in a row, an hour and a half: the operator hears of it then, once
-INITIAL_BACKOFF_SECONDS = 1800.0  # seconds before a refused feed is asked for again; doubles with each refusal
+ALERT_AFTER_REFUSALS = 3  # in a row, over an hour and a half: reported to the operator then, once
+INITIAL_BACKOFF_SECONDS = 1800.0  # before a refused feed is requested again; doubles with each refusal
 
 
 def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> list[FeedRow]:
     """Return the workspace's feeds of a source that are older than ``fresh_since``, not leased, and may be read.
 
-    By kind; groups that were read before come first, as new feeds may join them.
+    Ordered by kind; groups that were read before come first, as new feeds may join them.
     """
     return [
         FeedRow(*row) for row in _stale(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since)
@@ -56,12 +56,11 @@ def joinable(
     unread_since: float,
     room: int,
 ) -> list[Group]:
-    """Other groups of healthy feeds that may join a group whose request is made anyway: each saves its own later.
+    """Return other groups of healthy feeds that may join a request that is made anyway: each saves its own later.
 
     They have a feed, not read since ``unread_since``, that would be older than ``fresh_for`` seconds when one of its
-    workspaces falls due, now or until ``due_by``. New ones come first: an import of a thousand workspaces must not
-    cost a request, or two, for each. Then come those that were read the longest ago. ``room``: how many feeds
-    may join.
+    workspaces becomes due, now or until ``due_by``. New groups come first: an import of a thousand workspaces must not
+    cost a request, or two, for each. Then come the least recently read. ``room``: how many feeds may join.
     """
     needed_at = Case(None, [(refreshes.IS_WAITING, now)], db.greatest(Workspace.next_due_at, now))
     wanted = (
@@ -91,20 +90,20 @@ def joinable(
             size <= room,
         )
         .order_by(Feed.fresh_at, Feed.id)
-        .limit(2 * room)
+        .limit(2 * room)  # rows are feeds: several may be of one group, and some groups are dropped below
     )
-    found = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))
-    return [other for other in found if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
+    candidates = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))
+    return [other for other in candidates if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
 def has_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:
-    """Return whether a readable feed of the source is neither fresh nor being read by a poll that makes it so."""
-    return bool(_still_stale(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since))
+    """Return True if a readable feed of the source is not fresh, and no poll under way will make it so."""
+    return bool(_stale_and_unread(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since))
 
 
 @compiled
-def _still_stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> Any:
-    enough = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
+def _stale_and_unread(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> Any:
+    being_read = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
     return (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
@@ -115,14 +114,15 @@ def _still_stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any
             Feed.source == source,
             Feed.fresh_at < fresh_since,
             Feed.retry_at <= now,
-            ~enough,
+            ~being_read,
         )
         .limit(1)
     )
 
 
 def back_off(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
-    """Leave a refused feed, alone in its group, alone for a while, longer each time. Returns when to try again."""
+    """Leave a refused feed, alone in its group, unread for a while, longer each time; return when to try again."""
+    # The exponent is bounded, as 2.0 ** n overflows; ``longest`` is reached long before.
     retry_at = now + min(INITIAL_BACKOFF_SECONDS * 2.0 ** min(feed.failures, 16), longest)
     Feed.update(failures=feed.failures + 1, reason=reason, retry_at=retry_at).where(Feed.id == feed.id).execute(
         db.peewee
@@ -134,8 +134,7 @@ def back_off(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) 
 
 
 def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None) -> list[tuple[int, str]]:
-    """Free the groups of polls whose lease ran out; returns (workspace, source), one for each feed, that will want them
-    read.
+    """Free the groups of polls whose lease ran out; demand a reading, and return its (workspace, source), one a feed.
 
     Up to ``limit`` groups, whose lease ran out more than ``older_than`` seconds ago, the oldest first.
     """
@@ -154,13 +153,13 @@ def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None)
         )
         wanted = sorted({(workspace_id, source) for workspace_id, source in rows})
         # The demand outlives this tick: if it dies before it publishes, the sweep of demands finds these again.
-        for each in sorted({source for _, source in wanted}):
-            refreshes.demand(db, [workspace_id for workspace_id, source in wanted if source == each], now, source=each)
+        for name in sorted({source for _, source in wanted}):
+            refreshes.demand(db, [workspace_id for workspace_id, source in wanted if source == name], now, source=name)
     return wanted
 
 
 def states(db: Db) -> dict[str, int]:
-    """How many watched feeds are ok, failing or new."""
+    """Return how many watched feeds are ok, failing or new."""
     failing = fn.sum(Case(None, [(Feed.failures > 0, 1)], 0))
     new = fn.sum(Case(None, [((Feed.failures == 0) & FeedGroup.cursor.is_null(), 1)], 0))
     watched = Feed.id.in_(Watch.select(Watch.feed)) & visibility.IS_PUBLIC_FEED
@@ -171,12 +170,12 @@ def states(db: Db) -> dict[str, int]:
         .tuples()
         .execute(db.peewee)
     )
-    in_all, failing_now, new_now = (int(count or 0) for count in counts[0])
-    return {"ok": in_all - failing_now - new_now, "failing": failing_now, "new": new_now}
+    total, failing_now, new_now = (int(count or 0) for count in counts[0])
+    return {"ok": total - failing_now - new_now, "failing": failing_now, "new": new_now}
 
 
 def oldest_fresh(db: Db) -> float | None:
-    """When the least recently read healthy feed of an active workspace was read; None when there is none."""
+    """Return when the least recently read healthy feed of an active workspace was read; None if there is none."""
     watched = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
@@ -188,21 +187,21 @@ def oldest_fresh(db: Db) -> float | None:
         .order_by(Feed.fresh_at)
         .limit(1)
     )
-    return db.moment(query)
+    return db.scalar_time(query)
 
 
 def oldest_poll(db: Db, now: float) -> float | None:
-    """When the oldest poll that holds feeds began; None when none is under way: one that was put off has yet to."""
+    """Return when the oldest poll that holds feeds began; None if none is under way, or all are postponed."""
     held = (
         FeedGroup.select(fn.min(Poll.started_at))
         .join(Poll, on=(FeedGroup.poll == Poll.id))
         .where(Poll.started_at <= now)
     )
-    return db.moment(held)
+    return db.scalar_time(held)
 
 
 def has_unread(db: Db, workspace_id: int, since: float) -> bool:
-    """Whether one of the workspace's feeds, refused ones aside, has not been read since ``since``."""
+    """Return True if one of the workspace's feeds, other than refused ones, has not been read since ``since``."""
     query = (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
@@ -212,7 +211,7 @@ def has_unread(db: Db, workspace_id: int, since: float) -> bool:
 
 
 class FailingFeed(msgspec.Struct, frozen=True):
-    """A feed that its source refuses; ``retry_at`` is when it is asked for again."""
+    """A feed that its source refuses; ``retry_at`` is when it is requested again."""
 
     source: str
     kind: FeedKind
@@ -223,11 +222,11 @@ class FailingFeed(msgspec.Struct, frozen=True):
 
 
 def failing(db: Db, limit: int) -> list[FailingFeed]:
-    """Up to ``limit`` of the watched feeds that their sources refuse, by name."""
+    """Return up to ``limit`` of the watched feeds that their sources refuse, by name."""
     rows = (
         Feed.select(Feed.source, Feed.kind, Feed.place, Feed.reason, Feed.failures, Feed.retry_at)
         .where(Feed.failures > 0, visibility.IS_PUBLIC_FEED, Feed.id.in_(Watch.select(Watch.feed)))
-        .order_by(Feed.id)  # not by name: where very many are refused, that would sort them all
+        .order_by(Feed.id)  # not by name: that would sort them all, however many are refused
         .limit(limit)
     )
     return sorted((FailingFeed(*row) for row in rows.tuples().execute(db.peewee)), key=lambda row: (row.name, row.kind))

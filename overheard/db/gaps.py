@@ -1,4 +1,4 @@
-"""Gaps: what lay between two readings of a feed and could not be read any more."""
+"""Gaps: items between two readings of a feed that could not be read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 def listing(db: Db, *, place: str | None = None, state: str | None = None, limit: int) -> list[GapRow]:
-    """The newest gaps, the last found first."""
+    """Return the newest gaps, the last found first."""
     query = Gap.select(*COLUMNS).join(Feed, on=(Gap.feed == Feed.id))
     if place is not None:
         query = query.where(Feed.place == place.lower())
@@ -49,6 +49,6 @@ def listing(db: Db, *, place: str | None = None, state: str | None = None, limit
 
 
 def count_open(db: Db, since: float = 0.0) -> int:
-    """How many gaps found since then are open."""
+    """Return the number of open gaps that were found since then."""
     query: Any = Gap.select(fn.count(Gap.id)).where(Gap.state == OPEN, Gap.found_at >= since)
     return int(query.scalar(db.peewee) or 0)

@@ -1,14 +1,14 @@
-"""Feed groups: the feeds that one request names stay together from one reading to the next (a lease, a cursor).
+"""Feed groups: the feeds that one request names stay together from one reading to the next (one lease, one cursor).
 
-A group's cursor speaks for all its feeds, so a feed must not join one that was read later than the feed was: what the
-feed had to say in between would be taken for read. The rule compares readings of ours, never what a source says:
+A group's cursor covers all its feeds, so a feed must not join a group that was read later than the feed was: the items
+that the feed had in between would count as read. The rule compares our own readings, never what a source says:
 **a group joins another when its own latest reading began after the other's latest reading had its first page.** Then
-everything of the joining feeds that is still unread is listed above all that the cursor remembers. A feed that was
-never read counts as read when it was first watched: older items are not news. The times are those of the machines that
-read, so their clocks have to agree to less than the time between two readings.
+everything in the joining feeds that is still unread is listed above all that the cursor remembers. A feed that was
+never read counts as read when it was first watched: older items are not news. The times are those of the reading
+machines, so their clocks have to agree to less than the time between two readings.
 
-A group is divided when its source refuses it (one of the feeds is to blame) and when it has more news than the source
-lists: both parts keep the cursor. A feed that no active workspace watches leaves in the same way.
+A group is divided when its source refuses it (one of the feeds is the reason) and when it has more news than the source
+lists: both parts keep the cursor. Feeds that no active workspace watches are split off in the same way.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FeedRow(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A claimed group; the columns of ``FeedGroup``, and its feeds."""
+    """A claimed group: the columns of ``FeedGroup``, and its feeds."""
 
     id: int
     source: str
@@ -51,51 +51,51 @@ class Group(msgspec.Struct, frozen=True):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """What to ask the source for."""
+        """The places to request from the source."""
         return tuple(feed.place for feed in self.feeds)
 
 
-FREE_UNREAD = (
-    "given up"  # in place of a poll: the group is free, and the sweep asks for those who waited for its reading
-)
+# In place of a poll's id: the group is free and its reading did not happen. The sweep must find it, and demand a
+# reading for the workspaces that waited for it. The stored text is older than the constant's name.
+FREE_UNREAD = "given up"
 
 FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
 
 
 def make(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[int]:
-    """Make so many groups, each for a feed of this kind that somebody watches from now on; their ids."""
+    """Make so many groups, each for a feed of this kind that is watched from now on; return their ids."""
     rows = [{"source": source, "kind": kind, "began_at": now, "read_at": now}] * count
     made = FeedGroup.insert_many(rows).returning(FeedGroup.id).tuples().execute(db.peewee)
     return [group_id for (group_id,) in made]
 
 
 def claim(db: Db, group_id: int, poll: str, *, now: float, lease: float) -> Group | None:
-    """Take the group's lease for ``poll``; None when it is taken already, or gone.
+    """Claim the group's lease for ``poll``; None if it is leased already, or gone.
 
-    Feeds that no active workspace watches are left out, unless there are no others.
+    Feeds that no active workspace watches are split off, unless there are no others.
     """
     with db.transaction():
-        if not _take(db, [group_id], poll, now, lease):
+        if not _lease(db, [group_id], poll, now, lease):
             return None
         Poll.insert(id=poll, started_at=now).on_conflict_ignore().execute(db.peewee)
         group = load(db, [group_id])[0]
-        wanted = _wanted(db, group)
+        wanted = _watched_by_active(db, group)
         if wanted and len(wanted) < len(group.feeds):
             divide(db, group, [feed.id for feed in group.feeds if feed.id not in wanted])
             group = load(db, [group_id])[0]
     return group if group.feeds else None
 
 
-def _take(db: Db, group_ids: Sequence[int], poll: str, now: float, lease: float) -> list[int]:
+def _lease(db: Db, group_ids: Sequence[int], poll: str, now: float, lease: float) -> list[int]:
     free: Any = FeedGroup.select(FeedGroup.id).where(FeedGroup.id.in_(list(group_ids)), FeedGroup.lease_until < now)
     if not db.sqlite:
-        free = free.order_by(FeedGroup.id).for_update(skip_locked=True)  # locked: somebody else is taking it
+        free = free.order_by(FeedGroup.id).for_update(skip_locked=True)  # locked: another poll is claiming it
     taken = FeedGroup.update(poll=poll, lease_until=now + lease).where(FeedGroup.id.in_(free)).returning(FeedGroup.id)
     return [group_id for (group_id,) in taken.tuples().execute(db.peewee)]
 
 
-def _wanted(db: Db, group: Group) -> set[int]:
+def _watched_by_active(db: Db, group: Group) -> set[int]:
     query = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
@@ -106,14 +106,14 @@ def _wanted(db: Db, group: Group) -> set[int]:
 
 
 def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
-    """The groups with their feeds, in the order of ``group_ids``; those that are gone are left out."""
+    """Return the groups with their feeds, in the order of ``group_ids``; those that are gone are left out."""
     if not group_ids:
         return []
     feeds: dict[int, list[FeedRow]] = {group_id: [] for group_id in group_ids}
     for row in _feeds(db, groups=list(group_ids)):
         feeds[row[-1]].append(FeedRow(*row))
-    found = {row[0]: Group(*(*row, tuple(feeds[row[0]]))) for row in _groups(db, ids=list(group_ids))}
-    return [found[group_id] for group_id in group_ids if group_id in found]
+    by_id = {row[0]: Group(*(*row, tuple(feeds[row[0]]))) for row in _groups(db, ids=list(group_ids))}
+    return [by_id[group_id] for group_id in group_ids if group_id in by_id]
 
 
 @compiled
@@ -127,7 +127,7 @@ def _groups(db: Db, ids: Any) -> Any:
 
 
 def of_poll(db: Db, group_id: int, poll: str) -> Group | None:
-    """The group, when ``poll`` still holds its lease."""
+    """Return the group if ``poll`` still holds its lease."""
     if not FeedGroup.select().where(FeedGroup.id == group_id, FeedGroup.poll == poll).exists(db.peewee):
         return None
     return next(iter(load(db, [group_id])), None)
@@ -143,14 +143,14 @@ def join(
     lease: float,
     cursor: Callable[[str | None, Sequence[str | None]], str | None],
 ) -> Group:
-    """Move the feeds of those of the others that are still free, and may, into the claimed ``group``; the new group.
+    """Move the feeds of the other groups into the claimed ``group``; return the new group.
 
-    ``cursor`` joins the source's own cursors.
+    Groups that were leased or changed meanwhile are left out. ``cursor`` joins the source's own cursors.
     """
     with db.transaction():
-        taken = load(db, _take(db, [other.id for other in others], poll, now, lease))
+        taken = load(db, _lease(db, [other.id for other in others], poll, now, lease))
         by_id = {other.id: other for other in others}
-        # Between the look and the lease somebody may have read or changed one.
+        # Between reading and leasing them, another poll may have read or changed one.
         chosen = [other for other in taken if other == by_id[other.id]]
         back = [other.id for other in taken if other not in chosen]
         FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.id.in_(back)).execute(db.peewee)
@@ -160,17 +160,17 @@ def join(
         Feed.update(group=group.id).where(Feed.group.in_(ids)).execute(db.peewee)
         FeedGroup.delete().where(FeedGroup.id.in_(ids)).execute(db.peewee)
         values: dict[Any, Any] = {FeedGroup.cursor: cursor(group.cursor, [other.cursor for other in chosen])}
-        if group.cursor is None:  # none of them was read: what is news to any of them is read
-            since = min(each.began_at for each in (group, *chosen))
+        if group.cursor is None:  # none of them was read: begin where the oldest of them begins
+            since = min(member.began_at for member in (group, *chosen))
             values |= {FeedGroup.began_at: since, FeedGroup.read_at: since}
         FeedGroup.update(values).where(FeedGroup.id == group.id).execute(db.peewee)
     return load(db, [group.id])[0]
 
 
 def divide(db: Db, group: Group, feed_ids: Sequence[int], *, room: int | None = None) -> int:
-    """Move these feeds of the claimed group into one of their own, with the same cursor and no lease; its id.
+    """Move these feeds of the claimed group into a new one with the same cursor and no lease; return its id.
 
-    ``room`` is what both may have from now on; None: as before.
+    ``room`` limits both groups from now on; None: as before.
     """
     values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at")}
     with db.transaction():
@@ -182,27 +182,27 @@ def divide(db: Db, group: Group, feed_ids: Sequence[int], *, room: int | None = 
 
 
 def extend(db: Db, poll: str, until: float) -> None:
-    """Hold the poll's group longer: it waits for its turn at the budget."""
+    """Extend the lease of the poll's group: it waits for its turn at the budget."""
     FeedGroup.update(lease_until=until).where(FeedGroup.poll == poll).execute(db.peewee)
 
 
 def restart(db: Db, poll: str, now: float) -> None:
-    """Note that the poll, which had to wait for its turn, begins to read only now."""
+    """Record that the poll, which had to wait for its turn, begins to read only now."""
     Poll.update(started_at=now).where(Poll.id == poll).execute(db.peewee)
 
 
 def release(db: Db, poll: str) -> None:
-    """Give back the group of a poll that is given up; what it has stored stays stored."""
+    """Free the group of a poll that gives up; what it has stored stays stored."""
     with db.transaction():
         FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
 def postpone(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
-    """Give the poll's group to the poll ``later``, which begins at ``until``: the source cannot be read just now.
+    """Hand the poll's group to the poll ``later``, which begins at ``until``: the source cannot be read just now.
 
-    It is its own until then and for ``lease`` seconds more. The parts of the old one that are stored count for nothing
-    in the new one, which begins with the newest page.
+    The new poll has the lease until then and for ``lease`` seconds more. Stored parts of the old one do not count in
+    the new one, which begins with the newest page.
     """
     with db.transaction():
         Poll.insert(id=later, started_at=until).execute(db.peewee)
@@ -211,29 +211,29 @@ def postpone(db: Db, poll: str, later: str, *, until: float, lease: float) -> No
 
 
 def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], now: float) -> list[tuple[str, str]]:
-    """Move the cursors of a poll whose parts are all stored; (source, reason) of each gap that it leaves.
+    """Move the cursors of a poll whose parts are all stored; return (source, reason) of each gap that it leaves.
 
-    Runs inside store's transaction. The result counts even when the lease ran out before all was stored, as long as
-    the group has no feed that was not read, and nobody's later reading is stored already.
+    Runs inside store's transaction. The poll counts even if its lease ran out before all was stored, as long as the
+    group has no feed that was not read, and no later reading is stored already.
     """
     gaps = []
     for target in sorted(targets, key=lambda target: target.group_id):
-        of_poll = _held(db, group=target.group_id)
+        stored = _locked(db, group=target.group_id)
         members = {row[0] for row in _feeds(db, groups=[target.group_id])}
-        if not of_poll or of_poll[0][1] > started_at or not members <= set(target.feed_ids):
+        if not stored or stored[0][1] > started_at or not members <= set(target.feed_ids):
             continue
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
         _move(db, group=target.group_id, began_at=started_at, **read)
         _refresh(db, group=target.group_id, at=started_at)
         if target.missed is not None:
-            _gap(db, target, target.missed, now)
-            gaps.append((of_poll[0][0], target.missed.reason))
+            _record_gap(db, target, target.missed, now)
+            gaps.append((stored[0][0], target.missed.reason))
     _end(db, poll=poll)
     return gaps
 
 
 @compiled
-def _held(db: Db, group: Any) -> Any:
+def _locked(db: Db, group: Any) -> Any:
     row: Any = FeedGroup.select(FeedGroup.source, FeedGroup.began_at).where(FeedGroup.id == group)
     return row if db.sqlite else row.for_update()
 
@@ -255,7 +255,7 @@ def _end(db: Db, poll: Any) -> Any:
     return FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll)
 
 
-def _gap(db: Db, target: PollTarget, missed: GapBounds, now: float) -> None:
+def _record_gap(db: Db, target: PollTarget, missed: GapBounds, now: float) -> None:
     (from_item, from_at), (to_item, to_at) = missed.since or (None, None), missed.until or (None, None)
     rows = [
         {"feed": feed, "from_item": from_item, "from_at": from_at, "to_item": to_item, "to_at": to_at}
@@ -266,7 +266,7 @@ def _gap(db: Db, target: PollTarget, missed: GapBounds, now: float) -> None:
 
 
 def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]:
-    """Free groups whose poll's lease ran out more than ``older_than`` seconds ago, the oldest first; their ids."""
+    """Free groups whose lease ran out more than ``older_than`` seconds ago, the oldest first; return their ids."""
     over = FeedGroup.poll.is_null(False) & (FeedGroup.lease_until < now - older_than)
     oldest = FeedGroup.select(FeedGroup.id).where(over).order_by(FeedGroup.lease_until).limit(limit)
     freed = FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id.in_(oldest), over).returning(FeedGroup.id)
@@ -274,8 +274,8 @@ def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]
 
 
 def delete_empty(db: Db, now: float) -> int:
-    """Delete groups whose feeds are all gone; how many there were."""
+    """Delete groups whose feeds are all gone; return how many."""
     used = fn.EXISTS(Feed.select(Feed.id).where(Feed.group == FeedGroup.id))
-    # A new group is made a moment before its feed.
+    # A new group is made a moment before its feed, so an hour spares it.
     empty = ~used & (FeedGroup.lease_until < now) & (FeedGroup.began_at < now - 3600.0)
     return int(FeedGroup.delete().where(empty).execute(db.peewee))

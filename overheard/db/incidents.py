@@ -1,6 +1,6 @@
-"""What went wrong and the operator has not been told yet: noted by whoever sees it, told and taken away by the tick.
+"""Incidents that are not reported to the operator yet: any process records them, the tick reports and deletes them.
 
-One row for each kind of thing and place, however often it happens. None holds an item's text or a secret.
+One row for each kind and place, however often it happens. No row has an item's text or a secret.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ IncidentKind = Literal[
     "reddit login refused",
 ]
 
-PLACE_MAX_CHARS = 200  # characters of a place
+PLACE_MAX_CHARS = 200  # a reason may be long; chosen, not measured
 
 
 class IncidentCount(msgspec.Struct, frozen=True):
-    """``count`` times ``kind``, the last time at ``last_at``.
+    """``kind`` has happened ``count`` times, the last time at ``last_at``.
 
-    ``what`` is the place, or the reason: a stage, ``acme/team``, ``r/python``, how a source fails.
+    ``what`` is the place or the reason: a stage, ``acme/team``, ``r/python``, how a source fails.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class IncidentCount(msgspec.Struct, frozen=True):
 
 
 def record(db: Db, kind: IncidentKind, what: str, now: float) -> None:
-    """It has happened once more."""
+    """Count one more incident."""
     Incident.insert(kind=kind, what=storable(what[:PLACE_MAX_CHARS]), count=1, last_at=now).on_conflict(
         conflict_target=[Incident.kind, Incident.what],
         update={Incident.count: Incident.count + 1, Incident.last_at: now},
@@ -49,21 +49,21 @@ def record(db: Db, kind: IncidentKind, what: str, now: float) -> None:
 
 
 def unreported(db: Db) -> list[IncidentCount]:
-    """What the operator has not been told, by kind, the latest first."""
+    """Return the incidents that are not reported yet, by kind, the latest first."""
     rows = Incident.select(Incident.kind, Incident.what, Incident.count, Incident.last_at)
     ordered = rows.order_by(Incident.kind, Incident.last_at.desc(), Incident.what)
     return [IncidentCount(*row) for row in ordered.tuples().execute(db.peewee)]
 
 
-def mark_reported(db: Db, noted: Iterable[IncidentCount]) -> None:
-    """The operator has been told of these; what has happened meanwhile stays to be told."""
+def mark_reported(db: Db, reported: Iterable[IncidentCount]) -> None:
+    """Subtract what was reported; what has happened since then stays unreported."""
     with db.transaction():
-        for each in sorted(noted, key=lambda each: (each.kind, each.what)):  # one order of locks
-            row = (Incident.kind == each.kind) & (Incident.what == each.what)
-            Incident.update(count=Incident.count - each.count).where(row).execute(db.peewee)
+        for incident in sorted(reported, key=lambda incident: (incident.kind, incident.what)):  # one order of locks
+            row = (Incident.kind == incident.kind) & (Incident.what == incident.what)
+            Incident.update(count=Incident.count - incident.count).where(row).execute(db.peewee)
             Incident.delete().where(row, Incident.count <= 0).execute(db.peewee)
 
 
 def delete_before(db: Db, before: float) -> None:
-    """Leave untold what happened before then: there is nobody to tell."""
+    """Delete incidents that happened before then: no alert address is configured to report them to."""
     Incident.delete().where(Incident.last_at < before).execute(db.peewee)

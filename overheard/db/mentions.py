@@ -1,4 +1,4 @@
-"""Mentions as the world sees them: for the command line and for what channels send."""
+"""Mentions in their public form: for the command line and for what channels send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from overheard.db.database import Db
 from overheard.db.models import Mention, Query, StoredItem, Workspace
 from overheard.notices import PublicMention
 
-PAGE_MENTIONS = 200  # mentions
+PAGE_MENTIONS = 200
 COLUMNS = (
     Mention.id,
     Workspace.slug,
@@ -31,16 +31,17 @@ COLUMNS = (
     Mention.stored_at,
     Mention.query_ids,
     Mention.highlights,
-    Mention.silent,
+    Mention.backfilled,
     StoredItem.source,
     StoredItem.thread,
     StoredItem.url,
 )
-REDDIT = "reddit"  # whose places are called subreddits; receivers know them by that key, too
+SLUG, CREATED_AT = 1, 10  # positions in COLUMNS
+REDDIT = "reddit"  # its places are subreddits, and receivers of its mentions get them under that key, too
 
 
 def rows() -> Any:
-    """The query of (mention id, then the columns that ``to_public`` takes), to be narrowed down by the caller."""
+    """Return the query of COLUMNS, which the caller narrows down and ``to_public`` converts."""
     return (
         Mention.select(*COLUMNS)
         .join(StoredItem, on=(Mention.item == StoredItem.id))
@@ -48,12 +49,12 @@ def rows() -> Any:
     )
 
 
-def to_public(db: Db, found: Sequence[Sequence[Any]]) -> list[PublicMention]:
-    """Return rows of ``rows`` as the world sees them, with the names of their queries."""
-    mentions = [_public(row) for row in found]
+def to_public(db: Db, mention_rows: Sequence[Sequence[Any]]) -> list[PublicMention]:
+    """Convert rows of ``rows`` to their public form, with the names of their queries."""
+    mentions = [_public(row) for row in mention_rows]
     names = _query_names(db, {query for mention in mentions for query in mention.query_ids})
     return [
-        msgspec.structs.replace(mention, queries=tuple(names[each] for each in mention.query_ids if each in names))
+        msgspec.structs.replace(mention, queries=tuple(names[query] for query in mention.query_ids if query in names))
         for mention in mentions
     ]
 
@@ -64,8 +65,8 @@ def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
 
 
 def _public(row: Sequence[Any]) -> PublicMention:
-    key, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, *found = row
-    query_ids, highlights, silent, source, thread, url = found
+    key, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, *others = row
+    query_ids, highlights, backfilled, source, thread, url = others
     return PublicMention(
         workspace=slug,
         item=ref,
@@ -86,12 +87,12 @@ def _public(row: Sequence[Any]) -> PublicMention:
         thread_title=thread_title,
         url=url,
         query_ids=msgspec.json.decode(query_ids, type=tuple[int, ...]),
-        backfilled=silent,
+        backfilled=backfilled,
     )
 
 
 def rfc3339(moment: float) -> str:
-    """Seconds since the epoch → ``2026-11-23T09:00:00.123Z``."""
+    """Format seconds since the epoch as ``2026-11-23T09:00:00.123Z``."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -104,23 +105,23 @@ def listing(
     limit: int | None = None,
     newest_first: bool = True,
 ) -> Iterator[tuple[int, PublicMention]]:
-    """(id, mention) of what is stored, narrowed down by workspace slug, by time of storing, by id."""
+    """Yield (id, mention) of what is stored, filtered by workspace slug, by time of storing, by id."""
     query = rows().where(Mention.id > after_id)
     query = query.where(visibility.workspace_condition(workspace))
     if since is not None:
         query = query.where(Mention.stored_at >= since)
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)
-    found = iter(query.tuples().execute(db.peewee))
-    while some := list(islice(found, PAGE_MENTIONS)):
-        yield from zip((row[0] for row in some), to_public(db, some), strict=True)
+    results = iter(query.tuples().execute(db.peewee))
+    while page := list(islice(results, PAGE_MENTIONS)):
+        yield from zip((row[0] for row in page), to_public(db, page), strict=True)
 
 
 def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:
-    """How many mentions a workspace has, later than ``after_id``."""
+    """Return how many mentions a workspace has with ids above ``after_id``."""
     query = Mention.select(fn.count(Mention.id)).where(Mention.workspace == workspace_id, Mention.id > after_id)
     return int(query.scalar(db.peewee))
 
 
 def last_id(db: Db) -> int:
-    """The id of the latest mention; 0 when there is none."""
+    """Return the id of the latest mention; 0 if there are none."""
     return int(Mention.select(fn.max(Mention.id)).scalar(db.peewee) or 0)

@@ -1,4 +1,4 @@
-"""Migrations: the schema's history, applied in order, once, whoever starts first."""
+"""Migrations: the history of the schema, applied in order, once, by whichever process starts first."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OWNER_HINT = (
     "migrate as the owner of the tables (overheard_owner, see docs/security.md): give its URL in"
     " OVERHEARD_DATABASE__URL or …_URL_FILE for this one command"
 )
-ADVISORY_LOCK_KEY = 0x07E4_4EA4D  # any number: it only has to be ours
+ADVISORY_LOCK_KEY = 0x07E4_4EA4D  # spells "overheard"; any number that nothing else locks
 
 
 def pending(db: Db) -> list[str]:
-    """The names of migrations that this database has not seen. Raises ConfigError when it knows newer ones."""
+    """Return the names of migrations that are not applied yet. Raises ConfigError if the database has newer ones."""
     rows = Runner(db.peewee, str(DIRECTORY)).status()
     unknown = [row.name for row in rows if row.path is None]
     if unknown:
@@ -37,7 +37,7 @@ def pending(db: Db) -> list[str]:
 
 
 def is_empty(db: Db) -> bool:
-    """Whether no migration was ever applied: there is nothing in the database that could be lost."""
+    """Return True if no migration was ever applied: the database has nothing to lose."""
     return not _applied(db)
 
 
@@ -50,26 +50,27 @@ def _log_backup(copy: Path) -> None:
 
 
 def migrate(db: Db, backed_up: Callable[[Path], object] = _log_backup) -> list[str]:
-    """Bring the schema up to date; returns the migrations applied. Of several processes one does it, the rest wait.
+    """Bring the schema up to date; return the migrations applied. Of several processes one migrates, the others wait.
 
-    A SQLite database in which there is something to lose is copied first; ``backed_up`` is told where. (PostgreSQL's
-    backups are the operator's: deploy/upgrade makes one.)
+    A SQLite database that has something to lose is copied first; ``backed_up`` is called with the copy's path.
+    (PostgreSQL's backups are the operator's: deploy/upgrade makes one.)
     """
     with db.session():
         if db.sqlite:
             with _foreign_keys_off(db), db.transaction():
-                # We hold the write lock: nobody changes anything between the copy and the migration.
+                # This transaction has the write lock: nothing changes between the copy and the migration.
                 if pending(db) and (applied := _applied(db)):
                     backed_up(sqlite_file.back_up(db.file, applied[-1]))
-                return _up(db)
-        with db.unhurried():  # the lock is another's for as long as that one migrates, and a large table takes long
-            return _up_alone(db)
+                return _apply(db)
+        # Another process may have the lock for as long as it migrates, and a large table takes long.
+        with db.without_timeouts():
+            return _apply_locked(db)
 
 
-def _up_alone(db: Db) -> list[str]:
+def _apply_locked(db: Db) -> list[str]:
     peewee.Select(columns=[peewee.fn.pg_advisory_lock(ADVISORY_LOCK_KEY)]).execute(db.peewee)
     try:
-        return _up(db)
+        return _apply(db)
     except peewee.ProgrammingError as error:
         if not isinstance(error.__context__, InsufficientPrivilege):
             raise
@@ -80,7 +81,10 @@ def _up_alone(db: Db) -> list[str]:
 
 @contextmanager
 def _foreign_keys_off(db: Db) -> Iterator[None]:
-    """SQLite makes tables anew to change them: what refers to one must not go with it. (No transaction may be open.)"""
+    """Turn foreign keys off; no transaction may be open.
+
+    SQLite changes a table by making a new one: rows that refer to the old one must not go with it.
+    """
     db.peewee.execute_sql("PRAGMA foreign_keys = OFF")  # type: ignore[no-untyped-call]
     try:
         yield
@@ -88,14 +92,14 @@ def _foreign_keys_off(db: Db) -> Iterator[None]:
         db.peewee.execute_sql("PRAGMA foreign_keys = ON")  # type: ignore[no-untyped-call]
 
 
-def _up(db: Db) -> list[str]:
+def _apply(db: Db) -> list[str]:
     if not pending(db):
         return []
     return list(Runner(db.peewee, str(DIRECTORY)).up())
 
 
 def require_current(db: Db) -> None:
-    """Raise ConfigError unless the schema is up to date, saying what to do."""
+    """Raise ConfigError, with the command to run, unless the schema is up to date."""
     with db.session():
         behind = pending(db)
     if behind:

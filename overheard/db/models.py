@@ -1,8 +1,8 @@
-"""The tables. Times are seconds since the epoch (UTC); what each table is for stands above it.
+"""The tables. Times are seconds since the epoch (UTC); a comment above each table says what it is for.
 
-The schema itself is made by ``migrations/``: a change here needs a migration, and a test compares the two. Ids that
-messages or readers remember are never given twice: on SQLite, migration 0011 makes them AUTOINCREMENT, which a table
-that is made anew has to keep.
+``migrations/`` makes the schema: a change here needs a migration, and a test compares the two. An id that a message or
+a client may remember is never reused: on SQLite, migration 0011 makes those ids AUTOINCREMENT, and a migration that
+rebuilds such a table has to keep that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from peewee import (
 
 
 class Table(Model):  # type: ignore[misc,unused-ignore]
-    """Base of all tables."""
+    """The base of all tables."""
 
     class Meta:
         legacy_table_names = False
@@ -35,9 +35,8 @@ def _of(model: Any, backref: str, **kw: Any) -> ForeignKeyField:
     return ForeignKeyField(model, backref=backref, on_delete="CASCADE", **kw)
 
 
-# Who listens.
-# ``internal``: Overheard's own, in no list or count of people's.
-# ``digest_end``: the period whose digest was asked for, at ``digest_asked_at``, and is not composed yet.
+# A team, a product or a client, with its schedules. ``internal``: Overheard's own, left out of all lists and counts.
+# ``digest_end``: the period whose digest was requested, at ``digest_asked_at``, and is not composed yet.
 class Workspace(Table):
     id = AutoField()
     slug = TextField(unique=True)
@@ -54,9 +53,9 @@ class Workspace(Table):
     internal = BooleanField(default=False)
 
 
-# What a workspace wants of each source that it watches. ``demanded_at``: its feeds were asked to be read;
-# ``served_at``: the last demand that fetch took up; ``waiting_since``: the oldest that it has not, however often it was
-# repeated since.
+# A workspace's demand for fresh feeds, one row for each source that it watches. ``demanded_at``: the latest demand;
+# ``served_at``: fetch has taken up every demand until then; ``waiting_since``: the oldest demand that fetch has not
+# taken up, however often it was repeated since.
 class RefreshDemand(Table):
     workspace = _of(Workspace, "refreshes", index=False)
     source = TextField()
@@ -69,9 +68,11 @@ class RefreshDemand(Table):
         primary_key = CompositeKey("workspace", "source")
 
 
-# Feeds that are read together. ``cursor`` is their source's own text: with it the next reading begins, and everything
-# listed before ``began_at`` has been stored (while it is None: whatever is listed from then on is news). ``read_at`` is
-# when that reading had its first page. ``room``: how many feeds it may have; None: as many as is configured.
+# Feeds that are read together. ``cursor`` is the source's own text: the next reading starts from it, and everything
+# listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is news).
+# ``read_at``: when that reading had its first page. ``room``: how many feeds the group may have, smaller after it was
+# divided for having more news than the source lists; None: as many as is configured. ``poll``: the poll that holds the
+# lease, or ``groups.FREE_UNREAD``.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -84,8 +85,8 @@ class FeedGroup(Table):
     lease_until = DoubleField(default=0)
 
 
-# What a source lists of a place together, shared by all who watch it. ``place`` is its key (``items.place_key``).
-# ``failures``: how often in a row the source has refused it.
+# One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
+# (``items.place_key``). ``failures``: refusals in a row; until ``retry_at`` it is not read.
 class Feed(Table):
     id = AutoField()
     source = TextField()
@@ -100,11 +101,14 @@ class Feed(Table):
     group = _of(FeedGroup, "feeds", null=True, index=True)
 
     class Meta:
-        indexes = ((("source", "kind", "place"), True), (("failures", "fresh_at"), False))
+        indexes = (
+            (("source", "kind", "place"), True),
+            (("failures", "fresh_at"), False),  # feeds.oldest_fresh: the stalest feed without failures
+        )
 
 
-# What could not be read: between ``from_item`` and ``to_item``, neither of which is missing. ``state``: open, filled
-# or lost.
+# Items that could not be read: those between ``from_item`` and ``to_item``, which were read themselves. ``state``:
+# open, filled or lost.
 class Gap(Table):
     id = BigAutoField()
     feed = _of(Feed, "gaps", index=True)
@@ -118,8 +122,9 @@ class Gap(Table):
     filled_at = DoubleField(null=True)
 
 
-# Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when each try has failed, the
-# last one for ``reason``, at ``retry_at`` or wanting to be left alone until then. None: it answered the last time.
+# Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when every try has failed;
+# None: the last one succeeded. ``reason``: of the last failure; ``retry_at``: its time, or the later time until which
+# the source wants no requests.
 class SourceStatus(Table):
     name = TextField(primary_key=True)
     read_at = DoubleField(null=True)
@@ -132,8 +137,8 @@ class SourceStatus(Table):
         table_name = "source"
 
 
-# Who watches what, and which ``kinds`` of its items (words).
-# Mentions older than ``created_at`` are stored but not sent: no flood on the first run.
+# A feed that a workspace watches, and the ``kinds`` of its items that it wants (words). Mentions of items older than
+# ``created_at`` are stored but not sent, so that the first run does not flood the channels.
 class Watch(Table):
     workspace = _of(Workspace, "watches")
     feed = _of(Feed, "watches", index=True)
@@ -144,8 +149,8 @@ class Watch(Table):
         primary_key = CompositeKey("workspace", "feed")
 
 
-# ``removed_at``: it matches nothing any more, and only names what it has found. ``revision``: of the latest change of
-# what the index must have of it.
+# ``removed_at``: the query matches nothing any more; its row still names it in the mentions that it has found.
+# ``revision``: of the latest change that the matching index has to load.
 class Query(Table):
     id = AutoField()
     workspace = _of(Workspace, "queries")
@@ -155,16 +160,21 @@ class Query(Table):
     revision = BigIntegerField()
 
     class Meta:
-        indexes = ((("workspace", "name"), True), (("revision", "id"), False))
+        indexes = (
+            (("workspace", "name"), True),
+            (("revision", "id"), False),  # queries.changed_since pages by it
+        )
 
 
-# Revisions: one counter, one row of it, whose lock makes them visible in their own order. A
-# ``WatchChange``: the watches of the workspace changed, or it was removed, at ``revision``.
+# Numbers of the whole installation. ``interests`` counts the changes to queries and watches: the lock on its row makes
+# revisions visible in their own order. ``instance`` is not a revision but a random id (``instance.py``).
 class Revision(Table):
     name = TextField(primary_key=True)
     value = BigIntegerField()
 
 
+# The latest revision at which the workspace's watches changed, or at which it was removed. It outlives the workspace:
+# the matching index must learn of the removal.
 class WatchChange(Table):
     workspace_id = IntegerField(primary_key=True)
     revision = BigIntegerField(index=True)
@@ -173,8 +183,8 @@ class WatchChange(Table):
         table_name = "change"
 
 
-# Where mentions go. ``url`` and ``secret`` are secrets. ``failures``: tries that failed since the last success, through
-# the channel's fault; ``not_before``: nothing is tried there until then.
+# Where mentions go. ``url`` and ``secret`` are secrets. ``failures``: failed tries since the last success that were the
+# channel's own fault; ``not_before``: no delivery is tried before then.
 class Channel(Table):
     id = AutoField()
     workspace = _of(Workspace, "channels")
@@ -193,9 +203,9 @@ class Channel(Table):
         indexes = ((("workspace", "name"), True),)
 
 
-# Only what somebody wanted to hear of is kept. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``: when
-# the source last said how it is (at first, when it was stored); ``absent_since``: since when the source's answers leave
-# it out; ``lease_until``: so long it is being re-read.
+# A matched item; others are not stored. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``: when the
+# source last answered a recheck of it (at first, when it was stored); ``absent_since``: since when the answers have
+# left it out; ``lease_until``: a recheck holds it until then.
 class StoredItem(Table):
     id = BigAutoField()
     source = TextField()
@@ -225,29 +235,34 @@ class StoredItem(Table):
 StoredItem.add_index(fn.LOWER(StoredItem.author), name="item_author_lower")
 
 
-# What must not be stored again: the ids of items that were erased, for some days (copies are on the bus), and hashes
-# of the names of authors who asked to be forgotten, each within its source. ``erasure.py`` makes the keys.
+# Tombstones: what must not be stored again. The ids of erased items, for some days (copies of them are on the bus), and
+# hashes of the names of authors who asked to be forgotten, each within its source. ``erasure.py`` makes the keys.
 class Erased(Table):
     key = TextField(primary_key=True)
     at = DoubleField()
 
 
-# One per (workspace, item) (I3). ``query_ids`` and ``highlights`` are JSON.
+# One for each (workspace, item) (I3). ``query_ids`` and ``highlights`` are JSON. ``backfilled``: stored but not sent,
+# as the item is older than the watch, or too old to be news.
 class Mention(Table):
     id = BigAutoField()
     workspace = _of(Workspace, "mentions")
     item = _of(StoredItem, "mentions", index=True)
     query_ids = TextField()
     highlights = TextField()
-    silent = BooleanField(default=False)
+    backfilled = BooleanField(default=False)
     stored_at = DoubleField(index=True)
 
     class Meta:
         indexes = ((("workspace", "item"), True), (("workspace", "stored_at"), False))
 
 
-# The outbox. One per (channel, mention) or (channel, digest period) (I3). Those of a digest channel are ``held``
-# until a digest takes them into its ``bundle``. The id is what receivers see, the same over all tries (I4).
+# The values of ``Delivery.state``.
+PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
+
+
+# The outbox. One for each (channel, mention) or (channel, digest period) (I3). Those of a digest channel are ``held``
+# until a digest takes them into its ``bundle``. Receivers see the id; it stays the same over all tries (I4).
 class Delivery(Table):
     id = TextField(primary_key=True)
     channel = _of(Channel, "deliveries", index=False)
@@ -266,14 +281,14 @@ class Delivery(Table):
         indexes = (
             (("channel", "mention"), True),
             (("channel", "period_end"), True),
-            (("channel", "state", "due_at"), False),
-            (("channel", "state", "attempts", "due_at"), False),
-            (("channel", "state", "lease_until"), False),
-            (("state", "due_at"), False),
+            (("channel", "state", "due_at"), False),  # is anything due; what was sent last
+            (("channel", "state", "attempts", "due_at"), False),  # claim: least tried first
+            (("channel", "state", "lease_until"), False),  # does a claim hold the channel
+            (("state", "due_at"), False),  # over all channels: the sweep, the oldest due
         )
 
 
-# A reading of some feeds. It is done, and their cursors move, when all its parts are stored.
+# One reading of some feeds. When all its parts are stored, it is finished and the cursors move.
 class Poll(Table):
     id = TextField(primary_key=True)
     started_at = DoubleField()
@@ -285,7 +300,7 @@ class Poll(Table):
         indexes = ((("started_at",), False),)
 
 
-# What of it is stored. A part is stored when all pieces of one matching of it are.
+# A stored piece of a poll's part. A part is stored when all pieces of one matching of it are.
 class StoredPart(Table):
     poll = _of(Poll, "stored", index=False)
     part = IntegerField()
@@ -297,8 +312,9 @@ class StoredPart(Table):
         primary_key = CompositeKey("poll", "part", "pieces", "piece")
 
 
-# What could not be done, with its reason, until somebody looks at it. ``routing_key`` is a refused event's type;
-# ``lease_until`` (the database's clock): somebody is sending it again.
+# A message or event that could not be processed, with its reason, until an operator replays or drops it. ``origin``:
+# ``nack`` (a stage gave up), ``xq`` (found in RabbitMQ's dead-letter queue, Dramatiq's ``.XQ``) or ``rejected`` (a
+# public event was refused). ``routing_key`` is a refused event's type; ``lease_until``: a replay holds it until then.
 class DeadLetter(Table):
     id = BigAutoField()
     message_id = TextField()
@@ -315,7 +331,7 @@ class DeadLetter(Table):
         indexes = ((("message_id", "stage"), True),)
 
 
-# Shared budgets: theoretical arrival time and block, on the database's clock.
+# Shared rate limits: theoretical arrival time (``tat``) and block, on the database's clock (``budgets.py``).
 class Budget(Table):
     key = TextField(primary_key=True)
     tat = DoubleField()
@@ -324,7 +340,7 @@ class Budget(Table):
     remaining = DoubleField(null=True)
 
 
-# What went wrong and the operator has not been told yet. ``what`` is the place: a stage, a channel, a feed.
+# Incidents that are not reported to the operator yet. ``what`` is the place: a stage, a channel, a feed.
 class Incident(Table):
     kind = TextField()
     what = TextField()
@@ -335,7 +351,7 @@ class Incident(Table):
         primary_key = CompositeKey("kind", "what")
 
 
-# When a process last did what it is for (``tick``).
+# When a process last did its work (``tick``).
 class Heartbeat(Table):
     name = TextField(primary_key=True)
     at = DoubleField()

@@ -1,4 +1,4 @@
-"""What the match stage loads: queries and watches that changed since it last looked, by revision."""
+"""What the match stage loads: queries and watches that changed since the revision that it has."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from overheard.db.database import Db
 from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
 from overheard.items import WatchKey
 
-QUERIES_PER_STATEMENT = 5000  # of one statement
-WORKSPACES_PER_STATEMENT = 1000  # of one statement
+QUERIES_PER_STATEMENT = 5000
+WORKSPACES_PER_STATEMENT = 1000
 
 
 def revision(db: Db) -> int:
-    """Return the number of the latest change to any query or watch. Revisions become visible in their own order."""
+    """Return the revision of the latest change to any query or watch. Revisions become visible in their own order."""
     value = Revision.select(Revision.value).where(Revision.name == "interests").scalar(db.peewee)
     return int(value or 0)
 
 
 def next_revision(db: Db) -> int:
-    """Take the revision for what this transaction changes; others that take one wait until it ends."""
+    """Take the revision for what this transaction changes; others that need one wait until it ends."""
     ((value,),) = (
         Revision.insert(name="interests", value=1)
         .on_conflict(conflict_target=[Revision.name], update={Revision.value: Revision.value + 1})
@@ -34,7 +34,7 @@ def next_revision(db: Db) -> int:
 
 
 def watches_changed(db: Db, workspace_id: int, revision: int) -> None:
-    """Note that a workspace's watches changed, or that the workspace went."""
+    """Record that a workspace's watches changed, or that it was removed."""
     WatchChange.insert(workspace_id=workspace_id, revision=revision).on_conflict(
         conflict_target=[WatchChange.workspace_id], update={WatchChange.revision: revision}
     ).execute(db.peewee)
@@ -43,8 +43,8 @@ def watches_changed(db: Db, workspace_id: int, revision: int) -> None:
 def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
     """Yield (query, workspace, text) of the queries that changed after revision ``since``.
 
-    The text is None where nothing is to be matched any more: the query was removed, or the workspace is paused. Of
-    a workspace that is gone there are no rows; ``watches_since`` names it.
+    The text is None where nothing is to be matched any more: the query was removed, or the workspace is paused. A
+    removed workspace has no rows here; ``watches_since`` names it.
     """
     text = Case(None, [(Query.removed_at.is_null() & Workspace.active, Query.text)], None)
     changed = (
@@ -60,7 +60,7 @@ def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
 
 
 def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[WatchKey, ...] | None]]:
-    """Yield (workspace, what it watches) of those whose watches changed after ``since``; None: it is gone."""
+    """Yield (workspace, what it watches) for workspaces whose watches changed after ``since``; None: it was removed."""
     query = (
         WatchChange.select(WatchChange.workspace_id)
         .where(WatchChange.revision > since)
@@ -68,23 +68,23 @@ def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[WatchKey, ...
     )
     changed = [workspace_id for (workspace_id,) in query.tuples().execute(db.peewee)]
     for start in range(0, len(changed), WORKSPACES_PER_STATEMENT):
-        some = changed[start : start + WORKSPACES_PER_STATEMENT]
-        present = Workspace.select(Workspace.id).where(Workspace.id.in_(some)).tuples().execute(db.peewee)
+        batch = changed[start : start + WORKSPACES_PER_STATEMENT]
+        present = Workspace.select(Workspace.id).where(Workspace.id.in_(batch)).tuples().execute(db.peewee)
         places: dict[int, list[WatchKey]] = {workspace_id: [] for (workspace_id,) in present}
         watches = (
             Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place)
             .join(Feed, on=(Watch.feed == Feed.id))
-            .where(Watch.workspace.in_(some))
+            .where(Watch.workspace.in_(batch))
         )
         for workspace_id, source, kinds, place in watches.tuples().execute(db.peewee):
             if workspace_id in places:
                 places[workspace_id] += [(source, kind, place) for kind in kinds.split()]
-        for workspace_id in some:
+        for workspace_id in batch:
             yield workspace_id, tuple(places[workspace_id]) if workspace_id in places else None
 
 
 def all_texts(db: Db) -> Iterator[tuple[str, str, str]]:
-    """(workspace's slug, query's name, its text) of all queries there are, in that order."""
+    """Yield (workspace's slug, query's name, its text) of all queries, in that order."""
     rows = (
         Query.select(Workspace.slug, Query.name, Query.text)
         .join(Workspace, on=(Query.workspace == Workspace.id))

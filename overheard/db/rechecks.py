@@ -1,11 +1,12 @@
-"""Which stored items their source is to be asked about again, who asks now (a lease), and what it said.
+"""Which stored items to recheck at their source, which process does it now (a lease), and what the source answered.
 
-Every item is to be asked about within a time, ``within``. From EARLY of it on, an item may be asked about whenever the
-budget has something to spare; from URGENT on, out of the share that rechecks have of the budget; after all of it, it
-is overdue. So the cost is a request for each batch of items, at most twice in that time, whatever order they came in.
+Every item is rechecked within a time, ``within``. From EARLY_FRACTION of it on, an item may be rechecked whenever the
+budget has something to spare; from URGENT_FRACTION on, out of the share of the budget that rechecks have; after all of
+it, the item is overdue. So the cost is a request for each batch of items, at most twice in that time, whatever order
+they came in.
 
-Asked are only sources that can look items up: of the others, each item stays as it is until the source itself says
-that it is gone.
+Only sources that can look items up are rechecked: items of other sources stay until the source itself reports them
+gone.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from overheard.db.thread_titles import without_title
 from overheard.errors import NotFound
 from overheard.items import Item
 
-EARLY_FRACTION = 0.5  # of the time within which an item is to be asked about
-URGENT_FRACTION = 0.75
-RECHECK_LEASE_SECONDS = 300.0  # seconds
+EARLY_FRACTION = 0.5  # of the time within which an item is to be rechecked
+URGENT_FRACTION = 0.75  # of the same; leaves a quarter of it for waiting and retries
+RECHECK_LEASE_SECONDS = 300.0  # for a batch to wait on the bus and be looked up
 
 
 class RecheckBatch(msgspec.Struct, frozen=True):
-    """Items of one source claimed for one request, under a lease that names the claim."""
+    """Items of one source, claimed for one request. The lease's end identifies the claim."""
 
     source: str
     item_ids: tuple[int, ...]
@@ -51,20 +52,20 @@ class ItemToRecheck(msgspec.Struct, frozen=True):
     thread_title: str
     checked_at: float
     absent_since: float | None
-    mentioned: bool  # whether anybody still wants it
+    mentioned: bool  # by any workspace
 
 
 def due(db: Db, source: str, before: float, now: float) -> bool:
-    """Whether an item of the source that nobody has claimed was last asked about before a time."""
+    """Return True if an unclaimed item of the source was last checked before a time."""
     free = (StoredItem.source == source) & (StoredItem.lease_until < now)
     return bool(StoredItem.select(StoredItem.id).where(free, StoredItem.checked_at <= before).exists(db.peewee))
 
 
 def claim(db: Db, source: str, *, size: int, before: float, now: float, requests: int) -> list[RecheckBatch]:
-    """Claim the source's items asked about the longest time ago, ``size`` for each of up to ``requests`` requests.
+    """Claim the source's least recently checked items, ``size`` for each of up to ``requests`` requests.
 
-    A request is made when its first item was last asked about before ``before``; the next in line fill it up. Of two
-    claimers each item goes to one.
+    A request is made if its first item was last checked before ``before``; the next items in line fill it up. Of two
+    concurrent claims one gets each item.
     """
     lease = now + RECHECK_LEASE_SECONDS
     free = (StoredItem.source == source) & (StoredItem.lease_until < now)
@@ -78,36 +79,37 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
         oldest = oldest.for_update("FOR NO KEY UPDATE", skip_locked=True)
     with db.transaction():
         rows = list(oldest.tuples().execute(db.peewee))
-        portions = [rows[start : start + size] for start in range(0, len(rows), size)]
-        wanted = [sorted(item_id for item_id, _ in portion) for portion in portions if portion[0][1] <= before]
+        batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+        wanted = [sorted(item_id for item_id, _ in batch) for batch in batches if batch[0][1] <= before]
         for ids in wanted:
             StoredItem.update(lease_until=lease).where(StoredItem.id.in_(ids)).execute(db.peewee)
     return [RecheckBatch(source, tuple(ids), lease) for ids in wanted]
 
 
 def claim_requested(db: Db, source: str, name: str, now: float) -> RecheckBatch:
-    """Claim one item that somebody wants to be asked about now, and put it first in line in case that this is lost.
+    """Claim one item that is to be rechecked now, and make it the first in line in case the message is lost.
 
     Raises NotFound.
     """
     lease = now + RECHECK_LEASE_SECONDS
-    found = (
+    claimed = (
         StoredItem.update(checked_at=0, lease_until=lease)
         .where(StoredItem.source == source, StoredItem.ref == storable(name))
         .returning(StoredItem.id)
         .tuples()
         .execute(db.peewee)
     )
-    for (item_id,) in found:
+    for (item_id,) in claimed:
         return RecheckBatch(source, (item_id,), lease)
     raise NotFound(f"no item {name} is stored")
 
 
 def take_over(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToRecheck], float]:
-    """Those items of the batch that its claim still holds, and the lease under which they are ours from here on.
+    """Return the items of the batch that its claim still holds, and the new lease that holds them from now on.
 
-    Who comes second with the same claim finds nothing.
+    A second message with the same claim finds nothing.
     """
+    # The lease identifies the claim, so the new one has to differ from the old one, even at the same moment.
     lease = max(now + RECHECK_LEASE_SECONDS, batch.lease + 0.001)
     if not batch.item_ids:
         return [], lease
@@ -130,41 +132,41 @@ def take_over(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToReche
 
 
 def hold(db: Db, item_ids: Sequence[int], lease: float, until: float) -> None:
-    """Hold items under another lease, or leave them alone until then: nobody claims them before."""
+    """Replace the lease of items: until then, no recheck claims them."""
     StoredItem.update(lease_until=until).where(
         StoredItem.id.in_(list(item_ids)), StoredItem.lease_until == lease
     ).execute(db.peewee)
 
 
 def mark_present(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Their source has shown them."""
+    """Record that the source has returned the items."""
     StoredItem.update(checked_at=now, absent_since=None, lease_until=0).where(
         StoredItem.id.in_(list(item_ids))
     ).execute(db.peewee)
 
 
 def mark_absent(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Their source's answer has left them out."""
+    """Record that the source's answer has left the items out."""
     StoredItem.update(checked_at=now, absent_since=fn.COALESCE(StoredItem.absent_since, now), lease_until=0).where(
         StoredItem.id.in_(list(item_ids))
     ).execute(db.peewee)
 
 
 def mark_unknown(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Their source was asked about them, and its answer says nothing either way."""
+    """Record that the source's answer says nothing about the items, either way."""
     StoredItem.update(checked_at=now, lease_until=0).where(StoredItem.id.in_(list(item_ids))).execute(db.peewee)
 
 
-def update_text(db: Db, stored: ItemToRecheck, found: Item) -> bool:
-    """Keep what the source shows now in place of what was stored; says whether that is something else.
+def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
+    """Store what the source returns now in place of what was stored; return True if that changes anything.
 
-    Who has taken words back has taken them back here too. The mention stays, for which they were found; its
-    highlights, which are places in the old text, go. What an answer leaves empty (it may be short of a comment's
-    post's title) stays; so does what a comment has lost with its post.
+    What an author has removed or edited there is removed here, too. The mention stays; its highlights, which are
+    offsets in the old text, are deleted. Fields that an answer leaves empty stay (it may lack the title of a comment's
+    post), and so does the removal of a comment's post title after the post was erased.
     """
-    bare = without_title(found)
-    found = bare if found.kind == "comment" and stored.permalink == bare.permalink else found
-    shown = {name: storable(getattr(found, name)) for name in ("title", "body", "permalink", "url", "thread_title")}
+    bare = without_title(current)
+    current = bare if current.kind == "comment" and stored.permalink == bare.permalink else current
+    shown = {name: storable(getattr(current, name)) for name in ("title", "body", "permalink", "url", "thread_title")}
     changed = {name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")}
     if not changed:
         return False
@@ -176,8 +178,8 @@ def update_text(db: Db, stored: ItemToRecheck, found: Item) -> bool:
 
 
 def overdue(db: Db, sources: Collection[str], before: float) -> int:
-    """How many items of these sources were last asked about before a time."""
-    theirs = StoredItem.source.in_(list(sources))
+    """Return how many items of these sources were last checked before a time."""
+    of_sources = StoredItem.source.in_(list(sources))
     return int(
-        StoredItem.select(fn.COUNT(StoredItem.id)).where(theirs, StoredItem.checked_at <= before).scalar(db.peewee)
+        StoredItem.select(fn.COUNT(StoredItem.id)).where(of_sources, StoredItem.checked_at <= before).scalar(db.peewee)
     )

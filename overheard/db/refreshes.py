@@ -1,7 +1,7 @@
-"""Refreshes: when a workspace's feeds of a source were asked to be read anew, and until when fetch has taken that up.
+"""Refreshes: when fresh feeds of a source were demanded for a workspace, and until when fetch has taken that up.
 
-One row for each workspace and source that it watches. A row is locked after the workspace's own, and rows in the order
-of their keys.
+One row for each workspace and source that it watches. Lock order: the workspace's row first, then these in the order of
+their keys.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IS_WAITING = RefreshDemand.demanded_at > RefreshDemand.served_at
 
 
 def sync_sources(db: Db, workspace_id: int) -> None:
-    """Let the workspace have a row for each source that it watches, and no other. Runs inside a transaction."""
+    """Give the workspace a row for each source that it watches, and delete others. Runs inside a transaction."""
     sources = (
         Watch.select(Watch.workspace, Feed.source)
         .join(Feed, on=(Watch.feed == Feed.id))
@@ -35,28 +35,31 @@ def sync_sources(db: Db, workspace_id: int) -> None:
 def demand(
     db: Db, workspace_ids: Collection[int], now: float, *, source: str | None = None, until: float | None = None
 ) -> None:
-    """Ask for the workspaces' feeds, of one source or of all, to be read: no reading that began before will do.
+    """Demand that the workspaces' feeds, of one source or of all, are read: a reading that began before does not count.
 
     ``until``: the demand counts as lost only some time after that, because it waits for its turn.
     """
-    which: Any = RefreshDemand.workspace.in_(list(workspace_ids))
-    which = which if source is None else which & (RefreshDemand.source == source)
+    of_workspaces: Any = RefreshDemand.workspace.in_(list(workspace_ids))
+    of_workspaces = of_workspaces if source is None else of_workspaces & (RefreshDemand.source == source)
     with db.transaction():
         if not db.sqlite:
             rows: Any = (
                 RefreshDemand.select(RefreshDemand.workspace)
-                .where(which)
+                .where(of_workspaces)
                 .order_by(RefreshDemand.workspace, RefreshDemand.source)
             )
             rows.for_update("FOR NO KEY UPDATE").tuples().execute(db.peewee)
-        # A demand that fetch has not taken up yet stays the oldest.
-        waits = IS_WAITING & RefreshDemand.waiting_since.is_null(False)
-        since = Case(None, [(waits, RefreshDemand.waiting_since)], now)
-        RefreshDemand.update(demanded_at=until or now, waiting_since=since).where(which).execute(db.peewee)
+        # A repeated demand keeps the time of the first one that fetch has not taken up.
+        waiting = IS_WAITING & RefreshDemand.waiting_since.is_null(False)
+        since = Case(None, [(waiting, RefreshDemand.waiting_since)], now)
+        RefreshDemand.update(demanded_at=until or now, waiting_since=since).where(of_workspaces).execute(db.peewee)
 
 
 def mark_taken_up(db: Db, workspace_id: int, source: str, at: float) -> None:
-    """Note that fetch has taken up every demand made until ``at``; a later one waits on."""
+    """Record that fetch has taken up every demand made until ``at``; a later demand stays open.
+
+    A late message must not move the time back.
+    """
     later = Case(None, [(RefreshDemand.demanded_at > at, RefreshDemand.demanded_at)], None)
     RefreshDemand.update(served_at=at, waiting_since=later).where(
         RefreshDemand.workspace == workspace_id, RefreshDemand.source == source, RefreshDemand.served_at < at
@@ -64,9 +67,9 @@ def mark_taken_up(db: Db, workspace_id: int, source: str, at: float) -> None:
 
 
 def claim_lost(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, str]]:
-    """Claim (workspace, source) of demands made more than ``older_than`` seconds ago and never served, oldest first.
+    """Claim (workspace, source) of demands made more than ``older_than`` seconds ago and not taken up, oldest first.
 
-    Their event or message is lost. Claiming renews the demand, so that the next sweep does not ask again at once.
+    Their event or message is lost. The claim renews the demand, so that the next sweep does not repeat it at once.
     """
     lost = IS_WAITING & (RefreshDemand.demanded_at <= now - older_than)
     rows = (
@@ -93,24 +96,24 @@ def claim_lost(db: Db, now: float, older_than: float, limit: int) -> list[tuple[
 
 
 def taken_up_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
-    """Return, for each of the workspaces, until when the demands of each source that it watches were taken up."""
-    found: dict[int, dict[str, float]] = {workspace_id: {} for workspace_id in workspace_ids}
+    """Return, for each workspace, until when the demands of each source that it watches were taken up."""
+    by_workspace: dict[int, dict[str, float]] = {workspace_id: {} for workspace_id in workspace_ids}
     rows = RefreshDemand.select(RefreshDemand.workspace, RefreshDemand.source, RefreshDemand.served_at)
     rows = rows.where(RefreshDemand.workspace.in_(list(workspace_ids))).order_by(RefreshDemand.source)
     for workspace_id, source, at in rows.tuples().execute(db.peewee):
-        found[workspace_id][source] = at
-    return found
+        by_workspace[workspace_id][source] = at
+    return by_workspace
 
 
 def watched_sources(db: Db) -> list[str]:
-    """Return the sources of which an active workspace watches something."""
+    """Return the sources that an active workspace watches."""
     rows = RefreshDemand.select(RefreshDemand.source).join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
     rows = rows.where(Workspace.active).distinct().order_by(RefreshDemand.source)
     return [source for (source,) in rows.tuples().execute(db.peewee)]
 
 
 def last_run(db: Db, workspace_id: int | None = None) -> dict[int, float]:
-    """Return when the workspaces, or one of them, were last run."""
+    """Return when the workspaces, or one of them, last ran."""
     rows = RefreshDemand.select(RefreshDemand.workspace, fn.max(RefreshDemand.served_at)).group_by(
         RefreshDemand.workspace
     )

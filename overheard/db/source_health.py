@@ -1,6 +1,6 @@
-"""Sources: when each was last read, and since when it gives no answer. What fetch sees here all can see.
+"""Source health: when each source was last read, and since when it gives no answer. Status and alerts read it.
 
-A feed that is refused is an answer; a source that answers nobody is away.
+A refused feed is an answer; a source that answers no request is failing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from overheard.db.models import Feed, SourceStatus, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.items import ALL
 
-RECORD_INTERVAL_SECONDS = 5.0  # seconds between two notes of a source that can be read
-FORGET_FAILURE_SECONDS = 900.0  # seconds after which a failure that nobody has tried again says nothing any more
+RECORD_INTERVAL_SECONDS = 5.0  # between two writes of a readable source: one for each page would make its row hot
+FORGET_FAILURE_SECONDS = 900.0  # a failure without a further try is ignored after that
 ANSWERING = {
     SourceStatus.failing_since: None,
     SourceStatus.retry_at: None,
@@ -24,10 +24,10 @@ ANSWERING = {
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """``read_at``: when it last gave what was asked for. ``failing_since``: since when each try failed.
+    """``read_at``: when the source last gave what was requested. ``failing_since``: since when every try has failed.
 
-    ``reason`` is that of the last try; ``retry_at`` its time, or the later one until which it wants to be left alone.
-    ``revoked``: the last try failed because the source refused the login, not because it was away.
+    ``reason`` is that of the last try; ``retry_at`` its time, or the later one until which the source wants no
+    requests. ``revoked``: the last try failed because the source refused the login, not because it was unreachable.
     """
 
     read_at: float | None = None
@@ -37,14 +37,14 @@ class SourceState(msgspec.Struct, frozen=True):
     revoked: bool = False
 
     def failing_for(self, now: float) -> float:
-        """Seconds for which it has answered nobody; 0 when it answers, or nobody has asked for long."""
+        """Return for how many seconds the source has not answered; 0 if it answers, or the last try was long ago."""
         if self.failing_since is None or now > (self.retry_at or 0.0) + FORGET_FAILURE_SECONDS:
             return 0.0
         return max(now - self.failing_since, 0.0)
 
 
 def state(db: Db, name: str) -> SourceState:
-    """What is known of the source."""
+    """Return the source's state."""
     columns = (
         SourceStatus.read_at,
         SourceStatus.failing_since,
@@ -57,32 +57,32 @@ def state(db: Db, name: str) -> SourceState:
 
 
 def record_read(db: Db, name: str, now: float) -> None:
-    """It was read. A source that is read all the time is noted once in some seconds."""
-    noted = (SourceStatus.read_at >= now - RECORD_INTERVAL_SECONDS) & SourceStatus.failing_since.is_null()
-    if SourceStatus.select(SourceStatus.name).where(SourceStatus.name == name, noted).exists(db.peewee):
+    """Record that the source was read; at most once every RECORD_INTERVAL_SECONDS while it can be read."""
+    recorded = (SourceStatus.read_at >= now - RECORD_INTERVAL_SECONDS) & SourceStatus.failing_since.is_null()
+    if SourceStatus.select(SourceStatus.name).where(SourceStatus.name == name, recorded).exists(db.peewee):
         return
-    well = {SourceStatus.read_at: now, **ANSWERING}
-    SourceStatus.insert(name=name, read_at=now).on_conflict(conflict_target=[SourceStatus.name], update=well).execute(
-        db.peewee
-    )
+    answering = {SourceStatus.read_at: now, **ANSWERING}
+    SourceStatus.insert(name=name, read_at=now).on_conflict(
+        conflict_target=[SourceStatus.name], update=answering
+    ).execute(db.peewee)
 
 
 def record_answer(db: Db, name: str) -> None:
-    """It has refused what was asked for: it is there."""
+    """Record that the source has answered, with a refusal of what was requested."""
     SourceStatus.update(ANSWERING).where(SourceStatus.name == name, SourceStatus.failing_since.is_null(False)).execute(
         db.peewee
     )
 
 
 def record_failure(db: Db, name: str, reason: str, now: float, retry_at: float, *, revoked: bool = False) -> None:
-    """It gave no answer, or none to work with; ``reason`` is in our own words.
+    """Record that the source gave no usable answer; ``reason`` is in our own words.
 
-    ``revoked``: it refused the login (LoginRefused). Trying again helps only if the operator, or the source, acts.
+    ``revoked``: it refused the login (LoginRefused). A retry helps only after the operator, or the source, has acted.
     """
     reason = storable(reason)
-    anew = SourceStatus.failing_since.is_null() | (SourceStatus.retry_at < now - FORGET_FAILURE_SECONDS)
+    first_failure = SourceStatus.failing_since.is_null() | (SourceStatus.retry_at < now - FORGET_FAILURE_SECONDS)
     failing = {
-        SourceStatus.failing_since: Case(None, [(anew, now)], SourceStatus.failing_since),
+        SourceStatus.failing_since: Case(None, [(first_failure, now)], SourceStatus.failing_since),
         SourceStatus.retry_at: retry_at,
         SourceStatus.reason: reason,
         SourceStatus.revoked: revoked,
@@ -94,7 +94,7 @@ def record_failure(db: Db, name: str, reason: str, now: float, retry_at: float, 
 
 
 def workspaces_watching_all(db: Db, name: str, limit: int) -> list[str]:
-    """Up to ``limit`` slugs of the active workspaces that watch all of the source, in order."""
+    """Return up to ``limit`` slugs of the active workspaces that watch all of the source, in order."""
     rows = (
         Workspace.select(Workspace.slug)
         .join(Watch, on=(Watch.workspace == Workspace.id))

@@ -1,4 +1,4 @@
-"""The file of a SQLite database: what keeps it from being used, and copies of it."""
+"""The file of a SQLite database: what prevents its use, and copies of it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from overheard.errors import ConfigError
 
 
 def obstacle(path: Path) -> str | None:
-    """Return what is wrong with the path and what to do; None when SQLite can read and write there."""
+    """Return what is wrong with the path and how to fix it; None if SQLite can read and write there."""
     path = path.absolute()
-    wrong = _wrong(path, path.parent)
-    return None if wrong is None else f"SQLite cannot use {path}: {wrong}, or correct [database] url"
+    problem = _problem(path, path.parent)
+    return None if problem is None else f"SQLite cannot use {path}: {problem}, or correct [database] url"
 
 
-def _wrong(path: Path, folder: Path) -> str | None:
+def _problem(path: Path, folder: Path) -> str | None:
     user = f"user {os.geteuid()}"
     try:
         if not stat.S_ISDIR(folder.stat().st_mode):
@@ -42,18 +42,18 @@ def _may(path: Path, mode: int) -> bool:
 
 
 def make_private(path: Path) -> None:
-    """Make the file before SQLite does, who would let everybody read it: channels' addresses and secrets are in it.
+    """Create the file before SQLite does, which would let everybody read it: channels' URLs and secrets are in it.
 
-    Its -wal and -shm files get the same mode. A file that is there keeps the mode that its owner gave it.
+    Its -wal and -shm files get the same mode. An existing file keeps the mode that its owner gave it.
     """
-    with suppress(OSError):  # it is there; or it cannot be made, which SQLite says in its own words
+    with suppress(OSError):  # it exists, or it cannot be created, which SQLite reports itself
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def back_up(path: Path, name: str) -> Path:
-    """Copy what is committed to a file beside it, named after ``name``; return where. Raises ConfigError.
+    """Copy what is committed to a file beside it, named after ``name``; return its path. Raises ConfigError.
 
-    A copy of the same name is replaced by a whole one, never by half of one.
+    An older copy of that name is replaced only by a complete one.
     """
     path = path.absolute()
     copy, part = (path.with_name(f"{path.name}.{name}.{end}") for end in ("backup", "part"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores no NUL; neither database, half a surrogate pair
+# PostgreSQL cannot store NUL; neither database can store half a surrogate pair.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """``text`` with a replacement character for each that cannot be stored: highlights keep their places."""
+    """Replace each character that cannot be stored by one other: offsets of highlights stay right."""
     return UNSTORABLE.sub("�", text)

@@ -1,4 +1,4 @@
-"""The transaction of the store stage: what was matched is stored once, and only then do cursors move (I2, I3)."""
+"""The transaction of the store stage: store each match once, and only then move the cursors (I2, I3)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTar
 from overheard.routing import NEWS_MAX_AGE_SECONDS, NewMention, is_backfilled
 from overheard.sources.registry import is_internal
 
-UNKNOWN_START = 0.0  # when a poll began whose row is gone: it makes nothing fresh
-ROWS = 400  # rows an INSERT: well under every database's limit of parameters
+UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
+INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
 
 
 class StoreResult(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
-    ``mentions`` counts the new ones, ``ages`` are their items' ages in seconds: without the canary's, which nobody
-    said, and without the ages of silent mentions, which were old before anybody watched, and say nothing of how fast
-    we are. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
+    ``mentions`` counts the new ones, without the canary's, which nobody wrote. ``ages`` are their items' ages in
+    seconds, without those of backfilled mentions: these were old before the watch began, and do not show how fast the
+    pipeline is. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
     """
 
     channels: dict[int, str] = {}
@@ -44,39 +44,39 @@ class StoreResult(msgspec.Struct, frozen=True):
 def store(
     db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_MAX_AGE_SECONDS, kept_for: float = math.inf
 ) -> StoreResult:
-    """Store one part of a poll, in one transaction; first, in one of its own, erase what is gone.
+    """Store one part of a poll, in one transaction; before that, in another one, erase what is gone.
 
-    Apart, because both lock items in the order of their keys, and together would lock them in two orders. Erasing comes
-    first: a crash in between leaves the part to be stored again, and what is gone is refused by then.
+    In two, because both lock items in the order of their keys; one transaction would lock them in two orders. Erasing
+    comes first: after a crash in between, the part is stored again, and what is gone is refused by then.
 
-    1. the items, those seen before left as they are; but none that was erased, nor any that is older than
-       ``kept_for`` seconds: in quiet listings stands what retention has forgotten long ago;
-    2. a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor;
-    3. a delivery for each of them and channel that is to hear of it (``routing.py``): of news, that is, and what is
-       older than ``news_for`` seconds is none;
-    4. the part itself; when it was the poll's last missing one, the feeds' cursors move and their lease ends.
+    1. Store the items, leaving known ones as they are; but no erased ones, and none older than ``kept_for`` seconds:
+       quiet listings still show what retention has deleted long ago.
+    2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
+    3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
+       ``news_for`` seconds, which are not news.
+    4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease.
     """
     erased = erasure.erase_keys(db, message.gone, now)
     with db.transaction():
         created: list[NewMention] = []
-        entries = _storable_now(db, message.items, now - kept_for)
+        entries = _accepted(db, message.items, now - kept_for)
         if entries:
             item_ids = _items(db, entries, now)
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
-        gaps = _part(db, message.part, now)
-    said = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
-    born = {item_ids[item.key]: item.created_at for item in said}
+        gaps = _record_part(db, message.part, now)
+    public = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
+    born = {item_ids[item.key]: item.created_at for item in public}
     counted = [mention for mention in created if mention.item_id in born]
     ages = tuple(now - born[mention.item_id] for mention in counted if not mention.backfilled)
     return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items)
 
 
-def _storable_now(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
+def _accepted(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
     young = [entry for entry in entries if entry.item.created_at >= oldest]
     if not young:
         return []
-    db.announce_writer(StoredItem)  # before the look: erasing waits for us, or its keys are there to be found
+    db.announce_writer(StoredItem)  # before the check: erasing waits for us, or its tombstones are visible
     refused = erasure.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
     bare = erasure.threads_refused(db, [entry.item for entry in kept])
@@ -87,8 +87,8 @@ def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]
     by_key = {entry.item.key: entry.item for entry in entries}
     missing = sorted(by_key)  # one order of locks for all workers
     ids: dict[Key, int] = {}
-    while missing:  # again, when retention has deleted one between the two statements
-        for keys in _portions(missing):
+    while missing:  # again if retention has deleted one between the two statements
+        for keys in _batches(missing):
             _add_items(db, rows=[_item_row(by_key[key], now) for key in keys])
             for source in sorted({source for source, _ in keys}):
                 known = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
@@ -107,11 +107,11 @@ def _known_items(db: Db, source: Any, refs: Any) -> Any:
     known = StoredItem.select(StoredItem.ref, StoredItem.id).where(
         StoredItem.source == source, StoredItem.ref.in_(refs)
     )
-    return db.kept(known.order_by(StoredItem.ref))
+    return db.locked_for_reference(known.order_by(StoredItem.ref))
 
 
-def _portions(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
+def _batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (rows[start : start + INSERT_ROWS] for start in range(0, len(rows), INSERT_ROWS))
 
 
 def _item_row(item: Item, now: float) -> dict[str, object]:
@@ -127,43 +127,47 @@ def _mentions(
 ) -> list[NewMention]:
     """Insert the mentions that are new, and return them."""
     matches = [match for entry in entries for match in entry.matches]
-    # The workspaces stay until the transaction ends.
-    present = {found for (found,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))}
+    # Locked: the workspaces stay until the transaction ends.
+    present = {
+        workspace for (workspace,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))
+    }
     wanted = sorted({query for match in matches for query in match.query_ids})
-    query_ids = {query for some in _portions(wanted) for (query,) in _present_queries(db, ids=some)}
+    query_ids = {query for batch in _batches(wanted) for (query,) in _present_queries(db, ids=batch)}
     since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
     rows = []
     for entry in entries:
         for match in entry.matches:
-            found = [query for query in match.query_ids if query in query_ids]
+            matched = [query for query in match.query_ids if query in query_ids]
             watched = since[match.workspace_id]
             starts = [watched[place] for place in entry.item.found_in if place in watched]
-            if not found or not starts:
-                continue  # the query, the watch or the workspace went while the message was under way
+            if not matched or not starts:
+                continue  # the query, the watch or the workspace was removed while the message was in flight
             rows.append(
                 {
                     "workspace": match.workspace_id,
                     "item": item_ids[entry.item.key],
-                    "query_ids": msgspec.json.encode(found).decode(),
+                    "query_ids": msgspec.json.encode(matched).decode(),
                     "highlights": msgspec.json.encode(match.highlights).decode(),
-                    "silent": is_backfilled(entry.item.created_at, min(starts), now, news_for),
+                    "backfilled": is_backfilled(entry.item.created_at, min(starts), now, news_for),
                     "stored_at": now,
                 }
             )
     rows.sort(key=lambda row: (row["workspace"], row["item"]))
-    created = [row for some in _portions(rows) for row in _add_mentions(db, rows=some)]
-    return [NewMention(key, workspace_id, item_id, bool(silent)) for key, workspace_id, item_id, silent in created]
+    created = [row for batch in _batches(rows) for row in _add_mentions(db, rows=batch)]
+    return [
+        NewMention(key, workspace_id, item_id, bool(backfilled)) for key, workspace_id, item_id, backfilled in created
+    ]
 
 
 @compiled
 def _add_mentions(db: Db, rows: Any) -> Any:
     added = Mention.insert_many(rows).on_conflict_ignore()
-    return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.silent)
+    return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.backfilled)
 
 
 @compiled
 def _kept_workspaces(db: Db, ids: Any) -> Any:
-    return db.kept(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
+    return db.locked_for_reference(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
 
 
 @compiled
@@ -174,7 +178,7 @@ def _present_queries(db: Db, ids: Any) -> Any:
 def _watched_since(
     db: Db, workspace_ids: Collection[int], places: Collection[WatchKey]
 ) -> dict[int, dict[WatchKey, float]]:
-    """Return since when each of the workspaces has watched these places, and perhaps others of the same names."""
+    """Return since when each workspace has watched these places; the result may have others of the same names."""
     since: dict[int, dict[WatchKey, float]] = defaultdict(dict)
     sources, keys = sorted({source for source, _, _ in places}), sorted({key for _, _, key in places})
     found = _watches(db, workspaces=sorted(workspace_ids), sources=sources, keys=keys)
@@ -185,7 +189,7 @@ def _watched_since(
 
 @compiled
 def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
-    # All kinds there are, for the sake of the index on (source, kind, place).
+    # All kinds, so that the index on (source, kind, place) is used.
     of_places = Feed.source.in_(sources) & Feed.kind.in_(list(KINDS_IN)) & Feed.place.in_(keys)
     return (
         Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place, Watch.created_at)
@@ -194,19 +198,19 @@ def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
     )
 
 
-def _part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
-    # The poll's row is locked first: two workers that store its last two parts at once would each see the other's
-    # part missing, and nobody would finish the poll.
-    seen = {"poll": part.poll, "unknown": UNKNOWN_START}
+def _record_part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
+    # Lock the poll's row first: two workers that store its last two parts at once would each see the other's part
+    # missing, and neither would finish the poll.
+    key = {"poll": part.poll, "unknown": UNKNOWN_START}
     if part.parts is None:
-        [row] = _touch_poll(db, **seen)
+        [row] = _touch_poll(db, **key)
     else:
-        [row] = _end_poll(db, **seen, parts=part.parts, targets=msgspec.json.encode(part.targets).decode())
+        [row] = _end_poll(db, **key, parts=part.parts, targets=msgspec.json.encode(part.targets).decode())
     started_at, parts, targets, finished_at = row
     _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
     if parts is None or finished_at is not None:
         return []
-    # A part that was matched twice may have come in other pieces each time.
+    # A part that was matched twice may have been cut into different pieces each time.
     if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
         return []
     gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[PollTarget]), now)
@@ -219,7 +223,7 @@ POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
 
 @compiled
 def _touch_poll(db: Db, poll: Any, unknown: Any) -> Any:
-    same = {Poll.started_at: Poll.started_at}  # an update, for its lock; a poll that has been given up is made anew
+    same = {Poll.started_at: Poll.started_at}  # an update, for its lock; a poll that was released gets a new row
     return Poll.insert(id=poll, started_at=unknown).on_conflict(conflict_target=[Poll.id], update=same).returning(*POLL)
 
 

@@ -1,6 +1,6 @@
-"""What is a post's in the comments below it: its title, and words of the title in each comment's own link.
+"""What comments contain of their post: its title, and words of the title in each comment's own link.
 
-When the post is erased, they go from other people's comments, too.
+When the post is erased, this goes from other authors' comments, too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from overheard.sources.registry import bare_permalink
 
 
 def erase_titles(db: Db, below: Any) -> None:
-    """Take what is a post's off the comments that stand below it; ``below`` is the condition of standing there."""
+    """Remove their post's title from comments; ``below`` is the condition that selects them."""
     comments = StoredItem.select(StoredItem.id, StoredItem.source, StoredItem.permalink).where(
         below, StoredItem.kind == "comment"
     )
@@ -26,6 +26,6 @@ def erase_titles(db: Db, below: Any) -> None:
 
 
 def without_title(comment: Item) -> Item:
-    """Return the comment without what is its post's."""
+    """Return the comment without its post's title."""
     permalink = bare_permalink(comment.source, comment.permalink)
     return msgspec.structs.replace(comment, thread_title="", permalink=permalink)

@@ -1,4 +1,4 @@
-"""What people see: all but what is Overheard's own (``internal``), which shows only when asked for by its name."""
+"""What lists and counts show: everything but Overheard's own (``internal``), which shows only when named."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ IS_PUBLIC_FEED: Any = ~Feed.internal
 
 
 def workspace_condition(slug: str | None) -> Any:
-    """Return the condition of being the workspace of this slug; None: one of those that people see."""
+    """Return the condition that selects the workspace with this slug; None: all public ones."""
     return IS_PUBLIC_WORKSPACE if slug is None else Workspace.slug == slug

@@ -1,4 +1,4 @@
-"""Saving workspaces as their owners write them, and giving them back."""
+"""Workspace specs: save a workspace as its owner writes it, and load it back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from overheard.errors import InvalidInput
 from overheard.items import KINDS_IN
 from overheard.workspaces import KINDS, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, watch_fields
 
-ROWS = 400  # rows a statement: well under every database's limit of parameters
+STATEMENT_ROWS = 400  # well under every database's limit of parameters
 
 
 def save(
@@ -26,11 +26,11 @@ def save(
     secret: Callable[[ChannelSpec], str | None],
     internal: bool = False,
 ) -> bool:
-    """Create the workspace, or make the existing one as ``spec`` says; returns whether it is new.
+    """Create the workspace, or change the existing one to ``spec``; return True if it is new.
 
     ``following(schedule, timezone)`` gives the next due time; ``secret(channel)`` the signing secret of a new channel.
-    What stays the same keeps its history: watches their beginning, channels their deliveries. ``internal``: it is
-    Overheard's own, and so are its feeds.
+    What stays the same keeps its history: watches their beginning, channels their deliveries. ``internal``: the
+    workspace and its feeds are Overheard's own.
     """
     with db.transaction():
         row = Workspace.select().where(Workspace.slug == spec.slug).first(db.peewee)
@@ -40,7 +40,7 @@ def save(
                 slug=spec.slug,
                 internal=internal,
                 created_at=now,
-                next_due_at=now,  # a newcomer sees something happen at once
+                next_due_at=now,  # a new user sees something happen at once
                 next_digest_at=following(spec.digest, spec.timezone),
                 **values,
             ).execute(db.peewee)
@@ -51,7 +51,7 @@ def save(
         _save_channels(db, workspace_id, spec.channel, now, secret)
         watches_changed = _save_watches(db, workspace_id, spec.feeds, now, internal)
         refreshes.sync_sources(db, workspace_id)
-        revision = queries.next_revision(db)  # after the feeds: whoever saves at the same time waits from here on
+        revision = queries.next_revision(db)  # late, as concurrent saves wait from here on
         _save_queries(db, workspace_id, spec.query, now, revision)
         if watches_changed:
             queries.watches_changed(db, workspace_id, revision)
@@ -70,44 +70,44 @@ def _reschedule(
 
 
 def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> bool:
-    """Let the workspace watch these feeds, and no others, of whatever source; return whether that changed anything."""
+    """Make the workspace watch exactly these feeds, of all sources; return True if that changed anything."""
     kinds: dict[int, str] = {}
-    for source, some in groupby(sorted(feeds), key=lambda feed: feed.source):  # one order of locks for all who save
-        of_source = list(some)
-        for start in range(0, len(of_source), ROWS):
-            kinds |= _feeds(db, source, of_source[start : start + ROWS], now, internal)
+    for source, group in groupby(sorted(feeds), key=lambda feed: feed.source):  # one order of locks for all saves
+        of_source = list(group)
+        for start in range(0, len(of_source), STATEMENT_ROWS):
+            kinds |= _feeds(db, source, of_source[start : start + STATEMENT_ROWS], now, internal)
     of_workspace = Watch.workspace == workspace_id
     had = dict(Watch.select(Watch.feed, Watch.kinds).where(of_workspace).tuples().execute(db.peewee))
     Watch.delete().where(of_workspace, Watch.feed.in_(had.keys() - kinds.keys())).execute(db.peewee)
     changed = {feed for feed in had.keys() & kinds.keys() if had[feed] != kinds[feed]}
-    for some_kinds in sorted({kinds[feed] for feed in changed}):
-        alike = [feed for feed in changed if kinds[feed] == some_kinds]
-        Watch.update(kinds=some_kinds).where(of_workspace, Watch.feed.in_(alike)).execute(db.peewee)
+    for new_kinds in sorted({kinds[feed] for feed in changed}):
+        alike = [feed for feed in changed if kinds[feed] == new_kinds]
+        Watch.update(kinds=new_kinds).where(of_workspace, Watch.feed.in_(alike)).execute(db.peewee)
     new = sorted(kinds.keys() - had.keys())
-    for start in range(0, len(new), ROWS):
+    for start in range(0, len(new), STATEMENT_ROWS):
         watches = [
             {"workspace": workspace_id, "feed": feed, "created_at": now, "kinds": kinds[feed]}
-            for feed in new[start : start + ROWS]
+            for feed in new[start : start + STATEMENT_ROWS]
         ]
         Watch.insert_many(watches).execute(db.peewee)
-    # A feed that others watch already is read again soon, so that the newcomer sees its latest page too.
+    # A feed that other workspaces watch already is read again soon, so that this one gets its latest page, too.
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
     return had != kinds
 
 
 def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> dict[int, str]:
-    """Return the ids of a source's feeds, made where they are missing, each with the kinds that are watched."""
+    """Return the ids of a source's feeds, creating missing ones, each with the kinds that are watched."""
     wanted = {(feed.kind, feed.place): " ".join(feed.kinds) for feed in feeds}
     places = sorted({feed.place for feed in feeds})
     known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
-    while True:  # again, when retention has deleted some between the two statements
-        kept = db.kept(known.order_by(Feed.id)).tuples().execute(db.peewee)
+    while True:  # again if retention has deleted some between the two statements
+        kept = db.locked_for_reference(known.order_by(Feed.id)).tuples().execute(db.peewee)
         found = {(kind, place): feed for feed, kind, place in kept if (kind, place) in wanted}
         missing = sorted(wanted.keys() - found.keys())
         if not missing:
             return {feed: wanted[key] for key, feed in found.items()}
-        for kind, some in groupby(missing, key=lambda key: key[0]):
-            new = [place for _, place in some]
+        for kind, of_kind in groupby(missing, key=lambda key: key[0]):
+            new = [place for _, place in of_kind]
             rows = [
                 {"source": source, "kind": kind, "place": place, "created_at": now, "group": group}
                 | {"internal": internal}
@@ -122,11 +122,13 @@ def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: f
     Query.update(removed_at=now, revision=revision).where(gone).execute(db.peewee)
     own = {"workspace": workspace_id, "revision": revision}
     rows = [{"name": query.name, "text": query.text, **own} for query in wanted]
-    for start in range(0, len(rows), ROWS):
-        Query.insert_many(rows[start : start + ROWS]).on_conflict(
+    # An unchanged query keeps its revision: the matching index does not reload it.
+    changed = (Query.text != EXCLUDED.text) | Query.removed_at.is_null(False)
+    for start in range(0, len(rows), STATEMENT_ROWS):
+        Query.insert_many(rows[start : start + STATEMENT_ROWS]).on_conflict(
             conflict_target=[Query.workspace, Query.name],
             update={Query.text: EXCLUDED.text, Query.removed_at: None, Query.revision: revision},
-            where=(Query.text != EXCLUDED.text) | Query.removed_at.is_null(False),  # others stay as the index has them
+            where=changed,
         ).execute(db.peewee)
 
 
@@ -148,15 +150,15 @@ def _save_channels(
                 workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
             ).execute(db.peewee)
         else:
-            made = secret(channel)  # None: this kind of channel signs nothing, and takes no secret
-            kept = channel.secret or (made and (row[0] or made))
+            generated = secret(channel)  # None: this kind of channel signs nothing, and has no secret
+            kept = channel.secret or (generated and (row[0] or generated))
             Channel.update({**channels.HEALTHY, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
                 db.peewee
             )
 
 
 def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
-    """The workspace as its owner would write it. Without ``secrets``, what is secret is left out of it."""
+    """Return the workspace as its owner would write it; without ``secrets``, its secrets are left out."""
     row = Workspace.select().where(Workspace.id == workspace_id).get(db.peewee)
     watches = (
         Watch.select(Feed.source, Feed.place, Watch.kinds)
@@ -170,7 +172,7 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
     )
     texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id, Query.removed_at.is_null())
     texts = texts.order_by(Query.id)
-    ways = (
+    channel_rows = (
         Channel.select(Channel.name, Channel.url, Channel.mode, Channel.secret)
         .where(Channel.workspace == workspace_id)
         .order_by(Channel.id)
@@ -184,7 +186,7 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
         query=tuple(QuerySpec(*text) for text in texts.tuples().execute(db.peewee)),
         channel=tuple(
             ChannelSpec(name, url, mode, secret if secrets else None)
-            for name, url, mode, secret in ways.tuples().execute(db.peewee)
+            for name, url, mode, secret in channel_rows.tuples().execute(db.peewee)
         ),
         **watch_fields(watched),
     )
@@ -200,9 +202,9 @@ def set_active(db: Db, workspace_id: int, active: bool) -> None:
 
 
 def remove(db: Db, workspace_id: int) -> None:
-    """Delete the workspace and all that is its own. Feeds stay: others may watch them."""
+    """Delete the workspace with everything that is its own. Feeds stay: other workspaces may watch them."""
     with db.transaction():
         changed = Workspace.delete().where(Workspace.id == workspace_id).execute(db.peewee)
         if changed != 1:
-            raise InvalidInput(f"workspace {workspace_id} is gone already")
+            raise InvalidInput(f"workspace {workspace_id} was removed already")
         queries.watches_changed(db, workspace_id, queries.next_revision(db))

@@ -1,58 +1,44 @@
-"""Workspaces: who is due, who asked for a run, and who has been served."""
+"""Workspaces: look them up by slug or id, list them, count what they have."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 from peewee import fn
 
-from overheard import schedule
 from overheard.db import refreshes, visibility
 from overheard.db.database import Db
-from overheard.db.models import Channel, Feed, Mention, Query, RefreshDemand, Watch, Workspace
+from overheard.db.models import Channel, Mention, Query, Watch, Workspace
 from overheard.db.storable_text import storable
-from overheard.errors import InvalidInput, NotFound
+from overheard.errors import NotFound
 
-SHOWN_CHARS = 100
-
-
-class DueWorkspace(msgspec.Struct, frozen=True):
-    """A due workspace as a tick claims it. ``digest_at``: when its next digest was due; the end of that period."""
-
-    id: int
-    slug: str
-    every: str
-    digest: str | None
-    timezone: str
-    digest_at: float | None
-
-
-DUE = (Workspace.id, Workspace.slug, Workspace.every, Workspace.digest, Workspace.timezone, Workspace.next_digest_at)
+SHOWN_CHARS = 100  # of a name that does not exist; it may be anything that was typed
 
 
 def by_name(db: Db, name: str | int) -> Workspace:
-    """The workspace of this slug or id. Raises NotFound, naming some that exist."""
+    """Return the workspace with this slug or id. Raises NotFound, with some that exist."""
     row: Workspace | None = Workspace.select().where(_named([name])).first(db.peewee)
     if row is None:
         few = Workspace.select(Workspace.slug).where(visibility.IS_PUBLIC_WORKSPACE).limit(5)
-        some = [slug for (slug,) in few.tuples().execute(db.peewee)]
-        hint = f"there are: {', '.join(some)}" if some else "there are none yet (overheard workspace add, or import)"
+        slugs = [slug for (slug,) in few.tuples().execute(db.peewee)]
+        hint = f"there are: {', '.join(slugs)}" if slugs else "there are none yet (overheard workspace add, or import)"
         raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
     return row
 
 
 def _named(names: Collection[str | int]) -> Any:
-    # Neither database can even be asked for other ids and slugs.
+    # An id that does not fit into 64 bits, or a slug that cannot be stored, is an error in the driver, not an empty
+    # result.
     ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
     slugs = [name for name in names if isinstance(name, str) and storable(name) == name]
     return Workspace.id.in_(ids) | Workspace.slug.in_(slugs)
 
 
 def by_slug_or_number(db: Db, text: str) -> Workspace:
-    """The workspace that somebody typed: its slug, else its id. Raises NotFound."""
+    """Return the workspace with the slug, else with the id, that was typed. Raises NotFound."""
     try:
         return by_name(db, text)
     except NotFound:
@@ -62,7 +48,7 @@ def by_slug_or_number(db: Db, text: str) -> Workspace:
 
 
 class WorkspaceRef(msgspec.Struct, frozen=True):
-    """A workspace that was named by its slug or id."""
+    """A workspace that was looked up by its slug or id."""
 
     id: int
     slug: str
@@ -70,129 +56,11 @@ class WorkspaceRef(msgspec.Struct, frozen=True):
 
 
 def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, WorkspaceRef]:
-    """Those of these slugs and ids that exist, in one look."""
+    """Return those of these slugs and ids that exist, in one query."""
     columns = [getattr(Workspace, name) for name in WorkspaceRef.__struct_fields__]
     rows = Workspace.select(*columns).where(_named(names))
-    found = [WorkspaceRef(*row) for row in rows.tuples().execute(db.peewee)]
-    return {**{row.id: row for row in found}, **{row.slug: row for row in found}}
-
-
-def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
-    """Claim up to ``limit`` workspaces whose time has come; ``following`` gives each its next time.
-
-    Each is claimed by an UPDATE on the condition that its time is still the one that was read, so of two ticks side by
-    side exactly one gets it. The claim is also the demand: if the event is lost now, ``refreshes.claim_lost`` finds it.
-    """
-    with db.transaction():
-        claimed = _claim(db, Workspace.next_due_at, {}, now, limit, following)
-        refreshes.demand(db, [due.id for due in claimed], now)
-    return claimed
-
-
-def claim_digests(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
-    """Claim up to ``limit`` workspaces whose digest is due; ``digest_at`` of each is the period's end.
-
-    The claim notes the period: if its event is lost, ``claim_lost_digests`` finds it again.
-    """
-    period = {Workspace.digest_end: Workspace.next_digest_at, Workspace.digest_asked_at: now}
-    with db.transaction():
-        return _claim(db, Workspace.next_digest_at, period, now, limit, following)
-
-
-def _claim(
-    db: Db, column: Any, noted: Mapping[Any, Any], now: float, limit: int, following: Callable[[DueWorkspace], float]
-) -> list[DueWorkspace]:
-    due = Workspace.select(*DUE, column).where(Workspace.active, column <= now).order_by(column).limit(limit)
-    claimed = []
-    for *row, due_at in sorted(due.tuples().execute(db.peewee)):  # by id: one order of locks for all ticks
-        workspace = DueWorkspace(*row)
-        unclaimed = (Workspace.id == workspace.id) & (column == due_at) & Workspace.active
-        claim = Workspace.update({**noted, column: following(workspace)}).where(unclaimed)
-        if claim.execute(db.peewee) == 1:
-            claimed.append(workspace)
-    return claimed
-
-
-def make_due(db: Db, workspace_id: int, now: float) -> None:
-    """Let the next tick find it due: how a run is asked for where there is no bus to ask through.
-
-    Also forgets that its feeds are fresh: who asks by hand wants to see Reddit asked.
-    """
-    with db.transaction():
-        Workspace.update(next_due_at=now).where(Workspace.id == workspace_id).execute(db.peewee)
-        refreshes.demand(db, [workspace_id], now)
-        mark_stale(db, workspace_id)
-
-
-def mark_stale(db: Db, workspace_id: int) -> None:
-    """Forget that the workspace's feeds are fresh."""
-    watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)
-    Feed.update(fresh_at=0).where(Feed.id.in_(watched)).execute(db.peewee)
-
-
-def claim_lost_digests(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, float]]:
-    """Claim (workspace, period's end) of digests asked for more than ``older_than`` seconds ago and never composed."""
-    rows = (
-        Workspace.select(Workspace.id, Workspace.digest_end, Workspace.digest_asked_at)
-        .where(Workspace.active, Workspace.digest_end.is_null(False), Workspace.digest_asked_at <= now - older_than)
-        .limit(limit)
-        .tuples()
-        .execute(db.peewee)
-    )
-    return [
-        (workspace_id, digest_end)
-        for workspace_id, digest_end, asked_at in sorted(rows)
-        if Workspace.update(digest_asked_at=now)
-        .where(Workspace.id == workspace_id, Workspace.digest_asked_at == asked_at, Workspace.digest_end == digest_end)
-        .execute(db.peewee)
-        == 1
-    ]
-
-
-class WaitingWorkspace(msgspec.Struct, frozen=True):
-    """A workspace that waits for a run, and since when."""
-
-    slug: str
-    since: float
-
-
-def longest_waiting(db: Db, now: float) -> WaitingWorkspace | None:
-    """The workspace that has waited the longest: due and not asked for, or asked for in vain. None when none waits."""
-    due = (
-        Workspace.select(Workspace.next_due_at, Workspace.slug)
-        .where(Workspace.active, Workspace.next_due_at <= now)
-        .order_by(Workspace.next_due_at)
-        .limit(1)
-    )
-    asked = (
-        RefreshDemand.select(RefreshDemand.waiting_since, Workspace.slug)
-        .join(Workspace, on=(RefreshDemand.workspace == Workspace.id))
-        .where(Workspace.active, RefreshDemand.waiting_since.is_null(False), refreshes.IS_WAITING)
-        .order_by(RefreshDemand.waiting_since)
-        .limit(1)
-    )
-    rows = [row for query in (due, asked) for row in query.tuples().execute(db.peewee)]
-    if not rows:
-        return None
-    since, slug = min(rows)
-    return WaitingWorkspace(slug, float(since))
-
-
-def oldest_digest(db: Db, now: float) -> float | None:
-    """The end of the oldest period whose digest is not composed."""
-    due = (
-        Workspace.select(Workspace.next_digest_at)
-        .where(Workspace.active, Workspace.next_digest_at <= now)
-        .order_by(Workspace.next_digest_at)
-        .limit(1)
-    )
-    asked = (
-        Workspace.select(Workspace.digest_end)
-        .where(Workspace.active, Workspace.digest_end.is_null(False))
-        .order_by(Workspace.digest_end)
-        .limit(1)
-    )
-    return min((float(row[0]) for query in (due, asked) for row in query.tuples().execute(db.peewee)), default=None)
+    existing = [WorkspaceRef(*row) for row in rows.tuples().execute(db.peewee)]
+    return {**{row.id: row for row in existing}, **{row.slug: row for row in existing}}
 
 
 class WorkspaceOverview(msgspec.Struct, frozen=True):
@@ -212,7 +80,7 @@ class WorkspaceOverview(msgspec.Struct, frozen=True):
 
 
 def overview(db: Db) -> list[WorkspaceOverview]:
-    """All workspaces that people see by slug, with how much of everything they have."""
+    """Return all public workspaces by slug, with how much they have of everything."""
     counts: list[dict[int, Any]] = [
         refreshes.last_run(db),
         *(_counted(db, table) for table in (Watch, Query, Channel, Mention)),
@@ -244,50 +112,22 @@ def _counted(db: Db, table: Any, workspace_id: int | None = None) -> dict[int, i
 
 
 def limited_counts(db: Db, slug: str) -> dict[str, int]:
-    """How much the workspace has of what [limits] bounds; nothing where there is none of this slug."""
+    """Return how much the workspace has of what [limits] bounds; empty if no workspace has this slug."""
     row = Workspace.select(Workspace.id).where(Workspace.slug == storable(slug)).scalar(db.peewee)
     return {} if row is None else {part: _counted(db, table, row).get(row, 0) for part, table in LIMITED_PARTS.items()}
 
 
 def over_limits(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:
-    """(slug, part, number) of what workspaces have more of than ``limits`` says."""
+    """Return (slug, part, number) where a workspace has more of a part than ``limits`` allows."""
     counts = {part: _counted(db, LIMITED_PARTS[part]) for part in limits}
-    over = [(row, part, n) for part, of in counts.items() for row, n in of.items() if n > limits[part]]
+    over = [(row, part, n) for part, of_part in counts.items() for row, n in of_part.items() if n > limits[part]]
     rows = Workspace.select(Workspace.id, Workspace.slug).where(Workspace.id.in_({row for row, _, _ in over}))
     slugs = dict(rows.where(visibility.IS_PUBLIC_WORKSPACE).tuples().execute(db.peewee))
     return sorted((slugs[row], part, n) for row, part, n in over if row in slugs)
 
 
-class UnreadableSchedule(msgspec.Struct, frozen=True):
-    """A workspace's ``every``, ``digest`` or ``timezone`` (``key``) that was accepted once; ``reason`` quotes it."""
-
-    workspace: str
-    key: str
-    reason: str
-
-
-def unreadable_schedules(db: Db) -> list[UnreadableSchedule]:
-    """Return what another release, or another machine's time zones, accepted and this one cannot read."""
-    found = []
-    for key, check in (("every", schedule.check), ("digest", schedule.check), ("timezone", schedule.zone)):
-        column = getattr(Workspace, key)
-        texts = Workspace.select(column).where(column.is_null(False)).distinct().tuples().execute(db.peewee)
-        reasons = {text: reason for (text,) in texts if (reason := _refusal(check, text)) is not None}
-        rows = Workspace.select(Workspace.slug, column).where(column.in_(list(reasons))).order_by(Workspace.slug)
-        found += [UnreadableSchedule(slug, key, reasons[text]) for slug, text in rows.tuples().execute(db.peewee)]
-    return found
-
-
-def _refusal(check: Callable[[str], object], text: str) -> str | None:
-    try:
-        check(text)
-    except InvalidInput as error:
-        return str(error)
-    return None
-
-
 def count_active_and_paused(db: Db) -> tuple[int, int]:
-    """How many workspaces are active, and how many paused."""
+    """Return how many public workspaces are active, and how many are paused."""
     rows = (
         Workspace.select(Workspace.active, fn.count(Workspace.id))
         .where(visibility.IS_PUBLIC_WORKSPACE)

@@ -17,18 +17,19 @@ from overheard.db import (
     canaries,
     channels,
     dead_letters,
-    deliveries,
+    delivery_backlog,
     feeds,
     gaps,
     heartbeats,
     instance,
     refreshes,
+    schedules,
     source_health,
     workspaces,
 )
 from overheard.db.channels import FailingChannel
 from overheard.db.database import Db
-from overheard.db.deliveries import DeliveryBacklog, DeliveryQueue
+from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
 from overheard.errors import DatabaseMissing, Unavailable
 from overheard.operations import processes
@@ -59,7 +60,7 @@ class Vitals(msgspec.Struct, frozen=True):
     """
 
     at: float
-    waiting: workspaces.WaitingWorkspace | None
+    waiting: schedules.WaitingWorkspace | None
     oldest: dict[str, float | None]
     feeds: dict[str, int]
     oldest_fresh_at: float | None
@@ -93,7 +94,7 @@ class StoredFacts(Vitals, frozen=True, kw_only=True):
     deliveries: DeliveryQueue
     backlog: DeliveryBacklog | None
     canary: canaries.CanaryState | None
-    unreadable: list[workspaces.UnreadableSchedule]
+    unreadable: list[schedules.UnreadableSchedule]
     watched_sources: list[str]
 
     @property
@@ -214,15 +215,15 @@ def _said(error: DatabaseMissing | Unavailable | None) -> str | None:
 def vitals(db: Db, budget: str, now: float) -> Vitals:
     """Read what the gauges show. ``budget`` is the key of Reddit's."""
     remaining, booked = budgets.usage(db, budget)
-    waiting = workspaces.longest_waiting(db, now)
+    waiting = schedules.longest_waiting(db, now)
     return Vitals(
         at=now,
         waiting=waiting,
         oldest={
             "run": None if waiting is None else waiting.since,
             "poll": feeds.oldest_poll(db, now),
-            "delivery": deliveries.oldest_due(db, now),
-            "digest": workspaces.oldest_digest(db, now),
+            "delivery": delivery_backlog.oldest_due(db, now),
+            "digest": schedules.oldest_digest(db, now),
         },
         feeds=feeds.states(db),
         oldest_fresh_at=feeds.oldest_fresh(db),
@@ -249,9 +250,9 @@ def stored(db: Db, config: Config, now: float) -> StoredFacts:
         sick=channels.failing_or_disabled(db, DETAILED_ROWS)
         if known.channels["failing"] + known.channels["disabled"]
         else [],
-        deliveries=deliveries.waiting(db, now, OVERDUE_SECONDS),
-        backlog=deliveries.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
+        deliveries=delivery_backlog.waiting(db, now, OVERDUE_SECONDS),
+        backlog=delivery_backlog.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         canary=canaries.state(db),
-        unreadable=workspaces.unreadable_schedules(db),
+        unreadable=schedules.unreadable_schedules(db),
         watched_sources=refreshes.watched_sources(db),
     )

@@ -10,7 +10,7 @@ import msgspec
 
 from overheard.bus.public_exchange import INGRESS
 from overheard.config import Config
-from overheard.db.deliveries import DeliveryBacklog
+from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
 from overheard.operations.outages import outages

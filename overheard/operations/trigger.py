@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from overheard.bus.public_exchange import RabbitEvents
-from overheard.db import deliveries, feeds, mentions, workspaces
+from overheard.db import delivery_backlog, feeds, mentions, schedules, workspaces
 from overheard.db.database import Db
 from overheard.errors import Conflict
 from overheard.process import RunningProcess
@@ -41,7 +41,7 @@ def ask(program: RunningProcess, workspace: str) -> AskedRun:
         raise Conflict(f"workspace {row.slug} is paused; to go on: overheard workspace resume {row.slug}")
     last, at, run = mentions.last_id(db), program.clock(), None
     if bus.embedded:
-        workspaces.make_due(db, row.id, at)
+        schedules.make_due(db, row.id, at)
     else:
         events = RabbitEvents(bus.address, name="overheard trigger")
         try:
@@ -64,4 +64,6 @@ def wait(db: Db, asked: AskedRun, timeout: float) -> int | None:
 
 def _is_done(db: Db, asked: AskedRun) -> bool:
     """Every feed read since, or refused, and nothing left to send."""
-    return not feeds.has_unread(db, asked.workspace_id, asked.at) and not deliveries.has_untried(db, asked.workspace_id)
+    if feeds.has_unread(db, asked.workspace_id, asked.at):
+        return False
+    return not delivery_backlog.has_untried(db, asked.workspace_id)

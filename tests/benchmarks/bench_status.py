@@ -199,7 +199,7 @@ def fill(db: Db, share: int) -> None:
                 Mention.item: n,
                 Mention.query_ids: "[]",
                 Mention.highlights: "[]",
-                Mention.silent: False,
+                Mention.backfilled: False,
                 Mention.stored_at: now - _rest(n, 86400),
             },
         )

@@ -77,14 +77,14 @@ def test_a_quiet_time_saves_no_more_than_the_burst(db: Db) -> None:
     assert [one.reserve("reddit:x").delay > 0 for _ in range(6)] == [False] * 5 + [True]
 
 
-def test_keys_know_nothing_of_each_other(db: Db) -> None:
+def test_keys_are_independent(db: Db) -> None:
     one = limiter(db, per_minute=60)
     assert [one.reserve(key).delay > 0 for key in ("reddit:x", "reddit:y", "channel:1", "reddit:x")] == [
         False, False, False, True,
     ]  # fmt: skip
 
 
-def test_the_line_ends_at_the_horizon(db: Db) -> None:
+def test_the_queue_has_a_maximum_length(db: Db) -> None:
     one = limiter(db, per_minute=1)
     reservations = [one.reserve("reddit:x") for _ in range(9)]
     got = [reservation.slot is not None for reservation in reservations]
@@ -93,10 +93,10 @@ def test_the_line_ends_at_the_horizon(db: Db) -> None:
     assert reservations[-1].delay == MAX_QUEUE_SECONDS
     booked = Budget.select(Budget.tat).scalar(db.peewee)
     assert limiter(db, per_minute=1).reserve("reddit:x").slot is None
-    assert Budget.select(Budget.tat).scalar(db.peewee) == booked, "who is turned away books nothing"
+    assert Budget.select(Budget.tat).scalar(db.peewee) == booked, "a refused reservation books nothing"
 
 
-def test_threads_share_one_line(db: Db, race: Any) -> None:
+def test_threads_share_one_queue(db: Db, race: Any) -> None:
     one = limiter(db, burst=3)
 
     def ten() -> list[float]:
@@ -107,7 +107,7 @@ def test_threads_share_one_line(db: Db, race: Any) -> None:
     spaced(slots, 0.05, 3)
 
 
-def test_processes_share_one_line(db_url: str, db: Db) -> None:
+def test_processes_share_one_queue(db_url: str, db: Db) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", RESERVER, db_url],
@@ -139,7 +139,7 @@ def test_until_is_on_the_database_s_clock(db: Db) -> None:
     assert one.until("reddit:unknown", db.clock() + 7) == pytest.approx(7, abs=5)
 
 
-def test_nobody_gets_a_slot_within_a_block(db: Db) -> None:
+def test_no_slot_lies_within_a_block(db: Db) -> None:
     one = limiter(db, burst=5)
     one.block("reddit:x", 100)
     first, second = one.reserve("reddit:x"), one.reserve("reddit:x")
@@ -148,21 +148,21 @@ def test_nobody_gets_a_slot_within_a_block(db: Db) -> None:
     assert one.reserve("reddit:y").delay == 0
 
 
-def test_a_shorter_block_ends_no_longer_one(db: Db) -> None:
+def test_a_shorter_block_does_not_end_a_longer_one(db: Db) -> None:
     one = limiter(db)
     one.block("reddit:x", 200)
     one.block("reddit:x", 10)
     assert one.reserve("reddit:x").delay == pytest.approx(200, abs=5)
 
 
-def test_a_block_beyond_the_horizon_turns_everybody_away(db: Db) -> None:
+def test_during_a_block_longer_than_the_queue_nothing_is_reserved(db: Db) -> None:
     one = limiter(db)
     one.block("reddit:x", MAX_QUEUE_SECONDS + 100)
     assert one.reserve("reddit:x").slot is None
 
 
-def test_who_held_slots_within_a_block_does_not_come_all_at_once_after_it(db: Db) -> None:
-    """Ten wait in line, one second apart, when Reddit says: nothing for 100 seconds."""
+def test_slots_within_a_block_do_not_all_come_at_once_after_it(db: Db) -> None:
+    """Ten slots are reserved, one second apart, when Reddit blocks for 100 seconds."""
     one = limiter(db, per_minute=60)
     held = [one.reserve("reddit:x").slot for _ in range(10)]
     one.block("reddit:x", 100)
@@ -181,7 +181,7 @@ def test_who_held_slots_within_a_block_does_not_come_all_at_once_after_it(db: Db
     assert [one.until("reddit:x", slot) > 0 for slot in slots] == [True] * 10, "and those are good"
 
 
-def test_a_slot_after_the_block_stays_good(db: Db) -> None:
+def test_a_slot_after_the_block_stays_valid(db: Db) -> None:
     one = limiter(db, per_minute=60)
     one.block("reddit:x", 10)
     slot = one.reserve("reddit:x").slot
@@ -196,7 +196,7 @@ def test_a_block_lasts_an_hour_at_most(db: Db) -> None:
     assert budgets.usage(db, "reddit:x")[1] == pytest.approx(budgets.MAX_BLOCK_SECONDS, abs=5)
 
 
-def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
+def test_the_server_s_count_is_stored_and_respected(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 42.0, 300)
     assert budgets.usage(db, "reddit:x") == (42.0, 0.0)
@@ -208,7 +208,7 @@ def test_what_reddit_counted_is_kept_and_heeded(db: Db) -> None:
     assert one.reserve("reddit:x").delay == pytest.approx(120, abs=5)
 
 
-def test_what_reddit_counted_longer_ago_than_its_window_is_not_known(db: Db) -> None:
+def test_a_count_older_than_its_window_is_unknown(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 42.0, 300)
     Budget.update(observed_at=Budget.observed_at - budgets.MAX_WINDOW_SECONDS + 30).execute(db.peewee)
@@ -225,7 +225,7 @@ def test_an_absurd_reset_blocks_for_ten_minutes_at_most(db: Db) -> None:
     assert one.reserve("reddit:y").delay == 0
 
 
-def test_a_budget_nobody_used_is_free(db: Db) -> None:
+def test_an_unused_budget_is_free(db: Db) -> None:
     assert budgets.usage(db, "reddit:never") == (None, 0.0)
 
 
@@ -241,8 +241,8 @@ def test_only_a_token_that_would_be_lost_is_spare(db: Db) -> None:
         assert (one.spare("reddit:x") == 0) is spare, (idle, spare)
 
 
-def test_nobody_is_told_another_slot_because_of_a_spare_token(db: Db) -> None:
-    """Two budgets with the same history, one of which spares what it can before every reservation."""
+def test_a_spare_token_delays_no_reservation(db: Db) -> None:
+    """Two budgets with the same history; of one, every spare token is taken before each reservation."""
     one = limiter(db, per_minute=60, burst=3)
     for key in ("reddit:x", "reddit:y"):
         one.reserve(key)
@@ -255,12 +255,12 @@ def test_nobody_is_told_another_slot_because_of_a_spare_token(db: Db) -> None:
     assert taken == 3, "at 30, 5 and 3600: elsewhere the bucket is not full"
 
 
-def test_a_blocked_or_scarce_budget_spares_nothing(db: Db) -> None:
+def test_a_blocked_or_scarce_budget_has_no_spare_token(db: Db) -> None:
     one = limiter(db, per_minute=60, burst=3)
     one.block("reddit:x", 30)
     assert one.spare("reddit:x") == pytest.approx(30, abs=0.5)
     Budget.update(block_until=0, remaining=29.0, observed_at=db.clock() - 10).execute(db.peewee)
-    assert one.spare("reddit:x") > 0, "somebody else uses the credentials"
+    assert one.spare("reddit:x") > 0, "the credentials are in use elsewhere"
     assert one.reserve("reddit:x").delay == 0
     Budget.update(tat=0, remaining=31.0).execute(db.peewee)
     assert one.spare("reddit:x") == 0
@@ -282,7 +282,7 @@ def spare_permit(one: DatabaseLimiter, waits: list[float], *, urgent: bool, slot
     return spare
 
 
-def test_what_can_wait_takes_spare_tokens_only(db: Db) -> None:
+def test_a_permit_that_can_wait_takes_spare_tokens_only(db: Db) -> None:
     one, waits = limiter(db, per_minute=60, burst=1), []  # type: tuple[DatabaseLimiter, list[float]]
     spare_permit(one, waits, urgent=False).acquire()
     for _ in range(3):
@@ -293,7 +293,7 @@ def test_what_can_wait_takes_spare_tokens_only(db: Db) -> None:
     assert one.reserve("reddit:x").delay == pytest.approx(2.9, abs=0.5), "nor was a token taken"
 
 
-def test_what_is_urgent_stands_in_line_as_often_as_its_share_allows(db: Db) -> None:
+def test_an_urgent_permit_reserves_as_often_as_its_share_allows(db: Db) -> None:
     one, waits = DatabaseLimiter(db, {"reddit": Rate(60, 1), "channel": Rate(6, 1)}), []  # type: Any, list[float]
     for _ in range(4):
         one.reserve("reddit:x")
@@ -311,7 +311,7 @@ def test_what_is_urgent_stands_in_line_as_often_as_its_share_allows(db: Db) -> N
     admitted.acquire()  # the slot that was waited for
     with pytest.raises(BudgetExhausted) as login:
         admitted.acquire()
-    assert login.value.slot is not None, "who stands in line may ask for a second token, for a login"
+    assert login.value.slot is not None, "a reserved permit may acquire a second token, for a login"
 
 
 def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
@@ -329,8 +329,8 @@ def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
     assert all(0 < seconds <= 0.51 for seconds in waits)
 
 
-def test_a_database_that_fails_is_told_as_one_of_ours(db: Db) -> None:
-    """Who asks is deep in PRAW, whose own errors these are not."""
+def test_a_database_error_is_raised_as_unavailable(db: Db) -> None:
+    """The permit is acquired inside PRAW, which must not take it for one of its own errors."""
     one = limiter(db)
     calls = (
         lambda: one.reserve("reddit:x"),
@@ -361,6 +361,6 @@ def test_as_many_triggers_as_an_hour_has_come_at_once_and_then_one_by_one(db: Db
     assert [budgets.try_acquire_trigger(db, 3, 1) for _ in range(2)] == [True, False]
 
 
-def test_no_more_triggers_are_let_in_by_many_at_once(db: Db, race: Any) -> None:
+def test_concurrent_triggers_do_not_exceed_the_limit(db: Db, race: Any) -> None:
     admitted = race(*[lambda: [budgets.try_acquire_trigger(db, 1, 10) for _ in range(10)]] * 4)
     assert sum(itertools.chain.from_iterable(admitted)) == 10

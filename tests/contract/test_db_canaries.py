@@ -1,4 +1,4 @@
-"""The canary's workspace in the database: whoever comes first makes it, and it is nobody's."""
+"""The canary's workspace in the database: the first process creates it, and no listing has it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from overheard.db import (
     heartbeats,
     mentions,
     queries,
+    schedules,
     storing,
     workspace_specs,
     workspaces,
@@ -42,7 +43,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     message = ItemsMatched(part=PollPart(poll=item.id, part=0, parts=1), items=(entry,))
     stored = storing.store(db, message, now)
     assert list(stored.channels.values()) == [canary.WORKSPACE]
-    assert (stored.mentions, stored.ages) == (0, ()), "nobody said it"
+    assert (stored.mentions, stored.ages) == (0, ()), "no user wrote it"
     ((channel_id, _),) = stored.channels.items()
     (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
     if sent:
@@ -50,11 +51,11 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     return str(item.id)
 
 
-def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db: Db, clock: Any) -> None:
+def test_the_canary_is_due_at_once_and_follows_a_changed_interval(world: Any, db: Db, clock: Any) -> None:
     assert canaries.state(db) is None
     keep(db, clock)
     assert canaries.state(db) == canaries.CanaryState(300, clock(), None)
-    assert [due.slug for due in workspaces.claim_due(db, clock(), 5, lambda due: clock() + 300)] == [canary.WORKSPACE]
+    assert [due.slug for due in schedules.claim_due(db, clock(), 5, lambda due: clock() + 300)] == [canary.WORKSPACE]
     begun = clock.advance(1000)
     keep(db, clock, 60)
     assert canaries.state(db) == canaries.CanaryState(60, begun, None)
@@ -65,7 +66,7 @@ def test_it_is_made_due_at_once_and_changed_when_the_interval_is(world: Any, db:
     assert places == ((canary.SOURCE, "post", canary.FEED),)
 
 
-def test_one_that_was_paused_is_matched_again(world: Any, db: Db, clock: Any) -> None:
+def test_a_paused_canary_is_matched_again(world: Any, db: Db, clock: Any) -> None:
     keep(db, clock)
     workspace_specs.set_active(db, workspaces.by_name(db, canary.WORKSPACE).id, False)
     before = queries.revision(db)
@@ -73,12 +74,12 @@ def test_one_that_was_paused_is_matched_again(world: Any, db: Db, clock: Any) ->
     assert [text for _, _, text in queries.changed_since(db, before)] == [canary.QUERY]
 
 
-def test_ticks_that_make_it_at_once_make_one(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_concurrent_ticks_create_one_canary(world: Any, db: Db, clock: Any, race: Any) -> None:
     race(*[lambda: keep(db, clock) for _ in range(4)])
     assert world.counts() | {"Workspace": 1, "Channel": 1, "Query": 1, "Feed": 1, "Watch": 1} == world.counts()
 
 
-def test_ticks_that_remove_it_at_once_leave_nothing(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_concurrent_ticks_remove_the_canary_completely(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace()
     keep(db, clock)
     arrive(world)
@@ -93,7 +94,7 @@ def test_ticks_that_remove_it_at_once_leave_nothing(world: Any, db: Db, clock: A
     assert canaries.remove(db, clock()) is False
 
 
-def test_it_is_late_after_three_intervals_without_a_delivery(world: Any, db: Db, clock: Any) -> None:
+def test_the_canary_is_late_after_three_intervals_without_a_delivery(world: Any, db: Db, clock: Any) -> None:
     keep(db, clock)
     state = canaries.state(db)
     assert state is not None
@@ -127,7 +128,7 @@ def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock:
     assert canaries.prune(db, clock() - canaries.DAY_SECONDS) == 0
 
 
-def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> None:
+def test_only_canary_items_are_pruned(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     keep(db, clock)
     storing.store(db, world.matched((world.item(), (acme,))), clock())
@@ -137,7 +138,7 @@ def test_only_its_own_items_are_forgotten(world: Any, db: Db, clock: Any) -> Non
     assert world.counts()["Mention"] == 1
 
 
-def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> None:
+def test_no_listing_or_count_has_the_canary(world: Any, db: Db, clock: Any) -> None:
     keep(db, clock)
     name = arrive(world)
     assert workspaces.overview(db) == []
@@ -147,13 +148,13 @@ def test_it_is_in_nobodys_listing_or_count(world: Any, db: Db, clock: Any) -> No
     assert feeds.states(db) == {"ok": 0, "failing": 0, "new": 0}
     Feed.update(fresh_at=5, failures=1).execute(db.peewee)
     assert (feeds.oldest_fresh(db), feeds.failing(db, 9)) == (None, [])
-    # Who asks for it by its name sees it.
+    # It shows when named.
     assert [mention.item for _, mention in mentions.listing(db, workspace=canary.WORKSPACE)] == [name]
     assert [channel.name for channel in channels.listing(db, canary.WORKSPACE)] == ["null"]
     assert workspaces.by_name(db, canary.WORKSPACE).slug == canary.WORKSPACE
 
 
-def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> None:
+def test_the_canary_s_feed_joins_no_other(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     keep(db, clock)
     (own,) = feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())
@@ -164,9 +165,9 @@ def test_its_feed_rides_with_nobody_elses(world: Any, db: Db, clock: Any) -> Non
     assert [other.places for other in feeds.joinable(db, group, **terms)] == [(canary.FEED,)]
 
 
-def test_a_workspace_of_that_name_from_before_is_left_alone(world: Any, db: Db, clock: Any) -> None:
+def test_a_user_s_workspace_with_the_canary_s_slug_is_left_alone(world: Any, db: Db, clock: Any) -> None:
     world.workspace(canary.WORKSPACE)
-    with pytest.raises(InvalidInput, match=f"there is a workspace {canary.WORKSPACE} of somebody's"):
+    with pytest.raises(InvalidInput, match=f"a workspace of yours has its slug, {canary.WORKSPACE}"):
         keep(db, clock)
     assert not canaries.remove(db, clock())
     assert world.rows(Query, "text") == [("acme",)]

@@ -1,4 +1,4 @@
-"""Work is claimed by conditional UPDATE: of all who try, exactly one gets it; leases run out, and are swept."""
+"""Work is claimed by conditional UPDATE: of all concurrent claims exactly one succeeds; expired leases are swept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overheard.db import deliveries, feeds, groups, refreshes, workspace_specs, workspaces
+from overheard.db import deliveries, digests, feeds, groups, refreshes, schedules, workspace_specs, workspaces
 from overheard.db.database import Db
 from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
@@ -27,7 +27,7 @@ def all_groups(db: Db) -> list[int]:
 
 
 def claim_all(db: Db, poll: str, now: float, ids: Sequence[int] | None = None) -> list[int]:
-    """The groups that the poll got."""
+    """Return the groups that the poll has claimed."""
     wanted = all_groups(db) if ids is None else ids
     return [group for group in wanted if groups.claim(db, group, poll, now=now, lease=120)]
 
@@ -40,10 +40,10 @@ def test_a_due_workspace_is_claimed_once(world: Any, db: Db, clock: Any) -> None
     world.workspace("later")
     Workspace.update(next_due_at=clock() + 1).where(Workspace.slug == "later").execute(db.peewee)
 
-    [due] = workspaces.claim_due(db, clock(), 10, lambda due: clock() + 300)
+    [due] = schedules.claim_due(db, clock(), 10, lambda due: clock() + 300)
     assert (due.id, due.slug, due.every, due.timezone) == (acme, "acme", "5m", "UTC")
-    assert workspaces.claim_due(db, clock(), 10, lambda due: clock() + 300) == []
-    [again] = workspaces.claim_due(db, clock.advance(300), 1, lambda due: clock() + 300)
+    assert schedules.claim_due(db, clock(), 10, lambda due: clock() + 300) == []
+    [again] = schedules.claim_due(db, clock.advance(300), 1, lambda due: clock() + 300)
     assert again.slug == "later", "the longest overdue comes first"
 
 
@@ -55,12 +55,12 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
         now = clock()
 
         def claim(now: float = now) -> list[int]:
-            return [due.id for due in workspaces.claim_due(db, now, 6, lambda due: now + 300)]
+            return [due.id for due in schedules.claim_due(db, now, 6, lambda due: now + 300)]
 
-        def digests(now: float = now) -> list[int]:
-            return [due.id for due in workspaces.claim_digests(db, now + 90_000, 6, lambda due: now + 90_001)]
+        def claim_digests(now: float = now) -> list[int]:
+            return [due.id for due in schedules.claim_digests(db, now + 90_000, 6, lambda due: now + 90_001)]
 
-        one, two, three, four = race(claim, claim, digests, digests)
+        one, two, three, four = race(claim, claim, claim_digests, claim_digests)
         assert len(one + two) == len(set(one + two)) >= 6
         assert len(three + four) == len(set(three + four)) >= 6
 
@@ -69,23 +69,23 @@ def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None
     acme = world.workspace()
     workspace_specs.set_active(db, acme, False)
     refreshes.demand(db, [acme], clock())
-    assert workspaces.claim_due(db, clock(), 10, lambda due: clock()) == []
-    assert workspaces.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
+    assert schedules.claim_due(db, clock(), 10, lambda due: clock()) == []
+    assert schedules.claim_digests(db, clock() + 10**6, 10, lambda due: clock()) == []
     assert refreshes.claim_lost(db, clock() + 10**6, 0, 10) == []
 
 
-def test_a_demand_that_nobody_served_is_found_and_found_again(world: Any, db: Db, clock: Any) -> None:
+def test_a_lost_demand_is_claimed_again_after_each_interval(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
-    workspaces.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
+    schedules.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
 
     assert refreshes.claim_lost(db, clock.advance(59), 60, 10) == []
     assert refreshes.claim_lost(db, clock.advance(1), 60, 10) == [(acme, "reddit")]
-    assert refreshes.claim_lost(db, clock(), 60, 10) == [], "asked for again, so it has time again"
+    assert refreshes.claim_lost(db, clock(), 60, 10) == [], "the claim has renewed the demand"
     assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
 
     refreshes.mark_taken_up(db, acme, "reddit", clock() - 1)
     assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")], (
-        "a run that began before is no answer"
+        "a run that began before does not count"
     )
     refreshes.mark_taken_up(db, acme, "reddit", clock())
     assert refreshes.claim_lost(db, clock.advance(600), 60, 10) == []
@@ -102,35 +102,35 @@ def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race
         assert sorted(found) == [[], [], [(acme, "reddit")]]
 
 
-def test_a_digest_whose_event_was_lost_is_asked_for_again(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_digest_whose_event_was_lost_is_requested_again(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     end = clock.advance(86_400)
-    [due] = workspaces.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
+    [due] = schedules.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
     assert due.digest_at == end
 
-    assert workspaces.claim_lost_digests(db, clock.advance(59), 60, 10) == []
+    assert schedules.claim_lost_digests(db, clock.advance(59), 60, 10) == []
     now = clock.advance(1)
-    assert sorted(race(*[lambda: workspaces.claim_lost_digests(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
-    deliveries.compose(db, acme, end - 1, clock())
-    assert workspaces.claim_lost_digests(db, clock.advance(60), 60, 10) == [(acme, end)], (
-        "another period's is no answer"
+    assert sorted(race(*[lambda: schedules.claim_lost_digests(db, now, 60, 10)] * 2)) == [[], [(acme, end)]]
+    digests.compose(db, acme, end - 1, clock())
+    assert schedules.claim_lost_digests(db, clock.advance(60), 60, 10) == [(acme, end)], (
+        "another period's does not count"
     )
-    deliveries.compose(db, acme, end, clock())
-    assert workspaces.claim_lost_digests(db, clock.advance(600), 60, 10) == []
+    digests.compose(db, acme, end, clock())
+    assert schedules.claim_lost_digests(db, clock.advance(600), 60, 10) == []
 
 
-def test_make_due_forgets_that_feeds_are_fresh(world: Any, db: Db, clock: Any) -> None:
+def test_make_due_makes_feeds_stale(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
     Workspace.update(next_due_at=clock() + 300).execute(db.peewee)
-    workspaces.make_due(db, acme, clock())
-    assert [due.id for due in workspaces.claim_due(db, clock(), 10, lambda due: clock() + 1)] == [acme]
+    schedules.make_due(db, acme, clock())
+    assert [due.id for due in schedules.claim_due(db, clock(), 10, lambda due: clock() + 1)] == [acme]
     assert (world.feed("python").fresh_at, world.feed("rust").fresh_at) == (0, clock())
 
 
 @pytest.mark.parametrize("name", ["nobody", "a\x00b", "a\ud800b", "Acme", 99_999, 10**30, 0, -1])
-def test_who_does_not_exist_is_not_found(world: Any, db: Db, name: str | int) -> None:
+def test_an_unknown_workspace_is_not_found(world: Any, db: Db, name: str | int) -> None:
     acme = world.workspace()
     assert workspaces.by_name(db, "acme").id == workspaces.by_name(db, acme).id == acme
     with pytest.raises(NotFound, match="there are: acme"):
@@ -163,7 +163,7 @@ def test_of_several_polls_each_group_belongs_to_one(world: Any, db: Db, clock: A
         assert Poll.select().where(Poll.id.endswith(str(turn))).count(db.peewee) >= sum(map(bool, (first, second)))
 
 
-def test_polls_that_take_each_others_groups_in_neither_wait_nor_lose_a_feed(
+def test_polls_that_join_each_other_s_groups_neither_wait_nor_lose_a_feed(
     world: Any, db: Db, clock: Any, race: Any
 ) -> None:
     world.workspace(subreddits=[f"sub{number}" for number in range(10)])
@@ -202,10 +202,10 @@ def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, cloc
     assert joins(read(clock() - 10), unread), "it is watched only since then"
     assert not joins(read(clock() + 10), unread)
     assert joins(read(5.0), read(7.0))
-    assert not joins(read(5.0), read(6.9)), "it was read while the first page was on its way"
+    assert not joins(read(5.0), read(6.9)), "it was read before the other's first page had arrived"
 
 
-def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock: Any) -> None:
+def test_a_feed_without_active_workspaces_leaves_the_group(world: Any, db: Db, clock: Any) -> None:
     world.workspace(subreddits=["python"])
     paused = world.workspace("paused", subreddits=["rust", "go"])
     one = all_groups(db)[0]
@@ -224,7 +224,7 @@ def test_who_watches_nothing_any_more_leaves_the_group(world: Any, db: Db, clock
     assert sorted(again.places) == ["go", "rust"]
 
 
-def test_groups_without_feeds_are_forgotten(world: Any, db: Db, clock: Any) -> None:
+def test_groups_without_feeds_are_deleted(world: Any, db: Db, clock: Any) -> None:
     world.workspace(subreddits=["a", "b"])
     groups.make(db, "reddit", "posts", 2, clock())
     assert groups.delete_empty(db, clock() + 3600) == 0, "its feed may be about to be made"
@@ -232,7 +232,7 @@ def test_groups_without_feeds_are_forgotten(world: Any, db: Db, clock: Any) -> N
     assert len(all_groups(db)) == 2
 
 
-def test_nothing_to_claim_is_no_poll(world: Any, db: Db, clock: Any) -> None:
+def test_without_a_claimed_group_there_is_no_poll(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
     claim_all(db, "a", clock())
     assert claim_all(db, "b", clock() + 120) == []
@@ -240,7 +240,7 @@ def test_nothing_to_claim_is_no_poll(world: Any, db: Db, clock: Any) -> None:
     assert world.rows(Poll, "id") == [("a",)]
 
 
-def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_an_expired_lease_is_swept_and_a_reading_demanded(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace(subreddits=["python", "rust"])
     paused = world.workspace("paused", subreddits=["linux"])
     workspace_specs.set_active(db, paused, False)
@@ -255,7 +255,7 @@ def test_a_lease_that_ran_out_is_swept_and_its_workspace_asked_for(world: Any, d
         assert refreshes.claim_lost(db, clock() + 60, 60, 10) == [(acme, "reddit")]
 
 
-def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(world: Any, db: Db, clock: Any) -> None:
+def test_a_released_group_can_be_claimed_and_is_swept(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["acme"])
     bolt = world.workspace("bolt", subreddits=["bolt"])
     claim_all(db, "p", clock())
@@ -268,7 +268,7 @@ def test_what_a_poll_gives_back_anybody_may_take_and_the_sweep_finds_the_rest(wo
     assert feeds.sweep(db, clock()) == []
 
 
-def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world: Any, db: Db, clock: Any) -> None:
+def test_a_postponed_poll_keeps_its_feeds(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     claim_all(db, "p", clock())
     begins = clock() + 200
@@ -276,7 +276,9 @@ def test_feeds_that_are_put_off_stay_taken_by_a_poll_that_has_yet_to_begin(world
     groups.postpone(db, "p", "never", until=begins, lease=120)
     assert groups.of_poll(db, 1, "p") is groups.of_poll(db, 1, "never") is None
     assert feeds.oldest_poll(db, clock()) is None
-    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock()), "a wish is served by it"
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock()), (
+        "the postponed poll will meet the demand"
+    )
     clock.advance(200)
     assert groups.of_poll(db, 1, "later") == groups.load(db, [1])[0]
     assert feeds.oldest_poll(db, clock()) == begins
@@ -306,7 +308,7 @@ def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -
     assert feeds.states(db) == {"ok": 0, "failing": 1, "new": 0}
 
 
-def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
+def test_stale_feeds_are_those_that_may_be_read_now(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["fresh", "stale", "taken", "resting"], kinds=["posts", "comments"])
     world.workspace("other", subreddits=["elsewhere"])
     now = clock()
@@ -320,7 +322,7 @@ def test_what_is_stale(world: Any, db: Db, clock: Any) -> None:
     assert [(feed.kind, feed.place) for feed in found] == [("comments", "stale"), ("posts", "stale")]
 
 
-def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
+def test_groups_that_need_reading_join_a_request(world: Any, db: Db, clock: Any) -> None:
     world.workspace("due", subreddits=["due", "new", "failing"])
     world.workspace("asked", subreddits=["asked"])
     world.workspace("quiet", subreddits=["quiet"])
@@ -331,59 +333,59 @@ def test_who_rides_along(world: Any, db: Db, clock: Any) -> None:
     Feed.update(fresh_at=7.0).where(Feed.place != "new").execute(db.peewee)
     Feed.update(failures=1).where(Feed.place == "failing").execute(db.peewee)
 
-    def riding(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
+    def joining(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 10} | changed
         group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
         return sorted(name for other in feeds.joinable(db, group, **terms) for name in other.places)
 
-    assert riding() == ["asked", "due", "new"]
+    assert joining() == ["asked", "due", "new"]
     [apart] = Feed.select(Feed.group).where(Feed.place == "quiet").tuples().execute(db.peewee)[0]
     Feed.update(group=world.group("asked").id).where(Feed.place == "quiet").execute(db.peewee)
-    assert riding(room=1) == ["due", "new"], "asked is in a group of two now"
-    assert riding(room=2) == ["asked", "due", "new", "quiet"]
+    assert joining(room=1) == ["due", "new"], "asked is in a group of two now"
+    assert joining(room=2) == ["asked", "due", "new", "quiet"]
     Feed.update(group=apart).where(Feed.place == "quiet").execute(db.peewee)
-    assert riding(fresh_for=clock() - 7.0) == ["new"]
-    assert riding(ahead=100) == ["asked", "due", "new", "quiet"]
-    assert riding(unread_since=7.0) == ["new"]
-    assert riding(kind="comments") == []
+    assert joining(fresh_for=clock() - 7.0) == ["new"]
+    assert joining(ahead=100) == ["asked", "due", "new", "quiet"]
+    assert joining(unread_since=7.0) == ["new"]
+    assert joining(kind="comments") == []
 
 
-def test_who_would_be_read_anyway_before_long_rides_along(world: Any, db: Db, clock: Any) -> None:
+def test_groups_that_are_due_before_long_join_a_request(world: Any, db: Db, clock: Any) -> None:
     """A feed that is fresh now, and would not be when its workspace falls due."""
     for slug, due_in in (("soon", 10), ("later", 30)):
         world.workspace(slug, subreddits=["both", slug])
         Workspace.update(next_due_at=clock() + due_in).where(Workspace.slug == slug).execute(db.peewee)
     Feed.update(fresh_at=clock() - 40.0).execute(db.peewee)
 
-    def riding(ahead: float) -> list[str]:
+    def joining(ahead: float) -> list[str]:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
         found = feeds.joinable(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
         return [name for other in found for name in other.places]
 
-    assert riding(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
-    assert riding(ahead=29) == []
+    assert joining(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
+    assert joining(ahead=29) == []
     clock.advance(15)
-    assert sorted(riding(ahead=9)) == [], "neither is due by then, but soon, whose feeds are fresh"
+    assert sorted(joining(ahead=9)) == [], "only soon is due by then, and its feeds are fresh"
     clock.advance(6)
-    assert sorted(riding(ahead=0)) == ["both", "soon"]
+    assert sorted(joining(ahead=0)) == ["both", "soon"]
 
 
-def test_a_wish_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
+def test_a_demand_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
-    wished = clock()
-    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
+    demanded_at = clock()
+    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at)
     claim_all(db, "p", clock())
-    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished)
-    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished + 1), "it began before"
-    assert feeds.has_stale(db, acme, "reddit", now=clock() + 121, fresh_since=wished), "nobody reads it any more"
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at)
+    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at + 1), "it began before"
+    assert feeds.has_stale(db, acme, "reddit", now=clock() + 121, fresh_since=demanded_at), "no poll reads it any more"
     groups.release(db, "p")
     feeds.back_off(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
-    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=wished), "it is refused"
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at), "it is refused"
 
 
-def test_the_state_of_the_feeds(world: Any, db: Db, clock: Any) -> None:
+def test_feeds_are_counted_by_state(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["a", "b"])
     assert feeds.oldest_fresh(db) is None
     assert feeds.has_unread(db, acme, clock())
@@ -422,11 +424,11 @@ def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any
         assert len(elsewhere) == 4
 
 
-def test_a_schedule_that_was_accepted_once_is_found_with_its_reason(world: Any, db: Db) -> None:
+def test_an_unreadable_schedule_is_reported_with_its_reason(world: Any, db: Db) -> None:
     acme, bolt, _ = (world.workspace(slug) for slug in ("acme", "bolt", "clio"))
-    assert workspaces.unreadable_schedules(db) == []
+    assert schedules.unreadable_schedules(db) == []
     Workspace.update(every="0 22-4 * * *").where(Workspace.id.in_([acme, bolt])).execute(db.peewee)
     Workspace.update(digest="0 0 ? * *").where(Workspace.id == bolt).execute(db.peewee)
-    found = workspaces.unreadable_schedules(db)
+    found = schedules.unreadable_schedules(db)
     assert [(each.workspace, each.key) for each in found] == [("acme", "every"), ("bolt", "every"), ("bolt", "digest")]
     assert "'0 22-4 * * *' is not a cron expression that is ever due: bad hour" in found[0].reason

@@ -1,4 +1,4 @@
-"""One clock (I10): what a process writes whose machine's clock is an hour off is as if its clock were right."""
+"""One clock (I10): a process whose machine's clock is an hour off writes the right times."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tests.servers.waiting import wait_for
 ROOT = Path(__file__).parents[2]
 LEASE = 1.0  # seconds
 
-# Claims all there is, as a tick, a fetch and a notify do, and dies of it.
+# Claims all there is, as a tick, a fetch and a notify do, and exits.
 CLAIMER = """
 import sys, time
 import time_machine
-from overheard.db import deliveries, groups, refreshes, workspaces
+from overheard.db import deliveries, groups, schedules
 from overheard.db.database import open_database
 url, ahead, group, channel, lease = sys.argv[1], *map(float, sys.argv[2:])
 with time_machine.travel(time.time() + ahead, tick=True):
     db = open_database(url)
     with db.session():
         assert abs(time.time() - db.clock() - ahead) < 60
-        [due] = workspaces.claim_due(db, db.clock(), 10, lambda due: db.clock() + 300)
+        [due] = schedules.claim_due(db, db.clock(), 10, lambda due: db.clock() + 300)
         assert groups.claim(db, int(group), "its poll", now=db.clock(), lease=lease)
         [claimed] = deliveries.claim(db, int(channel), now=db.clock(), limit=10, lease=lease)
 """
@@ -45,9 +45,7 @@ def world(postgresql_url: str) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
-def test_what_a_wrong_clock_s_process_claims_is_due_and_free_in_time(
-    world: World, postgresql_url: str, ahead: float
-) -> None:
+def test_claims_of_a_process_with_a_wrong_clock_end_in_time(world: World, postgresql_url: str, ahead: float) -> None:
     db = world.db
     acme = world.workspace()
     storing.store(db, world.matched((world.item(), (acme,))), db.clock())

@@ -1,4 +1,4 @@
-"""Statements that are rendered once: they do what peewee's own would do, on both databases."""
+"""Statements that are rendered once do what peewee's own do, on both databases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from overheard.db.models import Erased, Workspace
 
 @pytest.fixture
 def rendered() -> list[str]:
-    """The statements that were rendered: a name for each time."""
+    """The names of the statements that were rendered, one for each time."""
     return []
 
 
@@ -42,7 +42,7 @@ def rows(count: int) -> list[dict[str, object]]:
     return [{"key": f"k{number}", "at": float(number)} for number in range(count)]
 
 
-def test_a_list_of_any_length_is_found(db: Db, remembered: CompiledStatement, rendered: list[str]) -> None:
+def test_lists_of_any_length_work(db: Db, remembered: CompiledStatement, rendered: list[str]) -> None:
     _remember(db, rows=rows(20))
     for count in range(18):
         found = remembered(db, keys=[f"k{number}" for number in range(count)], after=0.5)
@@ -76,7 +76,7 @@ def test_constants_and_none_stand_beside_values(db: Db, world: Any) -> None:
     assert put(db, slug="acme", since=1.0) == []
 
 
-def test_no_more_shapes_are_kept_than_there_is_room_for(
+def test_the_number_of_cached_shapes_is_bounded(
     db: Db, remembered: CompiledStatement, rendered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_CACHED_SHAPES", 2)
@@ -85,7 +85,7 @@ def test_no_more_shapes_are_kept_than_there_is_room_for(
     assert len(rendered) == 4, "the oldest one went, and came back"
 
 
-def test_a_race_of_threads_renders_and_finds(db: Db, race: Any, remembered: CompiledStatement) -> None:
+def test_concurrent_threads_can_render(db: Db, race: Any, remembered: CompiledStatement) -> None:
     _remember(db, rows=rows(9))
     wanted = [[f"k{number}" for number in range(1, count)] for count in (2, 3, 5, 9)]
     found = race(*[lambda keys=keys: [key for key, _ in remembered(db, keys=keys, after=0.0)] for keys in wanted])

@@ -1,4 +1,4 @@
-"""The handle: URLs, transactions, and servers that go away."""
+"""The handle: URLs, transactions, and servers that fail."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ def test_a_clock_that_is_passed_in_is_the_database_s(db_url: str, clock: Any) ->
     db.release()
 
 
-def test_the_server_is_asked_for_the_time_when_a_session_begins_and_now_and_then(
+def test_the_server_s_time_is_read_at_the_first_session_and_then_periodically(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db = open_database(postgresql_url)
     assert db._server is not None
-    asked: list[float] = []
-    ask = db._server.ask
-    monkeypatch.setattr(db._server, "ask", lambda server: (asked.append(db.clock()), ask(server)))
+    read_at: list[float] = []
+    synchronize = db._server.synchronize
+    monkeypatch.setattr(db._server, "synchronize", lambda server: (read_at.append(db.clock()), synchronize(server)))
     for _ in range(3):
         with db.session(), db.session():
             db.clock()
-    assert len(asked) == 1, "no statement of each session's own"
+    assert len(read_at) == 1, "not one statement for each session"
     db.ping()
-    assert len(asked) == 2, "each look at whether it is there"
-    db._server._asked_at -= MAX_AGE_SECONDS
+    assert len(read_at) == 2, "each ping reads it"
+    db._server._synchronized_at -= MAX_AGE_SECONDS
     with db.session():
-        assert len(asked) == 3
+        assert len(read_at) == 3
     db.release()
 
 
@@ -160,7 +160,7 @@ def test_sqlite_locked_for_too_long_is_unavailable(sqlite_url: str, monkeypatch:
         db.release()
 
 
-def test_a_full_disk_is_told_as_such(sqlite_url: str) -> None:
+def test_a_full_disk_is_reported_as_such(sqlite_url: str) -> None:
     db = open_database(sqlite_url)
     try:
         with db.session():
@@ -175,7 +175,7 @@ def test_a_full_disk_is_told_as_such(sqlite_url: str) -> None:
         db.release()
 
 
-def test_a_reader_disturbs_no_writer(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_reader_does_not_block_a_writer(sqlite_url: str, tmp_path: Path) -> None:
     db, other = open_database(sqlite_url), open_database(sqlite_url)
     try:
         with db.session(), other.session(), other.transaction():
@@ -193,14 +193,14 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
         pass
 
 
-def test_a_server_that_is_not_there_is_unavailable_and_shows_no_password() -> None:
+def test_a_missing_server_is_unavailable_and_shows_no_password() -> None:
     db = open_database("postgresql://someone:hunter2@127.0.0.1:1/overheard")
     with pytest.raises(Unavailable) as gone, db.session():
         pass
     assert "hunter2" not in str(gone.value)
 
 
-def test_a_connection_that_was_cut_is_made_anew(postgresql_url: str, request: pytest.FixtureRequest) -> None:
+def test_a_cut_connection_is_replaced(postgresql_url: str, request: pytest.FixtureRequest) -> None:
     admin_url = request.getfixturevalue("postgres_server").url
     name = urlsplit(postgresql_url).path[1:]
 
@@ -235,12 +235,12 @@ def test_a_connection_that_was_cut_is_made_anew(postgresql_url: str, request: py
 
 
 def shown(db: Db, name: str) -> int:
-    """A setting of the session in the unit in which it is kept: milliseconds, or seconds."""
+    """Return a session's setting in its own unit: milliseconds or seconds."""
     query = "SELECT setting::int FROM pg_settings WHERE name = %s"
     return int(db.peewee.execute_sql(query, (name,)).fetchone()[0])
 
 
-def test_each_connection_bears_its_limits(postgresql_url: str) -> None:
+def test_each_connection_has_its_limits(postgresql_url: str) -> None:
     db = open_database(postgresql_url)
     with db.session():
         assert {name: shown(db, name) for name in SERVER_LIMITS} == SERVER_LIMITS
@@ -250,7 +250,7 @@ def test_each_connection_bears_its_limits(postgresql_url: str) -> None:
     assert wanted <= parameters.keys()
 
 
-def test_what_the_url_says_counts(postgresql_url: str) -> None:
+def test_the_url_overrides_the_limits(postgresql_url: str) -> None:
     db = open_database(f"{postgresql_url}?connect_timeout=7&options=-c%20lock_timeout%3D100")
     with db.session():
         assert shown(db, "lock_timeout") == 100
@@ -263,19 +263,19 @@ def test_migrations_and_retention_take_as_long_as_they_need(postgresql_url: str)
     db = open_database(f"{postgresql_url}?options=-c%20statement_timeout%3D200")
     slow = "SELECT pg_sleep(0.5)"
     with db.session():
-        with db.unhurried():
+        with db.without_timeouts():
             db.peewee.execute_sql(slow)
             assert (shown(db, "statement_timeout"), shown(db, "lock_timeout")) == (0, 0)
         assert shown(db, "statement_timeout") == 200
     with pytest.raises(Unavailable, match="statement timeout"), db.session():
         db.peewee.execute_sql(slow)
-    with pytest.raises(Unavailable, match="terminat"), db.session(), db.unhurried():
+    with pytest.raises(Unavailable, match="terminat"), db.session(), db.without_timeouts():
         db.peewee.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
     db.release()
 
 
-def test_who_dies_with_a_lock_holds_up_others_for_seconds(postgresql_url: str) -> None:
-    """It is gone without a word: its session stays, in the middle of a transaction."""
+def test_a_dead_client_s_lock_blocks_others_for_seconds_only(postgresql_url: str) -> None:
+    """It vanishes: its session stays, in the middle of a transaction."""
     db = open_database(postgresql_url)
     with db.session():
         heartbeats.record(db, "x", 1.0)
@@ -304,16 +304,16 @@ def test_a_lock_that_is_held_too_long_is_not_waited_for(postgresql_url: str) -> 
     db.release()
 
 
-def test_a_slow_statement_of_a_server_that_is_there_goes_on(postgresql_url: str) -> None:
+def test_a_slow_statement_of_a_running_server_goes_on(postgresql_url: str) -> None:
     db = open_database(postgresql_url)
     with db.session():
-        db.peewee.connection().patience = 0.1
+        db.peewee.connection().answer_timeout = 0.1
         assert db.peewee.execute_sql("SELECT 7, pg_sleep(1)").fetchone()[0] == 7
     db.release()
 
 
 @pytest.mark.servers
-def test_a_frozen_server_is_noticed_and_found_again() -> None:
+def test_a_frozen_server_is_noticed_and_used_again_later() -> None:
     """Its kernel still accepts connections, and confirms what is sent: TCP notices nothing."""
     with PostgresServer() as server:
         db = open_database(f"{server.create_database('frozen')}?connect_timeout=2")
@@ -339,7 +339,7 @@ def test_a_network_that_drops_is_noticed_in_the_middle_of_a_transaction(
         def transact() -> None:
             with db.session(), db.transaction():
                 heartbeats.record(db, "x", 1.0)
-                db.peewee.connection().patience = 0.5
+                db.peewee.connection().answer_timeout = 0.5
                 proxy.drop()
                 heartbeats.record(db, "x", 2.0)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from overheard import routing
-from overheard.db import channels, deliveries, storing
+from overheard.db import channels, deliveries, delivery_backlog, digests, storing
 from overheard.db.database import Db, open_database
 from overheard.db.deliveries import DeliveryContents
 from overheard.db.models import Channel, Delivery, Mention, StoredItem
@@ -15,7 +15,7 @@ from overheard.db.models import Channel, Delivery, Mention, StoredItem
 
 @pytest.fixture
 def told(world: Any, db: Db, clock: Any) -> Any:
-    """Stores so many mentions for a workspace, one second apart, from item ``first`` on."""
+    """Store so many mentions for a workspace, one second apart, from item ``first`` on."""
 
     def store(workspace_id: int, count: int = 1, first: int = 1) -> None:
         for number in range(first, first + count):
@@ -41,7 +41,7 @@ def states(db: Db) -> list[str]:
     return [state for (state,) in rows.tuples().execute(db.peewee)]
 
 
-def test_what_a_claim_brings(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_claim_has_the_oldest_first_with_their_contents(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 3)
     claimed = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60)
@@ -55,9 +55,7 @@ def test_what_a_claim_brings(world: Any, db: Db, clock: Any, told: Any) -> None:
     assert mention.created_at == "2026-11-23T09:00:01.000Z"
 
 
-def test_what_was_tried_least_comes_first_and_what_was_tried_most_has_its_turn(
-    world: Any, db: Db, clock: Any, told: Any
-) -> None:
+def test_the_least_tried_come_first_and_the_most_tried_gets_a_place(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 7)
     channel = world.channel(acme)
@@ -74,8 +72,8 @@ def test_what_was_tried_least_comes_first_and_what_was_tried_most_has_its_turn(
         return claimed
 
     assert turn(3) == [ids[4], ids[5], ids[0]], "of those tried most, the one that has been due longest"
-    assert turn(1)[0] in ids[4:], "one alone is no room for those"
-    assert turn(9) == [*ids[4:], ids[1], ids[0], ids[2]], "and what is due later, later"
+    assert turn(1)[0] in ids[4:], "a claim of one has no place for the most tried"
+    assert turn(9) == [*ids[4:], ids[1], ids[0], ids[2]], "and what is due later comes later"
 
 
 def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -86,31 +84,31 @@ def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told:
     one = claim(db, channel, clock(), limit=1)
     assert len(one) == 1
     assert claim(db, channel, clock()) == []
-    assert len(claim(db, world.channel(bolt), clock())) == 1, "but others are not held up"
+    assert len(claim(db, world.channel(bolt), clock())) == 1, "other channels are not blocked"
     assert deliveries.more_due(db, channel, clock())
     deliveries.mark_sent(db, one[0], clock())
     assert len(claim(db, channel, clock())) == 2
     assert not deliveries.more_due(db, channel, clock())
 
 
-def test_a_channel_that_is_put_off_has_no_claim_until_then(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_deferred_channel_has_no_claim_until_then(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 3)
     channel, now = world.channel(acme), clock()
     channels.put_off(db, channel, now + 100)
     assert claim(db, channel, now + 99) == []
-    assert list(deliveries.waiting_channels(db, now + 159, 60, 10)) == [], "nor is it forgotten"
-    assert list(deliveries.waiting_channels(db, now + 160, 60, 10)) == [channel]
+    assert list(delivery_backlog.waiting_channels(db, now + 159, 60, 10)) == [], "the deferral counts as waiting"
+    assert list(delivery_backlog.waiting_channels(db, now + 160, 60, 10)) == [channel]
     assert len(claim(db, channel, now + 100)) == 3
 
 
-def test_what_is_stored_for_a_channel_that_is_put_off_waits_for_its_prompt(world: Any, db: Db, clock: Any) -> None:
+def test_mentions_stored_for_a_deferred_channel_wait_for_its_prompt(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     off, soon = world.channel(acme), world.channel(bolt)
     channels.put_off(db, off, clock() + 60)
     channels.put_off(db, soon, clock() + routing.STORE_MAX_SECONDS)
     stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
-    assert stored.channels == {soon: "bolt"}, "else it might be stored right after that prompt"
+    assert stored.channels == {soon: "bolt"}, "otherwise it might be stored right after that prompt"
     assert len(claim(db, off, clock() + 60)) == 1
 
 
@@ -129,7 +127,7 @@ def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, 
 
 
 @pytest.mark.parametrize("anew", [True, False])
-def test_a_channel_that_is_saved_anew_is_tried_at_once(world: Any, db: Db, clock: Any, anew: bool) -> None:
+def test_a_channel_that_is_saved_again_is_tried_at_once(world: Any, db: Db, clock: Any, anew: bool) -> None:
     acme = world.workspace()
     channel = world.channel(acme)
     channels.record_failure(db, channel, "it does not answer", clock())
@@ -141,24 +139,24 @@ def test_a_channel_that_is_saved_anew_is_tried_at_once(world: Any, db: Db, clock
     assert world.rows(Channel, "failures", "not_before", "failing_since", "reason") == [(0, 0, None, None)]
 
 
-def test_a_channel_that_nobody_can_try_now_is_deferred_once(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_channel_that_cannot_be_tried_now_is_deferred_once(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     channel, now = world.channel(acme), clock() + 1
     assert not deliveries.defer(db, channel, now=now, until=now + 5), "nothing is due"
     told(acme, 2)
     assert deliveries.defer(db, channel, now=now, until=now + 5)
-    assert not deliveries.defer(db, channel, now=now, until=now + 7), "it comes back already"
+    assert not deliveries.defer(db, channel, now=now, until=now + 7), "it is deferred already"
     [_] = claim(db, channel, now + 5, limit=1)
-    assert not deliveries.defer(db, channel, now=now + 5, until=now + 9), "somebody is at it"
+    assert not deliveries.defer(db, channel, now=now + 5, until=now + 9), "a claim holds it"
     assert world.rows(Channel, "not_before", "failures") == [(now + 5, 0)]
 
 
-def test_a_claimer_that_stands_still_with_its_lock_keeps_nobody_waiting(
+def test_a_frozen_claim_with_its_lock_blocks_no_other(
     world: Any, db: Db, clock: Any, told: Any, request: pytest.FixtureRequest
 ) -> None:
-    """Its machine froze between the lock and the commit: PostgreSQL does not know for minutes."""
+    """Its machine froze between lock and commit, which PostgreSQL does not notice for minutes."""
     if db.sqlite:
-        return  # the lock is the operating system's there, and goes with the process
+        return  # SQLite's lock is the operating system's, and ends with the process
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     told(acme, 2)
     told(bolt, 1, first=10)
@@ -168,17 +166,17 @@ def test_a_claimer_that_stands_still_with_its_lock_keeps_nobody_waiting(
             row = Channel.select().where(Channel.id == world.channel(acme)).for_update("FOR NO KEY UPDATE")
             list(row.tuples().execute(frozen.peewee))
             db.peewee.execute_sql("SET lock_timeout = '2s'")
-            assert claim(db, world.channel(acme), clock()) == [], "somebody is claiming it"
+            assert claim(db, world.channel(acme), clock()) == [], "another claim has the lock"
             assert len(claim(db, world.channel(bolt), clock())) == 1
     finally:
         frozen.release()
     assert len(claim(db, world.channel(acme), clock())) == 2
 
 
-def test_what_is_stored_while_a_claimer_finds_nothing_is_claimed_by_it(
+def test_what_is_stored_during_an_empty_claim_is_claimed_by_it(
     world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own claimer met the lock of the first one, and went away."""
+    """The second claim has skipped the locked row, so the first one looks again."""
     acme = world.workspace()
     find = deliveries._claim
 
@@ -202,7 +200,7 @@ def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(world: Any, db: Db,
     assert after.attempts == 2
 
 
-def test_a_claim_is_held_longer_by_who_has_it(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_only_the_holder_extends_a_claim(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 2)
     channel = world.channel(acme)
@@ -210,13 +208,13 @@ def test_a_claim_is_held_longer_by_who_has_it(world: Any, db: Db, clock: Any, to
     until = clock() + 60
     assert deliveries.extend(db, ids, until, until + 30)
     assert claim(db, channel, until + 30) == []
-    assert not deliveries.extend(db, ids, until, until + 900), "somebody else's claim, or a later one of ours"
+    assert not deliveries.extend(db, ids, until, until + 900), "another claim, or a later one of this process"
     deliveries.mark_sent(db, ids[0], clock())
     assert deliveries.extend(db, ids, until + 30, until + 40)
     assert claim(db, channel, until + 41) == ids[1:]
 
 
-def test_a_claim_is_resumed_by_who_knows_when_it_ends(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_claim_is_resumed_by_its_end_time(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     told(acme, 3)
     told(bolt, 1, first=10)
@@ -228,7 +226,7 @@ def test_a_claim_is_resumed_by_who_knows_when_it_ends(world: Any, db: Db, clock:
     assert [(each.id, each.attempts) for each in again] == [(each, 1) for each in ids], (
         "in the same order, the same try"
     )
-    assert deliveries.resume(db, channel, held, now=now, lease=60) == [], "it has another end now"
+    assert deliveries.resume(db, channel, held, now=now, lease=60) == [], "the claim has a new end now"
     clock.advance(61)
     assert deliveries.resume(db, channel, now + 60, now=clock(), lease=60) == [], "it ran out"
     assert len(claim(db, channel, clock())) == 3
@@ -240,7 +238,7 @@ def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     [one] = claim(db, world.channel(acme), clock())
     held_until = clock() + 60
     deliveries.mark_sent(db, one, clock())
-    # somebody whose lease ran out comes late
+    # a worker whose lease ran out comes late
     for late in (held_until, 0.0):
         deliveries.reschedule(db, one, late, clock(), "slow")
         deliveries.mark_failed(db, one, late, "slow")
@@ -248,10 +246,10 @@ def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     row = world.row(Delivery, one)
     assert (row.state, row.sent_at, row.error, row.attempts) == ("sent", clock(), None, 1)
     assert claim(db, world.channel(acme), clock() + 10**6) == []
-    assert deliveries.pending(db) == 0
+    assert delivery_backlog.pending(db) == 0
 
 
-def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_rescheduled_delivery_is_not_claimed_before_its_time(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
@@ -261,22 +259,22 @@ def test_put_off_until_its_time(world: Any, db: Db, clock: Any, told: Any) -> No
     assert claim(db, world.channel(acme), clock() + 30) == [one]
 
 
-def test_giving_back_costs_no_try(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_releasing_a_delivery_does_not_count_as_a_try(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert deliveries.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme)
     claimed = claim(db, world.channel(acme), clock())
-    assert not deliveries.has_untried(db, acme)
+    assert not delivery_backlog.has_untried(db, acme)
     deliveries.release(db, claimed, clock() + 60, clock() + 7)
-    assert deliveries.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme)
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
     assert [each.attempts for each in again] == [1, 1]
     deliveries.release(db, [], clock() + 60, clock())
 
 
-def test_who_comes_late_takes_nothing_from_who_took_over(world: Any, db: Db, clock: Any, told: Any) -> None:
-    """Else a third one would claim, and send, what the second one is sending."""
+def test_an_expired_claim_changes_nothing_of_the_new_one(world: Any, db: Db, clock: Any, told: Any) -> None:
+    """Otherwise a third worker would claim, and send, what the second one is sending."""
     acme = world.workspace()
     told(acme, 3)
     channel, late = world.channel(acme), clock() + 60
@@ -289,7 +287,7 @@ def test_who_comes_late_takes_nothing_from_who_took_over(world: Any, db: Db, clo
     assert claim(db, channel, clock()) == []
     assert world.rows(Delivery, "state", "attempts", "lease_until", "error") == [("pending", 2, clock() + 60, None)] * 3
     deliveries.mark_sent(db, one, clock())
-    assert world.row(Delivery, one).state == "sent", "what is out is out"
+    assert world.row(Delivery, one).state == "sent", "a sent message stays sent"
 
 
 def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) -> None:
@@ -301,37 +299,37 @@ def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) ->
     assert claim(db, world.channel(acme), clock() + 10**6) == []
 
 
-def test_forgotten_deliveries_are_found(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_overdue_deliveries_are_found(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme, bolt, gone = (world.workspace(slug) for slug in ("acme", "bolt", "gone"))
     for number, workspace in enumerate((acme, bolt, gone)):
         told(workspace, 1, first=10 * number + 1)
     channels.disable(db, world.channel(gone), "410", clock())
     told(gone, 1, first=50)
     now = clock.advance(60)
-    assert list(deliveries.waiting_channels(db, now, 62.5, 10)) == [world.channel(acme)]
+    assert list(delivery_backlog.waiting_channels(db, now, 62.5, 10)) == [world.channel(acme)]
     both = sorted([world.channel(acme), world.channel(bolt)])
-    assert list(deliveries.waiting_channels(db, now, 60, 10)) == both
-    assert len(deliveries.waiting_channels(db, now, 60, 1)) == 1
+    assert list(delivery_backlog.waiting_channels(db, now, 60, 10)) == both
+    assert len(delivery_backlog.waiting_channels(db, now, 60, 1)) == 1
     claim(db, world.channel(acme), now)
-    assert list(deliveries.waiting_channels(db, now, 60, 10)) == [world.channel(bolt)]
-    assert list(deliveries.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
+    assert list(delivery_backlog.waiting_channels(db, now, 60, 10)) == [world.channel(bolt)]
+    assert list(delivery_backlog.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
 
 
-def test_a_channel_that_lets_out_little_at_a_time_is_not_stuck(world: Any, db: Db, clock: Any) -> None:
+def test_a_slow_channel_is_not_stuck(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*((world.item(number), (acme,)) for number in (1, 2, 3))), clock())
     channel, began = world.channel(acme), clock()
-    assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None
-    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(3, 0, began)
+    assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None
+    assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(3, 0, began)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
-    assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
+    assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "a claim holds it"
     deliveries.mark_sent(db, claimed.id, clock())
-    assert deliveries.waiting(db, clock.advance(59), 60).overdue_since is None, "one has just gone out"
-    assert deliveries.waiting(db, clock.advance(1), 60) == deliveries.DeliveryQueue(2, 0, began)
+    assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None, "one was just sent"
+    assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(2, 0, began)
 
 
 def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
-    """A round of the channel as notify makes it, ended by its first failure."""
+    """A batch of the channel as notify processes it, ended by its first failure."""
     first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
     held_until = clock() + 30
     channels.record_failure(db, channel, "it does not answer", clock())
@@ -340,7 +338,7 @@ def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
     deliveries.release(db, [delivery.id for delivery in rest], held_until, clock())
 
 
-def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_deliveries_of_a_failing_channel_are_not_overdue(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 15)
     channel = world.channel(acme)
@@ -348,22 +346,23 @@ def test_what_waits_for_a_dead_receiver_is_heeded(world: Any, db: Db, clock: Any
     for _ in range(3):
         fail(db, channel, clock)
         clock.advance(25)
-        assert deliveries.waiting(db, clock(), 60) == deliveries.DeliveryQueue(15, 0, None)
+        assert delivery_backlog.waiting(db, clock(), 60) == delivery_backlog.DeliveryQueue(15, 0, None)
 
 
-def test_a_dead_receiver_that_is_not_even_tried_is_told(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_failing_channel_that_is_not_tried_is_overdue(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 15)
     channel, eleventh = world.channel(acme), clock() - 4
     fail(db, channel, clock, delay=300)
-    assert deliveries.waiting(db, clock.advance(300 + deliveries.FORGOTTEN_AFTER_SECONDS - 1), 60).overdue_since is None
-    assert deliveries.waiting(db, clock.advance(1), 60).overdue_since == eleventh
+    clock.advance(300 + delivery_backlog.FORGOTTEN_AFTER_SECONDS - 1)
+    assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None
+    assert delivery_backlog.waiting(db, clock.advance(1), 60).overdue_since == eleventh
     claim(db, channel, clock())
-    assert deliveries.waiting(db, clock(), 60).overdue_since is None, "somebody is at it"
+    assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "a claim holds it"
 
 
-def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told: Any) -> None:
-    many = deliveries.MAX_STUCK_CHANNELS + 5
+def test_failing_channels_do_not_hide_an_overdue_one(world: Any, db: Db, clock: Any, told: Any) -> None:
+    many = delivery_backlog.MAX_STUCK_CHANNELS + 5
     dead = world.workspace("dead", channels={f"c{number}": "instant" for number in range(many)})
     bolt = world.workspace("bolt")
     told(dead, 2)
@@ -371,22 +370,20 @@ def test_a_dead_receiver_hides_nobody_else(world: Any, db: Db, clock: Any, told:
     told(bolt, 1, first=50)
     began = clock()
     clock.advance(60)
-    assert deliveries.waiting(db, clock(), 60) == deliveries.DeliveryQueue(2 * many + 1, 0, began)
-    assert deliveries.oldest_due(db, clock()) == began
+    assert delivery_backlog.waiting(db, clock(), 60) == delivery_backlog.DeliveryQueue(2 * many + 1, 0, began)
+    assert delivery_backlog.oldest_due(db, clock()) == began
 
 
-def test_a_delivery_of_what_was_deleted_says_nothing(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_delivery_of_an_erased_item_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"team": "digest"})
     told(acme)
-    deliveries.compose(db, acme, clock(), clock())
+    digests.compose(db, acme, clock(), clock())
     StoredItem.delete().execute(db.peewee)
     [one] = claim_contents(db, world.channel(acme), clock())
     assert one.notice.mentions == ()
 
 
-def test_a_delivery_that_was_erased_after_it_was_claimed_says_nothing_at_all(
-    world: Any, db: Db, clock: Any, told: Any
-) -> None:
+def test_a_delivery_erased_after_its_claim_has_no_contents(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace()
     told(acme, 2)
     one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
@@ -405,12 +402,12 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
     told(bolt, 1, first=10)
     daily = world.channel(acme, "daily")
 
-    assert deliveries.compose(db, acme, clock(), clock()) == [daily]
+    assert digests.compose(db, acme, clock(), clock()) == [daily]
     [digest] = claim_contents(db, daily, clock())
     assert digest.notice.type == "digest"
     assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
     assert len(digest.born) == 3
-    assert deliveries.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
+    assert delivery_backlog.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
 
 
 def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
@@ -422,7 +419,7 @@ def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
         [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
     ):
         told(acme, count, first=first)
-        deliveries.compose(db, acme, float(period), clock())
+        digests.compose(db, acme, float(period), clock())
         [digest] = claim_contents(db, world.channel(acme), clock())
         assert [mention.item for mention in digest.notice.mentions] == shown
         assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
@@ -431,30 +428,30 @@ def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
 
 def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
-    assert deliveries.compose(db, acme, 1.0, clock()) == []
+    assert digests.compose(db, acme, 1.0, clock()) == []
     told(acme, 2)
-    assert len(deliveries.compose(db, acme, 2.0, clock())) == 1
-    assert deliveries.compose(db, acme, 2.0, clock()) == []
+    assert len(digests.compose(db, acme, 2.0, clock())) == 1
+    assert digests.compose(db, acme, 2.0, clock()) == []
     told(acme, 1, first=5)
-    assert deliveries.compose(db, acme, 2.0, clock()) == [], "what came since goes into the next"
-    assert deliveries.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
+    assert digests.compose(db, acme, 2.0, clock()) == [], "later mentions go into the next digest"
+    assert digests.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
     periods = Delivery.select().where(Delivery.period_end.is_null(False)).count(db.peewee)
     assert periods == 2
 
 
-def test_composing_at_the_same_time(world: Any, db: Db, clock: Any, told: Any, race: Any) -> None:
+def test_concurrent_composing_bundles_each_mention_once(world: Any, db: Db, clock: Any, told: Any, race: Any) -> None:
     """The same period twice, and a period by hand beside the scheduled one: no mention twice, no digest empty."""
     acme = world.workspace(channels={"daily": "digest", "other": "digest"})
     for turn in range(12):
         told(acme, 3, first=10 * turn + 1)
         end = float(turn + 1)
-        race(*[lambda end=end: deliveries.compose(db, acme, end, clock())] * 2,
-             lambda end=end: deliveries.compose(db, acme, end + 0.5, clock()))  # fmt: skip
+        race(*[lambda end=end: digests.compose(db, acme, end, clock())] * 2,
+             lambda end=end: digests.compose(db, acme, end + 0.5, clock()))  # fmt: skip
         for name in ("daily", "other"):
-            digests = claim_contents(db, world.channel(acme, name), clock())
-            assert sum(len(digest.notice.mentions) for digest in digests) == 3
-            assert all(digest.notice.mentions for digest in digests)
-            for digest in digests:
+            composed = claim_contents(db, world.channel(acme, name), clock())
+            assert sum(len(digest.notice.mentions) for digest in composed) == 3
+            assert all(digest.notice.mentions for digest in composed)
+            for digest in composed:
                 deliveries.mark_sent(db, digest.notice.id, clock())
 
 
@@ -467,9 +464,9 @@ def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
         message = world.matched((world.item(10 * turn + 5), (acme,)), poll=f"race {turn}")
         race(
             lambda message=message: storing.store(db, message, clock()),
-            lambda end=float(turn + 1): deliveries.compose(db, acme, end, clock()),
+            lambda end=float(turn + 1): digests.compose(db, acme, end, clock()),
         )
-    deliveries.compose(db, acme, 1000.0, clock())
+    digests.compose(db, acme, 1000.0, clock())
     bundled = Delivery.select(Delivery.mention).where(Delivery.state == "bundled", Delivery.bundle.is_null(False))
     assert bundled.count(db.peewee) == Mention.select().count(db.peewee) == 24
 
@@ -493,15 +490,15 @@ def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any,
     assert row is not None
     assert (row.disabled_at, row.reason) == (clock(), "gone�")
     assert claim(db, world.channel(acme, "now"), clock()) == []
-    assert deliveries.compose(db, acme, clock(), clock()) == []
+    assert digests.compose(db, acme, clock(), clock()) == []
 
     world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
     row = channels.get(db, world.channel(acme, "now"))
     assert row is not None
-    assert (row.disabled_at, row.reason) == (None, None), "saving it anew enables it"
+    assert (row.disabled_at, row.reason) == (None, None), "saving it again enables it"
 
 
-def test_since_when_a_channel_fails(world: Any, db: Db, clock: Any) -> None:
+def test_a_channel_fails_since_its_first_failure(world: Any, db: Db, clock: Any) -> None:
     channel = world.channel(world.workspace())
     began = clock()
     assert channels.record_failure(db, channel, "500", began) == (began, 1)
@@ -514,7 +511,7 @@ def test_since_when_a_channel_fails(world: Any, db: Db, clock: Any) -> None:
     assert channels.record_failure(db, 99_999, "gone meanwhile", 5.0) == (5.0, 1)
 
 
-def test_channels_of_a_workspace(world: Any, db: Db) -> None:
+def test_channels_are_listed_by_workspace(world: Any, db: Db) -> None:
     world.workspace("bolt")
     acme = world.workspace("acme", channels={"b": "digest", "a": "instant"})
     assert [(row.workspace, row.name, row.mode) for row in channels.listing(db)] == [

@@ -1,4 +1,4 @@
-"""Erasing: from wherever it stands, at once, and it does not come back; also while others store, send and erase."""
+"""Erasing items everywhere at once and permanently, also while others store, send and erase."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.db import deliveries, erasure, erasure_requests, rechecks, retention, storing
+from overheard.db import deliveries, digests, erasure, erasure_requests, rechecks, retention, storing
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
 from overheard.db.models import Delivery, Mention, StoredItem
@@ -22,7 +22,7 @@ ROUNDS = 15
 
 @pytest.fixture
 def told(world: Any, db: Db, clock: Any) -> Callable[..., int]:
-    """Stores so many items for a workspace; the workspace."""
+    """Store so many items for a workspace; return the workspace."""
 
     def store(count: int = 1, slug: str = "acme", first: int = 1, **fields: Any) -> int:
         channels = fields.pop("channels", {"team": "instant"})
@@ -48,7 +48,9 @@ def ids(db: Db, *names: str) -> list[int]:
 # -- an item
 
 
-def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_an_item_is_erased_with_its_mentions_and_deliveries_in_every_state(
+    world: Any, db: Db, clock: Any, told: Any
+) -> None:
     acme = told(4, channels={"now": "instant", "daily": "digest"})
     told(2, slug="bolt")
     for number, state in enumerate(("pending", "sent", "failed")):
@@ -63,12 +65,12 @@ def test_it_goes_with_its_mentions_and_deliveries_in_every_state(world: Any, db:
     assert erasure.erase_items(db, [1, 2, 3, 99], clock()) == ErasedCounts(), "a second time nothing is left to do"
 
 
-def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
+def test_an_item_is_erased_from_an_unsent_digest_and_an_empty_one_is_deleted(
     world: Any, db: Db, clock: Any, told: Any
 ) -> None:
     acme = told(3, channels={"daily": "digest"})
     daily = world.channel(acme, "daily")
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
     told(1, first=10, channels={"daily": "digest"})
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
@@ -79,16 +81,16 @@ def test_it_goes_from_a_digest_not_sent_yet_and_an_empty_one_goes_too(
     assert world.row(Delivery, digest.id).error is None, "a failed try may have quoted it"
     assert erasure.erase_items(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
     assert deliveries.contents(db, digest) is None
-    assert deliveries.compose(db, acme, 2.0, clock()) == [daily], "what is held goes into the next as ever"
+    assert digests.compose(db, acme, 2.0, clock()) == [daily], "held mentions go into the next digest as usual"
 
 
 def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(1, channels={"daily": "digest"})
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
     assert world.rows(Delivery, "state") == [("sent",)]
-    assert deliveries.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
+    assert digests.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
 
 
 # -- a post's title in other people's comments
@@ -101,7 +103,7 @@ def below(world: Any, number: int, post: str, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("way", ["erase", "forget"])
-def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock: Any, way: str) -> None:
+def test_a_post_s_title_is_erased_from_the_comments_below_it(world: Any, db: Db, clock: Any, way: str) -> None:
     acme = world.workspace()
     post = world.item(1, title="Her secret", author="ada")
     link = "https://www.reddit.com/comments/1/"
@@ -128,7 +130,7 @@ def test_a_posts_title_goes_from_the_comments_below_it(world: Any, db: Db, clock
     assert post_too["title"] == "Her secret?"
 
 
-def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_late_comment_is_stored_without_the_erased_title(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(1)
     erasure.erase_items(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
@@ -137,7 +139,7 @@ def test_it_is_stored_with_no_comment_that_comes_late(world: Any, db: Db, clock:
     assert "her_secret" not in world.rows(StoredItem, "permalink")[0][0]
 
 
-def test_no_recheck_brings_it_back(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_recheck_does_not_restore_an_erased_title(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(1)
     comment = below(world, 2, "1")
     storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
@@ -162,7 +164,7 @@ def test_comments_below_a_post_are_found_by_an_index(world: Any, db: Db, clock: 
 
 
 def plan(db: Db, query: Any) -> str:
-    """How the database would find it, if there were many rows."""
+    """Return the plan that the database would use with many rows."""
     sql, params = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
     if not db.sqlite:
         db.peewee.execute_sql("ANALYZE item")
@@ -186,8 +188,8 @@ def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: A
     assert world.counts()["Erased"] == 0, "after a week nothing holds a copy any more"
 
 
-def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock: Any) -> None:
-    """In a quiet subreddit's listing stands what retention has forgotten: it must not come back for ever."""
+def test_an_item_older_than_retention_is_not_stored(world: Any, db: Db, clock: Any) -> None:
+    """A quiet subreddit's listing still has items that retention deleted: they must not come back again and again."""
     acme = world.workspace()
     old, young = (
         world.item(1, created_at=clock() - 7 * DAY_SECONDS - 1),
@@ -198,8 +200,8 @@ def test_what_is_older_than_what_is_kept_is_not_stored(world: Any, db: Db, clock
     assert stored.mentions == 1
 
 
-def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
-    """Whoever is first, in the end it is not there."""
+def test_an_item_erased_while_it_is_stored_again_is_gone(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+    """In either order, the item is gone in the end."""
     acme = told(0)
     for turn in range(ROUNDS):
         items = [(world.item(100 * turn + number), (acme,)) for number in range(1, 31)]
@@ -214,7 +216,7 @@ def test_erased_while_it_is_stored_again(world: Any, db: Db, clock: Any, race: A
 
 
 def patient(race: Any, *functions: Callable[[], Any]) -> list[Any]:
-    """As the bus does: what met a deadlock or a server that was away is tried again."""
+    """As the bus does, retry after a deadlock or a server's failure."""
 
     def again(function: Callable[[], Any]) -> Callable[[], Any]:
         def run() -> Any:
@@ -234,16 +236,16 @@ def patient(race: Any, *functions: Callable[[], Any]) -> list[Any]:
 def test_postgresql_erasing_waits_for_store_which_has_looked_already(
     world: Any, db: Db, clock: Any, race: Any, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The exact moment: store has looked for what is refused, and has stored nothing yet."""
+    """The exact moment: store has checked the tombstones, and has stored nothing yet."""
     if db.sqlite:
-        return  # one writer at a time: there is no such moment
+        return  # SQLite has one writer at a time: this moment does not occur
     acme = told(1)
     looked, erased = threading.Event(), threading.Event()
     items = storing._items
 
     def slowly(*args: Any) -> Any:
         looked.set()
-        erased.wait(0.3)  # it cannot say that it waits: it waits in the server
+        erased.wait(0.3)  # it cannot signal that it waits: it waits in the server
         return items(*args)
 
     monkeypatch.setattr(storing, "_items", slowly)
@@ -261,24 +263,26 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_3", ""), ("t3_2", "")], "nor is its title left"
 
 
-def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
-    """What is claimed is read right before it is sent: once erased, nothing of it is there to be sent."""
+def test_an_item_erased_while_its_channel_sends_is_not_sent(
+    world: Any, db: Db, clock: Any, race: Any, told: Any
+) -> None:
+    """Contents are read right before sending: after erasure there is nothing to send."""
     acme = told(0)
     for turn in range(ROUNDS):
         told(20, first=100 * turn + 1)
         stored = [item_id for (item_id,) in world.rows(StoredItem, "id")]
 
         def send() -> list[int]:
-            said = []
+            sent_mentions = []
             for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60):
                 contents = deliveries.contents(db, claimed)
-                said.append(-1 if contents is None else len(contents.notice.mentions))
+                sent_mentions.append(-1 if contents is None else len(contents.notice.mentions))
                 deliveries.mark_sent(db, claimed.id, clock())
-            return said
+            return sent_mentions
 
-        said, tally = patient(race, send, lambda stored=stored: erasure.erase_items(db, stored, clock()))
+        sent_mentions, tally = patient(race, send, lambda stored=stored: erasure.erase_items(db, stored, clock()))
         assert tally.items == 20
-        assert set(said) <= {1, 0, -1}
+        assert set(sent_mentions) <= {1, 0, -1}
         assert world.counts() | {"StoredItem": 0, "Delivery": 0} == world.counts()
         clock.advance(100)
 
@@ -286,7 +290,7 @@ def test_erased_while_its_channel_sends(world: Any, db: Db, clock: Any, race: An
 # -- an author
 
 
-def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, told: Any) -> None:
+def test_a_deleted_account_s_name_is_removed_everywhere(world: Any, db: Db, told: Any) -> None:
     told(2, author="Ada")
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
@@ -298,7 +302,7 @@ def test_an_account_that_is_gone_loses_its_name_everywhere(world: Any, db: Db, t
 # -- claims
 
 
-def test_each_item_is_claimed_by_one(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+def test_each_item_is_claimed_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
     told(1000)
     for _ in range(4):
         now = clock.advance(DAY_SECONDS)
@@ -309,7 +313,7 @@ def test_each_item_is_claimed_by_one(world: Any, db: Db, clock: Any, race: Any, 
         assert all(batch.lease == now + RECHECK_LEASE_SECONDS for batches in results for batch in batches)
 
 
-def test_a_claim_is_taken_up_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+def test_a_recheck_claim_is_taken_over_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
     told(150)
     for _ in range(5):
         now = clock.advance(DAY_SECONDS)
@@ -336,7 +340,7 @@ def test_the_oldest_come_first_and_only_when_they_are_due(world: Any, db: Db, cl
     assert len(rechecks.claim(db, "reddit", size=100, before=now - 150, now=now + 31, requests=1)) == 1
 
 
-def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_the_result_of_a_recheck_is_stored(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(3)
     first, second, third = ids(db, "t3_1", "t3_2", "t3_3")
     now = clock.advance(100)
@@ -349,7 +353,7 @@ def test_what_reddit_said_is_kept(world: Any, db: Db, clock: Any, told: Any) -> 
     assert rechecks.overdue(db, ["reddit"], clock()) == 3
 
 
-def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_requested_recheck_comes_first(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(3)
     batch = rechecks.claim_requested(db, "reddit", "t3_2", clock())
     assert batch == RecheckBatch("reddit", (ids(db, "t3_2")[0],), clock() + RECHECK_LEASE_SECONDS)
@@ -359,7 +363,7 @@ def test_a_wish_puts_one_item_first(world: Any, db: Db, clock: Any, told: Any) -
             rechecks.claim_requested(db, "reddit", name, clock())
 
 
-def test_only_what_changed_is_refreshed(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_only_changed_text_is_updated(world: Any, db: Db, clock: Any, told: Any) -> None:
     told(1)
     item = world.item(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
@@ -393,7 +397,7 @@ def test_only_its_own_items_are_claimed_for_a_source(world: Any, db: Db, clock: 
 # -- what its source says is deleted
 
 
-def test_what_is_gone_is_erased_with_the_part_and_in_its_source_only(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_part_s_gone_items_are_erased_in_their_source_only(world: Any, db: Db, clock: Any, told: Any) -> None:
     acme = told(2)
     twin = world.item(1, source="replay")
     storing.store(db, world.matched((twin, (acme,)), poll="twin"), clock())
@@ -404,21 +408,21 @@ def test_what_is_gone_is_erased_with_the_part_and_in_its_source_only(world: Any,
     stored = storing.store(db, part, clock())
     assert (stored.erased, stored.mentions) == (1, 1)
     assert set(world.rows(StoredItem, "source", "ref")) == {("reddit", "t3_2"), ("reddit", "t3_3"), ("replay", "t3_1")}
-    assert world.counts() | {"Mention": 2, "Delivery": 2} == world.counts(), "nobody watches the replay"
+    assert world.counts() | {"Mention": 2, "Delivery": 2} == world.counts(), "no workspace watches the replay"
     storing.store(db, world.matched((world.item(1), (acme,)), (late, (acme,)), poll="again"), clock())
     assert world.counts()["StoredItem"] == 3, "late copies are refused"
     assert storing.store(db, part, clock()).erased == 0, "a second time nothing is left to do"
 
 
-def test_the_title_of_a_post_that_was_never_stored_goes_too(world: Any, db: Db, clock: Any) -> None:
+def test_the_title_of_a_post_that_was_never_stored_is_erased_too(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     storing.store(db, world.matched((below(world, 2, "1"), (acme,))), clock())
     storing.store(db, msgspec.structs.replace(world.matched(poll="gone"), gone=(("reddit", "t3_1"),)), clock())
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", "")]
 
 
-def test_gone_while_it_is_stored(world: Any, db: Db, clock: Any, race: Any) -> None:
-    """Whoever is first, in the end it is not there: its source says it only once."""
+def test_an_item_gone_while_it_is_stored_is_erased(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """In either order, the item is gone in the end: its source reports the deletion only once."""
     acme = world.workspace()
     for turn in range(ROUNDS):
         items = [(world.item(100 * turn + number), (acme,)) for number in range(1, 31)]

@@ -1,4 +1,4 @@
-"""Forgetting on request: an author, or a workspace, and nothing of anybody else's."""
+"""Erasing on request: everything of an author, or of a workspace, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.db import dead_letters, deliveries, erasure_requests, queries, storing
+from overheard.db import dead_letters, digests, erasure_requests, queries, storing
 from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
@@ -44,7 +44,7 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatc
     hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
     other = [world.item(number, author="some-one2") for number in range(20, 23)]
     storing.store(db, world.matched(*[(item, (acme,)) for item in hers], poll="a"), clock())
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
 
     counted = erasure_requests.count_author(db, "reddit", "sOME-one")
@@ -66,13 +66,13 @@ def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db
     both = [(item, (acme,)), (other, (acme,)), (world.item(3, author="aDa"), (acme,)), (world.item(4, author=None), ())]
     storing.store(db, world.matched(*both, poll="b"), clock.advance(30 * 86400))
     assert world.rows(StoredItem, "author") == [("bob",), (None,)]
-    assert erasure_requests.remember_author(db, "reddit", "ada")
-    assert not erasure_requests.remember_author(db, "reddit", "ada")
+    assert erasure_requests.allow_author(db, "reddit", "ada")
+    assert not erasure_requests.allow_author(db, "reddit", "ada")
     storing.store(db, world.matched((world.item(5, author="Ada"), (acme,)), poll="c"), clock())
     assert ("Ada",) in world.rows(StoredItem, "author")
 
 
-def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_an_author_erased_while_a_poll_stores_them_is_gone(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme = world.workspace()
     for turn in range(12):
         author = f"quill{turn}"  # in no hexadecimal id
@@ -93,19 +93,19 @@ def test_forgotten_while_a_poll_stores_them(world: Any, db: Db, clock: Any, race
         assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
-def test_postgresql_forgetting_waits_for_who_stores_right_now(
+def test_postgresql_erasing_an_author_waits_for_a_store_under_way(
     world: Any, db: Db, clock: Any, race: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The exact moment: store has looked for who is forgotten, and has not committed yet."""
+    """The exact moment: store has checked the tombstones, and has not committed yet."""
     if db.sqlite:
-        return  # one writer at a time: there is no such moment
+        return  # SQLite has one writer at a time: this moment does not occur
     acme = world.workspace()
     looked, forgotten = threading.Event(), threading.Event()
     mentions = storing._mentions
 
     def slowly(*args: Any) -> Any:
         looked.set()
-        forgotten.wait(0.3)  # it cannot say that it waits: it waits in the server
+        forgotten.wait(0.3)  # it cannot signal that it waits: it waits in the server
         return mentions(*args)
 
     monkeypatch.setattr(storing, "_mentions", slowly)
@@ -134,7 +134,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
         limiter.reserve(f"channel:{channel}")
     shared, own = world.item(1), [world.item(number, body="own words") for number in range(2, 12)]
     storing.store(db, world.matched((shared, (acme, bolt)), *[(item, (acme,)) for item in own], poll="a"), clock())
-    deliveries.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, 1.0, clock())
     letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
     letter(NotifyChannel(channel_id=world.channel(acme, "now")))
     letter(ComposeDigest(workspace_id=acme, period_end=1.0))
@@ -183,7 +183,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     assert len(late.ages) == 1
 
 
-def test_forgotten_while_store_stores_for_it(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_workspace_erased_while_store_stores_for_it_is_gone(world: Any, db: Db, clock: Any, race: Any) -> None:
     for turn in range(10):
         acme = world.workspace("acme")
         messages = [

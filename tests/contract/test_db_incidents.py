@@ -1,4 +1,4 @@
-"""Incidents: noted by whoever sees one, told once, and nothing between the two is lost."""
+"""Incidents: recorded by any process, reported once, and none in between is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def dead(db: Db, clock: Any, name: str, *, origin: str = "nack", stage: str = "f
     )
 
 
-def test_the_same_at_the_same_place_is_counted(db: Db, clock: Any) -> None:
+def test_incidents_of_one_kind_and_place_are_counted(db: Db, clock: Any) -> None:
     for what in ("fetch", "store", "fetch"):
         incidents.record(db, "dead letter", what, clock.advance(1))
     incidents.record(db, "channel disabled", "a\x00" + "x" * 500, clock())
@@ -30,7 +30,7 @@ def test_the_same_at_the_same_place_is_counted(db: Db, clock: Any) -> None:
     assert incidents.unreported(db)[1] == IncidentCount("dead letter", "fetch", 2, clock())
 
 
-def test_what_happens_while_it_is_told_is_told_next(db: Db, clock: Any) -> None:
+def test_incidents_during_a_report_are_reported_next(db: Db, clock: Any) -> None:
     incidents.record(db, "dead letter", "fetch", clock())
     incidents.record(db, "dead letter", "store", clock())
     seen = incidents.unreported(db)
@@ -40,22 +40,22 @@ def test_what_happens_while_it_is_told_is_told_next(db: Db, clock: Any) -> None:
     incidents.mark_reported(db, incidents.unreported(db))
     assert told_of(db) == []
     incidents.mark_reported(db, seen)
-    assert told_of(db) == [], "told by two ticks"
+    assert told_of(db) == [], "reported by two ticks"
 
 
-def test_noted_by_many_at_once(db: Db, clock: Any, race: Any) -> None:
+def test_concurrent_incidents_are_all_counted(db: Db, clock: Any, race: Any) -> None:
     race(*[lambda: incidents.record(db, "dead letter", "fetch", clock()) for _ in range(8)])
     assert told_of(db) == [("dead letter", "fetch", 8)]
 
 
-def test_what_nobody_is_told_is_forgotten(db: Db, clock: Any) -> None:
+def test_old_unreported_incidents_are_deleted(db: Db, clock: Any) -> None:
     incidents.record(db, "dead letter", "fetch", clock())
     incidents.record(db, "dead letter", "store", clock() + 10)
     incidents.delete_before(db, clock() + 5)
     assert told_of(db) == [("dead letter", "store", 1)]
 
 
-def test_of_many_who_ask_one_may_tell(db: Db, race: Any) -> None:
+def test_of_concurrent_claims_one_gets_the_slot(db: Db, race: Any) -> None:
     taken = race(*[lambda: budgets.claim_slot(db, "alerts", 300) for _ in range(6)])
     assert taken.count(True) == 1
     assert not budgets.claim_slot(db, "alerts", 300)
@@ -64,7 +64,7 @@ def test_of_many_who_ask_one_may_tell(db: Db, race: Any) -> None:
     assert budgets.claim_slot(db, "other", 300)
 
 
-def test_a_silence_is_noted_once_by_whoever_hears_it(db: Db, race: Any) -> None:
+def test_an_outage_is_recorded_once_by_concurrent_processes(db: Db, race: Any) -> None:
     assert race(*[lambda: heartbeats.record_once(db, "canary late", 100.0) for _ in range(4)]).count(True) == 1
     assert heartbeats.record_once(db, "canary late", 200.0), "the next one"
     assert not heartbeats.record_once(db, "canary late", 150.0)

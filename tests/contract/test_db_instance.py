@@ -1,4 +1,4 @@
-"""Which Overheard a database belongs to."""
+"""The identity of a database's installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from overheard.db import instance, queries
 from overheard.db.database import Db
 
 
-def test_it_is_known_from_when_a_process_first_ran_and_stays(db: Db, race: Any) -> None:
+def test_the_identity_exists_after_the_first_process_and_stays(db: Db, race: Any) -> None:
     assert instance.stored_id(db) == ""
     [whose] = set(race(*[lambda: instance.ensure_id(db)] * 4))
     assert (len(whose), instance.stored_id(db), instance.ensure_id(db)) == (16, whose, whose)

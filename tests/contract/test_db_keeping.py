@@ -1,4 +1,4 @@
-"""What is kept, changed and forgotten: workspaces, revisions, mentions, dead letters, beats, old rows."""
+"""Stored, changed and pruned rows: workspaces, revisions, mentions, dead letters, heartbeats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import dead_letters, deliveries, heartbeats, mentions, queries, retention, storing, workspace_specs
+from overheard.db import (
+    dead_letters,
+    deliveries,
+    digests,
+    heartbeats,
+    mentions,
+    queries,
+    retention,
+    storing,
+    workspace_specs,
+)
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Mention, Query, StoredItem, Watch
@@ -33,7 +43,7 @@ def test_a_workspace_comes_back_as_it_was_written(world: Any, db: Db) -> None:
     assert secrets == ["whsec_made", "whsec_made"]
 
 
-def test_the_same_again_changes_no_id(world: Any, db: Db, clock: Any) -> None:
+def test_saving_the_same_again_changes_no_id(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=["python", "rust"])
     before = {table: world.rows(table) for table in (Watch, Query, Channel, Feed, WorkspaceRow)}
     clock.advance(1000)
@@ -79,7 +89,7 @@ def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db,
     assert world.row(WorkspaceRow, acme).next_digest_at == clock() + 86_400
 
 
-def test_a_channel_s_secret(world: Any, db: Db) -> None:
+def test_a_channel_keeps_its_secret(world: Any, db: Db) -> None:
     acme = world.workspace()
 
     def secret_after(url: str, secret: str | None = None) -> Any:
@@ -94,7 +104,7 @@ def test_a_channel_s_secret(world: Any, db: Db) -> None:
     assert secret_after("https://example.org/hook") == "whsec_made"
 
 
-def test_removing_takes_everything_of_its_own_and_nothing_else(world: Any, db: Db, clock: Any) -> None:
+def test_removing_a_workspace_deletes_everything_of_its_own_and_nothing_else(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
     workspace_specs.remove(db, acme)
@@ -109,17 +119,17 @@ def test_removing_takes_everything_of_its_own_and_nothing_else(world: Any, db: D
         "Feed": 1,
     }
     assert world.counts() | rest == world.counts()
-    with pytest.raises(InvalidInput, match="gone already"):
+    with pytest.raises(InvalidInput, match="removed already"):
         workspace_specs.remove(db, acme)
 
 
-def test_a_workspace_of_hostile_texts(world: Any, db: Db) -> None:
+def test_hostile_texts_come_back_as_they_were_saved(world: Any, db: Db) -> None:
     name = "👩‍👩‍👧 é̂ \u202e '; DROP TABLE workspace; -- \" \\ %s"
     spec = world.spec(name=name, queries={name: name * 500}, channels={name: "instant"})
     assert workspace_specs.load(db, world.save(spec), secrets=False) == spec
 
 
-def test_many_saves_at_the_same_time(world: Any, db: Db, race: Any) -> None:
+def test_concurrent_saves_do_not_deadlock(world: Any, db: Db, race: Any) -> None:
     for slug in ("a", "b", "c"):
         world.workspace(slug)
     names = [f"sub{number}" for number in range(6)]
@@ -147,14 +157,14 @@ def test_each_change_has_a_revision_of_its_own(world: Any, db: Db) -> None:
     assert list(queries.changed_since(db, first)) == []
 
     world.workspace("bolt", queries={"a": "x", "b": "z"})
-    assert list(queries.changed_since(db, first)) == [(found[2], bolt, "z")], "and what stayed the same is not told"
+    assert list(queries.changed_since(db, first)) == [(found[2], bolt, "z")], "unchanged queries are not reported"
     world.workspace("bolt", queries={"b": "z"})
     assert list(queries.changed_since(db, first + 1)) == [(found[1], bolt, None)], "it is removed"
     world.workspace("bolt", queries={"a": "x", "b": "z"})
     assert list(queries.changed_since(db, first + 2)) == [(found[1], bolt, "x")], "it is there again, under its old id"
 
 
-def test_what_is_paused_is_not_matched(world: Any, db: Db) -> None:
+def test_a_paused_workspace_is_not_matched(world: Any, db: Db) -> None:
     acme, first = world.workspace(), queries.revision(db)
     workspace_specs.set_active(db, acme, False)
     assert list(queries.changed_since(db, first)) == [(world.query(acme), acme, None)]
@@ -165,7 +175,7 @@ def test_what_is_paused_is_not_matched(world: Any, db: Db) -> None:
     assert {text for _, _, text in queries.changed_since(db, before)} == {"acme", "x"}
 
 
-def test_watches_that_change_and_workspaces_that_go_are_told(world: Any, db: Db) -> None:
+def test_changed_watches_and_removed_workspaces_are_reported(world: Any, db: Db) -> None:
     acme = world.workspace(subreddits=["Python", "all"], kinds=["posts", "comments"])
     bolt = world.workspace("bolt", subreddits=["rust"])
     first = queries.revision(db)
@@ -182,7 +192,7 @@ def test_watches_that_change_and_workspaces_that_go_are_told(world: Any, db: Db)
     assert list(queries.watches_since(db, first)) == [(acme, (("reddit", "post", "all"),))]
     before = queries.revision(db)
     workspace_specs.remove(db, bolt)
-    assert list(queries.watches_since(db, before)) == [(bolt, None)], "who went is told, too"
+    assert list(queries.watches_since(db, before)) == [(bolt, None)], "a removed workspace is reported, too"
 
 
 def test_more_changes_than_one_statement_takes(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +216,7 @@ def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any)
             revision = queries.next_revision(db)
             queries.watches_changed(db, acme, revision)
             changed.set()
-            done.wait(0.2)  # the other cannot say that it waits: it waits in the database
+            done.wait(0.2)  # the other cannot signal that it waits: it waits in the database
             return revision
 
     def quick() -> tuple[int, list[int]]:
@@ -254,18 +264,18 @@ def test_rfc3339(moment: float, text: str) -> None:
 # -- dead letters, beats
 
 
-def letter(**fields: Any) -> dict[str, Any]:
+def dead_letter(**fields: Any) -> dict[str, Any]:
     return {
         "message_id": "m1", "stage": "fetch", "origin": "nack", "reason": "it broke", "traceback": "line 1",
         "body": "{}", "now": 5.0,
     } | fields  # fmt: skip
 
 
-def test_a_dead_letter_is_kept_once_and_what_a_stage_said_counts(db: Db) -> None:
-    dead_letters.record(db, **letter(origin="xq", reason="found in fetch.XQ", traceback=None))
-    dead_letters.record(db, **letter())
-    dead_letters.record(db, **letter(origin="xq", reason="found in fetch.XQ", traceback=None, now=6.0))
-    dead_letters.record(db, **letter(stage="match", now=7.0))
+def test_a_dead_letter_is_recorded_once_and_the_stage_s_reason_counts(db: Db) -> None:
+    dead_letters.record(db, **dead_letter(origin="xq", reason="found in fetch.XQ", traceback=None))
+    dead_letters.record(db, **dead_letter())
+    dead_letters.record(db, **dead_letter(origin="xq", reason="found in fetch.XQ", traceback=None, now=6.0))
+    dead_letters.record(db, **dead_letter(stage="match", now=7.0))
     match, listed = dead_letters.listing(db)
     fetch = dead_letters.get(db, listed.id)
     assert fetch is not None
@@ -280,27 +290,32 @@ def test_a_dead_letter_is_kept_once_and_what_a_stage_said_counts(db: Db) -> None
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec=None), max_size=50))
-def test_a_dead_letter_of_any_text(db: Db, text: str) -> None:
+def test_a_dead_letter_may_have_any_text(db: Db, text: str) -> None:
     DeadLetter.delete().execute(db.peewee)
-    dead_letters.record(db, **letter(message_id=text, reason=text, traceback=text, body=text))
-    dead_letters.record(db, **letter(message_id=text, reason=text, traceback=text, body=text))
+    dead_letters.record(db, **dead_letter(message_id=text, reason=text, traceback=text, body=text))
+    dead_letters.record(db, **dead_letter(message_id=text, reason=text, traceback=text, body=text))
     [(body,)] = DeadLetter.select(DeadLetter.body).tuples().execute(db.peewee)
     assert body == text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
-def test_at_the_same_time_it_is_still_one_letter(db: Db, race: Any) -> None:
-    race(*[lambda origin=origin: dead_letters.record(db, **letter(origin=origin)) for origin in ("xq", "nack", "nack")])
+def test_concurrent_recording_gives_one_dead_letter(db: Db, race: Any) -> None:
+    race(
+        *[
+            lambda origin=origin: dead_letters.record(db, **dead_letter(origin=origin))
+            for origin in ("xq", "nack", "nack")
+        ]
+    )
     [row] = dead_letters.listing(db)
     assert row.origin == "nack"
 
 
-def test_another_refused_event_of_the_same_id_is_another_letter(db: Db) -> None:
+def test_another_refused_event_with_the_same_id_is_another_dead_letter(db: Db) -> None:
     event = {"origin": "rejected", "stage": "ingress", "routing_key": "workspace.due"}
-    dead_letters.record(db, **letter(**event, body="one"))
-    dead_letters.record(db, **letter(**event, body="two"))
+    dead_letters.record(db, **dead_letter(**event, body="one"))
+    dead_letters.record(db, **dead_letter(**event, body="two"))
     for body in ("one", "two"):  # what the bus holds of them adds nothing
         dead_letters.record_found(
-            db, [dead_letters.NewDeadLetter(**letter(**event, body=body, reason="late", now=9.0))]
+            db, [dead_letters.NewDeadLetter(**dead_letter(**event, body=body, reason="late", now=9.0))]
         )
     full = [dead_letters.get(db, row.id) for row in dead_letters.listing(db)]
     rows = sorted((row for row in full if row is not None), key=lambda row: row.body)
@@ -313,9 +328,9 @@ def test_another_refused_event_of_the_same_id_is_another_letter(db: Db) -> None:
 
 def three(db: Db) -> None:
     """1 and 2 of fetch, at 1 and 2; 3 of store, found in .XQ, at 3."""
-    dead_letters.record(db, **letter(message_id="m1", reason="no workspace 17", now=1.0))
-    dead_letters.record(db, **letter(message_id="m2", reason="100% Slow", now=2.0))
-    dead_letters.record(db, **letter(message_id="m3", reason="slow", stage="store", origin="xq", now=3.0))
+    dead_letters.record(db, **dead_letter(message_id="m1", reason="no workspace 17", now=1.0))
+    dead_letters.record(db, **dead_letter(message_id="m2", reason="100% Slow", now=2.0))
+    dead_letters.record(db, **dead_letter(message_id="m3", reason="slow", stage="store", origin="xq", now=3.0))
 
 
 @pytest.mark.parametrize(
@@ -334,7 +349,7 @@ def three(db: Db) -> None:
         (DeadLetterFilter(last_id=2, stage="fetch", since=2.0), [2]),
     ],
 )
-def test_dead_letters_are_chosen(db: Db, which: DeadLetterFilter, ids: list[int]) -> None:
+def test_dead_letters_are_filtered(db: Db, which: DeadLetterFilter, ids: list[int]) -> None:
     three(db)
     assert [row.id for row in dead_letters.listing(db, which)] == ids
     assert dead_letters.count(db, which) == len(ids) == sum(each.count for each in dead_letters.reasons(db, which))
@@ -344,7 +359,7 @@ def test_dead_letters_are_chosen(db: Db, which: DeadLetterFilter, ids: list[int]
 
 @pytest.mark.parametrize(("limit", "ids"), [(None, [3, 2, 1]), (1, [3]), (2, [3, 2]), (3, [3, 2, 1]), (9, [3, 2, 1])])
 @pytest.mark.parametrize("page", [1, 2, 3, 4])
-def test_many_are_listed_in_pages_without_what_is_large(
+def test_dead_letters_are_listed_in_pages_without_bodies(
     db: Db, monkeypatch: pytest.MonkeyPatch, page: int, limit: int | None, ids: list[int]
 ) -> None:
     three(db)
@@ -354,15 +369,15 @@ def test_many_are_listed_in_pages_without_what_is_large(
     assert not any(hasattr(row, name) for row in rows for name in ("body", "traceback"))
 
 
-def test_many_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_letters_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
     three(db)
     monkeypatch.setattr(dead_letters, "PAGE_ROWS", 1)
     assert dead_letters.drop(db, DeadLetterFilter()) == 3
 
 
-def test_of_two_who_send_them_again_one_gets_each(db: Db, race: Any) -> None:
+def test_of_concurrent_replays_one_claims_each_dead_letter(db: Db, race: Any) -> None:
     for number in range(40):
-        dead_letters.record(db, **letter(message_id=f"m{number}"))
+        dead_letters.record(db, **dead_letter(message_id=f"m{number}"))
 
     def claims() -> list[int]:
         got, after_id = [], 0
@@ -375,7 +390,7 @@ def test_of_two_who_send_them_again_one_gets_each(db: Db, race: Any) -> None:
     assert sorted(one + other) == list(range(1, 41))
 
 
-def test_a_claim_is_given_back_or_settled(db: Db) -> None:
+def test_a_claimed_dead_letter_is_released_or_deleted(db: Db) -> None:
     three(db)
     first, second, _ = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=9)
     dead_letters.release(db, [second])
@@ -386,10 +401,10 @@ def test_a_claim_is_given_back_or_settled(db: Db) -> None:
     assert [row.id for row in dead_letters.listing(db)] == [3, 2]
 
 
-def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
+def test_a_dead_letter_that_fails_again_during_its_replay_stays(db: Db) -> None:
     three(db)
     (claimed,) = dead_letters.claim(db, DeadLetterFilter(ids=(1,)), after_id=0, limit=1)
-    dead_letters.record(db, **letter(message_id="m1", reason="again", now=8.0))
+    dead_letters.record(db, **dead_letter(message_id="m1", reason="again", now=8.0))
     assert not dead_letters.delete_replayed(db, claimed)
     dead_letters.release(db, [claimed])
     row = dead_letters.get(db, 1)
@@ -397,7 +412,7 @@ def test_one_that_dies_anew_while_it_is_sent_again_stays(db: Db) -> None:
     assert row.reason == "again"
 
 
-def test_beats(db: Db) -> None:
+def test_heartbeats_keep_the_last_time(db: Db) -> None:
     assert heartbeats.last_at(db, "tick") is None
     heartbeats.record(db, "tick", 5.0)
     heartbeats.record(db, "tick", 6.0)
@@ -410,7 +425,7 @@ def test_beats(db: Db) -> None:
 KEEP = RetentionAges(mentions=90, deliveries=30, dead_letters=60)
 
 
-def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any) -> None:
+def test_old_rows_are_pruned_and_others_stay(world: Any, db: Db, clock: Any) -> None:
     start = clock()
     clock.now = start - 101 * DAY_SECONDS
     acme = world.workspace()
@@ -418,8 +433,8 @@ def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any)
         clock.now = start - age * DAY_SECONDS
         storing.store(db, world.matched((world.item(number), (acme,)), poll=str(number)), clock())
     Delivery.update(state="sent").execute(db.peewee)
-    dead_letters.record(db, **letter(now=start - 61 * DAY_SECONDS))
-    dead_letters.record(db, **letter(stage="x", now=start - 59 * DAY_SECONDS))
+    dead_letters.record(db, **dead_letter(now=start - 61 * DAY_SECONDS))
+    dead_letters.record(db, **dead_letter(stage="x", now=start - 59 * DAY_SECONDS))
 
     assert retention.prune(db, KEEP, start).rows > 0
     assert world.counts() | {"Mention": 3, "StoredItem": 3, "Delivery": 1, "DeadLetter": 1, "Poll": 0} == world.counts()
@@ -428,7 +443,7 @@ def test_what_is_too_old_goes_and_the_rest_stays(world: Any, db: Db, clock: Any)
     assert world.counts()["Mention"] == 3
 
 
-def test_a_delivery_that_waits_is_never_too_old(world: Any, db: Db, clock: Any) -> None:
+def test_a_pending_delivery_is_never_too_old(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"now": "instant", "weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     retention.prune(db, RetentionAges(90, 1, 0), clock.advance(8 * DAY_SECONDS))
@@ -438,7 +453,7 @@ def test_a_delivery_that_waits_is_never_too_old(world: Any, db: Db, clock: Any) 
 def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
-    deliveries.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
+    digests.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
     retention.prune(db, RetentionAges(90, 1, 0), clock())
     [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
     contents = deliveries.contents(db, digest)
@@ -450,16 +465,16 @@ def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) 
 
 
 @pytest.mark.parametrize("waits", ["held", "pending", "in a digest"])
-def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db, clock: Any, waits: str) -> None:
+def test_a_mention_with_a_pending_delivery_outlasts_its_days(world: Any, db: Db, clock: Any, waits: str) -> None:
     acme = world.workspace(channels={"team": "instant" if waits == "pending" else "digest"})
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     if waits == "in a digest":
-        deliveries.compose(db, acme, clock(), clock())
+        digests.compose(db, acme, clock(), clock())
     keep = RetentionAges(mentions=3, deliveries=30, dead_letters=0)
     assert retention.prune(db, keep, clock.advance(4 * DAY_SECONDS)).unsent == 0
     assert world.counts() | {"Mention": 1, "StoredItem": 1} == world.counts()
     if waits == "held":
-        deliveries.compose(db, acme, clock(), clock())
+        digests.compose(db, acme, clock(), clock())
     [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
     deliveries.mark_sent(db, claimed.id, clock())
     gone = retention.prune(db, keep, clock())
@@ -468,7 +483,9 @@ def test_what_is_still_to_be_sent_outlasts_its_mention_s_days(world: Any, db: Db
 
 
 @pytest.mark.parametrize("mode", ["digest", "instant"])
-def test_what_is_never_sent_goes_at_last_and_is_told(world: Any, db: Db, clock: Any, mode: str) -> None:
+def test_a_mention_that_is_never_sent_is_pruned_in_the_end_and_counted(
+    world: Any, db: Db, clock: Any, mode: str
+) -> None:
     acme = world.workspace(channels={"team": mode})
     storing.store(db, world.matched((world.item(1), (acme,)), (world.item(2), (acme,))), clock())
     retention.prune(db, RetentionAges(3, 30, 0), clock.advance(33 * DAY_SECONDS))
@@ -477,7 +494,7 @@ def test_what_is_never_sent_goes_at_last_and_is_told(world: Any, db: Db, clock: 
     assert (gone.items, gone.unsent) == (2, 2)
 
 
-def test_an_item_s_days_are_kept_to_whatever_is_still_to_be_sent(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_s_days_count_even_with_pending_deliveries(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(channels={"team": "digest", "now": "instant"})
     storing.store(db, world.matched((world.item(1), (acme,))), clock())
     gone = retention.prune(db, RetentionAges(90, 30, 0, items=3), clock.advance(4 * DAY_SECONDS))
@@ -485,7 +502,9 @@ def test_an_item_s_days_are_kept_to_whatever_is_still_to_be_sent(world: Any, db:
     assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
-def test_what_waits_holds_up_nothing_behind_it(world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_deliveries_do_not_block_pruning_of_later_ones(
+    world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "DELETE_BATCH_ROWS", 2)
     acme, bolt = world.workspace("acme", channels={"team": "digest"}), world.workspace("bolt")
     for number in range(1, 11):
@@ -498,7 +517,7 @@ def test_what_waits_holds_up_nothing_behind_it(world: Any, db: Db, clock: Any, m
     assert world.rows(Mention, "workspace_id") == [(acme,)] * 5
 
 
-def test_forgetting_comes_in_batches(world: Any, db: Db) -> None:
+def test_pruning_comes_in_batches(world: Any, db: Db) -> None:
     rows = [
         {"message_id": str(number), "stage": "x", "origin": "nack", "reason": "", "body": "", "created_at": 0.0}
         for number in range(DELETE_BATCH_ROWS + 5)
@@ -508,7 +527,7 @@ def test_forgetting_comes_in_batches(world: Any, db: Db) -> None:
     assert [retention.prune(db, KEEP, 100 * DAY_SECONDS).rows for _ in range(3)] == [DELETE_BATCH_ROWS, 5, 0]
 
 
-def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_that_is_still_mentioned_stays(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme,)), poll="a"), clock())
     storing.store(db, world.matched((world.item(), (bolt,)), poll="b"), clock() + 50 * DAY_SECONDS)
@@ -520,7 +539,7 @@ def test_an_item_that_somebody_still_mentions_stays(world: Any, db: Db, clock: A
     assert (StoredItem.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)
 
 
-def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db, clock: Any) -> None:
+def test_old_items_are_pruned_even_if_mentioned(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     storing.store(db, world.matched((world.item(1), (bolt,)), poll="b"), clock.advance(40 * DAY_SECONDS))
@@ -530,20 +549,20 @@ def test_items_go_when_they_are_too_old_whoever_mentions_them(world: Any, db: Db
     assert world.counts() | {"StoredItem": 1, "Mention": 1} == world.counts()
 
 
-def test_how_many_items_went_is_told(world: Any, db: Db, clock: Any) -> None:
+def test_pruned_items_are_counted(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*[(world.item(number), (acme,)) for number in range(1, 6)]), clock())
     Delivery.update(state="sent").execute(db.peewee)
     assert retention.prune(db, KEEP, clock() + 91 * DAY_SECONDS).items == 5
 
 
-def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, clock: Any) -> None:
+def test_unwatched_feeds_are_pruned_in_the_end(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace("acme", subreddits=["python", "rust"])
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
     workspace_specs.remove(db, acme)
     retention.prune(db, KEEP, clock() + 6 * DAY_SECONDS)
-    assert len(world.rows(Feed)) == 2, "who mends a workspace finds them where they were"
+    assert len(world.rows(Feed)) == 2, "a workspace that is edited back finds them where they were"
     FeedGroup.update(lease_until=clock() + 8 * DAY_SECONDS).where(FeedGroup.id == world.group().id).execute(db.peewee)
     retention.prune(db, KEEP, clock() + 7.5 * DAY_SECONDS)
     assert len(world.rows(Feed)) == 2, "one is being read"
@@ -551,8 +570,8 @@ def test_feeds_that_nobody_watches_any_more_go_in_the_end(world: Any, db: Db, cl
     assert world.rows(Feed, "place") == [("rust",)]
 
 
-def test_a_feed_that_somebody_watches_again_stays(world: Any, db: Db, clock: Any, race: Any) -> None:
-    """It is forgotten at the moment at which a workspace that wants it is saved."""
+def test_a_feed_that_is_watched_again_stays(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """It is pruned at the moment at which a workspace that watches it is saved."""
     for turn in range(12):
         acme = world.workspace(f"w{turn}", subreddits=["python", "linux", "rust"])
         workspace_specs.remove(db, acme)

@@ -1,4 +1,4 @@
-"""The schema: made by the migrations, the same as the models say, once, on both databases."""
+"""The migrations make the schema of the models, once, on both databases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.conftest import Clock, World
 
 ROOT = Path(__file__).parents[2]
 
-# Waits for the starting shot, so that all of them migrate at once, and says what it did.
+# Wait for the start signal, so that all processes migrate at once, and print what was done.
 MIGRATOR = """
 import sys
 from overheard.db import migrate
@@ -44,7 +44,7 @@ def empty(empty_url: str) -> Iterator[Db]:
     db.release()
 
 
-def test_the_migrations_make_what_the_models_say(empty: Db) -> None:
+def test_the_migrations_make_the_schema_of_the_models(empty: Db) -> None:
     done = migrate.migrate(empty)
 
     assert done[0] == "0001_initial"
@@ -52,7 +52,7 @@ def test_the_migrations_make_what_the_models_say(empty: Db) -> None:
         assert str(diff_models(empty.peewee, list(TABLES))) == ""
 
 
-def test_a_second_time_does_nothing(empty: Db) -> None:
+def test_a_second_migration_does_nothing(empty: Db) -> None:
     migrate.migrate(empty)
     assert migrate.migrate(empty) == []
     with empty.session():
@@ -97,7 +97,7 @@ def test_a_newer_database_is_refused(db: Db) -> None:
             refusing(db)
 
 
-def test_an_old_database_is_told_what_to_do(empty: Db) -> None:
+def test_an_old_database_is_refused_with_the_command_to_run(empty: Db) -> None:
     with pytest.raises(ConfigError, match=r"behind.*0001_initial.*overheard migrate"):
         migrate.require_current(empty)
     migrate.migrate(empty)
@@ -179,12 +179,12 @@ def test_older_dead_letters_lose_their_texts(db: Db, world: Any) -> None:
             assert (why, stored) == (OMITTED_READ_AGAIN if "poll" in left else None, left)
 
 
-def test_what_services_said_before_is_kept_no_longer(db: Db, world: Any) -> None:
+def test_older_service_answers_are_removed(db: Db, world: Any) -> None:
     with db.session():
         acme = world.workspace(channels={"ntfy": "instant", "hook": "instant"})
         storing.store(db, world.matched((world.item(), (acme,))), world.clock())
-        said = {"ntfy": "nothing for 3 days: ntfy:// not delivered: 'On acme', error=400.", "hook": "x answered 503"}
-        for name, reason in said.items():
+        before = {"ntfy": "nothing for 3 days: ntfy:// not delivered: 'On acme', error=400.", "hook": "x answered 503"}
+        for name, reason in before.items():
             Channel.update(reason=reason).where(Channel.name == name).execute(db.peewee)
             its = Delivery.channel == world.channel(acme, name)
             Delivery.update(error=reason).where(its).execute(db.peewee)
@@ -193,11 +193,11 @@ def test_what_services_said_before_is_kept_no_longer(db: Db, world: Any) -> None
         reasons = dict(world.rows(Channel, "name", "reason"))
         errors = [error for (error,) in world.rows(Delivery, "error")]
         gone = "not delivered; what the service said is kept no longer"
-        assert reasons == {"ntfy": gone, "hook": said["hook"]}
-        assert sorted(errors) == [gone, said["hook"]]
+        assert reasons == {"ntfy": gone, "hook": before["hook"]}
+        assert sorted(errors) == [gone, before["hook"]]
 
 
-def test_what_points_to_a_big_table_is_as_wide_as_its_key(db: Db) -> None:
+def test_references_are_as_wide_as_the_key(db: Db) -> None:
     """A PostgreSQL integer ends at 2³¹: a reference to a BIGINT key must be BIGINT too."""
     if db.sqlite:
         assert db.peewee.pragma("foreign_keys") == 1
@@ -213,7 +213,7 @@ def test_what_points_to_a_big_table_is_as_wide_as_its_key(db: Db) -> None:
     assert [row for row in rows if row[2] != row[3]] == []
 
 
-def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
+def test_deleting_a_workspace_cascades_to_all_its_rows(db: Db) -> None:
     references = [
         (table, field.name)
         for table in TABLES
@@ -224,7 +224,12 @@ def test_deleting_a_workspace_takes_all_that_is_its_own(db: Db) -> None:
     assert Workspace.select().count(db.peewee) == 0
 
 
-RENAMED = {("item", "name"): "ref", ("item", "subreddit"): "place", ("mention", "queries"): "query_ids"}
+RENAMED = {
+    ("item", "name"): "ref",
+    ("item", "subreddit"): "place",
+    ("mention", "queries"): "query_ids",
+    ("mention", "silent"): "backfilled",
+}
 MOVED = {("workspace", "demanded_at"), ("workspace", "served_at")}
 
 
@@ -257,7 +262,7 @@ def test_a_released_database_with_rows_in_it_keeps_them(
             table = Table(name, list(row)).bind(empty.peewee)
             assert list(table.select().dicts()) == [row]
         [item] = StoredItem.select().execute(empty.peewee)
-        assert (item.checked_at, item.absent_since, item.lease_until) == (0, None, 0), "nobody has ever asked"
+        assert (item.checked_at, item.absent_since, item.lease_until) == (0, None, 0), "it was never rechecked"
         assert Delivery.select().count(empty.peewee) == 1
         assert str(diff_models(empty.peewee, list(TABLES))) == ""
 
@@ -305,7 +310,7 @@ def everything(db: Db) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("before_ids")
-def test_tables_that_are_made_anew_keep_their_rows_and_indexes(empty: Db) -> None:
+def test_rebuilt_tables_keep_their_rows_and_indexes(empty: Db) -> None:
     with empty.session():
         before = everything(empty)
         migrate.migrate(empty)
@@ -327,7 +332,7 @@ def test_tables_that_are_made_anew_keep_their_rows_and_indexes(empty: Db) -> Non
         assert Delivery.select().count(empty.peewee) == 0, "what refers to a row goes with it as before"
 
 
-def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: Path) -> None:
+def test_a_failed_run_leaves_the_tables_as_they_were(empty: Db, before_ids: Path) -> None:
     (before_ids / "9999_broken.py").write_text("def up(migrator, db):\n    raise RuntimeError('broken')\n")
     with empty.session():
         before = everything(empty)
@@ -341,7 +346,7 @@ def test_a_run_that_fails_leaves_the_tables_as_they_were(empty: Db, before_ids: 
         assert everything(empty)["Mention"] == before["Mention"]
 
 
-def test_without_foreign_keys_turned_off_no_table_is_made_anew(empty: Db, before_ids: Path) -> None:
+def test_no_table_is_rebuilt_with_foreign_keys_on(empty: Db, before_ids: Path) -> None:
     if not empty.sqlite:
         return
     with empty.session():
@@ -351,8 +356,8 @@ def test_without_foreign_keys_turned_off_no_table_is_made_anew(empty: Db, before
         assert everything(empty) == before
 
 
-def test_no_id_is_given_twice(world: Any, db: Db, clock: Any) -> None:
-    """What was under way for a workspace that is gone must not become another's; who follows mentions must see all."""
+def test_ids_are_never_reused(world: Any, db: Db, clock: Any) -> None:
+    """Messages in flight for a removed workspace must not reach another; a client that follows mentions sees all."""
     acme = world.workspace("acme")
     late = world.matched((world.item(1), (acme,)), poll="late")
     storing.store(db, world.matched((world.item(2), (acme,))), clock())
@@ -369,7 +374,7 @@ def test_no_id_is_given_twice(world: Any, db: Db, clock: Any) -> None:
         assert {table for table, sql in made.items() if sql and "AUTOINCREMENT" in sql} == set(ONCE)
 
 
-def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any, db: Db, clock: Any) -> None:
+def test_later_migrations_can_be_reverted_with_rows_in_the_tables(world: Any, db: Db, clock: Any) -> None:
     storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
     runner = Runner(db.peewee, str(migrate.DIRECTORY))
     done = [row.name for row in runner.status()]
@@ -380,10 +385,21 @@ def test_what_came_after_the_first_can_be_taken_back_with_rows_in_it(world: Any,
     assert Mention.select().count(db.peewee) == 1
 
 
-def test_feeds_begin_where_they_were_in_groups_of_their_own(
+@pytest.mark.parametrize("backfilled", [True, False])
+def test_the_renamed_column_keeps_what_is_backfilled(world: Any, db: Db, clock: Any, backfilled: bool) -> None:
+    storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
+    Mention.update(backfilled=backfilled).execute(db.peewee)
+    runner = Runner(db.peewee, str(migrate.DIRECTORY))
+    runner.down("0020_mention_backfilled")
+    assert list(Table("mention", ["silent"]).bind(db.peewee).select().tuples()) == [(backfilled,)]
+    migrate.migrate(db)
+    assert world.rows(Mention, "backfilled") == [(backfilled,)]
+
+
+def test_migrated_feeds_keep_their_position_in_groups_of_their_own(
     empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was the largest id read says nothing of what else was: they are read back to two minutes before it."""
+    """The largest id read proves nothing about the others: feeds are read back to two minutes before it."""
     (feed_groups,) = migrate.DIRECTORY.glob("*_feed_groups.py")
     for path in sorted(migrate.DIRECTORY.glob("0*.py")):
         if path.name < feed_groups.name:

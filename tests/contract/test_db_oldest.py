@@ -1,10 +1,20 @@
-"""The age of the oldest work, and the states of channels: what the tick's gauges ask of the database."""
+"""The age of the oldest work, and the states of channels, as the tick's gauges read them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import channels, deliveries, feeds, refreshes, storing, workspace_specs, workspaces
+from overheard.db import (
+    channels,
+    deliveries,
+    delivery_backlog,
+    digests,
+    feeds,
+    refreshes,
+    schedules,
+    storing,
+    workspace_specs,
+)
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Workspace
 from overheard.sources.reddit.names import budget_key
@@ -13,17 +23,17 @@ INTERVAL = 300.0
 
 
 def claim(db: Db, clock: Any) -> int:
-    return len(workspaces.claim_due(db, clock(), 50, lambda due: clock() + INTERVAL))
+    return len(schedules.claim_due(db, clock(), 50, lambda due: clock() + INTERVAL))
 
 
 def oldest_demand(db: Db, now: float) -> float | None:
-    found = workspaces.longest_waiting(db, now)
+    found = schedules.longest_waiting(db, now)
     return None if found is None else found.since
 
 
 def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db, world: Any, clock: Any) -> None:
     acme, began = world.workspace(), clock()
-    assert oldest_demand(db, clock()) == began, "nobody has even asked"
+    assert oldest_demand(db, clock()) == began, "no demand was made yet"
     clock.advance(7)
     claim(db, clock)
     assert oldest_demand(db, clock()) == began + 7
@@ -32,7 +42,7 @@ def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db,
     assert oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
 
 
-def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
+def test_a_repeated_demand_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     first = clock()
     claim(db, clock)
@@ -41,16 +51,16 @@ def test_a_demand_that_is_repeated_in_vain_is_as_old_as_the_first(db: Db, world:
     refreshes.demand(db, [acme], clock.advance(10))
     clock.advance(INTERVAL)
     claim(db, clock)
-    workspaces.make_due(db, acme, clock())
+    schedules.make_due(db, acme, clock())
     assert oldest_demand(db, clock()) == first
     refreshes.mark_taken_up(db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + INTERVAL).execute(db.peewee)
     assert oldest_demand(db, clock()) is None
     refreshes.demand(db, [acme], clock.advance(5))
-    assert oldest_demand(db, clock()) == clock(), "what was served is forgotten"
+    assert oldest_demand(db, clock()) == clock(), "a demand that was taken up does not count"
 
 
-def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any) -> None:
+def test_a_demand_made_during_a_reading_stays_open(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
     began = clock.advance(1)
@@ -60,7 +70,7 @@ def test_a_demand_made_while_fetch_reads_waits_on(db: Db, world: Any, clock: Any
     assert oldest_demand(db, clock()) == later
 
 
-def test_a_poll_that_is_swept_asks_anew(db: Db, world: Any, clock: Any) -> None:
+def test_a_swept_poll_makes_a_new_demand(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace()
     claim(db, clock)
     refreshes.mark_taken_up(db, acme, "reddit", clock())
@@ -78,44 +88,44 @@ def test_a_paused_workspace_waits_for_nothing(db: Db, world: Any, clock: Any) ->
     claim(db, clock)
     clock.advance(10**6)
     assert oldest_demand(db, clock()) is not None
-    assert workspaces.oldest_digest(db, clock()) is not None
+    assert schedules.oldest_digest(db, clock()) is not None
     workspace_specs.set_active(db, acme, False)
     assert oldest_demand(db, clock()) is None
-    assert workspaces.oldest_digest(db, clock()) is None
+    assert schedules.oldest_digest(db, clock()) is None
 
 
 def test_a_digest_waits_from_the_end_of_its_period_until_it_is_composed(db: Db, world: Any, clock: Any) -> None:
     acme = world.workspace(channels={"daily": "digest"})
-    assert workspaces.oldest_digest(db, clock()) is None
+    assert schedules.oldest_digest(db, clock()) is None
     end = clock.advance(86_400)
     clock.advance(30)
-    assert workspaces.oldest_digest(db, clock()) == end
-    workspaces.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
-    assert workspaces.oldest_digest(db, clock()) == end
-    deliveries.compose(db, acme, end, clock())
-    assert workspaces.oldest_digest(db, clock()) is None
+    assert schedules.oldest_digest(db, clock()) == end
+    schedules.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
+    assert schedules.oldest_digest(db, clock()) == end
+    digests.compose(db, acme, end, clock())
+    assert schedules.oldest_digest(db, clock()) is None
 
 
 def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock: Any) -> None:
     acme, began = world.workspace(), clock()
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     clock.advance(5)
-    assert deliveries.oldest_due(db, clock()) == began
+    assert delivery_backlog.oldest_due(db, clock()) == began
     channel = world.channel(acme)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
-    assert deliveries.oldest_due(db, clock()) == began, "claimed is not sent"
+    assert delivery_backlog.oldest_due(db, clock()) == began, "claimed is not sent"
     deliveries.reschedule(db, claimed.id, clock() + 60, clock() + 30, "away")
-    assert deliveries.oldest_due(db, clock()) is None, "it waits for its next try"
-    assert deliveries.oldest_due(db, clock.advance(31)) == clock() - 1
+    assert delivery_backlog.oldest_due(db, clock()) is None, "it waits for its next try"
+    assert delivery_backlog.oldest_due(db, clock.advance(31)) == clock() - 1
     Channel.update(disabled_at=clock()).execute(db.peewee)
-    assert deliveries.oldest_due(db, clock()) is None
+    assert delivery_backlog.oldest_due(db, clock()) is None
     Channel.update(disabled_at=None).execute(db.peewee)
     channels.record_failure(db, channel, "away", clock())
-    assert deliveries.oldest_due(db, clock()) is None, "it waits for its receiver, not for us"
+    assert delivery_backlog.oldest_due(db, clock()) is None, "it waits for its receiver, not for us"
     channels.mark_healthy(db, channel)
-    assert deliveries.oldest_due(db, clock()) == clock() - 1
+    assert delivery_backlog.oldest_due(db, clock()) == clock() - 1
     deliveries.mark_sent(db, claimed.id, clock())
-    assert deliveries.oldest_due(db, clock()) is None
+    assert delivery_backlog.oldest_due(db, clock()) is None
     assert Delivery.select().count(db.peewee) == 1
 
 

@@ -1,4 +1,4 @@
-"""Store's transaction: what is new is decided by uniqueness, and cursors move last (I2, I3), on both databases."""
+"""Store's transaction on both databases: uniqueness decides what is new, and cursors move last (I2, I3)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from overheard.db import deliveries, feeds, gaps, groups, retention, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import (
+    SENT,
     Channel,
     Delivery,
     Feed,
@@ -39,7 +40,7 @@ HOSTILE = {
 
 @pytest.fixture
 def polled(world: Any, db: Db, clock: Any) -> Any:
-    """Claims the feeds as a poll; its targets."""
+    """Claim the feeds as a poll; return its targets."""
 
     def claim(poll: str, cursor: str = "2000", lease: float = 120.0) -> tuple[PollTarget, ...]:
         ids = [group for (group,) in FeedGroup.select(FeedGroup.id).tuples().execute(db.peewee)]
@@ -67,14 +68,14 @@ def test_a_part_becomes_item_mention_and_delivery(world: Any, db: Db, clock: Any
     [mention] = world.rows(Mention)
     assert mention["query_ids"] == f"[{world.query(acme)}]"
     assert mention["highlights"] == '[["title",3,7]]'
-    assert not mention["silent"]
+    assert not mention["backfilled"]
     [delivery] = world.rows(Delivery)
     assert (delivery["channel"], delivery["mention"], delivery["state"]) == (
         world.channel(acme), mention["id"], "pending",
     )  # fmt: skip
 
 
-def test_the_same_again_stores_nothing_and_wakes_nobody(world: Any, db: Db, clock: Any) -> None:
+def test_storing_a_part_again_adds_nothing_and_prompts_no_channel(world: Any, db: Db, clock: Any) -> None:
     message = world.matched((world.item(), (world.workspace(),)))
     storing.store(db, message, clock())
     before = world.counts()
@@ -102,24 +103,24 @@ def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, 
     entries = [(world.item(number, created_at=float(began + age)), (acme,)) for number, age in [(1, -1), (2, 0)]]
     stored = storing.store(db, world.matched(*entries), clock())
 
-    assert [silent for (silent,) in world.rows(Mention, "silent")] == [True, False]
+    assert [backfilled for (backfilled,) in world.rows(Mention, "backfilled")] == [True, False]
     assert world.counts()["Delivery"] == 1
     assert (stored.mentions, stored.ages) == (2, (0.75,))
 
 
-def test_what_retention_forgot_comes_back_silently(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_that_retention_deleted_comes_back_as_backfilled(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     item = world.item(created_at=clock() + 1)
     clock.advance(10)
     assert storing.store(db, world.matched((item, (acme,))), clock(), 7 * 86400.0).channels
-    Delivery.update(state=deliveries.SENT).execute(db.peewee)
+    Delivery.update(state=SENT).execute(db.peewee)
     clock.advance(8 * 86400)
     while retention.prune(db, RetentionAges(7, 7, 7), clock()).rows:
         pass
     assert not world.rows(Mention)
     again = storing.store(db, world.matched((item, (acme,)), poll="later"), clock(), 7 * 86400.0)
     assert again.channels == {}
-    assert [row["silent"] for row in world.rows(Mention)] == [True]
+    assert [row["backfilled"] for row in world.rows(Mention)] == [True]
 
 
 def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> None:
@@ -127,7 +128,7 @@ def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> N
     clock.advance(100)
     world.workspace(subreddits=["all", "python"])
     storing.store(db, world.matched((world.item(created_at=clock() - 50), (acme,))), clock())
-    assert world.rows(Mention, "silent") == [(False,)]
+    assert world.rows(Mention, "backfilled") == [(False,)]
 
 
 def test_a_digest_channel_holds_what_an_instant_one_sends(world: Any, db: Db, clock: Any) -> None:
@@ -167,7 +168,7 @@ def test_hostile_text_is_stored_without_moving_the_highlights(world: Any, db: Db
 
 def test_more_rows_than_one_statement_takes(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
-    entries = [(world.item(number), (acme,)) for number in range(1, 2 * storing.ROWS + 50)]
+    entries = [(world.item(number), (acme,)) for number in range(1, 2 * storing.INSERT_ROWS + 50)]
     stored = storing.store(db, world.matched(*entries), clock())
     assert len(stored.ages) == len(entries)
     assert world.counts() | {"StoredItem": len(entries), "Delivery": len(entries)} == world.counts()
@@ -254,8 +255,8 @@ def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
     assert (world.feed().fresh_at, world.group().poll) == (began, "next")
 
 
-def test_a_poll_nobody_knows_any_more_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:
-    """Its row is gone (given up, or a day old): when it began is forgotten, and with it until when all is read."""
+def test_a_poll_without_its_row_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:
+    """Its row is gone (released, or a day old), and with it the time until which everything is read."""
     world.workspace()
     targets = polled("p")
     groups.release(db, "p")
@@ -265,7 +266,7 @@ def test_a_poll_nobody_knows_any_more_makes_nothing_fresh(world: Any, db: Db, cl
 
 
 def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(world: Any, db: Db, clock: Any, polled: Any) -> None:
-    """A feed that joined while it was under way would be taken for read."""
+    """A feed that joined during the poll would count as read."""
     world.workspace(subreddits=["python", "rust"])
     [target, other] = polled("p")
     Feed.update(group=target.group_id).execute(db.peewee)
@@ -273,7 +274,7 @@ def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(world: Any, d
     assert (world.group().cursor, world.feed().fresh_at, world.feed("rust").fresh_at) == (None, 0, 0)
     both = msgspec.structs.replace(target, feed_ids=(*target.feed_ids, *other.feed_ids))
     storing.store(db, world.matched(poll="q", targets=(both,)), clock())
-    assert world.group().cursor is None, "nobody knows when it began"
+    assert world.group().cursor is None, "its start is unknown"
     groups.claim(db, target.group_id, "r", now=clock.advance(200), lease=120)
     storing.store(db, world.matched(poll="r", targets=(both,)), clock())
     assert world.group().cursor == "2000"
@@ -307,7 +308,7 @@ def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, d
     assert (gaps.count_open(db), gaps.count_open(db, clock())) == (1, 0)
 
 
-def test_a_target_that_is_no_group_does_no_harm(world: Any, db: Db, clock: Any) -> None:
+def test_a_target_without_a_group_is_ignored(world: Any, db: Db, clock: Any) -> None:
     world.workspace()
     storing.store(db, world.matched(targets=(PollTarget(10**9, (5,), "", 5.0),)), clock())
     assert world.group().cursor is None
@@ -320,7 +321,7 @@ def test_an_empty_listing_gives_a_cursor_too(world: Any, db: Db, clock: Any, pol
     assert world.group().cursor == ""
 
 
-def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_finished_poll_clears_a_feed_s_failures(world: Any, db: Db, clock: Any, polled: Any) -> None:
     world.workspace()
     [row] = feeds.stale_of(db, 1, "reddit", now=clock(), fresh_since=clock())
     clock.now = feeds.back_off(db, row, "private", now=clock(), longest=10_000.0)
@@ -330,7 +331,7 @@ def test_a_finished_poll_heals_a_failing_feed(world: Any, db: Db, clock: Any, po
     assert (feed.failures, feed.reason, feed.retry_at) == (0, None, 0)
 
 
-def test_two_last_parts_at_once_finish_the_poll(world: Any, db: Db, clock: Any, polled: Any, race: Any) -> None:
+def test_two_concurrent_last_parts_finish_the_poll(world: Any, db: Db, clock: Any, polled: Any, race: Any) -> None:
     acme = world.workspace()
     for turn in range(15):
         targets = polled(f"p{turn}", cursor=str(turn + 1))
@@ -341,7 +342,7 @@ def test_two_last_parts_at_once_finish_the_poll(world: Any, db: Db, clock: Any, 
         assert world.group().poll is None
 
 
-def test_the_same_part_at_once_is_stored_once(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_part_stored_concurrently_is_stored_once(world: Any, db: Db, clock: Any, race: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     for turn in range(10):
         items = [world.item(100 * turn + number) for number in range(20)]
@@ -411,10 +412,10 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
     assert (world.group().cursor, world.group().poll) == (str(base), None)
 
 
-# -- what goes while messages are under way
+# -- removals while messages are in flight
 
 
-def test_a_workspace_removed_before_its_part_is_stored(world: Any, db: Db, clock: Any) -> None:
+def test_a_part_of_a_removed_workspace_stores_nothing_for_it(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     message = world.matched((world.item(), (acme, bolt)))
     workspace_specs.remove(db, acme)
@@ -422,12 +423,12 @@ def test_a_workspace_removed_before_its_part_is_stored(world: Any, db: Db, clock
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
 
 
-def test_a_query_a_watch_or_a_channel_removed_before(world: Any, db: Db, clock: Any) -> None:
+def test_removed_queries_watches_and_channels_get_nothing(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(queries={"brand": "acme", "other": "x"})
     message = world.matched((world.item(), (acme,)))
     world.workspace(queries={"other": "x"}, channels={})
     storing.store(db, message, clock())
-    assert world.counts()["Mention"] == 0, "nobody asks for it any more"
+    assert world.counts()["Mention"] == 0, "no query matches it any more"
 
     message = world.matched((world.item(), ()), poll="q")
     both = WorkspaceMatch(acme, (world.query(acme, "other"), 99_999), ())
@@ -441,8 +442,8 @@ def test_a_query_a_watch_or_a_channel_removed_before(world: Any, db: Db, clock: 
     assert world.counts()["Mention"] == 1
 
 
-def test_workspaces_and_channels_removed_at_the_same_time(world: Any, db: Db, clock: Any, race: Any) -> None:
-    """Whoever is first: store does not fail, and nothing of the removed workspace is left."""
+def test_concurrent_removals_do_not_fail_store(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """In either order, store does not fail, and nothing of the removed workspace is left."""
     for turn in range(12):
         acme, bolt = world.workspace("acme"), world.workspace("bolt", channels={"a": "instant", "b": "instant"})
         entries = [(world.item(100 * turn + number), (acme, bolt)) for number in range(30)]
@@ -457,8 +458,8 @@ def test_workspaces_and_channels_removed_at_the_same_time(world: Any, db: Db, cl
         assert StoredPart.select().where(StoredPart.poll == f"p{turn}").count(db.peewee) == 1
 
 
-def test_retention_takes_no_item_that_is_mentioned_again(world: Any, db: Db, clock: Any, race: Any) -> None:
-    """An item that nobody mentions any more is forgotten at the moment at which somebody mentions it."""
+def test_retention_keeps_an_item_that_is_mentioned_again(world: Any, db: Db, clock: Any, race: Any) -> None:
+    """An item without mentions is pruned at the moment at which a new mention refers to it."""
     acme = world.workspace()
     for turn in range(12):
         message = world.matched(*[(world.item(100 * turn + number), (acme,)) for number in range(40)], poll=f"p{turn}")
@@ -474,9 +475,9 @@ def test_retention_takes_no_item_that_is_mentioned_again(world: Any, db: Db, clo
 
 
 def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, clock: Any, race: Any) -> None:
-    """The exact moment: the workspace is being deleted, not yet committed, when store looks for it."""
+    """The exact moment: the workspace is being deleted, not yet committed, when store reads it."""
     if db.sqlite:
-        return  # one writer at a time: there is no such moment
+        return  # SQLite has one writer at a time: this moment does not occur
     acme = world.workspace()
     message = world.matched((world.item(), (acme,)))
     deleted, looked = threading.Event(), threading.Event()
@@ -485,7 +486,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, cloc
         with db.transaction():
             Workspace.delete().where(Workspace.id == acme).execute(db.peewee)
             deleted.set()
-            looked.wait(0.2)  # store cannot say that it waits: it waits in the server
+            looked.wait(0.2)  # store cannot signal that it waits: it waits in the server
 
     def store() -> Any:
         assert deleted.wait(10)

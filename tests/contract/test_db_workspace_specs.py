@@ -35,14 +35,14 @@ def watched(world: Any, workspace_id: int) -> list[tuple[str, str, str, str]]:
         (WatchSpec("replay", ("all",), ("posts",)), WatchSpec("replay", ("python",), ("comments",)), REDDIT),
     ],
 )
-def test_what_it_watches_comes_back_as_it_was_written(world: Any, db: Db, watch: tuple[WatchSpec, ...]) -> None:
+def test_watches_come_back_as_they_were_written(world: Any, db: Db, watch: tuple[WatchSpec, ...]) -> None:
     spec = validated(world.spec(subreddits=(), watch=watch))
     found = workspace_specs.load(db, world.save(spec), secrets=False)
     assert (found.subreddits, sorted(found.watch, key=str)) == ((), sorted(watch, key=str))
     assert workspace_specs.load(db, world.save(found), secrets=False) == found
 
 
-def test_a_sequence_of_both_is_one_feed_with_the_kinds_that_are_watched(world: Any) -> None:
+def test_a_mixed_listing_is_one_feed_with_the_watched_kinds(world: Any) -> None:
     acme = world.workspace(subreddits=(), watch=(WatchSpec("replay", ("Python",), ("comments",)), REDDIT))
     assert watched(world, acme) == [("reddit", "posts", "python", "post"), ("replay", "items", "python", "comment")]
 
@@ -55,7 +55,7 @@ def test_a_place_of_one_name_in_two_sources_is_two_feeds(world: Any, db: Db) -> 
     assert watched(world, bolt) == [("reddit", "posts", "rust", "post")]
 
 
-def test_a_file_with_reddit_only_ends_the_other_watches_and_nobody_elses(world: Any, db: Db) -> None:
+def test_a_file_with_reddit_only_ends_this_workspace_s_other_watches(world: Any, db: Db) -> None:
     acme = world.workspace(subreddits=["python"], watch=(REPLAY,))
     bolt = world.workspace("bolt", subreddits=(), watch=(REPLAY,))
     world.workspace(subreddits=["python"])
@@ -63,7 +63,7 @@ def test_a_file_with_reddit_only_ends_the_other_watches_and_nobody_elses(world: 
     assert watched(world, bolt) == [("replay", "items", "python", "post comment")]
 
 
-def test_other_kinds_keep_the_watch_s_beginning_and_match_hears_of_it(world: Any, db: Db, clock: Any) -> None:
+def test_changed_kinds_keep_the_watch_s_beginning_and_reach_the_index(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace(subreddits=(), watch=(REPLAY,))
     began, before = clock(), queries.revision(db)
     Feed.update(fresh_at=began).execute(db.peewee)
@@ -74,7 +74,7 @@ def test_other_kinds_keep_the_watch_s_beginning_and_match_hears_of_it(world: Any
     assert world.rows(Feed, "fresh_at") == [(began,)], "the feed is read already"
 
 
-def test_a_query_that_is_named_again_revives_its_row(world: Any, db: Db) -> None:
+def test_a_query_that_is_added_again_reuses_its_row(world: Any, db: Db) -> None:
     acme = world.workspace(queries={"brand": "acme"})
     row = world.query(acme)
     world.workspace(queries={"other": "x"})

@@ -362,6 +362,6 @@ def _copy(workspace: int, name: str) -> str:
     return (
         "WITH new AS (INSERT INTO item (source, ref, kind, place, title, body, permalink, url, created_at, stored_at)"
         f" VALUES ('reddit', '{name}', 'post', 'python', '', '', '/', '', 0, 0) RETURNING id)"
-        " INSERT INTO mention (workspace_id, item_id, query_ids, highlights, silent, stored_at)"
+        " INSERT INTO mention (workspace_id, item_id, query_ids, highlights, backfilled, stored_at)"
         f" SELECT {workspace}, id, '[]', '[]', false, extract(epoch FROM now()) FROM new"
     )

@@ -91,7 +91,7 @@ class Arrival:
 class Books:
     """Truth against record: what was to be heard of, what the receiver has, and what the database holds.
 
-    ``stored`` has every mention that is not silent, as often as it is there.
+    ``stored`` has every mention that is not backfilled, as often as it is there.
     """
 
     expected: Mapping[Pair, float]  # when the item was said

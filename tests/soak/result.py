@@ -61,13 +61,13 @@ class Result:
 
 
 def stored(farm: Farm) -> Counter[Pair]:
-    """The mentions in the database that are not silent."""
+    """The mentions in the database that are not backfilled."""
     rows = (
         Mention.select(Workspace.slug, StoredItem.ref)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
         .switch(Mention)
         .join(StoredItem, on=(Mention.item == StoredItem.id))
-        .where(~Mention.silent)
+        .where(~Mention.backfilled)
     )
     with farm.db.session():
         found = Counter((str(slug), str(name)) for slug, name in rows.tuples().execute(farm.db.peewee))

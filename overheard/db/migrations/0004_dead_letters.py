@@ -1,4 +1,4 @@
-"""Dead letters that can be sent again: a refused event's type, and who is at it."""
+"""Dead letters that can be replayed: a refused event's type, and the lease of a replay."""
 
 from peewee import *
 

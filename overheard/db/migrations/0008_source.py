@@ -1,4 +1,4 @@
-"""Whether a source answers: known to all who look, not only to the process that asks it."""
+"""Source health: whether a source answers, visible to all processes and not only to the one that reads it."""
 
 from peewee import *
 

@@ -1,6 +1,6 @@
 """On SQLite, too, no id is given a second time: messages under way know rows by it, and outlive them.
 
-A column that is no AUTOINCREMENT yet becomes one only by making its table anew, as https://sqlite.org/lang_altertable.html
+A column becomes AUTOINCREMENT only by making its table anew, as https://sqlite.org/lang_altertable.html
 ("Making Other Kinds Of Table Schema Changes") has it. ``migrate`` has turned foreign keys off: else a table that is
 dropped would take along all that refers to it.
 """
@@ -51,4 +51,4 @@ def _rebuild(db, table):
 
 
 def down(migrator, db):
-    """Who goes back is served just as well."""
+    """Leave the tables as they are: the older release works with them, too."""

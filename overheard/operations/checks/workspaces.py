@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overheard.db import queries as stored_queries
+from overheard.db import schedules as stored_schedules
 from overheard.db import source_health, workspaces
 from overheard.db.database import Db
 from overheard.matching.language import problem_with
@@ -48,12 +49,12 @@ def schedules(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the schedules and time zones of all workspaces can be read."""
     if db is None:
         return NOT_LOOKED_AT
-    if not (found := workspaces.unreadable_schedules(db)):
+    if not (found := stored_schedules.unreadable_schedules(db)):
         return CheckOutcome("ok", "all can be read")
     return CheckOutcome("warning", unreadable_schedules(found), UNREADABLE_REMEDY)
 
 
-def unreadable_schedules(found: Sequence[workspaces.UnreadableSchedule]) -> str:
+def unreadable_schedules(found: Sequence[stored_schedules.UnreadableSchedule]) -> str:
     """Return a sentence with the first few: the workspace, the key and why it cannot be read."""
     named = "; ".join(f"{each.workspace}: {each.key}: {each.reason}" for each in found[:NAMED])
     more = f"; and {len(found) - NAMED:,} more" if len(found) > NAMED else ""

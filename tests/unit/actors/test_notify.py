@@ -13,7 +13,7 @@ from actors.notify.attempts import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, b
 from actors.notify.notifier import Notifier
 from overheard import canary
 from overheard.config import NotifySettings
-from overheard.db import canaries, channels, deliveries, storing, workspaces
+from overheard.db import canaries, channels, deliveries, delivery_backlog, digests, storing, workspaces
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, StoredItem
 from overheard.errors import BudgetExhausted, ChannelGone, DeliveryRefused, InvalidInput, PermanentError, RetryableError
@@ -387,8 +387,8 @@ def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Rece
     channel = told(1)
     receiver.answers = [RetryableError("Retry-After: 3600", delay=3600)]
     assert notify(channel) == []
-    assert list(deliveries.waiting_channels(db, clock() + 3599, 0, 5)) == []
-    assert list(deliveries.waiting_channels(db, clock() + 3600, 0, 5)) == [channel]
+    assert list(delivery_backlog.waiting_channels(db, clock() + 3599, 0, 5)) == []
+    assert list(delivery_backlog.waiting_channels(db, clock() + 3600, 0, 5)) == [channel]
 
 
 def test_an_undeliverable_delivery_fails_alone(told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any) -> None:
@@ -657,7 +657,7 @@ def test_a_digest_whose_mentions_were_deleted_is_not_sent(
 ) -> None:
     acme = world.workspace(channels={"team": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
-    deliveries.compose(db, acme, clock(), clock())
+    digests.compose(db, acme, clock(), clock())
     StoredItem.delete().execute(db.peewee)
     notify(world.channel(acme))
     assert receiver.tried == []

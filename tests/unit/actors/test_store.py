@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.store import store
-from overheard.db import deliveries
+from overheard.db import delivery_backlog
 from overheard.db.database import Db
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
@@ -57,4 +57,4 @@ def test_if_the_bus_fails_after_the_commit_the_sweep_finds_the_channel(
     with pytest.raises(Unavailable):
         store(world.matched((world.item(), (acme,))), db=db, send=sent, clock=clock, metrics=metrics)
     assert world.counts()["Mention"] == 1
-    assert list(deliveries.waiting_channels(db, clock() + 60, 60, 10)) == [world.channel(acme)]
+    assert list(delivery_backlog.waiting_channels(db, clock() + 60, 60, 10)) == [world.channel(acme)]

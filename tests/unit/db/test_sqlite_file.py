@@ -1,4 +1,4 @@
-"""A SQLite file that cannot be used is named, with what to do; a copy is whole, private, and of what is there."""
+"""A SQLite file that cannot be used is reported with a remedy; a copy is complete, private and of what is committed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that everybody may look into, as pytest's own is not."""
+    """A folder that every user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as path:
         Path(path).chmod(0o755)
         yield Path(path)
@@ -41,7 +41,7 @@ def told(path: Path) -> str:
         return sqlite_file.obstacle(path) or ""
 
 
-def test_each_obstacle_is_told_with_path_and_remedy(folder: Path) -> None:
+def test_each_obstacle_is_reported_with_path_and_remedy(folder: Path) -> None:
     (folder / "file").touch()
     closed, private = folder / "closed", folder / "private.db"
     closed.mkdir(mode=0o700 if os.geteuid() == 0 else 0)
@@ -60,12 +60,12 @@ def test_each_obstacle_is_told_with_path_and_remedy(folder: Path) -> None:
         assert told(path).endswith(", or correct [database] url")
 
 
-def test_nothing_keeps_it_from_a_new_file(tmp_path: Path) -> None:
+def test_a_new_file_has_no_obstacle(tmp_path: Path) -> None:
     assert sqlite_file.obstacle(tmp_path / "x.db") is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_copy_is_whole_and_nobody_elses_to_read(tmp_path: Path) -> None:
+def test_a_copy_is_whole_and_private(tmp_path: Path) -> None:
     path = tmp_path / "a b?.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = wal")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overheard import canary
-from overheard.db import canaries, heartbeats, workspaces
+from overheard.db import canaries, heartbeats, schedules, workspaces
 from overheard.db.database import Db
 from overheard.db.models import Workspace
 from producers.canary import Canary
@@ -50,7 +50,7 @@ def test_the_canary_follows_the_configuration(world: Any, make: Any, clock: Any,
 
 def test_a_second_tick_leaves_the_canary_alone(world: Any, make: Any, clock: Any) -> None:
     make(300).step()
-    workspaces.claim_due(world.db, clock(), 5, lambda due: clock() + 300)
+    schedules.claim_due(world.db, clock(), 5, lambda due: clock() + 300)
     make(300).step()
     assert workspaces.by_name(world.db, canary.WORKSPACE).next_due_at == clock() + 300
 

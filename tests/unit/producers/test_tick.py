@@ -14,7 +14,7 @@ from overheard import schedule
 from overheard.bus.events import encode
 from overheard.bus.queue_depths import PublicQueueDepths
 from overheard.config import TickSettings
-from overheard.db import dead_letters, deliveries, heartbeats, refreshes, storing, workspace_specs
+from overheard.db import dead_letters, digests, heartbeats, refreshes, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Workspace
 from overheard.db.retention import RetentionAges
@@ -208,7 +208,7 @@ def test_a_digest_that_was_not_composed_is_published_again(world: Any, make: Any
     clock.advance(61)
     assert ticker.tick().swept_digests == 1
     assert [event for event in events.take() if event[0] == "workspace.digest"] == asked
-    deliveries.compose(world.db, acme, asked[0][1]["period_end"], clock())
+    digests.compose(world.db, acme, asked[0][1]["period_end"], clock())
     clock.advance(61)
     assert ticker.tick().swept_digests == 0
 

@@ -1,31 +1,31 @@
-"""What is due and not sent, and what a workspace has of all that is bounded."""
+"""The backlog of deliveries, and how much workspaces have of what is limited."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from overheard.db import channels, deliveries, storing, workspaces
+from overheard.db import channels, delivery_backlog, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.deliveries import DeliveryBacklog
+from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.db.models import Delivery
 
 
-def test_a_backlog_is_what_is_due_in_channels_that_take_it(world: Any, db: Db, clock: Any) -> None:
+def test_the_backlog_is_what_is_due_in_healthy_channels(world: Any, db: Db, clock: Any) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     for number, whose in enumerate([acme, acme, acme, bolt]):
         storing.store(db, world.matched((world.item(number), (whose,)), poll=f"{number}"), clock())
     began = clock()
     clock.advance(300)
-    assert deliveries.backlog(db, clock(), 301) is None
+    assert delivery_backlog.backlog(db, clock(), 301) is None
     team = channels.listing(db, "acme")[0].name
-    assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(4, began, "acme", team, 3)
+    assert delivery_backlog.backlog(db, clock(), 300) == DeliveryBacklog(4, began, "acme", team, 3)
     Delivery.update(due_at=clock() + 60).where(Delivery.channel == world.channel(bolt)).execute(db.peewee)
-    assert deliveries.backlog(db, clock(), 300) == DeliveryBacklog(3, began, "acme", team, 3)
+    assert delivery_backlog.backlog(db, clock(), 300) == DeliveryBacklog(3, began, "acme", team, 3)
     channels.record_failure(db, world.channel(acme), "no answer", clock())
-    assert deliveries.backlog(db, clock(), 300) is None, "it waits for its receiver"
+    assert delivery_backlog.backlog(db, clock(), 300) is None, "it waits for its receiver"
 
 
-def test_who_is_beyond_a_limit(world: Any, db: Db) -> None:
+def test_workspaces_over_a_limit_are_listed(world: Any, db: Db) -> None:
     world.workspace("acme", channels={"a": "instant", "b": "digest"})
     world.workspace("bolt")
     size = workspaces.limited_counts(db, "acme")
