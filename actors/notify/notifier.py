@@ -10,7 +10,7 @@ import msgspec
 from actors.notify.attempts import DeliveryAttempts
 from actors.notify.batch import DeliveryBatch
 from actors.notify.receiver_shares import ReceiverShares
-from overheard.channels import Channel
+from overheard.channels import Transport
 from overheard.clock import Clock
 from overheard.config import LEASE_MARGIN, NotifySettings
 from overheard.db import channels, deliveries
@@ -38,7 +38,7 @@ class Notifier:
         *,
         db: Db,
         send: Send,
-        open_channel: Callable[[ChannelRow], Channel],
+        open_channel: Callable[[ChannelRow], Transport],
         clock: Clock,
         rules: NotifySettings,
         metrics: ProcessMetrics,

@@ -14,7 +14,7 @@ from overheard.db.storable_text import storable
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
-    """A channel. ``url`` and ``secret`` are secrets: they are for ``open_channel`` alone."""
+    """A channel. ``url`` and ``secret`` are secrets: they are for ``open_transport`` alone."""
 
     id: int
     workspace: str

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.channels import Channel, ChannelOptions
+from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import KINDS, is_signed, open_channel, validate_url
+from overheard.channels.registry import KINDS, is_signed, open_transport, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
@@ -40,9 +40,9 @@ class Rig:
     def url(self, host: str = "127.0.0.1", port: int | None = None) -> str:
         return self.pattern.format(host=host, port=port or getattr(self.sink, "port", 0))
 
-    def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Channel:
+    def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Transport:
         url = self.url(**where)
-        return open_channel(url, new_secret() if is_signed(url) else None, options=options)
+        return open_transport(url, new_secret() if is_signed(url) else None, options=options)
 
 
 def webhook() -> Rig:
@@ -222,13 +222,13 @@ def test_a_url_that_is_none_says_where_and_what_to_do(url: str) -> None:
 
 
 def test_null_takes_everything_and_says_that_it_leads_nowhere() -> None:
-    channel = open_channel("null://", None, options=STRICT)
+    channel = open_transport("null://", None, options=STRICT)
     channel.send(sample_notice("acme"))
     with pytest.raises(InvalidInput, match="nothing can stand after it") as error:
         validate_url(f"null://{CANARY}", options=STRICT)
     assert CANARY not in str(error.value)
     with pytest.raises(InvalidInput, match="only http:// and https:// channels are signed"):
-        open_channel("null://", new_secret(), options=STRICT)
+        open_transport("null://", new_secret(), options=STRICT)
 
 
 def test_an_unusable_secret_says_so() -> None:
