@@ -12,7 +12,7 @@ from actors.notify.batch import DeliveryBatch
 from actors.notify.receiver_shares import ReceiverShares
 from overheard.channels import Transport
 from overheard.clock import Clock
-from overheard.config import LEASE_MARGIN, NotifySettings
+from overheard.config import LEASE_MARGIN_SECONDS, NotifySettings
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
@@ -127,7 +127,7 @@ class Notifier:
         So a lease is short, and a killed process keeps its channels waiting for a short time only.
         """
         now = self.clock()
-        return now + self.rules.timeout + LEASE_MARGIN <= batch.held_until or batch.hold(now + self.rules.lease)
+        return now + self.rules.timeout + LEASE_MARGIN_SECONDS <= batch.held_until or batch.hold(now + self.rules.lease)
 
     def _later(self, message: NotifyChannel, batch: DeliveryBatch, wait: BudgetExhausted) -> Outcome:
         """Come back for the slot that is reserved, with the claim; without one the rest is given back to the sweep."""

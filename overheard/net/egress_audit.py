@@ -5,8 +5,9 @@ resolve names themselves. ``socket.connect`` is the one place they all pass, at 
 will be used. A hook cannot be removed, so it is installed once, at first use, and costs a set lookup per audit event
 (0.1 µs) elsewhere.
 
-A context variable holds the active guard, and threads do not inherit it: services whose libraries connect in threads of
-their own are refused by name (``apprise/policy.py``), and from Python 3.12 on the hook sees and refuses the thread too.
+A context variable holds the active guard, and threads do not inherit it. So services whose libraries connect in threads
+of their own are refused by name (``channels/apprise/policy.py``), and from Python 3.12 on the hook sees and refuses the
+thread too.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class EgressBlocked(OSError):
 class EgressAudit:
     """One guarded attempt. ``refusal`` is why it was ended: every later connection of it fails.
 
-    ``apprise/http.py`` records the response here: ``reason`` says what the receiver answered, in case the delivery
-    fails; ``refused``, whether that was about what was sent; ``delay``, for how many seconds it wants no requests.
+    ``channels/apprise/http.py`` records the response here: ``reason`` says what the receiver answered, in case the
+    delivery fails; ``refused``, whether that was about what was sent; ``delay``, for how many seconds it wants no
+    requests.
     """
 
     def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
