@@ -15,7 +15,7 @@ class NullTransport:
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
         if url.partition("://")[2]:
-            raise InvalidInput("url: null:// leads nowhere, so nothing can stand after it")
+            raise InvalidInput("url: null:// discards everything, so it has no address; remove what follows it")
 
     def send(self, notice: Notice) -> None:
         """Discard the notice; the delivery counts as sent."""

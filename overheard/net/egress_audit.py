@@ -75,12 +75,12 @@ class EgressAudit:
     def _check(self, event: str, args: tuple[Any, ...]) -> None:
         if event in EXEC_EVENTS or event in THREAD_EVENTS:
             what = "start a program" if event in EXEC_EVENTS else "connect from a thread of its own"
-            self.refuse(EgressRefused("the service", "the service", f"it tried to {what}, out of our sight"))
+            self.refuse(EgressRefused("the service", "the service", f"it tried to {what}, which cannot be checked"))
         elif args[0].family in (socket.AF_INET, socket.AF_INET6):
             if args[1] is not None:  # a datagram on a socket whose connect() was checked
                 self._check_address(str(args[1][0]))
         else:
-            self.refuse(EgressRefused("a local socket", "a local socket", "channels speak to the internet only"))
+            self.refuse(EgressRefused("a local socket", "a local socket", "channels may only reach the internet"))
 
     def _check_name(self, host: object, port: object) -> None:
         # Checks all addresses of a name; ``connect`` checks again the one that is used. The library's own lookup has no

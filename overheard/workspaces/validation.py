@@ -20,7 +20,7 @@ from overheard.workspaces.spec import ChannelSpec, QuerySpec, WorkspaceSpec, wat
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database stores them
-NOT_STORABLE = "it holds a character that cannot be stored (NUL or half of a surrogate pair)"
+NOT_STORABLE = "it contains a character that cannot be stored (NUL or half of a surrogate pair)"
 
 # How long each part may be (a query: ``matching.language``); [limits] says how many. Chosen, not measured: the bounds
 # keep a pasted file out of messages and rows, and no real value comes near them.
@@ -31,7 +31,7 @@ SECRET_MAX_CHARS = 256
 MAX_PROBLEMS_SHOWN = 200
 
 ANY_ADDRESS = ChannelOptions(allow_private=True, timeout=1, user_agent="Overheard")
-LimitCheck = Callable[[WorkspaceSpec], Iterable[str]]  # returns a problem for each check_limits key of [limits]
+LimitCheck = Callable[[WorkspaceSpec], Iterable[str]]  # returns a problem for each exceeded key of [limits]
 
 
 def unlimited(spec: WorkspaceSpec) -> Iterable[str]:

@@ -224,7 +224,7 @@ def test_an_unusable_url_is_refused_with_where_and_what_to_do(url: str) -> None:
 def test_null_accepts_everything_and_refuses_an_address() -> None:
     transport = open_transport("null://", None, options=STRICT)
     transport.send(sample_notice("acme"))
-    with pytest.raises(InvalidInput, match="nothing can stand after it") as error:
+    with pytest.raises(InvalidInput, match="it has no address; remove what follows it") as error:
         validate_url(f"null://{CANARY}", options=STRICT)
     assert CANARY not in str(error.value)
     with pytest.raises(InvalidInput, match="only http:// and https:// channels are signed"):

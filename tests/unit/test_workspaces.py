@@ -226,7 +226,7 @@ def test_no_message_shows_a_secret() -> None:
 
 def test_half_a_surrogate_pair_as_typed_in_a_terminal_is_refused() -> None:
     [spec] = read(EXAMPLE, "x")
-    with pytest.raises(InvalidInput, match="name: it holds a character"):
+    with pytest.raises(InvalidInput, match="name: it contains a character"):
         validated(msgspec.structs.replace(spec, name="\udcff"))
     with pytest.raises(InvalidInput, match="query"):
         validated(msgspec.structs.replace(spec, query=(QuerySpec("x", "acme \udcff"),)))

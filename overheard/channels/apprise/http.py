@@ -50,9 +50,9 @@ class GuardedRequests:
         """Send one request under the guard. Raises requests.ConnectionError, as services expect it to."""
         guard = active()
         if guard is None:
-            raise requests.ConnectionError("nothing is being delivered")
+            raise requests.ConnectionError("requests are only sent during a delivery")
         if guard.delay is not None:
-            raise requests.ConnectionError("the receiver asked to be left alone")
+            raise requests.ConnectionError("the receiver asked for a delay")
         _check_port(guard, url)
         options |= dict(zip(POSITIONAL_PARAMETERS.get(method.lower(), ()), positional, strict=False))
         options |= {"stream": True, "allow_redirects": False}

@@ -71,7 +71,7 @@ class AppriseTransport:
         if deadline.passed or not delivered:
             cut = deadline.cut_reason and f"it {deadline.cut_reason}"
             problem = cut or redact_in(log.problem, self._url)
-            reason = f"{self._name} not delivered: {problem or guard.reason or 'the service did not say why'}"
+            reason = f"{self._name} not delivered: {problem or guard.reason or 'the service gave no reason'}"
             if guard.refused and not problem and guard.delay is None:
                 raise DeliveryRefused(reason)
             raise RetryableError(reason, delay=guard.delay)

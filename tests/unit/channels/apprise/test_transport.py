@@ -254,7 +254,7 @@ def test_what_apprise_logs_is_not_reported(
     monkeypatch.setattr(requests.Session, "request", request)
     with pytest.raises(RetryableError) as error:
         AppriseTransport("json://example.com", None, options).send(notice())
-    assert str(error.value) == "json:// not delivered: the service did not say why"
+    assert str(error.value) == "json:// not delivered: the service gave no reason"
 
 
 def test_why_a_connection_failed_is_reported(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
@@ -275,7 +275,7 @@ def test_why_a_connection_failed_is_reported(http: HttpSink, options: ChannelOpt
 def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
     mail.refused = {"canary@example.com"}
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
-    with pytest.raises(RetryableError, match=r"^mailto:// not delivered: the service did not say why$") as error:
+    with pytest.raises(RetryableError, match=r"^mailto:// not delivered: the service gave no reason$") as error:
         AppriseTransport(url, None, options).send(notice())
     assert "canary" not in str(error.value)
 
