@@ -15,10 +15,10 @@ from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
 from overheard.input_files import parse_toml
 from overheard.invisible_characters import toml_escaped
+from overheard.workspaces.parts import NAME_MAX_CHARS
 from overheard.workspaces.spec import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 from overheard.workspaces.validation import (
     ANY_ADDRESS,
-    NAME_MAX_CHARS,
     LimitCheck,
     first_lines,
     normalized,

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from overheard import canary, schedule
 from overheard.channels import ChannelOptions
-from overheard.channels.redact import HIDDEN, redact
-from overheard.channels.registry import validate_url
-from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
-from overheard.matching.language import QuerySyntaxError, parse
 from overheard.sources.registry import SOURCES, watchable
-from overheard.workspaces.spec import ChannelSpec, QuerySpec, WorkspaceSpec, watch_fields
+from overheard.workspaces.parts import (
+    NAME_MAX_CHARS,
+    SCHEDULE_MAX_CHARS,
+    channel_problems,
+    name_problems,
+    query_problems,
+    quoted,
+    text_problems,
+    too_long,
+)
+from overheard.workspaces.spec import WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database stores them
-NOT_STORABLE = "it contains a character that cannot be stored (NUL or half of a surrogate pair)"
-
-# How long each part may be (a query: ``matching.language``); [limits] says how many. Chosen, not measured: the bounds
-# keep a pasted file out of messages and rows, and no real value comes near them.
-NAME_MAX_CHARS = 100  # of a workspace, a query, a channel
-SCHEDULE_MAX_CHARS = 100
-URL_MAX_CHARS = 4096
-SECRET_MAX_CHARS = 256
 MAX_PROBLEMS_SHOWN = 200
-
 ANY_ADDRESS = ChannelOptions(allow_private=True, timeout=1, user_agent="Overheard")
 LimitCheck = Callable[[WorkspaceSpec], Iterable[str]]  # returns a problem for each exceeded key of [limits]
 
@@ -49,14 +44,14 @@ def validated(
 
 
 def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCheck) -> Iterator[str]:
-    """Yield everything that can never work. Lengths are checked first: too long a text is not parsed nor repeated."""
+    """Yield everything that can never work. Lengths come first: an overlong text is neither parsed nor repeated."""
     yield from _slug_problems(spec.slug)
     if spec.name:
-        yield from _text_problems("name", spec.name, NAME_MAX_CHARS)
+        yield from text_problems("name", spec.name, NAME_MAX_CHARS)
     checks = (("timezone", spec.timezone, schedule.zone), ("every", spec.every, schedule.check))
     for field, text, check in (*checks, ("digest", spec.digest, schedule.check)):
         if len(text) > SCHEDULE_MAX_CHARS:
-            yield _too_long(field, text, SCHEDULE_MAX_CHARS)
+            yield too_long(field, text, SCHEDULE_MAX_CHARS)
             continue
         try:
             check(text)
@@ -69,17 +64,17 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
         yield from blocking
         return
     yield from dict.fromkeys(_place_problems(spec))
-    yield from _name_problems("query", (query.name for query in spec.query))
-    yield from _name_problems("channel", (channel.name for channel in spec.channel))
+    yield from name_problems("query", (query.name for query in spec.query))
+    yield from name_problems("channel", (channel.name for channel in spec.channel))
     for query in spec.query:
-        yield from _query_problems(query)
+        yield from query_problems(query)
     for channel in spec.channel:
-        yield from _channel_problems(channel, options)
+        yield from channel_problems(channel, options)
 
 
 def _slug_problems(slug: str) -> Iterator[str]:
     if not SLUG.fullmatch(slug):
-        yield f"slug {_quoted(slug)}: lower-case letters, digits, - and _ only, at most 63"
+        yield f"slug {quoted(slug)}: lower-case letters, digits, - and _ only, at most 63"
     elif slug.isdecimal():
         yield f"slug {slug!r}: digits alone are a workspace's number; put a letter into it"
     elif slug == canary.WORKSPACE:
@@ -93,16 +88,16 @@ def _watch_problems(spec: WorkspaceSpec) -> Iterator[str]:
         yield 'kinds: "posts", "comments" or both'
     for watch in spec.watch:
         if not watch.places:
-            yield f"watch of {_quoted(watch.source)}: places: name at least one"
+            yield f"watch of {quoted(watch.source)}: places: name at least one"
         if watch.kinds == ():
-            yield f'watch of {_quoted(watch.source)}: kinds: "posts", "comments" or both'
+            yield f'watch of {quoted(watch.source)}: kinds: "posts", "comments" or both'
 
 
 def _source_problems(spec: WorkspaceSpec) -> Iterator[str]:
     valid = watchable()
     for name in dict.fromkeys(watch.source for watch in spec.watch):
         if name not in valid:
-            yield f"watch: source {_quoted(name)} is not known; valid: {', '.join(valid)}"
+            yield f"watch: source {quoted(name)} is not known; valid: {', '.join(valid)}"
 
 
 def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
@@ -115,37 +110,6 @@ def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
                 yield f"{where}: {error}"
 
 
-def _query_problems(query: QuerySpec) -> Iterator[str]:
-    where = f"query {_quoted(query.name)}"
-    if UNSTORABLE.search(query.text):
-        yield f"{where}: {NOT_STORABLE}"
-        return
-    try:
-        parse(query.text)
-    except QuerySyntaxError as error:
-        yield f"{where}:\n{error}"
-
-
-def _channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:
-    where = f"channel {_quoted(channel.name)}"
-    if HIDDEN in channel.url[:URL_MAX_CHARS] and channel.url == redact(channel.url):
-        yield (
-            f"{where}: its address was left out when it was exported ({HIDDEN}); "
-            "export it again with `overheard export --secrets`, or write the address in"
-        )
-        return
-    invalid = [
-        *_text_problems(f"{where}: url", channel.url, URL_MAX_CHARS),
-        *_text_problems(f"{where}: secret", channel.secret or "", SECRET_MAX_CHARS),
-    ]
-    yield from invalid
-    if not invalid:
-        try:
-            validate_url(channel.url, channel.secret, options=options, where=where)
-        except InvalidInput as error:
-            yield str(error)
-
-
 def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
     """Return a valid workspace with a name, and with its places as their sources write them."""
     watched = (
@@ -154,32 +118,6 @@ def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
         for place in places
     )
     return msgspec.structs.replace(spec, name=spec.name or spec.slug, **watch_fields(watched))
-
-
-def _name_problems(noun: str, names: Iterable[str]) -> Iterator[str]:
-    counts = Counter(names)
-    for name, count in counts.items():
-        if not name.strip() or len(name) > NAME_MAX_CHARS:
-            yield f"{noun}: every {noun} needs a name of 1 to {NAME_MAX_CHARS} characters, not {_quoted(name)}"
-        elif UNSTORABLE.search(name):
-            yield f"{noun} {name!r}: {NOT_STORABLE}"
-        elif count > 1:
-            yield f"{noun} {name!r} occurs more than once"
-
-
-def _text_problems(where: str, text: str, limit: int) -> Iterator[str]:
-    if len(text) > limit:
-        yield _too_long(where, text, limit)
-    elif UNSTORABLE.search(text):
-        yield f"{where}: {NOT_STORABLE}"
-
-
-def _too_long(where: str, text: str, limit: int) -> str:
-    return f"{where}: {len(text):,} characters, {limit:,} are allowed; shorten it"
-
-
-def _quoted(text: str) -> str:
-    return repr(truncate(text, NAME_MAX_CHARS))
 
 
 def first_lines(problems: list[str]) -> str:
