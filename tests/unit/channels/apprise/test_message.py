@@ -30,7 +30,7 @@ LONG = "Wir nutzen 🎉 <b>acme db</b> & co.; a_b *und* `c`, siehe [hier](https:
 
 
 class Receivers:
-    """Simulated chats behind one sink."""
+    """The chats' simulators behind one sink."""
 
     def __init__(self, http: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
         self.http = http
