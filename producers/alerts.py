@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from overheard.channels import Channel
+from overheard.channels import Transport
 from overheard.clock import Clock
 from overheard.db import budgets, canaries, heartbeats, incidents, source_health
 from overheard.db.database import Db
@@ -48,7 +48,7 @@ class OperatorAlerts:
         db: Db,
         clock: Clock,
         every: float,
-        open: Callable[[], Channel] | None,
+        open: Callable[[], Transport] | None,
         metrics: ProcessMetrics,
         start: Start = _in_a_thread,
     ) -> None:
@@ -110,7 +110,7 @@ class OperatorAlerts:
             self.metrics.alerts.labels("held back").inc()
         self._held = count
 
-    def _send(self, open: Callable[[], Channel], unreported: Sequence[IncidentCount]) -> None:
+    def _send(self, open: Callable[[], Transport], unreported: Sequence[IncidentCount]) -> None:
         outcome = "failed"
         try:
             open().send(compose(unreported))

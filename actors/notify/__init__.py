@@ -10,8 +10,8 @@ from actors.context import Context
 from actors.notify.notifier import Notifier
 from overheard import __version__
 from overheard.bus.actor import StageWork
-from overheard.channels import Channel, ChannelOptions
-from overheard.channels.registry import open_channel
+from overheard.channels import ChannelOptions, Transport
+from overheard.channels.registry import open_transport
 from overheard.db.channels import ChannelRow
 from overheard.messages import NotifyChannel
 from overheard.permits import BudgetNeed
@@ -31,8 +31,8 @@ def work(context: Context) -> StageWork:
         clock=context.clock,
     )
 
-    def ready(row: ChannelRow) -> Channel:
-        return open_channel(row.url, row.secret, options=options)
+    def ready(row: ChannelRow) -> Transport:
+        return open_transport(row.url, row.secret, options=options)
 
     notifier = Notifier(
         db=context.db,

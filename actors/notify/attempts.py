@@ -7,7 +7,7 @@ import random
 
 from actors.notify.batch import DeliveryBatch
 from actors.notify.receiver_shares import ReceiverShares
-from overheard.channels import Channel
+from overheard.channels import Transport
 from overheard.clock import Clock
 from overheard.config import NotifySettings
 from overheard.db import channels, deliveries
@@ -42,7 +42,7 @@ class DeliveryAttempts:
         self.shares = shares
 
     def deliver(
-        self, row: ChannelRow, channel: Channel, batch: DeliveryBatch, delivery: ClaimedDelivery
+        self, row: ChannelRow, channel: Transport, batch: DeliveryBatch, delivery: ClaimedDelivery
     ) -> float | None:
         """Attempt the delivery. Return None if the round may go on, else the seconds for which the channel pauses.
 

@@ -10,9 +10,9 @@ import msgspec
 from actors.notify.attempts import DeliveryAttempts
 from actors.notify.batch import DeliveryBatch
 from actors.notify.receiver_shares import ReceiverShares
-from overheard.channels import Channel
+from overheard.channels import Transport
 from overheard.clock import Clock
-from overheard.config import LEASE_MARGIN, NotifySettings
+from overheard.config import LEASE_MARGIN_SECONDS, NotifySettings
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
@@ -43,7 +43,7 @@ class Notifier:
         *,
         db: Db,
         send: Send,
-        open_channel: Callable[[ChannelRow], Channel],
+        open_channel: Callable[[ChannelRow], Transport],
         clock: Clock,
         rules: NotifySettings,
         metrics: ProcessMetrics,
@@ -134,7 +134,9 @@ class Notifier:
         # Extended before each attempt instead of claimed for the whole batch: so a lease is short, and after a kill the
         # channel waits for a short time only.
         now = self.clock()
-        return now + self.rules.timeout + LEASE_MARGIN <= batch.held_until or batch.extend(now + self.rules.lease)
+        return now + self.rules.timeout + LEASE_MARGIN_SECONDS <= batch.held_until or batch.extend(
+            now + self.rules.lease
+        )
 
     def _wait_for_budget(self, message: NotifyChannel, batch: DeliveryBatch, exhausted: BudgetExhausted) -> Outcome:
         """Come back for the reserved slot, with the claim; without a slot, or with a distant one, release the rest."""

@@ -1,4 +1,7 @@
-"""Channels: ways out into the world. A new kind of channel is one module here and one line in ``registry.py``."""
+"""Channels: where a workspace hears of its mentions. A new transport is one module here and one line in ``registry``.
+
+A *channel* is the row in the database: a name, a URL, a mode. A *transport* sends to it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from overheard.notices import Notice
 
 
 class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decided for all channels.
+    """The operator's settings for all channels.
 
-    ``allow_private`` lets channels reach this machine and its network; ``timeout`` bounds one try, in seconds;
-    ``clock`` dates signatures.
+    ``allow_private`` permits connections to this machine and to private networks; ``timeout`` bounds one attempt, in
+    seconds; ``clock`` dates signatures.
     """
 
     allow_private: bool
@@ -23,10 +26,10 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = system_clock
 
 
-class Channel(Protocol):
-    """A ready way out. ``kind`` is a metric label: a fixed word, never anything a user wrote."""
+class Transport(Protocol):
+    """Sends notices to one channel. ``kind`` is a metric label: a fixed word, never anything that a user wrote."""
 
     kind: str
 
     def send(self, notice: Notice) -> None:
-        """Deliver, or raise: RetryableError (with the delay the receiver asked for), PermanentError, ChannelGone."""
+        """Deliver once. Raise RetryableError (with the requested delay), PermanentError or ChannelGone on failure."""

@@ -1,8 +1,8 @@
-"""Addresses that people copy from a chat service: https://, and yet not receivers of our signed webhooks.
+"""Recognize https:// addresses copied from a chat service, which do not accept signed webhooks.
 
-Such a service wants a message in a form of its own, and refuses ours. Apprise knows most of these addresses as they
-were copied; for the others, ``form`` says what to write. Only hosts where our webhook can never be understood stand
-here: a name of somebody's own (Mattermost, a self-hosted ntfy) may be anything, and stays a webhook.
+Such a service requires a message format of its own and refuses ours. Apprise parses most of these addresses as they
+are copied; for the others, ``form`` says what to write. Only hosts that can never accept our webhook are listed: a
+self-hosted server (Mattermost, ntfy) may have any name and run anything, so its address stays a webhook.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 
 class ChatService(NamedTuple):
-    """``host`` is a pattern of the host's whole name; the path begins with ``path``; ``form`` says what to write."""
+    """``host`` matches the whole host name, ``path`` the beginning of the path; ``form``: the address to write."""
 
     name: str
     host: str
@@ -21,23 +21,25 @@ class ChatService(NamedTuple):
     path: str = "/"
 
 
-SLACK = "https://hooks.slack.com/services/T…/B…/…, from the app's Incoming Webhooks page"
-DISCORD = "https://discord.com/api/webhooks/ID/TOKEN, from the Discord channel's Integrations page"
-CONNECTOR = (
+SLACK_FORM = "https://hooks.slack.com/services/T…/B…/…, from the app's Incoming Webhooks page"
+DISCORD_FORM = "https://discord.com/api/webhooks/ID/TOKEN, from the Discord channel's Integrations page"
+TEAMS_CONNECTOR_FORM = (
     "a Teams workflow that posts to a chat or channel when a webhook request is received, since Microsoft has retired "
     "these connectors: copy its URL (https://….logic.azure.com/… or https://….api.powerplatform.com/…)"
 )
-WORKFLOW = "the URL of a Teams workflow, with everything after the question mark"
-CHAT = "https://chat.googleapis.com/v1/spaces/…/messages?key=…&token=…, from the space's Apps & integrations page"
+TEAMS_WORKFLOW_FORM = "the URL of a Teams workflow, with everything after the question mark"
+GOOGLE_CHAT_FORM = (
+    "https://chat.googleapis.com/v1/spaces/…/messages?key=…&token=…, from the space's Apps & integrations page"
+)
 
 SERVICES = (
-    ChatService("Slack", r"(hooks|api)\.slack(-gov)?\.com|slack\.com", SLACK),
-    ChatService("Discord", r"((ptb|canary)\.)?discord(app)?\.com", DISCORD),
-    ChatService("Teams", r"([a-z0-9-]+\.)*webhook\.office\.com", CONNECTOR),
-    ChatService("Teams", r"outlook\.office(365)?\.com", CONNECTOR, "/webhook"),
-    ChatService("Teams", r"([a-z0-9-]+\.)+logic\.azure\.[a-z]+", WORKFLOW, "/workflows/"),
-    ChatService("Teams", r"([a-z0-9-]+\.)+powerplatform\.[a-z.]+", WORKFLOW),
-    ChatService("Google Chat", r"chat\.googleapis\.com", CHAT),
+    ChatService("Slack", r"(hooks|api)\.slack(-gov)?\.com|slack\.com", SLACK_FORM),
+    ChatService("Discord", r"((ptb|canary)\.)?discord(app)?\.com", DISCORD_FORM),
+    ChatService("Teams", r"([a-z0-9-]+\.)*webhook\.office\.com", TEAMS_CONNECTOR_FORM),
+    ChatService("Teams", r"outlook\.office(365)?\.com", TEAMS_CONNECTOR_FORM, "/webhook"),
+    ChatService("Teams", r"([a-z0-9-]+\.)+logic\.azure\.[a-z]+", TEAMS_WORKFLOW_FORM, "/workflows/"),
+    ChatService("Teams", r"([a-z0-9-]+\.)+powerplatform\.[a-z.]+", TEAMS_WORKFLOW_FORM),
+    ChatService("Google Chat", r"chat\.googleapis\.com", GOOGLE_CHAT_FORM),
     ChatService("Telegram", r"api\.telegram\.org|t\.me", "tgram://BOT_TOKEN/CHAT_ID"),
     ChatService("ntfy", r"ntfy\.sh", "https://ntfy.sh/TOPIC or ntfys://ntfy.sh/TOPIC"),
     ChatService("Webex", r"webexapis\.com|api\.ciscospark\.com", "https://webexapis.com/v1/webhooks/incoming/…"),
@@ -46,7 +48,7 @@ SERVICES = (
 
 
 def chat_service(url: str) -> ChatService | None:
-    """The service from which somebody copied ``url``; None for other addresses, most of them signed webhooks."""
+    """Return the service that ``url`` was copied from; None for other addresses, most of them signed webhooks."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").removesuffix(".")

@@ -1,4 +1,4 @@
-"""What went wrong with a connection, in words of ours: an error's own text may hold addresses, or what was sent."""
+"""Describe a failed connection in our own words: an error's own text may contain addresses, or what was sent."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from collections.abc import Iterator
 
 import urllib3
 
-SLOW = (TimeoutError, urllib3.exceptions.TimeoutError)
-CUT_OFF = (http.client.HTTPException, urllib3.exceptions.ProtocolError, smtplib.SMTPServerDisconnected)
+TIMEOUT_ERRORS = (TimeoutError, urllib3.exceptions.TimeoutError)
+DISCONNECT_ERRORS = (http.client.HTTPException, urllib3.exceptions.ProtocolError, smtplib.SMTPServerDisconnected)
 
 
-def fault(error: BaseException | None) -> str:
-    """Return what an error says of the connection; empty when that is not what it is about."""
+def describe_connection_error(error: BaseException | None) -> str:
+    """Return what went wrong with the connection; an empty string if the error is not about one."""
     chain = list(_chain(error))
-    for each in chain:
-        if isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError):
+    # The specific causes first: a resolution or TLS error is an OSError as well, and its errno says less.
+    for cause in chain:
+        if isinstance(cause, socket.gaierror | urllib3.exceptions.NameResolutionError):
             return "its name cannot be resolved"
-        if isinstance(each, smtplib.SMTPResponseException):
-            return f"the mail server answered {each.smtp_code} ({type(each).__name__})"
-        if isinstance(each, ssl.SSLError) and each.reason:
-            why = getattr(each, "verify_message", None) or each.reason
+        if isinstance(cause, smtplib.SMTPResponseException):
+            return f"the mail server answered {cause.smtp_code} ({type(cause).__name__})"
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            why = getattr(cause, "verify_message", None) or cause.reason
             return f"its certificate or TLS setup was not accepted ({why})"
-    for each in chain:
-        if isinstance(each, OSError) and isinstance(each.errno, int) and each.errno > 0:
-            return os.strerror(each.errno).lower()
-    if any(isinstance(each, SLOW) for each in chain):
+    for cause in chain:
+        if isinstance(cause, OSError) and isinstance(cause.errno, int) and cause.errno > 0:
+            return os.strerror(cause.errno).lower()
+    if any(isinstance(cause, TIMEOUT_ERRORS) for cause in chain):
         return "it did not answer in time"
-    if any(isinstance(each, CUT_OFF) for each in chain):
+    if any(isinstance(cause, DISCONNECT_ERRORS) for cause in chain):
         return "it closed the connection without a complete answer"
     return ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those behind it. requests and urllib3 hold them as arguments and reasons."""
-    waiting: list[object] = [error]
+    """Yield the error and its causes. requests and urllib3 keep theirs in ``args`` and ``reason``."""
+    pending: list[object] = [error]
     seen: set[int] = set()
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            waiting += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
+    while pending:
+        cause = pending.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            pending += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

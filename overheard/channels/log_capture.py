@@ -1,4 +1,4 @@
-"""What libraries log while they work for a channel: URLs are secrets, and Apprise says why it failed nowhere else."""
+"""Capture what libraries log during a send: it contains secret URLs, and Apprise reports failures only there."""
 
 from __future__ import annotations
 
@@ -10,37 +10,43 @@ from contextvars import ContextVar
 
 import msgspec
 
-from overheard.channels.connection_errors import fault
+from overheard.channels.connection_errors import describe_connection_error
 
 # urllib3 warns of malformed headers with the whole URL. Filters don't apply to a logger's children, so each is named.
 LOGGERS = ("apprise", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
-REASONS = "apprise"
-LINES = 3  # more are repetitions per recipient
+APPRISE_LOGGER = "apprise"
+MAX_RECORDS = 3  # Apprise repeats a line for each recipient
 
 
 class CapturedLog(msgspec.Struct):
-    """Apprise's warnings and errors: their text is for a service that has not sent anything yet, as later it may repeat
-    what was sent; ``fault`` says what went wrong with the connection when it logged the first one of an error.
+    """Apprise's warnings and errors, from the start of the block.
+
+    Use the records' text only before anything was sent: later they may repeat what was sent. ``problem`` is what went
+    wrong with the connection, by the first logged record that has an error at hand.
     """
 
     records: list[logging.LogRecord] = []
-    fault: str = ""
+    problem: str = ""
 
 
-_said: ContextVar[CapturedLog | None] = ContextVar("overheard_library_lines", default=None)
+_current: ContextVar[CapturedLog | None] = ContextVar("overheard_library_lines", default=None)
 
 
 class _Capture(logging.Filter):
-    """Other threads' records, and records outside ``captured()``, pass untouched."""
+    """Pass records of other threads, and records outside ``captured()``, unchanged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        said = _said.get()
-        if said is None:
+        captured_log = _current.get()
+        if captured_log is None:
             return True
         # Swallowed, because even warnings name recipients, and the debug level shows whole URLs and payloads.
-        if record.name == REASONS and record.levelno >= logging.WARNING and len(said.records) < LINES:
-            said.records.append(record)
-            said.fault = said.fault or fault(sys.exception())
+        if (
+            record.name == APPRISE_LOGGER
+            and record.levelno >= logging.WARNING
+            and len(captured_log.records) < MAX_RECORDS
+        ):
+            captured_log.records.append(record)
+            captured_log.problem = captured_log.problem or describe_connection_error(sys.exception())
         return False
 
 
@@ -49,12 +55,12 @@ _capture = _Capture()
 
 @contextmanager
 def captured() -> Iterator[CapturedLog]:
-    """Collect Apprise's warnings and errors of this thread; nothing the libraries say reaches the log meanwhile."""
+    """Collect Apprise's warnings and errors of this thread; until the block ends the libraries log nothing."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_capture)  # adding it again changes nothing
-    said = CapturedLog()
-    token = _said.set(said)
+    captured_log = CapturedLog()
+    token = _current.set(captured_log)
     try:
-        yield said
+        yield captured_log
     finally:
-        _said.reset(token)
+        _current.reset(token)

@@ -1,4 +1,4 @@
-"""A channel that takes everything and keeps nothing (``null://``): where the canary ends, and for trying things out."""
+"""``null://`` accepts every notice and discards it: the canary ends here, and it serves for trying things out."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from overheard.errors import InvalidInput
 from overheard.notices import Notice
 
 
-class NullChannel:
-    """Nowhere. Raises InvalidInput for a URL that says more: somebody thinks that it leads somewhere."""
+class NullTransport:
+    """Discards everything. Raises InvalidInput for a URL with an address: its author expects delivery there."""
 
     kind = "null"
     signed = False
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
         if url.partition("://")[2]:
-            raise InvalidInput("url: null:// leads nowhere, so nothing can stand after it")
+            raise InvalidInput("url: null:// discards everything, so it has no address; remove what follows it")
 
     def send(self, notice: Notice) -> None:
-        """It is delivered."""
+        """Discard the notice; the delivery counts as sent."""

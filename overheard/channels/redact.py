@@ -1,4 +1,4 @@
-"""Channel URLs are secrets: Apprise's hold tokens anywhere, webhooks' in their path."""
+"""Channel URLs are secrets: Apprise's contain tokens anywhere, webhooks' in their path."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import re
 from urllib.parse import unquote, urlsplit
 
 HIDDEN = "***"
-SHORTEST = 4  # shorter parts are ports, flags and words, and would blank out half of a sentence
+# Shorter parts of a URL are ports, flags and words: removing them would blank out half of a sentence. Chosen, not
+# measured; tokens and passwords of services are far longer, and a short password is removed as a word of its own.
+SCRUB_MIN_CHARS = 4
 
 PASSWORD = re.compile(r"://[^/?#]*?:([^/?#]+)@")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
 
 
 def redact(url: str) -> str:
-    """What may be shown of a channel's URL: ``https://host/***``, ``slack://***``."""
+    """Return what may be shown of a channel's URL: ``https://host/***``, ``slack://***``."""
     scheme, colon, _ = url.partition("://")
     if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         return HIDDEN
     scheme = scheme.lower()
+    # A host is shown only if every parser agrees on where it ends; after a backslash or a space some read on.
     if scheme in ("http", "https") and not re.search(r"[\\\s]", url):
         try:
             parts = urlsplit(url)
@@ -31,13 +34,13 @@ def redact(url: str) -> str:
 
 
 def redact_in(text: str, url: str) -> str:
-    """``text`` without any part of ``url``, and with every other URL redacted."""
+    """Return ``text`` without any part of ``url``, and with every other URL redacted."""
     text = URL.sub(lambda match: redact(match.group()), text)
     for password in PASSWORD.findall(url):  # even a short one, as a word of its own
         text = re.sub(rf"(?<!\w){re.escape(unquote(password))}(?!\w)", HIDDEN, text)
     rest = url.partition("://")[2]
     parts = {part for form in (rest, unquote(rest)) for part in re.split(r"[/?&=:@,#\s]+", form)}
-    for part in sorted(parts, key=len, reverse=True):
-        if len(part) >= SHORTEST:
+    for part in sorted(parts, key=len, reverse=True):  # a part may contain another one
+        if len(part) >= SCRUB_MIN_CHARS:
             text = re.sub(re.escape(part), HIDDEN, text, flags=re.IGNORECASE)
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""A mention that never was, for ``overheard channel test``."""
+"""An invented mention, for ``overheard channel test``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from overheard.notices import Notice, PublicMention
 
 BODY = (
     "This is a test message from Overheard. Nobody wrote it: it shows what a mention looks like in this channel, "
-    "with the words that were found marked where the channel can do that."
+    "with the matched words highlighted where the channel can do that."
 )
-FOUND = "what a mention looks like"
+MATCHED_WORDS = "what a mention looks like"
 
 
 def sample_notice(workspace: str) -> Notice:
-    """A notice of type ``mention.created`` that says of itself that it is a test; each has an id of its own."""
+    """Return a ``mention.created`` notice whose text says that it is a test. Each has an id of its own."""
     now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
-    start = BODY.index(FOUND)
+    start = BODY.index(MATCHED_WORDS)
     mention = PublicMention(
         workspace=workspace,
         item="t3_test",
@@ -30,7 +30,7 @@ def sample_notice(workspace: str) -> Notice:
         created_at=now,
         stored_at=now,
         queries=("channel test",),
-        highlights=(("body", start, start + len(FOUND)),),
+        highlights=(("body", start, start + len(MATCHED_WORDS)),),
         id="0",
         source="reddit",
         place="test",

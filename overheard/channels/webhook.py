@@ -1,4 +1,4 @@
-"""A signed webhook (Standard Webhooks 1.0) to any http:// or https:// address. What answers mean: ``responses.py``."""
+"""Send signed webhooks (Standard Webhooks 1.0) to http:// and https:// addresses. ``responses`` maps the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 
 from overheard.channels import ChannelOptions, signing
-from overheard.channels.connection_errors import fault
+from overheard.channels.connection_errors import describe_connection_error
 from overheard.channels.log_capture import captured
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.responses import raise_for_status
@@ -21,14 +21,15 @@ from overheard.net import egress
 from overheard.net.deadline import Deadline
 from overheard.notices import Notice
 
-BODY_LIMIT = 64 * 1024  # bytes of an answer that are read
-BODY_SECONDS = 1.0  # and for how long: only its status matters
+# How much of a response's body is read, and for how long: its status is all that counts. Chosen, not measured.
+RESPONSE_MAX_BYTES = 64 * 1024
+RESPONSE_BODY_SECONDS = 1.0
 
 
-class WebhookChannel:
-    """One receiver. Holds no connection, so threads may share it.
+class WebhookTransport:
+    """Sends to one receiver. Holds no connection, so threads may share it.
 
-    Raises InvalidInput for a URL or secret that cannot be used; its text shows neither.
+    Raises InvalidInput for an unusable URL or secret; its text shows neither.
     """
 
     kind = "webhook"
@@ -59,17 +60,17 @@ class WebhookChannel:
             "Content-Type": "application/json",
             "User-Agent": self._options.user_agent,
             "Connection": "close",
-            # Fresh on each try, or a receiver that checks for replays would refuse the late ones; the id stays.
+            # Fresh on each attempt: receivers that check for replays refuse an old timestamp. The id stays the same.
             **signing.headers(self._key, id=notice.id, timestamp=int(clock()), body=body),
         }
         with captured(), Deadline(self._options.timeout) as deadline:
             try:
                 status, retry_after = self._post(body, headers, deadline)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                # Not in the error's own text, which shows the path.
-                reason = fault(error) or f"the request failed ({type(error).__name__})"
-                said = f" {deadline.cut}" if deadline.cut else f": {reason}"
-                raise RetryableError(f"{self._target.host}{said}") from None
+                # Not the error's own text: it contains the path, which is secret.
+                reason = describe_connection_error(error) or f"the request failed ({type(error).__name__})"
+                problem = f" {deadline.cut_reason}" if deadline.cut_reason else f": {reason}"
+                raise RetryableError(f"{self._target.host}{problem}") from None
         raise_for_status(self._target.host, status, retry_after, now=clock())
 
     def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> tuple[int, str | None]:
@@ -85,11 +86,11 @@ class WebhookChannel:
                 decode_content=False,  # a small body may unpack into a large one
             )
             late = deadline.passed
-            deadline.hurry(BODY_SECONDS)
-            # Read a little: closing on unread bytes sends a reset, which some servers log as an error of theirs.
+            deadline.shorten(RESPONSE_BODY_SECONDS)
+            # Read a little: closing a socket with unread bytes sends a reset, which some servers log as an error.
             with contextlib.suppress(urllib3.exceptions.HTTPError, OSError), contextlib.closing(response):
-                response.read(BODY_LIMIT)
-            if late:  # headers that were cut off read like complete ones; who answers so slowly is broken
+                response.read(RESPONSE_MAX_BYTES)
+            if late:  # headers that were cut off parse like complete ones; a receiver that slow is broken
                 raise TimeoutError("the try was cut off")
             return response.status, response.headers.get("Retry-After")
 
@@ -109,18 +110,19 @@ class WebhookChannel:
             if scheme == "http"
             else urllib3.HTTPSConnectionPool(host, port, timeout=timeout, ssl_context=self._tls or _tls())
         )
-        # urllib3 keeps the host name for TLS (SNI, certificate) and the Host header; only the socket is ours.
-        ours: Any = type("Dialled", (pool.ConnectionCls,), {"_new_conn": lambda connection: dial()})
-        pool.ConnectionCls = ours
+        # urllib3 has no hook for opening the socket. It keeps the host name for TLS (SNI, certificate) and the Host
+        # header; only the socket is ours, connected to an address that was checked.
+        connection_class: Any = type("Dialled", (pool.ConnectionCls,), {"_new_conn": lambda connection: dial()})
+        pool.ConnectionCls = connection_class
         return pool
 
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    # Shared, because reading the authorities takes 30 ms. The system's own, where an operator adds a private one.
+    # Cached, because loading the authorities takes 30 ms. The system's, since that is where operators add their own.
     paths = ssl.get_default_verify_paths()
     if paths.cafile or (paths.capath and os.listdir(paths.capath)):
         return ssl.create_default_context()
-    import certifi  # a Python without system authorities (some stand-alone builds)
+    import certifi  # some stand-alone builds of Python have no system authorities
 
     return ssl.create_default_context(cafile=certifi.where())

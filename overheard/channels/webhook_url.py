@@ -1,4 +1,4 @@
-"""The address of a webhook, read strictly: what two parsers might read differently is refused."""
+"""Parse a webhook's URL strictly: whatever two parsers might read differently is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overheard.net.egress import ALLOW_PRIVATE_HINT
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\<>\"{}|^`]")
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 
-# Ports on which other protocols can be spoken to by accident: the WHATWG fetch standard's "bad ports".
+# Ports of other protocols, whose servers might act on an HTTP request: the WHATWG fetch standard's "bad ports".
 # fmt: off
 BLOCKED_PORTS = frozenset({
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
@@ -31,7 +31,7 @@ BLOCKED_PORT_MESSAGE = "port {} belongs to another protocol; use 443, 80 or one 
 
 
 class WebhookTarget(NamedTuple):
-    """``host`` is ASCII and without brackets; ``path`` carries the query and may hold tokens: never show it."""
+    """``host`` is ASCII and without brackets; ``path`` includes the query and may contain tokens: never show it."""
 
     scheme: str
     host: str
@@ -40,14 +40,14 @@ class WebhookTarget(NamedTuple):
 
 
 def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
-    """Take a webhook's URL apart. Raises InvalidInput, whose text never contains the URL."""
+    """Split a webhook's URL into its parts. Raises InvalidInput, whose text never contains the URL."""
     if FORBIDDEN.search(url):
         raise InvalidInput("url: has a space, a backslash or another character that must be written as %XX")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InvalidInput("url: its host or port cannot be read; write https://host:port/path") from None
+        raise InvalidInput("url: its host or port cannot be parsed; write https://host:port/path") from None
     if parts.scheme not in ("http", "https"):
         raise InvalidInput("url: a webhook starts with https:// or http://")
     if "@" in parts.netloc:
@@ -63,7 +63,7 @@ def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
 
 
 def is_blocked_port(port: int) -> bool:
-    """Return True if no HTTP may be sent to ``port``."""
+    """Return True if HTTP must not be sent to ``port``."""
     return port in BLOCKED_PORTS or port == 0
 
 
@@ -73,7 +73,7 @@ def _host(host: str) -> str:
             raise InvalidInput("url: the address in [brackets] is not an IPv6 address")
         return host
     try:
-        # UTS 46, as browsers do: full-width digits and dots become what they look like before anything is checked.
+        # UTS 46, as in browsers: full-width digits and dots become ASCII before the address is checked.
         name = host if host.isascii() else idna.encode(host, uts46=True).decode()
     except idna.IDNAError:
         raise InvalidInput("url: its host is not a valid international name") from None

@@ -1,29 +1,21 @@
-"""The configuration: the tables of ``pipeline.toml`` with their keys, defaults and bounds (``loading`` reads them)."""
+"""The configuration: the sections of ``pipeline.toml`` with their keys, defaults and bounds.
+
+``loading`` reads them from the file and the environment.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from overheard.config.section import YEAR_SECONDS, Count, Days, Seconds, SecondsUpToAnHour, SettingsSection, Threads
+from overheard.config.sources import RedditSettings as RedditSettings
+from overheard.config.sources import SourcesSettings as SourcesSettings
 from overheard.credentials import check_url_password
 
-# What is beyond these bounds is a slip of the pen: a timer or a thread pool would fail on it, later and darkly.
-YEAR = 31_536_000
-Positive = Annotated[int, Field(gt=0, le=100_000)]
-Threads = Annotated[int, Field(gt=0, le=64)]
-Seconds = Annotated[float, Field(gt=0, le=YEAR, allow_inf_nan=False)]
-Soon = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-Days = Annotated[int, Field(ge=0, le=36_500)]
-
-LEASE_MARGIN = 5.0  # seconds of [notify] lease that must be left when a try has taken its whole [notify] timeout
-
-
-class SettingsSection(BaseModel):
-    """A table of pipeline.toml."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+LEASE_MARGIN_SECONDS = 5.0  # of [notify] lease, left after an attempt that took its whole [notify] timeout
 
 
 class BusSettings(SettingsSection):
@@ -39,12 +31,12 @@ class BusSettings(SettingsSection):
 
     @property
     def address(self) -> str:
-        """The URL. Secret."""
+        """Return the URL, which is secret."""
         return self.url.get_secret_value()
 
     @property
     def embedded(self) -> bool:
-        """Whether all stages must live in one process."""
+        """Return True if all stages must run in one process."""
         return self.url.get_secret_value().startswith("memory://")
 
 
@@ -62,73 +54,23 @@ class DatabaseSettings(SettingsSection):
 
     @property
     def embedded(self) -> bool:
-        """Whether it is SQLite, which migrates itself."""
+        """Return True for SQLite, which migrates itself."""
         return self.url.get_secret_value().startswith("sqlite:///")
 
 
-class RedditCredentials(SettingsSection):
-    client_id: Annotated[str, Field(min_length=1)]
-    client_secret: SecretStr = SecretStr("")
-
-
-class RedditSettings(SettingsSection):
-    client_id: str = ""
-    client_secret: SecretStr = SecretStr("")
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    user_agent: str = ""
-    reddit_url: str = "https://www.reddit.com"
-    oauth_url: str = "https://oauth.reddit.com"
-    requests_per_minute: Annotated[int, Field(gt=0, le=6000)] = 95
-    burst: Positive = 5
-    timeout: Soon = 15
-    client: Annotated[tuple[RedditCredentials, ...], Field(strict=False)] = ()  # strict: TOML knows no tuples
-
-    @field_validator("reddit_url", "oauth_url")
-    @classmethod
-    def _http(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/")
-
-    @property
-    def clients(self) -> tuple[RedditCredentials, ...]:
-        """All that are configured, the single keys' last. Only the first is used yet."""
-        single = (
-            [RedditCredentials(client_id=self.client_id, client_secret=self.client_secret)] if self.client_id else []
-        )
-        return (*self.client, *single)
-
-    @property
-    def client_in_use(self) -> str:
-        """The id of the client that is used; empty without one."""
-        return self.clients[0].client_id if self.clients else ""
-
-
-class ReplaySettings(SettingsSection):
-    path: str = ""
-    speed: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
-
-
-class SourcesSettings(SettingsSection):
-    """A table of tables: ``[sources.reddit]``."""
-
-    reddit: RedditSettings = RedditSettings()
-    replay: ReplaySettings = ReplaySettings()
-
-
 class TickSettings(SettingsSection):
-    interval: Soon = 5
+    interval: SecondsUpToAnHour = 5
     jitter: Annotated[float, Field(ge=0, le=3600)] = 10
-    batch: Positive = 500
+    batch: Count = 500
     sweep_after: Seconds = 60
 
 
 class FetchSettings(SettingsSection):
     threads: Threads = 4
-    fresh_for: Annotated[float, Field(ge=0, le=YEAR, allow_inf_nan=False)] = 60
+    fresh_for: Annotated[float, Field(ge=0, le=YEAR_SECONDS, allow_inf_nan=False)] = 60
+    # A request's names have to fit into its URL; a source may set a lower limit of its own.
     group_size: Annotated[int, Field(gt=0, le=200)] = 50
-    max_pages: Annotated[int, Field(gt=0, le=10)] = 10
+    max_pages: Annotated[int, Field(gt=0, le=10)] = 10  # Reddit's listings end after ten
     lease: Seconds = 120
     longest_backoff: Seconds = 86400
 
@@ -144,10 +86,10 @@ class StoreSettings(SettingsSection):
 class NotifySettings(SettingsSection):
     threads: Threads = 8
     allow_private: bool = False
-    timeout: Soon = 20
-    per_minute: Positive = 60
-    burst: Positive = 20
-    batch: Positive = 10
+    timeout: SecondsUpToAnHour = 20
+    per_minute: Count = 60
+    burst: Count = 20
+    batch: Count = 10
     lease: Seconds = 60
     give_up_after: Seconds = 432000
 
@@ -160,11 +102,12 @@ class RecheckSettings(SettingsSection):
     threads: Threads = 1
     within_hours: Annotated[float, Field(gt=0, le=720)] = 24
     batch: Annotated[int, Field(gt=0, le=100)] = 5
+    # Rechecks may never take most of the budget from reading. Chosen, not measured.
     share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
 
 
 class LimitsSettings(SettingsSection):
-    """How much one workspace may have."""
+    """The most that one workspace may have."""
 
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     feeds: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
@@ -174,6 +117,7 @@ class LimitsSettings(SettingsSection):
 
 class MetricsSettings(SettingsSection):
     host: str = "127.0.0.1"
+    # The stage's number and the process's own are added to it.
     port: Annotated[int, Field(ge=0, le=65000)] = 9400
 
 
@@ -208,7 +152,7 @@ class LogSettings(SettingsSection):
 
 
 class Config(SettingsSection):
-    """All of it. Attributes are the tables of pipeline.toml."""
+    """The whole configuration. Its attributes are the tables of pipeline.toml."""
 
     bus: BusSettings = BusSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -226,7 +170,7 @@ class Config(SettingsSection):
     canary: CanarySettings = CanarySettings()
     alerts: AlertsSettings = AlertsSettings()
     log: LogSettings = LogSettings()
-    # Keys that are set and no longer mean anything: accepted for one release, so that an upgrade starts.
+    # Warnings of old names and removed keys: they are accepted for one release, so that an upgrade starts.
     deprecated: tuple[str, ...] = ()
 
 
@@ -239,4 +183,5 @@ def _sections(table: type[SettingsSection], prefix: str = "") -> Iterator[tuple[
             yield f"{prefix}{name}", kind
 
 
-SECTIONS: dict[str, type[SettingsSection]] = dict(_sections(Config))  # by name, as between brackets: sources.reddit
+# By name, as in brackets: sources.reddit.
+SECTIONS: dict[str, type[SettingsSection]] = dict(_sections(Config))

@@ -14,7 +14,7 @@ from overheard.db.storable_text import storable
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
-    """A channel. ``url`` and ``secret`` are secrets: only ``open_channel`` gets them."""
+    """A channel. ``url`` and ``secret`` are secrets: only ``open_transport`` gets them."""
 
     id: int
     workspace: str

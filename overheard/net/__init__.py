@@ -1,1 +1,1 @@
-"""Outgoing connections: which addresses may be reached, and for how long."""
+"""Outgoing connections: which addresses they may reach, and for how long."""

@@ -1,4 +1,4 @@
-"""Which addresses belong to the public internet, and which we must not be tricked into talking to.
+"""Tell public internet addresses from those that a stranger's URL must not reach.
 
 Written out because ``ipaddress.is_private`` and ``is_global`` miss several (100.64/10, NAT64, 6to4, mapped addresses …)
 and change between Python releases. Sources: the IANA special-purpose address registries for IPv4 and IPv6
@@ -36,8 +36,8 @@ NON_PUBLIC_V4 = [
     )
 ]
 
-# Only 2000::/3 is given out as unicast, so all else is refused; the first rows only say more about what it was. Those
-# that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused whatever they carry: no receiver needs them.
+# Only 2000::/3 is assigned as unicast, so everything else is refused; rows outside it only name the reason. Addresses
+# that embed an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused whatever they embed: receivers do not need them.
 V6_UNICAST = ipaddress.IPv6Network("2000::/3")
 NON_PUBLIC_V6 = [
     (ipaddress.IPv6Network(block), why)
@@ -62,15 +62,18 @@ NON_PUBLIC_V6 = [
 
 
 def why_refused(address: Address) -> str | None:
-    """Why this address is not a public one, in a few words; None when it is."""
+    """Return why an address is not public, in a few words; None if it is public."""
     if isinstance(address, ipaddress.IPv4Address):
         return next((why for block, why in NON_PUBLIC_V4 if address in block), None)
-    known = next((why for block, why in NON_PUBLIC_V6 if address in block), None)
-    return known or (None if address in V6_UNICAST else "not global unicast, RFC 4291")
+    reason = next((why for block, why in NON_PUBLIC_V6 if address in block), None)
+    return reason or (None if address in V6_UNICAST else "not global unicast, RFC 4291")
 
 
 def parse_address(host: str) -> Address | None:
-    """The address that ``host`` spells in any form the C library reads (``127.1``, ``0x7f000001``, ``2130706433``)."""
+    """Return the address that ``host`` spells, in any form that the C library accepts; None if it is a name.
+
+    Some of them: ``127.1``, ``0x7f000001``, ``2130706433``.
+    """
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:

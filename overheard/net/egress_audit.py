@@ -1,12 +1,12 @@
-"""The egress check for libraries that open sockets of their own: everything inside ``guarded()`` is held to it.
+"""Apply the egress check to libraries that open their own sockets: ``guarded()`` covers everything inside its block.
 
 Why an audit hook (PEP 578): Apprise's 130 services use requests, smtplib, raw sockets and more, follow redirects and
 resolve names themselves. ``socket.connect`` is the one place they all pass, at connect time, with the address that
 will be used. A hook cannot be removed, so it is installed once, at first use, and costs a set lookup per audit event
 (0.1 µs) elsewhere.
 
-A context variable says whether a guard is active, and threads do not inherit it: services whose libraries connect in
-threads of their own are refused by name (``apprise_rules``), and from Python 3.12 on the hook sees and refuses the
+A context variable holds the active guard, and threads do not inherit it. So services whose libraries connect in threads
+of their own are refused by name (``channels/apprise/policy.py``), and from Python 3.12 on the hook sees and refuses the
 thread too.
 """
 
@@ -23,23 +23,26 @@ from typing import Any, NoReturn
 
 from overheard.errors import PermanentError, RetryableError
 from overheard.net.deadline import Deadline
-from overheard.net.egress import CONNECT_SECONDS, EgressRefused, check, look_up, resolve
+from overheard.net.egress import CONNECT_SECONDS, EgressRefused, look_up, require_public, resolve
 
-SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-RUNS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn"})
-THREADS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
-WATCHED = SENDS | RUNS | THREADS | {"socket.getaddrinfo"}
+SEND_EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+EXEC_EVENTS = frozenset(
+    {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn"}
+)
+THREAD_EVENTS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
+WATCHED_EVENTS = SEND_EVENTS | EXEC_EVENTS | THREAD_EVENTS | {"socket.getaddrinfo"}
 
 
 class EgressBlocked(OSError):
-    """What the library sees. An OSError, so that it reports a failed connection instead of breaking."""
+    """The error that the library sees: an OSError, so that it reports a failed connection instead of crashing."""
 
 
 class EgressAudit:
-    """One guarded try. ``refusal`` is why it was ended; after it nothing more is let through.
+    """One guarded attempt. ``refusal`` is why it was ended: every later connection of it fails.
 
-    ``reason`` says what the other side answered, should it turn out that nothing was delivered, ``refused`` whether
-    that is about what was sent; ``delay`` is how many seconds it asked to be left alone (``apprise_http`` notes them).
+    ``channels/apprise/http.py`` records the response here: ``reason`` says what the receiver answered, in case the
+    delivery fails; ``refused``, whether that was about what was sent; ``delay``, for how many seconds it wants no
+    requests.
     """
 
     def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
@@ -52,10 +55,11 @@ class EgressAudit:
         self._resolving = False
 
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
-        if self._resolving:
+        """Check one audit event of this thread. Raises EgressBlocked."""
+        if self._resolving:  # our own lookup, which starts a thread
             return
         if self.deadline.passed or self.refusal is not None:
-            raise EgressBlocked("this try is over")
+            raise EgressBlocked("this attempt is over")
         if event == "socket.getaddrinfo":
             self._check_name(args[0], args[1])
         elif not self.allow_private:
@@ -64,23 +68,23 @@ class EgressAudit:
             self.deadline.watch(args[0])
 
     def refuse(self, error: PermanentError) -> NoReturn:
-        """End the try: the library gets a failed connection, and the channel ``error``."""
+        """End the attempt: the library sees a failed connection, and the transport raises ``error``."""
         self.refusal = error
         raise EgressBlocked(str(error)) from error
 
     def _check(self, event: str, args: tuple[Any, ...]) -> None:
-        if event in RUNS or event in THREADS:
-            what = "start a program" if event in RUNS else "connect from a thread of its own"
-            self.refuse(EgressRefused("the service", "the service", f"it tried to {what}, out of our sight"))
+        if event in EXEC_EVENTS or event in THREAD_EVENTS:
+            what = "start a program" if event in EXEC_EVENTS else "connect from a thread of its own"
+            self.refuse(EgressRefused("the service", "the service", f"it tried to {what}, which cannot be checked"))
         elif args[0].family in (socket.AF_INET, socket.AF_INET6):
             if args[1] is not None:  # a datagram on a socket whose connect() was checked
                 self._check_address(str(args[1][0]))
         else:
-            self.refuse(EgressRefused("a local socket", "a local socket", "channels speak to the internet only"))
+            self.refuse(EgressRefused("a local socket", "a local socket", "channels may only reach the internet"))
 
     def _check_name(self, host: object, port: object) -> None:
-        # All of a name's addresses are checked here, and the one that is used again at connect. The lookup before the
-        # library's own also bounds that one, which takes no timeout: a dead name server is met here.
+        # Checks all addresses of a name; ``connect`` checks again the one that is used. The library's own lookup has no
+        # timeout, so a dead name server has to fail this one, which has.
         name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
         within = min(CONNECT_SECONDS, self.deadline.remaining())
         self._resolving = True
@@ -96,13 +100,13 @@ class EgressAudit:
     def _check_address(self, address: str) -> None:
         try:
             ipaddress.ip_address(address)
-        except ValueError:  # connect() would resolve the name itself, after our check
+        except ValueError:  # connect() would resolve the name itself, after our require_public
             self.refuse(EgressRefused(address, address, "it is a name where a checked address is needed"))
         self._check_addresses(address, [address])
 
     def _check_addresses(self, host: str, addresses: list[str]) -> None:
         try:
-            check(host, addresses)
+            require_public(host, addresses)
         except EgressRefused as error:
             self.refuse(error)
 
@@ -114,7 +118,7 @@ _active: ContextVar[EgressAudit | None] = ContextVar("overheard_egress_guard", d
 def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[EgressAudit]:
     """Hold this thread's connections to the egress rules, and to ``deadline``, until the end of the block.
 
-    Look at ``refusal`` afterwards: libraries swallow the errors they get.
+    Check ``refusal`` afterwards: libraries swallow the errors that they get.
     """
     _install()
     guard = EgressAudit(deadline, allow_private=allow_private)
@@ -126,12 +130,12 @@ def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[EgressAudit]
 
 
 def active() -> EgressAudit | None:
-    """The guard of the block that runs now in this thread, if any."""
+    """Return the guard of the block that this thread is in, if any."""
     return _active.get()
 
 
-# Defaults, because hooks are called until the interpreter has ended, when the module's names are gone.
-def _hook(event: str, args: tuple[Any, ...], watched: frozenset[str] = WATCHED, active: Any = _active) -> None:
+# Default arguments, because hooks are called until the interpreter ends, when the module's globals are gone.
+def _hook(event: str, args: tuple[Any, ...], watched: frozenset[str] = WATCHED_EVENTS, active: Any = _active) -> None:
     if event in watched:
         guard = active.get()
         if guard is not None:

@@ -7,9 +7,9 @@ import time
 import msgspec
 
 from overheard import __version__
-from overheard.channels import Channel, ChannelOptions
+from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import open_channel
+from overheard.channels.registry import open_transport
 from overheard.channels.sample_notice import sample_notice
 from overheard.config import Config
 from overheard.db import channels, workspaces
@@ -64,11 +64,11 @@ def by_name(db: Db, workspace: str, name: str) -> ChannelRow:
 
 def test(config: Config, row: ChannelRow) -> float:
     """Send a sample now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
-    ready = open_channel(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
+    ready = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
     return timed(ready, sample_notice(row.workspace))
 
 
-def timed(channel: Channel, notice: Notice) -> float:
+def timed(channel: Transport, notice: Notice) -> float:
     """Send the notice; return the seconds it took. Raises what the channel raises."""
     began = time.monotonic()
     channel.send(notice)

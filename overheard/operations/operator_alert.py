@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from overheard.channels import Channel
-from overheard.channels.registry import open_channel
+from overheard.channels import Transport
+from overheard.channels.registry import open_transport
 from overheard.clock import system_clock
 from overheard.config import Config
 from overheard.db.incidents import IncidentCount
@@ -32,10 +32,10 @@ DO = {
 }
 
 
-def alert_channel(config: Config) -> Channel:
+def alert_channel(config: Config) -> Transport:
     """Return the operator's channel. Raises InvalidInput, whose text shows neither address nor secret."""
     rules = config.alerts
-    return open_channel(
+    return open_transport(
         rules.url.get_secret_value(),
         rules.secret.get_secret_value() or None,
         options=options(config, allow_private=rules.allow_private),

@@ -1,4 +1,4 @@
-"""Workspaces as their owners write them: the file that ``overheard import`` reads and ``overheard export`` writes."""
+"""Workspace specs: what a workspace consists of, its validation, and the TOML file of ``import`` and ``export``."""
 
 from overheard.workspaces.spec import (
     DEFAULT_DIGEST,

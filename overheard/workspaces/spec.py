@@ -1,4 +1,4 @@
-"""What a workspace consists of."""
+"""The structs of a workspace, as its owner writes it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEFAULT_DIGEST = "0 9 * * *"
 
 
 class QuerySpec(msgspec.Struct, frozen=True):
-    """A query by name."""
+    """A named query."""
 
     name: str
     text: str
 
 
 class ChannelSpec(msgspec.Struct, frozen=True):
-    """A channel by name. ``secret`` signs a webhook; one is made when it is absent."""
+    """A named channel. ``secret`` signs a webhook; one is generated if it is absent."""
 
     name: str
     url: str
@@ -34,7 +34,7 @@ class ChannelSpec(msgspec.Struct, frozen=True):
 
 
 class WatchSpec(msgspec.Struct, frozen=True):
-    """Places of one source. ``kinds``: the workspace's when they are absent."""
+    """Places of one source. ``kinds`` default to the workspace's."""
 
     source: str
     places: tuple[str, ...]
@@ -42,7 +42,7 @@ class WatchSpec(msgspec.Struct, frozen=True):
 
 
 class WatchedFeed(NamedTuple):
-    """A feed as a workspace watches it: ``place`` is the place's key, ``kinds`` are those of its items."""
+    """A feed that a workspace watches. ``place`` is the place's key; ``kinds``, the kinds of items wanted from it."""
 
     source: str
     kind: FeedKind
@@ -51,7 +51,7 @@ class WatchedFeed(NamedTuple):
 
 
 class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A workspace as its owner writes it. ``subreddits`` are short for a watch of Reddit with the workspace's kinds."""
+    """A workspace as its owner writes it. ``subreddits`` is short for a watch of Reddit with the workspace's kinds."""
 
     slug: str
     name: str = ""
@@ -66,39 +66,39 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def watches(self) -> list[tuple[str, tuple[str, ...], tuple[WatchKind, ...]]]:
-        """(source, places, kinds) of everything it watches."""
-        short = [(SHORTHAND_SOURCE, self.subreddits, self.kinds)] if self.subreddits else []
-        return short + [
-            (each.source, each.places, self.kinds if each.kinds is None else each.kinds) for each in self.watch
+        """Return (source, places, kinds) of each watch, the shorthand first."""
+        shorthand = [(SHORTHAND_SOURCE, self.subreddits, self.kinds)] if self.subreddits else []
+        return shorthand + [
+            (watch.source, watch.places, self.kinds if watch.kinds is None else watch.kinds) for watch in self.watch
         ]
 
     @property
     def feeds(self) -> list[WatchedFeed]:
-        """Every feed that it watches, once."""
-        found: dict[tuple[str, FeedKind, str], set[ItemKind]] = {}
+        """Return every watched feed once, with the kinds of all watches that name it."""
+        kinds_by_feed: dict[tuple[str, FeedKind, str], set[ItemKind]] = {}
         for source, places, kinds in self.watches:
             for kind, items in SOURCES[source].feeds_for(kinds).items():
                 for place in places:
-                    found.setdefault((source, kind, place_key(place)), set()).update(items)
+                    kinds_by_feed.setdefault((source, kind, place_key(place)), set()).update(items)
         return [
-            WatchedFeed(source, kind, place, tuple(each for each in KINDS_IN[kind] if each in items))
-            for (source, kind, place), items in found.items()
+            WatchedFeed(source, kind, place, tuple(item for item in KINDS_IN[kind] if item in items))
+            for (source, kind, place), items in kinds_by_feed.items()
         ]
 
 
 def watch_fields(watched: Iterable[tuple[str, str, Iterable[WatchKind]]]) -> dict[str, Any]:
-    """Return the fields of a WorkspaceSpec that watches this: (source, place, kinds).
+    """Return the fields of a WorkspaceSpec that watches these (source, place, kinds).
 
-    Places that are watched alike stand together, and each of them once. What is Reddit's alone, with one set of kinds,
-    takes the short form.
+    Each place occurs once; places of a source with the same kinds share a watch. A single watch of Reddit takes the
+    short form, so that the usual workspace stays as simple as the README shows it.
     """
-    wanted: dict[tuple[str, str], tuple[str, set[WatchKind]]] = {}
+    by_place: dict[tuple[str, str], tuple[str, set[WatchKind]]] = {}
     for source, place, kinds in watched:
-        wanted.setdefault((source, place_key(place)), (place, set()))[1].update(kinds)
-    alike: dict[tuple[str, tuple[WatchKind, ...]], list[str]] = {}
-    for (source, _), (place, some) in wanted.items():
-        alike.setdefault((source, tuple(kind for kind in KINDS if kind in some)), []).append(place)
-    watch = tuple(WatchSpec(source, tuple(places), kinds) for (source, kinds), places in alike.items())
+        by_place.setdefault((source, place_key(place)), (place, set()))[1].update(kinds)
+    by_kinds: dict[tuple[str, tuple[WatchKind, ...]], list[str]] = {}
+    for (source, _), (place, wanted) in by_place.items():
+        by_kinds.setdefault((source, tuple(kind for kind in KINDS if kind in wanted)), []).append(place)
+    watch = tuple(WatchSpec(source, tuple(places), kinds) for (source, kinds), places in by_kinds.items())
     if len(watch) == 1 and watch[0].source == SHORTHAND_SOURCE:
         return {"subreddits": watch[0].places, "kinds": watch[0].kinds, "watch": ()}
     return {"subreddits": (), "kinds": KINDS, "watch": watch}

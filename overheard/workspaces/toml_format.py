@@ -1,4 +1,4 @@
-"""Workspaces as TOML: ``[[workspace]]`` tables."""
+"""Read and write workspaces as TOML: ``[[workspace]]`` tables."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
 from overheard.input_files import parse_toml
 from overheard.invisible_characters import toml_escaped
+from overheard.workspaces.parts import NAME_MAX_CHARS
 from overheard.workspaces.spec import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 from overheard.workspaces.validation import (
     ANY_ADDRESS,
-    NAME_MAX_CHARS,
     LimitCheck,
     first_lines,
     normalized,
@@ -27,8 +27,9 @@ from overheard.workspaces.validation import (
 )
 
 FILE_MAX_BYTES = 16 << 20
-SHOWN_CHARS = 200  # of what is wrong
-LONG_VALUE = re.compile(r"(?<=Invalid enum value )'[^']{13,}'")  # a word that is none of ours, or a secret
+MESSAGE_MAX_CHARS = 200  # of a validation error, which may repeat a value of any length
+# msgspec repeats an invalid choice: one that is far longer than ours may be a secret in the wrong place.
+LONG_CHOICE = re.compile(r"(?<=Invalid enum value )'[^']{13,}'")
 CHOICES = {"kinds": "posts, comments", "mode": "instant, digest"}
 PARTS = {
     "watch": WatchSpec.__struct_fields__,
@@ -37,54 +38,54 @@ PARTS = {
 }
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _WorkspaceFile(msgspec.Struct, forbid_unknown_fields=True):
     workspace: tuple[dict[str, Any], ...] = ()
 
 
 def read(
-    text: str | bytes, where: str, options: ChannelOptions = ANY_ADDRESS, refusal: LimitCheck = unlimited
+    text: str | bytes, where: str, options: ChannelOptions = ANY_ADDRESS, check_limits: LimitCheck = unlimited
 ) -> list[WorkspaceSpec]:
-    """Return the workspaces of a TOML text. Raises InvalidInput with file, workspace, field, and what to do.
+    """Return the workspaces in a TOML text. Raises InvalidInput with file, workspace, field, and what to do.
 
-    ``options``: what the operator allows channels; where they are left out, only the form is checked here.
+    ``options``: what the operator allows channels; by default, only the form of their URLs is checked.
     """
     tables = parse_toml(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), where)
     try:
-        file = msgspec.convert(tables, _File)
+        file = msgspec.convert(tables, _WorkspaceFile)
     except msgspec.ValidationError as error:
         raise InvalidInput(
-            f"{where}: {truncate(str(error), SHOWN_CHARS)}; it consists of [[workspace]] tables"
+            f"{where}: {truncate(str(error), MESSAGE_MAX_CHARS)}; it consists of [[workspace]] tables"
         ) from None
-    specs, wrong = [], []
+    specs, all_problems = [], []
     for position, table in enumerate(file.workspace, start=1):
         named = truncate(table["slug"], NAME_MAX_CHARS) if isinstance(table.get("slug"), str) else f"number {position}"
-        spec, found = _read_one(table, options, refusal)
-        wrong += [f"{where}: workspace {named}: {LONG_VALUE.sub(HIDDEN, problem)}" for problem in found]
+        spec, own_problems = _read_one(table, options, check_limits)
+        all_problems += [f"{where}: workspace {named}: {LONG_CHOICE.sub(HIDDEN, problem)}" for problem in own_problems]
         if spec is not None:
             specs.append(spec)
     counts = Counter(spec.slug for spec in specs)
-    doubles = sorted(slug for slug, count in counts.items() if count > 1)
-    wrong += [f"{where}: workspace {slug} stands there more than once" for slug in doubles]
-    if wrong:
-        raise InvalidInput(first_lines(wrong))
+    repeated = sorted(slug for slug, count in counts.items() if count > 1)
+    all_problems += [f"{where}: workspace {slug} occurs more than once" for slug in repeated]
+    if all_problems:
+        raise InvalidInput(first_lines(all_problems))
     return specs
 
 
 def _read_one(
-    table: dict[str, Any], options: ChannelOptions, refusal: LimitCheck
+    table: dict[str, Any], options: ChannelOptions, check_limits: LimitCheck
 ) -> tuple[WorkspaceSpec | None, list[str]]:
-    """Return the tidied workspace, or None, and all that is wrong with it."""
-    wrong = list(_unknown_keys(table))
+    """Return the normalized workspace, or None, and all its problems."""
+    found = list(_unknown_keys(table))
     try:
         spec = msgspec.convert(table, WorkspaceSpec)
     except msgspec.ValidationError as error:
-        return None, [*wrong, _explained(str(error))]
-    wrong += problems(spec, options, refusal)
-    return (None if wrong else normalized(spec)), wrong
+        return None, [*found, _with_choices(str(error))]
+    found += problems(spec, options, check_limits)
+    return (None if found else normalized(spec)), found
 
 
 def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
-    """Say which keys there are: msgspec would only say which are not, one at a time, and nothing else then."""
+    """Yield a problem for each unknown key, with the valid ones: msgspec would stop at the first, and list none."""
     tables = [("", WorkspaceSpec.__struct_fields__, table)]
     for name, valid in PARTS.items():
         rows = table.get(name)
@@ -97,14 +98,14 @@ def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _explained(message: str) -> str:
+def _with_choices(message: str) -> str:
     choices = next((words for key, words in CHOICES.items() if f".{key}" in message), "")
     valid = f"; valid: {choices}" if choices and "enum" in message else ""
-    return f"{truncate(message, SHOWN_CHARS)}{valid}"
+    return f"{truncate(message, MESSAGE_MAX_CHARS)}{valid}"
 
 
 def write(specs: Iterable[WorkspaceSpec], *, ascii_only: bool = False) -> str:
-    """Return the workspaces as TOML, which ``read`` takes back. ``ascii_only``: for an output that is not UTF-8."""
+    """Return the workspaces as TOML that ``read`` accepts. ``ascii_only``: for an output that is not UTF-8."""
     lines: list[str] = []
     for spec in specs:
         lines += ["[[workspace]]", *_lines(spec, ascii_only=ascii_only), ""]
@@ -112,10 +113,10 @@ def write(specs: Iterable[WorkspaceSpec], *, ascii_only: bool = False) -> str:
 
 
 def _lines(struct: msgspec.Struct, indent: str = "", *, ascii_only: bool) -> Iterator[str]:
-    """Yield a line for each field that says something; tables come last in each of ours, as TOML wants them."""
+    """Yield a line for each field with a value. Our structs have their tables last, as TOML requires."""
 
     def text(value: str) -> str:
-        # A JSON string is a TOML basic string, once DEL is escaped too.
+        # A JSON string is a TOML basic string, provided that DEL is escaped too.
         return toml_escaped(msgspec.json.encode(value).decode(), ascii_only=ascii_only)
 
     for key, value in msgspec.structs.asdict(struct).items():

@@ -1,4 +1,4 @@
-"""What every kind of channel promises, whoever is at the other end. A new kind adds one ``Rig``."""
+"""The contract of every transport, against real receivers. A new kind adds one ``Rig``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.channels import Channel, ChannelOptions
+from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import KINDS, is_signed, open_channel, validate_url
+from overheard.channels.registry import KINDS, is_signed, open_transport, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
@@ -29,7 +29,7 @@ CANARY = "canary"
 
 @dataclass(frozen=True)
 class Rig:
-    """A receiver and the URL that leads there; ``name`` instead of the address when ``{host}`` is replaced."""
+    """A receiver and the pattern of its URL; ``id_of`` and ``text_of`` read a notice's id and text from an arrival."""
 
     kind: str
     pattern: str
@@ -40,9 +40,9 @@ class Rig:
     def url(self, host: str = "127.0.0.1", port: int | None = None) -> str:
         return self.pattern.format(host=host, port=port or getattr(self.sink, "port", 0))
 
-    def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Channel:
+    def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Transport:
         url = self.url(**where)
-        return open_channel(url, new_secret() if is_signed(url) else None, options=options)
+        return open_transport(url, new_secret() if is_signed(url) else None, options=options)
 
 
 def webhook() -> Rig:
@@ -67,7 +67,7 @@ def apprise_mail() -> Rig:
 
 
 def null() -> Rig:
-    """Nobody is there, and that is what is promised."""
+    """Return a rig without a receiver: null:// promises none."""
     return Rig("null", "null://", nullcontext(), lambda r: "", lambda r: "")
 
 
@@ -88,7 +88,7 @@ def over_http(test: Callable[..., None]) -> Callable[..., None]:
     return marked
 
 
-def test_delivers_what_the_notice_says(rig: Rig) -> None:
+def test_the_notices_text_arrives(rig: Rig) -> None:
     rig.open().send(sample_notice("acme"))
     assert "Overheard can reach this channel" in rig.text_of(rig.sink.wait_for(1)[0])
 
@@ -99,12 +99,12 @@ def every_rig(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def test_every_kind_is_tested_here() -> None:
-    found = set()
+    schemes = set()
     for make in ALL_RIGS.values():
         rig = make()
         with rig.sink:
-            found.add(rig.pattern.partition("://")[0])
-    assert found >= KINDS.keys() - {"https"}
+            schemes.add(rig.pattern.partition("://")[0])
+    assert schemes >= KINDS.keys() - {"https"}
 
 
 @every_rig
@@ -112,7 +112,7 @@ def test_its_kind_is_a_fixed_word(rig: Rig) -> None:
     assert rig.open().kind == rig.kind
 
 
-def test_every_try_carries_the_same_id(rig: Rig) -> None:
+def test_every_attempt_carries_the_same_id(rig: Rig) -> None:
     notice = sample_notice("acme")
     rig.open().send(notice)
     rig.open().send(notice)
@@ -121,7 +121,7 @@ def test_every_try_carries_the_same_id(rig: Rig) -> None:
 
 @over_http
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500, 503])
-def test_a_refused_delivery_is_tried_again(rig: Rig, status: int) -> None:
+def test_a_refused_delivery_is_retried(rig: Rig, status: int) -> None:
     rig.sink.answer(Answer(status, body=CANARY.encode()))
     with pytest.raises(RetryableError, match=str(status)) as error:
         rig.open().send(sample_notice("acme"))
@@ -146,9 +146,9 @@ def test_nothing_of_this_machine_is_sent_along(rig: Rig, tmp_path: Path, monkeyp
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     rig.sink.always = lambda request: Answer(200, {"Set-Cookie": "a=b"})
-    channel = rig.open()
+    transport = rig.open()
     for _ in range(2):
-        channel.send(sample_notice("acme"))
+        transport.send(sample_notice("acme"))
     for request in rig.sink.wait_for(2):
         assert "cookie" not in request.headers
         assert base64.b64encode(b"operator:ours").decode() not in str(request.headers)
@@ -171,7 +171,7 @@ def test_ports_of_other_protocols_are_refused(rig: Rig) -> None:
         validate_url(rig.url(host="example.com", port=25), options=STRICT)
 
 
-def test_nobody_listening_is_tried_again(rig: Rig) -> None:
+def test_a_closed_port_is_retried(rig: Rig) -> None:
     with pytest.raises(RetryableError) as error:
         rig.open(port=1).send(sample_notice("acme"))
     assert CANARY not in str(error.value)
@@ -179,7 +179,7 @@ def test_nobody_listening_is_tried_again(rig: Rig) -> None:
 
 @over_http
 @pytest.mark.parametrize("fault", ["hang", "drip headers", "reset"])
-def test_a_broken_receiver_is_left_in_time(rig: Rig, fault: Fault) -> None:
+def test_a_broken_receiver_ends_with_the_deadline(rig: Rig, fault: Fault) -> None:
     rig.sink.answer(Answer(fault=fault))
     started = time.monotonic()
     with pytest.raises(RetryableError) as error:
@@ -188,7 +188,7 @@ def test_a_broken_receiver_is_left_in_time(rig: Rig, fault: Fault) -> None:
     assert CANARY not in str(error.value)
 
 
-def test_private_addresses_are_refused_when_saved_and_at_connect_time(rig: Rig) -> None:
+def test_a_private_address_is_refused_when_saved(rig: Rig) -> None:
     with pytest.raises(InvalidInput, match=r"\[notify\] allow_private") as refused:
         validate_url(rig.url(), options=STRICT)
     assert CANARY not in str(refused.value)
@@ -209,29 +209,29 @@ def test_a_valid_url_is_accepted(rig: Rig) -> None:
 
 
 @every_rig
-def test_what_is_shown_of_a_url_holds_no_secret(rig: Rig) -> None:
+def test_a_redacted_url_contains_no_secret(rig: Rig) -> None:
     assert CANARY not in redact(rig.url())
     assert redact(rig.url()).endswith("***")
 
 
 @pytest.mark.parametrize("url", ["", "canary", "x://", "://canary", "https://canary@example.com/", "slack://canary"])
-def test_a_url_that_is_none_says_where_and_what_to_do(url: str) -> None:
+def test_an_unusable_url_is_refused_with_where_and_what_to_do(url: str) -> None:
     with pytest.raises(InvalidInput, match=r"^acme\.toml, channel 'team': url: ") as error:
         validate_url(url, options=OPTIONS, where="acme.toml, channel 'team'")
     assert CANARY not in str(error.value)
 
 
-def test_null_takes_everything_and_says_that_it_leads_nowhere() -> None:
-    channel = open_channel("null://", None, options=STRICT)
-    channel.send(sample_notice("acme"))
-    with pytest.raises(InvalidInput, match="nothing can stand after it") as error:
+def test_null_accepts_everything_and_refuses_an_address() -> None:
+    transport = open_transport("null://", None, options=STRICT)
+    transport.send(sample_notice("acme"))
+    with pytest.raises(InvalidInput, match="it has no address; remove what follows it") as error:
         validate_url(f"null://{CANARY}", options=STRICT)
     assert CANARY not in str(error.value)
     with pytest.raises(InvalidInput, match="only http:// and https:// channels are signed"):
-        open_channel("null://", new_secret(), options=STRICT)
+        open_transport("null://", new_secret(), options=STRICT)
 
 
-def test_an_unusable_secret_says_so() -> None:
+def test_an_unusable_secret_is_refused_without_showing_it() -> None:
     with pytest.raises(InvalidInput, match="secret: ") as error:
         validate_url("https://example.com/", f"{CANARY}!", options=OPTIONS)
     assert CANARY not in str(error.value)

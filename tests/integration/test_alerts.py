@@ -1,4 +1,4 @@
-"""The operator hears of failures over the alert channel, from real processes, together, and after a restart too."""
+"""Alerts from real processes: failures arrive together at the operator's channel, after a restart too."""
 
 from __future__ import annotations
 
@@ -39,51 +39,51 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str, operator: HttpSin
         yield farm
 
 
-def poison(farm: Farm, count: int, first: int = 0) -> None:
-    """Events that are refused, each of which is a dead letter."""
+def publish_rejected(farm: Farm, count: int, first: int = 0) -> None:
+    """Publish events that ingress refuses; each becomes a dead letter."""
     connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
     for number in range(first, first + count):
         connection.channel().basic_publish("overheard.events", "workspace.due", b'{"workspace": "nobody-%d"}' % number)
     connection.close()
 
 
-def told(request: Any) -> dict[str, int]:
+def counts_of(request: Any) -> dict[str, int]:
     assert request.verified_by(SECRET)
     assert request.json["type"] == "alert"
     return {each["kind"]: each["count"] for each in request.json["data"]["incidents"]}
 
 
-def slot_free(farm: Farm) -> None:
-    """As if [alerts] every had passed."""
+def free_the_slot(farm: Farm) -> None:
+    """Make the next alert possible, as if [alerts] every had passed."""
     with farm.db.session():
         Budget.update(tat=farm.db.now - 1).where(Budget.key == "alerts").execute(farm.db.peewee)
         farm.db.release()
 
 
-def test_dead_letters_are_told_together_by_two_ticks(farm: Farm, operator: HttpSink) -> None:
+def test_two_ticks_report_dead_letters_together_and_once(farm: Farm, operator: HttpSink) -> None:
     operator.answer(Answer(500), Answer(500))
     farm.producer("ingress")
     farm.producer("tick", name="tick-1")
     farm.producer("tick", name="tick-2")
     farm.wait(lambda: "working" in farm.log("ingress"))
-    poison(farm, 1)
+    publish_rejected(farm, 1)
     operator.wait_for(1, timeout=30)
-    poison(farm, 4, first=1)
+    publish_rejected(farm, 4, first=1)
     farm.wait(lambda: farm.scalar(DeadLetter.select(fn.count(DeadLetter.id))) == 5)
     farm.wait(lambda: "alert failed" in farm.log("tick-1") + farm.log("tick-2"))
     for name in ("tick-1", "tick-2"):
         farm.kill9(name)
-    slot_free(farm)
+    free_the_slot(farm)
     farm.producer("tick", name="tick-1")
     farm.producer("tick", name="tick-2")
     operator.wait_for(2, timeout=30)
     farm.wait(lambda: (farm.log("tick-1") + farm.log("tick-2")).count("alert failed") == 2)
-    slot_free(farm)
-    found = operator.wait_for(3, timeout=30)
-    assert told(found[2]) == {"dead letter": 5}
-    assert found[2].json["data"]["incidents"][0]["where"] == ["ingress"]
+    free_the_slot(farm)
+    alerts = operator.wait_for(3, timeout=30)
+    assert counts_of(alerts[2]) == {"dead letter": 5}
+    assert alerts[2].json["data"]["incidents"][0]["where"] == ["ingress"]
     farm.wait(lambda: not farm.scalar(Incident.select(fn.count(Incident.kind))))
-    slot_free(farm)
+    free_the_slot(farm)
     farm.terminate("tick-1")
     farm.terminate("tick-2")
     assert len(operator.wait_for(3)) == 3
@@ -92,7 +92,7 @@ def test_dead_letters_are_told_together_by_two_ticks(farm: Farm, operator: HttpS
         assert SECRET not in farm.log(name)
 
 
-def test_a_process_that_gives_up_is_told(tmp_path: Path, operator: HttpSink) -> None:
+def test_a_process_that_gave_up_is_reported_after_the_restart(tmp_path: Path, operator: HttpSink) -> None:
     url = f"sqlite:///{tmp_path}/o.db"
     settings = {"ALERTS__URL": f"{operator.url}/x", "ALERTS__SECRET": SECRET, "ALERTS__ALLOW_PRIVATE": "true"}
     with Farm(tmp_path, bus="memory://", database=url, **settings) as farm:
@@ -103,11 +103,11 @@ def test_a_process_that_gives_up_is_told(tmp_path: Path, operator: HttpSink) -> 
         farm.mend()
         farm.start("run", "overheard.cli", "run")
         (alert,) = operator.wait_for(1, timeout=30)
-        assert told(alert) == {"process gave up": 1}
+        assert counts_of(alert) == {"process gave up": 1}
         assert alert.json["data"]["incidents"][0]["where"] == ["tick"]
 
 
-def test_a_test_alert(farm: Farm, operator: HttpSink) -> None:
+def test_a_test_alert_arrives_or_says_why_not(farm: Farm, operator: HttpSink) -> None:
     def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "overheard.cli", *command], env=farm.environment | more, cwd=farm.folder,
@@ -117,7 +117,7 @@ def test_a_test_alert(farm: Farm, operator: HttpSink) -> None:
     result = run("alert", "test")
     assert (result.returncode, result.stderr) == (0, "")
     assert "took the test alert" in result.stdout
-    assert told(operator.wait_for(1)[0]) == {"test alert": 1}
+    assert counts_of(operator.wait_for(1)[0]) == {"test alert": 1}
     operator.answer(Answer(503))
     result = run("alert", "test")
     assert (result.returncode, "503" in result.stderr) == (1, True)

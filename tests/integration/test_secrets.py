@@ -1,7 +1,7 @@
-"""A canary in every secret's place, errors everywhere, and every output searched: none of them holds one.
+"""Plant a canary in the place of every secret, cause errors everywhere, and search every output for canaries.
 
-Outputs: logs in both forms at level DEBUG, what commands print, /metrics and /healthz, the database but for the columns
-that hold secrets, queues, the servers' own logs, and the arguments of processes.
+Outputs: logs in both formats at level DEBUG, what commands print, /metrics and /healthz, the database except for the
+columns of secrets, queues, the servers' own logs, and the arguments of processes.
 """
 
 from __future__ import annotations
@@ -48,62 +48,62 @@ ANSWERS = {
 
 
 class Rig:
-    """A farm whose every secret is a canary, and what was heard of it."""
+    """A farm where every secret is a canary; ``leaks`` are the canaries found in its output."""
 
     def __init__(self, canaries: Canaries, farm: Farm, rabbit: RabbitServer, postgres: PostgresServer) -> None:
         self.canaries, self.farm, self.rabbit, self.postgres = canaries, farm, rabbit, postgres
         self.leaks: list[Leak] = []
-        self.heard = 0
+        self.searched = 0
 
-    def hear(self, where: str, text: str) -> str:
-        self.heard += 1
+    def search(self, where: str, text: str) -> str:
+        self.searched += 1
         self.leaks += self.canaries.seen_in(text, where)
         return text
 
     def run(self, *args: str, module: str = "overheard.cli", **more: str) -> subprocess.CompletedProcess[str]:
-        """One of our programs, to its end; what it prints is heard."""
+        """Run one of our programs to its end, and search what it prints."""
         done = subprocess.run(
             [*PYTHON, module, *args],
             env=self.farm.environment | {"PYTHONPATH": str(ROOT)} | more,
             cwd=self.farm.folder, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
-        self.hear(f"{module} {' '.join(args)} {sorted(more)}", done.stdout + done.stderr)
+        self.search(f"{module} {' '.join(args)} {sorted(more)}", done.stdout + done.stderr)
         return done
 
     def pages(self) -> None:
-        """/metrics and /healthz of every process."""
+        """Search /metrics and /healthz of every process."""
         for name, process in self.farm.processes.items():
             for listener in listeners([process.pid]):
                 for page in ("metrics", "healthz"):
-                    self.hear(f"{name} /{page}", got(f"http://127.0.0.1:{listener.port}/{page}"))
+                    self.search(f"{name} /{page}", fetched(f"http://127.0.0.1:{listener.port}/{page}"))
 
     def arguments(self) -> None:
-        """What every user of the machine sees."""
+        """Search the arguments of all processes, which every user of the machine can read."""
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
-                self.hear(str(entry), entry.read_text(errors="replace"))
+                self.search(str(entry), entry.read_text(errors="replace"))
             except OSError:
                 continue  # it has ended
 
     def rows(self) -> None:
-        """All that is stored, but for where secrets belong."""
+        """Search all rows, except for the columns of secrets."""
         for table in TABLES:
             hidden = ("url", "secret") if table is Channel else ()
             columns = [field for field in table._meta.sorted_fields if field.name not in hidden]
             with self.farm.db.session():
                 for row in table.select(*columns).dicts().execute(self.farm.db.peewee):
-                    self.hear(f"table {table.__name__}", repr(row))
+                    self.search(f"table {table.__name__}", repr(row))
                 self.farm.db.release()
 
     def logs(self) -> None:
-        """Of our processes and of the servers."""
+        """Search the logs of our processes and of the servers."""
         for path in (*self.farm.folder.glob("*.log"), self.rabbit._log, self.postgres._log):
-            self.hear(path.name, path.read_text(errors="replace"))
+            self.search(path.name, path.read_text(errors="replace"))
         for path in (self.rabbit.home / "log").glob("*.log"):
-            self.hear(path.name, path.read_text(errors="replace"))
+            self.search(path.name, path.read_text(errors="replace"))
 
 
-def got(url: str) -> str:
+def fetched(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             return f"{answer.headers}\n{answer.read().decode()}"
@@ -137,23 +137,23 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
 
 
 def secrets_of(farm: Farm, canaries: Canaries) -> None:
-    """Every secret of the configuration is one of this test's; a new one needs its canary."""
-    mine = {"bus.url", "database.url", "alerts.url", "alerts.secret"}
-    mine |= {"sources.reddit.client_secret", "sources.reddit.password"}
+    """Plant the canaries of [alerts]; fail if the configuration has a secret without a canary."""
+    planted = {"bus.url", "database.url", "alerts.url", "alerts.secret"}
+    planted |= {"sources.reddit.client_secret", "sources.reddit.password"}
     fields = {
         f"{section}.{key}"
         for section, table in SECTIONS.items()
         for key, field in table.model_fields.items()
         if field.annotation is SecretStr
     }
-    assert fields <= mine, f"plant a canary for {fields - mine}"
+    assert fields <= planted, f"plant a canary for {fields - planted}"
     farm.settings["ALERTS__URL"] = f"{farm.sink.url}/missing/{canaries.plant('alerts url')}"
     farm.settings["ALERTS__SECRET"] = canaries.known("alerts secret", new_secret())
     farm.settings["ALERTS__ALLOW_PRIVATE"] = "true"
 
 
 def login(postgres: PostgresServer, url: str, password: str) -> str:
-    """The same database, as a role with this password."""
+    """Return the URL of the same database, for a role with this password."""
     with psycopg.connect(postgres.url, autocommit=True) as admin:
         if not admin.execute("SELECT FROM pg_roles WHERE rolname = 'canary'").fetchone():
             admin.execute("CREATE ROLE canary IN ROLE overheard")
@@ -163,7 +163,7 @@ def login(postgres: PostgresServer, url: str, password: str) -> str:
 
 
 def user(rabbit: RabbitServer, url: str, password: str) -> str:
-    """The same vhost, as a user with this password."""
+    """Return the URL of the same vhost, for a user with this password."""
     vhost = urlsplit(url).path[1:]
     rabbit.api("PUT", "/users/canary", {"password": password, "tags": ""})
     rabbit.api("PUT", f"/permissions/{vhost}/canary", {"configure": ".*", "write": ".*", "read": ".*"})
@@ -171,7 +171,7 @@ def user(rabbit: RabbitServer, url: str, password: str) -> str:
 
 
 def channels(farm: Farm, canaries: Canaries) -> dict[str, str]:
-    """Channels of many kinds, one that works and many that cannot: name → URL."""
+    """Return channels of many kinds, one that works and many that cannot: name → URL."""
     http = farm.sink.url
     (closed,) = free_ports(1)
 
@@ -198,7 +198,7 @@ def channels(farm: Farm, canaries: Canaries) -> dict[str, str]:
 
 
 def imported(rig: Rig) -> dict[str, str]:
-    """Save a workspace with all of the channels, from a file; their URLs."""
+    """Import a workspace with all of the channels; return their URLs."""
     urls = channels(rig.farm, rig.canaries)
     text = '[[workspace]]\nslug = "acme"\nsubreddits = ["python"]\nevery = "2s"\n'
     text += '[[workspace.query]]\nname = "q"\ntext = "needle"\n'
@@ -214,7 +214,7 @@ def imported(rig: Rig) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-def test_no_secret_is_in_any_output_whatever_goes_wrong(rig: Rig) -> None:
+def test_no_output_contains_a_secret_whatever_goes_wrong(rig: Rig) -> None:
     farm = rig.farm
     urls = imported(rig)
     farm.everything()
@@ -224,19 +224,21 @@ def test_no_secret_is_in_any_output_whatever_goes_wrong(rig: Rig) -> None:
     rig.pages()
     farm.wait(lambda: farm.scalar(RefreshDemand.select(RefreshDemand.served_at)) > 0)
     farm.post(3)
-    unwell = Channel.select(Channel.id).where(Channel.failing_since.is_null(False) | Channel.disabled_at.is_null(False))
-    farm.wait(lambda: count(farm, unwell) == len(urls) - 1, lambda: f"{count(farm, unwell)} channels fail", 120)
+    failing = Channel.select(Channel.id).where(
+        Channel.failing_since.is_null(False) | Channel.disabled_at.is_null(False)
+    )
+    farm.wait(lambda: count(farm, failing) == len(urls) - 1, lambda: f"{count(farm, failing)} channels fail", 120)
     rig.arguments()
     assert_the_canaries_are_where_they_belong(rig)
 
-    reddit_goes_wrong(rig)
-    malformed(rig)
+    break_reddit(rig)
+    publish_malformed(rig)
     commands(rig)
     rig.rows()
     rig.pages()
-    locked_out(rig)
+    lock_out(rig)
     rig.logs()
-    assert rig.heard > 100
+    assert rig.searched > 100
     assert not rig.leaks, "\n".join(f"{leak.secret} in {leak.where}: …{leak.around}…" for leak in rig.leaks)
 
 
@@ -248,7 +250,7 @@ def count(farm: Farm, query: Any) -> int:
 
 
 def assert_the_canaries_are_where_they_belong(rig: Rig) -> None:
-    """The receivers got them, in Basic authentication too; and --secrets exports them: the search does find them."""
+    """Receivers got them, in Basic authentication too, and ``export --secrets`` has them: the search works."""
     sent = "\n".join(f"{each.path} {each.headers}" for each in rig.farm.sink.wait_for(0))
     seen = {leak.secret for leak in rig.canaries.seen_in(sent, "the receiver")}
     assert {"channel path", "channel query", "channel json missing login", "channel json missing header"} <= seen
@@ -259,7 +261,7 @@ def assert_the_canaries_are_where_they_belong(rig: Rig) -> None:
     assert {"channel slack", "channel mail", "signing works"} <= seen
 
 
-def reddit_goes_wrong(rig: Rig) -> None:
+def break_reddit(rig: Rig) -> None:
     reddit = rig.farm.simulator
     for number, token in enumerate(list(reddit._tokens._holders)):
         rig.canaries.known(f"access token {number}", token)
@@ -278,8 +280,8 @@ def reddit_goes_wrong(rig: Rig) -> None:
         rig.canaries.known(f"later access token {number}", token)
 
 
-def malformed(rig: Rig) -> None:
-    """Dead letters of every origin."""
+def publish_malformed(rig: Rig) -> None:
+    """Cause dead letters of every origin, and channels that cannot be opened."""
     farm = rig.farm
     with pika.BlockingConnection(pika.URLParameters(farm.bus)) as connection:
         channel = connection.channel()
@@ -288,7 +290,7 @@ def malformed(rig: Rig) -> None:
         channel.basic_publish("", "notify", b"rubbish")
     farm.wait(lambda: count(farm, DeadLetter.select()) >= 3, seconds=60)
     with farm.db.session():
-        # What no door lets in, but may stand in a table: a secret and an address that cannot be used.
+        # What no command accepts, but a table may contain: an unusable secret and unusable addresses.
         for name, values in (
             ("broken", {"secret": f"not base64 {rig.canaries.plant('bad secret')}"}),
             ("slack", {"url": f"slack:{rig.canaries.plant('bad address')}"}),
@@ -320,8 +322,8 @@ def commands(rig: Rig) -> None:
     rig.run("migrate")
 
 
-def locked_out(rig: Rig) -> None:
-    """The passwords change under running processes, who are told so again and again; then nobody answers any more."""
+def lock_out(rig: Rig) -> None:
+    """Change the passwords under running processes, then run commands and start a process without a login."""
     farm = rig.farm
     environ = {"OVERHEARD_BUS__URL": farm.bus, "OVERHEARD_DATABASE__URL": farm.database}
     # RabbitMQ's first: what cannot reach the database asks RabbitMQ for nothing.
@@ -339,15 +341,15 @@ def locked_out(rig: Rig) -> None:
     farm.wait(lambda: "waiting for the database" in farm.log("late"))
 
 
-# Faults that an operator makes
+# Mistakes of an operator
 
 
-Told = Callable[..., str]
+RunPrograms = Callable[..., str]
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    """Run our programs with these variables and this pipeline.toml; what they print."""
+def output_of(tmp_path: Path) -> RunPrograms:
+    """Run our programs with these variables and this pipeline.toml; return what they print."""
 
     def run(*commands: str, toml: str = "", **environ: str) -> str:
         (tmp_path / "pipeline.toml").write_text(toml)
@@ -359,7 +361,7 @@ def told(tmp_path: Path) -> Told:
 
 
 def printed(command: str, environ: dict[str, str], folder: Path) -> str:
-    """What it printed until it gave up, or said that it waits."""
+    """Return what a program printed until it gave up, or logged that it waits."""
     output = folder / command.replace(" ", "-")
     with output.open("w") as file:
         process = subprocess.Popen([*PYTHON, *command.split()], env=environ, cwd=folder, stdout=file, stderr=file)
@@ -403,26 +405,26 @@ BROKEN_URLS = {
 
 
 @pytest.mark.parametrize("fault", BROKEN_FILES)
-def test_a_broken_file_is_explained_without_its_secret(told: Told, fault: str) -> None:
+def test_a_broken_file_is_explained_without_its_secret(output_of: RunPrograms, fault: str) -> None:
     canaries = Canaries()
     toml = BROKEN_FILES[fault].replace("{}", "{0}").replace("{0}", canaries.plant(fault))
-    assert canaries.seen_in(told("overheard.cli check", toml=toml), fault) == []
+    assert canaries.seen_in(output_of("overheard.cli check", toml=toml), fault) == []
 
 
 @pytest.mark.parametrize(("variable", "text"), [(name, text) for name, texts in BROKEN_URLS.items() for text in texts])
-def test_a_broken_url_is_explained_without_its_secret(told: Told, variable: str, text: str) -> None:
+def test_a_broken_url_is_explained_without_its_secret(output_of: RunPrograms, variable: str, text: str) -> None:
     canaries = Canaries()
     environ = {variable: text.replace("{}", canaries.plant(text))}
-    assert canaries.seen_in(told("overheard.cli check", **environ), variable) == []
+    assert canaries.seen_in(output_of("overheard.cli check", **environ), variable) == []
 
 
 @pytest.mark.parametrize("section", ["BUS", "DATABASE"])
-def test_a_server_that_does_not_answer_is_named_without_its_password(told: Told, section: str) -> None:
+def test_a_server_that_does_not_answer_is_named_without_its_password(output_of: RunPrograms, section: str) -> None:
     canaries = Canaries()
     scheme = {"BUS": "amqp", "DATABASE": "postgresql"}[section]
     environ = {f"OVERHEARD_{section}__URL": f"{scheme}://u:{canaries.plant(section)}@127.0.0.1:1/d"}
-    said = told("overheard.cli status", "overheard.cli run", "actors notify", **environ)
-    assert canaries.seen_in(said, section) == []
+    output = output_of("overheard.cli status", "overheard.cli run", "actors notify", **environ)
+    assert canaries.seen_in(output, section) == []
 
 
 BROKEN_CHANNELS = (
@@ -430,7 +432,7 @@ BROKEN_CHANNELS = (
     "{}", "mailto://{}", "discord://{}", "tgram://{}/x", "json://u:{}@127.0.0.1:0/{}", "syslog://{}", "http://[::1/{}",
     "https://127.0.0.1/{}", "mailto://u:{}@example.org?template=/etc/passwd",
 )  # fmt: skip
-BROKEN_WAYS = ('url = "URL"', 'url = "URL"\nsecret = "SECRET"', 'url = "URL"\nmode = "SECRET"', 'url = ["URL"]',
+BROKEN_FORMS = ('url = "URL"', 'url = "URL"\nsecret = "SECRET"', 'url = "URL"\nmode = "SECRET"', 'url = ["URL"]',
                'ulr = "URL"', 'url = "https://h/"\nsecret = "SECRET"')  # fmt: skip
 NO_TOML = (
     '[[workspace.channel]]\nurl = "URL',
@@ -454,7 +456,7 @@ def test_channels_that_are_refused_are_explained_without_their_addresses(tmp_pat
         return form.replace("URL", url.replace("{}", canaries.plant(f"{url} in {form}"))).replace("SECRET", secret)
 
     many = ""
-    for number, (url, form) in enumerate((url, form) for url in BROKEN_CHANNELS for form in BROKEN_WAYS):
+    for number, (url, form) in enumerate((url, form) for url in BROKEN_CHANNELS for form in BROKEN_FORMS):
         many += f'[[workspace]]\nslug = "w{number}"\nsubreddits = ["python"]\n[[workspace.channel]]\nname = "team"\n'
         many += f"{written(form, url)}\n"
     for text in (many, *(written(form, "slack://{}") for form in NO_TOML)):
@@ -467,7 +469,7 @@ def test_channels_that_are_refused_are_explained_without_their_addresses(tmp_pat
         assert canaries.seen_in(done.stdout + done.stderr, text[:60]) == []
         if text is many:
             refused = set(re.findall(r"workspace (w\d+):", done.stderr))
-            assert len(refused) == len(BROKEN_CHANNELS) * len(BROKEN_WAYS)
+            assert len(refused) == len(BROKEN_CHANNELS) * len(BROKEN_FORMS)
 
 
 CRASH = """

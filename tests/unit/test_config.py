@@ -1,4 +1,4 @@
-"""The configuration: pipeline.toml holds the defaults, and every mistake is reported with file, key and hint."""
+"""The configuration: pipeline.toml has its defaults, and every mistake is reported with file, key and hint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def written(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def refused(written: Any) -> Any:
-    """Return the problems of a refused configuration."""
+    """Return the problems of a configuration that is refused."""
 
     def problems(text: str, **environ: str) -> list[str]:
         with pytest.raises(ConfigError) as error:
@@ -50,15 +50,15 @@ def test_the_shipped_file_is_the_defaults() -> None:
 
 
 def test_the_shipped_file_has_every_key_in_the_order_of_the_code() -> None:
-    found = []
+    keys = []
     for name, table in tomllib.loads(SHIPPED.read_text()).items():
         inner = {f"sources.{source}": each for source, each in table.items()} if name == "sources" else {name: table}
-        found += [(section, key) for section, each in inner.items() for key in each]
-    assert found == KEYS
+        keys += [(section, key) for section, each in inner.items() for key in each]
+    assert keys == KEYS
 
 
 def test_every_key_of_the_shipped_file_is_explained() -> None:
-    """Each has a comment above it, or above the keys just before it, except ``threads``."""
+    """A comment is above it, or above the keys just before it. (``threads`` needs no explanation.)"""
     explained = False
     for line in SHIPPED.read_text().splitlines():
         if line.startswith("#"):
@@ -79,7 +79,7 @@ def test_without_a_file_it_is_the_defaults(tmp_path: Path, monkeypatch: pytest.M
     assert load(tmp_path / "pipeline.toml", {"OVERHEARD_CONFIG": "nowhere"}).tick.interval == 9
 
 
-def test_a_named_file_must_exist(tmp_path: Path) -> None:
+def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere.toml: no such file .*--config"):
         load(tmp_path / "nowhere.toml", {})
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -94,7 +94,7 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
     ("text", "hints"),
     [
         ("[tick\n", ["not valid TOML", "line 1"]),
-        ("[tock]\n", ["[tock] is no section", "Did you mean tick?", "Valid: bus, database, sources.reddit"]),
+        ("[tock]\n", ["there is no section [tock]", "Did you mean tick?", "Valid: bus, database, sources.reddit"]),
         ("tick = 5\n", ["tick must be a table", "[tick]"]),
         ("[tick]\nintervall = 5\n", ["[tick] intervall: unknown key", "Did you mean interval?", "jitter"]),
         ("[tick]\ninterval = \"5\"\n", ["[tick] interval:", "valid number", "(default: 5)"]),
@@ -119,10 +119,10 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         ("[bus]\nurl = \"redis://x\"\n", ["[bus] url: must start with memory://, amqp:// or amqps://"]),
         ("[database]\nurl = \"mysql://x\"\n", ["[database] url: must start with sqlite:/// or postgresql://"]),
         ("[sources.reddit]\noauth_url = \"oauth.reddit.com\"\n", ["[sources.reddit] oauth_url: must start with http"]),
-        ("[sources.redit]\n", ["[sources.redit] is no section", "mean sources.reddit? Valid: sources.reddit"]),
-        ("[sources.hackernews]\n", ["[sources.hackernews] is no section", "Valid: sources.reddit, sources.replay"]),
-        ("[sources]\nburst = 1\n", ["[sources.burst] is no section", "Valid: sources.reddit, sources.replay"]),
-        ("sources = 1\n", ["[sources] is no section", "Valid: sources.reddit, sources.replay"]),
+        ("[sources.redit]\n", ["there is no section [sources.redit]", "mean sources.reddit? Valid: sources.reddit"]),
+        ("[sources.hackernews]\n", ["no section [sources.hackernews]", "Valid: sources.reddit, sources.replay"]),
+        ("[sources]\nburst = 1\n", ["there is no section [sources.burst]", "Valid: sources.reddit, sources.replay"]),
+        ("sources = 1\n", ["there is no section [sources]", "Valid: sources.reddit, sources.replay"]),
         ("[[sources.reddit]]\n", ["sources.reddit must be a table", "[sources.reddit]"]),
         ("[sources.reddit]\nbrst = 1\n", ["[sources.reddit] brst: unknown key", "Did you mean burst?"]),
         ("[sources.replay]\nspeed = -1\n", ["[sources.replay] speed:", "greater than or equal to 0", "(default: 1.0)"]),
@@ -195,7 +195,9 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
         ("OVERHEARD_SOURCES__REDDIT__CLIENT", "x", ["can only be given in the file, as [[sources.reddit.client]]"]),
     ],
 )
-def test_mistakes_in_the_environment(refused: Any, variable: str, text: str, hints: list[str]) -> None:
+def test_mistakes_in_the_environment_name_the_variable(
+    refused: Any, variable: str, text: str, hints: list[str]
+) -> None:
     [problem] = refused("", **{variable: text})
     for hint in hints:
         assert hint in problem
@@ -210,14 +212,14 @@ def test_a_secret_where_its_files_path_belongs_is_not_repeated(refused: Any, tex
 
 @pytest.mark.parametrize("section", ["bus", "database"])
 @pytest.mark.parametrize("password", ["hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "12#hun@ter2"])
-def test_a_password_that_parsers_read_differently_is_refused(refused: Any, section: str, password: str) -> None:
+def test_a_password_with_an_unescaped_delimiter_is_refused(refused: Any, section: str, password: str) -> None:
     scheme = {"bus": "amqp", "database": "postgresql"}[section]
     [problem] = refused(f'[{section}]\nurl = "{scheme}://me:{password}@h:1/d"')
     assert "write / ? # @ in a password as %2F %3F %23 %40" in problem
     assert "ter2" not in problem
 
 
-def test_an_escaped_password_is_accepted(written: Any) -> None:
+def test_a_password_with_escaped_delimiters_is_accepted(written: Any) -> None:
     for url in ("postgresql://me:a%2Fb%40@h:1/d?x=1", "postgresql:///d?host=/run", "postgres://h/d"):
         assert written(f'[database]\nurl = "{url}"').database.url.get_secret_value() == url
     assert written('[database]\nurl = "sqlite:////a@b/c@d.db"').database.embedded
@@ -267,9 +269,9 @@ def test_no_error_shows_a_secret(refused: Any, text: str) -> None:
     assert "hunter2" not in "\n".join(refused("", OVERHEARD_BUS__URL="hunter2", OVERHEARD_DATABASE__URL="hunter2"))
 
 
-def test_the_list_of_secrets_is_what_it_should_be() -> None:
-    found = " ".join(f"{section}.{key}" for section, key in SECRETS)
-    assert found == "bus.url database.url sources.reddit.client_secret sources.reddit.password alerts.url alerts.secret"
+def test_every_secret_is_listed_here() -> None:
+    names = " ".join(f"{section}.{key}" for section, key in SECRETS)
+    assert names == "bus.url database.url sources.reddit.client_secret sources.reddit.password alerts.url alerts.secret"
 
 
 def test_a_section_under_its_old_name_is_accepted_with_a_warning(written: Any) -> None:
@@ -284,8 +286,8 @@ def test_the_new_name_of_a_section_wins_over_the_old_one(written: Any, order: in
     parts = ['[reddit]\nclient_id = "old"\nburst = 3\n', '[sources.reddit]\nclient_id = "new"\n']
     config = written("".join(parts[::order]))
     assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("new", 3)
-    told = [line.partition("pipeline.toml: ")[2] for line in config.deprecated]
-    assert told == [
+    warnings = [line.partition("pipeline.toml: ")[2] for line in config.deprecated]
+    assert warnings == [
         "[reddit] is called [sources.reddit] now: rename it",
         "[reddit] client_id is not used, as [sources.reddit] client_id is set: remove it",
     ]
@@ -324,18 +326,18 @@ def test_the_new_name_of_a_variable_wins_over_the_old_one(written: Any, tmp_path
     assert config.deprecated == (f"environment: {old} is not used, as {new} is set: unset it",)
 
 
-def test_a_removed_key_is_reported_and_ignored(written: Any) -> None:
+def test_a_removed_key_is_ignored_with_a_warning(written: Any) -> None:
     config = written("[fetch]\noverlap = 5\n", OVERHEARD_FETCH__OVERLAP="6")
     assert config.fetch == Config().fetch
     assert ["[fetch] overlap" in config.deprecated[0], "OVERHEARD_FETCH__OVERLAP" in config.deprecated[1]] == [True] * 2
     config = written('[bus]\nurl = "amqp://h/"\nheartbeat = 60\n', OVERHEARD_BUS__BLOCKED_TIMEOUT="9")
     assert config.bus.address == "amqp://h/"
-    told = " ".join(config.deprecated)
-    assert all(name in told for name in ("?heartbeat=", "?blocked_connection_timeout=", "[bus] url"))
+    warnings = " ".join(config.deprecated)
+    assert all(name in warnings for name in ("?heartbeat=", "?blocked_connection_timeout=", "[bus] url"))
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_of_an_earlier_release"])
-def test_alerts_may_go_to_the_address_that_a_chat_gives_out(written: Any, secret: str) -> None:
+def test_alerts_may_go_to_an_address_copied_from_a_chat(written: Any, secret: str) -> None:
     url = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     config = written(f'[alerts]\nurl = "{url}"\nsecret = "{secret}"\n')
     assert config.alerts.url.get_secret_value() == url
@@ -349,13 +351,13 @@ def test_the_first_of_several_clients_is_used(written: Any) -> None:
     assert ([client.client_id for client in both.clients], both.client_in_use) == (["a", "b", "x"], "a")
 
 
-def test_embedded_bus_and_database_are_recognised() -> None:
+def test_the_defaults_run_in_one_process_and_servers_do_not() -> None:
     config = Config()
     assert (config.bus.embedded, config.database.embedded) == (True, True)
     config = load(SHIPPED, {"OVERHEARD_BUS__URL": "amqps://h/", "OVERHEARD_DATABASE__URL": "postgres://h/d"})
     assert (config.bus.embedded, config.database.embedded) == (False, False)
 
 
-def test_a_configuration_is_immutable() -> None:
+def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().tick.interval = 1  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Routing: which channels get a mention, in which state, and which are prompted."""
+"""Routing: which channels get a delivery of a mention, in which state, and which are prompted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INSTANT = Route(1, 10, "acme", "instant", disabled=False, not_before=0.0)
 MENTION = NewMention(100, 10, 1000, backfilled=False)
 
 
-def way(channel_id: int = 1, **changes: Any) -> Route:
+def channel_route(channel_id: int = 1, **changes: Any) -> Route:
     return msgspec.structs.replace(INSTANT, channel_id=channel_id, **changes)
 
 
@@ -32,14 +32,14 @@ def test_an_instant_channel_gets_a_pending_delivery_and_a_prompt() -> None:
 
 
 def test_a_digest_channel_gets_a_held_delivery_and_no_prompt() -> None:
-    assert route([MENTION], [way(mode="digest")], NOW) == Routing((NewDelivery(1, 100, "held", NOW),), {})
+    assert route([MENTION], [channel_route(mode="digest")], NOW) == Routing((NewDelivery(1, 100, "held", NOW),), {})
 
 
-def test_all_channels_of_the_workspace_get_it_and_no_others() -> None:
+def test_a_mention_goes_to_each_channel_of_its_workspace_and_to_no_other() -> None:
     other = NewMention(101, 20, 1000, backfilled=False)
-    ways = [way(3), way(2, workspace_id=20, workspace="bolt"), way(1, mode="digest")]
-    routing = route([MENTION, other], ways, NOW)
-    assert [(each.mention_id, each.channel_id, each.state) for each in routing.deliveries] == [
+    routes = [channel_route(3), channel_route(2, workspace_id=20, workspace="bolt"), channel_route(1, mode="digest")]
+    routing = route([MENTION, other], routes, NOW)
+    assert [(made.mention_id, made.channel_id, made.state) for made in routing.deliveries] == [
         (100, 1, "held"), (100, 3, "pending"), (101, 2, "pending"),
     ]  # fmt: skip
     assert list(routing.prompts.items()) == [(2, "bolt"), (3, "acme")]
@@ -47,23 +47,23 @@ def test_all_channels_of_the_workspace_get_it_and_no_others() -> None:
 
 @pytest.mark.parametrize(
     ("mention", "to"),
-    [(msgspec.structs.replace(MENTION, backfilled=True), INSTANT), (MENTION, way(disabled=True))],
+    [(msgspec.structs.replace(MENTION, backfilled=True), INSTANT), (MENTION, channel_route(disabled=True))],
 )
-def test_backfilled_mentions_and_disabled_channels_get_no_delivery(mention: NewMention, to: Route) -> None:
+def test_a_backfilled_mention_and_a_disabled_channel_get_no_delivery(mention: NewMention, to: Route) -> None:
     assert route([mention], [to], NOW) == Routing()
 
 
-def test_a_postponed_channel_gets_a_delivery_and_no_prompt() -> None:
-    """Unless the postponement ends so soon that this transaction may not have committed by then."""
+def test_a_channel_with_a_later_not_before_gets_a_delivery_and_no_prompt() -> None:
+    """Its own wake-up sends it, unless that comes so soon that the delivery might not be committed yet."""
     soon = NOW + STORE_MAX_SECONDS
-    routing = route([MENTION], [way(1, not_before=soon), way(2, not_before=soon + 0.01)], NOW)
-    assert [each.state for each in routing.deliveries] == ["pending", "pending"]
+    routing = route([MENTION], [channel_route(1, not_before=soon), channel_route(2, not_before=soon + 0.01)], NOW)
+    assert [made.state for made in routing.deliveries] == ["pending", "pending"]
     assert routing.prompts == {1: "acme"}
 
 
-def test_items_older_than_the_watch_or_than_news_are_backfilled() -> None:
+def test_an_item_older_than_the_watch_or_too_old_to_be_news_is_backfilled() -> None:
     since = NOW - 100.5
-    assert not is_backfilled(NOW - 101, since, NOW), "some sources say only the second"
+    assert not is_backfilled(NOW - 101, since, NOW), "some sources date items to the second"
     assert is_backfilled(NOW - 102, since, NOW)
     assert not is_backfilled(NOW - NEWS_MAX_AGE_SECONDS, 0.0, NOW)
     assert is_backfilled(NOW - NEWS_MAX_AGE_SECONDS - 1, 0.0, NOW)

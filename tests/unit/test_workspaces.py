@@ -1,4 +1,4 @@
-"""The workspace file round-trips, and mistakes are reported with workspace and field."""
+"""The workspace file: what is written is read back, and mistakes are reported with workspace and field."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ kinds = ["posts", "comments", "posts"]
 """
 
 
-def test_the_full_example_is_read() -> None:
+def test_a_workspace_of_every_field_is_read() -> None:
     [spec] = read(EXAMPLE, "workspaces.toml")
     assert spec == WorkspaceSpec(
         slug="acme", name="Acme", timezone="Europe/Berlin", every="*/5 * * * *", digest="0 9 * * *",
@@ -69,7 +69,7 @@ kinds = ["posts"]
 """
 
 
-def test_watches_name_a_source_their_places_and_kinds() -> None:
+def test_a_watch_names_a_source_its_places_and_kinds() -> None:
     [spec] = read(WATCHES, "x")
     assert (spec.subreddits, spec.kinds) == ((), ("posts", "comments"))
     assert spec.watch == (
@@ -89,7 +89,7 @@ def test_watches_name_a_source_their_places_and_kinds() -> None:
     assert read(text, "x") == [spec]
 
 
-def test_what_is_reddit_s_alone_with_one_set_of_kinds_takes_the_short_form() -> None:
+def test_a_single_watch_of_reddit_takes_the_short_form() -> None:
     watch = [{"source": "reddit", "places": ["/r/Rust/", "RUST", "linux"]}]
     [spec] = read(change(watch=watch, kinds=["comments", "posts"]), "x")
     assert (spec.subreddits, spec.watch) == (("python", "linux", "selfhosted", "Rust"), ())
@@ -100,7 +100,7 @@ def test_what_is_reddit_s_alone_with_one_set_of_kinds_takes_the_short_form() -> 
     assert (spec.subreddits, spec.kinds, spec.watch) == (("Rust", "linux"), ("posts",), ())
 
 
-def test_the_minimal_file_is_read() -> None:
+def test_a_slug_and_a_subreddit_are_enough() -> None:
     [spec] = read('[[workspace]]\nslug = "a"\nsubreddits = ["all"]\n', "x")
     assert (spec.name, spec.timezone, spec.every, spec.digest) == ("a", "UTC", "5m", "0 9 * * *")
     assert spec.kinds == ("posts", "comments")
@@ -108,7 +108,7 @@ def test_the_minimal_file_is_read() -> None:
 
 
 def change(**fields: Any) -> str:
-    """Return the example's only workspace with changed fields."""
+    """Return the example's workspace with some fields changed; None leaves one out."""
     table = tomllib.loads(EXAMPLE)["workspace"][0]
     table |= fields
     return "\n".join(
@@ -170,14 +170,14 @@ def inline(value: Any) -> str:
         ({"query": [{"name": " ", "text": "a"}]}, ["workspace acme: query", "name"]),
         ({"query": [{"name": "x" * 101, "text": "a"}]}, ["workspace acme: query", "100"]),
         ({"query": [{"name": "x\x00", "text": "a"}]}, ["workspace acme: query", "cannot be stored"]),
-        ({"query": [{"name": "x", "text": "a"}] * 2}, ["workspace acme: query 'x' stands there more than once"]),
+        ({"query": [{"name": "x", "text": "a"}] * 2}, ["workspace acme: query 'x' occurs more than once"]),
         ({"channel": [{"name": "x", "url": "nonsense"}]}, ["workspace acme: channel 'x'", "url"]),
         ({"channel": [{"name": "x", "url": "https://u/", "mode": "often"}]}, ["workspace acme", "mode"]),
         (
             {"channel": [{"name": "x", "url": "https://h/", "secret": "short"}]},
             ["workspace acme: channel 'x'", "secret"],
         ),
-        ({"channel": [{"name": "x", "url": "https://h/"}] * 2}, ["workspace acme: channel 'x' stands there more"]),
+        ({"channel": [{"name": "x", "url": "https://h/"}] * 2}, ["workspace acme: channel 'x' occurs more than"]),
     ],
 )
 def test_mistakes_are_reported_with_file_workspace_and_field(fields: dict[str, Any], hints: list[str]) -> None:
@@ -195,24 +195,24 @@ def test_mistakes_are_reported_with_file_workspace_and_field(fields: dict[str, A
         ("[[workspaces]]", "[[workspace]]"), ("[[workspace]]\nslug = 'a'\nslug = 'b'", "not valid TOML"),
     ],
 )  # fmt: skip
-def test_mistakes_of_the_file(text: str, hint: str) -> None:
+def test_a_file_that_is_not_workspaces_is_refused_with_its_name(text: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
     assert str(refused.value).startswith("my.toml: ")
     assert hint in str(refused.value)
 
 
-def test_all_mistakes_and_duplicates_are_reported() -> None:
+def test_all_mistakes_are_reported_and_repeated_slugs_too() -> None:
     text = f"{change(every='x')}\n{EXAMPLE}\n{EXAMPLE}\n{change(slug='bolt', kinds=[])}"
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
     lines = str(refused.value).splitlines()
     assert [line.split(": ")[1] for line in lines] == [
-        "workspace acme", "workspace bolt", "workspace acme stands there more than once",
+        "workspace acme", "workspace bolt", "workspace acme occurs more than once",
     ]  # fmt: skip
 
 
-def test_no_mistake_shows_a_secret() -> None:
+def test_no_message_shows_a_secret() -> None:
     for channel in (
         {"name": "x", "url": "slack://hunter2"},
         {"name": "x", "url": "https://user:hunter2@h ost/"},
@@ -224,9 +224,9 @@ def test_no_mistake_shows_a_secret() -> None:
         assert "hunter2" not in str(refused.value)
 
 
-def test_half_a_surrogate_pair_comes_from_no_file_but_from_a_terminal() -> None:
+def test_half_a_surrogate_pair_as_typed_in_a_terminal_is_refused() -> None:
     [spec] = read(EXAMPLE, "x")
-    with pytest.raises(InvalidInput, match="name: it holds a character"):
+    with pytest.raises(InvalidInput, match="name: it contains a character"):
         validated(msgspec.structs.replace(spec, name="\udcff"))
     with pytest.raises(InvalidInput, match="query"):
         validated(msgspec.structs.replace(spec, query=(QuerySpec("x", "acme \udcff"),)))
@@ -315,7 +315,7 @@ def numbered(count: int, row: dict[str, Any]) -> list[dict[str, Any]]:
         ({"kinds": ["links"]}, "valid: posts, comments"),
     ],
 )  # fmt: skip
-def test_every_field_has_a_bound_and_no_message_repeats_what_is_beyond_it(fields: dict[str, Any], hint: str) -> None:
+def test_every_field_has_a_bound_and_no_message_repeats_a_longer_value(fields: dict[str, Any], hint: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read(change(**fields), "my.toml")
     assert hint in str(refused.value)
@@ -326,20 +326,20 @@ def test_several_mistakes_of_one_workspace_are_reported_at_once() -> None:
     text = change(slug="Acme", every="x", kinds=[], subreddits=["a b"], query=[{"name": "x", "text": "NOT a"}], quiet=1)
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
-    told = [line.split(": ")[2] for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
-    assert told == ["unknown key 'quiet'; valid", "slug 'Acme'", "every", "kinds", "subreddits", "query 'x':"]
+    fields = [line.split(": ")[2] for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
+    assert fields == ["unknown key 'quiet'; valid", "slug 'Acme'", "every", "kinds", "subreddits", "query 'x':"]
 
 
-def test_the_report_of_very_many_mistakes_is_bounded() -> None:
+def test_of_very_many_mistakes_the_first_are_reported() -> None:
     with pytest.raises(InvalidInput) as refused:
         read(change(subreddits=[f"{n} {n}" for n in range(10_000)]), "my.toml")
     assert str(refused.value).splitlines()[-1] == "… and 9,800 more problems"
 
 
-def test_texts_over_a_limit_are_refused_first() -> None:
+def test_a_workspace_beyond_a_limit_is_refused_before_its_parts_are_checked() -> None:
     queries = numbered(150_000, {"text": "a b"})
     with pytest.raises(InvalidInput) as refused:
-        read(change(query=queries), "my.toml", refusal=lambda spec: [f"queries: {len(spec.query)}"])
+        read(change(query=queries), "my.toml", check_limits=lambda spec: [f"queries: {len(spec.query)}"])
     assert str(refused.value) == "my.toml: workspace acme: queries: 150000"
 
 
@@ -358,7 +358,7 @@ def test_texts_over_a_limit_are_refused_first() -> None:
         ("[[workspace]]\nkinds = [" + '"posts",' * 200_000 + "]\nsubreddits = []\nslug = 'a'", "subreddits"),
     ],
 )  # fmt: skip
-def test_no_file_causes_a_traceback(given: str | bytes, hint: str) -> None:
+def test_a_malformed_file_is_an_error_and_not_a_traceback(given: str | bytes, hint: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read(given, "my.toml")
     assert str(refused.value).startswith("my.toml: ")
@@ -370,7 +370,7 @@ HIDDEN_TEXT = "a\u202eb\U000e0041\U000e007f\ufeff\u200b\x7f\x85\u2028\u2066é\U0
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
-def test_an_export_hides_nothing_and_loses_nothing(ascii_only: bool) -> None:
+def test_an_export_escapes_invisible_characters_and_loses_nothing(ascii_only: bool) -> None:
     [plain] = read(EXAMPLE, "x")
     query = QuerySpec(HIDDEN_TEXT, f"{HIDDEN_TEXT} acme")
     spec = validated(msgspec.structs.replace(plain, name=HIDDEN_TEXT, query=(query,)))

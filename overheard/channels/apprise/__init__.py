@@ -1,1 +1,1 @@
-"""The channels that Apprise serves: its services, made safe to be named by strangers."""
+"""Send through Apprise: its services, made safe for URLs that strangers write."""

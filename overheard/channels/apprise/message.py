@@ -1,8 +1,8 @@
-"""A notice as one message of an Apprise service: in the form that it takes, and as long as it takes in one piece.
+"""Fit a notice into one message of an Apprise service, in a format that it accepts.
 
-A medium's limit is measured on what the service would send, after Apprise's conversions and escapes, which make a text
-longer than we wrote it. What is too long is shortened by ``render``, which counts what it leaves out; Apprise itself
-shortens nothing, since it cuts where the limit happens to be.
+The limit is compared with what the service would send, after Apprise's conversions and escapes, which make a text
+longer. ``render`` shortens what is too long and counts what it leaves out; Apprise's own shortening is off, since it
+cuts wherever the limit happens to be.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import sys
 from typing import Any, NamedTuple
 
 from overheard.channels.rendering import render
+from overheard.channels.rendering.safe_templates import Flavour
 from overheard.channels.rendering.sanitize import truncate
 from overheard.notices import Notice
 
-TITLE_LIMITS = (160, 60, 24)  # characters, where the title shares a short message with the text
+# Characters, tried in this order where the title shares a short message with the text: a whole subject, one that
+# leaves an SMS room for a link, and one for pagers (67 and 80 characters in all). Chosen, not measured.
+TITLE_LENGTHS = (render.SUBJECT_MAX_CHARS, 60, 24)
 
 
 class FittedMessage(NamedTuple):
-    """``text`` stands beside an HTML body in a mail."""
+    """A message that fits. ``text``: the text part of a mail, beside an HTML body."""
 
     title: str
     body: str
@@ -28,44 +31,44 @@ class FittedMessage(NamedTuple):
 
 
 def compose(service: Any, notice: Notice) -> FittedMessage:
-    """Return the fullest message that fits."""
+    """Return the fullest message that fits into one piece."""
     flavour, body_format = _flavour(service)
-    subject = truncate(render.subject(notice), service.title_maxlen or render.SUBJECT_LIMIT)
-    titles = [truncate(subject, limit) for limit in TITLE_LIMITS]
+    subject = truncate(render.subject(notice), service.title_maxlen or render.SUBJECT_MAX_CHARS)
+    titles = [truncate(subject, limit) for limit in TITLE_LENGTHS]
     text = render.body(notice, "text", int(service.body_maxlen)) if flavour == "html" else None
     for title in titles:
         body = render.longest_fitting(notice, flavour, functools.partial(_fits, service, title, body_format))
         if body is not None:
             return FittedMessage(title, body, body_format, text)
-    tally = render.tally(notice, flavour)
-    title = next((title for title in titles if _fits(service, title, body_format, tally)), titles[-1])
-    return FittedMessage(title, tally, body_format, text)
+    body = render.count_only(notice, flavour)
+    title = next((title for title in titles if _fits(service, title, body_format, body)), titles[-1])
+    return FittedMessage(title, body, body_format, text)
 
 
 def _fits(service: Any, title: str, body_format: str, body: str) -> bool:
-    """Return True if the service takes this whole."""
+    """Return True if the service would send this whole."""
     room = int(service.body_maxlen)
-    if _units(body) > 2 * room:
-        return False  # without converting it, which takes long; even to drop every escape leaves half of a text
+    if _utf16_length(body) > 2 * room:
+        return False  # not worth converting, which takes long: dropping every escape leaves half of a text at least
     (piece,) = service._build_send_calls(
         title=title, body=body, notify_type="info", overflow="upstream", body_format=body_format
     )
     if service.overflow_amalgamate_title:
-        room -= max(_units(piece["title"]), _units(service.dialect_convert(piece["title"]))) + len("\r\n")
+        room -= max(_utf16_length(piece["title"]), _utf16_length(service.dialect_convert(piece["title"]))) + len("\r\n")
     lines = service.body_max_line_count or sys.maxsize
-    return _units(piece["body"]) <= room and body.count("\n") < lines
+    return _utf16_length(piece["body"]) <= room and body.count("\n") < lines
 
 
-def _units(text: str) -> int:
-    # Many services count UTF-16 code units, in which an emoji is two; none counts fewer than code points.
+def _utf16_length(text: str) -> int:
+    # Many services count UTF-16 code units, where an emoji is two; that is never less than the number of code points.
     return len(text.encode("utf-16-le", "replace")) // 2
 
 
-def _flavour(service: Any) -> tuple[render.Flavour, str]:
-    """What to write for this service, and what to tell Apprise that it is.
+def _flavour(service: Any) -> tuple[Flavour, str]:
+    """Return the flavour to render for this service, and the format to declare to Apprise.
 
-    Mail gets our page. A service that takes plain text gets that, even if it could do more: nothing to escape wrongly.
-    Those that only take Markdown get Markdown, escaped by us, since Apprise's own escaping breaks links.
+    Mail gets our page. A service that accepts plain text gets that, even if it could do more: then no escape can be
+    wrong. Those that only accept Markdown get Markdown that we escape, since Apprise's own escaping breaks links.
     """
     if service.resolve_format(None) == "html" and service.title_maxlen:
         return "html", "html"

@@ -1,7 +1,7 @@
-"""Names in the modules of Apprise's services that stand for something of ours.
+"""Replace what the modules of Apprise's services have imported.
 
-Apprise offers no way to give it an HTTP client, a Message-ID or a text part. So what its services import under a name
-is exchanged for ours, once, when they have been loaded; the libraries that they import it from stay as they are.
+Apprise has no setting for an HTTP client, a Message-ID or a text part. So the names that its services imported are
+bound to replacements, once, after the services have been loaded; the libraries they come from stay unchanged.
 ``tests/unit/channels/apprise/test_patching.py`` reads the installed Apprise and fails when a release moves a name.
 """
 
@@ -12,8 +12,8 @@ import sys
 SERVICES = "apprise.plugins."
 
 
-def replace_name(name: str, theirs: object, ours: object) -> None:
-    """Put ``ours`` in place of ``theirs`` wherever a service knows it as ``name``."""
+def replace_name(name: str, original: object, replacement: object) -> None:
+    """Bind ``name`` to ``replacement`` in every service module where it is bound to ``original``."""
     for module_name, module in list(sys.modules.items()):
-        if module_name.startswith(SERVICES) and vars(module).get(name) is theirs:
-            setattr(module, name, ours)
+        if module_name.startswith(SERVICES) and vars(module).get(name) is original:
+            setattr(module, name, replacement)

@@ -1,1 +1,1 @@
-"""Notices as text: subjects, excerpts, pages and JSON bodies."""
+"""Render notices: subjects, excerpts, pages and JSON bodies."""

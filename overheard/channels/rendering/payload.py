@@ -1,4 +1,4 @@
-"""What a webhook's body says."""
+"""Encode a notice as the JSON body of a webhook."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import msgspec
 
 from overheard.notices import Notice, PublicMention
 
-BODY_MAX_BYTES = 512_000  # bytes of mentions in a body: many receivers refuse more than 1 MB
+BODY_MAX_BYTES = 512_000  # of mentions: many receivers refuse a body of more than 1 MB
 
 
 def body_of(notice: Notice, *, now: float) -> bytes:
-    """The JSON that receivers get, the same bytes on every try.
+    """Return the JSON for a receiver, the same bytes on every attempt.
 
     ``timestamp`` is when it happened (the newest mention was stored, the last incident seen), not when it was sent.
-    Of many mentions it holds the newest, as many as fit; ``omitted`` counts all that it does not hold.
+    The body contains the newest mentions that fit, at least one; ``omitted`` counts all others.
     """
     incidents = notice.alert.incidents if notice.alert is not None else ()
-    said = [mention.stored_at for mention in notice.mentions] + [incident.last_at for incident in incidents]
-    times = [datetime.fromisoformat(moment) for moment in said]
+    moments = [mention.stored_at for mention in notice.mentions] + [incident.last_at for incident in incidents]
+    times = [datetime.fromisoformat(moment) for moment in moments]
     happened = max(times, default=datetime.fromtimestamp(now, UTC))
-    shown = _fitting(notice.mentions)
+    included = _newest_fitting(notice.mentions)
     data: Any = (
         notice.alert
         if notice.type == "alert"
@@ -31,14 +31,14 @@ def body_of(notice: Notice, *, now: float) -> bytes:
         if notice.type == "mention.created"
         else {
             "workspace": notice.workspace,
-            "mentions": shown,
-            "omitted": notice.omitted + len(notice.mentions) - len(shown),
+            "mentions": included,
+            "omitted": notice.omitted + len(notice.mentions) - len(included),
         }
     )
     return msgspec.json.encode({"type": notice.type, "timestamp": happened.astimezone(UTC), "data": data})
 
 
-def _fitting(mentions: Sequence[PublicMention]) -> Sequence[PublicMention]:
+def _newest_fitting(mentions: Sequence[PublicMention]) -> Sequence[PublicMention]:
     room = BODY_MAX_BYTES
     for position in range(len(mentions) - 1, -1, -1):
         room -= len(msgspec.json.encode(mentions[position])) + 1

@@ -1,4 +1,4 @@
-"""Making strangers' text harmless where it is shown: nobody is pinged, no link hides its target, no header is split."""
+"""Make strangers' text harmless where it is shown: no pings, no links with a hidden target, no split headers."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import re
 ZERO_WIDTH = "\u200b"
 ELLIPSIS = "…"
 
-# Control characters, except for newline and tab; those that turn the direction of what follows (spoofed text); and
-# those in which a whole sentence can hide (tags).
+# Control characters except newline and tab; characters that reverse the direction of text, which spoof it; and tag
+# characters, which are invisible and can hide a whole sentence.
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
 
 # Where chat services see commands: "@everyone", "<@123>", "<!channel>", "</run:1>", "[text](target)",
-# "<https://…|text>". Each service has rules of its own, so every "@", every "<" and every "](" is broken up for all of
-# them.
+# "<https://…|text>". The rules differ by service and change, so a zero-width space follows every "@" and "<", and
+# splits every "](", for all of them.
 COMMANDS = re.compile(r"(?<=[@<＠])|(?<=\])(?=[(\[:])")
 
 COMMONMARK = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
 def clean(text: str) -> str:
-    """``text`` without control characters."""
+    """Return ``text`` without control characters, its line ends as newlines."""
     return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def one_line(text: str, limit: int) -> str:
-    """``text`` as one line of at most ``limit`` characters: for subjects, so that no header can be smuggled in."""
+    """Return ``text`` as one line of at most ``limit`` characters: a subject with a line break could add a header."""
     return truncate(" ".join(clean(text).split()), limit)
 
 
 def defuse(text: str) -> str:
-    """``text`` looks the same, but no chat service finds a mention, a command or a masked link in it."""
+    """Return text that looks the same, but in which no chat service finds a mention, a command or a masked link."""
     return COMMANDS.sub(ZERO_WIDTH, clean(text))
 
 
 def escape_markdown(text: str) -> str:
-    """Inert, and with every character of Markdown's escaped: it is shown as it was written."""
+    """Defuse ``text`` and escape every Markdown character, so that it is shown as it was written."""
     return COMMONMARK.sub(r"\\\1", defuse(text))
 
 
 def truncate(text: str, limit: int) -> str:
-    """At most ``limit`` characters, with an ellipsis when something is missing."""
+    """Return at most ``limit`` characters of ``text``, with an ellipsis if something is missing."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + ELLIPSIS

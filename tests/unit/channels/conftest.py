@@ -1,4 +1,4 @@
-"""Channels for tests of their senders: a receiver over real HTTP, and a sample to send."""
+"""Options and sample notices for tests of transports."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def mention() -> Callable[..., PublicMention]:
 @pytest.fixture
 def notice(mention: Callable[..., PublicMention]) -> Callable[..., Notice]:
     def make(**changes: Any) -> Notice:
-        """One mention, with ``changes`` to it."""
+        """Return a notice of one mention, with ``changes`` to it."""
         one = mention(**changes)
         return Notice(id="dlv_17", type="mention.created", workspace="acme", mentions=(one,))
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.redact import redact
-from overheard.channels.registry import is_signed, open_channel, validate_url
+from overheard.channels.registry import is_signed, open_transport, validate_url
 from overheard.channels.signing import new_secret
-from overheard.channels.webhook import WebhookChannel
+from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
 
 FLOW = "workflows/643e69f83c8944438d68119179a10a64/triggers/manual/paths/invoke"
@@ -46,22 +46,22 @@ WEBHOOKS = [
 
 
 @pytest.mark.parametrize("url", COPIED)
-def test_what_people_copy_goes_to_the_service_as_its_own_message(url: str, strict: ChannelOptions) -> None:
+def test_a_copied_address_gets_messages_in_the_services_own_format(url: str, strict: ChannelOptions) -> None:
     assert not is_signed(url)
     validate_url(url, options=strict)
-    channel = open_channel(url, None, options=strict)
-    assert isinstance(channel, AppriseChannel)
+    channel = open_transport(url, None, options=strict)
+    assert isinstance(channel, AppriseTransport)
     assert type(channel._service()).__module__ == f"apprise.plugins.{COPIED[url]}"
     assert "canary" not in redact(url)
 
 
 @pytest.mark.parametrize("url", COPIED)
-def test_a_secret_from_when_it_was_taken_for_a_webhook_does_no_harm(url: str, strict: ChannelOptions) -> None:
-    assert isinstance(open_channel(url, new_secret(), options=strict), AppriseChannel)
+def test_a_secret_left_from_when_the_address_was_a_webhook_is_ignored(url: str, strict: ChannelOptions) -> None:
+    assert isinstance(open_transport(url, new_secret(), options=strict), AppriseTransport)
 
 
 @pytest.mark.parametrize("url", UNKNOWN)
-def test_what_the_service_does_not_take_is_refused_with_the_right_form(url: str, strict: ChannelOptions) -> None:
+def test_an_address_that_the_service_refuses_is_refused_with_the_right_form(url: str, strict: ChannelOptions) -> None:
     with pytest.raises(InvalidInput) as error:
         validate_url(url, options=strict, where="channel 'team'")
     text = str(error.value)
@@ -73,10 +73,10 @@ def test_what_the_service_does_not_take_is_refused_with_the_right_form(url: str,
 @pytest.mark.parametrize("url", WEBHOOKS)
 def test_all_other_addresses_stay_signed_webhooks(url: str, strict: ChannelOptions) -> None:
     assert is_signed(url)
-    assert isinstance(open_channel(url, new_secret(), options=strict), WebhookChannel)
+    assert isinstance(open_transport(url, new_secret(), options=strict), WebhookTransport)
 
 
 @pytest.mark.parametrize("option", ["template=/etc/passwd", "template=https://example.com/x"])
 def test_options_of_a_copied_address_are_held_to_the_same_rules(option: str, strict: ChannelOptions) -> None:
     with pytest.raises(InvalidInput, match="the option template= of Slack may read a file"):
-        open_channel(f"{next(iter(COPIED))}?{option}", None, options=strict)
+        open_transport(f"{next(iter(COPIED))}?{option}", None, options=strict)

@@ -23,11 +23,11 @@ from overheard.channels.redact import redact, redact_in
         ("can/ary://x", "***"),
     ],
 )
-def test_only_the_kind_and_a_webhooks_host_are_shown(url: str, shown: str) -> None:
+def test_only_the_scheme_and_a_webhooks_host_are_shown(url: str, shown: str) -> None:
     assert redact(url) == shown
 
 
-def test_scrub_takes_every_part_of_the_url_out() -> None:
+def test_every_part_of_the_url_is_removed_from_a_text() -> None:
     url = "mailto://user%40x:can%2Fary1@example.com:587/boss?to=ceo%40corp.example&name=Acme"
     text = "login as user failed, password can/ary1 for ceo@corp.example at https://host/secret (error=535)"
     assert "ary1" not in redact_in(text, url)

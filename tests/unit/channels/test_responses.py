@@ -14,7 +14,7 @@ def test_2xx_is_delivered(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 408, 422, 425, 429, 500, 503, 599])
-def test_everything_else_is_tried_again(status: int) -> None:
+def test_other_statuses_are_retried_after_the_requested_delay(status: int) -> None:
     with pytest.raises(RetryableError, match=rf"h\.example answered {status}") as error:
         raise_for_status("h.example", status, "7", now=NOW)
     assert error.value.delay == 7
@@ -24,16 +24,16 @@ def test_everything_else_is_tried_again(status: int) -> None:
     ("status", "alone"), [(400, True), (401, True), (404, True), (422, True), (307, False), (408, False), (425, False),
                           (429, False), (500, False), (503, False)]
 )  # fmt: skip
-def test_what_is_refused_is_refused_alone_and_what_fails_is_the_receivers_fault(status: int, alone: bool) -> None:
+def test_a_refusal_concerns_one_delivery_and_a_failure_the_whole_channel(status: int, alone: bool) -> None:
     with pytest.raises(RetryableError) as error:
         raise_for_status("h.example", status, None, now=NOW)
     assert isinstance(error.value, DeliveryRefused) is alone
     with pytest.raises(RetryableError) as error:
         raise_for_status("h.example", status, "7", now=NOW)
-    assert not isinstance(error.value, DeliveryRefused), "it says when it will be asked again, whatever is sent"
+    assert not isinstance(error.value, DeliveryRefused), "a delay applies to the whole channel, whatever is sent"
 
 
-def test_413_is_no_better_next_time() -> None:
+def test_413_is_permanent_for_this_notice() -> None:
     with pytest.raises(PermanentError, match=r"h\.example answered 413 .*: allow bodies of 1 MB") as error:
         raise_for_status("h.example", 413, "7", now=NOW)
     assert not isinstance(error.value, ChannelGone), "another notice may well be taken"
@@ -44,7 +44,7 @@ def test_410_is_a_request_to_stop() -> None:
         raise_for_status("h.example", 410, None, now=NOW)
 
 
-def test_a_redirect_says_what_to_do() -> None:
+def test_the_error_of_a_redirect_says_what_to_do() -> None:
     with pytest.raises(RetryableError, match="set the channel's url to the address that it names"):
         raise_for_status("h.example", 308, None, now=NOW)
 
@@ -71,5 +71,5 @@ def test_a_redirect_says_what_to_do() -> None:
         ("Tue, 99 Nov 2023 22:14:20 GMT", None),
     ],
 )
-def test_retry_after_in_every_form(header: str | None, delay: float | None) -> None:
+def test_retry_after_is_parsed_in_every_form(header: str | None, delay: float | None) -> None:
     assert parse_retry_after(header, now=NOW) == delay

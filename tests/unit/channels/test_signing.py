@@ -8,8 +8,8 @@ from overheard.channels.signing import headers, key_of, new_secret
 from overheard.errors import InvalidInput
 
 
-def test_the_specification_example() -> None:
-    """The vector that Standard Webhooks' own libraries are tested with."""
+def test_the_signature_matches_the_specifications_example() -> None:
+    """The test vector of Standard Webhooks' own libraries."""
     key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     signed = headers(key, id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp=1614265330, body=b'{"test": 2432232314}')
     assert signed == {

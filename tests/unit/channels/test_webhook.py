@@ -14,7 +14,7 @@ import pytest
 from overheard.channels import ChannelOptions
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.signing import new_secret
-from overheard.channels.webhook import WebhookChannel
+from overheard.channels.webhook import WebhookTransport
 from overheard.errors import ChannelGone, InvalidInput, RetryableError
 from overheard.net.egress import EgressRefused
 from overheard.notices import Notice
@@ -25,7 +25,7 @@ MakeNotice = Callable[..., Notice]
 
 
 def test_a_mention_arrives_signed(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
-    WebhookChannel(f"{http.url}/hook?token=x", SECRET, options).send(notice())
+    WebhookTransport(f"{http.url}/hook?token=x", SECRET, options).send(notice())
     request = http.wait_for(1)[0]
     assert (request.method, request.path) == ("POST", "/hook?token=x")
     assert request.verified_by(SECRET)
@@ -62,7 +62,7 @@ def test_a_mention_arrives_signed(http: HttpSink, options: ChannelOptions, notic
 
 
 @pytest.mark.parametrize("type", ["mentions.summary", "digest"])
-def test_many_mentions_come_as_a_list(type: str, notice: MakeNotice) -> None:
+def test_a_summary_and_a_digest_list_their_mentions(type: str, notice: MakeNotice) -> None:
     mentions = (notice().mentions[0], notice(stored_at="2026-03-05T00:00:00+01:00").mentions[0])
     many = Notice(id="x", type=type, workspace="acme", mentions=mentions, omitted=5)  # type: ignore[arg-type]
     body = body_of(many, now=0.0).decode()
@@ -79,9 +79,9 @@ def test_a_body_holds_the_newest_mentions_that_fit_and_counts_the_others(notice:
     assert data["omitted"] == 5 + 198
     assert len(body) < 600_000
     huge = msgspec.structs.replace(largest, body="x" * 2_000_000)
-    for kind, said in (("digest", b'"omitted":0}}'), ("mention.created", b"}}")):
+    for kind, ending in (("digest", b'"omitted":0}}'), ("mention.created", b"}}")):
         alone = Notice(id="x", type=kind, workspace="acme", mentions=(huge,))  # type: ignore[arg-type]
-        assert body_of(alone, now=0.0).endswith(said), "one is never left out"
+        assert body_of(alone, now=0.0).endswith(ending), "one is never left out"
 
 
 def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(
@@ -89,11 +89,11 @@ def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(
 ) -> None:
     clock = iter([1000.0] * 3 + [2000.0] * 3)
     options = msgspec.structs.replace(options, clock=lambda: next(clock))
-    channel = WebhookChannel(http.url, SECRET, options)
+    transport = WebhookTransport(http.url, SECRET, options)
     http.answer(Answer(500))
     with pytest.raises(RetryableError):
-        channel.send(notice())
-    channel.send(notice())
+        transport.send(notice())
+    transport.send(notice())
     first, second = http.wait_for(2)
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
@@ -103,39 +103,39 @@ def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(
 
 
 def test_retry_after_and_410_reach_the_caller(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
-    channel = WebhookChannel(f"{http.url}/canary", SECRET, options)
+    transport = WebhookTransport(f"{http.url}/canary", SECRET, options)
     http.answer(Answer(429, {"Retry-After": "7"}), Answer(410))
     with pytest.raises(RetryableError, match=r"^127\.0\.0\.1 answered 429 Too Many Requests$") as error:
-        channel.send(notice())
+        transport.send(notice())
     assert error.value.delay == 7
     with pytest.raises(ChannelGone):
-        channel.send(notice())
+        transport.send(notice())
 
 
 def test_a_redirect_is_not_followed(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     http.answer(Answer(307, {"Location": f"{http.url}/elsewhere"}))
     with pytest.raises(RetryableError, match="redirects are not followed"):
-        WebhookChannel(http.url, SECRET, options).send(notice())
+        WebhookTransport(http.url, SECRET, options).send(notice())
     assert len(http.arrived) == 1
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip headers"])
-def test_no_answer_ends_at_the_deadline(http: HttpSink, notice: MakeNotice, fault: str) -> None:
+def test_an_attempt_without_an_answer_ends_at_the_deadline(http: HttpSink, notice: MakeNotice, fault: str) -> None:
     http.answer(Answer(fault=fault))  # type: ignore[arg-type]
     quick = ChannelOptions(allow_private=True, timeout=0.3, user_agent="x")
     started = time.monotonic()
     with pytest.raises(RetryableError, match=r"gave no complete answer within 0\.3 s"):
-        WebhookChannel(http.url, SECRET, quick).send(notice())
+        WebhookTransport(http.url, SECRET, quick).send(notice())
     assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("fault", ["drip body", "endless body", "endless chunk"])
-def test_after_2xx_the_body_holds_nobody_up(
+def test_after_2xx_the_body_delays_nothing(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice, fault: str
 ) -> None:
     http.answer(Answer(fault=fault))  # type: ignore[arg-type]
     started = time.monotonic()
-    WebhookChannel(http.url, SECRET, options).send(notice())
+    WebhookTransport(http.url, SECRET, options).send(notice())
     assert time.monotonic() - started < 10  # the deadline is 20 s
 
 
@@ -143,29 +143,29 @@ def test_headers_without_end_are_cut_off(options: ChannelOptions, notice: MakeNo
     with HttpSink() as sink:
         sink.answer(Answer(fault="endless headers"))
         with pytest.raises(RetryableError, match=r"^127\.0\.0\.1 sent more than [0-9,]+ KiB$"):
-            WebhookChannel(f"{sink.url}/canary", SECRET, options).send(notice())
+            WebhookTransport(f"{sink.url}/canary", SECRET, options).send(notice())
     assert sink.flooded < 64 * 2**20
 
 
-def test_libraries_log_no_url(http: HttpSink, notice: MakeNotice, caplog: pytest.LogCaptureFixture) -> None:
+def test_libraries_do_not_log_the_url(http: HttpSink, notice: MakeNotice, caplog: pytest.LogCaptureFixture) -> None:
     """urllib3 warns of headers that end too soon, with the whole URL."""
     caplog.set_level(logging.DEBUG)
     http.answer(Answer(fault="drip headers"))
     quick = ChannelOptions(allow_private=True, timeout=0.5, user_agent="x")
     with pytest.raises(RetryableError):
-        WebhookChannel(f"{http.url}/canary", SECRET, quick).send(notice())
+        WebhookTransport(f"{http.url}/canary", SECRET, quick).send(notice())
     assert "canary" not in caplog.text
 
 
-def test_a_reset_connection_is_a_passing_fault(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+def test_a_reset_connection_is_retried(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     http.answer(Answer(fault="reset"))
     with pytest.raises(RetryableError, match=r"^127\.0\.0\.1: connection reset by peer$"):
-        WebhookChannel(f"{http.url}/canary", SECRET, options).send(notice())
+        WebhookTransport(f"{http.url}/canary", SECRET, options).send(notice())
 
 
-def test_what_is_not_http_is_a_passing_fault(options: ChannelOptions, notice: MakeNotice, mail: HttpSink) -> None:
+def test_an_answer_that_is_not_http_is_retried(options: ChannelOptions, notice: MakeNotice, mail: HttpSink) -> None:
     with pytest.raises(RetryableError, match="closed the connection"):
-        WebhookChannel(f"http://127.0.0.1:{mail.port}/canary", SECRET, options).send(notice())
+        WebhookTransport(f"http://127.0.0.1:{mail.port}/canary", SECRET, options).send(notice())
 
 
 def test_proxies_of_the_environment_are_not_used(
@@ -173,7 +173,7 @@ def test_proxies_of_the_environment_are_not_used(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    WebhookChannel(http.url, SECRET, options).send(notice())
+    WebhookTransport(http.url, SECRET, options).send(notice())
     http.wait_for(1)
 
 
@@ -185,21 +185,21 @@ def test_names_of_private_addresses_are_refused_at_connect_time(
     addresses: list[str], http: HttpSink, strict: ChannelOptions, notice: MakeNotice
 ) -> None:
     url = f"http://rebind.example:{http.port}/canary"
-    channel = WebhookChannel(url, SECRET, strict, resolve=lambda host, port: addresses)
+    transport = WebhookTransport(url, SECRET, strict, resolve=lambda host, port: addresses)
     with pytest.raises(EgressRefused, match=r"rebind\.example .*\[notify\] allow_private") as error:
-        channel.send(notice())
+        transport.send(notice())
     assert "canary" not in str(error.value)
     assert len(http.arrived) == 0
 
 
-def test_a_missing_secret_is_said(options: ChannelOptions) -> None:
+def test_a_missing_secret_is_refused(options: ChannelOptions) -> None:
     with pytest.raises(InvalidInput, match="secret: a webhook needs one"):
-        WebhookChannel("https://example.com/", None, options)
+        WebhookTransport("https://example.com/", None, options)
 
 
-def test_threads_share_a_channel(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
-    channel = WebhookChannel(http.url, SECRET, options)
-    threads = [threading.Thread(target=channel.send, args=(notice(),)) for _ in range(8)]
+def test_threads_may_share_a_transport(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    transport = WebhookTransport(http.url, SECRET, options)
+    threads = [threading.Thread(target=transport.send, args=(notice(),)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -233,7 +233,7 @@ def test_tls_is_checked_against_the_name_and_not_the_address(
 ) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
     url = f"https://hooks.example:{https.port}/"
-    WebhookChannel(url, SECRET, options, resolve=lambda host, port: ["127.0.0.1"], tls=trusting).send(notice())
+    WebhookTransport(url, SECRET, options, resolve=lambda host, port: ["127.0.0.1"], tls=trusting).send(notice())
     assert https.wait_for(1)[0].headers["host"] == f"hooks.example:{https.port}"
     assert https.server_names == ["hooks.example"]
 
@@ -244,8 +244,8 @@ def test_a_wrong_or_unknown_certificate_is_not_accepted(
 ) -> None:
     tls = ssl.create_default_context(cafile=str(certificate)) if trusted else None
     url = f"https://{name}:{https.port}/canary"
-    channel = WebhookChannel(url, SECRET, options, resolve=lambda host, port: ["127.0.0.1"], tls=tls)
+    transport = WebhookTransport(url, SECRET, options, resolve=lambda host, port: ["127.0.0.1"], tls=tls)
     with pytest.raises(RetryableError, match="certificate or TLS setup was not accepted") as error:
-        channel.send(notice())
+        transport.send(notice())
     assert "canary" not in str(error.value)
     assert len(https.arrived) == 0

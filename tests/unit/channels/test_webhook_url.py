@@ -6,7 +6,7 @@ from overheard.channels.webhook_url import parse_target
 from overheard.errors import InvalidInput
 
 
-def test_takes_a_plain_url_apart() -> None:
+def test_a_plain_url_is_split_into_its_parts() -> None:
     assert parse_target("https://Hooks.Example.com/a/b?token=x%20y", allow_private=False) == (
         "https",
         "hooks.example.com",

@@ -67,7 +67,7 @@ def test_a_wrong_configuration_names_every_problem(run: Run, folder: Path) -> No
     assert result.stdout == ""
     assert "overheard: mine.toml: [bus] url: Input should be a valid string" in result.stderr
     assert "mine.toml: [tick] intervall: unknown key. Did you mean interval?" in result.stderr
-    assert "[nothing] is no section of it" in result.stderr
+    assert "there is no section [nothing]" in result.stderr
 
 
 def test_the_configuration_may_be_named_by_the_environment(run: Run, folder: Path) -> None:

@@ -17,7 +17,7 @@ def test_public_addresses_pass(address: str) -> None:
 
 
 @pytest.mark.parametrize("block", [block for block, _ in [*NON_PUBLIC_V4, *NON_PUBLIC_V6]], ids=str)
-def test_first_and_last_address_of_each_special_block_are_refused(
+def test_the_first_and_the_last_address_of_each_special_block_are_refused(
     block: ipaddress.IPv4Network | ipaddress.IPv6Network,
 ) -> None:
     assert why_refused(block[0])
@@ -34,7 +34,7 @@ def test_first_and_last_address_of_each_special_block_are_refused(
         "fd00:ec2::254", "ff02::1", "2001:db8::1", "3fff::1", "100::1", "5f00::1", "4000::1",
     ],
 )  # fmt: skip
-def test_addresses_that_are_not_the_internet(address: str) -> None:
+def test_addresses_that_are_not_public_are_refused(address: str) -> None:
     assert why_refused(ipaddress.ip_address(address))
 
 
@@ -42,7 +42,7 @@ def test_addresses_that_are_not_the_internet(address: str) -> None:
     "spelling",
     ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "017700000001", "127.0.1"],
 )
-def test_every_spelling_of_loopback_is_read(spelling: str) -> None:
+def test_every_spelling_of_loopback_is_recognized(spelling: str) -> None:
     address = parse_address(spelling)
     assert address is not None
     assert why_refused(address)

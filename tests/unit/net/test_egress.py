@@ -26,17 +26,17 @@ def test_one_private_address_among_public_ones_refuses_the_name(answer: list[str
         egress.connect("evil.example", 80, deadline=deadline, allow_private=False, resolve=lambda host, port: answer)
 
 
-def test_the_name_is_resolved_once_and_the_answer_used(http: HttpSink, deadline: Deadline) -> None:
-    """Rebinding: a second lookup would get another answer. There is none, and none of the library's own."""
-    asked = []
+def test_a_name_is_resolved_once_and_the_result_is_used(http: HttpSink, deadline: Deadline) -> None:
+    """DNS rebinding: a second lookup, by us or by the library, would get another answer."""
+    lookups: list[tuple[str, int]] = []
 
     def resolve(host: str, port: int) -> list[str]:
-        asked.append((host, port))
-        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.9"]
+        lookups.append((host, port))
+        return ["127.0.0.1"] if len(lookups) == 1 else ["127.0.0.9"]
 
     sock = egress.connect("nowhere.invalid", http.port, deadline=deadline, allow_private=True, resolve=resolve)
     assert sock.getpeername() == ("127.0.0.1", http.port)
-    assert asked == [("nowhere.invalid", http.port)]
+    assert lookups == [("nowhere.invalid", http.port)]
     sock.close()
 
 
@@ -49,12 +49,12 @@ def test_the_next_address_is_tried_when_one_does_not_answer(http: HttpSink, dead
     sock.close()
 
 
-def test_nobody_listening_is_a_passing_fault(deadline: Deadline) -> None:
+def test_a_refused_connection_is_retried(deadline: Deadline) -> None:
     with pytest.raises(RetryableError, match=r"cannot connect to localhost:1: Connection refused"):
         egress.connect("localhost", 1, deadline=deadline, allow_private=True, resolve=egress.resolve)
 
 
-def test_an_unknown_name_is_a_passing_fault(deadline: Deadline) -> None:
+def test_an_unknown_name_is_retried(deadline: Deadline) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise OSError("no such name")
 
@@ -62,7 +62,7 @@ def test_an_unknown_name_is_a_passing_fault(deadline: Deadline) -> None:
         egress.connect("gone.example", 80, deadline=deadline, allow_private=False, resolve=resolve)
 
 
-def test_a_dead_name_server_holds_nobody_up() -> None:
+def test_a_dead_name_server_ends_with_the_deadline() -> None:
     answered = threading.Event()
 
     def resolve(host: str, port: int) -> list[str]:

@@ -40,7 +40,7 @@ def test_a_name_with_one_private_address_is_refused(answer: list[str], monkeypat
 
 
 def test_a_redirect_into_the_private_network_is_refused(http: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first hop is let through by treating the sink's address as public; the second one is not."""
+    """The sink's address counts as public here, so that the first hop is allowed; the second hop is refused."""
     public = "127.0.0.1"
     real = __import__("overheard.net.addresses", fromlist=["x"]).why_refused
     monkeypatch.setattr("overheard.net.egress.why_refused", lambda a: None if str(a) == public else real(a))
@@ -51,7 +51,7 @@ def test_a_redirect_into_the_private_network_is_refused(http: HttpSink, monkeypa
         assert "10.0.0.7" in str(guard.refusal)
 
 
-def test_other_libraries_pass_the_same_place(mail: MailSink) -> None:
+def test_other_libraries_are_checked_too(mail: MailSink) -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard:
         with pytest.raises(EgressBlocked):
             smtplib.SMTP("127.0.0.1", mail.port)
@@ -60,7 +60,7 @@ def test_other_libraries_pass_the_same_place(mail: MailSink) -> None:
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["connect", "sendto"])
-def test_sockets_opened_by_hand_are_seen(kind: socket.SocketKind) -> None:
+def test_sockets_opened_directly_are_checked(kind: socket.SocketKind) -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False), socket.socket(type=kind) as sock:
         act = sock.connect if kind == socket.SOCK_STREAM else lambda address: sock.sendto(b"x", address)
         with pytest.raises(EgressBlocked):
@@ -89,7 +89,7 @@ def test_programs_are_not_started() -> None:
         assert "start a program" in str(guard.refusal)
 
 
-def test_after_a_refusal_nothing_more_passes() -> None:
+def test_after_a_refusal_every_connection_is_refused() -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False):
         with pytest.raises(EgressBlocked), socket.socket() as sock:
             sock.connect(("127.0.0.1", 9))
@@ -123,15 +123,13 @@ def test_the_deadline_ends_what_a_read_timeout_does_not(http: HttpSink, fault: s
             requests.get(http.url, timeout=30)
         assert deadline.passed
         with pytest.raises(requests.ConnectionError):
-            requests.get(http.url, timeout=30)  # a service that tries again by itself gets nothing either
+            requests.get(http.url, timeout=30)  # a service that retries by itself cannot connect either
         assert guard.refusal is None
     assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("allow_private", [True, False])
-def test_a_name_server_that_says_nothing_ends_with_the_try(
-    allow_private: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_name_server_ends_with_the_attempt(allow_private: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, released = threading.Event(), threading.Event()
 
     def resolve(host: str, port: int) -> list[str]:
@@ -152,6 +150,6 @@ def test_a_name_server_that_says_nothing_ends_with_the_try(
 def test_threads_are_not_started() -> None:
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(EgressBlocked):
         guard.audit("_thread.start_new_thread", (print, (), None))
-    if sys.version_info >= (3, 12):  # older Pythons tell of no thread's start: there the schemes are refused
+    if sys.version_info >= (3, 12):  # older Pythons have no audit event for it: there policy.py refuses the services
         with Deadline(5) as deadline, guarded(deadline, allow_private=False), pytest.raises(EgressBlocked):
             threading.Thread(target=print).start()

@@ -183,7 +183,7 @@ def test_libraries_are_logged_from_warning_on() -> None:
 LOGGERS = """
 import importlib, logging, pkgutil, warnings
 import actors, overheard, producers
-from overheard.channels.apprise.channel import _apprise
+from overheard.channels.apprise.transport import _apprise
 warnings.simplefilter("ignore")
 for package in (overheard, actors, producers):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overheard.channels import Channel
+from overheard.channels import Transport
 from overheard.config import AlertsSettings, Config
 from overheard.db import budgets, canaries, heartbeats, incidents, source_health
 from overheard.db.database import Db
@@ -53,7 +53,7 @@ def operator() -> Operator:
 
 @pytest.fixture
 def make(db: Db, clock: Any, metrics: Any, operator: Operator) -> Callable[..., OperatorAlerts]:
-    def alerts(open: Callable[[], Channel] | None = lambda: operator, **more: Any) -> OperatorAlerts:
+    def alerts(open: Callable[[], Transport] | None = lambda: operator, **more: Any) -> OperatorAlerts:
         more.setdefault("start", lambda work: work())
         return OperatorAlerts(db=db, clock=clock, every=300, open=open, metrics=metrics, **more)
 

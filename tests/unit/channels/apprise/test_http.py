@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise.channel import AppriseChannel
-from overheard.channels.apprise.http import MAX_ANSWER_BYTES, GuardedRequests
+from overheard.channels.apprise.http import MAX_RESPONSE_BYTES, GuardedRequests
+from overheard.channels.apprise.transport import AppriseTransport
 from overheard.errors import InvalidInput, RetryableError
 from overheard.net.deadline import Deadline
 from overheard.net.egress_audit import EgressBlocked, guarded
@@ -22,7 +22,7 @@ from tests.servers.sink import Answer, Fault, HttpSink
 
 MakeNotice = Callable[..., Notice]
 JSON = {"Content-Type": "application/json"}
-MUCH = 64 * 2**20  # bytes: what may wait in the kernel's buffers, and far less than one second of an endless answer
+FLOOD_BYTES = 64 * 2**20  # what the kernel may buffer, and far less than one second of an endless answer
 
 
 @pytest.fixture
@@ -43,17 +43,17 @@ def test_the_operators_netrc_is_not_sent(http: HttpSink, options: ChannelOptions
         "form://127.0.0.1:{}",
         "gotify://127.0.0.1:{}/token",
     ):
-        AppriseChannel(url.format(http.port), None, options).send(notice())
+        AppriseTransport(url.format(http.port), None, options).send(notice())
     assert all("authorization" not in request.headers for request in http.wait_for(4))
-    AppriseChannel(f"json://me:mine@127.0.0.1:{http.port}", None, options).send(notice())
+    AppriseTransport(f"json://me:mine@127.0.0.1:{http.port}", None, options).send(notice())
     assert http.wait_for(5)[4].headers["authorization"].startswith("Basic bWU6bWluZQ"), "the URL's own login is"
 
 
 @pytest.mark.usefixtures("netrc")
-def test_other_users_of_requests_notice_nothing(
+def test_other_users_of_requests_are_not_affected(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    AppriseChannel(f"json://127.0.0.1:{http.port}", None, options).send(notice())
+    AppriseTransport(f"json://127.0.0.1:{http.port}", None, options).send(notice())
     requests.get(http.url, timeout=5)
     request = http.wait_for(2)[1]
     assert request.headers["authorization"].startswith("Basic ")
@@ -66,7 +66,7 @@ def test_no_proxy_of_the_environment_is_used(
     with HttpSink() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        AppriseChannel(f"json://127.0.0.1:{http.port}", None, options).send(notice())
+        AppriseTransport(f"json://127.0.0.1:{http.port}", None, options).send(notice())
         assert len(http.wait_for(1)) == 1
         assert len(proxy.arrived) == 0
 
@@ -76,16 +76,16 @@ def test_authorities_that_the_operator_added_are_trusted(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(RetryableError):
-        AppriseChannel(f"jsons://127.0.0.1:{http.port}", None, options).send(notice())
+        AppriseTransport(f"jsons://127.0.0.1:{http.port}", None, options).send(notice())
     with Deadline(5) as deadline, guarded(deadline, allow_private=True), pytest.raises(OSError, match=r"none\.pem"):
         GuardedRequests().get(f"https://127.0.0.1:{http.port}")
 
 
-def test_cookies_do_not_come_back(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+def test_cookies_are_not_sent_back(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     http.always = lambda request: Answer(200, {"Set-Cookie": "session=canary; Path=/"})
-    channel = AppriseChannel(f"ntfy://127.0.0.1:{http.port}/a/b", None, options)
-    channel.send(notice())
-    channel.send(notice())
+    transport = AppriseTransport(f"ntfy://127.0.0.1:{http.port}/a/b", None, options)
+    transport.send(notice())
+    transport.send(notice())
     assert all("cookie" not in request.headers for request in http.wait_for(4))
 
 
@@ -95,18 +95,18 @@ def test_an_answer_without_end_is_cut_off(fault: Fault, options: ChannelOptions,
     with HttpSink() as sink:
         sink.always = lambda request: Answer(fault=fault)
         with pytest.raises(RetryableError) as error:
-            AppriseChannel(f"json://127.0.0.1:{sink.port}/canary", None, options).send(notice())
+            AppriseTransport(f"json://127.0.0.1:{sink.port}/canary", None, options).send(notice())
     assert "canary" not in str(error.value)
-    assert sink.flooded < MUCH
+    assert sink.flooded < FLOOD_BYTES
     assert time.monotonic() - began < 10  # the deadline is 20 s
-    if fault != "endless chunk":  # that is no HTTP from the first line on
+    if fault != "endless chunk":  # which is not HTTP from the first line on
         assert "sent more than" in str(error.value)
 
 
-def test_what_is_packed_stays_packed(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
-    """200 KB that unpack into 200 MB: nobody asked for them, and nobody unpacks them."""
+def test_a_compressed_answer_is_not_decompressed(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    """200 KB that expand to 200 MB."""
     bomb = gzip.compress(bytes(200 * 2**20), 1)
-    assert len(bomb) < MAX_ANSWER_BYTES
+    assert len(bomb) < MAX_RESPONSE_BYTES
     http.answer(Answer(200, {"Content-Encoding": "gzip"}, bomb))
     with Deadline(20) as deadline, guarded(deadline, allow_private=True):
         response = GuardedRequests().post(http.url, {"a": "b"})
@@ -114,74 +114,74 @@ def test_what_is_packed_stays_packed(http: HttpSink, options: ChannelOptions, no
         assert b"".join(response.iter_content(1000)) == bomb
     assert http.wait_for(1)[0].headers["accept-encoding"] == "identity"
     http.answer(Answer(200, {"Content-Encoding": "gzip"}, bomb))
-    AppriseChannel(f"json://127.0.0.1:{http.port}", None, options).send(notice())
+    AppriseTransport(f"json://127.0.0.1:{http.port}", None, options).send(notice())
 
 
-def chat(name: str, http: HttpSink, monkeypatch: pytest.MonkeyPatch, options: ChannelOptions) -> AppriseChannel:
-    """A channel of a service on the internet, led to the sink."""
+def chat(name: str, http: HttpSink, monkeypatch: pytest.MonkeyPatch, options: ChannelOptions) -> AppriseTransport:
+    """Return a transport to a service on the internet, redirected to the sink."""
     url = {
         "slack": "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
         "discord": "https://discord.com/api/webhooks/4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
         "telegram": "tgram://123456789:abcdefg_hijklmnop/12315544/12315545/12315546",
     }[name]
-    channel = AppriseChannel(url, None, options)
+    transport = AppriseTransport(url, None, options)
     from apprise.plugins import discord, slack, telegram
 
     monkeypatch.setattr(slack.NotifySlack, "webhook_url", http.url)
     monkeypatch.setattr(discord.NotifyDiscord, "notify_url", http.url)
     monkeypatch.setattr(telegram.NotifyTelegram, "notify_url", f"{http.url}/bot")
-    return channel
+    return transport
 
 
-def asks(seconds: float, how: str) -> Answer:
-    headers, said = dict(JSON), {}
+def rate_limited(seconds: float, how: str) -> Answer:
+    headers, body = dict(JSON), {}
     if how == "seconds":
         headers["Retry-After"] = f"{seconds:g}"
     elif how == "date":
         headers["Retry-After"] = formatdate(time.time() + seconds, usegmt=True)
     elif how == "telegram":
-        said = {"ok": False, "error_code": 429, "parameters": {"retry_after": seconds}}
+        body = {"ok": False, "error_code": 429, "parameters": {"retry_after": seconds}}
     elif how == "discord":
-        said = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
+        body = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
         headers |= {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time() + seconds))}
-    return Answer(429, headers, json.dumps(said).encode())
+    return Answer(429, headers, json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("how", ["seconds", "date", "telegram", "discord"])
 @pytest.mark.parametrize("name", ["slack", "discord", "telegram"])
-def test_what_a_chat_asks_for_is_the_delay_after_one_request(
+def test_the_delay_that_a_chat_asks_for_ends_the_attempt_after_one_request(
     name: str, how: str, http: HttpSink, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    channel = chat(name, http, monkeypatch, options)
-    http.always = lambda request: asks(300, how)
+    transport = chat(name, http, monkeypatch, options)
+    http.always = lambda request: rate_limited(300, how)
     began = time.monotonic()
     with pytest.raises(RetryableError, match=r"answered 429 Too Many Requests, and asks to wait (300|299) s$") as error:
-        channel.send(notice())
+        transport.send(notice())
     assert error.value.delay == pytest.approx(300, abs=10)
     assert len(http.arrived) == 1, "of three chats, and of Discord's second try"
     assert time.monotonic() - began < 10
 
 
-def test_any_http_service_may_ask(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+def test_any_http_service_may_ask_for_a_delay(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     for url in ("json", "form", "xml"):
         http.answer(Answer(503, {"Retry-After": "17"}))
         with pytest.raises(RetryableError) as error:
-            AppriseChannel(f"{url}://127.0.0.1:{http.port}", None, options).send(notice())
+            AppriseTransport(f"{url}://127.0.0.1:{http.port}", None, options).send(notice())
         assert error.value.delay == 17
     http.answer(Answer(503))
     with pytest.raises(RetryableError) as error:
-        AppriseChannel(f"json://127.0.0.1:{http.port}", None, options).send(notice())
+        AppriseTransport(f"json://127.0.0.1:{http.port}", None, options).send(notice())
     assert error.value.delay is None
 
 
-def test_a_service_does_not_sleep_for_as_long_as_its_server_likes(
+def test_a_service_does_not_sleep_for_the_delay_that_its_server_asks_for(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     """Matrix's would, in our thread, for eleven days."""
     http.always = lambda request: Answer(429, JSON, b'{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 1000000000}')
     began = time.monotonic()
     with pytest.raises(RetryableError) as error:
-        AppriseChannel(f"matrix://user:pass@127.0.0.1:{http.port}/#room", None, options).send(notice())
+        AppriseTransport(f"matrix://user:pass@127.0.0.1:{http.port}/#room", None, options).send(notice())
     assert time.monotonic() - began < 10
     assert error.value.delay == 86400
 
@@ -195,8 +195,8 @@ def test_ports_of_other_protocols_are_refused(port: int, strict: ChannelOptions,
             f"matrix://u:p@a.b:{port}/#c",
         ):
             with pytest.raises(InvalidInput, match=f"url: port {port} belongs to another protocol"):
-                AppriseChannel(url, None, strict)
-        AppriseChannel(f"json://example.com:{port}", None, options)
+                AppriseTransport(url, None, strict)
+        AppriseTransport(f"json://example.com:{port}", None, options)
     with Deadline(5) as deadline, guarded(deadline, allow_private=False) as guard, pytest.raises(EgressBlocked):
         GuardedRequests().get(f"http://93.184.216.34:{port}/")
     assert f"port {port} belongs to another protocol" in str(guard.refusal)
@@ -204,10 +204,10 @@ def test_ports_of_other_protocols_are_refused(port: int, strict: ChannelOptions,
 
 def test_mail_keeps_its_ports(strict: ChannelOptions) -> None:
     for port in (25, 465, 587):
-        AppriseChannel(f"mailtos://me:secret@example.com:{port}?from=a@example.com&to=b@example.com", None, strict)
+        AppriseTransport(f"mailtos://me:secret@example.com:{port}?from=a@example.com&to=b@example.com", None, strict)
 
 
-def test_nothing_is_sent_but_within_a_send(http: HttpSink) -> None:
+def test_nothing_is_sent_outside_a_send(http: HttpSink) -> None:
     """A service may log out when it is collected: at any time, in any thread."""
     with pytest.raises(requests.ConnectionError):
         GuardedRequests().post(http.url)
@@ -217,10 +217,10 @@ def test_nothing_is_sent_but_within_a_send(http: HttpSink) -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options"])
-def test_it_takes_what_requests_takes(method: str, http: HttpSink) -> None:
-    given: list[Any] = [http.url] if method in ("delete", "head", "options") else [http.url, {"a": "b"}]
+def test_it_accepts_the_arguments_of_requests(method: str, http: HttpSink) -> None:
+    arguments: list[Any] = [http.url] if method in ("delete", "head", "options") else [http.url, {"a": "b"}]
     with Deadline(5) as deadline, guarded(deadline, allow_private=True):
-        response = getattr(GuardedRequests(), method)(*given, timeout=3)
+        response = getattr(GuardedRequests(), method)(*arguments, timeout=3)
     assert response.text == ("" if method == "head" else "ok")
     request = http.wait_for(1)[0]
     assert request.method == method.upper()

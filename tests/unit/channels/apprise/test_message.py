@@ -1,4 +1,4 @@
-"""Every message within its medium's limit, at what the service really sends; shown + omitted = total."""
+"""Every message stays within its medium's limit, measured on what the service sends; shown + omitted = total."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise.channel import AppriseChannel
 from overheard.channels.apprise.mail import MAX_PAGE_CHARS
+from overheard.channels.apprise.transport import AppriseTransport
 from overheard.notices import Alert, AlertedIncident, Notice, PublicMention
 from tests.servers.chats import CHATS, text_of, units
 from tests.servers.sink import HttpSink, MailSink
@@ -34,7 +34,7 @@ class Receivers:
 
     def __init__(self, http: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
         self.http = http
-        AppriseChannel(URLS["slack"], None, OPTIONS)
+        AppriseTransport(URLS["slack"], None, OPTIONS)
         from apprise.plugins import discord, google_chat, slack, telegram
 
         monkeypatch.setattr(slack.NotifySlack, "webhook_url", http.url)
@@ -43,10 +43,10 @@ class Receivers:
         monkeypatch.setattr(google_chat.NotifyGoogleChat, "notify_url", http.url)
 
     def read(self, chat: str, notice: Notice) -> str:
-        """What a reader sees in ``chat``, which has taken it in one message."""
+        """Send the notice to ``chat`` and return what a reader sees there; it must be one message."""
         self.http.always = CHATS[chat]
         before = len(self.http.arrived)
-        AppriseChannel(URLS[chat], None, OPTIONS).send(notice)
+        AppriseTransport(URLS[chat], None, OPTIONS).send(notice)
         (request,) = self.http.wait_for(before + 1)[before:]
         return text_of(request)
 
@@ -57,7 +57,7 @@ def receivers(http: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Receivers:
 
 
 def many(mention: MakeMention, count: int, *, title: str = "Which database?", body: str = LONG) -> Notice:
-    """As the database gives them: the newest 200, oldest first."""
+    """Return a notice as the database makes them: the newest 200 mentions, oldest first."""
     shown = tuple(
         mention(title=title, body=body, permalink=f"/r/python/comments/x{n}/which_database_do_you_all_use/a{n}/")
         for n in range(max(count - 200, 0), count)
@@ -67,11 +67,11 @@ def many(mention: MakeMention, count: int, *, title: str = "Which database?", bo
 
 
 def check(text: str, total: int) -> int:
-    """How many are shown: the newest, and the rest is counted, at the end of the text."""
+    """Return how many are shown. Those must be the newest, and the end of the text must count the others."""
     shown = [int(name[1:]) for name in LINK.findall(text)]
     assert len(shown) == len(set(shown))
-    left = re.search(r"(?:and (\d+) more, all older|(\d+) mentions?, not shown here)\s*$", text)
-    omitted = int(left[1] or left[2]) if left else 0
+    rest = re.search(r"(?:and (\d+) more, all older|(\d+) mentions?, not shown here)\s*$", text)
+    omitted = int(rest[1] or rest[2]) if rest else 0
     assert len(shown) + omitted == total
     assert sorted(shown) == list(range(total - len(shown), total))
     return len(shown)
@@ -79,7 +79,7 @@ def check(text: str, total: int) -> int:
 
 @pytest.mark.parametrize("count", [1, 40, 500])
 @pytest.mark.parametrize("chat", URLS)
-def test_a_chat_gets_as_many_as_it_takes_and_hears_of_the_others(
+def test_a_chat_gets_as_many_as_fit_and_the_number_of_the_others(
     chat: str, count: int, receivers: Receivers, mention: MakeMention
 ) -> None:
     text = receivers.read(chat, many(mention, count))
@@ -98,7 +98,7 @@ TEXTS = st.text(
 @pytest.mark.parametrize("chat", URLS)
 @given(title=TEXTS, body=TEXTS, count=st.integers(1, 320), names=st.integers(1, 60))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_strangers_write(
+def test_every_text_fits_whatever_strangers_write(
     chat: str, title: str, body: str, count: int, names: int, receivers: Receivers, mention: MakeMention
 ) -> None:
     notice = many(mention, count, title=title, body=body * 5)
@@ -118,10 +118,10 @@ SHORT = {
 
 @pytest.mark.parametrize("url", SHORT)
 @pytest.mark.parametrize("count", [1, 40, 500])
-def test_the_shortest_media_too(url: str, count: int, mention: MakeMention) -> None:
+def test_messages_fit_the_shortest_media_too(url: str, count: int, mention: MakeMention) -> None:
     from overheard.channels.apprise.message import compose
 
-    service = AppriseChannel(url, None, OPTIONS)._service()
+    service = AppriseTransport(url, None, OPTIONS)._service()
     message = compose(service, many(mention, count, title="T" * 300))
     (sent,) = service._build_send_calls(
         title=message.title, body=message.body, notify_type="info", overflow="truncate", body_format="text"
@@ -136,9 +136,9 @@ def test_the_shortest_media_too(url: str, count: int, mention: MakeMention) -> N
 @pytest.mark.parametrize("count", [1, 40, 500])
 def test_a_mail_has_its_links_in_both_parts(count: int, mail: MailSink, mention: MakeMention) -> None:
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=boss@example.com"
-    AppriseChannel(url, None, OPTIONS).send(many(mention, count))
-    letter = mail.wait_for(1)[0]
-    text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    AppriseTransport(url, None, OPTIONS).send(many(mention, count))
+    message = mail.wait_for(1)[0]
+    text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert check(text, count) >= min(count, 100)
     shown = len(set(LINK.findall(html)))
     assert shown >= min(count, 80)
@@ -146,7 +146,7 @@ def test_a_mail_has_its_links_in_both_parts(count: int, mail: MailSink, mention:
     assert "overheard mentions" not in text + html
     assert "<mark" in html
     if count > 1:
-        assert f"{count} mentions" in letter["Subject"]
+        assert f"{count} mentions" in message["Subject"]
         assert f">{count} mentions" in html
     if shown < count:
         assert f"the newest {shown}</h1>" in html

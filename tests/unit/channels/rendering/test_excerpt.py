@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from overheard.channels.rendering.excerpt import Fragment, excerpt
 
 
-def plain(pieces: list[Fragment]) -> str:
-    return "".join(piece.text for piece in pieces)
+def plain(fragments: list[Fragment]) -> str:
+    return "".join(fragment.text for fragment in fragments)
 
 
 def test_short_text_is_whole_with_its_hits_marked() -> None:
@@ -21,9 +21,9 @@ def test_short_text_is_whole_with_its_hits_marked() -> None:
 def test_long_text_is_cut_at_words_around_the_first_hit() -> None:
     text = "before " * 100 + "acme db" + " after" * 100
     at = text.index("acme")
-    pieces = excerpt(text, [(at, at + 7)], 60)
-    assert Fragment("acme db", True) in pieces
-    shown = plain(pieces)
+    fragments = excerpt(text, [(at, at + 7)], 60)
+    assert Fragment("acme db", True) in fragments
+    shown = plain(fragments)
     assert shown.startswith("…before ")
     assert shown.endswith(" after…")
     assert len(shown) <= 62
@@ -41,7 +41,7 @@ def test_overlapping_spans_are_shown_once() -> None:
     ]
 
 
-def test_spans_that_do_not_fit_are_ignored() -> None:
+def test_spans_outside_the_text_are_ignored() -> None:
     assert excerpt("abc", [(2, 99), (-1, 2), (2, 1)], 10) == [Fragment("abc", False)]
 
 
@@ -50,7 +50,9 @@ def test_spans_that_do_not_fit_are_ignored() -> None:
     st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), max_size=5),
     st.integers(0, 100),
 )
-def test_never_too_long_and_never_words_that_are_not_there(text: str, spans: list[tuple[int, int]], width: int) -> None:
+def test_an_excerpt_is_short_and_has_only_words_of_the_text(
+    text: str, spans: list[tuple[int, int]], width: int
+) -> None:
     shown = plain(excerpt(text, spans, width))
     assert len(shown) <= width + 2
     assert shown.strip("…") in " ".join(text.split(" ")).replace("\n", " ").replace("\t", " ") or " ".join(

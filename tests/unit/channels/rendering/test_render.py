@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from overheard.channels.rendering import render
+from overheard.channels.rendering.safe_templates import Flavour
 from overheard.channels.sample_notice import sample_notice
 from overheard.notices import Notice, PublicMention
 
@@ -15,21 +16,21 @@ MakeMention = Callable[..., PublicMention]
 HOSTILE = (
     "{{7*7}} {0.__class__} {% raw %} @everyone <@123> <!channel> [x](https://evil) <img src=x onerror=alert(1)> %s"
 )
-FLAVOURS: tuple[render.Flavour, ...] = ("text", "markdown", "html")
+FLAVOURS: tuple[Flavour, ...] = ("text", "markdown", "html")
 
 
 def digest(*mentions: PublicMention, omitted: int = 0) -> Notice:
     return Notice(id="d1", type="digest", workspace="acme", mentions=mentions, omitted=omitted)
 
 
-def test_subjects(notice: MakeNotice, mention: MakeMention) -> None:
+def test_a_subject_names_the_place_and_what_matched_or_how_many(notice: MakeNotice, mention: MakeMention) -> None:
     assert render.subject(notice()) == "r/python · “acme db” mentioned"
     assert render.subject(notice(highlights=())) == "r/python · “brand” mentioned"
     assert render.subject(digest(mention(), omitted=4)) == "acme · digest, 5 mentions"
     assert render.subject(Notice("s", "mentions.summary", "acme", (mention(),))) == "acme · 1 mention"
 
 
-def test_a_mention_as_text(notice: MakeNotice) -> None:
+def test_a_mention_is_rendered_as_text(notice: MakeNotice) -> None:
     assert render.body(notice(), "text", 2000).splitlines() == [
         "Re: Which database do you use?",
         "",
@@ -41,36 +42,36 @@ def test_a_mention_as_text(notice: MakeNotice) -> None:
     ]
 
 
-def test_a_mention_as_markdown(notice: MakeNotice) -> None:
+def test_a_mention_is_rendered_as_markdown(notice: MakeNotice) -> None:
     text = render.body(notice(), "markdown", 2000)
     assert r"We moved from Rival to **acme db** last week and it is great\." in text
     assert text.endswith("\n\n<https://www.reddit.com/r/python/comments/xyz/which/abc/>")
 
 
-def test_a_mention_as_html(notice: MakeNotice) -> None:
+def test_a_mention_is_rendered_as_html(notice: MakeNotice) -> None:
     page = render.body(notice(), "html", 20_000)
     assert ">acme db</mark> last week" in page
     assert 'href="https://www.reddit.com/r/python/comments/xyz/which/abc/"' in page
 
 
-def test_a_deleted_author(notice: MakeNotice) -> None:
+def test_a_deleted_author_is_marked(notice: MakeNotice) -> None:
     assert "[deleted] in r/python" in render.body(notice(author=None), "text", 2000)
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_a_digest_is_grouped_by_place_and_counts(flavour: render.Flavour, mention: MakeMention) -> None:
+def test_a_digest_is_grouped_by_place_and_counts(flavour: Flavour, mention: MakeMention) -> None:
     mentions = mention(), mention(place="linux"), mention()
     body = render.body(digest(*mentions), flavour, 20_000)
     assert body.index("r/python") < body.index("r/linux")
     assert "(2)" in body
     assert "more" not in body
     body = render.body(digest(*mentions, omitted=3), flavour, 20_000)
-    assert "(2)" not in body, "nobody knows how many of the other three are of r/python"
+    assert "(2)" not in body, "how many of the other three are of r/python is not known"
     assert "and 3 more, all older" in body
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_what_is_shown_are_the_newest_and_the_newest_comes_first(flavour: render.Flavour, mention: MakeMention) -> None:
+def test_the_newest_are_shown_newest_first(flavour: Flavour, mention: MakeMention) -> None:
     many = digest(*(mention(title=f"Number {n}.", body="acme db " * 100) for n in range(60)))
     body = render.body(many, flavour, 8000)
     shown = [int(number) for number in re.findall(r"Number (\d+)", body)]
@@ -81,25 +82,29 @@ def test_what_is_shown_are_the_newest_and_the_newest_comes_first(flavour: render
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_where_not_one_fits_all_are_counted(flavour: render.Flavour, mention: MakeMention) -> None:
+def test_where_not_one_fits_only_their_number_is_shown(flavour: Flavour, mention: MakeMention) -> None:
     assert render.longest_fitting(digest(mention(), omitted=499), flavour, lambda text: len(text) <= 40) is None
-    assert "500 mentions" in render.tally(digest(mention(), omitted=499), flavour)
+    assert "500 mentions" in render.count_only(digest(mention(), omitted=499), flavour)
     if flavour != "html":
         assert render.body(digest(mention(), omitted=499), flavour, 40) == "500 mentions, not shown here"
         assert (
-            render.tally(Notice("n", "mention.created", "acme", (mention(),)), flavour) == "1 mention, not shown here"
+            render.count_only(Notice("n", "mention.created", "acme", (mention(),)), flavour)
+            == "1 mention, not shown here"
         )
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_no_reader_is_told_to_type_a_command(flavour: render.Flavour, mention: MakeMention) -> None:
-    for body in (render.body(digest(mention(), omitted=9), flavour, 20_000), render.tally(digest(mention()), flavour)):
+def test_no_reader_is_told_to_type_a_command(flavour: Flavour, mention: MakeMention) -> None:
+    for body in (
+        render.body(digest(mention(), omitted=9), flavour, 20_000),
+        render.count_only(digest(mention()), flavour),
+    ):
         assert "overheard mentions" not in body
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("field", ["title", "body", "author", "place", "queries", "permalink"])
-def test_strangers_text_stays_text(flavour: render.Flavour, field: str, mention: MakeMention) -> None:
+def test_strangers_text_stays_text(flavour: Flavour, field: str, mention: MakeMention) -> None:
     hostile = mention(**{field: (HOSTILE,) if field == "queries" else HOSTILE, "highlights": ()})
     for notice in (Notice("n", "mention.created", "acme", (hostile,)), digest(hostile)):
         for shown in (render.body(notice, flavour, 20_000), render.subject(notice)):
@@ -111,7 +116,7 @@ def test_strangers_text_stays_text(flavour: render.Flavour, field: str, mention:
                 assert "](https" not in shown
 
 
-def test_strangers_text_is_all_there(notice: MakeNotice) -> None:
+def test_strangers_text_is_shown_in_full(notice: MakeNotice) -> None:
     text = render.body(notice(body=HOSTILE), "text", 2000)
     assert HOSTILE in text.replace("\u200b", "")
 
@@ -136,7 +141,7 @@ def test_only_web_addresses_become_links(permalink: str, notice: MakeNotice) -> 
     assert all(link.startswith("https://www.reddit.com//") for link in links.found)
 
 
-def test_html_holds_no_tag_of_a_stranger(notice: MakeNotice) -> None:
+def test_html_contains_no_tag_from_a_stranger(notice: MakeNotice) -> None:
     page = _Links()
     page.feed(render.body(notice(body=HOSTILE, title=HOSTILE), "html", 20_000))
     assert page.tags == {"div", "p", "a", "b"}
@@ -153,14 +158,14 @@ def test_a_subject_is_one_short_line(notice: MakeNotice) -> None:
 
 @pytest.mark.parametrize("flavour", ["text", "markdown"])
 @pytest.mark.parametrize("limit", [60, 160, 280, 500, 2000])
-def test_the_body_fits_and_keeps_its_link(flavour: render.Flavour, limit: int, notice: MakeNotice) -> None:
+def test_the_body_fits_and_keeps_its_link(flavour: Flavour, limit: int, notice: MakeNotice) -> None:
     body = render.body(notice(body="acme db " * 2000, title="T " * 200), flavour, limit)
     assert len(body) <= limit
     assert "https://www.reddit.com/r/python/comments/xyz/which/abc/" in body
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_a_long_digest_counts_what_it_leaves_out(flavour: render.Flavour, mention: MakeMention) -> None:
+def test_a_long_digest_counts_what_it_leaves_out(flavour: Flavour, mention: MakeMention) -> None:
     many = digest(*(mention(item=f"t1_{n}", body="acme db " * 100) for n in range(200)), omitted=50)
     body = render.body(many, flavour, 5000)
     assert len(body) <= 5000
@@ -169,7 +174,7 @@ def test_a_long_digest_counts_what_it_leaves_out(flavour: render.Flavour, mentio
     assert f"and {250 - shown} more" in body
 
 
-def test_the_sample_says_that_it_is_one() -> None:
+def test_the_sample_says_that_it_is_a_test() -> None:
     sample = sample_notice("acme")
     assert sample.type == "mention.created"
     assert sample.id != sample_notice("acme").id

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown, one_line, truncate
 
-# What Discord, Slack, Mattermost, Matrix, Google Chat and Telegram look for.
+# What Discord, Slack, Mattermost, Matrix, Google Chat and Telegram treat as commands.
 PINGS = [
     r"@everyone", r"@here", r"@channel", r"@room", r"@all", r"@[a-z]\w*",
     r"<@!?\d+>", r"<@&\d+>", r"<#\d+>", r"<![a-z]+",
@@ -21,12 +21,12 @@ foo@everyone <img onerror=x>"""
 
 @pytest.mark.parametrize("ping", PINGS)
 def test_no_service_finds_a_command(ping: str) -> None:
-    assert re.search(ping, HOSTILE), "the sample must hold what it is tested for"
+    assert re.search(ping, HOSTILE), "the sample must contain what it is tested for"
     assert not re.search(ping, defuse(HOSTILE))
     assert not re.search(ping, escape_markdown(HOSTILE))
 
 
-def test_it_still_reads_the_same() -> None:
+def test_defused_text_still_reads_the_same() -> None:
     assert defuse(HOSTILE).replace("\u200b", "") == HOSTILE
 
 
@@ -39,15 +39,15 @@ def test_markdown_is_shown_as_written() -> None:
     assert shown == "**a** _b_ `c` # d [e](http://f) 1. g &lt;b&gt;h&lt;/b&gt;\n"
 
 
-def test_subjects_cannot_hold_a_second_header() -> None:
+def test_a_subject_cannot_contain_a_second_header() -> None:
     assert one_line("a\r\nBcc: x@example.com\x00\u2028b", 100) == "a Bcc: x@example.comb"
 
 
-def test_control_and_direction_characters_go() -> None:
+def test_control_and_direction_characters_are_removed() -> None:
     assert clean("a\x1b[31mb\u202ec\u2066d\ud800") == "a[31mbcd"
     assert clean("a\tb\r\nc\rd") == "a\tb\nc\nd"
 
 
-def test_clip_says_that_something_is_missing() -> None:
+def test_truncated_text_ends_with_an_ellipsis() -> None:
     assert truncate("abcdef", 6) == "abcdef"
     assert truncate("abcdefg", 6) == "abcde…"

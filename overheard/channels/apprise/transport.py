@@ -1,13 +1,13 @@
-"""Any service that Apprise speaks to: mail, Slack, Discord, Telegram and 130 more (https://appriseit.com/services).
+"""Send through Apprise: mail, Slack, Discord, Telegram and 130 more services (https://appriseit.com/services).
 
-Apprise answers True or False and logs why, follows redirects, retries and reads local files when a URL says so. Here it
-does one try, within a deadline, under the egress guard, with an HTTP that takes nothing from this machine along
-(``http``). Why it failed is told by the answer's status and the error at hand (``apprise_words``), never by
-Apprise's own lines, which may repeat what was sent. ``import apprise`` and its services take 20 MB and half a second,
-so both wait for the first channel that needs them.
+Apprise returns True or False and logs why; it follows redirects, retries and reads local files if a URL says so. Here
+it makes one attempt, within a deadline, under the egress guard, with an HTTP client that leaks nothing of this machine
+(``http``). The reason for a failure comes from the response's status and the connection's error
+(``connection_errors``), never from Apprise's log lines, which may repeat what was sent. ``import apprise`` and its
+services take 20 MB and half a second, so both wait for the first channel that needs them.
 
-The notice's id (I4): mail carries it as Message-ID, ``json://``, ``xml://`` and ``form://`` as the header
-``webhook-id``; other services have no field for it.
+The notice's id (I4) is the Message-ID of a mail, and the header ``webhook-id`` for ``json://``, ``xml://`` and
+``form://``; other services have no field for it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from overheard.net.egress import ALLOW_PRIVATE_HINT, CONNECT_SECONDS
 from overheard.net.egress_audit import guarded
 from overheard.notices import Notice
 
-APP = "Overheard"
-PAUSE = 0.5  # seconds between a service's recipients; Apprise's own 5.5 would outlast every deadline
+APP_NAME = "Overheard"
+RECIPIENT_PAUSE_SECONDS = 0.5  # Apprise's own 5.5 s between a service's recipients would outlast every deadline
 
 
-class AppriseChannel:
-    """One Apprise URL. Each send builds a service of its own, because services keep state: threads may share this.
+class AppriseTransport:
+    """Sends to one Apprise URL. Threads may share it: each send builds a service of its own, as services keep state.
 
     Raises InvalidInput for a URL that Apprise or we refuse; its text does not show the URL, which is a secret.
     """
@@ -50,29 +50,29 @@ class AppriseChannel:
         self._options = options
         self._chat = chat_service(url)
         self._name = self._chat.name if self._chat else f"{url.partition(':')[0]}://"
-        _apprise()  # loaded outside the guard, which is for services and not for imports
+        _apprise()  # loaded outside the guard, which is meant for services and not for imports
         with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private) as guard:
-            self._service()
+            self._service()  # built and dropped: that is how Apprise validates a URL
         if guard.refusal is not None:
             raise InvalidInput(f"url: {guard.refusal}")
 
     def send(self, notice: Notice) -> None:
-        """Deliver once. Raises RetryableError (with the delay asked for), DeliveryRefused, or PermanentError."""
+        """Deliver once. Raises RetryableError (with the requested delay), DeliveryRefused, or PermanentError."""
         options = self._options
         with (
             Deadline(options.timeout) as deadline,
-            captured() as said,
+            captured() as log,
             guarded(deadline, allow_private=options.allow_private) as guard,
         ):
             delivered = self._notify(notice)
         if guard.refusal is not None:
             raise guard.refusal
-        # Cut off is not delivered, even when the service saw a 200 in it: who answers so slowly is broken.
+        # An attempt that was cut off has failed, even if the service saw a 200: a receiver that slow is broken.
         if deadline.passed or not delivered:
-            cut = deadline.cut and f"it {deadline.cut}"
-            fault = cut or redact_in(said.fault, self._url)
-            reason = f"{self._name} not delivered: {fault or guard.reason or 'the service did not say why'}"
-            if guard.refused and not fault and guard.delay is None:
+            cut = deadline.cut_reason and f"it {deadline.cut_reason}"
+            problem = cut or redact_in(log.problem, self._url)
+            reason = f"{self._name} not delivered: {problem or guard.reason or 'the service gave no reason'}"
+            if guard.refused and not problem and guard.delay is None:
                 raise DeliveryRefused(reason)
             raise RetryableError(reason, delay=guard.delay)
 
@@ -90,7 +90,7 @@ class AppriseChannel:
             )
 
     def _service(self) -> Any:
-        with captured() as said:
+        with captured() as log:
             parsed = _apprise().plugins.url_to_dict(self._url)
             if parsed:
                 module = _apprise().plugins.N_MGR[parsed["schema"]].__module__
@@ -100,25 +100,25 @@ class AppriseChannel:
         if service is None and self._chat is not None:
             raise InvalidInput(f"url: not an address at which {self._chat.name} takes messages; use {self._chat.form}")
         if service is None:
-            # Lines that speak of the URL repeat it, in forms that nobody can promise to clean.
-            lines = [record.getMessage() for record in said.records]
+            # Lines about the URL repeat it, in forms that cannot be redacted reliably.
+            lines = [record.getMessage() for record in log.records]
             why = redact_in("; ".join(line for line in lines if "URL" not in line), self._url)
             raise InvalidInput(
                 f"url: Apprise does not accept this {self._name} address{why and f' ({why})'}; "
                 "compare it with https://appriseit.com/services"
             )
         self._check_host(service)
-        return self._tamed(service)
+        return self._restricted(service)
 
-    def _tamed(self, service: Any) -> Any:
-        """Options in the URL can ask for all of this; what they ask is ours to decide."""
-        service.redirects = False  # they would lead past what was configured
-        service.retry, service.optional = 0, False  # our stages retry, and a failure is a failure
-        service.request_rate_per_sec = min(service.request_rate_per_sec, PAUSE)
-        service.throttle = functools.partial(_throttle, weakref.proxy(service))  # a cycle would put off its log-out
+    def _restricted(self, service: Any) -> Any:
+        """Override what options in the URL may have set: how to send is not for the URL's author to decide."""
+        service.redirects = False  # they lead past what was configured
+        service.retry, service.optional = 0, False  # the notify stage retries, and has to see a failure
+        service.request_rate_per_sec = min(service.request_rate_per_sec, RECIPIENT_PAUSE_SECONDS)
+        service.throttle = functools.partial(_throttle, weakref.proxy(service))  # a cycle would delay its log-out
         service.socket_connect_timeout = min(CONNECT_SECONDS, self._options.timeout)
         service.socket_read_timeout = self._options.timeout
-        service.overflow_mode = _apprise().OverflowMode.UPSTREAM  # what we send fits (``message``)
+        service.overflow_mode = _apprise().OverflowMode.UPSTREAM  # what we send fits already (``message``)
         if mail.is_mail(service):
             service.body_maxlen = mail.MAX_PAGE_CHARS
         return service
@@ -126,11 +126,11 @@ class AppriseChannel:
     def _check_host(self, service: Any) -> None:
         if self._options.allow_private:
             return
-        speaks_http = hasattr(sys.modules[type(service).__module__], "requests")
-        if service.port is not None and is_blocked_port(service.port) and speaks_http:
+        uses_http = hasattr(sys.modules[type(service).__module__], "requests")
+        if service.port is not None and is_blocked_port(service.port) and uses_http:
             raise InvalidInput(f"url: {BLOCKED_PORT_MESSAGE.format(service.port)}")
         if not any("{host}" in template for template in service.templates):
-            return  # where a host would be, such a service's URL has a token or a number
+            return  # a service without a host in its URL has a token or a number in that place
         host = str(service.host or "")
         address = parse_address(host)
         why = why_refused(address) if address is not None else None
@@ -139,15 +139,15 @@ class AppriseChannel:
 
 
 def _throttle(service: Any, last_io: Any = None, wait: float | None = None) -> None:
-    """Pause between requests. Not for ``wait``, which is the receiver's word: it may be days (``http``)."""
+    """Pause between requests, but not for ``wait``: the receiver chose it, and it may be days (``http`` records it)."""
     service.__class__.throttle(service, last_io)
 
 
 def _asset() -> Any:
-    # service_timeout 0: in this thread, where the guard sees it. Our deadline ends it instead.
+    # service_timeout 0: send in this thread, where the guard sees it. Our deadline ends it instead.
     return _apprise().AppriseAsset(
-        app_id=APP,
-        app_desc=APP,
+        app_id=APP_NAME,
+        app_desc=APP_NAME,
         app_url="",
         image_url_mask="",
         service_timeout=0,
@@ -161,7 +161,7 @@ def _asset() -> Any:
 
 @functools.cache
 def _apprise() -> Any:
-    # Apprise's PGP support looks for a module that Python deprecates; nobody here can do anything about that.
+    # Apprise's PGP support imports a module that Python deprecates, which an operator cannot change.
     warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
     import apprise
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from overheard.channels import ChannelOptions
-from overheard.channels.apprise.channel import AppriseChannel
+from overheard.channels.apprise.transport import AppriseTransport
 from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
 from overheard.net.egress import EgressRefused
 from overheard.notices import Notice
@@ -38,7 +38,7 @@ MARKDOWN = {"google chat", "teams", "webex"}
 
 
 def test_json_arrives_with_title_text_and_id(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
-    AppriseChannel(f"json://127.0.0.1:{http.port}/hook", None, options).send(notice())
+    AppriseTransport(f"json://127.0.0.1:{http.port}/hook", None, options).send(notice())
     request = http.wait_for(1)[0]
     assert request.headers["webhook-id"] == "dlv_17"
     assert request.headers["user-agent"] == "Overheard"
@@ -51,32 +51,32 @@ def test_mail_arrives_as_a_page_with_a_stable_message_id(
     mail: MailSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=boss@example.com,ceo@example.com"
-    channel = AppriseChannel(url, None, options)
+    transport = AppriseTransport(url, None, options)
     evil = "Re: {{7*7}}\r\nBcc: evil@example.com"
-    channel.send(notice(title=evil, place="py\r\nBcc: evil@example.com"))
-    for letter in mail.wait_for(2):
-        assert letter["Message-ID"] == "<dlv_17@127.0.0.1>"
-        assert letter.get_all("Message-ID") == [letter["Message-ID"]]
-        assert letter["Bcc"] is None
-        assert letter["Subject"].startswith("r/py Bcc: evil@")
-        assert {part.get_content_type() for part in letter.walk()} >= {"text/plain", "text/html"}
-        html = letter.get_body(("html",)).get_content()
+    transport.send(notice(title=evil, place="py\r\nBcc: evil@example.com"))
+    for message in mail.wait_for(2):
+        assert message["Message-ID"] == "<dlv_17@127.0.0.1>"
+        assert message.get_all("Message-ID") == [message["Message-ID"]]
+        assert message["Bcc"] is None
+        assert message["Subject"].startswith("r/py Bcc: evil@")
+        assert {part.get_content_type() for part in message.walk()} >= {"text/plain", "text/html"}
+        html = message.get_body(("html",)).get_content()
         assert "acme db</mark>" in html
         assert "{{7*7}}" in html
 
 
 def test_outside_a_send_apprise_makes_its_own_message_ids(options: ChannelOptions) -> None:
-    AppriseChannel("mailto://127.0.0.1/?from=a@example.com&to=b@example.com", None, options)
+    AppriseTransport("mailto://127.0.0.1/?from=a@example.com&to=b@example.com", None, options)
     from apprise.plugins.email import base
 
     assert base.make_msgid(domain="example.com") != base.make_msgid(domain="example.com")
 
 
 @pytest.mark.parametrize("chat", CHATS)
-def test_chat_services_get_nothing_that_pings(
+def test_nothing_sent_to_a_chat_service_pings(
     chat: str, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The edge of the machine is replaced here: these services exist only on the internet."""
+    """Replaces the last step before the network: these services exist only on the internet."""
     sent: list[str] = []
 
     def request(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
@@ -91,7 +91,7 @@ def test_chat_services_get_nothing_that_pings(
         return response
 
     monkeypatch.setattr(requests.Session, "request", request)
-    AppriseChannel(CHATS[chat], None, options).send(notice(title=HOSTILE, body=HOSTILE, author="@everyone"))
+    AppriseTransport(CHATS[chat], None, options).send(notice(title=HOSTILE, body=HOSTILE, author="@everyone"))
     assert len(sent) == 1
     for ping in ("@everyone", "@here", "<@123>", "<!channel>", "<!subteam", "](https", "<img"):
         assert ping not in sent[0]
@@ -113,16 +113,16 @@ def test_chat_services_get_nothing_that_pings(
 )  # fmt: skip
 def test_private_addresses_are_refused_when_saved(url: str, strict: ChannelOptions, http: HttpSink) -> None:
     with pytest.raises(InvalidInput, match="allow_private"):
-        AppriseChannel(url.format(port=http.port), None, strict)
+        AppriseTransport(url.format(port=http.port), None, strict)
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost.", "ip6-localhost"])
 def test_names_of_private_addresses_are_refused_at_connect_time(
     host: str, http: HttpSink, strict: ChannelOptions, notice: MakeNotice
 ) -> None:
-    channel = AppriseChannel(f"json://{host}:{http.port}/canary", None, strict)
+    transport = AppriseTransport(f"json://{host}:{http.port}/canary", None, strict)
     with pytest.raises((EgressRefused, RetryableError)) as error:
-        channel.send(notice())
+        transport.send(notice())
     assert len(http.arrived) == 0
     assert "canary" not in str(error.value)
     if host == "localhost":
@@ -134,26 +134,28 @@ def test_a_redirect_is_a_failed_delivery_even_when_the_url_asks_for_it(
 ) -> None:
     http.answer(Answer(302, {"Location": f"{http.url}/elsewhere"}))
     with pytest.raises(RetryableError):
-        AppriseChannel(f"json://127.0.0.1:{http.port}/?redirect=yes", None, options).send(notice())
+        AppriseTransport(f"json://127.0.0.1:{http.port}/?redirect=yes", None, options).send(notice())
     assert len(http.arrived) == 1
 
 
-def test_options_that_hide_failures_or_repeat_are_not_heard(
+def test_options_that_hide_failures_or_retry_are_ignored(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     http.answer(Answer(500))
     with pytest.raises(RetryableError):
-        AppriseChannel(f"json://127.0.0.1:{http.port}/?optional=yes&retry=3&wait=1", None, options).send(notice())
+        AppriseTransport(f"json://127.0.0.1:{http.port}/?optional=yes&retry=3&wait=1", None, options).send(notice())
     assert len(http.arrived) == 1
 
 
-def test_the_reason_is_told_without_the_url_and_out_of_the_log(
+def test_the_reason_is_reported_without_the_url_and_not_logged(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="apprise")
     http.answer(Answer(403))
     with pytest.raises(RetryableError, match=r"^json:// not delivered: .*403") as error:
-        AppriseChannel(f"json://me:canary1@127.0.0.1:{http.port}/canary2?+X-Key=canary3", None, options).send(notice())
+        AppriseTransport(f"json://me:canary1@127.0.0.1:{http.port}/canary2?+X-Key=canary3", None, options).send(
+            notice()
+        )
     assert "canary" not in str(error.value)
     assert not [record for record in caplog.records if record.name == "apprise"]
 
@@ -163,50 +165,63 @@ def test_the_reason_is_told_without_the_url_and_out_of_the_log(
     [(Answer(400), True), (Answer(403), True), (Answer(408), False), (Answer(500), False), (Answer(302), False),
      (Answer(400, {"Retry-After": "9"}), False), (Answer(fault="reset"), False)],
 )  # fmt: skip
-def test_what_a_service_refuses_is_refused_alone(
+def test_a_refusal_concerns_one_delivery(
     answer: Answer, alone: bool, http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
-    """Else one message that a chat does not take would keep from it all that it would take."""
+    """Else one message that a chat refuses would hold back all that it would accept."""
     http.answer(answer)
     with pytest.raises(RetryableError) as error:
-        AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
+        AppriseTransport(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
     assert isinstance(error.value, DeliveryRefused) == alone
 
 
-LOCAL = [
+LOCAL_URLS = [
     "ntfy://127.0.0.1:{port}/topic",
     "gotify://127.0.0.1:{port}/tokentoken",
     "mmost://127.0.0.1:{port}/" + 32 * "a",
 ]
-LOCAL += ["rocket://user:pass@127.0.0.1:{port}/#chan", "mastodon://token@127.0.0.1:{port}"]
-LOCAL += ["matrix://user:pass@127.0.0.1:{port}/#room", "synology://127.0.0.1:{port}/token", "form://127.0.0.1:{port}"]
-REMOTE = [*CHATS.values(), "lark://" + 32 * "a", "kook://" + 32 * "a" + "/123", "pover://" + 30 * "a" + "@" + 30 * "b"]
-REMOTE += ["twitter://aaaaaaaa/bbbbbbbb/cccccccc/dddddddd", "dapnet://user:pass@DF1ABC", "wxpusher://AT_appid/123/"]
+LOCAL_URLS += ["rocket://user:pass@127.0.0.1:{port}/#chan", "mastodon://token@127.0.0.1:{port}"]
+LOCAL_URLS += [
+    "matrix://user:pass@127.0.0.1:{port}/#room",
+    "synology://127.0.0.1:{port}/token",
+    "form://127.0.0.1:{port}",
+]
+REMOTE_URLS = [
+    *CHATS.values(),
+    "lark://" + 32 * "a",
+    "kook://" + 32 * "a" + "/123",
+    "pover://" + 30 * "a" + "@" + 30 * "b",
+]
+REMOTE_URLS += [
+    "twitter://aaaaaaaa/bbbbbbbb/cccccccc/dddddddd",
+    "dapnet://user:pass@DF1ABC",
+    "wxpusher://AT_appid/123/",
+]
 
 
-def assert_nobodys_words(reason: str, notice: Notice) -> None:
+def assert_quotes_nothing(reason: str, notice: Notice) -> None:
     (mention,) = notice.mentions
-    said = f"{mention.title} {mention.body} {mention.author} {mention.permalink}".lower().split()
-    words = {word for word in said if len(word) > 3} - {"with", "from"}
+    sent = f"{mention.title} {mention.body} {mention.author} {mention.permalink}".lower().split()
+    words = {word for word in sent if len(word) > 3} - {"with", "from"}
     assert not words & set(re.findall(r"[\w/]+", reason.lower())), reason
 
 
-@pytest.mark.parametrize("url", LOCAL)
+@pytest.mark.parametrize("url", LOCAL_URLS)
 def test_a_receiver_that_repeats_what_it_got_is_not_quoted(
     url: str, http: HttpSink, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     http.always = echo
     with pytest.raises(RetryableError, match=r"^\w+:// not delivered: the service answered 400 Bad Request$") as error:
-        AppriseChannel(url.format(port=http.port), None, options).send(notice())
-    assert_nobodys_words(str(error.value), notice())
+        AppriseTransport(url.format(port=http.port), None, options).send(notice())
+    assert_quotes_nothing(str(error.value), notice())
 
 
 @pytest.mark.parametrize("status", [200, 400])
-@pytest.mark.parametrize("url", REMOTE)
-def test_nor_is_a_service_on_the_internet(
+@pytest.mark.parametrize("url", REMOTE_URLS)
+def test_a_service_on_the_internet_is_not_quoted_either(
     url: str, status: int, options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The edge of the machine is replaced here."""
+    """Replaces the last step before the network."""
 
     def request(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
         payload = options.get("data") or options.get("json") or ""
@@ -218,34 +233,34 @@ def test_nor_is_a_service_on_the_internet(
 
     monkeypatch.setattr(requests.Session, "request", request)
     try:
-        AppriseChannel(url, None, options).send(notice())
+        AppriseTransport(url, None, options).send(notice())
     except RetryableError as error:
-        assert_nobodys_words(str(error), notice())
+        assert_quotes_nothing(str(error), notice())
     else:
-        assert status == 200, "some look at nothing else"
+        assert status == 200, "some services check nothing but the status"
 
 
-def test_what_apprise_logs_is_not_told(
+def test_what_apprise_logs_is_not_reported(
     options: ChannelOptions, notice: MakeNotice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = logging.getLogger("apprise")
+    logger = logging.getLogger("apprise")
 
     def request(self: requests.Session, *args: Any, **options: Any) -> requests.Response:
-        said.warning("The service has %s to say", notice().mentions[0].body)
-        said.error(f"The service wanted to say: {notice().mentions[0].body}")
-        said.error(notice().mentions[0].title)
+        logger.warning("The service has %s to say", notice().mentions[0].body)
+        logger.error(f"The service wanted to say: {notice().mentions[0].body}")
+        logger.error(notice().mentions[0].title)
         raise OSError(notice().mentions[0].body)
 
     monkeypatch.setattr(requests.Session, "request", request)
     with pytest.raises(RetryableError) as error:
-        AppriseChannel("json://example.com", None, options).send(notice())
-    assert str(error.value) == "json:// not delivered: the service did not say why"
+        AppriseTransport("json://example.com", None, options).send(notice())
+    assert str(error.value) == "json:// not delivered: the service gave no reason"
 
 
-def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+def test_why_a_connection_failed_is_reported(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     def reason(url: str) -> str:
         with pytest.raises(RetryableError) as error:
-            AppriseChannel(url, None, options).send(notice())
+            AppriseTransport(url, None, options).send(notice())
         return str(error.value).partition(" not delivered: ")[2]
 
     (closed,) = free_ports(1)
@@ -260,23 +275,23 @@ def test_why_no_connection_came_about_is_told(http: HttpSink, options: ChannelOp
 def test_refused_recipients_are_not_named(mail: MailSink, options: ChannelOptions, notice: MakeNotice) -> None:
     mail.refused = {"canary@example.com"}
     url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=canary@example.com"
-    with pytest.raises(RetryableError, match=r"^mailto:// not delivered: the service did not say why$") as error:
-        AppriseChannel(url, None, options).send(notice())
+    with pytest.raises(RetryableError, match=r"^mailto:// not delivered: the service gave no reason$") as error:
+        AppriseTransport(url, None, options).send(notice())
     assert "canary" not in str(error.value)
 
 
-def test_outside_a_send_apprise_logs_as_ever(
+def test_outside_a_send_apprise_logs_as_usual(
     http: HttpSink, options: ChannelOptions, notice: MakeNotice, caplog: pytest.LogCaptureFixture
 ) -> None:
-    AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
-    logging.getLogger("apprise").warning("somebody else's")
-    assert "somebody else's" in caplog.text
+    AppriseTransport(f"json://127.0.0.1:{http.port}/", None, options).send(notice())
+    logging.getLogger("apprise").warning("another user's")
+    assert "another user's" in caplog.text
 
 
 def test_many_recipients_fit_into_the_deadline(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
     url = f"ntfy://127.0.0.1:{http.port}/a/b/c"
     started = time.monotonic()
-    AppriseChannel(url, None, options).send(notice())
+    AppriseTransport(url, None, options).send(notice())
     assert len(http.wait_for(3)) == 3
     assert time.monotonic() - started < 5  # Apprise itself would take 11 s
 
@@ -287,7 +302,7 @@ def test_a_slow_receiver_ends_at_the_deadline(http: HttpSink, notice: MakeNotice
     quick = ChannelOptions(allow_private=True, timeout=0.5, user_agent="x")
     started = time.monotonic()
     with pytest.raises(RetryableError):
-        AppriseChannel(f"json://127.0.0.1:{http.port}/", None, quick).send(notice())
+        AppriseTransport(f"json://127.0.0.1:{http.port}/", None, quick).send(notice())
     assert time.monotonic() - started < 5
 
 
@@ -295,22 +310,22 @@ def test_a_slow_receiver_ends_at_the_deadline(http: HttpSink, notice: MakeNotice
     "url",
     ["nosuch://canary", "slack://canary", "discord://", "json://", "file:///etc/passwd"],
 )
-def test_what_apprise_does_not_take_is_refused_without_showing_it(url: str, options: ChannelOptions) -> None:
+def test_a_url_that_apprise_refuses_is_refused_without_showing_it(url: str, options: ChannelOptions) -> None:
     with pytest.raises(InvalidInput, match=r"https://appriseit\.com/services") as error:
-        AppriseChannel(url, None, options)
+        AppriseTransport(url, None, options)
     assert "canary" not in str(error.value)
     assert "Could not load" not in str(error.value)
 
 
-def test_threads_share_a_channel(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
-    channel = AppriseChannel(f"json://127.0.0.1:{http.port}/", None, options)
+def test_threads_may_share_a_transport(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    transport = AppriseTransport(f"json://127.0.0.1:{http.port}/", None, options)
     failures: list[str] = []
     http.always = lambda request: Answer(500 if request.headers["webhook-id"] == "dlv_17" else 200)
 
     def send(which: int) -> None:
         one = notice() if which % 2 else Notice("other", "mention.created", "acme", notice().mentions)
         try:
-            channel.send(one)
+            transport.send(one)
         except RetryableError as error:
             failures.append(str(error))
 
@@ -330,4 +345,4 @@ def test_nothing_is_imported_before_the_first_channel() -> None:
 
 @pytest.mark.parametrize("url", [*CHATS.values(), "tgram://3232235777:abcdefg_hijklmnop/12315544/"])
 def test_numbers_in_a_token_are_not_taken_for_an_address(url: str, strict: ChannelOptions) -> None:
-    AppriseChannel(url, None, strict)
+    AppriseTransport(url, None, strict)

@@ -1,0 +1,88 @@
+"""Validate the parts of a workspace spec: names, texts, queries and channels."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from overheard.channels import ChannelOptions
+from overheard.channels.redact import HIDDEN, redact
+from overheard.channels.registry import validate_url
+from overheard.channels.rendering.sanitize import truncate
+from overheard.errors import InvalidInput
+from overheard.matching.language import QuerySyntaxError, parse
+from overheard.workspaces.spec import ChannelSpec, QuerySpec
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database stores them
+NOT_STORABLE = "it contains a character that cannot be stored (NUL or half of a surrogate pair)"
+
+# How long each part may be (a query: ``matching.language``); [limits] says how many. Chosen, not measured: the bounds
+# keep a pasted file out of messages and rows, and no real value comes near them.
+NAME_MAX_CHARS = 100  # of a workspace, a query, a channel
+SCHEDULE_MAX_CHARS = 100
+URL_MAX_CHARS = 4096
+SECRET_MAX_CHARS = 256
+
+
+def query_problems(query: QuerySpec) -> Iterator[str]:
+    """Yield why a query can never match: what cannot be stored, and syntax errors."""
+    where = f"query {quoted(query.name)}"
+    if UNSTORABLE.search(query.text):
+        yield f"{where}: {NOT_STORABLE}"
+        return
+    try:
+        parse(query.text)
+    except QuerySyntaxError as error:
+        yield f"{where}:\n{error}"
+
+
+def channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:
+    """Yield why a channel can never be used; no problem shows its URL or its secret."""
+    where = f"channel {quoted(channel.name)}"
+    if HIDDEN in channel.url[:URL_MAX_CHARS] and channel.url == redact(channel.url):
+        yield (
+            f"{where}: its address was left out when it was exported ({HIDDEN}); "
+            "export it again with `overheard export --secrets`, or write the address in"
+        )
+        return
+    invalid = [
+        *text_problems(f"{where}: url", channel.url, URL_MAX_CHARS),
+        *text_problems(f"{where}: secret", channel.secret or "", SECRET_MAX_CHARS),
+    ]
+    yield from invalid
+    if not invalid:
+        try:
+            validate_url(channel.url, channel.secret, options=options, where=where)
+        except InvalidInput as error:
+            yield str(error)
+
+
+def name_problems(noun: str, names: Iterable[str]) -> Iterator[str]:
+    """Yield the names of queries or channels that are empty, too long, unstorable or repeated."""
+    counts = Counter(names)
+    for name, count in counts.items():
+        if not name.strip() or len(name) > NAME_MAX_CHARS:
+            yield f"{noun}: every {noun} needs a name of 1 to {NAME_MAX_CHARS} characters, not {quoted(name)}"
+        elif UNSTORABLE.search(name):
+            yield f"{noun} {name!r}: {NOT_STORABLE}"
+        elif count > 1:
+            yield f"{noun} {name!r} occurs more than once"
+
+
+def text_problems(where: str, text: str, limit: int) -> Iterator[str]:
+    """Yield a problem if a text is too long or cannot be stored."""
+    if len(text) > limit:
+        yield too_long(where, text, limit)
+    elif UNSTORABLE.search(text):
+        yield f"{where}: {NOT_STORABLE}"
+
+
+def too_long(where: str, text: str, limit: int) -> str:
+    """Return the problem of a text that is too long, which it does not repeat."""
+    return f"{where}: {len(text):,} characters, {limit:,} are allowed; shorten it"
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, shortened: it may be of any length."""
+    return repr(truncate(text, NAME_MAX_CHARS))
