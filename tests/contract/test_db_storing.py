@@ -494,7 +494,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, cloc
         finally:
             looked.set()
 
-    assert race(remove, storing)[1].ages == ()
+    assert race(remove, store)[1].ages == ()
     assert world.counts()["Mention"] == 0
 
 
