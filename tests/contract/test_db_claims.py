@@ -65,6 +65,23 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
         assert len(three + four) == len(set(three + four)) >= 6
 
 
+@pytest.mark.parametrize("claim", [workspaces.claim_due, workspaces.claim_digests])
+def test_what_another_tick_claims_between_look_and_claim_is_left_to_it(
+    world: Any, db: Db, clock: Any, claim: Any
+) -> None:
+    world.workspace()
+    now = clock.advance(10**6)
+    others: list[Any] = []
+
+    def following(due: Any) -> float:
+        if not others:
+            others.extend(claim(db, now, 10, lambda due: now + 300))
+        return now + 300
+
+    assert claim(db, now, 10, following) == []
+    assert len(others) == 1
+
+
 def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None:
     acme = world.workspace()
     workspace_specs.set_active(db, acme, False)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Sequence
 
 import pika
+import pika.exceptions
 import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.bus import amqp
+from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
 from overheard.bus.dead_letter_collector import collect
 from overheard.bus.dead_letters import DeadLetterRecord
 from overheard.bus.event_batches import OK, EventOutcome, IncomingEvent
@@ -56,6 +58,19 @@ def test_a_queue_with_other_arguments_is_named_with_what_to_do(rabbit: str) -> N
     with pytest.raises(amqp.QueueMismatch):
         rig._run()
     rig.end_unstarted()
+
+
+def test_publishing_ends_with_rabbitmqs_answer_for_each_message(rabbit: str) -> None:
+    connection = pika.BlockingConnection(amqp.parameters(rabbit))
+    connection.channel().queue_declare("there")
+    publishing = ConfirmedChannel(connection)
+    some = [Publication("", "there", b"1", None), Publication("", "nowhere", b"2", None)]
+    for _ in range(2):
+        with pytest.raises(pika.exceptions.UnroutableError):
+            publishing.publish(some)
+    publishing.publish(some[:1])
+    connection.close()
+    assert depth(rabbit, "there") == 3
 
 
 def test_an_unreachable_bus_is_unavailable_and_named(rabbit: str) -> None:

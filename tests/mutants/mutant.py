@@ -16,13 +16,18 @@ class InvalidMutant(Exception):
 
 @dataclass(frozen=True)
 class Mutant:
-    """``test`` is a pytest node ID without parameters; ``message`` a pattern that its failure has to match."""
+    """``test`` is a pytest node ID, run on SQLite; ``message`` a pattern that what it raises has to match."""
 
     name: str
     patch: Path
     defect: str
     test: str
     message: re.Pattern[str]
+
+    @property
+    def needs_servers(self) -> bool:
+        """Return True if the test is one of ``tests/integration``, or is named with PostgreSQL as its parameter."""
+        return self.test.startswith("tests/integration/") or self.test.endswith("[postgresql]")
 
 
 def read(patch: Path) -> Mutant:

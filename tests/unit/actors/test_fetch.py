@@ -858,6 +858,19 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
     assert world.rows(Gap) == []
 
 
+def test_a_whole_page_of_old_items_at_the_top_ends_no_reading(
+    world: Any, stage: Stage, reddit: Reddit, post: Any
+) -> None:
+    acme = world.workspace()
+    post(20)
+    stage.run(acme)
+    stage.clock.advance(300)
+    news = post(25)
+    reddit.on_top = [world.item(900 + number, created_at=stage.clock() - 7200) for number in range(reddit.page_size)]
+    missed = set(news) - set(stage.run(acme))
+    assert missed == set()
+
+
 def test_an_item_dated_in_the_future_hides_nothing(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
     acme = world.workspace()
     post(20)

@@ -352,6 +352,9 @@ def test_a_query_is_printed_in_canonical_form(text: str, printed: str) -> None:
         ("strasse", "die Straße", "Straße"),
         ("fine", "ﬁne", "ﬁne"),
         ("東京 OR 'acme'", "acme", "acme"),
+        ("acme -beta", "acme alpha", "acme"),
+        ("acme -beta", "beta of acme", None),
+        ("acme NOT (alpha OR beta)", "acme beta", None),
     ],
 )
 def test_finds(query: str, text: str, found: str | None) -> None:
