@@ -2,7 +2,7 @@
 #
 # The configured database, whichever it is: where it is, its schema, a copy of it, and another in its place.
 
-BEHIND=3 # what `overheard migrate --check` ends with when there are migrations to apply
+EXIT_MIGRATIONS_PENDING=3 # what `overheard migrate --check` ends with when there are migrations to apply
 
 declare -A db=() # kind, path (SQLite), schema, megabytes, and libpq's variables (PostgreSQL)
 
@@ -12,7 +12,7 @@ our_python() {
     for python in "${release:-/nowhere}/venv/bin/python" "$SOURCE/venv/bin/python" "$SOURCE/.venv/bin/python" "$CURRENT/venv/bin/python"; do
         [[ -x $python ]] && echo "$python" && return
     done
-    fail "there is no installation of Overheard here: run deploy/install first (or, in a checkout, make install)."
+    die "there is no installation of Overheard here: run deploy/install first (or, in a checkout, make install)."
 }
 
 # As the owner of the database, where there is one of its own.
@@ -35,7 +35,7 @@ has_owner() {
 # read_facts where|what: fills `db`.
 read_facts() {
     local lines line
-    lines=$(database_facts "$@") || fail "the configured database cannot be read, see above. Nothing was changed."
+    lines=$(database_facts "$@") || die "the configured database cannot be read, see above. Nothing was changed."
     db=()
     while IFS= read -r line; do
         db[${line%%=*}]=${line#*=}
@@ -60,13 +60,13 @@ wanted_database() {
 }
 
 install_database() { # SOURCE
-    part=database
+    section=database
     if [[ $(wanted_database) == sqlite ]]; then
         if [[ ! -s $SECRETS/database-url ]]; then
-            change "keep the data in $STATE/overheard.db" write_sqlite_url
+            step "keep the data in $STATE/overheard.db" write_sqlite_url
         fi
     elif [[ -s $SECRETS/database-url ]] && ! on_this_machine $SECRETS/database-url; then
-        note "$SECRETS/database-url names another machine's PostgreSQL: nothing to do here"
+        report "$SECRETS/database-url names another machine's PostgreSQL: nothing to do here"
     else
         install_postgresql "$1"
     fi
@@ -79,24 +79,24 @@ write_sqlite_url() {
 # Apply what the database has not seen. One that holds data is backed up first; one that is newer than the code is
 # left alone.
 bring_schema_up_to_date() {
-    part=database
+    section=database
     if [[ ! -x $release/venv/bin/overheard ]]; then
-        note "would apply the migrations that it has not seen"
+        report "would apply the migrations that it has not seen"
         return
     fi
     local answer status=0
     answer=$(as_owner migrate --check 2>&1 9>&-) || status=$?
     case $status in
         0) return ;;
-        "$BEHIND") ;;
-        *) fail "the database cannot be used, and was not touched:" "$answer" "What runs was not switched to the new code." ;;
+        "$EXIT_MIGRATIONS_PENDING") ;;
+        *) die "the database cannot be used, and was not touched:" "$answer" "What runs was not switched to the new code." ;;
     esac
     if [[ $answer != *"is empty"* && ! $dry_run ]]; then
         make_backup "$BACKUPS" 0
-        part=database
+        section=database
     fi
     migrating=yes
-    change "apply its migrations" as_owner migrate
+    step "apply its migrations" as_owner migrate
 }
 
 # dump_database FOLDER: a consistent copy, while others work with it.
@@ -122,8 +122,8 @@ admin_psql() { # DATABASE [-v NAME=VALUE…], statements on standard input
     as_admin psql --no-psqlrc --no-password -qXAt -v ON_ERROR_STOP=1 "${@:2}" -d "$1" -f -
 }
 
-# restore_beside FILE NAME: the backup's database, under another name.
-restore_beside() {
+# restore_to_temporary FILE NAME: the backup's database, under another name.
+restore_to_temporary() {
     if [[ ${db[kind]} == sqlite ]]; then
         tar -xOf "$1" database.sqlite >"$2"
         chmod --reference="$(dirname "${db[path]}")" "$2"
@@ -135,25 +135,25 @@ restore_beside() {
         owner=$(printf "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'live';" |
             admin_psql postgres -v live="${db[PGDATABASE]}")
         as_admin createdb --no-password --template=template0 --encoding=UTF8 --owner="${owner:-${db[PGUSER]}}" "$2"
-        same_rights "$2"
+        copy_connect_rights "$2"
         tar -xOf "$1" database.dump | as_admin pg_restore --no-password --exit-on-error --dbname="$2"
     fi
 }
 
 # Who may connect to the database that is there may connect to the one that takes its place, and nobody else.
-same_rights() { # NAME
-    admin_psql postgres -v live="${db[PGDATABASE]}" -v beside="$1" <<'END'
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'beside')
+copy_connect_rights() { # NAME
+    admin_psql postgres -v live="${db[PGDATABASE]}" -v new_name="$1" <<'END'
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new_name')
 WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'live')
 \gexec
-SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, :'beside', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, :'new_name', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
 FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
 WHERE datname = :'live'
 \gexec
 END
 }
 
-drop_beside() { # NAME
+drop_temporary() { # NAME
     if [[ ${db[kind]} == sqlite ]]; then
         rm -f "$1" "$1-wal" "$1-shm"
     else
@@ -161,8 +161,8 @@ drop_beside() { # NAME
     fi
 }
 
-# put_in_place NAME ASIDE: the last step of a restore. The old database is kept under the name ASIDE.
-put_in_place() {
+# swap_in NAME ASIDE: the last step of a restore. The old database is kept under the name ASIDE.
+swap_in() {
     if [[ ${db[kind]} == sqlite ]]; then
         local file=${db[path]} tail
         for tail in "" -wal -shm; do
@@ -172,19 +172,19 @@ put_in_place() {
         mv -T "$1" "$file"
     else
         # both or neither
-        admin_psql postgres -v live="${db[PGDATABASE]}" -v beside="$1" -v aside="$2" <<'END'
+        admin_psql postgres -v live="${db[PGDATABASE]}" -v new_name="$1" -v old_name="$2" <<'END'
 BEGIN;
-SELECT format('ALTER DATABASE %I RENAME TO %I', :'live', :'aside')
+SELECT format('ALTER DATABASE %I RENAME TO %I', :'live', :'old_name')
 WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'live')
 \gexec
-ALTER DATABASE :"beside" RENAME TO :"live";
+ALTER DATABASE :"new_name" RENAME TO :"live";
 COMMIT;
 END
     fi
 }
 
-# put_back BESIDE ASIDE: undoes put_in_place.
-put_back() {
+# swap_back BESIDE ASIDE: undoes swap_in.
+swap_back() {
     if [[ ${db[kind]} == sqlite ]]; then
         local file=${db[path]} tail
         rm -f "$file-wal" "$file-shm"
@@ -193,11 +193,11 @@ put_back() {
             [[ ! -e $2$tail ]] || mv -T "$2$tail" "$file$tail"
         done
     else
-        admin_psql postgres -v live="${db[PGDATABASE]}" -v beside="$1" -v aside="$2" <<'END'
+        admin_psql postgres -v live="${db[PGDATABASE]}" -v new_name="$1" -v old_name="$2" <<'END'
 BEGIN;
-ALTER DATABASE :"live" RENAME TO :"beside";
-SELECT format('ALTER DATABASE %I RENAME TO %I', :'aside', :'live')
-WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'aside')
+ALTER DATABASE :"live" RENAME TO :"new_name";
+SELECT format('ALTER DATABASE %I RENAME TO %I', :'old_name', :'live')
+WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'old_name')
 \gexec
 COMMIT;
 END
@@ -205,7 +205,7 @@ END
 }
 
 # Who is connected to the database besides us: a line for each.
-strangers() {
+other_connections() {
     [[ ${db[kind]} == postgresql ]] || return 0
     admin_psql postgres -v live="${db[PGDATABASE]}" <<'END'
 SELECT format('process %s: %s, %s', pid, usename, application_name)

@@ -3,7 +3,7 @@
 # What a run says: one line for each change, on stderr; what the programs print goes to the log.
 # The entry script sets PROGRAM (deploy/install …) and may set dry_run and log.
 
-part=       # what the lines that follow are about
+section=       # what the lines that follow are about
 changes=0   # made, or to be made in a dry run
 dry_run=${dry_run-}
 log=${log-}
@@ -14,22 +14,22 @@ log_mark=0  # lines of the log before what is being done
 trap '' HUP PIPE
 
 # tell FORMAT ARGUMENT…: everything for people goes to stderr; stdout is the answer of those commands that have one.
-tell() {
+print_err() {
     # shellcheck disable=SC2059 # FORMAT is one
     printf "$@" >&2 2>/dev/null || true
 }
 
 say() {
-    tell '%s: %s\n' "$PROGRAM" "$1"
-    keep_in_log "$1"
+    print_err '%s: %s\n' "$PROGRAM" "$1"
+    write_to_log "$1"
 }
 
 # A disk that is full must not keep an upgrade from going back.
-keep_in_log() {
+write_to_log() {
     [[ ! $log || $dry_run ]] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$1" 2>/dev/null >>"$log" || true
 }
 
-fail() {
+die() {
     local line
     for line in "$@"; do
         say "$line"
@@ -39,7 +39,7 @@ fail() {
 
 wrong_usage() {
     say "$1"
-    tell '%s\n' "$USAGE"
+    print_err '%s\n' "$USAGE"
     exit 2
 }
 
@@ -48,22 +48,22 @@ require_value() { # OPTION [VALUE]
 }
 
 # A line of the report that changes nothing.
-note() {
-    tell '  %-13s %s\n' "$part" "$1"
-    keep_in_log "$part: $1"
+report() {
+    print_err '  %-13s %s\n' "$section" "$1"
+    write_to_log "$section: $1"
 }
 
 # change TEXT COMMAND…: make one change, or only say so in a dry run. TEXT is an imperative. Never call it where
 # bash ignores failures (in an if, before && or ||): COMMAND may be a function of several steps.
-change() {
+step() {
     local text=$1 status
     shift
     changes=$((changes + 1))
     if [[ $dry_run ]]; then
-        tell '  %-13s would %s\n' "$part" "$text"
+        print_err '  %-13s would %s\n' "$section" "$text"
         return
     fi
-    note "$text"
+    report "$text"
     log_mark=$(wc -l <"$log" || echo 0)
     set +e
     (
@@ -72,19 +72,19 @@ change() {
     ) >>"$log" 2>&1 </dev/null 9>&-
     status=$?
     set -e
-    ((status == 0)) || give_up "$part: could not $text"
+    ((status == 0)) || die_with_log "$section: could not $text"
 }
 
-# give_up WHAT [HINT…]: the log's end, and what to do.
-give_up() {
+# die_with_log WHAT [HINT…]: the log's end, and what to do.
+die_with_log() {
     local what=$1 hint
     shift
-    tell '%s\n' "$(tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /')"
+    print_err '%s\n' "$(tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /')"
     say "$what; the last lines about it are above, all of them in $log."
     for hint in "$@"; do
         say "$hint"
     done
-    fail "${NEXT_STEP:-Mend that and run it again: $(this_command)}"
+    die "${NEXT_STEP:-Fix this and rerun: $(this_command)}"
 }
 
 # How this run was started, to be typed again.

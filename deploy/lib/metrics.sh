@@ -10,14 +10,14 @@ METRICS_OFFSETS=(0 5 10 20 30 40 50 60)
 # Settings that were given with this run, in Overheard's own environment variables.
 declare -A metrics=()
 
-take_metrics_settings() {
+read_metrics_settings() {
     local port=${OVERHEARD_METRICS__PORT-} host=${OVERHEARD_METRICS__HOST-}
     if [[ $port ]] && { [[ ! $port =~ ^[0-9]{1,5}$ ]] || ((10#$port < 1 || 10#$port > 65000)); }; then
-        problem "OVERHEARD_METRICS__PORT=$port cannot be the first of Overheard's ports." "Give a number from 1 to 65000."
+        add_problem "OVERHEARD_METRICS__PORT=$port cannot be the first of Overheard's ports." "Give a number from 1 to 65000."
         port=
     fi
     if [[ $host && ! $host =~ ^[0-9A-Za-z.:-]+$ ]]; then
-        problem "OVERHEARD_METRICS__HOST=$host is no address." "Give an address of this machine, bare."
+        add_problem "OVERHEARD_METRICS__HOST=$host is no address." "Give an address of this machine, bare."
         host=
     fi
     metrics=([PORT]=$port [HOST]=$host)

@@ -26,7 +26,7 @@ declare -A PACKAGE=(
     [grafana]=grafana
 )
 
-LOCK_PATIENCE=120 # seconds: a machine that has just booted is often busy with unattended-upgrades
+APT_LOCK_TIMEOUT_SECONDS=120 # seconds: a machine that has just booted is often busy with unattended-upgrades
 POLICY=/usr/sbin/policy-rc.d
 POLICY_ASIDE=/usr/sbin/policy-rc.d.before-overheard
 POLICY_MARK="Written by Overheard's deploy/install"
@@ -102,10 +102,10 @@ require_root_on_debian() {
     local what
     what=$(titles "$@")
     if ! command -v apt-get >/dev/null || [[ ! -e /etc/debian_version ]]; then
-        fail "missing: $what." "This is neither Debian nor Ubuntu: install them with this system's own packages."
+        die "missing: $what." "This is neither Debian nor Ubuntu: install them with this system's own packages."
     fi
     if ((EUID != 0)); then
-        fail "missing: $what." "Install them, as root:  $(this_command)"
+        die "missing: $what." "Install them, as root:  $(this_command)"
     fi
 }
 
@@ -118,14 +118,14 @@ install_packages() {
     say "installing $(titles "$@"): ${wanted[*]} (log: $log)"
     on_exit release_services
     hold_services "$@"
-    finish_interrupted || give_up "dpkg --configure -a failed"
+    finish_interrupted || die_with_log "dpkg --configure -a failed"
 
-    known_to_apt "${wanted[@]}" || apt_get update || give_up "apt-get update failed"
+    known_to_apt "${wanted[@]}" || apt_get update || die_with_log "apt-get update failed"
     if ! apt_get install "${wanted[@]}"; then
         # Old package lists name files that the mirror has replaced since.
         say "trying once more with fresh package lists"
-        apt_get update || give_up "apt-get update failed"
-        apt_get install "${wanted[@]}" || give_up "apt-get install ${wanted[*]} failed"
+        apt_get update || die_with_log "apt-get update failed"
+        apt_get install "${wanted[@]}" || die_with_log "apt-get install ${wanted[*]} failed"
     fi
     disable_services "${services[@]}"
     release_services
@@ -151,11 +151,11 @@ known_to_apt() {
 
 # Runs apt-get quietly. It waits for a busy dpkg by itself, but not for the locks of lists and downloads.
 apt_get() {
-    local deadline=$((SECONDS + LOCK_PATIENCE)) action=$1 output status=0
+    local deadline=$((SECONDS + APT_LOCK_TIMEOUT_SECONDS)) action=$1 output status=0
     shift
     output=$(mktemp)
     until DEBIAN_FRONTEND=noninteractive apt-get "$action" --yes --quiet --no-install-recommends \
-        -o DPkg::Lock::Timeout="$LOCK_PATIENCE" -o Dpkg::Use-Pty=0 -o APT::Update::Error-Mode=any \
+        -o DPkg::Lock::Timeout="$APT_LOCK_TIMEOUT_SECONDS" -o Dpkg::Use-Pty=0 -o APT::Update::Error-Mode=any \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
         "$@" >"$output" 2>&1 </dev/null 9<&-; do
         if ! grep -q "Could not get lock" "$output" || ((SECONDS >= deadline)); then

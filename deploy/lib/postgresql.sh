@@ -5,14 +5,14 @@
 cluster= # "VERSION NAME PORT" of the cluster at hand
 
 install_postgresql() { # SOURCE
-    part=postgresql
+    section=postgresql
     find_cluster
     if [[ ! $cluster ]]; then
-        change "make a cluster" make_cluster
+        step "make a cluster" make_cluster
         find_cluster
     fi
     if [[ ! $cluster ]]; then # a dry run
-        note "would configure and start it, and make the database overheard with its roles"
+        report "would configure and start it, and make the database overheard with its roles"
         return
     fi
     local version name port
@@ -46,10 +46,10 @@ configure_cluster() { # SOURCE FOLDER
     if [[ -e $2/conf.d/overheard.conf ]] || ! others_use_cluster; then
         ship "$1/deploy/postgresql/postgresql.conf" "$2/conf.d/overheard.conf" postgres:postgres 644
     else
-        note "it serves other databases, too: its addresses stay as they are"
+        report "it serves other databases, too: its addresses stay as they are"
     fi
     if ! grep -qF 'overheard,overheard_owner' "$2/pg_hba.conf"; then
-        change "let each of our roles into our database only ($2/pg_hba.conf)" \
+        step "let each of our roles into our database only ($2/pg_hba.conf)" \
             put_above "$1/deploy/postgresql/pg_hba.conf" "$2/pg_hba.conf"
     fi
 }
@@ -74,13 +74,13 @@ cluster_state() {
 
 keep_cluster() { # VERSION NAME PORT
     local folder=/etc/postgresql/$1/$2
-    service_enabled postgresql || change "start postgresql at boot" systemctl enable postgresql
+    service_enabled postgresql || step "start postgresql at boot" systemctl enable postgresql
     if [[ $(cluster_state "$1" "$2") != online* ]]; then
-        check_port "$3" "PostgreSQL"
-        stop_for_problems
-        change "start the cluster $1/$2, on port $3" systemctl start "postgresql@$1-$2"
-    elif [[ $(stale "postgresql@$1-$2" "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
-        change "restart the cluster $1/$2, whose configuration has changed" systemctl restart "postgresql@$1-$2"
+        check_port "$3" PostgreSQL "Stop that program, or give the cluster another port"
+        abort_on_problems
+        step "start the cluster $1/$2, on port $3" systemctl start "postgresql@$1-$2"
+    elif [[ $(changed_since_start "postgresql@$1-$2" "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
+        step "restart the cluster $1/$2, whose configuration has changed" systemctl restart "postgresql@$1-$2"
     fi
 }
 
@@ -95,14 +95,14 @@ make_database() { # SOURCE PORT
     make_database_secret database-owner-url overheard_owner root:root "$OPERATOR" "$2"
     if ! cmp -s "$roles" $OPERATOR/roles.sql ||
         ! can_login $SECRETS/database-url || ! can_login $OPERATOR/database-owner-url; then
-        change "make the database overheard with the roles overheard_owner and overheard, or set them right" \
+        step "make the database overheard with the roles overheard_owner and overheard, or set them right" \
             apply_roles "$roles" "$2"
     fi
 }
 
 make_database_secret() { # NAME ROLE OWNER FOLDER PORT
     [[ ! -s $4/$1 ]] || return 0
-    change "make a password for the role $2, $4/$1" write_database_url "$@"
+    step "make a password for the role $2, $4/$1" write_database_url "$@"
 }
 
 write_database_url() {

@@ -5,22 +5,22 @@
 VHOST=overheard
 RABBITMQ_ETC=/etc/rabbitmq
 RABBITMQADMIN=$OPERATOR/rabbitmqadmin.conf
-BROKER_PATIENCE=120 # seconds for the node to start
+BROKER_TIMEOUT_SECONDS=120 # seconds for the node to start
 
 install_rabbitmq() { # SOURCE
-    part=rabbitmq
+    section=rabbitmq
     if [[ $dry_run ]] && ! have_rabbitmq; then
-        note "would configure it for loopback, enable and start it, and make the vhost $VHOST with its users"
+        report "would configure it for loopback, enable and start it, and make the vhost $VHOST with its users"
         return
     fi
     if broker_is_shared; then
-        note "it serves others, too: its configuration stays as it is. Ours is in $1/deploy/rabbitmq"
+        report "it serves others, too: its configuration stays as it is. Ours is in $1/deploy/rabbitmq"
         keep_service rabbitmq-server
     else
         configure_broker "$1/deploy/rabbitmq"
     fi
     if [[ $dry_run ]] && ! service_runs rabbitmq-server; then
-        note "would make the vhost $VHOST with its users, and delete the user guest"
+        report "would make the vhost $VHOST with its users, and delete the user guest"
         return
     fi
     await_broker
@@ -31,7 +31,7 @@ install_rabbitmq() { # SOURCE
 # Somebody else's vhosts, or queues in the default one, or a configuration that is not ours.
 broker_is_shared() {
     if [[ -e $RABBITMQ_ETC/rabbitmq.conf ]]; then
-        ! shipped_once $RABBITMQ_ETC/rabbitmq.conf
+        ! ever_shipped $RABBITMQ_ETC/rabbitmq.conf
         return
     fi
     service_runs rabbitmq-server || return 1
@@ -44,9 +44,9 @@ configure_broker() { # FOLDER
     if ! cmp -s "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf && only_comments $RABBITMQ_ETC/rabbitmq-env.conf; then
         if service_runs rabbitmq-server; then
             was_running=yes
-            change "stop rabbitmq-server, to configure it" systemctl stop rabbitmq-server
+            step "stop rabbitmq-server, to configure it" systemctl stop rabbitmq-server
         fi
-        change "write $RABBITMQ_ETC/rabbitmq-env.conf" place "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf root:root 644
+        step "write $RABBITMQ_ETC/rabbitmq-env.conf" place "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf root:root 644
     fi
     local name
     for name in rabbitmq-env.conf advanced.config enabled_plugins rabbitmq.conf; do
@@ -56,9 +56,9 @@ configure_broker() { # FOLDER
     done
     ship_unit "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf epmd.socket
     if epmd_is_open; then
-        change "end epmd, which listens on every address: it starts again on loopback" end_epmd
+        step "end epmd, which listens on every address: it starts again on loopback" end_epmd
     fi
-    keep_service rabbitmq-server "${was_running:-$(stale rabbitmq-server $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
+    keep_service rabbitmq-server "${was_running:-$(changed_since_start rabbitmq-server $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
 }
 
 only_comments() {
@@ -87,19 +87,19 @@ end_epmd() {
 
 await_broker() {
     [[ ! $dry_run ]] || return 0
-    if ! rabbitmqctl -q await_startup --timeout $BROKER_PATIENCE >>"$log" 2>&1 </dev/null 9>&-; then
-        give_up "RabbitMQ does not start" "Its own logs are in /var/log/rabbitmq."
+    if ! rabbitmqctl -q await_startup --timeout $BROKER_TIMEOUT_SECONDS >>"$log" 2>&1 </dev/null 9>&-; then
+        die_with_log "RabbitMQ does not start" "Its own logs are in /var/log/rabbitmq."
     fi
 }
 
 ctl() {
-    timeout $BROKER_PATIENCE rabbitmqctl -q "$@" 9>&-
+    timeout $BROKER_TIMEOUT_SECONDS rabbitmqctl -q "$@" 9>&-
 }
 
 # with_password COMMAND NAME PASSWORD: passwords go through standard input, as arguments are for all to see. Those of
 # RabbitMQ 4 read it only when there is nothing but COMMAND and NAME, and wait for ever otherwise.
 with_password() {
-    timeout $BROKER_PATIENCE rabbitmqctl "$1" "$2" <<<"$3" 9>&-
+    timeout $BROKER_TIMEOUT_SECONDS rabbitmqctl "$1" "$2" <<<"$3" 9>&-
 }
 
 # listed PATTERN COMMAND…: whether a line of the listing matches. (Not a pipe: grep would end before its writer.)
@@ -113,14 +113,14 @@ listing() {
 }
 
 make_vhost() {
-    listed "^$VHOST\$" list_vhosts name || change "make the vhost $VHOST" ctl add_vhost $VHOST
+    listed "^$VHOST\$" list_vhosts name || step "make the vhost $VHOST" ctl add_vhost $VHOST
     # From RabbitMQ 4 on, a quorum queue gives a message up that came back twenty times, and without a dead-letter
     # exchange that is the end of it. Events come back whenever the ingress is killed, or waits long for a database;
     # delayed messages, whenever a stage restarts; dead letters, whenever they cannot be recorded. (Before 4 there is no
     # such limit, and -1 is not a number.)
     local often='^overheard\.|\.(DQ|XQ)$'
     if (($(broker_version) >= 4)) && ! grep -qF $'\tkeep\t'"$often"$'\t' <<<"$(listing list_policies -p $VHOST)"; then
-        change "let queues keep what was delivered often" ctl set_policy -p $VHOST --apply-to quorum_queues \
+        step "let queues keep what was delivered often" ctl set_policy -p $VHOST --apply-to quorum_queues \
             keep "$often" '{"delivery-limit": -1}'
     fi
 }
@@ -133,18 +133,18 @@ broker_version() { # the first number of it
 
 make_users() { # PERMISSIONS
     if [[ ! -s $SECRETS/bus-url ]]; then
-        change "make a password for the user overheard, $SECRETS/bus-url" write_bus_url
+        step "make a password for the user overheard, $SECRETS/bus-url" write_bus_url
     fi
     keep_user overheard "$(password_in $SECRETS/bus-url)"
     # For people: publishes events, and looks around in RabbitMQ's management page.
     if [[ ! -s $RABBITMQADMIN ]]; then
-        change "make a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
+        step "make a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
     fi
     keep_user overheard_trigger "$(sed -n 's/^password = //p' $RABBITMQADMIN)"
     listed $'^overheard_trigger\t\\[management\\]' list_users ||
-        change "let overheard_trigger use the management page" ctl set_user_tags overheard_trigger management
+        step "let overheard_trigger use the management page" ctl set_user_tags overheard_trigger management
     if [[ ! -e /root/.rabbitmqadmin.conf && ! -L /root/.rabbitmqadmin.conf ]]; then
-        change "let root's rabbitmqadmin use it (/root/.rabbitmqadmin.conf)" ln -s $RABBITMQADMIN /root/.rabbitmqadmin.conf
+        step "let root's rabbitmqadmin use it (/root/.rabbitmqadmin.conf)" ln -s $RABBITMQADMIN /root/.rabbitmqadmin.conf
     fi
     keep_permissions "$1"
     remove_guest
@@ -168,9 +168,9 @@ END
 
 keep_user() { # NAME PASSWORD
     if ! listed "^$1"$'\t' list_users; then
-        change "make the user $1" with_password add_user "$@"
+        step "make the user $1" with_password add_user "$@"
     elif ! with_password authenticate_user "$@" >/dev/null 2>&1; then
-        change "give the user $1 the password that is in its file" with_password change_password "$@"
+        step "give the user $1 the password that is in its file" with_password change_password "$@"
     fi
 }
 
@@ -179,7 +179,7 @@ keep_permissions() { # FILE
     while read -r user configure write read; do
         [[ $user && $user != \#* ]] || continue
         grep -qxF "$user"$'\t'"$configure"$'\t'"$write"$'\t'"$read" <<<"$(listing list_permissions -p $VHOST)" ||
-            change "give $user only the permissions it needs" \
+            step "give $user only the permissions it needs" \
                 ctl set_permissions -p $VHOST "$user" "$configure" "$write" "$read"
     done <"$1"
 }
@@ -188,9 +188,9 @@ keep_permissions() { # FILE
 remove_guest() {
     listed $'^guest\t' list_users || return 0
     if broker_is_shared; then
-        note "the user guest stays, as others use this broker; without need, remove it: rabbitmqctl delete_user guest"
+        report "the user guest stays, as others use this broker; without need, remove it: rabbitmqctl delete_user guest"
     else
-        change "delete the user guest, whose password everybody knows" ctl delete_user guest
+        step "delete the user guest, whose password everybody knows" ctl delete_user guest
     fi
 }
 
@@ -200,6 +200,6 @@ empty_stage_queues() {
     local queue messages
     while read -r queue messages; do
         [[ $queue != overheard.* && $queue != *.XQ && $messages != 0 ]] || continue
-        change "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
+        step "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
     done < <(listing list_queues -p $VHOST name messages)
 }

@@ -4,12 +4,12 @@
 
 KEPT_RELEASES=3
 # What a release consists of.
-CODE=(
+RELEASE_FILES=(
     overheard actors producers deploy docs pipeline.toml pyproject.toml
     README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE
 )
 # Without these there is no installation.
-NEEDED=(
+REQUIRED_FILES=(
     deploy/supervisord/supervisord.conf deploy/systemd/overheard.service
     deploy/rabbitmq/rabbitmq.conf deploy/rabbitmq/permissions deploy/postgresql/roles.sql
     deploy/prometheus/prometheus.yml deploy/requirements.lock
@@ -21,8 +21,8 @@ other_settings= # a pipeline.toml to be read in the place of the server's
 # check_source SOURCE: whether it is all there.
 check_source() {
     local file
-    for file in "${CODE[@]}" "${NEEDED[@]}"; do
-        [[ -e $1/$file ]] || problem "$1/$file is missing." "Get a whole copy of Overheard, and run it from there."
+    for file in "${RELEASE_FILES[@]}" "${REQUIRED_FILES[@]}"; do
+        [[ -e $1/$file ]] || add_problem "$1/$file is missing." "Get a whole copy of Overheard, and run it from there."
     done
 }
 
@@ -34,7 +34,7 @@ version_of() {
 digest_of() {
     (
         cd "$1"
-        find "${CODE[@]}" -type d \( -name __pycache__ -o -name '*.egg-info' \) -prune -o -type f -print0 |
+        find "${RELEASE_FILES[@]}" -type d \( -name __pycache__ -o -name '*.egg-info' \) -prune -o -type f -print0 |
             LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16
     )
 }
@@ -48,7 +48,7 @@ current_release() {
 release_of() {
     local mark
     for mark in "$RELEASES"/*/.whole; do
-        if [[ -e $mark && $(<"$mark") == "$1" ]] && works "$(dirname "$mark")"; then
+        if [[ -e $mark && $(<"$mark") == "$1" ]] && release_runs "$(dirname "$mark")"; then
             dirname "$mark"
             return
         fi
@@ -56,33 +56,33 @@ release_of() {
     return 1
 }
 
-works() { # RELEASE
+release_runs() { # RELEASE
     (cd / && "$1/venv/bin/overheard" --version) >/dev/null 2>&1 9>&-
 }
 
 # build_release SOURCE: sets `release`. What runs now is not touched.
 build_release() {
-    part=release
+    section=release
     local digest folder
     digest=$(digest_of "$1")
     release=$(release_of "$digest" || true)
     if [[ $release ]]; then
-        [[ ! $dry_run ]] || note "$(basename "$release") is whole already"
+        [[ ! $dry_run ]] || report "$(basename "$release") is complete already"
         return
     fi
     for folder in "$RELEASES"/*/; do
-        [[ -e $folder && ! -e $folder/.whole ]] && change "remove what a broken-off run has left, $folder" rm -rf "$folder"
+        [[ -e $folder && ! -e $folder/.whole ]] && step "remove what a broken-off run has left, $folder" rm -rf "$folder"
     done
     release=$RELEASES/$(version_of "$1")-$(date -u +%Y%m%dT%H%M%SZ)
-    change "copy the code to $release" copy_code "$1"
-    NEXT_STEP="What runs was not touched. Mend that and run it again: $(this_command)" \
-        change "install its libraries into $release/venv, each checked against its hash" make_venv
-    change "seal $release" seal "$digest"
+    step "copy the code to $release" copy_code "$1"
+    NEXT_STEP="What runs was not touched. Fix this and rerun: $(this_command)" \
+        step "install its libraries into $release/venv, each checked against its hash" make_venv
+    step "seal $release" seal "$digest"
 }
 
 copy_code() {
     mkdir "$release"
-    tar -C "$1" --exclude=__pycache__ --exclude='*.egg-info' -cf - "${CODE[@]}" | tar -C "$release" --no-same-owner -xf -
+    tar -C "$1" --exclude=__pycache__ --exclude='*.egg-info' -cf - "${RELEASE_FILES[@]}" | tar -C "$release" --no-same-owner -xf -
 }
 
 make_venv() {
@@ -95,7 +95,7 @@ make_venv() {
     tar -C "$release" --exclude=./venv -cf - . | tar -C "$copy" -xf -
     "${pip[@]}" --no-deps --no-build-isolation "$copy"
     rm -rf "$copy"
-    works "$release"
+    release_runs "$release"
 }
 
 seal() {
@@ -108,9 +108,9 @@ seal() {
 
 # Everything that runs is started through this link: it changes in one step.
 switch_current() { # RELEASE
-    part=release
+    section=release
     [[ $(readlink "$CURRENT" 2>/dev/null) != "$1" ]] || return 0
-    change "switch $CURRENT to $(basename "$1")" point_current "$1"
+    step "switch $CURRENT to $(basename "$1")" point_current "$1"
 }
 
 point_current() {
@@ -120,12 +120,12 @@ point_current() {
 
 # Old releases go; the running one, the given one and the newest others stay.
 prune_releases() { # PREVIOUS
-    part=release
+    section=release
     local folder kept=0
     while IFS= read -r folder; do
         kept=$((kept + 1))
         if ((kept > KEPT_RELEASES)) && [[ $folder != "$(readlink "$CURRENT")" && $folder != "$1" ]]; then
-            change "remove the old release $(basename "$folder")" rm -rf "$folder"
+            step "remove the old release $(basename "$folder")" rm -rf "$folder"
         fi
     done < <(find "$RELEASES" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | cut -d ' ' -f 2-)
 }

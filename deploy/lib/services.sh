@@ -15,17 +15,17 @@ service_enabled() {
 ship_unit() {
     ship "$1" "$2" root:root 644
     if [[ ${shipped-} || $(systemctl show --property NeedDaemonReload --value "$3") == yes ]]; then
-        change "let systemd read its changed units" systemctl daemon-reload
+        step "let systemd read its changed units" systemctl daemon-reload
     fi
 }
 
 # keep_service NAME [STALE]: enabled at boot and running; restarted when STALE says so.
 keep_service() {
-    service_enabled "$1" || change "start $1 at boot" systemctl enable "$1"
+    service_enabled "$1" || step "start $1 at boot" systemctl enable "$1"
     if ! service_runs "$1"; then
-        change "start $1" systemctl start "$1"
+        step "start $1" systemctl start "$1"
     elif [[ ${2-} ]]; then
-        change "restart $1, whose configuration has changed" systemctl restart "$1"
+        step "restart $1, whose configuration has changed" systemctl restart "$1"
     fi
 }
 
@@ -34,14 +34,14 @@ await_port() {
     [[ ! $dry_run ]] || return 0
     local deadline=$((SECONDS + 30))
     until listener "$1" >/dev/null; do
-        ((SECONDS < deadline)) || give_up "$2 does not listen on port $1" "Its logs: $3 (or: journalctl -n 50)"
+        ((SECONDS < deadline)) || die_with_log "$2 does not listen on port $1" "Its logs: $3 (or: journalctl -n 50)"
         sleep 0.2
     done
 }
 
-# stale SERVICE FILE…: prints "yes" when one of the files was changed after the service's main process had started. So an
+# changed_since_start SERVICE FILE…: prints "yes" when one of the files was changed after the service's main process had started. So an
 # installation that was cut off between the change and the restart is repaired, too.
-stale() {
+changed_since_start() {
     local since file
     since=$(systemctl show --property ExecMainStartTimestamp --value --timestamp=unix "$1")
     for file in "${@:2}"; do

@@ -254,8 +254,8 @@ def it_needs_more_room_than_there_is(file: Path) -> None:
     [
         (one_byte_is_another, "its content is not what was written"),
         (it_ends_too_early, "it ends too early"),
-        (it_is_something_else, "is no backup of Overheard"),
-        (it_is_no_tar_file, "is no backup of Overheard"),
+        (it_is_something_else, "is not an Overheard backup"),
+        (it_is_no_tar_file, "is not an Overheard backup"),
         (it_is_from_a_newer_overheard, "made by a newer Overheard"),
         (it_is_not_there, "no such file"),
         (it_needs_more_room_than_there_is, "MB free, and the restored database"),

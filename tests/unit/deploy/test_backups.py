@@ -49,7 +49,7 @@ def test_a_backup_of_the_server_leaves_a_mark_that_anybody_may_read(shell: Shell
     assert time.time() - family.samples[0].value < 60
 
 
-@pytest.mark.parametrize("failure", ["dump_database() { false; }", "verify_backup() { fail damaged; }"])
+@pytest.mark.parametrize("failure", ["dump_database() { false; }", "verify_backup() { die damaged; }"])
 def test_one_that_failed_leaves_none(shell: Shell, mark: Path, failure: str) -> None:
     done = shell(f'{BACKUP}{failure}\nmake_backup "$BACKUPS" 14')
     assert done.returncode == 1, done.stderr

@@ -22,16 +22,16 @@ first_of_two() {
 }
 
 go_back() {
-    part=back
+    section=back
     local found
     first_of_two
-    change "go back to $found" echo it is so
+    step "go back to $found" echo it is so
     echo "back at $found"
 }
 
 work() {
     local deep=1
-    give_up "it failed" "a hint"
+    die_with_log "it failed" "a hint"
 }
 
 on_exit "echo the last"

@@ -13,13 +13,13 @@ UPGRADE = """
 eval "$(grep -vE '^(PROGRAM=|SOURCE=|LOG=|source |main ")' deploy/upgrade)"
 LOG=$HERE/log CURRENT=$HERE/current
 mkdir -p "$HERE/releases/old"; ln -s "$HERE/releases/old" "$CURRENT"
-look_at_installation() { old=$(readlink "$CURRENT"); }
-others="lock_deployment build_release look_with_new_code install_database install_rabbitmq put_files start_supervision"
+preflight_checks() { old=$(readlink "$CURRENT"); }
+others="lock_deployment build_release check_with_new_release install_database install_rabbitmq put_files start_supervision"
 for step in $others; do
     eval "$step() { :; }"
 done
-drain() { note "drained"; }
-make_backup() { fail "there is no room for a backup"; }
+drain() { report "drained"; }
+make_backup() { die "there is no room for a backup"; }
 systemctl() { :; }
 main
 """

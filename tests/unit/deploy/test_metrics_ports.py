@@ -54,7 +54,7 @@ def test_where_the_processes_will_be(
         (etc / "pipeline.toml").write_text(toml)
         (etc / "environment").write_text(environment)
     environ = {f"OVERHEARD_METRICS__{key}": value for key, value in given.items()}
-    done = shell(f"take_metrics_settings; {WHERE}", **environ)
+    done = shell(f"read_metrics_settings; {WHERE}", **environ)
     assert (done.returncode, done.stdout.strip()) == (0, where), done.stderr
 
 
@@ -66,7 +66,7 @@ def test_only_the_installer_takes_settings_from_its_environment(shell: Shell) ->
     ("key", "value"), [("PORT", "0"), ("PORT", "65001"), ("PORT", "http"), ("PORT", "9400x"), ("HOST", "10.0.0.5 #")]
 )
 def test_impossible_settings_are_refused(shell: Shell, key: str, value: str) -> None:
-    done = shell("take_metrics_settings; stop_for_problems", **{f"OVERHEARD_METRICS__{key}": value})
+    done = shell("read_metrics_settings; abort_on_problems", **{f"OVERHEARD_METRICS__{key}": value})
     assert done.returncode == 1
     assert f"OVERHEARD_METRICS__{key}={value} " in done.stderr
 
@@ -75,7 +75,7 @@ def test_what_was_given_is_kept(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "etc/environment"
     file.parent.mkdir()
     file.write_text("OVERHEARD_CONFIG=x\nOVERHEARD_METRICS__PORT=9600\n")
-    keep = f"take_metrics_settings; write_metrics_settings $ETC/environment; metrics=(); {WHERE}"
+    keep = f"read_metrics_settings; write_metrics_settings $ETC/environment; metrics=(); {WHERE}"
     done = shell(keep, OVERHEARD_METRICS__PORT="9500", OVERHEARD_METRICS__HOST="0.0.0.0")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "127.0.0.1 9500\n"
@@ -90,7 +90,7 @@ TAKEN = """
 known_to_apt() { false; }
 listener() { [[ $1 == 94* ]] && echo "python3 www-data"; }
 this_command() { echo deploy/install; }
-take_metrics_settings; check_ports; stop_for_problems; echo free
+read_metrics_settings; check_ports; abort_on_problems; echo free
 """
 
 
@@ -124,7 +124,7 @@ def test_a_prometheus_yml_that_was_changed_here_is_to_be_changed_by_hand(shell: 
     assert installed.read_text() == changed
 
 
-SUPERVISED = [("tick", 0, "RUNNING"), ("fetch", 0, "FATAL"), ("fetch", 1, "BACKOFF"), ("standin", 0, "RUNNING")]
+SUPERVISED = [("tick", 0, "RUNNING"), ("fetch", 0, "FATAL"), ("fetch", 1, "BACKOFF"), ("simulator", 0, "RUNNING")]
 
 
 @pytest.fixture
@@ -161,8 +161,8 @@ def asked(script: str, *arguments: str, supervisor: str) -> str:
 
 
 @pytest.fixture
-def ill() -> Iterator[int]:
-    """Processes on another address of this machine, which are not well; the [metrics] port."""
+def unhealthy_processes() -> Iterator[int]:
+    """Processes on another address of this machine, which are unhealthy; return the [metrics] port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -171,7 +171,7 @@ def ill() -> Iterator[int]:
             self.wfile.write(b"no database")
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Keep the log of the test clean."""
 
     with ThreadingHTTPServer(("127.0.0.2", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -179,13 +179,13 @@ def ill() -> Iterator[int]:
         server.shutdown()
 
 
-def test_every_process_is_asked_how_it_is_wherever_it_listens(ill: int, supervisor: str) -> None:
-    tick = f"tick:tick_0: no database (127.0.0.2:{ill})\n"
-    said = asked("healthz", str(ill), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
+def test_every_process_is_asked_how_it_is_wherever_it_listens(unhealthy_processes: int, supervisor: str) -> None:
+    tick = f"tick:tick_0: no database (127.0.0.2:{unhealthy_processes})\n"
+    said = asked("healthz", str(unhealthy_processes), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
     assert said == tick
-    said = asked("healthz", str(ill), "none", "127.0.0.2", supervisor=supervisor)
+    said = asked("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor=supervisor)
     assert said == f"{tick}fetch:fetch_0 is FATAL\nfetch:fetch_1 is BACKOFF\n"
-    said = asked("healthz", str(ill), "none", "127.0.0.2", supervisor="unix:///nowhere")
+    said = asked("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor="unix:///nowhere")
     assert said.startswith("supervisord does not answer on /nowhere")
 
 
@@ -200,7 +200,7 @@ def test_prometheus_is_told_of_every_process_of_ours_running_or_not(supervisor: 
 TOLD = """
 TARGETS=$HERE/targets.json CURRENT=$HERE/current
 mkdir -p "$CURRENT/deploy/lib"; touch "$CURRENT/deploy/lib/targets.py"
-of_supervisord() { echo "$* $GIVEN"; }
+run_process_script() { echo "$* $GIVEN"; }
 write_targets; cat "$TARGETS"
 """
 
@@ -214,7 +214,7 @@ def test_the_list_is_written_anew_when_it_has_changed(shell: Shell) -> None:
 
 
 OVERRIDES = """
-check_overrides "$SOURCE"; stop_for_problems; echo fine
+check_overrides "$SOURCE"; abort_on_problems; echo fine
 """
 
 

@@ -14,7 +14,7 @@ def test_the_record_of_one_file_is_not_that_of_another_whose_name_begins_like_it
     for name in prometheus prometheus-node-exporter; do echo 1 >"$1/$name"; record "$1/$name"; done
     echo 2 >"$1/prometheus"
     record "$1/prometheus"
-    recorded "$1/prometheus-node-exporter" && recorded "$1/prometheus" && wc -l <"$SHIPPED"
+    unchanged_since_shipped "$1/prometheus-node-exporter" && unchanged_since_shipped "$1/prometheus" && wc -l <"$SHIPPED"
     """
     assert shell(tmp_path, body).strip() == "2"
 
@@ -87,7 +87,7 @@ def test_a_changed_configuration_of_ours_is_not_somebody_elses(tmp_path: Path) -
     body = """
     PROMETHEUS_ETC=$1/prometheus
     mkdir "$PROMETHEUS_ETC"
-    theirs() { if prometheus_is_theirs; then echo theirs; else echo ours; fi; }
+    theirs() { if prometheus_is_foreign; then echo theirs; else echo ours; fi; }
     echo 'global: {}' >"$PROMETHEUS_ETC/prometheus.yml"
     theirs
     record "$PROMETHEUS_ETC/prometheus.yml"
