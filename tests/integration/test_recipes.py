@@ -24,7 +24,7 @@ from tests.servers.farm import Farm, mentions_in
 ENRICH = """
 import msgspec
 
-from overheard.bus.actor import Work
+from overheard.bus.actor import StageWork
 
 
 def work(context):
@@ -35,7 +35,7 @@ def work(context):
         )
         context.send(msgspec.structs.replace(message, items=entries))
 
-    return Work(enrich)
+    return StageWork(enrich)
 """
 # Its line in the table, between match and store.
 LINE = Stage("enrich", ItemsMatched, (ItemsMatched,), "enrich_stage:work", 1, "enrich", 70)

@@ -50,10 +50,10 @@ port = 0
 
 DUMMY = """
 from overheard.items import Item
-from overheard.sources import Page, SingleFeeds
+from overheard.sources import Page, SingleFeedSource
 
 
-class DummySource(SingleFeeds):
+class DummySource(SingleFeedSource):
     name = "dummy"
 
     def read(self, request, budget):
