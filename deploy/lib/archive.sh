@@ -16,7 +16,7 @@ declare -A manifest=()
 # make_backup FOLDER KEEP: a new file in FOLDER; then all but the newest KEEP go (0: all stay).
 make_backup() {
     section=backup
-    read_facts what
+    read_facts details
     mkdir -p "$1"
     check_disk_space "$1" "$(backup_megabytes "$1")" "a backup"
     abort_on_problems

@@ -32,7 +32,7 @@ has_owner() {
     [[ $(database_kind) == postgresql && -s $OPERATOR/database-owner-url ]]
 }
 
-# read_facts where|what: fills `db`.
+# read_facts location|details: fills `db`.
 read_facts() {
     local lines line
     lines=$(database_facts "$@") || die "the configured database cannot be read, see above. Nothing was changed."
@@ -129,7 +129,7 @@ restore_to_temporary() {
         chmod --reference="$(dirname "${db[path]}")" "$2"
         chmod ug=rw,o=,a-x "$2"
         chown --reference="$(dirname "${db[path]}")" "$2" # the processes' user, who owns the folder
-        database_facts sound "$2"
+        database_facts check "$2"
     else
         local owner
         owner=$(printf "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'live';" |

@@ -45,7 +45,7 @@ def test_the_installer_knows_every_programs_port(shell: Shell) -> None:
         ("", "#OVERHEARD_METRICS__HOST=x\nOVERHEARD_METRICS__HOST=10.0.0.6\n", {}, "10.0.0.6 9400"),
     ],
 )
-def test_where_the_processes_will_be(
+def test_host_and_port_of_the_processes(
     shell: Shell, tmp_path: Path, toml: str | None, environment: str, given: dict[str, str], where: str
 ) -> None:
     etc = tmp_path / "etc"
@@ -58,7 +58,7 @@ def test_where_the_processes_will_be(
     assert (done.returncode, done.stdout.strip()) == (0, where), done.stderr
 
 
-def test_only_the_installer_takes_settings_from_its_environment(shell: Shell) -> None:
+def test_only_the_installer_reads_settings_from_its_environment(shell: Shell) -> None:
     assert shell(WHERE, OVERHEARD_METRICS__PORT="9500").stdout == "127.0.0.1 9400\n"
 
 
@@ -71,7 +71,7 @@ def test_impossible_settings_are_refused(shell: Shell, key: str, value: str) -> 
     assert f"OVERHEARD_METRICS__{key}={value} " in done.stderr
 
 
-def test_what_was_given_is_kept(shell: Shell, tmp_path: Path) -> None:
+def test_given_settings_are_kept(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "etc/environment"
     file.parent.mkdir()
     file.write_text("OVERHEARD_CONFIG=x\nOVERHEARD_METRICS__PORT=9600\n")
@@ -94,14 +94,14 @@ read_metrics_settings; check_ports; abort_on_problems; echo free
 """
 
 
-def test_taken_ports_are_told_with_the_way_out(shell: Shell) -> None:
+def test_taken_ports_are_reported_with_a_remedy(shell: Shell) -> None:
     done = shell(TAKEN)
     assert done.returncode == 1
     assert done.stderr.count("Overheard's metrics, is used by python3") == len(PROGRAMS)
     assert "OVERHEARD_METRICS__PORT=9500" in done.stderr
 
 
-def test_moved_ones_are_free(shell: Shell) -> None:
+def test_moved_ports_are_free(shell: Shell) -> None:
     done = shell(TAKEN, OVERHEARD_METRICS__PORT="9500")
     assert (done.returncode, done.stdout) == (0, "free\n"), done.stderr
 
@@ -112,7 +112,7 @@ configure_prometheus "$SOURCE"
 """
 
 
-def test_a_prometheus_yml_that_was_changed_here_is_to_be_changed_by_hand(shell: Shell, tmp_path: Path) -> None:
+def test_an_edited_prometheus_yml_is_left_with_a_notice(shell: Shell, tmp_path: Path) -> None:
     installed = tmp_path / "prometheus.yml"
     assert "was changed here" not in shell(CONFIGURED).stderr
     assert installed.read_text() == SHIPPED.read_text()
@@ -151,7 +151,7 @@ def supervisor(tmp_path: Path) -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def asked(script: str, *arguments: str, supervisor: str) -> str:
+def output_of(script: str, *arguments: str, supervisor: str) -> str:
     done = subprocess.run(
         [sys.executable, f"deploy/lib/{script}.py", *arguments],
         env={"SUPERVISOR_SERVER_URL": supervisor, "PYTHONPATH": "."},
@@ -179,18 +179,18 @@ def unhealthy_processes() -> Iterator[int]:
         server.shutdown()
 
 
-def test_every_process_is_asked_how_it_is_wherever_it_listens(unhealthy_processes: int, supervisor: str) -> None:
+def test_healthz_checks_every_process_on_its_address(unhealthy_processes: int, supervisor: str) -> None:
     tick = f"tick:tick_0: no database (127.0.0.2:{unhealthy_processes})\n"
-    said = asked("healthz", str(unhealthy_processes), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
-    assert said == tick
-    said = asked("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor=supervisor)
-    assert said == f"{tick}fetch:fetch_0 is FATAL\nfetch:fetch_1 is BACKOFF\n"
-    said = asked("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor="unix:///nowhere")
-    assert said.startswith("supervisord does not answer on /nowhere")
+    lines = output_of("healthz", str(unhealthy_processes), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
+    assert lines == tick
+    lines = output_of("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor=supervisor)
+    assert lines == f"{tick}fetch:fetch_0 is FATAL\nfetch:fetch_1 is BACKOFF\n"
+    lines = output_of("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor="unix:///nowhere")
+    assert lines.startswith("supervisord does not answer on /nowhere")
 
 
-def test_prometheus_is_told_of_every_process_of_ours_running_or_not(supervisor: str) -> None:
-    assert json.loads(asked("targets", "9500", "10.0.0.5", supervisor=supervisor)) == [
+def test_targets_lists_every_process_running_or_not(supervisor: str) -> None:
+    assert json.loads(output_of("targets", "9500", "10.0.0.5", supervisor=supervisor)) == [
         {"targets": ["10.0.0.5:9500"], "labels": {"program": "tick"}},
         {"targets": ["10.0.0.5:9510"], "labels": {"program": "fetch"}},
         {"targets": ["10.0.0.5:9511"], "labels": {"program": "fetch"}},
@@ -205,7 +205,7 @@ write_targets; cat "$TARGETS"
 """
 
 
-def test_the_list_is_written_anew_when_it_has_changed(shell: Shell) -> None:
+def test_the_list_is_rewritten_when_it_changes(shell: Shell) -> None:
     first = shell(TOLD, GIVEN="one")
     assert (first.returncode, first.stdout) == (0, "targets 9400 127.0.0.1 one\n"), first.stderr
     assert "tell Prometheus which processes there are" in first.stderr
@@ -228,7 +228,7 @@ check_overrides "$SOURCE"; abort_on_problems; echo fine
         ("[program:mine]\ncommand = x\n[program:gone]\nnumprocs = 2\n", "[program:gone]"),
     ],
 )
-def test_an_override_of_what_is_gone_is_told_before_anything_is_changed(
+def test_an_override_of_a_removed_program_is_a_problem(
     shell: Shell, tmp_path: Path, own: str, refused: str | None
 ) -> None:
     folder = tmp_path / "etc/supervisord.d"
