@@ -37,8 +37,8 @@ def _rates() -> DashboardRow:
         ),
         timeseries_panel(
             "Messages by outcome",
-            "Outcomes: ok; retried (failed, tried again later); postponed (until its slot in the budget); dead (a dead "
-            "letter); dropped (no longer needed); merged and rejected (public events).",
+            "Outcomes: ok; retried (failed, tried again later); postponed (until its slot in the budget); dead "
+            "(given up); dropped (no longer needed); merged and rejected (public events).",
             "cps",
             rate("overheard_stage_messages_total", by="outcome"),
             stacked=True,
