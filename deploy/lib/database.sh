@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 #
-# The configured database, whichever it is: where it is, its schema, a copy of it, and another in its place.
+# The configured database, SQLite or PostgreSQL: its location and schema, copying it, and replacing it.
 
-EXIT_MIGRATIONS_PENDING=3 # what `overheard migrate --check` ends with when there are migrations to apply
+EXIT_MIGRATIONS_PENDING=3 # exit code of `overheard migrate --check`
 
 declare -A db=() # kind, path (SQLite), schema, megabytes, and libpq's variables (PostgreSQL)
 
-# The Python that can read our configuration.
+# Print a Python that has Overheard installed.
 our_python() {
     local python
     for python in "${release:-/nowhere}/venv/bin/python" "$SOURCE/venv/bin/python" "$SOURCE/.venv/bin/python" "$CURRENT/venv/bin/python"; do
@@ -15,7 +15,7 @@ our_python() {
     die "there is no installation of Overheard here: run deploy/install first (or, in a checkout, make install)."
 }
 
-# As the owner of the database, where there is one of its own.
+# Run database_facts.py, as the owner of the database if there is a separate one.
 database_facts() {
     (
         local python
@@ -32,7 +32,7 @@ has_owner() {
     [[ $(database_kind) == postgresql && -s $OPERATOR/database-owner-url ]]
 }
 
-# read_facts location|details: fills `db`.
+# read_facts location|details: fill `db`.
 read_facts() {
     local lines line
     lines=$(database_facts "$@") || die "the configured database cannot be read, see above. Nothing was changed."
@@ -76,12 +76,11 @@ write_sqlite_url() {
     echo "sqlite:///$STATE/overheard.db" | write_file $SECRETS/database-url overheard:overheard 600
 }
 
-# Apply what the database has not seen. One that holds data is backed up first; one that is newer than the code is
-# left alone.
+# Apply missing migrations. A database with data is backed up first; one that is newer than the code is left alone.
 bring_schema_up_to_date() {
     section=database
     if [[ ! -x $release/venv/bin/overheard ]]; then
-        report "would apply the migrations that it has not seen"
+        report "would apply its missing migrations"
         return
     fi
     local answer status=0
@@ -89,7 +88,7 @@ bring_schema_up_to_date() {
     case $status in
         0) return ;;
         "$EXIT_MIGRATIONS_PENDING") ;;
-        *) die "the database cannot be used, and was not touched:" "$answer" "What runs was not switched to the new code." ;;
+        *) die "the database cannot be used, and was not touched:" "$answer" "The running release was not switched." ;;
     esac
     if [[ $answer != *"is empty"* && ! $dry_run ]]; then
         make_backup "$BACKUPS" 0
@@ -99,7 +98,7 @@ bring_schema_up_to_date() {
     step "apply its migrations" as_owner migrate
 }
 
-# dump_database FOLDER: a consistent copy, while others work with it.
+# dump_database FOLDER: write a consistent copy while the database is in use.
 dump_database() {
     if [[ ${db[kind]} == sqlite ]]; then
         database_facts copy "$1/database.sqlite"
@@ -108,8 +107,7 @@ dump_database() {
     fi
 }
 
-# Administration: databases are made and renamed by the superuser of this machine's PostgreSQL; with --config, by the
-# role that is configured.
+# Databases are created and renamed by the superuser of this machine's PostgreSQL; with --config, by the configured role.
 as_admin() {
     if [[ $installed ]]; then
         (cd / && PGPORT=${db[PGPORT]-5432} runuser -u postgres -- "$@")
@@ -122,13 +120,13 @@ admin_psql() { # DATABASE [-v NAME=VALUE…], statements on standard input
     as_admin psql --no-psqlrc --no-password -qXAt -v ON_ERROR_STOP=1 "${@:2}" -d "$1" -f -
 }
 
-# restore_to_temporary FILE NAME: the backup's database, under another name.
+# restore_to_temporary FILE NAME: restore the backup's database as NAME.
 restore_to_temporary() {
     if [[ ${db[kind]} == sqlite ]]; then
         tar -xOf "$1" database.sqlite >"$2"
         chmod --reference="$(dirname "${db[path]}")" "$2"
         chmod ug=rw,o=,a-x "$2"
-        chown --reference="$(dirname "${db[path]}")" "$2" # the processes' user, who owns the folder
+        chown --reference="$(dirname "${db[path]}")" "$2" # the processes' user, which owns the folder
         database_facts check "$2"
     else
         local owner
@@ -140,7 +138,7 @@ restore_to_temporary() {
     fi
 }
 
-# Who may connect to the database that is there may connect to the one that takes its place, and nobody else.
+# Grant on the new database exactly the rights that exist on the present one.
 copy_connect_rights() { # NAME
     admin_psql postgres -v live="${db[PGDATABASE]}" -v new_name="$1" <<'END'
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new_name')
@@ -161,14 +159,14 @@ drop_temporary() { # NAME
     fi
 }
 
-# swap_in NAME ASIDE: the last step of a restore. The old database is kept under the name ASIDE.
+# swap_in NEW OLD: the last step of a restore. The present database is kept as OLD.
 swap_in() {
     if [[ ${db[kind]} == sqlite ]]; then
         local file=${db[path]} tail
         for tail in "" -wal -shm; do
             [[ ! -e $file$tail ]] || ln "$file$tail" "$2$tail"
         done
-        rm -f "$file-wal" "$file-shm" # of the old file: it would be taken for the new one's
+        rm -f "$file-wal" "$file-shm" # of the old file: SQLite would apply it to the new one
         mv -T "$1" "$file"
     else
         # both or neither
@@ -183,7 +181,7 @@ END
     fi
 }
 
-# swap_back BESIDE ASIDE: undoes swap_in.
+# swap_back NEW OLD: undo swap_in.
 swap_back() {
     if [[ ${db[kind]} == sqlite ]]; then
         local file=${db[path]} tail
@@ -204,7 +202,7 @@ END
     fi
 }
 
-# Who is connected to the database besides us: a line for each.
+# Print a line for each other connection to the database.
 other_connections() {
     [[ ${db[kind]} == postgresql ]] || return 0
     admin_psql postgres -v live="${db[PGDATABASE]}" <<'END'

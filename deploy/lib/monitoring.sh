@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# Prometheus with our rules, the node exporter, and Grafana where it is to be had.
+# Prometheus with Overheard's rules, the node exporter, and Grafana if it is available.
 
 PROMETHEUS_ETC=/etc/prometheus
 GRAFANA_ETC=/etc/grafana/provisioning
@@ -26,14 +26,14 @@ install_monitoring() { # SOURCE
     install_grafana "$1"
 }
 
-# A configuration that neither its package nor we have written. Ours may have been changed since.
+# Return 0 if the configuration was written neither by the package nor by Overheard. Edits of Overheard's file do not count.
 prometheus_is_foreign() {
     local file=$PROMETHEUS_ETC/prometheus.yml
     [[ -e $file ]] && ! ever_shipped $file && ! unchanged_package_conffile $file
 }
 
 explain_how_to_include() {
-    report "$PROMETHEUS_ETC/prometheus.yml is your own and stays as it is. Add to it, and reload Prometheus:"
+    report "$PROMETHEUS_ETC/prometheus.yml is your own and is left alone. Add to it, and reload Prometheus:"
     report "    rule_files: [$CURRENT/deploy/prometheus/rules/*.yml]"
     report "    scrape_configs: those of $CURRENT/deploy/prometheus/prometheus.yml"
 }
@@ -46,7 +46,7 @@ configure_prometheus() { # SOURCE
     done
     ship "$1/deploy/prometheus/prometheus.yml" $PROMETHEUS_ETC/prometheus.yml root:root 644
     [[ $dry_run ]] || grep -qF $TARGETS $PROMETHEUS_ETC/prometheus.yml ||
-        report "$PROMETHEUS_ETC/prometheus.yml was changed here, and does not read $TARGETS, where the processes are told: put in its job overheard from $PROMETHEUS_ETC/prometheus.yml.new"
+        report "$PROMETHEUS_ETC/prometheus.yml was changed here, and does not read $TARGETS, the list of processes: add the job overheard from $PROMETHEUS_ETC/prometheus.yml.new"
 }
 
 check_prometheus() {
@@ -66,23 +66,24 @@ install_grafana() { # SOURCE
     while IFS= read -r file; do
         ship "$1/deploy/grafana/provisioning/$file" "$GRAFANA_ETC/$file" root:root 644
     done < <(cd "$1/deploy/grafana/provisioning" 2>/dev/null && find . -type f -printf '%P\n' | sort)
+    # A Grafana that runs has its database, and with it a password, and an address that its operator may rely on.
     service_runs grafana-server || configure_grafana
     keep_service grafana-server "$(changed_since_start grafana-server $GRAFANA_ETC/*/*)"
 }
 
-# Before Grafana's first start: on loopback, and with another password than admin's admin.
+# Before Grafana's first start: listen on loopback, and replace the default password of admin.
 configure_grafana() {
     grep -qs '^GF_SERVER_HTTP_ADDR=' $GRAFANA_DEFAULTS ||
         step "let Grafana listen on loopback ($GRAFANA_DEFAULTS)" append "GF_SERVER_HTTP_ADDR=127.0.0.1" $GRAFANA_DEFAULTS
     if ! has_grafana_password; then
-        step "make a password for Grafana's user admin, $GRAFANA_PASSWORD" write_grafana_password
-        # Grafana itself reads the file. Only its container images know names that end in __FILE.
+        step "generate a password for Grafana's user admin, $GRAFANA_PASSWORD" write_grafana_password
+        # Grafana reads the file itself. Variables that end in __FILE work only in its container images.
         step "let Grafana read it ($GRAFANA_DEFAULTS)" \
             append "GF_SECURITY_ADMIN_PASSWORD='\$__file{$GRAFANA_PASSWORD}'" $GRAFANA_DEFAULTS
     fi
 }
 
-# Its operator's, or ours. Grafana takes a password when it makes its database, and never again.
+# Return 0 if a password is set. Grafana reads the setting only when it creates its database.
 has_grafana_password() {
     [[ -e $GRAFANA_DATABASE ]] || grep -qs '^GF_SECURITY_ADMIN_PASSWORD' $GRAFANA_DEFAULTS ||
         grep -qsE '^ *admin_password *=' $GRAFANA_INI

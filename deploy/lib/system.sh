@@ -35,17 +35,17 @@ check_root_on_debian() {
     fi
 }
 
-# check_disk_space FOLDER MB WHAT: the folder need not be there yet.
+# check_disk_space FOLDER MB WHAT: add a problem if there is too little space. The folder need not exist yet.
 check_disk_space() {
     local folder=$1 free
     while [[ ! -d $folder ]]; do folder=$(dirname "$folder"); done
     free=$(df --output=avail --block-size=1M "$folder" | tail -n 1)
     if ((free < $2)); then
-        add_problem "$folder has $((free)) MB free, and $3 needs $2 MB." "Make room there, or mount something larger."
+        add_problem "$folder has $((free)) MB free, and $3 needs $2 MB." "Free some space there, or mount a larger disk."
     fi
 }
 
-# No /etc/localtime is UTC by definition. A broken one makes every program guess for itself.
+# Without /etc/localtime, the time zone is UTC by definition. With a broken one, each program guesses.
 check_clock() {
     local zone=${TZ-}
     zone=${zone#:}
@@ -123,14 +123,14 @@ lock_deployment() {
     (umask 077 && : >>$LOCK)
     exec 9>>$LOCK
     if ! flock --nonblock 9; then
-        [[ ${1-} == wait ]] || die "another deploy/… command is at work on this machine; run this one when it is done."
-        say "waiting for another deploy/… command to end"
-        flock --timeout $DEPLOY_LOCK_TIMEOUT_SECONDS 9 || die "it has not ended in two hours: see what hangs, ps ax | grep deploy/"
+        [[ ${1-} == wait ]] || die "another deploy/… command is running on this machine; run this one when it has finished."
+        say "waiting for another deploy/… command to finish"
+        flock --timeout $DEPLOY_LOCK_TIMEOUT_SECONDS 9 || die "it has not finished in two hours; to find what hangs: ps ax | grep deploy/"
     fi
 }
 
-# open_installation now|wait: for the scripts that work on a running installation: root, the lock (which is waited for,
-# or not) and the log; none of it with --config.
+# open_installation now|wait: check for root, take the lock (`wait`: wait for it) and start the log, for scripts that work on
+# an installation. With --config, none of that.
 open_installation() {
     if [[ ! $installed ]]; then
         log=$(mktemp)
@@ -144,7 +144,7 @@ open_installation() {
     start_log /var/log/overheard-install.log
 }
 
-# --config FILE: another configuration than the server's.
+# --config FILE: use another configuration than the server's.
 use_configuration() {
     [[ -f $1 ]] || wrong_usage "$1: no such file"
     installed=

@@ -208,7 +208,7 @@ write_targets; cat "$TARGETS"
 def test_the_list_is_rewritten_when_it_changes(shell: Shell) -> None:
     first = shell(TOLD, GIVEN="one")
     assert (first.returncode, first.stdout) == (0, "targets 9400 127.0.0.1 one\n"), first.stderr
-    assert "tell Prometheus which processes there are" in first.stderr
+    assert "update the list of processes for Prometheus" in first.stderr
     assert shell(TOLD, GIVEN="one").stderr == ""
     assert shell(TOLD, GIVEN="two").stdout == "targets 9400 127.0.0.1 two\n"
 
