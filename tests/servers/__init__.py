@@ -1,1 +1,1 @@
-"""Private servers, and stand-ins for the services of others, that tests start."""
+"""Private servers, and simulated external services, that tests start."""
