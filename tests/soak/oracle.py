@@ -1,6 +1,6 @@
 """Which workspace must receive which mention: computed from marker words, without Overheard's own matching.
 
-An item is what the stand-in was given; a listener is a workspace as it was written into the file. Words are runs of
+An item is what the simulator was given; a listener is a workspace as written into the file. Words are runs of
 a to z, which is all that the soak's texts consist of.
 """
 

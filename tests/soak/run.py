@@ -1,6 +1,6 @@
 """One soak, from empty servers to its results.
 
-1. A stand-in Reddit with some history, a receiver, a database and a bus, all of its own.
+1. A Reddit simulator with some history, a receiver, a database and a bus, all private.
 2. The workspaces come in as users bring them: `overheard import` of one file.
 3. Overheard's processes run as an operator starts them, while people talk, runs are asked for by hand, and one
    process after the other is killed.
