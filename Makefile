@@ -1,4 +1,4 @@
-# `make demo` and `make test` are all the set-up there is: each brings what it needs.
+# `make demo` and `make test` are the whole set-up: each installs what it needs.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,10 +12,10 @@ PYTHON := $(VENV)/bin/python
 # Passed on to the program:  make demo ARGS='--for 20s',  make test ARGS='-k store'
 ARGS ?=
 
-# Tests wait for servers and processes about half of their time: with more workers than cores, others work meanwhile.
+# Tests spend about half of their time waiting for servers and processes, so there are more workers than cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-# An environment that is active in the caller's shell is not ours.
+# Ignore a virtual environment that is active in the caller's shell.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -29,7 +29,7 @@ help: ## Show this list
 		/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.runtime ## Watch Overheard at work on a bundled stand-in for Reddit (ARGS='--for 20s')
+demo: $(VENV)/.runtime ## Watch Overheard at work on the bundled Reddit simulator (ARGS='--for 20s')
 	@$(VENV)/bin/overheard demo $(ARGS)
 
 ##@ Work on it
@@ -46,7 +46,7 @@ quick: $(VENV)/.dev ## Run the tests that need no servers: unit and contract, on
 	$(PYTHON) -m pytest tests/unit tests/contract -m 'not servers' --numprocesses $(CORES) --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check format, style, types, who imports whom, names, words and references
+lint: $(VENV)/.dev ## Check format, style, types, import rules, names, words and references
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -59,23 +59,23 @@ format: $(VENV)/.dev ## Format the code, and fix what can be fixed automatically
 	$(VENV)/bin/ruff check --fix .
 
 .PHONY: generate
-generate: $(VENV)/.dev ## Write anew what follows from the tables of stages, metrics and panels
+generate: $(VENV)/.dev ## Write the files generated from the tables of stages, metrics and panels
 	$(PYTHON) -m deploy.generate
 
 .PHONY: bench
-bench: servers $(VENV)/.dev ## Measure against the budgets of the design
+bench: servers $(VENV)/.dev ## Measure against the budgets
 	$(PYTHON) -m tests.benchmarks $(ARGS)
 
 .PHONY: mutants
-mutants: servers $(VENV)/.dev ## Break the code on purpose, and see that the tests notice (ARGS=NAME)
+mutants: servers $(VENV)/.dev ## Break the code on purpose, and check that the tests notice (ARGS=NAME)
 	$(PYTHON) -m tests.mutants $(ARGS)
 
 .PHONY: faults
-faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and see that nothing is lost
+faults: servers $(VENV)/.dev ## Kill and cut off servers and processes, and check that nothing is lost
 	$(PYTHON) -m pytest tests/faults $(ARGS)
 
 .PHONY: soak
-soak: servers $(VENV)/.dev ## Ten minutes under load with a kill -9 a minute: a table of what came of it (ARGS='--minutes 2')
+soak: servers $(VENV)/.dev ## Ten minutes under load with a kill -9 every minute, then a table of results (ARGS='--minutes 2')
 	@$(PYTHON) -m tests.soak $(ARGS)
 
 .PHONY: machine
@@ -87,11 +87,11 @@ lock: ## Write the lock files: versions for deployment and tests (ARGS=--upgrade
 	deploy/lock $(ARGS)
 
 .PHONY: clean
-clean: ## Remove .venv, caches and what was built; databases stay
+clean: ## Remove .venv, caches and build output; databases stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The servers' programs are there, or this installs them (as root), or says how.
+# Install missing server programs (as root), or print how to.
 .PHONY: servers
 servers:
 	@deploy/install --test
@@ -103,10 +103,10 @@ $(PYTHON):
 
 NO_PIP := { echo "pip failed, see above. It needs PyPI, or an index named in pip.conf. Then run make again." >&2; exit 1; }
 
-# The versions that get deployed, and those of the tools that check them: `make lock` writes it.
+# The deployed versions and those of the development tools; written by `make lock`.
 LOCK := deploy/development.lock
 
-# Two stamps, so that a demo needs no development tools. A changed pyproject.toml or lock makes both out of date.
+# Two stamps, so that a demo needs no development tools. A change of pyproject.toml or the lock outdates both.
 $(VENV)/.runtime: pyproject.toml $(LOCK) | $(PYTHON)
 	@echo "Installing Overheard and its libraries into $(VENV)"
 	@$(PYTHON) -m pip install --quiet --constraint $(LOCK) --editable . || $(NO_PIP)

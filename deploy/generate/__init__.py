@@ -1,1 +1,1 @@
-"""``make generate``: docs/metrics.md, the dashboards, and what follows from the table of stages."""
+"""``make generate``: docs/metrics.md, the dashboards, and what is derived from the table of stages."""

@@ -1,4 +1,4 @@
-"""``python -m deploy.generate``: write the generated files; ``--check``: say which would change, and exit 1."""
+"""``python -m deploy.generate``: write the generated files; ``--check``: list those that would change, and exit 1."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from deploy.generate.files import generated
 ROOT = Path(__file__).parents[2]
 
 
-@click.command(help="Write docs/metrics.md, the dashboards, and what follows from the table of stages.")
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 when a file is not as it would be generated.")
+@click.command(help="Write docs/metrics.md, the dashboards, and what is derived from the table of stages.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
 def main(check: bool) -> None:
     changed = []
     for name, text in generated().items():

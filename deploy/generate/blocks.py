@@ -1,4 +1,4 @@
-"""The parts of hand-written files that are made from the table of stages, between two lines that name them.
+"""Generated blocks in hand-written files: made from the table of stages, between two lines that name them.
 
 # generated: NAME (make generate)
 …
@@ -15,28 +15,28 @@ from overheard.programs import PROGRAMS, ProgramSpec
 from overheard.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
-FIRST_PORT = 9400  # [metrics] port, unless it is set
+FIRST_PORT = 9400  # the default of [metrics] port
 
 
-def with_block(text: str, name: str, block: str) -> str:
+def replace_block(text: str, name: str, block: str) -> str:
     """Return ``text`` with ``block`` between the lines that name it."""
     between = re.compile(
         rf"(^[^\n]*\bgenerated: {name}\b[^\n]*\n).*?(^[^\n]*\bend: {name}\b)", re.MULTILINE | re.DOTALL
     )
-    replaced, count = between.subn(lambda found: f"{found[1]}{block}{found[2]}", text)
+    replaced, count = between.subn(lambda match: f"{match[1]}{block}{match[2]}", text)
     if count != 1:
         raise ValueError(f"want one block {name}, found {count}")
     return replaced
 
 
-def blocks() -> Iterator[tuple[str, str]]:
-    """Path → the whole text of each file that holds such a block."""
-    for path, (name, make) in BLOCKS.items():
-        yield path, with_block((ROOT / path).read_text(encoding="utf-8"), name, make())
+def files_with_blocks() -> Iterator[tuple[str, str]]:
+    """Yield the path and the whole new text of each file with a block."""
+    for path, (name, make) in GENERATED_BLOCKS.items():
+        yield path, replace_block((ROOT / path).read_text(encoding="utf-8"), name, make())
 
 
 def supervisord() -> str:
-    return "".join(_section(program, 10 * (place + 1)) for place, program in enumerate(PROGRAMS.values()))
+    return "".join(_section(program, 10 * (number + 1)) for number, program in enumerate(PROGRAMS.values()))
 
 
 def _section(program: ProgramSpec, priority: int) -> str:
@@ -62,9 +62,9 @@ stdout_logfile_backups = 5
 
 
 def permissions() -> str:
-    ours = rf"^(overheard\.(events|unrouted|ingress|rejected)|({'|'.join(STAGES)})(\.[DX]Q)?)$"
-    written = r"^(amq\.default|overheard\.(events|unrouted|ingress))$"
-    return f"overheard {ours} {written} {ours}\n"
+    readable = rf"^(overheard\.(events|unrouted|ingress|rejected)|({'|'.join(STAGES)})(\.[DX]Q)?)$"
+    writable = r"^(amq\.default|overheard\.(events|unrouted|ingress))$"
+    return f"overheard {readable} {writable} {readable}\n"
 
 
 def port_offsets() -> str:
@@ -74,27 +74,29 @@ def port_offsets() -> str:
 
 
 def port_table() -> str:
-    """Of README: a column for each program."""
-    row = [(_named(program), FIRST_PORT + program.port) for program in _by_port()]
+    """Return README's table: a column for each program."""
+    row = [(_label(program), FIRST_PORT + program.port) for program in _programs_by_port()]
     heads = " | ".join(f"`overheard run`, {name}" if name == "tick" else name for name, _ in row)
     return f"| {heads} |\n|{'---|' * len(row)}\n| {' | '.join(str(port) for _, port in row)} |\n"
 
 
 def port_list() -> str:
-    """Of the runbook: a line for each program that runs."""
-    return "".join(f"- {_named(program)}: {FIRST_PORT + program.port}\n" for program in _by_port() if program.processes)
+    """Return the runbook's list: a line for each program that runs by default."""
+    return "".join(
+        f"- {_label(program)}: {FIRST_PORT + program.port}\n" for program in _programs_by_port() if program.processes
+    )
 
 
-def _by_port() -> list[ProgramSpec]:
+def _programs_by_port() -> list[ProgramSpec]:
     return sorted(PROGRAMS.values(), key=lambda program: program.port)
 
 
-def _named(program: ProgramSpec) -> str:
+def _label(program: ProgramSpec) -> str:
     shared = [stage.name for stage in STAGES.values() if stage.program == program.name != stage.name]
     return f"{program.name} (with {' and '.join(shared)})" if shared else program.name
 
 
-BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
+GENERATED_BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "deploy/supervisord/supervisord.conf": ("programs", supervisord),
     "deploy/rabbitmq/permissions": ("permissions", permissions),
     "deploy/lib/metrics.sh": ("offsets", port_offsets),

@@ -1,8 +1,8 @@
-"""Every generated file by its path in the checkout."""
+"""All generated files, by their path in the checkout."""
 
 from __future__ import annotations
 
-from deploy.generate.blocks import blocks
+from deploy.generate.blocks import files_with_blocks
 from deploy.generate.metrics_page import page
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.document import as_json
@@ -11,6 +11,6 @@ FOLDER = "deploy/grafana/dashboards"
 
 
 def generated() -> dict[str, str]:
-    """Path → text."""
-    boards = {f"{FOLDER}/{uid.removeprefix('overheard-')}.json": as_json(make()) for uid, make in BOARDS.items()}
-    return {"docs/metrics.md": page(), **boards, **dict(blocks())}
+    """Return the text of each file by its path."""
+    boards = {f"{FOLDER}/{uid.removeprefix('overheard-')}.json": as_json(build()) for uid, build in BOARDS.items()}
+    return {"docs/metrics.md": page(), **boards, **dict(files_with_blocks())}

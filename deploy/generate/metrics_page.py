@@ -1,4 +1,4 @@
-"""docs/metrics.md: every series, from the one place that defines them."""
+"""docs/metrics.md: every metric, from the one place that defines them."""
 
 from __future__ import annotations
 
@@ -10,67 +10,67 @@ from prometheus_client import CollectorRegistry
 from overheard.observability.metric_catalogue import LabelValues, MetricDefinition
 from overheard.observability.metrics import AGE_BUCKETS_SECONDS, DURATION_BUCKETS_SECONDS, ProcessMetrics
 
-TOP = """# Metrics
+PAGE_TEMPLATE = """# Metrics
 
 <!-- Generated from overheard/observability/metrics.py by `make generate`. Do not edit. -->
 
-Each process serves its own series at `/metrics`, on 127.0.0.1: [README](../README.md#metrics-and-health) has the ports.
-Names begin with `overheard_`, units are base units, and no label can be written by a user: no workspace, subreddit,
-query, channel or address is ever shown. Beside these, each process shows `process_*` and `python_*` of itself.
+Each process serves its own metrics at `/metrics` on 127.0.0.1; the ports: [README](../README.md#metrics-and-health).
+Names begin with `overheard_`, units are base units, and no label contains user input: no workspace, subreddit, query,
+channel or address is ever exported. Each process also exports its own `process_*` and `python_*`.
 
-- **Counters** whose labels have known values begin with all of them at 0, so `increase()` sees the first event.
-- **Gauges** are shown once they are known: a process shows no 0 for what it knows nothing of.
-- **The tick's gauges describe the whole system.** Two ticks side by side both show them: write
-  `max by (…) (overheard_…)`, never `sum`. They are gathered after every tick, but in no more than a twentieth of the
-  time; `overheard_gauges_last_success_timestamp_seconds` says when that last worked.
-- **Histograms** have these buckets, in seconds: of ages
+- **Counters** whose labels have known values start with all of them at 0, so `increase()` sees the first event.
+- **Gauges** appear once their value is known: a process never exports 0 for something it has not measured.
+- **The tick's gauges describe the whole system.** Two ticks side by side both export them: write
+  `max by (…) (overheard_…)`, never `sum`. They are updated after every tick, but take at most a twentieth of the
+  time; `overheard_gauges_last_success_timestamp_seconds` is the time of the last successful update.
+- **Histograms** have these buckets, in seconds: for ages
   {ages};
-  of all other times
-  {quick}.
+  for durations
+  {durations}.
 
-What is watched with them: [runbook.md](runbook.md).
+Alerts that use them: [runbook.md](runbook.md).
 """
 
-HEADS = {
+SECTION_HEADINGS = {
     "every process": "Every process",
     "every stage, ingress": "Every stage's process, and the ingress",
     "every stage": "Every stage's process",
     "tick": "The tick: the whole system",
 }
 
-# Of the server, not of a process.
-END = """## The node exporter
+# A metric of the server, not of a process.
+NODE_EXPORTER_SECTION = """## The node exporter
 
-`deploy/backup` leaves a file for its textfile collector; disks are its own `node_filesystem_*`.
+`deploy/backup` writes a file for its textfile collector; for disks, see its own `node_filesystem_*`.
 
 | series | type | unit | labels | meaning |
 |---|---|---|---|---|
 | `overheard_backup_last_success_timestamp_seconds` | gauge | Unix time | – | {meaning} |
 """
 BACKUP_MEANING = (
-    "When deploy/backup last made a backup of the server and read it back; before the first, when the nightly backups "
-    "were set up."
+    "When deploy/backup last made and verified a backup of the server; before the first, when nightly backups were "
+    "set up."
 )
 
 
 def page() -> str:
-    """The whole text."""
+    """Return the whole text."""
     defined = ProcessMetrics(CollectorRegistry()).series
-    places = {by: place for place, by in reversed(list(enumerate(each.set_by for each in defined)))}
-    defined.sort(key=lambda series: places[series.set_by])
-    top = TOP.format(quick=_buckets(DURATION_BUCKETS_SECONDS), ages=_buckets(AGE_BUCKETS_SECONDS))
-    parts = (line for by, some in groupby(defined, lambda each: each.set_by) for line in _part(by, some))
-    return "\n".join([top, *parts, END.format(meaning=BACKUP_MEANING)])
+    first_seen = {by: index for index, by in reversed(list(enumerate(metric.set_by for metric in defined)))}
+    defined.sort(key=lambda metric: first_seen[metric.set_by])
+    top = PAGE_TEMPLATE.format(durations=_buckets(DURATION_BUCKETS_SECONDS), ages=_buckets(AGE_BUCKETS_SECONDS))
+    parts = (line for by, metrics in groupby(defined, lambda metric: metric.set_by) for line in _section(by, metrics))
+    return "\n".join([top, *parts, NODE_EXPORTER_SECTION.format(meaning=BACKUP_MEANING)])
 
 
-def _part(by: str, some: Iterable[MetricDefinition]) -> Iterator[str]:
-    yield f"## {HEADS.get(by, by[0].upper() + by[1:])}"
+def _section(by: str, metrics: Iterable[MetricDefinition]) -> Iterator[str]:
+    yield f"## {SECTION_HEADINGS.get(by, by[0].upper() + by[1:])}"
     yield ""
     yield "| series | type | unit | labels | meaning |"
     yield "|---|---|---|---|---|"
-    for each in some:
-        labels = "<br>".join(f"`{name}`: {_values(values)}" for name, values in each.labels) or "–"
-        yield f"| `{each.name}` | {each.type} | {each.unit} | {labels} | {each.help} |"
+    for metric in metrics:
+        labels = "<br>".join(f"`{name}`: {_values(values)}" for name, values in metric.labels) or "–"
+        yield f"| `{metric.name}` | {metric.type} | {metric.unit} | {labels} | {metric.help} |"
     yield ""
 
 

@@ -1,1 +1,1 @@
-"""The dashboards as code. ``make generate`` writes them to ``dashboards/``; ``provisioning/`` tells Grafana of them."""
+"""The dashboards as code. ``make generate`` writes them to ``dashboards/``; ``provisioning/`` loads them in Grafana."""

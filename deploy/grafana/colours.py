@@ -1,10 +1,10 @@
-"""One meaning, one colour, on every board."""
+"""Colours by meaning, the same on every board."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-GOOD, WARN, BAD, QUIET = "green", "orange", "red", "text"
+GOOD, WARN, BAD, NEUTRAL = "green", "orange", "red", "text"
 
 OUTCOMES = {
     "ok": "green",
@@ -38,7 +38,7 @@ STATES = {
 }
 WORK = {"run": "blue", "poll": "purple", "delivery": "orange", "digest": "yellow"}
 STATUS = {"200": "green", "403": "purple", "404": "purple", "429": "orange", "blocked": "dark-red", "error": "red"}
-# Of series by the label that names them, and of those that have a name of their own.
+# Colours by the label that names a series, and for series with a name of their own.
 BY_LABEL = {
     "{{outcome}}": OUTCOMES,
     "{{stage}}": STAGES,
@@ -47,11 +47,11 @@ BY_LABEL = {
     "{{work}}": WORK,
     "{{status}}": STATUS,
 }
-NAMED = {"half": "green", "95 %": "yellow", "99 %": "red", "up": "green", "down": "red", "limit": "red"}
+BY_SERIES_NAME = {"half": "green", "95 %": "yellow", "99 %": "red", "up": "green", "down": "red", "limit": "red"}
 
 
 def colours(legend: str) -> Mapping[str, str]:
     """Return the colours of the series that a query's legend names."""
-    if legend in NAMED:
-        return {legend: NAMED[legend]}
+    if legend in BY_SERIES_NAME:
+        return {legend: BY_SERIES_NAME[legend]}
     return BY_LABEL.get(legend, {})

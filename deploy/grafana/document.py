@@ -1,4 +1,4 @@
-"""A board: rows of panels on Grafana's grid of 24 columns, with links to the other boards; and its JSON."""
+"""A dashboard: rows of panels on Grafana's grid of 24 columns, with links to the other boards; and its JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ TAG = "overheard"
 DashboardRow = tuple[Panel, ...]  # side by side
 
 
-def board(uid: str, title: str, says: str, parts: Mapping[str, Sequence[DashboardRow]]) -> build.Dashboard:
-    """Return the dashboard with every panel's place and number; ``parts`` are headings and the rows under them."""
-    made = (
+def dashboard(
+    uid: str, title: str, description: str, sections: Mapping[str, Sequence[DashboardRow]]
+) -> build.Dashboard:
+    """Return the dashboard with every panel placed and numbered; ``sections`` are headings with their rows."""
+    builder = (
         build.Dashboard(f"Overheard / {title}")
         .uid(uid)
-        .description(says)
+        .description(description)
         .tags([TAG])
         .time("now-6h", "now")
         .timezone("browser")
@@ -33,35 +35,35 @@ def board(uid: str, title: str, says: str, parts: Mapping[str, Sequence[Dashboar
         .readonly()
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .with_variable(build.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-        .link(_others())
+        .link(_links_to_other_boards())
         .annotation(_alerts())
     )
     y, number = 0, count(1)
-    for heading, rows in parts.items():
-        made.with_row(build.Row(heading).id(next(number)).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=y)))
+    for heading, rows in sections.items():
+        builder.with_row(build.Row(heading).id(next(number)).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=y)))
         y += 1
         for row in rows:
             height = 4 if all(isinstance(panel, stat.Panel) for panel in row) else 8
             x = 0
             for panel, width in zip(row, _widths(row), strict=True):
-                made.with_panel(panel.id(next(number)).grid_pos(model.GridPos(h=height, w=width, x=x, y=y)))
+                builder.with_panel(panel.id(next(number)).grid_pos(model.GridPos(h=height, w=width, x=x, y=y)))
                 x += width
             y += height
-    return made
+    return builder
 
 
-def as_json(made: build.Dashboard) -> str:
-    """As Grafana imports it, and as a diff reads well."""
-    return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def as_json(builder: build.Dashboard) -> str:
+    """Return the JSON that Grafana imports, indented and sorted for readable diffs."""
+    return json.dumps(builder.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _widths(row: DashboardRow) -> list[int]:
-    """A table is twice as wide as what else is in its row."""
+    """Return the panels' widths: a table is twice as wide as the other panels of its row."""
     shares = [2 if isinstance(panel, table.Panel) else 1 for panel in row]
     return [COLUMNS * share // sum(shares) for share in shares]
 
 
-def _others() -> build.DashboardLink:
+def _links_to_other_boards() -> build.DashboardLink:
     return (
         build.DashboardLink("Boards")
         .type(model.DashboardLinkType.DASHBOARDS)

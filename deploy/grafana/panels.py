@@ -1,4 +1,4 @@
-"""The few kinds of panels that all boards are made of: numbers, curves, tables."""
+"""The kinds of panels on all boards: stat, time series, table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colours import BAD, GOOD, QUIET, WARN, colours
+from deploy.grafana.colours import BAD, GOOD, NEUTRAL, WARN, colours
 from deploy.grafana.queries import PanelQuery
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -31,49 +31,51 @@ Unit = Literal["s", "short", "cps", "percentunit", "bytes", "reqps"]
 
 
 class Thresholds(NamedTuple):
-    """From ``warn`` on a value is orange, from ``bad`` on red; ``low``: below them, instead."""
+    """A value is orange from ``warn`` and red from ``bad`` upwards; with ``below``, downwards."""
 
     warn: float | None = None
     bad: float | None = None
-    low: bool = False
+    below: bool = False
 
 
 ALWAYS_GOOD = Thresholds()
 
 
-def number(title: str, says: str, unit: Unit, query: PanelQuery, steps: Thresholds = ALWAYS_GOOD) -> Panel:
-    """One figure, as it is now, coloured by its thresholds; where nobody knows it, a dash that is not green.
+def stat_panel(
+    title: str, description: str, unit: Unit, query: PanelQuery, thresholds: Thresholds = ALWAYS_GOOD
+) -> Panel:
+    """Return a panel with one current value, coloured by its thresholds; without a value, a dash that is not green.
 
-    Asked for this moment alone: the last value of a course would stay on the wall, green, for as long as the course
-    reaches back, after whoever showed it has died. So there is no small curve behind it.
+    It is an instant query: of a range, the last value would stay on the screen, green, long after the process that
+    exported it has died. That is why there is no sparkline.
     """
     return (
-        _begun(stat.Panel(), title, says, unit, steps)
+        _with_basics(stat.Panel(), title, description, unit, thresholds)
         .decimals(1 if unit == "percentunit" else 0)
         .color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
         .color_mode(BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.NONE)
-        .mappings([_unknown()])
+        .mappings([_no_value()])
         .with_target(_target(query, "A").instant())
     )
 
 
-def curves(
+def timeseries_panel(
     title: str,
-    says: str,
+    description: str,
     unit: Unit,
     queries: Sequence[PanelQuery] | PanelQuery,
-    steps: Thresholds = ALWAYS_GOOD,
+    thresholds: Thresholds = ALWAYS_GOOD,
     *,
     stacked: bool = False,
-    most: float | None = None,
+    axis_max: float | None = None,
 ) -> Panel:
-    """Curves over time. Thresholds are dashed lines, ``most`` is the axis' end."""
+    """Return a panel of series over time. Thresholds are dashed lines; ``axis_max`` is the end of the axis."""
     panel = (
-        _begun(timeseries.Panel(), title, says, unit, steps)
+        _with_basics(timeseries.Panel(), title, description, unit, thresholds)
         .min(0)
-        .thresholds_style(common.GraphThresholdsStyleConfig().mode(_style(steps)))
+        .thresholds_style(common.GraphThresholdsStyleConfig().mode(_style(thresholds)))
         .color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
         .line_width(1)
         .fill_opacity(30 if stacked else 8)
@@ -83,8 +85,8 @@ def curves(
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    if most is not None:
-        panel.max(most)
+    if axis_max is not None:
+        panel.max(axis_max)
     for letter, query in zip("ABCDEFGH", [queries] if isinstance(queries, PanelQuery) else queries, strict=False):
         panel.with_target(_target(query, letter))
         for name, colour in colours(query.legend).items():
@@ -92,19 +94,21 @@ def curves(
     return panel
 
 
-def listing(title: str, says: str, query: PanelQuery) -> Panel:
-    """A table of the series that there are now, one a row, their labels as columns."""
+def table_panel(title: str, description: str, query: PanelQuery) -> Panel:
+    """Return a table of the current series, one per row, with their labels as columns."""
     dropped = dict.fromkeys(["Time", "Value", "__name__", "job"], True)
     organise = model.DataTransformerConfig(id_val="organize", options={"excludeByName": dropped})
     return (
-        _begun(table.Panel(), title, says, "short", ALWAYS_GOOD)
+        _with_basics(table.Panel(), title, description, "short", ALWAYS_GOOD)
         .with_target(_target(query, "A").instant().format(PromQueryFormat.TABLE))
         .with_transformation(organise)
     )
 
 
-def _begun(panel: AnyPanel, title: str, says: str, unit: Unit, steps: Thresholds) -> AnyPanel:
-    panel.title(title).description(says).datasource(DATASOURCE).unit(unit).thresholds(_thresholds(steps)).no_value("–")
+def _with_basics(panel: AnyPanel, title: str, description: str, unit: Unit, thresholds: Thresholds) -> AnyPanel:
+    panel.title(title).description(description).datasource(DATASOURCE).unit(unit).thresholds(
+        _thresholds(thresholds)
+    ).no_value("–")
     return panel
 
 
@@ -112,25 +116,25 @@ def _target(query: PanelQuery, letter: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(letter).range()
 
 
-def _unknown() -> model.SpecialValueMap:
-    # Without it, Grafana gives what is no number the colour of the lowest step.
-    dash = model.ValueMappingResult(text="–", color=QUIET)
+def _no_value() -> model.SpecialValueMap:
+    # Without this, Grafana gives a missing value the colour of the lowest step.
+    dash = model.ValueMappingResult(text="–", color=NEUTRAL)
     match = model.SpecialValueMatch.NULL_AND_NAN
     return model.SpecialValueMap(model.DashboardSpecialValueMapOptions(match=match, result=dash))
 
 
-def _thresholds(steps: Thresholds) -> build.ThresholdsConfig:
-    worse = [(value, colour) for value, colour in ((steps.warn, WARN), (steps.bad, BAD)) if value is not None]
+def _thresholds(thresholds: Thresholds) -> build.ThresholdsConfig:
+    worse = [(value, colour) for value, colour in ((thresholds.warn, WARN), (thresholds.bad, BAD)) if value is not None]
     values, colours = [value for value, _ in worse], [GOOD, *(colour for _, colour in worse)]
-    if steps.low:  # Grafana's steps rise: the colour of a step holds from its value on
+    if thresholds.below:  # Grafana's steps ascend: a step's colour holds from its value upwards
         values.reverse()
         colours.reverse()
     marks = [model.Threshold(*mark) for mark in zip([None, *values], colours, strict=True)]
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(marks)
 
 
-def _style(steps: Thresholds) -> GraphTresholdsStyleMode:
-    marked = steps.warn is not None or steps.bad is not None
+def _style(thresholds: Thresholds) -> GraphTresholdsStyleMode:
+    marked = thresholds.warn is not None or thresholds.bad is not None
     return GraphTresholdsStyleMode.DASHED if marked else GraphTresholdsStyleMode.OFF
 
 

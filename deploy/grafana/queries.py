@@ -1,4 +1,4 @@
-"""The boards' queries: the tick's gauges by their maximum, counters by their rise, histograms by their quantiles."""
+"""The boards' queries: maxima of the tick's gauges, rates of counters, quantiles of histograms."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ QUANTILES = {"half": 0.5, "95 %": 0.95, "99 %": 0.99}
 
 
 class PanelQuery(NamedTuple):
-    """A PromQL expression; ``legend`` names its series, ``{{label}}`` stands for a label's value."""
+    """A PromQL expression. ``legend`` names its series; ``{{label}}`` is replaced by the label's value."""
 
     expr: str
     legend: str = "{{__name__}}"
 
 
-def latest(gauge: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
-    """Return a gauge of the whole system: its maximum, as each tick that runs shows all of it."""
+def gauge_max(gauge: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
+    """Return a gauge of the whole system: the maximum, because every running tick exports all of it."""
     return _aggregated("max", _chosen(gauge, where), by, legend)
 
 
 def rate(counter: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
-    """Return how much a counter rises a second, over all processes."""
+    """Return the rate of a counter per second, over all processes."""
     return _aggregated("sum", f"rate({_chosen(counter, where)}[$__rate_interval])", by, legend)
 
 
 def increase(counter: str, over: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
-    """Return how much a counter has risen in the time ``over``, over all processes."""
+    """Return the increase of a counter within the duration ``over``, over all processes."""
     return _aggregated("sum", f"increase({_chosen(counter, where)}[{over}])", by, legend)
 
 
 def quantiles(histogram: str, where: str = "") -> tuple[PanelQuery, ...]:
-    """Return half, 95 % and 99 % of what ``histogram`` observed: so many were at or below these."""
+    """Return the median, the 95th and the 99th percentile of a histogram."""
     return tuple(PanelQuery(_quantile(share, histogram, "le", where), name) for name, share in QUANTILES.items())
 
 

@@ -3,46 +3,47 @@
 # A backup is one tar file: manifest, SHA256SUMS, the database, and (of an installation) config/, secrets included.
 
 FORMAT="overheard-backup 1"
-# When the last backup of the server was made: read by the node exporter's textfile collector, for an alert on one that is
-# too old, and by overheard status.
+# The time of the server's last backup: read by the node exporter's textfile collector, for the alert BackupMissing, and by
+# overheard status.
 BACKUP_MARK=/var/lib/prometheus/node-exporter/overheard.prom
-# MB that a backup on RabbitMQ's disk leaves: below 1,000 MB (rabbitmq.conf) RabbitMQ blocks everybody who publishes, and
-# others go on writing meanwhile.
-BACKUP_RESERVE=1500
+# Free space that a backup leaves on RabbitMQ's disk: below 1,000 MB (rabbitmq.conf) RabbitMQ blocks publishers, and other
+# programs keep writing during the backup.
+BACKUP_RESERVE_MEGABYTES=1500
 backup= # the file that was made last
 
 declare -A manifest=()
 
-# make_backup FOLDER KEEP: a new file in FOLDER; then all but the newest KEEP go (0: all stay).
+# make_backup FOLDER KEEP: make a new backup in FOLDER, then remove all but the newest KEEP (0: keep all).
 make_backup() {
-    part=backup
-    read_facts what
+    section=backup
+    read_facts details
     mkdir -p "$1"
-    check_room "$1" "$(backup_room "$1")" "a backup"
-    stop_for_problems
-    # of runs that were killed
+    check_disk_space "$1" "$(backup_megabytes "$1")" "a backup"
+    abort_on_problems
+    # left by killed runs
     find "$1" -maxdepth 1 -name '.backup.*' -mmin +600 -exec rm -rf {} +
     local staging
     staging=$(mktemp -d "$1/.backup.XXXXXX")
     on_exit "rm -rf '$staging'"
     backup=$1/overheard-$(date -u +%Y%m%dT%H%M%SZ).tar
-    NEXT_STEP="There is no new backup; older ones are as they were." change "copy the database" dump_database "$staging"
-    NEXT_STEP="There is no new backup; older ones are as they were." change "write $backup" write_archive "$staging" "$backup"
+    NEXT_STEP="No backup was made; older ones are unchanged." step "copy the database" dump_database "$staging"
+    NEXT_STEP="No backup was made; older ones are unchanged." step "write $backup" write_archive "$staging" "$backup"
     off_exit
     rm -rf "$staging"
     verify_backup "$backup"
-    note "$backup is whole: $(du -h "$backup" | cut -f 1), $(tar -tf "$backup" | wc -l) files"
-    [[ ! $installed ]] || change "note the time of it ($BACKUP_MARK)" mark_backup
-    forget_old "$1" "$2"
+    report "$backup is complete and verified: $(du -h "$backup" | cut -f 1), $(tar -tf "$backup" | wc -l) files"
+    [[ ! $installed ]] || step "record its time ($BACKUP_MARK)" mark_backup
+    prune_backups "$1" "$2"
 }
 
-# backup_room FOLDER: the MB to be free there. The copy of the database and the archive that holds it are there at once.
-backup_room() {
-    local room=$((2 * db[megabytes]))
+# backup_megabytes FOLDER: print the MB that must be free there. The copy of the database and the archive exist at the same
+# time.
+backup_megabytes() {
+    local megabytes=$((2 * db[megabytes]))
     if [[ $installed ]] && shares_disk "$1" /var/lib/rabbitmq; then
-        room=$((room + BACKUP_RESERVE))
+        megabytes=$((megabytes + BACKUP_RESERVE_MEGABYTES))
     fi
-    echo "$room"
+    echo "$megabytes"
 }
 
 shares_disk() {
@@ -51,7 +52,7 @@ shares_disk() {
 
 mark_backup() {
     mkdir -p "$(dirname "$BACKUP_MARK")"
-    write_file "$BACKUP_MARK" root:root 644 <<END # the collector reads only *.prom, so not what is half-written
+    write_file "$BACKUP_MARK" root:root 644 <<END # the collector reads only *.prom, so never a partial file
 # HELP overheard_backup_last_success_timestamp_seconds When deploy/backup last made a backup of the server and read it back (Unix time); before the first, when the nightly backups were set up.
 # TYPE overheard_backup_last_success_timestamp_seconds gauge
 overheard_backup_last_success_timestamp_seconds $(date +%s)
@@ -89,46 +90,45 @@ END
     mv -T "$staging/backup.tar" "$2"
 }
 
-# verify_backup FILE: reads all of it back, and fills `manifest`. Fails with the reason; changes nothing.
+# verify_backup FILE: read all of it back and fill `manifest`. Exits with the reason if it is damaged; changes nothing.
 verify_backup() {
     local line sums
-    [[ -f $1 && -r $1 ]] || fail "$1: no such file, or it cannot be read. Nothing was changed."
+    [[ -f $1 && -r $1 ]] || die "$1: no such file, or it cannot be read. Nothing was changed."
     if [[ $(tar -xOf "$1" manifest 2>/dev/null | head -n 1) != "$FORMAT" ]]; then
-        fail "$1 is no backup of Overheard, or its beginning is damaged. Nothing was changed." \
-            "Backups are called overheard-….tar; they are in $BACKUPS unless you have put them elsewhere."
+        die "$1 is not an Overheard backup, or its beginning is damaged. Nothing was changed." \
+            "Backups are named overheard-….tar and are in $BACKUPS unless you put them elsewhere."
     fi
     # shellcheck disable=SC2016 # expanded by the command that tar calls for each member
     sums=$(tar -xf "$1" --to-command='printf "%s  %s\n" "$(sha256sum | cut -c 1-64)" "$TAR_FILENAME"' 2>/dev/null) ||
-        fail "$1 is damaged: it ends too early, or is no tar file any more. Nothing was changed." "Use another backup."
+        die "$1 is damaged: it ends too early, or is not a tar file any more. Nothing was changed." "Use another backup."
     if ! diff -q <(tar -xOf "$1" SHA256SUMS | LC_ALL=C sort -k 2) \
         <(grep -v '  SHA256SUMS$' <<<"$sums" | LC_ALL=C sort -k 2) >/dev/null; then
-        fail "$1 is damaged: its content is not what was written. Nothing was changed." "Use another backup."
+        die "$1 is damaged: its content differs from its checksums. Nothing was changed." "Use another backup."
     fi
     manifest=()
     while IFS= read -r line; do
         manifest[${line%% *}]=${line#* }
     done < <(tar -xOf "$1" manifest)
     if [[ ${manifest[database]} == postgresql ]] && ! pg_restore --list < <(tar -xOf "$1" database.dump 2>/dev/null) >/dev/null 2>&1; then
-        fail "$1: pg_restore cannot read its database ($(pg_restore --version)). Nothing was changed."
+        die "$1: pg_restore cannot read its database ($(pg_restore --version)). Nothing was changed."
     fi
 }
 
-forget_old() { # FOLDER KEEP
+prune_backups() { # FOLDER KEEP
     (($2)) || return 0
     local file
     while IFS= read -r file; do
-        change "remove the old backup $file" rm -f "$file"
+        step "remove the old backup $file" rm -f "$file"
     done < <(find "$1" -maxdepth 1 -name 'overheard-[0-9]*Z.tar' | LC_ALL=C sort -r | tail -n "+$(($2 + 1))")
 }
 
-# Every night, through a timer of systemd's. The mark is there from the beginning: from then on, not from the first backup
-# on, too long without one is noticed.
+# Set up the nightly timer. The mark is written at once, so that a first backup that never comes is noticed, too.
 install_backups() { # SOURCE
-    part=backup
+    section=backup
     local unit
     for unit in overheard-backup.service overheard-backup.timer; do
         ship_unit "$1/deploy/systemd/$unit" "/etc/systemd/system/$unit" "$unit"
     done
-    service_enabled overheard-backup.timer || change "make a backup every night" systemctl enable --now overheard-backup.timer
-    [[ -e $BACKUP_MARK ]] || change "count from now on how old the last backup is ($BACKUP_MARK)" mark_backup
+    service_enabled overheard-backup.timer || step "make a backup every night" systemctl enable --now overheard-backup.timer
+    [[ -e $BACKUP_MARK ]] || step "count the age of the last backup from now on ($BACKUP_MARK)" mark_backup
 }

@@ -2,50 +2,52 @@
 #
 # /etc/overheard: the configuration, the secrets, the environment that names them, and the command that reads it.
 
-# Settings of Reddit, from Overheard's own environment variables, which the command's options set.
+# Reddit's settings, from Overheard's own environment variables. Options set the same variables; they exist for the three
+# settings that every installation needs, and keep the secret itself out of the arguments of processes.
 declare -A reddit=()
 
-take_reddit_settings() {
+read_reddit_settings() {
     local key name
     for key in CLIENT_ID USER_AGENT USERNAME; do
         name=OVERHEARD_REDDIT__$key
         reddit[$key]=${!name-}
-        if [[ ${reddit[$key]} == *$'\n'* || ${reddit[$key]} =~ $READ_DIFFERENTLY ]]; then
-            problem "Reddit's $key has several lines, quotes around it, a backslash, or blanks at its ends." "Give it bare, on one line."
+        if [[ ${reddit[$key]} == *$'\n'* || ${reddit[$key]} =~ $SYSTEMD_UNSAFE_VALUE ]]; then
+            add_problem "Reddit's $key has several lines, quotes around it, a backslash, or blanks at its ends." "Give it bare, on one line."
         fi
     done
     for key in CLIENT_SECRET PASSWORD; do
         name=OVERHEARD_REDDIT__$key
         reddit[$key]=${!name-}
         name+=_FILE
-        take_secret_file "$key" "${!name-}"
+        read_secret_file "$key" "${!name-}"
     done
 }
 
-take_secret_file() { # KEY FILE
+read_secret_file() { # KEY FILE
     [[ $2 && $2 != "$SECRETS"/* ]] || return 0
     if [[ ! -f $2 || ! -r $2 ]]; then
-        problem "the file $2, with Reddit's ${1,,}, is missing or cannot be read." "Write the secret into it, or name another."
+        add_problem "the file $2, with Reddit's ${1,,}, is missing or cannot be read." "Write the secret into it, or name another file."
     else
         reddit[$1]=$(<"$2")
     fi
 }
 
 write_configuration() { # SOURCE
-    part=configuration
+    section=configuration
     ship "$1/pipeline.toml" $ETC/pipeline.toml root:overheard 640
     local file=$ETC/environment
     if [[ ! -e $file ]]; then
-        change "write $file" own_copy "$1/deploy/environment" $file root:overheard 640
+        step "write $file" own_copy "$1/deploy/environment" $file root:overheard 640
     fi
     local line
     while IFS= read -r line; do
-        # a line that an operator has taken out by hand stays out where it is commented
+        # a line that an operator has commented out stays out
         grep -qsE "^#? *${line%%=*}=" $file || [[ $dry_run && ! -e $file ]] ||
-            change "add ${line%%=*} to $file" append "$line" $file
+            step "add ${line%%=*} to $file" append "$line" $file
     done < <(grep '^OVERHEARD_' "$1/deploy/environment")
     write_reddit_settings $file
-    [[ ! ${demo_reddit-} ]] || use_standin "$1" $file
+    [[ ! ${demo_reddit-} ]] || use_simulator $file
+    install_simulator "$1"
     write_metrics_settings $file
     ship "$1/deploy/overheard" $WRAPPER root:root 755
 }
@@ -60,9 +62,9 @@ write_reddit_settings() { # FILE
         local secret=$SECRETS/reddit-${key,,}
         secret=${secret/_/-}
         if [[ ${reddit[$key]-} && ${reddit[$key]} != "$(cat "$secret" 2>/dev/null)" ]]; then
-            change "write $secret" write_secret_text "${reddit[$key]}" "$secret"
+            step "write $secret" write_secret_text "${reddit[$key]}" "$secret"
         elif [[ ! -e $secret ]]; then
-            change "make $secret, empty" write_secret_text "" "$secret"
+            step "make $secret, empty" write_secret_text "" "$secret"
         fi
     done
     for key in CLIENT_ID USER_AGENT USERNAME; do
@@ -76,7 +78,7 @@ write_secret_text() {
 
 # set_variable NAME VALUE FILE
 set_variable() {
-    grep -qsxF "$1=$2" "$3" || change "set $1 in $3" replace_variable "$@"
+    grep -qsxF "$1=$2" "$3" || step "set $1 in $3" replace_variable "$@"
 }
 
 replace_variable() {
@@ -86,22 +88,36 @@ replace_variable() {
     } | write_file "$3" root:overheard 640
 }
 
-# A Reddit of our own, under the same supervisord: for a look, and for a proof that everything works.
-use_standin() { # SOURCE FILE
-    set_variable OVERHEARD_REDDIT__CLIENT_ID standin "$2"
-    set_variable OVERHEARD_REDDIT__USER_AGENT "linux:overheard:demo (by /u/standin)" "$2"
-    set_variable OVERHEARD_REDDIT__REDDIT_URL http://127.0.0.1:8080 "$2"
-    set_variable OVERHEARD_REDDIT__OAUTH_URL http://127.0.0.1:8080 "$2"
+# Point Overheard at the Reddit simulator, which runs under the same supervisord: to try everything without credentials.
+# `standin` is the only client that the simulator accepts.
+use_simulator() { # FILE
+    set_variable OVERHEARD_REDDIT__CLIENT_ID standin "$1"
+    set_variable OVERHEARD_REDDIT__USER_AGENT "linux:overheard:demo (by /u/standin)" "$1"
+    set_variable OVERHEARD_REDDIT__REDDIT_URL http://127.0.0.1:8080 "$1"
+    set_variable OVERHEARD_REDDIT__OAUTH_URL http://127.0.0.1:8080 "$1"
     if [[ $(cat $SECRETS/reddit-client-secret 2>/dev/null) != standin-secret ]]; then
-        change "write the stand-in's client secret" write_secret_text standin-secret $SECRETS/reddit-client-secret
+        step "write the Reddit simulator's client secret" write_secret_text standin-secret $SECRETS/reddit-client-secret
     fi
-    ship "$1/deploy/supervisord/standin.conf" $ETC/supervisord.d/standin.conf root:root 644
 }
 
-# The environment file's lines, as systemd reads them: the rest of the line is the value, nothing is expanded.
+# Install the simulator's program as RELEASE calls it: simulator.conf, or standin.conf in releases from before it was
+# renamed. The other name's file goes: its command names a module that RELEASE does not have, and both use port 8080.
+# An upgraded demo takes this way forward, and a failed upgrade takes it back.
+install_simulator() { # RELEASE
+    local name other
+    for name in simulator standin; do
+        [[ ! -e $1/deploy/supervisord/$name.conf ]] || break
+    done
+    [[ $name == simulator ]] && other=$ETC/supervisord.d/standin.conf || other=$ETC/supervisord.d/simulator.conf
+    [[ ${demo_reddit-} || -e $other || -e $ETC/supervisord.d/$name.conf ]] || return 0
+    ship "$1/deploy/supervisord/$name.conf" "$ETC/supervisord.d/$name.conf" root:root 644
+    [[ ! -e $other ]] || retire "$other"
+}
+
+# Export the lines of the environment file as systemd reads them: the rest of the line is the value, nothing is expanded.
 load_environment() {
     local line
-    unset "${!OVERHEARD_@}" # of the shell this was started from
+    unset "${!OVERHEARD_@}" # those of the shell that started this
     while IFS= read -r line; do
         [[ $line == [A-Z_]*=* ]] && export "${line?}"
     done <$ETC/environment
@@ -113,8 +129,8 @@ has_reddit_credentials() {
         grep -qE '^client_id *= *"[^"]' $ETC/pipeline.toml 2>/dev/null
 }
 
-# sqlite or postgresql, as installed; nothing when there is no installation yet. Of one that has lost the file that
-# says so, what else there is tells it: an empty database of the other kind would look like the loss of everything.
+# Print sqlite or postgresql, as installed; nothing before the first installation. When the file with the URL is lost,
+# other traces decide: an empty database of the other kind would look as if all data were lost.
 database_kind() {
     case $(cat $SECRETS/database-url 2>/dev/null) in
         sqlite:*) echo sqlite ;;
@@ -129,10 +145,10 @@ database_kind() {
     esac
 }
 
-# A password that is not of our making cannot be made anew.
+# The password of a database on another machine cannot be generated here.
 check_database_url() {
     if [[ ! -s $SECRETS/database-url && -s $OPERATOR/database-owner-url ]] && ! on_this_machine $OPERATOR/database-owner-url; then
-        problem "$SECRETS/database-url is missing or empty, and the database is on another machine." \
+        add_problem "$SECRETS/database-url is missing or empty, and the database is on another machine." \
             "Write the URL of the role overheard there into it: postgresql://overheard:PASSWORD@HOST:5432/overheard"
     fi
 }
@@ -141,16 +157,16 @@ on_this_machine() { # FILE
     grep -qE '@(127\.0\.0\.1|localhost|\[::1\])[:/]' "$1"
 }
 
-# systemd reads the file of the environment in its own way: it takes off quotes, blanks at the ends, and backslashes.
-# Whoever else reads it does not, so they have no place there.
-READ_DIFFERENTLY='^["'"'"'[:space:]]|\\|[[:space:]]$'
+# systemd strips quotes, leading and trailing blanks, and backslashes from the environment file. The other readers (the
+# `overheard` wrapper, this library) do not, so such values are refused.
+SYSTEMD_UNSAFE_VALUE='^["'"'"'[:space:]]|\\|[[:space:]]$'
 
 check_environment() {
     local line
     while IFS= read -r line; do
-        if [[ $line == OVERHEARD_*=* && ${line#*=} =~ $READ_DIFFERENTLY ]]; then
-            problem "$ETC/environment: the value of ${line%%=*} is quoted, or has a backslash, or blanks at its ends." \
-                "Write it bare, as not everybody reads that in the same way; a secret goes into a file: ${line%%=*}_FILE."
+        if [[ $line == OVERHEARD_*=* && ${line#*=} =~ $SYSTEMD_UNSAFE_VALUE ]]; then
+            add_problem "$ETC/environment: the value of ${line%%=*} is quoted, or has a backslash, or blanks at its ends." \
+                "Write it bare: systemd and the overheard command read it differently. Put a secret into a file: ${line%%=*}_FILE."
         fi
     done < <(cat $ETC/environment 2>/dev/null)
 }

@@ -1,11 +1,11 @@
-"""Says where the configured database is, as NAME=value lines for the shell.
+"""Print where the configured database is and what it holds, as NAME=value lines for the shell.
 
-usage: database_facts.py where              kind, and path (SQLite) or libpq's variables (PostgreSQL)
-       database_facts.py what               and, from the database itself: schema (its last migration), megabytes
-       database_facts.py copy TARGET        copies a SQLite database that is in use to a file of its own, and checks it
-       database_facts.py sound FILE         checks a file of SQLite
+usage: database_facts.py location           kind, and path (SQLite) or libpq's variables (PostgreSQL)
+       database_facts.py details            also, from the database itself: schema (its last migration), megabytes
+       database_facts.py copy TARGET        copy a SQLite database that is in use to a file of its own, and check it
+       database_facts.py check FILE         check a SQLite file
 
-Exit code 1, with the reason on stderr, when that fails; 2 when the configuration is at fault.
+Exit code 1, with the reason on stderr, if that fails.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ SQLITE = "sqlite:///"
 
 
 def main(command: str, *arguments: str) -> None:
-    if command == "sound":
-        require_sound(Path(arguments[0]))
+    if command == "check":
+        require_intact(Path(arguments[0]))
         return
     url = configured()
     if command == "copy":
         copy(Path(url.removeprefix(SQLITE)), Path(arguments[0]))
     else:
-        lines = [*where(url), *(what(url) if command == "what" else ())]
+        lines = [*location(url), *(details(url) if command == "details" else ())]
         sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def configured() -> str:
-    """The URL of the configuration, as the processes read it."""
+    """Return the URL of the configuration, as the processes read it."""
     return load(None, os.environ).database.url.get_secret_value()
 
 
-def where(url: str) -> Iterator[str]:
+def location(url: str) -> Iterator[str]:
     if url.startswith(SQLITE):
         yield "kind=sqlite"
         yield f"path={Path(url.removeprefix(SQLITE)).absolute()}"
@@ -62,7 +62,7 @@ def where(url: str) -> Iterator[str]:
         yield f"{option.envvar.decode()}={option.val.decode()}"
 
 
-def what(url: str) -> Iterator[str]:
+def details(url: str) -> Iterator[str]:
     if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
         raise ConfigError([f"[database] url: there is no {url.removeprefix(SQLITE)}"])
     db = open_database(url)
@@ -83,15 +83,15 @@ def what(url: str) -> Iterator[str]:
 def copy(source: Path, target: Path) -> None:
     with closing(opened(source, "rw")) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
-        new.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
-    require_sound(target)
+        new.execute("PRAGMA journal_mode = DELETE")  # one file, without -wal and -shm
+    require_intact(target)
 
 
 def opened(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True)
 
 
-def require_sound(path: Path) -> None:
+def require_intact(path: Path) -> None:
     with closing(opened(path, "ro")) as db:
         found = db.execute("PRAGMA integrity_check(3)").fetchall()
     if found != [("ok",)]:

@@ -1,9 +1,10 @@
-"""Asks supervisord for its processes, and each of ours how it is. Prints a line for each that is not well.
+"""Check every process that supervisord has, and the /healthz of Overheard's. Print a line for each unhealthy process.
 
-usage: healthz.py METRICS_PORT EXCUSED HOST    (EXCUSED: names of programs, `fetch:|digest:`, that need not be up)
+usage: healthz.py METRICS_PORT EXCUSED HOST    (EXCUSED: programs that need not run, such as `fetch:|digest:`)
 
-supervisord's URL is in SUPERVISOR_SERVER_URL. The arguments stay as they are: an upgrade that goes back asks with the
-old release's copy of this.
+supervisord's URL is in SUPERVISOR_SERVER_URL. The installer always passes `none` as EXCUSED. The argument stays,
+because an upgrade that goes back runs the old release's copy of this script with the same arguments; it can go once
+every release that can be upgraded from does without it.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from overheard.programs import PROGRAMS
 from overheard.supervisord import URL_VARIABLE, processes
 
 ANSWER_SECONDS = 5.0
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy of the environment
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignore proxies of the environment
 
 
 def main(port: int, excused: set[str], host: str) -> None:
     try:
-        found = processes(os.environ[URL_VARIABLE])
+        supervised = processes(os.environ[URL_VARIABLE])
     except Unavailable as error:
         sys.stdout.write(f"{error}\n")
         return
-    for process in found:
+    for process in supervised:
         if process.group in excused:
             continue
         if process.statename != "RUNNING":
@@ -39,7 +40,7 @@ def main(port: int, excused: set[str], host: str) -> None:
 
 
 def unhealthy(url: str) -> str | None:
-    """Return what is wrong there; None when all is well."""
+    """Return what is wrong with a process; None if it is healthy."""
     try:
         with DIRECT.open(url, timeout=ANSWER_SECONDS):
             return None

@@ -1,23 +1,23 @@
 # shellcheck shell=bash
 #
-# Where everything is, the system user, and files that an operator may change and upgrades leave alone.
+# Paths, the system user, and files that an operator may edit and upgrades then leave alone.
 
 OPT=/opt/overheard
 RELEASES=$OPT/releases
 CURRENT=$OPT/current
 ETC=/etc/overheard
-SECRETS=$ETC/secrets   # the processes' own
-OPERATOR=$ETC/operator # root's: the owner of the database, RabbitMQ's publisher
+SECRETS=$ETC/secrets   # read by the processes
+OPERATOR=$ETC/operator # read by root only: the database owner's and RabbitMQ publisher's logins
 STATE=/var/lib/overheard
 LOGS=/var/log/overheard
 BACKUPS=/var/backups/overheard
 WRAPPER=/usr/local/bin/overheard
-SHIPPED=$OPERATOR/shipped # what this program wrote itself: a line for each file, its SHA-256 and its path
+SHIPPED=$OPERATOR/shipped # a line for each file that was shipped: its SHA-256 and its path
 
 make_account() {
-    part=account
+    section=account
     if ! id overheard >/dev/null 2>&1; then
-        change "make the system user overheard" \
+        step "make the system user overheard" \
             useradd --system --user-group --home-dir "$STATE" --no-create-home --shell /usr/sbin/nologin overheard
     fi
     folder $OPT root:root 755
@@ -34,35 +34,35 @@ make_account() {
 # folder PATH OWNER MODE
 folder() {
     [[ $(stat -c %U:%G:%a "$1" 2>/dev/null) == "$2:$3" ]] && return
-    change "make the folder $1 ($2, mode $3)" install -d -o "${2%:*}" -g "${2#*:}" -m "$3" "$1"
+    step "make the folder $1 ($2, mode $3)" install -d -o "${2%:*}" -g "${2#*:}" -m "$3" "$1"
 }
 
-# ship SOURCE TARGET OWNER MODE: puts a file in place, and keeps it up to date for as long as nobody else changes it.
-# Sets `shipped` when it did.
+# ship SOURCE TARGET OWNER MODE: install a file, and keep it up to date as long as it is not edited here.
+# Sets `shipped` when it wrote the file.
 ship() {
     shipped=
     if [[ -e $2 ]] && cmp -s "$1" "$2"; then
         if [[ $(stat -c %U:%G:%a "$2") != "$3:$4" ]]; then
-            change "give $2 to $3, mode $4" own "$2" "$3" "$4"
+            step "give $2 to $3, mode $4" own "$2" "$3" "$4"
         fi
-        recorded "$2" || [[ $dry_run ]] || record "$2"
-    elif [[ ! -e $2 ]] || recorded "$2" || pristine "$2"; then
-        change "write $2" place "$1" "$2" "$3" "$4"
+        unchanged_since_shipped "$2" || [[ $dry_run ]] || record "$2"
+    elif [[ ! -e $2 ]] || unchanged_since_shipped "$2" || unchanged_package_conffile "$2"; then
+        step "write $2" place "$1" "$2" "$3" "$4"
         shipped=yes
     else
-        keep_theirs "$1" "$2" "$3" "$4"
+        keep_local_changes "$1" "$2" "$3" "$4"
     fi
 }
 
-# The operator's word counts. What a newer release would have written is put beside it.
-keep_theirs() {
+# Leave a file that was edited here, and write the new release's version beside it as FILE.new.
+keep_local_changes() {
     local sum
     sum=$(sha256sum <"$1")
     if grep -qsxF "${sum%% *}  $2" "$SHIPPED"; then
-        return # the change is the operator's alone
+        return # the release has not changed it, only the operator has
     fi
     if ! cmp -s "$1" "$2.new"; then
-        change "leave $2 as it was changed here, and write what is new to $2.new" own_copy "$1" "$2.new" "$3" "$4"
+        step "leave $2 as edited here, and write the new version to $2.new" own_copy "$1" "$2.new" "$3" "$4"
     fi
 }
 
@@ -70,7 +70,7 @@ own_copy() {
     write_file "$2" "$3" "$4" <"$1"
 }
 
-# write_file PATH OWNER MODE: standard input into a file, whole or not at all.
+# write_file PATH OWNER MODE: write standard input to a file, atomically.
 write_file() {
     install -o "${2%:*}" -g "${2#*:}" -m "$3" /dev/null "$1.part"
     cat >"$1.part"
@@ -89,14 +89,23 @@ place() {
     record "$2"
 }
 
-# Whether a file is still what was last written there by us …
-recorded() {
+# Return 0 if a file still has the content that was last shipped.
+unchanged_since_shipped() {
     [[ -e $SHIPPED ]] && grep -qsxF "$(sha256sum "$1")" "$SHIPPED"
 }
 
-# Whether it was ever written there by us, whatever became of it.
-shipped_once() {
+# Return 0 if a file was ever shipped to this path, changed since or not.
+ever_shipped() {
     [[ -e $SHIPPED ]] && cut -c 67- "$SHIPPED" | grep -xF "$1" >/dev/null
+}
+
+# Take a file away: one that is unchanged is removed, one that was edited here is kept under a name that nothing reads.
+retire() {
+    if unchanged_since_shipped "$1"; then
+        step "remove $1, which this release does not use" rm -f "$1"
+    else
+        step "rename $1, which this release does not use, to $1.old" mv -T "$1" "$1.old"
+    fi
 }
 
 record() {
@@ -107,8 +116,8 @@ record() {
     mv -T "$SHIPPED.part" "$SHIPPED"
 }
 
-# … or by its Debian package.
-pristine() {
+# Return 0 if a file still has the content of its Debian package.
+unchanged_package_conffile() {
     local sum
     sum=$(md5sum <"$1")
     grep -qF " $1 ${sum%% *}" < <(dpkg-query --show --showformat='${Conffiles}\n' 2>/dev/null)

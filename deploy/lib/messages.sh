@@ -1,35 +1,35 @@
 # shellcheck shell=bash
 #
-# What a run says: one line for each change, on stderr; what the programs print goes to the log.
+# Messages: one line per step, on stderr; the output of programs goes to the log.
 # The entry script sets PROGRAM (deploy/install …) and may set dry_run and log.
 
-part=       # what the lines that follow are about
-changes=0   # made, or to be made in a dry run
+section=   # the left column of the report: what the following lines concern
+changes=0  # steps done, or to be done in a dry run
 dry_run=${dry_run-}
 log=${log-}
-log_mark=0  # lines of the log before what is being done
+log_mark=0 # lines of the log before the current step
 
-# Who started this may be gone before it has ended (a connection that was cut, a closed pipe): the work goes on, and so
-# do the programs that it calls. What is said is in the log, too.
+# The caller may disappear before the script ends (a broken connection, a closed pipe). The script and the programs that
+# it calls go on; all messages are in the log, too.
 trap '' HUP PIPE
 
-# tell FORMAT ARGUMENT…: everything for people goes to stderr; stdout is the answer of those commands that have one.
-tell() {
+# print_err FORMAT ARGUMENT…: messages go to stderr; stdout is for the result of commands that have one.
+print_err() {
     # shellcheck disable=SC2059 # FORMAT is one
     printf "$@" >&2 2>/dev/null || true
 }
 
 say() {
-    tell '%s: %s\n' "$PROGRAM" "$1"
-    keep_in_log "$1"
+    print_err '%s: %s\n' "$PROGRAM" "$1"
+    write_to_log "$1"
 }
 
-# A disk that is full must not keep an upgrade from going back.
-keep_in_log() {
+# Errors are ignored: a full disk must not keep an upgrade from going back.
+write_to_log() {
     [[ ! $log || $dry_run ]] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$1" 2>/dev/null >>"$log" || true
 }
 
-fail() {
+die() {
     local line
     for line in "$@"; do
         say "$line"
@@ -39,7 +39,7 @@ fail() {
 
 wrong_usage() {
     say "$1"
-    tell '%s\n' "$USAGE"
+    print_err '%s\n' "$USAGE"
     exit 2
 }
 
@@ -47,23 +47,23 @@ require_value() { # OPTION [VALUE]
     [[ ${2-} ]] || wrong_usage "$1 wants a value"
 }
 
-# A line of the report that changes nothing.
-note() {
-    tell '  %-13s %s\n' "$part" "$1"
-    keep_in_log "$part: $1"
+# report TEXT: a line of the report without a step.
+report() {
+    print_err '  %-13s %s\n' "$section" "$1"
+    write_to_log "$section: $1"
 }
 
-# change TEXT COMMAND…: make one change, or only say so in a dry run. TEXT is an imperative. Never call it where
-# bash ignores failures (in an if, before && or ||): COMMAND may be a function of several steps.
-change() {
+# step TEXT COMMAND…: make one change, or only print it in a dry run. TEXT is an imperative. Never call it where bash
+# ignores failures (in an if, before && or ||): COMMAND may be a function with several commands.
+step() {
     local text=$1 status
     shift
     changes=$((changes + 1))
     if [[ $dry_run ]]; then
-        tell '  %-13s would %s\n' "$part" "$text"
+        print_err '  %-13s would %s\n' "$section" "$text"
         return
     fi
-    note "$text"
+    report "$text"
     log_mark=$(wc -l <"$log" || echo 0)
     set +e
     (
@@ -72,22 +72,22 @@ change() {
     ) >>"$log" 2>&1 </dev/null 9>&-
     status=$?
     set -e
-    ((status == 0)) || give_up "$part: could not $text"
+    ((status == 0)) || die_with_log "$section: could not $text"
 }
 
-# give_up WHAT [HINT…]: the log's end, and what to do.
-give_up() {
+# die_with_log WHAT [HINT…]: print the end of the log and what to do, then exit.
+die_with_log() {
     local what=$1 hint
     shift
-    tell '%s\n' "$(tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /')"
-    say "$what; the last lines about it are above, all of them in $log."
+    print_err '%s\n' "$(tail -n "+$((log_mark + 1))" "$log" | tail -n 15 | sed 's/^/    /')"
+    say "$what; the last lines of its output are above, all of it is in $log."
     for hint in "$@"; do
         say "$hint"
     done
-    fail "${NEXT_STEP:-Mend that and run it again: $(this_command)}"
+    die "${NEXT_STEP:-Fix this and rerun: $(this_command)}"
 }
 
-# How this run was started, to be typed again.
+# Print the command line of this run, to be copied.
 this_command() {
     local sudo=
     if ((EUID != 0)) && command -v sudo >/dev/null; then
@@ -96,7 +96,7 @@ this_command() {
     echo "$sudo$(realpath "$0")${arguments:+ $arguments}"
 }
 
-# on_exit COMMAND: run when the script ends, however it ends (but for kill -9); the last one given runs first.
+# on_exit COMMAND: run COMMAND when the script ends, however it ends (except by kill -9). Last in, first out.
 exit_commands=()
 
 on_exit() {
@@ -106,7 +106,7 @@ on_exit() {
     trap 'exit 143' TERM
 }
 
-# What the last on_exit asked for is not needed any more.
+# Cancel the last on_exit.
 off_exit() {
     unset 'exit_commands[-1]'
 }
@@ -117,8 +117,8 @@ run_exit_commands() {
     while ((${#exit_commands[@]})); do
         local command=${exit_commands[-1]}
         off_exit
-        # Each in a shell of its own: one that fails keeps none of the others from being run, and in the trap itself,
-        # bash 5.2 ends at a `return` from a loop over <(…) ("pop_var_context").
+        # Each runs in a subshell: a failure does not stop the others, and inside the trap itself, bash 5.2 crashes at a
+        # `return` from a loop over <(…) ("pop_var_context").
         set +e
         (
             set -e
@@ -128,7 +128,7 @@ run_exit_commands() {
     exit "$status"
 }
 
-# start_log FILE: later lines go there. Only root reads it.
+# start_log FILE: write later messages to FILE, too. Only root can read it.
 start_log() {
     [[ ! $dry_run ]] || return 0
     log=$1

@@ -1,23 +1,23 @@
 # shellcheck shell=bash
 #
-# Where the processes serve their metrics: [metrics] host and port, as they themselves read them.
+# Where the processes serve their metrics: [metrics] host and port, read as the processes read them.
 
-# A program's port is the base and its own offset.
+# A program's port is the base port plus its offset.
 # generated: offsets (from overheard/stages.py, by make generate)
 METRICS_OFFSETS=(0 5 10 20 30 40 50 60)
 # end: offsets
 
-# Settings that were given with this run, in Overheard's own environment variables.
+# Settings for this run, from Overheard's own environment variables.
 declare -A metrics=()
 
-take_metrics_settings() {
+read_metrics_settings() {
     local port=${OVERHEARD_METRICS__PORT-} host=${OVERHEARD_METRICS__HOST-}
     if [[ $port ]] && { [[ ! $port =~ ^[0-9]{1,5}$ ]] || ((10#$port < 1 || 10#$port > 65000)); }; then
-        problem "OVERHEARD_METRICS__PORT=$port cannot be the first of Overheard's ports." "Give a number from 1 to 65000."
+        add_problem "OVERHEARD_METRICS__PORT=$port cannot be the first of Overheard's ports." "Give a number from 1 to 65000."
         port=
     fi
     if [[ $host && ! $host =~ ^[0-9A-Za-z.:-]+$ ]]; then
-        problem "OVERHEARD_METRICS__HOST=$host is no address." "Give an address of this machine, bare."
+        add_problem "OVERHEARD_METRICS__HOST=$host is not an address." "Give an address of this machine, bare."
         host=
     fi
     metrics=([PORT]=$port [HOST]=$host)
@@ -30,8 +30,8 @@ write_metrics_settings() { # FILE
     done
 }
 
-# metrics_setting KEY: as given with this run, else as in the environment's file, else as in pipeline.toml, which before
-# the first installation is the one to be installed. Nothing where nobody says.
+# metrics_setting KEY: print the setting of this run, else of the environment file, else of pipeline.toml (before the first
+# installation: the one to be installed), else nothing.
 metrics_setting() {
     local value=${metrics[$1]-} file=$ETC/pipeline.toml
     [[ -e $file ]] || file=$SOURCE/pipeline.toml
@@ -46,7 +46,7 @@ metrics_port() {
     echo "${port:-9400}"
 }
 
-# Where this machine reaches them, ready for a URL.
+# Print the host under which this machine reaches the processes, ready for a URL.
 metrics_host() {
     local host
     host=$(metrics_setting HOST)

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 #
-# Debian packages: which are missing, and their installation without starting any service.
+# Debian packages: find missing ones, and install them without starting their services.
 
-# What can be needed, how to call it, and the package that brings it. have_<need> looks for it.
+# The needs, with their titles and packages. have_<need> returns 0 if a need is met.
 declare -A TITLE=(
     [python]="Python 3.11 or newer with venv"
     [postgresql]="PostgreSQL 15 or newer"
@@ -26,13 +26,13 @@ declare -A PACKAGE=(
     [grafana]=grafana
 )
 
-LOCK_PATIENCE=120 # seconds: a machine that has just booted is often busy with unattended-upgrades
+APT_LOCK_TIMEOUT_SECONDS=120 # a machine that has just booted is often busy with unattended-upgrades
 POLICY=/usr/sbin/policy-rc.d
 POLICY_ASIDE=/usr/sbin/policy-rc.d.before-overheard
 POLICY_MARK="Written by Overheard's deploy/install"
 CLUSTER_CONF=/etc/postgresql-common/createcluster.d/overheard-test.conf
 
-# Sets the caller's `missing`.
+# Set the caller's `missing`.
 find_missing() {
     local need
     missing=()
@@ -45,8 +45,8 @@ have_python() {
     find_python >/dev/null
 }
 
-# Prints the first Python that can build our virtual environment. It is run, not only looked up: pyenv's
-# shims exist for versions that don't work, and Debian's python3 has no ensurepip before python3-venv is there.
+# Print the first Python that can create a virtual environment. It is run, not only looked up: pyenv has shims for versions
+# that do not work, and Debian's python3 has no ensurepip without python3-venv.
 find_python() {
     local name
     for name in python3.13 python3.12 python3.11 python3; do
@@ -58,7 +58,7 @@ find_python() {
     return 1
 }
 
-# The tests (tests/servers/postgres.py) look in the same places.
+# tests/servers/postgres.py searches the same places.
 have_postgresql() {
     local initdb version
     for initdb in /usr/lib/postgresql/*/bin/initdb "$(command -v initdb || true)"; do
@@ -69,7 +69,7 @@ have_postgresql() {
     return 1
 }
 
-# And tests/servers/rabbitmq.py looks here: it needs the package's own scripts, which any user can run.
+# tests/servers/rabbitmq.py needs the package's own scripts, which any user can run.
 have_rabbitmq() {
     [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] && command -v epmd >/dev/null
 }
@@ -102,14 +102,14 @@ require_root_on_debian() {
     local what
     what=$(titles "$@")
     if ! command -v apt-get >/dev/null || [[ ! -e /etc/debian_version ]]; then
-        fail "missing: $what." "This is neither Debian nor Ubuntu: install them with this system's own packages."
+        die "missing: $what." "This is neither Debian nor Ubuntu: install them with this system's own packages."
     fi
     if ((EUID != 0)); then
-        fail "missing: $what." "Install them, as root:  $(this_command)"
+        die "missing: $what." "Install them, as root:  $(this_command)"
     fi
 }
 
-# install_packages NEED…: a package that starts a service by itself is kept from it.
+# install_packages NEED…: install packages; those that would start a service are kept from doing so.
 install_packages() {
     local -a wanted services
     read -ra wanted <<<"$(packages "$@")"
@@ -118,14 +118,14 @@ install_packages() {
     say "installing $(titles "$@"): ${wanted[*]} (log: $log)"
     on_exit release_services
     hold_services "$@"
-    finish_interrupted || give_up "dpkg --configure -a failed"
+    finish_interrupted || die_with_log "dpkg --configure -a failed"
 
-    known_to_apt "${wanted[@]}" || apt_get update || give_up "apt-get update failed"
+    known_to_apt "${wanted[@]}" || apt_get update || die_with_log "apt-get update failed"
     if ! apt_get install "${wanted[@]}"; then
-        # Old package lists name files that the mirror has replaced since.
-        say "trying once more with fresh package lists"
-        apt_get update || give_up "apt-get update failed"
-        apt_get install "${wanted[@]}" || give_up "apt-get install ${wanted[*]} failed"
+        # Outdated package lists name files that the mirror has replaced.
+        say "trying again with fresh package lists"
+        apt_get update || die_with_log "apt-get update failed"
+        apt_get install "${wanted[@]}" || die_with_log "apt-get install ${wanted[*]} failed"
     fi
     disable_services "${services[@]}"
     release_services
@@ -133,7 +133,7 @@ install_packages() {
     say "installed: ${wanted[*]}"
 }
 
-# Whether an installation of packages was cut off, by a kill or a power cut. Their programs may be there already.
+# Return 0 if an installation of packages was interrupted, by a kill or a power cut. Their programs may exist already.
 interrupted() {
     [[ -n $(ls -A /var/lib/dpkg/updates 2>/dev/null) || -n $(dpkg --audit 2>/dev/null) ]]
 }
@@ -149,13 +149,13 @@ known_to_apt() {
     done
 }
 
-# Runs apt-get quietly. It waits for a busy dpkg by itself, but not for the locks of lists and downloads.
+# Run apt-get quietly. apt-get itself waits for dpkg's lock, but not for the locks of lists and downloads.
 apt_get() {
-    local deadline=$((SECONDS + LOCK_PATIENCE)) action=$1 output status=0
+    local deadline=$((SECONDS + APT_LOCK_TIMEOUT_SECONDS)) action=$1 output status=0
     shift
     output=$(mktemp)
     until DEBIAN_FRONTEND=noninteractive apt-get "$action" --yes --quiet --no-install-recommends \
-        -o DPkg::Lock::Timeout="$LOCK_PATIENCE" -o Dpkg::Use-Pty=0 -o APT::Update::Error-Mode=any \
+        -o DPkg::Lock::Timeout="$APT_LOCK_TIMEOUT_SECONDS" -o Dpkg::Use-Pty=0 -o APT::Update::Error-Mode=any \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
         "$@" >"$output" 2>&1 </dev/null 9<&-; do
         if ! grep -q "Could not get lock" "$output" || ((SECONDS >= deadline)); then
@@ -170,19 +170,19 @@ apt_get() {
     return "$status"
 }
 
-# Debian starts a service as soon as its package is installed, on every address. Package scripts are told "no"
-# (policy-rc.d, exit code 101): the tests want only the programs, and a server is first configured.
+# Debian starts a service as soon as its package is installed, on every address. policy-rc.d with exit code 101 forbids it:
+# the tests need only the programs, and on a server the services are configured first.
 hold_services() {
-    release_services # of a run that was killed
+    release_services # left by a killed run
     if [[ -e $POLICY || -L $POLICY ]]; then
         mv "$POLICY" "$POLICY_ASIDE"
     fi
-    # Without effect when this process is gone: a killed run must not keep services stopped for ever.
+    # It has no effect once this process has exited: a killed run must not keep services stopped forever.
     printf '#!/bin/sh\n# %s\n[ -d /proc/%d ] && exit 101\nexit 0\n' "$POLICY_MARK" $$ >"$POLICY"
     chmod 755 "$POLICY"
 
     if [[ $goal == test && " $* " == *" postgresql "* ]]; then
-        # no cluster that would start at boot
+        # create no cluster, which would start at boot
         mkdir -p "$(dirname "$CLUSTER_CONF")"
         printf '# %s\ncreate_main_cluster = false\n' "$POLICY_MARK" >"$CLUSTER_CONF"
     fi
@@ -198,11 +198,11 @@ release_services() {
     rm -f "$CLUSTER_CONF"
 }
 
-# What was held now would start at the next boot. Never what was here before this run: others may rely on it.
+# Held services would start at the next boot: disable them, but never one that was installed before this run.
 disable_services() {
     local service
     for service in "$@"; do
-        # knows System V's links, and systemd's where it is there
+        # handles System V's links, and systemd's if it is installed
         update-rc.d "$service" disable >>"$log" 2>&1 || true
         if command -v systemctl >/dev/null; then
             systemctl disable "$service" >>"$log" 2>&1 || true
@@ -210,8 +210,8 @@ disable_services() {
     done
 }
 
-# What the packages would enable, and nothing of ours needs: for the tests, all of them (PostgreSQL's service
-# starts nothing without a cluster); on a server only Debian's own supervisord, beside which ours runs.
+# Print the services that the packages enable and that are not needed: for the tests all of them (PostgreSQL's service
+# starts nothing without a cluster); on a server only Debian's own supervisord, as Overheard runs a separate one.
 new_services() {
     local need
     for need in "$@"; do
@@ -226,7 +226,7 @@ new_services() {
     done
 }
 
-# join needs, for people and for apt-get
+# Join needs, as titles and as packages.
 titles() {
     local need text=
     for need in "$@"; do

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
 #
-# PostgreSQL: a cluster that runs, our database and its two roles, reachable on this machine only.
+# PostgreSQL: a running cluster, Overheard's database and its two roles, reachable only from this machine.
 
-cluster= # "VERSION NAME PORT" of the cluster at hand
+cluster= # "VERSION NAME PORT" of the selected cluster
 
 install_postgresql() { # SOURCE
-    part=postgresql
+    section=postgresql
     find_cluster
     if [[ ! $cluster ]]; then
-        change "make a cluster" make_cluster
+        step "create a cluster" make_cluster
         find_cluster
     fi
     if [[ ! $cluster ]]; then # a dry run
-        note "would configure and start it, and make the database overheard with its roles"
+        report "would configure and start it, and make the database overheard with its roles"
         return
     fi
     local version name port
@@ -22,7 +22,7 @@ install_postgresql() { # SOURCE
     make_database "$1" "$port"
 }
 
-# The one with our database; else the newest.
+# Select the cluster with Overheard's database, else the newest.
 find_cluster() {
     cluster=
     command -v pg_lsclusters >/dev/null || return 0
@@ -41,15 +41,15 @@ make_cluster() {
     pg_createcluster "$version" main
 }
 
-# Only a cluster that serves nobody else is confined: others may need it from elsewhere.
+# Restrict the cluster to loopback only if it has no other databases: their clients may connect from elsewhere.
 configure_cluster() { # SOURCE FOLDER
     if [[ -e $2/conf.d/overheard.conf ]] || ! others_use_cluster; then
         ship "$1/deploy/postgresql/postgresql.conf" "$2/conf.d/overheard.conf" postgres:postgres 644
     else
-        note "it serves other databases, too: its addresses stay as they are"
+        report "it has other databases, too: its addresses are left alone"
     fi
     if ! grep -qF 'overheard,overheard_owner' "$2/pg_hba.conf"; then
-        change "let each of our roles into our database only ($2/pg_hba.conf)" \
+        step "restrict Overheard's roles to its database ($2/pg_hba.conf)" \
             put_above "$1/deploy/postgresql/pg_hba.conf" "$2/pg_hba.conf"
     fi
 }
@@ -74,13 +74,13 @@ cluster_state() {
 
 keep_cluster() { # VERSION NAME PORT
     local folder=/etc/postgresql/$1/$2
-    service_enabled postgresql || change "start postgresql at boot" systemctl enable postgresql
+    service_enabled postgresql || step "start postgresql at boot" systemctl enable postgresql
     if [[ $(cluster_state "$1" "$2") != online* ]]; then
-        check_port "$3" "PostgreSQL"
-        stop_for_problems
-        change "start the cluster $1/$2, on port $3" systemctl start "postgresql@$1-$2"
-    elif [[ $(stale "postgresql@$1-$2" "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
-        change "restart the cluster $1/$2, whose configuration has changed" systemctl restart "postgresql@$1-$2"
+        check_port "$3" PostgreSQL "Stop that program, or give the cluster another port"
+        abort_on_problems
+        step "start the cluster $1/$2, on port $3" systemctl start "postgresql@$1-$2"
+    elif [[ $(changed_since_start "postgresql@$1-$2" "$folder/conf.d/overheard.conf" "$folder/pg_hba.conf") ]]; then
+        step "restart the cluster $1/$2, whose configuration has changed" systemctl restart "postgresql@$1-$2"
     fi
 }
 
@@ -88,21 +88,21 @@ psql_as_postgres() { # PORT DATABASE STATEMENT
     (cd / && runuser -u postgres -- psql --no-psqlrc -qXAt -v ON_ERROR_STOP=1 -p "$1" -d "$2" -c "$3" 9>&-)
 }
 
-# Both roles can log in, and the statements that made them are the ones of this release: nothing to do.
+# Nothing to do if both roles can log in and were created by this release's statements.
 make_database() { # SOURCE PORT
     local roles=$1/deploy/postgresql/roles.sql
     make_database_secret database-url overheard overheard:overheard "$SECRETS" "$2"
     make_database_secret database-owner-url overheard_owner root:root "$OPERATOR" "$2"
     if ! cmp -s "$roles" $OPERATOR/roles.sql ||
         ! can_login $SECRETS/database-url || ! can_login $OPERATOR/database-owner-url; then
-        change "make the database overheard with the roles overheard_owner and overheard, or set them right" \
+        step "create the database overheard with the roles overheard_owner and overheard, or repair them" \
             apply_roles "$roles" "$2"
     fi
 }
 
 make_database_secret() { # NAME ROLE OWNER FOLDER PORT
     [[ ! -s $4/$1 ]] || return 0
-    change "make a password for the role $2, $4/$1" write_database_url "$@"
+    step "generate a password for the role $2, $4/$1" write_database_url "$@"
 }
 
 write_database_url() {
@@ -119,15 +119,15 @@ apply_roles() { # ROLES PORT
     own_copy "$1" $OPERATOR/roles.sql root:root 600
 }
 
-# can_login FILE: whether the URL in it opens a database. Its password goes through the environment: arguments are for all
-# to see.
+# can_login FILE: return 0 if the URL in FILE can connect. The password is passed in the environment: all users can see
+# arguments.
 can_login() {
     [[ -r $1 ]] || return 1
     (cd / && PGPASSWORD=$(password_in "$1") PGCONNECT_TIMEOUT=5 psql --no-psqlrc -qXAt \
         -d "$(sed -E 's|:[^:@]*@|@|' "$1")" -c 'SELECT 1' >/dev/null 2>&1 </dev/null 9>&-)
 }
 
-# Of our own URLs, whose passwords need no quoting.
+# Print the password in a generated URL, where it needs no quoting.
 password_in() {
     sed -E 's|^[^:]*://[^:]*:([^@]*)@.*|\1|' "$1"
 }

@@ -1,26 +1,26 @@
 # shellcheck shell=bash
 #
-# RabbitMQ: a node on loopback, our vhost, and users with only the permissions they need.
+# RabbitMQ: a node on loopback, Overheard's vhost, and users with only the permissions they need.
 
 VHOST=overheard
 RABBITMQ_ETC=/etc/rabbitmq
 RABBITMQADMIN=$OPERATOR/rabbitmqadmin.conf
-BROKER_PATIENCE=120 # seconds for the node to start
+BROKER_TIMEOUT_SECONDS=120 # for the node to start, and for each rabbitmqctl
 
 install_rabbitmq() { # SOURCE
-    part=rabbitmq
+    section=rabbitmq
     if [[ $dry_run ]] && ! have_rabbitmq; then
-        note "would configure it for loopback, enable and start it, and make the vhost $VHOST with its users"
+        report "would configure it for loopback, enable and start it, and make the vhost $VHOST with its users"
         return
     fi
     if broker_is_shared; then
-        note "it serves others, too: its configuration stays as it is. Ours is in $1/deploy/rabbitmq"
+        report "other applications use it, too: its configuration is left alone. Overheard's is in $1/deploy/rabbitmq"
         keep_service rabbitmq-server
     else
         configure_broker "$1/deploy/rabbitmq"
     fi
     if [[ $dry_run ]] && ! service_runs rabbitmq-server; then
-        note "would make the vhost $VHOST with its users, and delete the user guest"
+        report "would make the vhost $VHOST with its users, and delete the user guest"
         return
     fi
     await_broker
@@ -28,10 +28,10 @@ install_rabbitmq() { # SOURCE
     make_users "$1/deploy/rabbitmq/permissions"
 }
 
-# Somebody else's vhosts, or queues in the default one, or a configuration that is not ours.
+# Return 0 if there are other vhosts, queues in the default one, or a configuration that Overheard did not write.
 broker_is_shared() {
     if [[ -e $RABBITMQ_ETC/rabbitmq.conf ]]; then
-        ! shipped_once $RABBITMQ_ETC/rabbitmq.conf
+        ! ever_shipped $RABBITMQ_ETC/rabbitmq.conf
         return
     fi
     service_runs rabbitmq-server || return 1
@@ -40,32 +40,34 @@ broker_is_shared() {
 
 configure_broker() { # FOLDER
     local was_running=
-    # A new node name would hide a running node from the commands that stop it.
+    # rabbitmq-env.conf comes before the other files: it changes the node's name, and a running node under the old name could
+    # not be stopped any more. It replaces a file with comments only, whether dpkg has a record of that or not; the loop
+    # below then keeps it up to date.
     if ! cmp -s "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf && only_comments $RABBITMQ_ETC/rabbitmq-env.conf; then
         if service_runs rabbitmq-server; then
             was_running=yes
-            change "stop rabbitmq-server, to configure it" systemctl stop rabbitmq-server
+            step "stop rabbitmq-server, to configure it" systemctl stop rabbitmq-server
         fi
-        change "write $RABBITMQ_ETC/rabbitmq-env.conf" place "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf root:root 644
+        step "write $RABBITMQ_ETC/rabbitmq-env.conf" place "$1/rabbitmq-env.conf" $RABBITMQ_ETC/rabbitmq-env.conf root:root 644
     fi
     local name
     for name in rabbitmq-env.conf advanced.config enabled_plugins rabbitmq.conf; do
-        # rabbitmq-plugins writes this one
+        # rabbitmq-plugins writes this file, too
         [[ $name != enabled_plugins ]] || ! all_plugins "$1" || continue
         ship "$1/$name" $RABBITMQ_ETC/$name root:root 644
     done
     ship_unit "$1/epmd.socket.conf" /etc/systemd/system/epmd.socket.d/overheard.conf epmd.socket
     if epmd_is_open; then
-        change "end epmd, which listens on every address: it starts again on loopback" end_epmd
+        step "restart epmd, which listens on every address, on loopback" end_epmd
     fi
-    keep_service rabbitmq-server "${was_running:-$(stale rabbitmq-server $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
+    keep_service rabbitmq-server "${was_running:-$(changed_since_start rabbitmq-server $RABBITMQ_ETC/{rabbitmq.conf,rabbitmq-env.conf,advanced.config,enabled_plugins})}"
 }
 
 only_comments() {
     ! grep -qsvE '^[[:space:]]*(#|$)' "$1"
 }
 
-# Whether the plugins that are enabled include ours.
+# Return 0 if all plugins that Overheard needs are enabled.
 all_plugins() {
     local plugin
     for plugin in $(tr -d '[].' <"$1/enabled_plugins" | tr ',' ' '); do
@@ -73,7 +75,7 @@ all_plugins() {
     done
 }
 
-# Whatever speaks to RabbitMQ's node starts epmd, and without our rabbitmq-env.conf, on every address.
+# Every client of RabbitMQ's node starts epmd, and without Overheard's rabbitmq-env.conf on every address.
 epmd_is_open() {
     awk '$4 == "0A" && $2 ~ /^0+:1111$/ { open = 1 } END { exit !open }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
@@ -87,22 +89,22 @@ end_epmd() {
 
 await_broker() {
     [[ ! $dry_run ]] || return 0
-    if ! rabbitmqctl -q await_startup --timeout $BROKER_PATIENCE >>"$log" 2>&1 </dev/null 9>&-; then
-        give_up "RabbitMQ does not start" "Its own logs are in /var/log/rabbitmq."
+    if ! rabbitmqctl -q await_startup --timeout $BROKER_TIMEOUT_SECONDS >>"$log" 2>&1 </dev/null 9>&-; then
+        die_with_log "RabbitMQ does not start" "Its own logs are in /var/log/rabbitmq."
     fi
 }
 
 ctl() {
-    timeout $BROKER_PATIENCE rabbitmqctl -q "$@" 9>&-
+    timeout $BROKER_TIMEOUT_SECONDS rabbitmqctl -q "$@" 9>&-
 }
 
-# with_password COMMAND NAME PASSWORD: passwords go through standard input, as arguments are for all to see. Those of
-# RabbitMQ 4 read it only when there is nothing but COMMAND and NAME, and wait for ever otherwise.
+# with_password COMMAND NAME PASSWORD: pass the password on standard input, because all users can see arguments. RabbitMQ 4's
+# commands read it only if there are no arguments but COMMAND and NAME, and otherwise wait forever.
 with_password() {
-    timeout $BROKER_PATIENCE rabbitmqctl "$1" "$2" <<<"$3" 9>&-
+    timeout $BROKER_TIMEOUT_SECONDS rabbitmqctl "$1" "$2" <<<"$3" 9>&-
 }
 
-# listed PATTERN COMMAND…: whether a line of the listing matches. (Not a pipe: grep would end before its writer.)
+# listed PATTERN COMMAND…: return 0 if a line of the listing matches. (Not a pipe: grep would exit before its writer.)
 listed() {
     local found
     found=$(listing "${@:2}") && [[ $found ]] && grep -qE "$1" <<<"$found"
@@ -113,19 +115,18 @@ listing() {
 }
 
 make_vhost() {
-    listed "^$VHOST\$" list_vhosts name || change "make the vhost $VHOST" ctl add_vhost $VHOST
-    # From RabbitMQ 4 on, a quorum queue gives a message up that came back twenty times, and without a dead-letter
-    # exchange that is the end of it. Events come back whenever the ingress is killed, or waits long for a database;
-    # delayed messages, whenever a stage restarts; dead letters, whenever they cannot be recorded. (Before 4 there is no
-    # such limit, and -1 is not a number.)
+    listed "^$VHOST\$" list_vhosts name || step "create the vhost $VHOST" ctl add_vhost $VHOST
+    # From RabbitMQ 4 on, a quorum queue drops a message after twenty redeliveries if it has no dead-letter exchange. Events
+    # are redelivered when the ingress is killed or waits long for the database, delayed messages when a stage restarts, and
+    # dead letters when they cannot be recorded. (Before 4 there is no such limit, and -1 is not accepted.)
     local often='^overheard\.|\.(DQ|XQ)$'
     if (($(broker_version) >= 4)) && ! grep -qF $'\tkeep\t'"$often"$'\t' <<<"$(listing list_policies -p $VHOST)"; then
-        change "let queues keep what was delivered often" ctl set_policy -p $VHOST --apply-to quorum_queues \
+        step "let queues keep messages that were delivered often" ctl set_policy -p $VHOST --apply-to quorum_queues \
             keep "$often" '{"delivery-limit": -1}'
     fi
 }
 
-broker_version() { # the first number of it
+broker_version() { # the major version
     local version
     version=$(ctl version </dev/null)
     echo "${version%%.*}"
@@ -133,18 +134,18 @@ broker_version() { # the first number of it
 
 make_users() { # PERMISSIONS
     if [[ ! -s $SECRETS/bus-url ]]; then
-        change "make a password for the user overheard, $SECRETS/bus-url" write_bus_url
+        step "generate a password for the user overheard, $SECRETS/bus-url" write_bus_url
     fi
     keep_user overheard "$(password_in $SECRETS/bus-url)"
-    # For people: publishes events, and looks around in RabbitMQ's management page.
+    # For people: publish events, and use RabbitMQ's management page.
     if [[ ! -s $RABBITMQADMIN ]]; then
-        change "make a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
+        step "generate a password for the user overheard_trigger, $RABBITMQADMIN" write_rabbitmqadmin
     fi
     keep_user overheard_trigger "$(sed -n 's/^password = //p' $RABBITMQADMIN)"
     listed $'^overheard_trigger\t\\[management\\]' list_users ||
-        change "let overheard_trigger use the management page" ctl set_user_tags overheard_trigger management
+        step "let overheard_trigger use the management page" ctl set_user_tags overheard_trigger management
     if [[ ! -e /root/.rabbitmqadmin.conf && ! -L /root/.rabbitmqadmin.conf ]]; then
-        change "let root's rabbitmqadmin use it (/root/.rabbitmqadmin.conf)" ln -s $RABBITMQADMIN /root/.rabbitmqadmin.conf
+        step "let root's rabbitmqadmin use it (/root/.rabbitmqadmin.conf)" ln -s $RABBITMQADMIN /root/.rabbitmqadmin.conf
     fi
     keep_permissions "$1"
     remove_guest
@@ -168,9 +169,9 @@ END
 
 keep_user() { # NAME PASSWORD
     if ! listed "^$1"$'\t' list_users; then
-        change "make the user $1" with_password add_user "$@"
+        step "create the user $1" with_password add_user "$@"
     elif ! with_password authenticate_user "$@" >/dev/null 2>&1; then
-        change "give the user $1 the password that is in its file" with_password change_password "$@"
+        step "set the password of the user $1 to the one in its file" with_password change_password "$@"
     fi
 }
 
@@ -179,27 +180,27 @@ keep_permissions() { # FILE
     while read -r user configure write read; do
         [[ $user && $user != \#* ]] || continue
         grep -qxF "$user"$'\t'"$configure"$'\t'"$write"$'\t'"$read" <<<"$(listing list_permissions -p $VHOST)" ||
-            change "give $user only the permissions it needs" \
+            step "give $user only the permissions that it needs" \
                 ctl set_permissions -p $VHOST "$user" "$configure" "$write" "$read"
     done <"$1"
 }
 
-# Everybody on this machine knows guest's password, and guest may do everything.
+# guest's password is public, and guest is an administrator.
 remove_guest() {
     listed $'^guest\t' list_users || return 0
     if broker_is_shared; then
-        note "the user guest stays, as others use this broker; without need, remove it: rabbitmqctl delete_user guest"
+        report "the user guest stays, because other applications use this broker; if they do not need it: rabbitmqctl delete_user guest"
     else
-        change "delete the user guest, whose password everybody knows" ctl delete_user guest
+        step "delete the user guest, whose password is public" ctl delete_user guest
     fi
 }
 
-# After a restore, messages on the bus know rows that the database does not, or that are something else in it now.
-# They are prompts: what is due is asked for again. Public events (overheard.…) and dead letters (….XQ) stay.
+# After a restore, messages on the bus may refer to rows that do not exist any more, or to other ones. They are prompts: the
+# tick requests due work again. Public events (overheard.…) and dead letters (….XQ) stay.
 empty_stage_queues() {
     local queue messages
     while read -r queue messages; do
         [[ $queue != overheard.* && $queue != *.XQ && $messages != 0 ]] || continue
-        change "empty the queue $queue, whose messages speak of a later database" ctl purge_queue -p $VHOST "$queue"
+        step "purge the queue $queue, whose messages refer to the replaced database" ctl purge_queue -p $VHOST "$queue"
     done < <(listing list_queues -p $VHOST name messages)
 }

@@ -1,83 +1,83 @@
 # shellcheck shell=bash
 #
-# Whether this machine can take the installation: looked at before anything is changed, all at once.
+# Preflight checks: can this machine take the installation? All problems are collected before anything is changed.
 
-ROOM_PACKAGES=2000 # MB that the packages take, with what apt downloads (measured: 1,000)
-ROOM_RELEASE=600   # MB of a release with its libraries, and pip's own needs while it builds one (measured: 250)
-OLDEST_YEAR=2026   # a clock before that is wrong: certificates and schedules would be, too
+PACKAGES_MEGABYTES=2000 # the packages, with apt's downloads (measured: 1,000)
+RELEASE_MEGABYTES=600   # a release with its libraries, and what pip needs to build it (measured: 250)
+OLDEST_YEAR=2026        # an earlier clock is wrong, and certificates and schedules would fail
 
 problems=()
 
-problem() { # WHAT DO
+add_problem() { # WHAT DO
     problems+=("$1" "    $2")
 }
 
-# Stop before anything is changed; a dry run only tells.
-stop_for_problems() {
+# Stop before anything is changed. A dry run prints the problems and goes on.
+abort_on_problems() {
     ((${#problems[@]})) || return 0
     local line
     for line in "${problems[@]}"; do
         say "$line"
     done
-    [[ $dry_run ]] || fail "nothing was changed. Mend that and run it again: $(this_command)"
-    say "with that in the way, nothing would be changed. Otherwise:"
+    [[ $dry_run ]] || die "nothing was changed. Fix this and rerun: $(this_command)"
+    say "these problems would stop the run before any change. Without them:"
 }
 
 check_root_on_debian() {
     if ! command -v apt-get >/dev/null || [[ ! -e /etc/debian_version ]]; then
-        problem "this is neither Debian nor Ubuntu." \
+        add_problem "this is neither Debian nor Ubuntu." \
             "Use Debian 12, Ubuntu 24.04 or newer; docs/operations.md says what a hand-made installation needs."
     elif ((EUID != 0)); then
-        problem "only root can do this." "Run it as root: $(this_command)"
+        add_problem "only root can do this." "Run it as root: $(this_command)"
     elif [[ ! -d /run/systemd/system ]]; then
-        problem "systemd does not run here." \
+        add_problem "systemd does not run here." \
             "Use a machine that it has started; docs/operations.md says what a hand-made installation needs."
     fi
 }
 
-# check_room FOLDER MB WHAT: the folder need not be there yet.
-check_room() {
+# check_disk_space FOLDER MB WHAT: add a problem if there is too little space. The folder need not exist yet.
+check_disk_space() {
     local folder=$1 free
     while [[ ! -d $folder ]]; do folder=$(dirname "$folder"); done
     free=$(df --output=avail --block-size=1M "$folder" | tail -n 1)
     if ((free < $2)); then
-        problem "$folder has $((free)) MB free, and $3 needs $2 MB." "Make room there, or mount something larger."
+        add_problem "$folder has $((free)) MB free, and $3 needs $2 MB." "Free some space there, or mount a larger disk."
     fi
 }
 
-# No /etc/localtime is UTC by definition. A broken one makes every program guess for itself.
+# Without /etc/localtime, the time zone is UTC by definition. With a broken one, each program guesses.
 check_clock() {
     local zone=${TZ-}
     zone=${zone#:}
     if [[ $zone && ! -e /usr/share/zoneinfo/$zone && ! $zone =~ ^[A-Z]{3,4}[-+]?[0-9]*$ ]]; then
-        problem "the time zone TZ=$TZ of this shell is unknown." "Unset TZ, or set it to a name under /usr/share/zoneinfo."
+        add_problem "the time zone TZ=$TZ of this shell is unknown." "Unset TZ, or set it to a name under /usr/share/zoneinfo."
     fi
     if [[ -L /etc/localtime && ! -e /etc/localtime && -d /usr/share/zoneinfo ]] ||
         [[ -e /etc/localtime && $(head -c 4 /etc/localtime) != TZif ]]; then
-        problem "the machine's time zone is unknown: /etc/localtime names no zone." \
+        add_problem "the machine's time zone is unknown: /etc/localtime names no zone." \
             "Set it: timedatectl set-timezone Etc/UTC  (or: ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime)"
     fi
     if (($(date -u +%Y) < OLDEST_YEAR)); then
-        problem "the clock says $(date -u +%F), which is past." "Set it, or let systemd-timesyncd or chrony do it."
+        add_problem "the clock says $(date -u +%F), which is past." "Set it, or let systemd-timesyncd or chrony do it."
     fi
 }
 
-# check_port PORT WHAT OWNER…: free, or used by one of these programs (or users, as user:NAME). MOVE is what to do when
-# it is not.
+# check_port PORT WHAT ADVICE OWNER…: add a problem, with ADVICE, unless the port is free or used by one of these programs
+# (or users, as user:NAME).
 check_port() {
-    local port=$1 what=$2 found
-    shift 2
+    local port=$1 what=$2 advice=$3 found
+    shift 3
     found=$(listener "$port") || return 0
     local program=${found% *} user=${found#* } owner
     for owner in "$@"; do
         # shellcheck disable=SC2053 # OWNER is a pattern
         [[ $program == $owner || "user:$user" == "$owner" ]] && return 0
     done
-    problem "port $port, which is for $what, is used by $program (user $user)." \
-        "${MOVE:-Stop that program, or give it another port}; see: ss -ltnp 'sport = :$port'"
+    add_problem "port $port, which is for $what, is used by $program (user $user)." \
+        "$advice; see: ss -ltnp 'sport = :$port'"
 }
 
-# "PROGRAM USER" of who listens where a server on 127.0.0.1:$1 would; fails when nobody does.
+# Print "PROGRAM USER" of the process that listens where a server on 127.0.0.1:$1 would; return 1 if the port is free.
 listener() {
     local inode link pid
     inode=$(awk -v port="$(printf ':%04X' "$1")" '
@@ -97,54 +97,54 @@ listener() {
 }
 
 check_ports() {
-    local base offset
-    check_port 5672 "RabbitMQ" beam.smp
-    check_port 15672 "RabbitMQ's management" beam.smp
-    check_port 15692 "RabbitMQ's metrics" beam.smp
-    check_port 25672 "RabbitMQ's tools" beam.smp
-    check_port 4369 "RabbitMQ's port mapper" epmd systemd init
-    check_port 9090 "Prometheus" prometheus
-    check_port 9100 "the node exporter" 'prometheus-node*' node_exporter
+    local base offset advice="Stop that program, or give it another port"
+    check_port 5672 "RabbitMQ" "$advice" beam.smp
+    check_port 15672 "RabbitMQ's management" "$advice" beam.smp
+    check_port 15692 "RabbitMQ's metrics" "$advice" beam.smp
+    check_port 25672 "RabbitMQ's tools" "$advice" beam.smp
+    check_port 4369 "RabbitMQ's port mapper" "$advice" epmd systemd init
+    check_port 9090 "Prometheus" "$advice" prometheus
+    check_port 9100 "the node exporter" "$advice" 'prometheus-node*' node_exporter
     # One that runs may have been moved by its operator.
-    { ! have_grafana && ! known_to_apt grafana; } || service_runs grafana-server || check_port 3000 Grafana 'grafana*'
+    { ! have_grafana && ! known_to_apt grafana; } || service_runs grafana-server || check_port 3000 Grafana "$advice" 'grafana*'
     base=$(metrics_port)
+    advice="Stop that program, or move Overheard's ports: run this with OVERHEARD_METRICS__PORT=$((base + 100)) (or another)"
     for offset in "${METRICS_OFFSETS[@]}"; do
-        MOVE="Stop that program, or let Overheard have others: run this with OVERHEARD_METRICS__PORT=$((base + 100)) (or another)" \
-            check_port "$((base + offset))" "Overheard's metrics" user:overheard
+        check_port "$((base + offset))" "Overheard's metrics" "$advice" user:overheard
     done
 }
 
-LOCK=/run/overheard-deploy.lock # not in /run/lock, where anybody could hold it
-LOCK_WAIT=7200                  # seconds: an upgrade with a large database takes its time
+LOCK=/run/overheard-deploy.lock     # not in /run/lock, where any user could hold it
+DEPLOY_LOCK_TIMEOUT_SECONDS=7200 # an upgrade with a large database takes its time
 
-# One at a time of all that change the installation. Children close descriptor 9: they would hold it for ever.
+# Only one command changes the installation at a time. Children close descriptor 9: a daemon would hold the lock forever.
 lock_deployment() {
     [[ ! $dry_run ]] || return 0
     (umask 077 && : >>$LOCK)
     exec 9>>$LOCK
     if ! flock --nonblock 9; then
-        [[ ${1-} == wait ]] || fail "another deploy/… command is at work on this machine; run this one when it is done."
-        say "waiting for another deploy/… command to end"
-        flock --timeout $LOCK_WAIT 9 || fail "it has not ended in two hours: see what hangs, ps ax | grep deploy/"
+        [[ ${1-} == wait ]] || die "another deploy/… command is running on this machine; run this one when it has finished."
+        say "waiting for another deploy/… command to finish"
+        flock --timeout $DEPLOY_LOCK_TIMEOUT_SECONDS 9 || die "it has not finished in two hours; to find what hangs: ps ax | grep deploy/"
     fi
 }
 
-# open_installation now|wait: for the scripts that work on a running installation: root, the lock (which is waited for,
-# or not) and the log; none of it with --config.
+# open_installation now|wait: check for root, take the lock (`wait`: wait for it) and start the log, for scripts that work on
+# an installation. With --config, none of that.
 open_installation() {
     if [[ ! $installed ]]; then
         log=$(mktemp)
         on_exit "rm -f '$log'"
         return
     fi
-    ((EUID == 0)) || fail "only root can read the server's secrets. Run it as root: $(this_command) (or see --config)"
+    ((EUID == 0)) || die "only root can read the server's secrets. Run it as root: $(this_command) (or see --config)"
     [[ -e $CURRENT/.whole && -e $ETC/environment ]] ||
-        fail "there is no whole installation here. Nothing was changed. Run deploy/install first (or see --config)."
+        die "there is no complete installation here. Nothing was changed. Run deploy/install first (or see --config)."
     lock_deployment "$1"
     start_log /var/log/overheard-install.log
 }
 
-# --config FILE: another configuration than the server's.
+# --config FILE: use another configuration than the server's.
 use_configuration() {
     [[ -f $1 ]] || wrong_usage "$1: no such file"
     installed=

@@ -1,19 +1,19 @@
--- The database and its two roles: run it as PostgreSQL's superuser, as often as you like, also to change passwords.
+-- The database and its two roles. Run it as PostgreSQL's superuser; it can be rerun at any time, also to change passwords.
 --
 --   OVERHEARD_OWNER_PASSWORD=… OVERHEARD_PASSWORD=… psql --no-psqlrc --file deploy/postgresql/roles.sql postgres
 --
--- Passwords come from the environment, since every user of a machine can read the arguments of every program.
+-- Passwords come from the environment, because every user of a machine can read the arguments of every program.
 --
--- overheard_owner  owns the database and its tables: `overheard migrate`, backups, restoring. No process runs as it.
--- overheard        what every process runs as: reads and changes rows, and nothing else.
+-- overheard_owner  owns the database and its tables; used by `overheard migrate`, backups and restores. No process uses it.
+-- overheard        used by every process; reads and changes rows, and nothing else.
 --
--- What they may not do is tried in tests/integration/test_privileges.py. pg_hba.conf keeps them out of other databases.
+-- tests/integration/test_privileges.py tries what they may not do. pg_hba.conf keeps them out of other databases.
 
 \set ON_ERROR_STOP on
 \set QUIET on
 \getenv owner_password OVERHEARD_OWNER_PASSWORD
 \getenv password OVERHEARD_PASSWORD
--- A statement that fails is written to the server's log: not these.
+-- Failing statements are written to the server's log, except these: they contain passwords.
 SET log_statement = 'none';
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = 'panic';
@@ -45,12 +45,12 @@ ALTER ROLE overheard_owner
 ALTER ROLE overheard
   LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'password';
 
--- A stage's message may take five minutes in all (stages.py), and a statement of it no longer. Who waits for a lock
--- gives up, and is retried; a transaction that nobody goes on with must not hold its locks for ever.
+-- A stage's message may take five minutes (stages.py), so a statement may not take longer. A statement that waits for a
+-- lock fails and is retried; an abandoned transaction must not hold its locks forever.
 ALTER ROLE overheard SET statement_timeout = '5min';
 ALTER ROLE overheard SET lock_timeout = '30s';
 ALTER ROLE overheard SET idle_in_transaction_session_timeout = '60s';
--- The server's log quotes rows in the details of errors, and channels' rows are secret.
+-- Error details in the server's log quote rows, and channels' rows contain secrets.
 ALTER ROLE overheard SET log_error_verbosity = 'terse';
 ALTER ROLE overheard_owner SET log_error_verbosity = 'terse';
 
@@ -65,7 +65,7 @@ GRANT CONNECT ON DATABASE overheard TO overheard;
 
 \connect overheard
 
--- Where the processes' role has made tables itself, before there were two roles.
+-- Tables that the processes' role created itself, before there were two roles.
 REASSIGN OWNED BY overheard TO overheard_owner;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -73,7 +73,7 @@ REVOKE ALL ON SCHEMA public FROM overheard;
 ALTER SCHEMA public OWNER TO overheard_owner;
 GRANT USAGE ON SCHEMA public TO overheard;
 
--- What is there, and what later migrations will make.
+-- Existing tables, and those that later migrations will create.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM overheard;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO overheard;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO overheard;

@@ -252,10 +252,10 @@ def it_needs_more_room_than_there_is(file: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (one_byte_is_another, "its content is not what was written"),
+        (one_byte_is_another, "its content differs from its checksums"),
         (it_ends_too_early, "it ends too early"),
-        (it_is_something_else, "is no backup of Overheard"),
-        (it_is_no_tar_file, "is no backup of Overheard"),
+        (it_is_something_else, "is not an Overheard backup"),
+        (it_is_no_tar_file, "is not an Overheard backup"),
         (it_is_from_a_newer_overheard, "made by a newer Overheard"),
         (it_is_not_there, "no such file"),
         (it_needs_more_room_than_there_is, "MB free, and the restored database"),
@@ -322,7 +322,7 @@ def test_a_restore_that_fails_half_way_leaves_what_was_there(
     done = operator.restore(file)
 
     assert done.returncode == 1
-    assert "the present database is as it was." in done.stderr
+    assert "the present database is unchanged." in done.stderr
     assert tables_of(operator.url) == now
     if backend == "sqlite":
         assert [path.name for path in operator.folder.glob("*.restore-*")] == []
@@ -341,7 +341,7 @@ def test_nobody_may_be_connected_while_databases_are_swapped(
         done = operator.restore(file)
 
     assert done.returncode == 1
-    assert "others are connected" in done.stderr
+    assert "the database has other connections" in done.stderr
     assert "a curious colleague" in done.stderr
     with may_make_databases(postgres_server, postgresql_url):
         assert operator.restore(file).returncode == 0
@@ -358,7 +358,7 @@ def test_a_backup_that_does_not_fit_leaves_nothing(operator: Operator, fill: Cal
     done = operator.run("backup", "--to", operator.backups, preexec_fn=small)
 
     assert done.returncode != 0
-    assert "There is no new backup" in done.stderr
+    assert "No backup was made" in done.stderr
     assert list(operator.backups.iterdir()) == [old]
 
 

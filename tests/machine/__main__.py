@@ -1,4 +1,4 @@
-"""``make machine``: installs Overheard on a fresh Debian with systemd, and puts it through what a server goes through.
+"""``make machine``: install Overheard on a fresh Debian with systemd, and test what a server goes through.
 
 Needs root, debootstrap and systemd-container, and nothing else that listens on Overheard's ports. Exit 0 when every
 step ended well, 1 at the first that did not; the machine's folder is kept then with --keep.

@@ -29,11 +29,11 @@ ENVIRONMENT = {
 
 
 class Failed(Exception):
-    """A command in the machine ended otherwise than it should have."""
+    """A command in the machine failed, or succeeded when it should have failed."""
 
 
 class Machine:
-    """For a ``with`` block; ``folder`` becomes its root, and stays when ``keep`` is set."""
+    """A context manager. ``folder`` becomes the root file system, and is kept if ``keep`` is set."""
 
     def __init__(self, folder: Path, suite: str, *, keep: bool = False) -> None:
         missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
@@ -81,7 +81,7 @@ class Machine:
         return self.folder / name.lstrip("/")
 
     def boot(self) -> None:
-        """Start it, and wait until systemd has."""
+        """Boot the machine, and wait until systemd has started."""
         prepare = "" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else NEEDS_CGROUP2
         nspawn = (
             f"exec systemd-nspawn --quiet --directory={self.folder} --boot --register=no --keep-unit "
@@ -102,19 +102,19 @@ class Machine:
         wait_for(up, "systemd", BOOT_TIMEOUT)
 
     def _init(self) -> str:
-        """The machine's first process, as we see it."""
+        """Return the host's process id of the machine's first process."""
         assert self._nspawn
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
         return children[0] if children else "-1"
 
     def command(self, *command: str) -> list[str]:
-        """What runs a command in there, as root."""
+        """Return the command line that runs a command in the machine, as root."""
         settings = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
         namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd"]
         return ["nsenter", "--target", self._init(), *namespaces, "env", "-i", *settings, *command]
 
     def run(self, *command: str, check: bool = True, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
-        """Raises Failed, with all that it printed."""
+        """Run a command. Raises Failed with its output."""
         done = subprocess.run(
             self.command(*command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
             check=False,
@@ -124,12 +124,12 @@ class Machine:
         return done
 
     def sh(self, script: str, *, check: bool = True, timeout: float = 600.0) -> str:
-        """Run a shell script; what it printed, on either."""
+        """Run a shell script and return its output, stdout and stderr."""
         done = self.run("bash", "-c", f"set -e; cd /root; exec 2>&1; {script}", check=check, timeout=timeout)
         return done.stdout
 
     def reboot(self) -> None:
-        """Shut it down in good order, and start it again."""
+        """Shut the machine down cleanly, and boot it again."""
         assert self._nspawn
         self.run("systemctl", "poweroff", check=False)
         self._nspawn.wait(SHUTDOWN_TIMEOUT)

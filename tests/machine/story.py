@@ -1,4 +1,4 @@
-"""What happens to a server, in the order in which an operator would see it. Each step raises when it ends badly."""
+"""The life of a server, in the order in which an operator would see it. Each step raises if it fails."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
-SOURCE = "/root/overheard"  # where an operator has unpacked it
+SOURCE = "/root/overheard"  # where an operator would unpack it
 PROMETHEUS = "http://127.0.0.1:9090/api/v1"
 PROGRAMS = sum(program.processes for program in SPECS.values())
 WORKSPACE = "--subreddit selfhosted --subreddit python --query 'words=the OR a OR is OR to'"
-# What is wrong with the machine that tries all this is not Overheard's fault.
+# Alerts about the host that runs this test are not Overheard's fault.
 OF_THE_MACHINE = {"DiskSpaceLow"}
 
 Step = Callable[["Story"], None]
@@ -75,7 +75,7 @@ class Story:
         self.published_and_delivered()
 
     def published_and_delivered(self) -> None:
-        """What is new on the simulator since the last run is delivered after this one."""
+        """Trigger a run; items that are new in the simulator are delivered."""
         before = len(self.sink.arrived)
 
         def delivered() -> bool:
@@ -159,7 +159,7 @@ class Story:
         assert "acme" in self.machine.sh("overheard workspace list")
 
     def another_python_gets_a_release_of_its_own(self) -> None:
-        """An upgrade of the system leaves the old release's libraries where its new Python does not look."""
+        """After a system upgrade, the new Python does not find the old release's libraries."""
         old = self.release()
         self.machine.sh("rm /opt/overheard/current/venv/bin/python*")
         self.machine.sh("/opt/overheard/current/deploy/install", timeout=1200)
@@ -178,7 +178,7 @@ class Story:
         assert int(self.machine.sh("overheard mentions --format json | wc -l")) >= int(count) > 0
 
     def an_upgrade_survives_a_cut_connection(self) -> None:
-        """The operator's ssh goes away in the middle; the upgrade goes through."""
+        """The operator's ssh connection breaks in the middle; the upgrade completes."""
         old = self.release()
         self.machine.sh(f"cp -a {SOURCE} {SOURCE}.new && echo >>{SOURCE}.new/CHANGELOG.md")
         terminal, its = os.openpty()
@@ -218,14 +218,14 @@ class Story:
         return [line.split()[0] for line in lines if "RUNNING" in line]
 
     def upgraded(self) -> bool:
-        """No upgrade runs any more."""
+        """Wait until no upgrade is running."""
         return not self.machine.sh("pgrep --full [d]eploy/upgrade", check=False).strip()
 
     def release(self) -> str:
         return self.machine.sh("readlink /opt/overheard/current").strip()
 
     def await_well(self) -> None:
-        """All processes run, and say that they are well."""
+        """Wait until all processes run and are healthy."""
         last = ""
 
         def well() -> bool:

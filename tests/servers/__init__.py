@@ -1,1 +1,1 @@
-"""Private servers, and simulators of other services, that tests start."""
+"""Private servers, and simulated external services, that tests start."""

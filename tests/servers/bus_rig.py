@@ -1,4 +1,4 @@
-"""A bus with workers in threads of the test: what was handled, parked and counted can be waited for."""
+"""A bus with workers in threads of the test. Tests can wait for handled messages, dead letters and counts."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ PATIENCE = 20.0
 
 
 def quick(name: str, **limits: Any) -> Stage:
-    """A stage whose retries come at once."""
+    """Return a stage that retries at once."""
     return msgspec.structs.replace(STAGES[name], **{"min_backoff": 10, "max_backoff": 20, **limits})
 
 
 class Settled(Middleware):
-    """Tells when a message was acknowledged or rejected, after everybody else has heard of it."""
+    """Report acknowledged and rejected messages, after all other middleware."""
 
     def __init__(self, event: threading.Event) -> None:
         self._event = event
@@ -48,14 +48,14 @@ class Settled(Middleware):
 
 
 class Holding(UnlimitedPermit):
-    """A permit that only shows what its message holds."""
+    """A permit that only exposes the slot of its message."""
 
     def __init__(self, slot: Slot | None) -> None:
         self.held = slot
 
 
 class Rig:
-    """``handler(message, slot)`` works for all stages; without one, messages are only noted in ``handled``.
+    """``handler(message, slot)`` handles all stages' messages; without one, they are only recorded in ``handled``.
 
     ``work`` and ``permits`` are as in production, in place of the rig's own.
     """
@@ -79,7 +79,7 @@ class Rig:
         self.sender = Sender(self.broker)
         self.health = WorkerHealth(self.metrics)
         self.stop = threading.Event()
-        self.problem: str | None = None  # what keeps the process from its work
+        self.problem: str | None = None  # what keeps the process from working
         self.exit_code: int | None = None
         self._handler = handler
         self._thread = threading.Thread(target=self._run)
@@ -103,7 +103,7 @@ class Rig:
         self.end()
 
     def end_unstarted(self) -> None:
-        """For a rig whose worker was never run."""
+        """Close a rig whose worker was never run."""
         self.broker.release()
         self.broker.close()
 
@@ -116,11 +116,11 @@ class Rig:
         return self.exit_code
 
     def next(self, seconds: float = PATIENCE) -> Any:
-        """The next (message, slot) whose handler is done."""
+        """Wait for the next handled message, and return it with its slot."""
         return self.handled.get(timeout=seconds)
 
     def letter(self, seconds: float = PATIENCE) -> DeadLetterRecord:
-        """The next dead letter."""
+        """Wait for the next dead letter, and return it."""
         return self.letters.get(timeout=seconds)
 
     def count(self, outcome: str, stage: str | None = None) -> float:
@@ -148,7 +148,7 @@ class Rig:
 
 
 def depth(url: str, queue_name: str) -> int:
-    """How many messages a queue holds, ready or not; asked of the queue itself."""
+    """Return how many messages a queue holds, ready or not, as reported by the queue itself."""
     connection = pika.BlockingConnection(amqp.parameters(url))
     try:
         return int(connection.channel().queue_declare(queue_name, passive=True).method.message_count)

@@ -1,4 +1,4 @@
-"""Canary secrets: each a string that stands nowhere else, found again in whatever form it leaks."""
+"""Canary secrets: unique strings that are recognised in whatever encoding they leak."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Leak(NamedTuple):
-    """``secret`` was seen ``where``, with what stood around it."""
+    """``secret`` was found ``where``, with the text around it."""
 
     secret: str
     where: str
@@ -23,11 +23,11 @@ class Canaries:
         self._forms: dict[str, re.Pattern[str]] = {}
 
     def plant(self, name: str) -> str:
-        """24 characters, letters and digits: they survive in URLs, JSON and shells as they are."""
+        """Return 24 letters and digits, which URLs, JSON and shells do not change."""
         return self.known(name, secrets.token_hex(12))
 
     def known(self, name: str, secret: str) -> str:
-        """Look for this one too."""
+        """Search for this secret, too."""
         self._forms[name] = re.compile("|".join(map(re.escape, forms(secret))), re.IGNORECASE)
         return secret
 
@@ -40,7 +40,7 @@ class Canaries:
 
 
 def forms(secret: str) -> set[str]:
-    """As it is, in hex, backwards, and in base64 (as Basic authentication has it) behind any other text."""
+    """Yield it plain, in hex, reversed, and in base64 after any other text (as in Basic authentication)."""
     raw = secret.encode()
     found = {secret, raw.hex(), secret[::-1]}
     for before in range(3):

@@ -1,4 +1,4 @@
-"""Chat services on the internet, as strict as they are about what they are sent: for ``HttpSink.always``.
+"""Simulated chat services, as strict about messages as the real ones: for ``HttpSink.always``.
 
 Limits: https://discord.com/developers/docs/resources/webhook (content: 2,000 characters),
 https://core.telegram.org/bots/api#sendmessage (text: 4,096 after entities are parsed; unknown tags are refused),
@@ -19,7 +19,7 @@ TELEGRAM_TAGS = {"b", "strong", "i", "em", "u", "s", "code", "pre", "a", "blockq
 
 
 def units(text: str) -> int:
-    """UTF-16 code units, which is what these services count at most."""
+    """Return the length in UTF-16 code units, as these services count."""
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -52,7 +52,7 @@ CHATS: dict[str, Callable[[Request], Answer]] = {
 
 
 def text_of(request: Request) -> str:
-    """What a reader sees, links included."""
+    """Return the text that a reader sees, links included."""
     said = request.json
     if "attachments" in said:
         said = said["attachments"][0]
@@ -61,7 +61,7 @@ def text_of(request: Request) -> str:
 
 
 def shown_by_telegram(html: str) -> str | None:
-    """The text without its tags; None when Telegram would refuse it."""
+    """Return the text without tags; None if Telegram would refuse it."""
     page = _TelegramPage()
     page.feed(html)
     page.close()

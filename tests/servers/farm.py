@@ -1,4 +1,4 @@
-"""Overheard's own processes, started as an operator starts them, with a simulated Reddit and a receiver around them."""
+"""Overheard's processes, started as by an operator, with a Reddit simulator and a receiver."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Farm:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process of the farm is started with: nothing of the machine's own settings but the path."""
+        """Return the environment of the farm's processes: of the machine's own, only the path."""
         ours = {
             "BUS__URL": self.bus,
             "DATABASE__URL": self.database,
@@ -99,7 +99,7 @@ class Farm:
         return self.start(name or which, "producers", which)
 
     def everything(self) -> None:
-        """Tick, ingress, and one process for all stages."""
+        """Start tick, ingress, and one process for all stages."""
         self.producer("ingress")
         self.producer("tick")
         self.actors(*ALL_STAGES, name="actors")
@@ -110,7 +110,7 @@ class Farm:
         process.wait()
 
     def terminate(self, name: str, seconds: float = 30) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM and return the exit code."""
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
         return process.wait(seconds)
@@ -147,12 +147,12 @@ class Farm:
             self.db.release()
 
     def spoil(self) -> None:
-        """Let SQLite refuse the tick's beat, so that a tick that comes so far dies."""
+        """Make SQLite refuse the tick's heartbeat, so that a tick that gets this far dies."""
         when, then = "BEFORE INSERT ON beat WHEN NEW.name = 'tick'", "SELECT RAISE(ABORT, 'spoilt');"
         self._execute(f"CREATE TRIGGER spoilt {when} BEGIN {then} END")
 
     def mend(self) -> None:
-        """Put right what ``spoil`` did."""
+        """Undo ``spoil``."""
         self._execute("DROP TRIGGER spoilt")
 
     def _execute(self, statement: str) -> None:
@@ -161,20 +161,20 @@ class Farm:
             self.db.release()
 
     def post(self, count: int, subreddit: str = "python", first: int = 0) -> set[str]:
-        """Posts that the query finds; their fullnames."""
+        """Add posts that match the query, and return their fullnames."""
         return {
             self.simulator.add_post(subreddit, f"needle number {number}", "in the haystack")
             for number in range(first, first + count)
         }
 
     def received(self) -> list[str]:
-        """The fullname of each item the receiver was told of, in order, signatures checked."""
+        """Return the fullnames of all received items, in order, with signatures verified."""
         requests = self.sink.wait_for(0)
         assert all(request.verified_by(self.secret) for request in requests)
         return [mention["item"] for request in requests for mention in mentions_in(request.json)]
 
     def wait_for_items(self, wanted: set[str], seconds: float = 30) -> list[str]:
-        """What was received, once it holds all of ``wanted``."""
+        """Wait until all of ``wanted`` were received, and return everything received."""
         self.wait(lambda: wanted <= set(self.received()), lambda: f"{self.missing(wanted)} missing", seconds)
         return self.received()
 
@@ -183,7 +183,7 @@ class Farm:
         return f"{len(lost)} of {len(wanted)} items"
 
     def scalar(self, query: Any) -> Any:
-        """Run a query of one value, in a connection that is not kept."""
+        """Run a query for one value, on a temporary connection."""
         with self.db.session():
             value = query.scalar(self.db.peewee)
             self.db.release()
@@ -192,7 +192,7 @@ class Farm:
     def wait(
         self, condition: Callable[[], object], what: Callable[[], str] = lambda: "the condition", seconds: float = 30
     ) -> None:
-        """Wait for something in other processes, which can signal nothing; fails early when one of them ends."""
+        """Poll for a condition in other processes; fail early if one of them exits."""
 
         def holds() -> bool:
             if condition():
@@ -210,11 +210,11 @@ class Farm:
         return (self.folder / f"{name}.log").read_text()
 
     def logs(self) -> str:
-        """The ends of all logs, for a failure's message."""
+        """Return the last lines of all logs, for a failure message."""
         return "\n".join(f"== {path.name}\n{path.read_text()[-2500:]}" for path in sorted(self.folder.glob("*.log")))
 
 
 def mentions_in(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The mentions of a webhook's body."""
+    """Return the mentions in a webhook's body."""
     data = body["data"]
     return [data] if body["type"] == "mention.created" else data["mentions"]

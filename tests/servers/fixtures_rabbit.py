@@ -1,4 +1,4 @@
-"""Fixtures on a real RabbitMQ: one node a test run, a fresh vhost a test."""
+"""Fixtures with a real RabbitMQ: one node per test run, a fresh vhost per test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shared_server() -> RabbitServer:
 
 @pytest.fixture(scope="session")
 def rabbit_server() -> Iterator[RabbitServer]:
-    """The node. A test that stops it starts it again."""
+    """The node. A test that stops it has to start it again."""
     return shared_server()
 
 

@@ -1,4 +1,4 @@
-"""Freezing a server: its processes are stopped, while the kernel still answers for it. It accepts, and says nothing."""
+"""Freeze a server: its processes are stopped, but the kernel still accepts connections, which get no answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """The process and all that it has started stand still meanwhile."""
+    """Stop a process and all its descendants within the block."""
     _signal(pid, signal.SIGSTOP)
     try:
         yield
@@ -20,7 +20,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    """Parents first: none starts another child that is missed."""
+    """Yield parents before children, so that no new child is missed."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
     for child in _children(pid):

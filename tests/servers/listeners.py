@@ -1,4 +1,4 @@
-"""Which addresses processes listen on, as the kernel says: /proc/net and the processes' open files."""
+"""The addresses that processes listen on, read from the kernel: /proc/net and the processes' open files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-LISTEN, UNCONNECTED = "0A", "07"  # TCP's LISTEN; a UDP socket that takes from anybody
+LISTEN, UNCONNECTED = "0A", "07"  # TCP's LISTEN; a UDP socket that accepts from any address
 TABLES = {"tcp": LISTEN, "tcp6": LISTEN, "udp": UNCONNECTED, "udp6": UNCONNECTED}
 
 
@@ -24,7 +24,7 @@ class Listener(NamedTuple):
 
 
 def listeners(pids: Iterable[int]) -> set[Listener]:
-    """What these processes listen on."""
+    """Return the addresses that these processes listen on."""
     inodes = {inode for pid in pids for inode in _sockets(pid)}
     found = set()
     for protocol, state in TABLES.items():
@@ -45,7 +45,7 @@ def _outgoing() -> range:
 
 
 def started_with(text: str) -> list[int]:
-    """The processes in whose environment ``text`` stands: a server and all that it has started, daemons too."""
+    """Return the processes with ``text`` in their environment: a server and its descendants, daemons included."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -53,7 +53,7 @@ def started_with(text: str) -> list[int]:
                 if text.encode() in (entry / "environ").read_bytes():
                     found.append(int(entry.name))
             except OSError:
-                continue  # it has ended, or is another user's
+                continue  # it has exited, or belongs to another user
     return found
 
 
@@ -65,11 +65,11 @@ def _sockets(pid: int) -> set[str]:
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
     except OSError:
-        pass  # it has ended
+        pass  # it has exited
     return inodes
 
 
 def _address(text: str) -> str:
-    # In words of 32 bits, each in the machine's own order.
+    # In 32-bit words in the machine's byte order.
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     return str(ipaddress.ip_address(struct.pack(f"={len(words)}I", *words)))

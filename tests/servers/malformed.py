@@ -1,4 +1,4 @@
-"""Bodies that must be parked, never stall a queue: name → (body, what the reason says)."""
+"""Bodies that must become dead letters and never stall a queue: name → (body, part of the reason)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers as clients in other languages may write them, and pika would not."""
+"""Headers that clients in other languages may send, and pika would not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pika.data
 
 
 class Raw:
-    """A header's value, as it goes over the wire."""
+    """A header's value in its encoded form."""
 
     def __init__(self, encoded: bytes) -> None:
         self.encoded = encoded
@@ -41,7 +41,7 @@ ODD: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def writable() -> Iterator[None]:
-    """Let pika write ``Raw`` values."""
+    """Make pika encode ``Raw`` values."""
     encode = pika.data.encode_value
 
     def encode_raw(pieces: list[bytes], value: Any) -> int:

@@ -7,7 +7,7 @@ import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody uses, outside the range of outgoing connections: none may take one while its server is stopped."""
+    """Return free ports outside the range of outgoing connections, which could take one while its server is stopped."""
     ports: set[int] = set()
     while len(ports) < count:
         port = 15_000 + secrets.randbelow(15_000)  # `random` may be seeded, alike in every process
@@ -17,7 +17,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_range(count: int) -> int:
-    """The first of ``count`` ports in a row that nobody uses: for processes that number their own."""
+    """Return the first of ``count`` consecutive free ports, for processes that number their own."""
     while True:
         first = 15_000 + secrets.randbelow(15_000 - count)
         if all(_is_free(port) for port in range(first, first + count)):

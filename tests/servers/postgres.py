@@ -77,11 +77,11 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """The superuser's URL, of the database ``postgres``: for administration and for looking in from outside."""
+        """Return the superuser's URL of the database ``postgres``, for administration and inspection."""
         return self.admin_url("postgres")
 
     def admin_url(self, database: str) -> str:
-        """The superuser's URL of a database."""
+        """Return the superuser's URL of a database."""
         return self._url("postgres", database)
 
     @property
@@ -90,11 +90,11 @@ class PostgresServer:
 
     @property
     def running(self) -> bool:
-        """Whether the server's process is alive."""
+        """Return True if the server's process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server, and return when it answers. The first time, make its directory."""
+        """Start the server and wait until it answers. The first time, create its directory."""
         if self.running:
             return
         first = self.home is None
@@ -110,24 +110,24 @@ class PostgresServer:
             raise
 
     def stop(self, immediate: bool = False) -> None:
-        """Stop the server; data stay. ``immediate`` ends it like a crash: no checkpoint, recovery at the next start."""
+        """Stop the server; the data stays. ``immediate`` is like a crash: no checkpoint, recovery at the next start."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)
         try:
             self._process.wait(STOP_TIMEOUT)
         finally:
-            self._process.kill()  # without effect on one that has ended
+            self._process.kill()  # no effect if it has exited
             self._process.wait()
             self._process = None
 
     def frozen(self) -> AbstractContextManager[None]:
-        """It accepts connections and answers none of them meanwhile."""
+        """Within the block, it accepts connections and does not answer."""
         assert self._process
         return frozen(self._process.pid)
 
     def restart(self) -> None:
-        """Stop in good order and start again, on the same port."""
+        """Stop cleanly and start again, on the same port."""
         self.stop()
         self.start()
 
@@ -197,12 +197,12 @@ class PostgresServer:
             )  # fmt: skip
 
     def _settings(self) -> dict[str, Any]:
-        """What the server is told on its command line."""
+        """Return the server's command-line options."""
         where = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.home}
         return where | SETTINGS | (DURABLE if self._durable else {})
 
     def _as_server(self, home: Path) -> dict[str, Any]:
-        """How the server's programs are run: in ``home``, by its user, without a PGDATA or PGPORT of the caller."""
+        """Return how to run the server's programs: in ``home``, as its user, without the caller's PGDATA or PGPORT."""
         how: dict[str, Any] = {
             "cwd": home,
             "env": {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))},
@@ -236,7 +236,7 @@ class PostgresServer:
 
 
 def find_binaries() -> Path:
-    """The directory of PostgreSQL's programs: Debian keeps them out of PATH. The newest wins."""
+    """Return the directory of the newest PostgreSQL programs, which Debian keeps out of PATH."""
     on_path = shutil.which("initdb")
     directories = [*Path("/usr/lib/postgresql").glob("*/bin"), *([Path(on_path).resolve().parent] if on_path else [])]
     found = {major_version(each): each for each in reversed(directories) if (each / "postgres").exists()}
@@ -247,14 +247,14 @@ def find_binaries() -> Path:
 
 
 def major_version(directory: Path) -> int:
-    """The major version of the programs there."""
+    """Return the major version of the programs in a directory."""
     answer = subprocess.run([directory / "initdb", "--version"], capture_output=True, text=True, check=True)
     version = re.search(r"\d+", answer.stdout)
     return int(version[0]) if version else 0
 
 
 def server_user() -> pwd.struct_passwd | None:
-    """Whom to run it as: PostgreSQL refuses root. None is ourselves."""
+    """Return the user to run it as, because PostgreSQL refuses root; None is the current user."""
     if os.geteuid() != 0:
         return None
     names = {each.pw_name: each for each in pwd.getpwall()}
@@ -270,7 +270,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """The URL of an empty database of this test's own."""
+    """The URL of an empty database for this test."""
     name = f"test_{secrets.token_hex(6)}"
     yield postgres_server.create_database(name)
     postgres_server.drop_database(name)

@@ -1,4 +1,4 @@
-"""A private Prometheus with the rules and scrape jobs that we ship, and a node exporter beside it.
+"""A private Prometheus with the shipped rules and scrape jobs, and a node exporter.
 
 Only addresses and intervals differ from the shipped configuration. All of it dies with the test process.
 """
@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy/prometheus"
 
 
 class PrometheusServer:
-    """Scrapes every second the processes in the file ``targets``."""
+    """A server that scrapes the processes in the file ``targets`` every second."""
 
     def __init__(self, folder: Path, *, targets: Path, rabbit_port: int) -> None:
         for program in ("prometheus", "prometheus-node-exporter"):
@@ -62,7 +62,7 @@ class PrometheusServer:
             guard.wait(10)
 
     def configuration(self) -> dict[str, Any]:
-        """The shipped one, with this test's addresses."""
+        """Return the shipped configuration with this test's addresses."""
         shipped: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
         shipped["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         shipped["rule_files"] = [str(SHIPPED / pattern) for pattern in shipped["rule_files"]]
@@ -77,11 +77,11 @@ class PrometheusServer:
         return shipped
 
     def query(self, expr: str) -> list[dict[str, Any]]:
-        """The samples of an instant query."""
+        """Return the samples of an instant query."""
         return list(self.api("query", query=expr)["result"])
 
     def api(self, path: str, **parameters: str) -> Any:
-        """The data of Prometheus' answer; what it says of a bad query is raised."""
+        """Return the data of Prometheus' answer. Raises its error for an invalid query."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:

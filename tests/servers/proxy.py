@@ -12,7 +12,7 @@ CHUNK_BYTES = 65_536
 
 
 class Proxy:
-    """Passes on to ``port`` on loopback what comes to its own ``port``, until ``drop()``; again after ``restore()``."""
+    """Forward its own ``port`` to another one on loopback, until ``drop()``, and again after ``restore()``."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -37,17 +37,17 @@ class Proxy:
         self._thread.join(10)
 
     def drop(self) -> None:
-        """From now on nothing passes, neither way; neither side is told."""
+        """Stop forwarding in both directions, without closing connections."""
         self._passing = False
 
     def restore(self) -> None:
-        """New connections pass again. Those from before are closed: bytes of theirs are missing."""
+        """Forward new connections again. Earlier ones are closed, because they have lost bytes."""
         for each in self._sockets:
             self._cut(each)
         self._passing = True
 
     def url(self, url: str) -> str:
-        """The URL of the server behind it, by way of the proxy."""
+        """Return the server's URL through the proxy."""
         return url.replace(f":{self._target}/", f":{self.port}/")
 
     def _accept(self) -> None:

@@ -29,7 +29,7 @@ START_TIMEOUT = 60.0
 
 
 class RabbitServer:
-    """One node. ``url`` is vhost ``/``; ``vhost()`` makes a fresh one and gives its URL."""
+    """One node. ``url`` is vhost ``/``; ``vhost()`` creates a fresh one and returns its URL."""
 
     def __init__(self) -> None:
         if not (SCRIPTS / "rabbitmq-server").exists() or not shutil.which("epmd"):
@@ -77,11 +77,11 @@ class RabbitServer:
 
     @property
     def url(self) -> str:
-        """The URL of vhost ``/``."""
+        """Return the URL of vhost ``/``."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
 
     def start(self) -> None:
-        """Start the node and wait until it has said that it is ready."""
+        """Start the node and wait until it reports that it is ready."""
         if not self._processes:
             self._start_epmd()
         self._log.write_bytes(b"")
@@ -100,20 +100,20 @@ class RabbitServer:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def kill9(self) -> None:
-        """Kill the node as a power cut would."""
+        """Kill the node, as in a power cut."""
         self._reap(signal.SIGKILL)
 
     def frozen(self) -> AbstractContextManager[None]:
-        """The node accepts connections and says nothing meanwhile."""
+        """Within the block, the node accepts connections and does not answer."""
         return frozen(self._processes[-1][0].pid)
 
     def restart(self) -> None:
-        """An orderly restart."""
+        """Restart the node cleanly."""
         self._reap(signal.SIGTERM)
         self.start()
 
     def ctl(self, *args: str, given: str = "") -> str:
-        """Run rabbitmqctl, with ``given`` on its stdin; its output.
+        """Run rabbitmqctl with ``given`` on its stdin, and return its output.
 
         The node is named in the environment: RabbitMQ 4 reads stdin only for a command with one argument and no option.
         """
@@ -126,19 +126,19 @@ class RabbitServer:
         return done.stdout
 
     def set_memory_alarm(self, on: bool) -> None:
-        """Raise or clear the memory alarm; returns when it has happened."""
+        """Raise or clear the memory alarm, and wait until it is in effect."""
         self.ctl("set_vm_memory_high_watermark", *(["0.0000001"] if on else ["absolute", "1GB"]))
         wait_for(lambda: self._alarmed() is on, "the memory alarm", 20)
 
     def vhost(self) -> str:
-        """A fresh, empty vhost; its URL."""
+        """Create an empty vhost and return its URL."""
         name = f"t{uuid.uuid4().hex[:10]}"
         self.api("PUT", f"/vhosts/{name}", {"default_queue_type": "classic"})
         self.api("PUT", f"/permissions/{name}/guest", {"configure": ".*", "write": ".*", "read": ".*"})
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{name}"
 
     def api(self, method: str, path: str, body: object = None) -> object:
-        """Call the management API; the decoded answer, None when it is empty."""
+        """Call the management API and return the decoded answer; None if it is empty."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.http_port}/api{path}",
             method=method,
@@ -172,7 +172,7 @@ class RabbitServer:
         return b"Server startup complete" in self._log.read_bytes() and reachable(self.port)
 
     def _spawn(self, command: list[str]) -> None:
-        """Start a process in a group of its own, and a guard that kills the group when we are gone."""
+        """Start a process in its own group, and a guard that kills the group when this process is gone."""
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 command, env=self.env, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -200,7 +200,7 @@ class RabbitServer:
 
 
 def reachable(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Return True if a port is in use."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
-"""A PostgreSQL database that one test after the other gets as a migration leaves it: empty.
+"""A PostgreSQL database that is reused by one test after another, each time as empty as after the migrations.
 
 Creating one for each test costs a fifth of a second and a checkpoint; emptying it costs as much as was written.
 """
@@ -55,7 +55,7 @@ class ReusedDatabase:
         self._shape = ""
 
     def url(self) -> str:
-        """The URL of the empty database, for one test."""
+        """Return the URL of the empty database, for one test."""
         if self._url is None:
             self._server.drop_database(self._name)
             self._url = self._server.create_database(self._name, template=self._template)
@@ -64,7 +64,7 @@ class ReusedDatabase:
         return self._url
 
     def empty(self) -> None:
-        """End what is still connected after a test, and remove what it has written."""
+        """Close connections left by a test, and remove the rows that it wrote."""
         try:
             with self._connect() as admin:
                 admin.execute(END_OTHERS)
@@ -82,7 +82,7 @@ class ReusedDatabase:
 
 
 def shape(admin: psycopg.Connection[tuple[str]]) -> str:
-    """A digest of everything about the database but its rows; empty when that cannot be told."""
+    """Return a digest of the database's schema; empty if it cannot be read."""
     try:
         found = admin.execute(SHAPE).fetchone()
     except psycopg.errors.UndefinedTable:
@@ -91,7 +91,7 @@ def shape(admin: psycopg.Connection[tuple[str]]) -> str:
 
 
 def truncate(admin: psycopg.Connection[tuple[str]]) -> None:
-    """Empty the tables that were written to, and begin their numbers anew."""
+    """Empty the tables that were written to, and reset their sequences."""
     if names := [name for (name,) in admin.execute(WRITTEN)]:
         tables = sql.SQL(", ").join(map(sql.Identifier, names))
         admin.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))

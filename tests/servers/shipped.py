@@ -1,4 +1,4 @@
-"""Servers with the files that we ship: deploy/rabbitmq and deploy/postgresql, on private ports."""
+"""Servers with the shipped files of deploy/rabbitmq and deploy/postgresql, on private ports."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FILES = {"advanced.config": "advanced.config", "rabbitmq-env.conf": "env.conf", 
 
 
 def permissions() -> dict[str, tuple[str, str, str]]:
-    """User → configure, write, read: what deploy/rabbitmq/permissions says."""
+    """Return deploy/rabbitmq/permissions: user → configure, write, read."""
     lines = (DEPLOY / "rabbitmq/permissions").read_text().splitlines()
     rows = [line.split() for line in lines if line and not line.startswith("#")]
     return {user: (configure, write, read) for user, configure, write, read in rows}
 
 
 class ShippedRabbit(RabbitServer):
-    """A node that only knows deploy/rabbitmq. Its epmd is the node's own, which leaves every process group."""
+    """A node configured only by deploy/rabbitmq. It starts its own epmd, which leaves every process group."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class ShippedRabbit(RabbitServer):
         self.api("DELETE", "/users/guest")
 
     def url_of(self, user: str, vhost: str = VHOST) -> str:
-        """The URL with which ``user`` logs in."""
+        """Return the URL with which ``user`` logs in."""
         return f"amqp://{user}:{self.passwords[user]}@127.0.0.1:{self.port}/{vhost}"
 
     def _start_epmd(self) -> None:
@@ -64,14 +64,14 @@ class ShippedRabbit(RabbitServer):
 
 
 class ShippedPostgres(PostgresServer):
-    """A server that only knows deploy/postgresql. ``owner_url`` and ``app_url`` log in as the two roles."""
+    """A server configured only by deploy/postgresql. ``owner_url`` and ``app_url`` log in as the two roles."""
 
     def start(self) -> None:
         super().start()
         self.roles()
 
     def roles(self, **passwords: str) -> None:
-        """Run roles.sql, as deploy/install does; once more changes nothing but the passwords."""
+        """Run roles.sql, as deploy/install does; a second run changes only the passwords."""
         self._passwords |= {"overheard_owner": secrets.token_urlsafe(18)} | passwords
         environ = {
             "PATH": os.environ["PATH"],
@@ -82,7 +82,7 @@ class ShippedPostgres(PostgresServer):
         self.psql(environ)
 
     def psql(self, environ: dict[str, str]) -> None:
-        """roles.sql as the superuser, with this environment. Raises CalledProcessError."""
+        """Run roles.sql as the superuser, with this environment. Raises CalledProcessError."""
         where = ["-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres"]
         script = DEPLOY / "postgresql/roles.sql"
         subprocess.run(
@@ -99,11 +99,11 @@ class ShippedPostgres(PostgresServer):
         return self._url("overheard", "overheard")
 
     def as_app(self, database: str) -> str:
-        """The URL with which the processes' role would log in to another database."""
+        """Return the URL with which the processes' role would log in to another database."""
         return self._url("overheard", database)
 
     def log(self) -> str:
-        """What the server has written."""
+        """Return the server's log."""
         return self._log.read_text()
 
     def _url(self, user: str, database: str) -> str:
@@ -124,4 +124,4 @@ class ShippedPostgres(PostgresServer):
         return settings
 
     def _make_role(self) -> None:
-        """roles.sql makes it."""
+        """Do nothing: roles.sql creates it."""

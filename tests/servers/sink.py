@@ -1,4 +1,4 @@
-"""Real receivers for notifications: an HTTP server and a mail server that record what arrives and answer as told.
+"""Real receivers of notifications: an HTTP and a mail server that record what arrives and answer as configured.
 
 with HttpSink() as sink:
     sink.answer(Answer(503, {"Retry-After": "7"}))   # the next request; later ones get 200
@@ -68,14 +68,14 @@ class Request:
 
 
 def echo(request: Request) -> Answer:
-    """Refuse what came, and repeat it wherever a service may look for the reason."""
+    """Refuse a request, and repeat its content wherever a client may look for the reason."""
     said = request.body.decode(errors="replace")
     names = ("error", "errors", "message", "description", "errmsg", "msg", "detail", "error_msg", "reason")
     return Answer(400, {"Content-Type": "application/json"}, json.dumps(dict.fromkeys(names, said)).encode())
 
 
 class Arrivals:
-    """What arrived so far, for tests to wait on."""
+    """What has arrived so far, for tests to wait on."""
 
     def __init__(self) -> None:
         self._all: list[Any] = []
@@ -87,7 +87,7 @@ class Arrivals:
             self._changed.notify_all()
 
     def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
-        """All arrivals, once there are ``count``. Raises AssertionError when they don't come."""
+        """Wait for ``count`` arrivals and return all. Raises AssertionError if they do not come."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self._all) >= count, timeout)
             assert came, f"{len(self._all)} of {count} arrived within {timeout} s"
@@ -98,7 +98,7 @@ class Arrivals:
 
 
 class _Server:
-    """A server in a thread, for a ``with`` block."""
+    """A server in a thread; a context manager."""
 
     server: socketserver.BaseServer
 
@@ -127,7 +127,7 @@ class _Server:
 
 
 class HttpSink(_Server):
-    """Answers 200 until told otherwise. ``tls`` serves https; ``answers`` may also be a function of the request."""
+    """Answer 200 unless configured otherwise. ``tls`` serves https; ``answers`` may be a function of the request."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
@@ -147,12 +147,12 @@ class HttpSink(_Server):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def answer(self, *answers: Answer) -> None:
-        """Give these to the next requests, one each."""
+        """Answer the next requests with these, one each."""
         self.answers.extend(answers)
 
 
 def flood(sink: HttpSink | MailSink, connection: socket.socket, piece: bytes) -> None:
-    """Send ``piece`` again and again, until the client has closed the connection; ``flooded`` counts the bytes."""
+    """Send ``piece`` repeatedly until the client closes the connection; ``flooded`` counts the bytes."""
     connection.settimeout(0.05)  # a client may stop reading and not close
     many = piece * (65536 // len(piece))
     with contextlib.suppress(ConnectionError):
@@ -163,7 +163,7 @@ def flood(sink: HttpSink | MailSink, connection: socket.socket, piece: bytes) ->
 
 class _Quiet(socketserver.TCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up or refuses our certificate is no error of the sink's."""
+        """Ignore it: a client that hangs up or refuses the certificate is not an error of the sink."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -253,7 +253,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
 
 
 class MailSink(_Server):
-    """Takes every mail (RFC 5321's minimum, no TLS, no login), but for ``refused`` recipients.
+    """A mail server that accepts every mail (RFC 5321's minimum, no TLS, no login) except for ``refused`` recipients.
 
     With ``endless`` its greeting is a reply of lines without end.
     """

@@ -1,4 +1,4 @@
-"""The real supervisord on the shipped configuration, in folders and on ports of its own, around a farm's servers."""
+"""The real supervisord with the shipped configuration, in private folders and ports, with a farm's servers."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ GUARD = 'cat >/dev/null; pkill -KILL -s "$1"'
 
 
 def free_base() -> int:
-    """A [metrics] port from which on every program's port is free, for two processes of each."""
+    """Return a [metrics] port with free ports for every program, two processes each."""
     return free_range(max(program.port for program in PROGRAMS.values()) + 2)
 
 
 class Supervised:
-    """A farm's processes under supervisord. ``own`` goes where an operator's own changes go."""
+    """A farm's processes under supervisord. ``own`` is an operator's file in supervisord.d."""
 
     def __init__(self, farm: Farm, base: int, *, own: str = "") -> None:
         if not SUPERVISORD.exists():
@@ -80,7 +80,7 @@ class Supervised:
         self.wait(lambda: self.processes(), "supervisord")
 
     def terminate(self) -> int:
-        """SIGTERM, as systemd does it; the exit code. Fails when it takes too long."""
+        """Send SIGTERM, as systemd does, and return the exit code. Fails if it takes too long."""
         process = self.farm.processes.pop("supervisord")
         process.send_signal(signal.SIGTERM)
         try:
@@ -94,7 +94,7 @@ class Supervised:
         self._guard.communicate()
 
     def processes(self) -> dict[str, SupervisedProcess]:
-        """supervisord's records by name, such as ``fetch_0``; none while it does not answer."""
+        """Return supervisord's records by name, such as ``fetch_0``; none if it does not answer."""
         try:
             return {process.name: process for process in supervisord.processes(self.url, timeout=10)}
         except Unavailable:
@@ -104,17 +104,17 @@ class Supervised:
         return {name: process.statename for name, process in self.processes().items()}
 
     def pid(self, name: str) -> int:
-        """Of a process; 0 while it does not run."""
+        """Return the id of a process; 0 if it is not running."""
         return int(self.ctl("pid", f"{name.rpartition('_')[0]}:{name}"))
 
     def kill9(self, name: str) -> None:
-        """Kill a process, and wait until supervisord has started another in its place."""
+        """Kill a process, and wait until supervisord has restarted it."""
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         self.wait(lambda: self.pid(name) not in (0, pid), f"another {name}")
 
     def ctl(self, *command: str) -> str:
-        """supervisorctl, as an operator calls it; what it prints."""
+        """Run supervisorctl as an operator would, and return its output."""
         done = subprocess.run(
             ["/usr/bin/supervisorctl", "-c", self.conf, *command],
             env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60, check=False,
@@ -122,7 +122,7 @@ class Supervised:
         return done.stdout + done.stderr
 
     def get(self, port: int, path: str) -> tuple[int, str]:
-        """Status and body; (0, reason) when nobody answers."""
+        """Return status and body; (0, reason) without an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
             connection.request("GET", path)
@@ -134,7 +134,7 @@ class Supervised:
             connection.close()
 
     def script(self, name: str, *arguments: object) -> str:
-        """What deploy/lib/``name``.py, which the installer runs, prints of the processes."""
+        """Return the output of deploy/lib/``name``.py, which the installer runs."""
         done = subprocess.run(
             [sys.executable, SCRIPTS / f"{name}.py", str(self.base), *map(str, arguments), "127.0.0.1"],
             env={"SUPERVISOR_SERVER_URL": self.url, "PYTHONPATH": str(SCRIPTS.parents[1])},
@@ -143,16 +143,16 @@ class Supervised:
         return done.stdout + done.stderr
 
     def targets(self) -> dict[str, str]:
-        """Address → program, as Prometheus finds them."""
+        """Return address → program, as Prometheus reads them."""
         found = json.loads(self.script("targets"))
         return {address: entry["labels"]["program"] for entry in found for address in entry["targets"]}
 
     def unhealthy(self) -> str:
-        """A line for each process that does not run, or is not well."""
+        """Return a line for each process that is not running, or unhealthy."""
         return self.script("healthz", "none")
 
     def well(self) -> bool:
-        """Whether every process is there and says that it is well."""
+        """Return True if every process is running and healthy."""
         return not self.unhealthy()
 
     def wait(self, condition: Any, what: str, seconds: float = 90) -> None:
@@ -162,12 +162,12 @@ class Supervised:
         return (self.logs / f"{name}.log").read_text()
 
     def ends(self) -> str:
-        """The ends of all logs, for a failure's message."""
+        """Return the last lines of all logs, for a failure message."""
         return "\n".join(f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.logs.glob("*.log")))
 
 
 def placed(text: str, home: Path, logs: Path) -> str:
-    """The shipped file with other folders, Python and user. Nothing else is changed."""
+    """Return the shipped file with other folders, Python and user, and no other change."""
     for there, here in {
         "/opt/overheard/current/venv/bin/python": sys.executable,
         "/var/lib/overheard": str(home),

@@ -1,4 +1,4 @@
-"""Waiting for other processes, which can signal nothing."""
+"""Waiting for other processes, which cannot signal the test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-SOON, LATER = 0.02, 0.2  # seconds between two looks: most cost a connection to a server
+SOON, LATER = 0.02, 0.2  # seconds between two checks: most cost a connection to a server
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:

@@ -1,4 +1,4 @@
-"""Processes whose machine's clock is wrong."""
+"""Processes on a machine with a wrong clock."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ with time_machine.travel(time.time() + float(ahead), tick=True):
 
 
 def command(ahead: float, module: str, *arguments: str) -> list[str]:
-    """``python -m module arguments…``, on a machine whose clock is ``ahead`` (or behind, when negative)."""
+    """Return the command of ``python -m module arguments…`` with a clock that is ``ahead`` (if negative: behind)."""
     return [sys.executable, "-W", "default", "-c", TRAVELS, str(ahead), module, *arguments]

@@ -1,1 +1,1 @@
-"""The soak: many workspaces under load, with processes killed, and the books checked at the end."""
+"""The soak: many workspaces under load, with processes killed; at the end every post is accounted for."""

@@ -1,4 +1,4 @@
-"""``make soak``: runs Overheard for minutes under load, killing its processes, and prints what came of it.
+"""``make soak``: run Overheard under load for minutes while killing its processes, and print the results.
 
 Exit 0 when every bound is kept, 1 when one is broken, 130 when interrupted (with the table so far).
 """
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def tell(result: Result) -> int:
-    """Print the tables; the exit code."""
+    """Print the tables and return the exit code."""
     found = tables(result)
     print()
     print(result.plan.header)
@@ -81,7 +81,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         settings["reddit.requests_per_minute"] = options.requests_per_minute
     names = ("minutes", "workspaces", "subreddits", "rate", "every", "digest_every", "kill_every", "trigger_every")
     chosen = {name: getattr(options, name) for name in (*names, "seed", "herd")}
-    # A higher budget is one that Reddit grants: the simulator keeps the same distance above it.
+    # The simulator's limit stays above a raised budget by the same margin, as if Reddit had granted it.
     most = float(settings.get("reddit.requests_per_minute", 95)) * Plan.reddits_rate / 95
     return Plan(**chosen, reddits_rate=max(most, Plan.reddits_rate), settings=settings)
 

@@ -1,4 +1,4 @@
-"""Looks from outside at what a soak runs: processes, queues, connections, requests."""
+"""Measurements of a running soak from outside: processes, queues, connections, requests."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Sample:
 
 @dataclass
 class Life:
-    """One process from its start to its kill."""
+    """The samples of one process, from its start to its kill."""
 
     kind: str
     samples: list[Sample] = field(default_factory=list)
 
     def grown(self, warm_up: float) -> tuple[Sample, Sample]:
-        """The first sample after ``warm_up`` seconds, and the last one."""
+        """Return the first sample after ``warm_up`` seconds, and the last one."""
         since = self.samples[0].at + warm_up
         warm = next((sample for sample in self.samples if sample.at >= since), self.samples[-1])
         return warm, self.samples[-1]
@@ -46,7 +46,7 @@ class Life:
 
 
 class Gauges:
-    """``look`` takes a sample of everything; the rest says what was seen."""
+    """``look`` samples everything; the other methods evaluate the samples."""
 
     def __init__(self, farm: Farm, rabbit: RabbitServer, postgres_url: str) -> None:
         self.lives: dict[int, Life] = {}
@@ -54,10 +54,8 @@ class Gauges:
         self.deepest: Counter[str] = Counter()
         self.connections: list[tuple[int, int]] = []  # to RabbitMQ, to PostgreSQL
         self.busiest = 0  # requests to Reddit in any minute
-        self.pause = (
-            0.0  # longest time in seconds between two looks: long where the machine is busy with others, or stood still
-        )
-        self.unanswered = 0  # looks at RabbitMQ that got no answer
+        self.pause = 0.0  # longest time in seconds between two samples: long if the machine is busy or was suspended
+        self.unanswered = 0  # samples of RabbitMQ without an answer
         self._looked = time.monotonic()
         self._farm = farm
         self._rabbit = rabbit
@@ -77,11 +75,11 @@ class Gauges:
         try:
             self._look_at_queues()
             self._look_at_connections()
-        except OSError:  # urllib's, or a timeout: what RabbitMQ cannot tell now it tells next time
+        except OSError:  # urllib's, or a timeout: the next sample will have RabbitMQ's answer
             self.unanswered += 1
 
     def longest(self, kind: str) -> Life | None:
-        """The longest life of a process of this kind."""
+        """Return the process of this kind that lived longest."""
         lives = [life for life in self.lives.values() if life.kind == kind]
         return max(lives, key=lambda life: life.seconds, default=None)
 
@@ -94,12 +92,12 @@ class Gauges:
             try:
                 sample = Sample(now, resident(process.pid), len(list(Path(f"/proc/{process.pid}/fd").iterdir())))
             except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just ended: the killer sees to it
+                continue  # it has just exited: the killer restarts it
             self.lives.setdefault(process.pid, Life(kind)).samples.append(sample)
 
     def _look_at_queues(self) -> None:
         queues: Any = self._rabbit.api("GET", f"/queues/{self._vhost}")
-        # A queue that was made just now has no figures yet.
+        # A queue that was just declared has no figures yet.
         self.depth = {queue["name"]: int(queue.get("messages", 0)) for queue in queues}
         self.deepest |= Counter(self.depth)
 
@@ -123,7 +121,7 @@ class Gauges:
 
 @dataclass(frozen=True)
 class Reads:
-    """Requests for listings: all pages, and the feeds that their first pages named."""
+    """Requests for listings: all pages, and the feeds named in their first pages."""
 
     pages: int
     firsts: int
@@ -131,7 +129,7 @@ class Reads:
 
 
 def reads(simulator: RedditSimulator) -> Reads:
-    """What was read, from the simulator's list of its latest requests (10,000 at most)."""
+    """Return the listing requests among the simulator's latest requests (at most 10,000)."""
     pages = firsts = feeds = 0
     for line in simulator.recent_requests():
         target = urlsplit(line.partition(" ")[2])
@@ -146,7 +144,7 @@ def reads(simulator: RedditSimulator) -> Reads:
 
 
 def resident(pid: int) -> float:
-    """Resident memory in MB."""
+    """Return a process's resident memory in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     if found is None:

@@ -1,4 +1,4 @@
-"""kill -9, and starting again whatever has ended, as supervisord would."""
+"""kill -9, and restart of whatever has exited, as by supervisord."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PRODUCERS = ("ingress", "tick")
 
 
 class Killer:
-    """Keeps one process of each kind running, and kills one now and then: in random order, each kind in turn."""
+    """Keep one process of each kind running, and kill one from time to time: each kind in turn, in random order."""
 
     def __init__(self, farm: Farm, seed: int) -> None:
         self.farm = farm
         self.kinds = (*PRODUCERS, *STAGES)
         self.kills: Counter[str] = Counter()
-        self.ended: list[tuple[str, int]] = []  # what ended by itself, with its exit code
+        self.ended: list[tuple[str, int]] = []  # processes that exited by themselves, with exit codes
         self.last = "none"
         self._chance = random.Random(seed)
         self._deck: list[str] = []
@@ -33,7 +33,7 @@ class Killer:
         starts(kind)
 
     def kill(self) -> str:
-        """Kill the next one and start it again; which it was."""
+        """Kill the next process, restart it, and return its name."""
         if not self._deck:
             self._deck = self._chance.sample(self.kinds, len(self.kinds))
         self.last = self._deck.pop()
@@ -43,7 +43,7 @@ class Killer:
         return self.last
 
     def revive(self) -> None:
-        """Start again what has ended by itself."""
+        """Restart processes that have exited by themselves."""
         for kind, process in list(self.farm.processes.items()):
             code = process.poll()
             if code is not None:

@@ -1,6 +1,6 @@
-"""Who must hear of what: worked out from marker words, with nothing of Overheard's own matching.
+"""Which workspace must receive which mention: computed from marker words, without Overheard's own matching.
 
-An item is what the simulator was given; a listener is a workspace as it was written into the file. Words are runs of
+An item is what the simulator was given; a listener is a workspace as written into the file. Words are runs of
 a to z, which is all that the soak's texts consist of.
 """
 
@@ -24,7 +24,7 @@ class Wish:
 
     @property
     def text(self) -> str:
-        """As Overheard's query language has it."""
+        """Return the query in Overheard's query language."""
         choice = " OR ".join(f'"{each}"' if " " in each else each for each in self.any_of)
         return f"({choice}) NOT {self.without}" if self.without else choice
 
@@ -36,7 +36,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Listener:
-    """A workspace: what it watches, what for, and whether it hears at once or by digest."""
+    """A workspace: what it watches, its queries, and whether its channel is instant or digest."""
 
     slug: str
     subreddits: tuple[str, ...]
@@ -52,7 +52,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Said:
-    """An item as the simulator has it; ``at`` is the moment at which it was added (epoch seconds)."""
+    """An item of the simulator; ``at`` is the time at which it was added (epoch seconds)."""
 
     name: str
     kind: str  # posts, comments
@@ -62,7 +62,7 @@ class Said:
 
 
 class Oracle:
-    """Answers for one item after another. Only those who listen for one of its words are asked."""
+    """Match one item after another. Only workspaces with a query for one of its words are tested."""
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
         self._by_word: dict[str, list[Listener]] = defaultdict(list)
@@ -71,7 +71,7 @@ class Oracle:
                 self._by_word[word].append(listener)
 
     def audience(self, said: Said) -> set[str]:
-        """The slugs of those who must hear of it."""
+        """Return the slugs of the workspaces that must receive it."""
         words = {word for text in said.fields for word in WORD.findall(text.lower())}
         asked = {listener for word in words for listener in self._by_word.get(word, ())}
         return {listener.slug for listener in asked if listener.wants(said)}
@@ -79,7 +79,7 @@ class Oracle:
 
 @dataclass(frozen=True)
 class Arrival:
-    """One mention that the receiver was told of, at ``at``, in the delivery ``id``."""
+    """One mention that arrived at the receiver at time ``at``, in the delivery ``id``."""
 
     slug: str
     item: str
@@ -89,7 +89,7 @@ class Arrival:
 
 @dataclass
 class Books:
-    """Truth against record: what was to be heard of, what the receiver has, and what the database holds.
+    """Truth against record: expected mentions, received mentions, and what the database holds.
 
     ``stored`` has every mention that is not backfilled, as often as it is there.
     """
@@ -115,7 +115,7 @@ class Books:
 
     @property
     def uncalled_for(self) -> set[Pair]:
-        """Received or stored, and nobody was to hear of it."""
+        """Received or stored without being expected."""
         return (self.first.keys() | self.stored.keys()) - self.expected.keys()
 
     @property
@@ -124,7 +124,7 @@ class Books:
 
     @property
     def repeats(self) -> tuple[int, int]:
-        """Arrivals after the first of the same mention: with an id that it had before, and with another one."""
+        """Count repeated arrivals of the same mention: with the same delivery id, and with another one."""
         ids: dict[Pair, set[str]] = defaultdict(set)
         same = other = 0
         for arrival in self.arrivals:
@@ -137,7 +137,7 @@ class Books:
         return same, other
 
     def ages(self, slugs: Iterable[str]) -> list[float]:
-        """Seconds from being said to first being received, sorted, of these workspaces' mentions."""
+        """Return the sorted seconds from an item's creation to its first arrival, for these workspaces' mentions."""
         among = set(slugs)
         return sorted(
             at - self.expected[pair] for pair, at in self.first.items() if pair in self.expected and pair[0] in among

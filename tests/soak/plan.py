@@ -1,4 +1,4 @@
-"""What a soak consists of: how much, how long, how often something is killed, and with which settings."""
+"""The plan of a soak: amounts, durations, frequency of kills, and settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from overheard import schedule
 from overheard.config import Config
 
-# What the farm sets for tests in a hurry, and a soak runs as it is shipped.
+# Settings that the farm changes for fast tests; a soak uses the shipped values.
 SHIPPED = (
     "fetch.fresh_for",
     "fetch.lease",
@@ -22,8 +22,8 @@ SHIPPED = (
     "tick.sweep_after",
 )
 KINDS = 2  # posts and comments: feeds of each subreddit
-NORMAL_RATE = 2.0  # items a second: the simulator's own, see overheard/simulators/reddit/traffic.py
-REDDITS_RATE = 100.0  # requests a minute that the simulator allows, as Reddit does: averaged over ten minutes
+NORMAL_RATE = 2.0  # items a second: the simulator's default, see overheard/simulators/reddit/traffic.py
+REDDITS_RATE = 100.0  # requests per minute that the simulator allows, as Reddit does: averaged over ten minutes
 
 
 def shipped() -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Plan:
     every: str = "5m"
     digest_every: str = "2m"
     digests: float = 0.05  # share of the workspaces whose channel gets digests
-    hits: float = 0.5  # share of the items that hold what somebody listens for
+    hits: float = 0.5  # share of the items that match a query
     kill_every: float = 60.0
     trigger_every: float = 15.0
     reddits_rate: float = REDDITS_RATE
@@ -63,17 +63,17 @@ class Plan:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For the farm: ``TICK__INTERVAL`` and its like."""
+        """Return the settings as the farm's environment variables: ``TICK__INTERVAL`` …"""
         return {key.upper().replace(".", "__"): str(value) for key, value in self.config.items()}
 
     @property
     def interval(self) -> float:
-        """Seconds between two runs of a workspace."""
+        """Return the seconds between two runs of a workspace."""
         return schedule.next_due(self.every, "UTC", 0.0)
 
     @property
     def patience(self) -> float:
-        """Seconds after the last item until whatever has not arrived counts as lost.
+        """Return the seconds after the last item, after which a missing mention counts as lost.
 
         The last kill may take a poll's lease, and then a delivery's, with it; each is found by a sweep.
         """
@@ -83,7 +83,7 @@ class Plan:
 
     @property
     def header(self) -> str:
-        """What the figures are figures of."""
+        """Return a description of the plan, for the report."""
         config, groups = self.config, self.subreddits * KINDS / Config().fetch.group_size
         items = self.rate * self.interval
         need, have = groups + items / 100, config["reddit.requests_per_minute"] * self.interval / 60

@@ -1,4 +1,4 @@
-"""What the receiver was told, written down as it arrives."""
+"""A record of what arrives at the receiver, written as it arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of a soak: each figure beside what is allowed."""
+"""The table of a soak: each figure beside its limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Table = tuple[str, list[Figure]]
 
 
 def tables(result: Result) -> list[Table]:
-    """Titles and figures, in the order in which they matter."""
+    """Return titles and figures, the most important first."""
     return [
         ("Nothing lost, nothing twice", _books(result)),
         ("Requests to Reddit", _requests(result)),
@@ -48,7 +48,7 @@ def _books(result: Result) -> list[Figure]:
     books, left, kills = result.books, result.left, result.killer.kills
     same, other = books.repeats
     in_flight = Config().notify.threads
-    # Interrupted, what is missing was under way: a figure, but no verdict.
+    # After an interruption, missing mentions may still be on their way: a figure, but not a failure.
     missing = _none if result.complete else _info
     return [
         _info("kills", kills.total()),
@@ -116,7 +116,7 @@ def _time(result: Result) -> list[Figure]:
 def _at_the_end(result: Result, name: str) -> Figure:
     left = result.gauges.depth.get(name, 0)
     label = f"queue {name}, at the end"
-    # Delayed demands wait for their turn at the budget: that line is never empty for long.
+    # Delayed demands wait for their slots in the budget, so that queue is rarely empty.
     return _info(label, left) if name.endswith(DELAYED) or not result.complete else _none(label, left)
 
 

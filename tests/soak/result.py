@@ -1,4 +1,4 @@
-"""What a soak came to, and how it is read off the database and the logs."""
+"""The result of a soak, read from the database and the logs."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from tests.soak.killer import Killer
 from tests.soak.oracle import Books, Pair
 from tests.soak.plan import Plan
 
-SLOW = 250  # milliseconds from which on PostgreSQL notes a statement
+SLOW = 250  # milliseconds from which PostgreSQL logs a statement
 
 
 @dataclass(frozen=True)
 class Left:
-    """What nobody dealt with. ``gaps`` counts polls that could not read back to where the one before had ended."""
+    """Unfinished work. ``gaps`` counts polls that could not reach back to the previous one."""
 
     gaps: int
     dead: int
-    aside: int  # events that were rejected, or whose key nobody knows
+    aside: int  # events that were rejected or have an unknown routing key
     undelivered: int
 
 
 @dataclass
 class Result:
-    """``complete`` is False when the soak was interrupted: what is missing then may have been under way."""
+    """``complete`` is False if the soak was interrupted: missing mentions may have been on their way."""
 
     plan: Plan
     complete: bool
@@ -61,7 +61,7 @@ class Result:
 
 
 def stored(farm: Farm) -> Counter[Pair]:
-    """The mentions in the database that are not backfilled."""
+    """Return the mentions in the database that are not backfilled."""
     rows = (
         Mention.select(Workspace.slug, StoredItem.ref)
         .join(Workspace, on=(Mention.workspace == Workspace.id))
@@ -91,7 +91,7 @@ def left(farm: Farm, depth: dict[str, int]) -> Left:
 
 
 def errors(folder: Path) -> Counter[str]:
-    """What the processes logged as an error, and tracebacks that no log line holds."""
+    """Return the processes' error log lines, and tracebacks outside of log lines."""
     found: Counter[str] = Counter()
     for path in folder.glob("*.log"):
         for line in path.read_text().splitlines():
@@ -101,7 +101,7 @@ def errors(folder: Path) -> Counter[str]:
 
 
 def note_slow(postgres: PostgresServer, database: str) -> None:
-    """Let PostgreSQL write down what takes it long in this database."""
+    """Make PostgreSQL log slow statements in this database."""
     with psycopg.connect(postgres.url, autocommit=True) as admin:
         admin.execute(
             sql.SQL("ALTER DATABASE {} SET log_min_duration_statement = {}").format(
@@ -111,7 +111,7 @@ def note_slow(postgres: PostgresServer, database: str) -> None:
 
 
 def slow(postgres: PostgresServer, farm: Farm) -> list[float]:
-    """Durations of what was written down, in milliseconds."""
+    """Return the durations of the logged statements, in milliseconds."""
     assert postgres.home
     database = farm.database.rpartition("/")[2]
     pattern = re.compile(rf"\] {re.escape(database)} LOG:  duration: ([0-9.]+) ms")

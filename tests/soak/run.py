@@ -1,6 +1,6 @@
-"""One soak, from an empty machine to its results.
+"""One soak, from empty servers to its results.
 
-1. A simulated Reddit with some history, a receiver, a database and a bus, all of its own.
+1. A Reddit simulator with some history, a receiver, a database and a bus, all private.
 2. The workspaces come in as users bring them: `overheard import` of one file.
 3. Overheard's processes run as an operator starts them, while people talk, runs are asked for by hand, and one
    process after the other is killed.
@@ -36,11 +36,11 @@ Say = Callable[[str], None]
 
 
 class Interrupted(Exception):
-    """Somebody pressed Ctrl-C before there was anything to report."""
+    """Ctrl-C was pressed before there was anything to report."""
 
 
 class Soak:
-    """Runs a plan on two running servers. ``stop`` ends it early, with the results so far."""
+    """Run a plan on two running servers. ``stop`` ends it early, with the results so far."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Soak:
         self.say = say
 
     def run(self) -> Result:
-        """Raises Interrupted when it was stopped before the processes ran."""
+        """Run the soak. Raises Interrupted if it was stopped before the processes ran."""
         plan, clock = self.plan, Clock()
         simulator = RedditSimulator(clock=clock, requests_per_minute=plan.reddits_rate)
         name = f"soak_{int(time.time())}"
@@ -91,7 +91,7 @@ class Soak:
         try:
             took = scene.bring_in(farm, self.plan, made)
         except scene.ImportFailed:
-            if not self.stop.is_set():  # Ctrl-C is for the whole group of processes
+            if not self.stop.is_set():  # Ctrl-C reaches the whole process group
                 raise
         if self.stop.is_set():
             raise Interrupted
@@ -137,7 +137,7 @@ class Soak:
         events.close()
 
     def _drain(self, expected: dict[Pair, float], ended: float) -> float | None:
-        """Wait for what is under way. Seconds until it had all arrived, None when it did not."""
+        """Wait for mentions on their way. Return the seconds until all had arrived; None if they did not."""
         tell = arrived = 0.0
         while not self.stop.wait(0.5) and time.monotonic() - ended < self.plan.patience:
             self.killer.revive()
@@ -148,7 +148,7 @@ class Soak:
                 if not any(count for name, count in self.gauges.depth.items() if not name.endswith((DEAD, DELAYED))):
                     break
                 if time.monotonic() - ended - arrived > 60:
-                    break  # they say in the table what is left in which queue
+                    break  # the table shows what is left in which queue
             if time.monotonic() - ended >= tell:
                 tell = time.monotonic() - ended + TELL_EVERY
                 self.say(f"  draining  {missing:,} mentions under way · {self._queues()}")

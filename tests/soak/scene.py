@@ -1,4 +1,4 @@
-"""What stands before the first process runs: servers, a Reddit with some history, and the workspaces."""
+"""The set-up before the first process runs: servers, a Reddit with some history, and the workspaces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.rabbitmq import RabbitServer
 from tests.soak import world
 from tests.soak.plan import Plan
 
-HISTORY = 2  # items for each subreddit that were said before anybody listened
+HISTORY = 2  # items per subreddit from before the workspaces existed
 LONG_AGO = 3600.0
 
 

@@ -1,4 +1,4 @@
-"""The world of a soak: who listens to what, what is said, and a record of it (the truth log)."""
+"""The world of a soak: workspaces, items, and a record of both (the truth log)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.soak.oracle import Listener, Said, Wish
 from tests.soak.plan import Plan
 
 UNWANTED = "qhiring"
-POSTS = 0.25  # of what is said; the rest are comments
+POSTS = 0.25  # share of the items; the rest are comments
 # Markers begin with a letter with which nothing else begins.
 SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va", "we", "zi"]
 
@@ -27,7 +27,7 @@ class World:
 
 
 class Recorded(Traffic):
-    """Traffic that keeps what was said."""
+    """Traffic that records the items that it adds."""
 
     def __init__(self, simulator: RedditSimulator, plan: Plan, texts: list[SampleText]) -> None:
         super().__init__(simulator, plan.seed, plan.rate, texts=texts)
@@ -81,7 +81,7 @@ def specs(listeners: list[Listener], plan: Plan, sink: str, secret: str) -> list
 def _listener(
     plan: Plan, number: int, names: list[str], weights: list[float], markers: list[str], chance: random.Random
 ) -> Listener:
-    mine = names[number % len(names)]  # everything is watched by somebody
+    mine = names[number % len(names)]  # every subreddit is watched by some workspace
     more = chance.choices(names, cum_weights=weights, k=chance.randint(0, 4))
     kinds = chance.choices([("posts", "comments"), ("posts",), ("comments",)], (80, 10, 10))[0]
     wishes = tuple(_wish(markers, chance) for _ in range(chance.choices((1, 2, 3), (30, 40, 30))[0]))

@@ -1,4 +1,4 @@
-"""The boards by their uids, which links and bookmarks rely on. A new one is a module and a line here."""
+"""The boards by their uids, which links and bookmarks rely on. A new board is a module and a line here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from deploy.grafana.boards import delivery, overview, reddit, stages
 
 BOARDS: dict[str, Callable[[], Dashboard]] = {
-    "overheard-overview": overview.make,
-    "overheard-stages": stages.make,
-    "overheard-reddit": reddit.make,
-    "overheard-delivery": delivery.make,
+    "overheard-overview": overview.build,
+    "overheard-stages": stages.build,
+    "overheard-reddit": reddit.build,
+    "overheard-delivery": delivery.build,
 }

@@ -1,23 +1,23 @@
-"""Delivery: what reaches the world, how old, and what does not."""
+"""Delivery: what is delivered, how old it is, and what fails."""
 
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import DashboardRow, board
-from deploy.grafana.panels import Thresholds, curves, number
-from deploy.grafana.queries import PanelQuery, increase, latest, quantiles, rate
+from deploy.grafana.document import DashboardRow, dashboard
+from deploy.grafana.panels import Thresholds, stat_panel, timeseries_panel
+from deploy.grafana.queries import PanelQuery, gauge_max, increase, quantiles, rate
 
 
-def make() -> Dashboard:
-    """The board for everything behind store."""
-    return board(
+def build() -> Dashboard:
+    """Return the board for everything after store."""
+    return dashboard(
         "overheard-delivery",
         "Delivery",
-        "Tries to deliver by outcome, age at delivery, what waits, channels and their state.",
+        "Delivery attempts by outcome, age at delivery, backlog, channels and their state.",
         {
             "Now": [_figures()],
-            "Tries": [_tries()],
+            "Attempts": [_tries()],
             "Age and backlog": [_age()],
             "Channels": [_channels()],
             "Digests and alerts": [_rest()],
@@ -27,44 +27,44 @@ def make() -> Dashboard:
 
 def _figures() -> DashboardRow:
     return (
-        number(
+        stat_panel(
             "Pending",
-            "Deliveries that wait to be sent, those that wait for their next try included.",
+            "Deliveries waiting to be sent, including those waiting for their next attempt.",
             "short",
-            latest("overheard_deliveries_pending"),
+            gauge_max("overheard_deliveries_pending"),
             Thresholds(1000, 10000),
         ),
-        number(
+        stat_panel(
             "Oldest due",
-            "How long the oldest unsent delivery has been due. Those that wait for their next try are not due.",
+            "How long the oldest unsent delivery has been due. Those waiting for their next attempt are not due.",
             "s",
-            latest("overheard_oldest_work_seconds", where='work="delivery"'),
+            gauge_max("overheard_oldest_work_seconds", where='work="delivery"'),
             Thresholds(300, 900),
         ),
-        number(
-            "Tries that fail",
-            "Share of all tries that were retried, failed or disabled the channel, over 15 minutes.",
+        stat_panel(
+            "Failing attempts",
+            "Share of all attempts that were retried, failed or disabled the channel, over 15 minutes.",
             "percentunit",
             PanelQuery("overheard:delivery_failures:ratio_rate15m"),
             Thresholds(0.1, 0.5),
         ),
-        number(
+        stat_panel(
             "Channels failing",
-            "Channels whose last try failed. Each is tried again, and disabled after five days of nothing else.",
+            "Channels whose last attempt failed. Each is retried, and disabled after five days of failures only.",
             "short",
-            latest("overheard_channels", where='state="failing"'),
+            gauge_max("overheard_channels", where='state="failing"'),
             Thresholds(warn=1),
         ),
-        number(
+        stat_panel(
             "Channels disabled",
-            "Channels to which nothing is sent any more: overheard channel enable.",
+            "Channels to which nothing is sent any more. To enable one: overheard channel enable.",
             "short",
-            latest("overheard_channels", where='state="disabled"'),
+            gauge_max("overheard_channels", where='state="disabled"'),
             Thresholds(warn=1),
         ),
-        number(
+        stat_panel(
             "Delivered, 24 h",
-            "Deliveries that a receiver took in the last 24 hours.",
+            "Deliveries that were accepted in the last 24 hours.",
             "short",
             increase("overheard_deliveries_total", "24h", where='outcome="sent"'),
         ),
@@ -73,23 +73,23 @@ def _figures() -> DashboardRow:
 
 def _tries() -> DashboardRow:
     return (
-        curves(
-            "Tries by outcome",
-            "sent: taken. retried: tried again later. failed: given up for good. disabled: with the channel.",
+        timeseries_panel(
+            "Attempts by outcome",
+            "sent: accepted. retried: tried again later. failed: given up. disabled: given up with the channel.",
             "cps",
             rate("overheard_deliveries_total", by="outcome"),
             stacked=True,
         ),
-        curves(
-            "Tries by kind of channel",
-            "Signed webhooks, and everything that Apprise sends.",
+        timeseries_panel(
+            "Attempts by kind of channel",
+            "Signed webhooks, and everything sent by Apprise.",
             "cps",
             rate("overheard_deliveries_total", by="channel_kind"),
             stacked=True,
         ),
-        curves(
-            "Share that fails",
-            "Of all tries, by kind of channel, over 15 minutes.",
+        timeseries_panel(
+            "Failing share",
+            "Share of all attempts, by kind of channel, over 15 minutes.",
             "percentunit",
             PanelQuery(
                 'sum by (channel_kind) (overheard:deliveries:rate15m{outcome!="sent"})'
@@ -97,32 +97,32 @@ def _tries() -> DashboardRow:
                 "{{channel_kind}}",
             ),
             Thresholds(0.1, 0.5),
-            most=1,
+            axis_max=1,
         ),
     )
 
 
 def _age() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Age of items when delivered",
-            "From being written on Reddit to being taken by a receiver. Digests are old by design.",
+            "From being written on Reddit to being accepted by a receiver. Digests are old by design.",
             "s",
             quantiles("overheard_item_to_delivered_seconds"),
             Thresholds(warn=900),
         ),
-        curves(
+        timeseries_panel(
             "Pending",
-            "Deliveries that wait to be sent, those that wait for their next try included.",
+            "Deliveries waiting to be sent, including those waiting for their next attempt.",
             "short",
-            latest("overheard_deliveries_pending", "pending"),
+            gauge_max("overheard_deliveries_pending", "pending"),
             Thresholds(1000, 10000),
         ),
-        curves(
+        timeseries_panel(
             "Oldest due",
-            "Age of the oldest delivery, and of the oldest digest, that should have been done by now.",
+            "Age of the oldest delivery and of the oldest digest that should be done by now.",
             "s",
-            latest("overheard_oldest_work_seconds", by="work", where='work=~"delivery|digest"'),
+            gauge_max("overheard_oldest_work_seconds", by="work", where='work=~"delivery|digest"'),
             Thresholds(300, 900),
         ),
     )
@@ -130,22 +130,22 @@ def _age() -> DashboardRow:
 
 def _channels() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Channels by state",
-            "ok; failing: the last try failed; disabled: nothing is sent there any more.",
+            "ok; failing: the last attempt failed; disabled: nothing is sent there any more.",
             "short",
-            latest("overheard_channels", by="state"),
+            gauge_max("overheard_channels", by="state"),
             stacked=True,
         ),
-        curves(
-            "Waits for a channel's turn",
-            "Times a second that a channel had to wait for its own rate limit ([notify] per_minute).",
+        timeseries_panel(
+            "Channel rate-limit waits",
+            "Times per second that a channel had to wait for its own rate limit ([notify] per_minute).",
             "cps",
             rate("overheard_rate_limit_waits_total", "waits", where='key_kind="channel"'),
         ),
-        curves(
+        timeseries_panel(
             "Duration of notify",
-            "One message of notify is one round of a channel: up to [notify] batch deliveries.",
+            "One message of notify is one batch of a channel: up to [notify] batch deliveries.",
             "s",
             quantiles("overheard_stage_duration_seconds", 'stage="notify"'),
             Thresholds(60, 200),
@@ -155,20 +155,20 @@ def _channels() -> DashboardRow:
 
 def _rest() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Digests composed",
-            "Messages of the digest stage a second, by outcome.",
+            "Messages of the digest stage per second, by outcome.",
             "cps",
             rate("overheard_stage_messages_total", by="outcome", where='stage="digest"'),
         ),
-        curves(
+        timeseries_panel(
             "Channels disabled, last hour",
-            "Channels that were disabled: their receiver asked us to stop, or took nothing for five days.",
+            "Channels that were disabled: their receiver asked us to stop, or rejected everything for five days.",
             "short",
             increase("overheard_deliveries_total", "1h", "disabled", where='outcome="disabled"'),
             Thresholds(bad=1),
         ),
-        curves(
+        timeseries_panel(
             "Alerts to the operator, last hour",
             "Alerts about failed runs to the operator's own channel.",
             "short",

@@ -1,17 +1,17 @@
-"""Reddit: requests, the budget, feeds, what was missed, rechecks."""
+"""Reddit: requests, the budget, feeds, gaps, rechecks."""
 
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import DashboardRow, board
-from deploy.grafana.panels import Thresholds, curves, number
-from deploy.grafana.queries import PanelQuery, increase, latest, quantiles, rate
+from deploy.grafana.document import DashboardRow, dashboard
+from deploy.grafana.panels import Thresholds, stat_panel, timeseries_panel
+from deploy.grafana.queries import PanelQuery, gauge_max, increase, quantiles, rate
 
 
-def make() -> Dashboard:
-    """The board for everything that depends on Reddit."""
-    return board(
+def build() -> Dashboard:
+    """Return the board for everything that depends on Reddit."""
+    return dashboard(
         "overheard-reddit",
         "Reddit",
         "Requests and the budget they share, feeds and their lag, gaps, rechecks.",
@@ -27,46 +27,46 @@ def make() -> Dashboard:
 
 def _figures() -> DashboardRow:
     return (
-        number(
-            "Requests a minute",
-            "Requests to Reddit in the last minutes. Reddit allows 100 a minute for each client id; we keep to "
+        stat_panel(
+            "Requests per minute",
+            "Requests to Reddit in the last minutes. Reddit allows 100 per minute and client id; the limit here is "
             "[sources.reddit] requests_per_minute.",
             "short",
             PanelQuery("60 * sum(overheard:reddit_requests:rate5m)"),
             Thresholds(90, 100),
         ),
-        number(
+        stat_panel(
             "Failing",
-            "Share of the requests without answer, with 5xx, 401 or 429, or with a page that turns this server away.",
+            "Share of the requests without an answer, with 5xx, 401 or 429, or with a page that blocks this server.",
             "percentunit",
             PanelQuery("overheard:reddit_failures:ratio_rate15m"),
             Thresholds(0.1, 0.5),
         ),
-        number(
+        stat_panel(
             "Feeds refused",
-            "Feeds that Reddit refuses (private, banned, missing). Each is tried again by itself.",
+            "Feeds that Reddit refuses (private, banned, missing). Each is retried automatically.",
             "short",
-            latest("overheard_feeds", where='state="failing"'),
+            gauge_max("overheard_feeds", where='state="failing"'),
             Thresholds(warn=1),
         ),
-        number(
+        stat_panel(
             "Lag",
-            "How long ago the least recently read healthy feed was read. The rarest schedule sets it.",
+            "How long ago the least recently read healthy feed was read. The longest interval determines it.",
             "s",
-            latest("overheard_feed_lag_seconds"),
+            gauge_max("overheard_feed_lag_seconds"),
         ),
-        number(
+        stat_panel(
             "Gaps, 24 h",
-            "Readings that could not reach back to the one before: items were missed.",
+            "Polls that could not reach back to the previous one: items were missed.",
             "short",
             increase("overheard_coverage_gaps_total", "24h"),
             Thresholds(bad=1),
         ),
-        number(
+        stat_panel(
             "Rechecks overdue",
-            "Stored items that were not checked for deletion within their time.",
+            "Stored items that were not checked for deletion in time.",
             "short",
-            latest("overheard_recheck_overdue_items"),
+            gauge_max("overheard_recheck_overdue_items"),
             Thresholds(1, 1000),
         ),
     )
@@ -74,24 +74,24 @@ def _figures() -> DashboardRow:
 
 def _requests() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Requests by status",
-            "200: answered. 403, 404: a subreddit refuses. 429: too fast. blocked: this server is turned away. error: "
-            "no answer at all.",
+            "200: answered. 403, 404: a subreddit is refused. 429: too fast. blocked: by address or user agent. error: "
+            "no answer.",
             "reqps",
             rate("overheard_reddit_requests_total", by="status"),
             stacked=True,
         ),
-        curves(
+        timeseries_panel(
             "Requests by endpoint",
-            "new: posts; comments; info: rechecks; token: logins, one an hour for each process.",
+            "new: posts; comments; info: rechecks; token: logins, one per hour and process.",
             "reqps",
             rate("overheard_reddit_requests_total", by="endpoint"),
             stacked=True,
         ),
-        curves(
-            "Items a request",
-            "What a request brings, of 100 at most. Low: little is new, or many feeds are read one by one.",
+        timeseries_panel(
+            "Items per request",
+            "Items that a request returns, at most 100. Low: there is little news, or many feeds are read one by one.",
             "short",
             PanelQuery(
                 'sum(rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))'
@@ -99,37 +99,39 @@ def _requests() -> DashboardRow:
                 "[$__rate_interval]))",
                 "items",
             ),
-            most=100,
+            axis_max=100,
         ),
     )
 
 
 def _budget() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Requests left",
-            "What Reddit's last answer said is left in its window of ten minutes. It falls faster than we ask when "
-            "somebody else uses the same credentials. A gap: it was not asked for so long.",
+            "Requests left in Reddit's window of ten minutes, by its last answer. It falls faster than requests are "
+            "made if another program uses the same credentials. A gap: no request was made for that long.",
             "short",
-            latest("overheard_reddit_budget_remaining", "left"),
-            Thresholds(50, 10, low=True),
+            gauge_max("overheard_reddit_budget_remaining", "left"),
+            Thresholds(50, 10, below=True),
         ),
-        curves(
-            "The line",
-            "How far ahead requests are reserved. At 5 minutes nobody lines up any more, and asks again later.",
+        timeseries_panel(
+            "Budget reserved ahead",
+            "How far ahead requests are reserved. At 5 minutes no more slots are reserved, and work is tried "
+            "again later.",
             "s",
-            latest("overheard_reddit_budget_booked_seconds", "line"),
+            gauge_max("overheard_reddit_budget_booked_seconds", "reserved ahead"),
             Thresholds(60, 120),
         ),
-        curves(
-            "Waits for a turn",
-            "Times a second that something had to wait for its turn at Reddit's budget.",
+        timeseries_panel(
+            "Rate-limit waits",
+            "Times per second that a message had to wait for its slot in Reddit's budget.",
             "cps",
             rate("overheard_rate_limit_waits_total", "waits", where='key_kind="reddit"'),
         ),
-        curves(
+        timeseries_panel(
             "Length of waits",
-            "For Reddit's budget, and for channels' own. Beyond a second no thread waits: the message comes back.",
+            "For Reddit's budget and for channels' rate limits. For more than a second no thread waits: the message is "
+            "postponed.",
             "s",
             quantiles("overheard_rate_limit_wait_seconds"),
             Thresholds(warn=60),
@@ -139,29 +141,29 @@ def _budget() -> DashboardRow:
 
 def _feeds() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Feeds by state",
             "A feed is one listing (posts or comments of a subreddit), shared by all workspaces. New: not read yet.",
             "short",
-            latest("overheard_feeds", by="state"),
+            gauge_max("overheard_feeds", by="state"),
             stacked=True,
         ),
-        curves(
+        timeseries_panel(
             "Lag",
-            "How long ago the least recently read healthy feed was read, and any of them. No answer: for how long each "
-            "try has failed.",
+            "lag: how long ago the least recently read healthy feed was read; last reading: any feed; no answer: how "
+            "long every request has failed.",
             "s",
             (
-                latest("overheard_feed_lag_seconds", "lag"),
+                gauge_max("overheard_feed_lag_seconds", "lag"),
                 PanelQuery(
                     'time() - max(overheard_reddit_last_success_timestamp_seconds{job="overheard"} > 0)', "last reading"
                 ),
-                latest("overheard_reddit_failing_seconds", "no answer"),
+                gauge_max("overheard_reddit_failing_seconds", "no answer"),
             ),
         ),
-        curves(
+        timeseries_panel(
             "Items read",
-            "Posts and comments a second, seen before or not; unreadable: what has not the form of an item.",
+            "Posts and comments per second, seen before or not; unreadable: entries that are not valid items.",
             "cps",
             (
                 rate("overheard_items_fetched_total", by="kind"),
@@ -169,9 +171,9 @@ def _feeds() -> DashboardRow:
             ),
             stacked=True,
         ),
-        curves(
+        timeseries_panel(
             "Gaps, last hour",
-            "Readings that could not reach back to the one before: Reddit lists the newest 1,000 items only.",
+            "Polls that could not reach back to the previous one: Reddit lists only the newest 1,000 items.",
             "short",
             increase("overheard_coverage_gaps_total", "1h", "gaps"),
             Thresholds(bad=1),
@@ -181,23 +183,23 @@ def _feeds() -> DashboardRow:
 
 def _rechecks() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Rechecked",
-            "Stored items a second that Reddit was asked about again, 100 a request, from what the budget has left.",
+            "Stored items per second that were looked up again, 100 per request, with spare budget.",
             "cps",
             rate("overheard_items_rechecked_total", "rechecked"),
         ),
-        curves(
+        timeseries_panel(
             "Erased, last hour",
-            "Items erased because they were deleted on Reddit, or old. What overheard forget erases is not shown.",
+            "Items erased because they were deleted on Reddit, or old. Those of overheard forget are not included.",
             "short",
             increase("overheard_items_erased_total", "1h", by="cause"),
         ),
-        curves(
+        timeseries_panel(
             "Overdue",
             "Stored items whose recheck is overdue.",
             "short",
-            latest("overheard_recheck_overdue_items", "overdue"),
+            gauge_max("overheard_recheck_overdue_items", "overdue"),
             Thresholds(1, 1000),
         ),
     )

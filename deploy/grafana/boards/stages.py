@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.document import DashboardRow, board
-from deploy.grafana.panels import Thresholds, curves
-from deploy.grafana.queries import PanelQuery, latest, quantile_by, quantiles, rate
+from deploy.grafana.document import DashboardRow, dashboard
+from deploy.grafana.panels import Thresholds, timeseries_panel
+from deploy.grafana.queries import PanelQuery, gauge_max, quantile_by, quantiles, rate
 
 DURATION = "overheard_stage_duration_seconds"
 
 
-def make() -> Dashboard:
-    """The board to find the stage that holds everything up."""
-    return board(
+def build() -> Dashboard:
+    """Return the board that shows which stage is the bottleneck."""
+    return dashboard(
         "overheard-stages",
         "Stages",
         "Rate, errors and duration of each stage; queues, threads and the index.",
@@ -29,51 +29,50 @@ def make() -> Dashboard:
 
 def _rates() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Messages by stage",
-            "Messages that each stage has finished with, a second, however they ended.",
+            "Messages that each stage has finished with per second, whatever the outcome.",
             "cps",
             rate("overheard_stage_messages_total", by="stage"),
         ),
-        curves(
+        timeseries_panel(
             "Messages by outcome",
-            "How they ended: ok; retried (a fault, tried again); postponed (its turn at the budget comes later); dead "
-            "(given up); dropped (no longer needed); rejected (a public event that was refused).",
+            "Outcomes: ok; retried (failed, tried again later); postponed (until its slot in the budget); dead "
+            "(given up); dropped (no longer needed); merged and rejected (public events).",
             "cps",
             rate("overheard_stage_messages_total", by="outcome"),
             stacked=True,
         ),
-        curves(
-            "Share that fails",
-            "Retried or dead, of all messages of a stage, over five minutes.",
+        timeseries_panel(
+            "Failing share",
+            "Share of a stage's messages that were retried or dead, over five minutes.",
             "percentunit",
             PanelQuery("overheard:stage_failures:ratio_rate5m", "{{stage}}"),
             Thresholds(0.05, 0.25),
-            most=1,
+            axis_max=1,
         ),
     )
 
 
 def _durations() -> DashboardRow:
     return (
-        curves(
-            "Usual duration",
-            "Half of a stage's messages took less.",
+        timeseries_panel(
+            "Median duration",
+            "Half of a stage's messages took less time.",
             "s",
             quantile_by(0.5, DURATION, "stage"),
             Thresholds(warn=10),
         ),
-        curves(
-            "Long durations",
-            "99 % of a stage's messages took less. fetch waits for Reddit, notify for receivers.",
+        timeseries_panel(
+            "99th percentile of durations",
+            "99 % of a stage's messages took less time. fetch waits for Reddit, notify for receivers.",
             "s",
             quantile_by(0.99, DURATION, "stage"),
             Thresholds(30, 120),
         ),
-        curves(
-            "Threads' time",
-            "Seconds of work a second: how many threads a stage keeps busy on average. At its number of threads, it "
-            "is full.",
+        timeseries_panel(
+            "Busy threads",
+            "How many threads a stage keeps busy on average. At its number of threads, it is saturated.",
             "short",
             rate("overheard_stage_duration_seconds_sum", by="stage"),
         ),
@@ -82,52 +81,52 @@ def _durations() -> DashboardRow:
 
 def _queues() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Messages ready",
-            "Messages that could be worked on now. The stage whose queue is long holds up those behind it.",
+            "Messages ready to be processed. A stage with a long queue delays those after it.",
             "short",
-            latest("overheard_queue_messages", by="queue", where='state="ready"'),
+            gauge_max("overheard_queue_messages", by="queue", where='state="ready"'),
             Thresholds(warn=1000),
         ),
-        curves(
+        timeseries_panel(
             "Oldest run and poll",
-            "Age of the oldest run (waits for fetch) and poll (waits for match and store).",
+            "Age of the oldest run (waiting for fetch) and poll (waiting for match and store).",
             "s",
-            latest("overheard_oldest_work_seconds", by="work", where='work=~"run|poll"'),
+            gauge_max("overheard_oldest_work_seconds", by="work", where='work=~"run|poll"'),
             Thresholds(300, 900),
         ),
-        curves(
+        timeseries_panel(
             "Consumers",
-            "Processes that consume each queue. 0: nobody works on it.",
+            "Processes that consume each queue. 0: the queue has no consumers.",
             "short",
-            latest("overheard_queue_consumers", by="queue"),
-            Thresholds(bad=1, low=True),
+            gauge_max("overheard_queue_consumers", by="queue"),
+            Thresholds(bad=1, below=True),
         ),
     )
 
 
 def _aside() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Delayed",
-            "Messages that wait on the bus for a retry or for their turn at the budget; those that a worker already "
-            "holds are not among them.",
+            "Messages waiting on the bus for a retry or for their slot in the budget, except those that a worker "
+            "already holds.",
             "short",
-            latest("overheard_queue_messages", by="queue", where='state="delayed"'),
+            gauge_max("overheard_queue_messages", by="queue", where='state="delayed"'),
         ),
-        curves(
-            "Given up",
-            "Messages in dead-letter queues, before the tick moves them to the database; events that were rejected, or "
-            "came with an unknown key.",
+        timeseries_panel(
+            "Dead-lettered",
+            "Messages in dead-letter queues, before the tick moves them to the database; events that were rejected or "
+            "have an unknown routing key.",
             "short",
-            latest("overheard_queue_messages", by="queue", where='state="dead"'),
+            gauge_max("overheard_queue_messages", by="queue", where='state="dead"'),
             Thresholds(warn=1),
         ),
-        curves(
+        timeseries_panel(
             "Dead letters in the database",
-            "They wait for somebody: overheard dead list.",
+            "To be replayed or dropped: overheard dead-letters list.",
             "short",
-            latest("overheard_dead_letters", "dead letters"),
+            gauge_max("overheard_dead_letters", "dead letters"),
             Thresholds(1, 100),
         ),
     )
@@ -135,52 +134,52 @@ def _aside() -> DashboardRow:
 
 def _threads() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "In progress",
-            "Messages that are being worked on now.",
+            "Messages being processed now.",
             "short",
             PanelQuery('sum by (stage) (overheard_stage_in_progress{job="overheard"})', "{{stage}}"),
             stacked=True,
         ),
-        curves(
+        timeseries_panel(
             "Longest in progress",
-            "How long the message longest in progress has taken so far, in each process. The time limit is 5 minutes.",
+            "How long the longest-running message of each process has taken so far. The time limit is 5 minutes.",
             "s",
             PanelQuery('overheard_longest_in_progress_seconds{job="overheard"}', "{{program}} {{instance}}"),
             Thresholds(300, 600),
         ),
-        curves(
+        timeseries_panel(
             "Threads alive",
             "Worker and consumer threads. A process without one of either does nothing.",
             "short",
             PanelQuery('overheard_worker_threads_alive{job="overheard"}', "{{program}} {{instance}} {{role}}"),
-            Thresholds(bad=1, low=True),
+            Thresholds(bad=1, below=True),
         ),
     )
 
 
 def _index() -> DashboardRow:
     return (
-        curves(
+        timeseries_panel(
             "Queries in the index",
-            "Each match process holds all. Refused: accepted once, and not any more; `overheard check` names them.",
+            "Each match process holds all. refused: accepted once, but not today; `overheard check` lists them.",
             "short",
             (
-                latest("overheard_queries", "queries"),
-                latest("overheard_refused_queries", "refused, matched: {{matched}}", by="matched"),
+                gauge_max("overheard_queries", "queries"),
+                gauge_max("overheard_refused_queries", "refused, matched: {{matched}}", by="matched"),
             ),
         ),
-        curves(
-            "Bringing the index up to date",
-            "Time for each look at what has changed, made before each message of match.",
+        timeseries_panel(
+            "Index update time",
+            "Time to load changes into the index, before each message of match that finds any.",
             "s",
             quantiles("overheard_index_build_seconds"),
             Thresholds(warn=5),
         ),
-        curves(
+        timeseries_panel(
             "Due in the last tick",
             "Workspaces that the last tick found due.",
             "short",
-            latest("overheard_due_workspaces", "workspaces"),
+            gauge_max("overheard_due_workspaces", "workspaces"),
         ),
     )

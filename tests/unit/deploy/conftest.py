@@ -1,4 +1,4 @@
-"""The shell library with the rest of the server set aside: users, services, and places that no test may write to."""
+"""The shell library without the rest of the server: users, services, and paths outside the test's folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.deploy.shell import ROOT, script
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
-# What files would be given away goes to the file `owners`.
+# Changes of ownership are recorded in the file `owners`.
 ASIDE = """
 HERE=$1
 BACKUPS=$1/backups BACKUP_MARK=$STATE/${BACKUP_MARK##*/}
@@ -34,7 +34,7 @@ service_runs() { false; }
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """Runs a script after the library; ``environ`` are variables of its environment."""
+    """Run a script after the library; ``environ`` is its environment."""
 
     def run(body: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""Runs pieces of deploy/'s shell library by themselves, in a folder instead of on the server."""
+"""Run parts of deploy/'s shell library in a folder instead of on the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-# Where everything is, below the folder $1 instead of below /.
+# All paths are below the folder $1 instead of below /.
 PLACES = """
 set -euo pipefail
 PROGRAM=test SOURCE=$PWD goal=full installed=yes sqlite= arguments=
@@ -19,12 +19,12 @@ log=$1/log
 
 
 def script(body: str) -> list[str]:
-    """The command that runs ``body`` after the library; its ``$1`` is the folder, to be appended."""
+    """Return the command that runs ``body`` after the library. Append the folder, which is its ``$1``."""
     return ["bash", "-c", PLACES + body, "test"]
 
 
 def shell(folder: Path, body: str) -> str:
-    """Run it; what it printed, on either."""
+    """Run ``body`` and return its output, stdout and stderr."""
     done = subprocess.run(
         [*script(body), str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

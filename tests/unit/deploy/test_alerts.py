@@ -1,4 +1,4 @@
-"""Rules, their tests and the runbook belong together; promtool, the real one, says what the rules do."""
+"""Rules, their tests and the runbook belong together. The real promtool evaluates the rules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_rules_do_what_their_tests_say(path: Path) -> None:
 
 
 def expected() -> dict[str, set[bool]]:
-    """For each alert, whether a test expects it to fire, and not to."""
+    """Return for each alert whether tests expect it to fire (True) and not to fire (False)."""
     found: dict[str, set[bool]] = defaultdict(set)
     for path in TESTS:
         for test in yaml.safe_load(path.read_text())["tests"]:
@@ -52,15 +52,15 @@ def test_every_alert_has_its_section_in_the_runbook_and_every_section_its_alert(
     assert sections == set(alerts())
 
 
-def test_alerts_say_what_is_wrong_and_where_to_read_on() -> None:
+def test_alerts_are_labelled_described_and_linked_to_the_runbook() -> None:
     assert {name: lacking for name, alert in alerts().items() if (lacking := lacks(name, alert))} == {}
 
 
 def lacks(name: str, alert: dict[str, Any]) -> list[str]:
-    """What is wrong with an alert, its annotations, or its section of the runbook."""
+    """Return what is missing in an alert, its annotations, or its section of the runbook."""
     notes = alert["annotations"]
     section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
-    text = section[1].lower() if section else ""
+    bold = " ".join(re.findall(r"^\*\*(.+?)\*\*", section[1], re.MULTILINE)).lower() if section else ""
     right = {
         "severity alone as label": set(alert["labels"]) == {"severity"},
         "severity": alert["labels"].get("severity") in {"critical", "warning"} or name == "Watchdog",
@@ -69,11 +69,11 @@ def lacks(name: str, alert: dict[str, Any]) -> list[str]:
         "full stop": notes.get("description", "").endswith("."),
         "section": section is not None,
     }
-    parts = ("means:", "lost meanwhile:") if name == "Watchdog" else ("look", "lost")
-    return [what for what, holds in (right | {part: part in text for part in parts}).items() if not holds]
+    parts = ("meaning:", "diagnose", "fix", "impact")
+    return [what for what, holds in (right | {part: part in bold for part in parts}).items() if not holds]
 
 
-def test_no_advice_throws_away_what_would_become_a_dead_letter() -> None:
+def test_no_advice_discards_future_dead_letters() -> None:
     assert "purge_queue" not in RUNBOOK
     assert "rabbitmqadmin" not in RUNBOOK, "root's login may not read the queues"
 

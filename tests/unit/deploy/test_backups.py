@@ -1,4 +1,4 @@
-"""A backup of a server leaves a mark, so that a missing one is noticed. The rest: tests/integration/test_backup.py."""
+"""A server's backup leaves a timestamp, so that a missing one is noticed. More in tests/integration/test_backup.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from overheard.operations.facts import BACKUP_MARK
 from tests.unit.deploy.conftest import Shell
 
-# The parts around: a database of 101 MB, and 1,702 MB that are free.
+# Replaced parts of the library: a database of 101 MB, and 1,702 MB of free space.
 BACKUP = """
 read_facts() { db=([kind]=sqlite [schema]=0001 [megabytes]=101); }
 df() { printf 'Avail\\n1702\\n'; }
@@ -29,7 +29,7 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "state" / BACKUP_MARK.name
 
 
-def test_the_mark_is_where_status_and_the_node_exporter_look(shell: Shell) -> None:
+def test_the_mark_is_where_status_and_the_node_exporter_read_it(shell: Shell) -> None:
     assert shell('source "$SOURCE/deploy/lib/archive.sh"; echo "$BACKUP_MARK"').stdout == f"{BACKUP_MARK}\n"
     command = ["prometheus-node-exporter", "--help"]
     help = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -38,7 +38,7 @@ def test_the_mark_is_where_status_and_the_node_exporter_look(shell: Shell) -> No
     assert Path(directory[1]) == BACKUP_MARK.parent
 
 
-def test_a_backup_of_the_server_leaves_a_mark_that_anybody_may_read(shell: Shell, tmp_path: Path, mark: Path) -> None:
+def test_a_backup_of_the_server_leaves_a_world_readable_mark(shell: Shell, tmp_path: Path, mark: Path) -> None:
     done = shell(BACKUP + 'touch -d 2026-01-01 "$BACKUP_MARK"; make_backup "$BACKUPS" 14; ls "$BACKUPS"')
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("overheard-2")
@@ -49,14 +49,14 @@ def test_a_backup_of_the_server_leaves_a_mark_that_anybody_may_read(shell: Shell
     assert time.time() - family.samples[0].value < 60
 
 
-@pytest.mark.parametrize("failure", ["dump_database() { false; }", "verify_backup() { fail damaged; }"])
-def test_one_that_failed_leaves_none(shell: Shell, mark: Path, failure: str) -> None:
+@pytest.mark.parametrize("failure", ["dump_database() { false; }", "verify_backup() { die damaged; }"])
+def test_a_failed_backup_leaves_no_mark(shell: Shell, mark: Path, failure: str) -> None:
     done = shell(f'{BACKUP}{failure}\nmake_backup "$BACKUPS" 14')
     assert done.returncode == 1, done.stderr
     assert not mark.exists()
 
 
-def test_one_of_another_database_leaves_none(shell: Shell, mark: Path) -> None:
+def test_a_backup_of_another_database_leaves_no_mark(shell: Shell, mark: Path) -> None:
     done = shell(f'{BACKUP}installed=; cd "$HERE"; make_backup "$BACKUPS" 14')
     assert done.returncode == 0, done.stderr
     assert not mark.exists()
@@ -72,9 +72,7 @@ def test_one_of_another_database_leaves_none(shell: Shell, mark: Path) -> None:
         ("db[megabytes]=851; installed=", None),
     ],
 )
-def test_it_needs_room_for_copy_and_archive_and_what_rabbitmq_needs(
-    shell: Shell, change: str, needed: int | None
-) -> None:
+def test_a_backup_needs_space_for_copy_archive_and_rabbitmq(shell: Shell, change: str, needed: int | None) -> None:
     done = shell(
         f'{BACKUP}cd "$HERE"\nread_facts() {{ db=([kind]=sqlite [schema]=1); {change}; }}\nmake_backup "$BACKUPS" 14'
     )
@@ -88,7 +86,7 @@ def test_it_needs_room_for_copy_and_archive_and_what_rabbitmq_needs(
 SET_UP = 'ship_unit() { :; }; systemctl() { :; }\ninstall_backups "$SOURCE"'
 
 
-def test_the_mark_is_there_before_the_first_backup_and_stays_when_it_is_set_up_again(shell: Shell, mark: Path) -> None:
+def test_setting_backups_up_creates_the_mark_once(shell: Shell, mark: Path) -> None:
     assert shell(SET_UP).returncode == 0
     os.utime(mark, (1e9, 1e9))
     done = shell(SET_UP)

@@ -1,4 +1,4 @@
-"""The dashboards: generated, whole, and laid out on Grafana's grid. Whether their queries work: tests/integration."""
+"""The dashboards: generated, complete, and laid out on Grafana's grid. Their queries run in tests/integration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_there_is_no_other_dashboard() -> None:
     }
 
 
-def test_boards_keep_their_uids_and_know_each_other() -> None:
+def test_boards_keep_their_uids_and_link_to_each_other() -> None:
     assert set(BOARDS) == {f"overheard-{name}" for name in ("overview", "stages", "reddit", "delivery")}
     for name, board in boards().items():
         assert board["uid"] == f"overheard-{name}"
@@ -47,7 +47,7 @@ def test_boards_keep_their_uids_and_know_each_other() -> None:
 
 
 def wrong(holds: Callable[[dict[str, Any]], None]) -> list[str]:
-    """Each panel for which it does not hold, with what does not."""
+    """Return each panel for which the assertions fail, with the failure."""
     found = []
     for name, panel in PANELS:
         try:
@@ -57,7 +57,7 @@ def wrong(holds: Callable[[dict[str, Any]], None]) -> list[str]:
     return found
 
 
-def test_panels_say_what_they_show_and_in_what_unit() -> None:
+def test_panels_have_a_description_a_unit_and_queries_of_existing_series() -> None:
     series = known()
 
     def documented(panel: dict[str, Any]) -> None:
@@ -76,24 +76,24 @@ def test_panels_say_what_they_show_and_in_what_unit() -> None:
     assert wrong(documented) == []
 
 
-def test_panels_ask_the_prometheus_that_was_chosen() -> None:
-    def asks_the_chosen(panel: dict[str, Any]) -> None:
+def test_panels_use_the_selected_prometheus() -> None:
+    def uses_the_selected(panel: dict[str, Any]) -> None:
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
         assert all("datasource" not in target for target in panel["targets"])
 
-    assert wrong(asks_the_chosen) == []
+    assert wrong(uses_the_selected) == []
 
 
 FIGURES = {panel["title"]: panel for name, panel in PANELS if name == "overview" and panel["type"] == "stat"}
 KIND = {"stat": "instant", "gauge": "instant", "table": "instant", "timeseries": "range"}
 
 
-def test_figures_are_of_now_and_not_the_last_that_was_known() -> None:
+def test_stat_panels_show_the_current_value_and_no_earlier_one() -> None:
     def of_now(panel: dict[str, Any]) -> None:
         wanted = {"instant": KIND[panel["type"]] == "instant", "range": KIND[panel["type"]] == "range"}
         assert all({**target, **wanted} == target for target in panel["targets"])
         if panel["type"] == "stat":
-            assert panel["options"]["graphMode"] == "none", "there is no course to draw"
+            assert panel["options"]["graphMode"] == "none", "an instant query has no sparkline"
             (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
             assert mapping["options"] == {"match": "null+nan", "result": {"text": "–", "color": "text"}}
 
@@ -109,7 +109,7 @@ INTERVAL = 'overheard_canary_interval_seconds{job="overheard"}'
 
 
 def figure(title: str, at: str, value: float | None) -> dict[str, Any]:
-    """What promtool is to find."""
+    """Return what promtool expects of a panel."""
     (target,) = FIGURES[title]["targets"]
     return {"expr": target["expr"], "eval_time": at, "exp_samples": [] if value is None else [{"value": value}]}
 
@@ -123,8 +123,8 @@ def evaluate(folder: Path, series: dict[str, str], *figures: dict[str, Any]) -> 
 
 @pytest.mark.servers
 @pytest.mark.parametrize("title", MOMENTS)
-def test_an_age_grows_when_who_showed_it_has_died(title: str, tmp_path: Path) -> None:
-    """Its last sign was at 10 minutes, its process ended at 12."""
+def test_an_age_grows_after_the_exporting_process_has_died(title: str, tmp_path: Path) -> None:
+    """The timestamp is of minute 10; the process dies at minute 12."""
     job = "node" if title == "Last backup" else "overheard"
     series = {MOMENTS[title] + f'{{job="{job}"}}': "0+60x10 600x2 stale", INTERVAL: "300x12 stale"}
     evaluate(tmp_path, series, figure(title, "11m", 60), figure(title, "30m", 1200), figure(title, "6h", 21000))
@@ -132,14 +132,14 @@ def test_an_age_grows_when_who_showed_it_has_died(title: str, tmp_path: Path) ->
 
 @pytest.mark.servers
 def test_a_canary_that_is_off_has_no_age(tmp_path: Path) -> None:
-    """It was switched off at 10 minutes: nobody waits for it, though it was seen not long ago."""
+    """It is switched off at minute 10: no age is shown, although the last canary is recent."""
     series = {MOMENTS["Canary"] + '{job="overheard"}': "0+60x10 0x20", INTERVAL: "300x10 0x20"}
     evaluate(tmp_path, series, figure("Canary", "9m", 0), figure("Canary", "20m", None))
     evaluate(tmp_path, {MOMENTS["Canary"] + '{job="overheard"}': "0x20"}, figure("Canary", "20m", None))
 
 
 @pytest.mark.servers
-def test_what_only_the_living_know_is_not_known_when_they_are_gone(tmp_path: Path) -> None:
+def test_gauges_of_dead_processes_have_no_value(tmp_path: Path) -> None:
     series = {
         'overheard_dead_letters{job="overheard"}': "0x10 stale",
         'overheard_oldest_work_seconds{job="overheard",work="run"}': "3x10 stale",
@@ -166,13 +166,13 @@ def test_the_layout_fills_the_grid_without_overlap(name: str) -> None:
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
-def test_the_first_row_of_the_overview_says_whether_it_works() -> None:
+def test_the_first_row_of_the_overview_is_eight_stat_panels() -> None:
     first = list(panels(boards()["overview"]))[:8]
     assert {panel["type"] for panel in first} == {"stat"}
     assert len({panel["gridPos"]["y"] for panel in first}) == 1
 
 
-def test_every_series_of_ours_is_looked_at() -> None:
+def test_every_metric_is_used_by_a_panel_or_an_alert() -> None:
     queries = [target["expr"] for _, panel in PANELS for target in panel["targets"]]
     named = set().union(*(named_in(expr) for expr in [*queries, *(rule["expr"] for rule in rules())]))
     defined = ProcessMetrics(CollectorRegistry()).series
@@ -181,14 +181,14 @@ def test_every_series_of_ours_is_looked_at() -> None:
     assert set(records()) <= named
 
 
-def test_thresholds_below_which_it_is_bad() -> None:
-    steps = _thresholds(Thresholds(0.99, 0.9, low=True)).build().steps
+def test_thresholds_may_apply_below_their_value() -> None:
+    steps = _thresholds(Thresholds(0.99, 0.9, below=True)).build().steps
     assert [(step.value, step.color) for step in steps] == [(None, "red"), (0.9, "orange"), (0.99, "green")]
-    steps = _thresholds(Thresholds(bad=1, low=True)).build().steps
+    steps = _thresholds(Thresholds(bad=1, below=True)).build().steps
     assert [(step.value, step.color) for step in steps] == [(None, "red"), (1, "green")]
 
 
-def test_provisioning_leads_to_what_is_installed() -> None:
+def test_provisioning_points_to_the_installed_files() -> None:
     folder = ROOT / "deploy/grafana/provisioning"
     (provider,) = yaml.safe_load((folder / "dashboards/overheard.yml").read_text())["providers"]
     assert provider["options"]["path"] == f"/opt/overheard/current/{DASHBOARDS.relative_to(ROOT)}"

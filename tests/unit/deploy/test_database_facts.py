@@ -1,4 +1,4 @@
-"""Copies of a SQLite database, as deploy/backup makes them. The rest: tests/integration/test_backup.py."""
+"""Copies of a SQLite database, as deploy/backup makes them. The rest is in tests/integration/test_backup.py."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_a_database_of_any_name_is_copied_whole(tmp_path: Path, name: str) -> No
         assert copy.execute("SELECT id FROM kept").fetchall() == [(7,)]
 
 
-def test_a_damaged_file_is_not_sound(tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "overheard.db"
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     with pytest.raises((ConfigError, sqlite3.DatabaseError)):
-        database_facts.require_sound(path)
+        database_facts.require_intact(path)

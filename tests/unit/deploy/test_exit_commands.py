@@ -1,4 +1,4 @@
-"""What the scripts of deploy/ do at their end, however it comes: going back must not end half-way."""
+"""Exit commands of the scripts in deploy/ run however the script ends: going back must not stop half-way."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ first_of_two() {
 }
 
 go_back() {
-    part=back
+    section=back
     local found
     first_of_two
-    change "go back to $found" echo it is so
+    step "go back to $found" echo it is so
     echo "back at $found"
 }
 
 work() {
     local deep=1
-    give_up "it failed" "a hint"
+    die_with_log "it failed" "a hint"
 }
 
 on_exit "echo the last"
@@ -41,7 +41,7 @@ work
 """
 
 
-def test_all_of_them_run_although_one_fails(tmp_path: Path) -> None:
+def test_all_exit_commands_run_although_one_fails(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", SCRIPT, "test", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

@@ -1,4 +1,4 @@
-"""An upgrade that fails before anything was changed leaves all as it was. The rest: tests/machine."""
+"""An upgrade that fails before it changes anything leaves everything as it was. The rest is tested in tests/machine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import pytest
 
 from tests.unit.deploy.conftest import Shell
 
-# The upgrade's own steps; those around them only say that they were there.
+# The upgrade's own steps; the library's steps around them do nothing.
 UPGRADE = """
 eval "$(grep -vE '^(PROGRAM=|SOURCE=|LOG=|source |main ")' deploy/upgrade)"
 LOG=$HERE/log CURRENT=$HERE/current
 mkdir -p "$HERE/releases/old"; ln -s "$HERE/releases/old" "$CURRENT"
-look_at_installation() { old=$(readlink "$CURRENT"); }
-others="lock_deployment build_release look_with_new_code install_database install_rabbitmq put_files start_supervision"
+preflight_checks() { old=$(readlink "$CURRENT"); }
+others="lock_deployment build_release check_with_new_release install_database install_rabbitmq put_files"
+others+=" start_supervision"
 for step in $others; do
     eval "$step() { :; }"
 done
-drain() { note "drained"; }
-make_backup() { fail "there is no room for a backup"; }
+drain() { report "drained"; }
+make_backup() { die "there is no room for a backup"; }
 systemctl() { :; }
 main
 """
@@ -29,7 +30,7 @@ main
 def test_a_failed_backup_leaves_the_environment_and_starts_the_old_release(
     shell: Shell, tmp_path: Path, before: str | None
 ) -> None:
-    """``before``: what an earlier upgrade has kept, and the operator has changed since."""
+    """``before`` is the environment that an earlier upgrade kept; the operator has changed it since."""
     operator = tmp_path / "etc/operator"
     operator.mkdir(parents=True)
     environment = tmp_path / "etc/environment"

@@ -88,7 +88,7 @@ listener() { [[ $1 == 3000 ]] && echo "$WHO"; }
 command() { [[ $2 != grafana-server ]] && builtin command "$@"; }
 have_grafana() { false; }
 known_to_apt() { [[ $APT ]]; }
-check_ports; stop_for_problems; echo free
+check_ports; abort_on_problems; echo free
 """
 
 

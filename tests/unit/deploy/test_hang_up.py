@@ -14,15 +14,15 @@ from tests.unit.deploy.shell import ROOT, script
 WORK = """
 go_back() {
     say "going back"
-    change "go back" touch "$1/back"
+    step "go back" touch "$1/back"
     say "went back"
 }
 folder=$1
 on_exit "go_back '$folder'"
-change "wait until nobody listens" sh -c "touch '$1/begun'; read -r line <'$1/gone'"
-note "nobody listens"
+step "wait until nobody listens" sh -c "touch '$1/begun'; read -r line <'$1/gone'"
+report "nobody listens"
 """
-ENDINGS = {"it goes through": 'off_exit; touch "$1/through"', "it fails": 'give_up "it failed" "a hint"'}
+ENDINGS = {"it goes through": 'off_exit; touch "$1/through"', "it fails": 'die_with_log "it failed" "a hint"'}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -45,7 +45,7 @@ def test_the_installer_knows_every_programs_port(shell: Shell) -> None:
         ("", "#OVERHEARD_METRICS__HOST=x\nOVERHEARD_METRICS__HOST=10.0.0.6\n", {}, "10.0.0.6 9400"),
     ],
 )
-def test_where_the_processes_will_be(
+def test_host_and_port_of_the_processes(
     shell: Shell, tmp_path: Path, toml: str | None, environment: str, given: dict[str, str], where: str
 ) -> None:
     etc = tmp_path / "etc"
@@ -54,11 +54,11 @@ def test_where_the_processes_will_be(
         (etc / "pipeline.toml").write_text(toml)
         (etc / "environment").write_text(environment)
     environ = {f"OVERHEARD_METRICS__{key}": value for key, value in given.items()}
-    done = shell(f"take_metrics_settings; {WHERE}", **environ)
+    done = shell(f"read_metrics_settings; {WHERE}", **environ)
     assert (done.returncode, done.stdout.strip()) == (0, where), done.stderr
 
 
-def test_only_the_installer_takes_settings_from_its_environment(shell: Shell) -> None:
+def test_only_the_installer_reads_settings_from_its_environment(shell: Shell) -> None:
     assert shell(WHERE, OVERHEARD_METRICS__PORT="9500").stdout == "127.0.0.1 9400\n"
 
 
@@ -66,16 +66,16 @@ def test_only_the_installer_takes_settings_from_its_environment(shell: Shell) ->
     ("key", "value"), [("PORT", "0"), ("PORT", "65001"), ("PORT", "http"), ("PORT", "9400x"), ("HOST", "10.0.0.5 #")]
 )
 def test_impossible_settings_are_refused(shell: Shell, key: str, value: str) -> None:
-    done = shell("take_metrics_settings; stop_for_problems", **{f"OVERHEARD_METRICS__{key}": value})
+    done = shell("read_metrics_settings; abort_on_problems", **{f"OVERHEARD_METRICS__{key}": value})
     assert done.returncode == 1
     assert f"OVERHEARD_METRICS__{key}={value} " in done.stderr
 
 
-def test_what_was_given_is_kept(shell: Shell, tmp_path: Path) -> None:
+def test_given_settings_are_kept(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "etc/environment"
     file.parent.mkdir()
     file.write_text("OVERHEARD_CONFIG=x\nOVERHEARD_METRICS__PORT=9600\n")
-    keep = f"take_metrics_settings; write_metrics_settings $ETC/environment; metrics=(); {WHERE}"
+    keep = f"read_metrics_settings; write_metrics_settings $ETC/environment; metrics=(); {WHERE}"
     done = shell(keep, OVERHEARD_METRICS__PORT="9500", OVERHEARD_METRICS__HOST="0.0.0.0")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "127.0.0.1 9500\n"
@@ -90,18 +90,18 @@ TAKEN = """
 known_to_apt() { false; }
 listener() { [[ $1 == 94* ]] && echo "python3 www-data"; }
 this_command() { echo deploy/install; }
-take_metrics_settings; check_ports; stop_for_problems; echo free
+read_metrics_settings; check_ports; abort_on_problems; echo free
 """
 
 
-def test_taken_ports_are_told_with_the_way_out(shell: Shell) -> None:
+def test_taken_ports_are_reported_with_a_remedy(shell: Shell) -> None:
     done = shell(TAKEN)
     assert done.returncode == 1
     assert done.stderr.count("Overheard's metrics, is used by python3") == len(PROGRAMS)
     assert "OVERHEARD_METRICS__PORT=9500" in done.stderr
 
 
-def test_moved_ones_are_free(shell: Shell) -> None:
+def test_moved_ports_are_free(shell: Shell) -> None:
     done = shell(TAKEN, OVERHEARD_METRICS__PORT="9500")
     assert (done.returncode, done.stdout) == (0, "free\n"), done.stderr
 
@@ -112,7 +112,7 @@ configure_prometheus "$SOURCE"
 """
 
 
-def test_a_prometheus_yml_that_was_changed_here_is_to_be_changed_by_hand(shell: Shell, tmp_path: Path) -> None:
+def test_an_edited_prometheus_yml_is_left_with_a_notice(shell: Shell, tmp_path: Path) -> None:
     installed = tmp_path / "prometheus.yml"
     assert "was changed here" not in shell(CONFIGURED).stderr
     assert installed.read_text() == SHIPPED.read_text()
@@ -124,7 +124,7 @@ def test_a_prometheus_yml_that_was_changed_here_is_to_be_changed_by_hand(shell: 
     assert installed.read_text() == changed
 
 
-SUPERVISED = [("tick", 0, "RUNNING"), ("fetch", 0, "FATAL"), ("fetch", 1, "BACKOFF"), ("standin", 0, "RUNNING")]
+SUPERVISED = [("tick", 0, "RUNNING"), ("fetch", 0, "FATAL"), ("fetch", 1, "BACKOFF"), ("simulator", 0, "RUNNING")]
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def supervisor(tmp_path: Path) -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def asked(script: str, *arguments: str, supervisor: str) -> str:
+def output_of(script: str, *arguments: str, supervisor: str) -> str:
     done = subprocess.run(
         [sys.executable, f"deploy/lib/{script}.py", *arguments],
         env={"SUPERVISOR_SERVER_URL": supervisor, "PYTHONPATH": "."},
@@ -161,8 +161,8 @@ def asked(script: str, *arguments: str, supervisor: str) -> str:
 
 
 @pytest.fixture
-def ill() -> Iterator[int]:
-    """Processes on another address of this machine, which are not well; the [metrics] port."""
+def unhealthy_processes() -> Iterator[int]:
+    """Processes on another address of this machine, which are unhealthy; return the [metrics] port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -171,7 +171,7 @@ def ill() -> Iterator[int]:
             self.wfile.write(b"no database")
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Keep the log of the test clean."""
 
     with ThreadingHTTPServer(("127.0.0.2", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -179,18 +179,18 @@ def ill() -> Iterator[int]:
         server.shutdown()
 
 
-def test_every_process_is_asked_how_it_is_wherever_it_listens(ill: int, supervisor: str) -> None:
-    tick = f"tick:tick_0: no database (127.0.0.2:{ill})\n"
-    said = asked("healthz", str(ill), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
-    assert said == tick
-    said = asked("healthz", str(ill), "none", "127.0.0.2", supervisor=supervisor)
-    assert said == f"{tick}fetch:fetch_0 is FATAL\nfetch:fetch_1 is BACKOFF\n"
-    said = asked("healthz", str(ill), "none", "127.0.0.2", supervisor="unix:///nowhere")
-    assert said.startswith("supervisord does not answer on /nowhere")
+def test_healthz_checks_every_process_on_its_address(unhealthy_processes: int, supervisor: str) -> None:
+    tick = f"tick:tick_0: no database (127.0.0.2:{unhealthy_processes})\n"
+    lines = output_of("healthz", str(unhealthy_processes), "fetch:|digest:", "127.0.0.2", supervisor=supervisor)
+    assert lines == tick
+    lines = output_of("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor=supervisor)
+    assert lines == f"{tick}fetch:fetch_0 is FATAL\nfetch:fetch_1 is BACKOFF\n"
+    lines = output_of("healthz", str(unhealthy_processes), "none", "127.0.0.2", supervisor="unix:///nowhere")
+    assert lines.startswith("supervisord does not answer on /nowhere")
 
 
-def test_prometheus_is_told_of_every_process_of_ours_running_or_not(supervisor: str) -> None:
-    assert json.loads(asked("targets", "9500", "10.0.0.5", supervisor=supervisor)) == [
+def test_targets_lists_every_process_running_or_not(supervisor: str) -> None:
+    assert json.loads(output_of("targets", "9500", "10.0.0.5", supervisor=supervisor)) == [
         {"targets": ["10.0.0.5:9500"], "labels": {"program": "tick"}},
         {"targets": ["10.0.0.5:9510"], "labels": {"program": "fetch"}},
         {"targets": ["10.0.0.5:9511"], "labels": {"program": "fetch"}},
@@ -200,21 +200,21 @@ def test_prometheus_is_told_of_every_process_of_ours_running_or_not(supervisor: 
 TOLD = """
 TARGETS=$HERE/targets.json CURRENT=$HERE/current
 mkdir -p "$CURRENT/deploy/lib"; touch "$CURRENT/deploy/lib/targets.py"
-of_supervisord() { echo "$* $GIVEN"; }
+run_process_script() { echo "$* $GIVEN"; }
 write_targets; cat "$TARGETS"
 """
 
 
-def test_the_list_is_written_anew_when_it_has_changed(shell: Shell) -> None:
+def test_the_list_is_rewritten_when_it_changes(shell: Shell) -> None:
     first = shell(TOLD, GIVEN="one")
     assert (first.returncode, first.stdout) == (0, "targets 9400 127.0.0.1 one\n"), first.stderr
-    assert "tell Prometheus which processes there are" in first.stderr
+    assert "update the list of processes for Prometheus" in first.stderr
     assert shell(TOLD, GIVEN="one").stderr == ""
     assert shell(TOLD, GIVEN="two").stdout == "targets 9400 127.0.0.1 two\n"
 
 
 OVERRIDES = """
-check_overrides "$SOURCE"; stop_for_problems; echo fine
+check_overrides "$SOURCE"; abort_on_problems; echo fine
 """
 
 
@@ -228,7 +228,7 @@ check_overrides "$SOURCE"; stop_for_problems; echo fine
         ("[program:mine]\ncommand = x\n[program:gone]\nnumprocs = 2\n", "[program:gone]"),
     ],
 )
-def test_an_override_of_what_is_gone_is_told_before_anything_is_changed(
+def test_an_override_of_a_removed_program_is_a_problem(
     shell: Shell, tmp_path: Path, own: str, refused: str | None
 ) -> None:
     folder = tmp_path / "etc/supervisord.d"

@@ -1,4 +1,4 @@
-"""What the installer makes of the files in /etc/overheard: those it wrote, those an operator changed or lost."""
+"""How the installer treats files in /etc/overheard that it wrote, and that an operator edited or lost."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 from tests.unit.deploy.shell import shell
 
 
-def test_the_record_of_one_file_is_not_that_of_another_whose_name_begins_like_it(tmp_path: Path) -> None:
+def test_files_are_recorded_by_their_whole_path(tmp_path: Path) -> None:
     body = """
     for name in prometheus prometheus-node-exporter; do echo 1 >"$1/$name"; record "$1/$name"; done
     echo 2 >"$1/prometheus"
     record "$1/prometheus"
-    recorded "$1/prometheus-node-exporter" && recorded "$1/prometheus" && wc -l <"$SHIPPED"
+    unchanged_since_shipped "$1/prometheus-node-exporter"
+    unchanged_since_shipped "$1/prometheus"
+    wc -l <"$SHIPPED"
     """
     assert shell(tmp_path, body).strip() == "2"
 
@@ -34,7 +36,7 @@ def test_a_lost_url_does_not_change_the_kind_of_the_database(tmp_path: Path, the
     assert shell(tmp_path, f"{there}\ndatabase_kind").strip() == kind
 
 
-def test_a_lost_url_of_another_machine_is_asked_for(tmp_path: Path) -> None:
+def test_a_lost_url_of_another_machine_is_a_problem(tmp_path: Path) -> None:
     body = """
     echo "postgresql://overheard_owner:x@$2:5432/overheard" >$OPERATOR/database-owner-url
     check_database_url
@@ -47,15 +49,15 @@ def test_a_lost_url_of_another_machine_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ['"quoted"', "'quoted'", "back\\slash", "blank ", " blank"])
-def test_what_systemd_would_read_differently_is_refused(tmp_path: Path, value: str) -> None:
+def test_values_that_systemd_would_change_are_refused(tmp_path: Path, value: str) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/environment").write_text(f"# a 'comment'\nOVERHEARD_LOG__LEVEL={value}\nHOME='x'\n")
-    told = shell(tmp_path, "check_environment\nprintf '%s\\n' \"${problems[@]}\"")
-    assert "environment: the value of OVERHEARD_LOG__LEVEL is quoted, or has a backslash" in told
-    assert "OVERHEARD_LOG__LEVEL_FILE" in told
+    output = shell(tmp_path, "check_environment\nprintf '%s\\n' \"${problems[@]}\"")
+    assert "environment: the value of OVERHEARD_LOG__LEVEL is quoted, or has a backslash" in output
+    assert "OVERHEARD_LOG__LEVEL_FILE" in output
 
 
-def test_bare_values_are_fine(tmp_path: Path) -> None:
+def test_bare_values_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     text = (
         'OVERHEARD_REDDIT__USER_AGENT=linux:x:1.0 (by /u/o\'neil) "so"\nOVERHEARD_BUS__URL_FILE=/a/b\nOVERHEARD_A__B=\n'
@@ -64,7 +66,7 @@ def test_bare_values_are_fine(tmp_path: Path) -> None:
     assert shell(tmp_path, "check_environment\nprintf '%s\\n' \"${problems[@]}\"").strip() == ""
 
 
-def test_a_release_whose_python_is_gone_is_no_release(tmp_path: Path) -> None:
+def test_a_release_without_a_working_python_is_not_used(tmp_path: Path) -> None:
     body = """
     RELEASES=$1/releases
     for name in old new; do
@@ -82,17 +84,17 @@ def test_a_release_whose_python_is_gone_is_no_release(tmp_path: Path) -> None:
     assert [Path(line).name for line in shell(tmp_path, body).splitlines()] == ["new", "old", "none"]
 
 
-def test_a_changed_configuration_of_ours_is_not_somebody_elses(tmp_path: Path) -> None:
-    """Who uncomments `alerting:` still gets the rules of new releases."""
+def test_an_edited_prometheus_configuration_is_still_ours(tmp_path: Path) -> None:
+    """An operator who uncomments `alerting:` still gets the rules of new releases."""
     body = """
     PROMETHEUS_ETC=$1/prometheus
     mkdir "$PROMETHEUS_ETC"
-    theirs() { if prometheus_is_theirs; then echo theirs; else echo ours; fi; }
+    owner() { if prometheus_is_foreign; then echo foreign; else echo ours; fi; }
     echo 'global: {}' >"$PROMETHEUS_ETC/prometheus.yml"
-    theirs
+    owner
     record "$PROMETHEUS_ETC/prometheus.yml"
-    theirs
+    owner
     echo 'alerting: {}' >>"$PROMETHEUS_ETC/prometheus.yml"
-    theirs
+    owner
     """
-    assert shell(tmp_path, body).split() == ["theirs", "ours", "ours"]
+    assert shell(tmp_path, body).split() == ["foreign", "ours", "ours"]

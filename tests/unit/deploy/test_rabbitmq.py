@@ -1,4 +1,4 @@
-"""What the installer asks of RabbitMQ 4, of which the tests have no server."""
+"""The installer's commands for RabbitMQ 4, for which the tests have no server."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ OLD = r"^overheard\.|\.DQ$"
 NEW = r"^overheard\.|\.(DQ|XQ)$"
 
 
-def asked(folder: Path, version: str, pattern: str | None) -> str:
-    """What else than looks it asked for, on a server with the policy of this pattern."""
+def policy_commands(folder: Path, version: str, pattern: str | None) -> str:
+    """Return the commands that set a policy, on a server that has a policy with this pattern."""
     rows = "" if pattern is None else f"overheard\tkeep\t{pattern}\tquorum_queues\t{{}}\t0"
     given = f"VERSION='{version}' POLICIES='{rows}'\n"
     shell(folder, given + VHOST)
@@ -37,10 +37,8 @@ def asked(folder: Path, version: str, pattern: str | None) -> str:
 
 
 @pytest.mark.parametrize("before", [None, OLD])
-def test_queues_that_have_nowhere_to_give_up_to_keep_what_was_delivered_often(
-    tmp_path: Path, before: str | None
-) -> None:
-    command = asked(tmp_path, "4.1.0", before).split("|keep|")
+def test_queues_without_a_dead_letter_exchange_keep_redelivered_messages(tmp_path: Path, before: str | None) -> None:
+    command = policy_commands(tmp_path, "4.1.0", before).split("|keep|")
     pattern, definition, _ = command[1].rsplit("|", 2)
     assert (pattern, definition) == (NEW, '{"delivery-limit": -1}')
     for stage in STAGES.values():
@@ -50,9 +48,9 @@ def test_queues_that_have_nowhere_to_give_up_to_keep_what_was_delivered_often(
     assert re.search(pattern, REJECTED)
 
 
-def test_it_looks_first_and_knows_what_older_servers_do_not(tmp_path: Path) -> None:
-    assert asked(tmp_path, "4.0.3", NEW) == ""
-    assert asked(tmp_path, "3.10.8", None) == ""
+def test_no_policy_is_set_twice_or_on_older_servers(tmp_path: Path) -> None:
+    assert policy_commands(tmp_path, "4.0.3", NEW) == ""
+    assert policy_commands(tmp_path, "3.10.8", None) == ""
 
 
 QUEUES = """
@@ -66,7 +64,7 @@ empty_stage_queues
 """
 
 
-def test_a_restore_empties_the_stages_queues_and_no_others(tmp_path: Path) -> None:
+def test_a_restore_purges_only_the_stages_queues(tmp_path: Path) -> None:
     names = [form(stage.queue) for stage in STAGES.values() for form in (str, dq_name, xq_name)]
     rows = "\n".join(f"{name}\t3" for name in [*names, "overheard.ingress", REJECTED]) + "\nmatch.empty\t0"
     shell(tmp_path, f"LISTED='{rows}'\n{QUEUES}")
