@@ -1,4 +1,4 @@
-"""Everything in one process: tick, ingress and all stages, on memory:// or on RabbitMQ. The same code paths."""
+"""The whole pipeline in one process, on memory:// or RabbitMQ, with the same code as the separate processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
 
 
 class Pipeline:
-    """The whole pipeline of one process. ``events`` is its public door, ``table`` its stages."""
+    """Tick, ingress and stages in one process. ``events`` publishes to its ingress."""
 
-    def __init__(self, program: RunningProcess, table: Iterable[Stage] = STAGES.values()) -> None:
+    def __init__(self, program: RunningProcess, stages: Iterable[Stage] = STAGES.values()) -> None:
         self.program = program
-        self.stages = tuple(table)
+        self.stages = tuple(stages)
         config = program.config
         self.url = config.bus.address
         self.broker = open_broker(
@@ -56,19 +56,22 @@ class Pipeline:
         self._failed = False
 
     def problems(self) -> list[str]:
-        """For /healthz: what is wrong anywhere in the process."""
+        """Return the problems of all parts, for /healthz."""
         ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
         ingress = self.consumer.problems() if self.consumer is not None else []
         return [*ended, *ingress, *tick_problems(self.ticker, self.program.clock()), *self.health.problems()]
 
     def run(self) -> int:
-        """Work until the program is told to stop (0) or a thread has died (1)."""
+        """Run until the program is stopped (returns 0) or a thread dies (1).
+
+        The stages run in the main thread, as ``worker.run`` watches its threads there; tick and ingress get their own.
+        """
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
-        with ExitStack() as beside:
-            beside.enter_context(self._beside("tick", lambda: tick.run(self.ticker, self.program.stop)))
+        with ExitStack() as background:
+            background.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.program.stop)))
             if (consumer := self.consumer) is not None:
-                beside.enter_context(self._beside("ingress", lambda: consumer.run(self.program.stop)))
+                background.enter_context(self._in_thread("ingress", lambda: consumer.run(self.program.stop)))
             code = worker.run(
                 self.broker,
                 self.stages,
@@ -82,20 +85,20 @@ class Pipeline:
         return 1 if self._failed else code
 
     def close(self) -> None:
-        """Close what the pipeline holds."""
+        """Close all connections."""
         self.events.close()
         self.wiring.close()
         self.broker.close()
         self.program.db.release()
 
     @contextmanager
-    def _beside(self, name: str, work: Callable[[], None]) -> Iterator[None]:
-        """Run ``work`` in a thread meanwhile. When it fails the whole process ends, to be started anew."""
+    def _in_thread(self, name: str, work: Callable[[], None]) -> Iterator[None]:
+        """Run ``work`` in a thread during the block. If it fails, the process ends, for supervisord to restart it."""
 
         def guarded() -> None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001 (the last one in this thread who can tell of it)
+            except Exception as error:  # noqa: BLE001 (the thread's last chance to report it)
                 self.program.gave_up(name, error)
                 self._failed = True
                 self.program.stop.set()

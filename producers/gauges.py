@@ -18,7 +18,7 @@ from overheard.db.database import Db
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations.facts import Vitals, vitals
+from overheard.operations.database_state import VitalSigns, vital_signs
 
 log = get_logger(__name__)
 
@@ -80,9 +80,9 @@ class SystemGauges:
 
     def _database(self) -> None:
         with self.db.session(), self.db.unhurried():
-            self._show(vitals(self.db, self.budget, self.clock()), deliveries.pending(self.db))
+            self._show(vital_signs(self.db, self.budget, self.clock()), deliveries.pending(self.db))
 
-    def _show(self, known: Vitals, pending: int) -> None:
+    def _show(self, known: VitalSigns, pending: int) -> None:
         metrics, failing = self.metrics, known.reddit.failing_for(known.at)
         for work, age in known.ages.items():
             metrics.oldest_work.labels(work).set(age or 0.0)

@@ -116,7 +116,7 @@ def test_a_test_alert(farm: Farm, operator: HttpSink) -> None:
 
     result = run("alert", "test")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "took the test alert" in result.stdout
+    assert "accepted the test alert" in result.stdout
     assert told(operator.wait_for(1)[0]) == {"test alert": 1}
     operator.answer(Answer(503))
     result = run("alert", "test")

@@ -25,7 +25,7 @@ from overheard.db.database import Db, open_database
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.messages import FetchWorkspace, ItemsFetched, PollPart
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations.tail import Arrivals
+from overheard.operations.tail import MentionTail
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
 from tests.conftest import Clock, World
@@ -77,7 +77,7 @@ def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("Overheard runs")
+        assert process.stdout.readline().startswith("Overheard is running")
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
@@ -108,12 +108,12 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
             assert (mention["title"], mention["queries"]) == ("We use acmedb", ["brand"])
             status = run("status")
             assert status.returncode == 0, status.stdout
-            assert "All is well." in status.stdout
+            assert status.stdout.startswith("✓ OK ")
         stopped = run("status", "--format", "json")
         assert stopped.returncode == 1
         assert stopped.stderr == ""
         told = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
-        assert "nobody works on: fetch, match, store, notify, digest, recheck" in told
+        assert "no workers on: fetch, match, store, notify, digest, recheck" in told
 
 
 def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
@@ -132,7 +132,8 @@ def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
 @pytest.mark.parametrize(
     "command",
     ["workspace list", "workspace show acme", "channel list", "channel enable acme team", "mentions --since 1h",
-     "dead list --stage fetch", "dead show 1", "export", "workspace pause acme", "workspace remove acme --yes"],
+     "dead-letters list --stage fetch", "dead-letters show 1", "dead list", "export",
+     "workspace pause acme", "workspace remove acme --yes"],
 )  # fmt: skip
 def test_every_listing_and_change_works_on_postgresql(run: Run, db: Db, command: str) -> None:
     world = World(db, Clock())
@@ -167,7 +168,7 @@ def test_a_rabbitmq_that_refuses_is_not_to_be_started(run: Run, db: Db, rabbit_u
         if "RabbitMQ" in trouble["what"]
     ]
     for hint in (bus["hint"], trouble["do"]):
-        assert hint.startswith("RabbitMQ runs: correct user, password and vhost in [bus] url")
+        assert hint.startswith("RabbitMQ is running: correct user, password and vhost in [bus] url")
         assert "start RabbitMQ" not in hint
     assert "hunter2" not in checked.stdout
 
@@ -227,12 +228,12 @@ def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: D
     for number in range(3):
         dead(db, f"broken{number}", "{}" + " " * number)
     dead(db, "other", envelope("other"), stage="match")
-    replayed = run("dead", "replay", "--stage", "fetch", "--yes")
+    replayed = run("dead-letters", "replay", "--stage", "fetch", "--yes")
     assert replayed.returncode == 1
     assert replayed.stdout == "✓ 2 dead letters sent again.\n"
     summary, last = replayed.stderr.splitlines()
     assert summary.startswith("! 3 dead letters not sent: cannot be replayed: not an envelope of ours")
-    assert last == "overheard: 3 dead letters stay where they are"
+    assert last == "overheard: 3 dead letters not sent"
     assert sorted(row.message_id for row in dead_letters.listing(db)) == ["broken0", "broken1", "broken2", "other"]
     wait_for(lambda: depth(rabbit_url, "fetch") == 2, "the messages")
     sent = taken(rabbit_url, "fetch")
@@ -247,11 +248,11 @@ def test_replay_publishes_refused_events_again_where_that_may_help(run: Run, db:
     dead(db, "e2", "nonsense", routing_key="workspace.due", **event)
     dead(db, "e3", "{}", routing_key="workspace.deu", **event)
     dead(db, "e4", "{}", **event)
-    replayed = run("dead", "replay", "--all", "--yes")
+    replayed = run("dead-letters", "replay", "--all", "--yes")
     assert replayed.stdout == "✓ 1 dead letter sent again.\n"
-    assert "it would be refused again: body is not JSON" in replayed.stderr
+    assert "it would be rejected again: body is not JSON" in replayed.stderr
     assert "no such event type" in replayed.stderr
-    assert "type was not kept" in replayed.stderr
+    assert "type was not recorded" in replayed.stderr
     assert taken(rabbit_url, "overheard.ingress") == [("e1", {"workspace": "acme"})]
     assert sorted(row.message_id for row in dead_letters.listing(db)) == ["e2", "e3", "e4"]
 
@@ -261,7 +262,7 @@ def test_two_replays_at_once_send_nothing_twice(
 ) -> None:
     for number in range(300):
         dead(db, f"m{number}", envelope(f"m{number}"))
-    command = [sys.executable, "-m", "overheard.cli", "dead", "replay", "--all", "--yes"]
+    command = [sys.executable, "-m", "overheard.cli", "dead-letters", "replay", "--all", "--yes"]
     both = [
         subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -269,7 +270,7 @@ def test_two_replays_at_once_send_nothing_twice(
     told = [process.communicate(timeout=60) for process in both]
     # Who ends first may find the other's last ones under way, and says so.
     for process, (_, complaint) in zip(both, told, strict=True):
-        assert process.returncode == (1 if "being sent by somebody else" in complaint else 0), told
+        assert process.returncode == (1 if "being sent by another process" in complaint else 0), told
     wait_for(lambda: depth(rabbit_url, "fetch") == 300, "the messages")
     assert len({message_id for message_id, _ in taken(rabbit_url, "fetch")}) == 300
     assert dead_letters.count(db) == 0
@@ -282,15 +283,15 @@ def test_a_letter_that_a_killed_replay_holds_is_told(run: Run, db: Db, rabbit_ur
     _, claimed = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=2)
     if which != ["2"]:
         dead(db, "free", envelope("free"))
-    replayed = run("dead", "replay", *which)
+    replayed = run("dead-letters", "replay", *which)
     held = "1 dead letter is" if which == ["2"] else "2 dead letters are"
     assert replayed.returncode == 1
     assert replayed.stdout == ("" if which == ["2"] else "✓ 1 dead letter sent again.\n")
     assert replayed.stderr == (
-        f"overheard: {held} being sent by somebody else just now; what is left then can be sent again in 5 min\n"
+        f"overheard: {held} being sent by another process; any that remain can be replayed in 5 min\n"
     )
     dead_letters.release(db, [claimed])
-    assert run("dead", "replay", "2").stdout == "✓ 1 dead letter sent again.\n"
+    assert run("dead-letters", "replay", "2").stdout == "✓ 1 dead letter sent again.\n"
     assert [row.id for row in dead_letters.listing(db)] == [1]
 
 
@@ -298,7 +299,7 @@ def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Ru
     broken = b"\xff\x00broken"
     parked(rabbit_url, "fetch", envelope("m1"), broken)
     dead(db, "m1", envelope("m1"))  # as its stage has recorded it
-    replayed = run("dead", "replay", "--all", "--yes")
+    replayed = run("dead-letters", "replay", "--all", "--yes")
     assert replayed.stdout == "✓ 1 dead letter sent again.\n"
     (listed,) = dead_letters.listing(db)
     left = dead_letters.get(db, listed.id)
@@ -333,13 +334,13 @@ def test_replay_says_that_items_are_read_again(run: Run, db: Db, rabbit_url: str
         StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=0), items=())).asdict()),
     )
     parked(rabbit_url, "notify", b"rubbish")
-    replayed = run("dead", "replay", "--all", "--yes")
+    replayed = run("dead-letters", "replay", "--all", "--yes")
     assert (replayed.returncode, replayed.stdout) == (1, "")
     assert sorted(replayed.stderr.splitlines()) == [
         "! 1 dead letter not sent: nothing to replay: it was never a message of ours: find out who publishes it, then "
         "drop it",
         "! 1 dead letter not sent: nothing to replay: its items are read again by the next reading: drop it",
-        "overheard: 2 dead letters stay where they are",
+        "overheard: 2 dead letters not sent",
     ]
     assert dead_letters.count(db) == 2
 
@@ -347,7 +348,7 @@ def test_replay_says_that_items_are_read_again(run: Run, db: Db, rabbit_url: str
 def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_url: str) -> None:
     world = World(db, Clock())
     acme = world.workspace()
-    arrivals = iter(Arrivals(db, None))
+    arrivals = iter(MentionTail(db, None))
     slow = open_database(postgresql_url)
     with slow.session(), slow.transaction():
         # It takes the first id, and is visible last.

@@ -17,11 +17,11 @@ def test_the_memory_mode_killed_and_restarted_loses_nothing(tmp_path: Path) -> N
             seen = len(farm.received())
             farm.wait(lambda seen=seen: len(farm.received()) > seen, lambda: "nothing arrived")
             farm.kill9("run")
-        before = farm.log("run").count("Overheard runs")  # not three: a kill may have come before that was said
+        before = farm.log("run").count("Overheard is running")  # not three: a kill may have come before that was said
         farm.start("run", "overheard.cli", "run")
         received = farm.wait_for_items(wanted)
         assert set(received) == wanted
-        farm.wait(lambda: farm.log("run").count("Overheard runs") > before)  # then it hears signals
+        farm.wait(lambda: farm.log("run").count("Overheard is running") > before)  # then it hears signals
         assert farm.terminate("run") == 0
 
 

@@ -176,7 +176,7 @@ def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
         code, told = status(farm, supervised)
         assert code == 1
         assert "fetch:fetch_0 is FATAL" in told
-        advice = f"see the end of {supervised.logs}/fetch_0.log, correct the cause, then: supervisorctl restart"
+        advice = f"see the end of {supervised.logs}/fetch_0.log, fix the cause, then: supervisorctl restart"
         assert f"{advice} fetch:fetch_0" in told
         assert "tick_0 is" not in told
         assert "fetch:fetch_0 is FATAL" in supervised.unhealthy()

@@ -31,7 +31,7 @@ def team(run: Run, sink: HttpSink, folder: Path) -> str:
 def test_test_sends_a_signed_message_now(run: Run, team: str, sink: HttpSink) -> None:
     result = run("channel", "test", "acme", "team")
     assert result.exit_code == 0
-    assert result.stdout.startswith("✓ acme/team took the test message in ")
+    assert result.stdout.startswith("✓ acme/team accepted the test message in ")
     (request,) = sink.wait_for(1)
     assert request.path == "/t0ken"
     assert request.verified_by(team)
@@ -42,7 +42,9 @@ def test_test_says_what_the_receiver_answered(run: Run, team: str, sink: HttpSin
     sink.answer(Answer(503))
     result = run("channel", "test", "acme", "team")
     assert result.exit_code == 1
-    assert result.stderr == "overheard: acme/team took nothing: 127.0.0.1 answered 503 Service Unavailable\n"
+    assert (
+        result.stderr == "overheard: acme/team rejected the test message: 127.0.0.1 answered 503 Service Unavailable\n"
+    )
 
 
 def test_test_keeps_to_the_egress_rules(run: Run, team: str) -> None:
@@ -54,7 +56,7 @@ def test_test_keeps_to_the_egress_rules(run: Run, team: str) -> None:
 def test_an_unknown_channel(run: Run, team: str) -> None:
     result = run("channel", "test", "acme", "tema")
     assert result.exit_code == 1
-    assert result.stderr == "overheard: workspace acme has no channel 'tema'; there are: team\n"
+    assert result.stderr == "overheard: workspace acme has no channel 'tema'; its channels: team\n"
 
 
 def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: RunningProcess) -> None:

@@ -66,7 +66,7 @@ def test_queries_that_would_be_refused_today_are_named(
 ) -> None:
     assert run("workspace", "add", "acme", "-s", "python", "-q", "a=x", "-q", "b=y", "-q", "c=z").exit_code == 0
     found = results(run, **reddit)["queries"]
-    assert (found["outcome"], found["what"]) == ("ok", "3 queries, all right")
+    assert (found["outcome"], found["what"]) == ("ok", "3 queries, all valid")
     for name, text in (("a", "acme or db"), ("b", "acme AND")):
         Query.update(text=text).where(Query.name == name).execute(program.db.peewee)
     found = results(run, **reddit)["queries"]
@@ -153,7 +153,7 @@ def test_a_database_that_cannot_be_made(run: Run) -> None:
     found = results(run, OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")
     assert found["database"]["outcome"] == "failed"
     for part in ("schedules", "queries"):
-        assert "not looked at: there is no database" in found[part]["what"], "nothing is said of what was not read"
+        assert "not checked: there is no database" in found[part]["what"], "nothing is said of what was not read"
 
 
 def test_a_file_that_is_no_database(run: Run, folder: Path) -> None:
@@ -175,9 +175,9 @@ def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
 @pytest.mark.parametrize(
     ("whose", "outcome", "told"),
     [
-        ("ours", "ok", "is served by this Overheard, which runs"),
+        ("ours", "ok", "is served by this Overheard, which is running"),
         ("another", "failed", "is served by another Overheard, on another database"),
-        ("", "warning", "is served by an Overheard that may be another"),
+        ("", "warning", "is served by an Overheard, possibly another one"),
     ],
 )
 def test_the_metrics_port_is_taken_by_an_overheard(
@@ -201,9 +201,7 @@ def test_the_metrics_port_is_taken_by_an_overheard(
 
 
 def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None:
-    assert results(run)["limits"]["what"].startswith(
-        "for each workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,"
-    )
+    assert results(run)["limits"]["what"].startswith("per workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,")
     found = results(run, OVERHEARD_LIMITS__FEEDS="1")["limits"]
     assert (found["outcome"], found["what"].endswith("; acme has 2 feeds")) == ("warning", True)
 
@@ -211,14 +209,14 @@ def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None
 def test_a_wrong_clock_and_a_full_disk_are_told(
     run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "RELEASED", time.time() + 60)
-    monkeypatch.setattr(machine, "ROOM_BYTES", 1 << 60)
+    monkeypatch.setattr(machine, "EARLIEST_PLAUSIBLE_TIME", time.time() + 60)
+    monkeypatch.setattr(machine, "MIN_FREE_BYTES", 1 << 60)
     found = results(run, **reddit)
-    assert (found["clock"]["outcome"], "which is past" in found["clock"]["what"]) == ("failed", True)
-    assert (found["disk"]["outcome"], "make room" in found["disk"]["hint"]) == ("failed", True)
+    assert (found["clock"]["outcome"], "the clock is wrong" in found["clock"]["what"]) == ("failed", True)
+    assert (found["disk"]["outcome"], "free some" in found["disk"]["hint"]) == ("failed", True)
     assert run("check", **reddit).exit_code == 1
-    monkeypatch.setattr(machine, "ROOM_BYTES", 0)
-    monkeypatch.setattr(machine, "ROOM_SHARE", 2)
+    monkeypatch.setattr(machine, "MIN_FREE_BYTES", 0)
+    monkeypatch.setattr(machine, "MIN_FREE_SHARE", 2)
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
 
 
@@ -226,7 +224,7 @@ def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: 
     Workspace.update(every="0 22-4 * * *", digest="0 9 * * L5", timezone="Mars/Olympus").execute(program.db.peewee)
     found = results(run)["schedules"]
     refused = "every: '0 22-4 * * *' is not a cron expression that is ever due: bad hour; ranges go upwards (22-23,0-4"
-    assert (found["outcome"], f"3 schedules cannot be read: acme: {refused}" in found["what"]) == ("warning", True)
+    assert (found["outcome"], f"3 schedules cannot be parsed: acme: {refused}" in found["what"]) == ("warning", True)
     assert "acme: digest: '0 9 * * L5' is not" in found["what"]
     assert "acme: timezone: unknown time zone 'Mars/Olympus'" in found["what"]
     assert "overheard export SLUG" in found["hint"]

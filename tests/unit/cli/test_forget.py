@@ -29,7 +29,7 @@ def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
     result = run("forget", "--author", name, "--yes")
     assert result.exit_code == 0, result.output
     table = result.stdout.splitlines()
-    assert table[0].endswith("is forgotten. What was erased:")
+    assert table[0].endswith("is forgotten. Erased:")
     assert [row.split() for row in table[1:4]] == [
         ["Posts", "and", "comments", "2"], ["Mentions", "2"], ["Deliveries", "0"],
     ]  # fmt: skip
@@ -46,10 +46,10 @@ def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
 def test_it_asks_first(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--author", "alice", input="n\n")
     assert result.exit_code == 1
-    assert "Erase 2 items of u/alice, and store nothing of theirs any more?" in result.stderr
+    assert "Erase 2 items by u/alice, and store nothing by this author from now on?" in result.stderr
     result = run("forget", "--workspace", "acme", input="\n")
     assert result.exit_code == 1
-    assert "Erase the workspace acme for good (3 mentions, 1 channel)?" in result.stderr
+    assert "Permanently erase the workspace acme (3 mentions, 1 channel)?" in result.stderr
     assert len(items(program)) == 3
     assert run("forget", "--author", "alice", input="y\n").exit_code == 0
     assert len(items(program)) == 1
@@ -108,7 +108,7 @@ def test_the_command_that_undoes_it_can_be_pasted(run: Run, mention: Any) -> Non
 def test_overheards_own_workspace_is_refused(run: Run, program: RunningProcess) -> None:
     Workspace.update(internal=True).execute(program.db.peewee)
     result = run("forget", "--workspace", "acme", "--yes")
-    assert (result.exit_code, "acme is Overheard's own" in result.stderr) == (1, True)
+    assert (result.exit_code, "acme is internal to Overheard" in result.stderr) == (1, True)
     assert len(items(program)) == 3
 
 

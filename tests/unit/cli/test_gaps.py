@@ -33,7 +33,7 @@ def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> Non
     assert (row["filled_at"], row["state"]) == (None, "open")
     assert row["from_at"].endswith("Z")
     shown = run("gap", "list")
-    assert "more news than the source lists" in shown.stdout
+    assert "more new items than the source lists" in shown.stdout
     assert "reddit python posts" in shown.stdout
     assert lines(run("gap", "list", "--place", "Python", "--state", "open", "--format", "json").stdout) == [row]
     assert lines(run("gap", "list", "--place", "rust", "--format", "json").stdout) == []
@@ -41,7 +41,7 @@ def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> Non
 
 def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
     result = run("gap", "list")
-    assert (result.exit_code, result.stdout) == (0, "There are no gaps: everything that was listed was read.\n")
+    assert (result.exit_code, result.stdout) == (0, "No gaps: everything that was listed has been read.\n")
 
 
 def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:

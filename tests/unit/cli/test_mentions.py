@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from overheard.db import mentions as stored
-from overheard.operations.tail import Arrivals
+from overheard.operations.tail import MentionTail
 from overheard.process import RunningProcess
 
 from .conftest import Run, lines, rows
@@ -102,7 +102,7 @@ def test_wrong_usage(run: Run, program: RunningProcess) -> None:
 
 def test_following_shows_what_is_stored_from_then_on(program: RunningProcess, mention: Mention) -> None:
     mention("t3_1", age=0)
-    arrivals = Arrivals(program.db, None)
+    arrivals = MentionTail(program.db, None)
     mention("t3_2", age=0)
     mention("t3_3", age=0)
     coming = iter(arrivals)
@@ -110,8 +110,8 @@ def test_following_shows_what_is_stored_from_then_on(program: RunningProcess, me
 
 
 def test_what_the_listing_showed_is_not_shown_again(program: RunningProcess, mention: Mention) -> None:
-    arrivals = Arrivals(program.db, None)
+    arrivals = MentionTail(program.db, None)
     mention("t3_1", age=0)
-    assert [each.item for each in arrivals.noted(stored.listing(program.db))] == ["t3_1"]
+    assert [each.item for each in arrivals.remember(stored.listing(program.db))] == ["t3_1"]
     mention("t3_2", age=0)
     assert next(iter(arrivals)).item == "t3_2"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.cli import output
-from overheard.cli.output import Column, flat
+from overheard.cli.output import Column, one_line
 
 from .conftest import rows
 
@@ -22,12 +22,12 @@ class Row(NamedTuple):
     seen_at: float | None = None
 
 
-COLUMNS = (Column("Text", lambda row: flat(row.text)),)
+COLUMNS = (Column("Text", lambda row: one_line(row.text)),)
 KEYS = ("text", "seen_at")
 
 
 def shown(capsys: pytest.CaptureFixture[str], format: Any, *records: Row) -> str:
-    output.show(records, COLUMNS, format, keys=KEYS, empty="Nothing.")
+    output.print_listing(records, COLUMNS, format, keys=KEYS, empty="Nothing.")
     return capsys.readouterr().out
 
 

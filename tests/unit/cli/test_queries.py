@@ -66,16 +66,16 @@ def test_bad_lines_are_complained_of_and_skipped(run: Run) -> None:
     result = run("query", "test", "python", "--file", "-", "--format", "json", input=given)
     assert result.exit_code == 1
     assert [found["line"] for found in lines(result.stdout)] == [1, 6]
-    assert [line.partition(" is")[0] for line in result.stderr.splitlines()[:3]] == [
+    assert [line.partition(" skipped")[0] for line in result.stderr.splitlines()[:3]] == [
         "overheard: line 3", "overheard: line 4", "overheard: line 5"
     ]  # fmt: skip
-    assert result.stderr.endswith("2 of 5 lines match; 3 could not be read\n")
+    assert result.stderr.endswith("2 of 5 lines match; 3 unreadable\n")
 
 
 def test_many_bad_lines_are_counted(run: Run) -> None:
     result = run("query", "test", "python", "--file", "-", input="x\n" * 25)
-    assert result.stderr.count("is skipped") == 10
-    assert "… and 15 more lines" in result.stderr
+    assert result.stderr.count(" skipped: ") == 10
+    assert "… and 15 more unreadable lines" in result.stderr
 
 
 def test_no_match_is_no_failure(run: Run, items: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_syntax_error_shows_where(run: Run) -> None:
 
 def test_text(run: Run) -> None:
     assert run("query", "test", "acme", "--text", "we use ACME").stdout == "✓ we use ACME\n"
-    assert run("query", "test", "acme", "--text", "we don't").stdout == "✗ It does not match.\n"
+    assert run("query", "test", "acme", "--text", "we don't").stdout == "✗ No match.\n"
     result = run("query", "test", "acme", "--text", "we use ACME", "--format", "json")
     assert lines(result.stdout) == [{"text": "we use ACME", "line": 1, "highlights": [["text", 7, 11]]}]
 

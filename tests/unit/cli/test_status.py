@@ -30,8 +30,8 @@ from overheard.db import (
 from overheard.observability.metrics import ProcessMetrics
 from overheard.observability.metrics_server import MetricsServer
 from overheard.operations import problems, processes
-from overheard.operations.facts import Facts, Observer
-from overheard.operations.processes import Process
+from overheard.operations.facts import Observer, SystemState
+from overheard.operations.processes import ProcessReport
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import budget_key
 from overheard.supervisord import SupervisedProcess
@@ -60,7 +60,7 @@ def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, f
     result = run("status")
     assert result.exit_code == 1
     assert "✗ there is no database yet: " in result.stdout
-    assert "`overheard workspace add`, `import` or `run` makes it" in result.stdout
+    assert "`overheard workspace add`, `import` or `run` creates it" in result.stdout
     assert (facts(run)["healthy"], facts(run)["queues"]) == (False, None)
     assert list(folder.iterdir()) == []
 
@@ -68,14 +68,14 @@ def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, f
 def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.startswith("– Not in use yet.  ! 2 things to look at")
+    assert result.stdout.startswith("– Not in use yet  ! 2 warnings")
     assert troubles(run) == [
-        (False, "there is no workspace: nothing is listened for"),
-        (False, "no tick has ever run: nobody looks for what is due"),
+        (False, "there is no workspace: nothing is being watched"),
+        (False, "the tick has never run: work that is due is not started"),
     ]
     heartbeats.record(program.db, "tick", program.clock())
     result = run("status")
-    assert (result.exit_code, result.stdout.startswith("– Not in use yet.  ! 1 thing to look at")) == (0, True)
+    assert (result.exit_code, result.stdout.startswith("– Not in use yet  ! 1 warning")) == (0, True)
 
 
 def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
@@ -98,14 +98,14 @@ def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: 
     assert "321 requests left" in run("status").stdout
     models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(program.db.peewee)
     assert facts(run)["reddit"]["remaining"] is None
-    assert "requests left: not known" in run("status").stdout
+    assert "requests left: unknown" in run("status").stdout
 
 
 def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
     result = run("status", OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
     assert result.exit_code == 1
-    assert result.stdout.startswith("✗ 1 trouble ")
-    assert "start PostgreSQL, or mend [database] url" in result.stdout
+    assert result.stdout.startswith("✗ 1 problem ")
+    assert "start PostgreSQL, or fix [database] url" in result.stdout
 
 
 def test_nothing_has_run_yet(run: Run, acme: int, program: RunningProcess) -> None:
@@ -114,7 +114,7 @@ def test_nothing_has_run_yet(run: Run, acme: int, program: RunningProcess) -> No
     assert "start it: overheard run" in result.stdout
     run("workspace", "pause", "acme")
     result = run("status")
-    assert (result.exit_code, result.stdout.startswith("– Not in use yet.")) == (0, True)
+    assert (result.exit_code, result.stdout.startswith("– Not in use yet")) == (0, True)
 
 
 def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Runn
     source_health.record_read(db, "reddit", now - 430)
     assert "Reddit         last read 7 min ago" in run("status").stdout
     source_health.record_failure(db, "reddit", BLOCKED, now - 420, now)
-    assert troubles(run) == [(True, f"Reddit cannot be read, for 7 min now: {BLOCKED}")]
+    assert troubles(run) == [(True, f"Reddit has not been readable for 7 min: {BLOCKED}")]
     result = run("status")
     assert result.exit_code == 1
     assert "Reddit         no answer for 7 min, last read 7 min ago" in result.stdout
@@ -151,7 +151,7 @@ def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_failure(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
-    assert troubles(run) == [(True, "Reddit may have revoked this app: it refuses the login, for 2 min now")]
+    assert troubles(run) == [(True, "Reddit may have revoked this app: it has refused the login for 2 min")]
     result = run("status")
     assert result.exit_code == 1
     assert "Reddit         login refused for 2 min" in result.stdout
@@ -182,7 +182,7 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
 
 def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock() + 7200)
-    assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
+    assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock was set back")]
 
 
 def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
@@ -205,7 +205,7 @@ def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, pro
     )
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
     assert troubles(run) == [
-        (True, "a poll that began 60 min ago is not stored"),
+        (True, "a poll that began 60 min ago is not stored yet"),
         (True, "a digest has been due for 2 h"),
     ]
 
@@ -216,7 +216,7 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
     assert facts(run)["deliveries"]["pending"] == 1
     assert troubles(run) == []
     models.Delivery.update(due_at=program.clock() - 400).execute(program.db.peewee)
-    assert troubles(run) == [(True, "deliveries wait for 7 min and nobody sends them")]
+    assert troubles(run) == [(True, "deliveries have waited for 7 min unsent")]
     (delivery,) = (
         models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
     )
@@ -264,12 +264,12 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
     assert troubles(run) == [
         (
             True,
-            "deliveries go out more slowly than they come: 1,468 deliveries due, the oldest for 12 min; "
+            "deliveries are sent more slowly than they arrive: 1,468 deliveries due, the oldest for 12 min; "
             "most of them, 1,400, for acme/team",
         )
     ]
     result = run("status")
-    assert (result.exit_code, "60 a minute at most ([notify] per_minute)" in result.stdout) == (1, True)
+    assert (result.exit_code, "at most 60 a minute ([notify] per_minute)" in result.stdout) == (1, True)
     assert run("status", OVERHEARD_TICK__SWEEP_AFTER="150").exit_code == 0
     channels.record_failure(db, team, "no answer within 20 s", now)
     tried = models.Delivery.id == f"msg_{team}_0"
@@ -288,7 +288,7 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     )
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.startswith("✓ It works.  ! 3 things to look at")
+    assert result.stdout.startswith("✓ OK  ! 3 warnings")
     assert "r/python" in result.stdout
     assert "private" in result.stdout
     assert "overheard channel enable acme team" in result.stdout
@@ -304,7 +304,7 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProce
     db, now = program.db, program.clock()
     canaries.ensure(db, 300, now - 1000, lambda text, zone: now)
     heartbeats.record(db, "tick", now)
-    late = (True, "the canary is late: nothing has come out at the end for 17 min")
+    late = (True, "the canary is late: none has been delivered for 17 min")
     assert late in troubles(run)
     found = facts(run)
     assert found["workspaces"] == {"active": 0, "paused": 0}
@@ -315,8 +315,8 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProce
 
 
 def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
-    facts = Facts(
-        0.0, None, None, None, None, None, [Process("tick", 9400, ("late",))],
+    facts = SystemState(
+        0.0, None, None, None, None, None, [ProcessReport("tick", 9400, ("late",))],
         supervised=[
             SupervisedProcess("fetch", "fetch_0", "FATAL", "Exited too quickly", "/var/log/f"),
             SupervisedProcess("match", "match_0", "STOPPED"),
@@ -324,23 +324,23 @@ def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
         ],
     )  # fmt: skip
     first, second = problems.find(facts, Config())
-    assert (first.what, first.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
-    assert (second.severe, second.what) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
-    assert second.do == "see the end of /var/log/f, correct the cause, then: supervisorctl restart fetch:fetch_0"
+    assert (first.message, first.remedy) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+    assert (second.severe, second.message) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
+    assert second.remedy == "see the end of /var/log/f, fix the cause, then: supervisorctl restart fetch:fetch_0"
 
 
 def test_a_supervisord_that_does_not_answer_is_told(program: RunningProcess, tmp_path: Path) -> None:
     observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
-    facts = observer.look()
+    facts = observer.read()
     assert facts.supervised is None
     assert facts.backed_up is None
-    assert "supervisord does not answer" in " ".join(trouble.what for trouble in problems.find(facts, Config()))
+    assert "supervisord does not answer" in " ".join(trouble.message for trouble in problems.find(facts, Config()))
 
 
 def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(
     program: RunningProcess, mark: Path
 ) -> None:
-    facts = Observer(program, backup_mark=mark).look()
+    facts = Observer(program, backup_mark=mark).read()
     assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
 
 
@@ -351,13 +351,15 @@ def mark(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
+@pytest.mark.parametrize(
+    ("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup has been made for 2 days")])]
+)
 def test_a_backup_that_is_missing_is_told(
     program: RunningProcess, mark: Path, age: float, told: list[tuple[bool, str]]
 ) -> None:
     os.utime(mark, (program.clock() - age, program.clock() - age))
-    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
-    found = [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())]
+    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).read()
+    found = [(trouble.severe, trouble.message) for trouble in problems.find(facts, Config())]
     assert [trouble for trouble in found if "backup" in trouble[1]] == told
 
 
@@ -368,14 +370,14 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
     server = MetricsServer(metrics.registry, list)
     port = server.start("127.0.0.1", 0)
     try:
-        found = processes._ask("127.0.0.1", "match", port)
+        found = processes._report("127.0.0.1", "match", port)
     finally:
         server.stop()
     assert found is not None
-    facts = Facts(0.0, None, None, None, None, None, [found, found])
-    assert [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())] == [
-        (False, "3 stored queries would be refused today, and are matched as before"),
-        (False, "1 stored query cannot be read, and is not matched"),
+    facts = SystemState(0.0, None, None, None, None, None, [found, found])
+    assert [(trouble.severe, trouble.message) for trouble in problems.find(facts, Config())] == [
+        (False, "3 stored queries would be refused today, and are still matched"),
+        (False, "1 stored query cannot be parsed, and is not matched"),
     ]
 
 
@@ -388,18 +390,18 @@ def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program
     ]
     models.Channel.insert_many(rows).execute(db.peewee)
     told = [what for _, what in troubles(run)]
-    assert (len(told), told[-1]) == (6, "295 more channels not well")
+    assert (len(told), told[-1]) == (6, "295 more unhealthy channels")
     assert (len(facts(run)["sick_channels"]), facts(run)["channels"]["failing"]) == (100, 300)
 
 
 def test_migrate(run: Run) -> None:
     assert "applied 0001_initial" in run("migrate").stdout
-    assert run("migrate").stdout == "The database was up to date already.\n"
+    assert run("migrate").stdout == "The database was already up to date.\n"
 
 
 def test_migrate_check_tells_what_is_to_be_done_from_what_cannot_be_known(run: Run) -> None:
     pending = run("migrate", "--check")
-    assert (pending.exit_code, pending.stdout) == (3, "The database is empty: it is made at the first start.\n")
+    assert (pending.exit_code, pending.stdout) == (3, "The database is empty: it is created at the first start.\n")
     run("migrate")
     assert run("migrate", "--check").exit_code == 0
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2"

@@ -97,7 +97,7 @@ def test_ctrl_c_ends_quietly_with_130(run: Run, monkeypatch: pytest.MonkeyPatch)
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("overheard.cli.workspaces.open_app", interrupted)
+    monkeypatch.setattr("overheard.cli.workspaces.open_program", interrupted)
     result = run("workspace", "list")
     assert result.exit_code == 130
     assert result.output.strip() == ""
@@ -151,7 +151,8 @@ def schema(path: Path) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     "command",
     ["mentions", "mentions --format json", "workspace list", "workspace show acme", "workspace pause acme", "export",
-     "channel list", "dead list", "trigger acme", "forget --workspace acme --dry-run", "status", "status --format json",
+     "channel list", "dead-letters list", "trigger acme",
+     "forget --workspace acme --dry-run", "status", "status --format json",
      "workspace add bolt -s python -q x"],
 )  # fmt: skip
 def test_no_command_but_migrate_and_run_migrates(run: Run, behind: Path, command: str) -> None:
@@ -170,7 +171,7 @@ def test_migrate_copies_first_and_says_where(run: Run, behind: Path) -> None:
     assert f"copied to {copy}" in result.stdout
     assert schema(copy) == before
     assert run("workspace", "list").stdout.splitlines()[1].startswith("acme")
-    assert run("migrate").stdout == "The database was up to date already.\n"
+    assert run("migrate").stdout == "The database was already up to date.\n"
     assert list(behind.parent.glob("*.backup")) == [copy]
 
 
@@ -183,7 +184,7 @@ def test_a_process_that_stays_migrates_and_copies_too(behind: Path) -> None:
     assert [(line["event"], line["path"]) for line in lines] == [("database copied before it is migrated", str(copy))]
 
 
-@pytest.mark.parametrize("command", ["mentions", "workspace list", "export", "dead list", "channel list"])
+@pytest.mark.parametrize("command", ["mentions", "workspace list", "export", "dead-letters list", "channel list"])
 def test_where_there_is_no_database_reading_makes_none(run: Run, folder: Path, command: str) -> None:
     result = run(*command.split())
     assert result.exit_code == 2
