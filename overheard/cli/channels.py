@@ -77,9 +77,9 @@ def _state(row: ChannelState) -> Text:
 
 COLUMNS = (
     Column("Workspace", lambda row: row.workspace, {"no_wrap": True}),
-    Column("Channel", lambda row: one_line(row.name), {"style": "bold", "overflow": "fold"}),
-    Column("URL", lambda row: row.url, {"no_wrap": True}),
-    Column("Mode", lambda row: row.mode),
-    Column("State", _state, {"no_wrap": True}),
+    Column("Channel", lambda row: one_line(row.name), {"style": "bold", "overflow": "fold", "min_width": 8}),
+    Column("URL", lambda row: row.url, {"overflow": "fold"}),
+    Column("Mode", lambda row: row.mode, {"no_wrap": True}),
+    Column("State", _state),
     Column("Reason", lambda row: one_line(row.reason), {"overflow": "fold"}),
 )

@@ -121,8 +121,9 @@ def as_record(record: Any, keys: Sequence[str]) -> dict[str, Any]:
 def table(rows: Iterable[Any], columns: Iterable[Column], *, header: bool = True, gap: bool = False) -> Table:
     """Return a table without borders."""
     columns = tuple(columns)
-    below = 1 if gap and console().is_terminal else 0
-    result = Table(box=None, header_style="dim", show_header=header, pad_edge=False, padding=(0, 3, below, 0))
+    # A terminal has as little as 80 columns, a pipe has no limit: there, three blanks tell columns from words.
+    right, below = (2, int(gap)) if console().is_terminal else (3, 0)
+    result = Table(box=None, header_style="dim", show_header=header, pad_edge=False, padding=(0, right, below, 0))
     for column in columns:
         result.add_column(column.title, **column.options)
     for row in rows:

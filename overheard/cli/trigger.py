@@ -52,5 +52,5 @@ def _late(program: RunningProcess, slug: str, timeout: float) -> str:
     start = "overheard run" if program.config.bus.embedded else "the tick, ingress and actors"
     return (
         f"the run of {slug} is not complete after {timeout:g} s (last tick: {tick})\n"
-        f"check that {start} is running (overheard status); the request is not lost"
+        f"`overheard status` shows whether {start} is running, and what is wrong; the request is not lost"
     )

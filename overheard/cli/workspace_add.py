@@ -103,8 +103,8 @@ def _print_saved(saved: SavedWorkspace, *, ticking: bool) -> None:
             "  Its first run is due now. To test its channels: ", (f"overheard channel test {spec.slug} NAME", "bold")
         )
     else:
-        print_line("  Overheard is not running yet. To check the setup: ", ("overheard check", "bold"))
-        print_line("  Then start it with:                    ", ("overheard run", "bold"))
+        print_line("  To check the setup: ", ("overheard check", "bold"))
+        print_line("  To start Overheard: ", ("overheard run", "bold"))
 
 
 def _places(spec: WorkspaceSpec) -> str:

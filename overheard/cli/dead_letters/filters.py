@@ -31,15 +31,15 @@ KINDS_MAX_ROWS = 20
 def filters(command: Command) -> Command:
     """Add the filter options to a command; ``filter_of`` makes a filter of their values."""
     options = (
-        click.option("--stage", type=click.Choice([*STAGES, "ingress"]), help="Only of this stage."),
+        click.option("--stage", type=click.Choice([*STAGES, "ingress"]), help="Filter by stage."),
         click.option(
             "--origin",
             type=click.Choice(list(ORIGINS)),
-            help="Only given up by a stage (nack), found in a dead-letter queue (xq), or rejected events.",
+            help="Filter by origin: given up by a stage, found in a dead-letter queue, or a rejected event.",
         ),
-        click.option("--reason", metavar="TEXT", help="Only if the reason contains TEXT."),
-        click.option("--since", type=PastTime(), help="Only newer than this: 2h, 7d, 2026-11-01."),
-        click.option("--before", type=PastTime(), help="Only older than this."),
+        click.option("--reason", metavar="TEXT", help="Filter by text in the reason."),
+        click.option("--since", type=PastTime(), help="Only from then on: 2h, 7d, 2026-11-01."),
+        click.option("--before", type=PastTime(), help="Only from before then."),
     )
     for option in reversed(options):
         command = option(command)
