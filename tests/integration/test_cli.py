@@ -116,7 +116,7 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
         assert "no workers on: fetch, match, store, notify, digest, recheck" in told
 
 
-def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
+def test_an_outdated_postgresql_schema_is_an_error_that_migrate_fixes(
     run: Run, environ: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     server: Any = request.getfixturevalue("postgres_server")
@@ -147,7 +147,7 @@ def test_every_listing_and_change_works_on_postgresql(run: Run, db: Db, command:
 
 
 @pytest.mark.parametrize("wrong", ["password", "vhost"])
-def test_a_rabbitmq_that_refuses_is_not_to_be_started(run: Run, db: Db, rabbit_url: str, wrong: str) -> None:
+def test_a_refused_rabbitmq_login_has_its_own_remedy(run: Run, db: Db, rabbit_url: str, wrong: str) -> None:
     parts = urlsplit(rabbit_url)
     refused = (
         parts._replace(netloc=f"nobody:hunter2@{parts.hostname}:{parts.port}")
@@ -173,7 +173,7 @@ def test_a_rabbitmq_that_refuses_is_not_to_be_started(run: Run, db: Db, rabbit_u
     assert "hunter2" not in checked.stdout
 
 
-def test_looking_at_an_empty_bus_makes_nothing_there(run: Run, rabbit_url: str) -> None:
+def test_status_declares_no_queues(run: Run, rabbit_url: str) -> None:
     looks = [run("status", "--format", "json") for _ in range(2)]
     assert [look.stderr for look in looks] == ["", ""]
     first, second = (json.loads(look.stdout) for look in looks)
@@ -220,7 +220,7 @@ def parked(url: str, queue: str, *bodies: bytes) -> None:
     connection.close()
 
 
-def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: Db, rabbit_url: str) -> None:
+def test_replay_sends_dead_letters_as_new_messages_and_deletes_them(run: Run, db: Db, rabbit_url: str) -> None:
     used = {"retries": 8, "traceback": "old", "requeue_timestamp": 1, "slot": 5.0, "slot_key": "reddit:x"}
     dead(db, "m1", envelope("m1", **used))
     delayed = json.loads(envelope("m2")) | {"queue_name": "fetch.DQ", "options": {"eta": 1}}
@@ -242,7 +242,7 @@ def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: D
     ]  # fmt: skip
 
 
-def test_replay_publishes_refused_events_again_where_that_may_help(run: Run, db: Db, rabbit_url: str) -> None:
+def test_replay_publishes_rejected_events_that_may_succeed_now(run: Run, db: Db, rabbit_url: str) -> None:
     event: dict[str, Any] = {"stage": "ingress", "origin": "rejected"}
     dead(db, "e1", '{"workspace": "acme"}', routing_key="workspace.due", **event)
     dead(db, "e2", "nonsense", routing_key="workspace.due", **event)
@@ -277,7 +277,9 @@ def test_two_replays_at_once_send_nothing_twice(
 
 
 @pytest.mark.parametrize("which", [["2"], ["--stage", "fetch", "--yes"], ["--all", "--yes"]])
-def test_a_letter_that_a_killed_replay_holds_is_told(run: Run, db: Db, rabbit_url: str, which: list[str]) -> None:
+def test_replay_reports_dead_letters_leased_by_a_killed_replay(
+    run: Run, db: Db, rabbit_url: str, which: list[str]
+) -> None:
     for number in range(2):
         dead(db, f"m{number}", envelope(f"m{number}"))
     _, claimed = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=2)
@@ -295,7 +297,7 @@ def test_a_letter_that_a_killed_replay_holds_is_told(run: Run, db: Db, rabbit_ur
     assert [row.id for row in dead_letters.listing(db)] == [1]
 
 
-def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Run, db: Db, rabbit_url: str) -> None:
+def test_a_replayed_message_does_not_return_from_its_dead_letter_queue(run: Run, db: Db, rabbit_url: str) -> None:
     broken = b"\xff\x00broken"
     parked(rabbit_url, "fetch", envelope("m1"), broken)
     dead(db, "m1", envelope("m1"))  # as its stage has recorded it
@@ -309,7 +311,7 @@ def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Ru
     assert [message_id for message_id, _ in taken(rabbit_url, "fetch")] == ["m1"]
 
 
-def test_what_only_the_bus_holds_is_gathered_without_its_texts_and_forgotten(run: Run, db: Db, rabbit_url: str) -> None:
+def test_forget_erases_dead_letters_that_are_still_on_the_bus(run: Run, db: Db, rabbit_url: str) -> None:
     world = World(db, Clock())
     acme, bolt = world.workspace(), world.workspace("bolt")
     matched = world.matched((world.item(1), (acme,)), (world.item(2, author="Quill"), (bolt,)))
@@ -327,7 +329,7 @@ def test_what_only_the_bus_holds_is_gathered_without_its_texts_and_forgotten(run
     assert "quill" not in str(left).lower()
 
 
-def test_replay_says_that_items_are_read_again(run: Run, db: Db, rabbit_url: str) -> None:
+def test_replay_explains_what_cannot_be_replayed(run: Run, db: Db, rabbit_url: str) -> None:
     parked(
         rabbit_url,
         "match",
@@ -345,7 +347,7 @@ def test_replay_says_that_items_are_read_again(run: Run, db: Db, rabbit_url: str
     assert dead_letters.count(db) == 2
 
 
-def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_url: str) -> None:
+def test_following_yields_a_mention_whose_transaction_committed_late(db: Db, postgresql_url: str) -> None:
     world = World(db, Clock())
     acme = world.workspace()
     arrivals = iter(MentionTail(db, None))

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.servers.farm import Farm
 
 
-def test_the_memory_mode_killed_and_restarted_loses_nothing(tmp_path: Path) -> None:
+def test_a_killed_embedded_run_loses_nothing(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db") as farm:
         farm.workspace()
         wanted: set[str] = set()
@@ -25,7 +25,7 @@ def test_the_memory_mode_killed_and_restarted_loses_nothing(tmp_path: Path) -> N
         assert farm.terminate("run") == 0
 
 
-def test_without_credentials_it_says_what_to_do_and_works(tmp_path: Path) -> None:
+def test_without_credentials_run_logs_a_remedy_and_keeps_running(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", REDDIT__CLIENT_ID="") as farm:
         farm.start("run", "overheard.cli", "run")
         farm.wait(lambda: "https://www.reddit.com/prefs/apps" in farm.log("run"))
@@ -43,7 +43,7 @@ def test_everything_in_one_process_on_rabbitmq_and_postgresql(
         assert farm.terminate("run") == 0
 
 
-def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path: Path) -> None:
+def test_a_digest_channel_gets_one_message_per_period(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db") as farm:
         farm.workspace(mode="digest", digest="3s")
         farm.start("run", "overheard.cli", "run")
@@ -59,7 +59,7 @@ def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path:
         assert farm.terminate("run") == 0
 
 
-def test_it_ends_with_1_when_its_tick_dies(tmp_path: Path) -> None:
+def test_run_exits_with_1_if_its_tick_dies(tmp_path: Path) -> None:
     """So that supervisord starts it anew. A beat that the database refuses is what kills the tick here."""
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
         farm.workspace()

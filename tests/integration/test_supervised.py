@@ -67,7 +67,7 @@ def settle(farm: Farm, posted: set[str], *, repeats: int) -> None:
     assert sum(ids.values()) - len(ids) <= repeats, ids.most_common(5)
 
 
-def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
+def test_killed_processes_and_servers_come_back_and_nothing_is_lost(
     farm: Farm, base: int, rabbit_server: RabbitServer, postgres_server: PostgresServer
 ) -> None:
     posted: set[str] = set()
@@ -99,7 +99,7 @@ def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
         assert supervised.targets() == {f"127.0.0.1:{base + PROGRAMS[program].port}": program for program in kills}
 
 
-def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int) -> None:
+def test_a_stop_finishes_work_in_progress_and_a_start_resumes(farm: Farm, base: int) -> None:
     under_way, go_on = threading.Event(), threading.Event()
 
     def slowly(request: Request) -> Answer:
@@ -161,7 +161,7 @@ def status(farm: Farm, supervised: Supervised) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
+def test_a_program_that_cannot_start_is_reported_and_logs_are_rotated(
     tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int
 ) -> None:
     settings = {"METRICS__PORT": str(base)}

@@ -52,13 +52,13 @@ def test_list(run: Run) -> None:
         (["--before", "1m", "--stage", "store"], [3]),
     ],
 )
-def test_list_what_is_asked_for(run: Run, given: list[str], ids: list[int]) -> None:
+def test_list_with_filters(run: Run, given: list[str], ids: list[int]) -> None:
     assert [row["id"] for row in lines(run("dead-letters", "list", *given, "--format", "json").stdout)] == ids
     if not ids:
         assert run("dead-letters", "list", *given).stdout == "No matching dead letters.\n"
 
 
-def test_counts(run: Run, program: RunningProcess) -> None:
+def test_list_counts_by_reason_stage_or_origin(run: Run, program: RunningProcess) -> None:
     for number in (17, 18):
         dead_letters.record(
             program.db, message_id=f"n{number}", stage="fetch", origin="nack", traceback=None, body=BODY,
@@ -98,19 +98,19 @@ def test_drop(run: Run, program: RunningProcess) -> None:
 
 
 @pytest.mark.parametrize("given", [[], ["1", "--all"], ["1", "--stage", "fetch"], ["--stage", "fetch", "--all"], ["x"]])
-def test_what_to_drop_must_be_clear(run: Run, program: RunningProcess, given: list[str]) -> None:
+def test_drop_needs_ids_or_filters_or_all(run: Run, program: RunningProcess, given: list[str]) -> None:
     assert run("dead-letters", "drop", *given).exit_code == 2
     assert dead_letters.count(program.db) == 3
 
 
-def test_a_script_must_say_yes(run: Run, program: RunningProcess) -> None:
+def test_without_a_terminal_confirmation_needs_yes(run: Run, program: RunningProcess) -> None:
     result = run("dead-letters", "drop", "--reason", "late", input="y\n")
     assert (result.exit_code, "add --yes" in result.stderr, "2 dead letters" in result.stderr) == (2, True, True)
     assert dead_letters.count(program.db) == 3
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 1, 3), ("y\n", 0, 1)])
-def test_on_a_terminal_it_shows_what_and_asks(
+def test_on_a_terminal_drop_shows_counts_and_asks(
     folder: Path, program: RunningProcess, answer: str, code: int, left: int
 ) -> None:
     ours, theirs = pty.openpty()

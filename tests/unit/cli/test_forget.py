@@ -25,7 +25,7 @@ def items(program: RunningProcess) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["alice", "u/alice", "/u/ALICE"])
-def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
+def test_forgetting_an_author_erases_their_items(run: Run, program: RunningProcess, name: str) -> None:
     result = run("forget", "--author", name, "--yes")
     assert result.exit_code == 0, result.output
     table = result.stdout.splitlines()
@@ -43,7 +43,7 @@ def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
     ]  # fmt: skip
 
 
-def test_it_asks_first(run: Run, program: RunningProcess) -> None:
+def test_forget_asks_for_confirmation(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--author", "alice", input="n\n")
     assert result.exit_code == 1
     assert "Erase 2 items by u/alice, and store nothing by this author from now on?" in result.stderr
@@ -65,7 +65,7 @@ def test_a_dry_run_counts_and_erases_nothing(run: Run, program: RunningProcess) 
     assert (told["dry_run"], told["erased"]["mentions"], told["erased"]["items"]) == (True, 3, 3)
 
 
-def test_a_workspace(run: Run, program: RunningProcess) -> None:
+def test_forgetting_a_workspace_erases_everything_in_it(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--workspace", "acme", "--yes", "--format", "json")
     assert result.exit_code == 0, result.output
     [told] = lines(result.stdout)
@@ -79,7 +79,7 @@ def test_a_workspace(run: Run, program: RunningProcess) -> None:
     assert (again.exit_code, "no workspace 'acme'" in again.stderr) == (1, True)
 
 
-def test_undo(run: Run) -> None:
+def test_undo_lets_an_author_be_stored_again(run: Run) -> None:
     assert "was not forgotten" in run("forget", "--author", "alice", "--undo").stdout
     run("forget", "--author", "alice", "--yes")
     assert "is stored again" in run("forget", "--author", "Alice", "--undo").stdout
@@ -88,7 +88,9 @@ def test_undo(run: Run) -> None:
     ]
 
 
-def test_an_author_of_another_source(run: Run, program: RunningProcess, mention: Any) -> None:
+def test_forgetting_an_author_of_another_source_keeps_namesakes(
+    run: Run, program: RunningProcess, mention: Any
+) -> None:
     mention("1", author="Alice", source="replay")
     result = run("forget", "--author", "alice", "--source", "replay", "--yes")
     assert result.exit_code == 0, result.output
@@ -99,13 +101,13 @@ def test_an_author_of_another_source(run: Run, program: RunningProcess, mention:
     assert (refused.exit_code, "'reddit', 'replay'" in refused.stderr) == (2, True)
 
 
-def test_the_command_that_undoes_it_can_be_pasted(run: Run, mention: Any) -> None:
+def test_the_undo_command_is_quoted_for_the_shell(run: Run, mention: Any) -> None:
     mention("1", author="Al; ice", source="replay")
     result = run("forget", "--author", "Al; ice", "--source", "replay", "--yes")
     assert "overheard forget --author 'Al; ice' --source replay --undo" in result.stdout
 
 
-def test_overheards_own_workspace_is_refused(run: Run, program: RunningProcess) -> None:
+def test_an_internal_workspace_cannot_be_forgotten(run: Run, program: RunningProcess) -> None:
     Workspace.update(internal=True).execute(program.db.peewee)
     result = run("forget", "--workspace", "acme", "--yes")
     assert (result.exit_code, "acme is internal to Overheard" in result.stderr) == (1, True)
@@ -119,6 +121,6 @@ def test_overheards_own_workspace_is_refused(run: Run, program: RunningProcess) 
         ["--author", "u/"], ["--workspace", "acme", "--undo"], ["--author", "a", "--undo", "--dry-run"], ["alice"],
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused(run: Run, program: RunningProcess, given: list[str]) -> None:
+def test_contradictory_options_are_wrong_usage(run: Run, program: RunningProcess, given: list[str]) -> None:
     assert run("forget", *given, "--yes").exit_code == 2
     assert len(items(program)) == 3

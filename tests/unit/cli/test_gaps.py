@@ -39,12 +39,12 @@ def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> Non
     assert lines(run("gap", "list", "--place", "rust", "--format", "json").stdout) == []
 
 
-def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
+def test_an_empty_list_of_gaps_says_so(run: Run, acme: int) -> None:
     result = run("gap", "list")
     assert (result.exit_code, result.stdout) == (0, "No gaps: everything that was listed has been read.\n")
 
 
-def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
+def test_status_shows_open_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
     now = program.clock()
     heartbeats.record(program.db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)

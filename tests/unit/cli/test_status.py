@@ -56,7 +56,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERHEARD_REDDIT__USER_AGENT", "linux:overheard:test (by /u/standin)")
 
 
-def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, folder: Path) -> None:
+def test_a_missing_database_is_severe_and_not_created(run: Run, folder: Path) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "✗ there is no database yet: " in result.stdout
@@ -65,7 +65,7 @@ def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, f
     assert list(folder.iterdir()) == []
 
 
-def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program: RunningProcess) -> None:
+def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 0
     assert result.stdout.startswith("– Not in use yet  ! 2 warnings")
@@ -78,7 +78,7 @@ def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program
     assert (result.exit_code, result.stdout.startswith("– Not in use yet  ! 1 warning")) == (0, True)
 
 
-def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
+def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
     assert list(facts(run)) == [
         "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
         "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
@@ -92,7 +92,7 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
     assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
 
 
-def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: RunningProcess) -> None:
+def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, program: RunningProcess) -> None:
     budgets.DatabaseLimiter(program.db, {}).observe(budget_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
@@ -101,14 +101,14 @@ def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: 
     assert "requests left: unknown" in run("status").stdout
 
 
-def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
+def test_an_unreachable_database_is_severe(run: Run) -> None:
     result = run("status", OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
     assert result.exit_code == 1
     assert result.stdout.startswith("✗ 1 problem ")
     assert "start PostgreSQL, or fix [database] url" in result.stdout
 
 
-def test_nothing_has_run_yet(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_tick_that_never_ran_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "start it: overheard run" in result.stdout
@@ -117,7 +117,7 @@ def test_nothing_has_run_yet(run: Run, acme: int, program: RunningProcess) -> No
     assert (result.exit_code, result.stdout.startswith("– Not in use yet")) == (0, True)
 
 
-def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_severe(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OVERHEARD_REDDIT__CLIENT_ID")
     assert (True, "Reddit cannot be read: there are no credentials") in troubles(run)
 
@@ -125,7 +125,7 @@ def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatc
 BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's address"
 
 
-def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: RunningProcess) -> None:
+def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -146,7 +146,7 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Runn
     assert troubles(run) == [], "nobody wants anything of it"
 
 
-def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_refused_login_is_severe_at_once(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -161,7 +161,7 @@ def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int
     assert troubles(run) == []
 
 
-def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -171,7 +171,7 @@ def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int,
     assert troubles(run) == []
 
 
-def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock() - 300)
     result = run("status")
     assert result.exit_code == 1
@@ -180,12 +180,12 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
     assert run("status").exit_code == 0
 
 
-def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_tick_in_the_future_means_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock() + 7200)
     assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock was set back")]
 
 
-def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
+def test_late_runs_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     now = program.clock()
     heartbeats.record(program.db, "tick", now)
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
@@ -197,7 +197,7 @@ def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: Runn
     assert troubles(run) == []
 
 
-def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
+def test_late_polls_and_digests_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     groups.claim(
@@ -210,7 +210,7 @@ def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, pro
     ]
 
 
-def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
+def test_unsent_deliveries_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
@@ -224,9 +224,7 @@ def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, pro
     assert troubles(run) == []
 
 
-def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(
-    run: Run, mention: Mention, program: RunningProcess
-) -> None:
+def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Mention, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     mention("t3_1", age=0)
@@ -249,7 +247,7 @@ def waiting(program: RunningProcess, channel: int, count: int, due_at: float) ->
     models.Delivery.insert_many(rows).execute(program.db.peewee)
 
 
-def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -277,7 +275,9 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
     assert [severe for severe, _ in troubles(run)] == [False], "a failing receiver's backlog is its own"
 
 
-def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: RunningProcess) -> None:
+def test_refused_feeds_unhealthy_channels_and_dead_letters_are_warnings(
+    run: Run, acme: int, program: RunningProcess
+) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
@@ -300,7 +300,7 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     assert found["sick_channels"][0]["disabled"] is True
 
 
-def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProcess) -> None:
+def test_a_late_canary_is_severe_and_not_counted_as_a_workspace(run: Run, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     canaries.ensure(db, 300, now - 1000, lambda text, zone: now)
     heartbeats.record(db, "tick", now)
@@ -314,7 +314,7 @@ def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProce
     assert late not in troubles(run)
 
 
-def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
+def test_a_process_that_supervisord_gave_up_is_a_problem_with_a_remedy() -> None:
     facts = SystemState(
         0.0, None, None, None, None, None, [ProcessReport("tick", 9400, ("late",))],
         supervised=[
@@ -329,7 +329,7 @@ def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
     assert second.remedy == "see the end of /var/log/f, fix the cause, then: supervisorctl restart fetch:fetch_0"
 
 
-def test_a_supervisord_that_does_not_answer_is_told(program: RunningProcess, tmp_path: Path) -> None:
+def test_a_supervisord_that_does_not_answer_is_a_problem(program: RunningProcess, tmp_path: Path) -> None:
     observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
     facts = observer.read()
     assert facts.supervised is None
@@ -337,9 +337,7 @@ def test_a_supervisord_that_does_not_answer_is_told(program: RunningProcess, tmp
     assert "supervisord does not answer" in " ".join(trouble.message for trouble in problems.find(facts, Config()))
 
 
-def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(
-    program: RunningProcess, mark: Path
-) -> None:
+def test_supervisord_and_backups_are_unknown_outside_a_server(program: RunningProcess, mark: Path) -> None:
     facts = Observer(program, backup_mark=mark).read()
     assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
 
@@ -354,7 +352,7 @@ def mark(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup has been made for 2 days")])]
 )
-def test_a_backup_that_is_missing_is_told(
+def test_a_missing_backup_is_a_warning(
     program: RunningProcess, mark: Path, age: float, told: list[tuple[bool, str]]
 ) -> None:
     os.utime(mark, (program.clock() - age, program.clock() - age))
@@ -363,7 +361,7 @@ def test_a_backup_that_is_missing_is_told(
     assert [trouble for trouble in found if "backup" in trouble[1]] == told
 
 
-def test_queries_that_would_be_refused_today_are_told_once_however_many_processes_have_them() -> None:
+def test_outdated_queries_are_counted_once_for_all_processes() -> None:
     metrics = ProcessMetrics(CollectorRegistry())
     metrics.refused_queries.labels("yes").set(3)
     metrics.refused_queries.labels("no").set(1)
@@ -381,7 +379,7 @@ def test_queries_that_would_be_refused_today_are_told_once_however_many_processe
     ]
 
 
-def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: RunningProcess) -> None:
+def test_only_a_few_of_many_unhealthy_channels_are_named(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Channel.delete().execute(db.peewee)
@@ -399,7 +397,7 @@ def test_migrate(run: Run) -> None:
     assert run("migrate").stdout == "The database was already up to date.\n"
 
 
-def test_migrate_check_tells_what_is_to_be_done_from_what_cannot_be_known(run: Run) -> None:
+def test_migrate_check_distinguishes_pending_migrations_from_errors(run: Run) -> None:
     pending = run("migrate", "--check")
     assert (pending.exit_code, pending.stdout) == (3, "The database is empty: it is created at the first start.\n")
     run("migrate")
@@ -408,7 +406,7 @@ def test_migrate_check_tells_what_is_to_be_done_from_what_cannot_be_known(run: R
     assert run("migrate", "--check", OVERHEARD_DATABASE__URL=nowhere).exit_code == 1
 
 
-def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program: RunningProcess) -> None:
+def test_trigger_makes_the_workspace_due_at_the_next_tick(run: Run, acme: int, program: RunningProcess) -> None:
     models.Workspace.update(next_due_at=program.clock() + 900).execute(program.db.peewee)
     result = run("trigger", "acme")
     assert result.exit_code == 0
@@ -416,13 +414,13 @@ def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program:
     assert workspaces.by_name(program.db, "acme").next_due_at <= program.clock()
 
 
-def test_trigger_wait_gives_up(run: Run, acme: int) -> None:
+def test_trigger_wait_ends_after_its_timeout(run: Run, acme: int) -> None:
     result = run("trigger", str(acme), "--wait", "--timeout", "0.01")
     assert result.exit_code == 1
     assert "last tick: never" in result.stderr
 
 
-def test_trigger_refuses_what_cannot_run(run: Run, acme: int) -> None:
+def test_trigger_refuses_unknown_and_paused_workspaces(run: Run, acme: int) -> None:
     assert run("trigger", "nobody").exit_code == 1
     run("workspace", "pause", "acme")
     result = run("trigger", "acme")
@@ -430,7 +428,7 @@ def test_trigger_refuses_what_cannot_run(run: Run, acme: int) -> None:
     assert "overheard workspace resume acme" in result.stderr
 
 
-def test_watching_prints_anew_each_time_until_it_is_told_to_end(folder: Path, program: RunningProcess) -> None:
+def test_watch_prints_repeatedly_until_sigterm(folder: Path, program: RunningProcess) -> None:
     command = [sys.executable, "-m", "overheard.cli", "status", "--watch", "--interval", "0.5", "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

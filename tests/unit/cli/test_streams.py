@@ -71,7 +71,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("overheard import - <&- >&- 2>&-", 2),
     ],
 )
-def test_an_output_that_cannot_be_written(filled: Path, line: str, code: int) -> None:
+def test_unwritable_output_is_an_error_without_a_traceback(filled: Path, line: str, code: int) -> None:
     done = shell(filled, line)
     assert done.returncode in (code, *PIPES.get(line, ())), done
     assert b"Traceback" not in done.stderr
@@ -79,7 +79,7 @@ def test_an_output_that_cannot_be_written(filled: Path, line: str, code: int) ->
     assert b"No space left on device" in done.stderr or "2>" in line or "/dev/full" not in line
 
 
-def test_with_a_closed_output_nothing_is_written_into_the_database(filled: Path) -> None:
+def test_with_closed_streams_nothing_is_printed_into_the_database_file(filled: Path) -> None:
     done = shell(filled, "overheard status <&- >&- 2>&-; overheard check >&- 2>&-; overheard workspace list")
     assert (done.returncode, b"acme" in done.stdout) == (0, True)
 
@@ -93,7 +93,7 @@ def test_with_a_closed_output_nothing_is_written_into_the_database(filled: Path)
     ],
     ids=["ascii", "latin-1", "LC_ALL=C"],
 )
-def test_in_any_encoding_all_is_said_and_nothing_is_lost(filled: Path, environ: dict[str, str]) -> None:
+def test_output_in_any_encoding_loses_nothing(filled: Path, environ: dict[str, str]) -> None:
     commands = ("workspace list", "workspace show acme", "check", "status", "query test café --text café",
                 "workspace list --format csv", "workspace show 'café ✓'", "--help")  # fmt: skip
     listing, export = "workspace list --format json", "export --secrets"

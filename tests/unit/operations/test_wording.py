@@ -16,7 +16,7 @@ def test_span(seconds: float, text: str) -> None:
     assert span(seconds) == text
 
 
-def test_ago_and_ahead() -> None:
+def test_ago_and_until() -> None:
     assert ago(NOW - 180, NOW) == "3 min ago"
     assert ago(NOW + 2, NOW) == "just now"
     assert ago(None, NOW) == ago(0, NOW) == "never"
@@ -24,7 +24,7 @@ def test_ago_and_ahead() -> None:
     assert until(NOW - 1, NOW) == "now"
 
 
-def test_counts() -> None:
+def test_counted_and_first_names() -> None:
     assert [counted(number, "query") for number in (0, 1, 2000)] == ["0 queries", "1 query", "2,000 queries"]
     assert first_names(["a", "b"], 2) == "a, b"
     assert first_names(["a", "b", "c"], 2) == "a, b and 1 more"
