@@ -64,7 +64,8 @@ class Pipeline:
     def run(self) -> int:
         """Run until the program is stopped (returns 0) or a thread dies (1).
 
-        The stages run in the main thread, as ``worker.run`` watches its threads there; tick and ingress get their own.
+        The stages run in the calling thread, as ``worker.run`` blocks and returns the exit code; tick and ingress get
+        threads of their own.
         """
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))

@@ -9,7 +9,7 @@ from typing import Literal
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec
 
-# "==" is not a separator: somebody may look for it.
+# "==" is not a separator: a query may contain it.
 NAMED_QUERY = re.compile(r"([A-Za-z0-9][\w.-]*)=(?!=)(.*)", re.DOTALL)
 # A name has no "/" or ":", so that the "=" of a URL's own query string does not end one.
 NAMED_URL = re.compile(r"([^=/:]+)=([A-Za-z0-9][A-Za-z0-9+.-]*://.*)", re.DOTALL)

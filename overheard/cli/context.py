@@ -25,8 +25,8 @@ def configuration(context: click.Context) -> Config:
     config = load(context.obj["config"], os.environ)
     log.configure(config.log.level, style=config.log.format)
     if config.log.level != "DEBUG":
-        # Commands print their own errors, and pika would log the same ones with tracebacks. The handlers are muted, not
-        # the root logger, whose level does not apply to records of loggers below it.
+        # Commands print their own errors; log lines of the libraries would only repeat them. The handlers are muted,
+        # not the root logger, whose level does not apply to loggers with a level of their own.
         for handler in logging.getLogger().handlers:
             handler.setLevel(logging.CRITICAL)
     return config

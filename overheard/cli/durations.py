@@ -13,7 +13,7 @@ UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 def rfc3339(moment: float | None) -> str | None:
     """Format seconds since the epoch as ``2026-11-23T09:00:00.123Z``; None for None and 0 (never)."""
-    if not moment:
+    if not moment:  # 0 is how the database stores "never"
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -76,7 +76,7 @@ def forget(
         if author is not None and undo:
             _undo(program.db, source, author, format)
             return
-        drain_bus(program)
+        drain_bus(program)  # dead letters still on the bus could not be found and erased
         erasure = _of_author(program, source, author) if author is not None else _of_workspace(program, slug or "")
         counts = erasure.counts
         if not dry_run:

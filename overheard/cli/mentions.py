@@ -46,6 +46,7 @@ def mentions(
         db = program.db
         if workspace is not None:
             workspaces.by_name(db, workspace)
+        # Only tables are cut: a program would take a default limit for the whole list.
         if limit is None and format == "table":
             limit = TABLE_ROWS
         tail = MentionTail(db, workspace)

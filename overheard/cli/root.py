@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from overheard.cli.streams import SIGPIPE_EXIT_CODE, discard_stdout
-from overheard.errors import ConfigError, InvalidInput, OverheardError
+from overheard.errors import ConfigError, OverheardError
 
 SIGINT_EXIT_CODE = 130  # 128 + SIGINT, as shells report a process that Ctrl-C ended
 
@@ -93,8 +93,7 @@ class LazyGroup(click.Group):
 
 
 def _message(error: OverheardError | OSError) -> str:
-    # Some InvalidInput errors are OSErrors, too; theirs is a message of ours, without an errno.
-    if isinstance(error, InvalidInput) or not isinstance(error, OSError):
+    if not isinstance(error, OSError):
         return str(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or type(error).__name__}"

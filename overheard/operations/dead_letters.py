@@ -79,6 +79,7 @@ def drain_bus(program: RunningProcess) -> str | None:
 def frozen(db: Db, which: DeadLetterFilter) -> DeadLetterFilter:
     """Return a filter of what matches now, without later arrivals. Raises NotFound for a missing ID."""
     if which.ids is None:
+        # What arrives while the user reads and confirms must not be dropped or sent unseen.
         return msgspec.structs.replace(which, last_id=dead_letters.last_id(db))
     existing = {row.id for row in dead_letters.listing(db, which)}
     if missing := [number for number in which.ids if number not in existing]:

@@ -74,7 +74,7 @@ class Observer:
 
     def read(self) -> SystemState:
         """Read everything once. Raises ConfigError if the database's schema is of another version."""
-        now = self.program.clock()  # the database's time as last read: a clock that works while the database is down
+        now = self.program.clock()  # needs no statement, so it works while the database is down
         stored, no_database = _attempt(self._database)
         if isinstance(no_database, DatabaseMissing):
             self._instance = ""

@@ -67,6 +67,7 @@ def matching_lines(
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
+        # One byte more than allowed shows that a line is too long, without reading all of it.
         while line := file.readline(LINE_MAX_BYTES + 1):
             if len(line) > LINE_MAX_BYTES:
                 raise NotAnItemFile(f"a line is longer than {LINE_MAX_BYTES:,} bytes; expected one item per line")

@@ -18,10 +18,10 @@ from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
 from overheard.sources.reddit.names import SOURCE
 
-TICK_LATE_SECONDS = 60.0  # the tick runs every few seconds; a restart or an upgrade takes less than a minute
-# Polls wait for their turn in match and store, and digests for slow channels: they are late only after ten minutes.
+TICK_LATE_SECONDS = 60.0  # the tick runs every 5 s by default, and a restart takes less than a minute
+# Polls pass two more queues, and many digests are due at the same hour: five times as long. Chosen, not measured.
 SLOW_WORK_OVERDUE_SECONDS = 5 * OVERDUE_SECONDS
-BACKUP_LATE_SECONDS = 26 * 3600.0  # nightly, plus two hours for a slow one; the alert BackupMissing uses the same
+BACKUP_LATE_SECONDS = 26 * 3600.0  # nightly, plus two hours for delays; the alert BackupMissing uses the same
 FAILED_STATES = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}  # of supervisord; STOPPED is left out: an operator chose it
 CHANNELS_NAMED = 5
 

@@ -39,6 +39,7 @@ def request_run(program: RunningProcess, workspace: str) -> RequestedRun:
     row = workspaces.by_slug_or_number(db, workspace)
     if not row.active:
         raise Conflict(f"workspace {row.slug} is paused; to resume it: overheard workspace resume {row.slug}")
+    # Both are read before the request: the run may be complete before the next statement.
     last, at, run = mentions.last_id(db), program.clock(), None
     if bus.embedded:
         workspaces.make_due(db, row.id, at)

@@ -1,4 +1,4 @@
-"""The command line against RabbitMQ, PostgreSQL and a stand-in Reddit, as a process of its own."""
+"""The command line against RabbitMQ, PostgreSQL and a simulated Reddit, as a separate process."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def environ(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> dict[str, str]:
-    """What makes a process of ours use this test's servers."""
-    ours = {
+    """The environment of a process that uses this test's servers."""
+    settings = {
         "OVERHEARD_BUS__URL": rabbit_url,
         "OVERHEARD_DATABASE__URL": postgresql_url,
         "OVERHEARD_METRICS__PORT": "0",
         "OVERHEARD_NOTIFY__ALLOW_PRIVATE": "true",
         "OVERHEARD_TICK__INTERVAL": "0.2",
     }
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), **ours}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), **settings}
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def db(postgresql_url: str) -> Iterator[Db]:
 
 @contextmanager
 def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """``overheard run``, until the end of the block."""
+    """Run ``overheard run`` during the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "overheard.cli", "run"], env=environ, cwd=folder, stdout=subprocess.PIPE, text=True
     )
@@ -85,22 +85,22 @@ def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[
 
 
 def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
-    with RedditSimulator() as standin, HttpSink() as sink:
+    with RedditSimulator() as simulator, HttpSink() as sink:
         environ |= {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
             "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
-            "OVERHEARD_REDDIT__REDDIT_URL": standin.url,
-            "OVERHEARD_REDDIT__OAUTH_URL": standin.url,
+            "OVERHEARD_REDDIT__REDDIT_URL": simulator.url,
+            "OVERHEARD_REDDIT__OAUTH_URL": simulator.url,
         }
-        standin.add_post("python", "An old post", "nothing")
+        simulator.add_post("python", "An old post", "nothing")
         added = run("workspace", "add", "acme", "-s", "python", "-q", "brand=acmedb", "-c", f"team={sink.url}/x")
         assert added.returncode == 0, added.stderr
         checked = run("check")
         assert checked.returncode == 0, checked.stdout
         with serving(environ, tmp_path):
             assert run("trigger", "acme", "--wait").returncode == 0
-            standin.add_post("python", "We use acmedb", "and like it")
+            simulator.add_post("python", "We use acmedb", "and like it")
             triggered = run("trigger", "acme", "--wait")
             assert triggered.stdout.startswith("✓ acme: 1 new mention in "), triggered
             assert sink.wait_for(1)[0].json["data"]["title"] == "We use acmedb"
@@ -112,8 +112,8 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
         stopped = run("status", "--format", "json")
         assert stopped.returncode == 1
         assert stopped.stderr == ""
-        told = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
-        assert "no workers on: fetch, match, store, notify, digest, recheck" in told
+        messages = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
+        assert "no workers on: fetch, match, store, notify, digest, recheck" in messages
 
 
 def test_an_outdated_postgresql_schema_is_an_error_that_migrate_fixes(
@@ -179,7 +179,7 @@ def test_status_declares_no_queues(run: Run, rabbit_url: str) -> None:
     first, second = (json.loads(look.stdout) for look in looks)
     assert [queue["workers"] for queue in first["queues"]] == [None] * len(first["queues"])
     assert first["queues"] == second["queues"]
-    assert first["healthy"]  # nobody listens to anything yet
+    assert first["healthy"]  # nothing is watched yet
 
 
 def dead(db: Db, message_id: str, body: str | bytes, **fields: Any) -> None:
@@ -196,7 +196,7 @@ def envelope(message_id: str, **options: Any) -> bytes:
 
 
 def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
-    """(message id, body) of all that the queue holds; it is empty then."""
+    """Empty a queue; return (message id, body) of each message."""
     connection = pika.BlockingConnection(amqp.parameters(url))
     channel = connection.channel()
     got = []
@@ -207,7 +207,7 @@ def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def parked(url: str, queue: str, *bodies: bytes) -> None:
-    """Put them where RabbitMQ puts what a stage could not work on."""
+    """Put messages into a dead-letter queue, as RabbitMQ does."""
     broker = open_broker(
         url, stages=STAGES.values(), metrics=ProcessMetrics(CollectorRegistry()), record_dead=lambda letters: None
     )
@@ -267,10 +267,10 @@ def test_two_replays_at_once_send_nothing_twice(
         subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=60) for process in both]
-    # Who ends first may find the other's last ones under way, and says so.
-    for process, (_, complaint) in zip(both, told, strict=True):
-        assert process.returncode == (1 if "being sent by another process" in complaint else 0), told
+    outputs = [process.communicate(timeout=60) for process in both]
+    # The first to end may see dead letters that the other one is still sending, and reports them.
+    for process, (_, complaint) in zip(both, outputs, strict=True):
+        assert process.returncode == (1 if "being sent by another process" in complaint else 0), outputs
     wait_for(lambda: depth(rabbit_url, "fetch") == 300, "the messages")
     assert len({message_id for message_id, _ in taken(rabbit_url, "fetch")}) == 300
     assert dead_letters.count(db) == 0
@@ -353,7 +353,7 @@ def test_following_yields_a_mention_whose_transaction_committed_late(db: Db, pos
     arrivals = iter(MentionTail(db, None))
     slow = open_database(postgresql_url)
     with slow.session(), slow.transaction():
-        # It takes the first id, and is visible last.
+        # It takes the first id and commits last.
         slow.peewee.execute_sql(_copy(acme, "t3_slow"))
         db.peewee.execute_sql(_copy(acme, "t3_quick"))
         assert next(arrivals).item == "t3_quick"

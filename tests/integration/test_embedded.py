@@ -1,4 +1,4 @@
-"""``overheard run`` on the embedded bus and SQLite: the same code paths, in one process."""
+"""``overheard run`` on the embedded bus and SQLite: the whole pipeline in one process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ def test_a_killed_embedded_run_loses_nothing(tmp_path: Path) -> None:
             seen = len(farm.received())
             farm.wait(lambda seen=seen: len(farm.received()) > seen, lambda: "nothing arrived")
             farm.kill9("run")
-        before = farm.log("run").count("Overheard is running")  # not three: a kill may have come before that was said
+        before = farm.log("run").count(
+            "Overheard is running"
+        )  # not always three: a kill may come before the line is printed
         farm.start("run", "overheard.cli", "run")
         received = farm.wait_for_items(wanted)
         assert set(received) == wanted
-        farm.wait(lambda: farm.log("run").count("Overheard is running") > before)  # then it hears signals
+        farm.wait(lambda: farm.log("run").count("Overheard is running") > before)  # signals are handled from then on
         assert farm.terminate("run") == 0
 
 
@@ -60,7 +62,7 @@ def test_a_digest_channel_gets_one_message_per_period(tmp_path: Path) -> None:
 
 
 def test_run_exits_with_1_if_its_tick_dies(tmp_path: Path) -> None:
-    """So that supervisord starts it anew. A beat that the database refuses is what kills the tick here."""
+    """supervisord then restarts it. Here, a heartbeat that the database rejects kills the tick."""
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
         farm.workspace()
         farm.spoil()

@@ -20,7 +20,7 @@ MIN_FREE_SHARE = 0.1  # of a file system
 
 def clock(program: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that this machine's clock is plausible and agrees with the database's."""
-    now = time.time()
+    now = time.time()  # not ``program.clock``, which is the database's
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < EARLIEST_PLAUSIBLE_TIME:
         return CheckOutcome(

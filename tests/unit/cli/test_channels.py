@@ -22,7 +22,7 @@ def sink() -> Iterator[HttpSink]:
 
 @pytest.fixture
 def team(run: Run, sink: HttpSink, folder: Path) -> str:
-    """The signing secret of acme's channel ``team``, which leads to the sink."""
+    """Create acme with a channel ``team`` to the sink; return its signing secret."""
     (folder / "pipeline.toml").write_text("[notify]\nallow_private = true\ntimeout = 5\n")
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", f"team={sink.url}/t0ken")
     return next(word for word in result.stdout.split() if word.startswith("whsec_"))

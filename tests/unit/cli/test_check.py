@@ -1,4 +1,4 @@
-"""``overheard check``: against the stand-in Reddit, SQLite and memory://."""
+"""``overheard check``: against the simulated Reddit, SQLite and memory://."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .conftest import Run, lines
 
 @pytest.fixture
 def reddit() -> Iterator[dict[str, str]]:
-    """The environment that leads to a stand-in."""
-    with RedditSimulator() as standin:
-        standin.add_post("python", "Hello", "world")
+    """The environment of a simulated Reddit."""
+    with RedditSimulator() as simulator:
+        simulator.add_post("python", "Hello", "world")
         yield {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
             "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
-            "OVERHEARD_REDDIT__REDDIT_URL": standin.url,
-            "OVERHEARD_REDDIT__OAUTH_URL": standin.url,
+            "OVERHEARD_REDDIT__REDDIT_URL": simulator.url,
+            "OVERHEARD_REDDIT__OAUTH_URL": simulator.url,
             "OVERHEARD_METRICS__PORT": "0",
         }
 
@@ -153,7 +153,7 @@ def test_a_database_that_cannot_be_created_fails(run: Run) -> None:
     found = results(run, OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")
     assert found["database"]["outcome"] == "failed"
     for part in ("schedules", "queries"):
-        assert "not checked: there is no database" in found[part]["what"], "nothing is said of what was not read"
+        assert "not checked: there is no database" in found[part]["what"], "an unread part is not reported as valid"
 
 
 def test_a_file_that_is_not_a_database_fails(run: Run, folder: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_metrics_port_in_use_by_another_program_fails(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("whose", "outcome", "told"),
+    ("owner", "outcome", "message"),
     [
         ("ours", "ok", "is served by this Overheard, which is running"),
         ("another", "failed", "is served by another Overheard, on another database"),
@@ -181,11 +181,11 @@ def test_a_metrics_port_in_use_by_another_program_fails(run: Run) -> None:
     ],
 )
 def test_a_metrics_port_in_use_by_an_overheard(
-    run: Run, program: RunningProcess, whose: str, outcome: str, told: str
+    run: Run, program: RunningProcess, owner: str, outcome: str, message: str
 ) -> None:
     registry = CollectorRegistry()
     ProcessMetrics(registry)
-    server = MetricsServer(registry, list, instance=lambda: program.instance if whose == "ours" else whose)
+    server = MetricsServer(registry, list, instance=lambda: program.instance if owner == "ours" else owner)
     port = server.start("127.0.0.1", 0)
     environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
@@ -194,10 +194,12 @@ def test_a_metrics_port_in_use_by_an_overheard(
         nothing = results(run, OVERHEARD_DATABASE__URL="sqlite:///other.db", **environ)["metrics"]
     finally:
         server.stop()
-    assert (found["outcome"], told in found["what"]) == (outcome, True)
-    assert ("another Overheard, on another database" in status.stdout) == (whose == "another")
-    assert len(lines(status.stdout)[0]["processes"]) == (whose != "another")
-    assert nothing["outcome"] == ("failed" if whose else "warning"), "where there is no database, nobody is ours"
+    assert (found["outcome"], message in found["what"]) == (outcome, True)
+    assert ("another Overheard, on another database" in status.stdout) == (owner == "another")
+    assert len(lines(status.stdout)[0]["processes"]) == (owner != "another")
+    assert nothing["outcome"] == ("failed" if owner else "warning"), (
+        "without a database, no process is known to be ours"
+    )
 
 
 def test_limits_are_shown_with_the_workspaces_that_exceed_them(run: Run, acme: int) -> None:

@@ -19,8 +19,8 @@ BODY = '{"queue_name":"fetch","args":[{"workspace_id":1}]}'
 
 
 @pytest.fixture(autouse=True)
-def letters(program: RunningProcess) -> None:
-    """1 and 2 died in fetch, 3 in store."""
+def dead_letters_of_two_stages(program: RunningProcess) -> None:
+    """Record dead letters 1 and 2 of fetch, and 3 of store."""
     for number, (stage, reason) in enumerate([("fetch", "no \x1b[31mJSON"), ("fetch", "late"), ("store", "late")]):
         dead_letters.record(
             program.db, message_id=f"m{number}", stage=stage, origin="nack", reason=reason, traceback="Traceback: x",
@@ -113,16 +113,16 @@ def test_without_a_terminal_confirmation_needs_yes(run: Run, program: RunningPro
 def test_on_a_terminal_drop_shows_counts_and_asks(
     folder: Path, program: RunningProcess, answer: str, code: int, left: int
 ) -> None:
-    ours, theirs = pty.openpty()
+    terminal, stdin = pty.openpty()
     command = [sys.executable, "-m", "overheard.cli", "dead-letters", "drop", "--reason", "late"]
-    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    os.close(theirs)
-    os.write(ours, answer.encode())
-    shown, asked = process.communicate(timeout=60)
-    os.close(ours)
+    process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.close(stdin)
+    os.write(terminal, answer.encode())
+    output, question = process.communicate(timeout=60)
+    os.close(terminal)
     assert (process.returncode, dead_letters.count(program.db)) == (code, left)
-    assert shown.splitlines()[1].split(maxsplit=6) == ["1", "3", "min", "ago", "fetch", "nack", "late"]
-    assert "Drop these 2 dead letters? [y/N]" in asked
+    assert output.splitlines()[1].split(maxsplit=6) == ["1", "3", "min", "ago", "fetch", "nack", "late"]
+    assert "Drop these 2 dead letters? [y/N]" in question
 
 
 def test_the_old_name_dead_works_as_before_and_is_not_listed(run: Run, program: RunningProcess) -> None:

@@ -1,4 +1,4 @@
-"""``overheard forget``: erases, says what, asks first."""
+"""``overheard forget``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .conftest import Run, lines
 
 
 @pytest.fixture(autouse=True)
-def said(mention: Any) -> None:
+def mentions(mention: Any) -> None:
     mention("t3_1", author="Alice")
     mention("t3_2", author="alice")
     mention("t3_3", author="bob")
@@ -56,21 +56,21 @@ def test_forget_asks_for_confirmation(run: Run, program: RunningProcess) -> None
 
 
 def test_a_dry_run_counts_and_erases_nothing(run: Run, program: RunningProcess) -> None:
-    for whom in (["--author", "alice"], ["--workspace", "acme"]):
-        result = run("forget", *whom, "--dry-run")
+    for target in (["--author", "alice"], ["--workspace", "acme"]):
+        result = run("forget", *target, "--dry-run")
         assert result.exit_code == 0
         assert "nothing has been erased" in result.stdout
     assert len(items(program)) == 3
-    [told] = lines(run("forget", "--workspace", "acme", "--dry-run", "--format", "json").stdout)
-    assert (told["dry_run"], told["erased"]["mentions"], told["erased"]["items"]) == (True, 3, 3)
+    [result_json] = lines(run("forget", "--workspace", "acme", "--dry-run", "--format", "json").stdout)
+    assert (result_json["dry_run"], result_json["erased"]["mentions"], result_json["erased"]["items"]) == (True, 3, 3)
 
 
 def test_forgetting_a_workspace_erases_everything_in_it(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--workspace", "acme", "--yes", "--format", "json")
     assert result.exit_code == 0, result.output
-    [told] = lines(result.stdout)
-    assert told["workspace"] == "acme"
-    assert told["erased"] == {
+    [result_json] = lines(result.stdout)
+    assert result_json["workspace"] == "acme"
+    assert result_json["erased"] == {
         "mentions": 3, "deliveries": 0, "items": 3, "letters": 0, "channels": 1, "queries": 1, "feeds": 2,
     }  # fmt: skip
     assert items(program) == []
@@ -94,7 +94,7 @@ def test_forgetting_an_author_of_another_source_keeps_namesakes(
     mention("1", author="Alice", source="replay")
     result = run("forget", "--author", "alice", "--source", "replay", "--yes")
     assert result.exit_code == 0, result.output
-    assert items(program) == ["t3_1", "t3_2", "t3_3"], "the namesakes on Reddit are other people"
+    assert items(program) == ["t3_1", "t3_2", "t3_3"], "namesakes on Reddit are other people"
     assert "overheard forget --author alice --source replay --undo" in result.stdout
     assert "is stored again" in run("forget", "--author", "alice", "--source", "replay", "--undo").stdout
     refused = run("forget", "--author", "alice", "--source", "redit", "--yes")

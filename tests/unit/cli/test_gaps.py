@@ -14,7 +14,7 @@ from .conftest import Run, lines
 
 @pytest.fixture
 def gap(acme: int, program: RunningProcess) -> dict[str, Any]:
-    """An open one of r/python's posts, found an hour ago."""
+    """Insert an open gap of r/python's posts, found an hour ago; return its values."""
     now = program.clock()
     feed = models.Feed.select().where(models.Feed.kind == "posts").get(program.db.peewee)
     values = {"from_item": "t3_a", "from_at": now - 7200, "to_item": "t3_z", "to_at": now - 3700, "reason": "horizon"}

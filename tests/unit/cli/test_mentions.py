@@ -102,16 +102,16 @@ def test_wrong_usage(run: Run, program: RunningProcess) -> None:
 
 def test_following_yields_mentions_stored_after_the_start(program: RunningProcess, mention: Mention) -> None:
     mention("t3_1", age=0)
-    arrivals = MentionTail(program.db, None)
+    tail = MentionTail(program.db, None)
     mention("t3_2", age=0)
     mention("t3_3", age=0)
-    coming = iter(arrivals)
-    assert [next(coming).item, next(coming).item] == ["t3_2", "t3_3"]
+    followed = iter(tail)
+    assert [next(followed).item, next(followed).item] == ["t3_2", "t3_3"]
 
 
 def test_following_does_not_repeat_listed_mentions(program: RunningProcess, mention: Mention) -> None:
-    arrivals = MentionTail(program.db, None)
+    tail = MentionTail(program.db, None)
     mention("t3_1", age=0)
-    assert [each.item for each in arrivals.remember(stored.listing(program.db))] == ["t3_1"]
+    assert [each.item for each in tail.remember(stored.listing(program.db))] == ["t3_1"]
     mention("t3_2", age=0)
-    assert next(iter(arrivals)).item == "t3_2"
+    assert next(iter(tail)).item == "t3_2"

@@ -1,4 +1,4 @@
-"""The command line as a whole: help, exit codes, and how faults are told."""
+"""The command line as a whole: help, exit codes, error messages."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_closed_stdout_is_not_an_error(folder: Path) -> None:
 
 @pytest.fixture
 def behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database that has seen the first migration only, with a workspace in it."""
+    """Create a database at the first migration, with a workspace in it; return its path."""
     old = folder / "migrations"
     old.mkdir()
     first = migrate.DIRECTORY / "0001_initial.py"

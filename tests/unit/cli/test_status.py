@@ -46,7 +46,7 @@ def facts(run: Run, **environ: str) -> dict[str, Any]:
     return found
 
 
-def troubles(run: Run) -> list[tuple[bool, str]]:
+def problems_of(run: Run) -> list[tuple[bool, str]]:
     return [(trouble["severe"], trouble["what"]) for trouble in facts(run)["troubles"]]
 
 
@@ -69,7 +69,7 @@ def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, program: Run
     result = run("status")
     assert result.exit_code == 0
     assert result.stdout.startswith("– Not in use yet  ! 2 warnings")
-    assert troubles(run) == [
+    assert problems_of(run) == [
         (False, "there is no workspace: nothing is being watched"),
         (False, "the tick has never run: work that is due is not started"),
     ]
@@ -119,7 +119,7 @@ def test_a_tick_that_never_ran_is_severe_with_an_active_workspace(run: Run, acme
 
 def test_missing_credentials_are_severe(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OVERHEARD_REDDIT__CLIENT_ID")
-    assert (True, "Reddit cannot be read: there are no credentials") in troubles(run)
+    assert (True, "Reddit cannot be read: there are no credentials") in problems_of(run)
 
 
 BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's address"
@@ -132,7 +132,7 @@ def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int,
     source_health.record_read(db, "reddit", now - 430)
     assert "Reddit         last read 7 min ago" in run("status").stdout
     source_health.record_failure(db, "reddit", BLOCKED, now - 420, now)
-    assert troubles(run) == [(True, f"Reddit has not been readable for 7 min: {BLOCKED}")]
+    assert problems_of(run) == [(True, f"Reddit has not been readable for 7 min: {BLOCKED}")]
     result = run("status")
     assert result.exit_code == 1
     assert "Reddit         no answer for 7 min, last read 7 min ago" in result.stdout
@@ -143,7 +143,7 @@ def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int,
     assert (found["reason"], found["failing_since"][-1]) == (BLOCKED, "Z")
     assert 420 <= found["failing_seconds"] < 480
     run("workspace", "pause", "acme")
-    assert troubles(run) == [], "nobody wants anything of it"
+    assert problems_of(run) == [], "Reddit is not watched any more"
 
 
 def test_a_refused_login_is_severe_at_once(run: Run, acme: int, program: RunningProcess) -> None:
@@ -151,14 +151,14 @@ def test_a_refused_login_is_severe_at_once(run: Run, acme: int, program: Running
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_failure(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
-    assert troubles(run) == [(True, "Reddit may have revoked this app: it has refused the login for 2 min")]
+    assert problems_of(run) == [(True, "Reddit may have revoked this app: it has refused the login for 2 min")]
     result = run("status")
     assert result.exit_code == 1
     assert "Reddit         login refused for 2 min" in result.stdout
     assert "https://www.reddit.com/prefs/apps" in result.stdout
     assert facts(run)["reddit"]["revoked"] is True
     run("workspace", "pause", "acme")
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
 def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, program: RunningProcess) -> None:
@@ -168,7 +168,7 @@ def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int
     source_health.record_failure(db, "reddit", "503", now - 100, now)
     result = run("status")
     assert (result.exit_code, "no answer for 2 min" in result.stdout) == (0, True)
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
 def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
@@ -182,7 +182,7 @@ def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, 
 
 def test_a_tick_in_the_future_means_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock() + 7200)
-    assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock was set back")]
+    assert problems_of(run) == [(False, "the last tick is 2 h in the future: the database's clock was set back")]
 
 
 def test_late_runs_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
@@ -191,10 +191,10 @@ def test_late_runs_are_severe(run: Run, acme: int, program: RunningProcess) -> N
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
     models.RefreshDemand.update(**waits).execute(program.db.peewee)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
-    assert troubles(run) == [(True, "runs are late: acme has waited for 12 min")]
+    assert problems_of(run) == [(True, "runs are late: acme has waited for 12 min")]
     assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
     models.RefreshDemand.update(waiting_since=now - 60).execute(program.db.peewee)
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
 def test_late_polls_and_digests_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
@@ -204,7 +204,7 @@ def test_late_polls_and_digests_are_severe(run: Run, acme: int, program: Running
         db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
     )
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
-    assert troubles(run) == [
+    assert problems_of(run) == [
         (True, "a poll that began 60 min ago is not stored yet"),
         (True, "a digest has been due for 2 h"),
     ]
@@ -214,14 +214,14 @@ def test_unsent_deliveries_are_severe(run: Run, mention: Mention, program: Runni
     heartbeats.record(program.db, "tick", program.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
-    assert troubles(run) == []
+    assert problems_of(run) == []
     models.Delivery.update(due_at=program.clock() - 400).execute(program.db.peewee)
-    assert troubles(run) == [(True, "deliveries have waited for 7 min unsent")]
+    assert problems_of(run) == [(True, "deliveries have waited for 7 min unsent")]
     (delivery,) = (
         models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
     )
     deliveries.reschedule(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
 def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Mention, program: RunningProcess) -> None:
@@ -234,7 +234,7 @@ def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Men
     (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
     channels.record_failure(db, channel, "no answer within 20 s", now)
     deliveries.reschedule(db, tried.id, now + 30, now + 5, "no answer within 20 s")
-    assert troubles(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
+    assert problems_of(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
 
@@ -259,7 +259,7 @@ def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int,
     models.Delivery.insert(id="s", channel=team, state="sent", due_at=now - 721, created_at=now, sent_at=now).execute(
         db.peewee
     )
-    assert troubles(run) == [
+    assert problems_of(run) == [
         (
             True,
             "deliveries are sent more slowly than they arrive: 1,468 deliveries due, the oldest for 12 min; "
@@ -272,7 +272,7 @@ def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int,
     channels.record_failure(db, team, "no answer within 20 s", now)
     tried = models.Delivery.id == f"msg_{team}_0"
     models.Delivery.update(attempts=1, due_at=now + 30).where(tried).execute(db.peewee)
-    assert [severe for severe, _ in troubles(run)] == [False], "a failing receiver's backlog is its own"
+    assert [severe for severe, _ in problems_of(run)] == [False], "a failing receiver's backlog is its own"
 
 
 def test_refused_feeds_unhealthy_channels_and_dead_letters_are_warnings(
@@ -305,13 +305,13 @@ def test_a_late_canary_is_severe_and_not_counted_as_a_workspace(run: Run, progra
     canaries.ensure(db, 300, now - 1000, lambda text, zone: now)
     heartbeats.record(db, "tick", now)
     late = (True, "the canary is late: none has been delivered for 17 min")
-    assert late in troubles(run)
+    assert late in problems_of(run)
     found = facts(run)
     assert found["workspaces"] == {"active": 0, "paused": 0}
     assert found["channels"] == {"ok": 0, "failing": 0, "disabled": 0}
     assert found["feeds"] == {"ok": 0, "failing": 0, "new": 0}
     heartbeats.record(db, canaries.BEAT, now)
-    assert late not in troubles(run)
+    assert late not in problems_of(run)
 
 
 def test_a_process_that_supervisord_gave_up_is_a_problem_with_a_remedy() -> None:
@@ -350,15 +350,15 @@ def mark(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup has been made for 2 days")])]
+    ("age", "expected"), [(25 * 3600, []), (50 * 3600, [(False, "no backup has been made for 2 days")])]
 )
 def test_a_missing_backup_is_a_warning(
-    program: RunningProcess, mark: Path, age: float, told: list[tuple[bool, str]]
+    program: RunningProcess, mark: Path, age: float, expected: list[tuple[bool, str]]
 ) -> None:
     os.utime(mark, (program.clock() - age, program.clock() - age))
     facts = Observer(program, server="unix:///nowhere", backup_mark=mark).read()
     found = [(trouble.severe, trouble.message) for trouble in problems.find(facts, Config())]
-    assert [trouble for trouble in found if "backup" in trouble[1]] == told
+    assert [trouble for trouble in found if "backup" in trouble[1]] == expected
 
 
 def test_outdated_queries_are_counted_once_for_all_processes() -> None:
@@ -387,8 +387,8 @@ def test_only_a_few_of_many_unhealthy_channels_are_named(run: Run, acme: int, pr
         {"workspace": acme, "name": f"c{n}", "url": "x", "created_at": now, "failing_since": now} for n in range(300)
     ]
     models.Channel.insert_many(rows).execute(db.peewee)
-    told = [what for _, what in troubles(run)]
-    assert (len(told), told[-1]) == (6, "295 more unhealthy channels")
+    messages = [what for _, what in problems_of(run)]
+    assert (len(messages), messages[-1]) == (6, "295 more unhealthy channels")
     assert (len(facts(run)["sick_channels"]), facts(run)["channels"]["failing"]) == (100, 300)
 
 

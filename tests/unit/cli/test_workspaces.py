@@ -151,7 +151,7 @@ def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, program
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (["Acme", "-s", "python", "-q", "x"], "slug 'Acme'"),
         (["acme", "-s", "py thon", "-q", "x"], "cannot be the name of a subreddit"),
@@ -166,10 +166,12 @@ def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, program
         (["acme", "-s", "python"], "Missing option"),
     ],
 )
-def test_invalid_options_of_add_are_wrong_usage(run: Run, program: RunningProcess, given: list[str], told: str) -> None:
+def test_invalid_options_of_add_are_wrong_usage(
+    run: Run, program: RunningProcess, given: list[str], message: str
+) -> None:
     result = run("workspace", "add", *given)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert workspaces.overview(program.db) == []
 
 
@@ -204,9 +206,9 @@ def test_show_warns_of_queries_that_would_be_refused_today(run: Run, acme: int, 
     (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
     assert shown["refused_queries"] == []
     models.Query.update(text="acme or db").where(models.Query.workspace == acme).execute(program.db.peewee)
-    told = " ".join(run("workspace", "show", "acme").stdout.split())
-    assert "query snake would be refused today, and is still matched: or is not an operator" in told
-    assert "Write OR." in told
+    shown = " ".join(run("workspace", "show", "acme").stdout.split())
+    assert "query snake would be refused today, and is still matched: or is not an operator" in shown
+    assert "Write OR." in shown
     (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
     (found,) = shown["refused_queries"]
     assert (found["query"], found["matched"]) == ("snake", True)
@@ -302,7 +304,7 @@ def test_growth_beyond_a_limit_is_refused_and_existing_size_is_kept(
     assert run("import", "-", input=two).exit_code == 0
     kept = run("export", "--secrets").stdout
     again = run("import", "-", input=kept, **few)
-    assert again.exit_code == 0, "what is there already stays, whatever the limit is now"
+    assert again.exit_code == 0, "the existing size is kept, whatever the limit is now"
     assert run("export", "--secrets").stdout == kept
     more = kept.replace('["linux", "python"]', '["linux", "python", "rust"]') + (
         '\n[[workspace]]\nslug = "new"\nsubreddits = ["a", "b"]\n'
@@ -316,14 +318,14 @@ def test_growth_beyond_a_limit_is_refused_and_existing_size_is_kept(
 def test_import_limits_the_size_of_a_file(run: Run, program: RunningProcess, folder: Path) -> None:
     (folder / "a folder").mkdir()
     (folder / "large.toml").write_bytes(b"#" * ((16 << 20) + 1))
-    told = {
+    hints = {
         "/dev/zero": "larger than the 16,777,216 bytes",
         "large.toml": "larger than the 16,777,216 bytes",
         "a folder": "is a directory",
         "/dev/null": "has no workspace",
         "absent.toml": "does not exist",
     }
-    for path, hint in told.items():
+    for path, hint in hints.items():
         result = run("import", path)
         assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
 

@@ -1,4 +1,4 @@
-"""What status calls a problem and what the operator is alerted to are the same outage, told at different ages."""
+"""An outage is a problem in ``status`` first, and an alert later."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_a_reddit_outage_is_a_problem_before_it_is_an_alert(
 
 
 def test_an_outage_has_a_place_or_a_reason() -> None:
-    bird = canaries.CanaryState(300, NOW - 5000, NOW - 2000)
-    late, away = outages(bird, failing(700, reason=None), NOW)
+    canary = canaries.CanaryState(300, NOW - 5000, NOW - 2000)
+    late, away = outages(canary, failing(700, reason=None), NOW)
     assert (late.kind, late.where, late.since, late.seconds) == ("canary late", "canary", NOW - 2000 + 900, 2000)
     assert (late.is_problem, late.is_alert) == (True, True)
     assert away.where == "no answer"
