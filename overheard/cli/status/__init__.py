@@ -36,8 +36,8 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
 
     The exit code is 1 if work is blocked or falls behind: a server, the database file or Reddit is unavailable, the
     tick has stopped while there are active workspaces, a queue has no workers, runs or deliveries are late, or
-    deliveries pile up. Refused feeds, failing channels and dead letters are shown as problems, but do not change the
-    exit code; neither does having no workspace yet.
+    deliveries pile up. Refused feeds, failing channels and dead letters are warnings that do not change the exit code;
+    neither does having no workspace yet.
 
     With --watch, the screen is refreshed in place, or printed repeatedly if stdout is not a terminal; the exit code is
     0. JSON is one object per line, with the details of up to 100 refused feeds and 100 unhealthy channels.
