@@ -1,4 +1,4 @@
-"""Run tick, ingress and all stages in one process, on memory:// or RabbitMQ, by the same code."""
+"""The whole pipeline in one process, on memory:// or RabbitMQ, with the same code as the separate processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
 
 
 class Pipeline:
-    """The whole pipeline in one process. ``events`` publishes public events; ``table`` are its stages."""
+    """Tick, ingress and stages in one process. ``events`` publishes to its ingress."""
 
-    def __init__(self, program: RunningProcess, table: Iterable[Stage] = STAGES.values()) -> None:
+    def __init__(self, program: RunningProcess, stages: Iterable[Stage] = STAGES.values()) -> None:
         self.program = program
-        self.stages = tuple(table)
+        self.stages = tuple(stages)
         config = program.config
         self.url = config.bus.address
         self.broker = open_broker(
@@ -62,13 +62,17 @@ class Pipeline:
         return [*ended, *ingress, *tick_problems(self.ticker, self.program.clock()), *self.health.problems()]
 
     def run(self) -> int:
-        """Work until the process is stopped (return 0) or a thread has died (return 1)."""
+        """Run until the program is stopped (returns 0) or a thread dies (1).
+
+        The stages run in the calling thread, as ``worker.run`` blocks and returns the exit code; tick and ingress get
+        threads of their own.
+        """
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
-        with ExitStack() as threads_beside:
-            threads_beside.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.program.stop)))
+        with ExitStack() as background:
+            background.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.program.stop)))
             if (consumer := self.consumer) is not None:
-                threads_beside.enter_context(self._in_thread("ingress", lambda: consumer.run(self.program.stop)))
+                background.enter_context(self._in_thread("ingress", lambda: consumer.run(self.program.stop)))
             code = worker.run(
                 self.broker,
                 self.stages,
@@ -82,7 +86,7 @@ class Pipeline:
         return 1 if self._failed else code
 
     def close(self) -> None:
-        """Close the connections of all parts."""
+        """Close all connections."""
         self.events.close()
         self.wiring.close()
         self.broker.close()
@@ -90,12 +94,12 @@ class Pipeline:
 
     @contextmanager
     def _in_thread(self, name: str, work: Callable[[], None]) -> Iterator[None]:
-        """Run ``work`` in a thread meanwhile. If it fails, stop the whole process, for a supervisor to restart it."""
+        """Run ``work`` in a thread during the block. If it fails, the process ends, for supervisord to restart it."""
 
         def guarded() -> None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001 (the last place in this thread that can report it)
+            except Exception as error:  # noqa: BLE001 (the thread's last chance to report it)
                 self.program.gave_up(name, error)
                 self._failed = True
                 self.program.stop.set()

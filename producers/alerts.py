@@ -21,7 +21,7 @@ from overheard.db.incidents import IncidentCount
 from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations.operator_alert import compose, said
+from overheard.operations.operator_alert import alert_error, compose
 from overheard.operations.outages import outages
 from overheard.sources.reddit.names import SOURCE
 
@@ -119,7 +119,7 @@ class OperatorAlerts:
                 incidents.mark_reported(self.db, unreported)
             log.info("alert sent", stage="tick", incidents=sum(incident.count for incident in unreported))
         except (InvalidInput, PermanentError, RetryableError) as error:
-            log.warning("alert failed", stage="tick", error=type(error).__name__, reason=said(error))
+            log.warning("alert failed", stage="tick", error=type(error).__name__, reason=alert_error(error))
         except Exception:
             log.exception("alert failed", stage="tick")
         finally:

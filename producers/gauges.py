@@ -18,7 +18,7 @@ from overheard.db.database import Db
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations.facts import Vitals, vitals
+from overheard.operations.database_state import VitalSigns, vital_signs
 
 log = get_logger(__name__)
 
@@ -80,9 +80,9 @@ class SystemGauges:
 
     def _database(self) -> None:
         with self.db.session(), self.db.without_timeouts():
-            self._set(vitals(self.db, self.budget, self.clock()), delivery_backlog.pending(self.db))
+            self._set(vital_signs(self.db, self.budget, self.clock()), delivery_backlog.pending(self.db))
 
-    def _set(self, current: Vitals, pending: int) -> None:
+    def _set(self, current: VitalSigns, pending: int) -> None:
         metrics, failing = self.metrics, current.reddit.failing_for(current.at)
         for work, age in current.ages.items():
             metrics.oldest_work.labels(work).set(age or 0.0)

@@ -1,4 +1,4 @@
-"""The command line. Each command is in the module of its noun, and imported when it is called."""
+"""The command line. Each command lives in the module of its noun, which is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -7,45 +7,59 @@ from pathlib import Path
 import click
 
 from overheard import __version__
-from overheard.cli.group import Commands, Entry
+from overheard.cli.root import CommandEntry, LazyGroup
 
-HERE = "overheard.cli"
-START, SAY, HEAR, OPERATE = "Start", "Say what to listen for", "See what was heard", "Keep it running"
+PACKAGE = "overheard.cli"
+HEADING_START = "Get started"
+HEADING_CONFIGURE = "Configure"
+HEADING_RESULTS = "Results"
+HEADING_OPERATE = "Operate"
 
 ENTRIES = {
-    "demo": Entry(f"{HERE}.demo:demo", "Watch it work on a Reddit of its own: nothing to set up.", START),
-    "check": Entry(f"{HERE}.check:check", "Try configuration, database, bus, Reddit and metrics port.", START),
-    "run": Entry(f"{HERE}.run:run", "Run everything in one process.", START),
-    "workspace": Entry(f"{HERE}.workspaces:workspace", "Add, list, show, pause, resume or remove workspaces.", SAY),
-    "import": Entry(f"{HERE}.workspace_files:import_", "Create or change workspaces as a TOML file says.", SAY),
-    "export": Entry(f"{HERE}.workspace_files:export", "Write workspaces as TOML.", SAY),
-    "query": Entry(f"{HERE}.queries:query", "Try a query on a text, or on a file of items.", SAY),
-    "channel": Entry(f"{HERE}.channels:channel", "List channels, or send a test message to one.", SAY),
-    "mentions": Entry(f"{HERE}.mentions:mentions", "List what was found, or watch it arrive.", HEAR),
-    "trigger": Entry(f"{HERE}.trigger:trigger", "Ask for a run of a workspace now.", HEAR),
-    "status": Entry(f"{HERE}.status:status", "How everything is, and what to do about what is not well.", OPERATE),
-    "gap": Entry(f"{HERE}.gaps:gap", "List what could not be read.", OPERATE),
-    "dead": Entry(f"{HERE}.dead_letters:dead", "Look at, replay or drop what could not be done.", OPERATE),
-    "forget": Entry(f"{HERE}.forget:forget", "Erase all of an author, or of a workspace.", OPERATE),
-    "alert": Entry(f"{HERE}.alerts:alert", "Send a test alert to the operator's channel.", OPERATE),
-    "migrate": Entry(f"{HERE}.migrate:migrate", "Bring the database up to date; SQLite is copied first.", OPERATE),
+    "demo": CommandEntry(
+        f"{PACKAGE}.demo:demo", "Try Overheard on a simulated Reddit, without any setup.", HEADING_START
+    ),
+    "check": CommandEntry(f"{PACKAGE}.check:check", "Check configuration, servers and credentials.", HEADING_START),
+    "run": CommandEntry(f"{PACKAGE}.run:run", "Run everything in one process.", HEADING_START),
+    "workspace": CommandEntry(
+        f"{PACKAGE}.workspaces:workspace", "Add, list, show, pause, resume or remove workspaces.", HEADING_CONFIGURE
+    ),
+    "import": CommandEntry(
+        f"{PACKAGE}.workspace_files:import_", "Create or update workspaces from a TOML file.", HEADING_CONFIGURE
+    ),
+    "export": CommandEntry(f"{PACKAGE}.workspace_files:export", "Write workspaces as TOML.", HEADING_CONFIGURE),
+    "query": CommandEntry(f"{PACKAGE}.queries:query", "Test a query on a text or a file of items.", HEADING_CONFIGURE),
+    "channel": CommandEntry(f"{PACKAGE}.channels:channel", "List, test or enable channels.", HEADING_CONFIGURE),
+    "mentions": CommandEntry(f"{PACKAGE}.mentions:mentions", "List mentions, or follow new ones.", HEADING_RESULTS),
+    "trigger": CommandEntry(f"{PACKAGE}.trigger:trigger", "Run a workspace now.", HEADING_RESULTS),
+    "status": CommandEntry(f"{PACKAGE}.status:status", "Show system status and problems.", HEADING_OPERATE),
+    "gap": CommandEntry(f"{PACKAGE}.gaps:gap", "List gaps: posts and comments that were missed.", HEADING_OPERATE),
+    "dead-letters": CommandEntry(
+        f"{PACKAGE}.dead_letters:dead_letters_group", "List, show, replay or drop failed messages.", HEADING_OPERATE
+    ),
+    "forget": CommandEntry(f"{PACKAGE}.forget:forget", "Erase an author's data or a workspace.", HEADING_OPERATE),
+    "alert": CommandEntry(f"{PACKAGE}.alerts:alert", "Send a test alert to the operator's channel.", HEADING_OPERATE),
+    "migrate": CommandEntry(f"{PACKAGE}.migrate:migrate", "Upgrade the database schema.", HEADING_OPERATE),
 }
+ALIASES = {"dead": "dead-letters"}  # the command's name until 2026-11: scripts and runbooks use it
 
 
 @click.group(
-    cls=Commands,
+    cls=LazyGroup,
     entries=ENTRIES,
+    aliases=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Every command has a --help of its own.",
+    epilog="Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. For details of a command: overheard"
+    " COMMAND --help.",
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
     envvar="OVERHEARD_CONFIG",
-    help="The configuration (default: ./pipeline.toml where there is one).",
+    help="Configuration file.  [default: ./pipeline.toml, if it exists]",
 )
 @click.version_option(__version__, "--version", message="overheard %(version)s")
 @click.pass_context
 def cli(context: click.Context, config: Path | None) -> None:
-    """Overheard listens to Reddit for the words you care about, and tells you when it hears them."""
+    """Overheard watches Reddit for your queries and notifies your channels of every match."""
     context.obj = {"config": config}

@@ -6,9 +6,9 @@ from overheard.cli import cli, streams
 
 
 def main() -> None:
-    """The entry point."""
+    """Run the command line."""
     streams.prepare()
-    streams.guarded(lambda: cli(prog_name="overheard"))
+    streams.run_guarded(lambda: cli(prog_name="overheard"))
 
 
 if __name__ == "__main__":

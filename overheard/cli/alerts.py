@@ -1,30 +1,30 @@
-"""``overheard alert``: whether the operator can be told."""
+"""``overheard alert``: test the operator's alert channel."""
 
 from __future__ import annotations
 
 import click
 
 from overheard.cli.context import configuration
-from overheard.cli.group import CliError
-from overheard.cli.output import line
+from overheard.cli.output import print_line
+from overheard.cli.root import CliError
 from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.operations import operator_alert
 
 
 @click.group
 def alert() -> None:
-    """Alerts: the operator is told what went wrong."""
+    """Test the operator's alert channel ([alerts] url)."""
 
 
 @alert.command
 @click.pass_context
 def test(context: click.Context) -> None:
-    """Send a test alert to [alerts] url now, and say what the receiver answered."""
+    """Send a test alert to [alerts] url."""
     config = configuration(context)
     if not config.alerts.url.get_secret_value():
-        raise CliError("no alerts are sent: [alerts] url in pipeline.toml is empty")
+        raise CliError("no alert channel is configured: set [alerts] url in pipeline.toml")
     try:
-        took = operator_alert.test(config)
+        seconds = operator_alert.test(config)
     except (RetryableError, PermanentError, InvalidInput) as error:
-        raise CliError(f"[alerts] url took nothing: {operator_alert.said(error)}") from None
-    line(("✓ ", "green"), f"The operator's channel took the test alert in {took:.1f} s.")
+        raise CliError(f"the alert channel rejected the test alert: {operator_alert.alert_error(error)}") from None
+    print_line(("✓ ", "green"), f"The alert channel accepted the test alert in {seconds:.1f} s.")

@@ -1,4 +1,4 @@
-"""Queries, channels and watches as they are written on the command line."""
+"""Parse queries, channels and watches from the command line."""
 
 from __future__ import annotations
 
@@ -9,47 +9,49 @@ from typing import Literal
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec
 
+# "==" is not a separator: a query may contain it.
 NAMED_QUERY = re.compile(r"([A-Za-z0-9][\w.-]*)=(?!=)(.*)", re.DOTALL)
+# A name has no "/" or ":", so that the "=" of a URL's own query string does not end one.
 NAMED_URL = re.compile(r"([^=/:]+)=([A-Za-z0-9][A-Za-z0-9+.-]*://.*)", re.DOTALL)
-LONGEST = 40  # characters of a query that make a good name
+QUERY_NAME_MAX_CHARS = 40  # a longer query makes an unwieldy name in tables and messages
 
 
 def queries(texts: Iterable[str]) -> tuple[QuerySpec, ...]:
-    """``brand=acme OR acmedb``; a query without a name is called by what it says."""
-    found: list[QuerySpec] = []
+    """Parse ``brand=acme OR acmedb``. The default name is the query itself if it is short, else its number."""
+    specs: list[QuerySpec] = []
     for number, text in enumerate(texts, start=1):
         match = NAMED_QUERY.fullmatch(text)
-        plain = " ".join(text.split())
-        name = match[1] if match else plain if 0 < len(plain) <= LONGEST else f"query {number}"
-        found.append(QuerySpec(name, match[2] if match else text))
-    return tuple(found)
+        one_line = " ".join(text.split())
+        name = match[1] if match else one_line if 0 < len(one_line) <= QUERY_NAME_MAX_CHARS else f"query {number}"
+        specs.append(QuerySpec(name, match[2] if match else text))
+    return tuple(specs)
 
 
 def channels(instant: Iterable[str], digest: Iterable[str]) -> tuple[ChannelSpec, ...]:
-    """``team=https://…``; a channel without a name is called by its kind, with a number from the second on."""
-    found: list[ChannelSpec] = []
+    """Parse ``team=https://…``. The default name is the kind of channel, numbered from the second on."""
+    specs: list[ChannelSpec] = []
     modes: tuple[tuple[Literal["instant", "digest"], Iterable[str]], ...] = (("instant", instant), ("digest", digest))
     for mode, urls in modes:
         for text in urls:
             match = NAMED_URL.fullmatch(text)
             url = match[2] if match else text
-            name = match[1].strip() if match else _called(url, {channel.name for channel in found})
-            found.append(ChannelSpec(name, url, mode))
-    return tuple(found)
+            name = match[1].strip() if match else _default_channel_name(url, {channel.name for channel in specs})
+            specs.append(ChannelSpec(name, url, mode))
+    return tuple(specs)
 
 
 def watches(texts: Iterable[str]) -> tuple[WatchSpec, ...]:
-    """``reddit:python``. Raises InvalidInput for what names no source."""
-    found = []
+    """Parse ``reddit:python``. Raises InvalidInput if there is no source."""
+    specs = []
     for text in texts:
         source, colon, place = text.partition(":")
         if not colon:
             raise InvalidInput(f"--watch {text!r}: write SOURCE:PLACE, as in reddit:python")
-        found.append(WatchSpec(source, (place,)))
-    return tuple(found)
+        specs.append(WatchSpec(source, (place,)))
+    return tuple(specs)
 
 
-def _called(url: str, taken: set[str]) -> str:
+def _default_channel_name(url: str, taken: set[str]) -> str:
     scheme = url.partition("://")[0].lower()
     kind = "webhook" if scheme in ("http", "https") else scheme[:50] or "channel"
     number = 1

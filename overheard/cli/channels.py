@@ -1,4 +1,4 @@
-"""``overheard channel``: which channels there are, and whether they can be reached."""
+"""``overheard channel``: list, test and enable channels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.context import open_app
-from overheard.cli.group import CliError
-from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.context import open_program
+from overheard.cli.output import Column, Format, format_option, one_line, print_line
+from overheard.cli.root import CliError
 from overheard.clock import system_clock
 from overheard.db import channels as stored
 from overheard.errors import InvalidInput, PermanentError, RetryableError
@@ -21,18 +21,18 @@ from overheard.operations.wording import span
 
 @click.group
 def channel() -> None:
-    """Channels: who is told."""
+    """List, test and enable channels."""
 
 
 @channel.command("list")
-@click.option("--workspace", "-w", metavar="SLUG", help="Only this workspace's.")
+@click.option("--workspace", "-w", metavar="SLUG", help="Only channels of this workspace.")
 @format_option
 @click.pass_context
 def list_(context: click.Context, workspace: str | None, format: Format) -> None:
-    """All channels and how they are, without what is secret in their addresses."""
-    with open_app(context) as program:
-        rows = channels.states(program.db, workspace)
-        output.show(rows, COLUMNS, format, keys=ChannelState.__struct_fields__, empty="No channels.")
+    """List channels and their state; secrets in URLs are redacted."""
+    with open_program(context) as program:
+        rows = channels.list_states(program.db, workspace)
+        output.print_listing(rows, COLUMNS, format, keys=ChannelState.__struct_fields__, empty="No channels.")
 
 
 @channel.command
@@ -40,18 +40,20 @@ def list_(context: click.Context, workspace: str | None, format: Format) -> None
 @click.argument("name")
 @click.pass_context
 def test(context: click.Context, workspace: str, name: str) -> None:
-    """Send a test message to channel NAME of WORKSPACE now, and say what the receiver answered."""
-    with open_app(context) as program:
+    """Send a test message to channel NAME of WORKSPACE."""
+    with open_program(context) as program:
         row = channels.by_name(program.db, workspace, name)
         config = program.config
     try:
-        took = channels.test(config, row)
+        seconds = channels.test(config, row)
     except (RetryableError, PermanentError, InvalidInput) as error:
-        raise CliError(f"{row.workspace}/{row.name} took nothing: {error}") from None
-    line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), f" took the test message in {took:.1f} s.")
+        raise CliError(f"{row.workspace}/{row.name} rejected the test message: {error}") from None
+    print_line(
+        ("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), f" accepted the test message in {seconds:.1f} s."
+    )
     if row.disabled_at is not None:
-        enabling = f"overheard channel enable {row.workspace} {shlex.quote(row.name)}"
-        line(("! ", "yellow"), "It is disabled, and gets nothing until: ", (enabling, "bold"))
+        enable_command = f"overheard channel enable {row.workspace} {shlex.quote(row.name)}"
+        print_line(("! ", "yellow"), "It is disabled. To enable it: ", (enable_command, "bold"))
 
 
 @channel.command
@@ -59,11 +61,11 @@ def test(context: click.Context, workspace: str, name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def enable(context: click.Context, workspace: str, name: str) -> None:
-    """Send to a disabled channel again, from the next mention on."""
-    with open_app(context) as program:
+    """Enable a disabled channel, from the next mention on."""
+    with open_program(context) as program:
         row = channels.by_name(program.db, workspace, name)
         stored.enable(program.db, row.id)
-    line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), " is told again, from the next mention on.")
+    print_line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), " is enabled and receives the next mention.")
 
 
 def _state(row: ChannelState) -> Text:
@@ -75,9 +77,9 @@ def _state(row: ChannelState) -> Text:
 
 COLUMNS = (
     Column("Workspace", lambda row: row.workspace, {"no_wrap": True}),
-    Column("Channel", lambda row: flat(row.name), {"style": "bold", "overflow": "fold"}),
-    Column("Address", lambda row: row.url, {"no_wrap": True}),
-    Column("Mode", lambda row: row.mode),
-    Column("State", _state, {"no_wrap": True}),
-    Column("Reason", lambda row: flat(row.reason), {"overflow": "fold"}),
+    Column("Channel", lambda row: one_line(row.name), {"style": "bold", "overflow": "fold", "min_width": 8}),
+    Column("URL", lambda row: row.url, {"overflow": "fold"}),
+    Column("Mode", lambda row: row.mode, {"no_wrap": True}),
+    Column("State", _state),
+    Column("Reason", lambda row: one_line(row.reason), {"overflow": "fold"}),
 )

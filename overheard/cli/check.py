@@ -1,4 +1,4 @@
-"""``overheard check``: everything that has to be there, really tried, a line each, with how to fix it."""
+"""``overheard check``: try everything that Overheard needs, and print one line per check, with a remedy."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from actors.wiring import limiter
 from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.context import configuration
-from overheard.cli.output import line
+from overheard.cli.output import print_line
 from overheard.errors import ConfigError
 from overheard.operations import checks
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.permits import Permit
 from overheard.process import RunningProcess
 
-SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
+OUTCOME_STYLES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 
 
 @click.command
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def check(context: click.Context, format: str) -> None:
-    """Try configuration, servers, Reddit, port, clock and disk, and say how to mend what fails.
+    """Check configuration, servers, Reddit, clock and disk, and show how to fix what fails.
 
-    Nothing is changed: a database that is not there yet is not made. Exit code 1 when something fails, 2 when it is
-    the configuration.
+    Nothing is changed, and no database is created. The exit code is 1 if a check fails, 2 if it is the configuration.
     """
-    worst = 0
+    exit_code = 0
     for part, outcome in _outcomes(context):
         if format == "json":
-            output.print_json({"part": part, "outcome": outcome.sign, "what": outcome.what, "hint": outcome.hint})
+            output.print_json(
+                {"part": part, "outcome": outcome.status, "what": outcome.message, "hint": outcome.remedy}
+            )
         else:
-            sign, style = SIGNS[outcome.sign]
-            line((f"{sign} ", style), f"{part:<15}", clean(outcome.what))
-            output.hint(outcome.hint or "", 17)
-        if outcome.sign == "failed":
-            worst = 2 if part == "configuration" else 1
-    sys.exit(worst)
+            mark, style = OUTCOME_STYLES[outcome.status]
+            print_line((f"{mark} ", style), f"{part:<15}", clean(outcome.message))
+            output.print_hint(outcome.remedy or "", 17)
+        if outcome.status == "failed":
+            exit_code = 2 if part == "configuration" else 1
+    sys.exit(exit_code)
 
 
 def _outcomes(context: click.Context) -> Iterator[tuple[str, CheckOutcome]]:

@@ -1,4 +1,4 @@
-"""What most commands begin with: the configuration, and a session of a database that is up to date."""
+"""Open what most commands need: the configuration, and a session of an up-to-date database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import click
 
-from overheard.cli.group import WrongUsage
+from overheard.cli.root import WrongUsage
 from overheard.config import Config
 from overheard.config.loading import load
 from overheard.errors import InvalidInput
@@ -21,19 +21,20 @@ from overheard.process import RunningProcess
 
 
 def configuration(context: click.Context) -> Config:
-    """The configuration that ``--config`` names. Raises ConfigError."""
+    """Load the configuration (``--config``) and set up logging. Raises ConfigError."""
     config = load(context.obj["config"], os.environ)
     log.configure(config.log.level, style=config.log.format)
     if config.log.level != "DEBUG":
-        # Commands say themselves what is wrong, in better words than pika's.
+        # Commands print their own errors; log lines of the libraries would only repeat them. The handlers are muted,
+        # not the root logger, whose level does not apply to loggers with a level of their own.
         for handler in logging.getLogger().handlers:
             handler.setLevel(logging.CRITICAL)
     return config
 
 
 @contextmanager
-def named_input(path: str) -> Iterator[BinaryIO]:
-    """Open the file that somebody named; ``-`` is stdin. Raises OSError, WrongUsage."""
+def open_named_input(path: str) -> Iterator[BinaryIO]:
+    """Open a file given as an argument; ``-`` is stdin. Raises OSError, WrongUsage."""
     if path == "-":
         yield sys.stdin.buffer
         return
@@ -46,10 +47,10 @@ def named_input(path: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_app(context: click.Context, *, create: bool = False) -> Iterator[RunningProcess]:
-    """A program in a session of its database, as long as its statements may take. Raises ConfigError, Unavailable.
+def open_program(context: click.Context, *, create: bool = False) -> Iterator[RunningProcess]:
+    """Yield a program in a session of its database, without a statement timeout. Raises ConfigError, Unavailable.
 
-    ``create``: make a SQLite database where there is none. One that is behind is for `overheard migrate`.
+    ``create``: create a missing SQLite database. An outdated one raises: only `overheard migrate` and `run` migrate.
     """
     program = RunningProcess(configuration(context))
     try:

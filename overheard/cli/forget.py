@@ -1,4 +1,4 @@
-"""``overheard forget``: erases on request all of an author, or all of a workspace."""
+"""``overheard forget``: erase an author's data, or a workspace, on request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from overheard.cli import output
-from overheard.cli.context import open_app
-from overheard.cli.dead_letters.replay import gather
-from overheard.cli.output import Column, line
+from overheard.cli.context import open_program
+from overheard.cli.dead_letters.replay import drain_bus
+from overheard.cli.output import Column, print_line
 from overheard.db import erasure_requests
 from overheard.db.database import Db
 from overheard.errors import InvalidInput
@@ -21,27 +21,31 @@ from overheard.operations.wording import counted
 from overheard.process import RunningProcess
 from overheard.sources.registry import SOURCES, author_label, watchable
 
-WORDS = {
+COUNT_LABELS = {
     "items": "Posts and comments",
     "mentions": "Mentions",
     "deliveries": "Deliveries",
-    "digests": "Digests, not sent yet, that said nothing else",
+    "digests": "Unsent digests with no other content",
     "letters": "Dead letters",
-    "channels": "Channels, with their secrets",
+    "channels": "Channels and their secrets",
     "queries": "Queries",
-    "feeds": "Feeds that nobody else looks at",
+    "feeds": "Feeds of no other workspace",
 }
 
 
 @click.command
-@click.option("--author", metavar="NAME", help="Erase all that NAME wrote, and store nothing of theirs any more.")
+@click.option("--author", metavar="NAME", help="Erase everything NAME wrote, and store nothing by NAME from now on.")
 @click.option(
-    "--source", type=click.Choice(watchable()), default="reddit", show_default=True, help="Where NAME writes."
+    "--source",
+    type=click.Choice(watchable()),
+    default="reddit",
+    show_default=True,
+    help="The source that NAME writes on.",
 )
-@click.option("--workspace", "slug", metavar="SLUG", help="Erase a workspace with all that is its own.")
-@click.option("--undo", is_flag=True, help="With --author: store again what they write from now on.")
-@click.option("--dry-run", is_flag=True, help="Only count.")
-@click.option("--yes", "-y", is_flag=True, help="Without asking.")
+@click.option("--workspace", "slug", metavar="SLUG", help="Erase a workspace and everything in it.")
+@click.option("--undo", is_flag=True, help="With --author: store what NAME writes from now on.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def forget(
@@ -54,92 +58,92 @@ def forget(
     yes: bool,
     format: str,
 ) -> None:
-    """Erase an author or a workspace, and print what was erased.
+    """Erase an author's data or a workspace, and print what was erased.
 
-    It may run beside a working system, and be interrupted and run again. What was sent already, logs and backups are
-    out of its reach.
+    Safe to run while Overheard is running, and to interrupt and repeat. Sent notifications, logs and backups are not
+    erased.
     """
     if (author is None) == (slug is None):
-        raise click.UsageError("name one of --author and --workspace")
+        raise click.UsageError("give either --author or --workspace")
     if undo and (author is None or dry_run):
-        raise click.UsageError("--undo goes with --author alone")
+        raise click.UsageError("--undo can only be used with --author")
     if author is not None:
         try:
             author = SOURCES[source].check_author(author)
         except InvalidInput as error:
             raise click.BadParameter(str(error), param_hint="--author") from None
-    with open_app(context) as program:
+    with open_program(context) as program:
         if author is not None and undo:
             _undo(program.db, source, author, format)
             return
-        gather(program)
+        drain_bus(program)  # dead letters still on the bus could not be found and erased
         erasure = _of_author(program, source, author) if author is not None else _of_workspace(program, slug or "")
-        erased = erasure.found
+        counts = erasure.counts
         if not dry_run:
             if not yes:
                 click.confirm(erasure.question, abort=True, err=True)
-            erased = erasure.erase()
-    _print(erasure, erased, dry_run, format)
+            counts = erasure.erase()
+    _print(erasure, counts, dry_run, format)
     if author is not None and format == "table" and not dry_run:
-        line(("  Of the name only a hash is kept, so that the next reading does not bring it all back.", "dim"))
+        print_line(("  Only a hash of the name is kept, so that the next poll does not store it again.", "dim"))
         options = ["--author", author, *(["--source", source] if source != "reddit" else []), "--undo"]
-        line(("  To store again what they write: ", "dim"), f"overheard forget {shlex.join(options)}")
+        print_line(("  To undo this for new posts: ", "dim"), f"overheard forget {shlex.join(options)}")
 
 
 class Erasure(NamedTuple):
-    """What is to be erased: whose (by the keys of the JSON, and for people), how much there is, and how it is done."""
+    """What to erase: ``target`` in JSON and its label, the question to confirm, the counts, and the action."""
 
-    whom: dict[str, str]
+    target: dict[str, str]
     label: str
     question: str
-    found: msgspec.Struct
+    counts: msgspec.Struct
     erase: Callable[[], msgspec.Struct]
 
 
 def _of_author(program: RunningProcess, source: str, name: str) -> Erasure:
     db, label = program.db, author_label(source, name)
-    found = erasure_requests.count_author(db, source, name)
-    question = f"Erase {counted(found.items, 'item')} of {label}, and store nothing of theirs any more?"
-    whom = {"author": name, "source": source}
+    counts = erasure_requests.count_author(db, source, name)
+    question = f"Erase {counted(counts.items, 'item')} by {label}, and store nothing by this author from now on?"
+    target = {"author": name, "source": source}
     return Erasure(
-        whom, label, question, found, lambda: erasure_requests.erase_author(db, source, name, program.clock())
+        target, label, question, counts, lambda: erasure_requests.erase_author(db, source, name, program.clock())
     )
 
 
 def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
-    db, row = program.db, workspaces.changeable(program.db, slug)
-    found = erasure_requests.count_workspace(db, row.id)
-    what = f"{counted(found.mentions, 'mention')}, {counted(found.channels, 'channel')}"
-    question = f"Erase the workspace {slug} for good ({what})?"
+    db, row = program.db, workspaces.require_not_internal(program.db, slug)
+    counts = erasure_requests.count_workspace(db, row.id)
+    contents = f"{counted(counts.mentions, 'mention')}, {counted(counts.channels, 'channel')}"
+    question = f"Permanently erase the workspace {slug} ({contents})?"
     return Erasure(
         {"workspace": slug},
         slug,
         question,
-        found,
+        counts,
         lambda: erasure_requests.erase_workspace(db, row.id, program.clock()),
     )
 
 
 def _undo(db: Db, source: str, name: str, format: str) -> None:
-    was, who = erasure_requests.allow_author(db, source, name), author_label(source, name)
+    was_forgotten, label = erasure_requests.allow_author(db, source, name), author_label(source, name)
     if format == "json":
-        output.print_json({"author": name, "source": source, "was_forgotten": was})
-    elif was:
-        line(("✓ ", "green"), (who, "bold"), " is stored again, from the next reading on.")
+        output.print_json({"author": name, "source": source, "was_forgotten": was_forgotten})
+    elif was_forgotten:
+        print_line(("✓ ", "green"), (label, "bold"), " is stored again, from the next poll on.")
     else:
-        line(f"{who} was not forgotten; nothing has changed.")
+        print_line(f"{label} was not forgotten; nothing has changed.")
 
 
 def _print(erasure: Erasure, tally: msgspec.Struct, dry_run: bool, format: str) -> None:
     counts = msgspec.structs.asdict(tally)
     if format == "json":
-        output.print_json({**erasure.whom, "dry_run": dry_run, "erased": counts})
+        output.print_json({**erasure.target, "dry_run": dry_run, "erased": counts})
         return
     if dry_run:
-        line("Of ", (erasure.label, "bold"), " there would go (nothing has been erased):")
+        print_line("Forgetting ", (erasure.label, "bold"), " would erase (nothing has been erased):")
     else:
-        line(("✓ ", "green"), (erasure.label, "bold"), " is forgotten. What was erased:")
-    rows = [(f"  {what}", f"{counts[key]:,}") for key, what in WORDS.items() if key in counts]
+        print_line(("✓ ", "green"), (erasure.label, "bold"), " is forgotten. Erased:")
+    rows = [(f"  {label}", f"{counts[key]:,}") for key, label in COUNT_LABELS.items() if key in counts]
     output.print_table(output.table(rows, COLUMNS, header=False))
 
 

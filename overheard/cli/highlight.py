@@ -1,4 +1,4 @@
-"""The words that were found, marked in what is around them."""
+"""Excerpts with highlighted matches."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rich.text import Text
 
 from overheard.channels.rendering.excerpt import excerpt
 
-FOUND = Style(color="yellow", bold=True)
+MATCH_STYLE = Style(color="yellow", bold=True)
 
 
-def marked(text: str, highlights: Iterable[tuple[str, int, int]], field: str, width: int) -> Text:
-    """About ``width`` characters around the first match in ``field``; matches in colour, control characters gone."""
+def highlighted_excerpt(text: str, highlights: Iterable[tuple[str, int, int]], field: str, width: int) -> Text:
+    """Return about ``width`` characters around the first match in ``field``, without control characters."""
     spans = [(start, end) for name, start, end in highlights if name == field]
-    return Text.assemble(*((piece.text, FOUND if piece.hit else "") for piece in excerpt(text, spans, width)))
+    return Text.assemble(*((piece.text, MATCH_STYLE if piece.hit else "") for piece in excerpt(text, spans, width)))

@@ -1,4 +1,4 @@
-"""``overheard mentions``: what was found, oldest first as in a log, so that the newest stands where the eye is."""
+"""``overheard mentions``: list mentions, oldest first as in a log, so that the newest is next to the prompt."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ from rich.style import Style
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.context import open_app
-from overheard.cli.durations import Since, seconds_of
-from overheard.cli.highlight import marked
-from overheard.cli.output import Column, Format, flat, format_option
+from overheard.cli.context import open_program
+from overheard.cli.durations import PastTime, seconds_of
+from overheard.cli.highlight import highlighted_excerpt
+from overheard.cli.output import Column, Format, format_option, one_line
 from overheard.clock import system_clock
 from overheard.db import workspaces
 from overheard.notices import PublicMention
-from overheard.operations.tail import Arrivals, all_of, newest_of
+from overheard.operations.tail import MentionTail, all_mentions, newest_mentions
 from overheard.operations.wording import ago
 from overheard.sources.registry import author_label, place_label
 
 REDDIT = "https://www.reddit.com"
-SHOWN = 50  # in a table, unless --limit says otherwise
+TABLE_ROWS = 50  # without --limit
 KEYS = PublicMention.__struct_fields__
 
 
 @click.command
-@click.option("--workspace", "-w", metavar="SLUG", help="Only this workspace's.")
-@click.option("--since", type=Since(), help="Stored since then: 30m, 2h, 7d, 2026-11-01 or 2026-11-01T09:00:00Z.")
+@click.option("--workspace", "-w", metavar="SLUG", help="Only mentions of this workspace.")
 @click.option(
-    "--limit", "-n", type=click.IntRange(min=0), help="Only the newest N.  [default: 50 in a table, else all]"
+    "--since", type=PastTime(), help="Only mentions stored since: 30m, 2h, 7d, 2026-11-01, 2026-11-01T09:00:00Z."
 )
-@click.option("--follow", "-f", is_flag=True, help="Then wait, and show new ones as they are stored, until Ctrl-C.")
+@click.option("--limit", "-n", type=click.IntRange(min=0), help="Only the newest.  [default: 50 in a table, else all]")
+@click.option("--follow", "-f", is_flag=True, help="Then follow: show new mentions as they are stored. Ctrl-C stops.")
 @format_option
 @click.pass_context
 def mentions(
     context: click.Context, workspace: str | None, since: float | None, limit: int | None, follow: bool, format: Format
 ) -> None:
-    """List what was found, oldest first.
+    """List mentions, oldest first.
 
-    JSON is one object a line, the same as a webhook's mention; highlights are [field, start, end] in characters.
+    JSON has one object per line, the same as in a webhook; highlights are [field, start, end], in characters.
     """
-    with open_app(context) as program:
+    with open_program(context) as program:
         db = program.db
         if workspace is not None:
             workspaces.by_name(db, workspace)
+        # Only tables are cut: a program would take a default limit for the whole list.
         if limit is None and format == "table":
-            limit = SHOWN
-        arrivals = Arrivals(db, workspace)
-        listing = all_of(db, workspace, since) if limit is None else newest_of(db, workspace, since, limit)
+            limit = TABLE_ROWS
+        tail = MentionTail(db, workspace)
+        listing = all_mentions(db, workspace, since) if limit is None else newest_mentions(db, workspace, since, limit)
         columns = _columns(follow)
-        empty = "Nothing yet; new mentions appear here." if follow else "No mentions."
-        output.show(arrivals.noted(listing), columns, format, keys=KEYS, empty=empty, gap=True)
+        empty = "No mentions yet; new ones appear here." if follow else "No mentions."
+        output.print_listing(tail.remember(listing), columns, format, keys=KEYS, empty=empty, gap=True)
         if follow:
-            for mention in arrivals:
+            for mention in tail:
                 _print(mention, columns, format)
 
 
@@ -62,79 +63,85 @@ def _print(mention: PublicMention, columns: tuple[Column, ...], format: Format) 
     if format == "json":
         output.print_json(mention)
     elif format == "csv":
-        output.print_csv([output.chosen(mention, KEYS)], KEYS, header=False)
+        output.print_csv([output.as_record(mention, KEYS)], KEYS, header=False)
     else:
         if output.console().is_terminal:
-            output.line()
+            output.print_line()
         output.print_table(output.table([mention], columns, header=False))
 
 
 def _columns(follow: bool) -> tuple[Column, ...]:
     if not output.console().is_terminal:
-        return PLAIN
-    when = Column("Stored", _at if follow else _age, {"width": 12, "overflow": "ellipsis", "no_wrap": True})
-    return (when, *ROWS)
+        return PIPED_COLUMNS
+    when = Column(
+        "Stored", _stored_at if follow else _stored_ago, {"width": 12, "overflow": "ellipsis", "no_wrap": True}
+    )
+    return (when, *TERMINAL_COLUMNS)
 
 
-def _age(mention: PublicMention) -> Text:
+def _stored_ago(mention: PublicMention) -> Text:
     return Text.assemble(ago(seconds_of(mention.stored_at), system_clock()), "\n", (mention.workspace, "dim"))
 
 
-def _at(mention: PublicMention) -> Text:
+def _stored_at(mention: PublicMention) -> Text:
     moment = datetime.fromtimestamp(seconds_of(mention.stored_at)).astimezone()
     return Text.assemble(moment.strftime("%H:%M:%S"), "\n", (mention.workspace, "dim"))
 
 
 def _where(mention: PublicMention) -> Text:
-    return Text.assemble((flat(place_label(mention.source, mention.place)), "cyan"), "\n", (_author(mention), "dim"))
+    return Text.assemble(
+        (one_line(place_label(mention.source, mention.place)), "cyan"), "\n", (_author(mention), "dim")
+    )
 
 
 def _author(mention: PublicMention) -> str:
-    return flat(author_label(mention.source, mention.author))
+    return one_line(author_label(mention.source, mention.author))
 
 
-def _what(mention: PublicMention) -> Text:
-    """The title, a link on terminals that know links; the words around what was found; the queries that found it."""
+def _summary(mention: PublicMention) -> Text:
+    """Return the title (a hyperlink, if the terminal supports it), an excerpt of the body, and the matching queries."""
     title = _title(mention)
-    title.stylize(Style(bold=True, link=address(mention)))
-    return Text("\n").join(part for part in (title, _said(mention), Text(_names(mention), "green")) if part.plain)
+    title.stylize(Style(bold=True, link=link(mention)))
+    return Text("\n").join(
+        part for part in (title, _body_excerpt(mention), Text(_names(mention), "green")) if part.plain
+    )
 
 
-def _plain_what(mention: PublicMention) -> Text:
-    return Text(" | ").join(part for part in (_title(mention), _said(mention)) if part.plain)
+def _piped_summary(mention: PublicMention) -> Text:
+    return Text(" | ").join(part for part in (_title(mention), _body_excerpt(mention)) if part.plain)
 
 
 def _title(mention: PublicMention) -> Text:
-    return marked(mention.title, mention.highlights, "title", 300)
+    return highlighted_excerpt(mention.title, mention.highlights, "title", 300)
 
 
-def _said(mention: PublicMention) -> Text:
-    """Of the body, only what was found in it: the title says the rest."""
-    found = any(field == "body" for field, _, _ in mention.highlights)
-    return marked(mention.body, mention.highlights, "body", 160) if found else Text()
+def _body_excerpt(mention: PublicMention) -> Text:
+    """Return an excerpt around a match in the body; empty if only the title matches."""
+    matched = any(field == "body" for field, _, _ in mention.highlights)
+    return highlighted_excerpt(mention.body, mention.highlights, "body", 160) if matched else Text()
 
 
-def address(mention: PublicMention) -> str:
-    """Return where to read it; nothing in it ends a terminal's link early."""
-    link = mention.permalink
-    return quote(f"{REDDIT}{link}" if link.startswith("/") else link, safe="/%?=&:#+,;@!$'()*[]~")
+def link(mention: PublicMention) -> str:
+    """Return the item's URL, percent-encoded: a control character in it would end the terminal's hyperlink early."""
+    permalink = mention.permalink
+    return quote(f"{REDDIT}{permalink}" if permalink.startswith("/") else permalink, safe="/%?=&:#+,;@!$'()*[]~")
 
 
 def _names(mention: PublicMention) -> str:
-    return ", ".join(map(flat, mention.queries))
+    return ", ".join(map(one_line, mention.queries))
 
 
-ROWS = (
+TERMINAL_COLUMNS = (
     Column("Where", _where, {"width": 20, "no_wrap": True, "overflow": "ellipsis"}),
-    Column("What", _what, {"ratio": 1}),
+    Column("What", _summary, {"ratio": 1}),
 )
-# One line each, for grep and awk; programs are better off with JSON.
-PLAIN = (
+# One line per mention, for grep and awk; programs should use JSON.
+PIPED_COLUMNS = (
     Column("Stored", lambda mention: mention.stored_at),
     Column("Workspace", lambda mention: mention.workspace),
     Column("Queries", _names),
-    Column("Where", lambda mention: flat(place_label(mention.source, mention.place))),
+    Column("Where", lambda mention: one_line(place_label(mention.source, mention.place))),
     Column("Who", _author),
-    Column("Address", address),
-    Column("What", _plain_what),
+    Column("Address", link),
+    Column("What", _piped_summary),
 )

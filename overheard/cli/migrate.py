@@ -1,4 +1,4 @@
-"""``overheard migrate``."""
+"""``overheard migrate``: upgrade the database schema."""
 
 from __future__ import annotations
 
@@ -8,48 +8,53 @@ from pathlib import Path
 import click
 
 from overheard.cli.context import configuration
-from overheard.cli.output import line
+from overheard.cli.output import print_line
 from overheard.db import migrate as migrations
+from overheard.operations.wording import counted
 from overheard.process import RunningProcess
 
-BEHIND = 3  # not 1, which is for all that fails: who asks must not take a fault for an answer
+MIGRATIONS_PENDING_EXIT_CODE = 3  # not 1: deploy/upgrade must tell pending migrations from a failed check
 
 
 @click.command
-@click.option("--check", is_flag=True, help=f"Only say what is to be done: exit code {BEHIND} when there is something.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help=f"Only list pending migrations; exit code {MIGRATIONS_PENDING_EXIT_CODE} if there are any.",
+)
 @click.pass_context
 def migrate(context: click.Context, check: bool) -> None:
-    """Bring the database up to date, after an upgrade. A SQLite database is copied first.
+    """Upgrade the database schema after an upgrade of Overheard. A SQLite database is copied first.
 
-    `overheard run` does it by itself on SQLite; no other command changes a database that is there.
+    `overheard run` does this itself on SQLite; no other command changes the schema of an existing database.
     """
     program = RunningProcess(configuration(context))
     try:
         if check:
-            sys.exit(_say_what_is_pending(program))
+            sys.exit(_print_pending(program))
         program.require_usable_file()
-        applied = migrations.migrate(program.db, _say_where_the_copy_is)
+        applied = migrations.migrate(program.db, _print_copy)
     finally:
         program.db.release()
     for name in applied:
-        line(("✓ ", "green"), "applied ", (name, "bold"))
-    line("The database is up to date." if applied else "The database was up to date already.")
+        print_line(("✓ ", "green"), "applied ", (name, "bold"))
+    print_line("The database is up to date." if applied else "The database was already up to date.")
 
 
-def _say_where_the_copy_is(copy: Path) -> None:
-    line(("✓ ", "green"), "copied to ", (str(copy), "bold"), (" (delete it when all is well)", "dim"))
+def _print_copy(copy: Path) -> None:
+    print_line(("✓ ", "green"), "copied to ", (str(copy), "bold"), (" (delete it when everything works)", "dim"))
 
 
-def _say_what_is_pending(program: RunningProcess) -> int:
-    """The exit code. A file of SQLite that is not there yet is not made."""
+def _print_pending(program: RunningProcess) -> int:
+    """Print pending migrations; return the exit code. A missing SQLite file is not created."""
     if program.config.database.embedded and not program.db.file.exists():
-        line("The database is empty: it is made at the first start.")
-        return BEHIND
+        print_line("The database is empty: it is created at the first start.")
+        return MIGRATIONS_PENDING_EXIT_CODE
     with program.db.session():
-        pending, first = migrations.pending(program.db), migrations.is_empty(program.db)
+        pending, is_empty = migrations.pending(program.db), migrations.is_empty(program.db)
     if not pending:
-        line("The database is up to date.")
+        print_line("The database is up to date.")
         return 0
-    state = "empty" if first else f"{len(pending)} migration(s) behind"
-    line(f"The database is {state}: ", (", ".join(pending), "bold"))
-    return BEHIND
+    state = "empty" if is_empty else f"{counted(len(pending), 'migration')} behind"
+    print_line(f"The database is {state}: ", (", ".join(pending), "bold"))
+    return MIGRATIONS_PENDING_EXIT_CODE

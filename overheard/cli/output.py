@@ -1,10 +1,10 @@
-"""The one way to print: tables for people, JSON lines and CSV for programs.
+"""Print tables for people, JSON lines and CSV for programs. All output goes through here.
 
-All three are made so that what strangers wrote on Reddit cannot harm who reads it: control characters, terminal
-escapes and marks that turn the direction of text are removed (in JSON escaped, so that nothing is lost), rich's markup
-is shown as it stands, and a CSV cell that a spreadsheet would take for a formula gets an apostrophe in front.
+Text from Reddit is untrusted: control characters, terminal escapes and marks that change the direction of text are
+removed (in JSON: escaped, so that nothing is lost), rich's markup is printed literally, and a CSV cell that a
+spreadsheet would take for a formula gets an apostrophe in front.
 
-Where the output is not UTF-8, JSON and TOML escape what is beyond ASCII, and the rest is written as near as can be.
+If stdout is not UTF-8, JSON and TOML escape all non-ASCII characters; other output falls back to similar ones.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from overheard.cli.durations import rfc3339
 from overheard.invisible_characters import json_escaped
 
 Format = Literal["table", "json", "csv"]
-Record = Mapping[str, Any]  # what JSON and CSV say of one row, in their order
+Record = Mapping[str, Any]  # one row of JSON or CSV; the order of its keys is that of the output
 
-WIDE = 10_000  # columns: a pipe has no width, and a row is one line there
-FORMULA = "=+-@"  # OWASP, "CSV injection"; in any width, and behind what is not seen
-LINE_BEGINS = ("\t", "\r", "\n")
+PIPE_WIDTH_COLUMNS = 10_000  # a pipe has no width: one line per row, for grep
+FORMULA_PREFIXES = "=+-@"  # OWASP, "CSV injection"; also full-width, and behind invisible characters
+LINE_BREAK_PREFIXES = ("\t", "\r", "\n")
 
 format_option = click.option(
     "--format",
@@ -41,51 +41,51 @@ format_option = click.option(
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="For people, as JSON (one object a line) or as CSV (with a header).",
+    help="JSON: one object per line; CSV: with a header.",
 )
 
 
 class Column(NamedTuple):
-    """A column for people: its title, and its cell of a record."""
+    """A table column: its title, and the function that makes a cell of a record."""
 
     title: str
     cell: Callable[[Any], str | Text]
-    options: Mapping[str, Any] = {}  # of rich's ``Table.add_column``
+    options: Mapping[str, Any] = {}  # for rich's ``Table.add_column``
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # dealt with for all commands in one place
+        raise BrokenPipeError  # rich would exit with 1: ``LazyGroup.invoke`` handles it for all commands
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on what is stdout (or stderr) now; colours on terminals only, and not when NO_COLOR is set."""
+    """Return a console on the current stdout or stderr; with colours only on a terminal, and without NO_COLOR."""
     file = sys.stderr if stderr else sys.stdout
-    made = _Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=False)
-    if not made.is_terminal:
-        made.width = WIDE
-    return made
+    result = _Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not result.is_terminal:
+        result.width = PIPE_WIDTH_COLUMNS
+    return result
 
 
-def line(*parts: str | Text | tuple[str, str], stderr: bool = False) -> None:
-    """One line for people; a part is a text or (text, style)."""
+def print_line(*parts: str | Text | tuple[str, str], stderr: bool = False) -> None:
+    """Print one line of parts: text or (text, style)."""
     console(stderr=stderr).print(Text.assemble(*parts), soft_wrap=True)
 
 
-def complain(message: str) -> None:
-    """A fault, on stderr; further lines are indented."""
+def print_error(message: str) -> None:
+    """Print an error on stderr; further lines are indented."""
     first, *rest = clean(message).split("\n")
-    line(("overheard: ", "bold red"), first, stderr=True)
+    print_line(("overheard: ", "bold red"), first, stderr=True)
     for more in rest:
-        line("  ", more, stderr=True)
+        print_line("  ", more, stderr=True)
 
 
-def flat(text: str | None) -> str:
-    """A stranger's text as one harmless line."""
+def one_line(text: str | None) -> str:
+    """Return untrusted text as one line, without control characters."""
     return " ".join(clean(text or "").split())
 
 
-def show(
+def print_listing(
     records: Iterable[Any],
     columns: Iterable[Column],
     format: Format,
@@ -94,23 +94,23 @@ def show(
     empty: str,
     gap: bool = False,
 ) -> None:
-    """Print a listing of structs. ``keys`` are their attributes that JSON and CSV show, in that order.
+    """Print a listing of structs. ``keys`` are the attributes to print as JSON and CSV, in order.
 
-    For people: ``empty`` is what they read when there is nothing; ``gap`` leaves a line free between tall rows.
+    In a table, ``empty`` is printed if there are no records, and ``gap`` separates rows by a blank line.
     """
     if format == "json":
-        for each in records:
-            print_json(chosen(each, keys))
+        for record in records:
+            print_json(as_record(record, keys))
     elif format == "csv":
-        print_csv((chosen(each, keys) for each in records), keys)
+        print_csv((as_record(record, keys) for record in records), keys)
     elif rows := list(records):
         print_table(table(rows, columns, gap=gap))
     else:
-        line((empty, "dim"))
+        print_line((empty, "dim"))
 
 
-def chosen(record: Any, keys: Sequence[str]) -> dict[str, Any]:
-    """What JSON and CSV show of a struct. Attributes that end in ``_at`` are times."""
+def as_record(record: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """Return a struct as JSON and CSV print it. Attributes that end in ``_at`` are times."""
     values = {key: getattr(record, key) for key in keys}
     return {
         key: rfc3339(value) if key.endswith("_at") and not isinstance(value, str) else value
@@ -119,50 +119,52 @@ def chosen(record: Any, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def table(rows: Iterable[Any], columns: Iterable[Column], *, header: bool = True, gap: bool = False) -> Table:
-    """The rows as people read them."""
+    """Return a table without borders."""
     columns = tuple(columns)
-    below = 1 if gap and console().is_terminal else 0
-    made = Table(box=None, header_style="dim", show_header=header, pad_edge=False, padding=(0, 3, below, 0))
+    # A terminal has as little as 80 columns, a pipe has no limit: there, three blanks tell columns from words.
+    right, below = (2, int(gap)) if console().is_terminal else (3, 0)
+    result = Table(box=None, header_style="dim", show_header=header, pad_edge=False, padding=(0, right, below, 0))
     for column in columns:
-        made.add_column(column.title, **column.options)
+        result.add_column(column.title, **column.options)
     for row in rows:
-        made.add_row(*(column.cell(row) for column in columns))
-    return made
+        result.add_row(*(column.cell(row) for column in columns))
+    return result
 
 
-def facts(rows: Iterable[tuple[str, str | Text]]) -> Table:
-    """Return names and values, below each other."""
+def facts_table(rows: Iterable[tuple[str, str | Text]]) -> Table:
+    """Return a table of names and values, one pair per line."""
     columns = (Column("", lambda fact: fact[0], {"style": "dim"}), Column("", lambda fact: fact[1]))
     return table(rows, columns, header=False)
 
 
-def hint(text: str, indent: int) -> None:
-    """What to do about it, below what it is about."""
-    for each in clean(text).splitlines():
-        print_table(Padding(Text(each, style="dim"), (0, 0, 0, indent)))
+def print_hint(text: str, indent: int) -> None:
+    """Print a remedy, indented below its problem."""
+    for line in clean(text).splitlines():
+        print_table(Padding(Text(line, style="dim"), (0, 0, 0, indent)))
 
 
-def print_table(made: RenderableType) -> None:
-    """A table, without the blanks that fill its lines up."""
-    out = console()
-    with out.capture() as capture:
-        out.print(made)
-    _write("".join(f"{each.rstrip()}\n" for each in capture.get().splitlines()))
+def print_table(renderable: RenderableType) -> None:
+    """Print a table without trailing blanks."""
+    # rich pads every line to the table's width, which makes copied and grepped lines unwieldy, and has no option.
+    target = console()
+    with target.capture() as capture:
+        target.print(renderable)
+    _write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def print_json(value: Any) -> None:
-    """One object on a line of its own, at once: who reads may be waiting for it."""
+    """Print one object on one line, and flush: a reader may be waiting for it (`--follow`)."""
     _write(json_escaped(msgspec.json.encode(value).decode(), ascii_only=not is_utf8()) + "\n")
 
 
 def print_csv(records: Iterable[Record], keys: Sequence[str], *, header: bool = True) -> None:
-    """CSV (RFC 4180), each record at once."""
+    """Print CSV (RFC 4180), flushing after each record."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     if header:
         writer.writerow(keys)
-    for each in records:
-        writer.writerow(_cell(each[key]) for key in keys)
+    for record in records:
+        writer.writerow(_cell(record[key]) for key in keys)
         _write(buffer.getvalue())
         buffer.seek(0)
         buffer.truncate()
@@ -175,20 +177,20 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     if not isinstance(value, str):
-        plain = all(isinstance(part, str) for part in value)
-        value = "; ".join(value) if plain else msgspec.json.encode(value).decode()
+        is_text_list = all(isinstance(part, str) for part in value)
+        value = "; ".join(value) if is_text_list else msgspec.json.encode(value).decode()
     text = clean(value)
-    return f"'{text}" if text.startswith(LINE_BEGINS) or _first_seen(text) in FORMULA else text
+    return f"'{text}" if text.startswith(LINE_BREAK_PREFIXES) or _first_visible(text) in FORMULA_PREFIXES else text
 
 
-def _first_seen(text: str) -> str:
-    """Return the first character that is neither space nor mark nor unseen, in its plain form; a space for none."""
-    seen = (char for char in text if unicodedata.category(char)[0] not in "CMZ")
-    return unicodedata.normalize("NFKC", next(seen, " "))
+def _first_visible(text: str) -> str:
+    """Return the first visible character in its normal width, without spaces and marks; a space if there is none."""
+    visible = (char for char in text if unicodedata.category(char)[0] not in "CMZ")
+    return unicodedata.normalize("NFKC", next(visible, " "))
 
 
 def is_utf8() -> bool:
-    """Return whether all that there is can be written to stdout as it is."""
+    """Return True if stdout can encode any text."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return codecs.lookup(encoding).name.startswith("utf")
 

@@ -1,4 +1,4 @@
-"""``overheard run``: everything in one process, against real Reddit."""
+"""``overheard run``: everything in one process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from overheard.embedded import Pipeline
 from overheard.process import RunningProcess
 
 
-@click.command(help="Run everything in one process: tick, ingress and all stages.")
+@click.command(help="Run everything in one process: tick, ingress and all stages. Ctrl-C stops it.")
 @click.pass_context
 def run(context: click.Context) -> None:
-    """Embedded, or on RabbitMQ and PostgreSQL, as pipeline.toml says."""
+    """Run on the bus and database that the configuration names: embedded, or RabbitMQ and PostgreSQL."""
     sys.exit(process.main("run", lambda: process.start(context.obj["config"], os.environ), _run))
 
 
@@ -25,7 +25,8 @@ def _run(running: RunningProcess) -> int:
     running.ready_database()
     try:
         with running.exposed(0, pipeline.problems) as port:
-            click.echo(f"Overheard runs; http://{running.config.metrics.host}:{port}/metrics. Stop it with Ctrl-C.")
+            page = f"http://{running.config.metrics.host}:{port}/metrics"
+            click.echo(f"Overheard is running. Metrics: {page}. Press Ctrl-C to stop.")
             return pipeline.run()
     finally:
         pipeline.close()

@@ -1,4 +1,4 @@
-"""``overheard trigger``."""
+"""``overheard trigger``: run a workspace now."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 
 import click
 
-from overheard.cli.context import open_app
-from overheard.cli.group import CliError
-from overheard.cli.output import line
+from overheard.cli.context import open_program
+from overheard.cli.output import print_line
+from overheard.cli.root import CliError
 from overheard.db import heartbeats
 from overheard.operations import trigger as runs
 from overheard.operations.wording import ago, counted
@@ -17,36 +17,40 @@ from overheard.process import RunningProcess
 
 @click.command
 @click.argument("workspace")
-@click.option("--wait", is_flag=True, help="Until the run is over: everything read, stored and sent.")
+@click.option("--wait", is_flag=True, help="Wait until the run is complete: everything read, stored and sent.")
 @click.option(
     "--timeout",
     type=click.FloatRange(0, 86400),
     default=120.0,
     show_default=True,
-    help="Seconds to wait at most.",
+    help="Maximum seconds to wait.",
 )
 @click.pass_context
 def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) -> None:
-    """Ask for a run of WORKSPACE (slug or number) now."""
-    with open_app(context) as program:
+    """Run WORKSPACE (slug or number) now."""
+    with open_program(context) as program:
         began = time.monotonic()
-        asked = runs.ask(program, workspace)
+        requested = runs.request_run(program, workspace)
         if not wait:
-            taken = (
-                f"Its run in the logs: {asked.run}" if asked.run else "The next tick of `overheard run` takes it up."
+            details = (
+                f"Its id in the logs: {requested.run}"
+                if requested.run
+                else "The next tick of `overheard run` starts it."
             )
-            line(("✓ ", "green"), "A run of ", (asked.slug, "bold"), f" is asked for. {taken}")
+            print_line(("✓ ", "green"), "Requested a run of ", (requested.slug, "bold"), f". {details}")
             return
-        if (found := runs.wait(program.db, asked, timeout)) is None:
-            raise CliError(_late(program, asked.slug, timeout))
-        took = time.monotonic() - began
-        line(("✓ ", "green"), (asked.slug, "bold"), f": {counted(found, 'new mention')} in {took:.1f} s.")
+        if (mentions := runs.wait(program.db, requested, timeout)) is None:
+            raise CliError(_late(program, requested.slug, timeout))
+        seconds = time.monotonic() - began
+        print_line(
+            ("✓ ", "green"), (requested.slug, "bold"), f": {counted(mentions, 'new mention')} in {seconds:.1f} s."
+        )
 
 
 def _late(program: RunningProcess, slug: str, timeout: float) -> str:
     tick = ago(heartbeats.last_at(program.db, "tick"), program.clock())
     start = "overheard run" if program.config.bus.embedded else "the tick, ingress and actors"
     return (
-        f"the run of {slug} is not over after {timeout:g} s (last tick: {tick})\n"
-        f"is everything running ({start})? `overheard status` tells; the wish itself is not lost"
+        f"the run of {slug} is not complete after {timeout:g} s (last tick: {tick})\n"
+        f"`overheard status` shows whether {start} is running, and what is wrong; the request is not lost"
     )

@@ -1,12 +1,12 @@
-"""``overheard import`` and ``overheard export``."""
+"""``overheard import`` and ``overheard export``: workspaces as TOML."""
 
 from __future__ import annotations
 
 import click
 
-from overheard.cli.context import named_input, open_app
-from overheard.cli.group import WrongUsage
-from overheard.cli.output import flat, hint, is_utf8, line
+from overheard.cli.context import open_named_input, open_program
+from overheard.cli.output import is_utf8, one_line, print_hint, print_line
+from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
 from overheard.input_files import read_limited
 from overheard.operations import workspaces
@@ -14,8 +14,8 @@ from overheard.operations.wording import counted
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, SavedWorkspace
 from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
 
-REDACTED = """\
-# Without the addresses and secrets of channels; `overheard import` takes back: overheard export --secrets
+REDACTED_HEADER = """\
+# Channel URLs are redacted and secrets left out. For a file that can be imported: overheard export --secrets
 """
 
 
@@ -23,36 +23,36 @@ REDACTED = """\
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.pass_context
 def import_(context: click.Context, file: str) -> None:
-    """Create or change the workspaces that FILE (TOML; - is stdin) describes.
+    """Create or update the workspaces in FILE (TOML; - is stdin).
 
-    Nothing is saved unless all of it is right. A workspace that exists becomes what FILE says: queries and channels
-    that are not in it are removed, the others keep their history. Workspaces that FILE does not name stay as they are.
+    Nothing is saved if any part is invalid. An existing workspace is replaced: its queries and channels that are not in
+    FILE are removed, the others keep their history. Workspaces that are not in FILE stay unchanged.
     """
     where = "stdin" if file == "-" else file
     try:
-        with named_input(file) as opened_file:
+        with open_named_input(file) as opened_file:
             data = read_limited(opened_file, where, FILE_MAX_BYTES)
-        with open_app(context, create=True) as program:
+        with open_program(context, create=True) as program:
             for saved in workspaces.import_text(program, data, where):
-                _tell(saved)
+                _print_saved(saved)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
 
 
-def _tell(saved: SavedWorkspace) -> None:
+def _print_saved(saved: SavedWorkspace) -> None:
     spec = saved.spec
-    line(("✓ ", "green"), "created " if saved.new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
+    print_line(("✓ ", "green"), "created " if saved.new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
     for name in saved.secrets:
-        made = f"a signing secret was made for {flat(name)}"
-        line("  ", f"{made}; to see it: overheard export --secrets {spec.slug}")
-    warn(saved)
+        created = f"created a signing secret for {one_line(name)}"
+        print_line("  ", f"{created}; to show it: overheard export --secrets {spec.slug}")
+    warn_partial(saved)
 
 
-def warn(saved: SavedWorkspace) -> None:
-    """Say that a workspace on all of Reddit misses most of it, and what to do instead."""
+def warn_partial(saved: SavedWorkspace) -> None:
+    """Warn that a workspace on all of Reddit misses most of it, and print the alternative."""
     if saved.partial:
-        line(("! ", "yellow"), (saved.spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
-        hint(INSTEAD_OF_ALL, 2)
+        print_line(("! ", "yellow"), (saved.spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
+        print_hint(INSTEAD_OF_ALL, 2)
 
 
 def _contents(spec: WorkspaceSpec) -> str:
@@ -67,15 +67,15 @@ def _contents(spec: WorkspaceSpec) -> str:
 
 @click.command
 @click.argument("slugs", nargs=-1, metavar="[SLUG]…")
-@click.option("--secrets", is_flag=True, help="With channels' addresses and secrets: keep the file private.")
+@click.option("--secrets", is_flag=True, help="Include channel URLs and secrets: keep the file private.")
 @click.pass_context
 def export(context: click.Context, slugs: tuple[str, ...], secrets: bool) -> None:
     """Write workspaces (default: all) as TOML.
 
-    The addresses of channels hold tokens: without --secrets they are left out.
+    Channel URLs contain tokens: without --secrets they are redacted.
     """
-    with open_app(context) as program:
-        found = workspaces.export(program.db, slugs, secrets=secrets)
-    if not secrets and any(spec.channel for spec in found):
-        click.echo(REDACTED)
-    click.echo(write(found, ascii_only=not is_utf8()), nl=False)
+    with open_program(context) as program:
+        specs = workspaces.export(program.db, slugs, secrets=secrets)
+    if not secrets and any(spec.channel for spec in specs):
+        click.echo(REDACTED_HEADER)
+    click.echo(write(specs, ascii_only=not is_utf8()), nl=False)

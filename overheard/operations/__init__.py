@@ -1,1 +1,1 @@
-"""What can be asked and done, without a user interface: one truth for command line, web page and alerts."""
+"""Operations without a user interface: the one implementation behind the command line and the alerts."""

@@ -1,4 +1,4 @@
-"""Channels: what the operator allows them, how they are, and whether they take a message."""
+"""Channels: the operator's rules for them, their state, and test messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from overheard.notices import Notice
 
 
 class ChannelState(msgspec.Struct, frozen=True):
-    """A channel without its secrets. ``since_at``: when it began to fail, or was disabled."""
+    """A channel without its secrets. ``since_at``: when it started failing or was disabled; None if it is healthy."""
 
     workspace: str
     name: str
@@ -32,14 +32,14 @@ class ChannelState(msgspec.Struct, frozen=True):
 
 
 def options(config: Config, *, allow_private: bool) -> ChannelOptions:
-    """Return what the operator allows the channels of workspaces, or the one for alerts."""
+    """Return the operator's rules for the channels of workspaces, or for the alert channel."""
     return ChannelOptions(
         allow_private=allow_private, timeout=config.notify.timeout, user_agent=f"Overheard/{__version__}"
     )
 
 
-def states(db: Db, workspace: str | None = None) -> list[ChannelState]:
-    """Return how all channels are, or those of one workspace. Raises NotFound."""
+def list_states(db: Db, workspace: str | None = None) -> list[ChannelState]:
+    """Return the state of all channels, or of one workspace's. Raises NotFound."""
     if workspace is not None:
         workspaces.by_name(db, workspace)
     return [_state(row) for row in channels.listing(db, workspace)]
@@ -52,23 +52,23 @@ def _state(row: ChannelRow) -> ChannelState:
 
 
 def by_name(db: Db, workspace: str, name: str) -> ChannelRow:
-    """Return a workspace's channel. Raises NotFound, which says what there is."""
+    """Return a workspace's channel. Raises NotFound, which lists the existing ones."""
     slug = workspaces.by_name(db, workspace).slug
     rows = channels.listing(db, slug)
     for row in rows:
         if row.name == name:
             return row
-    there = f"there are: {', '.join(row.name for row in rows)}" if rows else "it has none"
-    raise NotFound(f"workspace {slug} has no channel {name!r}; {there}")
+    existing = f"its channels: {', '.join(row.name for row in rows)}" if rows else "it has none"
+    raise NotFound(f"workspace {slug} has no channel {name!r}; {existing}")
 
 
 def test(config: Config, row: ChannelRow) -> float:
-    """Send a sample now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
-    ready = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
-    return timed(ready, sample_notice(row.workspace))
+    """Send a sample mention now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
+    channel = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
+    return send_timed(channel, sample_notice(row.workspace))
 
 
-def timed(channel: Transport, notice: Notice) -> float:
+def send_timed(channel: Transport, notice: Notice) -> float:
     """Send the notice; return the seconds it took. Raises what the channel raises."""
     began = time.monotonic()
     channel.send(notice)

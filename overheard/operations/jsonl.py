@@ -1,4 +1,4 @@
-"""Files of items, a JSON object a line, held against a query."""
+"""Match a query against a file of items, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from overheard.matching.language import ParsedQuery
 from overheard.sources.jsonl_files import DECOMPRESSION_ERRORS, LINE_MAX_BYTES, UTF8_BOM, MatchableLine, NotAnItemFile
 
 MAX_COMPLAINTS = 10
-HOPELESS_LINES = 1000  # of which none could be read: it is another kind of file
+UNREADABLE_LINES_LIMIT = 1000  # if all of the first lines are unreadable, this is not a file of items
 
 Highlights = tuple[tuple[str, int, int], ...]
 
 
 class MatchedLine(msgspec.Struct):
-    """A line that matches. ``given`` is the object as it stood there."""
+    """A matching line. ``given`` is its object with the original spelling of every value."""
 
     line: int
     given: dict[str, msgspec.Raw]
@@ -29,17 +29,17 @@ class MatchedLine(msgspec.Struct):
 
 
 class LineTally(msgspec.Struct):
-    """What was read so far."""
+    """Counts of the lines read so far."""
 
     lines: int = 0
     matched: int = 0
-    bad: int = 0
+    unreadable: int = 0
 
 
-def matching(
-    wanted: ParsedQuery, file: IO[bytes], tally: LineTally, complain: Callable[[str], None]
+def matching_lines(
+    query: ParsedQuery, file: IO[bytes], tally: LineTally, complain: Callable[[str], None]
 ) -> Iterator[MatchedLine]:
-    """Yield the lines that match; complain of those that cannot be read, and count all."""
+    """Yield the matching lines; report unreadable ones to ``complain``; count all in ``tally``."""
     whole = msgspec.json.Decoder(dict[str, msgspec.Raw])
     parts = msgspec.json.Decoder(MatchableLine)
     for number, raw in enumerate(_lines(file), start=1):
@@ -48,28 +48,29 @@ def matching(
             continue
         tally.lines += 1
         try:
-            said = parts.decode(raw)
-            hit = matches(wanted, said.fields)
+            item = parts.decode(raw)
+            hit = matches(query, item.fields)
             given = whole.decode(raw) if hit else {}
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            tally.bad += 1
-            if tally.bad <= MAX_COMPLAINTS:
-                complain(f"line {number} is skipped: {error}; want an object with a title or a body")
-            if tally.bad == tally.lines == HOPELESS_LINES:
+            tally.unreadable += 1
+            if tally.unreadable <= MAX_COMPLAINTS:
+                complain(f"line {number} skipped: {error}; expected an object with a title or a body")
+            if tally.unreadable == tally.lines == UNREADABLE_LINES_LIMIT:
                 raise NotAnItemFile(
-                    f"none of its first {HOPELESS_LINES:,} lines is an object with a title or a body"
+                    f"none of its first {UNREADABLE_LINES_LIMIT:,} lines is an object with a title or a body"
                 ) from None
             continue
         if hit:
             tally.matched += 1
-            yield MatchedLine(number, given, said.fields, hit.highlights, said.subreddit)
+            yield MatchedLine(number, given, item.fields, hit.highlights, item.subreddit)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
+        # One byte more than allowed shows that a line is too long, without reading all of it.
         while line := file.readline(LINE_MAX_BYTES + 1):
             if len(line) > LINE_MAX_BYTES:
-                raise NotAnItemFile(f"a line is longer than {LINE_MAX_BYTES:,} bytes; want an item a line")
+                raise NotAnItemFile(f"a line is longer than {LINE_MAX_BYTES:,} bytes; expected one item per line")
             yield line
     except DECOMPRESSION_ERRORS as error:
-        raise InvalidInput(f"the packed file is damaged: {error}") from None
+        raise InvalidInput(f"the compressed file is damaged: {error}") from None

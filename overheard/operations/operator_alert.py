@@ -1,4 +1,4 @@
-"""The operator's channel: what it is, and what an alert says of each kind of incident."""
+"""The operator's alert channel, and the text of alerts."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from overheard.config import Config
 from overheard.db.incidents import IncidentCount
 from overheard.db.mentions import rfc3339
 from overheard.notices import Alert, AlertedIncident, Notice
-from overheard.operations.channels import options, timed
+from overheard.operations.channels import options, send_timed
 
-TEST = "test alert"
-# What to do about each kind.
-DO = {
-    TEST: "nothing: you are told",
-    "dead letter": "overheard dead list",
+TEST_KIND = "test alert"
+# The next step for each kind of incident. The keys are stored in incident rows and sent in alerts: do not rename them.
+REMEDIES = {
+    TEST_KIND: "nothing: alerts reach you",
+    "dead letter": "overheard dead-letters list",
     "channel disabled": "overheard channel list",
     "feed refused": "overheard status",
     "process gave up": "see its log; supervisorctl status",
     "tick failing": "see the tick's log; overheard check",
     "canary late": "overheard status",
     "reddit away": "overheard check",
-    "reddit login refused": "look for the app at https://www.reddit.com/prefs/apps, then overheard check",
+    "reddit login refused": "check that the app is listed at https://www.reddit.com/prefs/apps, then overheard check",
 }
 
 
 def alert_channel(config: Config) -> Transport:
-    """Return the operator's channel. Raises InvalidInput, whose text shows neither address nor secret."""
-    rules = config.alerts
+    """Return the alert channel. Raises InvalidInput, without the URL or the secret in its text."""
+    settings = config.alerts
     return open_transport(
-        rules.url.get_secret_value(),
-        rules.secret.get_secret_value() or None,
-        options=options(config, allow_private=rules.allow_private),
+        settings.url.get_secret_value(),
+        settings.secret.get_secret_value() or None,
+        options=options(config, allow_private=settings.allow_private),
     )
 
 
-def said(error: Exception) -> str:
-    """Return what is wrong with the alert channel: the rule that channels speak of has a namesake for this one."""
+def alert_error(error: Exception) -> str:
+    """Return an error's message with the right section: channels name [notify] allow_private, alerts have their own."""
     return str(error).replace("[notify]", "[alerts]")
 
 
-def compose(noted: Sequence[IncidentCount]) -> Notice:
-    """Return one message about all of it, by kind."""
+def compose(counts: Sequence[IncidentCount]) -> Notice:
+    """Return one notice about all incidents, grouped by kind."""
     by_kind = attrgetter("kind")
-    groups = ((kind, list(group)) for kind, group in groupby(sorted(noted, key=by_kind), key=by_kind))
+    groups = ((kind, list(group)) for kind, group in groupby(sorted(counts, key=by_kind), key=by_kind))
     incidents = tuple(
         AlertedIncident(
             kind=kind,
             count=sum(each.count for each in group),
             where=tuple(each.what for each in group),
             last_at=rfc3339(max(each.last_at for each in group)),
-            do=DO.get(kind, "overheard status"),
+            do=REMEDIES.get(kind, "overheard status"),
         )
         for kind, group in groups
     )
@@ -67,4 +67,6 @@ def compose(noted: Sequence[IncidentCount]) -> Notice:
 
 def test(config: Config) -> float:
     """Send a test alert now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
-    return timed(alert_channel(config), compose([IncidentCount(TEST, "overheard alert test", 1, system_clock())]))
+    return send_timed(
+        alert_channel(config), compose([IncidentCount(TEST_KIND, "overheard alert test", 1, system_clock())])
+    )

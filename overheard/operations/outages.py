@@ -1,4 +1,4 @@
-"""What is broken as a whole: status calls it a problem, and the operator is alerted to it."""
+"""Outages: a late canary or an unreachable Reddit. `status` shows them as problems, and alerts report them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import msgspec
 from overheard.db import canaries, source_health
 from overheard.db.incidents import IncidentKind
 
-REDDIT_AWAY_SECONDS = 180.0  # until then a passing fault, which passes by itself
-REDDIT_ALERT_SECONDS = 600.0  # an alert reaches people elsewhere: it waits longer than a screen does
+REDDIT_AWAY_SECONDS = 180.0  # Reddit's short outages end by themselves; chosen, not measured
+REDDIT_ALERT_SECONDS = 600.0  # an alert interrupts somebody, a status page does not
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """``where`` it is, or its reason, as incidents have it. ``is_problem``, ``is_alert``: it has lasted long enough."""
+    """An outage; ``where`` is its place or reason. ``is_problem``, ``is_alert``: it has lasted long enough for one."""
 
     kind: IncidentKind
     since: float
@@ -25,7 +25,8 @@ class Outage(msgspec.Struct, frozen=True):
 
 
 def outages(canary: canaries.CanaryState | None, reddit: source_health.SourceState, now: float) -> Iterator[Outage]:
-    """Find what has stopped altogether, from what the database knows."""
+    """Yield the current outages."""
+    # No grace period for the canary: ``late_since`` allows for one, and a late one means that nothing gets through.
     if canary is not None and (late_since := canary.late_since(now)) is not None:
         silent = now - max(canary.delivered_at or 0.0, canary.begun_at)
         yield Outage("canary late", late_since, silent, "canary", is_problem=True, is_alert=True)

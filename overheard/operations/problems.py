@@ -1,4 +1,4 @@
-"""Facts → problems: what is wrong, and what to do about it."""
+"""State → problems: what is wrong with the system, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,224 +12,243 @@ from overheard.bus.public_exchange import INGRESS
 from overheard.config import Config
 from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
-from overheard.operations.facts import ALARM, BUS_REFUSES, OVERDUE_SECONDS, Facts, StoredFacts
+from overheard.operations.database_state import OVERDUE_SECONDS, DatabaseState
+from overheard.operations.facts import BUS_LOGIN_REMEDY, RABBITMQ_ALARM, SystemState
 from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
 from overheard.sources.reddit.names import SOURCE
 
-TICK_LATE_SECONDS = 60.0
-BACKUP_LATE_SECONDS = 26 * 3600.0  # the alert BackupMissing has the same
-FAILED_STATES = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}  # of supervisord's; STOPPED is what an operator wanted
+TICK_LATE_SECONDS = 60.0  # the tick runs every 5 s by default, and a restart takes less than a minute
+# Polls pass two more queues, and many digests are due at the same hour: five times as long. Chosen, not measured.
+SLOW_WORK_OVERDUE_SECONDS = 5 * OVERDUE_SECONDS
+BACKUP_LATE_SECONDS = 26 * 3600.0  # nightly, plus two hours for delays; the alert BackupMissing uses the same
+FAILED_STATES = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}  # of supervisord; STOPPED is left out: an operator chose it
 CHANNELS_NAMED = 5
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong and what to do. ``severe``: nothing, or too little, gets through."""
+    """What is wrong and how to fix it. ``severe`` means that work is blocked or falls behind."""
 
     severe: bool
-    what: str
-    do: str
+    message: str
+    remedy: str
 
 
-def find(facts: Facts, config: Config) -> list[Problem]:
-    """Return what is wrong, the severe first."""
-    found = [*_database(facts, config), *_bus(facts), *_processes(facts), *_strangers(facts), *_backups(facts)]
+def find(facts: SystemState, config: Config) -> list[Problem]:
+    """Return the problems, severe ones first."""
+    found = [*_database(facts, config), *_bus(facts), *_processes(facts), *_foreign_ports(facts), *_backups(facts)]
     found += [*_supervised(facts), *_queries(facts)]
     if facts.stored is not None:
         stored = facts.stored
-        found += [*_tick(stored, config), *_flow(stored, config), *_outside(stored, config), *_rest(stored)]
+        found += [*_tick(stored, config), *_flow(stored, config), *_outages(stored, config), *_minor(stored)]
     return sorted(found, key=lambda problem: not problem.severe)
 
 
 def is_healthy(found: list[Problem]) -> bool:
-    """Return True if all that is wrong may be left as it is."""
+    """Return True if none of the problems is severe."""
     return not any(problem.severe for problem in found)
 
 
-def _database(facts: Facts, config: Config) -> Iterator[Problem]:
+def _database(facts: SystemState, config: Config) -> Iterator[Problem]:
     if facts.database_missing:
-        do = "`overheard workspace add`, `import` or `run` makes it; or is it elsewhere? See [database] url"
-        yield Problem(True, str(facts.database_fault), do)
+        remedy = (
+            "`overheard workspace add`, `import` or `run` creates it; if you already have one, check [database] url"
+        )
+        yield Problem(True, str(facts.database_fault), remedy)
     elif facts.database_fault is not None:
-        start = "free the file, or the disk" if config.database.embedded else "start PostgreSQL, or mend [database] url"
-        yield Problem(True, facts.database_fault, f"{start}; meanwhile nothing is lost")
+        fix = (
+            "check that the file is not locked and the disk is not full"
+            if config.database.embedded
+            else "start PostgreSQL, or fix [database] url"
+        )
+        yield Problem(True, facts.database_fault, f"{fix}; nothing is lost in the meantime")
 
 
-def _tick(stored: StoredFacts, config: Config) -> Iterator[Problem]:
+def _tick(stored: DatabaseState, config: Config) -> Iterator[Problem]:
     start = "overheard run" if config.bus.embedded else "supervisorctl status, or: python -m producers tick"
     if not stored.active + stored.paused:
-        yield Problem(False, "there is no workspace: nothing is listened for", "overheard workspace add, or import")
+        yield Problem(
+            False, "there is no workspace: nothing is being watched", "overheard workspace add, or overheard import"
+        )
     if stored.last_tick_at is None:
         severe = stored.active > 0
-        yield Problem(severe, "no tick has ever run: nobody looks for what is due", f"start it: {start}")
+        yield Problem(severe, "the tick has never run: work that is due is not started", f"start it: {start}")
     elif not stored.active:
         return
     elif (age := stored.at - stored.last_tick_at) > max(TICK_LATE_SECONDS, 3 * config.tick.interval):
-        yield Problem(True, f"the last tick was {span(age)} ago: nobody looks for what is due", f"start it: {start}")
+        yield Problem(True, f"the last tick was {span(age)} ago: work that is due is not started", f"start it: {start}")
     elif age < -OVERDUE_SECONDS:
         yield Problem(
             False,
-            f"the last tick is {span(-age)} in the future: the database's clock went back",
-            "what was due by then waits as long; let NTP keep the time of the database's machine",
+            f"the last tick is {span(-age)} in the future: the database's clock was set back",
+            "work is delayed until the clock catches up; let NTP keep the time on the database's machine",
         )
 
 
-def _flow(stored: StoredFacts, config: Config) -> Iterator[Problem]:
+def _flow(stored: DatabaseState, config: Config) -> Iterator[Problem]:
     ages = {work: age or 0.0 for work, age in stored.ages.items()}
     if stored.waiting is not None and ages["run"] > OVERDUE_SECONDS:
         yield Problem(
             True,
             f"runs are late: {stored.waiting.slug} has waited for {span(ages['run'])}",
-            "see the fetch stage's log; when the Reddit budget is booked out, look less often or at fewer feeds",
+            "see the fetch stage's log; if Reddit's request budget is used up, run less often or watch fewer feeds",
         )
-    if (age := ages["poll"]) > 5 * OVERDUE_SECONDS:
-        yield Problem(True, f"a poll that began {span(age)} ago is not stored", "see the logs of match and store")
+    if (age := ages["poll"]) > SLOW_WORK_OVERDUE_SECONDS:
+        yield Problem(True, f"a poll that began {span(age)} ago is not stored yet", "see the logs of match and store")
     overdue = stored.deliveries.overdue_since
     if overdue is not None:
         yield Problem(
-            True, f"deliveries wait for {span(stored.at - overdue)} and nobody sends them", "see the notify stage's log"
+            True, f"deliveries have waited for {span(stored.at - overdue)} unsent", "see the notify stage's log"
         )
     elif stored.backlog is not None:
         yield _backlog(stored.backlog, stored.at, config)
-    if (age := ages["digest"]) > 5 * OVERDUE_SECONDS:
+    if (age := ages["digest"]) > SLOW_WORK_OVERDUE_SECONDS:
         yield Problem(True, f"a digest has been due for {span(age)}", "see the digest stage's log")
 
 
 def _backlog(backlog: DeliveryBacklog, now: float, config: Config) -> Problem:
-    """More is to be sent than goes out: because of one channel's pace, or because there is too little of us."""
-    waits = f"{counted(backlog.due, 'delivery')} due, the oldest for {span(now - backlog.oldest_at)}"
-    pace = (
-        f"a channel is sent {config.notify.per_minute:,} a minute at most ([notify] per_minute): raise it, narrow the "
-        'queries, or let the channel have a digest (mode = "digest")'
+    """Deliveries are sent more slowly than they arrive: one channel's rate limit, or too few notify threads."""
+    waiting = f"{counted(backlog.due, 'delivery')} due, the oldest for {span(now - backlog.oldest_at)}"
+    rate_limit = (
+        f"one channel is sent at most {config.notify.per_minute:,} a minute ([notify] per_minute): raise that, narrow "
+        'the queries, or switch the channel to a digest (mode = "digest")'
     )
-    most = f"most of them, {backlog.most:,}, for {backlog.workspace}/{backlog.channel}"
+    largest = f"most of them, {backlog.most:,}, for {backlog.workspace}/{backlog.channel}"
     return Problem(
         True,
-        f"deliveries go out more slowly than they come: {waits}; {most}",
-        f"{pace}; when it is many channels, see the notify stage's log, and start more notify processes or threads",
+        f"deliveries are sent more slowly than they arrive: {waiting}; {largest}",
+        f"{rate_limit}; if many channels are affected, see the notify stage's log and start more notify processes or "
+        "threads",
     )
 
 
-def _outside(stored: StoredFacts, config: Config) -> Iterator[Problem]:
+def _outages(stored: DatabaseState, config: Config) -> Iterator[Problem]:
     found = {each.kind: each for each in outages(stored.canary, stored.reddit, stored.at) if each.is_problem}
     if late := found.get("canary late"):
-        what = f"the canary is late: nothing has come out at the end for {span(late.seconds)}"
-        yield Problem(True, what, "follow it: grep overheard-canary in the logs shows the last stage that it reached")
+        message = f"the canary is late: none has been delivered for {span(late.seconds)}"
+        remedy = "grep overheard-canary in the logs: the last stage that logged it shows where it got stuck"
+        yield Problem(True, message, remedy)
     if SOURCE not in stored.watched_sources:
         return
     if not (config.sources.reddit.clients and config.sources.reddit.user_agent):
-        yield Problem(True, "Reddit cannot be read: there are no credentials", "overheard check says where to get them")
+        yield Problem(
+            True, "Reddit cannot be read: there are no credentials", "overheard check explains where to get them"
+        )
     elif refused := found.get("reddit login refused"):
         yield Problem(
             True,
-            f"Reddit may have revoked this app: it refuses the login, for {span(refused.seconds)} now",
-            "look at https://www.reddit.com/prefs/apps, then overheard check; docs/runbook.md (RedditLoginRefused) says"
-            " what helps; meanwhile its feeds wait, and a login is tried again within an hour",
+            f"Reddit may have revoked this app: it has refused the login for {span(refused.seconds)}",
+            "check that the app is still listed at https://www.reddit.com/prefs/apps, then run overheard check; see"
+            " docs/runbook.md (RedditLoginRefused); until then feeds wait, and the login is retried at least hourly",
         )
     elif away := found.get("reddit away"):
         yield Problem(
             True,
-            f"Reddit cannot be read, for {span(away.seconds)} now: {away.where}",
-            "overheard check; docs/runbook.md (RedditAway) says what helps; meanwhile it is asked again by itself",
+            f"Reddit has not been readable for {span(away.seconds)}: {away.where}",
+            "overheard check; see docs/runbook.md (RedditAway); until then Reddit is retried automatically",
         )
 
 
-def _bus(facts: Facts) -> Iterator[Problem]:
+def _bus(facts: SystemState) -> Iterator[Problem]:
     if facts.bus_fault is not None:
-        do = (
-            "free disk or memory; the pipeline goes on by itself, and nothing is lost"
-            if facts.bus_fault == ALARM
-            else f"{BUS_REFUSES}; meanwhile nothing is lost"
+        remedy = (
+            "free disk space or memory; the pipeline continues by itself, and nothing is lost"
+            if facts.bus_fault == RABBITMQ_ALARM
+            else f"{BUS_LOGIN_REMEDY}; nothing is lost in the meantime"
             if facts.bus_refuses
-            else "start RabbitMQ, or mend [bus] url; meanwhile nothing is lost"
+            else "start RabbitMQ, or fix [bus] url; nothing is lost in the meantime"
         )
-        yield Problem(True, facts.bus_fault, do)
-    listening = facts.stored is None or facts.stored.active
-    idle = [queue.name for queue in facts.queues or () if not queue.workers and listening]
+        yield Problem(True, facts.bus_fault, remedy)
+    in_use = facts.stored is None or facts.stored.active
+    idle = [queue.name for queue in facts.queues or () if not queue.workers and in_use]
     if INGRESS in idle:
-        waits = facts.door.unrouted if facts.door is not None else 0
-        kept = f" ({counted(waits, 'event')} of no known type with them)" if waits else ""
-        yield Problem(True, f"nobody takes in public events{kept}", "start it: python -m producers ingress")
+        unrouted = facts.event_queues.unrouted if facts.event_queues is not None else 0
+        kept = f" ({counted(unrouted, 'event')} of unknown type waiting)" if unrouted else ""
+        yield Problem(True, f"no ingress process consumes public events{kept}", "start it: python -m producers ingress")
     if stages := [name for name in idle if name != INGRESS]:
         start = f"start: python -m actors {' '.join(stages)} (under supervisord, one process each)"
-        yield Problem(True, f"nobody works on: {', '.join(stages)}", start)
+        yield Problem(True, f"no workers on: {', '.join(stages)}", start)
 
 
-def _processes(facts: Facts) -> Iterator[Problem]:
+def _processes(facts: SystemState) -> Iterator[Problem]:
     if facts.bus_fault is not None or facts.database_fault is not None:
-        return  # which they all complain of
-    said: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        return  # every process reports the same outage, which is listed once already
+    ports: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for process in facts.processes or ():
         for problem in process.problems:
-            said[process.program, problem].append(process.port)
-    for (program, problem), ports in said.items():
-        places = ", ".join(f":{port}" for port in ports)
+            ports[process.program, problem].append(process.port)
+    for (program, problem), affected in ports.items():
+        places = ", ".join(f":{port}" for port in affected)
         yield Problem(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
 
 
-def _supervised(facts: Facts) -> Iterator[Problem]:
+def _supervised(facts: SystemState) -> Iterator[Problem]:
     if facts.supervisor_fault is not None:
         yield Problem(True, facts.supervisor_fault, "systemctl status overheard, and the end of supervisord.log")
     for process in facts.supervised or ():
         if process.statename in FAILED_STATES:
             reason = f" ({process.spawnerr})" if process.spawnerr else ""
             log = process.stdout_logfile or "its log"
-            do = f"see the end of {log}, correct the cause, then: supervisorctl restart {process.full_name}"
-            yield Problem(True, f"{process.full_name} is {process.statename}{reason}", do)
+            remedy = f"see the end of {log}, fix the cause, then: supervisorctl restart {process.full_name}"
+            yield Problem(True, f"{process.full_name} is {process.statename}{reason}", remedy)
 
 
-def _strangers(facts: Facts) -> Iterator[Problem]:
-    if facts.strangers:
-        places = ", ".join(f":{port}" for port in facts.strangers)
+def _foreign_ports(facts: SystemState) -> Iterator[Problem]:
+    if facts.foreign_ports:
+        places = ", ".join(f":{port}" for port in facts.foreign_ports)
         yield Problem(
             False,
-            f"another Overheard, on another database, answers on {places}: what it says is left out",
-            "stop it, or give one of the two another [metrics] port; or does [database] url lead elsewhere?",
+            f"another Overheard, on another database, answers on {places}: its processes are not shown",
+            "stop it, or give one of the two a different [metrics] port; or check that [database] url is right",
         )
 
 
-def _queries(facts: Facts) -> Iterator[Problem]:
-    """Each match process has all queries."""
-    of = facts.processes or ()
-    outdated = max((process.outdated_queries for process in of), default=0)
-    unreadable = max((process.unreadable_queries for process in of), default=0)
-    for number, wrong, matched, says in (
-        (outdated, "would be refused today", "matched as before", "what to write instead"),
-        (unreadable, "cannot be read", "not matched", "what is wrong"),
+def _queries(facts: SystemState) -> Iterator[Problem]:
+    # The largest figure, not the sum: every match process indexes all queries.
+    reports = facts.processes or ()
+    outdated = max((process.outdated_queries for process in reports), default=0)
+    unreadable = max((process.unreadable_queries for process in reports), default=0)
+    for number, fault, state, shows in (
+        (outdated, "would be refused today", "still matched", "what to write instead"),
+        (unreadable, "cannot be parsed", "not matched", "what is wrong"),
     ):
         if number:
-            what = f"{counted(number, 'stored query')} {wrong}, and {'is' if number == 1 else 'are'} {matched}"
-            yield Problem(False, what, f"overheard check names them; overheard workspace show says {says}")
+            message = f"{counted(number, 'stored query')} {fault}, and {'is' if number == 1 else 'are'} {state}"
+            yield Problem(False, message, f"overheard check names them; overheard workspace show explains {shows}")
 
 
-def _backups(facts: Facts) -> Iterator[Problem]:
+def _backups(facts: SystemState) -> Iterator[Problem]:
     if facts.backed_up is not None and (age := facts.now - facts.backed_up) > BACKUP_LATE_SECONDS:
-        see = "run deploy/backup, which says what is wrong, or see journalctl -u overheard-backup"
-        yield Problem(False, f"no backup was made for {span(age)}", see)
+        remedy = "run deploy/backup, which prints what is wrong, or see journalctl -u overheard-backup"
+        yield Problem(False, f"no backup has been made for {span(age)}", remedy)
 
 
-def _rest(stored: StoredFacts) -> Iterator[Problem]:
-    if stored.unreadable:
-        yield Problem(False, unreadable_schedules(stored.unreadable), UNREADABLE_REMEDY)
+def _minor(stored: DatabaseState) -> Iterator[Problem]:
+    if stored.unreadable_schedules:
+        yield Problem(False, unreadable_schedules(stored.unreadable_schedules), UNREADABLE_REMEDY)
     if number := stored.feeds["failing"]:
         yield Problem(
             False,
             f"Reddit refuses {counted(number, 'feed')} (listed above)",
-            "take what is private or gone out of its workspace; all are tried again by themselves",
+            "remove private or deleted subreddits from their workspaces; all feeds are retried automatically",
         )
-    if number := stored.latest_gaps:
+    if number := stored.gaps_last_day:
         yield Problem(
             False,
-            f"{counted(number, 'gap')} in the last 24 h: something was said there that could not be read",
-            "overheard gap list says where; a shorter `every` reads busy places more often",
+            f"{counted(number, 'gap')} in the last 24 h: some posts or comments were missed",
+            "overheard gap list shows where; a shorter `every` reads busy subreddits more often",
         )
-    for sick in stored.sick[:CHANNELS_NAMED]:
-        state = "disabled" if sick.disabled else "failing"
-        named = f"{sick.workspace} {shlex.quote(sick.name)}"
-        mend = f"overheard channel test {named}"
-        again = f", then: overheard channel enable {named}" if sick.disabled else ""
-        yield Problem(False, f"channel {sick.workspace}/{sick.name} is {state}: {sick.reason}", f"{mend}{again}")
-    if (more := stored.channels["failing"] + stored.channels["disabled"] - len(stored.sick[:CHANNELS_NAMED])) > 0:
-        yield Problem(False, f"{counted(more, 'more channel')} not well", "overheard channel list")
+    named = stored.unhealthy_channels[:CHANNELS_NAMED]
+    for channel in named:
+        state = "disabled" if channel.disabled else "failing"
+        arguments = f"{channel.workspace} {shlex.quote(channel.name)}"
+        enable = f", then: overheard channel enable {arguments}" if channel.disabled else ""
+        yield Problem(
+            False,
+            f"channel {channel.workspace}/{channel.name} is {state}: {channel.reason}",
+            f"overheard channel test {arguments}{enable}",
+        )
+    if (more := stored.channels["failing"] + stored.channels["disabled"] - len(named)) > 0:
+        yield Problem(False, f"{counted(more, 'more unhealthy channel')}", "overheard channel list")
     if stored.dead_letters:
-        yield Problem(False, counted(stored.dead_letters, "dead letter"), "overheard dead list")
+        yield Problem(False, counted(stored.dead_letters, "dead letter"), "overheard dead-letters list")

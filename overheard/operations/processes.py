@@ -1,4 +1,4 @@
-"""The processes on this machine, as their own pages say: asked on their ports, all at once, for a moment."""
+"""The processes on this machine, as their /metrics and /healthz pages describe them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from overheard.config import MetricsSettings
 from overheard.observability.metrics_server import INSTANCE_HEADER
 from overheard.programs import PROGRAMS
 
-ANSWER_SECONDS = 0.5
+ANSWER_SECONDS = 0.5  # per request: a healthy page takes milliseconds, and `status` must not hang on a stuck process
 CONNECT_SECONDS = 0.1  # on this machine
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask who listens there
-OURS = b"overheard_"
-PAGE_MAX_BYTES = 8 << 20  # whoever listens there
-RUN = "run"  # everything in one process, on the tick's port
+WILDCARD_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address to connect to, not to listen on
+METRIC_PREFIX = b"overheard_"
+PAGE_MAX_BYTES = 8 << 20  # the port may belong to any program
+RUN_PROGRAM = "run"  # everything in one process, on the tick's port
 
 
-class Process(msgspec.Struct, frozen=True):
-    """A process. ``began`` is Unix time, ``memory`` resident bytes, ``done`` the messages it has finished with.
+class ProcessReport(msgspec.Struct, frozen=True):
+    """A process. ``began`` is Unix time, ``memory`` resident bytes, ``done`` the number of messages it has finished.
 
-    ``instance`` says whose it is (``db.instance``); empty where it does not say. ``problems`` are those of its
-    ``/healthz``. None where it has not said.
+    ``problems`` are those of its ``/healthz``; ``instance`` is the id of its database (``db.instance``), or empty.
     """
 
     program: str
@@ -35,26 +34,27 @@ class Process(msgspec.Struct, frozen=True):
     began: float | None = None
     memory: float | None = None
     done: int = 0
-    outdated_queries: int = 0  # in its index, and would be refused today
-    unreadable_queries: int = 0  # stored, and not in its index
+    outdated_queries: int = 0  # in its index, but would be refused today
+    unreadable_queries: int = 0  # stored, but not in its index
     instance: str = ""
 
     def belongs_to(self, instance: str | None) -> bool:
-        """Return whether it may be one of this Overheard's; None: nobody knows which this is."""
+        """Return True if it may be a process of ``instance``; always if one of the two is unknown."""
         return instance is None or not self.instance or self.instance == instance
 
 
-def look(rules: MetricsSettings) -> list[Process] | None:
-    """Who is there, by port. None where nobody can know: with [metrics] port = 0 each takes any port."""
-    if not rules.port:
+def scan(settings: MetricsSettings) -> list[ProcessReport] | None:
+    """Return the processes on all ports, by port; None with [metrics] port = 0, where each takes any free port."""
+    if not settings.port:
         return None
-    host = EVERYWHERE.get(rules.host, rules.host)
-    places = [(program, port) for program, port in _places(rules.port) if _listens(host, port)]
+    host = WILDCARD_HOSTS.get(settings.host, settings.host)
+    # Ports are tried one by one, as on this machine nearly all refuse at once: threads are only worth it for the pages.
+    places = [(program, port) for program, port in _places(settings.port) if _listens(host, port)]
     if not places:
         return []
     with ThreadPoolExecutor(len(places)) as pool:
-        found = pool.map(lambda place: _ask(host, *place), places)
-        return sorted((process for process in found if process is not None), key=lambda process: process.port)
+        reports = pool.map(lambda place: _report(host, *place), places)
+        return sorted((process for process in reports if process is not None), key=lambda process: process.port)
 
 
 def _places(base: int) -> Iterator[tuple[str, int]]:
@@ -71,31 +71,34 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def ask(rules: MetricsSettings) -> Process | None:
-    """Who answers on [metrics] port itself; None when it is no Overheard."""
+def probe(settings: MetricsSettings) -> ProcessReport | None:
+    """Return the process on [metrics] port itself; None if it is not an Overheard."""
     try:
-        return _read(EVERYWHERE.get(rules.host, rules.host), "tick", rules.port)
+        return _scrape(WILDCARD_HOSTS.get(settings.host, settings.host), "tick", settings.port)
     except (OSError, http.client.HTTPException):
         return None
 
 
-def _ask(host: str, program: str, port: int) -> Process | None:
+def _report(host: str, program: str, port: int) -> ProcessReport | None:
     try:
-        return _read(host, program, port)
+        return _scrape(host, program, port)
     except (OSError, http.client.HTTPException):
-        return Process(program, port, (f"it listens, and gave no answer within {ANSWER_SECONDS:g} s",))
+        return ProcessReport(
+            program, port, (f"it accepts connections, but did not answer within {ANSWER_SECONDS:g} s",)
+        )
 
 
-def _read(host: str, program: str, port: int) -> Process | None:
-    """The process there; None when it is no Overheard."""
+def _scrape(host: str, program: str, port: int) -> ProcessReport | None:
+    """Read both pages; return None if it is not an Overheard."""
     _, page, instance = _get(host, port, "/metrics")
-    if OURS not in page:
+    if METRIC_PREFIX not in page:
         return None
-    status, said, _ = _get(host, port, "/healthz")
-    problems = () if status == 200 else tuple(said.decode("utf-8", "replace").split("\n"))
+    status, health, _ = _get(host, port, "/healthz")
+    problems = () if status == 200 else tuple(health.decode("utf-8", "replace").split("\n"))
+    # The tick's port is also that of `overheard run`, which has worker threads.
     is_run = program == "tick" and _sum(page, b"overheard_worker_threads_alive") > 0
-    return Process(
-        program=RUN if is_run else program,
+    return ProcessReport(
+        program=RUN_PROGRAM if is_run else program,
         port=port,
         problems=tuple(problem for problem in problems if problem),
         began=_sum(page, b"process_start_time_seconds") or None,
@@ -108,17 +111,17 @@ def _read(host: str, program: str, port: int) -> Process | None:
 
 
 def _get(host: str, port: int, path: str) -> tuple[int, bytes, str]:
-    """(status, body, whose it is)."""
+    """Return status, body and the instance of a page."""
     connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read(PAGE_MAX_BYTES), answer.getheader(INSTANCE_HEADER, "")
+        response = connection.getresponse()
+        return response.status, response.read(PAGE_MAX_BYTES), response.getheader(INSTANCE_HEADER, "")
     finally:
         connection.close()
 
 
 def _sum(page: bytes, series: bytes) -> float:
-    """The sum of a series over its labels, in Prometheus's text format."""
+    """Return the sum of a series over its labels, in Prometheus's text format."""
     lines = re.finditer(rb"^" + series + rb"(?:\{[^}]*\})? (\S+)", page, re.MULTILINE)
     return sum(float(line[1]) for line in lines)

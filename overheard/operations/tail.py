@@ -1,4 +1,4 @@
-"""Mentions from the database: those that are there, and those that come."""
+"""Read stored mentions, and follow new ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from overheard.notices import PublicMention
 
 PAGE_ROWS = 1000
 POLL_SECONDS = 1.0
-VISIBLE_SECONDS = 60.0  # that a transaction may take between its first id and its end
+VISIBLE_SECONDS = 60.0  # mentions of a transaction that is open for longer are not followed
 
 NumberedMention = tuple[int, PublicMention]
 
 
-def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[NumberedMention]:
-    """Read page by page: millions are neither held in memory nor read in one long transaction."""
+def all_mentions(db: Db, workspace: str | None, since: float | None) -> Iterator[NumberedMention]:
+    """Yield all, oldest first, page by page: millions must neither fill the memory nor hold a transaction open."""
     after = 0
     while True:
         page = list(
@@ -29,16 +29,16 @@ def all_of(db: Db, workspace: str | None, since: float | None) -> Iterator[Numbe
         after = page[-1][0]
 
 
-def newest_of(db: Db, workspace: str | None, since: float | None, limit: int) -> Iterator[NumberedMention]:
-    """Return the newest ``limit``, oldest first."""
+def newest_mentions(db: Db, workspace: str | None, since: float | None, limit: int) -> Iterator[NumberedMention]:
+    """Return the newest ``limit`` mentions, oldest first."""
     return reversed(list(stored.listing(db, workspace=workspace, since=since, limit=limit)))
 
 
-class Arrivals:
-    """Mentions as they are stored, from when this was made, each once; never ends.
+class MentionTail:
+    """An endless iterator over mentions stored since it was created, each once.
 
-    Ids rise, but of two transactions the one that took its ids first may be the last to become visible. So those of
-    the last minute are looked at again each time, and what was shown is remembered as long.
+    Ids are taken in ascending order but become visible in the order of commits. So each poll reads the ids of the last
+    ``VISIBLE_SECONDS`` again, and the ids already yielded are remembered for that long.
     """
 
     def __init__(self, db: Db, workspace: str | None) -> None:
@@ -48,8 +48,8 @@ class Arrivals:
         self._floor = min(recent) - 1 if recent else stored.last_id(db)
         self._seen = dict.fromkeys(recent, db.clock())
 
-    def noted(self, listing: Iterator[NumberedMention]) -> Iterator[PublicMention]:
-        """Return the mentions of a listing, which are not to come again."""
+    def remember(self, listing: Iterator[NumberedMention]) -> Iterator[PublicMention]:
+        """Yield the mentions of a listing, and remember not to yield them again."""
         for number, mention in listing:
             if number > self._floor:
                 self._seen[number] = self._db.clock()
@@ -58,8 +58,8 @@ class Arrivals:
     def __iter__(self) -> Iterator[PublicMention]:
         pause = threading.Event()
         while True:
-            news = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
-            for number, mention in news:
+            recent = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
+            for number, mention in recent:
                 if number not in self._seen:
                     self._seen[number] = self._db.clock()
                     yield mention

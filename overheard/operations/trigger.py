@@ -1,4 +1,4 @@
-"""A run by hand: asked for through the same door as every other, and waited for."""
+"""Manual runs: requested by the same public event as any other, and awaited in the database."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from overheard.db.database import Db
 from overheard.errors import Conflict
 from overheard.process import RunningProcess
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.2  # polling, because SQLite cannot notify; short, because a command waits in a terminal
 
 
-class AskedRun(msgspec.Struct, frozen=True):
-    """A run that was asked for, when, and by which event: the ``run`` of its log lines. None: the next tick makes it.
+class RequestedRun(msgspec.Struct, frozen=True):
+    """A requested run. ``run`` is the event's id and the ``run`` of its log lines; None if the next tick starts it.
 
-    ``last_mention``: the newest one before it.
+    ``last_mention`` is the id of the newest mention at the time of the request.
     """
 
     workspace_id: int
@@ -29,16 +29,17 @@ class AskedRun(msgspec.Struct, frozen=True):
     run: str | None
 
 
-def ask(program: RunningProcess, workspace: str) -> AskedRun:
-    """Ask for a run of the workspace, a slug or number. Raises NotFound, Unavailable, and Conflict when it is paused.
+def request_run(program: RunningProcess, workspace: str) -> RequestedRun:
+    """Request a run of a workspace (slug or number). Raises NotFound, Unavailable, and Conflict if it is paused.
 
-    On RabbitMQ it publishes ``workspace.due``. The embedded bus lives inside another process, so there the demand is
-    left in the database, where that process's next tick finds it.
+    On RabbitMQ this publishes ``workspace.due``. The embedded bus lives inside another process and cannot be reached,
+    so the workspace is made due in the database, where that process's next tick finds it.
     """
     db, bus = program.db, program.config.bus
     row = workspaces.by_slug_or_number(db, workspace)
     if not row.active:
-        raise Conflict(f"workspace {row.slug} is paused; to go on: overheard workspace resume {row.slug}")
+        raise Conflict(f"workspace {row.slug} is paused; to resume it: overheard workspace resume {row.slug}")
+    # Both are read before the request: the run may be complete before the next statement.
     last, at, run = mentions.last_id(db), program.clock(), None
     if bus.embedded:
         schedules.make_due(db, row.id, at)
@@ -48,22 +49,22 @@ def ask(program: RunningProcess, workspace: str) -> AskedRun:
             run = events.publish("workspace.due", {"workspace": row.id, "reason": "trigger"})
         finally:
             events.close()
-    return AskedRun(row.id, row.slug, at, last, run)
+    return RequestedRun(row.id, row.slug, at, last, run)
 
 
-def wait(db: Db, asked: AskedRun, timeout: float) -> int | None:
-    """Return how many mentions the run has found when it is over; None when it is not after ``timeout`` seconds."""
+def wait(db: Db, requested: RequestedRun, timeout: float) -> int | None:
+    """Wait for the end of the run; return the number of new mentions, or None after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     pause = threading.Event()
-    while not _is_done(db, asked):
+    while not _is_done(db, requested):
         if time.monotonic() > deadline:
             return None
         pause.wait(POLL_SECONDS)
-    return mentions.count(db, asked.workspace_id, after_id=asked.last_mention)
+    return mentions.count(db, requested.workspace_id, after_id=requested.last_mention)
 
 
-def _is_done(db: Db, asked: AskedRun) -> bool:
-    """Every feed read since, or refused, and nothing left to send."""
-    if feeds.has_unread(db, asked.workspace_id, asked.at):
+def _is_done(db: Db, requested: RequestedRun) -> bool:
+    """Return True if every feed was read or refused since the request, and every delivery was tried."""
+    if feeds.has_unread(db, requested.workspace_id, requested.at):
         return False
-    return not delivery_backlog.has_untried(db, asked.workspace_id)
+    return not delivery_backlog.has_untried(db, requested.workspace_id)

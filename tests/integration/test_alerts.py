@@ -116,7 +116,7 @@ def test_a_test_alert_arrives_or_says_why_not(farm: Farm, operator: HttpSink) ->
 
     result = run("alert", "test")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "took the test alert" in result.stdout
+    assert "accepted the test alert" in result.stdout
     assert counts_of(operator.wait_for(1)[0]) == {"test alert": 1}
     operator.answer(Answer(503))
     result = run("alert", "test")

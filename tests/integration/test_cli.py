@@ -1,4 +1,4 @@
-"""The command line against RabbitMQ, PostgreSQL and a simulated Reddit, as a process of its own."""
+"""The command line against RabbitMQ, PostgreSQL and a simulated Reddit, as a separate process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from overheard.db.database import Db, open_database
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.messages import FetchWorkspace, ItemsFetched, PollPart
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations.tail import Arrivals
+from overheard.operations.tail import MentionTail
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
 from tests.conftest import Clock, World
@@ -39,15 +39,15 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def environ(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> dict[str, str]:
-    """What makes a process of ours use this test's servers."""
-    ours = {
+    """The environment of a process that uses this test's servers."""
+    settings = {
         "OVERHEARD_BUS__URL": rabbit_url,
         "OVERHEARD_DATABASE__URL": postgresql_url,
         "OVERHEARD_METRICS__PORT": "0",
         "OVERHEARD_NOTIFY__ALLOW_PRIVATE": "true",
         "OVERHEARD_TICK__INTERVAL": "0.2",
     }
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), **ours}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), **settings}
 
 
 @pytest.fixture
@@ -71,13 +71,13 @@ def db(postgresql_url: str) -> Iterator[Db]:
 
 @contextmanager
 def serving(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """``overheard run``, until the end of the block."""
+    """Run ``overheard run`` during the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "overheard.cli", "run"], env=environ, cwd=folder, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("Overheard runs")
+        assert process.stdout.readline().startswith("Overheard is running")
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
@@ -89,7 +89,7 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
         environ |= {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
-            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/simulator)",
+            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
             "OVERHEARD_REDDIT__REDDIT_URL": simulator.url,
             "OVERHEARD_REDDIT__OAUTH_URL": simulator.url,
         }
@@ -108,15 +108,15 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
             assert (mention["title"], mention["queries"]) == ("We use acmedb", ["brand"])
             status = run("status")
             assert status.returncode == 0, status.stdout
-            assert "All is well." in status.stdout
+            assert status.stdout.startswith("✓ OK ")
         stopped = run("status", "--format", "json")
         assert stopped.returncode == 1
         assert stopped.stderr == ""
-        told = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
-        assert "nobody works on: fetch, match, store, notify, digest, recheck" in told
+        messages = [each["what"] for each in json.loads(stopped.stdout)["troubles"]]
+        assert "no workers on: fetch, match, store, notify, digest, recheck" in messages
 
 
-def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
+def test_an_outdated_postgresql_schema_is_an_error_that_migrate_fixes(
     run: Run, environ: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     server: Any = request.getfixturevalue("postgres_server")
@@ -132,7 +132,8 @@ def test_a_postgresql_that_is_behind_says_so_and_migrate_mends_it(
 @pytest.mark.parametrize(
     "command",
     ["workspace list", "workspace show acme", "channel list", "channel enable acme team", "mentions --since 1h",
-     "dead list --stage fetch", "dead show 1", "export", "workspace pause acme", "workspace remove acme --yes"],
+     "dead-letters list --stage fetch", "dead-letters show 1", "dead list", "export",
+     "workspace pause acme", "workspace remove acme --yes"],
 )  # fmt: skip
 def test_every_listing_and_change_works_on_postgresql(run: Run, db: Db, command: str) -> None:
     world = World(db, Clock())
@@ -146,7 +147,7 @@ def test_every_listing_and_change_works_on_postgresql(run: Run, db: Db, command:
 
 
 @pytest.mark.parametrize("wrong", ["password", "vhost"])
-def test_a_rabbitmq_that_refuses_is_not_to_be_started(run: Run, db: Db, rabbit_url: str, wrong: str) -> None:
+def test_a_refused_rabbitmq_login_has_its_own_remedy(run: Run, db: Db, rabbit_url: str, wrong: str) -> None:
     parts = urlsplit(rabbit_url)
     refused = (
         parts._replace(netloc=f"nobody:hunter2@{parts.hostname}:{parts.port}")
@@ -167,18 +168,18 @@ def test_a_rabbitmq_that_refuses_is_not_to_be_started(run: Run, db: Db, rabbit_u
         if "RabbitMQ" in trouble["what"]
     ]
     for hint in (bus["hint"], trouble["do"]):
-        assert hint.startswith("RabbitMQ runs: correct user, password and vhost in [bus] url")
+        assert hint.startswith("RabbitMQ is running: correct user, password and vhost in [bus] url")
         assert "start RabbitMQ" not in hint
     assert "hunter2" not in checked.stdout
 
 
-def test_looking_at_an_empty_bus_makes_nothing_there(run: Run, rabbit_url: str) -> None:
+def test_status_declares_no_queues(run: Run, rabbit_url: str) -> None:
     looks = [run("status", "--format", "json") for _ in range(2)]
     assert [look.stderr for look in looks] == ["", ""]
     first, second = (json.loads(look.stdout) for look in looks)
     assert [queue["workers"] for queue in first["queues"]] == [None] * len(first["queues"])
     assert first["queues"] == second["queues"]
-    assert first["healthy"]  # nobody listens to anything yet
+    assert first["healthy"]  # nothing is watched yet
 
 
 def dead(db: Db, message_id: str, body: str | bytes, **fields: Any) -> None:
@@ -195,7 +196,7 @@ def envelope(message_id: str, **options: Any) -> bytes:
 
 
 def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
-    """(message id, body) of all that the queue holds; it is empty then."""
+    """Empty a queue; return (message id, body) of each message."""
     connection = pika.BlockingConnection(amqp.parameters(url))
     channel = connection.channel()
     got = []
@@ -206,7 +207,7 @@ def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def parked(url: str, queue: str, *bodies: bytes) -> None:
-    """Put them where RabbitMQ puts what a stage could not work on."""
+    """Put messages into a dead-letter queue, as RabbitMQ does."""
     broker = open_broker(
         url, stages=STAGES.values(), metrics=ProcessMetrics(CollectorRegistry()), record_dead=lambda letters: None
     )
@@ -219,7 +220,7 @@ def parked(url: str, queue: str, *bodies: bytes) -> None:
     connection.close()
 
 
-def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: Db, rabbit_url: str) -> None:
+def test_replay_sends_dead_letters_as_new_messages_and_deletes_them(run: Run, db: Db, rabbit_url: str) -> None:
     used = {"retries": 8, "traceback": "old", "requeue_timestamp": 1, "slot": 5.0, "slot_key": "reddit:x"}
     dead(db, "m1", envelope("m1", **used))
     delayed = json.loads(envelope("m2")) | {"queue_name": "fetch.DQ", "options": {"eta": 1}}
@@ -227,12 +228,12 @@ def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: D
     for number in range(3):
         dead(db, f"broken{number}", "{}" + " " * number)
     dead(db, "other", envelope("other"), stage="match")
-    replayed = run("dead", "replay", "--stage", "fetch", "--yes")
+    replayed = run("dead-letters", "replay", "--stage", "fetch", "--yes")
     assert replayed.returncode == 1
     assert replayed.stdout == "✓ 2 dead letters sent again.\n"
     summary, last = replayed.stderr.splitlines()
     assert summary.startswith("! 3 dead letters not sent: cannot be replayed: not an envelope of ours")
-    assert last == "overheard: 3 dead letters stay where they are"
+    assert last == "overheard: 3 dead letters not sent"
     assert sorted(row.message_id for row in dead_letters.listing(db)) == ["broken0", "broken1", "broken2", "other"]
     wait_for(lambda: depth(rabbit_url, "fetch") == 2, "the messages")
     sent = taken(rabbit_url, "fetch")
@@ -241,17 +242,17 @@ def test_replay_sends_dead_letters_again_as_new_and_forgets_them(run: Run, db: D
     ]  # fmt: skip
 
 
-def test_replay_publishes_refused_events_again_where_that_may_help(run: Run, db: Db, rabbit_url: str) -> None:
+def test_replay_publishes_rejected_events_that_may_succeed_now(run: Run, db: Db, rabbit_url: str) -> None:
     event: dict[str, Any] = {"stage": "ingress", "origin": "rejected"}
     dead(db, "e1", '{"workspace": "acme"}', routing_key="workspace.due", **event)
     dead(db, "e2", "nonsense", routing_key="workspace.due", **event)
     dead(db, "e3", "{}", routing_key="workspace.deu", **event)
     dead(db, "e4", "{}", **event)
-    replayed = run("dead", "replay", "--all", "--yes")
+    replayed = run("dead-letters", "replay", "--all", "--yes")
     assert replayed.stdout == "✓ 1 dead letter sent again.\n"
-    assert "it would be refused again: body is not JSON" in replayed.stderr
+    assert "it would be rejected again: body is not JSON" in replayed.stderr
     assert "no such event type" in replayed.stderr
-    assert "type was not kept" in replayed.stderr
+    assert "type was not recorded" in replayed.stderr
     assert taken(rabbit_url, "overheard.ingress") == [("e1", {"workspace": "acme"})]
     assert sorted(row.message_id for row in dead_letters.listing(db)) == ["e2", "e3", "e4"]
 
@@ -261,44 +262,46 @@ def test_two_replays_at_once_send_nothing_twice(
 ) -> None:
     for number in range(300):
         dead(db, f"m{number}", envelope(f"m{number}"))
-    command = [sys.executable, "-m", "overheard.cli", "dead", "replay", "--all", "--yes"]
+    command = [sys.executable, "-m", "overheard.cli", "dead-letters", "replay", "--all", "--yes"]
     both = [
         subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=60) for process in both]
-    # Who ends first may find the other's last ones under way, and says so.
-    for process, (_, complaint) in zip(both, told, strict=True):
-        assert process.returncode == (1 if "being sent by somebody else" in complaint else 0), told
+    outputs = [process.communicate(timeout=60) for process in both]
+    # The first to end may see dead letters that the other one is still sending, and reports them.
+    for process, (_, complaint) in zip(both, outputs, strict=True):
+        assert process.returncode == (1 if "being sent by another process" in complaint else 0), outputs
     wait_for(lambda: depth(rabbit_url, "fetch") == 300, "the messages")
     assert len({message_id for message_id, _ in taken(rabbit_url, "fetch")}) == 300
     assert dead_letters.count(db) == 0
 
 
 @pytest.mark.parametrize("which", [["2"], ["--stage", "fetch", "--yes"], ["--all", "--yes"]])
-def test_a_letter_that_a_killed_replay_holds_is_told(run: Run, db: Db, rabbit_url: str, which: list[str]) -> None:
+def test_replay_reports_dead_letters_leased_by_a_killed_replay(
+    run: Run, db: Db, rabbit_url: str, which: list[str]
+) -> None:
     for number in range(2):
         dead(db, f"m{number}", envelope(f"m{number}"))
     _, claimed = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=2)
     if which != ["2"]:
         dead(db, "free", envelope("free"))
-    replayed = run("dead", "replay", *which)
+    replayed = run("dead-letters", "replay", *which)
     held = "1 dead letter is" if which == ["2"] else "2 dead letters are"
     assert replayed.returncode == 1
     assert replayed.stdout == ("" if which == ["2"] else "✓ 1 dead letter sent again.\n")
     assert replayed.stderr == (
-        f"overheard: {held} being sent by somebody else just now; what is left then can be sent again in 5 min\n"
+        f"overheard: {held} being sent by another process; any that remain can be replayed in 5 min\n"
     )
     dead_letters.release(db, [claimed])
-    assert run("dead", "replay", "2").stdout == "✓ 1 dead letter sent again.\n"
+    assert run("dead-letters", "replay", "2").stdout == "✓ 1 dead letter sent again.\n"
     assert [row.id for row in dead_letters.listing(db)] == [1]
 
 
-def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Run, db: Db, rabbit_url: str) -> None:
+def test_a_replayed_message_does_not_return_from_its_dead_letter_queue(run: Run, db: Db, rabbit_url: str) -> None:
     broken = b"\xff\x00broken"
     parked(rabbit_url, "fetch", envelope("m1"), broken)
     dead(db, "m1", envelope("m1"))  # as its stage has recorded it
-    replayed = run("dead", "replay", "--all", "--yes")
+    replayed = run("dead-letters", "replay", "--all", "--yes")
     assert replayed.stdout == "✓ 1 dead letter sent again.\n"
     (listed,) = dead_letters.listing(db)
     left = dead_letters.get(db, listed.id)
@@ -308,7 +311,7 @@ def test_what_was_replayed_does_not_come_back_from_its_dead_letter_queue(run: Ru
     assert [message_id for message_id, _ in taken(rabbit_url, "fetch")] == ["m1"]
 
 
-def test_what_only_the_bus_holds_is_gathered_without_its_texts_and_forgotten(run: Run, db: Db, rabbit_url: str) -> None:
+def test_forget_erases_dead_letters_that_are_still_on_the_bus(run: Run, db: Db, rabbit_url: str) -> None:
     world = World(db, Clock())
     acme, bolt = world.workspace(), world.workspace("bolt")
     matched = world.matched((world.item(1), (acme,)), (world.item(2, author="Quill"), (bolt,)))
@@ -326,31 +329,31 @@ def test_what_only_the_bus_holds_is_gathered_without_its_texts_and_forgotten(run
     assert "quill" not in str(left).lower()
 
 
-def test_replay_says_that_items_are_read_again(run: Run, db: Db, rabbit_url: str) -> None:
+def test_replay_explains_what_cannot_be_replayed(run: Run, db: Db, rabbit_url: str) -> None:
     parked(
         rabbit_url,
         "match",
         StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=0), items=())).asdict()),
     )
     parked(rabbit_url, "notify", b"rubbish")
-    replayed = run("dead", "replay", "--all", "--yes")
+    replayed = run("dead-letters", "replay", "--all", "--yes")
     assert (replayed.returncode, replayed.stdout) == (1, "")
     assert sorted(replayed.stderr.splitlines()) == [
         "! 1 dead letter not sent: nothing to replay: it was never a message of ours: find out who publishes it, then "
         "drop it",
         "! 1 dead letter not sent: nothing to replay: its items are read again by the next reading: drop it",
-        "overheard: 2 dead letters stay where they are",
+        "overheard: 2 dead letters not sent",
     ]
     assert dead_letters.count(db) == 2
 
 
-def test_following_sees_a_mention_whose_transaction_was_slow(db: Db, postgresql_url: str) -> None:
+def test_following_yields_a_mention_whose_transaction_committed_late(db: Db, postgresql_url: str) -> None:
     world = World(db, Clock())
     acme = world.workspace()
-    arrivals = iter(Arrivals(db, None))
+    arrivals = iter(MentionTail(db, None))
     slow = open_database(postgresql_url)
     with slow.session(), slow.transaction():
-        # It takes the first id, and is visible last.
+        # It takes the first id and commits last.
         slow.peewee.execute_sql(_copy(acme, "t3_slow"))
         db.peewee.execute_sql(_copy(acme, "t3_quick"))
         assert next(arrivals).item == "t3_quick"

@@ -1,4 +1,4 @@
-"""``overheard run`` on the embedded bus and SQLite: the same code paths, in one process."""
+"""``overheard run`` on the embedded bus and SQLite: the whole pipeline in one process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.servers.farm import Farm
 
 
-def test_the_memory_mode_killed_and_restarted_loses_nothing(tmp_path: Path) -> None:
+def test_a_killed_embedded_run_loses_nothing(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db") as farm:
         farm.workspace()
         wanted: set[str] = set()
@@ -17,15 +17,17 @@ def test_the_memory_mode_killed_and_restarted_loses_nothing(tmp_path: Path) -> N
             seen = len(farm.received())
             farm.wait(lambda seen=seen: len(farm.received()) > seen, lambda: "nothing arrived")
             farm.kill9("run")
-        before = farm.log("run").count("Overheard runs")  # not three: a kill may have come before that was said
+        before = farm.log("run").count(
+            "Overheard is running"
+        )  # not always three: a kill may come before the line is printed
         farm.start("run", "overheard.cli", "run")
         received = farm.wait_for_items(wanted)
         assert set(received) == wanted
-        farm.wait(lambda: farm.log("run").count("Overheard runs") > before)  # then it hears signals
+        farm.wait(lambda: farm.log("run").count("Overheard is running") > before)  # signals are handled from then on
         assert farm.terminate("run") == 0
 
 
-def test_without_credentials_it_says_what_to_do_and_works(tmp_path: Path) -> None:
+def test_without_credentials_run_logs_a_remedy_and_keeps_running(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db", REDDIT__CLIENT_ID="") as farm:
         farm.start("run", "overheard.cli", "run")
         farm.wait(lambda: "https://www.reddit.com/prefs/apps" in farm.log("run"))
@@ -43,7 +45,7 @@ def test_everything_in_one_process_on_rabbitmq_and_postgresql(
         assert farm.terminate("run") == 0
 
 
-def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path: Path) -> None:
+def test_a_digest_channel_gets_one_message_per_period(tmp_path: Path) -> None:
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db") as farm:
         farm.workspace(mode="digest", digest="3s")
         farm.start("run", "overheard.cli", "run")
@@ -59,8 +61,8 @@ def test_a_digest_channel_gets_one_message_a_period_and_no_single_ones(tmp_path:
         assert farm.terminate("run") == 0
 
 
-def test_it_ends_with_1_when_its_tick_dies(tmp_path: Path) -> None:
-    """So that supervisord starts it anew. A beat that the database refuses is what kills the tick here."""
+def test_run_exits_with_1_if_its_tick_dies(tmp_path: Path) -> None:
+    """supervisord then restarts it. Here, a heartbeat that the database rejects kills the tick."""
     with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/o.db") as farm:
         farm.workspace()
         farm.spoil()

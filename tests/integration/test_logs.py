@@ -126,7 +126,9 @@ def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
         process = farm.start("run", "overheard.cli", "run")
         assert process.wait(30) == 1
         farm.processes.clear()
-        told = [json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard runs")]
+        told = [
+            json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard is running")
+        ]
     (given_up,) = [line for line in told if line["level"] == "critical"]
     assert given_up["event"] == "exiting for restart"
     assert (given_up["process"], given_up["error"]) == ("tick", "IntegrityError")

@@ -108,7 +108,7 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
         done = overheard(farm, *command.split())
         assert done.returncode == 0, done.stdout + done.stderr
     behind = overheard(farm, "migrate")
-    assert (behind.returncode, behind.stdout) == (0, "The database was up to date already.\n")
+    assert (behind.returncode, behind.stdout) == (0, "The database was already up to date.\n")
 
 
 def test_rabbitmqadmin_publishes_as_the_trigger_user(farm: Farm, rabbit: ShippedRabbit) -> None:

@@ -1,7 +1,7 @@
 """The shipped supervisord configuration under the real supervisord, with real servers around it.
 
-Every process is killed, servers stop and start, and the books must balance: the simulator's truth, what was posted,
-against the receiver's record. Only folders, ports, Python and the user are the test's own.
+Every process is killed, and servers are stopped and started; then everything that was posted must have been received.
+Only folders, ports, Python and the user differ from a real server.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int) -> Ite
 
 @contextmanager
 def away(rabbit: RabbitServer, postgres: PostgresServer) -> Iterator[None]:
-    """Both servers end as in a power cut, and come back. Other tests need them, too."""
+    """Kill both servers as in a power cut; restart them at the end, as other tests use them."""
     rabbit.kill9()
     postgres.stop(immediate=True)
     try:
@@ -56,7 +56,7 @@ def away(rabbit: RabbitServer, postgres: PostgresServer) -> Iterator[None]:
 
 
 def settle(farm: Farm, posted: set[str], *, repeats: int) -> None:
-    """Wait until everything is delivered, and check the books."""
+    """Wait until everything is delivered; check that nothing is lost and little repeated."""
     received = farm.wait_for_items(posted, seconds=60)
     farm.wait(lambda: not farm.scalar(Delivery.select(fn.count(SQL("*"))).where(Delivery.state == "pending")))
     assert set(received) == posted
@@ -67,7 +67,7 @@ def settle(farm: Farm, posted: set[str], *, repeats: int) -> None:
     assert sum(ids.values()) - len(ids) <= repeats, ids.most_common(5)
 
 
-def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
+def test_killed_processes_and_servers_come_back_and_nothing_is_lost(
     farm: Farm, base: int, rabbit_server: RabbitServer, postgres_server: PostgresServer
 ) -> None:
     posted: set[str] = set()
@@ -86,7 +86,7 @@ def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
         farm.db.release()
         with away(rabbit_server, postgres_server):
             post()
-            supervised.kill9("store_0")  # they have to start without servers
+            supervised.kill9("store_0")  # they must start without servers
             supervised.kill9("match_0")
             supervised.wait(lambda: "waiting for the database" in supervised.log("match_0"), "match waiting")
         post()
@@ -99,7 +99,7 @@ def test_everything_that_is_killed_comes_back_and_nothing_is_lost(
         assert supervised.targets() == {f"127.0.0.1:{base + PROGRAMS[program].port}": program for program in kills}
 
 
-def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int) -> None:
+def test_a_stop_finishes_work_in_progress_and_a_start_resumes(farm: Farm, base: int) -> None:
     under_way, go_on = threading.Event(), threading.Event()
 
     def slowly(request: Request) -> Answer:
@@ -108,7 +108,7 @@ def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int
         return Answer()
 
     farm.sink.always = slowly
-    farm.settings |= {"NOTIFY__TIMEOUT": "20", "NOTIFY__LEASE": "30"}  # as long as all the others take to end
+    farm.settings |= {"NOTIFY__TIMEOUT": "20", "NOTIFY__LEASE": "30"}  # longer than all the others take to end
     with Supervised(farm, base) as supervised:
         supervised.wait(supervised.well, "the first start")
         posted = farm.post(3)
@@ -116,7 +116,7 @@ def test_a_stop_ends_what_is_under_way_and_a_start_goes_on(farm: Farm, base: int
         stopping = threading.Thread(target=supervised.terminate)
         stopping.start()
         more = farm.post(3, first=3)
-        # One program after the other, from the source to the sink: notify's turn comes when the others have ended.
+        # Programs stop one after the other, from source to sink: notify is the last.
         supervised.farm.wait(
             lambda: "waiting for notify_0 to die" in supervised.log("supervisord"), lambda: supervised.ends()
         )
@@ -152,7 +152,7 @@ stdout_logfile_backups = 1
 
 
 def status(farm: Farm, supervised: Supervised) -> tuple[int, str]:
-    """``overheard status`` as on a server: it knows where supervisord is."""
+    """Run ``overheard status`` as on a server, with the address of supervisord."""
     done = subprocess.run(
         [sys.executable, "-m", "overheard.cli", "status"],
         env=farm.environment | {URL_VARIABLE: supervised.url, "COLUMNS": "1000"},
@@ -161,7 +161,7 @@ def status(farm: Farm, supervised: Supervised) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
+def test_a_program_that_cannot_start_is_reported_and_logs_are_rotated(
     tmp_path: Path, rabbit_url: str, postgresql_url: str, base: int
 ) -> None:
     settings = {"METRICS__PORT": str(base)}
@@ -173,19 +173,19 @@ def test_what_cannot_start_is_given_up_in_public_and_logs_are_rotated(
             farm.workspace(f"ws{number}", every="1s")
         supervised.wait(lambda: supervised.states()["fetch_0"] == "FATAL", "FATAL")
         assert "[fetch] threads: Input should be a valid integer" in supervised.log("fetch_0")
-        code, told = status(farm, supervised)
+        code, output = status(farm, supervised)
         assert code == 1
-        assert "fetch:fetch_0 is FATAL" in told
-        advice = f"see the end of {supervised.logs}/fetch_0.log, correct the cause, then: supervisorctl restart"
-        assert f"{advice} fetch:fetch_0" in told
-        assert "tick_0 is" not in told
+        assert "fetch:fetch_0 is FATAL" in output
+        advice = f"see the end of {supervised.logs}/fetch_0.log, fix the cause, then: supervisorctl restart"
+        assert f"{advice} fetch:fetch_0" in output
+        assert "tick_0 is" not in output
         assert "fetch:fetch_0 is FATAL" in supervised.unhealthy()
         assert supervised.targets()[f"127.0.0.1:{base + PROGRAMS['fetch'].port}"] == "fetch"  # so that up is 0
 
         supervised.wait(lambda: (supervised.logs / "tick_0.log.2").exists(), "two old logs of tick")
         assert not (supervised.logs / "tick_0.log.3").exists()
 
-        # Two of a kind, and a stage out of another one's processes, as the operator's notes say.
+        # Two match processes, and recheck in its own process, as docs/operations.md describes.
         own = f"{OWN}numprocs = 1\n\n[program:match]\nnumprocs = 2\n"
         supervised.own.write_text(own)
         updated = supervised.ctl("update")

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from overheard.cli import ENTRIES
+from overheard.cli import ALIASES, ENTRIES
 from tests.project import ROOT, files, text_of
 
 INVARIANT = re.compile(r"\bI\d{1,2}\b")
@@ -148,6 +148,7 @@ def commands(name: str, text: str) -> Iterator[str]:
     """Yield commands of ``overheard`` that there are not."""
     for quoted, typed in COMMAND.findall(text):
         first, second = [word.rstrip(".,:;") for word in [*(quoted or typed).split(), ""][:2]]
+        first = ALIASES.get(first, first)
         if first not in ENTRIES:
             yield f"overheard {first}"
         elif SUBCOMMAND.fullmatch(second) and second not in (subcommands(first) or {second}):
@@ -184,7 +185,7 @@ def test_what_is_referred_to_is_there(check: Check) -> None:
         (paths, "`bus/gone.py`, `bus/rabbit.py`, gone.py, rabbit.py, `overheard/gone/`", 3),
         (modules, "`overheard.bus.gone`, `overheard.errors.Gone`, `overheard.errors`, python -m tests.gone", 3),
         (targets, "`make gone` and `make lint`\nmake soon\nmake it so\nRun: make never", 3),
-        (commands, "`overheard gone`, `overheard dead gone`, `overheard dead list`\noverheard query fly", 3),
+        (commands, "`overheard gone`, `overheard dead-letters gone`, `overheard dead list`\noverheard query fly", 3),
         (named_tests, "`test_gone_too_soon`, `test_what_is_referred_to_is_there`", 1),
     ],
 )

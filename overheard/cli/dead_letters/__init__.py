@@ -1,4 +1,4 @@
-"""``overheard dead``: what could not be done, with its reason, until somebody has looked at it."""
+"""``overheard dead-letters``: messages that could not be processed, kept with the reason until replayed or dropped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import msgspec
 
 from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
-from overheard.cli.context import open_app
+from overheard.cli.context import open_program
 from overheard.cli.dead_letters.filters import ORIGINS, filters, print_kinds
 from overheard.cli.dead_letters.replay import drop, replay
 from overheard.cli.durations import rfc3339
-from overheard.cli.output import Column, Format, flat, format_option, line
+from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.clock import system_clock
 from overheard.db import dead_letters as stored
 from overheard.db.dead_letters import DeadLetterFilter, DeadLetterRow
@@ -26,74 +26,74 @@ TABLE_ROWS = 50
 KEYS = ("id", "stage", "origin", "reason", "message_id", "routing_key", "created_at")
 
 
-@click.group
-def dead() -> None:
-    """Dead letters: what could not be done, in a stage or as a public event."""
+@click.group("dead-letters")
+def dead_letters_group() -> None:
+    """Manage dead letters: messages and public events that could not be processed."""
 
 
-dead.add_command(replay)
-dead.add_command(drop)
+dead_letters_group.add_command(replay)
+dead_letters_group.add_command(drop)
 
 
-@dead.command("list")
+@dead_letters_group.command("list")
 @filters
-@click.option("--by", type=click.Choice(["reason", "stage", "origin"]), help="Only how many there are of each.")
-@click.option("--limit", "-n", type=click.IntRange(min=1), help="The newest N.  [default: 50 in a table, else all]")
+@click.option("--by", type=click.Choice(["reason", "stage", "origin"]), help="Only count, by this.")
+@click.option("--limit", "-n", type=click.IntRange(min=1), help="Only the newest.  [default: 50 in a table, else all]")
 @format_option
 @click.pass_context
-def list_(context: click.Context, /, by: str | None, limit: int | None, format: Format, **given: Any) -> None:
-    """How many there are by reason, then each, newest first."""
-    with open_app(context) as program:
-        which = DeadLetterFilter(**given)
+def list_(context: click.Context, /, by: str | None, limit: int | None, format: Format, **options: Any) -> None:
+    """Count dead letters by reason, then list them, newest first."""
+    with open_program(context) as program:
+        which = DeadLetterFilter(**options)
         if by is not None:
             _print_by(program, which, by, format)
         elif format != "table":
             rows = stored.listing(program.db, which, limit=limit)
-            output.show(rows, COLUMNS, format, keys=KEYS, empty="")
+            output.print_listing(rows, COLUMNS, format, keys=KEYS, empty="")
         else:
             _print_both(program, which, limit or TABLE_ROWS)
 
 
 def _print_by(program: RunningProcess, which: DeadLetterFilter, by: str, format: Format) -> None:
-    kinds = dead_letters.kinds(program.db, which, by)
+    kinds = dead_letters.count_kinds(program.db, which, by)
     if format == "table" and kinds:
         print_kinds(kinds)
     else:
-        output.show(kinds, (), format, keys=DeadLetterKind.__struct_fields__, empty=_none(which))
+        output.print_listing(kinds, (), format, keys=DeadLetterKind.__struct_fields__, empty=_none(which))
 
 
 def _print_both(program: RunningProcess, which: DeadLetterFilter, limit: int) -> None:
-    kinds = dead_letters.kinds(program.db, which, "reason")
+    kinds = dead_letters.count_kinds(program.db, which, "reason")
     if not kinds:
-        line((_none(which), "dim"))
+        print_line((_none(which), "dim"))
         return
     print_kinds(kinds)
-    line()
+    print_line()
     rows = list(stored.listing(program.db, which, limit=limit))
     output.print_table(output.table(rows, COLUMNS))
     if (more := sum(kind.count for kind in kinds) - len(rows)) > 0:
-        line((f"… and {counted(more, 'older one')}; --limit shows more", "dim"))
+        print_line((f"… and {counted(more, 'older one')}; use --limit to show more", "dim"))
 
 
 def _none(which: DeadLetterFilter) -> str:
-    return "No dead letters." if which == DeadLetterFilter() else "No such dead letters."
+    return "No dead letters." if which == DeadLetterFilter() else "No matching dead letters."
 
 
-@dead.command
+@dead_letters_group.command
 @click.argument("id", type=int)
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def show(context: click.Context, id: int, format: str) -> None:
-    """One of them in full: reason, traceback and body."""
-    with open_app(context) as program:
+    """Show a dead letter: reason, traceback and body."""
+    with open_program(context) as program:
         row = dead_letters.get(program.db, id)
     if format == "json":
-        output.print_json(output.chosen(row, DeadLetterRow.__struct_fields__))
+        output.print_json(output.as_record(row, DeadLetterRow.__struct_fields__))
         return
-    output.print_table(output.facts(_facts(row)))
+    output.print_table(output.facts_table(_facts(row)))
     if row.traceback:
-        line("\n", clean(row.traceback).rstrip())
-    line("\n", clean(_pretty(row.body)))
+        print_line("\n", clean(row.traceback).rstrip())
+    print_line("\n", clean(_pretty(row.body)))
 
 
 def _facts(row: DeadLetterRow) -> list[tuple[str, str]]:
@@ -101,9 +101,9 @@ def _facts(row: DeadLetterRow) -> list[tuple[str, str]]:
         ("Dead letter", str(row.id)),
         ("Stage", f"{row.stage} ({ORIGINS.get(row.origin, row.origin)})"),
         ("When", f"{ago(row.created_at, system_clock())} ({rfc3339(row.created_at)})"),
-        ("Message", flat(row.message_id)),
-        *([("Event", flat(row.routing_key))] if row.routing_key is not None else []),
-        ("Reason", flat(row.reason)),
+        ("Message", one_line(row.message_id)),
+        *([("Event", one_line(row.routing_key))] if row.routing_key is not None else []),
+        ("Reason", one_line(row.reason)),
     ]
 
 
@@ -119,5 +119,5 @@ COLUMNS = (
     Column("When", lambda row: ago(row.created_at, system_clock()), {"no_wrap": True}),
     Column("Stage", lambda row: row.stage, {"style": "cyan"}),
     Column("Origin", lambda row: row.origin),
-    Column("Reason", lambda row: flat(row.reason), {"overflow": "fold"}),
+    Column("Reason", lambda row: one_line(row.reason), {"overflow": "fold"}),
 )

@@ -1,4 +1,4 @@
-"""The options that ``dead list``, ``replay`` and ``drop`` share, and counts of what they choose."""
+"""The filter options that ``list``, ``replay`` and ``drop`` share, and a table of counts."""
 
 from __future__ import annotations
 
@@ -9,57 +9,66 @@ import click
 import msgspec
 
 from overheard.cli import output
-from overheard.cli.durations import Since
-from overheard.cli.output import Column, flat
+from overheard.cli.durations import PastTime
+from overheard.cli.output import Column, one_line
 from overheard.clock import system_clock
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.operations.dead_letters import DeadLetterKind
 from overheard.operations.wording import ago
 from overheard.stages import STAGES
 
-F = TypeVar("F", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., Any])
 
+# The keys are stored in the database.
 ORIGINS = {
-    "nack": "a stage gave it up",
-    "xq": "found in its queue's dead letters",
-    "rejected": "a public event that was refused",
+    "nack": "a stage gave up on it",
+    "xq": "found in the dead-letter queue of its stage",
+    "rejected": "a public event that was rejected",
 }
-KINDS_SHOWN = 20
+KINDS_MAX_ROWS = 20
 
 
-def filters(command: F) -> F:
-    """Add the options; ``chosen`` makes a filter of what the command gets by them."""
+def filters(command: Command) -> Command:
+    """Add the filter options to a command; ``filter_of`` makes a filter of their values."""
     options = (
-        click.option("--stage", type=click.Choice([*STAGES, "ingress"]), help="Only this stage's."),
-        click.option("--origin", type=click.Choice(list(ORIGINS)), help="Only those that came this way."),
-        click.option("--reason", metavar="TEXT", help="Only those whose reason holds this."),
-        click.option("--since", type=Since(), help="Only those that died since: 2h, 7d, 2026-11-01."),
-        click.option("--before", type=Since(), help="Only those that died before."),
+        click.option("--stage", type=click.Choice([*STAGES, "ingress"]), help="Filter by stage."),
+        click.option(
+            "--origin",
+            type=click.Choice(list(ORIGINS)),
+            help="Filter by origin: given up by a stage, found in a dead-letter queue, or a rejected event.",
+        ),
+        click.option("--reason", metavar="TEXT", help="Filter by text in the reason."),
+        click.option("--since", type=PastTime(), help="Only from then on: 2h, 7d, 2026-11-01."),
+        click.option("--before", type=PastTime(), help="Only from before then."),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def chosen(given: dict[str, Any], ids: tuple[int, ...], every: bool) -> DeadLetterFilter:
-    """Return what the options say, of which there has to be one: IDs, a filter, or all."""
-    which = DeadLetterFilter(**given)
-    if sum((bool(ids), every, which != DeadLetterFilter())) != 1:
-        raise click.UsageError("name IDs (see `overheard dead list`), or say which by --reason, --stage …, or --all")
+def filter_of(options: dict[str, Any], ids: tuple[int, ...], all_: bool) -> DeadLetterFilter:
+    """Return the filter of a command. Raises UsageError unless there are either IDs, or filter options, or --all."""
+    which = DeadLetterFilter(**options)
+    if sum((bool(ids), all_, which != DeadLetterFilter())) != 1:
+        raise click.UsageError(
+            "give IDs (see `overheard dead-letters list`), or filter by --reason, --stage …, or use --all"
+        )
     return msgspec.structs.replace(which, ids=tuple(dict.fromkeys(ids))) if ids else which
 
 
 def print_kinds(kinds: list[DeadLetterKind]) -> None:
-    """Print the largest, with the columns that say something."""
+    """Print the most frequent kinds, without empty columns."""
     now = system_clock()
     columns = (
         Column("Count", lambda kind: f"{kind.count:,}", {"justify": "right"}),
         Column("Last", lambda kind: ago(kind.newest_at, now), {"no_wrap": True}),
         Column("Stage", lambda kind: kind.stage or "", {"style": "cyan"}),
         Column("Origin", lambda kind: kind.origin or ""),
-        Column("Reason", lambda kind: flat(kind.reason), {"overflow": "fold"}),
+        Column("Reason", lambda kind: one_line(kind.reason), {"overflow": "fold"}),
     )
     shown = [column for column in columns if any(column.cell(kind) for kind in kinds)]
-    output.print_table(output.table(kinds[:KINDS_SHOWN], shown))
-    if len(kinds) > KINDS_SHOWN:
-        output.line((f"… and {len(kinds) - KINDS_SHOWN:,} more kinds; --by reason --format json lists all", "dim"))
+    output.print_table(output.table(kinds[:KINDS_MAX_ROWS], shown))
+    if len(kinds) > KINDS_MAX_ROWS:
+        output.print_line(
+            (f"… and {len(kinds) - KINDS_MAX_ROWS:,} more kinds; use --by reason --format json to list all", "dim")
+        )

@@ -1,4 +1,4 @@
-"""``overheard demo``: the whole pipeline on a Reddit of its own. No credentials, no internet, no server."""
+"""``overheard demo``: the whole pipeline on a simulated Reddit, without credentials, internet access or servers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from overheard import config as configuration
 from overheard import process
 from overheard.channels.signing import new_secret
-from overheard.cli.demo.receiver import receiving
-from overheard.cli.demo.screen import Screen
-from overheard.cli.durations import Duration
+from overheard.cli.demo.receiver import webhook_receiver
+from overheard.cli.demo.screen import DemoScreen
+from overheard.cli.durations import DurationParam
 from overheard.config import Config
 from overheard.embedded import Pipeline
 from overheard.observability import log
@@ -64,27 +64,29 @@ subreddits = ["startups", "python"]
 """
 
 
-@click.command(help="Watch mentions arrive, from a Reddit that the demo brings along. Nothing to set up.")
-@click.option("--for", "seconds", type=Duration(), help="End after this long: 30s, 2m. Default: until Ctrl-C.")
-@click.option("--rate", default=3.0, show_default=True, help="New posts and comments a second on the demo's Reddit.")
+@click.command(help="Try Overheard on a simulated Reddit, without any setup.")
+@click.option("--for", "seconds", type=DurationParam(), help="How long to run: 30s, 2m.  [default: until Ctrl-C]")
+@click.option(
+    "--rate", default=3.0, show_default=True, help="New posts and comments per second on the simulated Reddit."
+)
 def demo(seconds: float | None, rate: float) -> None:
-    """Start everything, show what arrives, and sum up at the end."""
+    """Start everything, print mentions as they arrive, and a summary at the end."""
     if not 0 < rate <= 200:
-        raise click.BadParameter("more than 0 and at most 200", param_hint="--rate")
+        raise click.BadParameter("must be above 0, and at most 200", param_hint="--rate")
     sys.exit(process.exit_code(lambda: _demo(seconds, rate)))
 
 
 def _demo(seconds: float | None, rate: float) -> int:
-    began = time.monotonic()
+    started = time.monotonic()
     log.configure("ERROR", style="auto")
     arrived: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     secret = new_secret()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="overheard-demo-"))
-        standin = stack.enter_context(RedditSimulator(keep=5000, requests_per_minute=300))
-        traffic = Traffic(standin, rate_per_second=rate)
-        hook = stack.enter_context(receiving(secret, arrived.put))
-        running = RunningProcess(_configuration(Path(folder), standin.url))
+        simulator = stack.enter_context(RedditSimulator(keep=5000, requests_per_minute=300))
+        traffic = Traffic(simulator, rate_per_second=rate)
+        hook = stack.enter_context(webhook_receiver(secret, arrived.put))
+        running = RunningProcess(_configuration(Path(folder), simulator.url))
         running.stop_on_signals()
         running.ready_database()
         _import(running, hook, secret)
@@ -92,23 +94,25 @@ def _demo(seconds: float | None, rate: float) -> int:
         pipeline = Pipeline(running)
         stack.callback(pipeline.close)
         port = stack.enter_context(running.exposed(0, pipeline.problems))
-        screen = Screen(running.registry, began)
-        screen.hello(standin.url, hook, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
+        screen = DemoScreen(running.registry, started)
+        screen.print_header(simulator.url, hook, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
         traffic.start()
         stack.callback(traffic.stop)
-        worked = _work(pipeline, screen, arrived, None if seconds is None else began + seconds)
+        exit_code = _work(pipeline, screen, arrived, None if seconds is None else started + seconds)
     screen.summary()
-    return worked
+    return exit_code
 
 
-def _work(pipeline: Pipeline, screen: Screen, arrived: queue.SimpleQueue[dict[str, Any]], until: float | None) -> int:
-    """Run the pipeline beside the screen until the time is over, Ctrl-C, or a failure; returns the exit code."""
-    ended: list[int] = []
+def _work(
+    pipeline: Pipeline, screen: DemoScreen, arrived: queue.SimpleQueue[dict[str, Any]], until: float | None
+) -> int:
+    """Run the pipeline in a thread and update the screen until ``until``, Ctrl-C or a failure; return the exit code."""
+    exit_codes: list[int] = []
     stop = pipeline.program.stop
 
     def run() -> None:
         try:
-            ended.append(pipeline.run())
+            exit_codes.append(pipeline.run())
         finally:
             stop.set()
 
@@ -122,22 +126,26 @@ def _work(pipeline: Pipeline, screen: Screen, arrived: queue.SimpleQueue[dict[st
                 screen.refresh()
     stop.set()
     thread.join()
-    return ended[0] if ended else 1
+    return exit_codes[0] if exit_codes else 1
 
 
 def _configuration(folder: Path, reddit: str) -> Config:
-    """The shipped defaults, quickened, with the demo's own Reddit, and its receiver on this machine allowed."""
-    own = configuration.RedditSettings(
+    """Return the default configuration with the simulated Reddit and faster schedules.
+
+    Faster, so that the first mention appears within seconds: a tick twice a second, polls that are stale after one
+    second, deliveries without a noticeable rate limit. The receiver is on this machine, hence ``allow_private``.
+    """
+    reddit_settings = configuration.RedditSettings(
         client_id=CLIENT_ID,
         client_secret=SecretStr(CLIENT_SECRET),
         user_agent="linux:overheard-demo:0.1 (by /u/overheard)",
         reddit_url=reddit,
         oauth_url=reddit,
-        requests_per_minute=280,
+        requests_per_minute=280,  # below the simulator's limit of 300
     )
     return Config(
         database=configuration.DatabaseSettings(url=SecretStr(f"sqlite:///{folder}/demo.db")),
-        sources=configuration.SourcesSettings(reddit=own),
+        sources=configuration.SourcesSettings(reddit=reddit_settings),
         metrics=configuration.MetricsSettings(port=_metrics_port()),
         tick=configuration.TickSettings(interval=0.5, jitter=0),
         fetch=configuration.FetchSettings(fresh_for=1, threads=2),
@@ -153,8 +161,8 @@ def _import(running: RunningProcess, url: str, secret: str) -> None:
 
 
 def _metrics_port() -> int:
-    """The usual port where it is free, else any."""
-    usual = configuration.MetricsSettings().port
+    """Return the default port, or 0 (any) if it is taken."""
+    default = configuration.MetricsSettings().port
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return usual if probe.connect_ex(("127.0.0.1", usual)) != 0 else 0
+        return default if probe.connect_ex(("127.0.0.1", default)) != 0 else 0

@@ -1,4 +1,4 @@
-"""An example webhook receiver: checks signatures (Standard Webhooks), drops repeats by id, hands on the event."""
+"""An example webhook receiver: verify the signature (Standard Webhooks), drop repeats by id, hand on the event."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from overheard.channels.signing import headers, key_of
 
 
 @contextmanager
-def receiving(secret: str, received: Callable[[dict[str, Any]], None]) -> Iterator[str]:
-    """Listen on a free port of this machine; yield its URL. ``received`` gets each event's JSON once."""
+def webhook_receiver(secret: str, received: Callable[[dict[str, Any]], None]) -> Iterator[str]:
+    """Listen on a free local port and yield the URL. ``received`` is called once per event with its JSON."""
     seen: set[str] = set()
     key = key_of(secret)
     lock = threading.Lock()
@@ -27,25 +27,25 @@ def receiving(secret: str, received: Callable[[dict[str, Any]], None]) -> Iterat
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            identity = self.headers.get("webhook-id", "")
-            moment = int(self.headers.get("webhook-timestamp", 0))
-            wanted = headers(key, id=identity, timestamp=moment, body=body)["webhook-signature"]
-            if not hmac.compare_digest(self.headers.get("webhook-signature", ""), wanted):
-                self._answer(401)
+            event_id = self.headers.get("webhook-id", "")
+            timestamp = int(self.headers.get("webhook-timestamp", 0))
+            expected = headers(key, id=event_id, timestamp=timestamp, body=body)["webhook-signature"]
+            if not hmac.compare_digest(self.headers.get("webhook-signature", ""), expected):
+                self._respond(401)
                 return
             with lock:
-                if identity not in seen:
-                    seen.add(identity)
+                if event_id not in seen:
+                    seen.add(event_id)
                     received(msgspec.json.decode(body))
-            self._answer(204)
+            self._respond(204)
 
-        def _answer(self, status: int) -> None:
+        def _respond(self, status: int) -> None:
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """The demo shows the mention itself."""
+            """Log nothing: the demo shows the mention itself."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), WebhookRequestHandler) as server:
         server.daemon_threads = True

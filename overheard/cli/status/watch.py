@@ -1,4 +1,4 @@
-"""``overheard status --watch``: the same facts again and again, through whatever comes and goes."""
+"""``overheard status --watch``: refresh until stopped, through outages of the servers."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from rich.console import Group
 from rich.live import Live
 
 from overheard.cli import output
-from overheard.cli.status.view import View, parts
-from overheard.cli.streams import forget_stdout
+from overheard.cli.status.view import View, render
+from overheard.cli.streams import discard_stdout
 from overheard.config import Config
 from overheard.operations import problems
-from overheard.operations.facts import Facts, Observer, StoredFacts
+from overheard.operations.database_state import DatabaseState
+from overheard.operations.facts import Observer, SystemState
 
 
-def follow(observer: Observer, interval: float, show: Callable[[Facts], None]) -> None:
-    """Look and show until Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP); the screen is put back after each.
+def follow(observer: Observer, interval: float, show: Callable[[SystemState], None]) -> None:
+    """Read and show the state until Ctrl-C, SIGTERM, or the terminal closes (SIGHUP).
 
-    It rests at least as long as a look takes, so that it never is what a large database mostly does. A server that
-    hangs holds it only for as long as every wait for a server is limited.
+    The pause is at least as long as a read takes, so that a slow database spends at most half of its time on us. A
+    hanging server delays a read only until its own timeout.
     """
+    # As Ctrl-C does, these raise KeyboardInterrupt, so that ``Live`` restores the screen.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         while True:
             began = time.monotonic()
-            show(observer.look())
+            show(observer.read())
             took = time.monotonic() - began
             time.sleep(max(interval - took, took))
     except KeyboardInterrupt:
@@ -37,19 +39,19 @@ def follow(observer: Observer, interval: float, show: Callable[[Facts], None]) -
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        forget_stdout()  # the terminal is gone
+        discard_stdout()  # the terminal has been closed
 
 
 @contextmanager
-def on_screen(config: Config, interval: float) -> Iterator[Callable[[Facts], None]]:
-    """Take the whole screen; yield what shows facts there."""
-    last: StoredFacts | None = None
+def on_screen(config: Config, interval: float) -> Iterator[Callable[[SystemState], None]]:
+    """Switch to the alternate screen; yield a function that shows a state there."""
+    last: DatabaseState | None = None
     with Live(console=output.console(), screen=True, auto_refresh=False, vertical_overflow="crop") as live:
 
-        def show(facts: Facts) -> None:
+        def show(facts: SystemState) -> None:
             nonlocal last
             last = facts.stored or last
-            view = View(facts, problems.find(facts, config), last, f"every {interval:g} s, Ctrl-C ends")
-            live.update(Group(*parts(view, problems_first=True)), refresh=True)
+            view = View(facts, problems.find(facts, config), last, f"refreshes every {interval:g} s; Ctrl-C stops")
+            live.update(Group(*render(view, problems_first=True)), refresh=True)
 
         yield show

@@ -1,4 +1,4 @@
-"""Live checks of everything that has to be there. Each takes seconds at most, and changes nothing in use."""
+"""Live checks of configuration, servers, machine and workspaces. Each takes seconds at most and changes no data."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from pathlib import Path
 
 from overheard.db.database import Db
 from overheard.errors import Unavailable
-from overheard.operations.checks import machine, servers, workspaces
+from overheard.operations.checks import machine, reddit, servers, workspaces
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.process import RunningProcess
 
-Check = Callable[[RunningProcess, Db | None], CheckOutcome | None]  # without a database where it cannot be used
+Check = Callable[
+    [RunningProcess, Db | None], CheckOutcome | None
+]  # Db is None if the database cannot be used; None: the check does not apply
 
-PARTS: dict[str, Check] = {
-    "clients": servers.clients,
+CHECKS: dict[str, Check] = {
+    "clients": reddit.clients,
     "coverage": workspaces.coverage,
     "metrics": servers.metrics,
     "alerts": servers.alerts,
     "limits": workspaces.limits,
     "clock": machine.clock,
     "disk": machine.disk,
-    "schedules": workspaces.schedules,
+    "schedules": workspaces.readable_schedules,
     "queries": workspaces.queries,
 }
 
 
-def run(
-    program: RunningProcess, path: Path | None, *, budget: servers.OpenBudget
-) -> Iterator[tuple[str, CheckOutcome]]:
-    """Check all parts, each by its name. ``path``: the configuration file that was named."""
+def run(program: RunningProcess, path: Path | None, *, budget: reddit.OpenBudget) -> Iterator[tuple[str, CheckOutcome]]:
+    """Run all checks; yield each part's name and outcome. ``path`` is the configuration file given by the user."""
     config = program.config
     yield "configuration", CheckOutcome("ok", _where(path))
     for deprecated in config.deprecated:
         yield "configuration", CheckOutcome("warning", deprecated)
-    stored = servers.database(program)
-    yield "database", stored
+    database = servers.database(program)
+    yield "database", database
     yield "bus", servers.bus(config)
-    yield "Reddit", servers.reddit(program, budget if stored.ready else None)
-    for part, check in PARTS.items():
-        if (outcome := _outcome(check, program, program.db if stored.ready else None)) is not None:
+    yield "Reddit", reddit.reddit(program, budget if database.ready else None)
+    for part, check in CHECKS.items():
+        if (outcome := _outcome(check, program, program.db if database.ready else None)) is not None:
             yield part, outcome
 
 
@@ -49,10 +49,10 @@ def _outcome(check: Check, program: RunningProcess, db: Db | None) -> CheckOutco
         with db.session() if db is not None else nullcontext():
             return check(program, db)
     except Unavailable as error:
-        return CheckOutcome("warning", f"not looked at: {error}")
+        return CheckOutcome("warning", f"not checked: {error}")
 
 
 def _where(path: Path | None) -> str:
     if path is None and not Path("pipeline.toml").exists():
-        return "the defaults, as there is no ./pipeline.toml"
+        return "defaults (no ./pipeline.toml)"
     return str(path or "pipeline.toml")

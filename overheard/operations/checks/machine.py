@@ -1,4 +1,4 @@
-"""Checks of this machine: its clock, and the room on its disk."""
+"""Checks of this machine: clock and disk space."""
 
 from __future__ import annotations
 
@@ -11,37 +11,41 @@ from overheard.operations.checks.outcome import CheckOutcome
 from overheard.operations.wording import span
 from overheard.process import RunningProcess
 
-CLOCKS_APART_SECONDS = 5.0  # that two machines' clocks may differ
-RELEASED = 1_767_225_600  # 2026-01-01: a clock before that is wrong
-VAR = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
-ROOM_BYTES = 500_000_000
-ROOM_SHARE = 0.1  # of a file system
+MAX_CLOCK_SKEW_SECONDS = 5.0  # NTP keeps machines within milliseconds; chosen, not measured
+EARLIEST_PLAUSIBLE_TIME = 1_767_225_600  # 2026-01-01, before the first release
+DATA_FOLDER = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
+MIN_FREE_BYTES = 500_000_000
+MIN_FREE_SHARE = 0.1  # of a file system
 
 
 def clock(program: RunningProcess, db: Db | None) -> CheckOutcome:
-    """Check that this machine's clock can be right, and is that of the database's machine."""
-    now = time.time()
+    """Check that this machine's clock is plausible and agrees with the database's."""
+    now = time.time()  # not ``program.clock``, which is the database's
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
-    if now < RELEASED:
-        return CheckOutcome("failed", f"{when}, which is past", "set it, or let NTP do it (timedatectl set-ntp true)")
+    if now < EARLIEST_PLAUSIBLE_TIME:
+        return CheckOutcome(
+            "failed", f"{when}: the clock is wrong", "set it, or let NTP set it (timedatectl set-ntp true)"
+        )
     if db is None or program.config.database.embedded:
         return CheckOutcome("ok", when)
     ahead = time.time() - db.clock()
-    if abs(ahead) > CLOCKS_APART_SECONDS:
+    if abs(ahead) > MAX_CLOCK_SKEW_SECONDS:
         what = f"{when}, which is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
         return CheckOutcome("failed", what, "let NTP set both (timedatectl set-ntp true)")
-    return CheckOutcome("ok", f"{when}, as the database's")
+    return CheckOutcome("ok", f"{when}, same as the database's")
 
 
 def disk(program: RunningProcess, db: Db | None) -> CheckOutcome:
-    """Check that there is room where data are kept on this machine."""
-    folder = program.db.file.absolute().parent if program.config.database.embedded else VAR
+    """Check the free space where this machine keeps data."""
+    folder = program.db.file.absolute().parent if program.config.database.embedded else DATA_FOLDER
     while not folder.is_dir():
         folder = folder.parent
     usage = shutil.disk_usage(folder)
-    room = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.0f} GB in {folder}"
-    if usage.free < ROOM_BYTES:
-        return CheckOutcome("failed", room, f"make room: RabbitMQ and databases stop below {ROOM_BYTES / 1e9:g} GB")
-    if usage.free < ROOM_SHARE * usage.total:
-        return CheckOutcome("warning", room, "make room soon: du -xsh /var/* shows what takes it")
-    return CheckOutcome("ok", room)
+    space = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.0f} GB in {folder}"
+    if usage.free < MIN_FREE_BYTES:
+        return CheckOutcome(
+            "failed", space, f"free some: RabbitMQ and databases stop below {MIN_FREE_BYTES / 1e9:g} GB"
+        )
+    if usage.free < MIN_FREE_SHARE * usage.total:
+        return CheckOutcome("warning", space, "free some soon: du -xsh /var/* shows what uses it")
+    return CheckOutcome("ok", space)

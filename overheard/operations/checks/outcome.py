@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The outcome of a check."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 
 
 class CheckOutcome(msgspec.Struct, frozen=True):
-    """``ready``: what was checked can be used by the checks that follow."""
+    """``remedy`` says how to fix it. ``ready``: later checks may use what was checked (the database)."""
 
-    sign: Literal["ok", "warning", "failed"]
-    what: str
-    hint: str | None = None
+    status: Literal["ok", "warning", "failed"]
+    message: str
+    remedy: str | None = None
     ready: bool = False

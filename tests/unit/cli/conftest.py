@@ -1,4 +1,4 @@
-"""The command line on a database of its own, as a test types it."""
+"""The command line on a private database."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMat
 from overheard.process import RunningProcess
 
 Run = Callable[..., Result]
-FOREIGN = "Ä ✓ 😀 日本"  # more than any encoding but UTF-8 has
+FOREIGN = "Ä ✓ 😀 日本"  # only UTF-8 has them all
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working directory, nothing of ours in the environment, and the logs as they were afterwards."""
+    """Change to an empty working directory, without our environment variables; restore the log handlers afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OVERHEARD_CONFIG", raising=False)
-    monkeypatch.setenv("OVERHEARD_METRICS__PORT", "0")  # nobody else's processes
+    monkeypatch.setenv("OVERHEARD_METRICS__PORT", "0")  # do not scan the ports of other tests
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield tmp_path
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def run(folder: Path) -> Run:
-    """``run("workspace", "list")`` as if typed there."""
+    """Return a function that runs a command: ``run("workspace", "list")``."""
     runner = CliRunner()
 
     def invoke(*args: str, input: str | bytes | None = None, **environ: str) -> Result:
@@ -50,7 +50,7 @@ def run(folder: Path) -> Run:
 
 @pytest.fixture
 def program(folder: Path) -> Iterator[RunningProcess]:
-    """A program on the database that commands use there."""
+    """A program on the same database as the commands."""
     made = RunningProcess(Config(database=DatabaseSettings()))
     made.ready_database()
     with made.db.session():
@@ -60,7 +60,7 @@ def program(folder: Path) -> Iterator[RunningProcess]:
 
 @pytest.fixture
 def acme(run: Run, program: RunningProcess) -> int:
-    """The id of a workspace that listens for python, under the name snake."""
+    """Create a workspace with the query ``snake=python``; return its id."""
     result = run(
         "workspace", "add", "acme", "-s", "python", "-q", "snake=python", "-c", "team=https://example.com/t0ken"
     )
@@ -70,7 +70,7 @@ def acme(run: Run, program: RunningProcess) -> int:
 
 @pytest.fixture
 def mention(program: RunningProcess, acme: int) -> Callable[..., None]:
-    """Store a mention of acme's: ``mention("t3_1", title="python", age=60)``."""
+    """Return a function that stores a mention of acme: ``mention("t3_1", title="python", age=60)``."""
 
     def store(name: str, *, title: str = "About python", body: str = "", age: float = 60.0, **fields: Any) -> None:
         now = program.clock() - age
@@ -91,10 +91,10 @@ def mention(program: RunningProcess, acme: int) -> Callable[..., None]:
 
 
 def lines(text: str) -> list[dict[str, Any]]:
-    """JSON lines."""
+    """Parse JSON lines."""
     return [json.loads(line) for line in text.splitlines()]
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """CSV with a header."""
+    """Parse CSV with a header."""
     return list(csv.DictReader(io.StringIO(text)))

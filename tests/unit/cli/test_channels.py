@@ -22,42 +22,44 @@ def sink() -> Iterator[HttpSink]:
 
 @pytest.fixture
 def team(run: Run, sink: HttpSink, folder: Path) -> str:
-    """The signing secret of acme's channel ``team``, which leads to the sink."""
+    """Create acme with a channel ``team`` to the sink; return its signing secret."""
     (folder / "pipeline.toml").write_text("[notify]\nallow_private = true\ntimeout = 5\n")
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", f"team={sink.url}/t0ken")
     return next(word for word in result.stdout.split() if word.startswith("whsec_"))
 
 
-def test_test_sends_a_signed_message_now(run: Run, team: str, sink: HttpSink) -> None:
+def test_channel_test_sends_a_signed_message(run: Run, team: str, sink: HttpSink) -> None:
     result = run("channel", "test", "acme", "team")
     assert result.exit_code == 0
-    assert result.stdout.startswith("✓ acme/team took the test message in ")
+    assert result.stdout.startswith("✓ acme/team accepted the test message in ")
     (request,) = sink.wait_for(1)
     assert request.path == "/t0ken"
     assert request.verified_by(team)
     assert request.json["type"] == "mention.created"
 
 
-def test_test_says_what_the_receiver_answered(run: Run, team: str, sink: HttpSink) -> None:
+def test_channel_test_prints_the_receivers_error(run: Run, team: str, sink: HttpSink) -> None:
     sink.answer(Answer(503))
     result = run("channel", "test", "acme", "team")
     assert result.exit_code == 1
-    assert result.stderr == "overheard: acme/team took nothing: 127.0.0.1 answered 503 Service Unavailable\n"
+    assert (
+        result.stderr == "overheard: acme/team rejected the test message: 127.0.0.1 answered 503 Service Unavailable\n"
+    )
 
 
-def test_test_keeps_to_the_egress_rules(run: Run, team: str) -> None:
+def test_channel_test_obeys_the_egress_rules(run: Run, team: str) -> None:
     result = run("channel", "test", "acme", "team", OVERHEARD_NOTIFY__ALLOW_PRIVATE="false")
     assert result.exit_code == 1
     assert "allow_private" in result.stderr
 
 
-def test_an_unknown_channel(run: Run, team: str) -> None:
+def test_an_unknown_channel_is_an_error_that_lists_the_existing_ones(run: Run, team: str) -> None:
     result = run("channel", "test", "acme", "tema")
     assert result.exit_code == 1
-    assert result.stderr == "overheard: workspace acme has no channel 'tema'; there are: team\n"
+    assert result.stderr == "overheard: workspace acme has no channel 'tema'; its channels: team\n"
 
 
-def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: RunningProcess) -> None:
+def test_channel_list_shows_states_and_redacts_urls(run: Run, team: str, program: RunningProcess) -> None:
     (row,) = lines(run("channel", "list", "--format", "json").stdout)
     assert (row["name"], row["state"], row["since_at"], row["reason"]) == ("team", "ok", None, None)
     assert row["url"].endswith("/***")
@@ -70,7 +72,7 @@ def test_list_shows_how_they_are_and_no_token(run: Run, team: str, program: Runn
     assert run("channel", "list", "--workspace", "nobody").exit_code == 1
 
 
-def test_a_disabled_channel_can_be_tried_and_enabled(run: Run, team: str, program: RunningProcess) -> None:
+def test_a_disabled_channel_can_be_tested_and_enabled(run: Run, team: str, program: RunningProcess) -> None:
     (stored,) = channels.listing(program.db)
     channels.disable(program.db, stored.id, "gone", program.clock())
     result = run("channel", "test", "acme", "team")

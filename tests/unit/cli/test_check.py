@@ -23,13 +23,13 @@ from .conftest import Run, lines
 
 @pytest.fixture
 def reddit() -> Iterator[dict[str, str]]:
-    """The environment that leads to a simulator."""
+    """The environment of a simulated Reddit."""
     with RedditSimulator() as simulator:
         simulator.add_post("python", "Hello", "world")
         yield {
             "OVERHEARD_REDDIT__CLIENT_ID": CLIENT_ID,
             "OVERHEARD_REDDIT__CLIENT_SECRET": CLIENT_SECRET,
-            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/simulator)",
+            "OVERHEARD_REDDIT__USER_AGENT": "linux:overheard:test (by /u/standin)",
             "OVERHEARD_REDDIT__REDDIT_URL": simulator.url,
             "OVERHEARD_REDDIT__OAUTH_URL": simulator.url,
             "OVERHEARD_METRICS__PORT": "0",
@@ -40,7 +40,7 @@ def results(run: Run, **environ: str) -> dict[str, dict[str, Any]]:
     return {found["part"]: found for found in lines(run("check", "--format", "json", **environ).stdout)}
 
 
-def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folder: Path) -> None:
+def test_all_checks_pass_and_no_file_is_created(run: Run, reddit: dict[str, str], folder: Path) -> None:
     result = run("check", **reddit)
     assert result.exit_code == 0, result.output
     assert [line[:17].split() for line in result.stdout.splitlines()] == [
@@ -54,7 +54,7 @@ def test_all_is_well_and_nothing_is_made(run: Run, reddit: dict[str, str], folde
     assert list(folder.iterdir()) == []
 
 
-def test_with_a_database_the_request_counts_in_the_shared_budget(run: Run, reddit: dict[str, str]) -> None:
+def test_with_a_database_the_request_counts_against_the_shared_budget(run: Run, reddit: dict[str, str]) -> None:
     assert run("migrate").exit_code == 0
     assert results(run, **reddit)["Reddit"]["outcome"] == "ok"
     (status,) = lines(run("status", "--format", "json", **reddit).stdout)
@@ -66,7 +66,7 @@ def test_queries_that_would_be_refused_today_are_named(
 ) -> None:
     assert run("workspace", "add", "acme", "-s", "python", "-q", "a=x", "-q", "b=y", "-q", "c=z").exit_code == 0
     found = results(run, **reddit)["queries"]
-    assert (found["outcome"], found["what"]) == ("ok", "3 queries, all right")
+    assert (found["outcome"], found["what"]) == ("ok", "3 queries, all valid")
     for name, text in (("a", "acme or db"), ("b", "acme AND")):
         Query.update(text=text).where(Query.name == name).execute(program.db.peewee)
     found = results(run, **reddit)["queries"]
@@ -76,7 +76,7 @@ def test_queries_that_would_be_refused_today_are_named(
     assert run("check", **reddit).exit_code == 0
 
 
-def test_of_several_clients_of_reddit_it_says_which_one_is_used(run: Run, reddit: dict[str, str], folder: Path) -> None:
+def test_with_several_reddit_clients_it_names_the_one_in_use(run: Run, reddit: dict[str, str], folder: Path) -> None:
     tables = "".join(
         f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "{CLIENT_SECRET}"\n'
         for name in (CLIENT_ID, "another")
@@ -93,14 +93,14 @@ def test_of_several_clients_of_reddit_it_says_which_one_is_used(run: Run, reddit
     assert f"only the first is used yet: {CLIENT_ID}" in found["clients"]["what"]
 
 
-def test_without_credentials_it_says_how_to_get_some(run: Run) -> None:
+def test_without_credentials_it_shows_where_to_get_them(run: Run) -> None:
     result = run("check", OVERHEARD_METRICS__PORT="0")
     assert result.exit_code == 1
     assert "✗ Reddit" in result.stdout
     assert "https://www.reddit.com/prefs/apps" in result.stdout
 
 
-def test_wrong_credentials(run: Run, reddit: dict[str, str]) -> None:
+def test_wrong_credentials_fail_and_are_not_printed(run: Run, reddit: dict[str, str]) -> None:
     found = results(run, **{**reddit, "OVERHEARD_REDDIT__CLIENT_SECRET": "hunter2hunter2"})["Reddit"]
     assert found["outcome"] == "failed"
     assert "client_secret" in found["what"]
@@ -109,7 +109,7 @@ def test_wrong_credentials(run: Run, reddit: dict[str, str]) -> None:
     assert "hunter2" not in str(found)
 
 
-def test_all_of_reddit_is_a_warning_with_what_to_do_instead(run: Run, reddit: dict[str, str]) -> None:
+def test_watching_all_of_reddit_is_a_warning_with_an_alternative(run: Run, reddit: dict[str, str]) -> None:
     add = ("workspace", "add", "acme", "--query", "x", "--subreddit")
     assert "cannot be followed completely" not in run(*add, "python").output
     assert "coverage" not in results(run, **reddit)
@@ -125,20 +125,20 @@ def test_all_of_reddit_is_a_warning_with_what_to_do_instead(run: Run, reddit: di
     assert "coverage" not in results(run, **reddit)
 
 
-def test_reddit_away(run: Run, reddit: dict[str, str]) -> None:
+def test_an_unreachable_reddit_fails_with_a_remedy(run: Run, reddit: dict[str, str]) -> None:
     away = {**reddit, "OVERHEARD_REDDIT__REDDIT_URL": "http://127.0.0.1:1"}
     found = results(run, **away)["Reddit"]
     assert (found["outcome"], found["hint"] is not None) == ("failed", True)
 
 
-def test_a_wrong_configuration(run: Run) -> None:
+def test_an_invalid_configuration_exits_with_2(run: Run) -> None:
     result = run("check", OVERHEARD_BUS__UR="x")
     assert result.exit_code == 2
     assert "✗ configuration" in result.stdout
     assert "Did you mean url?" in result.stdout
 
 
-def test_servers_away(run: Run) -> None:
+def test_unreachable_servers_fail_without_showing_passwords(run: Run) -> None:
     found = results(
         run,
         OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard",
@@ -149,19 +149,19 @@ def test_servers_away(run: Run) -> None:
     assert "hunter2" not in str(found)
 
 
-def test_a_database_that_cannot_be_made(run: Run) -> None:
+def test_a_database_that_cannot_be_created_fails(run: Run) -> None:
     found = results(run, OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")
     assert found["database"]["outcome"] == "failed"
     for part in ("schedules", "queries"):
-        assert "not looked at: there is no database" in found[part]["what"], "nothing is said of what was not read"
+        assert "not checked: there is no database" in found[part]["what"], "an unread part is not reported as valid"
 
 
-def test_a_file_that_is_no_database(run: Run, folder: Path) -> None:
+def test_a_file_that_is_not_a_database_fails(run: Run, folder: Path) -> None:
     (folder / "overheard.db").write_text("hello" * 500)
     assert results(run)["database"]["outcome"] == "failed"
 
 
-def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
+def test_a_metrics_port_in_use_by_another_program_fails(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         taken.settimeout(0)
         port = taken.getsockname()[1]
@@ -173,19 +173,19 @@ def test_the_metrics_port_is_taken_by_another(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("whose", "outcome", "told"),
+    ("owner", "outcome", "message"),
     [
-        ("ours", "ok", "is served by this Overheard, which runs"),
+        ("ours", "ok", "is served by this Overheard, which is running"),
         ("another", "failed", "is served by another Overheard, on another database"),
-        ("", "warning", "is served by an Overheard that may be another"),
+        ("", "warning", "is served by an Overheard, possibly another one"),
     ],
 )
-def test_the_metrics_port_is_taken_by_an_overheard(
-    run: Run, program: RunningProcess, whose: str, outcome: str, told: str
+def test_a_metrics_port_in_use_by_an_overheard(
+    run: Run, program: RunningProcess, owner: str, outcome: str, message: str
 ) -> None:
     registry = CollectorRegistry()
     ProcessMetrics(registry)
-    server = MetricsServer(registry, list, instance=lambda: program.instance if whose == "ours" else whose)
+    server = MetricsServer(registry, list, instance=lambda: program.instance if owner == "ours" else owner)
     port = server.start("127.0.0.1", 0)
     environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
@@ -194,39 +194,37 @@ def test_the_metrics_port_is_taken_by_an_overheard(
         nothing = results(run, OVERHEARD_DATABASE__URL="sqlite:///other.db", **environ)["metrics"]
     finally:
         server.stop()
-    assert (found["outcome"], told in found["what"]) == (outcome, True)
-    assert ("another Overheard, on another database" in status.stdout) == (whose == "another")
-    assert len(lines(status.stdout)[0]["processes"]) == (whose != "another")
-    assert nothing["outcome"] == ("failed" if whose else "warning"), "where there is no database, nobody is ours"
-
-
-def test_the_limits_are_told_and_who_is_beyond_them(run: Run, acme: int) -> None:
-    assert results(run)["limits"]["what"].startswith(
-        "for each workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,"
+    assert (found["outcome"], message in found["what"]) == (outcome, True)
+    assert ("another Overheard, on another database" in status.stdout) == (owner == "another")
+    assert len(lines(status.stdout)[0]["processes"]) == (owner != "another")
+    assert nothing["outcome"] == ("failed" if owner else "warning"), (
+        "without a database, no process is known to be ours"
     )
+
+
+def test_limits_are_shown_with_the_workspaces_that_exceed_them(run: Run, acme: int) -> None:
+    assert results(run)["limits"]["what"].startswith("per workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,")
     found = results(run, OVERHEARD_LIMITS__FEEDS="1")["limits"]
     assert (found["outcome"], found["what"].endswith("; acme has 2 feeds")) == ("warning", True)
 
 
-def test_a_wrong_clock_and_a_full_disk_are_told(
-    run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "RELEASED", time.time() + 60)
-    monkeypatch.setattr(machine, "ROOM_BYTES", 1 << 60)
+def test_a_wrong_clock_and_a_full_disk_fail(run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "EARLIEST_PLAUSIBLE_TIME", time.time() + 60)
+    monkeypatch.setattr(machine, "MIN_FREE_BYTES", 1 << 60)
     found = results(run, **reddit)
-    assert (found["clock"]["outcome"], "which is past" in found["clock"]["what"]) == ("failed", True)
-    assert (found["disk"]["outcome"], "make room" in found["disk"]["hint"]) == ("failed", True)
+    assert (found["clock"]["outcome"], "the clock is wrong" in found["clock"]["what"]) == ("failed", True)
+    assert (found["disk"]["outcome"], "free some" in found["disk"]["hint"]) == ("failed", True)
     assert run("check", **reddit).exit_code == 1
-    monkeypatch.setattr(machine, "ROOM_BYTES", 0)
-    monkeypatch.setattr(machine, "ROOM_SHARE", 2)
+    monkeypatch.setattr(machine, "MIN_FREE_BYTES", 0)
+    monkeypatch.setattr(machine, "MIN_FREE_SHARE", 2)
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
 
 
-def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: RunningProcess, acme: int) -> None:
+def test_stored_schedules_that_are_no_longer_valid_are_a_warning(run: Run, program: RunningProcess, acme: int) -> None:
     Workspace.update(every="0 22-4 * * *", digest="0 9 * * L5", timezone="Mars/Olympus").execute(program.db.peewee)
     found = results(run)["schedules"]
     refused = "every: '0 22-4 * * *' is not a cron expression that is ever due: bad hour; ranges go upwards (22-23,0-4"
-    assert (found["outcome"], f"3 schedules cannot be read: acme: {refused}" in found["what"]) == ("warning", True)
+    assert (found["outcome"], f"3 schedules cannot be parsed: acme: {refused}" in found["what"]) == ("warning", True)
     assert "acme: digest: '0 9 * * L5' is not" in found["what"]
     assert "acme: timezone: unknown time zone 'Mars/Olympus'" in found["what"]
     assert "overheard export SLUG" in found["hint"]
@@ -236,7 +234,7 @@ def test_schedules_that_are_refused_by_now_are_told_and_kept(run: Run, program: 
     assert (new.exit_code, refused in new.stderr) == (2, True)
 
 
-def test_reddit_may_be_left_out_by_who_watches_something_else(run: Run) -> None:
+def test_without_credentials_reddit_is_only_a_warning_if_it_is_not_watched(run: Run) -> None:
     assert results(run)["Reddit"]["outcome"] == "failed", "nothing is watched yet: most want Reddit"
     assert run("workspace", "add", "bolt", "--watch", "replay:python", "-q", "a=b").exit_code == 0
     assert results(run)["Reddit"]["outcome"] == "warning"

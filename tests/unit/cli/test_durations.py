@@ -6,7 +6,7 @@ import click
 import pytest
 import time_machine
 
-from overheard.cli.durations import Since, rfc3339
+from overheard.cli.durations import PastTime, rfc3339
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()
 
@@ -23,10 +23,10 @@ def test_rfc3339() -> None:
 )  # fmt: skip
 def test_since(text: str, before: float) -> None:
     with time_machine.travel(NOW, tick=False):
-        assert Since().convert(text, None, None) == NOW - before
+        assert PastTime().convert(text, None, None) == NOW - before
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2 fortnights", "", "2026-13-01", "2027-01-01", "9999999999d"])
-def test_no_time(text: str) -> None:
+def test_invalid_times_are_rejected(text: str) -> None:
     with time_machine.travel(NOW, tick=False), pytest.raises(click.BadParameter):
-        Since().convert(text, None, None)
+        PastTime().convert(text, None, None)

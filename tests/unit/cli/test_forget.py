@@ -1,4 +1,4 @@
-"""``overheard forget``: erases, says what, asks first."""
+"""``overheard forget``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .conftest import Run, lines
 
 
 @pytest.fixture(autouse=True)
-def said(mention: Any) -> None:
+def mentions(mention: Any) -> None:
     mention("t3_1", author="Alice")
     mention("t3_2", author="alice")
     mention("t3_3", author="bob")
@@ -25,11 +25,11 @@ def items(program: RunningProcess) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["alice", "u/alice", "/u/ALICE"])
-def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
+def test_forgetting_an_author_erases_their_items(run: Run, program: RunningProcess, name: str) -> None:
     result = run("forget", "--author", name, "--yes")
     assert result.exit_code == 0, result.output
     table = result.stdout.splitlines()
-    assert table[0].endswith("is forgotten. What was erased:")
+    assert table[0].endswith("is forgotten. Erased:")
     assert [row.split() for row in table[1:4]] == [
         ["Posts", "and", "comments", "2"], ["Mentions", "2"], ["Deliveries", "0"],
     ]  # fmt: skip
@@ -43,34 +43,34 @@ def test_an_author(run: Run, program: RunningProcess, name: str) -> None:
     ]  # fmt: skip
 
 
-def test_it_asks_first(run: Run, program: RunningProcess) -> None:
+def test_forget_asks_for_confirmation(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--author", "alice", input="n\n")
     assert result.exit_code == 1
-    assert "Erase 2 items of u/alice, and store nothing of theirs any more?" in result.stderr
+    assert "Erase 2 items by u/alice, and store nothing by this author from now on?" in result.stderr
     result = run("forget", "--workspace", "acme", input="\n")
     assert result.exit_code == 1
-    assert "Erase the workspace acme for good (3 mentions, 1 channel)?" in result.stderr
+    assert "Permanently erase the workspace acme (3 mentions, 1 channel)?" in result.stderr
     assert len(items(program)) == 3
     assert run("forget", "--author", "alice", input="y\n").exit_code == 0
     assert len(items(program)) == 1
 
 
 def test_a_dry_run_counts_and_erases_nothing(run: Run, program: RunningProcess) -> None:
-    for whom in (["--author", "alice"], ["--workspace", "acme"]):
-        result = run("forget", *whom, "--dry-run")
+    for target in (["--author", "alice"], ["--workspace", "acme"]):
+        result = run("forget", *target, "--dry-run")
         assert result.exit_code == 0
         assert "nothing has been erased" in result.stdout
     assert len(items(program)) == 3
-    [told] = lines(run("forget", "--workspace", "acme", "--dry-run", "--format", "json").stdout)
-    assert (told["dry_run"], told["erased"]["mentions"], told["erased"]["items"]) == (True, 3, 3)
+    [result_json] = lines(run("forget", "--workspace", "acme", "--dry-run", "--format", "json").stdout)
+    assert (result_json["dry_run"], result_json["erased"]["mentions"], result_json["erased"]["items"]) == (True, 3, 3)
 
 
-def test_a_workspace(run: Run, program: RunningProcess) -> None:
+def test_forgetting_a_workspace_erases_everything_in_it(run: Run, program: RunningProcess) -> None:
     result = run("forget", "--workspace", "acme", "--yes", "--format", "json")
     assert result.exit_code == 0, result.output
-    [told] = lines(result.stdout)
-    assert told["workspace"] == "acme"
-    assert told["erased"] == {
+    [result_json] = lines(result.stdout)
+    assert result_json["workspace"] == "acme"
+    assert result_json["erased"] == {
         "mentions": 3, "deliveries": 0, "items": 3, "letters": 0, "channels": 1, "queries": 1, "feeds": 2,
     }  # fmt: skip
     assert items(program) == []
@@ -79,7 +79,7 @@ def test_a_workspace(run: Run, program: RunningProcess) -> None:
     assert (again.exit_code, "no workspace 'acme'" in again.stderr) == (1, True)
 
 
-def test_undo(run: Run) -> None:
+def test_undo_lets_an_author_be_stored_again(run: Run) -> None:
     assert "was not forgotten" in run("forget", "--author", "alice", "--undo").stdout
     run("forget", "--author", "alice", "--yes")
     assert "is stored again" in run("forget", "--author", "Alice", "--undo").stdout
@@ -88,27 +88,29 @@ def test_undo(run: Run) -> None:
     ]
 
 
-def test_an_author_of_another_source(run: Run, program: RunningProcess, mention: Any) -> None:
+def test_forgetting_an_author_of_another_source_keeps_namesakes(
+    run: Run, program: RunningProcess, mention: Any
+) -> None:
     mention("1", author="Alice", source="replay")
     result = run("forget", "--author", "alice", "--source", "replay", "--yes")
     assert result.exit_code == 0, result.output
-    assert items(program) == ["t3_1", "t3_2", "t3_3"], "the namesakes on Reddit are other people"
+    assert items(program) == ["t3_1", "t3_2", "t3_3"], "namesakes on Reddit are other people"
     assert "overheard forget --author alice --source replay --undo" in result.stdout
     assert "is stored again" in run("forget", "--author", "alice", "--source", "replay", "--undo").stdout
     refused = run("forget", "--author", "alice", "--source", "redit", "--yes")
     assert (refused.exit_code, "'reddit', 'replay'" in refused.stderr) == (2, True)
 
 
-def test_the_command_that_undoes_it_can_be_pasted(run: Run, mention: Any) -> None:
+def test_the_undo_command_is_quoted_for_the_shell(run: Run, mention: Any) -> None:
     mention("1", author="Al; ice", source="replay")
     result = run("forget", "--author", "Al; ice", "--source", "replay", "--yes")
     assert "overheard forget --author 'Al; ice' --source replay --undo" in result.stdout
 
 
-def test_overheards_own_workspace_is_refused(run: Run, program: RunningProcess) -> None:
+def test_an_internal_workspace_cannot_be_forgotten(run: Run, program: RunningProcess) -> None:
     Workspace.update(internal=True).execute(program.db.peewee)
     result = run("forget", "--workspace", "acme", "--yes")
-    assert (result.exit_code, "acme is Overheard's own" in result.stderr) == (1, True)
+    assert (result.exit_code, "acme is internal to Overheard" in result.stderr) == (1, True)
     assert len(items(program)) == 3
 
 
@@ -119,6 +121,6 @@ def test_overheards_own_workspace_is_refused(run: Run, program: RunningProcess) 
         ["--author", "u/"], ["--workspace", "acme", "--undo"], ["--author", "a", "--undo", "--dry-run"], ["alice"],
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused(run: Run, program: RunningProcess, given: list[str]) -> None:
+def test_contradictory_options_are_wrong_usage(run: Run, program: RunningProcess, given: list[str]) -> None:
     assert run("forget", *given, "--yes").exit_code == 2
     assert len(items(program)) == 3

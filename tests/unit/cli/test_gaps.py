@@ -14,7 +14,7 @@ from .conftest import Run, lines
 
 @pytest.fixture
 def gap(acme: int, program: RunningProcess) -> dict[str, Any]:
-    """An open one of r/python's posts, found an hour ago."""
+    """Insert an open gap of r/python's posts, found an hour ago; return its values."""
     now = program.clock()
     feed = models.Feed.select().where(models.Feed.kind == "posts").get(program.db.peewee)
     values = {"from_item": "t3_a", "from_at": now - 7200, "to_item": "t3_z", "to_at": now - 3700, "reason": "horizon"}
@@ -33,18 +33,18 @@ def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> Non
     assert (row["filled_at"], row["state"]) == (None, "open")
     assert row["from_at"].endswith("Z")
     shown = run("gap", "list")
-    assert "more news than the source lists" in shown.stdout
+    assert "more new items than the source lists" in shown.stdout
     assert "reddit python posts" in shown.stdout
     assert lines(run("gap", "list", "--place", "Python", "--state", "open", "--format", "json").stdout) == [row]
     assert lines(run("gap", "list", "--place", "rust", "--format", "json").stdout) == []
 
 
-def test_no_gaps_are_said_to_be_none(run: Run, acme: int) -> None:
+def test_an_empty_list_of_gaps_says_so(run: Run, acme: int) -> None:
     result = run("gap", "list")
-    assert (result.exit_code, result.stdout) == (0, "There are no gaps: everything that was listed was read.\n")
+    assert (result.exit_code, result.stdout) == (0, "No gaps: everything that was listed has been read.\n")
 
 
-def test_status_tells_of_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
+def test_status_shows_open_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
     now = program.clock()
     heartbeats.record(program.db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from overheard.db import mentions as stored
-from overheard.operations.tail import Arrivals
+from overheard.operations.tail import MentionTail
 from overheard.process import RunningProcess
 
 from .conftest import Run, lines, rows
@@ -15,7 +15,7 @@ from .conftest import Run, lines, rows
 Mention = Callable[..., None]
 
 
-def test_json_is_the_contract(run: Run, mention: Mention) -> None:
+def test_json_keys_are_stable_and_csv_has_the_same_columns(run: Run, mention: Mention) -> None:
     mention("t3_1", title="About python", body="text")
     (found,) = lines(run("mentions", "--format", "json").stdout)
     assert list(found) == [
@@ -42,7 +42,7 @@ def test_oldest_first_and_the_limit_keeps_the_newest(run: Run, mention: Mention)
     assert run("mentions", "--format", "json", "--limit", "0").stdout == ""
 
 
-def test_a_table_shows_fifty_and_json_and_csv_all(run: Run, mention: Mention) -> None:
+def test_a_table_is_limited_to_fifty_rows_but_json_and_csv_are_not(run: Run, mention: Mention) -> None:
     for number in range(60):
         mention(f"t3_{number}")
     assert len(run("mentions").stdout.splitlines()) == 51
@@ -50,14 +50,14 @@ def test_a_table_shows_fifty_and_json_and_csv_all(run: Run, mention: Mention) ->
     assert len(rows(run("mentions", "--format", "csv").stdout)) == 60
 
 
-def test_all_of_many_pages(run: Run, mention: Mention, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_reads_all_pages(run: Run, mention: Mention, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("overheard.operations.tail.PAGE_ROWS", 2)
     for number in range(4):
         mention(f"t3_{number}")
     assert len(lines(run("mentions", "--format", "json").stdout)) == 4
 
 
-def test_narrowed_down(run: Run, mention: Mention) -> None:
+def test_mentions_are_filtered_by_time_and_workspace(run: Run, mention: Mention) -> None:
     mention("t3_1", age=7200)
     mention("t3_2", age=60)
     assert run("workspace", "add", "other", "-s", "linux", "-q", "linux").exit_code == 0
@@ -67,7 +67,7 @@ def test_narrowed_down(run: Run, mention: Mention) -> None:
     assert run("mentions", "--workspace", "other").stdout == "No mentions.\n"
 
 
-def test_hostile_text_is_dead_text(run: Run, mention: Mention) -> None:
+def test_hostile_text_is_printed_without_effect(run: Run, mention: Mention) -> None:
     mention(
         "t3_1", title="=\x1b[31mpython\x1b[0m [bold]b[/] \u202eevil", author="[red]mallory", permalink="/r/x/\x1b]8;;"
     )
@@ -81,12 +81,12 @@ def test_hostile_text_is_dead_text(run: Run, mention: Mention) -> None:
 
 
 @pytest.mark.parametrize("permalink", ["/r/python/ü/", "https://www.reddit.com/r/python/ü/"])
-def test_a_piped_table_gives_the_address(run: Run, mention: Mention, permalink: str) -> None:
+def test_a_piped_table_has_the_url(run: Run, mention: Mention, permalink: str) -> None:
     mention("t3_1", permalink=permalink)
     assert "https://www.reddit.com/r/python/%C3%BC/ " in run("mentions").stdout
 
 
-def test_the_address_of_another_source_is_its_own(run: Run, mention: Mention) -> None:
+def test_mentions_of_another_source_have_its_own_url(run: Run, mention: Mention) -> None:
     mention("t3_1", permalink="https://example.org/a b?id=1#c")
     mention("t3_2", permalink="")
     table = run("mentions").stdout
@@ -100,18 +100,18 @@ def test_wrong_usage(run: Run, program: RunningProcess) -> None:
     assert run("mentions", "--limit", "-1").exit_code == 2
 
 
-def test_following_shows_what_is_stored_from_then_on(program: RunningProcess, mention: Mention) -> None:
+def test_following_yields_mentions_stored_after_the_start(program: RunningProcess, mention: Mention) -> None:
     mention("t3_1", age=0)
-    arrivals = Arrivals(program.db, None)
+    tail = MentionTail(program.db, None)
     mention("t3_2", age=0)
     mention("t3_3", age=0)
-    coming = iter(arrivals)
-    assert [next(coming).item, next(coming).item] == ["t3_2", "t3_3"]
+    followed = iter(tail)
+    assert [next(followed).item, next(followed).item] == ["t3_2", "t3_3"]
 
 
-def test_what_the_listing_showed_is_not_shown_again(program: RunningProcess, mention: Mention) -> None:
-    arrivals = Arrivals(program.db, None)
+def test_following_does_not_repeat_listed_mentions(program: RunningProcess, mention: Mention) -> None:
+    tail = MentionTail(program.db, None)
     mention("t3_1", age=0)
-    assert [each.item for each in arrivals.noted(stored.listing(program.db))] == ["t3_1"]
+    assert [each.item for each in tail.remember(stored.listing(program.db))] == ["t3_1"]
     mention("t3_2", age=0)
-    assert next(iter(arrivals)).item == "t3_2"
+    assert next(iter(tail)).item == "t3_2"

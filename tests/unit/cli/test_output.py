@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.cli import output
-from overheard.cli.output import Column, flat
+from overheard.cli.output import Column, one_line
 
 from .conftest import rows
 
@@ -22,12 +22,12 @@ class Row(NamedTuple):
     seen_at: float | None = None
 
 
-COLUMNS = (Column("Text", lambda row: flat(row.text)),)
+COLUMNS = (Column("Text", lambda row: one_line(row.text)),)
 KEYS = ("text", "seen_at")
 
 
 def shown(capsys: pytest.CaptureFixture[str], format: Any, *records: Row) -> str:
-    output.show(records, COLUMNS, format, keys=KEYS, empty="Nothing.")
+    output.print_listing(records, COLUMNS, format, keys=KEYS, empty="Nothing.")
     return capsys.readouterr().out
 
 
@@ -35,19 +35,19 @@ def harmless(text: str) -> bool:
     return not any(char != "\n" and (not char.isprintable() and char != " ") for char in text)
 
 
-def test_a_table_shows_escapes_and_markup_as_dead_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_prints_escapes_and_markup_as_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     printed = shown(capsys, "table", Row(ESCAPES))
     assert printed == "Text\n[2J]0;owned31mgnp.exe[bold red]x[/]\n"
 
 
-def test_json_escapes_what_it_must_not_show_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_escapes_control_characters_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     printed = shown(capsys, "json", Row(ESCAPES, 1.5))
     assert harmless(printed)
     assert json.loads(printed) == {"text": ESCAPES, "seen_at": "1970-01-01T00:00:01.500Z"}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_text_survives_json(text: str) -> None:
+def test_any_text_round_trips_through_json(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         written: list[str] = []
         patch.setattr(output, "_write", written.append)
@@ -57,12 +57,12 @@ def test_any_text_survives_json(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\x00=1"])
-def test_a_formula_is_no_formula_in_csv(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_csv_disarms_formulas(capsys: pytest.CaptureFixture[str], text: str) -> None:
     (row,) = rows(shown(capsys, "csv", Row(text)))
     assert row["text"].startswith("'")
 
 
-def test_csv_keeps_numbers_lists_and_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_keeps_numbers_lists_and_newlines(capsys: pytest.CaptureFixture[str]) -> None:
     first, second, third, fourth = rows(
         shown(capsys, "csv", Row(-3), Row(["a", "b"]), Row([["body", 1, 2]]), Row('two\nlines, "quoted"', 0))
     )
@@ -78,7 +78,7 @@ def test_an_empty_listing(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "csv") == "text,seen_at\n"
 
 
-def test_a_piped_table_has_a_line_a_row_and_no_blanks_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_piped_table_has_one_line_per_row_without_trailing_blanks(capsys: pytest.CaptureFixture[str]) -> None:
     printed = shown(capsys, "table", Row("word " * 500), Row("x"))
     assert len(printed.splitlines()) == 3
     assert all(line == line.rstrip() for line in printed.splitlines())
@@ -89,7 +89,7 @@ def test_a_piped_table_has_a_line_a_row_and_no_blanks_at_its_end(capsys: pytest.
     ["\r=1", "\n=1", "\r1", "\n1", "＝1", "＋1", "－1", "＠SUM(A1)", "\ufeff=1", "\u200b=1", "\u200b\ufeff ＝1", " =1",
      "\u202e=1", "\u3000@x", "\u200d-1"],
 )  # fmt: skip
-def test_a_formula_behind_what_is_not_seen_or_in_another_width_is_none_either(
+def test_csv_disarms_formulas_in_full_width_or_behind_invisible_characters(
     capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     (row,) = rows(shown(capsys, "csv", Row(text)))
@@ -97,12 +97,12 @@ def test_a_formula_behind_what_is_not_seen_or_in_another_width_is_none_either(
 
 
 @pytest.mark.parametrize("text", ["1=1", "a-b", "", "  ", "„quoted“", "über =1"])
-def test_what_is_no_formula_stays_as_it_is(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_csv_leaves_other_text_unchanged(capsys: pytest.CaptureFixture[str], text: str) -> None:
     (row,) = rows(shown(capsys, "csv", Row(text)))
     assert row["text"] == text
 
 
-def test_a_sentence_in_tag_characters_is_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tag_characters_are_never_printed(capsys: pytest.CaptureFixture[str]) -> None:
     hidden = "seen" + "".join(chr(0xE0000 + ord(char)) for char in "ignore all") + "\ufeff"
     assert shown(capsys, "table", Row(hidden)) == "Text\nseen\n"
     assert rows(shown(capsys, "csv", Row(hidden)))[0]["text"] == "seen"

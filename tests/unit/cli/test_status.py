@@ -30,8 +30,8 @@ from overheard.db import (
 from overheard.observability.metrics import ProcessMetrics
 from overheard.observability.metrics_server import MetricsServer
 from overheard.operations import problems, processes
-from overheard.operations.facts import Facts, Observer
-from overheard.operations.processes import Process
+from overheard.operations.facts import Observer, SystemState
+from overheard.operations.processes import ProcessReport
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import budget_key
 from overheard.supervisord import SupervisedProcess
@@ -46,7 +46,7 @@ def facts(run: Run, **environ: str) -> dict[str, Any]:
     return found
 
 
-def troubles(run: Run) -> list[tuple[bool, str]]:
+def problems_of(run: Run) -> list[tuple[bool, str]]:
     return [(trouble["severe"], trouble["what"]) for trouble in facts(run)["troubles"]]
 
 
@@ -56,29 +56,29 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERHEARD_REDDIT__USER_AGENT", "linux:overheard:test (by /u/simulator)")
 
 
-def test_where_there_is_no_database_none_is_made_and_nothing_is_well(run: Run, folder: Path) -> None:
+def test_a_missing_database_is_severe_and_not_created(run: Run, folder: Path) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "✗ there is no database yet: " in result.stdout
-    assert "`overheard workspace add`, `import` or `run` makes it" in result.stdout
+    assert "`overheard workspace add`, `import` or `run` creates it" in result.stdout
     assert (facts(run)["healthy"], facts(run)["queues"]) == (False, None)
     assert list(folder.iterdir()) == []
 
 
-def test_without_a_workspace_nothing_fails_and_not_all_is_well(run: Run, program: RunningProcess) -> None:
+def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.startswith("– Not in use yet.  ! 2 things to look at")
-    assert troubles(run) == [
-        (False, "there is no workspace: nothing is listened for"),
-        (False, "no tick has ever run: nobody looks for what is due"),
+    assert result.stdout.startswith("– Not in use yet  ! 2 warnings")
+    assert problems_of(run) == [
+        (False, "there is no workspace: nothing is being watched"),
+        (False, "the tick has never run: work that is due is not started"),
     ]
     heartbeats.record(program.db, "tick", program.clock())
     result = run("status")
-    assert (result.exit_code, result.stdout.startswith("– Not in use yet.  ! 1 thing to look at")) == (0, True)
+    assert (result.exit_code, result.stdout.startswith("– Not in use yet  ! 1 warning")) == (0, True)
 
 
-def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
+def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
     assert list(facts(run)) == [
         "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
         "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
@@ -92,47 +92,47 @@ def test_the_form_of_the_json_is_stable(run: Run, acme: int) -> None:
     assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
 
 
-def test_what_reddit_had_left_is_told_for_as_long_as_its_window(run: Run, acme: int, program: RunningProcess) -> None:
+def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, program: RunningProcess) -> None:
     budgets.DatabaseLimiter(program.db, {}).observe(budget_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
     models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(program.db.peewee)
     assert facts(run)["reddit"]["remaining"] is None
-    assert "requests left: not known" in run("status").stdout
+    assert "requests left: unknown" in run("status").stdout
 
 
-def test_a_database_that_is_away_is_told_with_all_the_rest(run: Run) -> None:
+def test_an_unreachable_database_is_severe(run: Run) -> None:
     result = run("status", OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
     assert result.exit_code == 1
-    assert result.stdout.startswith("✗ 1 trouble ")
-    assert "start PostgreSQL, or mend [database] url" in result.stdout
+    assert result.stdout.startswith("✗ 1 problem ")
+    assert "start PostgreSQL, or fix [database] url" in result.stdout
 
 
-def test_nothing_has_run_yet(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_tick_that_never_ran_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "start it: overheard run" in result.stdout
     run("workspace", "pause", "acme")
     result = run("status")
-    assert (result.exit_code, result.stdout.startswith("– Not in use yet.")) == (0, True)
+    assert (result.exit_code, result.stdout.startswith("– Not in use yet")) == (0, True)
 
 
-def test_without_credentials_nothing_can_be_read(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_severe(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OVERHEARD_REDDIT__CLIENT_ID")
-    assert (True, "Reddit cannot be read: there are no credentials") in troubles(run)
+    assert (True, "Reddit cannot be read: there are no credentials") in problems_of(run)
 
 
 BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's address"
 
 
-def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: RunningProcess) -> None:
+def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_read(db, "reddit", now - 430)
     assert "Reddit         last read 7 min ago" in run("status").stdout
     source_health.record_failure(db, "reddit", BLOCKED, now - 420, now)
-    assert troubles(run) == [(True, f"Reddit cannot be read, for 7 min now: {BLOCKED}")]
+    assert problems_of(run) == [(True, f"Reddit has not been readable for 7 min: {BLOCKED}")]
     result = run("status")
     assert result.exit_code == 1
     assert "Reddit         no answer for 7 min, last read 7 min ago" in result.stdout
@@ -143,35 +143,35 @@ def test_reddit_that_answers_nobody_is_severe(run: Run, acme: int, program: Runn
     assert (found["reason"], found["failing_since"][-1]) == (BLOCKED, "Z")
     assert 420 <= found["failing_seconds"] < 480
     run("workspace", "pause", "acme")
-    assert troubles(run) == [], "nobody wants anything of it"
+    assert problems_of(run) == [], "Reddit is not watched any more"
 
 
-def test_a_refused_login_is_severe_at_once_and_not_an_outage(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_refused_login_is_severe_at_once(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_failure(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
-    assert troubles(run) == [(True, "Reddit may have revoked this app: it refuses the login, for 2 min now")]
+    assert problems_of(run) == [(True, "Reddit may have revoked this app: it has refused the login for 2 min")]
     result = run("status")
     assert result.exit_code == 1
     assert "Reddit         login refused for 2 min" in result.stdout
     assert "https://www.reddit.com/prefs/apps" in result.stdout
     assert facts(run)["reddit"]["revoked"] is True
     run("workspace", "pause", "acme")
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
-def test_a_passing_fault_of_reddits_is_shown_and_no_trouble(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_failure(db, "reddit", "503", now - 100, now)
     result = run("status")
     assert (result.exit_code, "no answer for 2 min" in result.stdout) == (0, True)
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
-def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock() - 300)
     result = run("status")
     assert result.exit_code == 1
@@ -180,53 +180,51 @@ def test_a_tick_that_stopped_is_severe_while_somebody_listens(run: Run, acme: in
     assert run("status").exit_code == 0
 
 
-def test_a_tick_in_the_future_is_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_tick_in_the_future_means_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock() + 7200)
-    assert troubles(run) == [(False, "the last tick is 2 h in the future: the database's clock went back")]
+    assert problems_of(run) == [(False, "the last tick is 2 h in the future: the database's clock was set back")]
 
 
-def test_runs_that_nobody_takes_up_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
+def test_late_runs_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     now = program.clock()
     heartbeats.record(program.db, "tick", now)
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
     models.RefreshDemand.update(**waits).execute(program.db.peewee)
     models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
-    assert troubles(run) == [(True, "runs are late: acme has waited for 12 min")]
+    assert problems_of(run) == [(True, "runs are late: acme has waited for 12 min")]
     assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
     models.RefreshDemand.update(waiting_since=now - 60).execute(program.db.peewee)
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
-def test_polls_and_digests_that_are_not_done_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
+def test_late_polls_and_digests_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     groups.claim(
         db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
     )
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)
-    assert troubles(run) == [
-        (True, "a poll that began 60 min ago is not stored"),
+    assert problems_of(run) == [
+        (True, "a poll that began 60 min ago is not stored yet"),
         (True, "a digest has been due for 2 h"),
     ]
 
 
-def test_deliveries_that_nobody_sends_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
+def test_unsent_deliveries_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
     heartbeats.record(program.db, "tick", program.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
-    assert troubles(run) == []
+    assert problems_of(run) == []
     models.Delivery.update(due_at=program.clock() - 400).execute(program.db.peewee)
-    assert troubles(run) == [(True, "deliveries wait for 7 min and nobody sends them")]
+    assert problems_of(run) == [(True, "deliveries have waited for 7 min unsent")]
     (delivery,) = (
         models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
     )
     deliveries.reschedule(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
-    assert troubles(run) == []
+    assert problems_of(run) == []
 
 
-def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(
-    run: Run, mention: Mention, program: RunningProcess
-) -> None:
+def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Mention, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     mention("t3_1", age=0)
@@ -236,7 +234,7 @@ def test_a_dead_receiver_with_a_backlog_is_no_reason_for_exit_1(
     (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
     channels.record_failure(db, channel, "no answer within 20 s", now)
     deliveries.reschedule(db, tried.id, now + 30, now + 5, "no answer within 20 s")
-    assert troubles(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
+    assert problems_of(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
 
@@ -249,7 +247,7 @@ def waiting(program: RunningProcess, channel: int, count: int, due_at: float) ->
     models.Delivery.insert_many(rows).execute(program.db.peewee)
 
 
-def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -261,23 +259,25 @@ def test_a_backlog_is_severe_though_something_goes_out(run: Run, acme: int, prog
     models.Delivery.insert(id="s", channel=team, state="sent", due_at=now - 721, created_at=now, sent_at=now).execute(
         db.peewee
     )
-    assert troubles(run) == [
+    assert problems_of(run) == [
         (
             True,
-            "deliveries go out more slowly than they come: 1,468 deliveries due, the oldest for 12 min; "
+            "deliveries are sent more slowly than they arrive: 1,468 deliveries due, the oldest for 12 min; "
             "most of them, 1,400, for acme/team",
         )
     ]
     result = run("status")
-    assert (result.exit_code, "60 a minute at most ([notify] per_minute)" in result.stdout) == (1, True)
+    assert (result.exit_code, "at most 60 a minute ([notify] per_minute)" in result.stdout) == (1, True)
     assert run("status", OVERHEARD_TICK__SWEEP_AFTER="150").exit_code == 0
     channels.record_failure(db, team, "no answer within 20 s", now)
     tried = models.Delivery.id == f"msg_{team}_0"
     models.Delivery.update(attempts=1, due_at=now + 30).where(tried).execute(db.peewee)
-    assert [severe for severe, _ in troubles(run)] == [False], "a failing receiver's backlog is its own"
+    assert [severe for severe, _ in problems_of(run)] == [False], "a failing receiver's backlog is its own"
 
 
-def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: int, program: RunningProcess) -> None:
+def test_refused_feeds_unhealthy_channels_and_dead_letters_are_warnings(
+    run: Run, acme: int, program: RunningProcess
+) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
@@ -288,7 +288,7 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     )
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.startswith("✓ It works.  ! 3 things to look at")
+    assert result.stdout.startswith("✓ OK  ! 3 warnings")
     assert "r/python" in result.stdout
     assert "private" in result.stdout
     assert "overheard channel enable acme team" in result.stdout
@@ -300,23 +300,23 @@ def test_refused_feeds_sick_channels_and_dead_letters_are_told(run: Run, acme: i
     assert found["sick_channels"][0]["disabled"] is True
 
 
-def test_a_late_canary_is_severe_and_in_no_count(run: Run, program: RunningProcess) -> None:
+def test_a_late_canary_is_severe_and_not_counted_as_a_workspace(run: Run, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     canaries.ensure(db, 300, now - 1000, lambda text, zone: now)
     heartbeats.record(db, "tick", now)
-    late = (True, "the canary is late: nothing has come out at the end for 17 min")
-    assert late in troubles(run)
+    late = (True, "the canary is late: none has been delivered for 17 min")
+    assert late in problems_of(run)
     found = facts(run)
     assert found["workspaces"] == {"active": 0, "paused": 0}
     assert found["channels"] == {"ok": 0, "failing": 0, "disabled": 0}
     assert found["feeds"] == {"ok": 0, "failing": 0, "new": 0}
     heartbeats.record(db, canaries.BEAT, now)
-    assert late not in troubles(run)
+    assert late not in problems_of(run)
 
 
-def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
-    facts = Facts(
-        0.0, None, None, None, None, None, [Process("tick", 9400, ("late",))],
+def test_a_process_that_supervisord_gave_up_is_a_problem_with_a_remedy() -> None:
+    facts = SystemState(
+        0.0, None, None, None, None, None, [ProcessReport("tick", 9400, ("late",))],
         supervised=[
             SupervisedProcess("fetch", "fetch_0", "FATAL", "Exited too quickly", "/var/log/f"),
             SupervisedProcess("match", "match_0", "STOPPED"),
@@ -324,23 +324,21 @@ def test_what_supervisord_has_given_up_is_told_with_what_to_do() -> None:
         ],
     )  # fmt: skip
     first, second = problems.find(facts, Config())
-    assert (first.what, first.do) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
-    assert (second.severe, second.what) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
-    assert second.do == "see the end of /var/log/f, correct the cause, then: supervisorctl restart fetch:fetch_0"
+    assert (first.message, first.remedy) == ("tick (:9400): late", "see its log; supervisorctl restart tick:*")
+    assert (second.severe, second.message) == (True, "fetch:fetch_0 is FATAL (Exited too quickly)")
+    assert second.remedy == "see the end of /var/log/f, fix the cause, then: supervisorctl restart fetch:fetch_0"
 
 
-def test_a_supervisord_that_does_not_answer_is_told(program: RunningProcess, tmp_path: Path) -> None:
+def test_a_supervisord_that_does_not_answer_is_a_problem(program: RunningProcess, tmp_path: Path) -> None:
     observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
-    facts = observer.look()
+    facts = observer.read()
     assert facts.supervised is None
     assert facts.backed_up is None
-    assert "supervisord does not answer" in " ".join(trouble.what for trouble in problems.find(facts, Config()))
+    assert "supervisord does not answer" in " ".join(trouble.message for trouble in problems.find(facts, Config()))
 
 
-def test_elsewhere_than_on_a_server_nothing_is_known_of_supervisord_and_backups(
-    program: RunningProcess, mark: Path
-) -> None:
-    facts = Observer(program, backup_mark=mark).look()
+def test_supervisord_and_backups_are_unknown_outside_a_server(program: RunningProcess, mark: Path) -> None:
+    facts = Observer(program, backup_mark=mark).read()
     assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
 
 
@@ -351,35 +349,37 @@ def mark(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("age", "told"), [(25 * 3600, []), (50 * 3600, [(False, "no backup was made for 2 days")])])
-def test_a_backup_that_is_missing_is_told(
-    program: RunningProcess, mark: Path, age: float, told: list[tuple[bool, str]]
+@pytest.mark.parametrize(
+    ("age", "expected"), [(25 * 3600, []), (50 * 3600, [(False, "no backup has been made for 2 days")])]
+)
+def test_a_missing_backup_is_a_warning(
+    program: RunningProcess, mark: Path, age: float, expected: list[tuple[bool, str]]
 ) -> None:
     os.utime(mark, (program.clock() - age, program.clock() - age))
-    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).look()
-    found = [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())]
-    assert [trouble for trouble in found if "backup" in trouble[1]] == told
+    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).read()
+    found = [(trouble.severe, trouble.message) for trouble in problems.find(facts, Config())]
+    assert [trouble for trouble in found if "backup" in trouble[1]] == expected
 
 
-def test_queries_that_would_be_refused_today_are_told_once_however_many_processes_have_them() -> None:
+def test_outdated_queries_are_counted_once_for_all_processes() -> None:
     metrics = ProcessMetrics(CollectorRegistry())
     metrics.refused_queries.labels("yes").set(3)
     metrics.refused_queries.labels("no").set(1)
     server = MetricsServer(metrics.registry, list)
     port = server.start("127.0.0.1", 0)
     try:
-        found = processes._ask("127.0.0.1", "match", port)
+        found = processes._report("127.0.0.1", "match", port)
     finally:
         server.stop()
     assert found is not None
-    facts = Facts(0.0, None, None, None, None, None, [found, found])
-    assert [(trouble.severe, trouble.what) for trouble in problems.find(facts, Config())] == [
-        (False, "3 stored queries would be refused today, and are matched as before"),
-        (False, "1 stored query cannot be read, and is not matched"),
+    facts = SystemState(0.0, None, None, None, None, None, [found, found])
+    assert [(trouble.severe, trouble.message) for trouble in problems.find(facts, Config())] == [
+        (False, "3 stored queries would be refused today, and are still matched"),
+        (False, "1 stored query cannot be parsed, and is not matched"),
     ]
 
 
-def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program: RunningProcess) -> None:
+def test_only_a_few_of_many_unhealthy_channels_are_named(run: Run, acme: int, program: RunningProcess) -> None:
     db, now = program.db, program.clock()
     heartbeats.record(db, "tick", now)
     models.Channel.delete().execute(db.peewee)
@@ -387,26 +387,26 @@ def test_of_very_many_sick_channels_a_few_are_named(run: Run, acme: int, program
         {"workspace": acme, "name": f"c{n}", "url": "x", "created_at": now, "failing_since": now} for n in range(300)
     ]
     models.Channel.insert_many(rows).execute(db.peewee)
-    told = [what for _, what in troubles(run)]
-    assert (len(told), told[-1]) == (6, "295 more channels not well")
+    messages = [what for _, what in problems_of(run)]
+    assert (len(messages), messages[-1]) == (6, "295 more unhealthy channels")
     assert (len(facts(run)["sick_channels"]), facts(run)["channels"]["failing"]) == (100, 300)
 
 
 def test_migrate(run: Run) -> None:
     assert "applied 0001_initial" in run("migrate").stdout
-    assert run("migrate").stdout == "The database was up to date already.\n"
+    assert run("migrate").stdout == "The database was already up to date.\n"
 
 
-def test_migrate_check_tells_what_is_to_be_done_from_what_cannot_be_known(run: Run) -> None:
+def test_migrate_check_distinguishes_pending_migrations_from_errors(run: Run) -> None:
     pending = run("migrate", "--check")
-    assert (pending.exit_code, pending.stdout) == (3, "The database is empty: it is made at the first start.\n")
+    assert (pending.exit_code, pending.stdout) == (3, "The database is empty: it is created at the first start.\n")
     run("migrate")
     assert run("migrate", "--check").exit_code == 0
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2"
     assert run("migrate", "--check", OVERHEARD_DATABASE__URL=nowhere).exit_code == 1
 
 
-def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program: RunningProcess) -> None:
+def test_trigger_makes_the_workspace_due_at_the_next_tick(run: Run, acme: int, program: RunningProcess) -> None:
     models.Workspace.update(next_due_at=program.clock() + 900).execute(program.db.peewee)
     result = run("trigger", "acme")
     assert result.exit_code == 0
@@ -414,13 +414,13 @@ def test_trigger_leaves_the_wish_for_the_next_tick(run: Run, acme: int, program:
     assert workspaces.by_name(program.db, "acme").next_due_at <= program.clock()
 
 
-def test_trigger_wait_gives_up(run: Run, acme: int) -> None:
+def test_trigger_wait_ends_after_its_timeout(run: Run, acme: int) -> None:
     result = run("trigger", str(acme), "--wait", "--timeout", "0.01")
     assert result.exit_code == 1
     assert "last tick: never" in result.stderr
 
 
-def test_trigger_refuses_what_cannot_run(run: Run, acme: int) -> None:
+def test_trigger_refuses_unknown_and_paused_workspaces(run: Run, acme: int) -> None:
     assert run("trigger", "nobody").exit_code == 1
     run("workspace", "pause", "acme")
     result = run("trigger", "acme")
@@ -428,7 +428,7 @@ def test_trigger_refuses_what_cannot_run(run: Run, acme: int) -> None:
     assert "overheard workspace resume acme" in result.stderr
 
 
-def test_watching_prints_anew_each_time_until_it_is_told_to_end(folder: Path, program: RunningProcess) -> None:
+def test_watch_prints_repeatedly_until_sigterm(folder: Path, program: RunningProcess) -> None:
     command = [sys.executable, "-m", "overheard.cli", "status", "--watch", "--interval", "0.5", "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or of another encoding: plain words, and no traceback."""
+"""Standard streams that are closed, full or in another encoding: plain messages, and no traceback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ subreddits = ["python"]
 """
 
 
-# Whether the reader is gone before the last word is a matter of time, and click has an exit code of its own for it.
+# Whether the reader is gone before the last write is a matter of timing, and click exits with 1 in that case.
 PIPES = {"overheard --help | true": (1,), "overheard --help | head -1": (1, 141)}
 
 
@@ -38,13 +38,13 @@ def shell(folder: Path, line: str, **environ: str) -> subprocess.CompletedProces
 
 
 def plain(folder: Path) -> dict[str, str]:
-    """An environment without settings of the machine's own."""
+    """Return an environment without the machine's own settings."""
     return {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "OVERHEARD_METRICS__PORT": "0"}
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a database in which there is a workspace."""
+    """Create a folder with a database and a workspace."""
     folder = tmp_path_factory.mktemp("filled")
     (folder / "acme.toml").write_text(ACME)
     assert shell(folder, "overheard import acme.toml").returncode == 0
@@ -71,7 +71,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("overheard import - <&- >&- 2>&-", 2),
     ],
 )
-def test_an_output_that_cannot_be_written(filled: Path, line: str, code: int) -> None:
+def test_unwritable_output_is_an_error_without_a_traceback(filled: Path, line: str, code: int) -> None:
     done = shell(filled, line)
     assert done.returncode in (code, *PIPES.get(line, ())), done
     assert b"Traceback" not in done.stderr
@@ -79,7 +79,7 @@ def test_an_output_that_cannot_be_written(filled: Path, line: str, code: int) ->
     assert b"No space left on device" in done.stderr or "2>" in line or "/dev/full" not in line
 
 
-def test_with_a_closed_output_nothing_is_written_into_the_database(filled: Path) -> None:
+def test_with_closed_streams_nothing_is_printed_into_the_database_file(filled: Path) -> None:
     done = shell(filled, "overheard status <&- >&- 2>&-; overheard check >&- 2>&-; overheard workspace list")
     assert (done.returncode, b"acme" in done.stdout) == (0, True)
 
@@ -93,12 +93,12 @@ def test_with_a_closed_output_nothing_is_written_into_the_database(filled: Path)
     ],
     ids=["ascii", "latin-1", "LC_ALL=C"],
 )
-def test_in_any_encoding_all_is_said_and_nothing_is_lost(filled: Path, environ: dict[str, str]) -> None:
+def test_output_in_any_encoding_loses_nothing(filled: Path, environ: dict[str, str]) -> None:
     commands = ("workspace list", "workspace show acme", "check", "status", "query test café --text café",
                 "workspace list --format csv", "workspace show 'café ✓'", "--help")  # fmt: skip
     listing, export = "workspace list --format json", "export --secrets"
-    asked = (*commands, listing, export, "query test acme")
-    found = dict(zip(asked, forked(filled, *asked, **environ), strict=True))
+    commands_run = (*commands, listing, export, "query test acme")
+    found = dict(zip(commands_run, forked(filled, *commands_run, **environ), strict=True))
     for command in commands:
         code, _, errors = found[command]
         assert code in (0, 1), command
@@ -114,7 +114,7 @@ def test_in_any_encoding_all_is_said_and_nothing_is_lost(filled: Path, environ: 
     assert b"+ " in found["query test acme"][1], "a check mark in its nearest form"
 
 
-# One interpreter in this environment, and a fork of it for each command: most of a command's time is its start.
+# One interpreter, and a fork of it per command: most of a command's time is its start.
 FORKS = """
 import os, shlex, sys
 import click
@@ -123,7 +123,7 @@ from overheard.cli.__main__ import main
 
 context = click.Context(cli)
 for name in cli.list_commands(context):
-    cli.get_command(context, name)  # which imports what it needs, once for all
+    cli.get_command(context, name)  # imports what the command needs, once
 for number, command in enumerate(sys.argv[1:]):
     child = os.fork()
     if child == 0:
@@ -138,7 +138,7 @@ for number, command in enumerate(sys.argv[1:]):
 
 
 def forked(folder: Path, *commands: str, **environ: str) -> list[tuple[int, bytes, bytes]]:
-    """Each command's exit code, output and errors, where the standard streams are as ``environ`` makes them."""
+    """Run commands with ``environ``; return the exit code, stdout and stderr of each."""
     done = subprocess.run(
         [sys.executable, "-c", FORKS, *commands], cwd=folder, env=plain(folder) | environ, capture_output=True,
         timeout=60, check=True,

@@ -64,7 +64,9 @@ slug = "acme"
 
 
 @pytest.mark.parametrize("command", ["pause", "remove"])
-def test_the_canarys_is_overheards_own(run: Run, program: RunningProcess, command: str) -> None:
+def test_the_canarys_workspace_cannot_be_changed_and_is_not_listed(
+    run: Run, program: RunningProcess, command: str
+) -> None:
     canaries.ensure(program.db, 300, program.clock(), lambda text, zone: program.clock())
     result = run("workspace", command, canary.WORKSPACE)
     assert result.exit_code == 1
@@ -75,7 +77,7 @@ def test_the_canarys_is_overheards_own(run: Run, program: RunningProcess, comman
     assert run("channel", "list").stdout == "No channels.\n"
 
 
-def test_add_saves_what_was_said(run: Run, program: RunningProcess) -> None:
+def test_add_saves_all_options(run: Run, program: RunningProcess) -> None:
     result = run(
         "workspace", "add", "acme", "--name", "Acme", "-s", "r/Python", "-s", "linux", "-q", "brand=acme OR x=y",
         "-q", "acmedb", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d", "--digest-channel",
@@ -99,20 +101,20 @@ def test_add_watches_any_source(run: Run, program: RunningProcess) -> None:
         *("-s", "python", "--watch", "reddit:r/Rust", "--watch", "replay:all"),
     )
     assert result.exit_code == 0, result.output
-    assert "looks at the posts of r/python and r/Rust and at the posts of replay:all with 1 query" in result.stdout
+    assert "watches the posts of r/python and r/Rust and the posts of replay:all with 1 query" in result.stdout
     assert "misses" not in result.output, "all of replay is read completely"
     spec = workspace_specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
     watches = (WatchSpec("reddit", ("python", "rust"), ("posts",)), WatchSpec("replay", ("all",), ("posts",)))
     assert (spec.subreddits, spec.watch) == ((), watches)
-    shown = [line.split() for line in run("workspace", "show", "acme").stdout.splitlines() if "Looks at" in line]
+    shown = [line.split() for line in run("workspace", "show", "acme").stdout.splitlines() if "Watches" in line]
     assert shown == [
-        ["Looks", "at", "posts", "of", "r/python,", "r/rust"], ["Looks", "at", "posts", "of", "replay:all"],
+        ["Watches", "posts", "of", "r/python,", "r/rust"], ["Watches", "posts", "of", "replay:all"],
     ]  # fmt: skip
     (row,) = lines(run("workspace", "list", "--format", "json").stdout)
     assert row["feeds"] == 3
 
 
-def test_an_export_with_several_sources_comes_back(run: Run, program: RunningProcess, folder: Path) -> None:
+def test_an_export_with_several_sources_round_trips(run: Run, program: RunningProcess, folder: Path) -> None:
     (folder / "acme.toml").write_text(WATCHES)
     assert run("import", "acme.toml").stdout.splitlines()[0] == "✓ created acme  4 places, 1 query, 0 channels"
     exported = run("export").stdout
@@ -135,7 +137,7 @@ def test_limits_count_the_feeds_of_all_sources(run: Run, folder: Path) -> None:
     assert run("import", "acme.toml", OVERHEARD_LIMITS__FEEDS="5").exit_code == 0
 
 
-def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program: RunningProcess) -> None:
+def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, program: RunningProcess) -> None:
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", "team=https://example.com/d")
     (row,) = channels.listing(program.db)
     assert row.secret is not None
@@ -144,12 +146,12 @@ def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program
     assert "overheard run" in result.stdout
     heartbeats.record(program.db, "tick", program.clock())
     result = run("workspace", "add", "other", "-s", "python", "-q", "x")
-    assert "It is due now" in result.stdout
+    assert "Its first run is due now" in result.stdout
     assert "overheard mentions --workspace other" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (["Acme", "-s", "python", "-q", "x"], "slug 'Acme'"),
         (["acme", "-s", "py thon", "-q", "x"], "cannot be the name of a subreddit"),
@@ -157,24 +159,26 @@ def test_add_shows_the_secret_of_a_webhook_and_what_to_do_next(run: Run, program
         (["acme", "-s", "python", "-q", "x", "--every", "1s"], "too often"),
         (["acme", "-s", "python", "-q", "x", "--timezone", "Berlin"], "Europe/Berlin"),
         (["acme", "-s", "python", "-q", "x", "-c", "nonsense"], "channel"),
-        (["acme", "-q", "x"], "Missing option"),
+        (["acme", "-q", "x"], "give --subreddit or --watch"),
         (["acme", "-q", "x", "--watch", "python"], "write SOURCE:PLACE"),
         (["acme", "-q", "x", "--watch", "redit:python"], "source 'redit' is not known; valid: reddit, replay"),
         (["acme", "-q", "x", "--watch", "canary:overheard-canary"], "valid: reddit, replay"),
         (["acme", "-s", "python"], "Missing option"),
     ],
 )
-def test_what_can_never_work_is_wrong_usage(run: Run, program: RunningProcess, given: list[str], told: str) -> None:
+def test_invalid_options_of_add_are_wrong_usage(
+    run: Run, program: RunningProcess, given: list[str], message: str
+) -> None:
     result = run("workspace", "add", *given)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert workspaces.overview(program.db) == []
 
 
 def test_add_does_not_overwrite(run: Run, acme: int) -> None:
     result = run("workspace", "add", "acme", "-s", "linux", "-q", "y")
     assert result.exit_code == 1
-    assert "exists already" in result.stderr
+    assert "already exists" in result.stderr
 
 
 def test_list(run: Run, mention: Callable[..., None]) -> None:
@@ -189,7 +193,7 @@ def test_list(run: Run, mention: Callable[..., None]) -> None:
     ]  # fmt: skip
 
 
-def test_show_keeps_addresses_to_itself(run: Run, acme: int) -> None:
+def test_show_redacts_channel_urls(run: Run, acme: int) -> None:
     for form in ("table", "json"):
         shown = run("workspace", "show", "acme", "--format", form).stdout
         assert "https://example.com/***" in shown
@@ -197,14 +201,14 @@ def test_show_keeps_addresses_to_itself(run: Run, acme: int) -> None:
         assert "whsec_" not in shown
 
 
-def test_show_tells_of_queries_that_would_be_refused_today(run: Run, acme: int, program: RunningProcess) -> None:
+def test_show_warns_of_queries_that_would_be_refused_today(run: Run, acme: int, program: RunningProcess) -> None:
     assert "refused" not in run("workspace", "show", "acme").stdout
     (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
     assert shown["refused_queries"] == []
     models.Query.update(text="acme or db").where(models.Query.workspace == acme).execute(program.db.peewee)
-    told = " ".join(run("workspace", "show", "acme").stdout.split())
-    assert "query snake would be refused today, and is matched as before: or is not an operator" in told
-    assert "Write OR." in told
+    shown = " ".join(run("workspace", "show", "acme").stdout.split())
+    assert "query snake would be refused today, and is still matched: or is not an operator" in shown
+    assert "Write OR." in shown
     (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
     (found,) = shown["refused_queries"]
     assert (found["query"], found["matched"]) == ("snake", True)
@@ -228,7 +232,7 @@ def test_import_creates_then_updates(run: Run, program: RunningProcess, folder: 
     result = run("import", "all.toml")
     assert result.exit_code == 0, result.output
     assert "created acme" in result.stdout
-    assert "a signing secret was made for team" in result.stdout
+    assert "created a signing secret for team" in result.stdout
     assert "whsec_" not in result.stdout
     secret = channels.listing(program.db)[0].secret
     result = run("import", "-", input=FILE)
@@ -237,7 +241,7 @@ def test_import_creates_then_updates(run: Run, program: RunningProcess, folder: 
     assert channels.listing(program.db)[0].secret == secret
 
 
-def test_import_says_that_all_of_reddit_is_read_in_part(run: Run) -> None:
+def test_import_warns_that_all_of_reddit_is_read_partially(run: Run) -> None:
     workspace = '[[workspace]]\nslug = "{}"\nsubreddits = ["{}"]\n[[workspace.query]]\nname = "q"\ntext = "x"\n'
     result = run("import", "-", input=workspace.format("acme", "python") + workspace.format("big", "all"))
     assert result.exit_code == 0, result.output
@@ -255,13 +259,13 @@ def test_import_is_all_or_nothing(run: Run, program: RunningProcess) -> None:
 
 
 @pytest.mark.parametrize("given", [b"\xff", b"nonsense", b"[[workspaces]]\n", b'workspace = "x"\n'])
-def test_import_refuses_what_is_no_such_file(run: Run, given: bytes) -> None:
+def test_import_rejects_other_files(run: Run, given: bytes) -> None:
     result = run("import", "-", input=given)
     assert result.exit_code == 2
     assert result.stderr.startswith("overheard: stdin: ")
 
 
-def test_export_gives_back_what_was_imported(run: Run, program: RunningProcess) -> None:
+def test_export_round_trips_an_import(run: Run, program: RunningProcess) -> None:
     run("import", "-", input=FILE)
     full = run("export", "--secrets").stdout
     assert "https://example.com/t0ken" in full
@@ -274,7 +278,7 @@ def test_export_gives_back_what_was_imported(run: Run, program: RunningProcess) 
     assert run("export", "nobody").exit_code == 1
 
 
-def test_an_export_without_secrets_has_none_and_is_not_imported(run: Run, acme: int) -> None:
+def test_an_export_without_secrets_cannot_be_imported(run: Run, acme: int) -> None:
     exported = run("export").stdout
     assert "t0ken" not in exported
     assert "whsec_" not in exported
@@ -286,7 +290,7 @@ def test_an_export_without_secrets_has_none_and_is_not_imported(run: Run, acme: 
 
 
 @pytest.mark.parametrize("limit", ["QUERIES", "FEEDS", "CHANNELS"])
-def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(
+def test_growth_beyond_a_limit_is_refused_and_existing_size_is_kept(
     run: Run, program: RunningProcess, limit: str
 ) -> None:
     few = {f"OVERHEARD_LIMITS__{limit}": "1"}
@@ -300,7 +304,7 @@ def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(
     assert run("import", "-", input=two).exit_code == 0
     kept = run("export", "--secrets").stdout
     again = run("import", "-", input=kept, **few)
-    assert again.exit_code == 0, "what is there already stays, whatever the limit is now"
+    assert again.exit_code == 0, "the existing size is kept, whatever the limit is now"
     assert run("export", "--secrets").stdout == kept
     more = kept.replace('["linux", "python"]', '["linux", "python", "rust"]') + (
         '\n[[workspace]]\nslug = "new"\nsubreddits = ["a", "b"]\n'
@@ -311,27 +315,27 @@ def test_what_is_beyond_a_limit_is_refused_and_what_is_there_is_kept(
     assert (added.exit_code, "[limits]" in added.stderr) == (2, True)
 
 
-def test_import_reads_no_more_than_a_file_may_hold(run: Run, program: RunningProcess, folder: Path) -> None:
+def test_import_limits_the_size_of_a_file(run: Run, program: RunningProcess, folder: Path) -> None:
     (folder / "a folder").mkdir()
     (folder / "large.toml").write_bytes(b"#" * ((16 << 20) + 1))
-    told = {
+    hints = {
         "/dev/zero": "larger than the 16,777,216 bytes",
         "large.toml": "larger than the 16,777,216 bytes",
         "a folder": "is a directory",
-        "/dev/null": "describes no workspace",
+        "/dev/null": "has no workspace",
         "absent.toml": "does not exist",
     }
-    for path, hint in told.items():
+    for path, hint in hints.items():
         result = run("import", path)
         assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
 
 
-def test_an_empty_file_is_no_success(run: Run, program: RunningProcess) -> None:
+def test_an_empty_file_is_wrong_usage(run: Run, program: RunningProcess) -> None:
     result = run("import", "-", input="")
-    assert (result.exit_code, "stdin: describes no workspace" in result.stderr) == (2, True)
+    assert (result.exit_code, "stdin: has no workspace" in result.stderr) == (2, True)
 
 
-def test_a_named_pipe_is_waited_for_a_moment(
+def test_import_waits_a_moment_for_a_named_pipe(
     run: Run, program: RunningProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
@@ -346,9 +350,7 @@ def test_a_named_pipe_is_waited_for_a_moment(
     assert result.exit_code == 0, result.stderr
 
 
-def test_a_workspace_is_found_by_a_slug_of_digits_before_its_number(
-    run: Run, acme: int, program: RunningProcess
-) -> None:
+def test_a_slug_of_digits_takes_precedence_over_a_number(run: Run, acme: int, program: RunningProcess) -> None:
     models.Workspace.update(slug="4242").where(models.Workspace.id == acme).execute(program.db.peewee)
     assert run("trigger", "4242").exit_code == 0
     assert run("trigger", str(acme)).exit_code == 0

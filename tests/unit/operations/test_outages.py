@@ -1,4 +1,4 @@
-"""What status calls a problem and what the operator is alerted to are the same outage, told at different ages."""
+"""An outage is a problem in ``status`` first, and an alert later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def failing(seconds: float, *, revoked: bool = False, reason: str | None = "503"
     return source_health.SourceState(failing_since=NOW - seconds, retry_at=NOW, reason=reason, revoked=revoked)
 
 
-def test_nothing_is_broken() -> None:
+def test_there_are_no_outages_of_healthy_sources() -> None:
     assert list(outages(None, source_health.SourceState(), NOW)) == []
     assert (
         list(outages(canaries.CanaryState(300, NOW - 1000, NOW - 10), source_health.SourceState(read_at=NOW), NOW))
@@ -32,7 +32,7 @@ def test_nothing_is_broken() -> None:
         (REDDIT_ALERT_SECONDS + 1, True, "reddit login refused", True, True),
     ],
 )
-def test_reddit_is_on_the_screen_first_and_alerted_to_later(
+def test_a_reddit_outage_is_a_problem_before_it_is_an_alert(
     seconds: float, revoked: bool, kind: str, is_problem: bool, is_alert: bool
 ) -> None:
     (found,) = outages(None, failing(seconds, revoked=revoked), NOW)
@@ -41,8 +41,8 @@ def test_reddit_is_on_the_screen_first_and_alerted_to_later(
 
 
 def test_an_outage_has_a_place_or_a_reason() -> None:
-    bird = canaries.CanaryState(300, NOW - 5000, NOW - 2000)
-    late, away = outages(bird, failing(700, reason=None), NOW)
+    canary = canaries.CanaryState(300, NOW - 5000, NOW - 2000)
+    late, away = outages(canary, failing(700, reason=None), NOW)
     assert (late.kind, late.where, late.since, late.seconds) == ("canary late", "canary", NOW - 2000 + 900, 2000)
     assert (late.is_problem, late.is_alert) == (True, True)
     assert away.where == "no answer"

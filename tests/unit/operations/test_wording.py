@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.operations.wording import ago, ahead, counted, first, span
+from overheard.operations.wording import ago, counted, first_names, span, until
 
 NOW = 1_800_000_000.0
 
@@ -16,15 +16,15 @@ def test_span(seconds: float, text: str) -> None:
     assert span(seconds) == text
 
 
-def test_ago_and_ahead() -> None:
+def test_ago_and_until() -> None:
     assert ago(NOW - 180, NOW) == "3 min ago"
     assert ago(NOW + 2, NOW) == "just now"
     assert ago(None, NOW) == ago(0, NOW) == "never"
-    assert ahead(NOW + 180, NOW) == "in 3 min"
-    assert ahead(NOW - 1, NOW) == "now"
+    assert until(NOW + 180, NOW) == "in 3 min"
+    assert until(NOW - 1, NOW) == "now"
 
 
-def test_counts() -> None:
+def test_counted_and_first_names() -> None:
     assert [counted(number, "query") for number in (0, 1, 2000)] == ["0 queries", "1 query", "2,000 queries"]
-    assert first(["a", "b"], 2) == "a, b"
-    assert first(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert first_names(["a", "b"], 2) == "a, b"
+    assert first_names(["a", "b", "c"], 2) == "a, b and 1 more"

@@ -15,7 +15,7 @@ from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, PermanentError, RetryableError, Unavailable
 from overheard.notices import Notice
-from overheard.operations.operator_alert import alert_channel, compose, said
+from overheard.operations.operator_alert import alert_channel, alert_error, compose
 from producers.alerts import FAILING_TICKS, OperatorAlerts
 
 Metric = Callable[..., float]
@@ -294,8 +294,8 @@ def test_the_alert_channel_is_validated() -> None:
 
     with pytest.raises(InvalidInput) as error:
         alert_channel(config(url="http://127.0.0.1/hunter2", secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
-    assert "[alerts] allow_private" in said(error.value)
-    assert "hunter2" not in said(error.value)
+    assert "[alerts] allow_private" in alert_error(error.value)
+    assert "hunter2" not in alert_error(error.value)
     allowed = config(url="http://127.0.0.1/x", secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", allow_private=True)
     assert alert_channel(allowed).kind == "webhook"
     assert alert_channel(config(url="null://")).kind == "null"

@@ -1,4 +1,4 @@
-"""How the command line behaves as a whole: commands loaded when they are called, faults told in plain words."""
+"""The root of the command line: lazy loading of commands, and errors as plain messages with exit codes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import click
 
-from overheard.cli.streams import READER_GONE, forget_stdout
-from overheard.errors import ConfigError, InvalidInput, OverheardError
+from overheard.cli.streams import SIGPIPE_EXIT_CODE, discard_stdout
+from overheard.errors import ConfigError, OverheardError
 
-INTERRUPTED = 130  # as shells count a process that Ctrl-C ended
+SIGINT_EXIT_CODE = 130  # 128 + SIGINT, as shells report a process that Ctrl-C ended
 
 
-class Entry(NamedTuple):
-    """A command: the attribute that holds it, the line that ``--help`` says of it, and under which heading."""
+class CommandEntry(NamedTuple):
+    """A command: ``module:attribute``, its line in ``--help``, and the heading above that line."""
 
     target: str
     help: str
@@ -24,34 +24,38 @@ class Entry(NamedTuple):
 
 
 class CliError(click.ClickException):
-    """Told as ``overheard: …`` on stderr, a line for each problem."""
+    """An error, printed as ``overheard: …`` on stderr; further lines of the message are indented."""
 
     exit_code = 1
 
     def show(self, file: Any = None) -> None:
-        from overheard.cli.output import complain
+        # Imported here: it needs rich, and `--help` must not.
+        from overheard.cli.output import print_error
 
-        complain(self.message)
+        print_error(self.message)
 
 
 class WrongUsage(CliError):
-    """What was typed, or configured, can never work."""
+    """Arguments or a configuration that can never work."""
 
     exit_code = 2
 
 
-class Commands(click.Group):
-    """The root group. ``entries`` are imported only when they are called: ``--help`` needs none of them."""
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called: ``--help`` stays fast. ``aliases`` are not listed."""
 
-    def __init__(self, *args: Any, entries: Mapping[str, Entry], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, entries: Mapping[str, CommandEntry], aliases: Mapping[str, str], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.entries = entries
+        self.aliases = aliases
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.entries)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        entry = self.entries.get(name)
+        entry = self.entries.get(self.aliases.get(name, name))
         if entry is None:
             return None
         module, _, attribute = entry.target.partition(":")
@@ -62,8 +66,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(context, args)
         except click.UsageError as error:
-            near = difflib.get_close_matches(args[0], self.entries, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            nearest = difflib.get_close_matches(args[0], self.entries, n=1)
+            hint = f" Did you mean {nearest[0]}?" if nearest else ""
             raise click.UsageError(f"{error.format_message()}{hint}", context) from None
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -81,15 +85,15 @@ class Commands(click.Group):
             raise WrongUsage("\n".join(error.problems)) from None
         except (OverheardError, OSError) as error:
             if isinstance(error, BrokenPipeError):
-                forget_stdout()
-                raise click.exceptions.Exit(READER_GONE) from None
-            raise CliError(_told(error)) from None
+                discard_stdout()
+                raise click.exceptions.Exit(SIGPIPE_EXIT_CODE) from None
+            raise CliError(_message(error)) from None
         except KeyboardInterrupt:
-            raise click.exceptions.Exit(INTERRUPTED) from None
+            raise click.exceptions.Exit(SIGINT_EXIT_CODE) from None
 
 
-def _told(error: OverheardError | OSError) -> str:
-    if isinstance(error, InvalidInput) or not isinstance(error, OSError):
+def _message(error: OverheardError | OSError) -> str:
+    if not isinstance(error, OSError):
         return str(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or type(error).__name__}"

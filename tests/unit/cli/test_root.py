@@ -1,4 +1,4 @@
-"""The command line as a whole: help, exit codes, and how faults are told."""
+"""The command line as a whole: help, exit codes, error messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_every_command_exists_and_explains_itself(run: Run, name: str) -> None:
+def test_every_command_exists_and_has_help(run: Run, name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert isinstance(command, click.Command)
     assert command.help
@@ -54,13 +54,13 @@ def test_every_command_exists_and_explains_itself(run: Run, name: str) -> None:
         assert "Usage: overheard" in result.stdout
 
 
-def test_a_mistyped_command_is_wrong_usage_and_the_nearest_is_named(run: Run) -> None:
+def test_a_mistyped_command_is_wrong_usage_with_a_suggestion(run: Run) -> None:
     result = run("statsu")
     assert result.exit_code == 2
     assert "Did you mean status?" in result.stderr
 
 
-def test_a_wrong_configuration_names_every_problem(run: Run, folder: Path) -> None:
+def test_an_invalid_configuration_lists_every_problem(run: Run, folder: Path) -> None:
     (folder / "mine.toml").write_text("[tick]\nintervall = 3\n[bus]\nurl = 7\n[nothing]\n")
     result = run("--config", "mine.toml", "status")
     assert result.exit_code == 2
@@ -70,14 +70,14 @@ def test_a_wrong_configuration_names_every_problem(run: Run, folder: Path) -> No
     assert "there is no section [nothing]" in result.stderr
 
 
-def test_the_configuration_may_be_named_by_the_environment(run: Run, folder: Path) -> None:
+def test_the_environment_may_name_the_configuration_file(run: Run, folder: Path) -> None:
     (folder / "other.toml").write_text('[database]\nurl = "sqlite:///other.db"\n')
     assert run("migrate", OVERHEARD_CONFIG="other.toml").exit_code == 0
     assert (folder / "other.db").exists()
     assert run("workspace", "list", OVERHEARD_CONFIG="absent.toml").exit_code == 2
 
 
-def test_a_fault_is_one_line_and_no_traceback(run: Run, program: RunningProcess) -> None:
+def test_an_error_is_one_line_without_a_traceback(run: Run, program: RunningProcess) -> None:
     result = run("workspace", "show", "nobody")
     assert result.exit_code == 1
     assert (
@@ -85,7 +85,7 @@ def test_a_fault_is_one_line_and_no_traceback(run: Run, program: RunningProcess)
     )
 
 
-def test_a_database_that_cannot_be_reached_is_told(run: Run) -> None:
+def test_an_unreachable_database_is_an_error_without_the_password(run: Run) -> None:
     url = "postgresql://me:hunter2@127.0.0.1:1/overheard"
     result = run("workspace", "list", OVERHEARD_DATABASE__URL=url)
     assert result.exit_code == 1
@@ -93,17 +93,17 @@ def test_a_database_that_cannot_be_reached_is_told(run: Run) -> None:
     assert "hunter2" not in result.stderr
 
 
-def test_ctrl_c_ends_quietly_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_exits_with_130_and_no_output(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("overheard.cli.workspaces.open_app", interrupted)
+    monkeypatch.setattr("overheard.cli.workspaces.open_program", interrupted)
     result = run("workspace", "list")
     assert result.exit_code == 130
     assert result.output.strip() == ""
 
 
-def test_a_reader_that_goes_away_is_no_fault(folder: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(folder: Path) -> None:
     (folder / "items.jsonl").write_text('{"body": "python"}\n' * 200_000)
     read, write = os.pipe()
     command = [sys.executable, "-m", "overheard.cli", "query", "test", "python", "--file", "items.jsonl"]
@@ -115,7 +115,7 @@ def test_a_reader_that_goes_away_is_no_fault(folder: Path) -> None:
     assert (process.returncode, errors) == (141, "")
 
 
-def test_a_stdout_that_was_closed_before_is_no_fault(folder: Path) -> None:
+def test_a_closed_stdout_is_not_an_error(folder: Path) -> None:
     command = f"exec {shlex.quote(sys.executable)} -m overheard.cli workspace list >&-"
     done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, stderr=subprocess.PIPE, text=True)
     assert "Traceback" not in done.stderr
@@ -123,7 +123,7 @@ def test_a_stdout_that_was_closed_before_is_no_fault(folder: Path) -> None:
 
 @pytest.fixture
 def behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database that has seen the first migration only, with a workspace in it."""
+    """Create a database at the first migration, with a workspace in it; return its path."""
     old = folder / "migrations"
     old.mkdir()
     first = migrate.DIRECTORY / "0001_initial.py"
@@ -151,10 +151,11 @@ def schema(path: Path) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     "command",
     ["mentions", "mentions --format json", "workspace list", "workspace show acme", "workspace pause acme", "export",
-     "channel list", "dead list", "trigger acme", "forget --workspace acme --dry-run", "status", "status --format json",
+     "channel list", "dead-letters list", "trigger acme",
+     "forget --workspace acme --dry-run", "status", "status --format json",
      "workspace add bolt -s python -q x"],
 )  # fmt: skip
-def test_no_command_but_migrate_and_run_migrates(run: Run, behind: Path, command: str) -> None:
+def test_only_migrate_and_run_migrate(run: Run, behind: Path, command: str) -> None:
     before = schema(behind)
     result = run(*command.split())
     assert (result.exit_code, "run `overheard migrate`" in result.stderr) == (2, True)
@@ -162,7 +163,7 @@ def test_no_command_but_migrate_and_run_migrates(run: Run, behind: Path, command
     assert not list(behind.parent.glob("*.backup"))
 
 
-def test_migrate_copies_first_and_says_where(run: Run, behind: Path) -> None:
+def test_migrate_copies_the_file_first_and_prints_where(run: Run, behind: Path) -> None:
     before = schema(behind)
     result = run("migrate")
     copy = behind.with_name("overheard.db.0001_initial.backup")
@@ -170,11 +171,11 @@ def test_migrate_copies_first_and_says_where(run: Run, behind: Path) -> None:
     assert f"copied to {copy}" in result.stdout
     assert schema(copy) == before
     assert run("workspace", "list").stdout.splitlines()[1].startswith("acme")
-    assert run("migrate").stdout == "The database was up to date already.\n"
+    assert run("migrate").stdout == "The database was already up to date.\n"
     assert list(behind.parent.glob("*.backup")) == [copy]
 
 
-def test_a_process_that_stays_migrates_and_copies_too(behind: Path) -> None:
+def test_a_long_running_process_migrates_and_copies_too(behind: Path) -> None:
     made = RunningProcess(Config())
     with capture_logs() as lines:
         made.ready_database()
@@ -183,8 +184,8 @@ def test_a_process_that_stays_migrates_and_copies_too(behind: Path) -> None:
     assert [(line["event"], line["path"]) for line in lines] == [("database copied before it is migrated", str(copy))]
 
 
-@pytest.mark.parametrize("command", ["mentions", "workspace list", "export", "dead list", "channel list"])
-def test_where_there_is_no_database_reading_makes_none(run: Run, folder: Path, command: str) -> None:
+@pytest.mark.parametrize("command", ["mentions", "workspace list", "export", "dead-letters list", "channel list"])
+def test_reading_does_not_create_a_database(run: Run, folder: Path, command: str) -> None:
     result = run(*command.split())
     assert result.exit_code == 2
     assert f"overheard: there is no database yet: {folder}/overheard.db\n" in result.stderr
@@ -192,7 +193,7 @@ def test_where_there_is_no_database_reading_makes_none(run: Run, folder: Path, c
 
 
 @pytest.mark.parametrize("command", ["mentions", "migrate", "run", "workspace add acme -s python -q x"])
-def test_a_path_that_sqlite_cannot_use_is_named_with_the_remedy(run: Run, folder: Path, command: str) -> None:
+def test_an_unusable_sqlite_path_is_an_error_with_a_remedy(run: Run, folder: Path, command: str) -> None:
     result = run(*command.split(), OVERHEARD_DATABASE__URL="sqlite:///absent/x.db")
     assert result.exit_code == 2
     assert f"[database] url: SQLite cannot use {folder}/absent/x.db: there is no folder" in result.stderr

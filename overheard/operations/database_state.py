@@ -1,0 +1,128 @@
+"""What the database knows about the system: the vital signs that the tick's gauges show, and the rest for `status`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from overheard.config import Config
+from overheard.db import (
+    budgets,
+    canaries,
+    channels,
+    dead_letters,
+    delivery_backlog,
+    feeds,
+    gaps,
+    heartbeats,
+    refreshes,
+    schedules,
+    source_health,
+    workspaces,
+)
+from overheard.db.channels import FailingChannel
+from overheard.db.database import Db
+from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
+from overheard.db.feeds import FailingFeed
+from overheard.sources.reddit.names import SOURCE, budget_key
+
+OVERDUE_SECONDS = 120.0  # unfinished work older than this is a problem; chosen, not measured
+DAY_SECONDS = 86400.0
+BACKLOG_SWEEPS = 5  # × [tick] sweep_after: the tick leaves work that is still queued alone for the same time
+DETAILED_ROWS = 100  # failing feeds and channels listed in full; the others are only counted
+
+
+class VitalSigns(msgspec.Struct, frozen=True):
+    """The state of the database at ``at``, as far as the tick's gauges show it. Times are seconds since the epoch.
+
+    ``oldest`` maps each kind of work (run, poll, delivery, digest) to the time since when its oldest unfinished piece
+    has been waiting; None if there is none.
+    """
+
+    at: float
+    waiting: schedules.WaitingWorkspace | None
+    oldest: dict[str, float | None]
+    feeds: dict[str, int]
+    oldest_fresh_at: float | None
+    remaining: float | None
+    booked: float
+    reddit: source_health.SourceState
+    channels: dict[str, int]
+    dead_letters: int
+
+    @property
+    def ages(self) -> dict[str, float | None]:
+        """Return how many seconds the oldest work of each kind has waited."""
+        return {work: None if since is None else max(self.at - since, 0.0) for work, since in self.oldest.items()}
+
+    @property
+    def lag(self) -> float | None:
+        """Return the seconds since the least recently read healthy feed was read."""
+        return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
+
+
+class DatabaseState(VitalSigns, frozen=True, kw_only=True):
+    """The vital signs and everything that is too expensive to query on every tick."""
+
+    last_tick_at: float | None
+    active: int
+    paused: int
+    refused: list[FailingFeed]
+    gaps: int
+    gaps_last_day: int  # the open gaps that were found in the last 24 hours
+    unhealthy_channels: list[FailingChannel]
+    deliveries: DeliveryQueue
+    backlog: DeliveryBacklog | None
+    canary: canaries.CanaryState | None
+    unreadable_schedules: list[schedules.UnreadableSchedule]
+    watched_sources: list[str]
+
+    @property
+    def in_use(self) -> bool:
+        """Return True if there is a workspace and a tick has run at least once."""
+        return self.last_tick_at is not None and self.active + self.paused > 0
+
+
+def vital_signs(db: Db, budget: str, now: float) -> VitalSigns:
+    """Read what the gauges show. ``budget`` is the key of Reddit's budget."""
+    remaining, booked = budgets.usage(db, budget)
+    waiting = schedules.longest_waiting(db, now)
+    return VitalSigns(
+        at=now,
+        waiting=waiting,
+        oldest={
+            "run": None if waiting is None else waiting.since,
+            "poll": feeds.oldest_poll(db, now),
+            "delivery": delivery_backlog.oldest_due(db, now),
+            "digest": schedules.oldest_digest(db, now),
+        },
+        feeds=feeds.states(db),
+        oldest_fresh_at=feeds.oldest_fresh(db),
+        remaining=remaining,
+        booked=booked,
+        reddit=source_health.state(db, SOURCE),
+        channels=channels.states(db),
+        dead_letters=dead_letters.count(db),
+    )
+
+
+def database_state(db: Db, config: Config, now: float) -> DatabaseState:
+    """Read the vital signs and the details."""
+    signs = vital_signs(db, budget_key(config.sources.reddit.client_in_use), now)
+    active, paused = workspaces.count_active_and_paused(db)
+    has_failing_feeds = signs.feeds["failing"] > 0
+    has_unhealthy_channels = signs.channels["failing"] + signs.channels["disabled"] > 0
+    return DatabaseState(
+        **msgspec.structs.asdict(signs),
+        last_tick_at=heartbeats.last_at(db, "tick"),
+        active=active,
+        paused=paused,
+        refused=feeds.failing(db, DETAILED_ROWS) if has_failing_feeds else [],
+        gaps=gaps.count_open(db),
+        gaps_last_day=gaps.count_open(db, now - DAY_SECONDS),
+        unhealthy_channels=channels.failing_or_disabled(db, DETAILED_ROWS) if has_unhealthy_channels else [],
+        deliveries=delivery_backlog.waiting(db, now, OVERDUE_SECONDS),
+        backlog=delivery_backlog.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
+        canary=canaries.state(db),
+        unreadable_schedules=schedules.unreadable_schedules(db),
+        watched_sources=refreshes.watched_sources(db),
+    )
