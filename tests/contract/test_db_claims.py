@@ -65,7 +65,7 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
         assert len(three + four) == len(set(three + four)) >= 6
 
 
-@pytest.mark.parametrize("claim", [workspaces.claim_due, workspaces.claim_digests])
+@pytest.mark.parametrize("claim", [schedules.claim_due, schedules.claim_digests])
 def test_what_another_tick_claims_between_look_and_claim_is_left_to_it(
     world: Any, db: Db, clock: Any, claim: Any
 ) -> None:

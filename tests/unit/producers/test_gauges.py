@@ -182,7 +182,7 @@ def test_an_unavailable_database_does_not_hide_the_bus_gauges(
     def broken(db: Db, budget: str, now: float) -> None:
         Workspace.select().where("no such thing").get(db.peewee)
 
-    monkeypatch.setattr(gauges_module, "vitals", broken)
+    monkeypatch.setattr(gauges_module, "vital_signs", broken)
     with capture_logs() as lines:
         gauges.gather()
     assert [entry["of"] for entry in lines] == ["database"]
