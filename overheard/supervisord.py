@@ -10,6 +10,7 @@ from xml.parsers.expat import ExpatError
 
 import msgspec
 
+from overheard.decoding import converter
 from overheard.errors import Unavailable
 
 # supervisord sets it for its programs; on a server, /usr/local/bin/overheard sets it, too.
@@ -39,12 +40,15 @@ class SupervisedProcess(msgspec.Struct, frozen=True):
         return int(number) if number.isdecimal() else 0
 
 
+_to_processes = converter(list[SupervisedProcess])
+
+
 def processes(url: str, *, timeout: float = ANSWER_SECONDS) -> list[SupervisedProcess]:
     """Return all processes of the supervisord at ``unix:///path``, running or not. Raises Unavailable."""
     path = url.removeprefix(SCHEME)
     try:
         with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path, timeout)) as proxy:
-            return msgspec.convert(proxy.supervisor.getAllProcessInfo(), list[SupervisedProcess])
+            return _to_processes(proxy.supervisor.getAllProcessInfo())
     except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError, msgspec.ValidationError) as error:
         reason = error.faultString if isinstance(error, xmlrpc.client.Fault) else str(error) or type(error).__name__
         raise Unavailable(f"supervisord does not answer on {path}: {reason}") from None

@@ -55,6 +55,9 @@ class OmittedBody(msgspec.Struct, frozen=True):
     not_kept: str
 
 
+_OMITTED_BODY = msgspec.json.Decoder(OmittedBody)
+
+
 def body_hash(body: bytes) -> str:
     """Return an id for a body that has none."""
     return hashlib.sha256(body).hexdigest()
@@ -98,7 +101,7 @@ def _without_texts(message: ItemsFetched | ItemsMatched) -> dict[str, Any]:
 def why_not_kept(body: bytes) -> str | None:
     """Return why a stored body is not the message itself; None if it is."""
     try:
-        return msgspec.json.decode(body, type=OmittedBody).not_kept
+        return _OMITTED_BODY.decode(body).not_kept
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
 

@@ -70,7 +70,7 @@ def requested_delay(header: str | None, body: bytes, *, now: float) -> float | N
     Discord writes ``retry_after`` (seconds), Telegram ``parameters.retry_after``, Matrix ``retry_after_ms``.
     """
     try:
-        limit = msgspec.json.decode(body, type=_RateLimitBody)
+        limit = _RATE_LIMIT_BODY.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         limit = _RateLimitBody()
     seconds = (limit.retry_after, limit.parameters.retry_after, limit.retry_after_ms / 1000)
@@ -85,6 +85,9 @@ class _RetryAfter(msgspec.Struct):
 class _RateLimitBody(_RetryAfter):
     retry_after_ms: float = 0.0
     parameters: _RetryAfter = msgspec.field(default_factory=_RetryAfter)
+
+
+_RATE_LIMIT_BODY = msgspec.json.Decoder(_RateLimitBody)
 
 
 def _until(header: str, now: float) -> float:

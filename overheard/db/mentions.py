@@ -38,6 +38,8 @@ COLUMNS = (
 )
 SLUG, CREATED_AT = 1, 10  # positions in COLUMNS
 REDDIT = "reddit"  # its places are subreddits, and receivers of its mentions get them under that key, too
+_HIGHLIGHTS = msgspec.json.Decoder(tuple[tuple[str, int, int], ...])
+_QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
 
 
 def rows() -> Any:
@@ -79,14 +81,14 @@ def _public(row: Sequence[Any]) -> PublicMention:
         created_at=rfc3339(created_at),
         stored_at=rfc3339(stored_at),
         queries=(),
-        highlights=msgspec.json.decode(highlights, type=tuple[tuple[str, int, int], ...]),
+        highlights=_HIGHLIGHTS.decode(highlights),
         id=str(key),
         source=source,
         place=place,
         thread=thread,
         thread_title=thread_title,
         url=url,
-        query_ids=msgspec.json.decode(query_ids, type=tuple[int, ...]),
+        query_ids=_QUERY_IDS.decode(query_ids),
         backfilled=backfilled,
     )
 

@@ -24,6 +24,7 @@ from overheard.sources.registry import is_internal
 
 UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
+_TARGETS = msgspec.json.Decoder(list[PollTarget])
 
 
 class StoreResult(msgspec.Struct, frozen=True):
@@ -213,7 +214,7 @@ def _record_part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
     # A part that was matched twice may have been cut into different pieces each time.
     if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
         return []
-    gaps = groups.finish(db, part.poll, started_at, msgspec.json.decode(targets, type=list[PollTarget]), now)
+    gaps = groups.finish(db, part.poll, started_at, _TARGETS.decode(targets), now)
     _finish_poll(db, poll=part.poll, now=now)
     return gaps
 

@@ -12,6 +12,7 @@ import msgspec
 from overheard.channels import ChannelOptions
 from overheard.channels.redact import HIDDEN
 from overheard.channels.rendering.sanitize import truncate
+from overheard.decoding import converter
 from overheard.errors import InvalidInput
 from overheard.input_files import parse_toml
 from overheard.invisible_characters import toml_escaped
@@ -42,6 +43,10 @@ class _WorkspaceFile(msgspec.Struct, forbid_unknown_fields=True):
     workspace: tuple[dict[str, Any], ...] = ()
 
 
+_to_file = converter(_WorkspaceFile)
+_to_spec = converter(WorkspaceSpec)
+
+
 def read(
     text: str | bytes, where: str, options: ChannelOptions = ANY_ADDRESS, check_limits: LimitCheck = unlimited
 ) -> list[WorkspaceSpec]:
@@ -51,7 +56,7 @@ def read(
     """
     tables = parse_toml(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), where)
     try:
-        file = msgspec.convert(tables, _WorkspaceFile)
+        file = _to_file(tables)
     except msgspec.ValidationError as error:
         raise InvalidInput(
             f"{where}: {truncate(str(error), MESSAGE_MAX_CHARS)}; it consists of [[workspace]] tables"
@@ -77,7 +82,7 @@ def _read_one(
     """Return the normalized workspace, or None, and all its problems."""
     found = list(_unknown_keys(table))
     try:
-        spec = msgspec.convert(table, WorkspaceSpec)
+        spec = _to_spec(table)
     except msgspec.ValidationError as error:
         return None, [*found, _with_choices(str(error))]
     found += problems(spec, options, check_limits)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from overheard.decoding import converter
 from overheard.errors import RetryableError
 from overheard.items import Item, ItemKind
 from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_of_permalink
@@ -57,6 +58,12 @@ class _Listing(msgspec.Struct):
     data: _Children
 
 
+_to_listing = converter(_Listing)
+_to_child = converter(_Child)
+_to_post = converter(_Post)
+_to_comment = converter(_Comment)
+
+
 class ParsedChild(msgspec.Struct, frozen=True):
     """A child of a listing: its item, or None and what is ``wrong`` with it.
 
@@ -71,7 +78,7 @@ class ParsedChild(msgspec.Struct, frozen=True):
 def parse_listing(answer: object) -> _Children:
     """Return the listing in a decoded answer. Raises RetryableError when the answer is not a listing."""
     try:
-        listing = msgspec.convert(answer, _Listing).data
+        listing = _to_listing(answer).data
     except UNREADABLE as error:
         raise RetryableError(f"Reddit's answer is not a listing: {_reason(error)}") from None
     if listing.after is not None and not FULLNAME.fullmatch(listing.after):
@@ -96,12 +103,12 @@ def _reason(error: Exception) -> str:
 
 
 def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
-    child = msgspec.convert(raw, _Child)
+    child = _to_child(raw)
     kind: ItemKind = "comment" if child.kind == PREFIX["comment"] else "post"
     if child.kind != PREFIX[kind] or (wanted and kind != wanted):
         raise msgspec.ValidationError("it is of another kind")
     if kind == "post":
-        post = msgspec.convert(child.data, _Post)
+        post = _to_post(child.data)
         body = post.selftext or ""
         item = msgspec.structs.replace(
             _item(kind, post, post.name, body), title=sanitized(post.title), url=sanitized(post.url or "")
@@ -110,7 +117,7 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
         return ParsedChild(
             item, gone=bool(post.removed_by_category) or (item.author is None and body in REMOVED_BODIES)
         )
-    comment = msgspec.convert(child.data, _Comment)
+    comment = _to_comment(child.data)
     # `link_id` may be missing, but the permalink names the post as well.
     thread = (
         comment.link_id

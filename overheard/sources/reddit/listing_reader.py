@@ -75,6 +75,10 @@ class ListingPosition(msgspec.Struct, omit_defaults=True):
     steps: int = 0  # anchors tried since the latest page with new items
 
 
+_CURSOR = msgspec.json.Decoder(ListingCursor)
+_POSITION = msgspec.json.Decoder(ListingPosition)
+
+
 class ListingReader:
     """Reads the merged listing of the request's places, one page per instance, from the newest page backwards.
 
@@ -84,8 +88,8 @@ class ListingReader:
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
         self._names = frozenset(request.places)
-        self._previous = msgspec.json.decode(cursor, type=ListingCursor) if cursor else ListingCursor()
-        self._at = msgspec.json.decode(position, type=ListingPosition) if position else ListingPosition()
+        self._previous = _CURSOR.decode(cursor) if cursor else ListingCursor()
+        self._at = _POSITION.decode(position) if position else ListingPosition()
         self._known = self._names_that_count()
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
@@ -228,10 +232,10 @@ def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
     """Return ``older`` with the feeds of the groups that join it, all of which were read more recently."""
     if older is None:
         return None
-    base = msgspec.json.decode(older, type=ListingCursor)
+    base = _CURSOR.decode(older)
     for cursor in newer:
         if cursor is not None:
-            other = msgspec.json.decode(cursor, type=ListingCursor)
+            other = _CURSOR.decode(cursor)
             base.aside |= other.aside | other.last
     return msgspec.json.encode(base).decode()
 

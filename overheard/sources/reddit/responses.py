@@ -52,6 +52,9 @@ class _Body(msgspec.Struct):
     error: object = None
 
 
+_BODY = msgspec.json.Decoder(_Body)
+
+
 def is_blocked(answer: requests.Response) -> bool:
     """Return True if Reddit's edge blocks this machine. A refusal by Reddit itself has a JSON body."""
     return answer.status_code == 403 and _body(answer.content) is None
@@ -127,6 +130,6 @@ def _path(headers: Mapping[str, str]) -> str:
 def _body(content: bytes) -> _Body | None:
     """Return the error fields of a JSON body; None for anything else, such as a web page."""
     try:
-        return msgspec.json.decode(content, type=_Body)
+        return _BODY.decode(content)
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return None

@@ -42,6 +42,9 @@ class ReplayProgress(msgspec.Struct, omit_defaults=True):
     files: dict[str, FilePosition] = {}
 
 
+_PROGRESS = msgspec.json.Decoder(ReplayProgress)
+
+
 class PageBuilder(msgspec.Struct):
     """The content of a page while it is being read."""
 
@@ -73,7 +76,7 @@ class ReplaySource(SingleFeedSource):
             return Page(items=())
         (place,) = request.places
         text = request.position or request.cursor
-        progress = msgspec.json.decode(text, type=ReplayProgress) if text else ReplayProgress(self._clock())
+        progress = _PROGRESS.decode(text) if text else ReplayProgress(self._clock())
         page, paths = PageBuilder(), self._files.paths()
         # Drop files that no longer exist: in a folder where files come and go, the cursor would grow without bound.
         present = {path.name for path in paths}
