@@ -140,7 +140,7 @@ def test_processes_that_start_before_rabbitmq_wait_for_it(tmp_path: Path, postgr
             farm.everything()
             for name, line in (
                 ("actors", "cannot be reached yet"),
-                ("ingress", "waits for the bus"),
+                ("ingress", "waiting for the bus"),
                 ("tick", "tick failed"),
             ):
                 farm.wait(lambda: line in farm.log(name), lambda: f"{name} did not log it")  # noqa: B023

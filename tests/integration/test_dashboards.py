@@ -110,11 +110,11 @@ def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServ
     for series in ProcessMetrics(CollectorRegistry()).series:
         if series.type != "gauge":
             continue
-        if series.by == SET_BY_TICK:
+        if series.set_by == SET_BY_TICK:
             assert shown[series.name] == {"tick"}, series.name
-        elif series.by == SET_BY_STAGES_AND_INGRESS:
+        elif series.set_by == SET_BY_STAGES_AND_INGRESS:
             assert shown[series.name] & {"tick", "ingress"} == {"ingress"}, series.name
-        elif series.by != SET_BY_EVERY_PROCESS:
+        elif series.set_by != SET_BY_EVERY_PROCESS:
             assert not shown[series.name] & {"tick", "ingress"}, series.name
 
 

@@ -27,7 +27,7 @@ def health(port: int) -> tuple[int, str]:
 
 
 def consumers(url: str) -> int:
-    found, _ = queue_depths.look(url)
+    found, _ = queue_depths.inspect(url)
     return sum(queue.workers or 0 for queue in found if queue.name == "match")
 
 
