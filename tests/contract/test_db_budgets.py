@@ -7,7 +7,6 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import BudgetExhausted, Unavailable
 from overheard.permits import Permit, SparePermit
+from tests.fixtures import Race
 
 ROOT = Path(__file__).parents[2]
 TINY = 0.002  # seconds: SQLite's clock counts milliseconds
@@ -96,7 +96,7 @@ def test_the_queue_has_a_maximum_length(db: Db) -> None:
     assert Budget.select(Budget.tat).scalar(db.peewee) == booked, "a refused reservation books nothing"
 
 
-def test_threads_share_one_queue(db: Db, race: Any) -> None:
+def test_threads_share_one_queue(db: Db, race: Race) -> None:
     one = limiter(db, burst=3)
 
     def ten() -> list[float]:
@@ -268,7 +268,7 @@ def test_a_blocked_or_scarce_budget_has_no_spare_token(db: Db) -> None:
     assert one.spare("reddit:x") == 0, "that was another window"
 
 
-def test_of_many_at_once_one_gets_the_spare_token(db: Db, race: Any) -> None:
+def test_of_many_at_once_one_gets_the_spare_token(db: Db, race: Race) -> None:
     one = limiter(db, per_minute=60, burst=3)
     one.reserve("reddit:x")
     for _ in range(10):
@@ -294,7 +294,7 @@ def test_a_permit_that_can_wait_takes_spare_tokens_only(db: Db) -> None:
 
 
 def test_an_urgent_permit_reserves_as_often_as_its_share_allows(db: Db) -> None:
-    one, waits = DatabaseLimiter(db, {"reddit": Rate(60, 1), "channel": Rate(6, 1)}), []  # type: Any, list[float]
+    one, waits = DatabaseLimiter(db, {"reddit": Rate(60, 1), "channel": Rate(6, 1)}), []  # type: DatabaseLimiter, list[float]
     for _ in range(4):
         one.reserve("reddit:x")
     with pytest.raises(BudgetExhausted) as caught:
@@ -361,6 +361,6 @@ def test_as_many_triggers_as_an_hour_has_come_at_once_and_then_one_by_one(db: Db
     assert [budgets.try_acquire_trigger(db, 3, 1) for _ in range(2)] == [True, False]
 
 
-def test_concurrent_triggers_do_not_exceed_the_limit(db: Db, race: Any) -> None:
+def test_concurrent_triggers_do_not_exceed_the_limit(db: Db, race: Race) -> None:
     admitted = race(*[lambda: [budgets.try_acquire_trigger(db, 1, 10) for _ in range(10)]] * 4)
     assert sum(itertools.chain.from_iterable(admitted)) == 10

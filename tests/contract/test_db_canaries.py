@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 
@@ -28,13 +26,14 @@ from overheard.errors import InvalidInput
 from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
+from tests.fixtures import Clock, Race, World
 
 
-def keep(db: Db, clock: Any, interval: int = 300) -> None:
+def keep(db: Db, clock: Clock, interval: int = 300) -> None:
     canaries.ensure(db, interval, clock(), lambda text, timezone: clock() + 300)
 
 
-def arrive(world: Any, *, sent: bool = True) -> str:
+def arrive(world: World, *, sent: bool = True) -> str:
     """Store a canary as the stages do, and deliver it."""
     db, now = world.db, world.clock()
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
@@ -51,7 +50,7 @@ def arrive(world: Any, *, sent: bool = True) -> str:
     return str(item.id)
 
 
-def test_the_canary_is_due_at_once_and_follows_a_changed_interval(world: Any, db: Db, clock: Any) -> None:
+def test_the_canary_is_due_at_once_and_follows_a_changed_interval(world: World, db: Db, clock: Clock) -> None:
     assert canaries.state(db) is None
     keep(db, clock)
     assert canaries.state(db) == canaries.CanaryState(300, clock(), None)
@@ -66,7 +65,7 @@ def test_the_canary_is_due_at_once_and_follows_a_changed_interval(world: Any, db
     assert places == ((canary.SOURCE, "post", canary.FEED),)
 
 
-def test_a_paused_canary_is_matched_again(world: Any, db: Db, clock: Any) -> None:
+def test_a_paused_canary_is_matched_again(world: World, db: Db, clock: Clock) -> None:
     keep(db, clock)
     workspace_specs.set_active(db, workspaces.by_name(db, canary.WORKSPACE).id, False)
     before = queries.revision(db)
@@ -74,12 +73,12 @@ def test_a_paused_canary_is_matched_again(world: Any, db: Db, clock: Any) -> Non
     assert [text for _, _, text in queries.changed_since(db, before)] == [canary.QUERY]
 
 
-def test_concurrent_ticks_create_one_canary(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_concurrent_ticks_create_one_canary(world: World, db: Db, clock: Clock, race: Race) -> None:
     race(*[lambda: keep(db, clock) for _ in range(4)])
     assert world.counts() | {"Workspace": 1, "Channel": 1, "Query": 1, "Feed": 1, "Watch": 1} == world.counts()
 
 
-def test_concurrent_ticks_remove_the_canary_completely(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_concurrent_ticks_remove_the_canary_completely(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme = world.workspace()
     keep(db, clock)
     arrive(world)
@@ -94,7 +93,7 @@ def test_concurrent_ticks_remove_the_canary_completely(world: Any, db: Db, clock
     assert canaries.remove(db, clock()) is False
 
 
-def test_the_canary_is_late_after_three_intervals_without_a_delivery(world: Any, db: Db, clock: Any) -> None:
+def test_the_canary_is_late_after_three_intervals_without_a_delivery(world: World, db: Db, clock: Clock) -> None:
     keep(db, clock)
     state = canaries.state(db)
     assert state is not None
@@ -115,7 +114,7 @@ def test_the_canary_is_late_after_three_intervals_without_a_delivery(world: Any,
     assert (state.delivered_at, state.late_since(arrived + 900)) == (arrived, None)
 
 
-def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock: Any) -> None:
+def test_when_it_was_last_delivered_outlives_the_rows(world: World, db: Db, clock: Clock) -> None:
     keep(db, clock)
     arrived = clock()
     arrive(world)
@@ -128,7 +127,7 @@ def test_when_it_was_last_delivered_outlives_the_rows(world: Any, db: Db, clock:
     assert canaries.prune(db, clock() - canaries.DAY_SECONDS) == 0
 
 
-def test_only_canary_items_are_pruned(world: Any, db: Db, clock: Any) -> None:
+def test_only_canary_items_are_pruned(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     keep(db, clock)
     storing.store(db, world.matched((world.item(), (acme,))), clock())
@@ -138,7 +137,7 @@ def test_only_canary_items_are_pruned(world: Any, db: Db, clock: Any) -> None:
     assert world.counts()["Mention"] == 1
 
 
-def test_no_listing_or_count_has_the_canary(world: Any, db: Db, clock: Any) -> None:
+def test_no_listing_or_count_has_the_canary(world: World, db: Db, clock: Clock) -> None:
     keep(db, clock)
     name = arrive(world)
     assert workspaces.overview(db) == []
@@ -154,7 +153,7 @@ def test_no_listing_or_count_has_the_canary(world: Any, db: Db, clock: Any) -> N
     assert workspaces.by_name(db, canary.WORKSPACE).slug == canary.WORKSPACE
 
 
-def test_the_canary_s_feed_joins_no_other(world: Any, db: Db, clock: Any) -> None:
+def test_the_canary_s_feed_joins_no_other(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     keep(db, clock)
     (own,) = feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())
@@ -165,7 +164,7 @@ def test_the_canary_s_feed_joins_no_other(world: Any, db: Db, clock: Any) -> Non
     assert [other.places for other in feeds.joinable(db, group, **terms)] == [(canary.FEED,)]
 
 
-def test_a_user_s_workspace_with_the_canary_s_slug_is_left_alone(world: Any, db: Db, clock: Any) -> None:
+def test_a_user_s_workspace_with_the_canary_s_slug_is_left_alone(world: World, db: Db, clock: Clock) -> None:
     world.workspace(canary.WORKSPACE)
     with pytest.raises(InvalidInput, match=f"a workspace of yours has its slug, {canary.WORKSPACE}"):
         keep(db, clock)

@@ -14,6 +14,7 @@ from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
 from overheard.errors import NotFound
 from overheard.items import FeedKind
+from tests.fixtures import Clock, Race, World
 
 ROUNDS = 12
 
@@ -35,7 +36,7 @@ def claim_all(db: Db, poll: str, now: float, ids: Sequence[int] | None = None) -
 # -- workspaces
 
 
-def test_a_due_workspace_is_claimed_once(world: Any, db: Db, clock: Any) -> None:
+def test_a_due_workspace_is_claimed_once(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     world.workspace("later")
     Workspace.update(next_due_at=clock() + 1).where(Workspace.slug == "later").execute(db.peewee)
@@ -47,7 +48,7 @@ def test_a_due_workspace_is_claimed_once(world: Any, db: Db, clock: Any) -> None
     assert again.slug == "later", "the longest overdue comes first"
 
 
-def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_several_ticks_at_once_claim_each_workspace_once(world: World, db: Db, clock: Clock, race: Race) -> None:
     for number in range(8):
         world.workspace(f"w{number}", channels={})
     for _ in range(ROUNDS):
@@ -67,7 +68,7 @@ def test_several_ticks_at_once_claim_each_workspace_once(world: Any, db: Db, clo
 
 @pytest.mark.parametrize("claim", [schedules.claim_due, schedules.claim_digests])
 def test_what_another_tick_claims_between_look_and_claim_is_left_to_it(
-    world: Any, db: Db, clock: Any, claim: Any
+    world: World, db: Db, clock: Clock, claim: Any
 ) -> None:
     world.workspace()
     now = clock.advance(10**6)
@@ -82,7 +83,7 @@ def test_what_another_tick_claims_between_look_and_claim_is_left_to_it(
     assert len(others) == 1
 
 
-def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None:
+def test_a_paused_workspace_is_never_due(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     workspace_specs.set_active(db, acme, False)
     refreshes.demand(db, [acme], clock())
@@ -91,7 +92,7 @@ def test_a_paused_workspace_is_never_due(world: Any, db: Db, clock: Any) -> None
     assert refreshes.claim_lost(db, clock() + 10**6, 0, 10) == []
 
 
-def test_a_lost_demand_is_claimed_again_after_each_interval(world: Any, db: Db, clock: Any) -> None:
+def test_a_lost_demand_is_claimed_again_after_each_interval(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     schedules.claim_due(db, clock(), 10, lambda due: clock() + 10**6)
 
@@ -110,7 +111,7 @@ def test_a_lost_demand_is_claimed_again_after_each_interval(world: Any, db: Db, 
     assert refreshes.claim_lost(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
 
 
-def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_of_two_sweeps_one_finds_the_demand(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme = world.workspace()
     refreshes.demand(db, [acme], clock())
     for _ in range(ROUNDS):
@@ -119,7 +120,7 @@ def test_of_two_sweeps_one_finds_the_demand(world: Any, db: Db, clock: Any, race
         assert sorted(found) == [[], [], [(acme, "reddit")]]
 
 
-def test_a_digest_whose_event_was_lost_is_requested_again(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_digest_whose_event_was_lost_is_requested_again(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     end = clock.advance(86_400)
     [due] = schedules.claim_digests(db, clock(), 10, lambda due: clock() + 86_400)
@@ -136,7 +137,7 @@ def test_a_digest_whose_event_was_lost_is_requested_again(world: Any, db: Db, cl
     assert schedules.claim_lost_digests(db, clock.advance(600), 60, 10) == []
 
 
-def test_make_due_makes_feeds_stale(world: Any, db: Db, clock: Any) -> None:
+def test_make_due_makes_feeds_stale(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
@@ -147,7 +148,7 @@ def test_make_due_makes_feeds_stale(world: Any, db: Db, clock: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody", "a\x00b", "a\ud800b", "Acme", 99_999, 10**30, 0, -1])
-def test_an_unknown_workspace_is_not_found(world: Any, db: Db, name: str | int) -> None:
+def test_an_unknown_workspace_is_not_found(world: World, db: Db, name: str | int) -> None:
     acme = world.workspace()
     assert workspaces.by_name(db, "acme").id == workspaces.by_name(db, acme).id == acme
     with pytest.raises(NotFound, match="there are: acme"):
@@ -162,7 +163,7 @@ def test_the_first_user_is_told_how_to_begin(db: Db) -> None:
 # -- feeds
 
 
-def test_of_several_polls_each_group_belongs_to_one(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_of_several_polls_each_group_belongs_to_one(world: World, db: Db, clock: Clock, race: Race) -> None:
     world.workspace(subreddits=[f"sub{number}" for number in range(10)])
     ids = all_groups(db)
     for turn in range(ROUNDS):
@@ -181,7 +182,7 @@ def test_of_several_polls_each_group_belongs_to_one(world: Any, db: Db, clock: A
 
 
 def test_polls_that_join_each_other_s_groups_neither_wait_nor_lose_a_feed(
-    world: Any, db: Db, clock: Any, race: Any
+    world: World, db: Db, clock: Clock, race: Race
 ) -> None:
     world.workspace(subreddits=[f"sub{number}" for number in range(10)])
 
@@ -199,7 +200,7 @@ def test_polls_that_join_each_other_s_groups_neither_wait_nor_lose_a_feed(
     assert len(all_groups(db)) == sum(map(bool, counts))
 
 
-def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, clock: Any) -> None:
+def test_a_group_joins_only_one_that_was_read_before_it(world: World, db: Db, clock: Clock) -> None:
     world.workspace(subreddits=["a", "b"])
     first, second = all_groups(db)
 
@@ -222,7 +223,7 @@ def test_a_group_joins_only_one_that_was_read_before_it(world: Any, db: Db, cloc
     assert not joins(read(5.0), read(6.9)), "it was read before the other's first page had arrived"
 
 
-def test_a_feed_without_active_workspaces_leaves_the_group(world: Any, db: Db, clock: Any) -> None:
+def test_a_feed_without_active_workspaces_leaves_the_group(world: World, db: Db, clock: Clock) -> None:
     world.workspace(subreddits=["python"])
     paused = world.workspace("paused", subreddits=["rust", "go"])
     one = all_groups(db)[0]
@@ -241,7 +242,7 @@ def test_a_feed_without_active_workspaces_leaves_the_group(world: Any, db: Db, c
     assert sorted(again.places) == ["go", "rust"]
 
 
-def test_groups_without_feeds_are_deleted(world: Any, db: Db, clock: Any) -> None:
+def test_groups_without_feeds_are_deleted(world: World, db: Db, clock: Clock) -> None:
     world.workspace(subreddits=["a", "b"])
     groups.make(db, "reddit", "posts", 2, clock())
     assert groups.delete_empty(db, clock() + 3600) == 0, "its feed may be about to be made"
@@ -249,7 +250,7 @@ def test_groups_without_feeds_are_deleted(world: Any, db: Db, clock: Any) -> Non
     assert len(all_groups(db)) == 2
 
 
-def test_without_a_claimed_group_there_is_no_poll(world: Any, db: Db, clock: Any) -> None:
+def test_without_a_claimed_group_there_is_no_poll(world: World, db: Db, clock: Clock) -> None:
     world.workspace()
     claim_all(db, "a", clock())
     assert claim_all(db, "b", clock() + 120) == []
@@ -257,7 +258,7 @@ def test_without_a_claimed_group_there_is_no_poll(world: Any, db: Db, clock: Any
     assert world.rows(Poll, "id") == [("a",)]
 
 
-def test_an_expired_lease_is_swept_and_a_reading_demanded(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_an_expired_lease_is_swept_and_a_reading_demanded(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme = world.workspace(subreddits=["python", "rust"])
     paused = world.workspace("paused", subreddits=["linux"])
     workspace_specs.set_active(db, paused, False)
@@ -272,7 +273,7 @@ def test_an_expired_lease_is_swept_and_a_reading_demanded(world: Any, db: Db, cl
         assert refreshes.claim_lost(db, clock() + 60, 60, 10) == [(acme, "reddit")]
 
 
-def test_a_released_group_can_be_claimed_and_is_swept(world: Any, db: Db, clock: Any) -> None:
+def test_a_released_group_can_be_claimed_and_is_swept(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["acme"])
     bolt = world.workspace("bolt", subreddits=["bolt"])
     claim_all(db, "p", clock())
@@ -285,7 +286,7 @@ def test_a_released_group_can_be_claimed_and_is_swept(world: Any, db: Db, clock:
     assert feeds.sweep(db, clock()) == []
 
 
-def test_a_postponed_poll_keeps_its_feeds(world: Any, db: Db, clock: Any) -> None:
+def test_a_postponed_poll_keeps_its_feeds(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     claim_all(db, "p", clock())
     begins = clock() + 200
@@ -303,7 +304,7 @@ def test_a_postponed_poll_keeps_its_feeds(world: Any, db: Db, clock: Any) -> Non
     assert feeds.sweep(db, clock.advance(1)) == [(acme, "reddit")]
 
 
-def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
+def test_an_extended_lease_is_not_swept(world: World, db: Db, clock: Clock) -> None:
     world.workspace()
     claim_all(db, "p", clock())
     groups.extend(db, "p", clock() + 500)
@@ -312,7 +313,7 @@ def test_an_extended_lease_is_not_swept(world: Any, db: Db, clock: Any) -> None:
     assert groups.of_poll(db, 1, "other") is groups.of_poll(db, 2, "p") is None
 
 
-def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -> None:
+def test_a_refused_feed_waits_longer_each_time(world: World, db: Db, clock: Clock) -> None:
     world.workspace()
     waits = []
     for _ in range(8):
@@ -325,7 +326,7 @@ def test_a_refused_feed_waits_longer_each_time(world: Any, db: Db, clock: Any) -
     assert feeds.states(db) == {"ok": 0, "failing": 1, "new": 0}
 
 
-def test_stale_feeds_are_those_that_may_be_read_now(world: Any, db: Db, clock: Any) -> None:
+def test_stale_feeds_are_those_that_may_be_read_now(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["fresh", "stale", "taken", "resting"], kinds=["posts", "comments"])
     world.workspace("other", subreddits=["elsewhere"])
     now = clock()
@@ -339,7 +340,7 @@ def test_stale_feeds_are_those_that_may_be_read_now(world: Any, db: Db, clock: A
     assert [(feed.kind, feed.place) for feed in found] == [("comments", "stale"), ("posts", "stale")]
 
 
-def test_groups_that_need_reading_join_a_request(world: Any, db: Db, clock: Any) -> None:
+def test_groups_that_need_reading_join_a_request(world: World, db: Db, clock: Clock) -> None:
     world.workspace("due", subreddits=["due", "new", "failing"])
     world.workspace("asked", subreddits=["asked"])
     world.workspace("quiet", subreddits=["quiet"])
@@ -368,7 +369,7 @@ def test_groups_that_need_reading_join_a_request(world: Any, db: Db, clock: Any)
     assert joining(kind="comments") == []
 
 
-def test_groups_that_are_due_before_long_join_a_request(world: Any, db: Db, clock: Any) -> None:
+def test_groups_that_are_due_before_long_join_a_request(world: World, db: Db, clock: Clock) -> None:
     """A feed that is fresh now, and would not be when its workspace falls due."""
     for slug, due_in in (("soon", 10), ("later", 30)):
         world.workspace(slug, subreddits=["both", slug])
@@ -389,7 +390,7 @@ def test_groups_that_are_due_before_long_join_a_request(world: Any, db: Db, cloc
     assert sorted(joining(ahead=0)) == ["both", "soon"]
 
 
-def test_a_demand_waits_for_a_reading_that_began_after_it(world: Any, db: Db, clock: Any) -> None:
+def test_a_demand_waits_for_a_reading_that_began_after_it(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     demanded_at = clock()
     assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at)
@@ -402,7 +403,7 @@ def test_a_demand_waits_for_a_reading_that_began_after_it(world: Any, db: Db, cl
     assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at), "it is refused"
 
 
-def test_feeds_are_counted_by_state(world: Any, db: Db, clock: Any) -> None:
+def test_feeds_are_counted_by_state(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["a", "b"])
     assert feeds.oldest_fresh(db) is None
     assert feeds.has_unread(db, acme, clock())
@@ -418,7 +419,7 @@ def test_feeds_are_counted_by_state(world: Any, db: Db, clock: Any) -> None:
 # -- deliveries
 
 
-def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_of_several_claimers_one_gets_the_channel(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     mine, other = world.channel(acme), world.channel(bolt)
     for number in range(6):
@@ -441,7 +442,7 @@ def test_of_several_claimers_one_gets_the_channel(world: Any, db: Db, clock: Any
         assert len(elsewhere) == 4
 
 
-def test_an_unreadable_schedule_is_reported_with_its_reason(world: Any, db: Db) -> None:
+def test_an_unreadable_schedule_is_reported_with_its_reason(world: World, db: Db) -> None:
     acme, bolt, _ = (world.workspace(slug) for slug in ("acme", "bolt", "clio"))
     assert schedules.unreadable_schedules(db) == []
     Workspace.update(every="0 22-4 * * *").where(Workspace.id.in_([acme, bolt])).execute(db.peewee)

@@ -13,7 +13,7 @@ import pytest
 from overheard.db import deliveries, groups, refreshes, storing
 from overheard.db.database import open_database
 from overheard.db.models import Delivery, FeedGroup, RefreshDemand, Workspace
-from tests.conftest import World
+from tests.fixtures import World
 from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from overheard.db import compiled as module
 from overheard.db.compiled import CompiledStatement, compiled
 from overheard.db.database import Db
 from overheard.db.models import Erased, Workspace
+from tests.fixtures import Race, World
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_an_update_without_returning_gives_no_rows(db: Db) -> None:
     assert sorted(Erased.select(Erased.at).tuples().execute(db.peewee)) == [(0.0,), (3.0,), (4.0,), (8.0,), (9.0,)]
 
 
-def test_constants_and_none_stand_beside_values(db: Db, world: Any) -> None:
+def test_constants_and_none_stand_beside_values(db: Db, world: World) -> None:
     @compiled
     def put(db: Db, slug: Any, since: Any) -> Any:
         paused = Workspace.update(active=False, digest_end=since).where(Workspace.slug == slug, Workspace.active)
@@ -85,7 +86,7 @@ def test_the_number_of_cached_shapes_is_bounded(
     assert len(rendered) == 4, "the oldest one went, and came back"
 
 
-def test_concurrent_threads_can_render(db: Db, race: Any, remembered: CompiledStatement) -> None:
+def test_concurrent_threads_can_render(db: Db, race: Race, remembered: CompiledStatement) -> None:
     _remember(db, rows=rows(9))
     wanted = [[f"k{number}" for number in range(1, count)] for count in (2, 3, 5, 9)]
     found = race(*[lambda keys=keys: [key for key, _ in remembered(db, keys=keys, after=0.0)] for keys in wanted])

@@ -20,6 +20,7 @@ from overheard.db.database import Db, open_database
 from overheard.db.models import Heartbeat
 from overheard.db.postgres import ANSWER_TIMEOUT_SECONDS, CONNECT_SECONDS, SERVER_LIMITS
 from overheard.errors import ConfigError, Unavailable
+from tests.fixtures import Clock, Race
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 
@@ -30,7 +31,7 @@ def test_the_clock_is_the_database_s(db: Db) -> None:
     assert before - 1 <= now <= time.time() + 1
 
 
-def test_a_clock_that_is_passed_in_is_the_database_s(db_url: str, clock: Any) -> None:
+def test_a_clock_that_is_passed_in_is_the_database_s(db_url: str, clock: Clock) -> None:
     db = open_database(db_url, clock)
     with db.session():
         for step in (0.0, -3600.5):
@@ -92,7 +93,7 @@ def test_greatest(db: Db) -> None:
     assert Heartbeat.select(db.greatest(Heartbeat.at, 3.0, 7.0)).scalar(db.peewee) == 7.0
 
 
-def test_each_thread_has_its_connection_and_gives_it_back(db: Db, race: Any) -> None:
+def test_each_thread_has_its_connection_and_gives_it_back(db: Db, race: Race) -> None:
     def work() -> bool:
         heartbeats.record(db, threading.current_thread().name, 1.0)
         return not db.peewee.is_closed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from overheard.db import channels, deliveries, delivery_backlog, digests, storin
 from overheard.db.database import Db, open_database
 from overheard.db.deliveries import DeliveryContents
 from overheard.db.models import Channel, Delivery, Mention, StoredItem
+from tests.fixtures import Clock, Race, World
 
 
 @pytest.fixture
-def told(world: Any, db: Db, clock: Any) -> Any:
+def told(world: World, db: Db, clock: Clock) -> Callable[..., None]:
     """Store so many mentions for a workspace, one second apart, from item ``first`` on."""
 
     def store(workspace_id: int, count: int = 1, first: int = 1) -> None:
@@ -41,7 +43,9 @@ def states(db: Db) -> list[str]:
     return [state for (state,) in rows.tuples().execute(db.peewee)]
 
 
-def test_a_claim_has_the_oldest_first_with_their_contents(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_claim_has_the_oldest_first_with_their_contents(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 3)
     claimed = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60)
@@ -55,7 +59,9 @@ def test_a_claim_has_the_oldest_first_with_their_contents(world: Any, db: Db, cl
     assert mention.created_at == "2026-11-23T09:00:01.000Z"
 
 
-def test_the_least_tried_come_first_and_the_most_tried_gets_a_place(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_the_least_tried_come_first_and_the_most_tried_gets_a_place(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 7)
     channel = world.channel(acme)
@@ -76,7 +82,7 @@ def test_the_least_tried_come_first_and_the_most_tried_gets_a_place(world: Any, 
     assert turn(9) == [*ids[4:], ids[1], ids[0], ids[2]], "and what is due later comes later"
 
 
-def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_channel_has_one_claim_at_a_time(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     told(acme, 3)
     told(bolt, 1, first=10)
@@ -91,7 +97,9 @@ def test_a_channel_has_one_claim_at_a_time(world: Any, db: Db, clock: Any, told:
     assert not deliveries.more_due(db, channel, clock())
 
 
-def test_a_deferred_channel_has_no_claim_until_then(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_deferred_channel_has_no_claim_until_then(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 3)
     channel, now = world.channel(acme), clock()
@@ -102,7 +110,7 @@ def test_a_deferred_channel_has_no_claim_until_then(world: Any, db: Db, clock: A
     assert len(claim(db, channel, now + 100)) == 3
 
 
-def test_mentions_stored_for_a_deferred_channel_wait_for_its_prompt(world: Any, db: Db, clock: Any) -> None:
+def test_mentions_stored_for_a_deferred_channel_wait_for_its_prompt(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     off, soon = world.channel(acme), world.channel(bolt)
     channels.put_off(db, off, clock() + 60)
@@ -112,7 +120,9 @@ def test_mentions_stored_for_a_deferred_channel_wait_for_its_prompt(world: Any, 
     assert len(claim(db, off, clock() + 60)) == 1
 
 
-def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 3)
     channel = world.channel(acme)
@@ -127,7 +137,7 @@ def test_a_channel_that_fails_is_probed_with_one_delivery_at_a_time(world: Any, 
 
 
 @pytest.mark.parametrize("anew", [True, False])
-def test_a_channel_that_is_saved_again_is_tried_at_once(world: Any, db: Db, clock: Any, anew: bool) -> None:
+def test_a_channel_that_is_saved_again_is_tried_at_once(world: World, db: Db, clock: Clock, anew: bool) -> None:
     acme = world.workspace()
     channel = world.channel(acme)
     channels.record_failure(db, channel, "it does not answer", clock())
@@ -139,7 +149,9 @@ def test_a_channel_that_is_saved_again_is_tried_at_once(world: Any, db: Db, cloc
     assert world.rows(Channel, "failures", "not_before", "failing_since", "reason") == [(0, 0, None, None)]
 
 
-def test_a_channel_that_cannot_be_tried_now_is_deferred_once(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_channel_that_cannot_be_tried_now_is_deferred_once(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     channel, now = world.channel(acme), clock() + 1
     assert not deliveries.defer(db, channel, now=now, until=now + 5), "nothing is due"
@@ -152,7 +164,7 @@ def test_a_channel_that_cannot_be_tried_now_is_deferred_once(world: Any, db: Db,
 
 
 def test_a_frozen_claim_with_its_lock_blocks_no_other(
-    world: Any, db: Db, clock: Any, told: Any, request: pytest.FixtureRequest
+    world: World, db: Db, clock: Clock, told: Callable[..., None], request: pytest.FixtureRequest
 ) -> None:
     """Its machine froze between lock and commit, which PostgreSQL does not notice for minutes."""
     if db.sqlite:
@@ -174,7 +186,7 @@ def test_a_frozen_claim_with_its_lock_blocks_no_other(
 
 
 def test_what_is_stored_during_an_empty_claim_is_claimed_by_it(
-    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, told: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second claim has skipped the locked row, so the first one looks again."""
     acme = world.workspace()
@@ -190,7 +202,9 @@ def test_what_is_stored_during_an_empty_claim_is_claimed_by_it(
     assert len(claim(db, world.channel(acme), clock() + 5)) == 1
 
 
-def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme)
     before = claim(db, world.channel(acme), clock())
@@ -200,7 +214,7 @@ def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(world: Any, db: Db,
     assert after.attempts == 2
 
 
-def test_only_the_holder_extends_a_claim(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_only_the_holder_extends_a_claim(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme = world.workspace()
     told(acme, 2)
     channel = world.channel(acme)
@@ -214,7 +228,7 @@ def test_only_the_holder_extends_a_claim(world: Any, db: Db, clock: Any, told: A
     assert claim(db, channel, until + 41) == ids[1:]
 
 
-def test_a_claim_is_resumed_by_its_end_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_claim_is_resumed_by_its_end_time(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     told(acme, 3)
     told(bolt, 1, first=10)
@@ -232,7 +246,7 @@ def test_a_claim_is_resumed_by_its_end_time(world: Any, db: Db, clock: Any, told
     assert len(claim(db, channel, clock())) == 3
 
 
-def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_sent_is_final(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
@@ -249,7 +263,9 @@ def test_sent_is_final(world: Any, db: Db, clock: Any, told: Any) -> None:
     assert delivery_backlog.pending(db) == 0
 
 
-def test_a_rescheduled_delivery_is_not_claimed_before_its_time(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_rescheduled_delivery_is_not_claimed_before_its_time(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
@@ -259,7 +275,9 @@ def test_a_rescheduled_delivery_is_not_claimed_before_its_time(world: Any, db: D
     assert claim(db, world.channel(acme), clock() + 30) == [one]
 
 
-def test_releasing_a_delivery_does_not_count_as_a_try(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_releasing_a_delivery_does_not_count_as_a_try(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 2)
     assert delivery_backlog.has_untried(db, acme)
@@ -273,7 +291,9 @@ def test_releasing_a_delivery_does_not_count_as_a_try(world: Any, db: Db, clock:
     deliveries.release(db, [], clock() + 60, clock())
 
 
-def test_an_expired_claim_changes_nothing_of_the_new_one(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_an_expired_claim_changes_nothing_of_the_new_one(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     """Otherwise a third worker would claim, and send, what the second one is sending."""
     acme = world.workspace()
     told(acme, 3)
@@ -290,7 +310,7 @@ def test_an_expired_claim_changes_nothing_of_the_new_one(world: Any, db: Db, clo
     assert world.row(Delivery, one).state == "sent", "a sent message stays sent"
 
 
-def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_failed_is_not_tried_again(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
@@ -299,7 +319,7 @@ def test_failed_is_not_tried_again(world: Any, db: Db, clock: Any, told: Any) ->
     assert claim(db, world.channel(acme), clock() + 10**6) == []
 
 
-def test_overdue_deliveries_are_found(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_overdue_deliveries_are_found(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme, bolt, gone = (world.workspace(slug) for slug in ("acme", "bolt", "gone"))
     for number, workspace in enumerate((acme, bolt, gone)):
         told(workspace, 1, first=10 * number + 1)
@@ -315,7 +335,7 @@ def test_overdue_deliveries_are_found(world: Any, db: Db, clock: Any, told: Any)
     assert list(delivery_backlog.waiting_channels(db, now + 61, 60, 10)) == both, "its claim ran out"
 
 
-def test_a_slow_channel_is_not_stuck(world: Any, db: Db, clock: Any) -> None:
+def test_a_slow_channel_is_not_stuck(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*((world.item(number), (acme,)) for number in (1, 2, 3))), clock())
     channel, began = world.channel(acme), clock()
@@ -328,7 +348,7 @@ def test_a_slow_channel_is_not_stuck(world: Any, db: Db, clock: Any) -> None:
     assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(2, 0, began)
 
 
-def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
+def fail(db: Db, channel: int, clock: Clock, delay: float = 5) -> None:
     """A batch of the channel as notify processes it, ended by its first failure."""
     first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
     held_until = clock() + 30
@@ -338,7 +358,9 @@ def fail(db: Db, channel: int, clock: Any, delay: float = 5) -> None:
     deliveries.release(db, [delivery.id for delivery in rest], held_until, clock())
 
 
-def test_deliveries_of_a_failing_channel_are_not_overdue(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_deliveries_of_a_failing_channel_are_not_overdue(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 15)
     channel = world.channel(acme)
@@ -349,7 +371,9 @@ def test_deliveries_of_a_failing_channel_are_not_overdue(world: Any, db: Db, clo
         assert delivery_backlog.waiting(db, clock(), 60) == delivery_backlog.DeliveryQueue(15, 0, None)
 
 
-def test_a_failing_channel_that_is_not_tried_is_overdue(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_failing_channel_that_is_not_tried_is_overdue(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 15)
     channel, eleventh = world.channel(acme), clock() - 4
@@ -361,7 +385,9 @@ def test_a_failing_channel_that_is_not_tried_is_overdue(world: Any, db: Db, cloc
     assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "a claim holds it"
 
 
-def test_failing_channels_do_not_hide_an_overdue_one(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_failing_channels_do_not_hide_an_overdue_one(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     many = delivery_backlog.MAX_STUCK_CHANNELS + 5
     dead = world.workspace("dead", channels={f"c{number}": "instant" for number in range(many)})
     bolt = world.workspace("bolt")
@@ -374,7 +400,7 @@ def test_failing_channels_do_not_hide_an_overdue_one(world: Any, db: Db, clock: 
     assert delivery_backlog.oldest_due(db, clock()) == began
 
 
-def test_a_delivery_of_an_erased_item_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_delivery_of_an_erased_item_is_empty(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme = world.workspace(channels={"team": "digest"})
     told(acme)
     digests.compose(db, acme, clock(), clock())
@@ -383,7 +409,9 @@ def test_a_delivery_of_an_erased_item_is_empty(world: Any, db: Db, clock: Any, t
     assert one.notice.mentions == ()
 
 
-def test_a_delivery_erased_after_its_claim_has_no_contents(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_delivery_erased_after_its_claim_has_no_contents(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace()
     told(acme, 2)
     one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
@@ -395,7 +423,7 @@ def test_a_delivery_erased_after_its_claim_has_no_contents(world: Any, db: Db, c
 # -- digests
 
 
-def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_digest_bundles_what_is_held(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme = world.workspace(channels={"daily": "digest", "now": "instant"})
     bolt = world.workspace("bolt", channels={"daily": "digest"})
     told(acme, 3)
@@ -411,7 +439,7 @@ def test_a_digest_bundles_what_is_held(world: Any, db: Db, clock: Any, told: Any
 
 
 def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
-    world: Any, db: Db, clock: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, told: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries, "DIGEST_MAX_MENTIONS", 3)
     acme = world.workspace(channels={"team": "digest"})
@@ -426,7 +454,9 @@ def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
         deliveries.mark_sent(db, digest.notice.id, clock())
 
 
-def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_period_has_one_digest_and_none_is_empty(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     assert digests.compose(db, acme, 1.0, clock()) == []
     told(acme, 2)
@@ -439,7 +469,9 @@ def test_a_period_has_one_digest_and_none_is_empty(world: Any, db: Db, clock: An
     assert periods == 2
 
 
-def test_concurrent_composing_bundles_each_mention_once(world: Any, db: Db, clock: Any, told: Any, race: Any) -> None:
+def test_concurrent_composing_bundles_each_mention_once(
+    world: World, db: Db, clock: Clock, told: Callable[..., None], race: Race
+) -> None:
     """The same period twice, and a period by hand beside the scheduled one: no mention twice, no digest empty."""
     acme = world.workspace(channels={"daily": "digest", "other": "digest"})
     for turn in range(12):
@@ -456,7 +488,7 @@ def test_concurrent_composing_bundles_each_mention_once(world: Any, db: Db, cloc
 
 
 def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
-    world: Any, db: Db, clock: Any, told: Any, race: Any
+    world: World, db: Db, clock: Clock, told: Callable[..., None], race: Race
 ) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     for turn in range(12):
@@ -474,7 +506,7 @@ def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
 # -- channels
 
 
-def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_disabled_channel_s_deliveries_say_why(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
     acme = world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
     told(acme, 2)
     [first] = claim(db, world.channel(acme, "now"), clock(), limit=1)
@@ -498,7 +530,7 @@ def test_a_disabled_channel_s_deliveries_say_why(world: Any, db: Db, clock: Any,
     assert (row.disabled_at, row.reason) == (None, None), "saving it again enables it"
 
 
-def test_a_channel_fails_since_its_first_failure(world: Any, db: Db, clock: Any) -> None:
+def test_a_channel_fails_since_its_first_failure(world: World, db: Db, clock: Clock) -> None:
     channel = world.channel(world.workspace())
     began = clock()
     assert channels.record_failure(db, channel, "500", began) == (began, 1)
@@ -511,7 +543,7 @@ def test_a_channel_fails_since_its_first_failure(world: Any, db: Db, clock: Any)
     assert channels.record_failure(db, 99_999, "gone meanwhile", 5.0) == (5.0, 1)
 
 
-def test_channels_are_listed_by_workspace(world: Any, db: Db) -> None:
+def test_channels_are_listed_by_workspace(world: World, db: Db) -> None:
     world.workspace("bolt")
     acme = world.workspace("acme", channels={"b": "digest", "a": "instant"})
     assert [(row.workspace, row.name, row.mode) for row in channels.listing(db)] == [

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from overheard.db import channels, delivery_backlog, storing, workspaces
 from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.db.models import Delivery
+from tests.fixtures import Clock, World
 
 
-def test_the_backlog_is_what_is_due_in_healthy_channels(world: Any, db: Db, clock: Any) -> None:
+def test_the_backlog_is_what_is_due_in_healthy_channels(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     for number, whose in enumerate([acme, acme, acme, bolt]):
         storing.store(db, world.matched((world.item(number), (whose,)), poll=f"{number}"), clock())
@@ -25,7 +24,7 @@ def test_the_backlog_is_what_is_due_in_healthy_channels(world: Any, db: Db, cloc
     assert delivery_backlog.backlog(db, clock(), 300) is None, "it waits for its receiver"
 
 
-def test_workspaces_over_a_limit_are_listed(world: Any, db: Db) -> None:
+def test_workspaces_over_a_limit_are_listed(world: World, db: Db) -> None:
     world.workspace("acme", channels={"a": "instant", "b": "digest"})
     world.workspace("bolt")
     size = workspaces.limited_counts(db, "acme")

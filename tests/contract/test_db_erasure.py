@@ -16,12 +16,13 @@ from overheard.db.models import Delivery, Mention, StoredItem
 from overheard.db.rechecks import RECHECK_LEASE_SECONDS, RecheckBatch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.errors import NotFound
+from tests.fixtures import Clock, Race, World
 
 ROUNDS = 15
 
 
 @pytest.fixture
-def told(world: Any, db: Db, clock: Any) -> Callable[..., int]:
+def told(world: World, db: Db, clock: Clock) -> Callable[..., int]:
     """Store so many items for a workspace; return the workspace."""
 
     def store(count: int = 1, slug: str = "acme", first: int = 1, **fields: Any) -> int:
@@ -49,7 +50,7 @@ def ids(db: Db, *names: str) -> list[int]:
 
 
 def test_an_item_is_erased_with_its_mentions_and_deliveries_in_every_state(
-    world: Any, db: Db, clock: Any, told: Any
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
 ) -> None:
     acme = told(4, channels={"now": "instant", "daily": "digest"})
     told(2, slug="bolt")
@@ -66,7 +67,7 @@ def test_an_item_is_erased_with_its_mentions_and_deliveries_in_every_state(
 
 
 def test_an_item_is_erased_from_an_unsent_digest_and_an_empty_one_is_deleted(
-    world: Any, db: Db, clock: Any, told: Any
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
 ) -> None:
     acme = told(3, channels={"daily": "digest"})
     daily = world.channel(acme, "daily")
@@ -84,7 +85,7 @@ def test_an_item_is_erased_from_an_unsent_digest_and_an_empty_one_is_deleted(
     assert digests.compose(db, acme, 2.0, clock()) == [daily], "held mentions go into the next digest as usual"
 
 
-def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_digest_that_was_sent_stays_sent(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
     acme = told(1, channels={"daily": "digest"})
     digests.compose(db, acme, 1.0, clock())
     Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
@@ -96,14 +97,14 @@ def test_a_digest_that_was_sent_stays_sent(world: Any, db: Db, clock: Any, told:
 # -- a post's title in other people's comments
 
 
-def below(world: Any, number: int, post: str, **fields: Any) -> Any:
+def below(world: World, number: int, post: str, **fields: Any) -> Any:
     link = f"https://www.reddit.com/r/Python/comments/{post}/her_secret/{number}/"
     given = {"author": "eve", "thread": f"t3_{post}", "thread_title": "Her secret", "permalink": link} | fields
     return world.item(number, kind="comment", **given)
 
 
 @pytest.mark.parametrize("way", ["erase", "forget"])
-def test_a_post_s_title_is_erased_from_the_comments_below_it(world: Any, db: Db, clock: Any, way: str) -> None:
+def test_a_post_s_title_is_erased_from_the_comments_below_it(world: World, db: Db, clock: Clock, way: str) -> None:
     acme = world.workspace()
     post = world.item(1, title="Her secret", author="ada")
     link = "https://www.reddit.com/comments/1/"
@@ -130,7 +131,9 @@ def test_a_post_s_title_is_erased_from_the_comments_below_it(world: Any, db: Db,
     assert post_too["title"] == "Her secret?"
 
 
-def test_a_late_comment_is_stored_without_the_erased_title(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_late_comment_is_stored_without_the_erased_title(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     acme = told(1)
     erasure.erase_items(db, ids(db, "t3_1"), clock())
     late = world.matched((below(world, 2, "1"), (acme,)), (below(world, 3, "11"), (acme,)), poll="late")
@@ -139,7 +142,9 @@ def test_a_late_comment_is_stored_without_the_erased_title(world: Any, db: Db, c
     assert "her_secret" not in world.rows(StoredItem, "permalink")[0][0]
 
 
-def test_a_recheck_does_not_restore_an_erased_title(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_recheck_does_not_restore_an_erased_title(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     acme = told(1)
     comment = below(world, 2, "1")
     storing.store(db, world.matched((comment, (acme,)), poll="c"), clock())
@@ -153,7 +158,7 @@ def test_a_recheck_does_not_restore_an_erased_title(world: Any, db: Db, clock: A
     assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
 
 
-def test_comments_below_a_post_are_found_by_an_index(world: Any, db: Db, clock: Any) -> None:
+def test_comments_below_a_post_are_found_by_an_index(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     comments = [(below(world, 1000 + number, f"{number}"), (acme,)) for number in range(300)]
     storing.store(db, world.matched(*comments), clock())
@@ -176,7 +181,9 @@ def plan(db: Db, query: Any) -> str:
 # -- it does not come back
 
 
-def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_late_copy_on_the_bus_is_not_stored_again(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     acme = told(2)
     erasure.erase_items(db, ids(db, "t3_1"), clock())
     late = world.matched(*[(world.item(number), (acme,)) for number in (1, 2, 3)], poll="late")
@@ -188,7 +195,7 @@ def test_a_late_copy_on_the_bus_is_not_stored_again(world: Any, db: Db, clock: A
     assert world.counts()["Erased"] == 0, "after a week nothing holds a copy any more"
 
 
-def test_an_item_older_than_retention_is_not_stored(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_older_than_retention_is_not_stored(world: World, db: Db, clock: Clock) -> None:
     """A quiet subreddit's listing still has items that retention deleted: they must not come back again and again."""
     acme = world.workspace()
     old, young = (
@@ -200,7 +207,9 @@ def test_an_item_older_than_retention_is_not_stored(world: Any, db: Db, clock: A
     assert stored.mentions == 1
 
 
-def test_an_item_erased_while_it_is_stored_again_is_gone(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+def test_an_item_erased_while_it_is_stored_again_is_gone(
+    world: World, db: Db, clock: Clock, race: Race, told: Callable[..., int]
+) -> None:
     """In either order, the item is gone in the end."""
     acme = told(0)
     for turn in range(ROUNDS):
@@ -215,7 +224,7 @@ def test_an_item_erased_while_it_is_stored_again_is_gone(world: Any, db: Db, clo
         assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
-def patient(race: Any, *functions: Callable[[], Any]) -> list[Any]:
+def patient(race: Race, *functions: Callable[[], Any]) -> list[Any]:
     """As the bus does, retry after a deadlock or a server's failure."""
 
     def again(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -234,7 +243,7 @@ def patient(race: Any, *functions: Callable[[], Any]) -> list[Any]:
 
 
 def test_postgresql_erasing_waits_for_store_which_has_looked_already(
-    world: Any, db: Db, clock: Any, race: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, race: Race, told: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exact moment: store has checked the tombstones, and has stored nothing yet."""
     if db.sqlite:
@@ -264,7 +273,7 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
 
 
 def test_an_item_erased_while_its_channel_sends_is_not_sent(
-    world: Any, db: Db, clock: Any, race: Any, told: Any
+    world: World, db: Db, clock: Clock, race: Race, told: Callable[..., int]
 ) -> None:
     """Contents are read right before sending: after erasure there is nothing to send."""
     acme = told(0)
@@ -290,7 +299,7 @@ def test_an_item_erased_while_its_channel_sends_is_not_sent(
 # -- an author
 
 
-def test_a_deleted_account_s_name_is_removed_everywhere(world: Any, db: Db, told: Any) -> None:
+def test_a_deleted_account_s_name_is_removed_everywhere(world: World, db: Db, told: Callable[..., int]) -> None:
     told(2, author="Ada")
     told(1, slug="bolt", first=10, author="ADA")
     told(1, slug="coil", first=20, author="Adam")
@@ -302,7 +311,7 @@ def test_a_deleted_account_s_name_is_removed_everywhere(world: Any, db: Db, told
 # -- claims
 
 
-def test_each_item_is_claimed_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+def test_each_item_is_claimed_once(world: World, db: Db, clock: Clock, race: Race, told: Callable[..., int]) -> None:
     told(1000)
     for _ in range(4):
         now = clock.advance(DAY_SECONDS)
@@ -313,7 +322,9 @@ def test_each_item_is_claimed_once(world: Any, db: Db, clock: Any, race: Any, to
         assert all(batch.lease == now + RECHECK_LEASE_SECONDS for batches in results for batch in batches)
 
 
-def test_a_recheck_claim_is_taken_over_once(world: Any, db: Db, clock: Any, race: Any, told: Any) -> None:
+def test_a_recheck_claim_is_taken_over_once(
+    world: World, db: Db, clock: Clock, race: Race, told: Callable[..., int]
+) -> None:
     told(150)
     for _ in range(5):
         now = clock.advance(DAY_SECONDS)
@@ -324,7 +335,9 @@ def test_a_recheck_claim_is_taken_over_once(world: Any, db: Db, clock: Any, race
         assert len(results[3]) == len(two.item_ids)
 
 
-def test_the_oldest_come_first_and_only_when_they_are_due(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_the_oldest_come_first_and_only_when_they_are_due(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     told(5)
     clock.advance(100)
     told(200, slug="bolt", first=1000)
@@ -340,7 +353,7 @@ def test_the_oldest_come_first_and_only_when_they_are_due(world: Any, db: Db, cl
     assert len(rechecks.claim(db, "reddit", size=100, before=now - 150, now=now + 31, requests=1)) == 1
 
 
-def test_the_result_of_a_recheck_is_stored(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_the_result_of_a_recheck_is_stored(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
     told(3)
     first, second, third = ids(db, "t3_1", "t3_2", "t3_3")
     now = clock.advance(100)
@@ -353,7 +366,7 @@ def test_the_result_of_a_recheck_is_stored(world: Any, db: Db, clock: Any, told:
     assert rechecks.overdue(db, ["reddit"], clock()) == 3
 
 
-def test_a_requested_recheck_comes_first(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_requested_recheck_comes_first(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
     told(3)
     batch = rechecks.claim_requested(db, "reddit", "t3_2", clock())
     assert batch == RecheckBatch("reddit", (ids(db, "t3_2")[0],), clock() + RECHECK_LEASE_SECONDS)
@@ -363,7 +376,7 @@ def test_a_requested_recheck_comes_first(world: Any, db: Db, clock: Any, told: A
             rechecks.claim_requested(db, "reddit", name, clock())
 
 
-def test_only_changed_text_is_updated(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_only_changed_text_is_updated(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
     told(1)
     item = world.item(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
@@ -377,7 +390,9 @@ def test_only_changed_text_is_updated(world: Any, db: Db, clock: Any, told: Any)
     assert world.rows(Mention, "highlights") == [("[]",)]
 
 
-def test_only_its_own_items_are_claimed_for_a_source(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_only_its_own_items_are_claimed_for_a_source(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     acme = told(2)
     other = world.item(1, source="replay")
     storing.store(db, world.matched((other, (acme,)), poll="other"), clock())
@@ -397,7 +412,9 @@ def test_only_its_own_items_are_claimed_for_a_source(world: Any, db: Db, clock: 
 # -- what its source says is deleted
 
 
-def test_a_part_s_gone_items_are_erased_in_their_source_only(world: Any, db: Db, clock: Any, told: Any) -> None:
+def test_a_part_s_gone_items_are_erased_in_their_source_only(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     acme = told(2)
     twin = world.item(1, source="replay")
     storing.store(db, world.matched((twin, (acme,)), poll="twin"), clock())
@@ -414,14 +431,14 @@ def test_a_part_s_gone_items_are_erased_in_their_source_only(world: Any, db: Db,
     assert storing.store(db, part, clock()).erased == 0, "a second time nothing is left to do"
 
 
-def test_the_title_of_a_post_that_was_never_stored_is_erased_too(world: Any, db: Db, clock: Any) -> None:
+def test_the_title_of_a_post_that_was_never_stored_is_erased_too(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     storing.store(db, world.matched((below(world, 2, "1"), (acme,))), clock())
     storing.store(db, msgspec.structs.replace(world.matched(poll="gone"), gone=(("reddit", "t3_1"),)), clock())
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", "")]
 
 
-def test_an_item_gone_while_it_is_stored_is_erased(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_an_item_gone_while_it_is_stored_is_erased(world: World, db: Db, clock: Clock, race: Race) -> None:
     """In either order, the item is gone in the end: its source reports the deletion only once."""
     acme = world.workspace()
     for turn in range(ROUNDS):
@@ -435,7 +452,7 @@ def test_an_item_gone_while_it_is_stored_is_erased(world: Any, db: Db, clock: An
         assert world.counts() | {"StoredItem": 0, "Mention": 0, "Delivery": 0} == world.counts()
 
 
-def test_a_forgotten_author_stays_forgotten(world: Any, db: Db, clock: Any) -> None:
+def test_a_forgotten_author_stays_forgotten(world: World, db: Db, clock: Clock) -> None:
     erasure_requests.erase_author(db, "reddit", "Ada", clock())
     retention.prune(db, RetentionAges(90, 90, 90), clock.advance(30 * DAY_SECONDS))
     storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())

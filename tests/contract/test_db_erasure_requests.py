@@ -15,6 +15,7 @@ from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
 from overheard.db.models import Budget, DeadLetter, Feed, Mention, StoredItem
 from overheard.messages import ComposeDigest, FetchWorkspace, Message, NotifyChannel
+from tests.fixtures import Clock, Race, World
 
 ENCODER = StrictEncoder()
 
@@ -31,14 +32,14 @@ def letter(db: Db) -> Callable[[Message | str], None]:
     return record
 
 
-def all_text(world: Any) -> str:
+def all_text(world: World) -> str:
     """Everything in every table."""
     from overheard.db.models import TABLES
 
     return str([world.rows(table) for table in TABLES]).lower()
 
 
-def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatch: Any) -> None:
+def test_nothing_of_an_author_is_left(world: World, db: Db, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure_requests, "ERASE_BATCH_ROWS", 4)
     acme = world.workspace(channels={"now": "instant", "daily": "digest"})
     hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
@@ -58,7 +59,7 @@ def test_nothing_of_an_author_is_left(world: Any, db: Db, clock: Any, monkeypatc
     assert erasure_requests.erase_author(db, "reddit", "sOME-one", clock()) == ErasedCounts()
 
 
-def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db: Db, clock: Any) -> None:
+def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     item, other = world.item(1, author="Ada"), world.item(2, author="bob")
     storing.store(db, world.matched((item, (acme,)), poll="a"), clock())
@@ -72,7 +73,7 @@ def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: Any, db
     assert ("Ada",) in world.rows(StoredItem, "author")
 
 
-def test_an_author_erased_while_a_poll_stores_them_is_gone(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_an_author_erased_while_a_poll_stores_them_is_gone(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme = world.workspace()
     for turn in range(12):
         author = f"quill{turn}"  # in no hexadecimal id
@@ -94,7 +95,7 @@ def test_an_author_erased_while_a_poll_stores_them_is_gone(world: Any, db: Db, c
 
 
 def test_postgresql_erasing_an_author_waits_for_a_store_under_way(
-    world: Any, db: Db, clock: Any, race: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, race: Race, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exact moment: store has checked the tombstones, and has not committed yet."""
     if db.sqlite:
@@ -122,7 +123,9 @@ def test_postgresql_erasing_an_author_waits_for_a_store_under_way(
     assert world.counts()["StoredItem"] == 0
 
 
-def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: Any, monkeypatch: Any) -> None:
+def test_nothing_of_a_workspace_is_left(
+    world: World, db: Db, clock: Clock, letter: Callable[[Message | str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(erasure_requests, "ERASE_BATCH_ROWS", 4)
     acme = world.workspace(
         "acme", subreddits=["python", "secretsub"], queries={"brand": "acmesecret"}, name="Acmename",
@@ -183,7 +186,7 @@ def test_nothing_of_a_workspace_is_left(world: Any, db: Db, clock: Any, letter: 
     assert len(late.ages) == 1
 
 
-def test_a_workspace_erased_while_store_stores_for_it_is_gone(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_workspace_erased_while_store_stores_for_it_is_gone(world: World, db: Db, clock: Clock, race: Race) -> None:
     for turn in range(10):
         acme = world.workspace("acme")
         messages = [

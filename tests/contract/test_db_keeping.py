@@ -28,11 +28,12 @@ from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import DAY_SECONDS, DELETE_BATCH_ROWS, RetentionAges
 from overheard.errors import InvalidInput
 from overheard.workspaces import ChannelSpec
+from tests.fixtures import Clock, Race, World
 
 # -- workspaces
 
 
-def test_a_workspace_comes_back_as_it_was_written(world: Any, db: Db) -> None:
+def test_a_workspace_comes_back_as_it_was_written(world: World, db: Db) -> None:
     spec = world.spec(
         subreddits=["python", "rust"], kinds=["posts", "comments"], timezone="Europe/Berlin", every="*/5 * * * *",
         queries={"a": 'acme "two words"', "b": "bolt"}, channels={"x": "instant", "y": "digest"},
@@ -43,7 +44,7 @@ def test_a_workspace_comes_back_as_it_was_written(world: Any, db: Db) -> None:
     assert secrets == ["whsec_made", "whsec_made"]
 
 
-def test_saving_the_same_again_changes_no_id(world: Any, db: Db, clock: Any) -> None:
+def test_saving_the_same_again_changes_no_id(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["python", "rust"])
     before = {table: world.rows(table) for table in (Watch, Query, Channel, Feed, WorkspaceRow)}
     clock.advance(1000)
@@ -51,7 +52,7 @@ def test_saving_the_same_again_changes_no_id(world: Any, db: Db, clock: Any) -> 
     assert {table: world.rows(table) for table in before} == before
 
 
-def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) -> None:
+def test_changes_keep_the_history_of_what_stays(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["python", "rust"], queries={"a": "x", "b": "y"})
     other = world.workspace("other", subreddits=["linux", "rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
@@ -74,7 +75,7 @@ def test_changes_keep_the_history_of_what_stays(world: Any, db: Db, clock: Any) 
     assert fresh == {"python": began, "rust": began, "linux": 0}, "a newcomer wants to see linux's latest page too"
 
 
-def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db, clock: Any) -> None:
+def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     row = world.row(WorkspaceRow, acme)
     assert row.next_due_at == clock(), "a newcomer is due at once"
@@ -89,7 +90,7 @@ def test_a_new_schedule_counts_from_now_and_an_old_one_stays(world: Any, db: Db,
     assert world.row(WorkspaceRow, acme).next_digest_at == clock() + 86_400
 
 
-def test_a_channel_keeps_its_secret(world: Any, db: Db) -> None:
+def test_a_channel_keeps_its_secret(world: World, db: Db) -> None:
     acme = world.workspace()
 
     def secret_after(url: str, secret: str | None = None) -> Any:
@@ -104,7 +105,9 @@ def test_a_channel_keeps_its_secret(world: Any, db: Db) -> None:
     assert secret_after("https://example.org/hook") == "whsec_made"
 
 
-def test_removing_a_workspace_deletes_everything_of_its_own_and_nothing_else(world: Any, db: Db, clock: Any) -> None:
+def test_removing_a_workspace_deletes_everything_of_its_own_and_nothing_else(
+    world: World, db: Db, clock: Clock
+) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
     workspace_specs.remove(db, acme)
@@ -123,13 +126,13 @@ def test_removing_a_workspace_deletes_everything_of_its_own_and_nothing_else(wor
         workspace_specs.remove(db, acme)
 
 
-def test_hostile_texts_come_back_as_they_were_saved(world: Any, db: Db) -> None:
+def test_hostile_texts_come_back_as_they_were_saved(world: World, db: Db) -> None:
     name = "👩‍👩‍👧 é̂ \u202e '; DROP TABLE workspace; -- \" \\ %s"
     spec = world.spec(name=name, queries={name: name * 500}, channels={name: "instant"})
     assert workspace_specs.load(db, world.save(spec), secrets=False) == spec
 
 
-def test_concurrent_saves_do_not_deadlock(world: Any, db: Db, race: Any) -> None:
+def test_concurrent_saves_do_not_deadlock(world: World, db: Db, race: Race) -> None:
     for slug in ("a", "b", "c"):
         world.workspace(slug)
     names = [f"sub{number}" for number in range(6)]
@@ -146,7 +149,7 @@ def test_concurrent_saves_do_not_deadlock(world: Any, db: Db, race: Any) -> None
 # -- revisions
 
 
-def test_each_change_has_a_revision_of_its_own(world: Any, db: Db) -> None:
+def test_each_change_has_a_revision_of_its_own(world: World, db: Db) -> None:
     assert queries.revision(db) == 0
     acme, bolt = world.workspace("acme"), world.workspace("bolt", queries={"a": "x", "b": "y"})
     first = queries.revision(db)
@@ -164,7 +167,7 @@ def test_each_change_has_a_revision_of_its_own(world: Any, db: Db) -> None:
     assert list(queries.changed_since(db, first + 2)) == [(found[1], bolt, "x")], "it is there again, under its old id"
 
 
-def test_a_paused_workspace_is_not_matched(world: Any, db: Db) -> None:
+def test_a_paused_workspace_is_not_matched(world: World, db: Db) -> None:
     acme, first = world.workspace(), queries.revision(db)
     workspace_specs.set_active(db, acme, False)
     assert list(queries.changed_since(db, first)) == [(world.query(acme), acme, None)]
@@ -175,7 +178,7 @@ def test_a_paused_workspace_is_not_matched(world: Any, db: Db) -> None:
     assert {text for _, _, text in queries.changed_since(db, before)} == {"acme", "x"}
 
 
-def test_changed_watches_and_removed_workspaces_are_reported(world: Any, db: Db) -> None:
+def test_changed_watches_and_removed_workspaces_are_reported(world: World, db: Db) -> None:
     acme = world.workspace(subreddits=["Python", "all"], kinds=["posts", "comments"])
     bolt = world.workspace("bolt", subreddits=["rust"])
     first = queries.revision(db)
@@ -195,7 +198,7 @@ def test_changed_watches_and_removed_workspaces_are_reported(world: Any, db: Db)
     assert list(queries.watches_since(db, before)) == [(bolt, None)], "a removed workspace is reported, too"
 
 
-def test_more_changes_than_one_statement_takes(world: Any, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_changes_than_one_statement_takes(world: World, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "QUERIES_PER_STATEMENT", 3)
     monkeypatch.setattr(queries, "WORKSPACES_PER_STATEMENT", 2)
     for number in range(5):
@@ -205,7 +208,7 @@ def test_more_changes_than_one_statement_takes(world: Any, db: Db, monkeypatch: 
     assert len(dict(queries.watches_since(db, 0))) == 5
 
 
-def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any) -> None:
+def test_a_revision_that_was_seen_hides_no_change(world: World, db: Db, race: Race) -> None:
     """Of two changes under way the later waits: were its revision seen first, the index would miss the other."""
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     before = queries.revision(db)
@@ -234,7 +237,7 @@ def test_a_revision_that_was_seen_hides_no_change(world: Any, db: Db, race: Any)
 # -- mentions
 
 
-def test_mentions_are_listed_newest_or_oldest_first(world: Any, db: Db, clock: Any) -> None:
+def test_mentions_are_listed_newest_or_oldest_first(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     for number in (1, 2, 3):
         wanted = (acme, bolt) if number == 2 else (acme,)
@@ -298,7 +301,7 @@ def test_a_dead_letter_may_have_any_text(db: Db, text: str) -> None:
     assert body == text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
-def test_concurrent_recording_gives_one_dead_letter(db: Db, race: Any) -> None:
+def test_concurrent_recording_gives_one_dead_letter(db: Db, race: Race) -> None:
     race(
         *[
             lambda origin=origin: dead_letters.record(db, **dead_letter(origin=origin))
@@ -375,7 +378,7 @@ def test_dead_letters_are_dropped_in_batches(db: Db, monkeypatch: pytest.MonkeyP
     assert dead_letters.drop(db, DeadLetterFilter()) == 3
 
 
-def test_of_concurrent_replays_one_claims_each_dead_letter(db: Db, race: Any) -> None:
+def test_of_concurrent_replays_one_claims_each_dead_letter(db: Db, race: Race) -> None:
     for number in range(40):
         dead_letters.record(db, **dead_letter(message_id=f"m{number}"))
 
@@ -425,7 +428,7 @@ def test_heartbeats_keep_the_last_time(db: Db) -> None:
 KEEP = RetentionAges(mentions=90, deliveries=30, dead_letters=60)
 
 
-def test_old_rows_are_pruned_and_others_stay(world: Any, db: Db, clock: Any) -> None:
+def test_old_rows_are_pruned_and_others_stay(world: World, db: Db, clock: Clock) -> None:
     start = clock()
     clock.now = start - 101 * DAY_SECONDS
     acme = world.workspace()
@@ -443,14 +446,14 @@ def test_old_rows_are_pruned_and_others_stay(world: Any, db: Db, clock: Any) -> 
     assert world.counts()["Mention"] == 3
 
 
-def test_a_pending_delivery_is_never_too_old(world: Any, db: Db, clock: Any) -> None:
+def test_a_pending_delivery_is_never_too_old(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(channels={"now": "instant", "weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     retention.prune(db, RetentionAges(90, 1, 0), clock.advance(8 * DAY_SECONDS))
     assert world.counts()["Delivery"] == 2
 
 
-def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) -> None:
+def test_a_digest_to_be_sent_keeps_its_contents(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(channels={"weekly": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     digests.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
@@ -465,7 +468,7 @@ def test_a_digest_to_be_sent_keeps_its_contents(world: Any, db: Db, clock: Any) 
 
 
 @pytest.mark.parametrize("waits", ["held", "pending", "in a digest"])
-def test_a_mention_with_a_pending_delivery_outlasts_its_days(world: Any, db: Db, clock: Any, waits: str) -> None:
+def test_a_mention_with_a_pending_delivery_outlasts_its_days(world: World, db: Db, clock: Clock, waits: str) -> None:
     acme = world.workspace(channels={"team": "instant" if waits == "pending" else "digest"})
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     if waits == "in a digest":
@@ -484,7 +487,7 @@ def test_a_mention_with_a_pending_delivery_outlasts_its_days(world: Any, db: Db,
 
 @pytest.mark.parametrize("mode", ["digest", "instant"])
 def test_a_mention_that_is_never_sent_is_pruned_in_the_end_and_counted(
-    world: Any, db: Db, clock: Any, mode: str
+    world: World, db: Db, clock: Clock, mode: str
 ) -> None:
     acme = world.workspace(channels={"team": mode})
     storing.store(db, world.matched((world.item(1), (acme,)), (world.item(2), (acme,))), clock())
@@ -494,7 +497,7 @@ def test_a_mention_that_is_never_sent_is_pruned_in_the_end_and_counted(
     assert (gone.items, gone.unsent) == (2, 2)
 
 
-def test_an_item_s_days_count_even_with_pending_deliveries(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_s_days_count_even_with_pending_deliveries(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(channels={"team": "digest", "now": "instant"})
     storing.store(db, world.matched((world.item(1), (acme,))), clock())
     gone = retention.prune(db, RetentionAges(90, 30, 0, items=3), clock.advance(4 * DAY_SECONDS))
@@ -503,7 +506,7 @@ def test_an_item_s_days_count_even_with_pending_deliveries(world: Any, db: Db, c
 
 
 def test_pending_deliveries_do_not_block_pruning_of_later_ones(
-    world: Any, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "DELETE_BATCH_ROWS", 2)
     acme, bolt = world.workspace("acme", channels={"team": "digest"}), world.workspace("bolt")
@@ -517,7 +520,7 @@ def test_pending_deliveries_do_not_block_pruning_of_later_ones(
     assert world.rows(Mention, "workspace_id") == [(acme,)] * 5
 
 
-def test_pruning_comes_in_batches(world: Any, db: Db) -> None:
+def test_pruning_comes_in_batches(world: World, db: Db) -> None:
     rows = [
         {"message_id": str(number), "stage": "x", "origin": "nack", "reason": "", "body": "", "created_at": 0.0}
         for number in range(DELETE_BATCH_ROWS + 5)
@@ -527,7 +530,7 @@ def test_pruning_comes_in_batches(world: Any, db: Db) -> None:
     assert [retention.prune(db, KEEP, 100 * DAY_SECONDS).rows for _ in range(3)] == [DELETE_BATCH_ROWS, 5, 0]
 
 
-def test_an_item_that_is_still_mentioned_stays(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_that_is_still_mentioned_stays(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(), (acme,)), poll="a"), clock())
     storing.store(db, world.matched((world.item(), (bolt,)), poll="b"), clock() + 50 * DAY_SECONDS)
@@ -539,7 +542,7 @@ def test_an_item_that_is_still_mentioned_stays(world: Any, db: Db, clock: Any) -
     assert (StoredItem.select().count(db.peewee), Mention.select().count(db.peewee)) == (0, 0)
 
 
-def test_old_items_are_pruned_even_if_mentioned(world: Any, db: Db, clock: Any) -> None:
+def test_old_items_are_pruned_even_if_mentioned(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     storing.store(db, world.matched((world.item(1), (acme,)), poll="a"), clock())
     storing.store(db, world.matched((world.item(1), (bolt,)), poll="b"), clock.advance(40 * DAY_SECONDS))
@@ -549,14 +552,14 @@ def test_old_items_are_pruned_even_if_mentioned(world: Any, db: Db, clock: Any) 
     assert world.counts() | {"StoredItem": 1, "Mention": 1} == world.counts()
 
 
-def test_pruned_items_are_counted(world: Any, db: Db, clock: Any) -> None:
+def test_pruned_items_are_counted(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     storing.store(db, world.matched(*[(world.item(number), (acme,)) for number in range(1, 6)]), clock())
     Delivery.update(state="sent").execute(db.peewee)
     assert retention.prune(db, KEEP, clock() + 91 * DAY_SECONDS).items == 5
 
 
-def test_unwatched_feeds_are_pruned_in_the_end(world: Any, db: Db, clock: Any) -> None:
+def test_unwatched_feeds_are_pruned_in_the_end(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace("acme", subreddits=["python", "rust"])
     world.workspace("bolt", subreddits=["rust"])
     Feed.update(fresh_at=clock()).execute(db.peewee)
@@ -570,7 +573,7 @@ def test_unwatched_feeds_are_pruned_in_the_end(world: Any, db: Db, clock: Any) -
     assert world.rows(Feed, "place") == [("rust",)]
 
 
-def test_a_feed_that_is_watched_again_stays(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_feed_that_is_watched_again_stays(world: World, db: Db, clock: Clock, race: Race) -> None:
     """It is pruned at the moment at which a workspace that watches it is saved."""
     for turn in range(12):
         acme = world.workspace(f"w{turn}", subreddits=["python", "linux", "rust"])

@@ -20,7 +20,7 @@ from overheard.db import dead_letters, groups, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Mention, StoredItem, Workspace
 from overheard.errors import ConfigError
-from tests.conftest import Clock, World
+from tests.fixtures import Clock, World
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,7 +140,7 @@ NO_MESSAGES = ("", "5", "{}", '"\\ud800', FETCHED[:-50], enveloped("fetch", {"wo
                enveloped("match", [ITEM]), enveloped("none", ITEM), "[" * 100_000)  # fmt: skip
 
 
-def test_older_dead_letters_lose_their_texts(db: Db, world: Any) -> None:
+def test_older_dead_letters_lose_their_texts(db: Db, world: World) -> None:
     """origin, reason and body before; reason and body after. None: of the body nothing stays."""
     rows: list[tuple[str, str, str, str, Any]] = [
         ("nack", "ValueError: her words (after 9 tries)", FETCHED, "ValueError", OF_FETCHED),
@@ -179,7 +179,7 @@ def test_older_dead_letters_lose_their_texts(db: Db, world: Any) -> None:
             assert (why, stored) == (OMITTED_READ_AGAIN if "poll" in left else None, left)
 
 
-def test_older_service_answers_are_removed(db: Db, world: Any) -> None:
+def test_older_service_answers_are_removed(db: Db, world: World) -> None:
     with db.session():
         acme = world.workspace(channels={"ntfy": "instant", "hook": "instant"})
         storing.store(db, world.matched((world.item(), (acme,))), world.clock())
@@ -356,7 +356,7 @@ def test_no_table_is_rebuilt_with_foreign_keys_on(empty: Db, before_ids: Path) -
         assert everything(empty) == before
 
 
-def test_ids_are_never_reused(world: Any, db: Db, clock: Any) -> None:
+def test_ids_are_never_reused(world: World, db: Db, clock: Clock) -> None:
     """Messages in flight for a removed workspace must not reach another; a client that follows mentions sees all."""
     acme = world.workspace("acme")
     late = world.matched((world.item(1), (acme,)), poll="late")
@@ -374,7 +374,7 @@ def test_ids_are_never_reused(world: Any, db: Db, clock: Any) -> None:
         assert {table for table, sql in made.items() if sql and "AUTOINCREMENT" in sql} == set(ONCE)
 
 
-def test_later_migrations_can_be_reverted_with_rows_in_the_tables(world: Any, db: Db, clock: Any) -> None:
+def test_later_migrations_can_be_reverted_with_rows_in_the_tables(world: World, db: Db, clock: Clock) -> None:
     storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
     runner = Runner(db.peewee, str(migrate.DIRECTORY))
     done = [row.name for row in runner.status()]
@@ -386,7 +386,7 @@ def test_later_migrations_can_be_reverted_with_rows_in_the_tables(world: Any, db
 
 
 @pytest.mark.parametrize("backfilled", [True, False])
-def test_the_renamed_column_keeps_what_is_backfilled(world: Any, db: Db, clock: Any, backfilled: bool) -> None:
+def test_the_renamed_column_keeps_what_is_backfilled(world: World, db: Db, clock: Clock, backfilled: bool) -> None:
     storing.store(db, world.matched((world.item(), (world.workspace(),))), clock())
     Mention.update(backfilled=backfilled).execute(db.peewee)
     runner = Runner(db.peewee, str(migrate.DIRECTORY))

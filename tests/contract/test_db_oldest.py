@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from overheard.db import (
     channels,
     deliveries,
@@ -18,11 +16,12 @@ from overheard.db import (
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Workspace
 from overheard.sources.reddit.names import budget_key
+from tests.fixtures import Clock, World
 
 INTERVAL = 300.0
 
 
-def claim(db: Db, clock: Any) -> int:
+def claim(db: Db, clock: Clock) -> int:
     return len(schedules.claim_due(db, clock(), 50, lambda due: clock() + INTERVAL))
 
 
@@ -31,7 +30,7 @@ def oldest_demand(db: Db, now: float) -> float | None:
     return None if found is None else found.since
 
 
-def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db, world: Any, clock: Any) -> None:
+def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db, world: World, clock: Clock) -> None:
     acme, began = world.workspace(), clock()
     assert oldest_demand(db, clock()) == began, "no demand was made yet"
     clock.advance(7)
@@ -42,7 +41,7 @@ def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db,
     assert oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
 
 
-def test_a_repeated_demand_is_as_old_as_the_first(db: Db, world: Any, clock: Any) -> None:
+def test_a_repeated_demand_is_as_old_as_the_first(db: Db, world: World, clock: Clock) -> None:
     acme = world.workspace()
     first = clock()
     claim(db, clock)
@@ -60,7 +59,7 @@ def test_a_repeated_demand_is_as_old_as_the_first(db: Db, world: Any, clock: Any
     assert oldest_demand(db, clock()) == clock(), "a demand that was taken up does not count"
 
 
-def test_a_demand_made_during_a_reading_stays_open(db: Db, world: Any, clock: Any) -> None:
+def test_a_demand_made_during_a_reading_stays_open(db: Db, world: World, clock: Clock) -> None:
     acme = world.workspace()
     claim(db, clock)
     began = clock.advance(1)
@@ -70,7 +69,7 @@ def test_a_demand_made_during_a_reading_stays_open(db: Db, world: Any, clock: An
     assert oldest_demand(db, clock()) == later
 
 
-def test_a_swept_poll_makes_a_new_demand(db: Db, world: Any, clock: Any) -> None:
+def test_a_swept_poll_makes_a_new_demand(db: Db, world: World, clock: Clock) -> None:
     acme = world.workspace()
     claim(db, clock)
     refreshes.mark_taken_up(db, acme, "reddit", clock())
@@ -83,7 +82,7 @@ def test_a_swept_poll_makes_a_new_demand(db: Db, world: Any, clock: Any) -> None
     assert oldest_demand(db, clock()) == clock()
 
 
-def test_a_paused_workspace_waits_for_nothing(db: Db, world: Any, clock: Any) -> None:
+def test_a_paused_workspace_waits_for_nothing(db: Db, world: World, clock: Clock) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     claim(db, clock)
     clock.advance(10**6)
@@ -94,7 +93,7 @@ def test_a_paused_workspace_waits_for_nothing(db: Db, world: Any, clock: Any) ->
     assert schedules.oldest_digest(db, clock()) is None
 
 
-def test_a_digest_waits_from_the_end_of_its_period_until_it_is_composed(db: Db, world: Any, clock: Any) -> None:
+def test_a_digest_waits_from_the_end_of_its_period_until_it_is_composed(db: Db, world: World, clock: Clock) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     assert schedules.oldest_digest(db, clock()) is None
     end = clock.advance(86_400)
@@ -106,7 +105,7 @@ def test_a_digest_waits_from_the_end_of_its_period_until_it_is_composed(db: Db, 
     assert schedules.oldest_digest(db, clock()) is None
 
 
-def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock: Any) -> None:
+def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: World, clock: Clock) -> None:
     acme, began = world.workspace(), clock()
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     clock.advance(5)
@@ -129,7 +128,7 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: Any, clock
     assert Delivery.select().count(db.peewee) == 1
 
 
-def test_channels_are_ok_failing_or_disabled(db: Db, world: Any, clock: Any) -> None:
+def test_channels_are_ok_failing_or_disabled(db: Db, world: World, clock: Clock) -> None:
     assert channels.states(db) == {"ok": 0, "failing": 0, "disabled": 0}
     acme = world.workspace(channels=dict.fromkeys(("a", "b", "c", "d"), "instant"))
     channels.record_failure(db, world.channel(acme, "b"), "away", clock())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from overheard.db.models import (
 )
 from overheard.db.retention import RetentionAges
 from overheard.messages import GapBounds, ItemsMatched, MatchedItem, PollTarget, WorkspaceMatch
+from tests.fixtures import Clock, Race, World
 
 HOSTILE = {
     "nul": "a\x00b",
@@ -39,7 +41,7 @@ HOSTILE = {
 
 
 @pytest.fixture
-def polled(world: Any, db: Db, clock: Any) -> Any:
+def polled(world: World, db: Db, clock: Clock) -> Callable[..., tuple[PollTarget, ...]]:
     """Claim the feeds as a poll; return its targets."""
 
     def claim(poll: str, cursor: str = "2000", lease: float = 120.0) -> tuple[PollTarget, ...]:
@@ -53,7 +55,7 @@ def polled(world: Any, db: Db, clock: Any) -> Any:
     return claim
 
 
-def test_a_part_becomes_item_mention_and_delivery(world: Any, db: Db, clock: Any) -> None:
+def test_a_part_becomes_item_mention_and_delivery(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     item = world.item(created_at=clock() + 3)
     clock.advance(10)
@@ -75,7 +77,7 @@ def test_a_part_becomes_item_mention_and_delivery(world: Any, db: Db, clock: Any
     )  # fmt: skip
 
 
-def test_storing_a_part_again_adds_nothing_and_prompts_no_channel(world: Any, db: Db, clock: Any) -> None:
+def test_storing_a_part_again_adds_nothing_and_prompts_no_channel(world: World, db: Db, clock: Clock) -> None:
     message = world.matched((world.item(), (world.workspace(),)))
     storing.store(db, message, clock())
     before = world.counts()
@@ -86,7 +88,7 @@ def test_storing_a_part_again_adds_nothing_and_prompts_no_channel(world: Any, db
     assert world.counts() == before
 
 
-def test_two_workspaces_share_an_item_and_each_has_its_own_mention(world: Any, db: Db, clock: Any) -> None:
+def test_two_workspaces_share_an_item_and_each_has_its_own_mention(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", channels={"a": "instant", "b": "instant"})
     stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
 
@@ -96,7 +98,7 @@ def test_two_workspaces_share_an_item_and_each_has_its_own_mention(world: Any, d
     )  # fmt: skip
 
 
-def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: World, db: Db, clock: Clock) -> None:
     clock.now += 0.75  # Reddit's times are whole seconds
     acme = world.workspace()
     began = int(clock())
@@ -108,7 +110,7 @@ def test_an_item_from_before_the_watch_is_kept_but_not_sent(world: Any, db: Db, 
     assert (stored.mentions, stored.ages) == (2, (0.75,))
 
 
-def test_an_item_that_retention_deleted_comes_back_as_backfilled(world: Any, db: Db, clock: Any) -> None:
+def test_an_item_that_retention_deleted_comes_back_as_backfilled(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     item = world.item(created_at=clock() + 1)
     clock.advance(10)
@@ -123,7 +125,7 @@ def test_an_item_that_retention_deleted_comes_back_as_backfilled(world: Any, db:
     assert [row["backfilled"] for row in world.rows(Mention)] == [True]
 
 
-def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> None:
+def test_the_earliest_of_two_watches_counts(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["all"])
     clock.advance(100)
     world.workspace(subreddits=["all", "python"])
@@ -131,7 +133,7 @@ def test_the_earliest_of_two_watches_counts(world: Any, db: Db, clock: Any) -> N
     assert world.rows(Mention, "backfilled") == [(False,)]
 
 
-def test_a_digest_channel_holds_what_an_instant_one_sends(world: Any, db: Db, clock: Any) -> None:
+def test_a_digest_channel_holds_what_an_instant_one_sends(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(channels={"now": "instant", "daily": "digest"})
     stored = storing.store(db, world.matched((world.item(), (acme,))), clock())
 
@@ -141,7 +143,7 @@ def test_a_digest_channel_holds_what_an_instant_one_sends(world: Any, db: Db, cl
     )
 
 
-def test_a_disabled_channel_gets_nothing(world: Any, db: Db, clock: Any) -> None:
+def test_a_disabled_channel_gets_nothing(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     Channel.update(disabled_at=clock()).execute(db.peewee)
     assert storing.store(db, world.matched((world.item(), (acme,))), clock()).channels == {}
@@ -149,7 +151,7 @@ def test_a_disabled_channel_gets_nothing(world: Any, db: Db, clock: Any) -> None
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_text_is_stored_without_moving_the_highlights(world: Any, db: Db, clock: Any, kind: str) -> None:
+def test_hostile_text_is_stored_without_moving_the_highlights(world: World, db: Db, clock: Clock, kind: str) -> None:
     text = HOSTILE[kind]
     acme = world.workspace()
     fields = dict.fromkeys(("title", "body", "author", "permalink", "url"), text)
@@ -166,7 +168,7 @@ def test_hostile_text_is_stored_without_moving_the_highlights(world: Any, db: Db
     assert contents.notice.mentions[0].body == row["body"]
 
 
-def test_more_rows_than_one_statement_takes(world: Any, db: Db, clock: Any) -> None:
+def test_more_rows_than_one_statement_takes(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     entries = [(world.item(number), (acme,)) for number in range(1, 2 * storing.INSERT_ROWS + 50)]
     stored = storing.store(db, world.matched(*entries), clock())
@@ -177,7 +179,9 @@ def test_more_rows_than_one_statement_takes(world: Any, db: Db, clock: Any) -> N
 # -- cursors
 
 
-def test_cursors_move_when_all_parts_are_stored_and_not_before(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_cursors_move_when_all_parts_are_stored_and_not_before(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     acme = world.workspace()
     began = clock()
     targets = polled("p")
@@ -198,7 +202,9 @@ def test_cursors_move_when_all_parts_are_stored_and_not_before(world: Any, db: D
     assert world.row(Poll, "p").finished_at == clock()
 
 
-def test_a_part_that_a_poll_does_not_have_finishes_nothing(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_part_that_a_poll_does_not_have_finishes_nothing(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     world.workspace()
     targets = polled("p")
     storing.store(db, world.matched(poll="p", part=7, parts=None), clock())
@@ -207,7 +213,7 @@ def test_a_part_that_a_poll_does_not_have_finishes_nothing(world: Any, db: Db, c
 
 
 def test_a_part_in_pieces_counts_when_all_pieces_of_one_matching_are_stored(
-    world: Any, db: Db, clock: Any, polled: Any
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
 ) -> None:
     world.workspace()
     part = world.matched(poll="p", part=0, parts=1, targets=polled("p"))
@@ -225,7 +231,9 @@ def test_a_part_in_pieces_counts_when_all_pieces_of_one_matching_are_stored(
     assert stored(0, 3) == "2000"
 
 
-def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_late_poll_moves_no_cursor_back(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     world.workspace()
     old = polled("old", cursor="1000")
     clock.advance(200)
@@ -244,7 +252,7 @@ def test_a_late_poll_moves_no_cursor_back(world: Any, db: Db, clock: Any, polled
 
 
 def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
-    world: Any, db: Db, clock: Any, polled: Any
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
 ) -> None:
     world.workspace()
     began, slow = clock(), polled("slow")
@@ -255,7 +263,9 @@ def test_a_lease_that_ran_out_before_all_was_stored_makes_fresh_all_the_same(
     assert (world.feed().fresh_at, world.group().poll) == (began, "next")
 
 
-def test_a_poll_without_its_row_makes_nothing_fresh(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_poll_without_its_row_makes_nothing_fresh(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     """Its row is gone (released, or a day old), and with it the time until which everything is read."""
     world.workspace()
     targets = polled("p")
@@ -265,7 +275,9 @@ def test_a_poll_without_its_row_makes_nothing_fresh(world: Any, db: Db, clock: A
     assert world.feed().fresh_at == 0
 
 
-def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     """A feed that joined during the poll would count as read."""
     world.workspace(subreddits=["python", "rust"])
     [target, other] = polled("p")
@@ -281,7 +293,7 @@ def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(world: Any, d
 
 
 def test_a_poll_that_read_more_than_its_group_has_now_moves_the_cursor(
-    world: Any, db: Db, clock: Any, polled: Any
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
 ) -> None:
     world.workspace(subreddits=["python", "rust"])
     [target, other] = polled("p")
@@ -290,7 +302,9 @@ def test_a_poll_that_read_more_than_its_group_has_now_moves_the_cursor(
     assert (world.group("python").cursor, world.group("rust").cursor) == ("2000", None)
 
 
-def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     world.workspace()
     [target] = polled("p")
     missed = GapBounds("horizon", ("t3_a", 5.0), ("t3_z", 9.0))
@@ -308,20 +322,24 @@ def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(world: Any, d
     assert (gaps.count_open(db), gaps.count_open(db, clock())) == (1, 0)
 
 
-def test_a_target_without_a_group_is_ignored(world: Any, db: Db, clock: Any) -> None:
+def test_a_target_without_a_group_is_ignored(world: World, db: Db, clock: Clock) -> None:
     world.workspace()
     storing.store(db, world.matched(targets=(PollTarget(10**9, (5,), "", 5.0),)), clock())
     assert world.group().cursor is None
 
 
-def test_an_empty_listing_gives_a_cursor_too(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_an_empty_listing_gives_a_cursor_too(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     world.workspace()
     targets = polled("p", cursor="")
     storing.store(db, world.matched(poll="p", targets=targets), clock())
     assert world.group().cursor == ""
 
 
-def test_a_finished_poll_clears_a_feed_s_failures(world: Any, db: Db, clock: Any, polled: Any) -> None:
+def test_a_finished_poll_clears_a_feed_s_failures(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
     world.workspace()
     [row] = feeds.stale_of(db, 1, "reddit", now=clock(), fresh_since=clock())
     clock.now = feeds.back_off(db, row, "private", now=clock(), longest=10_000.0)
@@ -331,7 +349,9 @@ def test_a_finished_poll_clears_a_feed_s_failures(world: Any, db: Db, clock: Any
     assert (feed.failures, feed.reason, feed.retry_at) == (0, None, 0)
 
 
-def test_two_concurrent_last_parts_finish_the_poll(world: Any, db: Db, clock: Any, polled: Any, race: Any) -> None:
+def test_two_concurrent_last_parts_finish_the_poll(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]], race: Race
+) -> None:
     acme = world.workspace()
     for turn in range(15):
         targets = polled(f"p{turn}", cursor=str(turn + 1))
@@ -342,7 +362,7 @@ def test_two_concurrent_last_parts_finish_the_poll(world: Any, db: Db, clock: An
         assert world.group().poll is None
 
 
-def test_a_part_stored_concurrently_is_stored_once(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_a_part_stored_concurrently_is_stored_once(world: World, db: Db, clock: Clock, race: Race) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     for turn in range(10):
         items = [world.item(100 * turn + number) for number in range(20)]
@@ -359,7 +379,9 @@ NUMBERS = itertools.count(1_000_000, 1_000)
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clock: Any, data: st.DataObject) -> None:
+def test_any_order_and_repetition_leads_to_the_same_rows(
+    world: World, db: Db, clock: Clock, data: st.DataObject
+) -> None:
     """One poll in parts that overlap; each example is a poll of new items, on the same database."""
     ids = [world.workspace("acme"), world.workspace("bolt", channels={"now": "instant", "daily": "digest"})]
     base = next(NUMBERS)
@@ -415,7 +437,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(world: Any, db: Db, clo
 # -- removals while messages are in flight
 
 
-def test_a_part_of_a_removed_workspace_stores_nothing_for_it(world: Any, db: Db, clock: Any) -> None:
+def test_a_part_of_a_removed_workspace_stores_nothing_for_it(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     message = world.matched((world.item(), (acme, bolt)))
     workspace_specs.remove(db, acme)
@@ -423,7 +445,7 @@ def test_a_part_of_a_removed_workspace_stores_nothing_for_it(world: Any, db: Db,
     assert world.rows(Mention, "workspace_id") == [(bolt,)]
 
 
-def test_removed_queries_watches_and_channels_get_nothing(world: Any, db: Db, clock: Any) -> None:
+def test_removed_queries_watches_and_channels_get_nothing(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(queries={"brand": "acme", "other": "x"})
     message = world.matched((world.item(), (acme,)))
     world.workspace(queries={"other": "x"}, channels={})
@@ -442,7 +464,7 @@ def test_removed_queries_watches_and_channels_get_nothing(world: Any, db: Db, cl
     assert world.counts()["Mention"] == 1
 
 
-def test_concurrent_removals_do_not_fail_store(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_concurrent_removals_do_not_fail_store(world: World, db: Db, clock: Clock, race: Race) -> None:
     """In either order, store does not fail, and nothing of the removed workspace is left."""
     for turn in range(12):
         acme, bolt = world.workspace("acme"), world.workspace("bolt", channels={"a": "instant", "b": "instant"})
@@ -458,7 +480,7 @@ def test_concurrent_removals_do_not_fail_store(world: Any, db: Db, clock: Any, r
         assert StoredPart.select().where(StoredPart.poll == f"p{turn}").count(db.peewee) == 1
 
 
-def test_retention_keeps_an_item_that_is_mentioned_again(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_retention_keeps_an_item_that_is_mentioned_again(world: World, db: Db, clock: Clock, race: Race) -> None:
     """An item without mentions is pruned at the moment at which a new mention refers to it."""
     acme = world.workspace()
     for turn in range(12):
@@ -474,7 +496,7 @@ def test_retention_keeps_an_item_that_is_mentioned_again(world: Any, db: Db, clo
         assert Mention.select().count(db.peewee) == 40
 
 
-def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, clock: Any, race: Any) -> None:
+def test_postgresql_store_waits_for_a_removal_under_way(world: World, db: Db, clock: Clock, race: Race) -> None:
     """The exact moment: the workspace is being deleted, not yet committed, when store reads it."""
     if db.sqlite:
         return  # SQLite has one writer at a time: this moment does not occur
@@ -500,7 +522,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: Any, db: Db, cloc
 
 
 def test_a_transaction_that_fails_stores_nothing(
-    world: Any, db: Db, clock: Any, polled: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acme = world.workspace()
     message: ItemsMatched = world.matched((world.item(), (acme,)), poll="p", targets=polled("p"))

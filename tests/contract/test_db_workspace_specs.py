@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from overheard.db import queries, retention, storing, workspace_specs
@@ -11,12 +9,13 @@ from overheard.db.database import Db
 from overheard.db.models import Delivery, Feed, Query, Watch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.workspaces import WatchSpec, validated
+from tests.fixtures import Clock, World
 
 BOTH = ("posts", "comments")
 REPLAY, REDDIT = WatchSpec("replay", ("python",), BOTH), WatchSpec("reddit", ("python",), ("posts",))
 
 
-def watched(world: Any, workspace_id: int) -> list[tuple[str, str, str, str]]:
+def watched(world: World, workspace_id: int) -> list[tuple[str, str, str, str]]:
     """(source, kind, place, kinds watched) of each of its feeds."""
     rows = (
         Watch.select(Feed.source, Feed.kind, Feed.place, Watch.kinds)
@@ -35,19 +34,19 @@ def watched(world: Any, workspace_id: int) -> list[tuple[str, str, str, str]]:
         (WatchSpec("replay", ("all",), ("posts",)), WatchSpec("replay", ("python",), ("comments",)), REDDIT),
     ],
 )
-def test_watches_come_back_as_they_were_written(world: Any, db: Db, watch: tuple[WatchSpec, ...]) -> None:
+def test_watches_come_back_as_they_were_written(world: World, db: Db, watch: tuple[WatchSpec, ...]) -> None:
     spec = validated(world.spec(subreddits=(), watch=watch))
     found = workspace_specs.load(db, world.save(spec), secrets=False)
     assert (found.subreddits, sorted(found.watch, key=str)) == ((), sorted(watch, key=str))
     assert workspace_specs.load(db, world.save(found), secrets=False) == found
 
 
-def test_a_mixed_listing_is_one_feed_with_the_watched_kinds(world: Any) -> None:
+def test_a_mixed_listing_is_one_feed_with_the_watched_kinds(world: World) -> None:
     acme = world.workspace(subreddits=(), watch=(WatchSpec("replay", ("Python",), ("comments",)), REDDIT))
     assert watched(world, acme) == [("reddit", "posts", "python", "post"), ("replay", "items", "python", "comment")]
 
 
-def test_a_place_of_one_name_in_two_sources_is_two_feeds(world: Any, db: Db) -> None:
+def test_a_place_of_one_name_in_two_sources_is_two_feeds(world: World, db: Db) -> None:
     world.workspace(subreddits=["python"])
     bolt = world.workspace("bolt", subreddits=(), watch=(REPLAY,))
     assert len(world.rows(Feed)) == 2
@@ -55,7 +54,7 @@ def test_a_place_of_one_name_in_two_sources_is_two_feeds(world: Any, db: Db) -> 
     assert watched(world, bolt) == [("reddit", "posts", "rust", "post")]
 
 
-def test_a_file_with_reddit_only_ends_this_workspace_s_other_watches(world: Any, db: Db) -> None:
+def test_a_file_with_reddit_only_ends_this_workspace_s_other_watches(world: World, db: Db) -> None:
     acme = world.workspace(subreddits=["python"], watch=(REPLAY,))
     bolt = world.workspace("bolt", subreddits=(), watch=(REPLAY,))
     world.workspace(subreddits=["python"])
@@ -63,7 +62,7 @@ def test_a_file_with_reddit_only_ends_this_workspace_s_other_watches(world: Any,
     assert watched(world, bolt) == [("replay", "items", "python", "post comment")]
 
 
-def test_changed_kinds_keep_the_watch_s_beginning_and_reach_the_index(world: Any, db: Db, clock: Any) -> None:
+def test_changed_kinds_keep_the_watch_s_beginning_and_reach_the_index(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=(), watch=(REPLAY,))
     began, before = clock(), queries.revision(db)
     Feed.update(fresh_at=began).execute(db.peewee)
@@ -74,7 +73,7 @@ def test_changed_kinds_keep_the_watch_s_beginning_and_reach_the_index(world: Any
     assert world.rows(Feed, "fresh_at") == [(began,)], "the feed is read already"
 
 
-def test_a_query_that_is_added_again_reuses_its_row(world: Any, db: Db) -> None:
+def test_a_query_that_is_added_again_reuses_its_row(world: World, db: Db) -> None:
     acme = world.workspace(queries={"brand": "acme"})
     row = world.query(acme)
     world.workspace(queries={"other": "x"})
@@ -84,7 +83,7 @@ def test_a_query_that_is_added_again_reuses_its_row(world: Any, db: Db) -> None:
     assert (world.query(acme), world.rows(Query, "text", "removed_at")[0]) == (row, ("acme OR acmedb", None))
 
 
-def test_a_removed_query_goes_with_the_last_mention_that_names_it(world: Any, db: Db, clock: Any) -> None:
+def test_a_removed_query_goes_with_the_last_mention_that_names_it(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(queries={"brand": "acme", "unused": "x", "kept": "y"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     Delivery.update(state="sent").execute(db.peewee)

@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from overheard.db import migrate
 from overheard.db.database import Db, open_database
 from overheard.db.models import Mention, StoredItem, Workspace
-from tests.conftest import World
+from tests.fixtures import World
 from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]

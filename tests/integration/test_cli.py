@@ -28,7 +28,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.tail import MentionTail
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
-from tests.conftest import Clock, World
+from tests.fixtures import Clock, World
 from tests.servers.bus_rig import depth
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for

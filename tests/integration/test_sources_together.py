@@ -140,7 +140,7 @@ def start(tmp_path: Path, simulator: RedditSimulator) -> Callable[..., Any]:
     return started
 
 
-def test_matches_and_deletions_never_cross_sources(start: Any, simulator: RedditSimulator) -> None:
+def test_matches_and_deletions_never_cross_sources(start: Callable[..., Any], simulator: RedditSimulator) -> None:
     """Both sources have a place of the same name and an item of the same id; one is watched entirely as well."""
     simulator.set_subreddit("python", "public")
     with start() as running:
@@ -168,7 +168,7 @@ def test_matches_and_deletions_never_cross_sources(start: Any, simulator: Reddit
         running.wait_for(*[each for each in of_reddit if each[2] != other], *left)
 
 
-def test_without_a_client_of_reddit_everything_else_runs(start: Any, simulator: RedditSimulator) -> None:
+def test_without_a_client_of_reddit_everything_else_runs(start: Callable[..., Any], simulator: RedditSimulator) -> None:
     with start(client="") as running:
         running.watch("acme", reddit="python", replay="python")
         running.write(id="p1", kind="post", place="python", title="a needle")
@@ -177,7 +177,7 @@ def test_without_a_client_of_reddit_everything_else_runs(start: Any, simulator: 
 
 
 def test_a_source_is_a_module_and_an_entry_of_the_registry(
-    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Follow the recipe in ARCHITECTURE.md."""
     (tmp_path / "dummy_source.py").write_text(DUMMY)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -24,7 +24,7 @@ def variable(section: str, key: str) -> str:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Any:
+def written(tmp_path: Path) -> Callable[..., Config]:
     def load_text(text: str, **environ: str) -> Config:
         path = tmp_path / "pipeline.toml"
         path.write_text(text, encoding="utf-8")
@@ -34,7 +34,7 @@ def written(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def refused(written: Any) -> Any:
+def refused(written: Callable[..., Config]) -> Callable[..., list[str]]:
     """Return the problems of a configuration that is refused."""
 
     def problems(text: str, **environ: str) -> list[str]:
@@ -140,19 +140,21 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
         ("[alerts]\nurl = \"slack://h\"\nsecret = \"x\"\n", ["[alerts] secret:", "remove it"]),
     ],
 )  # fmt: skip
-def test_mistakes_are_reported_with_file_key_and_hint(refused: Any, text: str, hints: list[str]) -> None:
+def test_mistakes_are_reported_with_file_key_and_hint(
+    refused: Callable[..., list[str]], text: str, hints: list[str]
+) -> None:
     [problem] = refused(text)
     for hint in ["pipeline.toml: ", *hints]:
         assert hint in problem
 
 
-def test_all_mistakes_are_reported_at_once(refused: Any) -> None:
+def test_all_mistakes_are_reported_at_once(refused: Callable[..., list[str]]) -> None:
     assert len(refused("[tick]\nintervall = 5\n[tock]\n", OVERHEARD_TICK__X="1", OVERHEARD_FOO="1")) == 4
     assert len(refused("[tick]\ninterval = 0\njitter = -1\n[log]\nlevel = 5\n")) == 3
 
 
 @pytest.mark.parametrize(("section", "key"), KEYS)
-def test_every_key_can_be_overridden_by_the_environment(written: Any, section: str, key: str) -> None:
+def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., Config], section: str, key: str) -> None:
     default = attrgetter(f"{section}.{key}")(Config())
     other = {
         ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
@@ -196,7 +198,7 @@ def test_every_key_can_be_overridden_by_the_environment(written: Any, section: s
     ],
 )
 def test_mistakes_in_the_environment_name_the_variable(
-    refused: Any, variable: str, text: str, hints: list[str]
+    refused: Callable[..., list[str]], variable: str, text: str, hints: list[str]
 ) -> None:
     [problem] = refused("", **{variable: text})
     for hint in hints:
@@ -204,7 +206,7 @@ def test_mistakes_in_the_environment_name_the_variable(
 
 
 @pytest.mark.parametrize("text", ["hunter2", "amqp://u:hunter2@h/v", "/x://hunter2", "s3/hunter2", "\0hunter2", ""])
-def test_a_secret_where_its_files_path_belongs_is_not_repeated(refused: Any, text: str) -> None:
+def test_a_secret_where_its_files_path_belongs_is_not_repeated(refused: Callable[..., list[str]], text: str) -> None:
     [problem] = refused("", OVERHEARD_BUS__URL_FILE=text)
     assert "cannot be read: *** (write a path that begins with /)" in problem
     assert "hunter2" not in problem
@@ -212,25 +214,27 @@ def test_a_secret_where_its_files_path_belongs_is_not_repeated(refused: Any, tex
 
 @pytest.mark.parametrize("section", ["bus", "database"])
 @pytest.mark.parametrize("password", ["hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "12#hun@ter2"])
-def test_a_password_with_an_unescaped_delimiter_is_refused(refused: Any, section: str, password: str) -> None:
+def test_a_password_with_an_unescaped_delimiter_is_refused(
+    refused: Callable[..., list[str]], section: str, password: str
+) -> None:
     scheme = {"bus": "amqp", "database": "postgresql"}[section]
     [problem] = refused(f'[{section}]\nurl = "{scheme}://me:{password}@h:1/d"')
     assert "write / ? # @ in a password as %2F %3F %23 %40" in problem
     assert "ter2" not in problem
 
 
-def test_a_password_with_escaped_delimiters_is_accepted(written: Any) -> None:
+def test_a_password_with_escaped_delimiters_is_accepted(written: Callable[..., Config]) -> None:
     for url in ("postgresql://me:a%2Fb%40@h:1/d?x=1", "postgresql:///d?host=/run", "postgres://h/d"):
         assert written(f'[database]\nurl = "{url}"').database.url.get_secret_value() == url
     assert written('[database]\nurl = "sqlite:////a@b/c@d.db"').database.embedded
 
 
-def test_other_variables_are_ignored(written: Any) -> None:
+def test_other_variables_are_ignored(written: Callable[..., Config]) -> None:
     assert written("", PATH="/bin", OVERHEARD_CORPUS="/x", OVERHEARD_CONFIG="/y", overheard_x="1") == Config()
 
 
 @pytest.mark.parametrize(("section", "key"), SECRETS)
-def test_a_secret_can_come_from_a_file(written: Any, tmp_path: Path, section: str, key: str) -> None:
+def test_a_secret_can_come_from_a_file(written: Callable[..., Config], tmp_path: Path, section: str, key: str) -> None:
     secret = {"bus": "amqp://u:hunter2@h/v", "database": "postgresql://u:hunter2@h/d"}.get(section, "hunter2")
     if (section, key) == ("alerts", "url"):
         secret = "json://hunter2@h/"
@@ -241,7 +245,7 @@ def test_a_secret_can_come_from_a_file(written: Any, tmp_path: Path, section: st
     assert "hunter2" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
 
 
-def test_a_secret_given_twice_is_refused(refused: Any, tmp_path: Path) -> None:
+def test_a_secret_given_twice_is_refused(refused: Callable[..., list[str]], tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("amqp://file/")
     for order in (1, -1):
         both = {"OVERHEARD_BUS__URL": "amqp://variable/", "OVERHEARD_BUS__URL_FILE": str(tmp_path / "secret")}
@@ -264,7 +268,7 @@ def test_a_secret_given_twice_is_refused(refused: Any, tmp_path: Path) -> None:
         '[alerts]\nurl = "slack://hunter2"\nsecret = "hunter2"',
     ],
 )
-def test_no_error_shows_a_secret(refused: Any, text: str) -> None:
+def test_no_error_shows_a_secret(refused: Callable[..., list[str]], text: str) -> None:
     assert "hunter2" not in "\n".join(refused(text))
     assert "hunter2" not in "\n".join(refused("", OVERHEARD_BUS__URL="hunter2", OVERHEARD_DATABASE__URL="hunter2"))
 
@@ -274,7 +278,7 @@ def test_every_secret_is_listed_here() -> None:
     assert names == "bus.url database.url sources.reddit.client_secret sources.reddit.password alerts.url alerts.secret"
 
 
-def test_a_section_under_its_old_name_is_accepted_with_a_warning(written: Any) -> None:
+def test_a_section_under_its_old_name_is_accepted_with_a_warning(written: Callable[..., Config]) -> None:
     config = written('[reddit]\nclient_id = "old"\nburst = 3\n')
     assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("old", 3)
     [warning] = config.deprecated
@@ -282,7 +286,7 @@ def test_a_section_under_its_old_name_is_accepted_with_a_warning(written: Any) -
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_new_name_of_a_section_wins_over_the_old_one(written: Any, order: int) -> None:
+def test_the_new_name_of_a_section_wins_over_the_old_one(written: Callable[..., Config], order: int) -> None:
     parts = ['[reddit]\nclient_id = "old"\nburst = 3\n', '[sources.reddit]\nclient_id = "new"\n']
     config = written("".join(parts[::order]))
     assert (config.sources.reddit.client_id, config.sources.reddit.burst) == ("new", 3)
@@ -293,13 +297,15 @@ def test_the_new_name_of_a_section_wins_over_the_old_one(written: Any, order: in
     ]
 
 
-def test_a_mistake_under_an_old_name_is_reported_with_the_new_one(refused: Any) -> None:
+def test_a_mistake_under_an_old_name_is_reported_with_the_new_one(refused: Callable[..., list[str]]) -> None:
     wrong, renamed = refused('[reddit]\nburst = "many"\n')
     assert "[sources.reddit] burst: " in wrong
     assert "[reddit] is called [sources.reddit] now" in renamed
 
 
-def test_variables_with_the_old_name_keep_working_without_a_warning(written: Any, tmp_path: Path) -> None:
+def test_variables_with_the_old_name_keep_working_without_a_warning(
+    written: Callable[..., Config], tmp_path: Path
+) -> None:
     (tmp_path / "secret").write_text("hunter2")
     config = written(
         "[reddit]\nburst = 3\n[sources.reddit]\ntimeout = 4\n",
@@ -314,7 +320,9 @@ def test_variables_with_the_old_name_keep_working_without_a_warning(written: Any
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_new_name_of_a_variable_wins_over_the_old_one(written: Any, tmp_path: Path, order: int) -> None:
+def test_the_new_name_of_a_variable_wins_over_the_old_one(
+    written: Callable[..., Config], tmp_path: Path, order: int
+) -> None:
     (tmp_path / "secret").write_text("old")
     given = {
         "OVERHEARD_REDDIT__CLIENT_SECRET_FILE": str(tmp_path / "secret"),
@@ -326,7 +334,7 @@ def test_the_new_name_of_a_variable_wins_over_the_old_one(written: Any, tmp_path
     assert config.deprecated == (f"environment: {old} is not used, as {new} is set: unset it",)
 
 
-def test_a_removed_key_is_ignored_with_a_warning(written: Any) -> None:
+def test_a_removed_key_is_ignored_with_a_warning(written: Callable[..., Config]) -> None:
     config = written("[fetch]\noverlap = 5\n", OVERHEARD_FETCH__OVERLAP="6")
     assert config.fetch == Config().fetch
     assert ["[fetch] overlap" in config.deprecated[0], "OVERHEARD_FETCH__OVERLAP" in config.deprecated[1]] == [True] * 2
@@ -337,13 +345,13 @@ def test_a_removed_key_is_ignored_with_a_warning(written: Any) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_of_an_earlier_release"])
-def test_alerts_may_go_to_an_address_copied_from_a_chat(written: Any, secret: str) -> None:
+def test_alerts_may_go_to_an_address_copied_from_a_chat(written: Callable[..., Config], secret: str) -> None:
     url = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     config = written(f'[alerts]\nurl = "{url}"\nsecret = "{secret}"\n')
     assert config.alerts.url.get_secret_value() == url
 
 
-def test_the_first_of_several_clients_is_used(written: Any) -> None:
+def test_the_first_of_several_clients_is_used(written: Callable[..., Config]) -> None:
     tables = "".join(f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "s"\n' for name in "ab")
     assert written("").sources.reddit.client_in_use == ""
     assert written('[sources.reddit]\nclient_id = "x"\n').sources.reddit.client_in_use == "x"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from actors.digest import compose
 from overheard.db import storing
 from overheard.db.database import Db
 from overheard.messages import ComposeDigest, NotifyChannel
+from tests.fixtures import Clock, Sent, World
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def db(sqlite_db: Db) -> Db:
     return sqlite_db
 
 
-def test_a_digest_is_composed_once_per_period(world: Any, db: Db, sent: Any, clock: Any) -> None:
+def test_a_digest_is_composed_once_per_period(world: World, db: Db, sent: Sent, clock: Clock) -> None:
     acme = world.workspace(channels={"daily": "digest", "now": "instant"})
     message = ComposeDigest(workspace_id=acme, period_end=clock())
     compose(message, db=db, send=sent, clock=clock)
@@ -28,6 +27,6 @@ def test_a_digest_is_composed_once_per_period(world: Any, db: Db, sent: Any, clo
     assert sent == [NotifyChannel(channel_id=world.channel(acme, "daily"))]
 
 
-def test_a_deleted_workspace_is_not_an_error(db: Db, sent: Any, clock: Any) -> None:
+def test_a_deleted_workspace_is_not_an_error(db: Db, sent: Sent, clock: Clock) -> None:
     compose(ComposeDigest(workspace_id=4711, period_end=1.0), db=db, send=sent, clock=clock)
     assert sent == []

@@ -19,10 +19,12 @@ from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, Workspace
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.canary import CanarySource
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from tests.fixtures import Clock, Metric, Sent, World
 
 
 class Reddit:
@@ -97,7 +99,7 @@ def number_of(name: str) -> int:
     return int(name.partition("_")[2], 36)
 
 
-def newest(world: Any, name: str = "python", kind: str = "posts") -> int | None:
+def newest(world: World, name: str = "python", kind: str = "posts") -> int | None:
     """Return the number of the newest item in the cursor of the feed's group."""
     cursor = world.group(name, kind).cursor
     seen = msgspec.json.decode(cursor)["seen"] if cursor else []
@@ -117,7 +119,7 @@ def reddit() -> Reddit:
 class Stage:
     """The fetch stage, followed directly by store."""
 
-    def __init__(self, world: Any, reddit: Reddit, sent: Any, metrics: Any, rules: FetchSettings) -> None:
+    def __init__(self, world: World, reddit: Reddit, sent: Sent, metrics: ProcessMetrics, rules: FetchSettings) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.rules = rules
         self.sources: dict[str, Any] = {"reddit": reddit}
@@ -152,12 +154,12 @@ class Stage:
 
 
 @pytest.fixture
-def stage(world: Any, reddit: Reddit, sent: Any, metrics: Any) -> Stage:
+def stage(world: World, reddit: Reddit, sent: Sent, metrics: ProcessMetrics) -> Stage:
     return Stage(world, reddit, sent, metrics, FetchSettings(group_size=8))
 
 
 @pytest.fixture
-def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
+def post(world: World, reddit: Reddit) -> Callable[..., list[str]]:
     """Add ``count`` posts to Reddit, one per second; return their names, newest first."""
 
     def put(count: int, subreddit: str = "Python", kind: str = "post") -> list[str]:
@@ -172,7 +174,9 @@ def post(world: Any, reddit: Reddit) -> Callable[..., list[str]]:
     return put
 
 
-def test_the_first_run_reads_one_page_of_older_items(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_the_first_run_reads_one_page_of_older_items(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     names = post(25)
     stage.clock.advance(1)
     acme = world.workspace()
@@ -182,7 +186,7 @@ def test_the_first_run_reads_one_page_of_older_items(world: Any, stage: Stage, r
 
 
 def test_the_first_run_reads_back_to_the_time_of_its_demand(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     post(16)
     acme = world.workspace()
@@ -192,7 +196,7 @@ def test_the_first_run_reads_back_to_the_time_of_its_demand(
     assert world.rows(Gap) == []
 
 
-def test_new_feeds_of_different_workspaces_share_requests(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_new_feeds_of_different_workspaces_share_requests(world: World, stage: Stage, reddit: Reddit) -> None:
     """After an import of many workspaces, for example."""
     many = [world.workspace(f"ws{number}", subreddits=[f"sub{number}", f"other{number}"]) for number in range(12)]
     for workspace in many:
@@ -200,7 +204,9 @@ def test_new_feeds_of_different_workspaces_share_requests(world: Any, stage: Sta
     assert [len(names) for _, names, _ in reddit.requests] == [8, 8, 8]
 
 
-def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_later_runs_read_back_to_the_cursor(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(5)
     stage.run(acme)
@@ -212,7 +218,9 @@ def test_later_runs_read_back_to_the_cursor(world: Any, stage: Stage, reddit: Re
     assert reddit.requests[-1][2] == read[29]
 
 
-def test_parts_are_numbered_and_the_last_one_carries_the_targets(world: Any, stage: Stage, post: Any) -> None:
+def test_parts_are_numbered_and_the_last_one_carries_the_targets(
+    world: World, stage: Stage, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(1)
     stage.run(acme)
@@ -227,7 +235,9 @@ def test_parts_are_numbered_and_the_last_one_carries_the_targets(world: Any, sta
     assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "the lower bound of a gap"
 
 
-def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_fresh_feed_is_not_read_again(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     post(3)
     stage.run(acme)
@@ -240,7 +250,9 @@ def test_a_fresh_feed_is_not_read_again(world: Any, stage: Stage, reddit: Reddit
     assert len(reddit.requests) == 2
 
 
-def test_an_on_demand_message_reads_even_a_fresh_feed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_an_on_demand_message_reads_even_a_fresh_feed(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(3)
     stage.run(acme)
@@ -250,7 +262,7 @@ def test_an_on_demand_message_reads_even_a_fresh_feed(world: Any, stage: Stage, 
 
 
 def test_an_on_demand_message_checks_again_while_an_older_poll_is_reading(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme = world.workspace()
     post(3)
@@ -270,7 +282,7 @@ def test_an_on_demand_message_checks_again_while_an_older_poll_is_reading(
     assert all(part != message for part in stage.sent)
 
 
-def test_a_scheduled_demand_does_not_wait_for_a_reading_in_progress(world: Any, stage: Stage) -> None:
+def test_a_scheduled_demand_does_not_wait_for_a_reading_in_progress(world: World, stage: Stage) -> None:
     acme = world.workspace()
     stage.fetch(acme)
     stage.clock.advance(100)
@@ -278,7 +290,7 @@ def test_a_scheduled_demand_does_not_wait_for_a_reading_in_progress(world: Any, 
 
 
 def test_feeds_of_other_workspaces_that_are_due_join_the_reading(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
@@ -295,7 +307,7 @@ def test_feeds_of_other_workspaces_that_are_due_join_the_reading(
     assert reddit.requests == [], "the poll of the other workspace made rust fresh"
 
 
-def test_feeds_that_become_due_soon_join_the_reading(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_feeds_that_become_due_soon_join_the_reading(world: World, stage: Stage, reddit: Reddit) -> None:
     """Their own demand then finds them fresh."""
     for slug, subreddit in (("acme", "python"), ("soon", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
@@ -310,7 +322,7 @@ def test_feeds_that_become_due_soon_join_the_reading(world: Any, stage: Stage, r
 
 
 def test_feeds_that_are_still_fresh_join_the_reading_if_that_saves_their_own_request(
-    world: Any, stage: Stage, reddit: Reddit
+    world: World, stage: Stage, reddit: Reddit
 ) -> None:
     world.workspace("acme", subreddits=["python"])
     stage.run(world.workspace("soon", subreddits=["linux"]))
@@ -325,7 +337,7 @@ def test_feeds_that_are_still_fresh_join_the_reading_if_that_saves_their_own_req
 
 
 def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
-    world: Any, stage: Stage, reddit: Reddit, monkeypatch: pytest.MonkeyPatch
+    world: World, stage: Stage, reddit: Reddit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acme = world.workspace(subreddits=["python"])
     world.workspace("bolt", subreddits=[f"sub{number}" for number in range(3)])
@@ -344,7 +356,7 @@ def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
     assert world.group("sub1").lease_until == 0
 
 
-def test_a_group_has_no_more_feeds_than_configured(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_group_has_no_more_feeds_than_configured(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=[f"sub{number}" for number in range(20)])
     stage.run(acme)
     assert sorted(len(names) for _, names, _ in reddit.requests) == [4, 8, 8]
@@ -352,7 +364,7 @@ def test_a_group_has_no_more_feeds_than_configured(world: Any, stage: Stage, red
 
 
 def test_names_that_are_too_long_for_one_url_take_several_requests(
-    world: Any, reddit: Reddit, sent: Any, metrics: Any
+    world: World, reddit: Reddit, sent: Sent, metrics: ProcessMetrics
 ) -> None:
     stage = Stage(world, reddit, sent, metrics, FetchSettings(group_size=200))
     stage.run(world.workspace(subreddits=[f"{number:03d}{'x' * 17}" for number in range(150)]))
@@ -360,7 +372,7 @@ def test_names_that_are_too_long_for_one_url_take_several_requests(
     assert max(len("+".join(names)) for _, names, _ in reddit.requests) <= 1500
 
 
-def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: World, stage: Stage, reddit: Reddit) -> None:
     stage.run(world.workspace(subreddits=["python", "rust", "all"], kinds=["posts", "comments"]))
     assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.requests) == [
         ("comments", 1, True), ("comments", 2, False), ("posts", 1, True), ("posts", 2, False),
@@ -371,7 +383,9 @@ def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: Any, st
 
 
 @pytest.mark.parametrize("bad", [["c"], ["a"], ["h"], ["b", "g"]])
-def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddit, post: Any, bad: list[str]) -> None:
+def test_only_the_refused_feed_backs_off(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], bad: list[str]
+) -> None:
     acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
     reddit.refused = {f"sub_{letter}": "private" for letter in bad}
     for letter in "abcdefgh":
@@ -397,7 +411,9 @@ def test_only_the_refused_feed_backs_off(world: Any, stage: Stage, reddit: Reddi
     assert all(name not in reddit.refused for _, names, _ in reddit.requests for name in names)
 
 
-def test_a_refused_feed_is_retried_alone_and_recovers(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_refused_feed_is_retried_alone_and_recovers(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace(subreddits=["python", "secret"])
     reddit.refused = {"secret": "private"}
     stage.run(acme)
@@ -414,7 +430,7 @@ def test_a_refused_feed_is_retried_alone_and_recovers(world: Any, stage: Stage, 
 
 
 def test_after_a_refusal_between_two_pages_the_divided_group_is_read_from_the_start(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme = world.workspace(subreddits=["python", "secret"])
     post(2)
@@ -434,7 +450,7 @@ def test_after_a_refusal_between_two_pages_the_divided_group_is_read_from_the_st
 
 
 def test_a_poll_that_waits_for_its_first_page_keeps_its_lease_so_that_one_slot_serves_all(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     names = post(3)
@@ -450,7 +466,9 @@ def test_a_poll_that_waits_for_its_first_page_keeps_its_lease_so_that_one_slot_s
     assert world.feed().fresh_at == stage.clock(), "it was read when its slot came"
 
 
-def test_without_a_budget_slot_the_group_is_postponed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_without_a_budget_slot_the_group_is_postponed(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"])
     names = post(2) + post(2, "rust")
     full = Budget(0)
@@ -467,7 +485,7 @@ def test_without_a_budget_slot_the_group_is_postponed(world: Any, stage: Stage, 
 
 @pytest.mark.parametrize("bad", ["a", "e", "h"])
 def test_a_refused_group_is_divided_even_if_each_request_has_to_wait_for_the_budget(
-    world: Any, stage: Stage, reddit: Reddit, post: Any, bad: str
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], bad: str
 ) -> None:
     acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
     reddit.refused = {f"sub_{bad}": "private"}
@@ -491,7 +509,9 @@ def test_a_refused_group_is_divided_even_if_each_request_has_to_wait_for_the_bud
     assert world.feed(f"sub_{bad}").failures == 1
 
 
-def test_a_poll_that_waited_resumes_where_it_stopped(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_poll_that_waited_resumes_where_it_stopped(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(1)
     stage.run(acme)
@@ -515,7 +535,9 @@ def test_a_poll_that_waited_resumes_where_it_stopped(world: Any, stage: Stage, r
     assert newest(world) == 1045
 
 
-def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_poll_whose_lease_was_lost_is_not_resumed(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(1)
     stage.run(acme)
@@ -534,7 +556,7 @@ def test_a_poll_whose_lease_was_lost_is_not_resumed(world: Any, stage: Stage, re
 
 
 def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme = world.workspace(kinds=["posts", "comments"])
     post(1, kind="comment")
@@ -553,7 +575,7 @@ def test_the_rest_of_the_workspace_is_read_after_a_resumed_poll(
 # -- faults
 
 
-def test_an_unavailable_database_is_not_a_failure_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_an_unavailable_database_is_not_a_failure_of_the_source(world: World, stage: Stage, reddit: Reddit) -> None:
     """The budget is in the database, and a token is acquired in the middle of a request."""
     workspace = world.workspace("acme", subreddits=["python"])
 
@@ -573,7 +595,7 @@ def test_an_unavailable_database_is_not_a_failure_of_the_source(world: Any, stag
 
 @pytest.mark.parametrize(("error", "seconds"), [(RetryableError("500", delay=7), 7), (RetryableError("reset"), 2)])
 def test_a_transient_error_postpones_the_group_and_its_message(
-    world: Any, stage: Stage, reddit: Reddit, post: Any, error: RetryableError, seconds: float
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], error: RetryableError, seconds: float
 ) -> None:
     acme = world.workspace()
     post(1)
@@ -607,7 +629,7 @@ def test_a_transient_error_postpones_the_group_and_its_message(
     assert set(news) <= {item.id for part in parts for item in part.items}
 
 
-def test_a_persistent_error_is_retried_less_and_less_often(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_persistent_error_is_retried_less_and_less_often(world: World, stage: Stage, reddit: Reddit) -> None:
     world.workspace()
 
     def fail() -> None:
@@ -626,7 +648,7 @@ def test_a_persistent_error_is_retried_less_and_less_often(world: Any, stage: St
     assert max(delays) <= 300
 
 
-def test_the_database_records_whether_the_source_responds(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_the_database_records_whether_the_source_responds(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
     faults: list[Exception] = [
         RetryableError("503"),
@@ -655,7 +677,7 @@ def test_the_database_records_whether_the_source_responds(world: Any, stage: Sta
     assert source_health.state(world.db, "reddit") == source_health.SourceState(read_at=stage.clock())
 
 
-def test_a_refused_feed_counts_as_a_response_of_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_refused_feed_counts_as_a_response_of_the_source(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
     source_health.record_failure(world.db, "reddit", "503", stage.clock(), stage.clock())
     reddit.refused["python"] = "private"
@@ -664,7 +686,7 @@ def test_a_refused_feed_counts_as_a_response_of_the_source(world: Any, stage: St
     assert (state.failing_since, state.reason) == (None, None)
 
 
-def test_an_error_of_our_own_servers_is_not_recorded_for_the_source(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_an_error_of_our_own_servers_is_not_recorded_for_the_source(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=["python"])
 
     def fail() -> None:
@@ -676,7 +698,9 @@ def test_an_error_of_our_own_servers_is_not_recorded_for_the_source(world: Any, 
     assert source_health.state(world.db, "reddit") == source_health.SourceState()
 
 
-def test_after_an_error_of_the_bus_the_retry_finds_the_lease_released(world: Any, stage: Stage, post: Any) -> None:
+def test_after_an_error_of_the_bus_the_retry_finds_the_lease_released(
+    world: World, stage: Stage, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     names = post(5)
     stage.sent.failure = Unavailable("the bus does not answer")
@@ -688,7 +712,9 @@ def test_after_an_error_of_the_bus_the_retry_finds_the_lease_released(world: Any
     assert stage.run(acme) == names
 
 
-def test_feeds_that_joined_are_postponed_with_the_group(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_feeds_that_joined_are_postponed_with_the_group(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     """Workspaces that become due while the group is postponed reuse its poll, on schedule or on demand."""
     acme, bolt, clio = (world.workspace(name, subreddits=[name]) for name in ("acme", "bolt", "clio"))
     stage.run(acme)
@@ -717,7 +743,7 @@ def test_feeds_that_joined_are_postponed_with_the_group(world: Any, stage: Stage
 
 
 def test_if_the_message_of_a_group_is_lost_the_sweep_finds_all_its_workspaces(
-    world: Any, stage: Stage, reddit: Reddit
+    world: World, stage: Stage, reddit: Reddit
 ) -> None:
     acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
 
@@ -736,7 +762,7 @@ def test_if_the_message_of_a_group_is_lost_the_sweep_finds_all_its_workspaces(
     assert stage.resume(lost) == [], "the late message has nothing left to read"
 
 
-def test_a_duplicated_message_does_not_multiply(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_duplicated_message_does_not_multiply(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace()
 
     def fail() -> None:
@@ -754,7 +780,7 @@ def test_a_duplicated_message_does_not_multiply(world: Any, stage: Stage, reddit
 
 @pytest.mark.parametrize("lost", ["the bus is away", "the other half waits for the budget"])
 def test_the_sweep_finds_workspaces_that_relied_on_a_released_poll(
-    world: Any, stage: Stage, reddit: Reddit, post: Any, lost: str
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], lost: str
 ) -> None:
     acme, bolt = world.workspace("acme", subreddits=["acme"]), world.workspace("bolt", subreddits=["bolt"])
     post(1, "acme")
@@ -772,7 +798,7 @@ def test_the_sweep_finds_workspaces_that_relied_on_a_released_poll(
 
 
 def test_after_a_permanent_error_the_group_is_not_read_until_its_lease_expires(
-    world: Any, stage: Stage, reddit: Reddit
+    world: World, stage: Stage, reddit: Reddit
 ) -> None:
     acme = world.workspace()
 
@@ -788,7 +814,7 @@ def test_after_a_permanent_error_the_group_is_not_read_until_its_lease_expires(
 
 
 def test_a_parked_part_is_read_again_from_the_cursor_once_per_lease(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     """No stage can handle it, so its poll never finishes, and each reading parks it again."""
     acme = world.workspace()
@@ -818,7 +844,7 @@ def test_a_deleted_workspace_is_not_an_error(stage: Stage) -> None:
 
 
 def test_a_gap_is_counted_when_the_listing_ends_before_the_cursor(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme = world.workspace()
     post(1)
@@ -830,7 +856,9 @@ def test_a_gap_is_counted_when_the_listing_ends_before_the_cursor(
     assert newest(world) == 1150
 
 
-def test_a_gap_is_counted_at_the_limit_of_pages(world: Any, reddit: Reddit, sent: Any, metrics: Any, post: Any) -> None:
+def test_a_gap_is_counted_at_the_limit_of_pages(
+    world: World, reddit: Reddit, sent: Sent, metrics: ProcessMetrics, post: Callable[..., list[str]]
+) -> None:
     stage = Stage(world, reddit, sent, metrics, FetchSettings(max_pages=3))
     acme = world.workspace()
     post(1)
@@ -841,7 +869,9 @@ def test_a_gap_is_counted_at_the_limit_of_pages(world: Any, reddit: Reddit, sent
     assert [reason for (reason,) in world.rows(Gap, "reason")] == ["pages"]
 
 
-def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_an_old_item_at_the_top_ends_no_reading(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     """Posts released from the spam filter are listed at the top, with their old id and date."""
     acme = world.workspace()
     post(20)
@@ -859,7 +889,7 @@ def test_an_old_item_at_the_top_ends_no_reading(world: Any, stage: Stage, reddit
 
 
 def test_a_whole_page_of_old_items_at_the_top_ends_no_reading(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme = world.workspace()
     post(20)
@@ -871,7 +901,9 @@ def test_a_whole_page_of_old_items_at_the_top_ends_no_reading(
     assert missed == set()
 
 
-def test_an_item_dated_in_the_future_hides_nothing(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_an_item_dated_in_the_future_hides_nothing(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(20)
     stage.run(acme)
@@ -883,7 +915,9 @@ def test_an_item_dated_in_the_future_hides_nothing(world: Any, stage: Stage, red
     assert world.rows(Gap) == []
 
 
-def test_a_first_reading_is_not_ended_by_an_old_item(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_first_reading_is_not_ended_by_an_old_item(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     post(30)
     acme = world.workspace()
     news = post(25)
@@ -893,7 +927,7 @@ def test_a_first_reading_is_not_ended_by_an_old_item(world: Any, stage: Stage, r
 
 @pytest.mark.parametrize("gone", [1, 2, 5, 12])
 def test_an_empty_page_after_a_deleted_anchor_is_not_the_end_of_the_listing(
-    world: Any, stage: Stage, reddit: Reddit, post: Any, gone: int
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], gone: int
 ) -> None:
     acme = world.workspace()
     post(20)
@@ -925,7 +959,15 @@ def test_an_empty_page_after_a_deleted_anchor_is_not_the_end_of_the_listing(
     ],
 )
 def test_items_pushed_out_while_a_poll_waits_are_a_gap(
-    world: Any, stage: Stage, reddit: Reddit, post: Any, depth: int, news: int, read: int, came: int, gap: bool
+    world: World,
+    stage: Stage,
+    reddit: Reddit,
+    post: Callable[..., list[str]],
+    depth: int,
+    news: int,
+    read: int,
+    came: int,
+    gap: bool,
 ) -> None:
     """The pages read do not reach the listing's depth, but with the items added meanwhile they do."""
     reddit.depth = depth
@@ -946,7 +988,9 @@ def test_items_pushed_out_while_a_poll_waits_are_a_gap(
     assert len(world.rows(Gap)) == gap
 
 
-def test_a_last_page_of_one_old_item_ends_no_reading(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_last_page_of_one_old_item_ends_no_reading(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     """The rest of the page was pushed out while the reading waited."""
     acme = world.workspace()
     stage.run(acme)  # the cursor has no items yet: only dates could end the next reading
@@ -961,7 +1005,7 @@ def test_a_last_page_of_one_old_item_ends_no_reading(world: Any, stage: Stage, r
 
 
 def test_a_group_with_more_new_items_than_a_listing_holds_is_divided(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     """Each feed alone still lists all of its own items."""
     names = [f"sub{number}" for number in range(8)]
@@ -975,7 +1019,9 @@ def test_a_group_with_more_new_items_than_a_listing_holds_is_divided(
     assert {newest(world, name) is not None for name in names} == {True}
 
 
-def test_a_busy_feed_is_separated_from_quiet_ones(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_busy_feed_is_separated_from_quiet_ones(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     names = [f"quiet{number}" for number in range(7)]
     acme = world.workspace(subreddits=["busy", *names])
     for name in ("busy", *names):
@@ -997,7 +1043,7 @@ def test_a_busy_feed_is_separated_from_quiet_ones(world: Any, stage: Stage, redd
 
 
 def test_a_feed_does_not_join_a_group_that_was_read_after_it(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"], every="1h")
     Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
@@ -1023,7 +1069,7 @@ def test_a_feed_does_not_join_a_group_that_was_read_after_it(
 
 
 def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     """Busier feeds have long pushed its items out of the group's cursor."""
     acme = world.workspace(subreddits=["busy", "quiet", "secret"])
@@ -1047,7 +1093,7 @@ def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(
 
 
 def test_a_source_that_refuses_all_feeds_backs_off_none_of_them(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     """After 25 seconds of 403 for every subreddit they are read again half a minute later."""
     names = [f"sub{number}" for number in range(8)]
@@ -1076,7 +1122,7 @@ def test_a_source_that_refuses_all_feeds_backs_off_none_of_them(
 
 
 def test_a_source_that_keeps_refusing_all_feeds_gets_few_requests(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     names = [f"sub{number}" for number in range(24)]
     acme = world.workspace(subreddits=names)
@@ -1092,7 +1138,7 @@ def test_a_source_that_keeps_refusing_all_feeds_gets_few_requests(
     assert not any(feed.failures for feed in Feed.select().execute(world.db.peewee))
 
 
-def test_if_every_watched_feed_is_refused_the_source_is_probed(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_if_every_watched_feed_is_refused_the_source_is_probed(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=list("abcdefgh"))
     reddit.refused = dict.fromkeys("abcdefgh", "private")
     waiting = stage.fetch(acme)
@@ -1104,7 +1150,9 @@ def test_if_every_watched_feed_is_refused_the_source_is_probed(world: Any, stage
     assert ("posts", ("all",), None) in reddit.requests
 
 
-def test_a_deleted_cursor_item_does_not_make_a_gap(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_deleted_cursor_item_does_not_make_a_gap(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     post(12)
     stage.run(acme)
@@ -1117,7 +1165,7 @@ def test_a_deleted_cursor_item_does_not_make_a_gap(world: Any, stage: Stage, red
 
 
 def test_the_real_end_of_a_short_listing_does_not_make_a_gap(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     acme = world.workspace()
     post(3)
@@ -1129,7 +1177,9 @@ def test_the_real_end_of_a_short_listing_does_not_make_a_gap(
     assert world.feed().fresh_at == stage.clock()
 
 
-def test_a_feed_that_was_empty_is_read_completely(world: Any, stage: Stage, reddit: Reddit, post: Any) -> None:
+def test_a_feed_that_was_empty_is_read_completely(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
     acme = world.workspace()
     assert stage.run(acme) == []
     names = post(25)
@@ -1137,7 +1187,7 @@ def test_a_feed_that_was_empty_is_read_completely(world: Any, stage: Stage, redd
     assert stage.run(acme) == names
 
 
-def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_page_of_long_texts_is_sent_in_parts(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace()
     for number in range(10):
         reddit.items.append(world.item(1000 + number, body="ä" * 200_000))
@@ -1151,7 +1201,7 @@ def test_a_page_of_long_texts_is_sent_in_parts(world: Any, stage: Stage, reddit:
         assert sum(2 * len(item.body) for item in part.items) <= CHUNK_MAX_BYTES
 
 
-def test_a_text_larger_than_a_part_is_sent_alone(world: Any, stage: Stage, reddit: Reddit) -> None:
+def test_a_text_larger_than_a_part_is_sent_alone(world: World, stage: Stage, reddit: Reddit) -> None:
     reddit.items += [
         world.item(1, body="x" * CHUNK_MAX_BYTES),
         world.item(2),
@@ -1161,7 +1211,9 @@ def test_a_text_larger_than_a_part_is_sent_alone(world: Any, stage: Stage, reddi
     assert [len(part.items) for part in parts] == [1, 1, 1]
 
 
-def test_items_read_are_counted_by_source_and_kind(world: Any, stage: Stage, post: Any, metric: Any) -> None:
+def test_items_read_are_counted_by_source_and_kind(
+    world: World, stage: Stage, post: Callable[..., list[str]], metric: Metric
+) -> None:
     acme = world.workspace(kinds=["posts", "comments"])
     post(4)
     post(3, kind="comment")
@@ -1170,7 +1222,7 @@ def test_items_read_are_counted_by_source_and_kind(world: Any, stage: Stage, pos
     assert metric("items_fetched_total", source="reddit", kind="comments") == 3
 
 
-def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: Any) -> None:
+def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Clock, metrics: ProcessMetrics) -> None:
     canaries.ensure(stage.db, 300, clock(), lambda text, zone: clock() + 300)
     stage.sources[canary.SOURCE] = CanarySource(clock=clock)
     workspace = workspaces.by_name(stage.db, canary.WORKSPACE).id
@@ -1182,7 +1234,7 @@ def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Any, metrics: A
 
 
 def test_interleaved_polls_posts_and_lost_parts_miss_nothing(
-    world: Any, stage: Stage, reddit: Reddit, post: Any
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
     """The parts of every third poll never arrive at store (I2)."""
     one, two = world.workspace("one", subreddits=["python", "rust"]), world.workspace("two", subreddits=["rust", "go"])

@@ -13,8 +13,10 @@ from overheard.config import FetchSettings
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.messages import FetchWorkspace
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Rejected
 from overheard.sources import GroupLimit, Page, ReadRequest
+from tests.fixtures import Clock, Sent, World
 from tests.servers.bus_rig import Rig, quick
 
 PATIENCE = 20.0
@@ -59,25 +61,25 @@ def healthy() -> MemorySource:
 
 @pytest.fixture
 def fetcher(
-    sqlite_db: Db, hanging: MemorySource, healthy: MemorySource, sent: Any, clock: Any, metrics: Any
+    sqlite_db: Db, hanging: MemorySource, healthy: MemorySource, sent: Sent, clock: Clock, metrics: ProcessMetrics
 ) -> Fetcher:
     sources: dict[str, Any] = {"reddit": hanging, "memory": healthy}
     rules = FetchSettings(threads=4, group_size=1)
     return Fetcher(db=sqlite_db, sources=sources, send=sent, clock=clock, rules=rules, metrics=metrics)
 
 
-def message(workspace_id: int, source: str, clock: Any) -> FetchWorkspace:
+def message(workspace_id: int, source: str, clock: Clock) -> FetchWorkspace:
     return FetchWorkspace(workspace_id=workspace_id, source=source, fresh_since=clock(), reason="due")
 
 
-def belongs(world: Any, place: str, source: str) -> None:
+def belongs(world: World, place: str, source: str) -> None:
     """Move a feed to another source."""
     feed = Feed.select().where(Feed.place == place).get(world.db.peewee)
     Feed.update(source=source).where(Feed.id == feed.id).execute(world.db.peewee)
     FeedGroup.update(source=source).where(FeedGroup.id == feed.group_id).execute(world.db.peewee)
 
 
-def workspaces(world: Any, source: str, count: int) -> list[int]:
+def workspaces(world: World, source: str, count: int) -> list[int]:
     places = [f"{source}{number}" for number in range(count)]
     made = [world.workspace(place, subreddits=[place]) for place in places]
     for place in places:
@@ -86,7 +88,7 @@ def workspaces(world: Any, source: str, count: int) -> list[int]:
 
 
 def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
-    world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any, sqlite_db: Db
+    world: World, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Clock, sqlite_db: Db
 ) -> None:
     hung, others = workspaces(world, "reddit", 6), workspaces(world, "memory", 5)
 
@@ -111,14 +113,14 @@ def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
         assert (rig.count("retried"), rig.count("dead")) == (0, 0)
 
 
-def test_a_message_for_an_unknown_source_is_rejected(fetcher: Fetcher, clock: Any) -> None:
+def test_a_message_for_an_unknown_source_is_rejected(fetcher: Fetcher, clock: Clock) -> None:
     assert fetcher.fetch(message(1, "gopher", clock), None) == Rejected(  # type: ignore[arg-type]
         "there is no source gopher"
     )
 
 
 def test_a_message_reads_only_the_feeds_of_its_source(
-    world: Any, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Any
+    world: World, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Clock
 ) -> None:
     hanging.gate.set()
     acme = world.workspace(subreddits=["reddit1", "memory1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -23,8 +24,10 @@ from overheard.db.models import Query
 from overheard.errors import Unavailable
 from overheard.matching.document import MAX_HIGHLIGHTS
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, PollPart, PollTarget, WorkspaceMatch
+from overheard.observability.metrics import ProcessMetrics
 from overheard.process import RunningProcess
 from overheard.stages import STAGES
+from tests.fixtures import Metric, Sent, World
 
 
 @pytest.fixture
@@ -33,12 +36,12 @@ def db(sqlite_db: Db) -> Db:
 
 
 @pytest.fixture
-def matcher(db: Db, sent: Any, metrics: Any) -> Matcher:
+def matcher(db: Db, sent: Sent, metrics: ProcessMetrics) -> Matcher:
     return Matcher(db=db, send=sent, metrics=metrics)
 
 
 @pytest.fixture
-def wanted(matcher: Matcher, sent: Any) -> Any:
+def wanted(matcher: Matcher, sent: Sent) -> Callable[..., list[dict[int, int]]]:
     """Match items; return {workspace: number of its queries that hold} for each."""
 
     def match(*items: Any) -> list[dict[int, int]]:
@@ -53,7 +56,7 @@ def wanted(matcher: Matcher, sent: Any) -> Any:
     return match
 
 
-def test_an_item_is_sent_on_with_all_workspaces_that_match_it(world: Any, matcher: Matcher, sent: Any) -> None:
+def test_an_item_is_sent_on_with_all_workspaces_that_match_it(world: World, matcher: Matcher, sent: Sent) -> None:
     acme = world.workspace("acme", queries={"a": "acme", "b": "number", "c": "nothing"})
     bolt = world.workspace("bolt", queries={"x": '"on acme"'})
     world.workspace("else", queries={"x": "zebra"})
@@ -70,14 +73,14 @@ def test_an_item_is_sent_on_with_all_workspaces_that_match_it(world: Any, matche
     assert (second.workspace_id, second.highlights) == (bolt, (("title", 0, 7),))
 
 
-def test_a_part_without_matches_is_sent_on(world: Any, matcher: Matcher, sent: Any) -> None:
+def test_a_part_without_matches_is_sent_on(world: World, matcher: Matcher, sent: Sent) -> None:
     target = PollTarget(1, (5,), "x", 6.0)
     matcher.match(ItemsFetched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=(world.item(),)))
     assert list(sent) == [ItemsMatched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=())]
 
 
 def test_an_item_with_very_many_matches_is_sent_in_pieces(
-    matcher: Matcher, sent: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+    matcher: Matcher, sent: Sent, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("overheard.chunking.MATCHES_MAX", 3)  # instead of 2,000, to need fewer workspaces
     ids = [world.workspace(f"ws{number}", queries={"x": "acme"}) for number in range(7)]
@@ -93,7 +96,7 @@ def test_an_item_with_very_many_matches_is_sent_in_pieces(
         assert all(len(entry.matches) <= 3 for entry in entries)
 
 
-def test_matches_with_very_many_highlights_are_sent_in_pieces(world: Any) -> None:
+def test_matches_with_very_many_highlights_are_sent_in_pieces(world: World) -> None:
     """1,000 workspaces with 200 highlights each: megabytes for an item with a short text."""
     spans = tuple((field, at, at + 4) for field in ("body", "title") for at in range(0, 500, 5))
     entry = MatchedItem(world.item(), tuple(WorkspaceMatch(number, (number,), spans) for number in range(1, 1001)))
@@ -102,7 +105,9 @@ def test_matches_with_very_many_highlights_are_sent_in_pieces(world: Any) -> Non
     assert max(len(msgspec.json.encode(piece)) for piece in pieces) < 2 * CHUNK_MAX_BYTES
 
 
-def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wanted: Any) -> None:
+def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(
+    world: World, wanted: Callable[..., list[dict[int, int]]]
+) -> None:
     posts = world.workspace("posts", subreddits=["Python"])
     both = world.workspace("both", subreddits=["python"], kinds=["posts", "comments"])
     everything = world.workspace("everything", subreddits=["all"], kinds=["comments"])
@@ -114,7 +119,9 @@ def test_only_who_watches_the_subreddit_and_the_kind_hears_of_it(world: Any, wan
     ) == [{posts: 1, both: 1}, {both: 1, everything: 1}, {}, {everything: 1}]
 
 
-def test_added_changed_and_removed_queries_take_effect_at_once(world: Any, wanted: Any) -> None:
+def test_added_changed_and_removed_queries_take_effect_at_once(
+    world: World, wanted: Callable[..., list[dict[int, int]]]
+) -> None:
     item = world.item(title="alpha beta", body="")
     acme = world.workspace(queries={"a": "alpha"})
     assert wanted(item) == [{acme: 1}]
@@ -126,7 +133,7 @@ def test_added_changed_and_removed_queries_take_effect_at_once(world: Any, wante
     assert wanted(item) == [{}]
 
 
-def test_changed_watches_take_effect_at_once(world: Any, wanted: Any) -> None:
+def test_changed_watches_take_effect_at_once(world: World, wanted: Callable[..., list[dict[int, int]]]) -> None:
     item = world.item(place="rust")
     acme = world.workspace(subreddits=["python"])
     assert wanted(item) == [{}]
@@ -138,7 +145,9 @@ def test_changed_watches_take_effect_at_once(world: Any, wanted: Any) -> None:
     assert wanted(item) == [{}]
 
 
-def test_pausing_resuming_and_removing_a_workspace_take_effect_at_once(world: Any, wanted: Any, db: Db) -> None:
+def test_pausing_resuming_and_removing_a_workspace_take_effect_at_once(
+    world: World, wanted: Callable[..., list[dict[int, int]]], db: Db
+) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     item = world.item()
     assert wanted(item) == [{acme: 1, bolt: 1}]
@@ -150,7 +159,7 @@ def test_pausing_resuming_and_removing_a_workspace_take_effect_at_once(world: An
 
 
 def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
-    world: Any, wanted: Any, metric: Any
+    world: World, wanted: Callable[..., list[dict[int, int]]], metric: Metric
 ) -> None:
     long = '"' + "c++ " * 25 + '"'
     item = world.item(title="acme or db", body="c++ " * 30)
@@ -163,7 +172,9 @@ def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
     assert metric("refused_queries", matched="yes") + metric("refused_queries", matched="no") == 0
 
 
-def test_an_unreadable_stored_query_affects_no_other(world: Any, wanted: Any, db: Db) -> None:
+def test_an_unreadable_stored_query_affects_no_other(
+    world: World, wanted: Callable[..., list[dict[int, int]]], db: Db
+) -> None:
     acme, bolt = world.workspace("acme", queries={"a": "acme", "b": "acme number"}), world.workspace("bolt")
     item = world.item()
     assert wanted(item) == [{acme: 2, bolt: 1}]
@@ -176,7 +187,7 @@ def test_an_unreadable_stored_query_affects_no_other(world: Any, wanted: Any, db
 
 
 def test_nothing_is_loaded_when_nothing_changed(
-    world: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch, metric: Any
+    world: World, wanted: Callable[..., list[dict[int, int]]], monkeypatch: pytest.MonkeyPatch, metric: Metric
 ) -> None:
     acme = world.workspace(queries={"a": "acme", "b": "b"})
     wanted(world.item())
@@ -188,7 +199,9 @@ def test_nothing_is_loaded_when_nothing_changed(
 
 
 @pytest.mark.parametrize("load", ["changed_since", "watches_since"])
-def test_a_refresh_that_failed_is_repeated(load: str, world: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresh_that_failed_is_repeated(
+    load: str, world: World, wanted: Callable[..., list[dict[int, int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     acme = world.workspace()
 
     def away(*args: Any) -> None:
@@ -202,7 +215,7 @@ def test_a_refresh_that_failed_is_repeated(load: str, world: Any, wanted: Any, m
 
 
 def test_only_what_changed_is_read_again(
-    world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+    world: World, wanted: Callable[..., list[dict[int, int]]], matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One changed query loads that query alone; changed places load no query at all."""
     many = {f"q{number}": f"acme{number}" for number in range(20)}
@@ -226,7 +239,9 @@ def test_only_what_changed_is_read_again(
     assert (added, len(watched)) == (["number"], 1)
 
 
-def test_nothing_is_kept_of_a_removed_or_paused_workspace(world: Any, wanted: Any, matcher: Matcher, db: Db) -> None:
+def test_nothing_is_kept_of_a_removed_or_paused_workspace(
+    world: World, wanted: Callable[..., list[dict[int, int]]], matcher: Matcher, db: Db
+) -> None:
     """Not even of queries that could not be parsed."""
     queries = {"a": "acme", "broken": "acme AND", "old": "acme or number"}
     acme, bolt = world.workspace("acme", queries=queries), world.workspace("bolt", queries=queries)
@@ -241,7 +256,7 @@ def test_nothing_is_kept_of_a_removed_or_paused_workspace(world: Any, wanted: An
 
 
 def test_a_refresh_that_fails_at_any_step_is_completed_by_the_next(
-    world: Any, wanted: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+    world: World, wanted: Callable[..., list[dict[int, int]]], matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is changed before the next refresh, the index then equals the database."""
     item = world.item(title="alpha beta gamma delta", body="", place="rust")
@@ -277,7 +292,9 @@ def test_a_refresh_that_fails_at_any_step_is_completed_by_the_next(
         }
 
 
-def test_sets_of_watchers_are_never_copied(world: Any, wanted: Any, matcher: Matcher) -> None:
+def test_sets_of_watchers_are_never_copied(
+    world: World, wanted: Callable[..., list[dict[int, int]]], matcher: Matcher
+) -> None:
     """A change costs as much as it changes, however many others watch the same place."""
     for number in range(20):
         world.workspace(f"w{number}", subreddits=["python", "all"])
@@ -291,7 +308,7 @@ def test_sets_of_watchers_are_never_copied(world: Any, wanted: Any, matcher: Mat
 
 
 def test_a_workspace_misses_nothing_while_its_other_watches_change(
-    world: Any, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+    world: World, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = world.item(place="rust")
     world.workspace(subreddits=["rust", "python"])
@@ -320,7 +337,7 @@ def test_a_workspace_misses_nothing_while_its_other_watches_change(
 
 
 def test_the_index_is_built_before_the_stage_consumes(
-    world: Any, sqlite_url: str, sent: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, sqlite_url: str, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if the database is unavailable for a while at that moment."""
     world.workspace(queries={"a": "acme", "b": "b"})
@@ -341,7 +358,7 @@ def test_the_index_is_built_before_the_stage_consumes(
     assert [line["event"] for line in lines] == ["not ready yet"] * 2
 
 
-def test_threads_may_match_while_queries_change(world: Any, matcher: Matcher, db: Db) -> None:
+def test_threads_may_match_while_queries_change(world: World, matcher: Matcher, db: Db) -> None:
     """Queries that do not change are found all the time."""
     for number in range(5):
         world.workspace(f"w{number}")

@@ -19,9 +19,11 @@ from overheard.db.models import Channel, Delivery, StoredItem
 from overheard.errors import BudgetExhausted, ChannelGone, DeliveryRefused, InvalidInput, PermanentError, RetryableError
 from overheard.messages import ItemsMatched, MatchedItem, NotifyChannel, PollPart, WorkspaceMatch
 from overheard.notices import Notice
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
+from tests.fixtures import Clock, Metric, Sent, World
 
 DAY = 86_400.0
 
@@ -82,12 +84,14 @@ def rules() -> NotifySettings:
 
 
 @pytest.fixture
-def notifier(db: Db, sent: Any, receiver: Receiver, clock: Any, rules: NotifySettings, metrics: Any) -> Notifier:
+def notifier(
+    db: Db, sent: Sent, receiver: Receiver, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics
+) -> Notifier:
     return Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
 
 @pytest.fixture
-def notify(notifier: Notifier, sent: Any) -> Callable[..., list[Any]]:
+def notify(notifier: Notifier, sent: Sent) -> Callable[..., list[Any]]:
     """Handle a channel or a message; return (message, delay) of everything sent or rescheduled."""
 
     def run(what: int | NotifyChannel, turns: Any = None) -> list[Any]:
@@ -101,7 +105,7 @@ def notify(notifier: Notifier, sent: Any) -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def told(world: Any, db: Db, clock: Any) -> Callable[[int], int]:
+def told(world: World, db: Db, clock: Clock) -> Callable[[int], int]:
     """Make a workspace with ``count`` mentions to send; return its channel."""
 
     def make(count: int) -> int:
@@ -119,7 +123,12 @@ def states(db: Db) -> list[str]:
 
 
 def test_deliveries_are_sent_once_oldest_first(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    metric: Metric,
 ) -> None:
     channel = told(3)
     clock.advance(10)
@@ -132,7 +141,9 @@ def test_deliveries_are_sent_once_oldest_first(
     assert metric("item_to_delivered_seconds_count") == 3
 
 
-def test_more_than_a_batch_requests_another_round(told: Any, notify: Any, receiver: Receiver) -> None:
+def test_more_than_a_batch_requests_another_round(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver
+) -> None:
     channel = told(6)
     assert notify(channel) == [(NotifyChannel(channel_id=channel), None)]
     assert len(receiver.got) == 4
@@ -141,7 +152,7 @@ def test_more_than_a_batch_requests_another_round(told: Any, notify: Any, receiv
 
 
 def test_a_delivery_stored_during_a_round_is_left_to_the_next_round(
-    world: Any, told: Any, notify: Any, receiver: Receiver, db: Db, clock: Any
+    world: World, told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, db: Db, clock: Clock
 ) -> None:
     """The delivery's own message finds the channel claimed, and has nothing to do."""
     channel = told(1)
@@ -160,7 +171,12 @@ def test_a_delivery_stored_during_a_round_is_left_to_the_next_round(
 
 
 def test_a_slow_round_extends_its_claim(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    rules: NotifySettings,
 ) -> None:
     """A lease covers killed processes: a running round keeps its deliveries, however slow the receiver is."""
     channel = told(4)
@@ -179,7 +195,12 @@ def test_a_slow_round_extends_its_claim(
 
 
 def test_a_round_whose_lease_expired_ends(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    rules: NotifySettings,
 ) -> None:
     """After a machine stood still, another round has taken over the rest and sends it."""
     channel = told(3)
@@ -198,7 +219,12 @@ def test_a_round_whose_lease_expired_ends(
 
 
 def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    rules: NotifySettings,
 ) -> None:
     channel = told(3)
     until = 0.0
@@ -217,7 +243,13 @@ def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
 
 @pytest.mark.parametrize("given", [None, 17.0])
 def test_a_passing_fault_is_tried_again_later_with_the_same_id(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any, given: float | None
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    metric: Metric,
+    given: float | None,
 ) -> None:
     channel = told(1)
     receiver.answers = [RetryableError("503", delay=given)]
@@ -241,7 +273,7 @@ def test_a_passing_fault_is_tried_again_later_with_the_same_id(
 
 
 def test_one_failure_ends_the_round_and_pauses_the_channel(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     channel = told(4)
     prompt = NotifyChannel(channel_id=channel)
@@ -263,7 +295,7 @@ def test_one_failure_ends_the_round_and_pauses_the_channel(
 
 
 def test_a_failing_channel_is_attempted_half_as_often_each_time_and_recovers_at_once(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     channel = told(40)
     receiver.always = RetryableError("timed out")
@@ -284,7 +316,7 @@ def test_a_failing_channel_is_attempted_half_as_often_each_time_and_recovers_at_
 
 
 def test_a_receiver_gets_one_request_per_retry_after_period(
-    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    world: World, told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     """Whatever becomes due, is stored, swept or resumed meanwhile, and whatever each delivery's own attempts were."""
     channel, began = told(50), clock()
@@ -298,7 +330,7 @@ def test_a_receiver_gets_one_request_per_retry_after_period(
 
 
 def test_a_round_that_returns_to_a_paused_channel_releases_its_claim(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
@@ -311,7 +343,9 @@ def test_a_round_that_returns_to_a_paused_channel_releases_its_claim(
     assert list(rows) == [(0, 0)] * 2
 
 
-def test_a_refused_delivery_delays_no_other(told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db) -> None:
+def test_a_refused_delivery_delays_no_other(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
+) -> None:
     channel = told(4)
     receiver.answers = [None, DeliveryRefused("400")]
     [(_, pause)] = notify(channel)
@@ -327,7 +361,7 @@ def test_a_refused_delivery_delays_no_other(told: Any, notify: Any, receiver: Re
 
 
 def test_a_receiver_that_refuses_everything_is_attempted_ever_less_often(
-    told: Any, notify: Any, receiver: Receiver, clock: Any
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock
 ) -> None:
     """Its token has expired, say: otherwise it would get as many requests as its budget allows, for days."""
     channel, began = told(200), clock()
@@ -339,7 +373,7 @@ def test_a_receiver_that_refuses_everything_is_attempted_ever_less_often(
 
 
 def test_many_refused_deliveries_delay_no_deliverable_one(
-    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    world: World, told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     """More of them become due in an hour than rounds that end with one of them can attempt."""
     channel = told(200)
@@ -369,7 +403,7 @@ def test_many_refused_deliveries_delay_no_deliverable_one(
 
 
 def test_a_dead_receiver_has_one_message_in_flight_however_many_deliveries_wait(
-    told: Any, notify: Any, receiver: Receiver, clock: Any
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock
 ) -> None:
     channel = told(40)
     receiver.always = RetryableError("timed out")
@@ -383,7 +417,9 @@ def test_a_dead_receiver_has_one_message_in_flight_however_many_deliveries_wait(
     assert len(set(receiver.tried)) == 6
 
 
-def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db) -> None:
+def test_a_long_wait_is_left_to_the_sweep(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
+) -> None:
     channel = told(1)
     receiver.answers = [RetryableError("Retry-After: 3600", delay=3600)]
     assert notify(channel) == []
@@ -391,7 +427,9 @@ def test_a_long_wait_is_left_to_the_sweep(told: Any, notify: Any, receiver: Rece
     assert list(delivery_backlog.waiting_channels(db, clock() + 3600, 0, 5)) == [channel]
 
 
-def test_an_undeliverable_delivery_fails_alone(told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any) -> None:
+def test_an_undeliverable_delivery_fails_alone(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, db: Db, metric: Metric
+) -> None:
     channel = told(3)
     receiver.answers = [None, PermanentError("400: too long"), None]
     assert notify(channel) == []
@@ -403,7 +441,7 @@ def test_an_undeliverable_delivery_fails_alone(told: Any, notify: Any, receiver:
 
 
 def test_a_failure_of_long_ago_does_not_disable_the_channel(
-    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    world: World, told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     """One was given up and the next one accepted; a week later a single failure is a first failure."""
     channel = told(2)
@@ -419,7 +457,12 @@ def test_a_failure_of_long_ago_does_not_disable_the_channel(
 
 
 def test_a_channel_is_disabled_when_its_receiver_is_gone(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    metric: Metric,
 ) -> None:
     channel = told(3)
     receiver.answers = [None, ChannelGone("410: gone")]
@@ -434,7 +477,7 @@ def test_a_channel_is_disabled_when_its_receiver_is_gone(
 
 
 def test_a_channel_is_disabled_after_five_days_of_failures_only(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     channel = told(1)
     receiver.always = RetryableError("refused")
@@ -452,7 +495,13 @@ def test_a_channel_is_disabled_after_five_days_of_failures_only(
 
 
 def test_a_delivery_that_always_fails_is_given_up_while_others_succeed(
-    world: Any, told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, metric: Any
+    world: World,
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    metric: Metric,
 ) -> None:
     """Each success shows that the channel is healthy: the one that it cannot take never disables it."""
     channel, began = told(1), clock()
@@ -478,7 +527,7 @@ def test_a_delivery_that_always_fails_is_given_up_while_others_succeed(
 
 
 def test_a_delivery_that_waited_for_days_is_not_given_up_at_its_first_failure(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     """The machine was switched off, and the receiver is not up yet."""
     channel = told(2)
@@ -494,7 +543,7 @@ def test_a_delivery_that_waited_for_days_is_not_given_up_at_its_first_failure(
 
 
 def test_a_channel_that_cannot_be_opened_is_disabled(
-    told: Any, notify: Any, receiver: Receiver, db: Db, metrics: Any
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, db: Db, metrics: ProcessMetrics
 ) -> None:
     channel = told(2)
     receiver.broken = InvalidInput("url: no such scheme")
@@ -508,7 +557,7 @@ def test_a_channel_that_cannot_be_opened_is_disabled(
 
 
 def test_the_canary_is_delivered_and_not_counted(
-    world: Any, notify: Any, receiver: Receiver, db: Db, clock: Any, metrics: Any
+    world: World, notify: Callable[..., list[Any]], receiver: Receiver, db: Db, clock: Clock, metrics: ProcessMetrics
 ) -> None:
     canaries.ensure(db, 300, clock(), lambda text, zone: clock() + 300)
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
@@ -524,7 +573,12 @@ def test_the_canary_is_delivered_and_not_counted(
 
 
 def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    rules: NotifySettings,
 ) -> None:
     channel = told(6)
     [(resume, delay)] = notify(channel, Turns(1))
@@ -544,7 +598,12 @@ def test_without_budget_a_round_waits_on_the_bus_and_nobody_begins_another(
 
 
 def test_a_round_that_waited_longer_than_its_claim_starts_over(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    rules: NotifySettings,
 ) -> None:
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
@@ -559,7 +618,7 @@ def test_a_round_that_waited_longer_than_its_claim_starts_over(
 
 
 def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_back(
-    told: Any, notify: Any, clock: Any, db: Db
+    told: Callable[[int], int], notify: Callable[..., list[Any]], clock: Clock, db: Db
 ) -> None:
     channel = told(2)
 
@@ -572,7 +631,9 @@ def test_a_round_that_was_taken_over_while_it_waited_for_a_thread_does_not_come_
     assert notify(channel, Paused(0)) == []
 
 
-def test_without_a_reserved_slot_the_claim_is_released(told: Any, notify: Any, clock: Any, db: Db) -> None:
+def test_without_a_reserved_slot_the_claim_is_released(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], clock: Clock, db: Db
+) -> None:
     """The bus drops such a message: the sweep finds the channel."""
     channel = told(2)
     [(_, delay)] = notify(channel, Turns(0, slot=None))
@@ -591,7 +652,12 @@ def full_thread_share(notifier: Notifier, channel: int) -> Iterator[None]:
 
 
 def test_a_round_without_a_free_thread_is_rescheduled_once(
-    told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db
+    told: Callable[[int], int],
+    notifier: Notifier,
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
 ) -> None:
     channel = told(2)
     with full_thread_share(notifier, channel):
@@ -613,7 +679,13 @@ def test_a_round_without_a_free_thread_is_rescheduled_once(
 
 
 def test_a_resumed_round_without_a_free_thread_keeps_its_claim(
-    told: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db, rules: NotifySettings
+    told: Callable[[int], int],
+    notifier: Notifier,
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    db: Db,
+    rules: NotifySettings,
 ) -> None:
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
@@ -632,7 +704,7 @@ def test_a_resumed_round_without_a_free_thread_keeps_its_claim(
 
 
 def test_a_receivers_failure_and_recovery_apply_to_all_its_channels(
-    world: Any, notifier: Notifier, notify: Any, receiver: Receiver, clock: Any, db: Db
+    world: World, notifier: Notifier, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     made = [world.workspace(slug) for slug in ("acme", "bolt", "coda", "duet")]
     storing.store(db, world.matched(*((world.item(number), (each,)) for number, each in enumerate(made, 1))), clock())
@@ -645,7 +717,9 @@ def test_a_receivers_failure_and_recovery_apply_to_all_its_channels(
             assert (later is None) is room
 
 
-def test_a_deleted_mention_is_not_sent(told: Any, notify: Any, receiver: Receiver, db: Db) -> None:
+def test_a_deleted_mention_is_not_sent(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, db: Db
+) -> None:
     channel = told(2)
     StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     notify(channel)
@@ -653,7 +727,7 @@ def test_a_deleted_mention_is_not_sent(told: Any, notify: Any, receiver: Receive
 
 
 def test_a_digest_whose_mentions_were_deleted_is_not_sent(
-    world: Any, notify: Any, receiver: Receiver, clock: Any, db: Db
+    world: World, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     acme = world.workspace(channels={"team": "digest"})
     storing.store(db, world.matched((world.item(), (acme,))), clock())
@@ -665,7 +739,11 @@ def test_a_digest_whose_mentions_were_deleted_is_not_sent(
 
 
 def test_an_unexpected_error_delays_only_its_own_delivery(
-    told: Any, notify: Any, receiver: Receiver, clock: Any, caplog: pytest.LogCaptureFixture
+    told: Callable[[int], int],
+    notify: Callable[..., list[Any]],
+    receiver: Receiver,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     channel = told(3)
     receiver.answers = [ZeroDivisionError()]
@@ -677,7 +755,9 @@ def test_an_unexpected_error_delays_only_its_own_delivery(
 
 
 @pytest.mark.parametrize("how", ["gone", "disabled"])
-def test_a_deleted_or_disabled_channel_is_not_an_error(told: Any, notify: Any, db: Db, how: str) -> None:
+def test_a_deleted_or_disabled_channel_is_not_an_error(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], db: Db, how: str
+) -> None:
     channel = told(1)
     if how == "gone":
         Channel.delete().execute(db.peewee)
@@ -695,7 +775,7 @@ def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
 
 
 def test_items_erased_during_a_round_are_not_sent(
-    told: Any, notify: Any, receiver: Receiver, db: Db, metric: Any
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, db: Db, metric: Metric
 ) -> None:
     """A round takes minutes: each notice has the contents that are stored when it is sent."""
     channel = told(3)

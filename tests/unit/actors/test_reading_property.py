@@ -19,9 +19,11 @@ from overheard.db.models import Feed
 from overheard.errors import BudgetExhausted, FeedRefused
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.reddit.listing_reader import STOP_RUN_ITEMS, ListingReader, merge_cursors
+from tests.fixtures import Sent, World
 
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
@@ -116,7 +118,7 @@ class Tokens:
 class Play:
     """One example: a site, three workspaces, and the items that were stored."""
 
-    def __init__(self, world: Any, sent: Any, metrics: Any) -> None:
+    def __init__(self, world: World, sent: Sent, metrics: ProcessMetrics) -> None:
         self.world, self.db, self.clock, self.sent = world, world.db, world.clock, sent
         self.prefix = f"x{next(EXAMPLES)}"
         self.site = Site(world.clock)
@@ -325,7 +327,9 @@ def db(sqlite_db: Db) -> Db:
 )
 @given(steps=STEPS)
 @example(steps=PUSHED_OUT)
-def test_nothing_is_missed_silently(world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]) -> None:
+def test_nothing_is_missed_silently(
+    world: World, sent: Sent, metrics: ProcessMetrics, steps: list[tuple[str, str, int]]
+) -> None:
     sent.take()
     play = Play(world, sent, metrics)
     for action, letter, number in steps:
@@ -356,7 +360,7 @@ FULL_OF_RELEASED = [
 @given(steps=FEW)
 @example(steps=FULL_OF_RELEASED)
 def test_where_nothing_is_missing_there_is_no_gap(
-    world: Any, sent: Any, metrics: Any, steps: list[tuple[str, str, int]]
+    world: World, sent: Sent, metrics: ProcessMetrics, steps: list[tuple[str, str, int]]
 ) -> None:
     """As long as no feed has more new items than its listing holds, and no item is removed."""
     sent.take()

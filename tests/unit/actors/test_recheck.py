@@ -24,8 +24,10 @@ from overheard.db.models import StoredItem as ItemTable
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError
 from overheard.items import Item
 from overheard.messages import RecheckItems
+from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Outcome
 from overheard.sources import LookupResult, RequestTokens
+from tests.fixtures import Clock, Metric, Sent, World
 
 
 class Reddit:
@@ -84,14 +86,14 @@ def permit() -> Allowance:
 
 
 @pytest.fixture
-def rechecker(db: Db, reddit: Reddit, sent: Any, clock: Any, metrics: Any) -> Rechecker:
+def rechecker(db: Db, reddit: Reddit, sent: Sent, clock: Clock, metrics: ProcessMetrics) -> Rechecker:
     return Rechecker(
         db=db, sources={"reddit": reddit}, send=sent, clock=clock, rules=RecheckSettings(), metrics=metrics
     )
 
 
 @pytest.fixture
-def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item]:
+def stored(world: World, db: Db, reddit: Reddit, clock: Clock) -> Callable[..., Item]:
     """Store an item, and add it to Reddit."""
     acme = world.workspace()
 
@@ -105,7 +107,7 @@ def stored(world: Any, db: Db, reddit: Reddit, clock: Any) -> Callable[..., Item
 
 
 @pytest.fixture
-def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Any) -> Callable[..., Any]:
+def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Clock) -> Callable[..., Any]:
     """Handle a message; by default for all stored items, claimed as the tick does."""
 
     def recheck(message: RecheckItems | None = None) -> Outcome:
@@ -117,7 +119,7 @@ def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Any) -> Callable
     return recheck
 
 
-def names(world: Any) -> list[str]:
+def names(world: World) -> list[str]:
     return sorted(name for (name,) in world.rows(ItemTable, "ref"))
 
 
@@ -126,7 +128,13 @@ def row(db: Db, name: str) -> Any:
 
 
 def test_gone_items_are_erased_and_the_others_stay(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, metric: Any
+    stored: Callable[..., Item],
+    run: Callable[..., Any],
+    reddit: Reddit,
+    world: World,
+    db: Db,
+    clock: Clock,
+    metric: Metric,
 ) -> None:
     for number in range(1, 6):
         stored(number)
@@ -140,7 +148,9 @@ def test_gone_items_are_erased_and_the_others_stay(
     assert metric("items_erased_total", cause="deleted") == 2
 
 
-def test_a_duplicated_message_makes_one_request(stored: Any, run: Any, reddit: Reddit, clock: Any, db: Db) -> None:
+def test_a_duplicated_message_makes_one_request(
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, clock: Clock, db: Db
+) -> None:
     stored(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.lease)
@@ -155,7 +165,7 @@ def test_a_duplicated_message_makes_one_request(stored: Any, run: Any, reddit: R
 
 
 def test_absent_is_gone_only_when_it_is_confirmed_later(
-    stored: Any, run: Any, reddit: Reddit, world: Any, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, world: World, clock: Clock
 ) -> None:
     stored(1)
     stored(2)
@@ -170,7 +180,7 @@ def test_absent_is_gone_only_when_it_is_confirmed_later(
 
 
 def test_an_item_that_reappears_is_no_longer_absent(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, world: World, db: Db, clock: Clock
 ) -> None:
     """A subreddit was private for a while, or a response was incomplete."""
     item = stored(1)
@@ -188,7 +198,7 @@ def test_an_item_that_reappears_is_no_longer_absent(
 
 
 def test_an_empty_response_needs_a_later_confirmation(
-    stored: Any, run: Any, reddit: Reddit, world: Any, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, world: World, clock: Clock
 ) -> None:
     for number in range(1, 4):
         stored(number)
@@ -203,7 +213,7 @@ def test_an_empty_response_needs_a_later_confirmation(
 
 
 def test_an_unreadable_item_is_neither_present_nor_gone(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, world: World, db: Db, clock: Clock
 ) -> None:
     stored(1)
     stored(2)
@@ -224,7 +234,15 @@ def test_an_unreadable_item_is_neither_present_nor_gone(
     ],
 )
 def test_an_error_of_the_source_erases_nothing_and_is_retried_later(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any, fault: Exception, pause: float, metric: Any
+    stored: Callable[..., Item],
+    run: Callable[..., Any],
+    reddit: Reddit,
+    world: World,
+    db: Db,
+    clock: Clock,
+    fault: Exception,
+    pause: float,
+    metric: Metric,
 ) -> None:
     stored(1)
     stored_at = clock()
@@ -242,7 +260,7 @@ def test_an_error_of_the_source_erases_nothing_and_is_retried_later(
 
 
 def test_without_a_spare_token_the_items_are_left_to_a_later_tick(
-    stored: Any, run: Any, reddit: Reddit, permit: Allowance, db: Db, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, permit: Allowance, db: Db, clock: Clock
 ) -> None:
     stored(1)
     clock.advance(13 * HOUR)
@@ -258,7 +276,7 @@ def test_without_a_spare_token_the_items_are_left_to_a_later_tick(
 
 
 def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
-    stored: Any, run: Any, reddit: Reddit, permit: Allowance, db: Db, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, permit: Allowance, db: Db, clock: Clock
 ) -> None:
     stored(1)
     clock.advance(19 * HOUR)
@@ -274,7 +292,7 @@ def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
 
 @pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])
 def test_a_recheck_is_urgent_after_three_quarters_of_its_time(
-    stored: Any, run: Any, permit: Allowance, clock: Any, age: float, urgent: bool
+    stored: Callable[..., Item], run: Callable[..., Any], permit: Allowance, clock: Clock, age: float, urgent: bool
 ) -> None:
     stored(1)
     clock.advance(age * HOUR)
@@ -287,7 +305,7 @@ def test_a_recheck_is_urgent_after_three_quarters_of_its_time(
 
 
 def test_a_message_without_ids_continues_until_nothing_is_due(
-    stored: Any, run: Any, reddit: Reddit, clock: Any, sent: Any, world: Any, db: Db
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, clock: Clock, sent: Sent, world: World, db: Db
 ) -> None:
     acme = world.workspace()
     items = [world.item(number) for number in range(1, 251)]
@@ -316,7 +334,7 @@ def test_a_message_without_ids_continues_until_nothing_is_due(
 
 
 def test_the_author_of_a_deleted_account_is_removed_everywhere(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, world: World, db: Db, clock: Clock
 ) -> None:
     first, _, _ = stored(1, author="Ada"), stored(2, author="ada"), stored(3, author="bob")
     reddit.items["t3_1"] = msgspec.structs.replace(first, author=None)
@@ -327,7 +345,7 @@ def test_the_author_of_a_deleted_account_is_removed_everywhere(
 
 
 def test_an_edited_item_is_updated_and_loses_its_highlights(
-    stored: Any, run: Any, reddit: Reddit, db: Db, world: Any, clock: Any
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, world: World, clock: Clock
 ) -> None:
     first, second = stored(1), stored(2)
     reddit.items["t3_1"] = msgspec.structs.replace(first, body="I take that back\x00")
@@ -343,7 +361,13 @@ def test_an_edited_item_is_updated_and_loses_its_highlights(
 
 
 def test_items_without_mentions_are_erased_without_a_request(
-    stored: Any, run: Any, reddit: Reddit, world: Any, db: Db, metric: Any, permit: Allowance
+    stored: Callable[..., Item],
+    run: Callable[..., Any],
+    reddit: Reddit,
+    world: World,
+    db: Db,
+    metric: Metric,
+    permit: Allowance,
 ) -> None:
     stored(1)
     Mention.delete().execute(db.peewee)
@@ -352,7 +376,9 @@ def test_items_without_mentions_are_erased_without_a_request(
     assert metric("items_erased_total", cause="old") == 1
 
 
-def test_only_the_items_of_the_source_are_looked_up(stored: Any, run: Any, reddit: Reddit, db: Db, clock: Any) -> None:
+def test_only_the_items_of_the_source_are_looked_up(
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, clock: Clock
+) -> None:
     stored(1)
     stored(2)
     began = clock()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from actors.store import store
@@ -11,6 +9,8 @@ from overheard.db import delivery_backlog
 from overheard.db.database import Db
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
+from overheard.observability.metrics import ProcessMetrics
+from tests.fixtures import Clock, Metric, Sent, World
 
 
 @pytest.fixture
@@ -18,7 +18,9 @@ def db(sqlite_db: Db) -> Db:
     return sqlite_db
 
 
-def test_each_channel_gets_one_message(world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any) -> None:
+def test_each_channel_gets_one_message(
+    world: World, db: Db, sent: Sent, clock: Clock, metrics: ProcessMetrics, metric: Metric
+) -> None:
     acme = world.workspace(channels={"a": "instant", "b": "instant", "daily": "digest"})
     message = world.matched(*[(world.item(number), (acme,)) for number in range(5)])
     clock.advance(30)
@@ -32,7 +34,7 @@ def test_each_channel_gets_one_message(world: Any, db: Db, sent: Any, clock: Any
 
 
 def test_an_item_from_the_future_has_no_negative_age(
-    world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any
+    world: World, db: Db, sent: Sent, clock: Clock, metrics: ProcessMetrics, metric: Metric
 ) -> None:
     message = world.matched((world.item(created_at=clock() + 100), (world.workspace(),)))
     store(message, db=db, send=sent, clock=clock, metrics=metrics)
@@ -40,7 +42,7 @@ def test_an_item_from_the_future_has_no_negative_age(
 
 
 def test_items_older_than_the_watch_do_not_count_in_the_latency(
-    world: Any, db: Db, sent: Any, clock: Any, metrics: Any, metric: Any
+    world: World, db: Db, sent: Sent, clock: Clock, metrics: ProcessMetrics, metric: Metric
 ) -> None:
     acme = world.workspace()
     old, new = world.item(1, created_at=clock() - 86_400), world.item(2)
@@ -50,7 +52,7 @@ def test_items_older_than_the_watch_do_not_count_in_the_latency(
 
 
 def test_if_the_bus_fails_after_the_commit_the_sweep_finds_the_channel(
-    world: Any, db: Db, sent: Any, clock: Any, metrics: Any
+    world: World, db: Db, sent: Sent, clock: Clock, metrics: ProcessMetrics
 ) -> None:
     acme = world.workspace()
     sent.failure = Unavailable("the bus")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
 from actors.notify.receiver_shares import MAX_IDLE_FAILED_RECEIVERS, ReceiverShares, receiver_of
 from actors.thread_shares import RETURN_SPACING_SECONDS
 from overheard.db.channels import ChannelRow
+from tests.fixtures import Clock
 
 SLOW_SECONDS = 5.0
 
@@ -19,7 +19,7 @@ SLOW_SECONDS = 5.0
 class Threads:
     """The rounds that a process runs at the moment, by channel, and how to end each."""
 
-    def __init__(self, count: int, clock: Any) -> None:
+    def __init__(self, count: int, clock: Clock) -> None:
         self.shares = ReceiverShares(count, slow_seconds=SLOW_SECONDS, max_wait=0, clock=clock)
         self.open: dict[int, ExitStack] = {}
 
@@ -43,7 +43,7 @@ class Threads:
 
 
 @pytest.fixture
-def threads(clock: Any) -> Threads:
+def threads(clock: Clock) -> Threads:
     return Threads(8, clock)
 
 
@@ -70,7 +70,7 @@ def test_failing_channels_leave_a_thread_to_their_own_workspace(threads: Threads
     assert threads.begin(channel(50, workspace="acme")) is None
 
 
-def test_a_service_that_begins_to_hang_holds_at_most_half_of_the_threads(threads: Threads, clock: Any) -> None:
+def test_a_service_that_begins_to_hang_holds_at_most_half_of_the_threads(threads: Threads, clock: Clock) -> None:
     """Nothing shows it yet: its channels worked until now, and each belongs to another workspace."""
     other = channel(100, host="example.org")
     service = [channel(number, host="hooks.example.com") for number in range(16)]
@@ -89,7 +89,7 @@ def test_a_service_that_begins_to_hang_holds_at_most_half_of_the_threads(threads
     assert threads.fill(service[6:]) == 3, "the service has recovered"
 
 
-def test_a_slow_service_counts_as_failing_before_its_first_failure(threads: Threads, clock: Any) -> None:
+def test_a_slow_service_counts_as_failing_before_its_first_failure(threads: Threads, clock: Clock) -> None:
     service = [channel(number, host="hooks.example.com") for number in range(16)]
     assert threads.fill(service[:2]) == 2
     clock.advance(SLOW_SECONDS + 0.1)
@@ -98,7 +98,7 @@ def test_a_slow_service_counts_as_failing_before_its_first_failure(threads: Thre
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_every_share_has_at_least_one_thread(count: int, clock: Any) -> None:
+def test_every_share_has_at_least_one_thread(count: int, clock: Clock) -> None:
     threads = Threads(count, clock)
     assert threads.fill([channel(number, workspace="acme", failures=1) for number in range(3)]) == 1
     assert threads.fill([channel(number, failures=1) for number in range(10, 13)]) == 0
@@ -106,7 +106,7 @@ def test_every_share_has_at_least_one_thread(count: int, clock: Any) -> None:
     assert threads.fill([channel(number, host="one") for number in range(20, 30)]) == max(1, count // 2)
 
 
-def test_rounds_that_find_a_share_full_return_one_after_the_other(threads: Threads, clock: Any) -> None:
+def test_rounds_that_find_a_share_full_return_one_after_the_other(threads: Threads, clock: Clock) -> None:
     """So a full share is tried a few times per second, however many rounds wait for it."""
     crowd = [channel(number, workspace="acme") for number in range(100)]
     assert threads.fill(crowd[:2]) == 2
@@ -145,7 +145,7 @@ def test_a_thread_waits_for_a_share_that_flows() -> None:
     threads[0].join(10)
 
 
-def test_idle_receivers_are_forgotten(threads: Threads, clock: Any) -> None:
+def test_idle_receivers_are_forgotten(threads: Threads, clock: Clock) -> None:
     for outcome, left in (
         (threads.shares.record_response, 0),
         (threads.shares.record_failure, MAX_IDLE_FAILED_RECEIVERS),

@@ -23,6 +23,8 @@ from overheard.bus.event_batches import (
     refused,
 )
 from overheard.errors import InvalidInput, Unavailable
+from overheard.observability.metrics import ProcessMetrics
+from tests.fixtures import Metric
 
 BODY = b'{"workspace": "acme", "event_id": "order-66", "text": "somebody said this"}'
 OUTCOMES = ("ok", "retried", "rejected")
@@ -38,7 +40,7 @@ def told() -> Iterator[list[Any]]:
 class Harness:
     """An EventBatchHandler, what it recorded, and the log fields bound while its handler ran."""
 
-    def __init__(self, metrics: Any, failure: Exception | None = None) -> None:
+    def __init__(self, metrics: ProcessMetrics, failure: Exception | None = None) -> None:
         self.failure = failure
         self.dead_letters: list[DeadLetterRecord] = []
         self.set_aside_reasons: list[str] = []
@@ -60,11 +62,11 @@ class Harness:
         self.set_aside_reasons += [reason for _, reason in rejected]
 
 
-def outcomes(metric: Any) -> tuple[float, ...]:
+def outcomes(metric: Metric) -> tuple[float, ...]:
     return tuple(metric("stage_messages_total", stage="ingress", outcome=outcome) for outcome in OUTCOMES)
 
 
-def test_the_series_start_at_0(metrics: Any) -> None:
+def test_the_series_start_at_0(metrics: ProcessMetrics) -> None:
     Harness(metrics)
     value = metrics.registry.get_sample_value
     assert [value("overheard_stage_messages_total", {"stage": "ingress", "outcome": each}) for each in OUTCOMES] == [
@@ -74,7 +76,7 @@ def test_the_series_start_at_0(metrics: Any) -> None:
     assert value("overheard_stage_duration_seconds_count", {"stage": "ingress"}) == 0
 
 
-def test_a_handled_event_is_counted_and_timed(metrics: Any, metric: Any, told: Any) -> None:
+def test_a_handled_event_is_counted_and_timed(metrics: ProcessMetrics, metric: Metric, told: list[Any]) -> None:
     harness = Harness(metrics)
     harness.take()
     assert outcomes(metric) == (1, 0, 0)
@@ -83,7 +85,9 @@ def test_a_handled_event_is_counted_and_timed(metrics: Any, metric: Any, told: A
     assert structlog.contextvars.get_contextvars() == {}
 
 
-def test_a_rejected_event_is_logged_with_its_event_id_as_run(metrics: Any, metric: Any, told: Any) -> None:
+def test_a_rejected_event_is_logged_with_its_event_id_as_run(
+    metrics: ProcessMetrics, metric: Metric, told: list[Any]
+) -> None:
     harness = Harness(metrics, InvalidInput("no such key"))
     harness.take()
     (line,) = told
@@ -96,14 +100,14 @@ def test_a_rejected_event_is_logged_with_its_event_id_as_run(metrics: Any, metri
     assert outcomes(metric) == (0, 0, 1)
 
 
-def test_an_event_refused_in_advance_is_not_handled(metrics: Any, metric: Any, told: Any) -> None:
+def test_an_event_refused_in_advance_is_not_handled(metrics: ProcessMetrics, metric: Metric, told: list[Any]) -> None:
     harness = Harness(metrics)
     harness.take(refuse="no such type")
     assert (harness.handler_context, harness.set_aside_reasons, outcomes(metric)) == ([], ["no such type"], (0, 0, 1))
     assert told[0]["run"] == "order-66"
 
 
-def test_an_internal_error_is_logged_with_the_run(metrics: Any, told: Any) -> None:
+def test_an_internal_error_is_logged_with_the_run(metrics: ProcessMetrics, told: list[Any]) -> None:
     Harness(metrics, ZeroDivisionError("secret")).take()
     assert [(line["event"], line["run"]) for line in told] == [
         ("event failed", "order-66"),
@@ -111,7 +115,7 @@ def test_an_internal_error_is_logged_with_the_run(metrics: Any, told: Any) -> No
     ]
 
 
-def test_each_failed_try_of_an_event_is_counted_as_retried(metrics: Any, metric: Any) -> None:
+def test_each_failed_try_of_an_event_is_counted_as_retried(metrics: ProcessMetrics, metric: Metric) -> None:
     harness = Harness(metrics, Unavailable("the database"))
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -121,7 +125,9 @@ def test_each_failed_try_of_an_event_is_counted_as_retried(metrics: Any, metric:
     assert harness.dead_letters == []
 
 
-def test_a_rejected_event_that_cannot_be_set_aside_is_retried_and_not_recorded(metrics: Any, metric: Any) -> None:
+def test_a_rejected_event_that_cannot_be_set_aside_is_retried_and_not_recorded(
+    metrics: ProcessMetrics, metric: Metric
+) -> None:
     harness = Harness(metrics, InvalidInput("no such key"))
 
     def lost(rejected: Refused) -> None:
@@ -137,7 +143,9 @@ def test_an_unreadable_event_gets_its_message_id_or_hash_as_run() -> None:
     assert event_log_fields(IncomingEvent("k", b"{", None))["run"] == hashlib.sha256(b"{").hexdigest()
 
 
-def test_only_the_failing_event_of_a_batch_is_rejected(metrics: Any, metric: Any, told: Any) -> None:
+def test_only_the_failing_event_of_a_batch_is_rejected(
+    metrics: ProcessMetrics, metric: Metric, told: list[Any]
+) -> None:
     dead_letters: list[DeadLetterRecord] = []
 
     def handle(events: Sequence[IncomingEvent]) -> list[EventOutcome]:

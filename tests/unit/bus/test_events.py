@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,8 @@ from overheard.bus.events import (
 )
 from overheard.bus.memory_events import MemoryEvents
 from overheard.errors import InvalidInput, Unavailable
-from overheard.observability.metrics import EVENT_OUTCOMES
+from overheard.observability.metrics import EVENT_OUTCOMES, ProcessMetrics
+from tests.fixtures import Metric
 
 
 def test_each_event_type_is_parsed() -> None:
@@ -91,7 +91,7 @@ def test_encode_refuses_what_the_ingress_would() -> None:
             encode("workspace.due", body)
 
 
-def test_memory_events_keeps_the_same_contract(metrics: Any, metric: Any) -> None:
+def test_memory_events_keeps_the_same_contract(metrics: ProcessMetrics, metric: Metric) -> None:
     seen: list[tuple[str, bytes, str | None]] = []
     dead_letters: list[DeadLetterRecord] = []
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from overheard.bus.actor import StageWork, register
 from overheard.bus.broker import open_broker
-from overheard.observability.metrics import OUTCOMES
+from overheard.observability.metrics import OUTCOMES, ProcessMetrics
 from overheard.stages import STAGES
 
 
-def test_a_process_shows_the_stages_it_works_on_from_0(metrics: Any) -> None:
+def test_a_process_shows_the_stages_it_works_on_from_0(metrics: ProcessMetrics) -> None:
     value = metrics.registry.get_sample_value
     broker = open_broker("memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda dead_letters: None)
     assert value("overheard_longest_in_progress_seconds") is None, "a process without stages has no messages"

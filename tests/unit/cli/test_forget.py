@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +13,7 @@ from .conftest import Run, lines
 
 
 @pytest.fixture(autouse=True)
-def mentions(mention: Any) -> None:
+def mentions(mention: Callable[..., None]) -> None:
     mention("t3_1", author="Alice")
     mention("t3_2", author="alice")
     mention("t3_3", author="bob")
@@ -89,7 +89,7 @@ def test_undo_lets_an_author_be_stored_again(run: Run) -> None:
 
 
 def test_forgetting_an_author_of_another_source_keeps_namesakes(
-    run: Run, program: RunningProcess, mention: Any
+    run: Run, program: RunningProcess, mention: Callable[..., None]
 ) -> None:
     mention("1", author="Alice", source="replay")
     result = run("forget", "--author", "alice", "--source", "replay", "--yes")
@@ -101,7 +101,7 @@ def test_forgetting_an_author_of_another_source_keeps_namesakes(
     assert (refused.exit_code, "'reddit', 'replay'" in refused.stderr) == (2, True)
 
 
-def test_the_undo_command_is_quoted_for_the_shell(run: Run, mention: Any) -> None:
+def test_the_undo_command_is_quoted_for_the_shell(run: Run, mention: Callable[..., None]) -> None:
     mention("1", author="Al; ice", source="replay")
     result = run("forget", "--author", "Al; ice", "--source", "replay", "--yes")
     assert "overheard forget --author 'Al; ice' --source replay --undo" in result.stdout

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from overheard.db.clock import MAX_AGE_SECONDS, ServerClock
+from tests.fixtures import Clock
 
 SERVER = 1_795_424_400.0
 
 
 @pytest.fixture
-def steady(clock: Any) -> Any:
+def steady(clock: Clock) -> Any:
     clock.now = 500.0
     return clock
 

@@ -15,8 +15,10 @@ from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import InvalidInput, PermanentError, RetryableError, Unavailable
 from overheard.notices import Notice
+from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.operator_alert import alert_channel, alert_error, compose
 from producers.alerts import FAILING_TICKS, OperatorAlerts
+from tests.fixtures import Clock
 
 Metric = Callable[..., float]
 
@@ -52,7 +54,7 @@ def operator() -> Operator:
 
 
 @pytest.fixture
-def make(db: Db, clock: Any, metrics: Any, operator: Operator) -> Callable[..., OperatorAlerts]:
+def make(db: Db, clock: Clock, metrics: ProcessMetrics, operator: Operator) -> Callable[..., OperatorAlerts]:
     def alerts(open: Callable[[], Transport] | None = lambda: operator, **more: Any) -> OperatorAlerts:
         more.setdefault("start", lambda work: work())
         return OperatorAlerts(db=db, clock=clock, every=300, open=open, metrics=metrics, **more)
@@ -66,7 +68,9 @@ def next_slot(db: Db) -> Callable[[], object]:
     return lambda: Budget.update(tat=db.now - 1).execute(db.peewee)
 
 
-def test_incidents_are_sent_in_one_alert(make: Any, db: Db, clock: Any, operator: Operator, metric: Metric) -> None:
+def test_incidents_are_sent_in_one_alert(
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, metric: Metric
+) -> None:
     alerts = make()
     alerts.step()
     assert operator.sent() == []
@@ -82,7 +86,12 @@ def test_incidents_are_sent_in_one_alert(make: Any, db: Db, clock: Any, operator
 
 
 def test_the_next_alert_waits_for_its_slot(
-    make: Any, db: Db, clock: Any, operator: Operator, metric: Metric, next_slot: Any
+    make: Callable[..., OperatorAlerts],
+    db: Db,
+    clock: Clock,
+    operator: Operator,
+    metric: Metric,
+    next_slot: Callable[[], object],
 ) -> None:
     one, two = make(), make()
     incidents.record(db, "dead letter", "fetch", clock())
@@ -100,7 +109,12 @@ def test_the_next_alert_waits_for_its_slot(
 
 
 def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
-    make: Any, db: Db, clock: Any, operator: Operator, metric: Metric, next_slot: Any
+    make: Callable[..., OperatorAlerts],
+    db: Db,
+    clock: Clock,
+    operator: Operator,
+    metric: Metric,
+    next_slot: Callable[[], object],
 ) -> None:
     failures = [RetryableError("down"), PermanentError("refused"), InvalidInput("url: wrong"), ValueError("ours")]
     incidents.record(db, "dead letter", "fetch", clock())
@@ -117,7 +131,7 @@ def test_a_channel_that_is_down_loses_nothing_and_makes_no_incident(
 
 
 def test_an_incident_during_a_send_is_in_the_next_alert(
-    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, next_slot: Callable[[], object]
 ) -> None:
     incidents.record(db, "dead letter", "fetch", clock())
     operator.during = lambda: incidents.record(db, "dead letter", "fetch", clock())
@@ -129,7 +143,7 @@ def test_an_incident_during_a_send_is_in_the_next_alert(
 
 
 def test_no_tick_waits_for_a_receiver_that_hangs(
-    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, next_slot: Callable[[], object]
 ) -> None:
     asked, answered, finished = threading.Event(), threading.Event(), threading.Event()
 
@@ -157,7 +171,9 @@ def test_no_tick_waits_for_a_receiver_that_hangs(
     assert len(operator.got) == 1
 
 
-def test_the_sending_thread_leaves_no_connection(make: Any, db: Db, clock: Any, operator: Operator) -> None:
+def test_the_sending_thread_leaves_no_connection(
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator
+) -> None:
     closed: list[bool] = []
 
     def start(work: Callable[[], None]) -> None:
@@ -171,7 +187,7 @@ def test_the_sending_thread_leaves_no_connection(make: Any, db: Db, clock: Any, 
     assert closed == [True]
 
 
-def test_without_a_channel_old_incidents_are_deleted(make: Any, db: Db, clock: Any) -> None:
+def test_without_a_channel_old_incidents_are_deleted(make: Callable[..., OperatorAlerts], db: Db, clock: Clock) -> None:
     alerts = make(open=None)
     incidents.record(db, "dead letter", "fetch", clock())
     alerts.step()
@@ -182,7 +198,7 @@ def test_without_a_channel_old_incidents_are_deleted(make: Any, db: Db, clock: A
 
 
 def test_a_late_canary_is_reported_once_per_outage(
-    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, next_slot: Callable[[], object]
 ) -> None:
     canaries.ensure(db, 300, clock(), lambda text, zone: clock() + 300)
     for _ in range(3):
@@ -199,7 +215,7 @@ def test_a_late_canary_is_reported_once_per_outage(
 
 
 def test_an_outage_of_reddit_is_reported_once(
-    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, next_slot: Callable[[], object]
 ) -> None:
     def outage(minutes: int) -> None:
         for _ in range(minutes):
@@ -222,7 +238,7 @@ def test_an_outage_of_reddit_is_reported_once(
 
 
 def test_a_refused_login_is_reported_apart_from_an_outage(
-    make: Any, db: Db, clock: Any, operator: Operator, next_slot: Any
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, next_slot: Callable[[], object]
 ) -> None:
     def failing(minutes: int, *, revoked: bool) -> None:
         for _ in range(minutes):
@@ -243,7 +259,9 @@ def test_a_refused_login_is_reported_apart_from_an_outage(
     assert operator.sent() == [[("reddit login refused", 1)], [("reddit away", 1)]], "which is another thing"
 
 
-def test_a_tick_that_keeps_failing_is_reported_once(make: Any, operator: Operator, next_slot: Any) -> None:
+def test_a_tick_that_keeps_failing_is_reported_once(
+    make: Callable[..., OperatorAlerts], operator: Operator, next_slot: Callable[[], object]
+) -> None:
     alerts = make()
     for failed in [True] * (FAILING_TICKS - 1) + [False] + [True] * (FAILING_TICKS + 5):
         alerts.step(failed=failed)
@@ -251,7 +269,9 @@ def test_a_tick_that_keeps_failing_is_reported_once(make: Any, operator: Operato
     assert operator.sent() == [[("tick failing", 1)]]
 
 
-def test_a_database_that_is_away_fails_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_fails_nothing(
+    make: Callable[..., OperatorAlerts], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for failure in (Unavailable("away"), RuntimeError("a fault of ours")):
 
         def fail(db: Db, failure: Exception = failure) -> None:
@@ -262,7 +282,12 @@ def test_a_database_that_is_away_fails_nothing(make: Any, monkeypatch: pytest.Mo
 
 
 def test_a_failure_before_sending_silences_no_later_alert(
-    make: Any, db: Db, clock: Any, operator: Operator, monkeypatch: pytest.MonkeyPatch, next_slot: Any
+    make: Callable[..., OperatorAlerts],
+    db: Db,
+    clock: Clock,
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+    next_slot: Callable[[], object],
 ) -> None:
     """The database fails while the slot is claimed, or no thread can be started."""
     starts: list[Exception] = [Unavailable("locked"), RuntimeError("can't start new thread")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,9 @@ from overheard import canary
 from overheard.db import canaries, heartbeats, schedules, workspaces
 from overheard.db.database import Db
 from overheard.db.models import Workspace
+from overheard.observability.metrics import ProcessMetrics
 from producers.canary import Canary
+from tests.fixtures import Clock, World
 
 Metric = Callable[..., float]
 
@@ -22,11 +23,13 @@ def db(sqlite_db: Db) -> Db:
 
 
 @pytest.fixture
-def make(db: Db, clock: Any, metrics: Any) -> Callable[[int], Canary]:
+def make(db: Db, clock: Clock, metrics: ProcessMetrics) -> Callable[[int], Canary]:
     return lambda interval: Canary(db=db, clock=clock, interval=interval, metrics=metrics)
 
 
-def test_the_canary_follows_the_configuration(world: Any, make: Any, clock: Any, metric: Metric) -> None:
+def test_the_canary_follows_the_configuration(
+    world: World, make: Callable[[int], Canary], clock: Clock, metric: Metric
+) -> None:
     acme = world.workspace()
     make(0).step()
     assert world.rows(Workspace, "id") == [(acme,)]
@@ -48,14 +51,14 @@ def test_the_canary_follows_the_configuration(world: Any, make: Any, clock: Any,
     assert metric("canary_last_delivered_timestamp_seconds") == 0
 
 
-def test_a_second_tick_leaves_the_canary_alone(world: Any, make: Any, clock: Any) -> None:
+def test_a_second_tick_leaves_the_canary_alone(world: World, make: Callable[[int], Canary], clock: Clock) -> None:
     make(300).step()
     schedules.claim_due(world.db, clock(), 5, lambda due: clock() + 300)
     make(300).step()
     assert workspaces.by_name(world.db, canary.WORKSPACE).next_due_at == clock() + 300
 
 
-def test_a_users_workspace_of_that_name_stops_only_the_canary(world: Any, make: Any) -> None:
+def test_a_users_workspace_of_that_name_stops_only_the_canary(world: World, make: Callable[[int], Canary]) -> None:
     world.workspace(canary.WORKSPACE)
     for interval in (300, 0):
         made = make(interval)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from overheard.errors import NotFound, Unavailable
 from overheard.messages import ComposeDigest, FetchWorkspace
 from producers.demands import LONGEST_PAUSE_SECONDS, LOST_AFTER_SECONDS, Demands
 from producers.ingress import Ingress
+from tests.fixtures import Clock, Sent, World
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def db(sqlite_db: Db) -> Db:
 
 
 @pytest.fixture
-def ingress(db: Db, sent: Any, clock: Any) -> Ingress:
+def ingress(db: Db, sent: Sent, clock: Clock) -> Ingress:
     return Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands())
 
 
 @pytest.fixture
-def acme(world: Any) -> int:
+def acme(world: World) -> int:
     return int(world.workspace())
 
 
@@ -36,14 +36,14 @@ def due(workspace: object = "acme", message_id: str | None = None, **more: objec
     return IncomingEvent("workspace.due", json.dumps({"workspace": workspace, **more}).encode(), message_id)
 
 
-def test_many_events_of_one_meaning_are_one_message(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
+def test_many_events_of_one_meaning_are_one_message(ingress: Ingress, sent: Sent, acme: int, clock: Clock) -> None:
     settled = ingress.handle([due(), due(reason="deploy"), due(reason="trigger")])
     assert settled == [MERGED, MERGED, OK]
     assert sent.take() == [FetchWorkspace(workspace_id=acme, source="reddit", reason="trigger", fresh_since=clock())]
 
 
 def test_events_of_another_meaning_are_messages_of_their_own(
-    ingress: Ingress, sent: Any, world: Any, acme: int
+    ingress: Ingress, sent: Sent, world: World, acme: int
 ) -> None:
     bolt = world.workspace("bolt")
     digest = IncomingEvent("workspace.digest", b'{"workspace": "acme"}', None)
@@ -59,7 +59,7 @@ def test_events_of_another_meaning_are_messages_of_their_own(
 
 
 def test_demands_behind_a_waiting_one_are_merged_and_get_a_later_poll(
-    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
+    ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock
 ) -> None:
     ingress.handle([due()])
     first = clock()
@@ -78,7 +78,7 @@ def test_demands_behind_a_waiting_one_are_merged_and_get_a_later_poll(
 
 
 def test_a_demand_after_the_last_was_taken_up_goes_at_once(
-    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
+    ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock
 ) -> None:
     for _ in range(20):
         assert ingress.handle([due()]) == [OK]
@@ -86,7 +86,9 @@ def test_a_demand_after_the_last_was_taken_up_goes_at_once(
     assert len(sent.take()) == 20
 
 
-def test_a_lost_message_delays_the_next_demand_only_briefly(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
+def test_a_lost_message_delays_the_next_demand_only_briefly(
+    ingress: Ingress, sent: Sent, acme: int, clock: Clock
+) -> None:
     ingress.handle([due()])
     clock.advance(1)
     ingress.handle([due()])
@@ -99,7 +101,7 @@ def test_a_lost_message_delays_the_next_demand_only_briefly(ingress: Ingress, se
 
 
 def test_held_back_demands_are_swept_when_the_ingress_dies(
-    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any
+    ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock
 ) -> None:
     """Even if the previous run is taken up after the demand: that run may accept an older poll."""
     ingress.handle([due()])
@@ -110,7 +112,7 @@ def test_held_back_demands_are_swept_when_the_ingress_dies(
 
 
 def test_held_back_demands_are_recorded_after_an_outage_of_the_database(
-    ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any, monkeypatch: pytest.MonkeyPatch
+    ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A redelivered event finds its demand held back but not recorded, and records it: the ingress may still die."""
 
@@ -129,7 +131,7 @@ def test_held_back_demands_are_recorded_after_an_outage_of_the_database(
 
 
 def test_a_flood_delays_only_its_own_workspace(
-    ingress: Ingress, sent: Any, world: Any, acme: int, db: Db, clock: Any
+    ingress: Ingress, sent: Sent, world: World, acme: int, db: Db, clock: Clock
 ) -> None:
     bolt = world.workspace("bolt")
     for _ in range(20):
@@ -146,7 +148,7 @@ def test_a_flood_delays_only_its_own_workspace(
 
 
 def test_demands_on_schedule_and_by_hand_have_separate_lanes(
-    ingress: Ingress, sent: Any, acme: int, clock: Any
+    ingress: Ingress, sent: Sent, acme: int, clock: Clock
 ) -> None:
     assert ingress.handle([due(reason="due")]) == [OK]
     assert ingress.handle([due()]) == [OK]
@@ -154,7 +156,7 @@ def test_demands_on_schedule_and_by_hand_have_separate_lanes(
     assert [each.fresh_since for each in sent.take()] == [clock() - 60, clock()]
 
 
-def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Any, acme: int, db: Db, clock: Any) -> None:
+def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock) -> None:
     ids: list[str] = []
     sent.send_all = lambda parcels: ids.extend(each.message_id for each in parcels)
     for _ in range(2):
@@ -165,7 +167,7 @@ def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Any, ac
     assert ids == [wanted] * 3
 
 
-def test_while_the_bus_is_away_nothing_counts_as_sent(ingress: Ingress, sent: Any, acme: int, clock: Any) -> None:
+def test_while_the_bus_is_away_nothing_counts_as_sent(ingress: Ingress, sent: Sent, acme: int, clock: Clock) -> None:
     sent.failure = Unavailable("the bus")
     with pytest.raises(Unavailable):
         ingress.handle([due()])
@@ -182,7 +184,7 @@ def test_while_the_bus_is_away_nothing_counts_as_sent(ingress: Ingress, sent: An
     assert len(sent.take()) == 1
 
 
-def test_the_last_release_sends_all_held_back_demands(ingress: Ingress, sent: Any, acme: int) -> None:
+def test_the_last_release_sends_all_held_back_demands(ingress: Ingress, sent: Sent, acme: int) -> None:
     ingress.handle([due()])
     ingress.handle([due()])
     assert ingress.release(last=True) is False
@@ -190,7 +192,7 @@ def test_the_last_release_sends_all_held_back_demands(ingress: Ingress, sent: An
 
 
 def test_demands_of_paused_or_removed_workspaces_are_dropped(
-    ingress: Ingress, sent: Any, world: Any, acme: int, db: Db
+    ingress: Ingress, sent: Sent, world: World, acme: int, db: Db
 ) -> None:
     bolt = world.workspace("bolt")
     for _ in range(2):
@@ -202,7 +204,7 @@ def test_demands_of_paused_or_removed_workspaces_are_dropped(
     assert sent.take() == []
 
 
-def test_each_event_of_a_batch_is_refused_with_its_own_reason(ingress: Ingress, sent: Any, acme: int) -> None:
+def test_each_event_of_a_batch_is_refused_with_its_own_reason(ingress: Ingress, sent: Sent, acme: int) -> None:
     settled = ingress.handle([due(), due("nobody"), IncomingEvent("workspace.due", b"{", None), due(99)])
     assert [each.outcome for each in settled] == ["ok", "rejected", "rejected", "rejected"]
     assert [type(each.refusal) for each in settled[1::2]] == [NotFound, NotFound]
@@ -210,7 +212,7 @@ def test_each_event_of_a_batch_is_refused_with_its_own_reason(ingress: Ingress, 
     assert len(sent.take()) == 1
 
 
-def test_idle_lanes_are_removed(ingress: Ingress, sent: Any, world: Any, clock: Any) -> None:
+def test_idle_lanes_are_removed(ingress: Ingress, sent: Sent, world: World, clock: Clock) -> None:
     for number in range(10):
         world.workspace(f"w{number}")
     ingress.handle([due(f"w{number}") for number in range(10)])
@@ -222,7 +224,7 @@ def test_idle_lanes_are_removed(ingress: Ingress, sent: Any, world: Any, clock: 
 
 
 def test_demands_over_the_trigger_limit_wait_and_are_not_lost(
-    db: Db, sent: Any, clock: Any, world: Any, acme: int
+    db: Db, sent: Sent, clock: Clock, world: World, acme: int
 ) -> None:
     world.workspace("bolt")
     ingress = Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands(), triggers_per_hour=3)

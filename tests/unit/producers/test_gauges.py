@@ -17,10 +17,12 @@ from overheard.db.database import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
+from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.reddit.names import budget_key
 from overheard.stages import STAGES
 from producers import gauges as gauges_module
 from producers.gauges import SystemGauges
+from tests.fixtures import Clock, World
 
 KEY = budget_key("an app")
 QUEUES = [
@@ -53,7 +55,7 @@ def bus() -> Bus:
 
 
 @pytest.fixture
-def gauges(db: Db, bus: Bus, clock: Any, metrics: Any, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
+def gauges(db: Db, bus: Bus, clock: Clock, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
     monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", float("inf"))  # no rest
     return SystemGauges(db=db, inspect_queues=bus, budget=KEY, clock=clock, metrics=metrics)
 
@@ -67,7 +69,7 @@ def test_the_queues(gauges: SystemGauges, metric: Callable[..., float]) -> None:
     assert aside == [5, 6]
 
 
-def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
+def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], world: World, clock: Clock) -> None:
     gauges.gather()
     works = ("run", "poll", "delivery", "digest")
     value = gauges.metrics.registry.get_sample_value
@@ -88,7 +90,7 @@ def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], wor
     assert metric("oldest_work_seconds", work="run") == 0
 
 
-def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
+def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock) -> None:
     def shown() -> tuple[float, float]:
         gauges.gather()
         return metric("reddit_last_success_timestamp_seconds"), metric("reddit_failing_seconds")
@@ -107,7 +109,7 @@ def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, cloc
     assert shown() == (clock(), 0)
 
 
-def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Any) -> None:
+def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock) -> None:
     def shown() -> tuple[float, float]:
         gauges.gather()
         return metric("reddit_failing_seconds"), metric("reddit_login_refused")
@@ -122,7 +124,7 @@ def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db:
     assert shown() == (0, 0), "nothing of it is watched any more"
 
 
-def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: Any, clock: Any) -> None:
+def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: World, clock: Clock) -> None:
     acme = world.workspace(subreddits=["a", "b", "c"], channels={"a": "instant", "b": "instant", "c": "instant"})
     Feed.update(fresh_at=clock() - 100).where(Feed.place == "a").execute(world.db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(world.db.peewee)
@@ -160,7 +162,7 @@ def test_the_remaining_budget_is_shown_only_within_its_window(gauges: SystemGaug
 
 @pytest.mark.parametrize("failure", [Unavailable("the bus is away"), ZeroDivisionError("a fault of ours")])
 def test_an_unavailable_bus_does_not_hide_the_database_gauges(
-    gauges: SystemGauges, bus: Bus, metric: Callable[..., float], clock: Any, failure: Exception
+    gauges: SystemGauges, bus: Bus, metric: Callable[..., float], clock: Clock, failure: Exception
 ) -> None:
     assert metric("gauges_last_success_timestamp_seconds", of="bus") == 0
     gauges.gather()
@@ -177,7 +179,7 @@ def test_an_unavailable_bus_does_not_hide_the_database_gauges(
 
 
 def test_an_unavailable_database_does_not_hide_the_bus_gauges(
-    gauges: SystemGauges, metric: Callable[..., float], clock: Any, monkeypatch: pytest.MonkeyPatch
+    gauges: SystemGauges, metric: Callable[..., float], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(db: Db, budget: str, now: float) -> None:
         Workspace.select().where("no such thing").get(db.peewee)
@@ -208,7 +210,7 @@ def test_slow_gathering_is_done_less_often(gauges: SystemGauges, monkeypatch: py
     assert looks[1] - looks[0] == pytest.approx(10, abs=1)
 
 
-def test_the_memory_broker_reports_its_own_depths(metrics: Any) -> None:
+def test_the_memory_broker_reports_its_own_depths(metrics: ProcessMetrics) -> None:
     broker: Any = open_broker(
         "memory://", stages=STAGES.values(), metrics=metrics, record_dead=lambda dead_letters: None
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from overheard.bus.event_batches import IncomingEvent
@@ -12,6 +10,7 @@ from overheard.db.database import Db
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import FetchWorkspace, RecheckItems
 from producers.ingress import Ingress
+from tests.fixtures import Clock, Sent, World
 
 
 @pytest.fixture
@@ -32,17 +31,17 @@ class OneByOne:
 
 
 @pytest.fixture
-def ingress(db: Db, sent: Any, clock: Any) -> OneByOne:
+def ingress(db: Db, sent: Sent, clock: Clock) -> OneByOne:
     return OneByOne(Ingress(db=db, sender=sent, clock=clock, fresh_for=60))
 
 
-def test_a_recheck_event_without_an_item_rechecks_due_items(ingress: OneByOne, sent: Any) -> None:
+def test_a_recheck_event_without_an_item_rechecks_due_items(ingress: OneByOne, sent: Sent) -> None:
     ingress.handle("item.recheck", b"{}", None)
     assert sent.take() == [RecheckItems(source="reddit")]
 
 
 def test_a_recheck_of_one_item_is_claimed_and_swept_if_lost(
-    ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any
+    ingress: OneByOne, sent: Sent, world: World, db: Db, clock: Clock
 ) -> None:
     acme = world.workspace()
     for number in (1, 2):
@@ -57,7 +56,7 @@ def test_a_recheck_of_one_item_is_claimed_and_swept_if_lost(
     assert message.item_ids[0] in batch.item_ids, "first in line, however young"
 
 
-def test_an_item_that_is_not_stored_is_refused(ingress: OneByOne, sent: Any) -> None:
+def test_an_item_that_is_not_stored_is_refused(ingress: OneByOne, sent: Sent) -> None:
     with pytest.raises(NotFound, match="no item t1_zz is stored"):
         ingress.handle("item.recheck", b'{"item": "t1_zz"}', None)
     assert sent == []
@@ -77,7 +76,7 @@ BY_HAND = [
 
 @pytest.mark.parametrize(("key", "body"), ON_SCHEDULE)
 def test_the_ticks_event_for_a_removed_workspace_is_skipped(
-    ingress: OneByOne, sent: Any, world: Any, db: Db, key: str, body: bytes
+    ingress: OneByOne, sent: Sent, world: World, db: Db, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
     ingress.handle(key, body, None)
@@ -89,7 +88,7 @@ def test_the_ticks_event_for_a_removed_workspace_is_skipped(
 
 @pytest.mark.parametrize(("key", "body"), ON_SCHEDULE[:2])
 def test_the_ticks_event_for_a_paused_workspace_is_skipped_and_repeated_after_resume(
-    ingress: OneByOne, sent: Any, world: Any, db: Db, clock: Any, key: str, body: bytes
+    ingress: OneByOne, sent: Sent, world: World, db: Db, clock: Clock, key: str, body: bytes
 ) -> None:
     acme = world.workspace()
     refreshes.demand(db, [acme], clock())
@@ -104,7 +103,7 @@ def test_the_ticks_event_for_a_paused_workspace_is_skipped_and_repeated_after_re
 
 @pytest.mark.parametrize(("key", "body"), BY_HAND)
 def test_an_event_by_hand_for_a_paused_or_removed_workspace_is_refused(
-    ingress: OneByOne, sent: Any, world: Any, db: Db, key: str, body: bytes
+    ingress: OneByOne, sent: Sent, world: World, db: Db, key: str, body: bytes
 ) -> None:
     with pytest.raises(NotFound, match="no workspace"):
         ingress.handle(key, body, None)

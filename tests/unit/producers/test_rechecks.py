@@ -13,7 +13,9 @@ from overheard.db.database import Db
 from overheard.db.models import StoredItem
 from overheard.db.rechecks import RECHECK_LEASE_SECONDS
 from overheard.errors import Unavailable
+from overheard.observability.metrics import ProcessMetrics
 from producers.rechecks import Rechecks
+from tests.fixtures import Clock, Metric, Sent, World
 
 HOUR = 3600.0
 
@@ -24,7 +26,7 @@ def db(sqlite_db: Db) -> Db:
 
 
 @pytest.fixture
-def make(db: Db, sent: Any, clock: Any, metrics: Any) -> Callable[..., Rechecks]:
+def make(db: Db, sent: Sent, clock: Clock, metrics: ProcessMetrics) -> Callable[..., Rechecks]:
     def made(waiting: Callable[[], int] = lambda: 0, **settings: Any) -> Rechecks:
         return Rechecks(
             db=db, sender=sent, waiting=waiting, clock=clock, settings=RecheckSettings(**settings), metrics=metrics
@@ -34,7 +36,7 @@ def make(db: Db, sent: Any, clock: Any, metrics: Any) -> Callable[..., Rechecks]
 
 
 @pytest.fixture
-def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
+def stored(world: World, db: Db, clock: Clock) -> Callable[[int], None]:
     acme = world.workspace()
 
     def store(count: int, first: int = 1) -> None:
@@ -44,7 +46,9 @@ def stored(world: Any, db: Db, clock: Any) -> Callable[[int], None]:
     return store
 
 
-def test_a_thousand_items_need_ten_requests(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_a_thousand_items_need_ten_requests(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], sent: Sent, clock: Clock
+) -> None:
     stored(1000)
     step = make()
     clock.advance(12 * HOUR - 1)
@@ -55,7 +59,9 @@ def test_a_thousand_items_need_ten_requests(stored: Any, make: Any, sent: Any, c
     assert len({item_id for message in sent for item_id in message.item_ids}) == 1000
 
 
-def test_requests_are_filled_up_with_the_next_items(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_requests_are_filled_up_with_the_next_items(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], sent: Sent, clock: Clock
+) -> None:
     stored(30)
     clock.advance(6 * HOUR)
     stored(250, first=100)
@@ -64,7 +70,9 @@ def test_requests_are_filled_up_with_the_next_items(stored: Any, make: Any, sent
     assert len(sent[0].item_ids) == 100
 
 
-def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_a_lost_message_leaves_its_items_to_a_later_tick(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], sent: Sent, clock: Clock
+) -> None:
     stored(10)
     clock.advance(12 * HOUR)
     step = make()
@@ -78,21 +86,27 @@ def test_a_lost_message_leaves_its_items_to_a_later_tick(stored: Any, make: Any,
     assert step.send_due() == 1
 
 
-def test_two_ticks_side_by_side_send_each_recheck_once(stored: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_two_ticks_side_by_side_send_each_recheck_once(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], sent: Sent, clock: Clock
+) -> None:
     stored(300)
     clock.advance(13 * HOUR)
     assert (make(batch=2).send_due(), make(batch=2).send_due(), make(batch=2).send_due()) == (2, 1, 0)
     assert len({item_id for message in sent for item_id in message.item_ids}) == 300
 
 
-def test_at_most_one_batch_of_rechecks_is_on_the_bus(stored: Any, make: Any, clock: Any) -> None:
+def test_at_most_one_batch_of_rechecks_is_on_the_bus(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], clock: Clock
+) -> None:
     stored(1000)
     clock.advance(13 * HOUR)
     assert make(waiting=lambda: 5).send_due() == 0
     assert make(waiting=lambda: 3).send_due() == 2
 
 
-def test_the_bus_is_left_alone_when_nothing_is_due(stored: Any, make: Any) -> None:
+def test_the_bus_is_left_alone_when_nothing_is_due(
+    stored: Callable[[int], None], make: Callable[..., Rechecks]
+) -> None:
     stored(5)
 
     def unwanted() -> int:
@@ -101,14 +115,18 @@ def test_the_bus_is_left_alone_when_nothing_is_due(stored: Any, make: Any) -> No
     assert make(waiting=unwanted).send_due() == 0
 
 
-def test_a_shorter_time_counts_at_once(stored: Any, make: Any, clock: Any) -> None:
+def test_a_shorter_time_counts_at_once(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], clock: Clock
+) -> None:
     stored(5)
     clock.advance(2 * HOUR)
     assert make().send_due() == 0
     assert make(within_hours=3).send_due() == 1
 
 
-def test_overdue_items_are_counted_once_a_minute(stored: Any, make: Any, clock: Any, db: Db, metric: Any) -> None:
+def test_overdue_items_are_counted_once_a_minute(
+    stored: Callable[[int], None], make: Callable[..., Rechecks], clock: Clock, db: Db, metric: Metric
+) -> None:
     stored(7)
     clock.advance(23 * HOUR)
     stored(5, first=100)

@@ -20,10 +20,12 @@ from overheard.db.models import Workspace
 from overheard.db.retention import RetentionAges
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
+from overheard.observability.metrics import ProcessMetrics
 from producers import tick as tick_module
 from producers.gauges import SystemGauges
 from producers.tick import Ticker, TickReport, run
 from producers.wiring import tick_problems
+from tests.fixtures import Clock, Metric, Sent, World
 
 DAY = 86400.0
 
@@ -61,14 +63,16 @@ def events() -> Events:
 
 
 @pytest.fixture
-def gauges(db: Db, clock: Any, metrics: Any) -> SystemGauges:
+def gauges(db: Db, clock: Clock, metrics: ProcessMetrics) -> SystemGauges:
     return SystemGauges(
         db=db, inspect_queues=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
     )
 
 
 @pytest.fixture
-def make(db: Db, events: Events, sent: Any, clock: Any, metrics: Any, gauges: SystemGauges) -> Callable[..., Ticker]:
+def make(
+    db: Db, events: Events, sent: Sent, clock: Clock, metrics: ProcessMetrics, gauges: SystemGauges
+) -> Callable[..., Ticker]:
     def ticker(**settings: Any) -> Ticker:
         return Ticker(
             db=db,
@@ -91,7 +95,9 @@ def due(workspace_id: int, reason: str = "due") -> tuple[str, dict[str, Any]]:
     return ("workspace.due", {"workspace": workspace_id, **source, "reason": reason})
 
 
-def test_a_due_workspace_is_published_once(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_due_workspace_is_published_once(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     acme = world.workspace()
     ticker = make(jitter=0)
     assert ticker.tick().due == 1
@@ -104,14 +110,16 @@ def test_a_due_workspace_is_published_once(world: Any, make: Any, events: Events
     assert ticker.tick().due == 1
 
 
-def test_two_ticks_side_by_side_share_the_work(world: Any, make: Any, events: Events) -> None:
+def test_two_ticks_side_by_side_share_the_work(world: World, make: Callable[..., Ticker], events: Events) -> None:
     ids = [world.workspace(f"w{number}", channels={}) for number in range(120)]
     one, two = make(), make()
     assert (one.tick().due, two.tick().due) == (120, 0)
     assert sorted(body["workspace"] for _, body in events.take()) == ids
 
 
-def test_a_tick_stops_at_its_batch(world: Any, make: Any, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_stops_at_its_batch(
+    world: World, make: Callable[..., Ticker], events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tick_module, "CLAIM_WORKSPACES", 4)
     ids = [world.workspace(f"w{number:02}", channels={}) for number in range(10)]
     ticker = make(batch=8)
@@ -122,7 +130,9 @@ def test_a_tick_stops_at_its_batch(world: Any, make: Any, events: Events, monkey
 @pytest.mark.parametrize(
     ("every", "spread"), [("5m", 10.0), ("30s", 3.0), ("10s", 1.0), ("*/5 * * * *", 10.0), ("1d", 10.0)]
 )
-def test_due_times_are_spread_a_little(world: Any, make: Any, clock: Any, every: str, spread: float) -> None:
+def test_due_times_are_spread_a_little(
+    world: World, make: Callable[..., Ticker], clock: Clock, every: str, spread: float
+) -> None:
     acme = world.workspace(every=every)
     ticker = make(jitter=10)
     following = schedule.next_due(every, "UTC", clock())
@@ -138,7 +148,9 @@ def test_due_times_are_spread_a_little(world: Any, make: Any, clock: Any, every:
 
 
 @pytest.mark.parametrize("every", ["1h", "0 * * * *", "*/5 * * * *"])
-def test_missed_runs_become_one_run(world: Any, make: Any, events: Events, clock: Any, every: str) -> None:
+def test_missed_runs_become_one_run(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock, every: str
+) -> None:
     acme = world.workspace(every=every, channels={})
     ticker = make(jitter=0)
     ticker.tick()
@@ -151,7 +163,7 @@ def test_missed_runs_become_one_run(world: Any, make: Any, events: Events, clock
     assert world.row(Workspace, acme).next_due_at > clock()
 
 
-def test_a_clock_that_was_set_back_causes_no_storm(world: Any, make: Any, clock: Any) -> None:
+def test_a_clock_that_was_set_back_causes_no_storm(world: World, make: Callable[..., Ticker], clock: Clock) -> None:
     world.workspace()
     ticker = make()
     ticker.tick()
@@ -159,7 +171,7 @@ def test_a_clock_that_was_set_back_causes_no_storm(world: Any, make: Any, clock:
     assert [ticker.tick().due for _ in range(5)] == [0] * 5
 
 
-def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
+def test_a_tick_that_never_succeeds_is_late(make: Callable[..., Ticker], clock: Clock) -> None:
     ticker = make(interval=20)
     assert tick_problems(ticker, clock.advance(60)) == []
     assert tick_problems(ticker, clock.advance(1)) == ["no tick has succeeded since the start, 61 s ago"]
@@ -168,7 +180,7 @@ def test_a_tick_that_never_succeeds_is_late(make: Any, clock: Any) -> None:
     assert tick_problems(ticker, clock.advance(1)) == ["the last successful tick was 61 s ago"]
 
 
-def test_a_server_that_stays_away_is_named(make: Any, clock: Any) -> None:
+def test_a_server_that_stays_away_is_named(make: Callable[..., Ticker], clock: Clock) -> None:
     ticker = make(interval=20)
     ticker.tick()
     ticker.failing_since, ticker.failure = clock(), "RabbitMQ at 127.0.0.1:5672: Connection refused"
@@ -177,7 +189,9 @@ def test_a_server_that_stays_away_is_named(make: Any, clock: Any) -> None:
     assert problem == "the tick has failed for 6 s: RabbitMQ at 127.0.0.1:5672: Connection refused"
 
 
-def test_a_due_digest_is_published_with_its_period(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_due_digest_is_published_with_its_period(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     acme = world.workspace(channels={"daily": "digest"}, digest="0 9 * * *")
     end = clock() + 86_400  # the world's
     ticker = make()
@@ -191,14 +205,16 @@ def test_a_due_digest_is_published_with_its_period(world: Any, make: Any, events
     assert world.row(Workspace, acme).next_digest_at == end + 86_400, "tomorrow at nine"
 
 
-def test_all_due_digests_are_published_in_one_tick(world: Any, make: Any, clock: Any) -> None:
+def test_all_due_digests_are_published_in_one_tick(world: World, make: Callable[..., Ticker], clock: Clock) -> None:
     for number in range(tick_module.CLAIM_WORKSPACES + 1):
         world.workspace(f"ws{number}")
     clock.advance(86_400 + 3)
     assert make().tick().digests == tick_module.CLAIM_WORKSPACES + 1
 
 
-def test_a_digest_that_was_not_composed_is_published_again(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_digest_that_was_not_composed_is_published_again(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     acme = world.workspace(channels={"daily": "digest"})
     ticker = make(sweep_after=60)
     clock.advance(86_400)
@@ -213,7 +229,9 @@ def test_a_digest_that_was_not_composed_is_published_again(world: Any, make: Any
     assert ticker.tick().swept_digests == 0
 
 
-def test_an_unreadable_schedule_stops_no_other_workspace(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_an_unreadable_schedule_stops_no_other_workspace(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(every="whenever", digest="61 * * * *", timezone="Mars/Olympus", next_digest_at=clock()).where(
         Workspace.id == spoilt
@@ -228,7 +246,7 @@ def test_an_unreadable_schedule_stops_no_other_workspace(world: Any, make: Any, 
 
 @pytest.mark.parametrize("every", ["whenever", "0 0 30 2 *", "* * * *", "0 22-4 * * *", ""])
 def test_a_schedule_on_which_a_library_fails_stops_no_other_workspace(
-    world: Any, make: Any, events: Events, clock: Any, every: str
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock, every: str
 ) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(every=every).where(Workspace.id == spoilt).execute(world.db.peewee)
@@ -238,7 +256,9 @@ def test_a_schedule_on_which_a_library_fails_stops_no_other_workspace(
     assert world.row(Workspace, spoilt).next_due_at >= clock() + 3600
 
 
-def test_a_digest_that_cannot_be_published_stops_no_other(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_digest_that_cannot_be_published_stops_no_other(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
     Workspace.update(next_digest_at=Case(None, [(Workspace.id == spoilt, -1.0)], clock())).execute(world.db.peewee)
     ticker = make(sweep_after=60)
@@ -268,7 +288,7 @@ FAULTS: dict[str, Callable[[Ticker], None]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_failing_step_stops_no_other(
-    world: Any, make: Any, events: Events, sent: Any, clock: Any, db: Db, fault: str
+    world: World, make: Callable[..., Ticker], events: Events, sent: Sent, clock: Clock, db: Db, fault: str
 ) -> None:
     """Due, lost and old rows are all handled, except by the failing step."""
     world.workspace("spoilt", channels={})
@@ -295,7 +315,7 @@ def test_a_failing_step_stops_no_other(
     assert (report.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
 
 
-def test_a_failed_step_is_retried_by_the_next_tick(make: Any, db: Db, clock: Any) -> None:
+def test_a_failed_step_is_retried_by_the_next_tick(make: Callable[..., Ticker], db: Db, clock: Clock) -> None:
     ticker = make(sweep_after=600)
     ticker.collect_dead_letters = broken
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
@@ -307,7 +327,9 @@ def test_a_failed_step_is_retried_by_the_next_tick(make: Any, db: Db, clock: Any
 # -- what was left behind
 
 
-def test_work_claimed_during_an_outage_of_the_bus_is_swept(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_work_claimed_during_an_outage_of_the_bus_is_swept(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     ids = [world.workspace(f"w{number}", channels={}) for number in range(5)]
     ticker = make(sweep_after=60)
     events.failure, events.fail_after = Unavailable("the bus"), 2
@@ -330,7 +352,7 @@ def test_work_claimed_during_an_outage_of_the_bus_is_swept(world: Any, make: Any
     assert ticker.tick().swept_workspaces == 3, "and again, until they are served"
 
 
-def test_an_abandoned_poll_is_swept(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_an_abandoned_poll_is_swept(world: World, make: Callable[..., Ticker], events: Events, clock: Clock) -> None:
     acme = world.workspace()
     ticker = make()
     ticker.tick()
@@ -344,7 +366,9 @@ def test_an_abandoned_poll_is_swept(world: Any, make: Any, events: Events, clock
     assert ticker.tick().swept_polls == 0
 
 
-def test_overdue_deliveries_prompt_their_channel(world: Any, make: Any, sent: Any, clock: Any) -> None:
+def test_overdue_deliveries_prompt_their_channel(
+    world: World, make: Callable[..., Ticker], sent: Sent, clock: Clock
+) -> None:
     acme = world.workspace()
     storing.store(world.db, world.matched((world.item(), (acme,))), clock())
     ticker = make(sweep_after=60)
@@ -359,7 +383,9 @@ def test_overdue_deliveries_prompt_their_channel(world: Any, make: Any, sent: An
     assert ticker.tick().swept_channels == 1
 
 
-def test_demands_in_a_long_queue_are_not_swept(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_demands_in_a_long_queue_are_not_swept(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     acme = world.workspace()
     ticker = make(sweep_after=60)
     ticker.tick()
@@ -372,7 +398,9 @@ def test_demands_in_a_long_queue_are_not_swept(world: Any, make: Any, events: Ev
     assert events.take() == [due(acme, "sweep")]
 
 
-def test_a_ticks_own_demands_do_not_stop_its_sweep(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_ticks_own_demands_do_not_stop_its_sweep(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     lost = world.workspace("lost", every="1d")
     ticker = make(sweep_after=60)
     ticker.tick()
@@ -385,7 +413,7 @@ def test_a_ticks_own_demands_do_not_stop_its_sweep(world: Any, make: Any, events
 
 
 def test_while_queues_are_busy_a_few_long_lost_demands_are_swept(
-    world: Any, make: Any, events: Events, clock: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tick_module, "BUSY_SWEEP_MAX", 2)
     for number in range(5):
@@ -407,7 +435,9 @@ def test_while_queues_are_busy_a_few_long_lost_demands_are_swept(
     assert [event[1]["workspace"] for event in events.take()] == [1, 2, 3]
 
 
-def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events, clock: Any) -> None:
+def test_a_paused_workspace_is_left_alone(
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+) -> None:
     acme = world.workspace()
     workspace_specs.set_active(world.db, acme, False)
     clock.advance(10**6)
@@ -418,7 +448,9 @@ def test_a_paused_workspace_is_left_alone(world: Any, make: Any, events: Events,
 # -- what it tells
 
 
-def test_a_successful_tick_records_its_heartbeat(world: Any, make: Any, clock: Any, metric: Any, db: Db) -> None:
+def test_a_successful_tick_records_its_heartbeat(
+    world: World, make: Callable[..., Ticker], clock: Clock, metric: Metric, db: Db
+) -> None:
     world.workspace()
     ticker = make()
     ticker.tick()
@@ -431,7 +463,9 @@ def test_a_successful_tick_records_its_heartbeat(world: Any, make: Any, clock: A
     )
 
 
-def test_collected_dead_letters_and_pruned_rows_are_reported(world: Any, make: Any, clock: Any) -> None:
+def test_collected_dead_letters_and_pruned_rows_are_reported(
+    world: World, make: Callable[..., Ticker], clock: Clock
+) -> None:
     ticker = make()
     ticker.collect_dead_letters = lambda: 3
     dead_letters.record(
@@ -442,7 +476,7 @@ def test_collected_dead_letters_and_pruned_rows_are_reported(world: Any, make: A
 
 
 def test_the_loop_survives_a_server_that_is_away_and_stops_when_told(
-    make: Any, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticker = make()
     stop = threading.Event()

@@ -15,6 +15,7 @@ from overheard.db import budgets
 from overheard.db.database import Db
 from overheard.embedded import Pipeline
 from overheard.process import RunningProcess
+from tests.fixtures import World
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def db(program: RunningProcess) -> Db:
     return program.db
 
 
-def test_overheard_run_on_rabbitmq_bounds_triggers(program: RunningProcess, world: Any) -> None:
+def test_overheard_run_on_rabbitmq_bounds_triggers(program: RunningProcess, world: World) -> None:
     acme = world.workspace()
     assert budgets.try_acquire_trigger(program.db, acme, 1)
     ingress = Pipeline(program).ingress

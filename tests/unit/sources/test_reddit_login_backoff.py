@@ -11,7 +11,7 @@ import pytest
 from overheard.errors import BudgetExhausted, LoginRefused, RetryableError
 from overheard.simulators.reddit import RedditSimulator
 from overheard.sources.reddit.source import RedditSource
-from tests.conftest import Clock
+from tests.fixtures import Clock
 from tests.unit.sources.reddit_world import RecordingBudget, source_of
 
 MINUTE = 60.0

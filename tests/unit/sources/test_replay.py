@@ -20,6 +20,7 @@ from overheard.sources.jsonl_files import LINE_MAX_BYTES
 from overheard.sources.replay import files
 from overheard.sources.replay import source as replay
 from overheard.sources.replay.source import ReplaySource
+from tests.fixtures import Clock, Metric
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda data: data,
@@ -48,7 +49,7 @@ def lines(*numbers: int) -> bytes:
 class Player:
     """One feed of a replay; each reading continues where the last one ended."""
 
-    def __init__(self, path: Path, metrics: ProcessMetrics, clock: Any) -> None:
+    def __init__(self, path: Path, metrics: ProcessMetrics, clock: Clock) -> None:
         self.path, self.metrics, self.clock = path, metrics, clock
         self.speed = 0.0
         self.place = "python"
@@ -83,7 +84,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def player(file: Path, metrics: ProcessMetrics, clock: Any) -> Iterator[Player]:
+def player(file: Path, metrics: ProcessMetrics, clock: Clock) -> Iterator[Player]:
     made = Player(file, metrics, clock)
     yield made
     made.source.close()
@@ -105,7 +106,7 @@ def test_every_format_is_read_grows_and_continues_after_a_restart(player: Player
     assert player.ids() == ["i4"]
 
 
-def test_the_cursor_does_not_grow_when_files_come_and_go(tmp_path: Path, metrics: ProcessMetrics, clock: Any) -> None:
+def test_the_cursor_does_not_grow_when_files_come_and_go(tmp_path: Path, metrics: ProcessMetrics, clock: Clock) -> None:
     player = Player(tmp_path, metrics, clock)
     for number in range(1, 20):
         (tmp_path / f"{number}.jsonl").write_bytes(lines(number))
@@ -160,7 +161,7 @@ def test_only_the_items_of_the_place_are_read_or_all_of_them(player: Player, fil
     assert player.ids() == ["i1", "i2", "i3"]
 
 
-def test_items_appear_when_due_with_that_time_as_their_date(player: Player, file: Path, clock: Any) -> None:
+def test_items_appear_when_due_with_that_time_as_their_date(player: Player, file: Path, clock: Clock) -> None:
     player.speed = 10.0
     player.restart()
     began = clock()
@@ -175,7 +176,7 @@ def test_items_appear_when_due_with_that_time_as_their_date(player: Player, file
     assert [(item.id, item.created_at) for item in player.items()] == [("i100", began + 10)]
 
 
-def test_with_speed_0_all_items_appear_at_once_with_their_own_dates(player: Player, file: Path, clock: Any) -> None:
+def test_with_speed_0_all_items_appear_at_once_with_their_own_dates(player: Player, file: Path, clock: Clock) -> None:
     file.write_bytes(lines(0, 10**6) + line(2, created_at="2026-01-01T00:00:00Z") + line(3, created_at=None))
     dates = [item.created_at for item in player.items()]
     assert dates == [START, START + 10**6, 1_767_225_600, clock()]
@@ -201,7 +202,7 @@ def test_an_incomplete_last_line_is_read_later(player: Player, file: Path) -> No
         b"[" * 100_000 + b"\n", b'{"title": "' + b"x" * (LINE_MAX_BYTES + 5) + b'"}\n',
     ],
 )  # fmt: skip
-def test_bad_lines_are_counted_and_skipped(player: Player, file: Path, bad: bytes, metric: Any) -> None:
+def test_bad_lines_are_counted_and_skipped(player: Player, file: Path, bad: bytes, metric: Metric) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + lines(1) + b"\n" + bad + lines(2))
     assert player.ids() == ["i1", "i2"]
     assert metric("items_unreadable_total", source="replay") >= 1
@@ -269,7 +270,7 @@ def test_a_missing_path_is_reported(player: Player, tmp_path: Path, monkeypatch:
 
 
 def test_the_number_of_open_files_is_bounded(
-    player: Player, file: Path, monkeypatch: pytest.MonkeyPatch, clock: Any
+    player: Player, file: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(files, "OPEN_FILES_MAX", 2)
     player.speed = 1.0
