@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = ("overheard", "actors", "producers")
@@ -20,10 +18,7 @@ NOT_WRITTEN_HERE = (
     "overheard/simulators/reddit/sample.jsonl",
     "overheard/db/migrations/0",
     "docs/demo.svg",
-    "tests/allowances.toml",
 )
-# What is accepted for now. It may only shrink: `python -m tests.allowances` takes out what is no longer needed.
-ALLOWANCES = ROOT / "tests/allowances.toml"
 
 
 @cache
@@ -47,9 +42,3 @@ def files() -> tuple[str, ...]:
 def modules(folders: tuple[str, ...] = FOLDERS) -> Iterator[str]:
     """Yield the paths of the Python modules below these folders."""
     yield from (name for name in files() if name.endswith(".py") and name.startswith(tuple(f"{f}/" for f in folders)))
-
-
-@cache
-def allowances() -> dict[str, Any]:
-    """Return what is accepted for now."""
-    return tomllib.loads(ALLOWANCES.read_text(encoding="utf-8"))

@@ -83,7 +83,7 @@ def _collect_queue(connection: Any, queue: str, read: ReadDeadLetter, record: Re
         try:
             _record(batch, record)
         except Exception as error:  # any error of the recorder: the messages stay on their queue
-            log.error("dead letters not recorded", queue=queue, letters=len(batch), exc_info=error)
+            log.error("dead letters not recorded", queue=queue, dead_letters=len(batch), exc_info=error)
             break
         channel.basic_ack(last_tag, multiple=True)
         collected += len(batch)

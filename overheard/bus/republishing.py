@@ -62,8 +62,8 @@ def republish(broker: dramatiq.Broker, message: Any, republication: Republicatio
             unsent = f"it could not be put back on the bus ({safe_text(error)}){because}"
             reject(message, MessageResult("dead", unsent, result.traceback))
             raise error from None  # Dramatiq logs it; from None, because the handler's error may quote an item
-        # The connection that delivered the message is lost, too: RabbitMQ redelivers the message, unchanged. A dead
-        # letter would be a second one of it.
+        # The connection that delivered the message is lost, too: RabbitMQ redelivers the message, unchanged. A
+        # dead letter would be a second copy of it.
     acknowledge(message, result)
 
 

@@ -212,7 +212,7 @@ def drop(db: Db, criteria: DeadLetterFilter) -> int:
 class ClaimedDeadLetter(msgspec.Struct, frozen=True):
     """A dead letter that this process has claimed for a replay, until ``lease_until``."""
 
-    letter: DeadLetterRow
+    dead_letter: DeadLetterRow
     lease_until: float
 
 
@@ -250,7 +250,7 @@ def release(db: Db, claims: Iterable[ClaimedDeadLetter]) -> None:
 
 
 def _still_claimed(claimed: ClaimedDeadLetter) -> Any:
-    return (DeadLetter.id == claimed.letter.id) & (DeadLetter.lease_until == claimed.lease_until)
+    return (DeadLetter.id == claimed.dead_letter.id) & (DeadLetter.lease_until == claimed.lease_until)
 
 
 def _filtered(query: Any, criteria: DeadLetterFilter) -> Any:

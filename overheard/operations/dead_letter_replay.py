@@ -58,11 +58,11 @@ def replay(program: RunningProcess, which: DeadLetterFilter, advance: Callable[[
     with _sending(program) as send:
         while claims := dead_letters.claim(db, which, after_id=after_id, limit=CLAIM_BATCH):
             # Step 3 releases the unsent ones: without this bound, the next batch would claim them again, without end.
-            after_id = claims[-1].letter.id
+            after_id = claims[-1].dead_letter.id
             remaining = list(claims)
             try:
                 for claimed in claims:
-                    if _send_one(claimed.letter, send, outcome):
+                    if _send_one(claimed.dead_letter, send, outcome):
                         dead_letters.delete_replayed(db, claimed)
                         remaining.remove(claimed)
                     advance()

@@ -59,11 +59,11 @@ def _measured(name: str, url: str, folder: Path, share: int) -> list[Figure]:
     fill(db, share)
     well = _status(url, folder)
     trouble(db)
-    ill = _status(url, folder)
+    behind = _status(url, folder)
     db.release()
     return [
         Figure(f"status, {name}, {WORKSPACES // share:,} workspaces", well, "ms", BUDGET, higher_is_better=False),
-        Figure(f"status, {name}, all of them behind", ill, "ms", BUDGET, higher_is_better=False),
+        Figure(f"status, {name}, all of them behind", behind, "ms", BUDGET, higher_is_better=False),
     ]
 
 

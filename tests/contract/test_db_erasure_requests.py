@@ -21,7 +21,7 @@ ENCODER = StrictEncoder()
 
 
 @pytest.fixture
-def letter(db: Db) -> Callable[[Message | str], None]:
+def dead_letter(db: Db) -> Callable[[Message | str], None]:
     def record(what: Message | str) -> None:
         body = what if isinstance(what, str) else ENCODER.encode(dict(pack(what).asdict())).decode()
         number = DeadLetter.select().count(db.peewee)
@@ -124,7 +124,7 @@ def test_postgresql_erasing_an_author_waits_for_a_store_under_way(
 
 
 def test_nothing_of_a_workspace_is_left(
-    world: World, db: Db, clock: Clock, letter: Callable[[Message | str], None], monkeypatch: pytest.MonkeyPatch
+    world: World, db: Db, clock: Clock, dead_letter: Callable[[Message | str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erasure_requests, "ERASE_BATCH_ROWS", 4)
     acme = world.workspace(
@@ -138,22 +138,22 @@ def test_nothing_of_a_workspace_is_left(
     shared, own = world.item(1), [world.item(number, body="own words") for number in range(2, 12)]
     storing.store(db, world.matched((shared, (acme, bolt)), *[(item, (acme,)) for item in own], poll="a"), clock())
     digests.compose(db, acme, 1.0, clock())
-    letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
-    letter(NotifyChannel(channel_id=world.channel(acme, "now")))
-    letter(ComposeDigest(workspace_id=acme, period_end=1.0))
-    letter(f'{{"workspace":{acme},"x":1}}')
-    letter('{"workspace": "acme", "x": 1}')
-    letter('{"workspace":"acme",')
+    dead_letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
+    dead_letter(NotifyChannel(channel_id=world.channel(acme, "now")))
+    dead_letter(ComposeDigest(workspace_id=acme, period_end=1.0))
+    dead_letter(f'{{"workspace":{acme},"x":1}}')
+    dead_letter('{"workspace": "acme", "x": 1}')
+    dead_letter('{"workspace":"acme",')
     others = [
         NotifyChannel(channel_id=world.channel(bolt)), NotifyChannel(channel_id=10 * world.channel(acme, "now")),
         FetchWorkspace(workspace_id=10 * acme, source="reddit", fresh_since=0),
         '{"workspace": "bolt"}', '{"workspace": "acmes"}',
     ]  # fmt: skip
     for other in others:
-        letter(other)
+        dead_letter(other)
 
     expected = erasure_requests.ErasedWorkspaceCounts(
-        mentions=11, deliveries=23, items=10, letters=6, channels=2, queries=1, feeds=1
+        mentions=11, deliveries=23, items=10, recorded=6, channels=2, queries=1, feeds=1
     )
     before = world.counts()
     assert erasure_requests.count_workspace(db, acme) == expected

@@ -385,8 +385,8 @@ def test_of_concurrent_replays_one_claims_each_dead_letter(db: Db, race: Race) -
     def claims() -> list[int]:
         got, after_id = [], 0
         while some := dead_letters.claim(db, DeadLetterFilter(), after_id=after_id, limit=5):
-            after_id = some[-1].letter.id
-            got += [each.letter.id for each in some]
+            after_id = some[-1].dead_letter.id
+            got += [each.dead_letter.id for each in some]
         return got
 
     one, other = race(claims, claims)
@@ -399,7 +399,7 @@ def test_a_claimed_dead_letter_is_released_or_deleted(db: Db) -> None:
     dead_letters.release(db, [second])
     assert dead_letters.delete_replayed(db, first)
     (again,) = dead_letters.claim(db, DeadLetterFilter(), after_id=0, limit=9)
-    assert again.letter == second.letter
+    assert again.dead_letter == second.dead_letter
     assert not dead_letters.delete_replayed(db, first)
     assert [row.id for row in dead_letters.listing(db)] == [3, 2]
 

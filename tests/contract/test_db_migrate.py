@@ -287,9 +287,9 @@ def before_ids(empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         world = World(empty, clock)
         gone, acme = world.workspace("gone"), world.workspace("acme", channels={"now": "instant", "daily": "digest"})
         storing.store(empty, world.matched(*[(world.item(n), (acme,)) for n in range(1, 200)]), clock())
-        letter = {"stage": "x", "origin": "nack", "reason": "r", "traceback": None, "now": 1.0}
+        dead_letter = {"stage": "x", "origin": "nack", "reason": "r", "traceback": None, "now": 1.0}
         for number in range(3):
-            dead_letters.record(empty, message_id=str(number), body="{}", **letter)
+            dead_letters.record(empty, message_id=str(number), body="{}", **dead_letter)
         newest = world.workspace("newest")
         workspace_specs.remove(empty, gone)
         workspace_specs.remove(empty, newest)

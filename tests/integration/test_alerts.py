@@ -100,7 +100,7 @@ def test_a_process_that_gave_up_is_reported_after_the_restart(tmp_path: Path, op
         farm.spoil()
         assert farm.start("run", "overheard.cli", "run").wait(30) == 1
         farm.processes.clear()
-        farm.mend()
+        farm.repair()
         farm.start("run", "overheard.cli", "run")
         (alert,) = operator.wait_for(1, timeout=30)
         assert counts_of(alert) == {"process gave up": 1}

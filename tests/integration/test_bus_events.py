@@ -47,7 +47,7 @@ class Ingress:
     def __init__(self, url: str) -> None:
         self.url = url
         self.handled: list[tuple[str, bytes, str | None]] = []
-        self.letters: list[DeadLetterRecord] = []
+        self.recorded: list[DeadLetterRecord] = []
         self.fails: list[Exception] = []
         self.record_fails: Exception | None = None
         self.stop = threading.Event()
@@ -77,10 +77,10 @@ class Ingress:
             raise self.fails.pop(0)
         self.handled.append((key, body, message_id))
 
-    def record(self, letters: Sequence[DeadLetterRecord]) -> None:
+    def record(self, recorded: Sequence[DeadLetterRecord]) -> None:
         if self.record_fails is not None:
             raise self.record_fails
-        self.letters += letters
+        self.recorded += recorded
 
     def counted(self) -> dict[str, float]:
         """Return the counts of its events by outcome, from the metrics, once all are handled."""
@@ -93,7 +93,7 @@ class Ingress:
         self.channel.basic_publish(EXCHANGE, key, body, mandatory=True)
 
     def settled(self, handled: int, rejected: int) -> None:
-        wait_for(lambda: (len(self.handled), len(self.letters)) == (handled, rejected), "the events", PATIENCE)
+        wait_for(lambda: (len(self.handled), len(self.recorded)) == (handled, rejected), "the events", PATIENCE)
 
     def rejected(self) -> list[tuple[dict[str, Any], bytes]]:
         found = []
@@ -121,9 +121,9 @@ def test_ten_bodies_two_run_eight_are_kept_with_their_reason(ingress: Ingress) -
     rejected = ingress.rejected()
     assert [body for _, body in rejected] == BODIES[2:]
     assert all(headers["x-reason"] and headers["x-routing-key"] == "workspace.due" for headers, _ in rejected)
-    assert [headers["x-reason"] for headers, _ in rejected] == [letter.reason for letter in ingress.letters]
-    assert len({letter.message_id for letter in ingress.letters}) == 8
-    assert {letter.origin for letter in ingress.letters} == {"rejected"}
+    assert [headers["x-reason"] for headers, _ in rejected] == [dead_letter.reason for dead_letter in ingress.recorded]
+    assert len({dead_letter.message_id for dead_letter in ingress.recorded}) == 8
+    assert {dead_letter.origin for dead_letter in ingress.recorded} == {"rejected"}
     wait_for(lambda: depth(ingress.url, INGRESS) == 0, "an empty ingress")
     assert ingress.counted() == {"ok": 2, "merged": 0, "retried": 0, "rejected": 8}
     assert (
@@ -139,7 +139,7 @@ def test_rabbitmqadmin_publishes_and_a_mistyped_key_is_kept(ingress: Ingress, ra
     rabbit_server.admin(ingress.url, "publish", f"exchange={EXCHANGE}", "routing_key=workspace.deu", "payload={}")
     ingress.settled(1, 1)
     assert ingress.handled[0][:2] == ("workspace.due", b'{"workspace": "acme"}')
-    assert ingress.letters[0].reason.startswith("no such event type 'workspace.deu'; valid: workspace.due")
+    assert ingress.recorded[0].reason.startswith("no such event type 'workspace.deu'; valid: workspace.due")
     ((headers, _),) = ingress.rejected()
     assert (headers["x-routing-key"], headers["x-origin"]) == ("workspace.deu", UNROUTED)
     assert ingress.counted() == {"ok": 1, "merged": 0, "retried": 0, "rejected": 1}
@@ -189,7 +189,7 @@ def test_events_rejected_by_the_handler_or_its_bugs_are_kept_with_a_reason(ingre
     for number, body in enumerate((BODIES[0], BODIES[1], BODIES[0])):
         ingress.put("workspace.due", body)
         ingress.settled(number // 2, min(number + 1, 2))
-    assert [letter.reason for letter in ingress.letters] == [
+    assert [dead_letter.reason for dead_letter in ingress.recorded] == [
         "no workspace 'acme'; there are: other",
         "internal error: ZeroDivisionError",
     ]

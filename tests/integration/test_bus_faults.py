@@ -123,12 +123,12 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
         rabbit_server.set_memory_alarm(True)
         try:
             alarm.set()
-            letters = {letter.message_id: letter for letter in (rig.letter(), rig.letter())}
-            assert letters.keys() == {"retried", "postponed"}
-            for letter in letters.values():
-                assert letter.reason.startswith("it could not be put back on the bus (BusUnavailable")
-                assert "alarm" in letter.reason
-            assert letters["retried"].reason.endswith("; ValueError")
+            recorded = {dead_letter.message_id: dead_letter for dead_letter in (rig.dead_letter(), rig.dead_letter())}
+            assert recorded.keys() == {"retried", "postponed"}
+            for dead_letter in recorded.values():
+                assert dead_letter.reason.startswith("it could not be put back on the bus (BusUnavailable")
+                assert "alarm" in dead_letter.reason
+            assert recorded["retried"].reason.endswith("; ValueError")
             begun = time.monotonic()
             with pytest.raises(Unavailable, match="memory or disk alarm"):
                 rig.sender.send(NotifyChannel(channel_id=3))
@@ -142,7 +142,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
     assert "handler's own" not in caplog.text  # a foreign error may quote an item
     found: list[DeadLetterRecord] = []
     assert collect(rabbit, STAGES.values(), found.extend) == 2
-    assert {letter.message_id for letter in found} == {"retried", "postponed"}
+    assert {dead_letter.message_id for dead_letter in found} == {"retried", "postponed"}
 
 
 def test_kill_9_loses_nothing_that_was_confirmed(rabbit: str, rabbit_server: RabbitServer) -> None:
@@ -229,8 +229,8 @@ def test_the_ingress_survives_a_restart(rabbit: str, rabbit_server: RabbitServer
         arrived.set()
         return [OK for _ in arrivals]
 
-    def never(letters: Sequence[DeadLetterRecord]) -> None:
-        raise InvalidInput(letters[0].reason)
+    def never(recorded: Sequence[DeadLetterRecord]) -> None:
+        raise InvalidInput(recorded[0].reason)
 
     stop, door = threading.Event(), RabbitEvents(rabbit)
     consumer = IngressConsumer(rabbit, handle, never, metrics=ProcessMetrics(CollectorRegistry()))

@@ -47,7 +47,7 @@ def consuming(url: str) -> Iterator[tuple[IngressConsumer, list[bytes], threadin
         handled.extend(arrival.body for arrival in arrivals)
         return [OK for _ in arrivals]
 
-    consumer = IngressConsumer(url, handle, lambda letters: None, metrics=ProcessMetrics(CollectorRegistry()))
+    consumer = IngressConsumer(url, handle, lambda recorded: None, metrics=ProcessMetrics(CollectorRegistry()))
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     try:
@@ -74,7 +74,7 @@ def test_a_server_that_never_answers_is_unavailable_to_all(silent_url: str) -> N
         lambda: rig.sender.send(NotifyChannel(channel_id=1)),
         lambda: rig.broker.consume("notify"),
         lambda: inspect(silent_url),
-        lambda: collect(silent_url, STAGES.values(), lambda letters: None),
+        lambda: collect(silent_url, STAGES.values(), lambda recorded: None),
     ]
     began = time.monotonic()
     with ThreadPoolExecutor(len(askers)) as pool:

@@ -66,6 +66,6 @@ def test_without_a_permit_the_handler_does_not_run(url: str, caplog: pytest.LogC
     work = StageWork(lambda message, permit: handled.append(message), broken)
     with Rig(url, quick("notify", max_retries=1), work=work) as rig:
         rig.sender.send(NotifyChannel(channel_id=7))
-        assert rig.letter().reason == "KeyError (after 2 tries)"
+        assert rig.dead_letter().reason == "KeyError (after 2 tries)"
     assert handled == []
     assert "before_process_message" in caplog.text

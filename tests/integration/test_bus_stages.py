@@ -77,10 +77,15 @@ def test_failures_are_retried_then_parked_with_their_reason(url: str) -> None:
 
     with Rig(url, quick("notify", max_retries=2), handler=fail) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
-        letter = rig.letter()
-        assert (letter.message_id, letter.stage, letter.queue, letter.origin) == ("m", "notify", "notify.XQ", "nack")
-        assert letter.reason == "ValueError (after 3 tries)"
-        assert re.search(r"integration/test_bus_stages\.py:\d+ fail\nValueError$", letter.traceback)
+        dead_letter = rig.dead_letter()
+        assert (dead_letter.message_id, dead_letter.stage, dead_letter.queue, dead_letter.origin) == (
+            "m",
+            "notify",
+            "notify.XQ",
+            "nack",
+        )
+        assert dead_letter.reason == "ValueError (after 3 tries)"
+        assert re.search(r"integration/test_bus_stages\.py:\d+ fail\nValueError$", dead_letter.traceback)
         rig.counted("dead")
         assert rig.count("retried") == 2
 
@@ -95,11 +100,11 @@ def test_hopeless_errors_are_parked_at_once_and_can_be_replayed(url: str) -> Non
 
     with Rig(url, quick("notify"), handler=refuse) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
-        letter = rig.letter()
-        assert letter.reason == "PermanentError: the channel is gone"
+        dead_letter = rig.dead_letter()
+        assert dead_letter.reason == "PermanentError: the channel is gone"
         assert rig.count("retried") == 0
         broken.clear()
-        assert rig.sender.replay(letter.body) == "m"
+        assert rig.sender.replay(dead_letter.body) == "m"
         assert rig.next()[0] == NotifyChannel(channel_id=5)
         with pytest.raises(InvalidInput, match="cannot be replayed"):
             rig.sender.replay(b"{}")
@@ -108,8 +113,8 @@ def test_hopeless_errors_are_parked_at_once_and_can_be_replayed(url: str) -> Non
 def test_a_message_rejected_by_its_handler_is_a_dead_letter_at_once(url: str) -> None:
     with Rig(url, quick("notify"), handler=lambda message, slot: Rejected("no such channel")) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
-        letter = rig.letter()
-        assert (letter.message_id, letter.reason, letter.origin) == ("m", "no such channel", "nack")
+        dead_letter = rig.dead_letter()
+        assert (dead_letter.message_id, dead_letter.reason, dead_letter.origin) == ("m", "no such channel", "nack")
         rig.counted("dead")
         assert rig.count("retried") == 0
 
@@ -144,7 +149,7 @@ def test_no_delay_is_longer_than_the_bus_delays(rabbit: str, monkeypatch: pytest
     with Rig(rabbit, quick("notify")) as rig:
         rig.broker.enqueue(pack(NotifyChannel(channel_id=5)), delay=7_200_000)
         assert rig.next()[0] == NotifyChannel(channel_id=5)
-        assert rig.letters.empty()
+        assert rig.recorded.empty()
 
 
 def test_postponed_blocks_nothing_uses_no_retry_and_keeps_its_slot(url: str) -> None:
@@ -191,7 +196,7 @@ def test_a_postponement_without_a_slot_is_left_to_the_sweep(url: str) -> None:
         rig.sender.send(NotifyChannel(channel_id=1))
         rig.counted("postponed")
         wait_for(lambda: rig.idle.is_set(), "the acknowledgement")
-    assert rig.letters.empty()
+    assert rig.recorded.empty()
 
 
 def test_a_time_limit_ends_the_handler_and_the_message_is_retried(url: str) -> None:
@@ -231,7 +236,7 @@ def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
     try:
         with Rig(url, quick("match", max_retries=1), handler=fail) as rig:
             rig.sender.send(ItemsFetched(part=PollPart(poll="p", part=1), items=(item,)), message_id="m")
-            assert rig.letter().reason == "ValueError (after 2 tries)"
+            assert rig.dead_letter().reason == "ValueError (after 2 tries)"
     finally:
         logging.getLogger().handlers[:], level = before
         logging.getLogger().setLevel(level)
@@ -278,10 +283,10 @@ def test_no_text_of_an_item_gets_into_the_dead_letters(url: str, stage: str, tmp
     cut = StrictEncoder().encode(pack(message).asdict())[:-10]
     with Rig(url, quick(stage, max_retries=1), handler=fail) as rig:
         rig.sender.send(message, message_id="m")
-        letters = [rig.letter()]
+        recorded = [rig.dead_letter()]
         put(rig.broker, url, stage, cut)
         if url == "memory://":
-            letters.append(rig.letter())
+            recorded.append(rig.dead_letter())
         else:
             wait_for(lambda: depth(url, f"{stage}.XQ") == 2, "both in .XQ")
     if url != "memory://":
@@ -290,10 +295,10 @@ def test_no_text_of_an_item_gets_into_the_dead_letters(url: str, stage: str, tmp
         found = stored()
         assert len(found) == 2
         assert json.loads(found["m"].body)["names"] == ["t3_a"]
-    for letter in letters:
-        program.record_dead([letter])
+    for dead_letter in recorded:
+        program.record_dead([dead_letter])
     recorded = stored()
-    assert len(recorded) == len(letters)
+    assert len(recorded) == len(recorded)
     assert recorded["m"].reason == "ValueError (after 2 tries)"
     assert " fail\nValueError" in str(recorded["m"].traceback)
     program.db.release()
@@ -348,34 +353,35 @@ def test_a_stuck_consumer_is_a_problem(url: str) -> None:
 def test_malformed_envelopes_stall_nothing(url: str) -> None:
     """On RabbitMQ they are collected from .XQ, in memory recorded at once; a valid message behind them is handled."""
     bodies = {**{name: body for name, (body, _) in MALFORMED.items()}, "other queue": OTHER_QUEUE}
-    letters: list[DeadLetterRecord] = []
+    recorded: list[DeadLetterRecord] = []
     with Rig(url, quick("notify", threads=2), quick("match")) as rig:
         for body in bodies.values():
             put(rig.broker, url, "notify", body)
         put(rig.broker, url, "notify", json.dumps(GOOD).encode())
         assert rig.next()[0] == NotifyChannel(channel_id=7)
         if url == "memory://":
-            letters = [rig.letter() for _ in bodies]
+            recorded = [rig.dead_letter() for _ in bodies]
             rig.broker.join("notify", timeout=5_000)
         else:
             wait_for(
-                lambda: collect(url, [STAGES["notify"]], letters.extend) >= 0 and len(letters) >= len(bodies), "parking"
+                lambda: collect(url, [STAGES["notify"]], recorded.extend) >= 0 and len(recorded) >= len(bodies),
+                "parking",
             )
         assert rig.health.problems() == []
-    reasons = {letter.body: letter.reason for letter in letters}
+    reasons = {dead_letter.body: dead_letter.reason for dead_letter in recorded}
     assert reasons.keys() == set(bodies.values())
     for name, (body, where) in MALFORMED.items():
         assert where in reasons[body], name
     assert "addressed to match, but found on notify" in reasons[OTHER_QUEUE]
-    assert len({letter.message_id for letter in letters}) == len(bodies)
+    assert len({dead_letter.message_id for dead_letter in recorded}) == len(bodies)
 
 
 OTHER_QUEUE = StrictEncoder().encode(pack(ItemsFetched(part=PollPart(poll="p", part=1), items=())).asdict())
 
 
-def drained(url: str, letters: list[DeadLetterRecord]) -> int:
-    collect(url, [STAGES["notify"]], letters.extend)
-    return len(letters)
+def drained(url: str, recorded: list[DeadLetterRecord]) -> int:
+    collect(url, [STAGES["notify"]], recorded.extend)
+    return len(recorded)
 
 
 def put(broker: dramatiq.Broker, url: str, queue: str, body: bytes) -> None:
@@ -397,7 +403,7 @@ def test_the_memory_bus_keeps_no_dead_letters_in_memory() -> None:
     with Rig("memory://", quick("notify"), handler=refuse) as rig:
         for number in range(20):
             rig.sender.send(NotifyChannel(channel_id=number + 1))
-        assert {rig.letter().reason for _ in range(20)} == {"PermanentError: no"}
+        assert {rig.dead_letter().reason for _ in range(20)} == {"PermanentError: no"}
         assert rig.broker.dead_letters == []  # type: ignore[union-attr]
         rig.broker.join("notify", timeout=5_000)
         rig.broker.join("notify", timeout=5_000)
@@ -407,22 +413,22 @@ def test_a_failing_recorder_leaves_the_dead_letter_on_rabbitmq(rabbit: str) -> N
     def refuse(message: NotifyChannel, slot: object) -> None:
         raise PermanentError("no")
 
-    def fail(letter: DeadLetterRecord) -> None:
+    def fail(dead_letter: DeadLetterRecord) -> None:
         raise Unavailable("database away")
 
     with Rig(rabbit, quick("notify"), handler=refuse) as rig:
-        rig.letters.put = fail  # type: ignore[method-assign]
+        rig.recorded.put = fail  # type: ignore[method-assign]
         next(each for each in rig.broker.middleware if hasattr(each, "_record"))._record = fail  # type: ignore[attr-defined]
         rig.sender.send(NotifyChannel(channel_id=1), message_id="m")
         rig.counted("dead")
-        wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the letter")
+        wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the dead letter")
     assert collect(rabbit, STAGES.values(), fail) == 0
-    letters: list[DeadLetterRecord] = []
-    assert collect(rabbit, STAGES.values(), letters.extend) == 1
-    assert collect(rabbit, STAGES.values(), letters.extend) == 0
-    (letter,) = letters
-    assert (letter.message_id, letter.origin, letter.queue) == ("m", "xq", "notify.XQ")
-    assert "rejected by a worker" in letter.reason
+    recorded: list[DeadLetterRecord] = []
+    assert collect(rabbit, STAGES.values(), recorded.extend) == 1
+    assert collect(rabbit, STAGES.values(), recorded.extend) == 0
+    (dead_letter,) = recorded
+    assert (dead_letter.message_id, dead_letter.origin, dead_letter.queue) == ("m", "xq", "notify.XQ")
+    assert "rejected by a worker" in dead_letter.reason
 
 
 def put_odd(url: str, queue: str, body: bytes, **properties: Any) -> None:
@@ -441,21 +447,21 @@ def test_an_odd_dead_letter_is_kept_and_stops_no_other(rabbit: str, queue: str) 
     put_odd(rabbit, queue, b"an id", message_id=b"\xff")
     put_odd(rabbit, queue, b"large" * 1_000_000)
     put_odd(rabbit, queue, b"good", message_id="m")
-    letters: list[DeadLetterRecord] = []
-    assert collect(rabbit, STAGES.values(), letters.extend) == len(odd_headers.ODD) + 3
+    recorded: list[DeadLetterRecord] = []
+    assert collect(rabbit, STAGES.values(), recorded.extend) == len(odd_headers.ODD) + 3
     assert depth(rabbit, queue) == 0
-    bodies = [letter.body for letter in letters]
+    bodies = [dead_letter.body for dead_letter in recorded]
     assert bodies == [
         *(name.encode() for name in odd_headers.ODD),
         b"an id",
         (b"large" * 1_000_000)[: ENVELOPE_MAX_BYTES if queue == "overheard.rejected" else None],
         b"good",
     ]
-    for letter in letters:
-        assert isinstance(letter.message_id, str)
-        assert letter.reason
-        assert len(letter.reason) <= 2_000
-        assert letter.routing_key is None
+    for dead_letter in recorded:
+        assert isinstance(dead_letter.message_id, str)
+        assert dead_letter.reason
+        assert len(dead_letter.reason) <= 2_000
+        assert dead_letter.routing_key is None
 
 
 def test_an_unreadable_or_unstorable_dead_letter_is_recorded_as_a_placeholder(
@@ -476,13 +482,13 @@ def test_an_unreadable_or_unstorable_dead_letter_is_recorded_as_a_placeholder(
     monkeypatch.setattr(drain_module, "problem", problem)
     kept: list[DeadLetterRecord] = []
 
-    def record(letters: Sequence[DeadLetterRecord]) -> None:
-        for letter in letters:
-            if letter.body == b"unkept" and "kept" not in letter.reason:
+    def record(recorded: Sequence[DeadLetterRecord]) -> None:
+        for dead_letter in recorded:
+            if dead_letter.body == b"unkept" and "kept" not in dead_letter.reason:
                 raise ValueError("an unforeseen body")
-        kept.extend(letters)
+        kept.extend(recorded)
 
     assert collect(rabbit, [STAGES["match"]], record) == 4
-    assert [letter.body for letter in kept] == [b"one", b"unreadable", b"unkept", b"two"]
+    assert [dead_letter.body for dead_letter in kept] == [b"one", b"unreadable", b"unkept", b"two"]
     assert (kept[1].reason, kept[2].reason) == ("cannot be read: ZeroDivisionError", "cannot be kept as it was")
     assert depth(rabbit, "match.XQ") == 0

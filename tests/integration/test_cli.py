@@ -209,7 +209,7 @@ def taken(url: str, queue: str) -> list[tuple[str, dict[str, Any]]]:
 def parked(url: str, queue: str, *bodies: bytes) -> None:
     """Put messages into a dead-letter queue, as RabbitMQ does."""
     broker = open_broker(
-        url, stages=STAGES.values(), metrics=ProcessMetrics(CollectorRegistry()), record_dead=lambda letters: None
+        url, stages=STAGES.values(), metrics=ProcessMetrics(CollectorRegistry()), record_dead=lambda recorded: None
     )
     broker.declare_queue(queue, ensure=True)
     broker.release()

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md's recipes, followed to the letter: what they say is enough is enough."""
+"""ARCHITECTURE.md's recipes, followed step by step: nothing else is needed."""
 
 from __future__ import annotations
 

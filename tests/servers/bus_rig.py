@@ -66,7 +66,7 @@ class Rig:
     ) -> None:  # fmt: skip
         self.stages = stages
         self.metrics = ProcessMetrics(CollectorRegistry())
-        self.letters: queue.Queue[DeadLetterRecord] = queue.Queue()
+        self.recorded: queue.Queue[DeadLetterRecord] = queue.Queue()
         self.handled: queue.Queue[Any] = queue.Queue()
         self.idle = threading.Event()
         self.ended: queue.Queue[int] = queue.Queue()  # worker threads, as they end
@@ -86,9 +86,9 @@ class Rig:
         for stage in stages:
             register(self.broker, stage, work or StageWork(self._handle))
 
-    def _note_dead(self, letters: Sequence[DeadLetterRecord]) -> None:
-        for letter in letters:
-            self.letters.put(letter)
+    def _note_dead(self, recorded: Sequence[DeadLetterRecord]) -> None:
+        for dead_letter in recorded:
+            self.recorded.put(dead_letter)
 
     def __enter__(self) -> Rig:
         self._thread.start()
@@ -119,9 +119,9 @@ class Rig:
         """Wait for the next handled message, and return it with its slot."""
         return self.handled.get(timeout=seconds)
 
-    def letter(self, seconds: float = PATIENCE) -> DeadLetterRecord:
+    def dead_letter(self, seconds: float = PATIENCE) -> DeadLetterRecord:
         """Wait for the next dead letter, and return it."""
-        return self.letters.get(timeout=seconds)
+        return self.recorded.get(timeout=seconds)
 
     def count(self, outcome: str, stage: str | None = None) -> float:
         labels = {"stage": stage or self.stages[0].name, "outcome": outcome}

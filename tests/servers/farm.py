@@ -151,7 +151,7 @@ class Farm:
         when, then = "BEFORE INSERT ON beat WHEN NEW.name = 'tick'", "SELECT RAISE(ABORT, 'spoilt');"
         self._execute(f"CREATE TRIGGER spoilt {when} BEGIN {then} END")
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Undo ``spoil``."""
         self._execute("DROP TRIGGER spoilt")
 

@@ -61,7 +61,7 @@ rm -rf "$1"
 class PostgresServer:
     """One server. Use it as a context manager, or call ``start`` and ``close``.
 
-    Its databases belong to the role ``overheard``, which is no superuser, as it will be in production.
+    Its databases belong to the role ``overheard``, which is not a superuser, as in production.
     ``durable``: with PostgreSQL's own settings for writing, for benchmarks, whose commits have to cost what they cost.
     """
 

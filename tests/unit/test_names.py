@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 from tests.naming import repeated_classes
-from tests.project import PRODUCT, allowances, modules, text_of
+from tests.project import PRODUCT, modules, text_of
 
 
 def test_a_class_name_occurs_once() -> None:
-    allowed = set(allowances()["repeated_classes"])
-    repeated = {name: places for name, places in repeated_classes().items() if name not in allowed}
-    assert repeated == {}, "a search for a class has to land in one place: give one of them another name"
+    assert repeated_classes() == {}, "a search for a class has to land in one place: give one of them another name"
 
 
 def test_every_module_has_a_docstring() -> None:

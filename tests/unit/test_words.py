@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.naming import WORDS, words_by_folder, words_in
-from tests.project import allowances
+from tests.naming import forbidden_words, words_in
 
 
-def test_no_folder_has_more_of_them_than_is_accepted_for_now() -> None:
-    allowed = allowances()["words"]
-    instead = {word: advice for word, _, advice in WORDS}
-    excess = [
-        f"{folder}: {word!r} {len(places)} times, accepted {most}; write: {instead[word]}; in {sorted(set(places))}"
-        for folder, words in words_by_folder().items()
-        for word, places in words.items()
-        if len(places) > (most := allowed.get(folder, {}).get(word, 0))
-    ]
-    assert excess == []
+def test_none_of_them_is_written() -> None:
+    assert forbidden_words() == []
 
 
 @pytest.mark.parametrize(

@@ -386,20 +386,20 @@ def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: World, 
 def test_only_the_refused_feed_backs_off(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], bad: list[str]
 ) -> None:
-    acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
-    reddit.refused = {f"sub_{letter}": "private" for letter in bad}
-    for letter in "abcdefgh":
-        post(1, f"sub_{letter}")
+    acme = world.workspace(subreddits=[f"sub_{suffix}" for suffix in "abcdefgh"])
+    reddit.refused = {f"sub_{suffix}": "private" for suffix in bad}
+    for suffix in "abcdefgh":
+        post(1, f"sub_{suffix}")
 
     read = stage.run(acme)
 
     assert len(read) == len(set(read)) == 8 - len(bad)
-    for letter in "abcdefgh":
-        feed = world.feed(f"sub_{letter}")
-        refused = letter in bad
+    for suffix in "abcdefgh":
+        feed = world.feed(f"sub_{suffix}")
+        refused = suffix in bad
         assert (feed.failures, feed.reason) == ((1, "private") if refused else (0, None))
         assert (feed.retry_at > stage.clock()) == refused
-        group = world.group(f"sub_{letter}")
+        group = world.group(f"sub_{suffix}")
         assert (group.cursor is None) == refused
         assert (group.poll, group.lease_until) == (None, 0)
     assert len(reddit.requests) <= 1 + 2 * 3 * len(bad)
@@ -487,9 +487,9 @@ def test_without_a_budget_slot_the_group_is_postponed(
 def test_a_refused_group_is_divided_even_if_each_request_has_to_wait_for_the_budget(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], bad: str
 ) -> None:
-    acme = world.workspace(subreddits=[f"sub_{letter}" for letter in "abcdefgh"])
+    acme = world.workspace(subreddits=[f"sub_{suffix}" for suffix in "abcdefgh"])
     reddit.refused = {f"sub_{bad}": "private"}
-    wanted = {name for letter in "abcdefgh" if letter != bad for name in post(1, f"sub_{letter}")}
+    wanted = {name for suffix in "abcdefgh" if suffix != bad for name in post(1, f"sub_{suffix}")}
     messages: list[Any] = [stage.message(acme)]
     read: set[str] = set()
     for _ in range(20):

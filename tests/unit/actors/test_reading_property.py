@@ -133,92 +133,92 @@ class Play:
         self.before: dict[str, set[str]] = {}  # the items listed when a feed was first read
         self.waiting: list[FetchWorkspace] = []
 
-    def feed(self, letter: str) -> str:
-        return f"{self.prefix}_{letter}"
+    def feed(self, suffix: str) -> str:
+        return f"{self.prefix}_{suffix}"
 
     def save(self, number: int) -> int:
-        names = [self.feed(letter) for letter in sorted(self.watched[number])]
+        names = [self.feed(suffix) for suffix in sorted(self.watched[number])]
         return int(self.world.workspace(f"{self.prefix}-{number}", subreddits=names, channels={}))
 
-    def item(self, letter: str, *, age: float = 0.0) -> Item:
+    def item(self, suffix: str, *, age: float = 0.0) -> Item:
         number = next(self.site.numbers)
         if age > 0:  # an old item has an old id
             number -= 900
             while f"t3_{number:x}" in self.site.items:
                 number -= 1
         return Item(
-            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(letter).upper(),
+            source="reddit", id=f"t3_{number:x}", kind="post", place=self.feed(suffix).upper(),
             author="x", title="t", body="b",
             permalink="https://x/", url="", created_at=self.clock() - age,
         )  # fmt: skip
 
     # -- actions
 
-    def posts(self, letter: str, count: int) -> None:
+    def posts(self, suffix: str, count: int) -> None:
         for _ in range(count):
-            self.site.add(self.item(letter))
+            self.site.add(self.item(suffix))
 
-    def late(self, letter: str, count: int) -> None:
+    def late(self, suffix: str, count: int) -> None:
         """Release old items, but too few to fill a page: a new feed is read by the dates on the page alone."""
         for _ in range(count):
-            mine = [name for _, name in self.site.listed if self.letter_of(name) == letter][-PAGE_SIZE + 1 :]
+            mine = [name for _, name in self.site.listed if self.suffix_of(name) == suffix][-PAGE_SIZE + 1 :]
             if sum(name in self.dated for name in mine) < PAGE_SIZE // 2:
-                item = self.item(letter, age=7200.0)
+                item = self.item(suffix, age=7200.0)
                 self.dated.add(item.id)
                 self.site.add(item)
 
-    def misdated(self, letter: str, count: int) -> None:
+    def misdated(self, suffix: str, count: int) -> None:
         for _ in range(count):
-            self.site.add(self.item(letter, age=-MONTH))
+            self.site.add(self.item(suffix, age=-MONTH))
 
-    def late_in_place(self, letter: str, below: int) -> None:
-        self.site.add(self.item(letter, age=600.0), below=below)
+    def late_in_place(self, suffix: str, below: int) -> None:
+        self.site.add(self.item(suffix, age=600.0), below=below)
 
-    def removal(self, letter: str, which: int) -> None:
-        mine = [name for _, name in self.site.listed if self.letter_of(name) == letter]
+    def removal(self, suffix: str, which: int) -> None:
+        mine = [name for _, name in self.site.listed if self.suffix_of(name) == suffix]
         if mine:
             self.site.delete(mine[-1 - which % len(mine)])
 
-    def restoration(self, letter: str, which: int) -> None:
-        gone = sorted(name for name in self.site.deleted if self.letter_of(name) == letter)
+    def restoration(self, suffix: str, which: int) -> None:
+        gone = sorted(name for name in self.site.deleted if self.suffix_of(name) == suffix)
         if gone:
             name = gone[which % len(gone)]
             self.site.deleted.discard(name)
             self.site.in_place.add(name)
             insort(self.site.listed, (self.site.places[name], name))
 
-    def lost_anchors(self, letter: str, count: int) -> None:
+    def lost_anchors(self, suffix: str, count: int) -> None:
         self.site.delete_anchors = count
 
-    def watching(self, letter: str, number: int) -> None:
-        self.watched[number % 3] ^= {letter}
+    def watching(self, suffix: str, number: int) -> None:
+        self.watched[number % 3] ^= {suffix}
         if not self.watched[number % 3]:
-            self.watched[number % 3] = {letter}
+            self.watched[number % 3] = {suffix}
         self.save(number % 3)
 
-    def pause(self, letter: str, number: int) -> None:
+    def pause(self, suffix: str, number: int) -> None:
         workspace_specs.set_active(self.db, self.ids[number % 3], number % 2 == 0)
 
-    def refusal(self, letter: str, number: int) -> None:
+    def refusal(self, suffix: str, number: int) -> None:
         if number % 3:
-            self.site.refused.discard(self.feed(letter))
+            self.site.refused.discard(self.feed(suffix))
         else:
-            self.site.refused.add(self.feed(letter))
+            self.site.refused.add(self.feed(suffix))
 
-    def poll(self, letter: str, number: int) -> None:
+    def poll(self, suffix: str, number: int) -> None:
         self.run(self.message(number % 3), Tokens(10_000), lose=False)
 
-    def short_poll(self, letter: str, number: int) -> None:
+    def short_poll(self, suffix: str, number: int) -> None:
         self.run(self.message(number % 3), Tokens(1 + number % 4), lose=False)
 
-    def crash(self, letter: str, number: int) -> None:
+    def crash(self, suffix: str, number: int) -> None:
         self.run(self.message(number % 3), Tokens(10_000), lose=True)
 
-    def resumption(self, letter: str, number: int) -> None:
+    def resumption(self, suffix: str, number: int) -> None:
         if self.waiting:
             self.run(self.waiting.pop(0), Tokens(10_000), lose=False)
 
-    def long_pause(self, letter: str, number: int) -> None:
+    def long_pause(self, suffix: str, number: int) -> None:
         self.clock.advance(200 * number)
         feeds.sweep(self.db, self.clock())
 
@@ -246,7 +246,7 @@ class Play:
         for (name,) in rows.tuples().execute(self.db.peewee):
             self.before.setdefault(name[-1], set(self.site.items))
 
-    def letter_of(self, name: str) -> str:
+    def suffix_of(self, name: str) -> str:
         return self.site.items[name].place[-1].lower()
 
     def settle(self) -> None:
@@ -269,23 +269,23 @@ class Play:
         watched = set().union(*self.watched.values())
         site, found = self.site, []
         for name in site.items:
-            letter = self.letter_of(name)
-            known = self.stored | site.deleted | site.in_place | site.hidden | self.before.get(letter, set())
-            if letter in watched and name not in known:
+            suffix = self.suffix_of(name)
+            known = self.stored | site.deleted | site.in_place | site.hidden | self.before.get(suffix, set())
+            if suffix in watched and name not in known:
                 place = site.places[name]
-                if not any(low <= place <= high for low, high in self.gaps_of(letter)):
+                if not any(low <= place <= high for low, high in self.gaps_of(suffix)):
                     found.append(name)
         return found
 
-    def gaps_of(self, letter: str) -> list[tuple[float, float]]:
+    def gaps_of(self, suffix: str) -> list[tuple[float, float]]:
         """Return the gaps of a feed as positions in the listing.
 
         The bounds of a gap are items that were read: of the nearest few on each side, the one in the middle.
         """
         places = self.site.places
-        mine = sorted(places[name] for name in self.site.items if self.letter_of(name) == letter)
+        mine = sorted(places[name] for name in self.site.items if self.suffix_of(name) == suffix)
         bounds = []
-        for gap in gaps.listing(self.db, place=self.feed(letter), limit=1000):
+        for gap in gaps.listing(self.db, place=self.feed(suffix), limit=1000):
             low, high = places.get(gap.from_item or "", float("-inf")), places.get(gap.to_item or "", float("inf"))
             below, above = (
                 mine[: bisect_left(mine, low)][-STOP_RUN_ITEMS:],
@@ -332,9 +332,9 @@ def test_nothing_is_missed_silently(
 ) -> None:
     sent.take()
     play = Play(world, sent, metrics)
-    for action, letter, number in steps:
+    for action, suffix, number in steps:
         world.clock.advance(7)
-        getattr(play, action)(letter, number)
+        getattr(play, action)(suffix, number)
     play.settle()
     assert play.missing() == []
 
@@ -365,11 +365,11 @@ def test_where_nothing_is_missing_there_is_no_gap(
     """As long as no feed has more new items than its listing holds, and no item is removed."""
     sent.take()
     play = Play(world, sent, metrics)
-    for turn, (action, letter, number) in enumerate(steps):
+    for turn, (action, suffix, number) in enumerate(steps):
         world.clock.advance(7)
-        getattr(play, action)(letter, number)
+        getattr(play, action)(suffix, number)
         if turn % 10 == 9:
             play.settle()
     play.settle()
     assert play.missing() == []
-    assert [play.gaps_of(letter) for letter in FEEDS] == [[]] * len(FEEDS)
+    assert [play.gaps_of(suffix) for suffix in FEEDS] == [[]] * len(FEEDS)

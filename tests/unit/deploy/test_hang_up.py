@@ -35,7 +35,7 @@ def test_a_terminal_that_is_gone_stops_nothing(tmp_path: Path, ending: str) -> N
     with open(terminal, "rb", buffering=0) as screen:
         while b"until nobody listens" not in screen.read(4096):
             pass
-    # The kernel sends SIGHUP to whoever is in the foreground; to be sure, once more.
+    # The kernel sends SIGHUP to the foreground processes; to be sure, once more.
     process.send_signal(signal.SIGHUP)
     code = let_go_on(process, tmp_path)
     told = (tmp_path / "log").read_text()
