@@ -30,6 +30,7 @@ OTHER_LETTERS = (
     "overheard/cli/forget.py",
     "overheard/db/erasure_requests.py",
     "tests/unit/cli/test_forget.py",
+    "tests/contract/test_db_erasure_requests.py",
     "tests/integration/test_cli.py",
 )
 # Where the words themselves are listed, and what was written in the past.

@@ -153,7 +153,7 @@ def test_nothing_of_a_workspace_is_left(
         dead_letter(other)
 
     expected = erasure_requests.ErasedWorkspaceCounts(
-        mentions=11, deliveries=23, items=10, recorded=6, channels=2, queries=1, feeds=1
+        mentions=11, deliveries=23, items=10, letters=6, channels=2, queries=1, feeds=1
     )
     before = world.counts()
     assert erasure_requests.count_workspace(db, acme) == expected
