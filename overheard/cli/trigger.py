@@ -9,7 +9,7 @@ import click
 from overheard.cli.context import open_program
 from overheard.cli.output import print_line
 from overheard.cli.root import CliError
-from overheard.db import heartbeats
+from overheard.db import channels, heartbeats
 from overheard.operations import trigger as runs
 from overheard.operations.wording import ago, counted
 from overheard.process import RunningProcess
@@ -45,6 +45,10 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
         print_line(
             ("✓ ", "green"), (requested.slug, "bold"), f": {counted(mentions, 'new mention')} in {seconds:.1f} s."
         )
+        for row in channels.listing(program.db, requested.slug):
+            if row.failing_since is not None:
+                reason = f"channel {row.name} is failing ({row.reason}); its deliveries wait until it accepts one again"
+                print_line(("! ", "yellow"), reason, stderr=True)
 
 
 def _late(program: RunningProcess, slug: str, timeout: float) -> str:

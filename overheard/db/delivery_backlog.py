@@ -62,11 +62,17 @@ def pending(db: Db) -> int:
 
 
 def has_untried(db: Db, workspace_id: int) -> bool:
-    """Return True if a delivery of the workspace waits to be sent for the first time."""
+    """Return True if a delivery waits for its first try, in a channel of the workspace that does not fail."""
     query = (
         Delivery.select(Delivery.id)
         .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Channel.workspace == workspace_id, Delivery.state == PENDING, Delivery.attempts == 0)
+        .where(
+            Channel.workspace == workspace_id,
+            # A failing channel takes one delivery at a time as a probe: the others may stay untried for hours.
+            Channel.failing_since.is_null(),
+            Delivery.state == PENDING,
+            Delivery.attempts == 0,
+        )
     )
     return bool(query.exists(db.peewee))
 

@@ -288,6 +288,18 @@ def test_releasing_a_delivery_does_not_count_as_a_try(
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
     assert [each.attempts for each in again] == [1, 1]
+
+
+def test_deliveries_that_a_failing_channel_holds_back_are_not_waited_for(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
+    acme = world.workspace()
+    told(acme, 2)
+    assert delivery_backlog.has_untried(db, acme)
+    channels.record_failure(db, world.channel(acme), "it did not answer", clock())
+    assert not delivery_backlog.has_untried(db, acme)
+    channels.mark_healthy(db, world.channel(acme))
+    assert delivery_backlog.has_untried(db, acme)
     deliveries.release(db, [], clock() + 60, clock())
 
 

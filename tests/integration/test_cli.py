@@ -30,7 +30,7 @@ from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulato
 from overheard.stages import STAGES
 from tests.fixtures import Clock, World
 from tests.servers.bus_rig import depth
-from tests.servers.sink import HttpSink
+from tests.servers.sink import Answer, HttpSink
 from tests.servers.waiting import wait_for
 
 Done = subprocess.CompletedProcess[str]
@@ -109,6 +109,12 @@ def test_from_nothing_to_a_mention(run: Run, environ: dict[str, str], tmp_path: 
             status = run("status")
             assert status.returncode == 0, status.stdout
             assert status.stdout.startswith("✓ OK ")
+            sink.answer(*[Answer(503)] * 20)
+            for number in range(3):  # the first finds out; the others' deliveries are held back by the failing channel
+                simulator.add_post("python", f"acmedb again, {number}", "and again")
+                triggered = run("trigger", "acme", "--wait", "--timeout", "60")
+                assert triggered.returncode == 0, triggered.stderr
+            assert "! channel team is failing (" in triggered.stderr
         stopped = run("status", "--format", "json")
         assert stopped.returncode == 1
         assert stopped.stderr == ""
