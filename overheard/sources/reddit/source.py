@@ -35,7 +35,7 @@ MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query
 
 NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: without them Reddit cannot be read.
-  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
+  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit rarely approves new ones)
   2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_SOURCES__REDDIT__CLIENT_ID=…
        export OVERHEARD_SOURCES__REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
