@@ -11,9 +11,9 @@
     │   ├── LoginRefused       a source refuses our credentials: only the operator can fix it
     │   └── DeliveryRefused    the receiver is up and refuses this delivery: it may accept others
     ├── BudgetExhausted        not a failure: a slot of the budget is reserved for later; handlers return ``Later``
-    └── PermanentError         a retry cannot help: a dead letter, with its reason
-        ├── FeedRefused        Reddit will not show this feed (private, banned, missing …)
-        └── ChannelGone        the receiver asked us to stop (410): disable the channel
+    └── PermanentError         a retry cannot help; uncaught, a dead letter with its reason
+        ├── FeedRefused        the source will not show this feed (private, banned, missing …): fetch backs it off
+        └── ChannelGone        the receiver asked us to stop (410): notify disables the channel
 
 The raising code says what is wrong. Whether to retry, reject or postpone is decided in one place: ``bus.retry_policy``
 for messages, the notify stage for deliveries.
@@ -93,7 +93,7 @@ class PermanentError(OverheardError):
 
 
 class FeedRefused(PermanentError):
-    """Reddit refuses a feed. ``reason`` is one of private, quarantined, banned, missing, refused.
+    """The source refuses a feed. ``reason`` is one of private, quarantined, banned, missing, refused.
 
     ``names`` are the feeds that were requested together: with more than one, any of them may be the cause.
     """

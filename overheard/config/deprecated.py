@@ -1,11 +1,11 @@
-"""Sections and keys that were renamed or removed: accepted for one release, so that an upgrade starts."""
+"""Sections and keys that were renamed or removed: accepted in a file for one release, so that an upgrade starts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-RENAMED = {"reddit": "sources.reddit"}  # sections; variables keep the old name, without a warning (``environment``)
+RENAMED = {"reddit": "sources.reddit"}  # a file's sections; variables keep the old name as an alias (``environment``)
 IN_THE_URL = "set it in [bus] url: amqp://…?{}=30"
 REMOVED: dict[tuple[str, str], str] = {
     ("bus", "heartbeat"): IN_THE_URL.format("heartbeat"),

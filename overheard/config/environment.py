@@ -73,7 +73,7 @@ def _section_and_key(variable: str) -> tuple[str, str]:
     """``OVERHEARD_A__B__KEY`` → (``a.b``, ``key``)."""
     section, _, key = variable.removeprefix(PREFIX).lower().rpartition("__")
     section = section.replace("__", ".")
-    # No warning, unlike for a file's section: OVERHEARD_REDDIT__… is a public contract and stays valid.
+    # No warning, unlike for a file's section: OVERHEARD_REDDIT__… stays valid, as an alias that deploy/install uses.
     return RENAMED.get(section, section), key
 
 

@@ -120,6 +120,7 @@ def test_hand_written_lists_of_stages_match_the_table() -> None:
         assert (queue, takes) == (stage.queue, stage.takes.__name__)
         following = [given.__name__ for given in stage.gives if given is not stage.takes]
         assert re.findall(r"`(\w+)`", sends) == following, name
+        assert ("its own message" in sends) == (stage.takes in stage.gives), name
     colours = {*STAGES, "ingress", "overheard.ingress", "tick"}
     assert set(STAGE_COLOURS) == colours
     top = documented("docs/operations.md", r"Overheard's (\w+) processes")

@@ -35,9 +35,10 @@ MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query
 
 NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: without them Reddit cannot be read.
-  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit hardly approves new ones any more)
+  1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit rarely approves new ones)
   2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
-       export OVERHEARD_REDDIT__CLIENT_ID=…  OVERHEARD_REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
+       export OVERHEARD_SOURCES__REDDIT__CLIENT_ID=…
+       export OVERHEARD_SOURCES__REDDIT__CLIENT_SECRET_FILE=/path/to/a/file
   3. Set [sources.reddit] user_agent = "linux:your-app-id:0.1 (by /u/your-name)"
   Without credentials, `overheard demo` shows everything with a simulated Reddit."""
 
