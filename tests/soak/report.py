@@ -12,8 +12,8 @@ from tests.soak.result import SLOW, Result
 MOST_MB = 100.0  # of a stage's process, for 10,000 queries
 MORE_MB = 2.0  # of match, for each thousand queries more
 MOST_GROWTH = 10.0  # MB that a process may grow by once it is warm
-# Each of eight threads opens five at its first message: a socket to RabbitMQ, its poll and the pair that wakes it, and one
-# to PostgreSQL. A leak of ten minutes under this load would be of hundreds.
+# Each of eight threads opens five at its first message: a socket to RabbitMQ, its poll and the pair that wakes it, and
+# one to PostgreSQL. A leak of ten minutes under this load would be of hundreds.
 MORE_FILES = 45
 EFFICIENCY = 1.1  # requests ≤ this × (new items / 100 + groups of feeds)
 
