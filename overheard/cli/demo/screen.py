@@ -114,7 +114,9 @@ class DemoScreen:
         table.add_row("ran for", f"{self._elapsed():.0f} s")
         table.add_row("items read", str(self._total("items_fetched_total")))
         table.add_row("requests to Reddit", str(self._total("reddit_requests_total")))
-        table.add_row("mentions stored", f"{self._total('mentions_stored_total')} (older than the start: not sent)")
+        table.add_row(
+            "mentions stored", f"{self._total('mentions_stored_total')}; those posted before the start are not sent"
+        )
         table.add_row("delivered and verified", str(len(ages)))
         table.add_row("first mention", "none yet" if first is None else f"{first:.1f} s after the start")
         table.add_row("median age on arrival", f"{statistics.median(ages):.1f} s" if ages else "-")
