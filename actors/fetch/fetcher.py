@@ -96,7 +96,7 @@ class Fetcher:
         later = self._resume(run) or self._refresh(run, began)
         if later is None:
             self._decide_refused(run, probe=True)
-            refreshes.mark_taken_up(self.db, workspace, source, began)
+            refreshes.mark_served(self.db, workspace, source, began)
             return None
         # The demand waits for its slot, so the sweep must not count it as lost before. One second less, because a
         # demand is served only by a run that begins after it: the resumed message may arrive a little early.

@@ -101,13 +101,13 @@ def test_a_lost_demand_is_claimed_again_after_each_interval(world: World, db: Db
     assert refreshes.claim_lost(db, clock(), 60, 10) == [], "the claim has renewed the demand"
     assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
 
-    refreshes.mark_taken_up(db, acme, "reddit", clock() - 1)
+    refreshes.mark_served(db, acme, "reddit", clock() - 1)
     assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")], (
         "a run that began before does not count"
     )
-    refreshes.mark_taken_up(db, acme, "reddit", clock())
+    refreshes.mark_served(db, acme, "reddit", clock())
     assert refreshes.claim_lost(db, clock.advance(600), 60, 10) == []
-    refreshes.mark_taken_up(db, acme, "reddit", clock() - 500)
+    refreshes.mark_served(db, acme, "reddit", clock() - 500)
     assert refreshes.claim_lost(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
 
 
@@ -264,7 +264,7 @@ def test_an_expired_lease_is_swept_and_a_reading_demanded(world: World, db: Db, 
     workspace_specs.set_active(db, paused, False)
     for turn in range(ROUNDS):
         claim_all(db, f"p{turn}", clock())
-        refreshes.mark_taken_up(db, acme, "reddit", clock())
+        refreshes.mark_served(db, acme, "reddit", clock())
         assert feeds.sweep(db, clock.advance(120)) == []
         now = clock.advance(1)
         assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [(acme, "reddit")]]
@@ -278,7 +278,7 @@ def test_a_released_group_can_be_claimed_and_is_swept(world: World, db: Db, cloc
     bolt = world.workspace("bolt", subreddits=["bolt"])
     claim_all(db, "p", clock())
     for each in (acme, bolt):
-        refreshes.mark_taken_up(db, each, "reddit", clock())
+        refreshes.mark_served(db, each, "reddit", clock())
     groups.release(db, "p")
     assert world.rows(Poll, "id") == []
     assert len(claim_all(db, "q", clock(), all_groups(db)[:1])) == 1
