@@ -142,7 +142,7 @@ class Ingress:
             batch.add(request, RecheckItems(source=event.source))  # the stage claims due items until none are left
         else:
             claim = rechecks.claim_requested(self.db, event.source, event.item, now)
-            batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
+            batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.held_until))
         return True
 
     def _workspace(self, name: str | int, by_name: dict[str | int, WorkspaceRef]) -> WorkspaceRef:

@@ -72,7 +72,7 @@ class Fetcher:
     def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
         """Read each group of the workspace's stale feeds once, together with other groups that are due.
 
-        1. One source holds at most half of the threads; further messages are rescheduled.
+        1. One source holds at most half of the threads; further messages are postponed.
         2. A poll that was waiting for the budget resumes where it stopped.
         3. A group is read back to its cursor. A refused group is divided until the refused feed stands alone, and
            only that feed backs off. A group with more new items than its source lists is divided too.
@@ -204,6 +204,6 @@ class Fetcher:
     def _postpone(
         self, message: FetchWorkspace, poll: GroupPoll, delay: float, *, refused_at: float | None = None
     ) -> None:
-        """Reschedule the message for the whole group, whose lease keeps other messages off it until then."""
+        """Postpone the message for the whole group, whose lease keeps other messages off it until then."""
         progress = self.leases.postpone(poll, delay, refused_at)
         self.send(msgspec.structs.replace(message, resume=progress), delay=delay)

@@ -30,7 +30,7 @@ MIN_ATTEMPTS = 10
 
 
 class DeliveryAttempts:
-    """Sends deliveries and marks them sent, rescheduled or failed."""
+    """Sends deliveries and marks them sent, postponed or failed."""
 
     def __init__(
         self, *, db: Db, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics, shares: ReceiverShares
@@ -115,7 +115,7 @@ class DeliveryAttempts:
         pause = None
         if fault and not (refused and failures <= REFUSALS_TOLERATED):
             pause = backoff(failures) if error.delay is None else error.delay
-            channels.put_off(self.db, row.id, now + pause)
+            channels.postpone(self.db, row.id, now + pause)
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= MIN_ATTEMPTS:
             # The channel is not disabled, so it takes others: this delivery is the one that it does not take.
             self._fail(row, kind, batch, delivery, str(error))
@@ -125,7 +125,7 @@ class DeliveryAttempts:
         # delivery itself may be the cause. Its own, longer backoff lets others go first. Say: attempts 4, failures 1.
         failed_before_success = error.delay is None and delivery.attempts > failures
         delay = backoff(delivery.attempts) if pause is None or failed_before_success else pause
-        batch.reschedule(delivery, now + delay, str(error))
+        batch.postpone(delivery, now + delay, str(error))
         self._count(row, kind, "retried")
         log.info("delivery rescheduled", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return pause

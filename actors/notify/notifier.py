@@ -63,7 +63,7 @@ class Notifier:
           everything that waits for it.
         - A channel has one round at a time, which requests the next one. A message that arrives meanwhile, or too
           early, has nothing to do.
-        - Without a free thread in its shares (``receiver_shares``) a round does not begin; it is rescheduled.
+        - Without a free thread in its shares (``receiver_shares``) a round does not begin; it is postponed.
         - Without budget a round waits on the bus, not in a thread, and keeps its claim, so that no other round begins.
         """
         row = channels.get(self.db, message.channel_id)
@@ -75,7 +75,7 @@ class Notifier:
             self._resume(message).release(self.clock())
             return None
         with self.shares.held(row) as later:
-            return self._round(message, row, permit) if later is None else self._defer(message, later)
+            return self._round(message, row, permit) if later is None else self._postpone(message, later)
 
     def _resume(self, message: NotifyChannel, wait: float = 0.0) -> DeliveryBatch:
         """Return what the message's earlier claim still holds, under a new lease that begins ``wait`` seconds later."""
@@ -85,15 +85,15 @@ class Notifier:
             claimed = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
         return DeliveryBatch(self.db, claimed, now + lease)
 
-    def _defer(self, message: NotifyChannel, seconds: float) -> Outcome:
-        """Reschedule the round: with its claim if it has one, otherwise once for the channel, by its ``not_before``."""
+    def _postpone(self, message: NotifyChannel, seconds: float) -> Outcome:
+        """Postpone the round: with its claim if it has one, otherwise once for the channel, by its ``not_before``."""
         log.info("thread share full", seconds=round(seconds, 2))
         delay = min(seconds, MAX_BUS_DELAY_SECONDS)
         batch = self._resume(message, delay)
         if batch.remaining:
             return Later(delay, msgspec.structs.replace(message, lease=batch.held_until))
         now = self.clock()
-        if deliveries.defer(self.db, message.channel_id, now=now, until=now + seconds):
+        if deliveries.postpone_channel(self.db, message.channel_id, now=now, until=now + seconds):
             return Later(seconds, NotifyChannel(channel_id=message.channel_id))
         return None
 
@@ -150,7 +150,7 @@ class Notifier:
     def _request_next_round(self, row: ChannelRow, batch: DeliveryBatch, pause: float | None) -> None:
         """Send one message for the next round: a failing channel must not accumulate messages.
 
-        Now if more is due, else when the first rescheduled delivery is; never before the channel's ``pause`` ends.
+        Now if more is due, else when the first postponed delivery is; never before the channel's ``pause`` ends.
         """
         now = self.clock()
         if batch.remaining:

@@ -54,8 +54,8 @@ class Workspace(Table):
 
 
 # A workspace's demand for fresh feeds, one row for each source that it watches. ``demanded_at``: the latest demand;
-# ``served_at``: fetch has served every demand until then; ``waiting_since``: the oldest demand that fetch has not served,
-# however often it was repeated since.
+# ``served_at``: fetch has served every demand until then; ``waiting_since``: the oldest demand not served yet, however
+# often it was repeated since.
 class RefreshDemand(Table):
     workspace = _of(Workspace, "refreshes", index=False)
     source = TextField()

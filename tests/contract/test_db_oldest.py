@@ -113,7 +113,7 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: World, clo
     channel = world.channel(acme)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
     assert delivery_backlog.oldest_due(db, clock()) == began, "claimed is not sent"
-    deliveries.reschedule(db, claimed.id, clock() + 60, clock() + 30, "away")
+    deliveries.postpone(db, claimed.id, clock() + 60, clock() + 30, "away")
     assert delivery_backlog.oldest_due(db, clock()) is None, "it waits for its next try"
     assert delivery_backlog.oldest_due(db, clock.advance(31)) == clock() - 1
     Channel.update(disabled_at=clock()).execute(db.peewee)

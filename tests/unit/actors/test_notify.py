@@ -335,7 +335,7 @@ def test_a_round_that_returns_to_a_paused_channel_releases_its_claim(
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
     assert delay == 40
-    channels.put_off(db, channel, clock() + 100)
+    channels.postpone(db, channel, clock() + 100)
     clock.advance(40)
     assert notify(resume) == []
     assert receiver.tried == []

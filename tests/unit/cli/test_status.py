@@ -220,7 +220,7 @@ def test_unsent_deliveries_are_severe(run: Run, mention: Mention, program: Runni
     (delivery,) = (
         models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
     )
-    deliveries.reschedule(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
+    deliveries.postpone(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
     assert problems_of(run) == []
 
 
@@ -233,7 +233,7 @@ def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Men
     channel = channels.listing(db)[0].id
     (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
     channels.record_failure(db, channel, "no answer within 20 s", now)
-    deliveries.reschedule(db, tried.id, now + 30, now + 5, "no answer within 20 s")
+    deliveries.postpone(db, tried.id, now + 30, now + 5, "no answer within 20 s")
     assert problems_of(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
