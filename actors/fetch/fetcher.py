@@ -88,8 +88,8 @@ class Fetcher:
             return Rejected(f"there is no source {message.source}")
         # Half: a source that hangs leaves to all others as many threads as it holds.
         half = max(1, self.rules.threads // 2)
-        with self.shares.held(lambda now: {("source", message.source): half}) as later:
-            return self._fetch(FetchRun(message, budget, deque())) if later is None else Later(later)
+        with self.shares.held(lambda now: {("source", message.source): half}) as wait_seconds:
+            return self._fetch(FetchRun(message, budget, deque())) if wait_seconds is None else Later(wait_seconds)
 
     def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
@@ -116,7 +116,7 @@ class Fetcher:
         run.queued.extend((group_id, True) for group_id in dict.fromkeys(feed.group_id for feed in stale))
         if (later := self._read_queued(run)) is not None:
             return later
-        # A scheduled demand is content with a reading that is under way; the next one comes soon anyway.
+        # A scheduled demand accepts a reading in progress; the next one comes soon anyway.
         on_demand = message.reason not in ON_SCHEDULE
         if on_demand and feeds.has_stale(self.db, workspace, source, now=self.clock(), fresh_since=since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)

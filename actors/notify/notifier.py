@@ -74,8 +74,10 @@ class Notifier:
             # The channel failed while this round waited for budget: what the round still claims must not stay locked.
             self._resume(message).release(self.clock())
             return None
-        with self.shares.held(row) as later:
-            return self._round(message, row, permit) if later is None else self._postpone(message, later)
+        with self.shares.held(row) as wait_seconds:
+            if wait_seconds is None:
+                return self._round(message, row, permit)
+            return self._postpone(message, wait_seconds)
 
     def _resume(self, message: NotifyChannel, wait: float = 0.0) -> DeliveryBatch:
         """Return what the message's earlier claim still holds, under a new lease that begins ``wait`` seconds later."""

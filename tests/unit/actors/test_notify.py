@@ -713,8 +713,8 @@ def test_a_receivers_failure_and_recovery_apply_to_all_its_channels(
         receiver.answers = [answer]
         notify(one.id)
         clock.advance(10)
-        with notifier.shares.held(two), notifier.shares.held(three), notifier.shares.held(four) as later:
-            assert (later is None) is room
+        with notifier.shares.held(two), notifier.shares.held(three), notifier.shares.held(four) as wait_seconds:
+            assert (wait_seconds is None) is room
 
 
 def test_a_deleted_mention_is_not_sent(
