@@ -42,7 +42,7 @@ class DeliveryAttempts:
         self.shares = shares
 
     def deliver(
-        self, row: ChannelRow, channel: Transport, batch: DeliveryBatch, delivery: ClaimedDelivery
+        self, row: ChannelRow, transport: Transport, batch: DeliveryBatch, delivery: ClaimedDelivery
     ) -> float | None:
         """Attempt the delivery. Return None if the round may go on, else the seconds for which the channel pauses.
 
@@ -52,26 +52,26 @@ class DeliveryAttempts:
         if contents is None:
             return None  # its mention was erased after the claim, and the delivery with it
         if not contents.notice.mentions:
-            self._fail(row, channel.kind, batch, delivery, "its mentions have been deleted")
+            self._fail(row, transport.kind, batch, delivery, "its mentions have been deleted")
             return None
         try:
-            channel.send(contents.notice)
+            transport.send(contents.notice)
         except ChannelGone as error:
-            self.disable(row, str(error), channel.kind)
+            self.disable(row, str(error), transport.kind)
             return math.inf
         except PermanentError as error:
-            self._fail(row, channel.kind, batch, delivery, str(error))
+            self._fail(row, transport.kind, batch, delivery, str(error))
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
         except RetryableError as error:
-            return self._retry(row, channel.kind, batch, delivery, error)
+            return self._retry(row, transport.kind, batch, delivery, error)
         except Exception as error:
             # A bug of ours or of a library with this one notice: treated as a refusal, so that it is retried and given
             # up like any other. Raised to the bus, it would end the round again and again and block the channel.
             log.exception("delivery raised an unexpected error", delivery=delivery.id)
             refusal = DeliveryRefused(f"internal error: {type(error).__name__}")
-            return self._retry(row, channel.kind, batch, delivery, refusal)
-        self._mark_sent(row, channel.kind, batch, delivery, contents)
+            return self._retry(row, transport.kind, batch, delivery, refusal)
+        self._mark_sent(row, transport.kind, batch, delivery, contents)
         return None
 
     def _mark_sent(

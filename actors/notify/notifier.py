@@ -36,21 +36,21 @@ SLOW_FRACTION = 0.25
 
 
 class Notifier:
-    """The notify stage's handler. ``open_channel`` makes a ready channel from a row."""
+    """The notify stage's handler. ``open_transport`` makes a ready transport from a channel's row."""
 
     def __init__(
         self,
         *,
         db: Db,
         send: Send,
-        open_channel: Callable[[ChannelRow], Transport],
+        open_transport: Callable[[ChannelRow], Transport],
         clock: Clock,
         rules: NotifySettings,
         metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.send = send
-        self.open_channel = open_channel
+        self.open_transport = open_transport
         self.clock = clock
         self.rules = rules
         self.shares = ReceiverShares(rules.threads, slow_seconds=SLOW_FRACTION * rules.timeout)
@@ -105,7 +105,7 @@ class Notifier:
         if not batch.remaining:
             return None
         try:
-            channel = self.open_channel(row)
+            transport = self.open_transport(row)
         except InvalidInput as error:
             self.attempts.disable(row, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
             return None
@@ -117,7 +117,7 @@ class Notifier:
                 permit.acquire()
             except BudgetExhausted as exhausted:
                 return self._wait_for_budget(message, batch, exhausted)
-            pause = self.attempts.deliver(row, channel, batch, batch.remaining.pop(0))
+            pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
         if pause != math.inf:  # infinite: the channel was disabled, and its deliveries with it
             self._request_next_round(row, batch, pause)
         return None

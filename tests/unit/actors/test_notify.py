@@ -87,7 +87,7 @@ def rules() -> NotifySettings:
 def notifier(
     db: Db, sent: Sent, receiver: Receiver, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics
 ) -> Notifier:
-    return Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
+    return Notifier(db=db, send=sent, open_transport=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
 
 @pytest.fixture
