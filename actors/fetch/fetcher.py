@@ -126,8 +126,8 @@ class Fetcher:
     def _read_queued(self, run: FetchRun) -> Later | None:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
-            group_id, joinable = run.queued.popleft()
-            poll = self.leases.claim(run.message, group_id, joinable=joinable)
+            group_id, may_grow = run.queued.popleft()
+            poll = self.leases.claim(run.message, group_id, may_grow=may_grow)
             if poll is not None and (later := self._read(run, poll)) is not None:
                 return later
         return None
