@@ -78,12 +78,8 @@ def test_failures_are_retried_then_parked_with_their_reason(url: str) -> None:
     with Rig(url, quick("notify", max_retries=2), handler=fail) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
         dead_letter = rig.dead_letter()
-        assert (dead_letter.message_id, dead_letter.stage, dead_letter.queue, dead_letter.origin) == (
-            "m",
-            "notify",
-            "notify.XQ",
-            "nack",
-        )
+        found = (dead_letter.message_id, dead_letter.stage, dead_letter.queue, dead_letter.origin)
+        assert found == ("m", "notify", "notify.XQ", "nack")
         assert dead_letter.reason == "ValueError (after 3 tries)"
         assert re.search(r"integration/test_bus_stages\.py:\d+ fail\nValueError$", dead_letter.traceback)
         rig.counted("dead")
