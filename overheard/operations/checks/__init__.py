@@ -12,9 +12,8 @@ from overheard.operations.checks import machine, reddit, servers, workspaces
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.process import RunningProcess
 
-Check = Callable[
-    [RunningProcess, Db | None], CheckOutcome | None
-]  # Db is None if the database cannot be used; None: the check does not apply
+# Db is None if the database cannot be used. The outcome is None if the check does not apply.
+Check = Callable[[RunningProcess, Db | None], CheckOutcome | None]
 
 CHECKS: dict[str, Check] = {
     "clients": reddit.clients,

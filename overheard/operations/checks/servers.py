@@ -79,9 +79,8 @@ def metrics(program: RunningProcess, db: Db | None) -> CheckOutcome:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as probe:
-            probe.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as the metrics server does: otherwise a port just closed would look taken
+            # As the metrics server does: otherwise a port just closed would look taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen(1)
         return CheckOutcome("ok", f"{place}: the port is free")
